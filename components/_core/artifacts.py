@@ -1,0 +1,29 @@
+"""The names of files inside artifacts, in one place."""
+
+# examples
+MANIFEST = "manifest.json"
+# quarantine: rows that could not be read, as they stood, with file, line and reason
+QUARANTINE = "rows.jsonl"
+# code: the archive of the project's own Python and its reviewed schema
+PREPROCESSING = "preprocessing.py"
+MODEL = "model.py"
+REVIEWED_SCHEMA = "schema.pbtxt"
+# statistics, schema (TensorFlow Metadata text protos)
+STATISTICS = "statistics.binpb"
+SCHEMA = "schema.pbtxt"
+# transform_graph: TFT's own layout (transform_fn, transformed_metadata) beside these
+CLASSES = "classes.json"
+# hyperparameters
+HYPERPARAMETERS = "hyperparameters.json"
+TRIALS = "trials.json"
+# model
+SAVED_MODEL = "saved_model"
+SIGNATURE = "signature.json"
+# history
+HISTORY = "history.json"
+# registration, rollout
+REGISTRATION = "registration.json"
+ROLLOUT = "rollout.json"
+# every judging stage: the outcome (checks, verdict, metrics) and the page as data
+OUTCOME = "outcome.json"
+PAGE = "page.json"

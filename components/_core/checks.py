@@ -1,0 +1,93 @@
+"""One type for every gate: what was measured, against what, and what came of it.
+
+A stage judges by a list of `Check`; the policy in `project.yaml` decides beforehand which of them block. The stage that
+judges always succeeds: its `Outcome` carries the verdict on, and the next stage reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from components._core.files import write_text
+
+Status = Literal["pass", "warn", "fail", "no_baseline", "skipped"]
+Verdict = Literal["ok", "warn", "blocked", "skipped"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question with its answer.
+
+    Attributes:
+        name: What was asked, such as `auc` or `missing: dep_delay`.
+        status: `pass`, `warn`, `fail` (blocks), `no_baseline` (nothing to compare with: shown, never a silent pass) or
+            `skipped`.
+        measured: The value found, if it is a number.
+        threshold: The bound that it was held against.
+        baseline: The value it was compared with, such as the champion's.
+        n: The number of rows behind the answer.
+        reason: One sentence for a person: why this status.
+    """
+
+    name: str
+    status: Status
+    measured: float | None = None
+    threshold: float | None = None
+    baseline: float | None = None
+    n: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage says of its work, and what later stages go by.
+
+    Attributes:
+        verdict: `ok`, `warn`, `blocked` (what follows must not go on with this) or `skipped`.
+        reason: One line that a person reads in the stage table.
+        checks: The gates behind the verdict.
+        metrics: The numbers worth showing, by name.
+    """
+
+    verdict: Verdict = "ok"
+    reason: str = ""
+    checks: tuple[Check, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON; NaN and infinity become null, so any JSON reader can read it."""
+        write_text(path, json.dumps(_finite(asdict(self)), indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Outcome:
+        """Read what `save` wrote."""
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return cls(raw["verdict"], raw["reason"], tuple(Check(**check) for check in raw["checks"]), raw["metrics"])
+
+
+def judge(checks: list[Check], reason: str = "", metrics: dict[str, float] | None = None) -> Outcome:
+    """Sum checks up: any `fail` blocks, any `warn` or `no_baseline` warns.
+
+    Args:
+        checks: The answered questions, in the order in which a person should read them.
+        reason: The line for the stage table when nothing failed; failures speak for themselves.
+        metrics: The numbers worth showing, by name.
+    """
+    failed = [check for check in checks if check.status == "fail"]
+    warned = [check for check in checks if check.status in ("warn", "no_baseline")]
+    verdict: Verdict = "blocked" if failed else "warn" if warned else "ok"
+    told = "; ".join(check.reason or check.name for check in failed) or reason
+    return Outcome(verdict, told, tuple(checks), metrics or {})
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,93 @@
+"""Every error that Naru raises, as one tree.
+
+    NaruError                     exit 1   something failed in Naru itself
+    ├── ConfigError               exit 2   the caller must change something: project file, arguments, settings
+    │   └── UserCodeError         exit 3   preprocessing.py or model.py does not import, raises or returns nonsense
+    ├── DataError                 exit 4   the data cannot be read as the project says
+    │   └── DataBlockedError      exit 5   the data was read, and validation blocked it
+    ├── ModelError                exit 6   training or the model went wrong: NaN, wrong shape, not loadable
+    └── ServiceError              exit 7   something outside did not do its part: object store, registry, server
+        └── UnavailableError      exit 8   ... and may do so later: retried with a bound, then reported
+
+A message says what was wrong, where, what is allowed and what to do. Errors of other libraries are translated where
+they enter; whoever calls Naru meets only this tree. An interrupted run exits with 130, as shells have it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+class NaruError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: What was wrong and what is allowed, in one or two sentences.
+        where: File, field, row or service in which it was found.
+        remedy: What the person can do about it, as an instruction.
+    """
+
+    exit_code: ClassVar[int] = 1
+    kind: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f"\n  -> {self.remedy}" if self.remedy else ""
+        return f"{place}{self.message}{advice}"
+
+
+class ConfigError(NaruError):
+    """The caller must change something: the project file, an argument, a setting."""
+
+    exit_code = 2
+    kind = "config"
+
+
+class UserCodeError(ConfigError):
+    """The project's own Python does not import, raises, or returns something that cannot be used."""
+
+    exit_code = 3
+    kind = "code"
+
+
+class DataError(NaruError):
+    """The data cannot be read as the project says."""
+
+    exit_code = 4
+    kind = "data"
+
+
+class DataBlockedError(DataError):
+    """The data was read, and validation blocked it."""
+
+    exit_code = 5
+    kind = "data_blocked"
+
+
+class ModelError(NaruError):
+    """Training or the model went wrong: a loss that is no number, a wrong shape, a model that does not load."""
+
+    exit_code = 6
+    kind = "model"
+
+
+class ServiceError(NaruError):
+    """A service outside did not do its part: object store, registry, model server, cluster."""
+
+    exit_code = 7
+    kind = "service"
+
+
+class UnavailableError(ServiceError):
+    """A service outside is away and may come back: retried with a bound before it is raised."""
+
+    exit_code = 8
+    kind = "unavailable"

@@ -1,0 +1,72 @@
+"""Files that are whole or not there: written aside, then renamed; and fingerprints of what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step as others see it: aside, flushed to disk, then renamed."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as readable JSON with sorted keys, in one step as others see it."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step as others see it: aside, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o644)
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, sorted by its relative path, so that the order is the same everywhere."""
+    return sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def fingerprint_of(parts: Iterable[str]) -> str:
+    """One fingerprint (32 hexadecimal digits) of several strings; the order counts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8")
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()[:32]
+
+
+def fingerprint_folder(folder: Path) -> str:
+    """Fingerprint of the names and contents of all files below a folder (or of one file)."""
+    if folder.is_file():
+        return fingerprint_of([hash_file(folder)])
+    return fingerprint_of(part for path in files_below(folder) for part in (path.relative_to(folder).as_posix(), hash_file(path)))

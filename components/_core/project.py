@@ -1,0 +1,326 @@
+"""The project file: what a team says about its data, its model and its gates; validated before anything runs.
+
+Every field has its unit, its default and the reason for it in its description; the JSON Schema that editors use is made
+from here (`naru schema`), so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from components._core.errors import ConfigError
+
+PROJECT_FILE = "project.yaml"
+
+Task = Literal["binary_classification", "multiclass_classification", "regression"]
+Severity = Literal["fail", "warn", "ignore"]
+Hyperparameter = float | int | str | bool
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Split(_Section):
+    """How rows are dealt to train, eval (early stopping, tuning) and test (judging)."""
+
+    train: Annotated[float, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
+    eval: Annotated[float, Field(gt=0, lt=1, description="Share to stop early and tune by.")] = 0.1
+    test: Annotated[float, Field(gt=0, lt=1, description="Share to judge by; never seen in training.")] = 0.1
+    by: Annotated[
+        list[str],
+        Field(description="Columns whose values are hashed: rows equal in them land together. Default: the whole row."),
+    ] = []
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Split:
+        total = self.train + self.eval + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + eval + test must be 1, and are {total:g}")
+        return self
+
+
+class Data(_Section):
+    """Where the examples come from."""
+
+    source: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, "
+            "as in `data/flights-{span}.csv`.",
+        ),
+    ]
+    format: Annotated[Literal["csv"], Field(description="How the source is written.")] = "csv"
+    spans: Annotated[
+        str, Field(description="Which spans: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source.")
+    ] = "all"
+    split: Split = Split()
+    exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
+    quarantine_limit: Annotated[
+        float,
+        Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
+    ] = 0.0
+
+    @field_validator("spans", mode="before")
+    @classmethod
+    def _spans_may_be_a_number(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Code(_Section):
+    """The two functions, by file, relative to the project file."""
+
+    preprocessing: Annotated[str, Field(description="File with `preprocessing_fn(inputs)`.")] = "preprocessing.py"
+    model: Annotated[str, Field(description="File with `build_model(inputs, transform, hyperparameters)`.")] = "model.py"
+
+
+class Train(_Section):
+    """How the model is fitted."""
+
+    epochs: Annotated[int, Field(ge=1, description="Passes over the training rows, at most.")] = 10
+    steps: Annotated[int, Field(ge=0, description="Optimiser steps, at most; 0: as many as the epochs take.")] = 0
+    batch_size: Annotated[int, Field(ge=1, description="Rows per step.")] = 256
+    patience: Annotated[int, Field(ge=0, description="Epochs without a better eval loss before it stops; 0: never.")] = 2
+    seed: Annotated[int, Field(ge=0, description="Seed of everything random.")] = 7
+    hyperparameters: Annotated[
+        dict[str, Hyperparameter], Field(description="What build_model gets by default; `learning_rate` is also ours.")
+    ] = {}
+
+
+class Space(_Section):
+    """The values that one hyperparameter may take: a range or a list."""
+
+    low: float | None = None
+    high: float | None = None
+    log: Annotated[bool, Field(description="Search the range on a logarithmic scale.")] = False
+    integer: Annotated[bool, Field(description="Whole numbers only.")] = False
+    choices: list[Hyperparameter] | None = None
+
+    @model_validator(mode="after")
+    def _range_or_choices(self) -> Space:
+        has_range = self.low is not None and self.high is not None
+        if has_range == (self.choices is not None):
+            raise ValueError("give either low and high, or choices")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        if self.log and (self.low is None or self.low <= 0):
+            raise ValueError("a logarithmic range needs low > 0")
+        return self
+
+
+class Tune(_Section):
+    """The search for hyperparameters."""
+
+    trials: Annotated[int, Field(ge=0, description="Models to try; 0 passes the defaults through.")] = 0
+    epochs: Annotated[int, Field(ge=1, description="Epochs of each trial.")] = 2
+    space: dict[str, Space] = {}
+
+    @model_validator(mode="after")
+    def _trials_need_a_space(self) -> Tune:
+        if self.trials and not self.space:
+            raise ValueError("trials need a space: name at least one hyperparameter under tune.space")
+        return self
+
+
+class DataGates(_Section):
+    """What validation blocks."""
+
+    anomalies: Annotated[
+        dict[str, Severity],
+        Field(description="Severity by kind of anomaly (docs/stages/validate.md lists them); others keep their default."),
+    ] = {}
+    drift: Annotated[
+        float, Field(gt=0, le=1, description="Distance between old and new data from which a feature has drifted.")
+    ] = 0.3
+    drift_severity: Severity = "warn"
+    min_rows: Annotated[int, Field(ge=1, description="Rows below which drift is not judged: small samples alarm falsely.")] = 100
+
+
+class Bound(_Section):
+    """An absolute bound on a metric."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Bound:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        return self
+
+
+class ModelGates(_Section):
+    """What a model must show before it is registered and deployed."""
+
+    thresholds: Annotated[dict[str, Bound], Field(description="Absolute bounds by metric name.")] = {}
+    metric: Annotated[
+        str, Field(description="The metric that compares with the champion; empty: auc, accuracy or rmse by task.")
+    ] = ""
+    min_gain: Annotated[
+        float, Field(description="By how much the champion must be beaten on the same rows; 0: any gain counts.")
+    ] = 0.0
+    slices: Annotated[list[str], Field(description="Columns whose values are judged one by one.")] = []
+    slice_min_rows: Annotated[int, Field(ge=1, description="Rows below which a slice is shown but not judged.")] = 100
+
+
+class ServingGates(_Section):
+    """What the served model must show."""
+
+    p95_ms: Annotated[float, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = 100.0
+    parity: Annotated[
+        float, Field(gt=0, description="Largest difference allowed between an offline and a served number.")
+    ] = 1e-4
+
+
+class Gates(_Section):
+    """Every bound that decides something."""
+
+    data: DataGates = DataGates()
+    model: ModelGates = ModelGates()
+    serving: ServingGates = ServingGates()
+
+
+class Serve(_Section):
+    """The model server."""
+
+    port: Annotated[int, Field(ge=0, le=65535, description="Port of `naru serve` on loopback; 0: any free one.")] = 8080
+
+
+class Project(_Section):
+    """What `project.yaml` says. See the module's docstring."""
+
+    version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+            description="Lower-case letters, digits and dashes, 40 at most: names of pipelines and servers derive from it.",
+        ),
+    ]
+    task: Annotated[Task, Field(description="What is predicted.")]
+    label: Annotated[str, Field(min_length=1, description="The column to predict.")]
+    positive: Annotated[
+        str | int | None, Field(description="Binary only: the label value that counts as positive; default: the greater one.")
+    ] = None
+    data: Data
+    schema_file: Annotated[
+        str, Field(alias="schema", description="The reviewed schema, relative to the project file; used when it is there.")
+    ] = "schema.pbtxt"
+    code: Code = Code()
+    train: Train = Train()
+    tune: Tune = Tune()
+    gates: Gates = Gates()
+    serve: Serve = Serve()
+
+    @model_validator(mode="after")
+    def _label_is_no_exclusion(self) -> Project:
+        if self.label in self.data.exclude:
+            raise ValueError(f"data.exclude names the label {self.label!r}")
+        return self
+
+    def to_json(self) -> str:
+        """The project as one compact JSON line, as pipelines carry it."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project:
+    """Read and validate a project file.
+
+    Args:
+        path: The file, or the folder that holds a `project.yaml`.
+        overrides: Values by dotted place, such as `{"train.epochs": 3}`, that go before the file's.
+
+    Raises:
+        ConfigError: With one line for each wrong place: what was found there, what is allowed.
+    """
+    file = path / PROJECT_FILE if path.is_dir() else path
+    raw = _read(file)
+    for place, value in (overrides or {}).items():
+        _set(raw, place, value, file)
+    return parse_project(raw, str(file))
+
+
+def parse_project(raw: Any, where: str = PROJECT_FILE) -> Project:
+    """Validate a project that was already read from YAML or JSON; errors as in `load_project`."""
+    try:
+        return Project.model_validate(raw)
+    except ValidationError as error:
+        lines = [_told(problem) for problem in error.errors()]
+        raise ConfigError(
+            "\n  ".join(lines) if len(lines) == 1 else "\n  " + "\n  ".join(lines),
+            where=where,
+            remedy="correct the file; `naru schema` prints every field with its meaning",
+        ) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no such project file", where=str(file), remedy="name a folder with a project.yaml, or make one: naru new --help"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 (byte {error.start})", where=str(file), remedy="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(file)) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}, line {mark.line + 1}" if mark else str(file)
+        raise ConfigError(f"is not valid YAML: {getattr(error, 'problem', error)}", where=place) from None
+    if not isinstance(raw, dict):
+        raise ConfigError("holds no fields: a mapping with name, task, label and data is needed", where=str(file))
+    return raw
+
+
+def _set(raw: dict[str, Any], place: str, value: Any, file: Path) -> None:
+    *parents, last = place.split(".")
+    section: Any = raw
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"{place} cannot be set: {parent} is no section", where=str(file))
+    section[last] = value
+
+
+def _told(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or "the file"
+    found = problem.get("input")
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{place}: unknown field{_suggestion(problem['loc'])}"
+        case "missing":
+            return f"{place}: is missing and has no default"
+        case "value_error":
+            return f"{place}: {problem['ctx']['error']}"
+        case _:
+            return f"{place}: found {found!r}; {_lower_first(problem['msg'])}"
+
+
+def _suggestion(location: tuple[Any, ...]) -> str:
+    section = _section_at(location[:-1])
+    if section is None:
+        return ""
+    known = [field.alias or name for name, field in section.model_fields.items()]
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; allowed here: {', '.join(known)}"
+
+
+def _section_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
+    section: Any = Project
+    for part in location:
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = fields[part].annotation if part in fields else None
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            return None
+    return section
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

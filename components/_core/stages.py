@@ -1,0 +1,180 @@
+"""What every stage does around its work: times it, writes its outputs aside and renames them, reports how it ended.
+
+A component's body opens `stage(...)`, imports its function inside, calls it and hands the outcome over:
+
+    with stage("validate", validation) as this:
+        from components.validate.validating import validate_examples
+
+        this.imported()
+        this.done(validate_examples(..., validation=this.folder(validation)))
+
+Outputs get their final names only when the body ended well. An error of ours ends the process with the error's own exit
+code and message, without a traceback, and leaves `error.json` beside the outputs for whoever watches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from components._core.checks import Outcome
+from components._core.errors import NaruError
+from components._core.files import write_json
+from components._core.project import Project, parse_project
+
+ERROR = "error.json"
+_ASIDE = ".partial"
+
+
+class Artifact(Protocol):
+    """What a stage needs of a KFP artifact: a local path and a place for metadata."""
+
+    path: str
+    metadata: dict[str, Any]
+
+
+@dataclass
+class Stage:
+    """One execution of a stage.
+
+    Attributes:
+        name: The stage's name, one of `components.STAGES`.
+        record: The output whose metadata tells the outcome (verdict, reason, metrics, seconds) to whoever reads the run.
+    """
+
+    name: str
+    record: Artifact
+    _started: float = field(default_factory=time.perf_counter)
+    _imported: float = 0.0
+    _outputs: list[Path] = field(default_factory=list)
+    _outcome: Outcome | None = None
+
+    def imported(self) -> None:
+        """Mark the end of the imports; what follows is work."""
+        self._imported = time.perf_counter()
+
+    def project(self, text: str, **overrides: Any) -> Project:
+        """The project from its JSON; a run parameter overrides it unless it is `''` or `-1` (KFP has no None).
+
+        Args:
+            text: What `Project.to_json` wrote.
+            **overrides: Value by place with `__` for the dot, as in `train__epochs=3`.
+        """
+        raw = json.loads(text)
+        for place, value in overrides.items():
+            if value not in ("", -1):
+                *parents, last = place.split("__")
+                section = raw
+                for parent in parents:
+                    section = section.setdefault(parent, {})
+                section[last] = value
+        return parse_project(raw, "the run's parameters")
+
+    def folder(self, artifact: Artifact) -> Path:
+        """An empty folder that becomes the artifact when the stage ends well."""
+        aside = self._aside(artifact)
+        aside.mkdir(parents=True)
+        return aside
+
+    def file(self, artifact: Artifact) -> Path:
+        """A path for one file that becomes the artifact when the stage ends well."""
+        return self._aside(artifact)
+
+    def done(self, outcome: Outcome) -> None:
+        """Hand over what came of it."""
+        self._outcome = outcome
+
+    def _aside(self, artifact: Artifact) -> Path:
+        final = Path(artifact.path)
+        self._outputs.append(final)
+        aside = final.with_name(final.name + _ASIDE)
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        aside.unlink(missing_ok=True)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        return aside
+
+    def _publish(self) -> None:
+        for final in self._outputs:
+            aside = final.with_name(final.name + _ASIDE)
+            if final.is_dir():
+                shutil.rmtree(final)
+            os.replace(aside, final)
+
+    def _tell(self) -> None:
+        if self._outcome is None:
+            raise NaruError(f"the stage {self.name} ended without an outcome")
+        ended = time.perf_counter()
+        self.record.metadata.update(
+            stage=self.name,
+            verdict=self._outcome.verdict,
+            reason=self._outcome.reason,
+            import_seconds=round(max(self._imported - self._started, 0.0), 3),
+            work_seconds=round(ended - (self._imported or self._started), 3),
+            **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if value == value},
+        )
+
+
+@contextmanager
+def stage(name: str, record: Artifact) -> Iterator[Stage]:
+    """Run the body of a component as the stage of that name. See the module's docstring."""
+    this = Stage(name, record)
+    try:
+        yield this
+        this._publish()
+        this._tell()
+    except NaruError as error:
+        _leave(this, error, "")
+        sys.exit(error.exit_code)
+    except OSError as error:
+        told = NaruError(f"{error.strerror or error}", where=str(error.filename or ""), remedy=_remedy(error))
+        _leave(this, told, traceback.format_exc())
+        sys.exit(told.exit_code)
+    except Exception as error:
+        told = NaruError(
+            f"{type(error).__name__}: {error}",
+            where=f"stage {name}",
+            remedy="this is a fault in Naru or in a library; the traceback is in the run's log",
+        )
+        _leave(this, told, traceback.format_exc())
+        sys.exit(told.exit_code)
+
+
+def _leave(this: Stage, error: NaruError, details: str) -> None:
+    print(details, file=sys.stderr) if details else None
+    print(f"naru: {this.name}: {error}", file=sys.stderr, flush=True)
+    try:
+        write_json(
+            Path(this.record.path).parent / ERROR,
+            {
+                "stage": this.name,
+                "kind": error.kind,
+                "exit_code": error.exit_code,
+                "message": error.message,
+                "where": error.where,
+                "remedy": error.remedy,
+            },
+        )
+    except OSError as problem:
+        print(f"naru: {this.name}: the error could not be kept beside the outputs: {problem}", file=sys.stderr)
+
+
+def _remedy(error: OSError) -> str:
+    match error.errno:
+        case 28 | 122:
+            return "the disk is full: free some space and run again; what was finished is kept"
+        case 27:
+            return "a file would grow over this process's limit: raise it (ulimit -f) and run again"
+        case 13 | 1:
+            return "Naru may not write there: correct the permissions or name another store (NARU_STORE)"
+        case _:
+            return "run again once it is mended; what was finished is kept"

@@ -1,0 +1,138 @@
+"""The project's own Python: packed with a fingerprint, unpacked with care, imported with errors that name the person's lines.
+
+It travels as an artifact (one zip), not in an image, so a new experiment needs no build.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import sys
+import traceback
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from components._core.errors import ConfigError, UserCodeError
+from components._core.files import fingerprint_of, hash_file, write_bytes
+from components._core.project import Project
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MAX_BYTES = 8 << 20
+
+
+def code_files(folder: Path, project: Project) -> list[Path]:
+    """The files that make up a project's code: the two functions, the modules beside them, the reviewed schema.
+
+    Raises:
+        ConfigError: When a named file is not there.
+    """
+    for name in (project.code.preprocessing, project.code.model):
+        if not (folder / name).is_file():
+            raise ConfigError(
+                "there is no such file", where=str(folder / name), remedy="write it, or correct `code` in project.yaml"
+            )
+    named = {folder / project.code.preprocessing, folder / project.code.model}
+    schema = folder / project.schema_file
+    return sorted(named | set(folder.glob("*.py")) | ({schema} if schema.is_file() else set()))
+
+
+def pack_code(folder: Path, project: Project, archive: Path) -> str:
+    """Write the project's code as a zip that is the same, byte for byte, whenever the files are; returns its fingerprint."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as pack:
+        for path in code_files(folder, project):
+            pack.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH), path.read_bytes())
+    write_bytes(archive, buffer.getvalue())
+    return fingerprint_code(folder, project)
+
+
+def fingerprint_code(folder: Path, project: Project) -> str:
+    """Fingerprint of the project's code by names and contents."""
+    return fingerprint_of(
+        part for path in code_files(folder, project) for part in (path.relative_to(folder).as_posix(), hash_file(path))
+    )
+
+
+def unpack_code(archive: Path, folder: Path) -> None:
+    """Unpack the project's code.
+
+    Raises:
+        ConfigError: When it is no zip, is unreasonably large, or has a path that leaves the folder.
+    """
+    try:
+        with zipfile.ZipFile(archive) as pack:
+            members = pack.infolist()
+            for member in members:
+                _check_member(member, archive)
+            if sum(member.file_size for member in members) > _MAX_BYTES:
+                raise ConfigError(f"holds more than {_MAX_BYTES >> 20} MiB", where=str(archive), remedy="keep data out of it")
+            pack.extractall(folder)
+    except (zipfile.BadZipFile, FileNotFoundError) as error:
+        raise ConfigError(f"is no code archive: {error}", where=str(archive), remedy="make it again with naru compile") from None
+
+
+def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
+    path = PurePosixPath(member.filename)
+    is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
+    if path.is_absolute() or ".." in path.parts or "\\" in member.filename or is_link:
+        raise ConfigError(f"holds {member.filename!r}, which leaves its folder", where=str(archive), remedy="refused; do not trust it")
+
+
+def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
+    """Import a function from a file of the project; modules beside it can be imported by it.
+
+    Raises:
+        UserCodeError: When the file does not import (with the person's own frames) or has no such function.
+    """
+    with own_frames(folder, f"importing {file}"):
+        module = _import(folder, folder / file)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise UserCodeError(f"has no function {name}", where=file, remedy=f"define `def {name}(...)` at the top level of {file}")
+    return function  # type: ignore[no-any-return]
+
+
+def _import(folder: Path, file: Path) -> Any:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file.name} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def own_frames(folder: Path, doing: str) -> Iterator[None]:
+    """Turn whatever the project's code raises into a UserCodeError that shows the person's own frames, and no more.
+
+    Args:
+        folder: Where the project's code lies.
+        doing: What was being done, as in `calling preprocessing_fn`.
+    """
+    try:
+        yield
+    except UserCodeError:
+        raise
+    except Exception as error:
+        raise UserCodeError(
+            f"{doing} failed: {type(error).__name__}: {_first_lines(error)}{_frames(folder, error)}", remedy="correct the code and run again"
+        ) from error
+
+
+def _first_lines(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return "\n".join(lines[:3])[:600]
+
+
+def _frames(folder: Path, error: Exception) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"\n    {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
+    root = str(folder.resolve())
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if str(Path(frame.filename).resolve()).startswith(root)]
+    return "".join(f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own)

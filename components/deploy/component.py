@@ -1,0 +1,61 @@
+"""The KFP face of deploy."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-light:python3.12", install_kfp_package=False)
+def deploy(
+    project: str,
+    run: str,
+    examples: dsl.Input[dsl.Dataset],
+    quarantine: dsl.Input[dsl.Dataset],
+    validation: dsl.Input[dsl.Artifact],
+    transformed: dsl.Input[dsl.Dataset],
+    hyperparameters: dsl.Input[dsl.Artifact],
+    model: dsl.Input[dsl.Model],
+    history: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
+    explanation: dsl.Input[dsl.Artifact],
+    registration: dsl.Input[dsl.Artifact],
+    rollout: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+):
+    """Serve the registered version, hold its answers against the offline ones, make it the champion, bind the report.
+
+    Args:
+        project: The project as JSON.
+        run: Name of this run.
+        examples: From ingest; real rows are sent to the server.
+        quarantine: From ingest.
+        validation: From validate.
+        transformed: From transform.
+        hyperparameters: From tune.
+        model: From train.
+        history: From train.
+        evaluation: From evaluate.
+        explanation: From explain.
+        registration: From register; without a version nothing is deployed.
+        rollout: What was deployed and how it answered, and the page as data.
+        report: The run's report: one self-contained page.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("deploy", rollout) as this:
+        from components.deploy.deploying import deploy_version
+
+        this.imported()
+        told = [examples, validation, transformed, hyperparameters, model, evaluation, explanation, registration]
+        outcome = deploy_version(
+            this.project(project),
+            run=run,
+            examples=Path(examples.path),
+            model=Path(model.path),
+            registration=Path(registration.path),
+            pages=[Path(part.path) for part in (validation, hyperparameters, history, evaluation, explanation, registration)],
+            stages=[dict(part.metadata) for part in told],
+            rollout=this.folder(rollout),
+            report=this.file(report),
+        )
+        this.done(outcome)

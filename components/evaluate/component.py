@@ -1,0 +1,51 @@
+"""The KFP face of evaluate."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+def evaluate(
+    project: str,
+    champion: str,
+    examples: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    evaluation: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    classification: dsl.Output[dsl.ClassificationMetrics],
+    page: dsl.Output[dsl.HTML],
+):
+    """Judge the model on the test rows: metrics, slices, the champion on the same rows, latency.
+
+    Args:
+        project: The project as JSON.
+        champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
+        examples: From ingest.
+        model: From train.
+        evaluation: Outcome, checks and the page as data.
+        metrics: The metrics, as the Kubeflow UI shows them.
+        classification: ROC and confusion matrix, as the Kubeflow UI shows them.
+        page: The page of this stage.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("evaluate", evaluation) as this:
+        from components.evaluate.evaluating import evaluate_model
+
+        this.imported()
+        judged = evaluate_model(
+            this.project(project),
+            champion=champion,
+            examples=Path(examples.path),
+            model=Path(model.path),
+            evaluation=this.folder(evaluation),
+            page=this.file(page),
+        )
+        for name, value in judged.outcome.metrics.items():
+            metrics.log_metric(name, value)
+        if judged.confusion:
+            classification.log_confusion_matrix(judged.classes, judged.confusion)
+        if judged.roc:
+            classification.log_roc_curve(*judged.roc)
+        this.done(judged.outcome)

@@ -1,0 +1,41 @@
+"""The KFP face of explain."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+def explain(
+    project: str,
+    examples: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    evaluation: dsl.Input[dsl.Artifact],
+    explanation: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
+):
+    """Say which features the model goes by: permutation importance, integrated gradients, leak suspects.
+
+    Args:
+        project: The project as JSON.
+        examples: From ingest.
+        model: From train.
+        evaluation: From evaluate; a model that it blocked is not explained.
+        explanation: Outcome and the page as data.
+        page: The page of this stage.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("explain", explanation) as this:
+        from components.explain.explaining import explain_model
+
+        this.imported()
+        outcome = explain_model(
+            this.project(project),
+            examples=Path(examples.path),
+            model=Path(model.path),
+            evaluation=Path(evaluation.path),
+            explanation=this.folder(explanation),
+            page=this.file(page),
+        )
+        this.done(outcome)

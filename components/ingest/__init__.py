@@ -1,0 +1,1 @@
+"""Ingest: read the source's spans, deal the rows to splits, say exactly what was read."""

@@ -1,0 +1,59 @@
+"""The KFP face of register."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-light:python3.12", install_kfp_package=False)
+def register(
+    project: str,
+    run: str,
+    fingerprint: str,
+    code_fingerprint: str,
+    code: dsl.Input[dsl.Artifact],
+    examples: dsl.Input[dsl.Dataset],
+    statistics: dsl.Input[dsl.Artifact],
+    schema: dsl.Input[dsl.Artifact],
+    hyperparameters: dsl.Input[dsl.Artifact],
+    model: dsl.Input[dsl.Model],
+    evaluation: dsl.Input[dsl.Artifact],
+    registration: dsl.Output[dsl.Artifact],
+):
+    """Make the model a version in the MLflow registry, as challenger, with all that is needed to make it again.
+
+    Args:
+        project: The project as JSON.
+        run: Name of this run.
+        fingerprint: Of the examples.
+        code_fingerprint: Of the project's code.
+        code: The project's code archive.
+        examples: From ingest.
+        statistics: From validate.
+        schema: From validate.
+        hyperparameters: From tune.
+        model: From train.
+        evaluation: From evaluate; a model that it blocked is not registered.
+        registration: The version, where its parts lie, and the page as data.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("register", registration) as this:
+        from components.register.registering import register_model
+
+        this.imported()
+        outcome = register_model(
+            this.project(project),
+            run=run,
+            fingerprint=fingerprint,
+            code_fingerprint=code_fingerprint,
+            code=Path(code.path),
+            examples=Path(examples.path),
+            statistics=Path(statistics.path),
+            schema=Path(schema.path),
+            hyperparameters=Path(hyperparameters.path),
+            model=Path(model.path),
+            evaluation=Path(evaluation.path),
+            registration=this.folder(registration),
+        )
+        this.done(outcome)

@@ -1,0 +1,53 @@
+"""The KFP face of train."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+def train(
+    project: str,
+    epochs: int,
+    fingerprint: str,
+    code_fingerprint: str,
+    code: dsl.Input[dsl.Artifact],
+    schema: dsl.Input[dsl.Artifact],
+    transform_graph: dsl.Input[dsl.Artifact],
+    transformed: dsl.Input[dsl.Dataset],
+    hyperparameters: dsl.Input[dsl.Artifact],
+    model: dsl.Output[dsl.Model],
+    history: dsl.Output[dsl.Artifact],
+):
+    """Fit the project's model on the transformed rows and save it with the transform graph inside.
+
+    Args:
+        project: The project as JSON.
+        epochs: Passes over the training rows, at most; -1: the project's.
+        fingerprint: Of the examples.
+        code_fingerprint: Of the project's code.
+        code: The project's code archive.
+        schema: From validate.
+        transform_graph: From transform.
+        transformed: From transform.
+        hyperparameters: From tune.
+        model: The SavedModel and its signature.
+        history: Loss and metrics by epoch, and the page as data.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("train", model) as this:
+        from components.train.training import train_model
+
+        this.imported()
+        outcome = train_model(
+            this.project(project, train__epochs=epochs),
+            code=Path(code.path),
+            schema=Path(schema.path),
+            transform_graph=Path(transform_graph.path),
+            transformed=Path(transformed.path),
+            hyperparameters=Path(hyperparameters.path),
+            model=this.folder(model),
+            history=this.folder(history),
+        )
+        this.done(outcome)

@@ -1,0 +1,50 @@
+"""The KFP face of transform."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+def transform(
+    project: str,
+    fingerprint: str,
+    code_fingerprint: str,
+    code: dsl.Input[dsl.Artifact],
+    examples: dsl.Input[dsl.Dataset],
+    schema: dsl.Input[dsl.Artifact],
+    validation: dsl.Input[dsl.Artifact],
+    transform_graph: dsl.Output[dsl.Artifact],
+    transformed: dsl.Output[dsl.Dataset],
+):
+    """Analyse the training rows with the project's preprocessing_fn and write the transformed train and eval rows.
+
+    Refuses data that validation blocked: the run ends here, with the reason.
+
+    Args:
+        project: The project as JSON.
+        fingerprint: Of the examples.
+        code_fingerprint: Of the project's code.
+        code: The project's code archive.
+        examples: From ingest.
+        schema: From validate.
+        validation: From validate.
+        transform_graph: The TensorFlow Transform graph and the label's classes.
+        transformed: The transformed rows of train and eval as Parquet.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("transform", transformed) as this:
+        from components.transform.transforming import transform_examples
+
+        this.imported()
+        outcome = transform_examples(
+            this.project(project),
+            code=Path(code.path),
+            examples=Path(examples.path),
+            schema=Path(schema.path),
+            validation=Path(validation.path),
+            transform_graph=this.folder(transform_graph),
+            transformed=this.folder(transformed),
+        )
+        this.done(outcome)

@@ -1,0 +1,1 @@
+"""Tune: search for hyperparameters, or pass the project's defaults through."""

@@ -1,0 +1,44 @@
+"""The KFP face of tune."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+def tune(
+    project: str,
+    trials: int,
+    fingerprint: str,
+    code_fingerprint: str,
+    code: dsl.Input[dsl.Artifact],
+    transform_graph: dsl.Input[dsl.Artifact],
+    transformed: dsl.Input[dsl.Dataset],
+    hyperparameters: dsl.Output[dsl.Artifact],
+):
+    """Search for the hyperparameters with the lowest eval loss; with no trials, pass the project's defaults through.
+
+    Args:
+        project: The project as JSON.
+        trials: Models to try; -1: the project's.
+        fingerprint: Of the examples.
+        code_fingerprint: Of the project's code.
+        code: The project's code archive.
+        transform_graph: From transform.
+        transformed: From transform.
+        hyperparameters: The chosen values, every trial, and the page as data.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("tune", hyperparameters) as this:
+        from components.tune.tuning import tune_hyperparameters
+
+        this.imported()
+        outcome = tune_hyperparameters(
+            this.project(project, tune__trials=trials),
+            code=Path(code.path),
+            transform_graph=Path(transform_graph.path),
+            transformed=Path(transformed.path),
+            hyperparameters=this.folder(hyperparameters),
+        )
+        this.done(outcome)

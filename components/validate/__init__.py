@@ -1,0 +1,1 @@
+"""Validate: statistics, schema, anomalies and drift of the examples, judged by the project's policy."""

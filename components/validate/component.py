@@ -1,0 +1,49 @@
+"""The KFP face of validate."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+def validate(
+    project: str,
+    fingerprint: str,
+    champion: str,
+    code: dsl.Input[dsl.Artifact],
+    examples: dsl.Input[dsl.Dataset],
+    statistics: dsl.Output[dsl.Artifact],
+    schema: dsl.Output[dsl.Artifact],
+    validation: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
+):
+    """Compute statistics, infer or apply the schema, find anomalies and drift, and judge them by the project's policy.
+
+    Args:
+        project: The project as JSON.
+        fingerprint: Of the examples; a cached run is therefore never a stale one.
+        champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
+        code: The project's code archive, with the reviewed schema if there is one.
+        examples: From ingest.
+        statistics: Of the training rows, as a TensorFlow Metadata proto.
+        schema: The schema in force, as a text proto.
+        validation: Outcome, checks and the page as data.
+        page: The page of this stage.
+    """
+    from pathlib import Path
+
+    from components._core.stages import stage
+
+    with stage("validate", validation) as this:
+        from components.validate.validating import validate_examples
+
+        this.imported()
+        outcome = validate_examples(
+            this.project(project),
+            champion=champion,
+            code=Path(code.path),
+            examples=Path(examples.path),
+            statistics=this.folder(statistics),
+            schema=this.folder(schema),
+            validation=this.folder(validation),
+            page=this.file(page),
+        )
+        this.done(outcome)

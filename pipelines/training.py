@@ -1,0 +1,98 @@
+"""The training pipeline: a straight line of nine stages, the same graph on a laptop and on a cluster."""
+
+from kfp import dsl
+
+from components.deploy.component import deploy
+from components.evaluate.component import evaluate
+from components.explain.component import explain
+from components.ingest.component import ingest
+from components.register.component import register
+from components.train.component import train
+from components.transform.component import transform
+from components.tune.component import tune
+from components.validate.component import validate
+
+
+@dsl.pipeline(name="training")
+def training(
+    project: str,
+    code_uri: str,
+    code_fingerprint: str,
+    source: str = "",
+    spans: str = "",
+    source_fingerprint: str = "",
+    champion: str = "auto",
+    trials: int = -1,
+    epochs: int = -1,
+    run: str = "",
+):
+    """Train a model on a team's data and bring it to service, if it deserves it.
+
+    1. ingest: read the spans, deal the rows to splits.
+    2. validate: statistics, schema, anomalies, drift; may block.
+    3. transform: the project's preprocessing_fn, analysed once.
+    4. tune: search for hyperparameters, or pass the defaults through.
+    5. train: fit the project's model.
+    6. evaluate: judge it, against bounds and against the champion; may block.
+    7. explain: which features it goes by.
+    8. register: make it a version in the registry.
+    9. deploy: prove that it answers, make it the champion, bind the report.
+
+    Args:
+        project: The project as JSON.
+        code_uri: Where the project's code archive lies.
+        code_fingerprint: Of the project's code.
+        source: Path or URL of the table; empty: the project's.
+        spans: Spans to read; empty: the project's.
+        source_fingerprint: Of what the source holds now.
+        champion: The champion to beat, as JSON from the deployment ledger; `auto` looks it up, `none` is none.
+        trials: Models to try when tuning; -1: the project's.
+        epochs: Passes over the training rows, at most; -1: the project's.
+        run: Name of this run.
+    """
+    code = dsl.importer(artifact_uri=code_uri, artifact_class=dsl.Artifact, reimport=False).output
+    ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
+    data = {"fingerprint": ingested.outputs["fingerprint"]}
+    made_by = {**data, "code_fingerprint": code_fingerprint, "code": code}
+    examples = ingested.outputs["examples"]
+    validated = validate(project=project, champion=champion, code=code, examples=examples, **data)
+    schema = validated.outputs["schema"]
+    transformed = transform(
+        project=project, examples=examples, schema=schema, validation=validated.outputs["validation"], **made_by
+    )
+    ready = {
+        "transform_graph": transformed.outputs["transform_graph"],
+        "transformed": transformed.outputs["transformed"],
+    }
+    tuned = tune(project=project, trials=trials, **made_by, **ready)
+    hyperparameters = tuned.outputs["hyperparameters"]
+    trained = train(project=project, epochs=epochs, schema=schema, hyperparameters=hyperparameters, **made_by, **ready)
+    model = trained.outputs["model"]
+    evaluated = evaluate(project=project, champion=champion, examples=examples, model=model)
+    evaluation = evaluated.outputs["evaluation"]
+    explained = explain(project=project, examples=examples, model=model, evaluation=evaluation)
+    registered = register(
+        project=project,
+        run=run,
+        examples=examples,
+        statistics=validated.outputs["statistics"],
+        schema=schema,
+        hyperparameters=hyperparameters,
+        model=model,
+        evaluation=evaluation,
+        **made_by,
+    )
+    deploy(
+        project=project,
+        run=run,
+        examples=examples,
+        quarantine=ingested.outputs["quarantine"],
+        validation=validated.outputs["validation"],
+        transformed=transformed.outputs["transformed"],
+        hyperparameters=hyperparameters,
+        model=model,
+        history=trained.outputs["history"],
+        evaluation=evaluation,
+        explanation=explained.outputs["explanation"],
+        registration=registered.outputs["registration"],
+    )
