@@ -1,0 +1,93 @@
+"""Call a saved model as a server would: raw, named features in, named outputs out.
+
+Needs TensorFlow and nothing else: the transform graph is inside the SavedModel, so TensorFlow Transform is not imported.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from components._core.artifacts import SAVED_MODEL, SIGNATURE
+from components._core.errors import ModelError
+from components._core.features import Feature, Signature
+
+SERVING = "serving_default"
+_TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
+
+
+class LoadedModel:
+    """A model in memory.
+
+    Attributes:
+        signature: What it takes and gives.
+    """
+
+    def __init__(self, signature: Signature, restored: Any) -> None:
+        self.signature = signature
+        self._restored = restored  # keeps the variables and vocabulary tables alive
+        self._serve = restored.signatures[SERVING]
+
+    def predict(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Outputs by name for the rows given; the names and shapes are those of `Signature.outputs`.
+
+        Args:
+            arrays: One vector [rows] per feature, as `features.to_arrays` makes them; further names are ignored.
+
+        Raises:
+            ModelError: When a feature is missing, has another shape or type, or the model itself fails.
+        """
+        tensors = {feature.name: _tensor(feature, arrays) for feature in self.signature.inputs}
+        try:
+            outputs = self._serve(**tensors)
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise ModelError(f"the model failed on these rows: {_first_line(error)}") from error
+        return {name: _array(outputs[name]) for name in self.signature.outputs}
+
+
+def load_model(model: Path) -> LoadedModel:
+    """Load the model artifact that train wrote.
+
+    Args:
+        model: The artifact's folder, with `saved_model/` and `signature.json`.
+
+    Raises:
+        ModelError: When it is missing, incomplete or damaged.
+    """
+    for needed in (model / SIGNATURE, model / SAVED_MODEL / "saved_model.pb"):
+        if not needed.is_file():
+            raise ModelError("is missing", where=str(needed), remedy="train the model again")
+    try:
+        signature = Signature.load(model)
+        restored = tf.saved_model.load(str(model / SAVED_MODEL))
+        return LoadedModel(signature, restored)
+    except (tf.errors.OpError, DecodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"does not load: {_first_line(error)}", where=str(model), remedy="train the model again") from error
+
+
+def _tensor(feature: Feature, arrays: dict[str, np.ndarray]) -> tf.Tensor:
+    if feature.name not in arrays:
+        raise ModelError("is missing", where=f"feature {feature.name}", remedy="give every feature of the signature")
+    values = arrays[feature.name]
+    if values.ndim != 1:
+        raise ModelError(f"has shape {list(values.shape)}, must be [rows]", where=f"feature {feature.name}")
+    try:
+        return tf.convert_to_tensor(values, dtype=_TENSOR_TYPES[feature.dtype])
+    except (tf.errors.OpError, TypeError, ValueError) as error:
+        told = f"is no {feature.dtype}: {_first_line(error)}"
+        raise ModelError(told, where=f"feature {feature.name}", remedy="make the arrays with features.to_arrays") from error
+
+
+def _array(output: tf.Tensor) -> np.ndarray:
+    values = np.asarray(output.numpy())
+    if output.dtype != tf.string:
+        return values
+    return np.array([value.decode("utf-8") for value in values], dtype=object)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
