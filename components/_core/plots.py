@@ -1,0 +1,296 @@
+"""The plots of every page, as SVG elements that are the same, byte for byte, for the same numbers.
+
+All take plain numbers and names, and none fails on what it is given: NaN, infinity and nothing at all are drawn as a figure
+that says so. Colours and fonts come from the page around it (see `svg.py`); one unit is one pixel on a page of 600.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from components._core.svg import INK, MUTED, RULE, SERIES, embed
+
+WIDTH = 560
+"""Pixels: what is left of a side panel of 600."""
+_STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2)))
+_MOST_POINTS, _MOST_BARS, _MOST_CLASSES, _MOST_NUMBERED = 1_000, 60, 60, 24
+_LONGEST_NAME = 28
+_SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "naru",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 11.5,
+    "axes.titlesize": 11.5,
+    "axes.labelsize": 11.5,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": RULE,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "grid.alpha": 0.35,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 11.5,
+}
+
+
+def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, diagonal: bool = False) -> str:
+    """Curves over a common axis, such as loss by epoch or ROC.
+
+    Args:
+        series: Values on x and y by name; pairs that are not finite leave a gap.
+        x: What the x axis shows, with its unit.
+        y: What the y axis shows, with its unit.
+        diagonal: Draw the line x = y for comparison, on square axes from 0 to 1 at least.
+    """
+    drawn = {name: points for name, pair in series.items() if (points := _points(*pair))}
+    if not drawn:
+        return _nothing(f"no finite values of {y} by {x}")
+
+    def draw(axes: Axes) -> None:
+        if diagonal:
+            _diagonal(axes, drawn)
+        for number, (name, points) in enumerate(drawn.items()):
+            _curve(axes, name, points, number)
+        axes.set(xlabel=_label(x), ylabel=_label(y))
+        axes.grid(True)
+        if all(float(at).is_integer() for points in drawn.values() for at, _ in points):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        left_out = [name for name in series if name not in drawn]
+        if len(series) > 1 or left_out or diagonal:
+            _legend(axes, [f"{name}: no finite values" for name in left_out])
+
+    return _draw(draw, (440, 440) if diagonal else (WIDTH, 320))
+
+
+def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, float]] | None = None) -> str:
+    """Horizontal bars in the given order, each with its number; long names are shortened.
+
+    Args:
+        values: Length by name; one that is not finite is named, without a bar.
+        x: What the lengths are, with their unit.
+        intervals: Lower and upper bound by name, drawn as a whisker.
+    """
+    shown = list(values.items())[:_MOST_BARS]
+    if not any(_finite(value) for _, value in shown):
+        return _nothing(f"no finite values of {x}")
+
+    def draw(axes: Axes) -> None:
+        for row, (name, value) in enumerate(shown):
+            _bar(axes, row, value, (intervals or {}).get(name))
+        axes.set_yticks(range(len(shown)), [_shorten(name) for name, _ in shown])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines["left"].set_visible(False)
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.margins(x=0.12)
+        axes.axvline(0, color=RULE, linewidth=0.8)
+        axes.grid(True, axis="x")
+        more = f" (first {len(shown)} of {len(values)})" if len(values) > len(shown) else ""
+        axes.set_xlabel(_label(x + more))
+
+    return _draw(draw, (WIDTH, 70 + 23 * len(shown)))
+
+
+def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: dict[str, float] | None = None) -> str:
+    """How often values fall between edges.
+
+    Args:
+        edges: Ascending bounds of the bins: one more than there are counts.
+        counts: How many fall into each bin.
+        x: What is counted, with its unit.
+        marks: Values to point out by name, such as `p95`; those that are not finite are left out.
+    """
+    bins = [(low, high, count) for low, high, count in zip(edges, edges[1:], counts, strict=False) if _finite(low, high, count)]
+    if not bins or not any(count > 0 for *_, count in bins):
+        return _nothing(f"no values of {x}")
+
+    def draw(axes: Axes) -> None:
+        for low, high, count in bins:
+            axes.add_patch(Rectangle((low, 0), high - low, count, facecolor=SERIES[0], edgecolor="none", alpha=0.75))
+        axes.set_xlim(min(low for low, *_ in bins), max(high for _, high, _ in bins))
+        axes.set_ylim(0, 1.12 * max(count for *_, count in bins))
+        _marks(axes, {name: at for name, at in (marks or {}).items() if _finite(at)})
+        axes.grid(True, axis="y")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.set(xlabel=_label(x), ylabel="count")
+
+    return _draw(draw, (WIDTH, 280))
+
+
+def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: str = "actual") -> str:
+    """A square of counts, such as a confusion matrix; the shade is a cell's share of its row.
+
+    Args:
+        names: The classes, in the order of rows and columns.
+        counts: Row by row (`y`), the count for each column (`x`).
+        x: What the columns are.
+        y: What the rows are.
+    """
+    shown = min(len(names), len(counts), _MOST_CLASSES)
+    rows = [[float(count) for count in row[:shown]] for row in counts[:shown]]
+    if not any(_finite(count) and count > 0 for row in rows for count in row):
+        return _nothing(f"no counts of {y} by {x}")
+
+    def draw(axes: Axes) -> None:
+        for number, row in enumerate(rows):
+            _matrix_row(axes, number, row, shown)
+        longest = max(len(_shorten(name, 18)) for name in names[:shown])
+        labels = [_shorten(name, 18) for name in names[:shown]]
+        axes.set_xticks(range(shown), labels, rotation=90 if shown > 6 or longest > 9 else 0)
+        axes.set_yticks(range(shown), labels)
+        axes.tick_params(length=0, labelcolor=INK, labelsize=_cell_font(shown))
+        axes.set(xlim=(-0.5, shown - 0.5), ylim=(shown - 0.5, -0.5), aspect="equal")
+        axes.spines[:].set_visible(False)
+        more = f" (first {shown} of {len(names)} classes)" if len(names) > shown else ""
+        axes.set(xlabel=_label(x + more), ylabel=_label(y))
+
+    side = min(WIDTH, 190 + 62 * shown)
+    return _draw(draw, (side, side))
+
+
+def _matrix_row(axes: Axes, number: int, row: list[float], shown: int) -> None:
+    total = sum(count for count in row if _finite(count))
+    for column, count in enumerate(row):
+        share = count / total if _finite(count) and total > 0 else 0.0
+        # no cell is shaded so darkly that the page's own text colour would not stand out from it
+        shade = 0.04 + 0.46 * share
+        corner = (column - 0.48, number - 0.48)
+        axes.add_patch(Rectangle(corner, 0.96, 0.96, facecolor=SERIES[0], edgecolor="none", alpha=shade, clip_on=False))
+        if shown <= _MOST_NUMBERED:
+            text = f"{count:,.0f}" if shown <= 8 or count < 10_000 else f"{count / 1000:.0f}k"
+            told = text if _finite(count) else "?"
+            axes.text(column, number, told, ha="center", va="center", fontsize=_cell_font(shown))
+
+
+def _cell_font(shown: int) -> float:
+    return 12.0 if shown <= 8 else 10.0 if shown <= 12 else 8.5 if shown <= 18 else 7.5
+
+
+def _curve(axes: Axes, name: str, points: list[tuple[float, float]], number: int) -> None:
+    axes.plot(
+        [at for at, _ in points],
+        [value for _, value in points],
+        color=SERIES[number % len(SERIES)],
+        linestyle=_STYLES[number % len(_STYLES)],
+        linewidth=1.8,
+        marker="o" if len(points) <= 30 else None,
+        markersize=3.5,
+        label=_shorten(name),
+    )
+
+
+def _diagonal(axes: Axes, drawn: Mapping[str, list[tuple[float, float]]]) -> None:
+    reach = [value for points in drawn.values() for pair in points for value in pair if _finite(value)]
+    low, high = min(0.0, *reach), max(1.0, *reach)
+    axes.plot([low, high], [low, high], color=RULE, linewidth=1.0, linestyle=(0, (2, 3)))
+    margin = 0.02 * (high - low)
+    axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
+
+
+def _legend(axes: Axes, missing: list[str]) -> None:
+    for name in missing:
+        axes.plot([], [], color="none", label=_shorten(name, 48))
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, handlelength=2.4, borderpad=0.2, columnspacing=1.6)
+
+
+def _bar(axes: Axes, row: int, value: float, interval: tuple[float, float] | None) -> None:
+    if not _finite(value):
+        axes.annotate("not a number", (0, row), xytext=(5, 0), textcoords="offset points", va="center", color=MUTED)
+        return
+    axes.barh(row, value, height=0.62, color=SERIES[0], alpha=0.75)
+    ends = [value]
+    if interval is not None and _finite(*interval):
+        axes.plot(interval, (row, row), color=INK, linewidth=1.1, marker="|", markersize=6)
+        ends.extend(interval)
+    side, anchor = (max(ends), "left") if value >= 0 else (min(ends), "right")
+    shift = (5, 0) if value >= 0 else (-5, 0)
+    axes.annotate(
+        f"{value:.4g}", (side, row), xytext=shift, textcoords="offset points", va="center", ha=anchor, fontsize=10.5, color=MUTED
+    )
+
+
+def _marks(axes: Axes, marks: Mapping[str, float]) -> None:
+    low, high = axes.get_xlim()
+    axes.set_xlim(min([low, *marks.values()]), max([high, *marks.values()]))
+    low, high = axes.get_xlim()
+    for number, (name, at) in enumerate(sorted(marks.items(), key=lambda mark: mark[1])):
+        axes.axvline(at, color=SERIES[1], linewidth=1.2, linestyle=(0, (4, 2)))
+        right = at > (low + high) / 2
+        axes.annotate(
+            f"{_shorten(name, 16)} {at:.4g}",
+            (at, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4 if right else 4, -12 - 14 * (number % 4)),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=10.5,
+        )
+
+
+def _nothing(reason: str) -> str:
+    def draw(axes: Axes) -> None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, f"Nothing to draw: {_label(reason)}", ha="center", va="center", color=MUTED, transform=axes.transAxes)
+
+    return _draw(draw, (WIDTH, 90))
+
+
+def _draw(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
+    written = io.StringIO()
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
+        # the page's fonts draw the text; that Matplotlib's own lacks a letter only makes its measure of it a guess
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
+        figure = Figure(figsize=(size[0] / 72, size[1] / 72), layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure.subplots())
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
+    return embed(written.getvalue())
+
+
+def _points(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
+    """Pairs to draw, thinned to what a page can show; empty when no pair is finite."""
+    pairs = [(float(at), float(value)) for at, value in zip(x, y, strict=False) if _finite(at)]
+    if not any(_finite(value) for _, value in pairs):
+        return []
+    step = max(1, math.ceil(len(pairs) / _MOST_POINTS))
+    thinned = pairs[::step] if (len(pairs) - 1) % step == 0 else [*pairs[::step], pairs[-1]]
+    return [(at, value if _finite(value) else math.nan) for at, value in thinned]
+
+
+def _finite(*values: float | None) -> bool:
+    return all(value is not None and math.isfinite(value) for value in values)
+
+
+def _label(text: str) -> str:
+    """Text that XML can hold: control characters and lone surrogates become spaces and question marks."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return printable.encode("utf-8", "replace").decode("utf-8")
+
+
+def _shorten(name: str, most: int = _LONGEST_NAME) -> str:
+    """Name of at most that many letters; the middle goes, since names often differ at their end."""
+    name = _label(name)
+    if len(name) <= most:
+        return name
+    head = (most - 1) * 2 // 3
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"

@@ -1,0 +1,89 @@
+"""Plots as markup that fits into a page: no ids that collide, no style that leaks, colours that follow the page.
+
+Matplotlib writes a whole document. What stands in an HTML page must not bring its own `<style>`, must not share an id with
+the plot beside it, and should take its colours from the page, so that it reads in light and in dark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+INK = "#010203"
+"""Drawn in this colour, it takes the colour of the page's text."""
+MUTED = "#040506"
+"""Drawn in this colour, it takes the colour of the page's secondary text."""
+RULE = "#070809"
+"""Drawn in this colour, it takes the colour of the page's rules."""
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#b5588f", "#8a6d00", "#56789a")
+"""Colours that people with any kind of colour vision can tell apart (after Okabe and Ito, darkened for contrast)."""
+
+_PAINT = {
+    INK: "currentColor",
+    MUTED: "var(--muted, #5b6470)",
+    RULE: "var(--rule, #9aa3ad)",
+    **{colour: f"var(--series-{number}, {colour})" for number, colour in enumerate(SERIES, 1)},
+}
+_DOCUMENT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
+_ROOT = re.compile(r"<svg\b[^>]*?viewBox=\"0 0 ([\d.]+) ([\d.]+)\"[^>]*>", re.DOTALL)
+_FONT = re.compile(r"font-family: [^;\"<]*;? ?|font: (?P<size>[\d.]+px) [^;\"<]*")
+_LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
+_ID = re.compile(r' ?\bid="([^"<]+)"')
+_REFERENCE = re.compile(r'(url\(#|href="#)([^")<]+)')
+_ATTRIBUTE = re.compile(r' (?:d|x|y|width|height|transform|style)="[^"<]*"')
+_GROUP = re.compile(r"<g>|<g [^>]*>|</g>")
+
+
+def embed(document: str) -> str:
+    """Turn Matplotlib's SVG document into an `<svg>` element for a page.
+
+    Args:
+        document: What `savefig` wrote, drawn in the colours of this module.
+
+    Returns:
+        The element: `role="img"`, as wide as its column and never wider than it was drawn (units become pixels), its ids
+        prefixed with a digest of its content.
+    """
+    body = _DOCUMENT.sub("", document)
+    body = _ROOT.sub(_root, body, count=1)
+    body = _ATTRIBUTE.sub(_attribute, body)
+    body = prefix_ids(body, "p" + hashlib.sha256(body.encode("utf-8")).hexdigest()[:10])
+    return re.sub(r"<defs>\s*</defs>|\s*\n\s*", lambda found: "" if found[0].startswith("<") else "\n", _ungroup(body)).strip()
+
+
+def prefix_ids(svg: str, prefix: str) -> str:
+    """Prefix the ids that are referred to, and drop the others, so that no two plots in a page share one."""
+    wanted = {name for _, name in _REFERENCE.findall(svg)}
+    svg = _ID.sub(lambda found: f' id="{prefix}-{found[1]}"' if found[1] in wanted else "", svg)
+    return _REFERENCE.sub(lambda found: f"{found[1]}{prefix}-{found[2]}", svg)
+
+
+def _attribute(found: re.Match[str]) -> str:
+    """One attribute with short numbers, the page's fonts and the page's colours; text between tags is never touched."""
+    value = _LONG_NUMBER.sub(r"\1", found[0])
+    value = _FONT.sub(lambda font: f"font-size: {font['size']}" if font["size"] else "", value)
+    for colour, paint in _PAINT.items():
+        value = value.replace(colour, paint)
+    return value
+
+
+def _ungroup(svg: str) -> str:
+    """Drop the groups that carry nothing; Matplotlib nests four around every tick."""
+    open_groups: list[bool] = []
+
+    def kept(found: re.Match[str]) -> str:
+        if found[0] == "</g>":
+            return found[0] if open_groups.pop() else ""
+        open_groups.append(found[0] != "<g>")
+        return found[0] if open_groups[-1] else ""
+
+    return _GROUP.sub(kept, svg)
+
+
+def _root(found: re.Match[str]) -> str:
+    width, height = float(found[1]), float(found[2])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+        f'viewBox="0 0 {width:g} {height:g}" style="width: 100%; max-width: {width:g}px; '
+        f'stroke-linejoin: round; stroke-linecap: butt">'
+    )
