@@ -1,0 +1,104 @@
+"""Every metric by task: one function from labels and scores to numbers, in plain NumPy.
+
+Each module holds one kind of task. A metric is a formula over sums of rows, so the same code computes it for all rows and
+for a thousand bootstrap resamples at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components._core.errors import ConfigError
+from components._core.metrics import binary, multiclass, ranking, regression
+from components._core.metrics.ranking import Array, Numbers
+from components._core.project import Project, Task
+
+NAMES: dict[Task, tuple[str, ...]] = {
+    "binary_classification": binary.NAMES,
+    "multiclass_classification": multiclass.NAMES,
+    "regression": regression.NAMES,
+}
+PRIMARY: dict[Task, str] = {
+    "binary_classification": "auc",
+    "multiclass_classification": "accuracy",
+    "regression": "rmse",
+}
+LOWER_IS_BETTER = frozenset({"fpr", "log_loss", "brier", "ece", "mae", "mse", "rmse"})
+
+
+def primary_metric(project: Project) -> str:
+    """The metric by which two models of a project are compared.
+
+    Raises:
+        ConfigError: When `gates.model.metric` names one that the task does not have.
+    """
+    name = project.gates.model.metric or PRIMARY[project.task]
+    check_names(project.task, [name], "gates.model.metric")
+    return name
+
+
+def check_names(task: Task, names: list[str], where: str) -> None:
+    """Refuse metrics that the task does not have.
+
+    Raises:
+        ConfigError: With the ones that it has.
+    """
+    for name in names:
+        if name not in NAMES[task]:
+            raise ConfigError(
+                f"{name!r} is no metric of a {task} project", where=where, remedy=f"use one of {', '.join(NAMES[task])}"
+            )
+
+
+def gain(name: str, value: float, other: float) -> float:
+    """By how much a value is better than another: positive is better, whichever way the metric points."""
+    return other - value if name in LOWER_IS_BETTER else value - other
+
+
+def measure(task: Task, labels: Array, scores: Array) -> dict[str, float]:
+    """All metrics of a task.
+
+    Args:
+        task: The project's task.
+        labels: Class index or target, shape [rows], at least one row.
+        scores: Probability [rows] (binary), probabilities [rows, classes] (multiclass) or prediction [rows].
+
+    Returns:
+        Metric by name; NaN where the rows do not define it.
+    """
+    values = from_sums(task, _all_rows(task, labels, scores))
+    return {name: float(value) for name, value in values.items()}
+
+
+def row_sums(task: Task, labels: Array, scores: Array) -> dict[str, Numbers]:
+    """What each row adds to the sums behind the metrics; see the module of the task."""
+    match task:
+        case "binary_classification":
+            return binary.row_sums(labels, scores)
+        case "multiclass_classification":
+            return multiclass.row_sums(labels, scores)
+        case _:
+            return regression.row_sums(labels, scores)
+
+
+def from_sums(task: Task, sums: dict[str, Numbers]) -> dict[str, Numbers]:
+    """The metrics from sums with any leading shape; see the module of the task."""
+    match task:
+        case "binary_classification":
+            return binary.from_sums(sums)
+        case "multiclass_classification":
+            return multiclass.from_sums(sums)
+        case _:
+            return regression.from_sums(sums)
+
+
+def _all_rows(task: Task, labels: Array, scores: Array) -> dict[str, Numbers]:
+    sums = {name: np.asarray(values.sum(axis=0)) for name, values in row_sums(task, labels, scores).items()}
+    if task == "binary_classification":
+        counted = ranking.tally(labels, scores)
+        return {**sums, "positive": counted.positive, "negative": counted.negative}
+    if task == "multiclass_classification":
+        by_class = [ranking.auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]
+        cells = np.asarray(multiclass.confusion(labels, scores), dtype=np.float64)
+        return {**sums, "confusion": cells, "auc_by_class": np.asarray(by_class)}
+    return sums

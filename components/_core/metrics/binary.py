@@ -1,0 +1,109 @@
+"""Metrics of two classes, from sums over rows: the same formulas serve all rows and every bootstrap resample.
+
+A row counts as positive from a probability of 0.5. A ratio 0/0 (precision when nothing is called positive, recall when
+nothing is positive, and so on) is 0, as in scikit-learn by default; AUC and PR-AUC without both classes are NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.metrics.ranking import Array, Numbers, area, average_precision
+
+CALIBRATION_BINS = 10
+_CLOSEST = float(np.finfo(np.float32).eps)
+"""Probabilities are kept this far from 0 and 1 in the log loss: a model answers in float32, and infinity tells nothing."""
+
+NAMES = (
+    "auc",
+    "pr_auc",
+    "accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "npv",
+    "f1",
+    "fpr",
+    "log_loss",
+    "brier",
+    "ece",
+)
+
+
+def row_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
+    """What each row adds to the sums that `from_sums` wants, but for the counts by score.
+
+    Args:
+        labels: 0 or 1, shape [rows].
+        scores: Probability of the positive class, shape [rows].
+
+    Returns:
+        Vectors of shape [rows] by name; `bin_*` have shape [rows, CALIBRATION_BINS].
+    """
+    truth, score = labels.astype(np.float64), np.asarray(scores, dtype=np.float64)
+    called = (score >= 0.5).astype(np.float64)
+    clipped = np.clip(score, _CLOSEST, 1 - _CLOSEST)
+    return {
+        "tp": called * truth,
+        "fp": called * (1 - truth),
+        "fn": (1 - called) * truth,
+        "tn": (1 - called) * (1 - truth),
+        "surprise": -(truth * np.log(clipped) + (1 - truth) * np.log1p(-clipped)),
+        "squared": (score - truth) ** 2,
+        "bin_gap": np.eye(CALIBRATION_BINS)[calibration_bin(score)] * (truth - score)[:, None],
+    }
+
+
+def calibration_bin(scores: Numbers) -> NDArray[np.int64]:
+    """The bin, of equal widths between 0 and 1, in which each score falls."""
+    return np.clip((scores * CALIBRATION_BINS).astype(np.int64), 0, CALIBRATION_BINS - 1)
+
+
+def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
+    """All metrics from sums with any leading shape.
+
+    Args:
+        sums: What `row_sums` gives, summed over rows, with `positive` and `negative`: rows by ascending score.
+
+    Returns:
+        Metric by name, each of the leading shape.
+    """
+    tp, fp, fn, tn = (sums[name] for name in ("tp", "fp", "fn", "tn"))
+    rows = tp + fp + fn + tn
+    return {
+        "auc": area(sums["positive"], sums["negative"]),
+        "pr_auc": average_precision(sums["positive"], sums["negative"]),
+        "accuracy": ratio(tp + tn, rows),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "specificity": ratio(tn, tn + fp),
+        "npv": ratio(tn, tn + fn),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "fpr": ratio(fp, fp + tn),
+        "log_loss": ratio(sums["surprise"], rows),
+        "brier": ratio(sums["squared"], rows),
+        "ece": ratio(np.abs(sums["bin_gap"]).sum(axis=-1), rows),
+    }
+
+
+def ratio(above: Numbers, below: Numbers) -> Numbers:
+    """A quotient in which 0/0 is 0."""
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.divide(above, below, out=np.zeros(np.broadcast(above, below).shape), where=below != 0)
+
+
+def confusion(labels: Array, scores: Array, threshold: float = 0.5) -> list[list[int]]:
+    """Rows by actual (down: negative, positive) and predicted class (across) when positive starts at a threshold."""
+    cells = np.bincount(labels.astype(np.int64) * 2 + (scores >= threshold), minlength=4)
+    return [[int(count) for count in row] for row in cells.reshape(2, 2)]
+
+
+def calibration(labels: Array, scores: Array) -> tuple[list[float], list[float], list[int]]:
+    """Mean score, share of positive rows and number of rows of each calibration bin that has any."""
+    bins = calibration_bin(np.asarray(scores, dtype=np.float64))
+    rows = np.bincount(bins, minlength=CALIBRATION_BINS)
+    used = rows > 0
+    said = np.bincount(bins, weights=scores, minlength=CALIBRATION_BINS)[used] / rows[used]
+    seen = np.bincount(bins, weights=labels, minlength=CALIBRATION_BINS)[used] / rows[used]
+    return said.tolist(), seen.tolist(), rows[used].tolist()
