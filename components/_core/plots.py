@@ -26,7 +26,8 @@ WIDTH = 560
 _STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2)))
 _MOST_POINTS, _MOST_BARS, _MOST_CLASSES, _MOST_NUMBERED = 1_000, 60, 60, 24
 _LONGEST_NAME = 28
-_SETTINGS: dict[str, Any] = {
+# Any: the names that Matplotlib types as literals differ between its versions
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "naru",
     "text.parse_math": False,

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from xml.etree import ElementTree
 
 INK = "#010203"
 """Drawn in this colour, it takes the colour of the page's text."""
 MUTED = "#040506"
 """Drawn in this colour, it takes the colour of the page's secondary text."""
 RULE = "#070809"
-"""Drawn in this colour, it takes the colour of the page's rules."""
+"""Drawn in this colour, it takes the colour of the axes."""
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#b5588f", "#8a6d00", "#56789a")
 """Colours that people with any kind of colour vision can tell apart (after Okabe and Ito, darkened for contrast)."""
 
+_SVG = "{http://www.w3.org/2000/svg}"
+_ELEMENTS = frozenset("svg g defs path use text tspan title desc clipPath rect line circle ellipse polyline polygon".split())
 _PAINT = {
     INK: "currentColor",
     MUTED: "var(--muted, #5b6470)",
-    RULE: "var(--rule, #9aa3ad)",
+    RULE: "var(--axis, #9aa3ad)",
     **{colour: f"var(--series-{number}, {colour})" for number, colour in enumerate(SERIES, 1)},
 }
 _DOCUMENT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
@@ -87,3 +90,31 @@ def _root(found: re.Match[str]) -> str:
         f'viewBox="0 0 {width:g} {height:g}" style="width: 100%; max-width: {width:g}px; '
         f'stroke-linejoin: round; stroke-linecap: butt">'
     )
+
+
+def label(svg: str, escaped: str) -> str:
+    """Name the drawing for those who cannot see it; the text must be escaped for an attribute."""
+    return svg.replace("<svg ", f'<svg aria-label="{escaped}" ', 1)
+
+
+def is_plain(svg: object) -> bool:
+    """Whether it is one SVG element that only draws: known elements, no script, no handler, no address outside."""
+    if not isinstance(svg, str) or "<!" in svg or "<?" in svg:
+        return False
+    try:
+        root = ElementTree.fromstring(svg)
+    except (ElementTree.ParseError, UnicodeEncodeError):
+        return False
+    return root.tag == f"{_SVG}svg" and all(_draws(element) for element in root.iter())
+
+
+def _draws(element: ElementTree.Element) -> bool:
+    named = isinstance(element.tag, str) and element.tag.removeprefix(_SVG) in _ELEMENTS
+    return named and not any(_acts(name, value) for name, value in element.attrib.items())
+
+
+def _acts(name: str, value: str) -> bool:
+    local = name.rpartition("}")[2].lower()
+    leads_out = local == "href" and not value.startswith("#")
+    addresses = re.findall(r"url\(\s*['\"]?(.)", value, re.IGNORECASE)
+    return local.startswith("on") or leads_out or any(first != "#" for first in addresses) or "\\" in value
