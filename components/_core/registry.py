@@ -1,0 +1,112 @@
+"""The border to MLflow: opening its store fast and whole, and turning its errors into ours. MLflow is imported on first use."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components._core.errors import ServiceError, UnavailableError
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+_SQLITE = "sqlite:///"
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+
+
+def open_registry(tracking_uri: str) -> MlflowClient:
+    """A client of the tracking and registry server; a SQLite database that is not there yet is made.
+
+    Args:
+        tracking_uri: `sqlite:///path` or `http://host:port`.
+
+    Raises:
+        ServiceError: When the database cannot be used.
+        UnavailableError: When the server does not answer.
+    """
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)  # MLflow's own default is to try for minutes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow about its own pydantic models
+        from mlflow.tracking import MlflowClient
+    with registry_errors(tracking_uri):
+        if tracking_uri.startswith(_SQLITE):
+            _make_database(Path(tracking_uri.removeprefix(_SQLITE)))
+        return MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+
+@contextmanager
+def registry_errors(tracking_uri: str) -> Iterator[None]:
+    """Turn what MLflow and its database raise into errors of ours that say where and what to do."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, RequestException) as error:
+        raise _translated(tracking_uri, error) from error
+
+
+def _translated(tracking_uri: str, error: Exception) -> ServiceError:
+    where = re.sub(r"//[^/@]*@", "//", tracking_uri)  # without user and password
+    told = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    if "out-of-date database schema" in told:
+        remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {where}`"
+        return ServiceError("MLflow's database has another schema", where=where, remedy=remedy)
+    if tracking_uri.startswith(_SQLITE):
+        remedy = "move the file away and run again; models and the deployment ledger are in the store and stay"
+        return ServiceError(f"MLflow's database cannot be used: {told}", where=where, remedy=remedy)
+    kind = UnavailableError if _is_away(error) else ServiceError
+    return kind(f"MLflow: {told}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again")
+
+
+def _is_away(error: Exception) -> bool:
+    status: Any = getattr(error, "get_http_status_code", lambda: 503)()
+    return "API request to" in str(error) or status >= 500
+
+
+def _make_database(path: Path) -> None:
+    """Make MLflow's tables in a file aside and link it into place: interrupted at any moment, no half-made database is left.
+
+    Its some fifty migrations each end in a flush to disk; one flush at the end does as well and spares a second.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _migrate(aside)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.link(aside, path)
+    except FileExistsError:
+        pass  # another run was first; its database is as good
+    finally:
+        for leftover in path.parent.glob(f"{aside.name}*"):
+            leftover.unlink()
+
+
+def _migrate(path: Path) -> None:
+    import logging
+
+    from mlflow.tracking import MlflowClient
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def without_flushes(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    event.listen(Engine, "connect", without_flushes)
+    try:
+        MlflowClient(f"{_SQLITE}{path}").search_experiments(max_results=1)
+    finally:
+        event.remove(Engine, "connect", without_flushes)

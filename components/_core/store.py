@@ -1,0 +1,94 @@
+"""The object store: whole folders in, whole folders out, each file verified by hash. A folder on a laptop, S3 or GCS on a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from components._core.errors import ServiceError, UnavailableError
+from components._core.files import files_below, hash_file, write_bytes
+
+
+def upload_folder(folder: Path, uri: str) -> dict[str, str]:
+    """Copy a folder (or one file, under its own name) into the store; a file that is there with the same content is left.
+
+    Args:
+        folder: What to copy.
+        uri: The folder in the store: a path, or `s3://bucket/prefix`.
+
+    Returns:
+        SHA-256 by path relative to `uri`.
+
+    Raises:
+        ServiceError: When what arrived is not what was sent.
+        UnavailableError: When the store does not answer.
+    """
+    files = [folder] if folder.is_file() else files_below(folder)
+    root = folder.parent if folder.is_file() else folder
+    hashes = {path.relative_to(root).as_posix(): hash_file(path) for path in files}
+    try:
+        filesystem, base = fsspec.core.url_to_fs(uri)
+        for name, expected in hashes.items():
+            _upload(filesystem, root / name, f"{base}/{name}", expected)
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+    return hashes
+
+
+def fetch_folder(uri: str, folder: Path) -> Path:
+    """The files of a folder in the store, on this machine: in place when the store is a folder here, else copied to `folder`.
+
+    Raises:
+        ServiceError: When the store holds no such folder.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, base = fsspec.core.url_to_fs(uri)
+        if not filesystem.isdir(base):
+            raise ServiceError("the store holds no such folder", where=uri, remedy="it may have been removed; run again")
+        if _is_local(filesystem):
+            return Path(base)
+        for name in sorted(filesystem.find(base)):
+            write_bytes(folder / str(name)[len(base) :].lstrip("/"), filesystem.cat_file(name))
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+    return folder
+
+
+def absolute_uri(uri: str) -> str:
+    """A path as `file:///...`, so that it means the same to every program; other URIs as they are."""
+    return uri if "://" in uri else Path(uri).absolute().as_uri()
+
+
+def _upload(filesystem: Any, source: Path, target: str, expected: str) -> None:
+    if filesystem.exists(target) and _hash(filesystem, target) == expected:
+        return
+    if _is_local(filesystem):
+        write_bytes(Path(target), source.read_bytes())
+    else:
+        filesystem.put_file(os.fspath(source), target)
+    arrived = _hash(filesystem, target)
+    if arrived != expected:
+        told = f"arrived with hash {arrived[:12]} and was sent with {expected[:12]}"
+        raise ServiceError(told, where=target, remedy="run again; if it stays, look at the store's disk and proxy")
+
+
+def _hash(filesystem: Any, name: str) -> str:
+    digest = hashlib.sha256()
+    with filesystem.open(name, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _is_local(filesystem: Any) -> bool:
+    return "file" in filesystem.protocol
+
+
+def _unavailable(uri: str, error: Exception) -> UnavailableError:
+    remedy = "look at the disk, the permissions or the network, then run again; NARU_STORE names the store"
+    return UnavailableError(f"the object store failed: {error}", where=uri, remedy=remedy)

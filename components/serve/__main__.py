@@ -1,0 +1,153 @@
+"""Serve one model folder: `python -m components.serve --model DIR --name NAME --version V --port N`.
+
+Prints one line when it is ready and ends with 0 on SIGTERM or Ctrl-C. When the model does not load or the port is taken it
+says so in one sentence and ends with the exit code of that kind of error (see `components/_core/errors.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from components._core.errors import ConfigError, ModelError, NaruError
+from components.serve.predictor import MAX_ROWS
+
+_POLL_SECONDS = 0.05
+_LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"short": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "short"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        # what concerns a request is logged by the adapter; MLServer would add a traceback to every refused one
+        "mlserver": {"handlers": [], "level": "CRITICAL", "propagate": True},
+        "uvicorn": {"level": "WARNING"},
+        "uvicorn.error": {"level": "WARNING"},
+        "uvicorn.access": {"level": "WARNING"},
+    },
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal comes; returns the exit code."""
+    asked = _parse(arguments)
+    _be_quiet()
+    try:
+        _check_model(asked.model)
+        _check_port(asked.host, asked.port)
+        asyncio.run(_serve(asked))
+    except NaruError as error:
+        print(f"naru: serve: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m components.serve", description="Serve one model folder.")
+    parser.add_argument("--model", type=Path, required=True, help="folder with signature.json and saved_model/")
+    parser.add_argument("--name", required=True, help="name in the URL: /v2/models/NAME/infer")
+    parser.add_argument("--version", default="", help="version that answers carry")
+    parser.add_argument("--port", type=int, required=True, help="HTTP port")
+    parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless told otherwise")
+    parser.add_argument("--max-rows", type=int, default=MAX_ROWS, help="rows that one request may have")
+    return parser.parse_args(arguments)
+
+
+def _be_quiet() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's remarks on the machine; its errors are raised
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries about one another; no one who serves can act on them
+
+
+def _check_model(model: Path) -> None:
+    if not (model / "signature.json").is_file():
+        remedy = "name a model folder: one with signature.json and saved_model/"
+        raise ModelError("holds no model", where=str(model), remedy=remedy)
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            where, remedy = f"{host}:{port}", "choose another one with --port"
+            raise ConfigError(f"the port cannot be had: {error.strerror}", where=where, remedy=remedy) from None
+
+
+async def _serve(asked: argparse.Namespace) -> None:
+    from mlserver import MLServer, ModelSettings, Settings
+    from mlserver.settings import ModelParameters
+
+    from components.serve.mlserver_runtime import NaruRuntime
+
+    with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:
+        # an empty repository: no request can make this server load something else
+        settings = Settings(
+            debug=False,
+            parallel_workers=0,
+            host=asked.host,
+            http_port=asked.port,
+            grpc_port=asked.grpc_port,
+            metrics_endpoint=None,
+            model_repository_root=empty,
+            load_models_at_startup=False,
+            logging_settings=_LOGGING,
+        )
+        parameters = ModelParameters(
+            uri=str(asked.model), version=asked.version or None, extra={"max_rows": asked.max_rows}
+        )
+        model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
+        await _run(MLServer(settings), model, asked)
+    if NaruRuntime.failure:
+        raise NaruRuntime.failure
+
+
+async def _run(server: Any, model: Any, asked: argparse.Namespace) -> None:
+    running = asyncio.create_task(server.start([model]))
+    announced = asyncio.create_task(_announce(asked))
+    try:
+        await running
+    finally:
+        announced.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await announced
+
+
+async def _announce(asked: argparse.Namespace) -> None:
+    path = f"/v2/models/{asked.name}/ready"
+    while not await _answers(asked.host, asked.port, path):
+        await asyncio.sleep(_POLL_SECONDS)
+    print(f"ready: http://{asked.host}:{asked.port}/v2/models/{asked.name}", flush=True)
+
+
+async def _answers(host: str, port: int, path: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        await writer.drain()
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""From what a client sends to what the model takes: Python values to one typed vector per feature.
+
+A missing value is `None`, or NaN in a number and the empty string in a text, as clients without a null say it. It is let
+through only where the feature is nullable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from components._core.features import DType, Feature
+from components.serve.refusals import Refusal
+
+Columns = Mapping[str, Sequence[Any]]
+_SHOWN = 40
+
+
+def to_arrays(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray]:
+    """One NumPy vector [rows] per feature, of the feature's type.
+
+    Args:
+        columns: Values by feature name, one per row. A nullable feature may be left out.
+        features: What the model takes.
+        max_rows: Rows that one request may have.
+
+    Raises:
+        Refusal: Names the feature, what was found and what is allowed.
+    """
+    _check_names(columns, features)
+    rows = _count_rows(columns, max_rows)
+    return {feature.name: _cast(columns.get(feature.name, [None] * rows), feature) for feature in features}
+
+
+def _check_names(columns: Columns, features: tuple[Feature, ...]) -> None:
+    known = [feature.name for feature in features]
+    for name in columns:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            advice = f"did you mean {close[0]!r}?" if close else f"the model takes {', '.join(known)}"
+            raise Refusal("unknown_feature", f"{_shown(name)} is no feature of this model; {advice}")
+    for feature in features:
+        if feature.name not in columns and not feature.nullable:
+            raise Refusal("missing_feature", f"{feature.name!r} is missing; it must be given as {feature.dtype}")
+
+
+def _count_rows(columns: Columns, max_rows: int) -> int:
+    counts = {name: len(values) for name, values in columns.items()}
+    if not counts:
+        raise Refusal("missing_feature", "the request holds no feature")
+    (first, rows), *others = counts.items()
+    for name, count in others:
+        if count != rows:
+            raise Refusal("wrong_shape", f"{name!r} has {count} values and {first!r} has {rows}; give one per row")
+    if rows == 0:
+        raise Refusal("wrong_shape", f"{first!r} has no values; give at least one row")
+    if rows > max_rows:
+        raise Refusal("too_many_rows", f"{rows} rows in one request; at most {max_rows} are allowed")
+    return rows
+
+
+def _cast(values: Sequence[Any], feature: Feature) -> np.ndarray:
+    return _CASTS[feature.dtype](values, feature)
+
+
+def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray:
+    _check_types(values, feature, (int, float), "a number")
+    real = np.array(values, dtype=np.float64)  # None becomes NaN
+    if not feature.nullable and (bad := np.flatnonzero(np.isnan(real))).size:
+        raise _missing(feature, int(bad[0]))
+    with np.errstate(over="ignore"):
+        single = real.astype(np.float32)
+    if (bad := np.flatnonzero(np.isinf(single))).size:
+        row = int(bad[0])
+        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is no finite float32")
+    return single
+
+
+def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray:
+    _check_types(values, feature, (int,), "a whole number")
+    if None in values:
+        raise _missing(feature, list(values).index(None))
+    try:
+        return np.array(values, dtype=np.int64)
+    except OverflowError:
+        row = next(row for row, value in enumerate(values) if not -(2**63) <= value < 2**63)
+        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is no int64") from None
+
+
+def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray:
+    _check_types(values, feature, (str, bytes), "a text")
+    try:
+        texts = [
+            "" if value is None else value.decode("utf-8") if isinstance(value, bytes) else value for value in values
+        ]
+    except UnicodeDecodeError:
+        raise Refusal("wrong_type", f"{feature.name!r}: a text is not UTF-8") from None
+    if not feature.nullable and "" in texts:
+        raise _missing(feature, texts.index(""))
+    return np.array(texts, dtype=object)
+
+
+_CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray]] = {
+    "float32": _to_float32,
+    "int64": _to_int64,
+    "string": _to_string,
+}
+
+
+def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, ...], wanted: str) -> None:
+    if {type(value) for value in values} <= {*allowed, type(None)}:  # exact types: True is no number here
+        return
+    row, value = next((row, value) for row, value in enumerate(values) if type(value) not in (*allowed, type(None)))
+    raise Refusal("wrong_type", f"{feature.name!r}, row {row}: {_shown(value)} is not {wanted} ({feature.dtype})")
+
+
+def _missing(feature: Feature, row: int) -> Refusal:
+    return Refusal(
+        "missing_feature", f"{feature.name!r}, row {row}: the value is missing, and this feature must have one"
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

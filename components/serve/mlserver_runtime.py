@@ -1,0 +1,136 @@
+"""The adapter for MLServer: Open Inference Protocol (V2) over REST and gRPC to the predictor core and back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mlserver import MLModel
+from mlserver.errors import MLServerError
+from mlserver.types import (
+    InferenceRequest,
+    InferenceResponse,
+    MetadataTensor,
+    Parameters,
+    RequestInput,
+    ResponseOutput,
+    TensorData,
+)
+
+from components._core.errors import NaruError
+from components._core.features import DType, Signature
+from components.serve.predictor import MAX_ROWS, Predictor, load
+from components.serve.refusals import Refusal
+
+_DATATYPE: dict[DType, str] = {"float32": "FP32", "int64": "INT64", "string": "BYTES"}
+_WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
+_ACCEPTED: dict[DType, frozenset[str]] = {
+    "float32": _WHOLE | {"FP32", "FP64"},
+    "int64": _WHOLE,
+    "string": frozenset({"BYTES"}),
+}
+_INLINE_ROWS = 256
+"""Requests up to this many rows are answered on the event loop: a thread would cost more than it spares the others."""
+
+
+class NaruRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
+    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `max_rows`.
+
+    Attributes:
+        failure: Why a model did not load, for whoever started the server: MLServer itself ends as if all were well.
+    """
+
+    failure: ClassVar[NaruError | None] = None
+
+    async def load(self) -> bool:
+        """Load and warm up off the event loop, so that liveness probes are answered meanwhile."""
+        parameters = self.settings.parameters
+        extra = (parameters.extra if parameters else None) or {}
+        model = Path((parameters.uri if parameters else None) or "")
+        try:
+            self._predictor: Predictor = await asyncio.to_thread(load, model, int(extra.get("max_rows", MAX_ROWS)))
+        except NaruError as error:
+            NaruRuntime.failure = error
+            raise
+        self.inputs, self.outputs = _metadata(self._predictor.signature)
+        return True
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        """Answer a request, or refuse it with a status and a reason."""
+        try:
+            columns = self._columns(payload)
+            outputs = await self._answer(columns)
+        except Refusal as refusal:
+            raise MLServerError(str(refusal), refusal.status) from None
+        return InferenceResponse(
+            model_name=self.name,
+            model_version=self.version,
+            id=payload.id,
+            outputs=[_output(name, values) for name, values in outputs.items()],
+        )
+
+    async def _answer(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray]:
+        if max(map(len, columns.values()), default=0) <= _INLINE_ROWS:
+            return self._predictor.predict(columns)
+        return await asyncio.to_thread(self._predictor.predict, columns)
+
+    def _columns(self, payload: InferenceRequest) -> dict[str, list[Any]]:
+        dtypes = {feature.name: feature.dtype for feature in self._predictor.signature.inputs}
+        columns: dict[str, list[Any]] = {}
+        for given in payload.inputs:
+            if given.name in columns:
+                raise Refusal("wrong_shape", f"{given.name!r} is given twice")
+            columns[given.name] = _column(given, dtypes.get(given.name))
+        return columns
+
+
+def _column(given: RequestInput, dtype: DType | None) -> list[Any]:
+    datatype = getattr(given.datatype, "value", given.datatype)  # gRPC hands a text, REST an Enum
+    if dtype is not None and datatype not in _ACCEPTED[dtype]:
+        raise Refusal("wrong_type", f"{given.name!r} is sent as {datatype}; this model takes it as {_DATATYPE[dtype]}")
+    values = given.data.root
+    if not isinstance(values, list):
+        raise Refusal("wrong_shape", f"{given.name!r}: data must be a list with one value per row")
+    if len(given.shape) == 2 and given.shape[1] == 1:
+        values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
+    elif len(given.shape) != 1:
+        raise Refusal("wrong_shape", f"{given.name!r} has shape {given.shape}; allowed are [rows] and [rows, 1]")
+    if given.shape[0] != len(values):
+        raise Refusal("wrong_shape", f"{given.name!r} has shape {given.shape} and {len(values)} values")
+    return values
+
+
+def _output(name: str, values: np.ndarray) -> ResponseOutput:
+    is_text = values.dtype == object
+    flat: list[Any] = [text.encode("utf-8") for text in values] if is_text else values.ravel().tolist()
+    return ResponseOutput(
+        name=name,
+        shape=list(values.shape),
+        datatype="BYTES" if is_text else "FP32",
+        data=TensorData(root=flat),
+    )
+
+
+def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[MetadataTensor]]:
+    inputs = [
+        MetadataTensor(
+            name=feature.name,
+            datatype=_DATATYPE[feature.dtype],
+            shape=[-1],
+            parameters=Parameters(nullable=feature.nullable),
+        )
+        for feature in signature.inputs
+    ]
+    classes = Parameters(classes=list(signature.classes))
+    outputs = [
+        MetadataTensor(
+            name=name,
+            datatype=_DATATYPE[dtype],
+            shape=[-1, len(signature.classes)] if name == "probabilities" else [-1],
+            parameters=classes if signature.classes else None,
+        )
+        for name, dtype in signature.outputs.items()
+    ]
+    return inputs, outputs

@@ -1,0 +1,46 @@
+"""Why a request is not answered, in words that may go to the client: no traceback, no text of another library.
+
+missing_feature   400   a feature is absent, or a value is missing where the model needs one
+unknown_feature   400   a name that the model does not take
+wrong_type        400   a value that is not of the feature's type
+wrong_shape       400   not one value per row, or features of different lengths
+not_finite        400   an infinity, or a number too large for the feature's type
+too_many_rows     413   more rows than one request may have
+model_failed      500   the request was fine and the model was not; details are in the server's log only
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from components._core.errors import DataError
+
+Code = Literal[
+    "missing_feature", "unknown_feature", "wrong_type", "wrong_shape", "not_finite", "too_many_rows", "model_failed"
+]
+STATUS: dict[Code, int] = {
+    "missing_feature": 400,
+    "unknown_feature": 400,
+    "wrong_type": 400,
+    "wrong_shape": 400,
+    "not_finite": 400,
+    "too_many_rows": 413,
+    "model_failed": 500,
+}
+
+
+class Refusal(DataError):
+    """A request that is not answered.
+
+    Args:
+        code: Which of the reasons in the module's docstring.
+        message: What was wrong and what is allowed; safe to show to the client.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = STATUS[code]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
