@@ -1,0 +1,164 @@
+"""Read the rows of a file as the survey found it: a clean one straight through, any other cell by cell.
+
+A row that cannot be read is set aside with its line and the reason; whether the run may go on is decided by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.ingest.sources import SpanFile
+from components.ingest.survey import FLOAT32_MAX, Survey, open_batches, unreadable
+
+_NAMES = {pa.int64(): "a whole number", pa.float64(): "a number"}
+_NULLS = ("", "#N/A", "#N/A N/A", "#NA", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null")
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that could not be read.
+
+    Attributes:
+        file: Name of its file.
+        line: Its line, from 1, the header included; a row with line breaks inside counts as one line.
+        reason: What was wrong.
+        text: The row as it stood.
+    """
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the quarantine keeps it."""
+        return asdict(self)
+
+
+def read_rows(file: SpanFile, survey: Survey, label: str, reject: Callable[[BadRow], None]) -> Iterator[pa.RecordBatch]:
+    """Yield a file's rows with columns of int64, float32 or string, missing cells null, in bounded batches.
+
+    Args:
+        file: Which file.
+        survey: What the survey found.
+        label: The label's column; a row without it is set aside.
+        reject: Called with every row that is set aside.
+    """
+    try:
+        for batch, lines in _clean(file, survey) if file.name in survey.clean else _mend(file, survey, reject):
+            yield _without_missing_label(_as_examples(batch), lines, file, label, reject)
+    except pa.ArrowInvalid as error:
+        raise unreadable(file, error) from None
+
+
+def _clean(file: SpanFile, survey: Survey) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    line = 2
+    for batch in open_batches(file, survey.types, lambda row: None, list(survey.types)):
+        yield batch, np.arange(line, line + batch.num_rows)
+        line += batch.num_rows
+
+
+def _mend(file: SpanFile, survey: Survey, reject: Callable[[BadRow], None]) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    ragged: list[int] = []
+
+    def on_ragged(row: Any) -> None:
+        ragged.append(row.number)
+        reject(BadRow(file.name, row.number, f"{row.actual_columns} fields where the header has {row.expected_columns}", row.text))
+
+    line = 2
+    for batch in open_batches(file, dict.fromkeys(survey.types, pa.string()), on_ragged, list(survey.types)):
+        lines = _lines(line, batch.num_rows, ragged)
+        line = int(lines[-1]) + 1 if len(lines) else line
+        yield _parse(batch, lines, file, survey.types, reject)
+
+
+def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:
+    """The line of each row of a batch; the ragged ones, which the reader left out, are counted."""
+    behind = [number for number in ragged if number >= first]
+    lines = np.arange(first, first + rows + len(behind))
+    return lines[~np.isin(lines, behind)][:rows]
+
+
+def _parse(
+    batch: pa.RecordBatch, lines: np.ndarray, file: SpanFile, types: dict[str, pa.DataType], reject: Callable[[BadRow], None]
+) -> tuple[pa.RecordBatch, np.ndarray]:
+    columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
+    for text, (name, kind) in zip(batch.columns, types.items(), strict=True):
+        values, wrong = _parse_column(text, kind)
+        for row in np.flatnonzero(wrong & ~bad):
+            whole = ",".join(value or "" for value in batch.slice(int(row), 1).to_pylist()[0].values())
+            reject(BadRow(file.name, int(lines[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole))
+        bad |= wrong
+        columns.append(values)
+    kept = pa.RecordBatch.from_arrays(columns, names=list(types)).filter(pa.array(~bad))
+    return kept, lines[~bad]
+
+
+def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, np.ndarray]:
+    """A column's values and which rows of it are wrong (their value is then missing)."""
+    if pa.types.is_string(kind):
+        return text, np.zeros(len(text), dtype=bool)
+    values = [_number(cell, kind) for cell in text.to_pylist()]
+    wrong = np.array([value is _WRONG for value in values], dtype=bool)
+    return pa.array([None if value is _WRONG else value for value in values], type=kind), wrong
+
+
+_WRONG = object()
+
+
+def _number(cell: str | None, kind: pa.DataType) -> Any:
+    """A cell as a number, None when it is missing, `_WRONG` when it is neither."""
+    text = (cell or "").strip()
+    if text in _NULLS:
+        return None
+    try:
+        if kind == pa.int64():
+            whole = int(text)
+            return whole if -(2**63) <= whole < 2**63 else _WRONG
+        real = float(text)
+    except ValueError:
+        return _WRONG
+    return real if abs(real) <= FLOAT32_MAX else _WRONG
+
+
+def _wrong(found: str, kind: pa.DataType) -> str:
+    try:
+        too_large = abs(float(found)) > (2**63 if kind == pa.int64() else FLOAT32_MAX)
+    except ValueError:
+        too_large = False
+    if too_large:
+        return f"{found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
+    return f"{found!r} is not {_NAMES[kind]}"
+
+
+def _as_examples(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Columns as examples have them: real numbers as float32, an empty text as missing."""
+    columns = [_as_example(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _as_example(column: pa.Array) -> pa.Array:
+    if pa.types.is_floating(column.type):
+        return column.cast(pa.float32(), safe=False)
+    if pa.types.is_string(column.type):
+        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    return column
+
+
+def _without_missing_label(
+    batch: pa.RecordBatch, lines: np.ndarray, file: SpanFile, label: str, reject: Callable[[BadRow], None]
+) -> pa.RecordBatch:
+    labels = batch.column(batch.schema.get_field_index(label))
+    if not labels.null_count:
+        return batch
+    missing = np.asarray(labels.is_null())
+    for row in np.flatnonzero(missing):
+        text = ",".join("" if value is None else str(value) for value in batch.slice(int(row), 1).to_pylist()[0].values())
+        reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text))
+    return batch.filter(pa.array(~missing))

@@ -1,0 +1,145 @@
+"""Where the examples come from: which files belong to which span, and which spans a run wants."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+
+from components._core.errors import ConfigError, DataError, ServiceError
+from components._core.files import fingerprint_of
+
+SPAN = "{span}"
+
+
+@dataclass(frozen=True)
+class SpanFile:
+    """One file of the source.
+
+    Attributes:
+        span: Its span; 1 when the source has none.
+        path: Its path as its file system has it.
+        filesystem: The fsspec file system that it lies in.
+    """
+
+    span: int
+    path: str
+    filesystem: Any
+
+    @property
+    def name(self) -> str:
+        """Its last part, as messages and manifests name it."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+def find_files(source: str, spans: str) -> list[SpanFile]:
+    """The files of the wanted spans, in the order of their spans.
+
+    Args:
+        source: Path or URL; `{span}` in its last part stands for a span's number.
+        spans: As in `data.spans`.
+
+    Raises:
+        ConfigError: When the source or the spans cannot be understood.
+        DataError: When there is no such file or span.
+    """
+    filesystem, path = _open(source)
+    if SPAN not in path:
+        if spans != "all":
+            raise ConfigError(
+                f"spans are {spans!r}, but the source {source!r} has no {SPAN}",
+                where="data.spans",
+                remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
+            )
+        if not filesystem.isfile(path):
+            raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
+        return [SpanFile(1, path, filesystem)]
+    there = _list_spans(filesystem, path)
+    if not there:
+        raise DataError("no file fits", where=source, remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source")
+    return [SpanFile(span, there[span], filesystem) for span in select_spans(spans, sorted(there))]
+
+
+def fingerprint_source(source: str, spans: str) -> str:
+    """Fingerprint of what the source holds now by name, size and time of change (or the store's own tag); reads no content."""
+    files = find_files(source, spans)
+    return fingerprint_of(part for file in files for part in (str(file.span), file.name, _state(file)))
+
+
+def select_spans(wanted: str, there: list[int]) -> list[int]:
+    """The spans that an expression names.
+
+    Args:
+        wanted: `all`, `last 3`, or numbers and ranges as in `1-3,7`.
+        there: The spans that exist, ascending.
+
+    Raises:
+        ConfigError: When the expression cannot be understood.
+        DataError: When a named span does not exist.
+    """
+    text = wanted.strip().lower()
+    if text == "all":
+        return there
+    if match := re.fullmatch(r"last\s+([1-9]\d*)", text):
+        return there[-int(match[1]) :]
+    chosen: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise ConfigError(f"found {wanted!r}", where="data.spans", remedy="allowed: all, 7, 1-11, 1,2,5, last 3")
+        chosen.update(range(first, last + 1))
+    if missing := sorted(chosen - set(there)):
+        raise DataError(
+            f"there is no span {_ranges(missing)}", where="data.spans", remedy=f"there are spans {_ranges(there)}: name some of them"
+        )
+    return sorted(chosen)
+
+
+def _open(source: str) -> tuple[Any, str]:
+    try:
+        filesystem, path = fsspec.core.url_to_fs(source)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}") from None
+    return filesystem, str(path)
+
+
+def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
+    folder, _, name = path.rpartition("/")
+    if SPAN in folder:
+        raise ConfigError(f"has {SPAN} in a folder's name", where="data.source", remedy=f"put {SPAN} into the file's name only")
+    before, _, after = name.partition(SPAN)
+    pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    try:
+        names = [str(entry) for entry in filesystem.ls(folder or ".", detail=False)]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ServiceError(f"cannot be listed: {error}", where=folder) from error
+    found: dict[int, str] = {}
+    for entry in sorted(names):
+        match = pattern.fullmatch(entry.rsplit("/", 1)[-1])
+        if match is None:
+            continue
+        if int(match[1]) in found:
+            raise DataError(f"two files are span {int(match[1])}: {found[int(match[1])]} and {entry}", where="data.source")
+        found[int(match[1])] = entry
+    return found
+
+
+def _state(file: SpanFile) -> str:
+    info = file.filesystem.info(file.path)
+    return f"{info.get('size')} {info.get('ETag') or info.get('mtime')}"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """`[1, 2, 3, 7]` as `1-3, 7`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)

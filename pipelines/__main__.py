@@ -1,0 +1,153 @@
+"""The command line: `naru`, also `python -m pipelines`.
+
+Everything heavy is imported by the command that needs it, so `naru --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components._core.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaruError
+
+_EPILOG = "Exit codes: 0 well (also when a model gate said no), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
+
+app = typer.Typer(
+    name="naru",
+    help="From a table to a served model, and back: ingest, validate, transform, tune, train, evaluate, explain, register, deploy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ProjectPath = Annotated[Path, typer.Argument(help="The project's folder, or its project.yaml.", show_default=True)]
+
+
+@app.command(epilog="Example: `naru run examples/flights --spans 1-12 --set train.epochs=3`")
+def run(
+    project: ProjectPath = Path(),
+    spans: Annotated[str, typer.Option(help="Spans to read: `all`, `7`, `1-11`, `1,2,5`, `last 3`.")] = "",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training rows, at most.", show_default="the project's")] = -1,
+    trials: Annotated[int, typer.Option(min=0, help="Models to try when tuning.", show_default="the project's")] = -1,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one JSON object, and nothing else, on standard output.")] = False,
+) -> None:
+    """Run the training pipeline on this machine: from the data to a deployed version and a report."""
+    from pipelines.local.session import run_and_tell
+
+    overrides = parse_settings(settings or [])
+    named = {"data.spans": spans or None, "train.epochs": None if epochs == -1 else epochs, "tune.trials": None if trials == -1 else trials}
+    overrides.update({place: value for place, value in named.items() if value is not None})
+    raise typer.Exit(run_and_tell(project, overrides, as_json=as_json, started=_STARTED))
+
+
+@app.command(epilog="Example: `naru new churn --data customers.csv --label churned`")
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    data: Annotated[Path, typer.Option(help="Your table, as CSV with a header.")],
+    label: Annotated[str, typer.Option(help="The column to predict.")],
+) -> None:
+    """Look at a table and write a project for it that runs at once."""
+    from rich.console import Console
+
+    from pipelines.scaffold import new_project
+    from pipelines.scaffold.telling import print_created
+
+    print_created(Console(), new_project(folder, data=data, label=label))
+
+
+@app.command(epilog="Example: `naru serve examples/flights --port 8081`")
+def serve(
+    project: ProjectPath = Path(),
+    port: Annotated[int, typer.Option(help="Port on loopback; 0: any free one.", show_default="the project's")] = -1,
+) -> None:
+    """Serve the champion on loopback until interrupted, and print a request that works."""
+    from components._core.project import load_project
+    from pipelines.serving import serve_champion
+
+    loaded = load_project(project)
+    raise typer.Exit(serve_champion(project if project.is_dir() else project.parent, loaded.serve.port if port == -1 else port))
+
+
+@app.command()
+def report(project: ProjectPath = Path()) -> None:
+    """Print the path of the newest run's report."""
+    from pipelines.local.workspace import find_workspace
+
+    typer.echo(find_workspace(project).last_report())
+
+
+@app.command(name="compile", epilog="Example: `naru compile examples/flights --output build`")
+def compile_(
+    project: ProjectPath = Path(),
+    output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("build"),
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place.")
+    ] = None,
+) -> None:
+    """Write the pipeline as KFP v2 YAML with the project's values as defaults, and the code archive beside it."""
+    from pipelines.compiling import compile_project
+
+    for path in compile_project(project, output, parse_settings(settings or [])):
+        typer.echo(path)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of project.yaml, which editors use: every field with its meaning."""
+    from pipelines.compiling import project_schema
+
+    typer.echo(project_schema(), nl=False)
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """`["train.epochs=3"]` as `{"train.epochs": 3}`; a value is read as YAML.
+
+    Raises:
+        ConfigError: When one has no `=`.
+    """
+    import yaml
+
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        place, equals, value = setting.partition("=")
+        if not equals or not place:
+            raise ConfigError(f"found {setting!r}", where="--set", remedy="write FIELD=VALUE, as in --set train.epochs=3")
+        try:
+            parsed[place.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            parsed[place.strip()] = value
+    return parsed
+
+
+_STARTED = time.perf_counter()
+
+
+def main() -> int:
+    """Run the command line; an error of ours is printed without a traceback and ends with its own exit code."""
+    try:
+        app(standalone_mode=True)
+    except NaruError as error:
+        json_wanted = "--json" in sys.argv
+        if json_wanted:
+            told = {"kind": error.kind, "message": error.message, "where": error.where, "remedy": error.remedy}
+            print(json.dumps({"status": "failed", "exit_code": error.exit_code, "error": told}))
+        print(f"naru: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED_EXIT_CODE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""What a person sees of a run: a live table while it goes on, the same table with its seconds explained at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.local.record import RunRecord
+from pipelines.local.watching import StageState, read_states
+
+_MARKS = {
+    "ok": ("✓", "green"),
+    "warn": ("!", "yellow"),
+    "blocked": ("✗", "red"),
+    "skipped": ("–", "dim"),
+    "failed": ("✗", "bold red"),
+    "running": ("▸", "cyan"),
+    "waiting": ("·", "dim"),
+}
+_MAIN_METRICS = ("auc", "accuracy", "log_loss", "f1", "rmse", "mae", "r2")
+
+
+class Progress:
+    """A live view of a run's folder. On a terminal it redraws in place; elsewhere it prints a line per ended stage.
+
+    Args:
+        console: Where to.
+        run: The run's folder.
+        title: What is run, in a few words.
+    """
+
+    def __init__(self, console: Console, run: Path, title: str) -> None:
+        self._console, self._run, self._title = console, run, title
+        self._spinner = Spinner("dots", style="cyan")
+        self._told: set[str] = set()
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Progress:
+        self._console.print(Text(self._title, style="bold"))
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def _render(self) -> RenderableType:
+        return Group(*[self._line(state) for state in read_states(self._run)])
+
+    def _line(self, state: StageState) -> RenderableType:
+        word = state.verdict or state.state
+        mark, style = _MARKS.get(word, ("?", "magenta"))
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=2)
+        line.add_column(width=10)
+        line.add_column(width=7, justify="right")
+        line.add_column(width=8)
+        line.add_column(no_wrap=True, overflow="ellipsis")
+        first: RenderableType = self._spinner if state.state == "running" else Text(mark, style=style)
+        seconds = f"{state.seconds:.1f} s" if state.state != "waiting" else ""
+        line.add_row(first, Text(state.stage, style="bold" if state.state == "running" else ""), seconds, Text(word, style=style), _doing(state))
+        return line
+
+
+def _doing(state: StageState) -> str:
+    if state.state == "running" and state.import_seconds > max(0.5, state.seconds - 0.5):
+        return "waiting for the imports that all stages share (TensorFlow and its companions)"
+    return state.reason
+
+
+def print_record(console: Console, record: RunRecord) -> None:
+    """Print what a run came to: stages with seconds, verdict, metrics, report, and how to serve."""
+    console.print(_stage_table(record))
+    if record.metrics:
+        console.print(_metric_line(record.metrics))
+    style = {"succeeded": "green" if record.deployed else "yellow", "failed": "red", "interrupted": "yellow"}[record.status]
+    version = f" as version {record.model_version}" if record.model_version and record.deployed else ""
+    head = {True: f"Deployed{version}.", False: {"succeeded": "Nothing deployed.", "failed": "Failed.", "interrupted": "Interrupted."}[record.status]}
+    console.print(Text(head[record.deployed] + " ", style=f"bold {style}") + Text(_why(record)))
+    if record.error and record.error["remedy"]:
+        console.print(Text(f"  -> {record.error['remedy']}"))
+    for name, value in (("report", record.paths.get("report")), ("log", record.paths.get("log") if record.error else "")):
+        if value:
+            console.print(Text(f"{name:<7}") + Text(_short(value), style="cyan"), soft_wrap=True)
+    if record.deployed:
+        console.print(Text(f"{'serve':<7}") + Text(record.serve, style="cyan"), soft_wrap=True)
+
+
+def _why(record: RunRecord) -> str:
+    if record.error:
+        place = f"{record.error['where']}: " if record.error["where"] else ""
+        return f"{place}{record.error['message']}"
+    return record.reason.removeprefix("nothing was deployed: ")
+
+
+def _stage_table(record: RunRecord) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("stage")
+    for name in ("seconds", "imports", "work"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    table.add_column("reason", overflow="fold")
+    for state in record.stages:
+        if state.state == "waiting":
+            table.add_row(Text(state.stage, style="dim"), "", "", "", Text("not run", style="dim"), "")
+            continue
+        mark, style = _MARKS.get(state.verdict or state.state, ("?", "magenta"))
+        verdict = Text(f"{mark} {state.verdict or state.state}", style=style)
+        numbers = [f"{value:.1f}" for value in (state.seconds, state.import_seconds, state.work_seconds)]
+        table.add_row(state.stage, *numbers, verdict, state.reason)
+    table.add_row(Text("naru, kfp", style="dim"), f"{record.other_seconds:.1f}", "", "", "", Text("the command's own imports and the hand-overs", style="dim"))
+    imports = sum(state.import_seconds for state in record.stages)
+    work = sum(state.work_seconds for state in record.stages)
+    table.add_row("total", f"{record.seconds:.1f}", f"{imports:.1f}", f"{work:.1f}", "", "", style="bold")
+    return table
+
+
+def _metric_line(metrics: dict[str, float]) -> Text:
+    shown = [name for name in _MAIN_METRICS if name in metrics] or sorted(metrics)[:6]
+    return Text("test   ") + Text("  ".join(f"{name} {metrics[name]:.4f}" for name in shown), style="bold")
+
+
+def _short(path: str) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path

@@ -1,0 +1,55 @@
+"""One `naru run` from end to end: the project is checked, the run is watched while it goes on, and told when it ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from components._core.errors import NaruError
+from components._core.project import load_project
+from pipelines.local.progress import Progress, print_record
+from pipelines.local.record import RunRecord, make_record
+from pipelines.local.running import run_training
+from pipelines.local.workspace import find_workspace
+
+
+def run_and_tell(path: Path, overrides: dict[str, Any], *, as_json: bool, started: float) -> int:
+    """Run a project's training pipeline, show it, and return the exit code.
+
+    Args:
+        path: The project's folder or file.
+        overrides: Values by dotted place that go before the file's.
+        as_json: Print one JSON object on standard output; the view for people then goes to standard error.
+        started: `time.perf_counter()` when the command began.
+
+    Raises:
+        NaruError: When it could not begin.
+    """
+    project = load_project(path, overrides)
+    workspace = find_workspace(path)
+    folder = workspace.new_run()
+    # the streams are named: the run sends what stages print to its log
+    console = Console(file=sys.__stderr__ if as_json else sys.__stdout__, highlight=False)
+    error: NaruError | None = None
+    interrupted = False
+    with Progress(console, folder, f"naru run {path}  {project.name}, {project.task.replace('_', ' ')}, label {project.label!r}"):
+        try:
+            run_training(workspace, project, folder)
+        except NaruError as problem:
+            error = problem
+        except KeyboardInterrupt:
+            interrupted = True
+    record = make_record(folder, project.name, path, time.perf_counter() - started, error, interrupted)
+    print_record(console, record)
+    if as_json:
+        _print_json(record)
+    return record.exit_code
+
+
+def _print_json(record: RunRecord) -> None:
+    print(json.dumps(record.to_dict(), sort_keys=True), file=sys.__stdout__, flush=True)

@@ -1,0 +1,86 @@
+"""Where a project keeps its things on a laptop: one hidden folder beside the project file, or where the environment says.
+
+    .naru/
+        store/      the object store: models, statistics, deployments, code (NARU_STORE)
+        mlflow.db   tracking and registry (MLFLOW_TRACKING_URI)
+        runs/RUN/   what a run left: its artifacts, log, record and report
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from components._core.errors import ConfigError
+from components._core.settings import STORE, TRACKING, Settings
+
+REPORT = "report.html"
+RECORD = "run.json"
+LOG = "run.log"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project's folder and what belongs to it.
+
+    Attributes:
+        project: The folder that holds `project.yaml`.
+    """
+
+    project: Path
+
+    @property
+    def home(self) -> Path:
+        """The hidden folder."""
+        return self.project / ".naru"
+
+    @property
+    def runs(self) -> Path:
+        """What runs left, a folder each."""
+        return self.home / "runs"
+
+    def environment(self) -> dict[str, str]:
+        """The settings that stages need, for those that the environment does not give already."""
+        store = os.environ.get(STORE) or str(self.home / "store")
+        tracking = os.environ.get(TRACKING) or f"sqlite:///{self.home / 'mlflow.db'}"
+        return {STORE: store, TRACKING: tracking}
+
+    def settings(self) -> Settings:
+        """The same settings, as an object."""
+        environment = self.environment()
+        return Settings(store=environment[STORE], tracking_uri=environment[TRACKING])
+
+    def new_run(self) -> Path:
+        """Make the folder of a new run; its name sorts by time and is never used twice.
+
+        Raises:
+            ConfigError: When the folder cannot be written to.
+        """
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        folder = self.runs / name
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot be written to: {error.strerror}", where=str(self.home), remedy="correct its permissions, or copy the project elsewhere"
+            ) from None
+        return folder
+
+    def last_report(self) -> Path:
+        """The newest run's report.
+
+        Raises:
+            ConfigError: When there is none yet.
+        """
+        reports = sorted(self.runs.glob(f"*/{REPORT}"))
+        if not reports:
+            raise ConfigError("has no report yet", where=str(self.project), remedy=f"make one: naru run {self.project}")
+        return reports[-1]
+
+
+def find_workspace(path: Path) -> Workspace:
+    """The workspace of a project named by its folder or its file."""
+    return Workspace((path if path.is_dir() else path.parent).resolve())
