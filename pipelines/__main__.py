@@ -35,8 +35,8 @@ ProjectPath = Annotated[Path, typer.Argument(help="The project's folder, or its 
 def run(
     project: ProjectPath = Path(),
     spans: Annotated[str, typer.Option(help="Spans to read: `all`, `7`, `1-11`, `1,2,5`, `last 3`.")] = "",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training rows, at most.", show_default="the project's")] = -1,
-    trials: Annotated[int, typer.Option(min=0, help="Models to try when tuning.", show_default="the project's")] = -1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training rows, at most.", show_default="the project's")] = None,
+    trials: Annotated[int | None, typer.Option(min=0, help="Models to try when tuning.", show_default="the project's")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place.")
     ] = None,
@@ -46,7 +46,7 @@ def run(
     from pipelines.local.session import run_and_tell
 
     overrides = parse_settings(settings or [])
-    named = {"data.spans": spans or None, "train.epochs": None if epochs == -1 else epochs, "tune.trials": None if trials == -1 else trials}
+    named = {"data.spans": spans or None, "train.epochs": epochs, "tune.trials": trials}
     overrides.update({place: value for place, value in named.items() if value is not None})
     raise typer.Exit(run_and_tell(project, overrides, as_json=as_json, started=_STARTED))
 
@@ -69,14 +69,14 @@ def new(
 @app.command(epilog="Example: `naru serve examples/flights --port 8081`")
 def serve(
     project: ProjectPath = Path(),
-    port: Annotated[int, typer.Option(help="Port on loopback; 0: any free one.", show_default="the project's")] = -1,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port on loopback; 0: any free one.", show_default="the project's")] = None,
 ) -> None:
     """Serve the champion on loopback until interrupted, and print a request that works."""
     from components._core.project import load_project
     from pipelines.serving import serve_champion
 
     loaded = load_project(project)
-    raise typer.Exit(serve_champion(project if project.is_dir() else project.parent, loaded.serve.port if port == -1 else port))
+    raise typer.Exit(serve_champion(project if project.is_dir() else project.parent, loaded.serve.port if port is None else port))
 
 
 @app.command()

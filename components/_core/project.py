@@ -6,7 +6,6 @@ from here (`naru schema`), so the two cannot differ.
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from components._core.errors import ConfigError
+from components._core.suggestions import suggest
 
 PROJECT_FILE = "project.yaml"
 
@@ -308,8 +308,7 @@ def _suggestion(location: tuple[Any, ...]) -> str:
     if section is None:
         return ""
     known = [field.alias or name for name, field in section.model_fields.items()]
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; allowed here: {', '.join(known)}"
+    return f"; {suggest(str(location[-1]), known)}"
 
 
 def _section_at(location: tuple[Any, ...]) -> type[BaseModel] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,11 @@ from components._core.errors import ConfigError, DataError
 from components._core.examples import SPLITS, Manifest, SourceFile, split_file
 from components._core.files import fingerprint_of
 from components._core.project import Project
+from components._core.suggestions import suggest
 from components.ingest.reading import BadRow, read_rows
 from components.ingest.sources import SpanFile, find_files
 from components.ingest.splits import assign_splits
-from components.ingest.survey import Survey, listed, survey_files
+from components.ingest.survey import Survey, survey_files
 
 FORMAT = "1"
 """Counts up when the same source would give other examples, so that fingerprints then differ."""
@@ -60,9 +60,7 @@ def _check_columns(project: Project, survey: Survey) -> None:
     for place, names in named.items():
         for name in names:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {listed(known)}"
-                raise ConfigError(f"there is no column {name!r}; {hint}", where=place, remedy="correct project.yaml")
+                raise ConfigError(f"there is no column {name!r}; {suggest(name, known)}", where=place, remedy="correct project.yaml")
 
 
 @dataclass

@@ -6,7 +6,6 @@ text, because that is how a broken export looks: its rows are then unreadable, o
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from components._core.errors import DataError
+from components._core.suggestions import listed, suggest
 from components.ingest.sources import SpanFile
 
 BLOCK_BYTES = 8 << 20
@@ -126,21 +126,13 @@ def _check_header(file: SpanFile, names: list[str], expected: list[str], label: 
         place = names.index("") + 1
         raise DataError(f"column {place} has no name", where=file.name, remedy="name it in the header; from pandas: to_csv(index=False)")
     if label not in names:
-        close = difflib.get_close_matches(label, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {listed(names)}"
-        raise DataError(f"has no label column {label!r}; {hint}", where=file.name, remedy="correct `label` in project.yaml")
+        raise DataError(f"has no label column {label!r}; {suggest(label, names)}", where=file.name, remedy="correct `label` in project.yaml")
     if expected and set(names) != set(expected):
         lacking, new = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
         told = " and ".join(part for part in (lacking and f"lacks {listed(lacking)}", new and f"has {listed(new)} more") if part)
         raise DataError(
             f"{told}, compared with the spans before", where=file.name, remedy="bring the files to the same columns, or name other spans"
         )
-
-
-def listed(names: list[str]) -> str:
-    """A few names for a message."""
-    shown = ", ".join(repr(name) for name in names[:8])
-    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _survey_file(file: SpanFile, names: list[str], known: dict[str, pa.DataType]) -> tuple[dict[str, pa.DataType], bool]:

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from components._core.errors import ConfigError, DataError
+from components.ingest.sources import find_files, fingerprint_source, select_spans
+
+
+@pytest.fixture
+def spans(tmp_path: Path) -> str:
+    for number in ("01", "02", "03", "07"):
+        (tmp_path / f"part-{number}.csv").write_text("a,y\n1,0\n")
+    (tmp_path / "part-final.csv").write_text("not a span")
+    return str(tmp_path / "part-{span}.csv")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [("all", [1, 2, 3, 7]), ("7", [7]), ("1-3", [1, 2, 3]), ("3,1", [1, 3]), ("last 2", [3, 7]), ("1-2, 7", [1, 2, 7])],
+)
+def test_an_expression_names_spans(wanted: str, chosen: list[int]) -> None:
+    assert select_spans(wanted, [1, 2, 3, 7]) == chosen
+
+
+@pytest.mark.parametrize("wanted", ["", "3-1", "x", "last", "last 0", "1;2"])
+def test_an_expression_that_cannot_be_understood_says_what_is_allowed(wanted: str) -> None:
+    with pytest.raises(ConfigError, match="allowed: all, 7, 1-11"):
+        select_spans(wanted, [1, 2, 3])
+
+
+def test_a_span_that_is_not_there_is_named_beside_those_that_are(spans: str) -> None:
+    with pytest.raises(DataError, match=r"no span 4-6(.|\n)*there are spans 1-3, 7"):
+        find_files(spans, "3-7")
+
+
+def test_files_come_in_the_order_of_their_spans(spans: str) -> None:
+    assert [file.span for file in find_files(spans, "all")] == [1, 2, 3, 7]
+
+
+def test_spans_need_their_place_in_the_source(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has no \{span\}"):
+        find_files(str(tmp_path / "one.csv"), "2")
+
+
+def test_a_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.csv: there is no such file"):
+        find_files(str(tmp_path / "nowhere.csv"), "all")
+
+
+def test_two_files_of_one_span_are_refused(spans: str, tmp_path: Path) -> None:
+    (tmp_path / "part-1.csv").write_text("a,y\n1,0\n")
+    with pytest.raises(DataError, match="two files are span 1"):
+        find_files(spans, "all")
+
+
+def test_the_source_has_another_fingerprint_when_a_file_changes(spans: str, tmp_path: Path) -> None:
+    before = fingerprint_source(spans, "1-2")
+    assert fingerprint_source(spans, "1-2") == before
+    (tmp_path / "part-02.csv").write_text("a,y\n1,0\n2,1\n")
+    assert fingerprint_source(spans, "1-2") != before
