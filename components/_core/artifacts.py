@@ -21,6 +21,8 @@ SAVED_MODEL = "saved_model"
 SIGNATURE = "signature.json"
 # history
 HISTORY = "history.json"
+# evaluation: times, kept apart from the outcome and the page, which are the same whenever the inputs are
+LATENCY = "latency.json"
 # registration, rollout
 REGISTRATION = "registration.json"
 ROLLOUT = "rollout.json"
