@@ -65,7 +65,9 @@ def _translated(tracking_uri: str, error: Exception) -> ServiceError:
         remedy = "move the file away and run again; models and the deployment ledger are in the store and stay"
         return ServiceError(f"MLflow's database cannot be used: {told}", where=where, remedy=remedy)
     kind = UnavailableError if _is_away(error) else ServiceError
-    return kind(f"MLflow: {told}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again")
+    return kind(
+        f"MLflow: {told}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again"
+    )
 
 
 def _is_away(error: Exception) -> bool:

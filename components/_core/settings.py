@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from components._core.errors import ConfigError
+
+Serving = Literal["local", "none"]
 
 STORE = "NARU_STORE"
 TRACKING = "MLFLOW_TRACKING_URI"
+SERVING = "NARU_SERVING"
+PYTHON = "NARU_PYTHON"
 
 
 @dataclass(frozen=True)
@@ -19,14 +27,24 @@ class Settings:
             `NARU_STORE`; default `.naru/store` in the working directory.
         tracking_uri: MLflow's tracking and registry server. Environment: `MLFLOW_TRACKING_URI`; default: SQLite beside the
             store.
+        serving: Where deploy serves a version: `local` starts a server on loopback, `none` is nowhere, and deploy says so.
+            Environment: `NARU_SERVING`; default `local`.
+        python: What a stage starts another process of ours with. Environment: `NARU_PYTHON`; default: the interpreter that
+            runs the stage.
     """
 
     store: str
     tracking_uri: str
+    serving: Serving = "local"
+    python: str = sys.executable
 
     @classmethod
     def from_environment(cls) -> Settings:
         """Read the settings now."""
         store = os.environ.get(STORE) or str(Path(".naru/store").absolute())
         tracking = os.environ.get(TRACKING) or f"sqlite:///{Path(store).parent / 'mlflow.db'}"
-        return cls(store=store, tracking_uri=tracking)
+        serving = os.environ.get(SERVING) or "local"
+        if serving not in ("local", "none"):
+            raise ConfigError(f"found {serving!r}; allowed: local, none", where=f"environment variable {SERVING}")
+        python = os.environ.get(PYTHON) or sys.executable
+        return cls(store=store, tracking_uri=tracking, serving=serving, python=python)

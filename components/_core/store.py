@@ -1,4 +1,4 @@
-"""The object store: whole folders in, whole folders out, each file verified by hash. A folder on a laptop, S3 or GCS on a cluster."""
+"""The object store: files and folders in and out, each file verified by hash. A folder on a laptop, S3 or GCS on a cluster."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from components._core.errors import ServiceError, UnavailableError
 from components._core.files import files_below, hash_file, write_bytes
 
 
-def upload_folder(folder: Path, uri: str) -> dict[str, str]:
-    """Copy a folder (or one file, under its own name) into the store; a file that is there with the same content is left.
+def upload(source: Path, uri: str) -> dict[str, str]:
+    """Copy a file to `uri`, or a folder's files below it; one that is there with the same content is left as it is.
 
     Args:
-        folder: What to copy.
-        uri: The folder in the store: a path, or `s3://bucket/prefix`.
+        source: The file or folder.
+        uri: Where it goes: a path, `file:///path` or `s3://bucket/prefix`.
 
     Returns:
-        SHA-256 by path relative to `uri`.
+        SHA-256 by name: the path below the folder, or the file's own name.
 
     Raises:
         ServiceError: When what arrived is not what was sent.
         UnavailableError: When the store does not answer.
     """
-    files = [folder] if folder.is_file() else files_below(folder)
-    root = folder.parent if folder.is_file() else folder
-    hashes = {path.relative_to(root).as_posix(): hash_file(path) for path in files}
+    files = [source] if source.is_file() else files_below(source)
+    names = {path: path.name if path == source else path.relative_to(source).as_posix() for path in files}
     try:
         filesystem, base = fsspec.core.url_to_fs(uri)
-        for name, expected in hashes.items():
-            _upload(filesystem, root / name, f"{base}/{name}", expected)
+        return {
+            name: _upload(filesystem, path, str(base) if path == source else f"{base}/{name}")
+            for path, name in names.items()
+        }
     except (OSError, ImportError) as error:
         raise _unavailable(uri, error) from error
-    return hashes
 
 
-def fetch_folder(uri: str, folder: Path) -> Path:
-    """The files of a folder in the store, on this machine: in place when the store is a folder here, else copied to `folder`.
+def fetch(uri: str, folder: Path) -> Path:
+    """A folder of the store on this machine: in place when the store is a folder here, else copied to `folder`.
 
     Raises:
         ServiceError: When the store holds no such folder.
@@ -49,7 +49,8 @@ def fetch_folder(uri: str, folder: Path) -> Path:
     try:
         filesystem, base = fsspec.core.url_to_fs(uri)
         if not filesystem.isdir(base):
-            raise ServiceError("the store holds no such folder", where=uri, remedy="it may have been removed; run again")
+            remedy = "it may have been removed: run the pipeline again"
+            raise ServiceError("the store holds no such folder", where=uri, remedy=remedy)
         if _is_local(filesystem):
             return Path(base)
         for name in sorted(filesystem.find(base)):
@@ -64,17 +65,19 @@ def absolute_uri(uri: str) -> str:
     return uri if "://" in uri else Path(uri).absolute().as_uri()
 
 
-def _upload(filesystem: Any, source: Path, target: str, expected: str) -> None:
-    if filesystem.exists(target) and _hash(filesystem, target) == expected:
-        return
+def _upload(filesystem: Any, source: Path, target: str) -> str:
+    sent = hash_file(source)
+    if filesystem.exists(target) and _hash(filesystem, target) == sent:
+        return sent
     if _is_local(filesystem):
         write_bytes(Path(target), source.read_bytes())
     else:
         filesystem.put_file(os.fspath(source), target)
     arrived = _hash(filesystem, target)
-    if arrived != expected:
-        told = f"arrived with hash {arrived[:12]} and was sent with {expected[:12]}"
+    if arrived != sent:
+        told = f"arrived with hash {arrived[:12]} and was sent with {sent[:12]}"
         raise ServiceError(told, where=target, remedy="run again; if it stays, look at the store's disk and proxy")
+    return sent
 
 
 def _hash(filesystem: Any, name: str) -> str:
