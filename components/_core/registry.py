@@ -33,10 +33,9 @@ def open_registry(tracking_uri: str) -> MlflowClient:
     """
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)  # MLflow's own default is to try for minutes
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of MLflow about its own pydantic models
-        from mlflow.tracking import MlflowClient
     with registry_errors(tracking_uri):
+        from mlflow.tracking import MlflowClient
+
         if tracking_uri.startswith(_SQLITE):
             _make_database(Path(tracking_uri.removeprefix(_SQLITE)))
         return MlflowClient(tracking_uri, registry_uri=tracking_uri)
@@ -45,10 +44,11 @@ def open_registry(tracking_uri: str) -> MlflowClient:
 @contextmanager
 def registry_errors(tracking_uri: str) -> Iterator[None]:
     """Turn what MLflow and its database raise into errors of ours that say where and what to do."""
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow about its own pydantic models
+        from mlflow.exceptions import MlflowException
+        from requests.exceptions import RequestException
+        from sqlalchemy.exc import SQLAlchemyError
     try:
         yield
     except (MlflowException, SQLAlchemyError, RequestException) as error:

@@ -43,8 +43,13 @@ class Settings:
         """Read the settings now."""
         store = os.environ.get(STORE) or str(Path(".naru/store").absolute())
         tracking = os.environ.get(TRACKING) or f"sqlite:///{Path(store).parent / 'mlflow.db'}"
-        serving = os.environ.get(SERVING) or "local"
-        if serving not in ("local", "none"):
-            raise ConfigError(f"found {serving!r}; allowed: local, none", where=f"environment variable {SERVING}")
         python = os.environ.get(PYTHON) or sys.executable
-        return cls(store=store, tracking_uri=tracking, serving=serving, python=python)
+        return cls(
+            store=store, tracking_uri=tracking, serving=_serving(os.environ.get(SERVING) or "local"), python=python
+        )
+
+
+def _serving(value: str) -> Serving:
+    if value == "local" or value == "none":
+        return value
+    raise ConfigError(f"found {value!r}; allowed: local, none", where=f"environment variable {SERVING}")

@@ -1,0 +1,145 @@
+"""Register a model: its parts into the store, its record into MLflow, the version as challenger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components._core.artifacts import HYPERPARAMETERS, OUTCOME, REGISTRATION
+from components._core.checks import Outcome
+from components._core.examples import Manifest
+from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
+from components._core.pages import Page
+from components._core.project import Project
+from components._core.registry import CHALLENGER, registry_errors
+from components._core.settings import Settings
+from components.register.records import Record, Version, record_version
+from components.register.storing import store_parts
+
+_CODE = "code.zip"
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What made the model: the artifacts of the run, by name."""
+
+    code: Path
+    examples: Path
+    statistics: Path
+    schema: Path
+    hyperparameters: Path
+    model: Path
+    evaluation: Path
+
+    def parts(self) -> dict[str, Path]:
+        """What goes into the store, by the name that it has there. The rows themselves stay where they are."""
+        return {
+            "model": self.model,
+            "statistics": self.statistics,
+            "schema": self.schema,
+            _CODE: self.code,
+            "manifest.json": self.examples / "manifest.json",
+            HYPERPARAMETERS: self.hyperparameters / HYPERPARAMETERS,
+            OUTCOME: self.evaluation / OUTCOME,
+        }
+
+
+def register_model(
+    project: Project,
+    *,
+    run: str,
+    fingerprint: str,
+    code_fingerprint: str,
+    code: Path,
+    examples: Path,
+    statistics: Path,
+    schema: Path,
+    hyperparameters: Path,
+    model: Path,
+    evaluation: Path,
+    registration: Path,
+) -> Outcome:
+    """Make the model a version in the registry, with all that is needed to make it again. See `component.py`.
+
+    The parts are copied once, to `<store>/<project>/models/<MLflow run>/artifacts`, which is where MLflow looks for the
+    artifacts of that run. Registering the same model of the same run again gives the same version.
+
+    Raises:
+        ServiceError: When the store or MLflow failed, or what arrived is not what was sent.
+    """
+    judged = Outcome.load(evaluation / OUTCOME)
+    if judged.verdict in ("blocked", "skipped"):
+        return _skip(judged, registration)
+    settings = Settings.from_environment()
+    made = _Made(code, examples, statistics, schema, hyperparameters, model, evaluation)
+    record = _record(project, made, judged, run, fingerprint, code_fingerprint)
+    with registry_errors(settings.tracking_uri):
+        version = record_version(settings, record, lambda base: store_parts(made.parts(), base))
+    return _tell(record, version, judged, settings, registration)
+
+
+def _skip(judged: Outcome, registration: Path) -> Outcome:
+    why = judged.reason or f"evaluation was {judged.verdict}"
+    outcome = Outcome("skipped", f"not registered: {why}")
+    page = Page("register", "Registration", outcome)
+    page.text(f"The model was not registered: {why}.")
+    page.save(registration)
+    write_json(registration / REGISTRATION, {"version": None, "reason": outcome.reason})
+    return outcome
+
+
+def _record(
+    project: Project, made: _Made, judged: Outcome, run: str, fingerprint: str, code_fingerprint: str
+) -> Record:
+    manifest = Manifest.load(made.examples)
+    model_fingerprint = fingerprint_folder(made.model)
+    chosen: dict[str, Any] = read_json(made.hyperparameters / HYPERPARAMETERS)
+    params = {
+        **{f"hyperparameters.{name}": value for name, value in sorted(chosen.items())},
+        **{f"rows.{split}": count for split, count in sorted(manifest.rows.items())},
+        "spans": ",".join(map(str, manifest.spans)),
+        "seed": project.train.seed,
+        "data_fingerprint": fingerprint,
+        "code_fingerprint": code_fingerprint,
+    }
+    tags = {
+        "naru.key": fingerprint_of([run, model_fingerprint]),
+        "naru.run": run,
+        "naru.task": project.task,
+        "naru.model_fingerprint": model_fingerprint,
+        "naru.data_fingerprint": fingerprint,
+        "naru.code_fingerprint": code_fingerprint,
+        "naru.verdict": judged.verdict,
+    }
+    return Record(project.name, run, params, judged.metrics, tags)
+
+
+def _tell(record: Record, version: Version, judged: Outcome, settings: Settings, registration: Path) -> Outcome:
+    parts = {name: f"{version.base}/{name}" for name in ("model", "statistics", "schema", _CODE)}
+    outcome = Outcome("ok", f"version {version.number} of {record.project}, as {CHALLENGER}")
+    write_json(
+        registration / REGISTRATION,
+        {
+            "project": record.project,
+            "version": version.number,
+            "run": record.run,
+            "mlflow_run": version.mlflow_run,
+            "model": parts["model"],
+            "statistics": parts["statistics"],
+            "schema": parts["schema"],
+            "code": parts[_CODE],
+            "fingerprint": record.params["data_fingerprint"],
+            "metrics": judged.metrics,
+            "tags": record.tags,
+            "sha256": version.hashes,
+        },
+    )
+    page = Page("register", "Registration", outcome)
+    page.facts({"version": version.number, "alias": CHALLENGER, "files": len(version.hashes)})
+    page.table("Recorded with it", ["what", "value"], [[name, str(value)] for name, value in record.params.items()])
+    page.table("Where it lies", ["part", "address"], [[name, uri] for name, uri in parts.items()], folded=True)
+    if settings.tracking_uri.startswith("sqlite:"):
+        page.code("Look at it in MLflow", f"mlflow ui --backend-store-uri {settings.tracking_uri}", folded=False)
+    page.save(registration)
+    return outcome
