@@ -1,0 +1,89 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._core.errors import ConfigError
+from components._core.project import load_project, parse_project
+
+SMALLEST = {"name": "p", "task": "regression", "label": "y", "data": {"source": "t.csv"}}
+
+
+def test_a_first_project_needs_four_fields() -> None:
+    project = parse_project(SMALLEST)
+    assert project.data.split.train == 0.8
+    assert project.tune.trials == 0
+
+
+def test_json_and_back_is_the_same_project() -> None:
+    project = parse_project({**SMALLEST, "schema": "s.pbtxt", "tune": {"trials": 2, "space": {"x": {"low": 1, "high": 3}}}})
+    assert type(project).model_validate_json(project.to_json()) == project
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"lable": "y"}, "lable: unknown field; did you mean 'label'?"),
+        ({"train": {"epoch": 3}}, "train.epoch: unknown field; did you mean 'epochs'?"),
+        ({"train": {"epochs": "many"}}, "train.epochs: found 'many'; input should be a valid integer"),
+        ({"task": "guess"}, "task: found 'guess'; input should be 'binary_classification', 'multiclass_classification' or"),
+        ({"name": "My Project"}, "name: found 'My Project'; string should match"),
+        ({"data": {}}, "data.source: is missing"),
+        ({"data": {"source": "t.csv", "split": {"train": 0.9}}}, "train + eval + test must be 1, and are 1.1"),
+        ({"data": {"source": "t.csv", "exclude": ["y"]}}, "data.exclude names the label 'y'"),
+        ({"tune": {"trials": 3}}, "trials need a space"),
+        ({"tune": {"space": {"x": {"low": 2, "high": 1}}}}, "low (2) must be below high (1)"),
+        ({"gates": {"model": {"thresholds": {"auc": {}}}}}, "give min, max or both"),
+    ],
+)
+def test_a_wrong_field_is_told_with_its_place_and_what_is_allowed(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_project({**SMALLEST, **change})
+    assert told in str(error.value)
+    assert "naru schema" in error.value.remedy
+
+
+def test_every_wrong_field_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_project({"name": "p", "task": "regression"})
+    assert "label: is missing" in str(error.value)
+    assert "data: is missing" in str(error.value)
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    file = folder / "project.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+YAML = "name: p\ntask: regression\nlabel: y\ndata:\n  source: t.csv\n"
+
+
+def test_a_parameter_overrides_the_file(tmp_path: Path) -> None:
+    project = load_project(write(tmp_path, YAML), {"train.epochs": 3, "data.spans": 7})
+    assert (project.train.epochs, project.data.spans) == (3, "7")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "holds no fields"),
+        ("- a\n", "holds no fields"),
+        ("name: [\n", "line 2: is not valid YAML"),
+        ("name: caf\u00e9\n".encode("latin-1"), "is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, text: str | bytes, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_project(write(tmp_path, text))
+    assert told in str(error.value)
+
+
+def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such project file"):
+        load_project(tmp_path)
+
+
+def test_an_override_of_no_section_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name is no section"):
+        load_project(write(tmp_path, YAML), {"name.first": "x"})
