@@ -46,23 +46,23 @@ LATER = ("mlflow", "components.register.registering", "components.deploy.deployi
 """What is imported while a child runs: only the last stages need it."""
 
 
-def main(path: str) -> int:
-    """Import, listen on the socket at `path`, serve until standard input closes."""
+def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ...] = LATER) -> int:
+    """Import, listen on the socket at `path`, serve until standard input closes; returns the exit code."""
     os.environ["_KFP_RUNTIME"] = "true"
     try:
-        for name in PRELOADED:
+        for name in preloaded:
             importlib.import_module(name)
     except Exception:
         traceback.print_exc()
         Path(path + ".failed").touch()
         return 1
-    _Server(path).serve()
+    _Server(path, later).serve()
     return 0
 
 
 class _Server:
-    def __init__(self, path: str) -> None:
-        self._later = list(LATER)
+    def __init__(self, path: str, later: tuple[str, ...]) -> None:
+        self._later = list(later)
         self._children: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
