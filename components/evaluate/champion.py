@@ -1,0 +1,124 @@
+"""The champion: who it is, its model fetched, and why it cannot be compared when it cannot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+
+from components._core.checks import Status
+from components._core.errors import ConfigError, ModelError, UnavailableError
+from components._core.examples import Manifest
+from components._core.features import Signature
+from components._core.ledger import Deployment, current_champion
+from components._core.project import Project
+from components._core.settings import Settings
+from components._model.calling import LoadedModel, load_model
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion as far as it can be compared.
+
+    Attributes:
+        deployment: Its line of the ledger.
+        model: Its model; None when it cannot be compared.
+        status: What that means for the gate: `warn` when it is gone or cannot take today's rows (nothing better can be
+            shown, and a broken champion must not block its successor), `fail` when it may only be out of reach just now.
+        reason: Why it cannot be compared.
+    """
+
+    deployment: Deployment
+    model: LoadedModel | None
+    status: Status = "pass"
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """As a person would say it."""
+        return f"champion v{self.deployment.version.removeprefix('v')}"
+
+
+def find_deployment(project: Project, champion: str) -> Deployment | None:
+    """The champion's line of the ledger.
+
+    Args:
+        project: The project.
+        champion: `auto` asks the ledger, `none` is none; otherwise the line itself as JSON.
+
+    Raises:
+        ConfigError: When it is none of these.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    if champion == "none":
+        return None
+    if champion == "auto":
+        store = Settings.from_environment().store
+        try:
+            return current_champion(store, project.name)
+        except (OSError, ValueError, TypeError) as error:
+            raise UnavailableError(
+                f"the deployment ledger cannot be read: {error}", where=store, remedy="check NARU_STORE and run again"
+            ) from error
+    try:
+        return Deployment(**json.loads(champion))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"is no line of the deployment ledger: {error}",
+            where="parameter champion",
+            remedy="give `auto`, `none` or the JSON of a deployment",
+        ) from None
+
+
+def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path) -> Champion:
+    """Fetch and load the champion's model, and see whether it can be asked about the same rows.
+
+    Args:
+        deployment: Its line of the ledger.
+        signature: Of the model that challenges it.
+        examples: The examples artifact: what columns there are.
+        folder: An empty folder to download into; a model that lies in a local folder is read where it is.
+    """
+    try:
+        where = _local(deployment.model, folder)
+    except (FileNotFoundError, NotADirectoryError, ValueError, ImportError) as error:
+        return Champion(deployment, None, "warn", f"its model cannot be found: {_first_line(error)}")
+    except Exception as error:  # noqa: BLE001 - each store's client has its own errors for a service that is away
+        told = f"its model cannot be fetched: {type(error).__name__}: {_first_line(error)}"
+        return Champion(deployment, None, "fail", told)
+    try:
+        model = load_model(where)
+    except ModelError as error:
+        return Champion(deployment, None, "warn", f"its model cannot be loaded: {_first_line(error)}")
+    problem = _problem(model.signature, signature, Manifest.load(examples).columns)
+    return Champion(deployment, None, "warn", problem) if problem else Champion(deployment, model)
+
+
+def _local(uri: str, folder: Path) -> Path:
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if "file" in filesystem.protocol:
+        return Path(path)
+    filesystem.get(f"{path.rstrip('/')}/", f"{folder}/", recursive=True)
+    return folder
+
+
+def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]) -> str:
+    if champion.task != challenger.task:
+        return f"it was made for {champion.task}, not for {challenger.task}"
+    if champion.classes != challenger.classes:
+        return f"its classes are {_told(champion.classes)}, not {_told(challenger.classes)}"
+    missing = sorted({feature.name for feature in champion.inputs} - columns.keys())
+    if missing:
+        return f"it needs columns that the data no longer has: {', '.join(missing)}"
+    retyped = [item.name for item in champion.inputs if (item.dtype == "string") != (columns[item.name] == "string")]
+    return f"it takes columns that have another type now: {', '.join(retyped)}" if retyped else ""
+
+
+def _told(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")

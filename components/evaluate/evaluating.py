@@ -1,0 +1,100 @@
+"""Judge a model on the test rows: metrics, slices, the champion on the same rows, latency."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components._core.artifacts import LATENCY
+from components._core.checks import Outcome
+from components._core.features import Signature
+from components._core.files import write_json
+from components._core.metrics import binary, multiclass, ranking
+from components._core.project import Project
+from components._core.rendering import write_page
+from components._model.calling import load_model
+from components.evaluate.champion import Champion, fetch_champion, find_deployment
+from components.evaluate.evidence import Evidence, check_gates, gather
+from components.evaluate.gates import judge_model
+from components.evaluate.latency import as_json, measure_latency
+from components.evaluate.pages import add_latency, make_page
+
+Roc = tuple[list[float], list[float], list[float]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the component hands over.
+
+    Attributes:
+        outcome: The verdict; `blocked` means that the model gate said no, and the run goes on.
+        classes: The label's values in the order of the confusion matrix.
+        confusion: Rows by actual (down) and predicted class (across); None for a regression.
+        roc: False and true positive rates and thresholds, all finite, 200 at most; None unless binary.
+        timings: Measured times, in milliseconds: for metadata only, since they differ from run to run.
+    """
+
+    outcome: Outcome
+    classes: list[str]
+    confusion: list[list[int]] | None
+    roc: Roc | None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def evaluate_model(
+    project: Project, *, champion: str, examples: Path, model: Path, evaluation: Path, page: Path
+) -> Judged:
+    """Judge a model on the test rows.
+
+    `evaluation` gets the outcome and the page as data, equal for equal inputs, and `latency.json`, which holds times. The
+    rendered page shows the times too.
+
+    Args:
+        project: The project; its gates decide.
+        champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
+        examples: The examples artifact.
+        model: The model artifact.
+        evaluation: An empty folder.
+        page: Where the rendered page goes.
+
+    Raises:
+        ConfigError: When a gate names a metric or column that there is not, or `champion` is no line of the ledger.
+        DataError: When no test row has a label.
+        ModelError: When the model does not load, fails on the rows or answers in another shape.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    check_gates(project, examples)
+    loaded = load_model(model)
+    with tempfile.TemporaryDirectory(prefix="naru-champion-") as folder:
+        rival = _champion(project, champion, loaded.signature, examples, Path(folder))
+        evidence = gather(project, loaded, rival, examples)
+    outcome = judge_model(evidence)
+    shown = make_page(evidence, outcome)
+    shown.save(evaluation)
+    latencies = measure_latency(loaded, examples)
+    write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
+    add_latency(shown, latencies, project.gates.serving.p95_ms)
+    write_page(shown, page)
+    timings = {f"latency_{at.rows}_rows_p95_ms": at.p95_ms for at in latencies}
+    return Judged(outcome, list(loaded.signature.classes), _confusion(evidence), _roc(evidence), timings)
+
+
+def _champion(project: Project, champion: str, signature: Signature, examples: Path, folder: Path) -> Champion | None:
+    deployment = find_deployment(project, champion)
+    return fetch_champion(deployment, signature, examples, folder) if deployment else None
+
+
+def _confusion(evidence: Evidence) -> list[list[int]] | None:
+    if evidence.unusable or not evidence.signature.classes:
+        return None
+    if evidence.project.task == "binary_classification":
+        return binary.confusion(evidence.labels, evidence.scores)
+    return multiclass.confusion(evidence.labels, evidence.scores)
+
+
+def _roc(evidence: Evidence) -> Roc | None:
+    if evidence.unusable or evidence.project.task != "binary_classification":
+        return None
+    curve = ranking.roc_curve(evidence.labels, evidence.scores)
+    return (curve.x, curve.y, curve.thresholds) if curve else None

@@ -1,0 +1,151 @@
+"""What was found about a model, before anyone judges it: what gates and page go by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from components._core import metrics
+from components._core.errors import ConfigError, ModelError
+from components._core.examples import Manifest
+from components._core.features import Signature
+from components._core.metrics.ranking import Array
+from components._core.project import Project
+from components._model.calling import LoadedModel
+from components._model.scoring import Scored, score_split
+from components.evaluate.baselines import Baseline, fit_baseline
+from components.evaluate.bootstrap import Interval, intervals, paired_interval
+from components.evaluate.champion import Champion
+from components.evaluate.slices import Slice, measure_slices
+
+OURS, THEIRS = "model", "champion"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found on the test rows.
+
+    Attributes:
+        project: The project.
+        signature: The model's border.
+        labels: Class index or target, shape [rows].
+        scores: The model's, as `metrics.measure` takes them.
+        left_out: Test rows without a label that the model knows.
+        unusable: Why the model cannot be judged by numbers at all; empty when it can.
+        metrics: Every metric of the task; empty when unusable, as all below.
+        intervals: Their 95 % intervals.
+        baseline: What is to be beaten without a model.
+        baseline_metrics: Its metrics on the same rows.
+        champion: The champion, or None when there is none.
+        champion_metrics: Its metrics on the same rows; None when it cannot be compared.
+        gain_interval: 95 % interval of the gain over it in the primary metric.
+        slices: The primary metric on parts of the rows.
+    """
+
+    project: Project
+    signature: Signature
+    labels: Array
+    scores: Array
+    left_out: int = 0
+    unusable: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    baseline: Baseline | None = None
+    baseline_metrics: dict[str, float] = field(default_factory=dict)
+    champion: Champion | None = None
+    champion_metrics: dict[str, float] | None = None
+    gain_interval: Interval | None = None
+    slices: list[Slice] = field(default_factory=list)
+
+    @property
+    def primary(self) -> str:
+        """The metric that decides."""
+        return metrics.primary_metric(self.project)
+
+
+def check_gates(project: Project, examples: Path) -> None:
+    """Refuse gates that name metrics or columns that do not exist, before any work.
+
+    Raises:
+        ConfigError: With what is allowed.
+    """
+    metrics.primary_metric(project)
+    metrics.check_names(project.task, sorted(project.gates.model.thresholds), "gates.model.thresholds")
+    columns = Manifest.load(examples).columns
+    for column in project.gates.model.slices:
+        if column not in columns:
+            raise ConfigError(
+                f"the data has no column {column!r}",
+                where="gates.model.slices",
+                remedy=f"use some of {', '.join(sorted(columns))}",
+            )
+
+
+def gather(project: Project, model: LoadedModel, champion: Champion | None, examples: Path) -> Evidence:
+    """Score model and champion on the test rows and measure everything that gates and page want.
+
+    Args:
+        project: The project.
+        model: The model in question.
+        champion: The model in service, or None.
+        examples: The examples artifact.
+    """
+    scored, champion = _score(project, model, champion, examples)
+    labels, scores = scored.labels, scored.scores[OURS]
+    unusable = _unusable(model.signature, labels, scores)
+    if unusable:
+        return Evidence(project, model.signature, labels, scores, scored.left_out, unusable, champion=champion)
+    baseline = fit_baseline(model.signature, examples, project.label)
+    theirs = scored.scores.get(THEIRS)
+    seed = project.train.seed
+    name = metrics.primary_metric(project)
+    return Evidence(
+        project,
+        model.signature,
+        labels,
+        scores,
+        scored.left_out,
+        metrics=metrics.measure(project.task, labels, scores),
+        intervals=intervals(project.task, labels, scores, seed),
+        baseline=baseline,
+        baseline_metrics=metrics.measure(project.task, labels, baseline.scores(len(labels))),
+        champion=champion,
+        champion_metrics=None if theirs is None else metrics.measure(project.task, labels, theirs),
+        gain_interval=None if theirs is None else paired_interval(project.task, name, labels, scores, theirs, seed),
+        slices=measure_slices(project, labels, scores, scored.columns),
+    )
+
+
+def _score(
+    project: Project, model: LoadedModel, champion: Champion | None, examples: Path
+) -> tuple[Scored, Champion | None]:
+    """Scores of both; a champion that fails on the rows is told so and left out."""
+    wanted = (model.signature, examples, "test", project.label, project.gates.model.slices)
+    if champion is None or champion.model is None:
+        return score_split({OURS: model}, *wanted), champion
+    try:
+        scored = score_split({OURS: model, THEIRS: champion.model}, *wanted)
+        problem = "" if _finite(scored.scores[THEIRS]) else "it answers with values that are no numbers"
+    except ModelError as error:
+        problem = f"it fails on these rows: {error.message}"
+    if not problem:
+        return scored, champion
+    # should it be our own model that failed, this second pass says so
+    alone = score_split({OURS: model}, *wanted)
+    return alone, Champion(champion.deployment, None, "warn", problem)
+
+
+def _unusable(signature: Signature, labels: Array, scores: Array) -> str:
+    bad = int((~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)).sum())
+    if bad:
+        return f"the predictions for {bad:,} of {len(scores):,} test rows are no numbers"
+    if signature.classes and len(np.unique(labels)) < 2:
+        only = signature.classes[int(labels[0])]
+        return f"all {len(labels):,} test rows have the label {only}: no model can be judged on one class"
+    return ""
+
+
+def _finite(scores: Array) -> bool:
+    return bool(np.isfinite(scores).all())

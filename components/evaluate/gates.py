@@ -1,0 +1,117 @@
+"""The gates of a model: bounds, the simple baseline, the champion on the same rows, slices."""
+
+from __future__ import annotations
+
+import math
+
+from components._core import metrics
+from components._core.checks import Check, Outcome, judge
+from components._core.project import Bound
+from components.evaluate.evidence import Evidence
+from components.evaluate.slices import judge_slices
+
+
+def judge_model(evidence: Evidence) -> Outcome:
+    """Hold what was found against the project's gates. A `fail` blocks the model, and the run stays green."""
+    if evidence.unusable:
+        return judge([Check("predictions", "fail", n=len(evidence.labels), reason=evidence.unusable)])
+    gates, rows = evidence.project.gates.model, len(evidence.labels)
+    bounds = [_bound(name, evidence.metrics[name], bound, rows) for name, bound in sorted(gates.thresholds.items())]
+    checks = [*bounds, _against_baseline(evidence), against_champion(evidence), *_left_out(evidence)]
+    checks += judge_slices(evidence.project, evidence.slices, evidence.metrics[evidence.primary])
+    return judge(checks, _summary(evidence), told_metrics(evidence.metrics))
+
+
+def told_metrics(measured: dict[str, float]) -> dict[str, float]:
+    """Metrics as they leave the stage: six digits (the last ones depend on the machine), without undefined ones."""
+    return {name: float(f"{value:.6g}") for name, value in measured.items() if not math.isnan(value)}
+
+
+def _bound(name: str, value: float, bound: Bound, rows: int) -> Check:
+    if math.isnan(value):
+        return Check(
+            name,
+            "fail",
+            None,
+            bound.min if bound.min is not None else bound.max,
+            n=rows,
+            reason=f"{name} is undefined here",
+        )
+    if bound.min is not None and value < bound.min:
+        return Check(
+            name, "fail", value, bound.min, n=rows, reason=f"{name} is {_n(value)}, must be at least {_n(bound.min)}"
+        )
+    if bound.max is not None and value > bound.max:
+        return Check(
+            name, "fail", value, bound.max, n=rows, reason=f"{name} is {_n(value)}, must be at most {_n(bound.max)}"
+        )
+    held = bound.min if bound.min is not None else bound.max
+    return Check(name, "pass", value, held, n=rows, reason=f"{name} is {_n(value)}, within its bound")
+
+
+def _against_baseline(evidence: Evidence) -> Check:
+    name, rows = evidence.primary, len(evidence.labels)
+    ours, theirs = evidence.metrics[name], evidence.baseline_metrics[name]
+    told = (
+        f"{name} {_n(ours)} against {_n(theirs)} of a baseline: {evidence.baseline.name if evidence.baseline else ''}"
+    )
+    gained = metrics.gain(name, ours, theirs)
+    if not gained > 0:
+        return Check("baseline", "fail", ours, None, theirs, rows, f"not better than no model at all: {told}")
+    low, high = evidence.intervals[name]
+    if low <= theirs <= high:
+        return Check("baseline", "warn", ours, None, theirs, rows, f"hardly better than no model at all: {told}")
+    return Check("baseline", "pass", ours, None, theirs, rows, told)
+
+
+def against_champion(evidence: Evidence) -> Check:
+    """The model against the champion on the same rows, by the primary metric and a paired bootstrap."""
+    champion, name, rows = evidence.champion, evidence.primary, len(evidence.labels)
+    ours = evidence.metrics[name]
+    if champion is None:
+        return Check("champion", "no_baseline", ours, n=rows, reason="there is no champion to compare with")
+    if evidence.champion_metrics is None or evidence.gain_interval is None:
+        return Check(
+            "champion", champion.status, ours, n=rows, reason=f"not compared with {champion.name}: {champion.reason}"
+        )
+    theirs, least = evidence.champion_metrics[name], evidence.project.gates.model.min_gain
+    gained = metrics.gain(name, ours, theirs)
+    told = f"{name} {_n(ours)} against {_n(theirs)}"
+    low, high = evidence.gain_interval
+    spans = f"gain {gained:+.2g}, 95 % of {low:+.2g} to {high:+.2g}"
+    if not gained > least:
+        wanted = f" (a gain of more than {least:g} is wanted)" if least else ""
+        return Check("champion", "fail", ours, least, theirs, rows, f"not better than {champion.name}: {told}{wanted}")
+    if low <= 0:
+        return Check(
+            "champion",
+            "warn",
+            ours,
+            least,
+            theirs,
+            rows,
+            f"better than {champion.name}, perhaps by chance: {told} ({spans})",
+        )
+    return Check("champion", "pass", ours, least, theirs, rows, f"better than {champion.name}: {told} ({spans})")
+
+
+def _left_out(evidence: Evidence) -> list[Check]:
+    if not evidence.left_out:
+        return []
+    told = f"{evidence.left_out:,} test rows have no label, or one that the training rows did not have"
+    return [Check("labels", "warn", float(evidence.left_out), n=len(evidence.labels) + evidence.left_out, reason=told)]
+
+
+def _summary(evidence: Evidence) -> str:
+    name = evidence.primary
+    told = f"{name} {_n(evidence.metrics[name])}"
+    if evidence.champion is None:
+        return f"{told}; no champion to compare with"
+    if evidence.champion_metrics is None:
+        return f"{told}; not compared with {evidence.champion.name}"
+    return f"{told}; {evidence.champion.name} has {_n(evidence.champion_metrics[name])}"
+
+
+def _n(value: float) -> str:
+    """A number as a person compares it: four decimals, or five digits when it is large."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.5g}" if abs(value) < 1e5 else f"{value:,.0f}"

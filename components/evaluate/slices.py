@@ -1,0 +1,143 @@
+"""The model on parts of the rows: each value of a column, or a quarter of its range, with how sure the number is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from components._core import metrics
+from components._core.checks import Check
+from components._core.labels import class_text
+from components._core.metrics.ranking import Array
+from components._core.project import Project, Task
+from components.evaluate.bootstrap import Interval, intervals
+
+MOST_VALUES = 30
+"""Values of a column shown at most, the most frequent ones; a numeric column with more is cut into quarters."""
+MUCH_WORSE = 0.05
+"""From where a slice is much worse than the whole: this much lower a score, or an error higher by ...."""
+MUCH_WORSE_ERROR = 1.25
+"""... this factor; and only if the slice's interval leaves the whole's value out."""
+_BLOCKS = 250
+_MISSING = "(missing)"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One part of the rows.
+
+    Attributes:
+        column: The column that it is a part by.
+        value: Its value, or range.
+        rows: How many rows it has.
+        label: Mean of its labels: the share of positives, or the mean target; NaN for many classes.
+        metric: The primary metric on its rows; NaN where undefined.
+        interval: The metric's 95 % interval; None when the slice is too small to be judged.
+    """
+
+    column: str
+    value: str
+    rows: int
+    label: float
+    metric: float
+    interval: Interval | None
+
+
+def measure_slices(project: Project, labels: Array, scores: Array, columns: pa.Table) -> list[Slice]:
+    """The primary metric on each value of the columns in `gates.model.slices`.
+
+    Args:
+        project: The project.
+        labels: Class index or target, shape [rows].
+        scores: As `metrics.measure` takes them.
+        columns: The columns to slice by, [rows].
+    """
+    found = []
+    for column in project.gates.model.slices:
+        names = slice_names(columns[column])
+        values, place, rows = np.unique(names, return_inverse=True, return_counts=True)
+        shown = sorted(np.argsort(-rows, kind="stable")[:MOST_VALUES], key=lambda index: _natural(str(values[index])))
+        for index in shown:
+            inside = place == index
+            found.append(_measure(project, column, str(values[index]), labels[inside], scores[inside]))
+    return found
+
+
+def slice_names(column: pa.ChunkedArray) -> Array:
+    """The slice of each row by name: the value's text, or the quarter that a number falls in when there are many."""
+    encoded = column.combine_chunks().dictionary_encode()
+    distinct = encoded.dictionary.to_pylist()
+    if len(distinct) > MOST_VALUES and not pa.types.is_string(column.type):
+        return _quarters(column.cast(pa.float64()).to_numpy())
+    names = [class_text(value) or _MISSING for value in distinct] + [_MISSING]
+    places = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False).astype(np.int64)
+    of_rows: Array = np.take(np.asarray(names), places)
+    return of_rows
+
+
+def judge_slices(project: Project, slices: list[Slice], whole: float) -> list[Check]:
+    """Warn of slices that are much worse than the whole; one check for each column, so that a page stays readable."""
+    name, least = metrics.primary_metric(project), project.gates.model.slice_min_rows
+    checks = []
+    for column in project.gates.model.slices:
+        judged = [part for part in slices if part.column == column and part.rows >= least]
+        worse = [part for part in judged if part.interval and _much_worse(name, part.metric, part.interval, whole)]
+        checks.append(_check(name, column, judged, worse, whole, least))
+    return checks
+
+
+def _check(name: str, column: str, judged: list[Slice], worse: list[Slice], whole: float, least: int) -> Check:
+    rows = sum(part.rows for part in judged)
+    if not judged:
+        return Check(f"slice: {column}", "skipped", n=0, reason=f"no value of {column} has {least} test rows")
+    worst = min(judged, key=lambda part: _order(metrics.gain(name, part.metric, whole)))
+    told = ", ".join(f"{part.value} ({part.metric:.4g})" for part in worse[:5]) + (", ..." if len(worse) > 5 else "")
+    reason = (
+        f"{name} is much worse than the whole's {whole:.4g} for {column} {told}"
+        if worse
+        else f"no value of {column} with {least} rows or more is much worse than the whole; lowest: {worst.value}"
+    )
+    return Check(f"slice: {column}", "warn" if worse else "pass", worst.metric, None, whole, rows, reason)
+
+
+def _order(gained: float) -> float:
+    return math.inf if math.isnan(gained) else gained
+
+
+def _much_worse(name: str, value: float, interval: Interval, whole: float) -> bool:
+    if name in metrics.LOWER_IS_BETTER:
+        return value > whole * MUCH_WORSE_ERROR and interval[0] > whole
+    return value < whole - MUCH_WORSE and interval[1] < whole
+
+
+def _measure(project: Project, column: str, value: str, labels: Array, scores: Array) -> Slice:
+    name, rows = metrics.primary_metric(project), len(labels)
+    measured = metrics.measure(project.task, labels, scores)[name]
+    known = not math.isnan(measured) and rows >= project.gates.model.slice_min_rows
+    interval = intervals(project.task, labels, scores, project.train.seed, _BLOCKS)[name] if known else None
+    return Slice(column, value, rows, _mean_label(project.task, labels), measured, interval)
+
+
+def _mean_label(task: Task, labels: Array) -> float:
+    return float("nan") if task == "multiclass_classification" else float(labels.mean())
+
+
+def _quarters(numbers: Array) -> Array:
+    known = numbers[~np.isnan(numbers)]
+    edges = np.unique(np.quantile(known, [0, 0.25, 0.5, 0.75, 1], method="nearest"))
+    pairs = list(pairwise(edges))
+    names = [f"{low:g} to {'' if high == edges[-1] else 'below '}{high:g}" for low, high in pairs]
+    place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(names) - 1)
+    return np.where(np.isnan(numbers), _MISSING, np.asarray(names)[place])
+
+
+def _natural(value: str) -> tuple[int, float, str]:
+    """Ranges and numbers by their first number, then texts by alphabet."""
+    try:
+        return (0, float(value.split(" to ")[0]), value)
+    except ValueError:
+        return (1, 0.0, value)

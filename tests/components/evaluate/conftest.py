@@ -1,0 +1,58 @@
+"""Tiny examples and models, made once: saving a model takes a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from components._core.project import Project
+from components.evaluate.evaluating import Judged, evaluate_model
+from tests.components.tiny_models import CLASSES, tiny_project, write_examples, write_model
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Examples by task."""
+    return cache(lambda task="binary_classification": write_examples(tmp_path_factory.mktemp("examples"), task))
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Models by task, weight of `delay` (0.1 is the truth) and whether they answer NaN."""
+
+    @cache
+    def make(task: str = "binary_classification", delay_weight: float = 0.1, broken: bool = False) -> Path:
+        assert task in CLASSES
+        return write_model(tmp_path_factory.mktemp("model"), task, delay_weight, broken)
+
+    return make
+
+
+@pytest.fixture
+def judged(examples: Make, model: Make, tmp_path: Path) -> Callable[..., Judged]:
+    """Evaluate a tiny model; its artifact lies in tmp_path / "evaluation"."""
+
+    def run(
+        project: Project | None = None,
+        champion: str = "none",
+        of: Path | None = None,
+        rows: Path | None = None,
+        to: str = "evaluation",
+    ) -> Judged:
+        project = project or tiny_project()
+        (tmp_path / to).mkdir()
+        return evaluate_model(
+            project,
+            champion=champion,
+            examples=rows or examples(project.task),
+            model=of or model(project.task),
+            evaluation=tmp_path / to,
+            page=tmp_path / f"{to}.html",
+        )
+
+    return run

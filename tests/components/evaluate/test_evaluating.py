@@ -1,0 +1,186 @@
+"""Whole evaluations of tiny models: what is said, what is written, what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components._core.artifacts import LATENCY, OUTCOME, PAGE
+from components._core.checks import Check, Outcome
+from components._core.errors import ConfigError, DataError, ModelError
+from components._core.ledger import Deployment, append_deployment
+from components._core.pages import Page
+from components.evaluate.evaluating import Judged
+from tests.components.tiny_models import tiny_project, write_examples
+
+Judge = Callable[..., Judged]
+Make = Callable[..., Path]
+
+
+def _deployment(model: Path, version: str = "3") -> Deployment:
+    return Deployment(version, str(model), "", "", {}, "", "run", "2026-01-01T00:00:00+00:00", "test", "test")
+
+
+def _json(model: Path) -> str:
+    return json.dumps(asdict(_deployment(model)))
+
+
+def _check(judged: Judged, name: str) -> Check:
+    return next(check for check in judged.outcome.checks if check.name == name)
+
+
+def test_a_good_model_without_a_champion_passes_and_says_that_nothing_was_compared(
+    judged: Judge, tmp_path: Path
+) -> None:
+    found = judged(tiny_project(thresholds={"auc": {"min": 0.8}, "log_loss": {"max": 0.6}}, slices=["carrier"]))
+    assert found.outcome.verdict == "warn"
+    assert _check(found, "champion").status == "no_baseline"
+    assert {check.status for check in found.outcome.checks if check.name != "champion"} == {"pass"}
+    assert found.outcome.metrics["auc"] > 0.85
+    assert sum(map(sum, found.confusion or [])) == 1_200
+    assert found.roc is not None and np.isfinite(found.roc).all() and len(found.roc[0]) <= 200
+    assert Outcome.load(tmp_path / "evaluation" / OUTCOME).metrics == found.outcome.metrics
+    html = (tmp_path / "evaluation.html").read_text()
+    assert "Latency in process" in html and "Slices by carrier" in html
+
+
+def test_what_is_kept_is_the_same_every_time_but_for_the_latency(judged: Judge, tmp_path: Path) -> None:
+    project = tiny_project(slices=["carrier", "delay"])
+    judged(project, to="once"), judged(project, to="again")
+    kept = {name.name for name in (tmp_path / "once").iterdir()}
+    assert kept == {OUTCOME, PAGE, LATENCY}
+    for name in (OUTCOME, PAGE):
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert "Latency" not in (tmp_path / "once" / PAGE).read_text()
+    assert json.loads((tmp_path / "once" / LATENCY).read_text())["measured"][0]["p95_ms"] > 0
+
+
+def test_a_missed_bound_blocks_with_the_number_and_the_bound(judged: Judge) -> None:
+    found = judged(tiny_project(thresholds={"auc": {"min": 0.999}}))
+    assert found.outcome.verdict == "blocked"
+    assert "must be at least 0.9990" in found.outcome.reason
+
+
+def test_a_model_no_better_than_none_is_blocked(judged: Judge, model: Make) -> None:
+    found = judged(of=model(delay_weight=-0.1))
+    assert _check(found, "baseline").status == "fail"
+    assert "not better than no model at all" in found.outcome.reason
+
+
+def test_a_model_that_does_not_beat_the_champion_is_blocked(judged: Judge, model: Make) -> None:
+    found = judged(champion=_json(model()), of=model(delay_weight=0.02))
+    check = _check(found, "champion")
+    assert check.status == "fail" and found.outcome.verdict == "blocked"
+    assert check.measured is not None and check.baseline is not None and check.measured < check.baseline
+    assert "not better than champion v3: auc" in found.outcome.reason
+
+
+def test_the_champion_does_not_beat_itself(judged: Judge, model: Make) -> None:
+    assert _check(judged(champion=_json(model())), "champion").status == "fail"
+
+
+def test_a_clearly_better_model_passes(judged: Judge, model: Make) -> None:
+    found = judged(champion=_json(model(delay_weight=0.02)))
+    assert _check(found, "champion").status == "pass"
+    assert found.outcome.verdict == "ok"
+
+
+def test_a_gain_that_may_be_chance_is_a_warning(judged: Judge, model: Make) -> None:
+    check = _check(judged(champion=_json(model(delay_weight=0.09)), of=model()), "champion")
+    swapped = _check(judged(champion=_json(model()), of=model(delay_weight=0.09), to="swapped"), "champion")
+    assert sorted([check.status, swapped.status]) == ["fail", "warn"]
+
+
+def test_a_gain_below_the_wanted_one_blocks(judged: Judge, model: Make) -> None:
+    found = judged(tiny_project(min_gain=0.5), champion=_json(model(delay_weight=0.02)))
+    assert "a gain of more than 0.5 is wanted" in found.outcome.reason
+
+
+def test_the_champion_is_looked_up_in_the_ledger(
+    judged: Judge, model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
+    assert _check(judged(champion="auto", to="first"), "champion").status == "no_baseline"
+    append_deployment(str(tmp_path / "store"), "tiny", _deployment(model(delay_weight=0.02), "8"))
+    assert "champion v8" in _check(judged(champion="auto"), "champion").reason
+
+
+def test_a_champion_that_is_gone_is_a_warning_and_no_crash(judged: Judge, tmp_path: Path) -> None:
+    check = _check(judged(champion=_json(tmp_path / "gone")), "champion")
+    assert check.status == "warn" and "cannot be loaded" in check.reason
+
+
+def test_a_champion_that_needs_a_dropped_column_is_a_warning(judged: Judge, model: Make, tmp_path: Path) -> None:
+    signature = json.loads((model() / "signature.json").read_text())
+    signature["inputs"].append({"name": "dropped", "dtype": "float32", "nullable": True})
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "saved_model").symlink_to(model() / "saved_model")
+    (old / "signature.json").write_text(json.dumps(signature))
+    check = _check(judged(champion=_json(old)), "champion")
+    assert check.status == "warn" and "no longer has: dropped" in check.reason
+
+
+def test_a_champion_that_answers_nan_is_a_warning(judged: Judge, model: Make) -> None:
+    check = _check(judged(champion=_json(model(broken=True))), "champion")
+    assert check.status == "warn" and "no numbers" in check.reason
+
+
+def test_predictions_that_are_no_numbers_block_with_their_count(judged: Judge, model: Make, tmp_path: Path) -> None:
+    found = judged(of=model(broken=True))
+    assert found.outcome.verdict == "blocked" and "1,200 of 1,200" in found.outcome.reason
+    assert found.roc is None and found.confusion is None and not found.outcome.metrics
+    assert "cannot be judged" in (tmp_path / "evaluation.html").read_text()
+
+
+def test_test_rows_of_one_class_block(judged: Judge, tmp_path: Path) -> None:
+    rows = write_examples(tmp_path / "rows", "binary_classification", rows=50, only_class="1")
+    assert "one class" in judged(rows=rows).outcome.reason
+
+
+def test_test_rows_without_any_known_label_are_a_data_error(judged: Judge, tmp_path: Path) -> None:
+    rows = write_examples(tmp_path / "rows", "binary_classification", rows=50, only_class="9")
+    with pytest.raises(DataError, match="no row with a label"):
+        judged(rows=rows)
+
+
+def test_a_missing_model_is_a_model_error(judged: Judge, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="missing"):
+        judged(of=tmp_path / "nothing")
+
+
+def test_many_classes_are_judged_by_accuracy(judged: Judge, tmp_path: Path) -> None:
+    found = judged(tiny_project("multiclass_classification", thresholds={"f1_macro": {"min": 0.3}}, slices=["carrier"]))
+    assert found.outcome.verdict == "warn" and _check(found, "baseline").status == "pass"
+    assert found.classes == ["early", "late", "on time"] and len(found.confusion or []) == 3
+    assert {"Classes", "Confusion"} <= {block.title for block in Page.load(tmp_path / "evaluation").blocks}
+
+
+def test_a_regression_is_judged_by_rmse_and_lower_is_better(judged: Judge, model: Make) -> None:
+    worse = model("regression", 0.05)
+    found = judged(tiny_project("regression", thresholds={"r2": {"min": 0.5}}), champion=_json(worse))
+    assert found.outcome.verdict == "ok" and found.confusion is None
+    check = _check(found, "champion")
+    assert check.measured is not None and check.baseline is not None and check.measured < check.baseline
+
+
+def test_an_unknown_metric_is_refused_with_those_that_there_are(judged: Judge) -> None:
+    with pytest.raises(ConfigError, match="'aux'") as caught:
+        judged(tiny_project(thresholds={"aux": {"min": 1}}))
+    assert "auc" in caught.value.remedy
+
+
+def test_an_unknown_slice_column_is_refused_with_those_that_there_are(judged: Judge) -> None:
+    with pytest.raises(ConfigError, match="no column 'airline'") as caught:
+        judged(tiny_project(slices=["airline"]))
+    assert "carrier" in caught.value.remedy
+
+
+def test_a_champion_that_is_no_ledger_line_is_refused(judged: Judge) -> None:
+    with pytest.raises(ConfigError, match="no line of the deployment ledger"):
+        judged(champion='{"version": "1"}')
