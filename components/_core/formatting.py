@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 DIGITS = 4
 """Significant digits: what a test set of ten thousand rows can tell apart."""
@@ -26,20 +27,27 @@ def show(value: object) -> str:
 
 
 def show_column(values: Sequence[object]) -> list[str]:
-    """Values of one column as text; if they are floats of like size, with the same number of decimals.
+    """Values of one column as text; if they are floats of like size, with as many decimals as the longest of them.
 
-    Sizes differ too much when the smallest would keep fewer than two digits; each is then shown for itself.
+    Sizes differ too much when the largest would show more than six digits; each is then shown for itself, and so it is
+    where whole numbers stand among them: such a column holds different things, like a list of hyperparameters.
     """
-    numbers = [abs(value) for value in values if is_number(value) and math.isfinite(value) and value != 0]
-    if not any(isinstance(value, float) and not value.is_integer() for value in values) or not numbers:
-        return [show(_whole(value)) for value in values]
-    decimals = _decimals(max(numbers))
-    if decimals > DIGITS + 2 or min(numbers) < 10.0 ** (1 - decimals):
-        return [show(value) for value in values]
-    return [_fixed(value, decimals) if is_number(value) else show(value) for value in values]
+    texts = [show(value) for value in values]
+    if any(is_number(value) and isinstance(value, int) for value in values):
+        return texts
+    finite = [is_number(value) and math.isfinite(value) for value in values]
+    numbers = [text for text, fits in zip(texts, finite, strict=True) if fits]
+    decimals = max((len(text.partition(".")[2]) for text in numbers), default=0)
+    digits = decimals + max((len(text.partition(".")[0].strip("−").replace(",", "")) for text in numbers), default=0)
+    if not decimals or digits > DIGITS + 2 or any("e" in text for text in numbers):
+        return texts
+    return [
+        f"{value:,.{decimals}f}".replace("-", "−") if fits else text
+        for value, text, fits in zip(values, texts, finite, strict=True)
+    ]
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether it is a number, which no `bool` is to a person."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -49,22 +57,9 @@ def _show_float(value: float) -> str:
         return "NaN" if math.isnan(value) else _signed("∞" if value > 0 else "-∞")
     if value.is_integer() and abs(value) < 1e15:
         return _signed(f"{int(value):,}")
-    if 10**DIGITS <= abs(value) < 1e15:
+    if 10 ** (DIGITS - 1) <= abs(value) < 1e15:
         return _signed(f"{value:,.0f}")
     return _signed(f"{value:.{DIGITS}g}")
-
-
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
-
-
-def _decimals(largest: float) -> int:
-    return max(0, DIGITS - 1 - math.floor(math.log10(largest)))
-
-
-def _fixed(value: object, decimals: int) -> str:
-    assert isinstance(value, (int, float))
-    return _signed(f"{value:,.{decimals}f}") if math.isfinite(value) else show(value)
 
 
 def _signed(text: str) -> str:

@@ -7,13 +7,14 @@ large screen.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from components._core.artifacts import OUTCOME, PAGE
 from components._core.checks import Check, Outcome
-from components._core.files import read_json, write_json
+from components._core.files import read_json, write_text
 
 Cell = str | float | int | None
 
@@ -80,7 +81,9 @@ class Page:
     def save(self, folder: Path) -> None:
         """Write outcome and page as data into a stage's artifact."""
         self.outcome.save(folder / OUTCOME)
-        write_json(folder / PAGE, {"stage": self.stage, "title": self.title, "blocks": [asdict(block) for block in self.blocks]})
+        value = {"stage": self.stage, "title": self.title, "blocks": [asdict(block) for block in self.blocks]}
+        # the order of facts is the order in which they are read, so keys are not sorted here
+        write_text(folder / PAGE, json.dumps(value, indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Page:

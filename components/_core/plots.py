@@ -17,14 +17,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from components._core.formatting import show
 from components._core.svg import INK, MUTED, RULE, SERIES, embed
 
 WIDTH = 560
 """Pixels: what is left of a side panel of 600."""
 _STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2)))
-_MOST_POINTS, _MOST_BARS, _MOST_CLASSES, _MOST_NUMBERED = 1_000, 60, 60, 24
+_MOST_POINTS, _MOST_BARS, _MOST_CLASSES, _MOST_NUMBERED, _MOST_SPELLED = 1_000, 60, 60, 24, 12
 _LONGEST_NAME = 28
 # Any: the names that Matplotlib types as literals differ between its versions
 _SETTINGS: Any = {
@@ -32,9 +33,9 @@ _SETTINGS: Any = {
     "svg.hashsalt": "naru",
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
-    "font.size": 11.5,
-    "axes.titlesize": 11.5,
-    "axes.labelsize": 11.5,
+    "font.size": 12.5,
+    "axes.titlesize": 12.5,
+    "axes.labelsize": 12.5,
     "axes.labelcolor": MUTED,
     "axes.edgecolor": RULE,
     "axes.linewidth": 0.8,
@@ -51,7 +52,7 @@ _SETTINGS: Any = {
     "ytick.labelcolor": MUTED,
     "text.color": INK,
     "legend.frameon": False,
-    "legend.fontsize": 11.5,
+    "legend.fontsize": 12.5,
 }
 
 
@@ -121,7 +122,11 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: di
         x: What is counted, with its unit.
         marks: Values to point out by name, such as `p95`; those that are not finite are left out.
     """
-    bins = [(low, high, count) for low, high, count in zip(edges, edges[1:], counts, strict=False) if _finite(low, high, count)]
+    bins = [
+        (low, high, count)
+        for low, high, count in zip(edges, edges[1:], counts, strict=False)
+        if _finite(low, high, count)
+    ]
     if not bins or not any(count > 0 for *_, count in bins):
         return _nothing(f"no values of {x}")
 
@@ -133,6 +138,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: di
         _marks(axes, {name: at for name, at in (marks or {}).items() if _finite(at)})
         axes.grid(True, axis="y")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
         axes.set(xlabel=_label(x), ylabel="count")
 
     return _draw(draw, (WIDTH, 280))
@@ -152,21 +158,27 @@ def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: s
     if not any(_finite(count) and count > 0 for row in rows for count in row):
         return _nothing(f"no counts of {y} by {x}")
 
+    labels = [_shorten(name, 18) for name in names[:shown]]
+    longest = max(map(len, labels))
+    upright = longest > (9 if shown <= 6 else 2)
+
     def draw(axes: Axes) -> None:
         for number, row in enumerate(rows):
             _matrix_row(axes, number, row, shown)
-        longest = max(len(_shorten(name, 18)) for name in names[:shown])
-        labels = [_shorten(name, 18) for name in names[:shown]]
-        axes.set_xticks(range(shown), labels, rotation=90 if shown > 6 or longest > 9 else 0)
+        axes.set_xticks(range(shown), labels, rotation=90 if upright else 0)
         axes.set_yticks(range(shown), labels)
         axes.tick_params(length=0, labelcolor=INK, labelsize=_cell_font(shown))
         axes.set(xlim=(-0.5, shown - 0.5), ylim=(shown - 0.5, -0.5), aspect="equal")
         axes.spines[:].set_visible(False)
         more = f" (first {shown} of {len(names)} classes)" if len(names) > shown else ""
-        axes.set(xlabel=_label(x + more), ylabel=_label(y))
+        size = _cell_font(shown) + 1.0
+        axes.set_xlabel(_label(x + more), fontsize=size)
+        axes.set_ylabel(_label(y), fontsize=size)
 
-    side = min(WIDTH, 190 + 62 * shown)
-    return _draw(draw, (side, side))
+    letters = 0.62 * _cell_font(shown) * longest
+    width = min(WIDTH, 40 + letters + 74 * shown)
+    height = width - letters + (letters if upright else 22)
+    return _draw(draw, (width, height), grow=1.5 if shown > _MOST_SPELLED else 1.0)
 
 
 def _matrix_row(axes: Axes, number: int, row: list[float], shown: int) -> None:
@@ -178,13 +190,28 @@ def _matrix_row(axes: Axes, number: int, row: list[float], shown: int) -> None:
         corner = (column - 0.48, number - 0.48)
         axes.add_patch(Rectangle(corner, 0.96, 0.96, facecolor=SERIES[0], edgecolor="none", alpha=shade, clip_on=False))
         if shown <= _MOST_NUMBERED:
-            text = f"{count:,.0f}" if shown <= 8 or count < 10_000 else f"{count / 1000:.0f}k"
-            told = text if _finite(count) else "?"
-            axes.text(column, number, told, ha="center", va="center", fontsize=_cell_font(shown))
+            axes.text(column, number, _cell(count, shown), ha="center", va="center", fontsize=_cell_font(shown))
+
+
+def _cell(count: float, shown: int) -> str:
+    """A count as its cell has room for it; among many classes a zero is only noise."""
+    if not _finite(count):
+        return "?"
+    if shown <= _MOST_SPELLED:
+        return f"{count:,.0f}" if count or shown <= _MOST_SPELLED // 2 else ""
+    return (
+        f"{count:.0f}"
+        if 0 < count < 1000
+        else f"{count / 1000:.1f}k"
+        if 0 < count < 10_000
+        else f"{count / 1000:.0f}k"
+        if count
+        else ""
+    )
 
 
 def _cell_font(shown: int) -> float:
-    return 12.0 if shown <= 8 else 10.0 if shown <= 12 else 8.5 if shown <= 18 else 7.5
+    return 12.5 if shown <= 8 else 11.5 if shown <= _MOST_SPELLED else 9.0 if shown <= 18 else 8.0
 
 
 def _curve(axes: Axes, name: str, points: list[tuple[float, float]], number: int) -> None:
@@ -211,7 +238,9 @@ def _diagonal(axes: Axes, drawn: Mapping[str, list[tuple[float, float]]]) -> Non
 def _legend(axes: Axes, missing: list[str]) -> None:
     for name in missing:
         axes.plot([], [], color="none", label=_shorten(name, 48))
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, handlelength=2.4, borderpad=0.2, columnspacing=1.6)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, handlelength=2.4, borderpad=0.2, columnspacing=1.6
+    )
 
 
 def _bar(axes: Axes, row: int, value: float, interval: tuple[float, float] | None) -> None:
@@ -219,14 +248,12 @@ def _bar(axes: Axes, row: int, value: float, interval: tuple[float, float] | Non
         axes.annotate("not a number", (0, row), xytext=(5, 0), textcoords="offset points", va="center", color=MUTED)
         return
     axes.barh(row, value, height=0.62, color=SERIES[0], alpha=0.75)
-    ends = [value]
+    right = max(value, 0.0)
     if interval is not None and _finite(*interval):
         axes.plot(interval, (row, row), color=INK, linewidth=1.1, marker="|", markersize=6)
-        ends.extend(interval)
-    side, anchor = (max(ends), "left") if value >= 0 else (min(ends), "right")
-    shift = (5, 0) if value >= 0 else (-5, 0)
+        right = max(right, *interval)
     axes.annotate(
-        f"{value:.4g}", (side, row), xytext=shift, textcoords="offset points", va="center", ha=anchor, fontsize=10.5, color=MUTED
+        show(value), (right, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11.5, color=MUTED
     )
 
 
@@ -238,25 +265,33 @@ def _marks(axes: Axes, marks: Mapping[str, float]) -> None:
         axes.axvline(at, color=SERIES[1], linewidth=1.2, linestyle=(0, (4, 2)))
         right = at > (low + high) / 2
         axes.annotate(
-            f"{_shorten(name, 16)} {at:.4g}",
+            f"{_shorten(name, 16)} {show(at)}",
             (at, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, -12 - 14 * (number % 4)),
             textcoords="offset points",
             ha="right" if right else "left",
-            fontsize=10.5,
+            fontsize=11.5,
         )
 
 
 def _nothing(reason: str) -> str:
     def draw(axes: Axes) -> None:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, f"Nothing to draw: {_label(reason)}", ha="center", va="center", color=MUTED, transform=axes.transAxes)
+        axes.text(
+            0.5,
+            0.5,
+            f"Nothing to draw: {_label(reason)}",
+            ha="center",
+            va="center",
+            color=MUTED,
+            transform=axes.transAxes,
+        )
 
     return _draw(draw, (WIDTH, 90))
 
 
-def _draw(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
+def _draw(draw: Callable[[Axes], None], size: tuple[float, float], grow: float = 1.0) -> str:
     written = io.StringIO()
     with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
         # the page's fonts draw the text; that Matplotlib's own lacks a letter only makes its measure of it a guess
@@ -265,7 +300,7 @@ def _draw(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
         FigureCanvasSVG(figure)
         draw(figure.subplots())
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
-    return embed(written.getvalue())
+    return embed(written.getvalue(), grow)
 
 
 def _points(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:

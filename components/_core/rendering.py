@@ -6,6 +6,7 @@ markup that passes is an SVG element that draws and does nothing else (`svg.is_p
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from components._core.pages import Block, Cell, Page
 from components._core.svg import is_plain, label, prefix_ids
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_OWN_ANCHORS = ("summary", "stages", "checks-heading")
 _URGENCY = {"fail": 0, "warn": 1, "no_baseline": 2}
 _WORDS = {"ok": "ok", "no_baseline": "no baseline"}
 _CHECK_NUMBERS = {"measured": "Measured", "threshold": "Bound", "baseline": "Baseline", "n": "Rows"}
@@ -28,7 +30,7 @@ _CHECK_NUMBERS = {"measured": "Measured", "threshold": "Bound", "baseline": "Bas
 
 def render_page(page: Page) -> str:
     """One stage's page as a whole HTML document."""
-    section = _section(page, page.stage)
+    section = _section(page, _anchors([page])[0])
     return _environment().get_template("page.html").render(section=section, title=page.title)
 
 
@@ -37,7 +39,9 @@ def write_page(page: Page, path: Path) -> None:
     write_text(path, _writable(render_page(page)))
 
 
-def bind_report(title: str, pages: list[Page], stages: list[dict[str, Any]], facts: dict[str, Cell], path: Path) -> None:
+def bind_report(
+    title: str, pages: list[Page], stages: list[dict[str, Any]], facts: dict[str, Cell], path: Path
+) -> None:
     """Bind the pages of a run into its report: one file.
 
     Args:
@@ -50,15 +54,19 @@ def bind_report(title: str, pages: list[Page], stages: list[dict[str, Any]], fac
     """
     sections = [_section(page, anchor) for page, anchor in zip(pages, _anchors(pages), strict=True)]
     ran = [stage for stage in stages if stage.get("stage")]
-    html = _environment().get_template("report.html").render(
-        title=title,
-        facts=_facts(facts),
-        verdict=_verdict(pages, ran),
-        sections=sections,
-        problems=_problems(sections),
-        checks_total=sum(len(rows) for section in sections for rows in section["check_rows"]),
-        stages=_stage_rows(ran),
-        metrics=_metric_rows(ran),
+    html = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title=title,
+            facts=_facts(facts),
+            verdict=_verdict(pages, ran),
+            sections=sections,
+            problems=_problems(sections),
+            checks_total=sum(len(rows) for section in sections for rows in section["check_rows"]),
+            stages=_stage_rows(ran),
+            metrics=_metric_rows(ran),
+        )
     )
     write_text(path, _writable(html))
 
@@ -66,7 +74,11 @@ def bind_report(title: str, pages: list[Page], stages: list[dict[str, Any]], fac
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals["css"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
     environment.filters.update(show=show, words=_words, prose=_prose, paragraphs=_paragraphs)
@@ -80,7 +92,7 @@ def _section(page: Page, anchor: str) -> dict[str, Any]:
         extra = Page(page.stage, page.title)
         extra.checks(page.outcome.checks)
         blocks += extra.blocks
-    shown = [_block(block, f"{anchor}-{number}") for number, block in enumerate(blocks, 1)]
+    shown = [_block(block, f"{anchor}_{number}") for number, block in enumerate(blocks, 1)]
     return {
         "anchor": anchor,
         "stage": page.stage,
@@ -129,7 +141,10 @@ def _table(columns: list[str], rows: list[list[Cell]]) -> dict[str, Any]:
     padded = [[*row, *[None] * width][:width] for row in rows]
     by_column = [[row[number] for row in padded] for number in range(width)]
     numeric = [_is_numeric(values) for values in by_column]
-    texts = [show_column(values) if number else [show(value) for value in values] for values, number in zip(by_column, numeric, strict=True)]
+    texts = [
+        show_column(values) if number else [show(value) for value in values]
+        for values, number in zip(by_column, numeric, strict=True)
+    ]
     return {
         "columns": list(zip(columns, numeric, strict=True)),
         "rows": [list(zip(row, numeric, strict=True)) for row in zip(*texts, strict=True)],
@@ -146,7 +161,7 @@ def _checks(checks: list[Check], anchor: str) -> dict[str, Any]:
     numbers = [show_column([getattr(check, name) for check in checks]) if name == "n" else
                [show(getattr(check, name)) for check in checks] for name in shown]  # fmt: skip
     rows = [
-        {"check": check, "anchor": f"{anchor}-check-{row + 1}", "numbers": [column[row] for column in numbers]}
+        {"check": check, "anchor": f"{anchor}_check_{row + 1}", "numbers": [column[row] for column in numbers]}
         for row, check in enumerate(checks)
     ]
     return {"columns": [_CHECK_NUMBERS[name] for name in shown], "rows": rows}
@@ -158,7 +173,7 @@ def _facts(facts: dict[str, Cell]) -> list[tuple[str, str]]:
 
 def _anchors(pages: list[Page]) -> list[str]:
     """A name for each page within the document, from its stage; a second page of a stage gets a number."""
-    seen: dict[str, int] = {}
+    seen = dict.fromkeys(_OWN_ANCHORS, 1)
     anchors = []
     for page in pages:
         name = re.sub(r"[^a-z0-9]+", "-", page.stage.lower()).strip("-") or "page"
@@ -181,7 +196,11 @@ def _verdict(pages: list[Page], stages: list[dict[str, Any]]) -> dict[str, str]:
     told = [(str(stage["stage"]), str(stage.get("verdict", "ok")), str(stage.get("reason", ""))) for stage in stages]
     known = {name for name, *_ in told}
     told += [(page.stage, page.outcome.verdict, page.outcome.reason) for page in pages if page.stage not in known]
-    lines = {"blocked": "Blocked at {stage}", "skipped": "Ended without {stage}", "warn": "Passed, with warnings from {stage}"}
+    lines = {
+        "blocked": "Blocked at {stage}",
+        "skipped": "Ended without {stage}",
+        "warn": "Passed, with warnings from {stage}",
+    }
     for verdict, line in lines.items():
         found = [(stage, reason) for stage, said, reason in told if said == verdict]
         if found:
@@ -218,7 +237,7 @@ def _stage_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _seconds(stage: dict[str, Any], name: str) -> float:
     value = stage.get(name)
-    return max(float(value), 0.0) if is_number(value) and value == value else 0.0  # type: ignore[arg-type]
+    return max(float(value), 0.0) if is_number(value) and math.isfinite(value) else 0.0
 
 
 def _metric_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:

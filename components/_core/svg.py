@@ -20,7 +20,24 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#b5588f", "#8a6d00", "#56789a")
 """Colours that people with any kind of colour vision can tell apart (after Okabe and Ito, darkened for contrast)."""
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_ELEMENTS = frozenset("svg g defs path use text tspan title desc clipPath rect line circle ellipse polyline polygon".split())
+_ELEMENTS = frozenset(
+    [
+        "svg",
+        "g",
+        "defs",
+        "path",
+        "use",
+        "text",
+        "tspan",
+        "title",
+        "desc",
+        "clipPath",
+        "rect",
+        "line",
+        "circle",
+        "polygon",
+    ]
+)
 _PAINT = {
     INK: "currentColor",
     MUTED: "var(--muted, #5b6470)",
@@ -37,21 +54,24 @@ _ATTRIBUTE = re.compile(r' (?:d|x|y|width|height|transform|style)="[^"<]*"')
 _GROUP = re.compile(r"<g>|<g [^>]*>|</g>")
 
 
-def embed(document: str) -> str:
+def embed(document: str, grow: float = 1.0) -> str:
     """Turn Matplotlib's SVG document into an `<svg>` element for a page.
 
     Args:
         document: What `savefig` wrote, drawn in the colours of this module.
+        grow: How many times larger than drawn it may become where there is room; above 1 it takes a row of its own.
 
     Returns:
-        The element: `role="img"`, as wide as its column and never wider than it was drawn (units become pixels), its ids
+        The element: `role="img"`, as wide as its column and no wider than it was drawn (units are pixels) times `grow`, its ids
         prefixed with a digest of its content.
     """
     body = _DOCUMENT.sub("", document)
-    body = _ROOT.sub(_root, body, count=1)
+    body = _ROOT.sub(lambda found: _root(found, grow), body, count=1)
     body = _ATTRIBUTE.sub(_attribute, body)
     body = prefix_ids(body, "p" + hashlib.sha256(body.encode("utf-8")).hexdigest()[:10])
-    return re.sub(r"<defs>\s*</defs>|\s*\n\s*", lambda found: "" if found[0].startswith("<") else "\n", _ungroup(body)).strip()
+    return re.sub(
+        r"<defs>\s*</defs>|\s*\n\s*", lambda found: "" if found[0].startswith("<") else "\n", _ungroup(body)
+    ).strip()
 
 
 def prefix_ids(svg: str, prefix: str) -> str:
@@ -83,11 +103,12 @@ def _ungroup(svg: str) -> str:
     return _GROUP.sub(kept, svg)
 
 
-def _root(found: re.Match[str]) -> str:
+def _root(found: re.Match[str], grow: float) -> str:
     width, height = float(found[1]), float(found[2])
+    wide = 'class="wide" ' if grow > 1 else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'viewBox="0 0 {width:g} {height:g}" style="width: 100%; max-width: {width:g}px; '
+        f'{wide}viewBox="0 0 {width:g} {height:g}" style="width: 100%; max-width: {width * grow:g}px; '
         f'stroke-linejoin: round; stroke-linecap: butt">'
     )
 
