@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from components._core.errors import ConfigError, UserCodeError
+from components._core.errors import ConfigError, NaruError, UserCodeError
 from components._core.files import fingerprint_of, hash_file, write_bytes
 from components._core.project import Project
 
@@ -117,7 +117,7 @@ def own_frames(folder: Path, doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except UserCodeError:
+    except NaruError:  # already told, such as a full disk
         raise
     except Exception as error:
         raise UserCodeError(

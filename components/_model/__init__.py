@@ -1,1 +1,13 @@
-"""Shared by the stages that need TensorFlow: calling a saved model, reading transformed rows, fitting. Imports `_core` only."""
+"""Shared by the stages that need TensorFlow: calling a saved model, reading transformed rows, fitting. Imports `_core` only.
+
+Importing this package says to TensorFlow, before it is imported, how it is to behave in a stage's process.
+"""
+
+import os as _os
+
+# TensorFlow reads these once, while it is imported, so they cannot wait for a function to be called.
+# Its own log is chatter about devices; whatever fails is raised as an exception besides, and that is kept.
+_os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow Transform would otherwise turn `tf.keras` into Keras 2 for whoever imports it: one Keras in one process.
+_os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
+_os.environ.setdefault("KERAS_BACKEND", "tensorflow")

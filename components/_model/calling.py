@@ -66,7 +66,9 @@ def load_model(model: Path) -> LoadedModel:
         restored = tf.saved_model.load(str(model / SAVED_MODEL))
         return LoadedModel(signature, restored)
     except (tf.errors.OpError, DecodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"does not load: {_first_line(error)}", where=str(model), remedy="train the model again") from error
+        raise ModelError(
+            f"does not load: {_first_line(error)}", where=str(model), remedy="train the model again"
+        ) from error
 
 
 def _tensor(feature: Feature, arrays: dict[str, np.ndarray]) -> tf.Tensor:
@@ -79,7 +81,9 @@ def _tensor(feature: Feature, arrays: dict[str, np.ndarray]) -> tf.Tensor:
         return tf.convert_to_tensor(values, dtype=_TENSOR_TYPES[feature.dtype])
     except (tf.errors.OpError, TypeError, ValueError) as error:
         told = f"is no {feature.dtype}: {_first_line(error)}"
-        raise ModelError(told, where=f"feature {feature.name}", remedy="make the arrays with features.to_arrays") from error
+        raise ModelError(
+            told, where=f"feature {feature.name}", remedy="make the arrays with features.to_arrays"
+        ) from error
 
 
 def _array(output: tf.Tensor) -> np.ndarray:

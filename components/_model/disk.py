@@ -1,0 +1,32 @@
+"""Tell a full disk from every other failure of TensorFlow's own file system, which reports them all alike."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from components._core.errors import NaruError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TOLD = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
+@contextmanager
+def full_disk_told(doing: str) -> Iterator[None]:
+    """Turn a write that found no room into an error that says so; anything else passes.
+
+    Args:
+        doing: What was being written, as in `writing the transform graph`.
+    """
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        if getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _TOLD):
+            raise NaruError(
+                f"there was no room left while {doing}",
+                remedy="free some space (or raise ulimit -f) and run again; what was finished is kept",
+            ) from error
+        raise

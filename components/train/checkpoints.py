@@ -1,0 +1,71 @@
+"""Where a fit can go on after it was killed: one file per fit in the store, named by the fingerprint of all that goes into it.
+
+<store>/<project>/checkpoints/<fingerprint>.npz
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from dataclasses import dataclass
+
+import fsspec
+import numpy as np
+
+from components._model.fitting import Progress
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The checkpoint of one fit.
+
+    Attributes:
+        uri: Where it lies; a path or any URL that fsspec knows.
+    """
+
+    uri: str
+
+    @classmethod
+    def of(cls, store: str, project: str, fingerprint: str) -> Checkpoint:
+        """The checkpoint of the fit with that fingerprint."""
+        return cls(f"{store.rstrip('/')}/{project}/checkpoints/{fingerprint}.npz")
+
+    def load(self) -> Progress | None:
+        """How far the fit had come; None when there is no checkpoint, or none that can be read."""
+        files, path = fsspec.core.url_to_fs(self.uri)
+        try:
+            with np.load(io.BytesIO(files.cat_file(path)), allow_pickle=False) as kept:
+                told = json.loads(bytes(kept["told"]).decode())
+                variables = [kept[f"variable_{number}"] for number in range(told["variables"])]
+                best = [kept[f"best_{number}"] for number in range(told["best"])]
+            return Progress(told["epochs"], told["steps"], told["best_epoch"], variables, best)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            print(f"naru: train: a damaged checkpoint is left aside, training starts anew: {error}", file=sys.stderr)
+            return None
+
+    def save(self, progress: Progress) -> None:
+        """Keep it in one step as others see it: aside, then renamed."""
+        told = {
+            "epochs": progress.epochs,
+            "steps": progress.steps,
+            "best_epoch": progress.best_epoch,
+            "variables": len(progress.variables),
+            "best": len(progress.best),
+        }
+        named = {f"variable_{number}": value for number, value in enumerate(progress.variables)}
+        named |= {f"best_{number}": value for number, value in enumerate(progress.best)}
+        content = io.BytesIO()
+        np.savez(content, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **named)
+        files, path = fsspec.core.url_to_fs(self.uri, auto_mkdir=True)
+        files.pipe_file(f"{path}.partial", content.getvalue())
+        files.mv(f"{path}.partial", path)
+
+    def remove(self) -> None:
+        """Forget it: the fit has ended."""
+        files, path = fsspec.core.url_to_fs(self.uri)
+        if files.exists(path):
+            files.rm_file(path)

@@ -1,0 +1,231 @@
+"""Evaluate the analyzers of a preprocessing_fn in this process, one pass over the rows per phase, without Beam.
+
+TensorFlow Transform describes each analyzer as a small graph: tensors, an accumulator fed with their values batch by batch,
+a merge, outputs. Its accumulators are plain Python; Beam only carries the batches to them. Here a loop does, which saves
+Beam's import and its overhead per element. Analyzers whose accumulation exists only as a Beam transform (vocabularies by
+weight or by key, `PTransform`s) are not supported here: `beam_analysing` takes the whole function then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_transform import analyzer_nodes, analyzers, graph_tools, impl_helper
+from tensorflow_transform.output_wrapper import TFTransformOutput
+from tensorflow_transform.tf_metadata import metadata_io
+
+Tensors = dict[str, tf.Tensor]
+Batches = Callable[[], Iterator[Tensors]]
+Preprocessing = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
+
+_SUPPORTED = (
+    analyzer_nodes.TensorSource,
+    analyzer_nodes.CacheableCombineAccumulate,
+    analyzer_nodes.CacheableCombineMerge,
+    analyzer_nodes.ExtractCombineMergeOutputs,
+    analyzer_nodes.VocabularyAccumulate,
+    analyzer_nodes.VocabularyMerge,
+    analyzer_nodes.VocabularyPrune,
+    analyzer_nodes.VocabularyCount,
+    analyzer_nodes.VocabularyOrderAndWrite,
+)
+_ACCUMULATORS = (analyzer_nodes.CacheableCombineAccumulate, analyzer_nodes.VocabularyAccumulate)
+_FREQUENCY = 1  # TFT's ordering of a vocabulary by how often a token occurs
+
+
+@dataclass
+class Traced:
+    """A preprocessing_fn, traced once with stand-ins for what its analyzers will find.
+
+    Attributes:
+        function: The preprocessing_fn.
+        specs: Type and shape of its inputs by name.
+        scratch: A folder for what is only needed meanwhile.
+        graph: The traced graph.
+        inputs: Its input tensors by name.
+        outputs: What the function returned.
+        sinks: The tensors that stand for results of analyzers.
+    """
+
+    function: Preprocessing
+    specs: dict[str, tf.TensorSpec]
+    scratch: Path
+    graph: tf.Graph = field(init=False)
+    inputs: Any = field(init=False)
+    outputs: Any = field(init=False)
+    sinks: list[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.graph, self.inputs, self.outputs = impl_helper.trace_preprocessing_function(
+            self.function, self.specs, use_tf_compat_v1=False, base_temp_dir=str(self.scratch)
+        )
+        self.sinks = list(self.graph.get_collection(analyzer_nodes.TENSOR_REPLACEMENTS))
+
+    def supported(self) -> bool:
+        """Whether every analyzer can be evaluated here."""
+        return all(_supported(operation) for sink in self.sinks for operation in _operations(sink.future))
+
+    def ready(self, found: Mapping[str, tf.Tensor]) -> list[Any]:
+        """The sinks not found yet whose analyzers depend on nothing but inputs and what was found."""
+        known = [(sink.tensor, sink.tensor.name in found) for sink in self.sinks]
+        analyzer = graph_tools.InitializableGraphAnalyzer(self.graph, self.inputs, known)
+        waiting = [sink for sink in self.sinks if sink.tensor.name not in found]
+        return [sink for sink in waiting if all(map(analyzer.ready_to_run, _sources(sink.future)))]
+
+    def write(self, found: Mapping[str, tf.Tensor], folder: Path, outputs: dict[str, str] | None = None) -> None:
+        """Save the function with the analyzers' results inside, and its metadata if it is the final one."""
+        impl_helper.trace_and_write_v2_saved_model(
+            str(folder),
+            self.function,
+            self.specs,
+            str(self.scratch),
+            graph_tools.get_analyzers_fingerprint(self.graph, self.inputs),
+            dict(found),
+            outputs,
+            None,
+        )
+
+
+def analyse(traced: Traced, batches: Batches, transform_graph: Path) -> int:
+    """Evaluate the analyzers and write the transform graph as TFTransformOutput reads it.
+
+    Args:
+        traced: The traced preprocessing_fn.
+        batches: Starts a pass over the training rows: tensors [rows] by feature name.
+        transform_graph: Folder to write `transform_fn/` and `transformed_metadata/` into.
+
+    Returns:
+        How many passes over the rows it took; 0 when there are no analyzers.
+    """
+    found: dict[str, tf.Tensor] = {}
+    passes = 0
+    while len(found) < len(traced.sinks):
+        ready = traced.ready(found)
+        if not ready:
+            raise ValueError("the analyzers of preprocessing_fn wait for one another")
+        found |= _one_pass(traced, ready, found, batches, passes)
+        passes += 1
+    graph = transform_graph / TFTransformOutput.TRANSFORM_FN_DIR
+    traced.write(found, graph)
+    metadata = metadata_io.read_metadata(str(graph / impl_helper.METADATA_DIR_NAME))
+    metadata_io.write_metadata(metadata, str(transform_graph / TFTransformOutput.TRANSFORMED_METADATA_DIR))
+    return passes
+
+
+def _one_pass(traced: Traced, sinks: list[Any], found: dict[str, tf.Tensor], batches: Batches, number: int) -> Tensors:
+    operations = {id(operation): operation for sink in sinks for operation in _operations(sink.future)}
+    accumulations = {
+        key: _Accumulation(operation)
+        for key, operation in operations.items()
+        if isinstance(operation.operation_def, _ACCUMULATORS)
+    }
+    wanted = sorted({name for accumulation in accumulations.values() for name in accumulation.tensors})
+    folder = traced.scratch / f"pass-{number}"
+    traced.write(found, folder, {name: name for name in wanted})
+    restored = tf.saved_model.load(str(folder))
+    for batch in batches():
+        values = {name: tensor.numpy() for name, tensor in restored.transform_fn(batch).items()}
+        for accumulation in accumulations.values():
+            accumulation.add(values)
+    evaluation = _Evaluation(traced.scratch, {key: accumulation.state for key, accumulation in accumulations.items()})
+    return {sink.tensor.name: tf.constant(evaluation.value(sink.future), sink.tensor.dtype) for sink in sinks}
+
+
+class _Accumulation:
+    """One analyzer's accumulator."""
+
+    def __init__(self, operation: Any) -> None:
+        self.tensors = [tensor.name for tensor in operation.inputs[0].parent_operation.operation_def.tensors]
+        self._combiner = getattr(operation.operation_def, "combiner", None)
+        self.state: Any = self._combiner.create_accumulator() if self._combiner else Counter()
+
+    def add(self, values: dict[str, np.ndarray]) -> None:
+        """Feed it a batch."""
+        if self._combiner:
+            self.state = self._combiner.add_input(self.state, [values[name] for name in self.tensors])
+        else:
+            self.state.update(values[self.tensors[0]].tolist())
+
+
+class _Evaluation:
+    """Computes what follows from the accumulators after a pass."""
+
+    def __init__(self, scratch: Path, states: dict[int, Any]) -> None:
+        self._scratch = scratch
+        self._states = states
+        self._outputs: dict[int, tuple[Any, ...]] = {}
+
+    def value(self, node: Any) -> Any:
+        """The value of a node of TFT's analysis graph."""
+        operation = node.parent_operation
+        if id(operation) not in self._outputs:
+            self._outputs[id(operation)] = self._compute(operation)
+        return self._outputs[id(operation)][node.value_index]
+
+    def _compute(self, operation: Any) -> tuple[Any, ...]:
+        definition = operation.operation_def
+        if isinstance(definition, _ACCUMULATORS):
+            return (self._states[id(operation)],)
+        found = self.value(operation.inputs[0])
+        match definition:
+            case analyzer_nodes.CacheableCombineMerge():
+                return (definition.combiner.extract_output(definition.combiner.merge_accumulators([found])),)
+            case analyzer_nodes.ExtractCombineMergeOutputs():
+                return tuple(found)
+            case analyzer_nodes.VocabularyMerge():
+                return ([(count, token) for token, count in found.items()],)
+            case analyzer_nodes.VocabularyPrune():
+                return (_pruned(definition, found),)
+            case analyzer_nodes.VocabularyCount():
+                return (np.int64(max(len(found), 1)),)  # an empty vocabulary is written with one stand-in token
+            case _:
+                return (_write_vocabulary(definition, found, self._scratch),)
+
+
+def _pruned(definition: Any, counts: list[tuple[int, Any]]) -> list[tuple[int, bytes]]:
+    as_bytes = (
+        (lambda token: token) if definition.input_dtype == tf.string.name else (lambda token: str(token).encode())
+    )
+    kept = [(count, as_bytes(token)) for count, token in counts if count >= (definition.frequency_threshold or 0)]
+    return kept if definition.top_k is None else sorted(kept, reverse=True)[: definition.top_k]
+
+
+def _write_vocabulary(definition: Any, counts: list[tuple[int, bytes]], scratch: Path) -> np.ndarray:
+    """As TFT has it: the most frequent token first, equally frequent ones by falling byte order."""
+    ordered = sorted(counts, reverse=True) or [analyzers.get_empy_vocabulary_dummy_value(definition.input_dtype)]
+    lines = [b"%d %s" % (count, token) if definition.store_frequency else token for count, token in ordered]
+    path = scratch / definition.vocab_filename
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return np.array(str(path))
+
+
+def _operations(node: Any) -> Iterator[Any]:
+    """The operations that a node depends on, itself included; some more than once."""
+    yield node.parent_operation
+    for value in node.parent_operation.inputs:
+        yield from _operations(value)
+
+
+def _sources(node: Any) -> list[tf.Tensor]:
+    found = [operation.operation_def for operation in _operations(node)]
+    return [tensor for source in found if isinstance(source, analyzer_nodes.TensorSource) for tensor in source.tensors]
+
+
+def _supported(operation: Any) -> bool:
+    definition = operation.operation_def
+    match definition:
+        case analyzer_nodes.VocabularyAccumulate():
+            return bool(definition.vocab_ordering_type == _FREQUENCY)
+        case analyzer_nodes.VocabularyPrune():
+            return definition.key_fn is None and not definition.coverage_top_k
+        case analyzer_nodes.VocabularyOrderAndWrite():
+            plain = definition.file_format == "text" and not definition.fingerprint_shuffle
+            return plain and len(operation.inputs) == 1
+        case _:
+            return isinstance(definition, _SUPPORTED)
