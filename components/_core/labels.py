@@ -7,31 +7,27 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 UNKNOWN = -1
 """The index of a label that is missing or is none of the classes."""
 
 
-def class_text(value: str | float) -> str:
-    """The text by which a class is known: whole numbers without a fraction, others as short as float32 tells them apart."""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else str(np.float32(value))
-    return str(value)
+def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Values as the text by which classes are known; a real number that is whole has no decimals."""
+    text = column.cast(pa.string())
+    return pc.replace_substring_regex(text, r"\.0$", "") if pa.types.is_floating(column.type) else text
 
 
 def class_indices(column: pa.Array | pa.ChunkedArray, classes: tuple[str, ...]) -> NDArray[np.int64]:
     """The place of each label among the classes, shape [rows]; `UNKNOWN` where it is missing or none of them."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = whole.dictionary_encode()
-    place = {name: index for index, name in enumerate(classes)}
-    known = [place.get(class_text(value), UNKNOWN) for value in encoded.dictionary.to_pylist()]
-    codes = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
-    indices: NDArray[np.int64] = np.asarray([*known, UNKNOWN], dtype=np.int64)[codes.astype(np.int64)]
-    return indices
+    places = pc.index_in(as_text(column), value_set=pa.array(classes, pa.string()))
+    return np.asarray(places.fill_null(UNKNOWN).to_numpy(), dtype=np.int64)
 
 
 def targets(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
     """The numbers of a regression's label, shape [rows], in its own unit; NaN where one is missing."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return np.asarray(whole.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    real = column.cast(pa.float64())
+    values = real.to_numpy(zero_copy_only=False) if isinstance(real, pa.Array) else real.to_numpy()
+    return np.asarray(values, dtype=np.float64)

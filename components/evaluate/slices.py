@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from components._core import metrics
 from components._core.checks import Check
-from components._core.labels import class_text
+from components._core.labels import as_text
 from components._core.metrics.ranking import Array
 from components._core.project import Project, Task
 from components.evaluate.bootstrap import Interval, intervals
@@ -70,10 +70,10 @@ def measure_slices(project: Project, labels: Array, scores: Array, columns: pa.T
 def slice_names(column: pa.ChunkedArray) -> Array:
     """The slice of each row by name: the value's text, or the quarter that a number falls in when there are many."""
     encoded = column.combine_chunks().dictionary_encode()
-    distinct = encoded.dictionary.to_pylist()
+    distinct = as_text(encoded.dictionary).to_pylist()
     if len(distinct) > MOST_VALUES and not pa.types.is_string(column.type):
         return _quarters(column.cast(pa.float64()).to_numpy())
-    names = [class_text(value) or _MISSING for value in distinct] + [_MISSING]
+    names = [value or _MISSING for value in distinct] + [_MISSING]
     places = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False).astype(np.int64)
     of_rows: Array = np.take(np.asarray(names), places)
     return of_rows

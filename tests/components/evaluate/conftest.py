@@ -10,7 +10,12 @@ import pytest
 
 from components._core.project import Project
 from components.evaluate.evaluating import Judged, evaluate_model
-from tests.components.tiny_models import CLASSES, tiny_project, write_examples, write_model
+from tests.components.tiny_models import (
+    CLASSES,
+    tiny_project,
+    write_examples,
+    write_model,
+)
 
 Make = Callable[..., Path]
 

@@ -1,0 +1,70 @@
+"""Intervals against the plain bootstrap, row by row, with scikit-learn's metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from components._core import metrics
+from components.evaluate import bootstrap
+
+
+def _rows(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    labels = (random.random(rows) < 0.25).astype(np.int64)
+    logit = random.normal(size=rows) + 1.5 * labels - 1
+    return labels, _probability(logit), _probability(logit + random.normal(0, 0.4, rows))
+
+
+def _probability(logit: np.ndarray) -> np.ndarray:
+    return (1 / (1 + np.exp(-logit))).astype(np.float32)
+
+
+def test_the_interval_of_a_gain_is_that_of_the_plain_paired_bootstrap() -> None:
+    labels, ours, theirs = _rows(5_000)
+    random = np.random.default_rng(1)
+    gains = []
+    for _ in range(300):
+        drawn = random.integers(0, 5_000, 5_000)
+        gains.append(roc_auc_score(labels[drawn], ours[drawn]) - roc_auc_score(labels[drawn], theirs[drawn]))
+    low, high = np.quantile(gains, [0.025, 0.975])
+    found = bootstrap.paired_interval("binary_classification", "auc", labels, ours, theirs, seed=7)
+    assert found == pytest.approx((low, high), abs=0.15 * (high - low))
+
+
+def test_blocks_give_the_spread_that_rows_give() -> None:
+    labels, scores, _ = _rows(4_000)
+    right = (scores >= 0.5) == labels
+    expected = 2 * 1.96 * right.std() / np.sqrt(len(right))
+    low, high = bootstrap.intervals("binary_classification", labels, scores, seed=7, blocks=500)["accuracy"]
+    assert high - low == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("task", ["binary_classification", "multiclass_classification", "regression"])
+def test_every_metric_lies_in_its_interval(task: str) -> None:
+    labels, scores, other = _rows(800)
+    if task == "multiclass_classification":
+        scores = np.stack([1 - scores, scores, other], axis=1) / (1 + other)[:, None]
+    exact = metrics.measure(task, labels, scores)  # type: ignore[arg-type]
+    for name, (low, high) in bootstrap.intervals(task, labels, scores, seed=7).items():  # type: ignore[arg-type]
+        # the calibration error is biased upwards by resampling: noise never cancels in a mean of absolute gaps
+        assert high > low and (name == "ece" or low <= exact[name] <= high), name
+
+
+def test_a_model_against_itself_gains_exactly_nothing() -> None:
+    labels, scores, _ = _rows(500)
+    assert bootstrap.paired_interval("binary_classification", "auc", labels, scores, scores, seed=7) == (0, 0)
+
+
+def test_equal_seeds_give_equal_intervals_and_others_do_not() -> None:
+    labels, scores, _ = _rows(500)
+    first, again, other = (
+        bootstrap.intervals("binary_classification", labels, scores, seed=seed)["auc"] for seed in (7, 7, 8)
+    )
+    assert first == again != other
+
+
+def test_one_row_has_an_interval_that_says_nothing() -> None:
+    found = bootstrap.intervals("binary_classification", np.array([1]), np.array([0.7]), seed=7)
+    assert np.isnan(found["auc"]).all() and found["accuracy"] == (1, 1)
