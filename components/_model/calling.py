@@ -48,6 +48,11 @@ class LoadedModel:
             raise ModelError(f"the model failed on these rows: {_first_line(error)}") from error
         return {name: _array(outputs[name]) for name in self.signature.outputs}
 
+    def serve(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The serving function itself, tensors by feature name in and outputs out, so that gradients flow through it."""
+        outputs: dict[str, tf.Tensor] = self._serve(**tensors)
+        return outputs
+
 
 def load_model(model: Path) -> LoadedModel:
     """Load the model artifact that train wrote.
