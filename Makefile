@@ -1,0 +1,82 @@
+# `make` prints the targets. Each is one or two lines of what a person would type; the logic lives in tools/ and `naru`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PROJECT ?= examples/flights
+UV ?= $(or $(wildcard $(BIN)/uv),uv)
+# XDIST: how many processes share the quick tests (0 = none, to debug).
+XDIST ?= 2
+
+.PHONY: help
+help:
+	@awk -v tty="$$([ -t 1 ] && echo yes || true)" 'BEGIN { FS = ":.*## "; if (tty) { b = "\033[1m"; c = "\033[36m"; o = "\033[0m" } } \
+	  /^##@/ { printf "%s%s%s%s\n", line, b, substr($$0, 5), o; line = "\n" } \
+	  /^[a-z][a-z-]*:.*## / { printf "  %smake %-8s%s  %s\n", c, $$1, o, $$2 }' $(MAKEFILE_LIST)
+
+##@ Run a project (PROJECT=examples/flights)
+
+.PHONY: setup run serve report compile
+setup: ## Make or refresh .venv; does nothing when it is up to date
+	@tools/setup
+
+run: setup $(if $(filter examples/flights,$(PROJECT)),examples/flights/data/flights-12.csv) ## Run the training pipeline, here, over PROJECT (SPANS=... chooses the data)
+	@$(BIN)/naru run $(PROJECT) $(if $(SPANS),--spans $(SPANS))
+
+serve: setup ## Serve the champion of PROJECT until interrupted
+	@$(BIN)/naru serve $(PROJECT)
+
+report: setup ## Print the path of the last run's report
+	@$(BIN)/naru report $(PROJECT)
+
+compile: setup ## Write the pipeline of PROJECT as KFP v2 YAML into build/
+	@$(BIN)/naru compile $(PROJECT) --output build
+
+# make_data.py writes the months in order, each aside and renamed: the last one there means all are.
+examples/flights/data/flights-12.csv: | setup
+	@$(BIN)/python examples/flights/make_data.py
+
+##@ Work on Naru
+
+.PHONY: dev test lint format
+dev:
+	@tools/setup --dev
+
+test: dev ## The quick tests: real data, whole small pipelines, no network
+	@$(BIN)/pytest -q -m "not slow and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+
+lint: dev ## ruff, mypy --strict, who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: dev ## Sort imports, fix what can be fixed, format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+##@ Release
+
+.PHONY: lock verify clean
+# An existing pin stays unless a need changed; `make lock UPGRADE=1` moves every pin. No index address is written, so the
+# files install from the public index and from a company's mirror alike.
+LOCK = $(UV) pip compile --quiet --generate-hashes --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+ENVIRONMENT = $(LOCK) --override requirements/overrides.txt --only-binary apache-beam pyproject.toml --extra local --extra examples
+LEGACY = $(ENVIRONMENT) --python-version 3.11 --python-platform x86_64-manylinux_2_28
+MODERN = $(ENVIRONMENT) --python-version 3.12 --python-platform x86_64-manylinux_2_39
+
+lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the pins)
+	@echo uv | $(LOCK) --no-annotate - -o requirements/uv.txt
+	@$(LEGACY) -o requirements/legacy.txt
+	@$(LEGACY) --extra dev -c requirements/legacy.txt -o requirements/legacy-dev.txt
+	@$(MODERN) -o requirements/modern.txt
+	@$(MODERN) --extra dev -c requirements/modern.txt -o requirements/modern-dev.txt
+
+verify: lock lint test ## Regenerate, lint, test; fails when a generated file differs from the committed one
+	@git diff --exit-code -- requirements
+
+clean: ## Remove .venv, caches and build outputs (runs and data of projects stay)
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find components pipelines tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
