@@ -6,54 +6,21 @@ that says so. Colours and fonts come from the page around it (see `svg.py`); one
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from components._core.drawing import draw_axes, fill_boxes, printable, shorten
 from components._core.formatting import show
-from components._core.svg import INK, MUTED, RULE, SERIES, embed
+from components._core.svg import INK, MUTED, RULE, SERIES
 
 WIDTH = 560
 """Pixels: what is left of a side panel of 600."""
 _STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2)))
 _MOST_POINTS, _MOST_BARS, _MOST_CLASSES, _MOST_NUMBERED, _MOST_SPELLED = 1_000, 60, 60, 24, 12
-_LONGEST_NAME = 28
-# Any: the names that Matplotlib types as literals differ between its versions
-_SETTINGS: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "naru",
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 12.5,
-    "axes.titlesize": 12.5,
-    "axes.labelsize": 12.5,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": RULE,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "grid.alpha": 0.35,
-    "xtick.color": RULE,
-    "ytick.color": RULE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "text.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 12.5,
-}
+_SHADES = 40
 
 
 def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, diagonal: bool = False) -> str:
@@ -74,7 +41,7 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y:
             _diagonal(axes, drawn)
         for number, (name, points) in enumerate(drawn.items()):
             _curve(axes, name, points, number)
-        axes.set(xlabel=_label(x), ylabel=_label(y))
+        axes.set(xlabel=printable(x), ylabel=printable(y))
         axes.grid(True)
         if all(float(at).is_integer() for points in drawn.values() for at, _ in points):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
@@ -82,7 +49,8 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y:
         if len(series) > 1 or left_out or diagonal:
             _legend(axes, [f"{name}: no finite values" for name in left_out])
 
-    return _draw(draw, (440, 440) if diagonal else (WIDTH, 320))
+    width, height = (440, 440) if diagonal else (WIDTH, 320)
+    return draw_axes(draw, width, height)
 
 
 def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, float]] | None = None) -> str:
@@ -98,9 +66,11 @@ def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, flo
         return _nothing(f"no finite values of {x}")
 
     def draw(axes: Axes) -> None:
+        drawn = [(row, value) for row, (_, value) in enumerate(shown) if _finite(value)]
+        axes.barh([row for row, _ in drawn], [value for _, value in drawn], height=0.62, color=SERIES[0], alpha=0.75)
         for row, (name, value) in enumerate(shown):
-            _bar(axes, row, value, (intervals or {}).get(name))
-        axes.set_yticks(range(len(shown)), [_shorten(name) for name, _ in shown])
+            _tell_bar(axes, row, value, (intervals or {}).get(name))
+        axes.set_yticks(range(len(shown)), [shorten(name) for name, _ in shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
         axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -108,9 +78,9 @@ def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, flo
         axes.axvline(0, color=RULE, linewidth=0.8)
         axes.grid(True, axis="x")
         more = f" (first {len(shown)} of {len(values)})" if len(values) > len(shown) else ""
-        axes.set_xlabel(_label(x + more))
+        axes.set_xlabel(printable(x + more))
 
-    return _draw(draw, (WIDTH, 70 + 23 * len(shown)))
+    return draw_axes(draw, WIDTH, 70 + 23 * len(shown))
 
 
 def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: dict[str, float] | None = None) -> str:
@@ -131,17 +101,16 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: di
         return _nothing(f"no values of {x}")
 
     def draw(axes: Axes) -> None:
-        for low, high, count in bins:
-            axes.add_patch(Rectangle((low, 0), high - low, count, facecolor=SERIES[0], edgecolor="none", alpha=0.75))
+        fill_boxes(axes, ((low, 0.0, high, count) for low, high, count in bins), alpha=0.75)
         axes.set_xlim(min(low for low, *_ in bins), max(high for _, high, _ in bins))
         axes.set_ylim(0, 1.12 * max(count for *_, count in bins))
         _marks(axes, {name: at for name, at in (marks or {}).items() if _finite(at)})
         axes.grid(True, axis="y")
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
-        axes.set(xlabel=_label(x), ylabel="count")
+        axes.set(xlabel=printable(x), ylabel="count")
 
-    return _draw(draw, (WIDTH, 280))
+    return draw_axes(draw, WIDTH, 280)
 
 
 def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: str = "actual") -> str:
@@ -158,13 +127,14 @@ def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: s
     if not any(_finite(count) and count > 0 for row in rows for count in row):
         return _nothing(f"no counts of {y} by {x}")
 
-    labels = [_shorten(name, 18) for name in names[:shown]]
+    labels = [shorten(name, 18) for name in names[:shown]]
     longest = max(map(len, labels))
     upright = longest > (9 if shown <= 6 else 2)
 
     def draw(axes: Axes) -> None:
-        for number, row in enumerate(rows):
-            _matrix_row(axes, number, row, shown)
+        _shade(axes, rows)
+        if shown <= _MOST_NUMBERED:
+            _number(axes, rows)
         axes.set_xticks(range(shown), labels, rotation=90 if upright else 0)
         axes.set_yticks(range(shown), labels)
         axes.tick_params(length=0, labelcolor=INK, labelsize=_cell_font(shown))
@@ -172,25 +142,34 @@ def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: s
         axes.spines[:].set_visible(False)
         more = f" (first {shown} of {len(names)} classes)" if len(names) > shown else ""
         size = _cell_font(shown) + 1.0
-        axes.set_xlabel(_label(x + more), fontsize=size)
-        axes.set_ylabel(_label(y), fontsize=size)
+        axes.set_xlabel(printable(x + more), fontsize=size)
+        axes.set_ylabel(printable(y), fontsize=size)
 
     letters = 0.62 * _cell_font(shown) * longest
-    width = min(WIDTH, 40 + letters + 74 * shown)
+    width = min(WIDTH, 40 + letters + (96 if shown <= 4 else 74) * shown)
     height = width - letters + (letters if upright else 22)
-    return _draw(draw, (width, height), grow=1.5 if shown > _MOST_SPELLED else 1.0)
+    return draw_axes(draw, width, height, grow=1.5 if shown > _MOST_SPELLED else 1.0)
 
 
-def _matrix_row(axes: Axes, number: int, row: list[float], shown: int) -> None:
-    total = sum(count for count in row if _finite(count))
-    for column, count in enumerate(row):
-        share = count / total if _finite(count) and total > 0 else 0.0
-        # no cell is shaded so darkly that the page's own text colour would not stand out from it
-        shade = 0.04 + 0.46 * share
-        corner = (column - 0.48, number - 0.48)
-        axes.add_patch(Rectangle(corner, 0.96, 0.96, facecolor=SERIES[0], edgecolor="none", alpha=shade, clip_on=False))
-        if shown <= _MOST_NUMBERED:
-            axes.text(column, number, _cell(count, shown), ha="center", va="center", fontsize=_cell_font(shown))
+def _shade(axes: Axes, rows: list[list[float]]) -> None:
+    """Shade each cell by its share of its row, in steps that the eye can just tell apart."""
+    cells: dict[int, list[tuple[float, float, float, float]]] = {}
+    for number, row in enumerate(rows):
+        total = sum(count for count in row if _finite(count))
+        for column, count in enumerate(row):
+            share = count / total if _finite(count) and total > 0 else 0.0
+            corners = (column - 0.48, number - 0.48, column + 0.48, number + 0.48)
+            cells.setdefault(round(_SHADES * share), []).append(corners)
+    for step, boxes in sorted(cells.items()):
+        # none so dark that the page's own text colour would not stand out from it
+        fill_boxes(axes, boxes, alpha=0.04 + 0.46 * step / _SHADES)
+
+
+def _number(axes: Axes, rows: list[list[float]]) -> None:
+    for number, row in enumerate(rows):
+        for column, count in enumerate(row):
+            if text := _cell(count, len(rows)):
+                axes.text(column, number, text, ha="center", va="center", fontsize=_cell_font(len(rows)))
 
 
 def _cell(count: float, shown: int) -> str:
@@ -223,31 +202,30 @@ def _curve(axes: Axes, name: str, points: list[tuple[float, float]], number: int
         linewidth=1.8,
         marker="o" if len(points) <= 30 else None,
         markersize=3.5,
-        label=_shorten(name),
+        label=shorten(name),
     )
 
 
 def _diagonal(axes: Axes, drawn: Mapping[str, list[tuple[float, float]]]) -> None:
     reach = [value for points in drawn.values() for pair in points for value in pair if _finite(value)]
     low, high = min(0.0, *reach), max(1.0, *reach)
-    axes.plot([low, high], [low, high], color=RULE, linewidth=1.0, linestyle=(0, (2, 3)))
+    axes.plot([low, high], [low, high], color=RULE, linewidth=1.2, linestyle=(0, (2, 3)))
     margin = 0.02 * (high - low)
     axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
 
 
 def _legend(axes: Axes, missing: list[str]) -> None:
     for name in missing:
-        axes.plot([], [], color="none", label=_shorten(name, 48))
+        axes.plot([], [], color="none", label=shorten(name, 48))
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, handlelength=2.4, borderpad=0.2, columnspacing=1.6
     )
 
 
-def _bar(axes: Axes, row: int, value: float, interval: tuple[float, float] | None) -> None:
+def _tell_bar(axes: Axes, row: int, value: float, interval: tuple[float, float] | None) -> None:
     if not _finite(value):
         axes.annotate("not a number", (0, row), xytext=(5, 0), textcoords="offset points", va="center", color=MUTED)
         return
-    axes.barh(row, value, height=0.62, color=SERIES[0], alpha=0.75)
     right = max(value, 0.0)
     if interval is not None and _finite(*interval):
         axes.plot(interval, (row, row), color=INK, linewidth=1.1, marker="|", markersize=6)
@@ -265,7 +243,7 @@ def _marks(axes: Axes, marks: Mapping[str, float]) -> None:
         axes.axvline(at, color=SERIES[1], linewidth=1.2, linestyle=(0, (4, 2)))
         right = at > (low + high) / 2
         axes.annotate(
-            f"{_shorten(name, 16)} {show(at)}",
+            f"{shorten(name, 16)} {show(at)}",
             (at, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, -12 - 14 * (number % 4)),
@@ -281,26 +259,14 @@ def _nothing(reason: str) -> str:
         axes.text(
             0.5,
             0.5,
-            f"Nothing to draw: {_label(reason)}",
+            f"Nothing to draw: {printable(reason)}",
             ha="center",
             va="center",
             color=MUTED,
             transform=axes.transAxes,
         )
 
-    return _draw(draw, (WIDTH, 90))
-
-
-def _draw(draw: Callable[[Axes], None], size: tuple[float, float], grow: float = 1.0) -> str:
-    written = io.StringIO()
-    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        # the page's fonts draw the text; that Matplotlib's own lacks a letter only makes its measure of it a guess
-        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
-        figure = Figure(figsize=(size[0] / 72, size[1] / 72), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure.subplots())
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
-    return embed(written.getvalue(), grow)
+    return draw_axes(draw, WIDTH, 90)
 
 
 def _points(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
@@ -315,18 +281,3 @@ def _points(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]
 
 def _finite(*values: float | None) -> bool:
     return all(value is not None and math.isfinite(value) for value in values)
-
-
-def _label(text: str) -> str:
-    """Text that XML can hold: control characters and lone surrogates become spaces and question marks."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
-    return printable.encode("utf-8", "replace").decode("utf-8")
-
-
-def _shorten(name: str, most: int = _LONGEST_NAME) -> str:
-    """Name of at most that many letters; the middle goes, since names often differ at their end."""
-    name = _label(name)
-    if len(name) <= most:
-        return name
-    head = (most - 1) * 2 // 3
-    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
