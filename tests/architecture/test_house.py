@@ -1,0 +1,69 @@
+"""The tree is the contents page: wherever the stages are listed, they are the same."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from kfp import compiler
+
+    from pipelines.training import training
+
+    file = tmp_path_factory.mktemp("spec") / "training.yaml"
+    compiler.Compiler().compile(training, str(file))
+    loaded: dict[str, Any] = yaml.safe_load(file.read_text())
+    return loaded
+
+
+def _folders_with(pattern: str) -> set[str]:
+    return {path.parent.name for path in ROOT.glob(pattern)}
+
+
+def test_a_folder_with_a_component_is_a_stage() -> None:
+    assert _folders_with("components/*/component.py") == set(STAGES)
+
+
+def test_every_stage_has_tests() -> None:
+    assert set(STAGES) <= _folders_with("tests/components/*/test_*.py")
+
+
+def test_every_stage_has_a_page_in_the_docs() -> None:
+    assert {path.stem for path in (ROOT / "docs" / "stages").glob("*.md")} == set(STAGES)
+
+
+def test_the_pipeline_runs_every_stage_in_order(spec: dict[str, Any]) -> None:
+    tasks = {name for name in spec["root"]["dag"]["tasks"] if name != "importer"}
+    assert tasks == set(STAGES)
+
+
+def test_the_pipelines_docstring_lists_its_stages_in_order() -> None:
+    text = (ROOT / "pipelines" / "training.py").read_text()
+    assert tuple(re.findall(r"^    \d+\. (\w+):", text, re.MULTILINE)) == STAGES
+
+
+def test_the_image_table_says_where_each_stage_runs(spec: dict[str, Any]) -> None:
+    told: dict[str, str] = {}
+    for image, stages in re.findall(r"^\| `([\w-]+)` \| (.+) \|$", (ROOT / "images" / "README.md").read_text(), re.MULTILINE):
+        told.update({stage.strip(): image for stage in stages.split(",") if stage.strip() in STAGES})
+    executors = spec["deploymentSpec"]["executors"]
+    named = {stage: executors[f"exec-{stage}"]["container"]["image"].partition(":")[0] for stage in STAGES}
+    assert told == named
+
+
+def test_the_readme_names_the_lifecycle_in_order() -> None:
+    assert ", ".join(STAGES[:-1]) in (ROOT / "README.md").read_text().replace("\n", " ")
+
+
+def test_component_faces_are_thin() -> None:
+    for stage in STAGES:
+        body = (ROOT / "components" / stage / "component.py").read_text().partition("with stage(")[2].splitlines()
+        assert len(body) <= 30, f"components/{stage}/component.py does more than call its stage"
