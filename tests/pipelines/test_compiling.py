@@ -1,0 +1,72 @@
+"""The compiled pipeline is reviewed as a file: `make golden` renews it, and the diff is read."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from pipelines.compiling import compile_project, project_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "flights-training.yaml"
+LARGEST = 60_000
+"""Bytes that the spec may take."""
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    before = os.environ.get("NARU_STORE")
+    os.environ["NARU_STORE"] = "s3://naru"
+    try:
+        return compile_project(ROOT / "examples" / "flights", tmp_path_factory.mktemp("build"), {})[0]
+    finally:
+        os.environ.pop("NARU_STORE") if before is None else os.environ.update(NARU_STORE=before)
+
+
+def _without_versions(text: str) -> str:
+    """The two families of kfp write their own version, and quote texts in their own way, into an otherwise equal spec."""
+    documents = [document for document in yaml.safe_load_all(text) if document]
+    for document in documents:
+        document.pop("sdkVersion", None)
+    return yaml.safe_dump_all(documents, sort_keys=True)
+
+
+def test_the_spec_is_the_one_that_was_reviewed(compiled: Path) -> None:
+    assert _without_versions(compiled.read_text()) == _without_versions(GOLDEN.read_text()), "run `make golden` and read the diff"
+
+
+def test_the_spec_is_small(compiled: Path) -> None:
+    assert compiled.stat().st_size < LARGEST
+
+
+def test_parameters_have_the_projects_values_as_defaults(compiled: Path) -> None:
+    spec: dict[str, Any] = yaml.safe_load(compiled.read_text())
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert parameters["spans"]["defaultValue"] == "1-11"
+    assert parameters["code_uri"]["defaultValue"].startswith("s3://naru/flights/code/")
+    assert all(parameter.get("description") for parameter in parameters.values())
+
+
+def test_two_compilations_are_the_same_byte_for_byte(tmp_path: Path) -> None:
+    written = []
+    for name in ("one", "two"):
+        command = [sys.executable, "-m", "pipelines", "compile", str(ROOT / "examples" / "flights"), "--output", str(tmp_path / name)]
+        environment = {**os.environ, "NARU_STORE": "s3://naru", "PYTHONHASHSEED": name[0] == "o" and "1" or "2"}
+        subprocess.run(command, check=True, cwd=ROOT, env=environment, capture_output=True)
+        written.append([(path.name, path.read_bytes()) for path in sorted((tmp_path / name).iterdir())])
+    assert written[0] == written[1]
+
+
+def test_the_json_schema_accepts_the_example_and_refuses_a_typo() -> None:
+    import json
+
+    schema = json.loads(project_schema())
+    example = yaml.safe_load((ROOT / "examples" / "flights" / "project.yaml").read_text())
+    jsonschema.validate(example, schema)
+    with pytest.raises(jsonschema.ValidationError, match="lable"):
+        jsonschema.validate({**example, "lable": "late"}, schema)
