@@ -1,0 +1,211 @@
+"""What the new rows are compared with, for drift: earlier spans of the same examples, the champion's training rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow.parquet as pq
+
+from components._core.artifacts import STATISTICS
+from components._core.checks import Check, Status
+from components._core.errors import ConfigError, UnavailableError
+from components._core.examples import split_file
+from components._core.ledger import Deployment, current_champion
+from components._core.project import DataGates, Project
+from components._core.settings import Settings
+from components.validate.drift import Shift, measure_shifts
+from components.validate.statistics import Statistics, parse
+
+MOST_CHECKS = 20
+"""Drifted features that get a check each."""
+_SPANS_TO_SEE_ORDER = 3
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Newer rows against older ones.
+
+    Attributes:
+        name: What the older rows are, as in `the earlier spans`.
+        before: Statistics of the older rows; None when there are none to compare with.
+        after: Statistics of the newer rows.
+        reason: Why there are none, and what to do.
+        shifts: How each feature moved; empty when it was not measured.
+    """
+
+    name: str
+    before: Statistics | None
+    after: Statistics
+    reason: str = ""
+    shifts: tuple[Shift, ...] = ()
+
+    @property
+    def fewest_rows(self) -> int:
+        """Rows of the smaller side."""
+        return int(min(self.before.num_examples, self.after.num_examples)) if self.before is not None else 0
+
+
+def compare(name: str, before: Statistics | None, after: Statistics, min_rows: int, reason: str = "") -> Comparison:
+    """Measure how features moved, unless there is nothing or too little to compare."""
+    comparison = Comparison(name, before, after, reason)
+    if before is None or comparison.fewest_rows < min_rows:
+        return comparison
+    return Comparison(name, before, after, reason, tuple(measure_shifts(before, after)))
+
+
+def find_champion(project: Project, champion: str) -> Deployment | None:
+    """The champion's line of the ledger: `auto` asks the ledger, `none` is none; else the line itself as JSON.
+
+    Raises:
+        ConfigError: When the parameter is none of these.
+        UnavailableError: When the ledger cannot be read.
+    """
+    if champion == "none":
+        return None
+    if champion == "auto":
+        store = Settings.from_environment().store
+        try:
+            return current_champion(store, project.name)
+        except (OSError, ImportError, ValueError, TypeError) as error:
+            told = f"the deployment ledger cannot be read: {error}"
+            raise UnavailableError(told, where=store, remedy="check NARU_STORE and run again") from error
+    try:
+        return Deployment(**json.loads(champion))
+    except (ValueError, TypeError) as error:
+        told = f"is no line of the deployment ledger: {error}"
+        raise ConfigError(
+            told, where="parameter champion", remedy="give `auto`, `none` or the JSON of a deployment"
+        ) from None
+
+
+def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:
+    """The statistics of the rows a champion was trained on, or None and why not.
+
+    A champion whose statistics are gone or unreadable must not stop its successor: it is told as no baseline.
+
+    Raises:
+        UnavailableError: When the store does not answer.
+    """
+    uri = f"{deployment.statistics.rstrip('/')}/{STATISTICS}"
+    try:
+        with fsspec.open(uri, "rb") as file:
+            return parse(file.read()), ""
+    except FileNotFoundError:
+        return None, f"the statistics of champion {deployment.version} are gone from {deployment.statistics}"
+    except ValueError as error:
+        return None, f"the statistics of champion {deployment.version} cannot be read: {error}"
+    except (OSError, ImportError) as error:
+        told = f"the champion's statistics cannot be fetched: {error}"
+        raise UnavailableError(
+            told, where=uri, remedy="check the store, then run again; or run with champion=none"
+        ) from error
+
+
+def follow_spans(examples: Path, spans: list[int], names: list[str]) -> set[str]:
+    """Columns that differ between spans by construction, such as the month: told apart from drift.
+
+    A column follows the span when it has one value in every span and not always the same, or when (three spans at least) its
+    ranges follow one another without overlap, as those of a date do. Read from the Parquet footers, not from the rows.
+    """
+    if len(spans) < 2:
+        return set()
+    ranges: dict[str, list[tuple[Any, Any]]] = {name: [] for name in names}
+    files = [path for span in spans if (path := split_file(examples, "train", span)).exists()]
+    for path in files:
+        for name, bounds in _ranges(path).items():
+            ranges.get(name, []).append(bounds)
+    return {name for name, found in ranges.items() if len(found) == len(files) > 1 and _follows(found)}
+
+
+def to_checks(comparison: Comparison, gates: DataGates, followers: set[str], label: str) -> list[Check]:
+    """The checks of one comparison: one per drifted feature, one for all that stayed, one for those that follow the span."""
+    title = f"drift against {comparison.name}"
+    if comparison.before is None:
+        return [Check(title, "no_baseline", threshold=gates.drift, reason=comparison.reason)]
+    rows = comparison.fewest_rows
+    if rows < gates.min_rows:
+        told = (
+            f"{rows} rows on the smaller side, {gates.min_rows} are needed (gates.data.min_rows): too few tell nothing"
+        )
+        return [Check(title, "skipped", threshold=gates.drift, n=rows, reason=told)]
+    judged = [shift for shift in comparison.shifts if shift.feature not in followers and not math.isnan(shift.distance)]
+    drifted = sorted((shift for shift in judged if shift.distance > gates.drift), key=lambda shift: -shift.distance)
+    checks = [_drifted(comparison, shift, gates, rows, label) for shift in drifted[:MOST_CHECKS]]
+    if len(drifted) > MOST_CHECKS:
+        told = f"{len(drifted) - MOST_CHECKS} more features drifted; the table lists them"
+        checks.append(Check(f"{title}: others", _status(gates), len(drifted) - MOST_CHECKS, reason=told))
+    return (
+        checks
+        + _stayed(title, [shift for shift in judged if shift not in drifted], gates, rows)
+        + _apart(title, comparison, followers)
+    )
+
+
+def moved_in_words(shift: Shift) -> str:
+    """Which values or ranges moved most, with their shares before and after."""
+    return "; ".join(f"{value}: {before:.1%} -> {after:.1%}" for value, (before, after) in shift.moved.items())
+
+
+def _drifted(comparison: Comparison, shift: Shift, gates: DataGates, rows: int, label: str) -> Check:
+    subject = f"the label {shift.feature}" if shift.feature == label else shift.feature
+    told = (
+        f"{subject} moved from {comparison.name}: {shift.measure} {shift.distance:.3f}, limit {gates.drift:g}; "
+        f"{shift.before} then, {shift.after} now; {moved_in_words(shift)}"
+    )
+    name = f"drift against {comparison.name}: {shift.feature}"
+    return Check(name, _status(gates), round(shift.distance, 6), gates.drift, n=rows, reason=told)
+
+
+def _stayed(title: str, shifts: list[Shift], gates: DataGates, rows: int) -> list[Check]:
+    if not shifts:
+        return []
+    furthest = max(shifts, key=lambda shift: shift.distance)
+    told = f"{len(shifts)} columns stayed within {gates.drift:g}; furthest moved {furthest.feature} ({furthest.distance:.3f})"
+    return [Check(title, "pass", round(furthest.distance, 6), gates.drift, n=rows, reason=told)]
+
+
+def _apart(title: str, comparison: Comparison, followers: set[str]) -> list[Check]:
+    following = [shift.feature for shift in comparison.shifts if shift.feature in followers]
+    retyped = [shift.feature for shift in comparison.shifts if math.isnan(shift.distance)]
+    checks = []
+    if following:
+        told = f"{', '.join(following)} follows the span: it differs between spans by construction, which is no drift"
+        checks.append(Check(f"{title}: follows the span", "skipped", n=len(following), reason=told))
+    if retyped:
+        told = f"{', '.join(retyped)}: numbers on one side and text on the other cannot be compared"
+        checks.append(Check(f"{title}: other type", "skipped", n=len(retyped), reason=told))
+    return checks
+
+
+def _status(gates: DataGates) -> Status:
+    return "skipped" if gates.drift_severity == "ignore" else gates.drift_severity
+
+
+def _ranges(path: Path) -> dict[str, tuple[Any, Any]]:
+    """Smallest and largest value by column of one file; columns without values or without such statistics are left out."""
+    metadata = pq.read_metadata(path)
+    ranges: dict[str, tuple[Any, Any]] = {}
+    unknown: set[str] = set()
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            column = metadata.row_group(group).column(place)
+            if column.statistics is None or not column.statistics.has_min_max:
+                unknown.add(column.path_in_schema)
+                continue
+            low, high = column.statistics.min, column.statistics.max
+            known = ranges.get(column.path_in_schema, (low, high))
+            ranges[column.path_in_schema] = min(low, known[0]), max(high, known[1])
+    return {name: bounds for name, bounds in ranges.items() if name not in unknown}
+
+
+def _follows(ranges: list[tuple[Any, Any]]) -> bool:
+    if all(low == high for low, high in ranges):
+        return len(set(ranges)) > 1
+    in_order = all(one[1] < two[0] for one, two in pairwise(ranges))
+    return in_order and len(ranges) >= _SPANS_TO_SEE_ORDER

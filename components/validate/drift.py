@@ -1,0 +1,171 @@
+"""Drift: how far the values of each feature have moved from one set of rows to another.
+
+- Numbers: Jensen-Shannon divergence, base 2, so from 0 (equal) to 1 (nothing in common). It is taken over bins between the
+  deciles of both sides, read off TFDV's quantile histograms; equal-width bins, which TFDV's own comparator uses, put a
+  long-tailed feature into one bin and see nothing move. (J. Lin, "Divergence measures based on the Shannon entropy",
+  IEEE Transactions on Information Theory 37(1), 1991.)
+- Texts: L-infinity, the largest change of any one value's share, as TFDV's `infinity_norm` comparator has it. It names the
+  value, and is not drowned by a long tail of rare ones. (E. Breck et al., "Data Validation for Machine Learning", MLSys 2019.)
+
+A missing value counts as one more value in both, so a column that loses its values drifts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.validate.statistics import Statistics, by_name, is_text, missing_rows, quantiles
+
+Floats = NDArray[np.float64]
+Shares = dict[str, tuple[float, float]]
+
+JENSEN_SHANNON = "Jensen-Shannon divergence"
+L_INFINITY = "L-infinity distance"
+MISSING = "missing"
+_OTHERS = "all other values"
+_MOVED = 3
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How one feature moved.
+
+    Attributes:
+        feature: Its name.
+        measure: Which distance was taken.
+        distance: Between 0 and 1; NaN when the two sides cannot be compared.
+        before: The feature in the older rows, in a word: its mean or its most frequent value.
+        after: The same in the newer rows.
+        moved: Share of the rows before and after by value or range, the most moved first.
+    """
+
+    feature: str
+    measure: str
+    distance: float
+    before: str
+    after: str
+    moved: Shares
+
+
+def measure_shifts(before: Statistics, after: Statistics) -> list[Shift]:
+    """How each feature that both have moved, in the order of the newer table.
+
+    Args:
+        before: Of the older rows.
+        after: Of the newer rows.
+    """
+    older = by_name(before)
+    pairs = [(name, older[name], feature) for name, feature in by_name(after).items() if name in older]
+    return [_shift(name, old, new, before.num_examples, after.num_examples) for name, old, new in pairs]
+
+
+def jensen_shannon(before: Floats, after: Floats) -> float:
+    """Jensen-Shannon divergence, base 2, of two vectors of shares that sum to 1; shape [bins] each."""
+    middle = (before + after) / 2
+    return float(min(max((_relative_entropy(before, middle) + _relative_entropy(after, middle)) / 2, 0.0), 1.0))
+
+
+def l_infinity(shares: Shares) -> float:
+    """The largest change of any one value's share; what lies beyond the listed values counts as one value."""
+    return max((abs(after - before) for before, after in shares.values()), default=0.0)
+
+
+def numeric_shares(before: Any, after: Any, rows_before: int, rows_after: int) -> Shares:
+    """Share of the rows by range of values, before and after; ranges lie between the deciles of both sides."""
+    old, new = _curve(before), _curve(after)
+    edges = np.unique(np.concatenate([_deciles(old), _deciles(new)]))
+    gaps_before, gaps_after = (
+        missing_rows(before, rows_before) / rows_before,
+        missing_rows(after, rows_after) / rows_after,
+    )
+    parts_before = np.diff(_up_to(edges, old), prepend=0.0) * (1 - gaps_before)
+    parts_after = np.diff(_up_to(edges, new), prepend=0.0) * (1 - gaps_after)
+    shares = {
+        _range(edges, place): (float(parts_before[place]), float(parts_after[place])) for place in range(len(edges))
+    }
+    return shares | {MISSING: (gaps_before, gaps_after)}
+
+
+def text_shares(before: Any, after: Any, rows_before: int, rows_after: int) -> Shares:
+    """Share of the rows by value, before and after."""
+    old, new = _ranks(before, rows_before), _ranks(after, rows_after)
+    values = list(dict.fromkeys([*new, *old]))
+    shares = {repr(value): (old.get(value, 0.0), new.get(value, 0.0)) for value in values}
+    gaps = missing_rows(before, rows_before) / rows_before, missing_rows(after, rows_after) / rows_after
+    rest = max(1 - gaps[0] - sum(old.values()), 0.0), max(1 - gaps[1] - sum(new.values()), 0.0)
+    return shares | {MISSING: gaps, _OTHERS: rest}
+
+
+def _shift(name: str, old: Any, new: Any, rows_before: int, rows_after: int) -> Shift:
+    before, after = _in_a_word(old), _in_a_word(new)
+    if is_text(old) != is_text(new):
+        return Shift(name, "type", math.nan, before, after, {})
+    if is_text(new):
+        shares = text_shares(old, new, rows_before, rows_after)
+        return Shift(name, L_INFINITY, l_infinity(shares), before, after, _most_moved(shares))
+    shares = numeric_shares(old, new, rows_before, rows_after)
+    both = np.array(list(shares.values()), dtype=np.float64)
+    return Shift(name, JENSEN_SHANNON, jensen_shannon(both[:, 0], both[:, 1]), before, after, _most_moved(shares))
+
+
+def _most_moved(shares: Shares) -> Shares:
+    order = sorted(shares, key=lambda value: -abs(shares[value][1] - shares[value][0]))
+    return {value: shares[value] for value in order[:_MOVED] if shares[value][0] != shares[value][1]}
+
+
+def _in_a_word(feature: Any) -> str:
+    if is_text(feature):
+        top = feature.string_stats.top_values
+        return f"mostly {top[0].value!r}" if top else "no values"
+    return f"mean {feature.num_stats.mean:.4g}" if feature.num_stats.common_stats.num_non_missing else "no values"
+
+
+def _curve(feature: Any) -> tuple[Floats, Floats]:
+    """The distribution function of a numeric feature's values: points, and the share of values up to each.
+
+    TFDV's quantile buckets hold what lies above their low and up to their high value, so the sum up to the last bucket that
+    ends at a point is exact there, also for a value that repeats.
+    """
+    buckets = quantiles(feature)
+    if not buckets:
+        return np.empty(0), np.empty(0)
+    highs = np.array([bucket.high_value for bucket in buckets], dtype=np.float64)
+    sums = np.cumsum([bucket.sample_count for bucket in buckets])
+    last = np.append(np.flatnonzero(np.diff(highs)), len(highs) - 1)
+    points, shares = highs[last], sums[last] / sums[-1]
+    low = float(buckets[0].low_value)
+    return (points, shares) if points[0] == low else (np.append(low, points), np.append(0.0, shares))
+
+
+def _deciles(curve: tuple[Floats, Floats]) -> Floats:
+    """The points of a curve next to its deciles, and one just below its start."""
+    points, shares = curve
+    if not len(points):
+        return points
+    places = np.minimum(np.searchsorted(shares, np.linspace(0.1, 1, 10) - 1e-9), len(points) - 1)
+    return np.append(np.nextafter(points[0], -np.inf), points[places])
+
+
+def _up_to(edges: Floats, curve: tuple[Floats, Floats]) -> Floats:
+    points, shares = curve
+    return np.interp(edges, points, shares, left=0.0) if len(points) else np.zeros(len(edges))
+
+
+def _range(edges: Floats, place: int) -> str:
+    if place == 0:
+        return f"up to {edges[0]:.4g}"
+    return f"{edges[place - 1]:.4g} to {edges[place]:.4g}"
+
+
+def _ranks(feature: Any, rows: int) -> dict[str, float]:
+    return {bucket.label: bucket.sample_count / rows for bucket in feature.string_stats.rank_histogram.buckets}
+
+
+def _relative_entropy(shares: Floats, other: Floats) -> float:
+    there = shares > 0
+    return float(np.sum(shares[there] * np.log2(shares[there] / other[there])))

@@ -1,0 +1,223 @@
+"""The page of validate: what was read, what was judged, what each column looks like, what moved, what the schema says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from components._core.checks import Outcome
+from components._core.examples import Manifest
+from components._core.pages import Cell, Page
+from components._core.project import Project
+from components.validate import sketches
+from components.validate.comparisons import Comparison, moved_in_words
+from components.validate.labels import Counts, in_order
+from components.validate.schemas import Schema, to_text
+from components.validate.statistics import Statistics, by_name, equal_widths, is_text, missing_rows, quantiles
+
+MOST_FIGURES = 24
+"""Columns that are drawn; a wide table has its table of features for the rest."""
+FEW_ROWS = 24
+"""Rows from which a table starts folded."""
+MOST_ROWS = 200
+_TOP = 6
+_MOST_CLASSES = 20
+_LONG_TAIL = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page tells.
+
+    Attributes:
+        project: The project.
+        manifest: Of the examples.
+        types: Type by column, without the excluded ones.
+        train: Statistics of the training rows.
+        labels: Rows by label value, by split; empty for regression.
+        comparisons: Against what drift was measured.
+        followers: Columns that follow the span.
+        schema: The schema in force.
+        change: The change that the data asks of the reviewed schema, as a diff; empty when it asks none.
+        reviewed: Whether there is a reviewed schema.
+    """
+
+    project: Project
+    manifest: Manifest
+    types: dict[str, str]
+    train: Statistics
+    labels: Counts
+    comparisons: tuple[Comparison, ...]
+    followers: set[str]
+    schema: Schema
+    change: str
+    reviewed: bool
+
+
+def make_page(shown: Shown, outcome: Outcome) -> Page:
+    """Lay the page out.
+
+    Args:
+        shown: What was found.
+        outcome: How it was judged.
+    """
+    page = Page("validate", "Data", outcome)
+    page.facts(_facts(shown))
+    page.checks(outcome.checks)
+    _schema_change(page, shown)
+    _label(page, shown)
+    _feature_table(page, shown)
+    _figures(page, shown)
+    for comparison in shown.comparisons:
+        _drift_table(page, comparison, shown)
+    page.code("Schema in force", to_text(shown.schema), "The model takes these columns, with these types.")
+    return page
+
+
+def _facts(shown: Shown) -> dict[str, Cell]:
+    facts: dict[str, Cell] = {f"{split} rows": rows for split, rows in shown.manifest.rows.items()}
+    facts["columns"] = len(shown.types)
+    spans = shown.manifest.spans
+    if len(spans) > 1:
+        facts["spans"] = f"{spans[0]} to {spans[-1]}" if spans == list(range(spans[0], spans[-1] + 1)) else len(spans)
+    if excluded := len(shown.project.data.exclude):
+        facts["excluded columns"] = excluded
+    return facts
+
+
+def _schema_change(page: Page, shown: Shown) -> None:
+    name = shown.project.schema_file
+    if shown.change:
+        note = f"If the data is right, put this change into {name} and run again; if it is wrong, mend the source."
+        page.code("Change that the data asks of the schema", shown.change, note, folded=False)
+    elif not shown.reviewed:
+        page.text(
+            f"The schema below was inferred. Kept as {name} beside project.yaml, later data is held against it.",
+            "Schema",
+        )
+
+
+def _label(page: Page, shown: Shown) -> None:
+    """The label's distribution: counts by class, or a histogram."""
+    label, counts = shown.project.label, shown.labels.get("train")
+    if counts:
+        values = in_order(counts)
+        total = sum(values.values())
+        shares = {value: rows / total for value, rows in list(values.items())[:_MOST_CLASSES]}
+        note = f"The first {len(shares)} of {len(values)} values." if len(values) > len(shares) else ""
+        page.figure(f"Label: {label}", sketches.shares(shares), note)
+    elif (feature := by_name(shown.train).get(label)) is not None and not is_text(feature):
+        _draw(page, f"Label: {label}", feature)
+
+
+def _feature_table(page: Page, shown: Shown) -> None:
+    rows = [_feature_row(name, shown.types[name], feature, shown) for name, feature in by_name(shown.train).items()]
+    columns = ["column", "type", "missing, %", "distinct", "min", "median", "max", "most frequent"]
+    note = "Of the training rows. Distinct values are counted for text, by a sketch: large numbers are approximate."
+    if len(rows) > MOST_ROWS:
+        note += f" The first {MOST_ROWS} of {len(rows)} columns are listed; statistics.binpb has all."
+    page.table("Columns", columns, rows[:MOST_ROWS], note, folded=len(rows) > FEW_ROWS)
+
+
+def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]:
+    rows = int(shown.train.num_examples)
+    shown_name = f"{name} (label)" if name == shown.project.label else name
+    gaps = round(100 * missing_rows(feature, rows) / rows, 2) if rows else None
+    if is_text(feature):
+        top = [f"{value.value} ({value.frequency / rows:.0%})" for value in feature.string_stats.top_values[:3]]
+        return [shown_name, kind, gaps, int(feature.string_stats.unique), None, None, None, ", ".join(top)]
+    numbers = feature.num_stats
+    if not numbers.common_stats.num_non_missing:
+        return [shown_name, kind, gaps, 0, None, None, None, ""]
+    return [shown_name, kind, gaps, None, *(_digits(value) for value in (numbers.min, numbers.median, numbers.max)), ""]
+
+
+def _figures(page: Page, shown: Shown) -> None:
+    features = {name: feature for name, feature in by_name(shown.train).items() if name != shown.project.label}
+    drawn = list(features.items())[:MOST_FIGURES]
+    for name, feature in drawn:
+        _draw(page, name, feature)
+    if len(features) > len(drawn):
+        page.text(f"The first {len(drawn)} of {len(features)} features are drawn.")
+
+
+def _draw(page: Page, title: str, feature: Any) -> None:
+    if is_text(feature):
+        rows = feature.string_stats.common_stats.num_non_missing
+        values = {value.value: value.frequency / rows for value in feature.string_stats.top_values[:_TOP]}
+        if values:
+            more = int(feature.string_stats.unique) - len(values)
+            page.figure(title, sketches.shares(values), f"{more:,} more values." if more > 0 else "")
+        return
+    buckets = equal_widths(feature)
+    if not buckets or feature.num_stats.min == feature.num_stats.max:
+        return
+    edges, counts, note = _bins(feature, buckets)
+    page.figure(title, sketches.histogram(edges, counts, float(feature.num_stats.median)), note)
+
+
+def _bins(feature: Any, buckets: list[Any]) -> tuple[list[float], list[float], str]:
+    """Edges and counts of a histogram.
+
+    When a long tail squeezes nearly all values into one bin, the outermost twentieths are left out and the note says so.
+    """
+    edges = [float(bucket.low_value) for bucket in buckets] + [float(buckets[-1].high_value)]
+    counts = [float(bucket.sample_count) for bucket in buckets]
+    parts = quantiles(feature)
+    if max(counts) < 0.8 * sum(counts) or len(parts) < _LONG_TAIL:
+        return edges, counts, ""
+    inner = [part for part in parts[1:-1] if part.high_value > part.low_value]
+    if len(inner) < _LONG_TAIL // 4:
+        return edges, counts, ""
+    return _by_quantiles(parts[1:-1], feature)
+
+
+def _by_quantiles(parts: list[Any], feature: Any) -> tuple[list[float], list[float], str]:
+    low, high = float(parts[0].low_value), float(parts[-1].high_value)
+    width = (high - low) / 20
+    edges = [low + width * place for place in range(21)]
+    counts = [0.0] * 20
+    for part in parts:
+        for place in range(20):
+            counts[place] += part.sample_count * _overlap(part, edges[place], edges[place + 1], place == 19)
+    told = (
+        f"The middle 90 % of the values; all lie between {feature.num_stats.min:.4g} and {feature.num_stats.max:.4g}."
+    )
+    return edges, counts, told
+
+
+def _overlap(part: Any, low: float, high: float, last: bool) -> float:
+    if part.high_value == part.low_value:
+        return float(low <= part.low_value < high or (last and part.low_value == high))
+    shared = min(high, part.high_value) - max(low, part.low_value)
+    return max(float(shared), 0.0) / float(part.high_value - part.low_value)
+
+
+def _drift_table(page: Page, comparison: Comparison, shown: Shown) -> None:
+    if not comparison.shifts:
+        return
+    limit = shown.project.gates.data.drift
+    ordered = sorted(comparison.shifts, key=lambda shift: (math.isnan(shift.distance), -shift.distance, shift.feature))
+    rows: list[list[Cell]] = [
+        [
+            shift.feature,
+            shift.measure,
+            None if math.isnan(shift.distance) else round(shift.distance, 4),
+            "follows the span" if shift.feature in shown.followers else "drifted" if shift.distance > limit else "",
+            shift.before,
+            shift.after,
+            moved_in_words(shift),
+        ]
+        for shift in ordered[:MOST_ROWS]
+    ]
+    columns = ["column", "measure", "distance", "verdict", "then", "now", "most moved (share then -> now)"]
+    note = f"{int(comparison.before.num_examples) if comparison.before else 0:,} rows then, {int(comparison.after.num_examples):,} now; "
+    note += f"beyond {limit:g} a column has drifted (gates.data.drift)."
+    if len(ordered) > MOST_ROWS:
+        note += f" The {MOST_ROWS} furthest moved of {len(ordered)} are listed."
+    page.table(f"Drift against {comparison.name}", columns, rows, note, folded=len(rows) > FEW_ROWS)
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -1,0 +1,195 @@
+"""Statistics by TensorFlow Data Validation, in process: batch by batch into partial statistics, so memory does not grow with rows.
+
+TFDV's own entry points start a Beam pipeline (20 s for a table that takes half a second here). What they do inside, combining
+generators over Arrow batches, is called directly: `stats_impl.get_generators` and `extract_statistics_output`, which are the
+same in TFDV 1.16 and 1.21.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from google.protobuf.message import DecodeError
+from tensorflow_data_validation.statistics import stats_impl
+from tensorflow_data_validation.statistics.stats_options import StatsOptions
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from components._core.artifacts import STATISTICS
+from components._core.files import write_bytes
+from components.validate.columns import read_lists
+
+Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatistics
+"""Of one set of rows; `features` are in the order of the table."""
+
+_WIDE = 200
+
+
+def _histograms(columns: int) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """Histograms of rows that are shown, compared, only checked.
+
+    TFDV draws 100 quantiles per bucket in Python, 7 ms a column for 20 buckets: on a wide table most of the time goes there,
+    so each set of rows gets only the histograms that somebody looks at.
+    """
+    fine = 20 if columns <= _WIDE else 10
+    shown = {"num_histogram_buckets": fine, "num_quantiles_histogram_buckets": fine}
+    compared = {"num_histogram_buckets": 1, "num_quantiles_histogram_buckets": fine}
+    return shown, compared, {"num_histogram_buckets": 1, "num_quantiles_histogram_buckets": 1}
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The statistics of an examples artifact.
+
+    Attributes:
+        train: Of all training rows.
+        newest: Of the training rows of the newest span; None when there is one span.
+        earlier: Of the training rows of all other spans; None when there is one span.
+        held_out: Of the other splits by name; without useful histograms, since nothing looks at them.
+        infinite: Infinite values by column, in all splits; everywhere else they count as missing.
+    """
+
+    train: Statistics
+    newest: Statistics | None
+    earlier: Statistics | None
+    held_out: dict[str, Statistics]
+    infinite: dict[str, int]
+
+
+@dataclass
+class Accumulator:
+    """Partial statistics of the rows added so far.
+
+    Attributes:
+        order: The columns, in the order of the table.
+        options: TFDV's options that decide which histograms are made in the end.
+    """
+
+    order: list[str]
+    options: dict[str, int]
+    _generators: list[Any] = field(init=False)
+    _partial: list[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        options = StatsOptions(
+            num_top_values=20, num_rank_histogram_buckets=1000, num_values_histogram_buckets=2, **self.options
+        )
+        self._generators = stats_impl.get_generators(options, in_memory=True)
+        self._partial = [generator.create_accumulator() for generator in self._generators]
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add rows: a batch of list columns."""
+        pairs = zip(self._generators, self._partial, strict=True)
+        self._partial = [generator.add_input(partial, batch) for generator, partial in pairs]
+
+    def merged(self, other: Accumulator, options: dict[str, int]) -> Accumulator:
+        """The partial statistics of the rows of both; neither is changed (TFDV merges in place, hence the copies)."""
+        both = Accumulator(self.order, options)
+        copies = zip(self._generators, _copy(self._partial), _copy(other._partial), strict=True)
+        both._partial = [generator.merge_accumulators([one, two]) for generator, one, two in copies]
+        return both
+
+    def finish(self) -> Statistics:
+        """The statistics; nothing can be added or merged after."""
+        found = stats_impl.extract_statistics_output(self._partial, self._generators)
+        statistics = found.datasets[0] if found.datasets else Statistics()
+        by_name = {name_of(feature): feature for feature in statistics.features}
+        ordered = Statistics(name=statistics.name, num_examples=statistics.num_examples)
+        ordered.features.extend(by_name[name] for name in self.order if name in by_name)
+        return ordered
+
+
+def compute(examples: Path, types: dict[str, str], spans: list[int]) -> Computed:
+    """Statistics of every split, and of the newest span against the others.
+
+    Args:
+        examples: The examples artifact.
+        types: Type by name of the columns to look at.
+        spans: The spans of the examples, ascending.
+    """
+    infinite: dict[str, int] = {}
+    shown, compared, checked = _histograms(len(types))
+
+    def gather(split: str, options: dict[str, int], some: list[int] | None = None) -> Accumulator:
+        accumulator = Accumulator(list(types), options)
+        for batch in read_lists(examples, split, types, some, infinite):
+            accumulator.add(batch)
+        return accumulator
+
+    held_out = {split: gather(split, checked).finish() for split in ("eval", "test")}
+    if len(spans) < 2:
+        return Computed(gather("train", shown).finish(), None, None, held_out, infinite)
+    earlier, newest = gather("train", compared, spans[:-1]), gather("train", compared, spans[-1:])
+    train = earlier.merged(newest, shown)
+    return Computed(train.finish(), newest.finish(), earlier.finish(), held_out, infinite)
+
+
+def as_list(statistics: Statistics) -> Any:
+    """As the list of one dataset that TFDV's functions take."""
+    return statistics_pb2.DatasetFeatureStatisticsList(datasets=[statistics])
+
+
+def save(statistics: Statistics, folder: Path) -> None:
+    """Write them into the statistics artifact; equal statistics give equal bytes."""
+    write_bytes(folder / STATISTICS, as_list(statistics).SerializeToString(deterministic=True))
+
+
+def parse(content: bytes) -> Statistics:
+    """Read what `save` wrote.
+
+    Raises:
+        ValueError: When it is no such proto, or holds no statistics.
+    """
+    found = statistics_pb2.DatasetFeatureStatisticsList()
+    try:
+        found.ParseFromString(content)
+    except DecodeError as error:
+        raise ValueError(f"no statistics: {error}") from error
+    if not found.datasets:
+        raise ValueError("no statistics: the list is empty")
+    return found.datasets[0]
+
+
+def by_name(statistics: Statistics) -> dict[str, Any]:
+    """Each feature's statistics by its name, in the order of the table."""
+    return {name_of(feature): feature for feature in statistics.features}
+
+
+def name_of(feature: Any) -> str:
+    """The name of a feature of the statistics."""
+    return str(feature.path.step[0] if feature.path.step else feature.name)
+
+
+def is_text(feature: Any) -> bool:
+    """Whether a feature's values are strings."""
+    return bool(feature.type == statistics_pb2.FeatureNameStatistics.STRING)
+
+
+def missing_rows(feature: Any, rows: int) -> int:
+    """Rows in which a feature has no value."""
+    common = feature.string_stats.common_stats if is_text(feature) else feature.num_stats.common_stats
+    return max(rows - int(common.num_non_missing), 0)
+
+
+def quantiles(feature: Any) -> list[Any]:
+    """The buckets of a numeric feature's quantile histogram; empty when it has no value."""
+    return _buckets(feature, statistics_pb2.Histogram.QUANTILES)
+
+
+def equal_widths(feature: Any) -> list[Any]:
+    """The buckets of a numeric feature's histogram of equal widths; empty when it has no value."""
+    return _buckets(feature, statistics_pb2.Histogram.STANDARD)
+
+
+def _buckets(feature: Any, kind: int) -> list[Any]:
+    fitting = [histogram for histogram in feature.num_stats.histograms if histogram.type == kind]
+    return list(fitting[0].buckets) if fitting else []
+
+
+def _copy(partial: list[Any]) -> list[Any]:
+    # the sketches live in C++ and are copied as Beam would move them between machines
+    copied: list[Any] = pickle.loads(pickle.dumps(partial))  # noqa: S301, our own objects, never out of this process
+    return copied
