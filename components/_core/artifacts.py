@@ -23,8 +23,9 @@ SIGNATURE = "signature.json"
 HISTORY = "history.json"
 # evaluation: times, kept apart from the outcome and the page, which are the same whenever the inputs are
 LATENCY = "latency.json"
-# registration, rollout
+# registration (and a request that the version answers), rollout
 REGISTRATION = "registration.json"
+REQUEST = "request.json"
 ROLLOUT = "rollout.json"
 # every judging stage: the outcome (checks, verdict, metrics) and the page as data
 OUTCOME = "outcome.json"
