@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from components._core.errors import ConfigError
 
@@ -50,6 +50,6 @@ class Settings:
 
 
 def _serving(value: str) -> Serving:
-    if value == "local" or value == "none":
-        return value
+    if value in get_args(Serving):
+        return cast(Serving, value)
     raise ConfigError(f"found {value!r}; allowed: local, none", where=f"environment variable {SERVING}")

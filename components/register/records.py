@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components._core.registry import CHALLENGER, open_registry
 from components._core.settings import Settings
 from components._core.store import absolute_uri
+from components._registry.opening import CHALLENGER, open_registry
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

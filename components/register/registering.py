@@ -6,18 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components._core.artifacts import HYPERPARAMETERS, OUTCOME, REGISTRATION
+import numpy as np
+
+from components._core.artifacts import HYPERPARAMETERS, MANIFEST, OUTCOME, REGISTRATION, REQUEST
 from components._core.checks import Outcome
-from components._core.examples import Manifest
+from components._core.examples import Manifest, read_head
+from components._core.features import Signature
 from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
+from components._core.inference import find_missing, to_request
 from components._core.pages import Page
 from components._core.project import Project
-from components._core.registry import CHALLENGER, registry_errors
 from components._core.settings import Settings
+from components._registry.opening import CHALLENGER, registry_errors
 from components.register.records import Record, Version, record_version
 from components.register.storing import store_parts
 
 _CODE = "code.zip"
+_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class _Made:
             "statistics": self.statistics,
             "schema": self.schema,
             _CODE: self.code,
-            "manifest.json": self.examples / "manifest.json",
+            MANIFEST: self.examples / MANIFEST,
             HYPERPARAMETERS: self.hyperparameters / HYPERPARAMETERS,
             OUTCOME: self.evaluation / OUTCOME,
         }
@@ -74,9 +79,25 @@ def register_model(
     settings = Settings.from_environment()
     made = _Made(code, examples, statistics, schema, hyperparameters, model, evaluation)
     record = _record(project, made, judged, run, fingerprint, code_fingerprint)
+    request = registration / REQUEST
+    write_json(request, sample_request(examples, model))
+    parts = {**made.parts(), REQUEST: request}
     with registry_errors(settings.tracking_uri):
-        version = record_version(settings, record, lambda base: store_parts(made.parts(), base))
+        version = record_version(settings, record, lambda base: store_parts(parts, base))
     return _tell(record, version, judged, settings, registration)
+
+
+def sample_request(examples: Path, model: Path) -> dict[str, Any]:
+    """A request that the model answers, made of a real test row: whole if there is one, so that it shows every feature.
+
+    With no test row at all it has no inputs.
+    """
+    features = Signature.load(model).inputs
+    head = read_head(examples, "test", _LOOKED_AT, [feature.name for feature in features])
+    if not head.num_rows:
+        return {"inputs": []}
+    gaps = np.logical_or.reduce([find_missing(head[feature.name]) for feature in features])
+    return to_request(head.slice(int(gaps.argmin()), 1), features)
 
 
 def _skip(judged: Outcome, registration: Path) -> Outcome:

@@ -27,9 +27,5 @@ def store_parts(parts: dict[str, Path], base: str) -> dict[str, str]:
         if not path.exists():
             raise NaruError(f"the artifact has no {path.name}", where=str(path), remedy="this is a fault in Naru")
         stored = upload(path, f"{base}/{name}")
-        hashes |= {name: digest for digest in stored.values()} if path.is_file() else _below(name, stored)
+        hashes |= {name if path.is_file() else f"{name}/{below}": digest for below, digest in stored.items()}
     return dict(sorted(hashes.items()))
-
-
-def _below(folder: str, stored: dict[str, str]) -> dict[str, str]:
-    return {f"{folder}/{name}": digest for name, digest in stored.items()}

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         _check_port(asked.host, asked.port)
         asyncio.run(_serve(asked))
     except NaruError as error:
-        print(f"naru: serve: {error}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"naru: serve: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 0
@@ -61,6 +62,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="HTTP port")
     parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free one")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless told otherwise")
+    parser.add_argument("--while-stdin", action="store_true", help="end when standard input closes: with its starter")
     parser.add_argument("--max-rows", type=int, default=MAX_ROWS, help="rows that one request may have")
     return parser.parse_args(arguments)
 
@@ -119,12 +121,20 @@ async def _serve(asked: argparse.Namespace) -> None:
 async def _run(server: Any, model: Any, asked: argparse.Namespace) -> None:
     running = asyncio.create_task(server.start([model]))
     announced = asyncio.create_task(_announce(asked))
+    if asked.while_stdin:
+        asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin)
     try:
         await running
     finally:
         announced.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await announced
+
+
+def _end_with_stdin() -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _announce(asked: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ Columns = Mapping[str, Sequence[Any]]
 _SHOWN = 40
 
 
-def to_arrays(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray]:
+def to_arrays(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray[Any, Any]]:
     """One NumPy vector [rows] per feature, of the feature's type.
 
     Args:
@@ -62,11 +62,11 @@ def _count_rows(columns: Columns, max_rows: int) -> int:
     return rows
 
 
-def _cast(values: Sequence[Any], feature: Feature) -> np.ndarray:
+def _cast(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
     return _CASTS[feature.dtype](values, feature)
 
 
-def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray:
+def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
     _check_types(values, feature, (int, float), "a number")
     real = np.array(values, dtype=np.float64)  # None becomes NaN
     if not feature.nullable and (bad := np.flatnonzero(np.isnan(real))).size:
@@ -79,7 +79,7 @@ def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray:
     return single
 
 
-def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray:
+def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
     _check_types(values, feature, (int,), "a whole number")
     if None in values:
         raise _missing(feature, list(values).index(None))
@@ -90,7 +90,7 @@ def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray:
         raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is no int64") from None
 
 
-def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray:
+def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
     _check_types(values, feature, (str, bytes), "a text")
     try:
         texts = [
@@ -103,7 +103,7 @@ def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray:
     return np.array(texts, dtype=object)
 
 
-_CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray]] = {
+_CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any]]] = {
     "float32": _to_float32,
     "int64": _to_int64,
     "string": _to_string,

@@ -21,10 +21,10 @@ from mlserver.types import (
 
 from components._core.errors import NaruError
 from components._core.features import DType, Signature
+from components._core.inference import DATATYPE
 from components.serve.predictor import MAX_ROWS, Predictor, load
 from components.serve.refusals import Refusal
 
-_DATATYPE: dict[DType, str] = {"float32": "FP32", "int64": "INT64", "string": "BYTES"}
 _WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
 _ACCEPTED: dict[DType, frozenset[str]] = {
     "float32": _WHOLE | {"FP32", "FP64"},
@@ -35,7 +35,7 @@ _INLINE_ROWS = 256
 """Requests up to this many rows are answered on the event loop: a thread would cost more than it spares the others."""
 
 
-class NaruRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
+class NaruRuntime(MLModel):
     """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `max_rows`.
 
     Attributes:
@@ -71,7 +71,7 @@ class NaruRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
             outputs=[_output(name, values) for name, values in outputs.items()],
         )
 
-    async def _answer(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray]:
+    async def _answer(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) <= _INLINE_ROWS:
             return self._predictor.predict(columns)
         return await asyncio.to_thread(self._predictor.predict, columns)
@@ -89,7 +89,7 @@ class NaruRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
 def _column(given: RequestInput, dtype: DType | None) -> list[Any]:
     datatype = getattr(given.datatype, "value", given.datatype)  # gRPC hands a text, REST an Enum
     if dtype is not None and datatype not in _ACCEPTED[dtype]:
-        raise Refusal("wrong_type", f"{given.name!r} is sent as {datatype}; this model takes it as {_DATATYPE[dtype]}")
+        raise Refusal("wrong_type", f"{given.name!r} is sent as {datatype}; this model takes it as {DATATYPE[dtype]}")
     values = given.data.root
     if not isinstance(values, list):
         raise Refusal("wrong_shape", f"{given.name!r}: data must be a list with one value per row")
@@ -102,7 +102,7 @@ def _column(given: RequestInput, dtype: DType | None) -> list[Any]:
     return values
 
 
-def _output(name: str, values: np.ndarray) -> ResponseOutput:
+def _output(name: str, values: np.ndarray[Any, Any]) -> ResponseOutput:
     is_text = values.dtype == object
     flat: list[Any] = [text.encode("utf-8") for text in values] if is_text else values.ravel().tolist()
     return ResponseOutput(
@@ -117,7 +117,7 @@ def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[Metadata
     inputs = [
         MetadataTensor(
             name=feature.name,
-            datatype=_DATATYPE[feature.dtype],
+            datatype=DATATYPE[feature.dtype],
             shape=[-1],
             parameters=Parameters(nullable=feature.nullable),
         )
@@ -127,7 +127,7 @@ def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[Metadata
     outputs = [
         MetadataTensor(
             name=name,
-            datatype=_DATATYPE[dtype],
+            datatype=DATATYPE[dtype],
             shape=[-1, len(signature.classes)] if name == "probabilities" else [-1],
             parameters=classes if signature.classes else None,
         )

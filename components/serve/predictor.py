@@ -36,7 +36,7 @@ class Predictor:
         self.max_rows = max_rows
         self._model = model
 
-    def predict(self, columns: Columns) -> dict[str, np.ndarray]:
+    def predict(self, columns: Columns) -> dict[str, np.ndarray[Any, Any]]:
         """Outputs by name, as `Signature.outputs` says them.
 
         Args:
@@ -77,7 +77,7 @@ def load(model: Path, max_rows: int = MAX_ROWS) -> Predictor:
     return predictor
 
 
-def _finite(name: str, values: np.ndarray) -> np.ndarray:
+def _finite(name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         _log.error("the model answered with a number that is not finite in %s", name)
         raise Refusal("model_failed", f"the model's {name} is no finite number for this request")

@@ -1,0 +1,69 @@
+"""A client of the model server: sends requests over one kept connection, reads outputs from the answers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from components._core.errors import ServiceError
+
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status.
+        body: The JSON.
+        seconds: From the first byte sent to the last received.
+    """
+
+    status: int
+    body: dict[str, Any]
+    seconds: float
+
+
+def to_outputs(body: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """The outputs of a V2 answer by name, in their shapes."""
+    return {
+        output["name"]: np.array(output["data"], dtype=object if output["datatype"] == "BYTES" else np.float32).reshape(
+            output["shape"]
+        )
+        for output in body["outputs"]
+    }
+
+
+class Client:
+    """Sends requests to one model over one connection."""
+
+    def __init__(self, host: str, port: int, name: str) -> None:
+        self._connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+        self._path = f"/v2/models/{name}/infer"
+
+    def ask(self, request: dict[str, Any]) -> Answer:
+        """Send a request.
+
+        Raises:
+            ServiceError: When no answer comes, or one that is no JSON.
+        """
+        content = json.dumps(request)
+        started = time.perf_counter()
+        try:
+            self._connection.request("POST", self._path, content, {"Content-Type": "application/json"})
+            response = self._connection.getresponse()
+            body = response.read()
+            seconds = time.perf_counter() - started
+            return Answer(response.status, json.loads(body), seconds)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ServiceError(f"the model server gave no answer: {error}", where=self._path) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

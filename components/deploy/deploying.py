@@ -1,0 +1,115 @@
+"""Deploy a version: serve the registered copy, hold its answers against the offline ones, make it the champion."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from components._core.artifacts import REGISTRATION, ROLLOUT
+from components._core.checks import Check, Outcome, judge
+from components._core.errors import DataError, ServiceError
+from components._core.files import read_json, write_json
+from components._core.project import Project
+from components._core.settings import SERVING, Settings
+from components._core.store import fetch
+from components.deploy.client import Client
+from components.deploy.probing import Probe, probe_rows, probe_server
+from components.deploy.promoting import promote
+from components.deploy.reporting import bind, rollout_page
+from components.deploy.servers import HOST, ModelServer
+
+
+def deploy_version(
+    project: Project,
+    *,
+    run: str,
+    examples: Path,
+    model: Path,
+    registration: Path,
+    pages: list[Path],
+    stages: list[dict[str, Any]],
+    rollout: Path,
+    report: Path,
+) -> Outcome:
+    """Prove that the registered version answers, make it the champion, bind the report. See `component.py`.
+
+    Times of requests are in `rollout.json`, the checks and the page; `Outcome.metrics` holds what repeats.
+
+    Raises:
+        ServiceError: When MLflow or the store failed. A server that fails its test is no error: the verdict is `blocked`.
+    """
+    started = time.perf_counter()
+    registered = read_json(registration / REGISTRATION)
+    outcome, probe, details = _deploy(project, registered, run, examples, model)
+    write_json(rollout / ROLLOUT, {"version": registered["version"], "verdict": outcome.verdict, **details})
+    page = rollout_page(outcome, registered["version"], probe)
+    page.save(rollout)
+    seconds = round(time.perf_counter() - started, 3)
+    own = {"stage": "deploy", "verdict": outcome.verdict, "reason": outcome.reason, "work_seconds": seconds}
+    bind(project, run, examples, pages, page, [*stages, own], report)
+    return outcome
+
+
+def _deploy(
+    project: Project, registered: dict[str, Any], run: str, examples: Path, model: Path
+) -> tuple[Outcome, Probe | None, dict[str, Any]]:
+    if registered["version"] is None:
+        return Outcome("skipped", f"nothing to deploy: {registered['reason']}"), None, {}
+    settings = Settings.from_environment()
+    if settings.serving == "none":
+        return Outcome("skipped", f"no serving target ({SERVING} is none)"), None, {}
+    try:
+        probe, server = _try_out(project, settings, registered, examples, model)
+    except (ServiceError, DataError) as error:
+        return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
+    probe.checks.append(_check_end(server))
+    outcome = judge(probe.checks, f"version {registered['version']} is the champion")
+    details = _details(probe, server)
+    if outcome.verdict == "blocked":
+        return outcome, probe, details
+    promoted = promote(settings, project.name, registered, f"training run {run}" if run else "training run")
+    return outcome, probe, {**details, "deployment": asdict(promoted)}
+
+
+def _try_out(
+    project: Project, settings: Settings, registered: dict[str, Any], examples: Path, model: Path
+) -> tuple[Probe, ModelServer]:
+    """Serve the registered copy and ask it; the offline answers come from the model that train wrote."""
+    with tempfile.TemporaryDirectory(prefix="naru-deploy-") as temporary:
+        folder = Path(temporary)
+        copy = fetch(registered["model"], folder / "model")
+        log = folder / "server.log"
+        with ModelServer(settings.python, copy, project.name, registered["version"], log) as server:
+            # the server imports TensorFlow on one core while this process does on another
+            from components._model.calling import load_model
+
+            offline = load_model(model)
+            rows = probe_rows(examples, offline.signature.inputs)
+            server.wait_until_ready()
+            client = Client(HOST, server.port, project.name)
+            try:
+                probe = probe_server(client, offline.predict, offline.signature, rows, project.gates.serving)
+            finally:
+                client.close()
+            server.stop()
+        return probe, server
+
+
+def _check_end(server: ModelServer) -> Check:
+    if server.exit_code == 0:
+        return Check("ends when told", "pass", 0, reason="SIGTERM ended the server with 0")
+    told = "did not end" if server.exit_code is None else f"ended with {server.exit_code}"
+    return Check("ends when told", "warn", server.exit_code, reason=f"the server {told} after SIGTERM")
+
+
+def _details(probe: Probe, server: ModelServer) -> dict[str, Any]:
+    return {
+        "rows_compared": probe.rows,
+        "rows_with_missing_values": probe.with_gaps,
+        "latency_ms": {**probe.percentiles(), "batch": probe.batch_milliseconds, "batch_rows": probe.batch_rows},
+        "server_ready_seconds": round(server.ready_seconds, 3),
+        "checks": [asdict(check) for check in probe.checks],
+    }

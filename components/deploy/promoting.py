@@ -1,0 +1,52 @@
+"""Making a version the champion: MLflow's alias, then the ledger's line, which is what counts."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import Any
+
+from components._core.ledger import Deployment, append_deployment, current_champion
+from components._core.settings import Settings
+from components._registry.opening import CHAMPION, open_registry, registry_errors
+
+
+def promote(settings: Settings, project: str, registered: dict[str, Any], why: str) -> Deployment:
+    """Make a registered version the champion; done twice, it leaves one line.
+
+    Args:
+        settings: Where store and MLflow are.
+        project: The project's name.
+        registered: What register wrote into `registration.json`.
+        why: The cause, in a sentence.
+
+    Raises:
+        ServiceError: When MLflow failed; the ledger is then as it was.
+    """
+    with registry_errors(settings.tracking_uri):
+        client = open_registry(settings.tracking_uri)
+        client.set_registered_model_alias(project, CHAMPION, registered["version"])
+    before = current_champion(settings.store, project)
+    if before is not None and (before.version, before.model) == (registered["version"], registered["model"]):
+        return before
+    deployment = Deployment(
+        version=registered["version"],
+        model=registered["model"],
+        statistics=registered["statistics"],
+        schema=registered["schema"],
+        metrics=registered["metrics"],
+        fingerprint=registered["fingerprint"],
+        run=registered["run"],
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        by=_who(),
+        why=why,
+    )
+    append_deployment(settings.store, project, deployment)
+    return deployment
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user often has no name
+        return "unknown"

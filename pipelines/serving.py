@@ -1,0 +1,99 @@
+"""`naru serve`: the champion of a project on loopback, in the foreground, with a request that works."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from components._core.artifacts import REQUEST
+from components._core.errors import ConfigError
+from components._core.features import Signature
+from components._core.files import read_json
+from components._core.ledger import Deployment, current_champion
+from components._core.project import load_project
+from components._core.store import fetch
+from components.deploy.servers import HOST, free_port
+from pipelines.local.workspace import find_workspace
+
+_STOP_SECONDS = 15.0
+
+
+def serve_champion(folder: Path, port: int) -> int:
+    """Serve the champion until Ctrl-C or SIGTERM; returns the exit code.
+
+    Args:
+        folder: The project's folder.
+        port: On loopback; 0: any free one.
+
+    Raises:
+        ConfigError: When there is no champion yet.
+        ServiceError: When the champion's files are gone from the store.
+    """
+    project = load_project(folder)
+    settings = find_workspace(folder).settings()
+    champion = current_champion(settings.store, project.name)
+    if champion is None:
+        remedy = f"train and deploy one: naru run {folder}"
+        raise ConfigError("has no champion to serve yet", where=project.name, remedy=remedy)
+    with tempfile.TemporaryDirectory(prefix="naru-champion-") as temporary:
+        parts = fetch(champion.model.rsplit("/", 1)[0], Path(temporary))
+        return _serve(settings.python, parts, project.name, champion, port or free_port())
+
+
+def _serve(python: str, parts: Path, name: str, champion: Deployment, port: int) -> int:
+    command = [python, "-m", "components.serve", "--model", str(parts / "model"), "--name", name]
+    command += ["--version", champion.version, "--host", HOST, "--port", str(port), "--while-stdin"]
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    # its standard input is ours to close: should this process be killed, the server ends with it
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            if server.stdout is not None and server.stdout.readline().startswith("ready:"):
+                _tell(parts, name, champion, port)
+            return server.wait()
+        except KeyboardInterrupt:
+            return _end(server)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(server: subprocess.Popen[str]) -> int:
+    """End the server; being interrupted is how serving ends, so its code is 0."""
+    server.terminate()
+    try:
+        return server.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        return server.wait()
+
+
+def _tell(parts: Path, name: str, champion: Deployment, port: int) -> None:
+    url = f"http://{HOST}:{port}/v2/models/{name}"
+    lines = [f"Serving version {champion.version} of {name} at {url}", *_how_to_ask(parts, url), "Ctrl-C ends it."]
+    print("\n".join(lines), flush=True)
+
+
+def _how_to_ask(parts: Path, url: str) -> list[str]:
+    request = read_json(parts / REQUEST)
+    body = shlex.quote(json.dumps(request, ensure_ascii=False, separators=(",", ":")))
+    curl = f"curl -s {url}/infer -H 'Content-Type: application/json' -d {body}"
+    return ["Ask it, with a row of the test split:", "", curl, "", f"It answers {_meaning(parts / 'model')}."]
+
+
+def _meaning(model: Path) -> str:
+    signature = Signature.load(model)
+    match signature.task:
+        case "binary_classification":
+            return f"the probability of {signature.classes[1]!r}"
+        case "multiclass_classification":
+            return f"the class and the probabilities of {', '.join(signature.classes)}"
+        case _:
+            return "the predicted value"
