@@ -1,0 +1,282 @@
+"""From what a table holds to a project: what becomes of each column, and why; and how to train on so many rows.
+
+Nothing is read or written here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from components._core.project import Split
+from pipelines.scaffold.dates import DateFormat, find_date_format
+from pipelines.scaffold.labels import Target
+from pipelines.scaffold.profile import Column, Profile
+
+Role = Literal["label", "number", "category", "hashed", "text", "date", "left out"]
+
+LEAK = 0.99
+"""From this score on, a column alone as good as gives the label away."""
+OFTEN_MISSING = 0.05
+"""From this share on, that a number is missing is told to the model as well."""
+_NEAR_UNIQUE = 0.95
+_FEWEST_TO_IDENTIFY = 20
+_FEW_ROWS = 200
+_FEW_OF_A_CLASS = 30
+_MOST_VOCABULARIES = 50
+_LARGEST_VOCABULARY = 200
+_IDENTIFIERS = {
+    "id",
+    "ids",
+    "uuid",
+    "guid",
+    "rowid",
+    "pk",
+    "idx",
+    "rownum",
+    "ssn",
+    "email",
+    "phone",
+    "url",
+    "uri",
+    "href",
+}
+_INDEXES = {"index", "key", "row", "number", "no", "nr", "unnamed 0"}
+_CODES = {"id", "code", "zip", "zipcode", "postcode", "fips", "type", "class", "category", "group", "cluster"}
+_BATCHES = ((16, 500), (32, 5_000), (128, 50_000), (512, 500_000), (1_024, math.inf))
+_ENOUGH_STEPS = 1_500
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one column.
+
+    Attributes:
+        column: The column.
+        role: What it is to the model.
+        reason: Why, in a few words that stand in the project file and the terminal.
+        suspect: Whether a person should look: it seems to identify rows or to give the label away.
+        format: How its dates are written; only for dates.
+    """
+
+    column: Column
+    role: Role
+    reason: str
+    suspect: bool = False
+    format: DateFormat | None = None
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How to train on so many rows.
+
+    Attributes:
+        split: Shares of train, eval and test.
+        epochs: Passes over the training rows, at most.
+        batch_size: Rows per step.
+        patience: Epochs without a better eval loss before it stops.
+        learning_rate: Of Adam.
+        units: Size of the first hidden layer.
+        dropout: Share of hidden units left out in each step.
+    """
+
+    split: Split
+    epochs: int
+    batch_size: int
+    patience: int
+    learning_rate: float
+    units: int
+    dropout: float
+
+
+def decide_columns(profile: Profile, label: str, scores: dict[str, float]) -> list[Decision]:
+    """What becomes of each column, in the table's order.
+
+    Args:
+        profile: What the table holds.
+        label: The column to predict.
+        scores: How well each column alone predicts it, from `leaks.score_columns`.
+    """
+    decided = [_decide(column, label, scores.get(column.name, 0.0)) for column in profile.columns.values()]
+    categories = [decision for decision in decided if decision.role == "category"]
+    if len(categories) <= _MOST_VOCABULARIES:
+        return decided
+    # a vocabulary is a pass over the column and a table in the graph: hundreds of them are slow, one hash is not
+    return [_hashed(decision) if decision.role == "category" else decision for decision in decided]
+
+
+def _decide(column: Column, label: str, score: float) -> Decision:
+    if column.name == label:
+        return Decision(column, "label", "what is predicted")
+    for rule in (_empty, _leaking, _identifying, _date, _number, _text):
+        if decision := rule(column, label, score):
+            return decision
+    return _category(column)
+
+
+def _empty(column: Column, label: str, score: float) -> Decision | None:
+    if column.missing == column.rows:
+        return Decision(column, "left out", "it has no values")
+    if column.distinct == 1 and not column.missing:
+        return Decision(column, "left out", f"always {_shown(column.values[0])}")
+    return None
+
+
+def _leaking(column: Column, label: str, score: float) -> Decision | None:
+    if score > LEAK:
+        return Decision(column, "left out", f"gives the label away: it alone predicts {score:.1%} of it", suspect=True)
+    if len(label) > 2 and f" {_words(label)} " in f" {_words(column.name)} ":
+        return Decision(column, "left out", "its name contains the label's: it may be computed from it", suspect=True)
+    return None
+
+
+def _identifying(column: Column, label: str, score: float) -> Decision | None:
+    if column.rows - column.missing < _FEWEST_TO_IDENTIFY or column.dtype == "float32":
+        return None
+    named = _is_named_identifier(column.name)
+    if column.dtype == "int64":
+        span = (column.maximum or 0) - (column.minimum or 0) + 1
+        counts_rows = column.distinct_share > 0.99 and span <= 1.2 * (column.rows + 1)
+        if counts_rows or (named and column.distinct_share > 0.2):
+            told = "it numbers the rows" if counts_rows else ""
+            return Decision(column, "left out", _identifies(column, told), suspect=True)
+        return None
+    if find_date_format(column.values) or (_is_prose(column) and not named):
+        return None
+    if column.distinct_share > _NEAR_UNIQUE or (named and column.distinct_share > 0.2):
+        return Decision(column, "left out", _identifies(column, ""), suspect=True)
+    return None
+
+
+def _identifies(column: Column, told: str) -> str:
+    known = column.rows - column.missing
+    return f"seems to identify: {told or f'{min(column.distinct, known):,} different values in {known:,} rows'}"
+
+
+def _is_named_identifier(name: str) -> bool:
+    words = _words(name).split()
+    return bool(words) and (words[-1] in _IDENTIFIERS or words[0] in _IDENTIFIERS or " ".join(words) in _INDEXES)
+
+
+def _is_prose(column: Column) -> bool:
+    return column.words >= 5 or column.length >= 40
+
+
+def _date(column: Column, label: str, score: float) -> Decision | None:
+    form = find_date_format(column.values) if column.dtype == "string" else None
+    if form is None:
+        return None
+    parts = "year, month, day, weekday" + (", hour" if form.has_clock else "")
+    told = f"{form.shown}: {parts}" + (f"; {form.note}" if form.note else "")
+    return Decision(column, "date", told, bool(form.note), form)
+
+
+def _number(column: Column, label: str, score: float) -> Decision | None:
+    if column.dtype == "string":
+        return None
+    if column.dtype == "int64" and set(_words(column.name).split()) & _CODES and column.distinct > 2:
+        told = "whole numbers, but named as a code"
+        return Decision(column, "category" if column.distinct <= _LARGEST_VOCABULARY else "hashed", told)
+    parts = ["logarithm (a few are very large), z-score" if is_long_tailed(column) else "z-score"]
+    if column.missing:
+        parts.append("the mean where missing")
+    if column.missing_share >= OFTEN_MISSING:
+        parts.append("and whether it is")
+    return Decision(column, "number", ", ".join(parts))
+
+
+def is_long_tailed(column: Column) -> bool:
+    """Whether a number is never negative and a few values are very large: its logarithm is easier to learn from."""
+    return column.minimum is not None and column.minimum >= 0 and column.skewness > 3 and column.distinct > 2
+
+
+def _text(column: Column, label: str, score: float) -> Decision | None:
+    many = column.distinct > _LARGEST_VOCABULARY or column.distinct_share > 0.3
+    if (_is_prose(column) and column.distinct > 20) or (column.words >= 2 and many and column.distinct > 50):
+        return Decision(column, "text", f"text of {column.words:.0f} words on average: which words occur")
+    return None
+
+
+def _category(column: Column) -> Decision:
+    missing = ", missing is one of them" if column.missing else ""
+    if column.distinct > _LARGEST_VOCABULARY:
+        told = f"{column.distinct:,} different values, too many for a table: hashed{missing}"
+        return Decision(column, "hashed", told)
+    return Decision(column, "category", f"{column.distinct} different values: embedding{missing}")
+
+
+def _hashed(decision: Decision) -> Decision:
+    told = f"{decision.column.distinct} different values, one of very many categories: hashed"
+    return Decision(decision.column, "hashed", told)
+
+
+def decide_fitting(rows: int) -> Fitting:
+    """How to train on so many rows: the smaller the table, the larger the shares to judge by and the more passes."""
+    split = _shares(rows)
+    batch = next(size for size, most in _BATCHES if rows < most)
+    steps = max(round(rows * split.train / batch), 1)
+    epochs = min(max(math.ceil(_ENOUGH_STEPS / steps), 10), 150)
+    rate, units, dropout = (0.003, 32, 0.2) if rows < 5_000 else (0.001, 64, 0.1)
+    return Fitting(split, epochs, batch, max(epochs // 8, 3), rate, units, dropout)
+
+
+def _shares(rows: int) -> Split:
+    if rows < 1_000:
+        return Split(train=0.6, eval=0.2, test=0.2)
+    return Split(train=0.7, eval=0.15, test=0.15) if rows < 10_000 else Split()
+
+
+def quarantine_limit(profile: Profile) -> float:
+    """Share of rows that the project must allow to be set aside, a percentage point above what the table needs now."""
+    aside = profile.unlabelled + profile.unreadable
+    return min(math.ceil(100 * aside / (aside + profile.rows) + 1) / 100, 0.99) if aside else 0.0
+
+
+def worth_telling(profile: Profile, target: Target, decisions: list[Decision]) -> list[str]:
+    """What a person should know beyond the columns, one sentence each."""
+    return [*_of_rows(profile), *_of_classes(target), *_of_columns(decisions)]
+
+
+def _of_rows(profile: Profile) -> Iterator[str]:
+    aside = "each run sets them aside (data.quarantine_limit allows it)"
+    if profile.unlabelled:
+        share = profile.unlabelled / (profile.unlabelled + profile.rows + profile.unreadable)
+        yield f"{profile.unlabelled:,} rows ({share:.1%}) have no label: {aside}"
+    if profile.unreadable:
+        yield f"{profile.unreadable:,} rows cannot be read, such as {profile.first_unreadable}: {aside}"
+    if profile.rows < _FEW_ROWS:
+        yield f"{profile.rows} rows are few: metrics will swing with the split; more rows help more than a better model"
+
+
+def _of_classes(target: Target) -> Iterator[str]:
+    rare = [name for name, count in target.classes.items() if count < _FEW_OF_A_CLASS]
+    if rare:
+        name, count = rare[-1], target.classes[rare[-1]]
+        more = f" ({len(rare)} classes have fewer than {_FEW_OF_A_CLASS})" if len(rare) > 1 else ""
+        rows = "1 row has" if count == 1 else f"{count} rows have"
+        yield f"only {rows} the label {_shown(name)}{more}: what is measured on so few says little"
+
+
+def _of_columns(decisions: list[Decision]) -> Iterator[str]:
+    for decision in decisions:
+        column = decision.column
+        if decision.suspect and _is_named_identifier(column.name) and 0.2 < column.distinct_share <= _NEAR_UNIQUE:
+            yield f"{_shown(column.name)} repeats: if its rows belong together, keep them in one split (data.split.by)"
+    if any(decision.role == "date" for decision in decisions):
+        yield "rows are split at random: to forecast, hold the last dates back as a span of their own instead"
+
+
+def _words(name: str) -> str:
+    """A name as lower-case words: `petalWidth_cm` is `petal width cm`."""
+    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).replace("_", " ")
+    return " ".join(apart.lower().translate(_PUNCTUATION).split())
+
+
+_PUNCTUATION = {ord(mark): " " for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~"}
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:39] + "…")
