@@ -51,7 +51,7 @@ lint: dev ## ruff, mypy --strict, who may import whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: dev ## Sort imports, fix what can be fixed, format
 	@$(BIN)/ruff check --fix
