@@ -1,0 +1,60 @@
+"""Say which features the model goes by: for all rows, for one, and by the graph; and which of them look like leaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components._core.artifacts import IMPORTANCES, OUTCOME
+from components._core.checks import Outcome
+from components._core.files import write_json
+from components._core.pages import Page
+from components._core.project import Project
+from components._core.rendering import write_page
+
+
+def explain_model(
+    project: Project, *, examples: Path, model: Path, evaluation: Path, explanation: Path, page: Path
+) -> Outcome:
+    """Explain a model, unless its evaluation blocked it.
+
+    `explanation` gets the outcome, the page as data and `importances.json`. Nothing here blocks: a leak is a question to a
+    person.
+
+    Args:
+        project: The project.
+        examples: The examples artifact; its test split is explained.
+        model: The model artifact.
+        evaluation: The evaluation artifact.
+        explanation: An empty folder.
+        page: Where the rendered page goes.
+
+    Raises:
+        DataError: When no test row has a label.
+        ModelError: When the model does not load, fails on the rows or answers in another shape.
+    """
+    judged = Outcome.load(evaluation / OUTCOME)
+    if judged.verdict == "blocked":
+        shown = _skipped(f"not explained: {judged.reason}")
+    else:
+        shown = _explained(project, model, examples, explanation)
+    shown.save(explanation)
+    write_page(shown, page)
+    return shown.outcome
+
+
+def _skipped(reason: str) -> Page:
+    page = Page("explain", "Explanation", Outcome("skipped", reason))
+    page.text("The model did not pass its evaluation, so it goes no further and is not explained.")
+    return page
+
+
+def _explained(project: Project, model: Path, examples: Path, explanation: Path) -> Page:
+    # TensorFlow is imported here: a run whose model was blocked does without it
+    from components._model.calling import load_model
+    from components.explain.findings import find
+    from components.explain.judging import as_json, judge_findings
+    from components.explain.pages import make_page
+
+    found = find(project, load_model(model), model, examples)
+    write_json(explanation / IMPORTANCES, as_json(found))
+    return make_page(found, judge_findings(found))

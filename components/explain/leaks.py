@@ -1,0 +1,95 @@
+"""Features that tell too much: what each says of the label all by itself, and how much of the model hangs on it.
+
+A feature that nearly equals the label, or carries nearly all of the model, is often one that is not known yet when the
+model is asked: a leak. A person has to decide; this names the suspects.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components._core.checks import Check
+from components._core.metrics.ranking import auc
+from components._core.project import Task
+from components.explain.sampling import Array, Sample
+
+ALONE = 0.99
+"""Power from which a feature by itself is a suspect."""
+SHARE = 0.9
+"""Share of all permutation importance from which a feature is a suspect; only judged among three features or more."""
+_FOLDS = 2
+
+
+def powers(task: Task, sample: Sample) -> dict[str, float]:
+    """How well each feature alone tells the label, between 0 and 1.
+
+    For classes, the AUC of the feature's ranks (of either direction, at least 0.5; many classes: the best class against the
+    rest). For numbers, the absolute rank correlation. A missing number ranks below all others. A text counts as the mean
+    label of the rows that have it in the other half of the sample, so that rare values do not tell on themselves.
+
+    Args:
+        task: The project's task.
+        sample: The rows.
+    """
+    return {feature: _power(task, values, sample.labels) for feature, values in sample.arrays.items()}
+
+
+def leak_check(alone: dict[str, float], share: dict[str, float], rows: int) -> Check:
+    """Warn of suspects; never blocks, since only a person knows when a value is known."""
+    suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > ALONE]
+    if len(share) > 2:
+        suspects += [f"{name} carries {part:.0%} of all importance" for name, part in share.items() if part > SHARE]
+    most = max(alone.values(), default=float("nan"))
+    if not suspects:
+        return Check(
+            "leaks", "pass", most, ALONE, n=rows, reason="no feature tells the label by itself or carries nearly all"
+        )
+    question = "is it known when the model is asked? If not, list it under data.exclude"
+    return Check("leaks", "warn", most, ALONE, n=rows, reason=f"{'; '.join(suspects)}: {question}")
+
+
+def rank_correlation(left: Array, right: Array) -> float:
+    """Spearman's rank correlation, ties sharing their mean rank; NaN when one side is constant."""
+    a, b = ranks(left), ranks(right)
+    if len(a) < 2 or not a.std() or not b.std():
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def ranks(values: Array) -> Array:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, place, rows = np.unique(values, return_inverse=True, return_counts=True)
+    middle: Array = (np.cumsum(rows) - (rows + 1) / 2)[place]
+    return middle
+
+
+def _power(task: Task, values: Array, labels: Array) -> float:
+    if task == "multiclass_classification":
+        present = np.unique(labels)
+        return max((_power_of_two(values, labels == index) for index in present), default=0.5)
+    if task == "binary_classification":
+        return _power_of_two(values, labels == 1)
+    found = abs(rank_correlation(_as_number(values, labels), labels))
+    return 0.0 if np.isnan(found) else found
+
+
+def _power_of_two(values: Array, truth: Array) -> float:
+    found = auc(truth.astype(np.int64), _as_number(values, truth.astype(np.float64)))
+    return 0.5 if np.isnan(found) else max(found, 1 - found)
+
+
+def _as_number(values: Array, labels: Array) -> Array:
+    if values.dtype != object:
+        numbers = values.astype(np.float64)
+        return np.where(np.isnan(numbers), -np.inf, numbers)
+    names, place = np.unique(values.astype(str), return_inverse=True)
+    fold = np.arange(len(values)) % _FOLDS
+    told = np.empty(len(values))
+    for number in range(_FOLDS):
+        others = fold != number
+        rows = np.bincount(place[others], minlength=len(names))
+        total = np.bincount(place[others], weights=labels[others], minlength=len(names))
+        mean = labels[others].mean() if others.any() else 0.0
+        # values seen seldom lean on the mean of all: one row more of it
+        told[~others] = ((total + mean) / (rows + 1))[place[~others]]
+    return told

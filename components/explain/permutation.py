@@ -1,0 +1,74 @@
+"""Permutation importance: how much worse the primary metric gets when one feature's values are dealt out anew.
+
+Source: Breiman, "Random Forests" (2001); Fisher, Rudin and Dominici (2019). A feature that says the same as another one
+looks less important than it is, since the model still has the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from components._core import metrics
+from components._core.project import Task
+from components._model.calling import LoadedModel
+from components._model.scoring import scores_of
+from components.explain.sampling import Array, Sample
+
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What one feature is worth to the model.
+
+    Attributes:
+        drop: Mean loss in the primary metric when the feature is permuted; positive: the feature helps.
+        low: The least loss of the repeats.
+        high: The greatest.
+        changes: Whether any prediction changed at all.
+    """
+
+    drop: float
+    low: float
+    high: float
+    changes: bool
+
+
+def permutation_importance(
+    task: Task, name: str, model: LoadedModel, sample: Sample, seed: int, repeats: int = REPEATS
+) -> dict[str, Importance]:
+    """The importance of every feature, in the signature's order.
+
+    Args:
+        task: The project's task.
+        name: The metric.
+        model: The model.
+        sample: The rows.
+        seed: Equal seeds permute equally.
+        repeats: How often each feature is permuted; all copies of a feature go to the model in one call.
+    """
+    scores = scores_of(model, sample.arrays)
+    whole = metrics.measure(task, sample.labels, scores)[name]
+    tiled = {feature: np.tile(values, repeats) for feature, values in sample.arrays.items()}
+    found = {}
+    for number, (feature, values) in enumerate(sample.arrays.items()):
+        random = np.random.default_rng([seed, number])
+        shuffled = np.concatenate([random.permutation(values) for _ in range(repeats)])
+        answers = scores_of(model, {**tiled, feature: shuffled})
+        found[feature] = _importance(task, name, whole, sample.labels, scores, np.split(answers, repeats))
+    return found
+
+
+def _importance(task: Task, name: str, whole: float, labels: Array, scores: Array, answers: list[Array]) -> Importance:
+    drops = [metrics.gain(name, whole, metrics.measure(task, labels, answer)[name]) for answer in answers]
+    changes = any(bool((answer != scores).any()) for answer in answers)
+    return Importance(float(np.mean(drops)), float(min(drops)), float(max(drops)), changes)
+
+
+def shares(importances: dict[str, Importance]) -> dict[str, float]:
+    """Each feature's share of all loss; losses below zero (noise) count as none. Empty when nothing matters."""
+    lost = {feature: max(importance.drop, 0.0) for feature, importance in importances.items()}
+    total = sum(lost.values())
+    return {feature: value / total for feature, value in lost.items()} if total > 0 else {}
