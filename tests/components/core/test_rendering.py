@@ -255,8 +255,7 @@ def test_a_page_is_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
 def test_a_report_of_twenty_figures_stays_below_a_megabyte(tmp_path: Path) -> None:
     page = Page("evaluate", "Evaluation")
     curve = [number / 2_000 for number in range(2_001)]
+    svg = plots.lines({name: (curve, [x**0.2 for x in curve]) for name in "abc"}, "x", "y", True)
     for number in range(20):
-        page.figure(
-            f"ROC {number}", plots.lines({name: (curve, [x**0.2 for x in curve]) for name in "abc"}, "x", "y", True)
-        )
+        page.figure(f"ROC {number}", svg)
     assert len(report(tmp_path, [page])) < 1_000_000
