@@ -1,0 +1,59 @@
+"""Tiny models, and one real server that the protocol's tests share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from components.deploy.servers import free_port
+from tests.components.tiny_models import write_model
+
+Make = Callable[..., Path]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    url: str
+    grpc: str
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Models by task, and whether they answer NaN."""
+    return cache(
+        lambda task="multiclass_classification", broken=False: write_model(
+            tmp_path_factory.mktemp("model"), task, broken=broken
+        )
+    )
+
+
+def start(model: Path, *options: str, port: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "components.serve", "--model", str(model), "--name", "tiny", "--version", "3"]
+    return subprocess.Popen(
+        [*command, "--port", str(port), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def server(model: Make) -> Iterator[Running]:
+    port, grpc_port = free_port(), free_port()
+    process = start(model(), "--grpc-port", str(grpc_port), "--max-rows", "1000", port=port)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("ready:"):
+        pytest.fail(f"the server did not come up: {process.communicate()}")
+    yield Running(line.removeprefix("ready:").strip(), f"127.0.0.1:{grpc_port}")
+    process.terminate()
+    process.communicate(timeout=30)
