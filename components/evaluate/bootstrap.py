@@ -106,7 +106,7 @@ def _weights(blocks: int, seed: int) -> NDArray[np.float32]:
 def _block_sums(task: Task, labels: Array, scores: Array, dealt: Array, count: int) -> dict[str, Numbers]:
     sums = {name: _added(values, dealt, count) for name, values in metrics.row_sums(task, labels, scores).items()}
     if task == "binary_classification":
-        return {**sums, **_ranked(labels, scores, dealt, count, _BINS)}
+        return {**sums, **_ranked(labels, scores, dealt, count, min(_BINS, max(count, 16)))}
     if task == "multiclass_classification":
         return {**sums, **_by_class(labels, scores, dealt, count)}
     return sums

@@ -14,8 +14,8 @@ from components._core.features import to_arrays
 from components._model.calling import LoadedModel
 
 _WARM_UP = 5
-_CALLS = {1: 200, 1_000: 50}
-_MOST_SECONDS = 2.0
+_CALLS = {1: 100, 1_000: 40}
+_MOST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)

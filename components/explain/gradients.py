@@ -1,9 +1,10 @@
 """Integrated gradients: each number's part in the way from the typical row to a row, through the SavedModel as it is served.
 
-Along the straight way from the typical row, slopes are summed up: of a float32 by the gradient, of an int64, for which no
-gradient is defined, by the difference that one unit more and one less makes. Strings have no slope and missing numbers no
-way: both stay as they are in the row. By completeness the parts add up to the difference of the two scores; how nearly they
-do is reported.
+The straight way from the typical row to the row is cut into equal steps. A float32's part is its gradient in the middle of
+each step, times its length. For an int64 no gradient is defined: its part is the difference that going on by the step makes to
+the score, from whole number to whole number, while all others stand in the middle. Strings have no slope and missing numbers
+no way: both stay as they are in the row. By completeness the parts add up to the difference of the two scores; how nearly
+they do is reported.
 
 Source: Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (2017).
 """
@@ -43,13 +44,19 @@ def integrated_gradients(
     for item in numeric:
         way[item.name] = _between(np.repeat(start[item.name], steps), way[item.name], places)
     of = None if classes is None else np.repeat(classes, steps)
-    slopes = {**_gradients(model, way, [item for item in numeric if item.dtype == "float32"], of)}
-    slopes |= {item.name: _difference(model, way, item, of) for item in numeric if item.dtype == "int64"}
+    floats = [item for item in numeric if item.dtype == "float32"]
     values = {
-        item.name: slopes[item.name].reshape(rows, steps).mean(axis=1) * _length(start[item.name], arrays[item.name])
-        for item in numeric
+        name: slopes.reshape(rows, steps).mean(axis=1) * _length(start[name], arrays[name])
+        for name, slopes in _gradients(model, way, floats, of).items()
     }
-    return Attribution(values, moved)
+    for name in [item.name for item in numeric if item.dtype == "int64"]:
+        ends = [
+            _between(np.repeat(start[name], steps), np.repeat(arrays[name], steps), places + half / steps)
+            for half in (-0.5, 0.5)
+        ]
+        before, after = (explained_score(model, {**way, name: end}, of) for end in ends)
+        values[name] = (after - before).reshape(rows, steps).sum(axis=1)
+    return Attribution({item.name: values[item.name] for item in numeric}, moved)
 
 
 def _start(values: Array, typical: Array) -> Array:
@@ -88,10 +95,3 @@ def _gradients(model: LoadedModel, way: Arrays, floats: list[Feature], classes: 
 
 def _plain(values: Array) -> Array | list[str]:
     return values.tolist() if values.dtype == object else values
-
-
-def _difference(model: LoadedModel, way: Arrays, feature: Feature, classes: Array | None) -> Array:
-    """Half of what two units make, one below to one above, shape [places]."""
-    above = explained_score(model, {**way, feature.name: way[feature.name] + 1}, classes)
-    below = explained_score(model, {**way, feature.name: way[feature.name] - 1}, classes)
-    return (above - below) / 2

@@ -15,7 +15,7 @@ from components.explain.sampling import Array, Sample
 
 ALONE = 0.99
 """Power from which a feature by itself is a suspect."""
-SHARE = 0.9
+SHARE = 0.95
 """Share of all permutation importance from which a feature is a suspect; only judged among three features or more."""
 _FOLDS = 2
 
