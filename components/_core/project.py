@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, field_validator, model_validator
 
 from components._core.errors import ConfigError
 from components._core.suggestions import suggest
@@ -19,7 +19,7 @@ PROJECT_FILE = "project.yaml"
 
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
 Severity = Literal["fail", "warn", "ignore"]
-Hyperparameter = float | int | str | bool
+Hyperparameter = StrictBool | StrictInt | StrictFloat | str  # strict: a whole number stays one, there and back
 
 
 class _Section(BaseModel):
@@ -58,7 +58,8 @@ class Data(_Section):
     ]
     format: Annotated[Literal["csv"], Field(description="How the source is written.")] = "csv"
     spans: Annotated[
-        str, Field(description="Which spans: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source.")
+        str,
+        Field(description="Which spans: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source."),
     ] = "all"
     split: Split = Split()
     exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
@@ -77,7 +78,9 @@ class Code(_Section):
     """The two functions, by file, relative to the project file."""
 
     preprocessing: Annotated[str, Field(description="File with `preprocessing_fn(inputs)`.")] = "preprocessing.py"
-    model: Annotated[str, Field(description="File with `build_model(inputs, transform, hyperparameters)`.")] = "model.py"
+    model: Annotated[str, Field(description="File with `build_model(inputs, transform, hyperparameters)`.")] = (
+        "model.py"
+    )
 
 
 class Train(_Section):
@@ -86,7 +89,9 @@ class Train(_Section):
     epochs: Annotated[int, Field(ge=1, description="Passes over the training rows, at most.")] = 10
     steps: Annotated[int, Field(ge=0, description="Optimiser steps, at most; 0: as many as the epochs take.")] = 0
     batch_size: Annotated[int, Field(ge=1, description="Rows per step.")] = 256
-    patience: Annotated[int, Field(ge=0, description="Epochs without a better eval loss before it stops; 0: never.")] = 2
+    patience: Annotated[
+        int, Field(ge=0, description="Epochs without a better eval loss before it stops; 0: never.")
+    ] = 2
     seed: Annotated[int, Field(ge=0, description="Seed of everything random.")] = 7
     hyperparameters: Annotated[
         dict[str, Hyperparameter], Field(description="What build_model gets by default; `learning_rate` is also ours.")
@@ -133,13 +138,17 @@ class DataGates(_Section):
 
     anomalies: Annotated[
         dict[str, Severity],
-        Field(description="Severity by kind of anomaly (docs/stages/validate.md lists them); others keep their default."),
+        Field(
+            description="Severity by kind of anomaly (docs/stages/validate.md lists them); others keep their default."
+        ),
     ] = {}
     drift: Annotated[
         float, Field(gt=0, le=1, description="Distance between old and new data from which a feature has drifted.")
     ] = 0.3
     drift_severity: Severity = "warn"
-    min_rows: Annotated[int, Field(ge=1, description="Rows below which drift is not judged: small samples alarm falsely.")] = 100
+    min_rows: Annotated[
+        int, Field(ge=1, description="Rows below which drift is not judged: small samples alarm falsely.")
+    ] = 100
 
 
 class Bound(_Section):
@@ -172,7 +181,9 @@ class ModelGates(_Section):
 class ServingGates(_Section):
     """What the served model must show."""
 
-    p95_ms: Annotated[float, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = 100.0
+    p95_ms: Annotated[float, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = (
+        100.0
+    )
     parity: Annotated[
         float, Field(gt=0, description="Largest difference allowed between an offline and a served number.")
     ] = 1e-4
@@ -206,11 +217,13 @@ class Project(_Section):
     task: Annotated[Task, Field(description="What is predicted.")]
     label: Annotated[str, Field(min_length=1, description="The column to predict.")]
     positive: Annotated[
-        str | int | None, Field(description="Binary only: the label value that counts as positive; default: the greater one.")
+        str | int | None,
+        Field(description="Binary only: the label value that counts as positive; default: the greater one."),
     ] = None
     data: Data
     schema_file: Annotated[
-        str, Field(alias="schema", description="The reviewed schema, relative to the project file; used when it is there.")
+        str,
+        Field(alias="schema", description="The reviewed schema, relative to the project file; used when it is there."),
     ] = "schema.pbtxt"
     code: Code = Code()
     train: Train = Train()
@@ -264,7 +277,9 @@ def _read(file: Path) -> dict[str, Any]:
         raw = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
-            "there is no such project file", where=str(file), remedy="name a folder with a project.yaml, or make one: naru new --help"
+            "there is no such project file",
+            where=str(file),
+            remedy="name a folder with a project.yaml, or make one: naru new --help",
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 (byte {error.start})", where=str(file), remedy="save it as UTF-8") from None

@@ -33,7 +33,8 @@ class RunRecord:
         stages: How every stage ended.
         metrics: The model's metrics on the test rows.
         error: Kind, message, place and remedy when it failed.
-        paths: The run's folder, report and log, and the artifacts by name.
+        paths: The run's folder, report and log.
+        artifacts: Path by name of what the stages made.
         serve: The command that serves the champion.
     """
 
@@ -50,6 +51,7 @@ class RunRecord:
     metrics: dict[str, float]
     error: dict[str, Any] | None = None
     paths: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
     serve: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,7 +89,8 @@ def make_record(
         stages=states,
         metrics=by_stage["evaluate"].metrics,
         error=_told(error),
-        paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states), **outputs},
+        paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states)},
+        artifacts=outputs,
         serve=f"naru serve {folder}",
     )
     write_json(run / RECORD, record.to_dict())

@@ -16,7 +16,9 @@ def test_a_first_project_needs_four_fields() -> None:
 
 
 def test_json_and_back_is_the_same_project() -> None:
-    project = parse_project({**SMALLEST, "schema": "s.pbtxt", "tune": {"trials": 2, "space": {"x": {"low": 1, "high": 3}}}})
+    project = parse_project(
+        {**SMALLEST, "schema": "s.pbtxt", "tune": {"trials": 2, "space": {"x": {"low": 1, "high": 3}}}}
+    )
     assert type(project).model_validate_json(project.to_json()) == project
 
 
@@ -26,7 +28,10 @@ def test_json_and_back_is_the_same_project() -> None:
         ({"lable": "y"}, "lable: unknown field; did you mean 'label'?"),
         ({"train": {"epoch": 3}}, "train.epoch: unknown field; did you mean 'epochs'?"),
         ({"train": {"epochs": "many"}}, "train.epochs: found 'many'; input should be a valid integer"),
-        ({"task": "guess"}, "task: found 'guess'; input should be 'binary_classification', 'multiclass_classification' or"),
+        (
+            {"task": "guess"},
+            "task: found 'guess'; input should be 'binary_classification', 'multiclass_classification' or",
+        ),
         ({"name": "My Project"}, "name: found 'My Project'; string should match"),
         ({"data": {}}, "data.source: is missing"),
         ({"data": {"source": "t.csv", "split": {"train": 0.9}}}, "train + eval + test must be 1, and are 1.1"),
@@ -87,3 +92,11 @@ def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
 def test_an_override_of_no_section_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name is no section"):
         load_project(write(tmp_path, YAML), {"name.first": "x"})
+
+
+def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
+    given = {"whole": 8, "real": 0.5, "flag": True, "word": "relu"}
+    project = parse_project({**SMALLEST, "train": {"hyperparameters": given}})
+    back = type(project).model_validate_json(project.to_json()).train.hyperparameters
+    assert back == given
+    assert [type(value) for value in back.values()] == [int, float, bool, str]
