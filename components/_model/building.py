@@ -31,16 +31,33 @@ def input_shape(column: Column) -> tuple[int, ...]:
 
 
 def keras_inputs(columns: tuple[Column, ...]) -> dict[str, Any]:
-    """A keras.Input per transformed feature, by name."""
-    return {column.name: keras.Input(input_shape(column), dtype=column.dtype, name=column.name) for column in columns}
-
-
-def as_model_inputs(features: Mapping[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
-    """Arrays or tensors [rows] or [rows, k] in the shapes of `keras_inputs`; features that are no column are left out."""
+    """A keras.Input per transformed feature, by the feature's name."""
     return {
-        column.name: features[column.name][:, None] if input_shape(column) != column.shape else features[column.name]
+        column.name: keras.Input(input_shape(column), dtype=column.dtype, name=_keras_name(column))
         for column in columns
     }
+
+
+def fed_columns(model: keras.Model, columns: tuple[Column, ...]) -> dict[str, Column]:
+    """Which column each input of the model takes, by the name under which the model wants it fed."""
+    if not model.inputs:
+        return {column.name: column for column in columns}  # not functional: it gets all, and takes what it knows
+    known = {_keras_name(column): column for column in columns}
+    named = model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in model.inputs}
+    return {name: known[tensor.name] for name, tensor in named.items()}
+
+
+def as_model_inputs(features: Mapping[str, Any], fed: Mapping[str, Column]) -> dict[str, Any]:
+    """Arrays or tensors [rows] or [rows, k] by feature name, as the model takes them; see `fed_columns`."""
+    return {name: _shaped(features[column.name], column) for name, column in fed.items()}
+
+
+def _shaped(values: Any, column: Column) -> Any:
+    return values[:, None] if input_shape(column) != column.shape else values
+
+
+def _keras_name(column: Column) -> str:
+    return column.name.replace("/", "\u2215")  # Keras refuses a slash in a name; this one only looks like it
 
 
 def build(
@@ -91,12 +108,6 @@ def build(
     return model
 
 
-def input_names(model: keras.Model, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    """The columns that the model takes; all of them when it does not say."""
-    taken = {tensor.name for tensor in model.inputs or ()}
-    return tuple(column for column in columns if column.name in taken) if taken else columns
-
-
 def units_of(task: str, classes: list[str]) -> int:
     """How many numbers the model must give per row."""
     return len(classes) if task == "multiclass_classification" else 1
@@ -126,7 +137,8 @@ def check_scores(scores: np.ndarray, task: str) -> None:
 
 
 def _check_inputs(model: keras.Model, inputs: dict[str, Any], file: str) -> None:
-    unknown = sorted({tensor.name for tensor in model.inputs or ()} - set(inputs))
+    given = {tensor.name for tensor in inputs.values()}
+    unknown = sorted({tensor.name for tensor in model.inputs or ()} - given)
     if unknown:
         raise UserCodeError(
             f"the model takes {', '.join(unknown)}, which preprocessing_fn does not return",

@@ -5,6 +5,9 @@ Needs TensorFlow and nothing else: the transform graph is inside the SavedModel,
 
 from __future__ import annotations
 
+import keyword
+import string
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,26 @@ SERVING = "serving_default"
 _TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
 
+def tensor_names(features: tuple[Feature, ...]) -> dict[str, str]:
+    """What each feature is called in the SavedModel's signature, by the feature's name.
+
+    That is its own name where TensorFlow can take it: where Python could name an argument so, and no other differs in case
+    only. Any other is spelt out, as in `column_sepal_20_length` for `sepal length`.
+    """
+    lowered = Counter(feature.name.lower() for feature in features)
+    own = {name for name in (feature.name for feature in features) if _is_argument(name) and lowered[name.lower()] == 1}
+    return {feature.name: feature.name if feature.name in own else _spelt_out(feature.name) for feature in features}
+
+
+def _is_argument(name: str) -> bool:
+    return name.isidentifier() and name.isascii() and not keyword.iskeyword(name) and name != "self"
+
+
+def _spelt_out(name: str) -> str:
+    plain = string.ascii_lowercase + string.digits
+    return "column_" + "".join(sign if sign in plain else f"_{ord(sign):x}_" for sign in name)
+
+
 class LoadedModel:
     """A model in memory.
 
@@ -29,6 +52,7 @@ class LoadedModel:
 
     def __init__(self, signature: Signature, restored: Any) -> None:
         self.signature = signature
+        self._names = tensor_names(signature.inputs)
         self._restored = restored  # keeps the variables and vocabulary tables alive
         self._serve = restored.signatures[SERVING]
 
@@ -41,7 +65,7 @@ class LoadedModel:
         Raises:
             ModelError: When a feature is missing, has another shape or type, or the model itself fails.
         """
-        tensors = {feature.name: _tensor(feature, arrays) for feature in self.signature.inputs}
+        tensors = {self._names[feature.name]: _tensor(feature, arrays) for feature in self.signature.inputs}
         try:
             outputs = self._serve(**tensors)
         except (tf.errors.OpError, TypeError, ValueError) as error:
@@ -50,7 +74,7 @@ class LoadedModel:
 
     def serve(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The serving function itself, tensors by feature name in and outputs out, so that gradients flow through it."""
-        outputs: dict[str, tf.Tensor] = self._serve(**tensors)
+        outputs: dict[str, tf.Tensor] = self._serve(**{self._names[name]: tensor for name, tensor in tensors.items()})
         return outputs
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from components._core.errors import ModelError
 from components._core.project import Train
-from components._model.building import as_model_inputs, check_scores, input_names, input_shape
+from components._model.building import as_model_inputs, check_scores, fed_columns, input_shape
 from components._model.datasets import Batch, Column, TransformedRows
 
 EVAL_ROWS = 16_384
@@ -75,14 +75,14 @@ def fit(
         ModelError: When the loss is no number, or the model fails on the rows.
     """
     progress = progress or Progress()
-    columns = input_names(model, train.columns)
-    _check_first_rows(model, held_out, columns, task)
+    fed = fed_columns(model, train.columns)
+    _check_first_rows(model, held_out, fed, task)
     if progress.variables:
         _restore(model, progress.variables)
     while not _finished(progress, settings):
         order = np.random.Generator(np.random.PCG64([settings.seed, len(progress.epochs)]))
         limit = settings.steps - progress.steps if settings.steps else None
-        progress.steps += _fit_epoch(model, train, held_out, columns, settings.batch_size, order, limit, progress)
+        progress.steps += _fit_epoch(model, train, held_out, fed, settings.batch_size, order, limit, progress)
         if after_epoch and after_epoch(progress):
             break
     model.set_weights(progress.best)
@@ -100,13 +100,13 @@ def _fit_epoch(
     model: keras.Model,
     train: TransformedRows,
     held_out: TransformedRows,
-    columns: tuple[Column, ...],
+    fed: dict[str, Column],
     batch_size: int,
     order: np.random.Generator,
     limit: int | None,
     progress: Progress,
 ) -> int:
-    rows = _dataset(lambda: train.batches(batch_size, order), columns, train)
+    rows = _dataset(lambda: train.batches(batch_size, order), fed, train)
     counted = _Count()
     with _failures_told(len(progress.epochs)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")  # it does, at the end of each epoch
@@ -114,7 +114,7 @@ def _fit_epoch(
         logs = model.fit(taken, epochs=1, verbose=0, shuffle=False, callbacks=[counted])
         found = {name: float(values[-1]) for name, values in logs.history.items()}
         judged = model.evaluate(
-            _dataset(lambda: held_out.batches(EVAL_ROWS), columns, held_out), verbose=0, return_dict=True
+            _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out), verbose=0, return_dict=True
         )
     found |= {f"eval_{name}": float(value) for name, value in judged.items()}
     _note(model, progress, found)
@@ -146,11 +146,11 @@ def _restore(model: keras.Model, values: list[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def _check_first_rows(model: keras.Model, rows: TransformedRows, columns: tuple[Column, ...], task: str) -> None:
+def _check_first_rows(model: keras.Model, rows: TransformedRows, fed: dict[str, Column], task: str) -> None:
     """Look at what the untrained model gives: a wrong activation or a NaN shows before minutes are spent."""
     features, _ = rows.head(256)
     with _failures_told(0):
-        scores = np.asarray(model(as_model_inputs(features, columns), training=False))
+        scores = np.asarray(model(as_model_inputs(features, fed), training=False))
     check_scores(scores, task)
 
 
@@ -166,16 +166,14 @@ class _Count(keras.callbacks.Callback):
         self.steps = batch + 1
 
 
-def _dataset(
-    batches: Callable[[], Iterator[Batch]], columns: tuple[Column, ...], rows: TransformedRows
-) -> tf.data.Dataset:
+def _dataset(batches: Callable[[], Iterator[Batch]], fed: dict[str, Column], rows: TransformedRows) -> tf.data.Dataset:
     """Whole batches from NumPy: rows are never handled one by one."""
 
     def shaped() -> Iterator[Batch]:
         for features, labels in batches():
-            yield as_model_inputs(features, columns), labels
+            yield as_model_inputs(features, fed), labels
 
-    kinds = {column.name: tf.TensorSpec([None, *input_shape(column)], column.dtype) for column in columns}
+    kinds = {name: tf.TensorSpec([None, *input_shape(column)], column.dtype) for name, column in fed.items()}
     specs = (kinds, tf.TensorSpec([None], rows.label_dtype))
     return tf.data.Dataset.from_generator(shaped, output_signature=specs).prefetch(2)
 

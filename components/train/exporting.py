@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from components._core.artifacts import SAVED_MODEL
 from components._core.features import Signature, outputs_of
-from components._model.building import as_model_inputs, input_names
+from components._model.building import as_model_inputs, fed_columns
+from components._model.calling import tensor_names
+from components._model.canonical import make_canonical
 from components._model.datasets import Column
 from components._model.disk import full_disk_told
 
@@ -24,14 +26,16 @@ class Served(tf.Module):
         super().__init__()
         self.transform = transform
         self.model = model
-        self._columns = input_names(model, columns)
+        self._fed = fed_columns(model, columns)
         self._signature = signature
+        self.names = tensor_names(signature.inputs)
         self._classes = tf.constant(list(signature.classes), tf.string)
 
-    def call(self, **features: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Outputs by name for raw features by name, each [rows]."""
+    def call(self, **tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Outputs by name for raw features by the names of `calling.tensor_names`, each [rows]."""
+        features = {feature: tensors[name] for feature, name in self.names.items()}
         transformed = self.transform.transform_fn(features)
-        scores = tf.cast(self.model(as_model_inputs(transformed, self._columns), training=False), tf.float32)
+        scores = tf.cast(self.model(as_model_inputs(transformed, self._fed), training=False), tf.float32)
         if self._signature.task == "multiclass_classification":
             return {"probabilities": scores, "class": tf.gather(self._classes, tf.argmax(scores, axis=-1))}
         (name,) = outputs_of(self._signature.task)
@@ -51,11 +55,10 @@ def export(
         folder: The artifact.
     """
     served = Served(tf.saved_model.load(str(transform_fn)), model, columns, signature)
-    specs = {
-        feature.name: tf.TensorSpec([None], _TENSOR_TYPES[feature.dtype], name=feature.name)
-        for feature in signature.inputs
-    }
+    named = [(served.names[feature.name], _TENSOR_TYPES[feature.dtype]) for feature in signature.inputs]
+    specs = {name: tf.TensorSpec([None], dtype, name) for name, dtype in named}
     function = tf.function(served.call, autograph=False).get_concrete_function(**specs)
     with full_disk_told("writing the model"):
         tf.saved_model.save(served, str(folder / SAVED_MODEL), signatures={"serving_default": function})
+        make_canonical(folder / SAVED_MODEL)
     signature.save(folder)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from components._core.errors import ConfigError, DataError
 from components._core.examples import SPLITS, read_batches
+from components._core.labels import as_text, class_indices, targets
 from components._core.project import Project
 
 
@@ -35,16 +36,7 @@ def find_classes(project: Project, examples: Path) -> list[str]:
 
 def encode_labels(labels: pa.Array, classes: list[str]) -> np.ndarray:
     """Class indices [rows] as int64, or values [rows] as float32 where there are no classes."""
-    if not classes:
-        return np.asarray(labels.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float32)
-    indices = pc.index_in(as_text(labels), value_set=pa.array(classes, pa.string()))
-    return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
-def as_text(labels: pa.Array) -> pa.Array:
-    """Label values as text; a real number that is whole has no decimals, so 1 and 1.0 are one class."""
-    text = labels.cast(pa.string())
-    return pc.replace_substring_regex(text, r"\.0$", "") if pa.types.is_floating(labels.type) else text
+    return class_indices(labels, tuple(classes)) if classes else targets(labels).astype(np.float32)
 
 
 def _values(project: Project, examples: Path) -> set[str]:

@@ -16,7 +16,7 @@ _DTYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
 def input_specs(features: tuple[Feature, ...]) -> dict[str, tf.TensorSpec]:
     """Type and shape of each input: dense, [rows]."""
-    return {feature.name: tf.TensorSpec([None], _DTYPES[feature.dtype], name=feature.name) for feature in features}
+    return {feature.name: tf.TensorSpec([None], _DTYPES[feature.dtype]) for feature in features}
 
 
 def held_to_contract(function: Preprocessing, file: str) -> Preprocessing:

@@ -20,6 +20,7 @@ from components._core.features import Feature, read_features, to_arrays
 from components._core.files import write_json
 from components._core.project import Project
 from components._core.usercode import load_function, own_frames, unpack_code
+from components._model.canonical import make_canonical
 from components._model.datasets import TransformedWriter, transformed_file
 from components._model.disk import full_disk_told
 from components.transform.analysing import Preprocessing, Tensors, Traced, analyse
@@ -66,6 +67,7 @@ def transform_examples(
         function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file)
         with own_frames(folder, "preprocessing_fn"), full_disk_told("writing the transform graph"):
             passes = _analyse(function, features, examples, transform_graph, Path(scratch))
+            make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
             metrics = _apply(project, features, classes, examples, transform_graph, transformed)
     write_json(transform_graph / CLASSES, classes)
     return Outcome(reason=_told(metrics, passes), metrics=metrics)
