@@ -22,11 +22,18 @@ from components._core.checks import Check
 from components._core.files import write_text
 from components._core.formatting import MISSING, is_number, show, show_column
 from components._core.pages import Block, Cell, Page
-from components._core.svg import is_plain, label, prefix_ids
+from components._core.svg import is_plain, label, prefix_ids, width_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _OWN_ANCHORS = ("summary", "stages", "checks-heading")
 _URGENCY = {"fail": 0, "warn": 1, "no_baseline": 2}
+_HEADLINES = {
+    "failed": "Failed at {stage}",
+    "blocked": "Blocked at {stage}",
+    "skipped": "Ended without {stage}",
+    "warn": "Passed, with warnings from {stage}",
+}
+_SMALL = 320.0
 _WORDS = {"ok": "ok", "no_baseline": "no baseline"}
 _CHECK_NUMBERS = {"measured": "Measured", "threshold": "Bound", "baseline": "Baseline", "n": "Rows"}
 
@@ -122,6 +129,7 @@ def _block(block: Block, anchor: str) -> dict[str, Any]:
             shown["facts"] = _facts(block.content)
         case "figure" if is_plain(block.content):
             named = label(prefix_ids(block.content, anchor), str(escape(block.title or "figure")))
+            shown["small"] = width_of(block.content) <= _SMALL
             shown["svg"] = Markup(named)  # noqa: S704 - it was just checked to only draw
         case "text" | "code":
             pass
@@ -198,20 +206,19 @@ def _problems(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _verdict(pages: list[Page], stages: list[dict[str, Any]]) -> dict[str, str]:
-    """The run in one line: what blocked it first, else what was left out, else what to look at."""
-    told = [(str(stage["stage"]), str(stage.get("verdict", "ok")), str(stage.get("reason", ""))) for stage in stages]
+    """The run in one line: what failed or blocked it first, else that its end was left out, else what to look at.
+
+    A stage that had nothing to do on the way, such as a search without trials, is no news.
+    """
+    told = [(str(stage["stage"]), str(stage.get("verdict", "ok")), str(stage.get("reason") or "")) for stage in stages]
     known = {name for name, *_ in told}
     told += [(page.stage, page.outcome.verdict, page.outcome.reason) for page in pages if page.stage not in known]
-    lines = {
-        "blocked": "Blocked at {stage}",
-        "skipped": "Ended without {stage}",
-        "warn": "Passed, with warnings from {stage}",
-    }
-    for verdict, line in lines.items():
+    for verdict, line in _HEADLINES.items():
         found = [(stage, reason) for stage, said, reason in told if said == verdict]
+        if verdict == "skipped":
+            found = [entry for entry in found if entry[0] == told[-1][0]]
         if found:
-            names = [stage for stage, _ in found]
-            stage = names[0] if verdict == "blocked" else _listed(names)
+            stage = _listed([name for name, _ in found]) if verdict == "warn" else found[0][0]
             return {"verdict": verdict, "line": line.format(stage=stage), "reason": found[0][1]}
     return {"verdict": "ok", "line": "Passed", "reason": told[-1][2] if told else ""}
 
@@ -228,7 +235,7 @@ def _stage_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:
         {
             "stage": str(stage["stage"]),
             "verdict": str(stage.get("verdict", "ok")),
-            "reason": str(stage.get("reason", "")),
+            "reason": str(stage.get("reason") or ""),
             "seconds": f"{imports + work:.1f}",
             "imports": f"{imports:.1f}",
             "work": f"{work:.1f}",

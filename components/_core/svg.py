@@ -7,6 +7,7 @@ the plot beside it, and should take its colours from the page, so that it reads 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from xml.etree import ElementTree
 
@@ -116,6 +117,12 @@ def _root(found: re.Match[str], grow: float) -> str:
 def label(svg: str, escaped: str) -> str:
     """Name the drawing for those who cannot see it; the text must be escaped for an attribute."""
     return svg.replace("<svg ", f'<svg aria-label="{escaped}" ', 1)
+
+
+def width_of(svg: str) -> float:
+    """The width that it was drawn for, in pixels; infinity if it does not say."""
+    found = re.search(r'<svg\b[^>]*? viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ', svg)
+    return float(found[1]) if found else math.inf
 
 
 def is_plain(svg: object) -> bool:

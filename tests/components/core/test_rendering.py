@@ -190,6 +190,17 @@ def test_the_verdict_of_a_run_is_told_in_words(tmp_path: Path, verdict: Any, lin
     assert f"{line} because of it" in said
 
 
+def test_a_failed_stage_is_the_headline(tmp_path: Path) -> None:
+    pages = [Page("tune", "Tuning", Outcome("skipped", "no trials"))]
+    stages = [{"stage": "train", "verdict": "failed", "reason": "the loss is no number"}]
+    assert "Failed at train the loss is no number" in Reader(report(tmp_path, pages, stages)).said
+
+
+def test_a_stage_that_had_nothing_to_do_on_the_way_is_no_headline(tmp_path: Path) -> None:
+    stages = [{"stage": "tune", "verdict": "skipped"}, {"stage": "deploy", "verdict": "ok", "reason": "version 3"}]
+    assert "Passed version 3" in Reader(report(tmp_path, [], stages)).said
+
+
 def test_a_block_outweighs_what_was_skipped_after_it(tmp_path: Path) -> None:
     pages = [Page("deploy", "Deployment", Outcome("skipped", "nothing to deploy"))]
     stages = [{"stage": "evaluate", "verdict": "blocked", "reason": "the champion is better"}]
@@ -218,7 +229,7 @@ def test_numbers_stand_right_with_four_digits_and_names_are_row_headings() -> No
         [["auc", 0.904231, None], ["loss", 1.2], ["rows", float("nan"), 3.5]],
     )
     html = render_page(page)
-    assert '<th scope="row">auc</th><td class="number">0.9042</td><td class="number">–</td>' in html
+    assert '<th scope="row" class="whole">auc</th><td class="number">0.9042</td><td class="number">–</td>' in html
     assert '<td class="number">1.2000</td>' in html
     assert '<td class="number">NaN</td>' in html
 
@@ -229,6 +240,14 @@ def test_an_empty_table_and_an_empty_page_are_drawn() -> None:
     page.checks(())
     assert Reader(render_page(page)).said.count("none") == 2
     assert "Nothing to show" in Reader(render_page(Page("evaluate", "Evaluation"))).said
+
+
+@pytest.mark.parametrize(("widths", "classes"), [((280, 300), "figures small"), ((280, 560), "figures")])
+def test_figures_drawn_small_stand_closer_together(widths: tuple[int, int], classes: str) -> None:
+    page = Page("validate", "Data")
+    for width in widths:
+        page.figure("month", f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} 80"/>')
+    assert classes in Reader(render_page(page)).values("class")
 
 
 def test_every_figure_and_every_scrolling_table_has_a_name_for_those_who_cannot_see_it() -> None:
