@@ -149,7 +149,7 @@ def to_checks(comparison: Comparison, gates: DataGates, followers: set[str], lab
 
 def moved_in_words(shift: Shift) -> str:
     """Which values or ranges moved most, with their shares before and after."""
-    return "; ".join(f"{value}: {before:.1%} -> {after:.1%}" for value, (before, after) in shift.moved.items())
+    return "; ".join(f"{value}: {before:.1%} -> {after:.1%}" for value, before, after in shift.moved)
 
 
 def _drifted(comparison: Comparison, shift: Shift, gates: DataGates, rows: int, label: str) -> Check:

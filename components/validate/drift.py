@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.validate.statistics import Statistics, by_name, is_text, missing_rows, quantiles
+from components.validate.statistics import Statistics, by_name, is_text, is_whole, missing_rows, quantiles
 
 Floats = NDArray[np.float64]
-Shares = dict[str, tuple[float, float]]
+Shares = list[tuple[str, float, float]]
+"""Value or range, its share of the rows before, its share after. Ranges can read alike, so a name is no key."""
 
 JENSEN_SHANNON = "Jensen-Shannon divergence"
 L_INFINITY = "L-infinity distance"
@@ -72,7 +73,7 @@ def jensen_shannon(before: Floats, after: Floats) -> float:
 
 def l_infinity(shares: Shares) -> float:
     """The largest change of any one value's share; what lies beyond the listed values counts as one value."""
-    return max((abs(after - before) for before, after in shares.values()), default=0.0)
+    return max((abs(after - before) for _, before, after in shares), default=0.0)
 
 
 def numeric_shares(before: Any, after: Any, rows_before: int, rows_after: int) -> Shares:
@@ -85,37 +86,36 @@ def numeric_shares(before: Any, after: Any, rows_before: int, rows_after: int) -
     )
     parts_before = np.diff(_up_to(edges, old), prepend=0.0) * (1 - gaps_before)
     parts_after = np.diff(_up_to(edges, new), prepend=0.0) * (1 - gaps_after)
-    shares = {
-        _range(edges, place): (float(parts_before[place]), float(parts_after[place])) for place in range(len(edges))
-    }
-    return shares | {MISSING: (gaps_before, gaps_after)}
+    names = [_range(edges, place, is_whole(after)) for place in range(len(edges))]
+    shares = list(zip(names, parts_before.tolist(), parts_after.tolist(), strict=True))
+    return [*shares, (MISSING, gaps_before, gaps_after)]
 
 
 def text_shares(before: Any, after: Any, rows_before: int, rows_after: int) -> Shares:
     """Share of the rows by value, before and after."""
     old, new = _ranks(before, rows_before), _ranks(after, rows_after)
     values = list(dict.fromkeys([*new, *old]))
-    shares = {repr(value): (old.get(value, 0.0), new.get(value, 0.0)) for value in values}
+    shares = [(repr(value), old.get(value, 0.0), new.get(value, 0.0)) for value in values]
     gaps = missing_rows(before, rows_before) / rows_before, missing_rows(after, rows_after) / rows_after
     rest = max(1 - gaps[0] - sum(old.values()), 0.0), max(1 - gaps[1] - sum(new.values()), 0.0)
-    return shares | {MISSING: gaps, _OTHERS: rest}
+    return [*shares, (MISSING, *gaps), (_OTHERS, *rest)]
 
 
 def _shift(name: str, old: Any, new: Any, rows_before: int, rows_after: int) -> Shift:
     before, after = _in_a_word(old), _in_a_word(new)
     if is_text(old) != is_text(new):
-        return Shift(name, "type", math.nan, before, after, {})
+        return Shift(name, "type", math.nan, before, after, [])
     if is_text(new):
         shares = text_shares(old, new, rows_before, rows_after)
         return Shift(name, L_INFINITY, l_infinity(shares), before, after, _most_moved(shares))
     shares = numeric_shares(old, new, rows_before, rows_after)
-    both = np.array(list(shares.values()), dtype=np.float64)
+    both = np.array([(one, other) for _, one, other in shares], dtype=np.float64)
     return Shift(name, JENSEN_SHANNON, jensen_shannon(both[:, 0], both[:, 1]), before, after, _most_moved(shares))
 
 
 def _most_moved(shares: Shares) -> Shares:
-    order = sorted(shares, key=lambda value: -abs(shares[value][1] - shares[value][0]))
-    return {value: shares[value] for value in order[:_MOVED] if shares[value][0] != shares[value][1]}
+    changed = [share for share in shares if share[1] != share[2]]
+    return sorted(changed, key=lambda share: -abs(share[2] - share[1]))[:_MOVED]
 
 
 def _in_a_word(feature: Any) -> str:
@@ -156,10 +156,13 @@ def _up_to(edges: Floats, curve: tuple[Floats, Floats]) -> Floats:
     return np.interp(edges, points, shares, left=0.0) if len(points) else np.zeros(len(edges))
 
 
-def _range(edges: Floats, place: int) -> str:
+def _range(edges: Floats, place: int, whole: bool) -> str:
+    """The values that lie above one edge and up to the next, in words."""
+    high = edges[place]
     if place == 0:
-        return f"up to {edges[0]:.4g}"
-    return f"{edges[place - 1]:.4g} to {edges[place]:.4g}"
+        return f"below {np.nextafter(high, np.inf):.4g}"
+    low = np.floor(edges[place - 1]) + 1 if whole else edges[place - 1]
+    return f"{high:.4g}" if low == high or np.nextafter(low, np.inf) == high else f"{low:.4g} to {high:.4g}"
 
 
 def _ranks(feature: Any, rows: int) -> dict[str, float]:

@@ -19,30 +19,30 @@ class Kind:
 
     Attributes:
         severity: What it does unless the project says otherwise.
-        good: The sentence when there is none.
+        meaning: What it is, in words.
     """
 
     severity: Severity
-    good: str
+    meaning: str
 
 
 KINDS: dict[str, Kind] = {
-    "empty_split": Kind("fail", "every split has rows"),
-    "missing_column": Kind("fail", "every column of the schema is there"),
-    "wrong_type": Kind("fail", "every column has the type that the schema says"),
-    "missing_values": Kind("fail", "no required value is missing"),
-    "label_missing": Kind("fail", "the label is there in every row"),
-    "label_values": Kind("fail", "the label's values fit the task"),
-    "infinite_values": Kind("fail", "every number is finite"),
-    "out_of_range": Kind("fail", "every number is within the range of the schema"),
-    "schema_violation": Kind("fail", "the schema's other constraints hold"),
-    "unexpected_value": Kind("warn", "every text is one that the schema lists"),
-    "new_column": Kind("warn", "the schema knows every column"),
-    "label_unseen": Kind("warn", "train has every value of the label"),
-    "rare_class": Kind("warn", "every class has enough training rows"),
-    "constant_feature": Kind("warn", "every feature varies"),
-    "mostly_missing": Kind("warn", "no feature is mostly missing"),
-    "duplicated_column": Kind("warn", "no column repeats another"),
+    "empty_split": Kind("fail", "empty splits"),
+    "missing_column": Kind("fail", "missing columns"),
+    "wrong_type": Kind("fail", "wrong types"),
+    "missing_values": Kind("fail", "missing values where the schema requires them"),
+    "label_missing": Kind("fail", "a missing label"),
+    "label_values": Kind("fail", "label values that do not fit the task"),
+    "infinite_values": Kind("fail", "infinite values"),
+    "out_of_range": Kind("fail", "numbers out of range"),
+    "schema_violation": Kind("fail", "other violations of the schema"),
+    "unexpected_value": Kind("warn", "texts that the schema does not list"),
+    "new_column": Kind("warn", "new columns"),
+    "label_unseen": Kind("warn", "label values that train lacks"),
+    "rare_class": Kind("warn", "classes with few rows"),
+    "constant_feature": Kind("warn", "constant features"),
+    "mostly_missing": Kind("warn", "mostly missing features"),
+    "duplicated_column": Kind("warn", "columns that repeat another"),
 }
 """Every kind, in the order in which a person should read them. docs/stages/validate.md shows this table."""
 
@@ -87,24 +87,34 @@ def severities(policy: dict[str, Severity]) -> dict[str, Severity]:
 
 
 def to_checks(findings: list[Finding], policy: dict[str, Severity]) -> list[Check]:
-    """One check per finding, and one `pass` for each kind of which there is none.
+    """One check per finding, and one `pass` for all kinds of which there is none.
 
     Args:
         findings: What was found, in any order.
         policy: What `severities` gave.
     """
     checks: list[Check] = []
-    for kind, meaning in KINDS.items():
-        found = list(dict.fromkeys(finding for finding in findings if finding.kind == kind))
-        status = _status(policy[kind])
-        checks += [_check(finding, status) for finding in found[:MOST_CHECKS]]
+    absent: list[str] = []
+    for name, kind in KINDS.items():
+        found = list(dict.fromkeys(finding for finding in findings if finding.kind == name))
         if not found:
-            checks.append(Check(kind, "pass", reason=meaning.good))
-        elif len(found) > MOST_CHECKS:
-            rest = ", ".join(finding.where for finding in found[MOST_CHECKS : 2 * MOST_CHECKS])
-            more = ", ..." if len(found) > 2 * MOST_CHECKS else ""
-            told = f"{kind} in {len(found) - MOST_CHECKS} more: {rest}{more}"
-            checks.append(Check(f"{kind}: others", status, float(len(found) - MOST_CHECKS), reason=told))
+            absent.append(kind.meaning)
+        checks += _checks(name, found, _status(policy[name]))
+    if absent:
+        checks.append(Check("anomalies", "pass", 0.0, reason=f"looked for and not found: {', '.join(absent)}"))
+    return checks
+
+
+def _checks(kind: str, found: list[Finding], status: Status) -> list[Check]:
+    shown, rest = found[:MOST_CHECKS], found[MOST_CHECKS:]
+    checks = [_check(finding, status) for finding in shown]
+    if rest:
+        places = ", ".join(finding.where for finding in rest[:MOST_CHECKS]) + (
+            ", ..." if len(rest) > MOST_CHECKS else ""
+        )
+        checks.append(
+            Check(f"{kind}: others", status, float(len(rest)), reason=f"{kind} in {len(rest)} more: {places}")
+        )
     return checks
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from components._core.checks import Outcome
-from components._core.examples import Manifest
+from components._core.examples import SPLITS, Manifest
 from components._core.pages import Cell, Page
 from components._core.project import Project
 from components.validate import sketches
+from components.validate.bins import bins
 from components.validate.comparisons import Comparison, moved_in_words
 from components.validate.labels import Counts, in_order
 from components.validate.schemas import Schema, to_text
-from components.validate.statistics import Statistics, by_name, equal_widths, is_text, missing_rows, quantiles
+from components.validate.statistics import Statistics, by_name, is_text, missing_rows
 
 MOST_FIGURES = 24
 """Columns that are drawn; a wide table has its table of features for the rest."""
@@ -23,7 +24,6 @@ FEW_ROWS = 24
 MOST_ROWS = 200
 _TOP = 6
 _MOST_CLASSES = 20
-_LONG_TAIL = 20
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
 
 
 def _facts(shown: Shown) -> dict[str, Cell]:
-    facts: dict[str, Cell] = {f"{split} rows": rows for split, rows in shown.manifest.rows.items()}
+    facts: dict[str, Cell] = {f"{split} rows": shown.manifest.rows.get(split, 0) for split in SPLITS}
     facts["columns"] = len(shown.types)
     spans = shown.manifest.spans
     if len(spans) > 1:
@@ -150,48 +150,12 @@ def _draw(page: Page, title: str, feature: Any) -> None:
             more = int(feature.string_stats.unique) - len(values)
             page.figure(title, sketches.shares(values), f"{more:,} more values." if more > 0 else "")
         return
-    buckets = equal_widths(feature)
-    if not buckets or feature.num_stats.min == feature.num_stats.max:
+    numbers = feature.num_stats
+    if numbers.min == numbers.max:
         return
-    edges, counts, note = _bins(feature, buckets)
-    page.figure(title, sketches.histogram(edges, counts, float(feature.num_stats.median)), note)
-
-
-def _bins(feature: Any, buckets: list[Any]) -> tuple[list[float], list[float], str]:
-    """Edges and counts of a histogram.
-
-    When a long tail squeezes nearly all values into one bin, the outermost twentieths are left out and the note says so.
-    """
-    edges = [float(bucket.low_value) for bucket in buckets] + [float(buckets[-1].high_value)]
-    counts = [float(bucket.sample_count) for bucket in buckets]
-    parts = quantiles(feature)
-    if max(counts) < 0.8 * sum(counts) or len(parts) < _LONG_TAIL:
-        return edges, counts, ""
-    inner = [part for part in parts[1:-1] if part.high_value > part.low_value]
-    if len(inner) < _LONG_TAIL // 4:
-        return edges, counts, ""
-    return _by_quantiles(parts[1:-1], feature)
-
-
-def _by_quantiles(parts: list[Any], feature: Any) -> tuple[list[float], list[float], str]:
-    low, high = float(parts[0].low_value), float(parts[-1].high_value)
-    width = (high - low) / 20
-    edges = [low + width * place for place in range(21)]
-    counts = [0.0] * 20
-    for part in parts:
-        for place in range(20):
-            counts[place] += part.sample_count * _overlap(part, edges[place], edges[place + 1], place == 19)
-    told = (
-        f"The middle 90 % of the values; all lie between {feature.num_stats.min:.4g} and {feature.num_stats.max:.4g}."
-    )
-    return edges, counts, told
-
-
-def _overlap(part: Any, low: float, high: float, last: bool) -> float:
-    if part.high_value == part.low_value:
-        return float(low <= part.low_value < high or (last and part.low_value == high))
-    shared = min(high, part.high_value) - max(low, part.low_value)
-    return max(float(shared), 0.0) / float(part.high_value - part.low_value)
+    edges, counts, note = bins(feature)
+    ends = (edges[0], edges[-1]) if note else (float(numbers.min), float(numbers.max))
+    page.figure(title, sketches.histogram(edges, counts, float(numbers.median), ends), note)
 
 
 def _drift_table(page: Page, comparison: Comparison, shown: Shown) -> None:
@@ -202,7 +166,7 @@ def _drift_table(page: Page, comparison: Comparison, shown: Shown) -> None:
     rows: list[list[Cell]] = [
         [
             shift.feature,
-            shift.measure,
+            shift.measure.split()[0],
             None if math.isnan(shift.distance) else round(shift.distance, 4),
             "follows the span" if shift.feature in shown.followers else "drifted" if shift.distance > limit else "",
             shift.before,

@@ -17,13 +17,14 @@ _MARK = "stroke:var(--series-2, #d55e00);stroke-width:1.2;stroke-dasharray:4 2"
 _LONGEST = 16
 
 
-def histogram(edges: Sequence[float], counts: Sequence[float], median: float) -> str:
+def histogram(edges: Sequence[float], counts: Sequence[float], median: float, ends: tuple[float, float]) -> str:
     """How values spread: bars between edges, the outer edges in figures, the median as a dashed line.
 
     Args:
         edges: Ascending bounds of the bins, one more than there are counts.
         counts: Values in each bin.
         median: Of all values; not drawn when it lies outside.
+        ends: The values to write below the outer edges.
     """
     low, high, most = edges[0], edges[-1], max(counts, default=0.0)
     if not all(map(math.isfinite, (low, high, most))) or high <= low or most <= 0:
@@ -37,8 +38,8 @@ def histogram(edges: Sequence[float], counts: Sequence[float], median: float) ->
     for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True):
         tall = count / most * (floor - 14)
         bars.append(_rect(across(left) + 0.5, floor - tall, across(right) - across(left) - 1, tall))
-    parts = [*bars, _line(0, floor, WIDTH, floor, _AXIS), _text(0, _HEIGHT - 4, f"{low:.4g}", _MUTED)]
-    parts.append(_text(WIDTH, _HEIGHT - 4, f"{high:.4g}", _MUTED, "end"))
+    parts = [*bars, _line(0, floor, WIDTH, floor, _AXIS), _text(0, _HEIGHT - 4, f"{ends[0]:.4g}", _MUTED)]
+    parts.append(_text(WIDTH, _HEIGHT - 4, f"{ends[1]:.4g}", _MUTED, "end"))
     if low <= median <= high:
         at = across(median)
         anchor = "end" if at > WIDTH / 2 else "start"

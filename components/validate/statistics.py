@@ -35,7 +35,7 @@ def _histograms(columns: int) -> tuple[dict[str, int], dict[str, int], dict[str,
     so each set of rows gets only the histograms that somebody looks at.
     """
     fine = 20 if columns <= _WIDE else 10
-    shown = {"num_histogram_buckets": fine, "num_quantiles_histogram_buckets": fine}
+    shown = {"num_histogram_buckets": 3 * fine, "num_quantiles_histogram_buckets": fine}
     compared = {"num_histogram_buckets": 1, "num_quantiles_histogram_buckets": fine}
     return shown, compared, {"num_histogram_buckets": 1, "num_quantiles_histogram_buckets": 1}
 
@@ -166,6 +166,11 @@ def name_of(feature: Any) -> str:
 def is_text(feature: Any) -> bool:
     """Whether a feature's values are strings."""
     return bool(feature.type == statistics_pb2.FeatureNameStatistics.STRING)
+
+
+def is_whole(feature: Any) -> bool:
+    """Whether a feature's values are whole numbers."""
+    return bool(feature.type == statistics_pb2.FeatureNameStatistics.INT)
 
 
 def missing_rows(feature: Any, rows: int) -> int:

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.spatial.distance import jensenshannon
+
+from components.validate.columns import to_lists
+from components.validate.drift import JENSEN_SHANNON, L_INFINITY, jensen_shannon, measure_shifts
+from components.validate.statistics import Accumulator
+
+_HISTOGRAMS = {"num_histogram_buckets": 20, "num_quantiles_histogram_buckets": 20}
+
+
+def _statistics(values):
+    accumulator = Accumulator(["x"], _HISTOGRAMS)
+    accumulator.add(pa.RecordBatch.from_arrays([to_lists(pa.array(values))], names=["x"]))
+    return accumulator.finish()
+
+
+def _shift(before, after):
+    (shift,) = measure_shifts(_statistics(before), _statistics(after))
+    return shift
+
+
+def test_the_divergence_is_the_square_of_scipys_distance():
+    one, other = np.array([0.1, 0.6, 0.3, 0.0]), np.array([0.3, 0.2, 0.1, 0.4])
+    assert jensen_shannon(one, other) == pytest.approx(jensenshannon(one, other, base=2) ** 2)
+
+
+def test_equal_rows_have_no_distance_and_disjoint_ones_the_largest():
+    values = np.random.default_rng(0).normal(size=1000)
+    assert _shift(values, values).distance == 0
+    assert _shift(values, values + 100).distance == pytest.approx(1)
+
+
+def test_two_samples_of_one_distribution_are_close():
+    random = np.random.default_rng(0)
+    assert _shift(random.normal(size=2000), random.normal(size=2000)).distance < 0.02
+
+
+def test_the_divergence_of_two_values_is_exact():
+    before, after = [0] * 700 + [1] * 300, [0] * 400 + [1] * 600
+    expected = jensenshannon([0.7, 0.3], [0.4, 0.6], base=2) ** 2
+    assert _shift(before, after).distance == pytest.approx(expected, abs=0.002)
+
+
+def test_a_long_tail_does_not_hide_that_the_body_moved():
+    random = np.random.default_rng(0)
+    tail = np.full(20, 1e6)
+    before, after = random.normal(0, 1, 1000), random.normal(5, 1, 1000)
+    assert _shift(np.append(before, tail), np.append(after, tail)).distance > 0.8
+
+
+def test_the_distance_of_texts_is_the_largest_change_of_a_share():
+    shift = _shift(["a"] * 60 + ["b"] * 40, ["a"] * 35 + ["b"] * 40 + ["c"] * 25)
+    assert shift.measure == L_INFINITY
+    assert shift.distance == pytest.approx(0.25)
+    assert {value for value, _, _ in shift.moved} == {"'a'", "'c'"}
+
+
+def test_values_that_go_missing_are_drift():
+    assert _shift([1.0, 2.0] * 50, [1.0, 2.0] * 25 + [None] * 50).distance > 0.2
+    assert _shift(["a", "b"] * 50, ["a", "b"] * 25 + [None] * 50).distance == pytest.approx(0.5)
+
+
+def test_a_constant_that_changes_is_the_largest_distance():
+    shift = _shift([1] * 100, [2] * 100)
+    assert (shift.measure, shift.distance) == (JENSEN_SHANNON, pytest.approx(1))
+    assert shift.moved == [("1", 1.0, 0.0), ("2", 0.0, 1.0)]
+
+
+def test_numbers_on_one_side_and_text_on_the_other_are_not_compared():
+    assert np.isnan(_shift([1, 2], ["a", "b"]).distance)

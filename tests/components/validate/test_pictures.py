@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components._core.svg import is_plain
+from components.validate.bins import bins
+from components.validate.columns import to_lists
+from components.validate.sketches import histogram, shares
+from components.validate.statistics import Accumulator
+
+
+def _feature(values):
+    accumulator = Accumulator(["x"], {"num_histogram_buckets": 60, "num_quantiles_histogram_buckets": 20})
+    accumulator.add(pa.RecordBatch.from_arrays([to_lists(pa.array(values))], names=["x"]))
+    return accumulator.finish().features[0]
+
+
+def test_few_whole_numbers_get_a_bar_each():
+    edges, counts, note = bins(_feature([1] * 50 + [2] * 30 + [4] * 20))
+    assert edges == [0.5, 1.5, 2.5, 3.5, 4.5]
+    assert counts == pytest.approx([50, 30, 0, 20], abs=1)
+    assert not note
+
+
+def test_a_long_tail_is_cut_and_told():
+    body = np.random.default_rng(0).normal(0, 1, 2000)
+    edges, _, note = bins(_feature(np.append(body, 1e6)))
+    assert edges[-1] < 10
+    assert note.startswith("The middle 90% of the values")
+
+
+def test_bins_of_real_numbers_hold_every_value():
+    values = np.random.default_rng(0).uniform(0, 1, 1000)
+    edges, counts, _ = bins(_feature(values))
+    assert (edges[0], edges[-1]) == (values.min(), values.max())
+    assert sum(counts) == pytest.approx(1000, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["plain", "a<b>&c", "control\x00\x1b", "lone \ud800 surrogate", "x" * 500])
+def test_any_text_draws_an_svg_that_only_draws(name):
+    assert is_plain(shares({name: 0.5}))
+
+
+@pytest.mark.parametrize("counts", [[0.0, 0.0], [float("nan"), 1.0], [3.0, 1.0]])
+def test_any_counts_draw(counts):
+    assert is_plain(histogram([0.0, 1.0, 2.0], counts, 0.5, (0.0, 2.0)))
