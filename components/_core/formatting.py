@@ -27,24 +27,33 @@ def show(value: object) -> str:
 
 
 def show_column(values: Sequence[object]) -> list[str]:
-    """Values of one column as text; if they are floats of like size, with as many decimals as the longest of them.
+    """Values of one column as text; if they are floats of like size, with as many decimals as the longest of them, four at most.
 
-    Sizes differ too much when the largest would show more than six digits; each is then shown for itself, and so it is
-    where whole numbers stand among them: such a column holds different things, like a list of hyperparameters.
+    Sizes differ too much when the largest would show more than six digits or the smallest fewer than two; each is then
+    shown for itself, and so it is where whole numbers stand among them: such a column holds different things, like a list
+    of hyperparameters.
     """
     texts = [show(value) for value in values]
     if any(is_number(value) and isinstance(value, int) for value in values):
         return texts
-    finite = [is_number(value) and math.isfinite(value) for value in values]
-    numbers = [text for text, fits in zip(texts, finite, strict=True) if fits]
-    decimals = max((len(text.partition(".")[2]) for text in numbers), default=0)
-    digits = decimals + max((len(text.partition(".")[0].strip("−").replace(",", "")) for text in numbers), default=0)
-    if not decimals or digits > DIGITS + 2 or any("e" in text for text in numbers):
+    numbers = [abs(float(value)) for value in values if is_number(value) and math.isfinite(value)]
+    decimals = _decimals(numbers)
+    if not decimals:
         return texts
     return [
-        f"{value:,.{decimals}f}".replace("-", "−") if fits else text
-        for value, text, fits in zip(values, texts, finite, strict=True)
+        _signed(f"{value:,.{decimals}f}") if is_number(value) and math.isfinite(value) else text
+        for value, text in zip(values, texts, strict=True)
     ]
+
+
+def _decimals(numbers: list[float]) -> int:
+    """The decimals that suit all of them; 0 when none do or none are needed."""
+    needed = max((len(show(number).partition(".")[2]) for number in numbers), default=0)
+    decimals = min(needed, DIGITS)
+    smallest = min((number for number in numbers if number), default=1.0)
+    too_small = needed > decimals and smallest < 10.0 ** (1 - decimals)
+    too_large = decimals + len(f"{max(numbers, default=0.0):.0f}") > DIGITS + 2
+    return 0 if too_small or too_large else decimals
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -219,7 +219,8 @@ def _verdict(pages: list[Page], stages: list[dict[str, Any]]) -> dict[str, str]:
             found = [entry for entry in found if entry[0] == told[-1][0]]
         if found:
             stage = _listed([name for name, _ in found]) if verdict == "warn" else found[0][0]
-            return {"verdict": verdict, "line": line.format(stage=stage), "reason": found[0][1]}
+            reason = told[-1][2] if verdict == "warn" else found[0][1]
+            return {"verdict": verdict, "line": line.format(stage=stage), "reason": reason}
     return {"verdict": "ok", "line": "Passed", "reason": told[-1][2] if told else ""}
 
 

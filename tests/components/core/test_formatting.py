@@ -36,6 +36,11 @@ def test_a_column_of_like_numbers_has_the_same_decimals() -> None:
     assert show_column([0.9042, 4.2, -0.3, None, math.nan]) == ["0.9042", "4.2000", "−0.3000", "–", "NaN"]
 
 
+def test_a_small_number_in_a_column_does_not_lengthen_the_others() -> None:
+    assert show_column([0.91941, 0.010241]) == ["0.9194", "0.0102"]
+    assert show_column([0.91941, 0.000012]) == ["0.9194", "1.2e-05"]
+
+
 def test_a_column_of_unlike_numbers_keeps_each_ones_digits() -> None:
     assert show_column([0.001234, 733.2]) == ["0.001234", "733.2"]
 

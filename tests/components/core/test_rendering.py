@@ -201,6 +201,14 @@ def test_a_stage_that_had_nothing_to_do_on_the_way_is_no_headline(tmp_path: Path
     assert "Passed version 3" in Reader(report(tmp_path, [], stages)).said
 
 
+def test_a_run_with_warnings_says_how_it_ended(tmp_path: Path) -> None:
+    stages = [
+        {"stage": "validate", "verdict": "warn", "reason": "11 columns"},
+        {"stage": "deploy", "reason": "version 3"},
+    ]
+    assert "Passed, with warnings from validate version 3" in Reader(report(tmp_path, [], stages)).said
+
+
 def test_a_block_outweighs_what_was_skipped_after_it(tmp_path: Path) -> None:
     pages = [Page("deploy", "Deployment", Outcome("skipped", "nothing to deploy"))]
     stages = [{"stage": "evaluate", "verdict": "blocked", "reason": "the champion is better"}]
