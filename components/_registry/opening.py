@@ -56,8 +56,8 @@ def registry_errors(tracking_uri: str) -> Iterator[None]:
 
 
 def _translated(tracking_uri: str, error: Exception) -> ServiceError:
-    where = re.sub(r"//[^/@]*@", "//", tracking_uri)  # without user and password
-    told = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    where = _without_password(tracking_uri)
+    told = _without_password(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
     if "out-of-date database schema" in told:
         remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {where}`"
         return ServiceError("MLflow's database has another schema", where=where, remedy=remedy)
@@ -68,6 +68,10 @@ def _translated(tracking_uri: str, error: Exception) -> ServiceError:
     return kind(
         f"MLflow: {told}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again"
     )
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def _is_away(error: Exception) -> bool:

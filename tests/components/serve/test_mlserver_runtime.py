@@ -79,7 +79,9 @@ def test_a_missing_value_is_null_and_columns_may_be_two_dimensional(server: Runn
 
 def test_many_rows_are_answered_like_single_ones(server: Running) -> None:
     _, one = infer(server)
-    _, many = ask(f"{server.url}/infer", {"inputs": [tensor(i["name"], i["datatype"], *(i["data"] * 600)) for i in ROW]})
+    _, many = ask(
+        f"{server.url}/infer", {"inputs": [tensor(i["name"], i["datatype"], *(i["data"] * 600)) for i in ROW]}
+    )
     first = {item["name"]: item["data"] for item in one["outputs"]}
     assert {item["name"]: item["data"] for item in many["outputs"]}["class"] == first["class"] * 600
 
@@ -87,7 +89,11 @@ def test_many_rows_are_answered_like_single_ones(server: Running) -> None:
 @pytest.mark.parametrize(
     ("changed", "status", "told"),
     [
-        (tensor("dealy", "FP32", 1.0), 400, "unknown_feature: 'dealy' is no feature of this model; did you mean 'delay'"),
+        (
+            tensor("dealy", "FP32", 1.0),
+            400,
+            "unknown_feature: 'dealy' is no feature of this model; did you mean 'delay'",
+        ),
         (tensor("month", "INT64", "6"), 400, "wrong_type: 'month', row 0"),
         (tensor("month", "FP32", 6.0), 400, "wrong_type: 'month' is sent as FP32"),
         (tensor("month", "INT64", None), 400, "missing_feature: 'month', row 0"),
@@ -129,7 +135,12 @@ def test_a_request_cannot_load_another_model(server: Running) -> None:
 
 def test_grpc_answers_as_http_does(server: Running) -> None:
     _, over_http = infer(server)
-    contents = [{"fp32_contents": [30.0]}, {"int64_contents": [6]}, {"bytes_contents": [b"AA"]}, {"fp32_contents": [0.5]}]
+    contents = [
+        {"fp32_contents": [30.0]},
+        {"int64_contents": [6]},
+        {"bytes_contents": [b"AA"]},
+        {"fp32_contents": [0.5]},
+    ]
     inputs = [
         {"name": item["name"], "datatype": item["datatype"], "shape": [1], "contents": content}
         for item, content in zip(ROW, contents, strict=True)

@@ -1,0 +1,66 @@
+"""A registered version of a tiny model, without MLflow's record: deploy reads `registration.json` and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._core.checks import Outcome
+from components._core.files import write_json
+from components._core.pages import Page
+from components._core.store import absolute_uri, upload
+from components.deploy.deploying import deploy_version
+from tests.components.tiny_models import tiny_project, write_examples, write_model
+
+Deploy = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_examples(tmp_path_factory.mktemp("examples"), "binary_classification")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model"), "binary_classification")
+
+
+@pytest.fixture
+def registration(model: Path, tmp_path: Path) -> Path:
+    """What register leaves: the parts in the store, and where they are."""
+    base = f"{absolute_uri(str(tmp_path / 'store'))}/tiny/models/1/artifacts"
+    upload(model, f"{base}/model")
+    folder = tmp_path / "registration"
+    told = {name: f"{base}/{name}" for name in ("model", "statistics", "schema")}
+    more = {"version": "1", "fingerprint": "f" * 32, "metrics": {"auc": 0.9}, "run": "run-1"}
+    write_json(folder / "registration.json", {**told, **more})
+    page = Page("register", "Registration", Outcome("ok", "version 1"))
+    page.save(folder)
+    return folder
+
+
+@pytest.fixture
+def deploy(examples: Path, model: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
+    """Deploy the version; rollout and report lie in tmp_path."""
+    monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("NARU_SERVING", raising=False)
+
+    def run(**changed: Any) -> Outcome:
+        (tmp_path / "rollout").mkdir()
+        given: dict[str, Any] = {
+            "run": "run-1",
+            "examples": examples,
+            "model": model,
+            "registration": registration,
+            "pages": [tmp_path, registration],
+            "stages": [{"stage": "evaluate", "verdict": "ok", "reason": "", "metric_auc": 0.9}],
+            "rollout": tmp_path / "rollout",
+            "report": tmp_path / "report.html",
+        }
+        return deploy_version(tiny_project(), **{**given, **changed})
+
+    return run

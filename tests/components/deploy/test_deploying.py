@@ -1,0 +1,95 @@
+"""A version that answers as it did offline becomes the champion; any other leaves the champion where it is."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+
+from components._core.checks import Outcome
+from components._core.errors import ConfigError
+from components._core.files import read_json, write_json
+from components._core.ledger import current_champion
+from components._core.pages import Page
+from components._core.settings import Settings
+from components._registry.opening import open_registry
+from components.deploy.promoting import promote
+from tests.components.deploy.conftest import Deploy
+
+
+def rollout(folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = read_json(folder / "rollout" / "rollout.json")
+    return told
+
+
+@pytest.fixture
+def registry(registration: Path, tmp_path: Path) -> Any:
+    client = open_registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client.create_registered_model("tiny")
+    client.create_model_version("tiny", read_json(registration / "registration.json")["model"])
+    return client
+
+
+def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, registry: Any, tmp_path: Path) -> None:
+    outcome = deploy()
+    assert (outcome.verdict, outcome.reason) == ("ok", "version 1 is the champion")
+    assert {check.name: check.status for check in outcome.checks} == {
+        "parity: probability": "pass",
+        "p95 latency (ms)": "pass",
+        "malformed request": "pass",
+        "ends when told": "pass",
+    }
+    assert outcome.metrics == {}, "times do not repeat: they are in rollout.json"
+    champion = current_champion(str(tmp_path / "store"), "tiny")
+    assert champion is not None and (champion.version, champion.run, champion.metrics) == ("1", "run-1", {"auc": 0.9})
+    assert str(registry.get_model_version_by_alias("tiny", "champion").version) == "1"
+    told = rollout(tmp_path)
+    assert told["rows_compared"] == 300 and told["rows_with_missing_values"] > 0
+    assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p95"] <= told["latency_ms"]["p99"]
+    report = (tmp_path / "report.html").read_text()
+    assert "Deployment" in report and "Registration" in report and "run-1" in report
+    assert any(block.kind == "figure" for block in Page.load(tmp_path / "rollout").blocks)
+
+
+def test_a_server_that_does_not_start_blocks_with_its_last_lines(
+    deploy: Deploy, registration: Path, tmp_path: Path
+) -> None:
+    copy = Path(urlparse(read_json(registration / "registration.json")["model"]).path)
+    (copy / "signature.json").unlink()
+    outcome = deploy()
+    assert outcome.verdict == "blocked"
+    assert "ended with 6 before it was ready" in outcome.reason and "holds no model" in outcome.reason
+    assert current_champion(str(tmp_path / "store"), "tiny") is None
+    assert "holds no model" in (tmp_path / "report.html").read_text()
+
+
+def test_without_a_version_nothing_is_deployed_and_the_report_is_bound(deploy: Deploy, tmp_path: Path) -> None:
+    write_json(tmp_path / "none" / "registration.json", {"version": None, "reason": "not registered: auc is low"})
+    outcome = deploy(registration=tmp_path / "none")
+    assert (outcome.verdict, outcome.reason) == ("skipped", "nothing to deploy: not registered: auc is low")
+    assert current_champion(str(tmp_path / "store"), "tiny") is None
+    assert "auc is low" in (tmp_path / "report.html").read_text()
+    assert Outcome.load(tmp_path / "rollout" / "outcome.json") == outcome
+
+
+def test_with_no_serving_target_nothing_is_deployed(
+    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARU_SERVING", "none")
+    outcome = deploy()
+    assert (outcome.verdict, outcome.reason) == ("skipped", "no serving target (NARU_SERVING is none)")
+    assert current_champion(str(tmp_path / "store"), "tiny") is None and (tmp_path / "report.html").is_file()
+
+
+def test_an_unknown_serving_target_is_told_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NARU_SERVING", "moon")
+    with pytest.raises(ConfigError, match="allowed: local, none"):
+        Settings.from_environment()
+
+
+def test_deploying_the_champion_again_adds_no_line(registry: Any, registration: Path, tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path / "store"), f"sqlite:///{tmp_path / 'mlflow.db'}")
+    registered = read_json(registration / "registration.json")
+    first = promote(settings, "tiny", registered, "a test")
+    assert promote(settings, "tiny", registered, "a test") == first
+    assert len(list((tmp_path / "store" / "tiny" / "deployments").glob("*.json"))) == 1

@@ -1,0 +1,90 @@
+"""`naru serve`: the champion answers the request that is printed, until it is interrupted."""
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from components._core.errors import ConfigError, ServiceError
+from components._core.files import write_json
+from components._core.inference import to_request
+from components._core.ledger import Deployment, append_deployment
+from components._core.store import absolute_uri, upload
+from components.deploy.probing import probe_rows
+from pipelines.serving import serve_champion
+from tests.components.tiny_models import FEATURES, write_examples, write_model
+
+PROJECT = "name: tiny\ntask: binary_classification\nlabel: y\ndata:\n  source: t.csv\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("NARU_STORE", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "project.yaml").write_text(PROJECT)
+    return tmp_path
+
+
+@pytest.fixture
+def champion(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = write_model(tmp_path_factory.mktemp("model"), "binary_classification")
+    rows = probe_rows(write_examples(tmp_path_factory.mktemp("examples"), "binary_classification", rows=20), FEATURES)
+    store = project / ".naru" / "store"
+    base = f"{absolute_uri(str(store))}/tiny/models/1/artifacts"
+    upload(model, f"{base}/model")
+    write_json(store / "tiny" / "models" / "1" / "artifacts" / "request.json", to_request(rows.slice(0, 1), FEATURES))
+    line = Deployment("4", f"{base}/model", "", "", {}, "f", "run", "2013-01-01T00:00:00+00:00", "me", "a test")
+    append_deployment(str(store), "tiny", line)
+    return project
+
+
+def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path) -> None:
+    code = f"import sys; from pathlib import Path; from pipelines.serving import serve_champion; sys.exit(serve_champion(Path({str(champion)!r}), 0))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.strip())
+        if line.startswith("Ctrl-C"):
+            break
+    try:
+        assert lines[0].startswith("Serving version 4 of tiny at http://127.0.0.1:"), process.stderr
+        curl = shlex.split(next(line for line in lines if line.startswith("curl")))
+        header, body = curl[curl.index("-H") + 1].split(": "), curl[curl.index("-d") + 1]
+        request = urllib.request.Request(curl[2], body.encode(), dict([header]))
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer = json.load(response)
+        assert answer["model_version"] == "4" and 0 < answer["outputs"][0]["data"][0] < 1
+        assert "It answers the probability of '1'." in lines
+    finally:
+        process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=30)[1]
+    assert process.returncode == 0 and "Traceback" not in err
+
+
+def test_a_project_without_a_champion_is_told_how_to_get_one(project: Path) -> None:
+    with pytest.raises(ConfigError, match="no champion to serve yet") as caught:
+        serve_champion(project, 0)
+    assert "naru run" in caught.value.remedy
+
+
+def test_a_port_that_is_taken_is_named(champion: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert serve_champion(champion, port) == ConfigError.exit_code
+    told = capfd.readouterr().err
+    assert str(port) in told and "--port" in told
+
+
+def test_a_champion_whose_files_are_gone_is_told(project: Path) -> None:
+    store = project / ".naru" / "store"
+    line = Deployment("4", f"{absolute_uri(str(store))}/gone/model", "", "", {}, "f", "run", "", "me", "a test")
+    append_deployment(str(store), "tiny", line)
+    with pytest.raises(ServiceError, match="no such folder"):
+        serve_champion(project, 0)
