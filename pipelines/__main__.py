@@ -35,12 +35,19 @@ ProjectPath = Annotated[Path, typer.Argument(help="The project's folder, or its 
 def run(
     project: ProjectPath = Path(),
     spans: Annotated[str, typer.Option(help="Spans to read: `all`, `7`, `1-11`, `1,2,5`, `last 3`.")] = "",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training rows, at most.", show_default="the project's")] = None,
-    trials: Annotated[int | None, typer.Option(min=0, help="Models to try when tuning.", show_default="the project's")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place.")
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training rows, at most.", show_default="the project's")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one JSON object, and nothing else, on standard output.")] = False,
+    trials: Annotated[
+        int | None, typer.Option(min=0, help="Models to try when tuning.", show_default="the project's")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the outcome as one JSON object, and nothing else, on standard output.")
+    ] = False,
 ) -> None:
     """Run the training pipeline on this machine: from the data to a deployed version and a report."""
     from pipelines.local.session import run_and_tell
@@ -69,14 +76,19 @@ def new(
 @app.command(epilog="Example: `naru serve examples/flights --port 8081`")
 def serve(
     project: ProjectPath = Path(),
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port on loopback; 0: any free one.", show_default="the project's")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port on loopback; 0: any free one.", show_default="the project's"),
+    ] = None,
 ) -> None:
     """Serve the champion on loopback until interrupted, and print a request that works."""
     from components._core.project import load_project
     from pipelines.serving import serve_champion
 
     loaded = load_project(project)
-    raise typer.Exit(serve_champion(project if project.is_dir() else project.parent, loaded.serve.port if port is None else port))
+    raise typer.Exit(
+        serve_champion(project if project.is_dir() else project.parent, loaded.serve.port if port is None else port)
+    )
 
 
 @app.command()
@@ -92,7 +104,8 @@ def compile_(
     project: ProjectPath = Path(),
     output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("build"),
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place.")
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place."),
     ] = None,
 ) -> None:
     """Write the pipeline as KFP v2 YAML with the project's values as defaults, and the code archive beside it."""
@@ -122,7 +135,9 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     for setting in settings:
         place, equals, value = setting.partition("=")
         if not equals or not place:
-            raise ConfigError(f"found {setting!r}", where="--set", remedy="write FIELD=VALUE, as in --set train.epochs=3")
+            raise ConfigError(
+                f"found {setting!r}", where="--set", remedy="write FIELD=VALUE, as in --set train.epochs=3"
+            )
         try:
             parsed[place.strip()] = yaml.safe_load(value)
         except yaml.YAMLError:

@@ -49,11 +49,16 @@ def compile_training(project: Project, code_fingerprint: str, file: Path) -> Pat
         "trials": project.tune.trials,
         "epochs": project.train.epochs,
     }
-    compiler.Compiler().compile(training, str(file), pipeline_name=f"{project.name}-training", pipeline_parameters=defaults)
+    compiler.Compiler().compile(
+        training, str(file), pipeline_name=f"{project.name}-training", pipeline_parameters=defaults
+    )
     return file
 
 
 def project_schema() -> str:
     """The JSON Schema of project.yaml, as text."""
     schema = Project.model_json_schema(by_alias=True)
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2, sort_keys=True) + "\n"
+    return (
+        json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2, sort_keys=True)
+        + "\n"
+    )

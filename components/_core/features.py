@@ -104,9 +104,15 @@ def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -
 def _to_array(column: pa.Array | pa.ChunkedArray, dtype: DType) -> np.ndarray:
     if dtype == "string":
         text = column.cast(pa.string()).fill_null("")
-        return np.asarray(text.to_numpy(zero_copy_only=False) if isinstance(text, pa.Array) else text.to_numpy(), dtype=object)
+        return np.asarray(
+            text.to_numpy(zero_copy_only=False) if isinstance(text, pa.Array) else text.to_numpy(), dtype=object
+        )
     if dtype == "int64":
         whole = column.cast(pa.int64())
-        return np.asarray(whole.to_numpy(zero_copy_only=False) if isinstance(whole, pa.Array) else whole.to_numpy(), dtype=np.int64)
+        return np.asarray(
+            whole.to_numpy(zero_copy_only=False) if isinstance(whole, pa.Array) else whole.to_numpy(), dtype=np.int64
+        )
     real = column.cast(pa.float32(), safe=False)
-    return np.asarray(real.to_numpy(zero_copy_only=False) if isinstance(real, pa.Array) else real.to_numpy(), dtype=np.float32)
+    return np.asarray(
+        real.to_numpy(zero_copy_only=False) if isinstance(real, pa.Array) else real.to_numpy(), dtype=np.float32
+    )

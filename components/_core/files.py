@@ -53,7 +53,9 @@ def hash_file(path: Path) -> str:
 
 def files_below(folder: Path) -> list[Path]:
     """Every file below a folder, sorted by its relative path, so that the order is the same everywhere."""
-    return sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(
+        (path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.relative_to(folder).as_posix()
+    )
 
 
 def fingerprint_of(parts: Iterable[str]) -> str:
@@ -69,4 +71,6 @@ def fingerprint_folder(folder: Path) -> str:
     """Fingerprint of the names and contents of all files below a folder (or of one file)."""
     if folder.is_file():
         return fingerprint_of([hash_file(folder)])
-    return fingerprint_of(part for path in files_below(folder) for part in (path.relative_to(folder).as_posix(), hash_file(path)))
+    return fingerprint_of(
+        part for path in files_below(folder) for part in (path.relative_to(folder).as_posix(), hash_file(path))
+    )

@@ -62,7 +62,9 @@ class Page:
         """A few named values in large type, such as rows, AUC, latency."""
         self.blocks.append(Block("facts", title, facts))
 
-    def table(self, title: str, columns: list[str], rows: list[list[Cell]], note: str = "", folded: bool = False) -> None:
+    def table(
+        self, title: str, columns: list[str], rows: list[list[Cell]], note: str = "", folded: bool = False
+    ) -> None:
         """A table; numbers are aligned and rounded to four digits by the renderer."""
         self.blocks.append(Block("table", title, {"columns": columns, "rows": rows}, note, folded))
 
@@ -89,4 +91,6 @@ class Page:
     def load(cls, folder: Path) -> Page:
         """Read what `save` wrote."""
         raw = read_json(folder / PAGE)
-        return cls(raw["stage"], raw["title"], Outcome.load(folder / OUTCOME), [Block(**block) for block in raw["blocks"]])
+        return cls(
+            raw["stage"], raw["title"], Outcome.load(folder / OUTCOME), [Block(**block) for block in raw["blocks"]]
+        )

@@ -68,17 +68,23 @@ def unpack_code(archive: Path, folder: Path) -> None:
             for member in members:
                 _check_member(member, archive)
             if sum(member.file_size for member in members) > _MAX_BYTES:
-                raise ConfigError(f"holds more than {_MAX_BYTES >> 20} MiB", where=str(archive), remedy="keep data out of it")
+                raise ConfigError(
+                    f"holds more than {_MAX_BYTES >> 20} MiB", where=str(archive), remedy="keep data out of it"
+                )
             pack.extractall(folder)
     except (zipfile.BadZipFile, FileNotFoundError) as error:
-        raise ConfigError(f"is no code archive: {error}", where=str(archive), remedy="make it again with naru compile") from None
+        raise ConfigError(
+            f"is no code archive: {error}", where=str(archive), remedy="make it again with naru compile"
+        ) from None
 
 
 def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
     path = PurePosixPath(member.filename)
     is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
     if path.is_absolute() or ".." in path.parts or "\\" in member.filename or is_link:
-        raise ConfigError(f"holds {member.filename!r}, which leaves its folder", where=str(archive), remedy="refused; do not trust it")
+        raise ConfigError(
+            f"holds {member.filename!r}, which leaves its folder", where=str(archive), remedy="refused; do not trust it"
+        )
 
 
 def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
@@ -91,7 +97,9 @@ def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
         module = _import(folder, folder / file)
     function = getattr(module, name, None)
     if not callable(function):
-        raise UserCodeError(f"has no function {name}", where=file, remedy=f"define `def {name}(...)` at the top level of {file}")
+        raise UserCodeError(
+            f"has no function {name}", where=file, remedy=f"define `def {name}(...)` at the top level of {file}"
+        )
     return function  # type: ignore[no-any-return]
 
 
@@ -121,7 +129,8 @@ def own_frames(folder: Path, doing: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise UserCodeError(
-            f"{doing} failed: {type(error).__name__}: {_first_lines(error)}{_frames(folder, error)}", remedy="correct the code and run again"
+            f"{doing} failed: {type(error).__name__}: {_first_lines(error)}{_frames(folder, error)}",
+            remedy="correct the code and run again",
         ) from error
 
 
@@ -134,5 +143,11 @@ def _frames(folder: Path, error: Exception) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"\n    {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
     root = str(folder.resolve())
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if str(Path(frame.filename).resolve()).startswith(root)]
-    return "".join(f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own)
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if str(Path(frame.filename).resolve()).startswith(root)
+    ]
+    return "".join(
+        f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own
+    )

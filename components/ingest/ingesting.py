@@ -56,11 +56,17 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
 
 def _check_columns(project: Project, survey: Survey) -> None:
     known = list(survey.types)
-    named = {"data.exclude": project.data.exclude, "data.split.by": project.data.split.by, "gates.model.slices": project.gates.model.slices}
+    named = {
+        "data.exclude": project.data.exclude,
+        "data.split.by": project.data.split.by,
+        "gates.model.slices": project.gates.model.slices,
+    }
     for place, names in named.items():
         for name in names:
             if name not in known:
-                raise ConfigError(f"there is no column {name!r}; {suggest(name, known)}", where=place, remedy="correct project.yaml")
+                raise ConfigError(
+                    f"there is no column {name!r}; {suggest(name, known)}", where=place, remedy="correct project.yaml"
+                )
 
 
 @dataclass
@@ -76,7 +82,9 @@ class _Quarantine:
         self._file = self.path.open("w", encoding="utf-8")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def add(self, row: BadRow) -> None:
@@ -100,7 +108,9 @@ def _ingest_file(file: SpanFile, survey: Survey, project: Project, examples: Pat
     return SourceFile(file.name, file.span, rows, aside.by_file.get(file.name, 0), size, sha256)
 
 
-def _deal(batch: pa.RecordBatch, span: int, project: Project, examples: Path, writers: dict[str, pq.ParquetWriter]) -> None:
+def _deal(
+    batch: pa.RecordBatch, span: int, project: Project, examples: Path, writers: dict[str, pq.ParquetWriter]
+) -> None:
     numbers = assign_splits(batch, project.data.split)
     for number, split in enumerate(SPLITS):
         part = batch.filter(pa.array(numbers == number))
@@ -128,30 +138,42 @@ def _manifest(project: Project, survey: Survey, examples: Path, read: list[Sourc
     columns = {name: _TYPES[str(kind)] for name, kind in survey.types.items()}
     how = json.dumps([FORMAT, columns, project.label, project.data.split.model_dump()])
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
-    rows = {split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet"))) for split in SPLITS}
+    rows = {
+        split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
+        for split in SPLITS
+    }
     return Manifest(fingerprint, columns, rows, [file.span for file in read], read)
 
 
 def _judge_quarantine(project: Project, manifest: Manifest, aside: _Quarantine) -> None:
     kept = sum(manifest.rows.values())
     if not kept and not aside.rows:
-        raise DataError("has a header and no rows", where=manifest.files[0].path, remedy="nothing can be learned from it; check the export")
+        raise DataError(
+            "has a header and no rows",
+            where=manifest.files[0].path,
+            remedy="nothing can be learned from it; check the export",
+        )
     share = aside.rows / (kept + aside.rows)
     if share > project.data.quarantine_limit and aside.first is not None:
         first = aside.first
         told = f"{aside.rows} of {kept + aside.rows} rows cannot be read ({share:.2%}; allowed {project.data.quarantine_limit:.2%}); the first: {first.reason}"
         raise DataError(
-            told, where=f"{first.file}, line {first.line}", remedy="correct the rows, or allow a share of them with data.quarantine_limit"
+            told,
+            where=f"{first.file}, line {first.line}",
+            remedy="correct the rows, or allow a share of them with data.quarantine_limit",
         )
 
 
 def _outcome(manifest: Manifest, aside: _Quarantine) -> Outcome:
     rows = sum(manifest.rows.values())
     status = "warn" if aside.rows else "pass"
-    told = f"{aside.rows} rows set aside; the first: {aside.first.file}, line {aside.first.line}: {aside.first.reason}" if aside.first else ""
+    told = (
+        f"{aside.rows} rows set aside; the first: {aside.first.file}, line {aside.first.line}: {aside.first.reason}"
+        if aside.first
+        else ""
+    )
     checks = [Check("readable rows", status, float(aside.rows), 0.0, n=rows + aside.rows, reason=told)]
     spans = f"{len(manifest.files)} spans" if len(manifest.files) > 1 else "1 file"
     reason = f"{rows:,} rows, {len(manifest.columns)} columns, {spans}" + (f"; {told}" if told else "")
     counts = {f"rows_{split}": float(count) for split, count in manifest.rows.items()}
     return judge(checks, reason, {"rows": float(rows), **counts, "quarantined": float(aside.rows)})
-

@@ -64,12 +64,21 @@ def _clean(file: SpanFile, survey: Survey) -> Iterator[tuple[pa.RecordBatch, np.
         line += batch.num_rows
 
 
-def _mend(file: SpanFile, survey: Survey, reject: Callable[[BadRow], None]) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+def _mend(
+    file: SpanFile, survey: Survey, reject: Callable[[BadRow], None]
+) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
     ragged: list[int] = []
 
     def on_ragged(row: Any) -> None:
         ragged.append(row.number)
-        reject(BadRow(file.name, row.number, f"{row.actual_columns} fields where the header has {row.expected_columns}", row.text))
+        reject(
+            BadRow(
+                file.name,
+                row.number,
+                f"{row.actual_columns} fields where the header has {row.expected_columns}",
+                row.text,
+            )
+        )
 
     line = 2
     for batch in open_batches(file, dict.fromkeys(survey.types, pa.string()), on_ragged, list(survey.types)):
@@ -86,14 +95,20 @@ def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:
 
 
 def _parse(
-    batch: pa.RecordBatch, lines: np.ndarray, file: SpanFile, types: dict[str, pa.DataType], reject: Callable[[BadRow], None]
+    batch: pa.RecordBatch,
+    lines: np.ndarray,
+    file: SpanFile,
+    types: dict[str, pa.DataType],
+    reject: Callable[[BadRow], None],
 ) -> tuple[pa.RecordBatch, np.ndarray]:
     columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
     for text, (name, kind) in zip(batch.columns, types.items(), strict=True):
         values, wrong = _parse_column(text, kind)
         for row in np.flatnonzero(wrong & ~bad):
             whole = ",".join(value or "" for value in batch.slice(int(row), 1).to_pylist()[0].values())
-            reject(BadRow(file.name, int(lines[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole))
+            reject(
+                BadRow(file.name, int(lines[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole)
+            )
         bad |= wrong
         columns.append(values)
     kept = pa.RecordBatch.from_arrays(columns, names=list(types)).filter(pa.array(~bad))
@@ -159,6 +174,8 @@ def _without_missing_label(
         return batch
     missing = np.asarray(labels.is_null())
     for row in np.flatnonzero(missing):
-        text = ",".join("" if value is None else str(value) for value in batch.slice(int(row), 1).to_pylist()[0].values())
+        text = ",".join(
+            "" if value is None else str(value) for value in batch.slice(int(row), 1).to_pylist()[0].values()
+        )
         reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text))
     return batch.filter(pa.array(~missing))

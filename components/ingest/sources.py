@@ -54,11 +54,17 @@ def find_files(source: str, spans: str) -> list[SpanFile]:
                 remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
             )
         if not filesystem.isfile(path):
-            raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
+            raise DataError(
+                "there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml"
+            )
         return [SpanFile(1, path, filesystem)]
     there = _list_spans(filesystem, path)
     if not there:
-        raise DataError("no file fits", where=source, remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source")
+        raise DataError(
+            "no file fits",
+            where=source,
+            remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source",
+        )
     return [SpanFile(span, there[span], filesystem) for span in select_spans(spans, sorted(there))]
 
 
@@ -93,7 +99,9 @@ def select_spans(wanted: str, there: list[int]) -> list[int]:
         chosen.update(range(first, last + 1))
     if missing := sorted(chosen - set(there)):
         raise DataError(
-            f"there is no span {_ranges(missing)}", where="data.spans", remedy=f"there are spans {_ranges(there)}: name some of them"
+            f"there is no span {_ranges(missing)}",
+            where="data.spans",
+            remedy=f"there are spans {_ranges(there)}: name some of them",
         )
     return sorted(chosen)
 
@@ -109,7 +117,9 @@ def _open(source: str) -> tuple[Any, str]:
 def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
     folder, _, name = path.rpartition("/")
     if SPAN in folder:
-        raise ConfigError(f"has {SPAN} in a folder's name", where="data.source", remedy=f"put {SPAN} into the file's name only")
+        raise ConfigError(
+            f"has {SPAN} in a folder's name", where="data.source", remedy=f"put {SPAN} into the file's name only"
+        )
     before, _, after = name.partition(SPAN)
     pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     try:
@@ -124,7 +134,9 @@ def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
         if match is None:
             continue
         if int(match[1]) in found:
-            raise DataError(f"two files are span {int(match[1])}: {found[int(match[1])]} and {entry}", where="data.source")
+            raise DataError(
+                f"two files are span {int(match[1])}: {found[int(match[1])]} and {entry}", where="data.source"
+            )
         found[int(match[1])] = entry
     return found
 

@@ -57,7 +57,9 @@ def survey_files(files: list[SpanFile], label: str) -> Survey:
         types = {name: found[name] for name in (types or names)}
         if fits:
             clean.add(file.name)
-    return Survey({name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}, frozenset(clean))
+    return Survey(
+        {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}, frozenset(clean)
+    )
 
 
 def read_header(file: SpanFile) -> list[str]:
@@ -69,7 +71,9 @@ def read_header(file: SpanFile) -> list[str]:
     with file.filesystem.open(file.path, "rb") as stream:
         first = stream.read(_HEADER_BYTES)
     if not first.strip():
-        raise DataError("is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again")
+        raise DataError(
+            "is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again"
+        )
     if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError("is UTF-16", where=file.name, remedy="save it as UTF-8")
     header = first.split(b"\n", 1)[0] + b"\n"
@@ -112,30 +116,52 @@ def unreadable(file: SpanFile, error: Exception) -> DataError:
     """Translate what Arrow says of a file that is no CSV of ours."""
     text = str(error)
     if "UTF8" in text or "UTF-8" in text:
-        return DataError("is not UTF-8", where=file.name, remedy="save it as UTF-8, as in: iconv -f ISO-8859-1 -t UTF-8")
+        return DataError(
+            "is not UTF-8", where=file.name, remedy="save it as UTF-8, as in: iconv -f ISO-8859-1 -t UTF-8"
+        )
     if "Empty CSV file" in text:
-        return DataError("is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again")
-    return DataError(f"is not a CSV that can be read: {text.splitlines()[0]}", where=file.name, remedy="correct the file")
+        return DataError(
+            "is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again"
+        )
+    return DataError(
+        f"is not a CSV that can be read: {text.splitlines()[0]}", where=file.name, remedy="correct the file"
+    )
 
 
 def _check_header(file: SpanFile, names: list[str], expected: list[str], label: str) -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise DataError(f"column {twice[0]!r} stands twice in the header", where=file.name, remedy="name each column once")
+        raise DataError(
+            f"column {twice[0]!r} stands twice in the header", where=file.name, remedy="name each column once"
+        )
     if "" in names:
         place = names.index("") + 1
-        raise DataError(f"column {place} has no name", where=file.name, remedy="name it in the header; from pandas: to_csv(index=False)")
+        raise DataError(
+            f"column {place} has no name",
+            where=file.name,
+            remedy="name it in the header; from pandas: to_csv(index=False)",
+        )
     if label not in names:
-        raise DataError(f"has no label column {label!r}; {suggest(label, names)}", where=file.name, remedy="correct `label` in project.yaml")
+        raise DataError(
+            f"has no label column {label!r}; {suggest(label, names)}",
+            where=file.name,
+            remedy="correct `label` in project.yaml",
+        )
     if expected and set(names) != set(expected):
         lacking, new = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
-        told = " and ".join(part for part in (lacking and f"lacks {listed(lacking)}", new and f"has {listed(new)} more") if part)
+        told = " and ".join(
+            part for part in (lacking and f"lacks {listed(lacking)}", new and f"has {listed(new)} more") if part
+        )
         raise DataError(
-            f"{told}, compared with the spans before", where=file.name, remedy="bring the files to the same columns, or name other spans"
+            f"{told}, compared with the spans before",
+            where=file.name,
+            remedy="bring the files to the same columns, or name other spans",
         )
 
 
-def _survey_file(file: SpanFile, names: list[str], known: dict[str, pa.DataType]) -> tuple[dict[str, pa.DataType], bool]:
+def _survey_file(
+    file: SpanFile, names: list[str], known: dict[str, pa.DataType]
+) -> tuple[dict[str, pa.DataType], bool]:
     """Types that hold for this file and those before, and whether all of its rows fit them."""
     types = {name: kind for name, kind in known.items() if not pa.types.is_null(kind)}
     broken: dict[str, pa.DataType] = {}

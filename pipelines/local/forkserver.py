@@ -142,7 +142,10 @@ class _Server:
             connection = self._children.pop(child, None)
             if connection is None:
                 continue
-            _answer(connection, {"status": status, "max_rss_kib": usage.ru_maxrss, "cpu_seconds": usage.ru_utime + usage.ru_stime})
+            _answer(
+                connection,
+                {"status": status, "max_rss_kib": usage.ru_maxrss, "cpu_seconds": usage.ru_utime + usage.ru_stime},
+            )
             with contextlib.suppress(KeyError):  # it hung up first
                 self._selector.unregister(connection)
             connection.close()

@@ -64,7 +64,13 @@ class Progress:
         line.add_column(no_wrap=True, overflow="ellipsis")
         first: RenderableType = self._spinner if state.state == "running" else Text(mark, style=style)
         seconds = f"{state.seconds:.1f} s" if state.state != "waiting" else ""
-        line.add_row(first, Text(state.stage, style="bold" if state.state == "running" else ""), seconds, Text(word, style=style), _doing(state))
+        line.add_row(
+            first,
+            Text(state.stage, style="bold" if state.state == "running" else ""),
+            seconds,
+            Text(word, style=style),
+            _doing(state),
+        )
         return line
 
 
@@ -79,13 +85,21 @@ def print_record(console: Console, record: RunRecord) -> None:
     console.print(_stage_table(record))
     if record.metrics:
         console.print(_metric_line(record.metrics))
-    style = {"succeeded": "green" if record.deployed else "yellow", "failed": "red", "interrupted": "yellow"}[record.status]
+    style = {"succeeded": "green" if record.deployed else "yellow", "failed": "red", "interrupted": "yellow"}[
+        record.status
+    ]
     version = f" as version {record.model_version}" if record.model_version and record.deployed else ""
-    head = {True: f"Deployed{version}.", False: {"succeeded": "Nothing deployed.", "failed": "Failed.", "interrupted": "Interrupted."}[record.status]}
+    head = {
+        True: f"Deployed{version}.",
+        False: {"succeeded": "Nothing deployed.", "failed": "Failed.", "interrupted": "Interrupted."}[record.status],
+    }
     console.print(Text(head[record.deployed] + " ", style=f"bold {style}") + Text(_why(record)))
     if record.error and record.error["remedy"]:
         console.print(Text(f"  -> {record.error['remedy']}"))
-    for name, value in (("report", record.paths.get("report")), ("log", record.paths.get("log") if record.error else "")):
+    for name, value in (
+        ("report", record.paths.get("report")),
+        ("log", record.paths.get("log") if record.error else ""),
+    ):
         if value:
             console.print(Text(f"{name:<7}") + Text(_short(value), style="cyan"), soft_wrap=True)
     if record.deployed:
@@ -114,7 +128,14 @@ def _stage_table(record: RunRecord) -> Table:
         verdict = Text(f"{mark} {state.verdict or state.state}", style=style)
         numbers = [f"{value:.1f}" for value in (state.seconds, state.import_seconds, state.work_seconds)]
         table.add_row(state.stage, *numbers, verdict, state.reason)
-    table.add_row(Text("naru, kfp", style="dim"), f"{record.other_seconds:.1f}", "", "", "", Text("the command's own imports and the hand-overs", style="dim"))
+    table.add_row(
+        Text("naru, kfp", style="dim"),
+        f"{record.other_seconds:.1f}",
+        "",
+        "",
+        "",
+        Text("the command's own imports and the hand-overs", style="dim"),
+    )
     imports = sum(state.import_seconds for state in record.stages)
     work = sum(state.work_seconds for state in record.stages)
     table.add_row("total", f"{record.seconds:.1f}", f"{imports:.1f}", f"{work:.1f}", "", "", style="bold")

@@ -96,7 +96,12 @@ def _run_graph(arguments: dict[str, Any], run: Path, interpreter: Path) -> None:
 def _environment(workspace: Workspace) -> Iterator[None]:
     """What every stage's process inherits."""
     before = dict(os.environ)
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONHASHSEED": "0", "GIT_PYTHON_REFRESH": "quiet"}
+    quiet = {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "PYTHONHASHSEED": "0",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
     path = os.pathsep.join(part for part in (str(_REPOSITORY), os.environ.get("PYTHONPATH", "")) if part)
     os.environ.update({**quiet, **workspace.environment(), "PYTHONPATH": path})
     try:
@@ -109,7 +114,11 @@ def _environment(workspace: Workspace) -> Iterator[None]:
 @contextlib.contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Everything that stages and kfp print goes to the run's log."""
-    with path.open("a", encoding="utf-8", buffering=1) as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+    with (
+        path.open("a", encoding="utf-8", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
         yield
 
 
@@ -123,7 +132,10 @@ def _stand_in(run: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="naru-") as folder:
         stand_in = Path(folder) / "interpreter"
         client = Path(launcher.__file__)
-        stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{client}" "{stand_in}" "{sys.executable}" "$@"\n', encoding="utf-8")
+        stand_in.write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" -IS "{client}" "{stand_in}" "{sys.executable}" "$@"\n',
+            encoding="utf-8",
+        )
         stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
         with _fork_server(Path(folder) / "socket", run):
             yield stand_in
@@ -137,7 +149,9 @@ def _fork_server(path: Path, run: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "pipelines.local.forkserver", str(path)]
     environment = {**os.environ, launcher.SOCKET: ""}
     with (run / LOG).open("a", encoding="utf-8") as log:
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True)
+        server = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
     os.environ[launcher.SOCKET] = str(path)
     try:
         yield
@@ -149,4 +163,3 @@ def _fork_server(path: Path, run: Path) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-

@@ -37,7 +37,9 @@ def run_and_tell(path: Path, overrides: dict[str, Any], *, as_json: bool, starte
     console = Console(file=sys.__stderr__ if as_json else sys.__stdout__, highlight=False)
     error: NaruError | None = None
     interrupted = False
-    with Progress(console, folder, f"naru run {path}  {project.name}, {project.task.replace('_', ' ')}, label {project.label!r}"):
+    with Progress(
+        console, folder, f"naru run {path}  {project.name}, {project.task.replace('_', ' ')}, label {project.label!r}"
+    ):
         try:
             run_training(workspace, project, folder)
         except NaruError as problem:

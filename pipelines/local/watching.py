@@ -66,7 +66,9 @@ def read_state(task: Path, stage: str) -> StageState:
     if "ended" not in launch:
         return StageState(stage, "running", seconds, waited)
     if launch["exit_code"]:
-        return StageState(stage, "failed", seconds, waited, verdict="failed", reason=_failure(task, stage, launch).message)
+        return StageState(
+            stage, "failed", seconds, waited, verdict="failed", reason=_failure(task, stage, launch).message
+        )
     told, outputs = _outputs(task)
     return StageState(
         stage,
@@ -113,7 +115,14 @@ def _failure(task: Path, stage: str, launch: dict[str, Any]) -> StageFailedError
         code = launch["exit_code"]
         killed = f"was killed by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
         remedy = "out of memory? see the run's log, then run again" if code == 137 else "see the run's log"
-        told = {"stage": stage, "kind": "internal", "exit_code": 1, "message": f"the stage {killed}", "where": stage, "remedy": remedy}
+        told = {
+            "stage": stage,
+            "kind": "internal",
+            "exit_code": 1,
+            "message": f"the stage {killed}",
+            "where": stage,
+            "remedy": remedy,
+        }
     return StageFailedError(told)
 
 

@@ -1,9 +1,9 @@
 """Where a project keeps its things on a laptop: one hidden folder beside the project file, or where the environment says.
 
-    .naru/
-        store/      the object store: models, statistics, deployments, code (NARU_STORE)
-        mlflow.db   tracking and registry (MLFLOW_TRACKING_URI)
-        runs/RUN/   what a run left: its artifacts, log, record and report
+.naru/
+    store/      the object store: models, statistics, deployments, code (NARU_STORE)
+    mlflow.db   tracking and registry (MLFLOW_TRACKING_URI)
+    runs/RUN/   what a run left: its artifacts, log, record and report
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Workspace:
             folder.mkdir(parents=True)
         except OSError as error:
             raise ConfigError(
-                f"cannot be written to: {error.strerror}", where=str(self.home), remedy="correct its permissions, or copy the project elsewhere"
+                f"cannot be written to: {error.strerror}",
+                where=str(self.home),
+                remedy="correct its permissions, or copy the project elsewhere",
             ) from None
         return folder
 

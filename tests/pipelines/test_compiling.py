@@ -37,7 +37,9 @@ def _without_versions(text: str) -> str:
 
 
 def test_the_spec_is_the_one_that_was_reviewed(compiled: Path) -> None:
-    assert _without_versions(compiled.read_text()) == _without_versions(GOLDEN.read_text()), "run `make golden` and read the diff"
+    assert _without_versions(compiled.read_text()) == _without_versions(GOLDEN.read_text()), (
+        "run `make golden` and read the diff"
+    )
 
 
 def test_the_spec_is_small(compiled: Path) -> None:
@@ -55,8 +57,16 @@ def test_parameters_have_the_projects_values_as_defaults(compiled: Path) -> None
 def test_two_compilations_are_the_same_byte_for_byte(tmp_path: Path) -> None:
     written = []
     for name in ("one", "two"):
-        command = [sys.executable, "-m", "pipelines", "compile", str(ROOT / "examples" / "flights"), "--output", str(tmp_path / name)]
-        environment = {**os.environ, "NARU_STORE": "s3://naru", "PYTHONHASHSEED": name[0] == "o" and "1" or "2"}
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines",
+            "compile",
+            str(ROOT / "examples" / "flights"),
+            "--output",
+            str(tmp_path / name),
+        ]
+        environment = {**os.environ, "NARU_STORE": "s3://naru", "PYTHONHASHSEED": (name[0] == "o" and "1") or "2"}
         subprocess.run(command, check=True, cwd=ROOT, env=environment, capture_output=True)
         written.append([(path.name, path.read_bytes()) for path in sorted((tmp_path / name).iterdir())])
     assert written[0] == written[1]

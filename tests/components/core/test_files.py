@@ -6,7 +6,9 @@ import pytest
 from components._core.files import fingerprint_folder, fingerprint_of, write_bytes, write_json
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "file"
     write_bytes(target, b"old")
 

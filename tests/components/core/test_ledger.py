@@ -5,7 +5,9 @@ from components._core.ledger import Deployment, append_deployment, current_champ
 
 
 def deployment(version: str) -> Deployment:
-    return Deployment(version, f"models/{version}", "s", "x", {"auc": 0.9}, "f", "r", "2013-01-01T00:00:00Z", "test", "because")
+    return Deployment(
+        version, f"models/{version}", "s", "x", {"auc": 0.9}, "f", "r", "2013-01-01T00:00:00Z", "test", "because"
+    )
 
 
 def test_there_is_no_champion_before_the_first_deployment(tmp_path: Path) -> None:
@@ -23,7 +25,8 @@ def test_the_last_deployment_is_the_champion(tmp_path: Path) -> None:
 
 def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     threads = [
-        threading.Thread(target=append_deployment, args=(str(tmp_path), "p", deployment(str(number)))) for number in range(16)
+        threading.Thread(target=append_deployment, args=(str(tmp_path), "p", deployment(str(number))))
+        for number in range(16)
     ]
     for thread in threads:
         thread.start()

@@ -87,7 +87,13 @@ def test_run_parameters_override_the_project(output: Artifact) -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "verdict"),
-    [(["pass"], "ok"), (["pass", "warn"], "warn"), (["no_baseline"], "warn"), (["warn", "fail"], "blocked"), (["skipped"], "ok")],
+    [
+        (["pass"], "ok"),
+        (["pass", "warn"], "warn"),
+        (["no_baseline"], "warn"),
+        (["warn", "fail"], "blocked"),
+        (["skipped"], "ok"),
+    ],
 )
 def test_the_worst_check_decides(statuses: list[Any], verdict: str) -> None:
     assert judge([Check(f"c{i}", status) for i, status in enumerate(statuses)]).verdict == verdict

@@ -13,8 +13,12 @@ PROJECT = parse_project({"name": "p", "task": "regression", "label": "y", "data"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "preprocessing.py").write_text("from extra import ONE\n\ndef preprocessing_fn(inputs):\n    return ONE\n")
-    (tmp_path / "code" / "model.py").write_text("def build_model(inputs, transform, hyperparameters):\n    return 1 / 0\n")
+    (tmp_path / "code" / "preprocessing.py").write_text(
+        "from extra import ONE\n\ndef preprocessing_fn(inputs):\n    return ONE\n"
+    )
+    (tmp_path / "code" / "model.py").write_text(
+        "def build_model(inputs, transform, hyperparameters):\n    return 1 / 0\n"
+    )
     (tmp_path / "code" / "extra.py").write_text("ONE = 1\n")
     return tmp_path / "code"
 

@@ -69,7 +69,9 @@ def test_whole_numbers_become_real_ones_when_a_later_span_has_such(tmp_path: Pat
 def test_a_column_that_turns_to_text_in_a_later_span_is_told_with_its_line(tmp_path: Path) -> None:
     write(tmp_path / "s-1.csv", "x,y\n1,0\n2,1\n")
     write(tmp_path / "s-2.csv", "x,y\n3,0\noops,1\n")
-    with pytest.raises(DataError, match=r"s-2\.csv, line 3: 1 of 4 rows cannot be read .* column 'x': 'oops' is not a whole number"):
+    with pytest.raises(
+        DataError, match=r"s-2\.csv, line 3: 1 of 4 rows cannot be read .* column 'x': 'oops' is not a whole number"
+    ):
         ingest(tmp_path, tmp_path / "s-{span}.csv")
 
 

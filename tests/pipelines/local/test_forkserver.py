@@ -50,7 +50,9 @@ def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     client = [sys.executable, "-IS", launcher.__file__, str(folder / "interpreter"), sys.executable]
     environment = {**os.environ, launcher.SOCKET: str(folder / "socket"), "VARIABLE": "x y"}
     command = [*client, "-m", "told", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, object]]:
