@@ -26,6 +26,7 @@ RESAMPLES = 1_000
 BLOCKS = 1_000
 LEVEL = 0.95
 _BINS = 512
+_FEWEST_BINS = 16
 _MOST_CELLS = 8_000_000
 
 
@@ -42,11 +43,8 @@ def intervals(task: Task, labels: Array, scores: Array, seed: int, blocks: int =
     Returns:
         (low, high) by metric name; NaN where no resample defines the metric.
     """
-    drawn = resampled(task, labels, scores, seed, blocks)
-    exact = metrics.measure(task, labels, scores)
-    whole = _block_metrics(task, labels, scores, np.zeros(len(labels), dtype=np.int64), 1)
-    # binned scores shift AUC a little: the spread is kept, the centre is the exact value's
-    return {name: _interval(values + (exact[name] - float(whole[name][0]))) for name, values in drawn.items()}
+    drawn = _resample(task, labels, scores, seed, blocks)
+    return {name: _interval(values) for name, values in drawn.items()}
 
 
 def paired_interval(task: Task, name: str, labels: Array, ours: Array, theirs: Array, seed: int) -> Interval:
@@ -60,39 +58,30 @@ def paired_interval(task: Task, name: str, labels: Array, ours: Array, theirs: A
         theirs: Scores of the other.
         seed: Equal seeds give equal intervals.
     """
-    blocks = _deal(len(labels), BLOCKS, seed)
-    gains, centres = [], []
-    for scores in (ours, theirs):
-        gains.append(_draw(task, labels, scores, blocks, BLOCKS, seed)[name])
-        whole = _block_metrics(task, labels, scores, np.zeros(len(labels), dtype=np.int64), 1)
-        centres.append(metrics.measure(task, labels, scores)[name] - float(whole[name][0]))
-    sign = -1.0 if name in metrics.LOWER_IS_BETTER else 1.0
-    return _interval(sign * ((gains[0] + centres[0]) - (gains[1] + centres[1])))
+    first, second = (_resample(task, labels, scores, seed, BLOCKS)[name] for scores in (ours, theirs))
+    return _interval(second - first if name in metrics.LOWER_IS_BETTER else first - second)
 
 
-def resampled(task: Task, labels: Array, scores: Array, seed: int, blocks: int = BLOCKS) -> dict[str, Numbers]:
+def _resample(task: Task, labels: Array, scores: Array, seed: int, blocks: int) -> dict[str, Numbers]:
     """Every metric on every resample, shape [RESAMPLES]."""
-    return _draw(task, labels, scores, _deal(len(labels), blocks, seed), blocks, seed)
+    count = min(blocks, len(labels))
+    sums = _block_sums(task, labels, scores, _deal(len(labels), count, seed), count)
+    drawn = metrics.from_sums(task, _with_areas(task, {name: _drawn(values, seed) for name, values in sums.items()}))
+    whole = metrics.from_sums(task, _with_areas(task, {name: values.sum(axis=0) for name, values in sums.items()}))
+    exact = metrics.measure(task, labels, scores)
+    # binned scores shift AUC a little: the spread is kept, the centre becomes the exact value's
+    return {name: values + (exact[name] - float(whole[name])) for name, values in drawn.items()}
 
 
-def _draw(task: Task, labels: Array, scores: Array, dealt: Array, most: int, seed: int) -> dict[str, Numbers]:
-    count = min(most, len(labels))
-    sums = _block_sums(task, labels, scores, dealt, count)
-    weights = _weights(count, seed)
-    drawn = {
-        name: (weights @ values.reshape(count, -1).astype(np.float32)).reshape(-1, *values.shape[1:]).astype(np.float64)
-        for name, values in sums.items()
-    }
-    return metrics.from_sums(task, _with_areas(task, drawn))
-
-
-def _block_metrics(task: Task, labels: Array, scores: Array, dealt: Array, count: int) -> dict[str, Numbers]:
-    return metrics.from_sums(task, _with_areas(task, _block_sums(task, labels, scores, dealt, count)))
+def _drawn(values: Numbers, seed: int) -> Numbers:
+    """Sums over each resample, shape [RESAMPLES, ...], from sums over each block."""
+    flat = values.reshape(len(values), -1).astype(np.float32)
+    return (_weights(len(values), seed) @ flat).reshape(-1, *values.shape[1:]).astype(np.float64)
 
 
 def _deal(rows: int, blocks: int, seed: int) -> Array:
     """The block of each row: as even as can be, in random order."""
-    return np.random.default_rng([seed, rows]).permutation(rows) % min(blocks, rows)
+    return np.random.default_rng([seed, rows]).permutation(rows) % blocks
 
 
 @lru_cache(maxsize=8)
@@ -104,18 +93,12 @@ def _weights(blocks: int, seed: int) -> NDArray[np.float32]:
 
 
 def _block_sums(task: Task, labels: Array, scores: Array, dealt: Array, count: int) -> dict[str, Numbers]:
-    sums = {name: _added(values, dealt, count) for name, values in metrics.row_sums(task, labels, scores).items()}
+    sums = metrics.sums(task, labels, scores, dealt, count)
     if task == "binary_classification":
-        return {**sums, **_ranked(labels, scores, dealt, count, min(_BINS, max(count, 16)))}
+        return {**sums, **_ranked(labels, scores, dealt, count, min(_BINS, max(count, _FEWEST_BINS)))}
     if task == "multiclass_classification":
-        return {**sums, **_by_class(labels, scores, dealt, count)}
+        return {**sums, **_ranked_by_class(labels, scores, dealt, count)}
     return sums
-
-
-def _added(values: Numbers, dealt: Array, count: int) -> Numbers:
-    if values.ndim == 1:
-        return np.bincount(dealt, weights=values, minlength=count).astype(np.float64)
-    return np.stack([_added(values[:, place], dealt, count) for place in range(values.shape[1])], axis=1)
 
 
 def _ranked(truth: Array, scores: Array, dealt: Array, count: int, bins: int) -> dict[str, Numbers]:
@@ -127,16 +110,14 @@ def _ranked(truth: Array, scores: Array, dealt: Array, count: int, bins: int) ->
     return {"positive": positive, "negative": np.bincount(cells, minlength=size).reshape(count, -1) - positive}
 
 
-def _by_class(labels: Array, scores: Array, dealt: Array, count: int) -> dict[str, Numbers]:
+def _ranked_by_class(labels: Array, scores: Array, dealt: Array, count: int) -> dict[str, Numbers]:
     classes = scores.shape[1]
-    cells = (dealt * classes + labels) * classes + scores.argmax(axis=1)
-    confusion = np.bincount(cells, minlength=count * classes**2).reshape(count, classes, classes).astype(np.float64)
-    bins = max(16, min(_BINS, _MOST_CELLS // (count * classes * 2)))
+    bins = max(_FEWEST_BINS, min(_BINS, _MOST_CELLS // (count * classes * 2)))
     ranked = {}
     for index in range(classes):
         found = _ranked((labels == index).astype(np.int64), scores[:, index], dealt, count, bins)
         ranked.update({f"{name}_{index}": values for name, values in found.items()})
-    return {"confusion": confusion, **ranked}
+    return ranked
 
 
 def _with_areas(task: Task, sums: dict[str, Numbers]) -> dict[str, Numbers]:

@@ -76,7 +76,7 @@ def against_champion(evidence: Evidence) -> Check:
         )
     theirs, least = evidence.champion_metrics[name], evidence.project.gates.model.min_gain
     gained = metrics.gain(name, ours, theirs)
-    told = f"{name} {_n(ours)} against {_n(theirs)}"
+    told = _against(name, ours, theirs)
     low, high = evidence.gain_interval
     spans = f"gain {gained:+.2g}, 95 % of {low:+.2g} to {high:+.2g}"
     if not gained > least:
@@ -112,6 +112,19 @@ def _summary(evidence: Evidence) -> str:
     return f"{told}; {evidence.champion.name} has {_n(evidence.champion_metrics[name])}"
 
 
-def _n(value: float) -> str:
+def _against(name: str, ours: float, theirs: float) -> str:
+    """Two values with as many digits as it takes to tell them apart."""
+    pairs = [(_n(ours, digits), _n(theirs, digits)) for digits in (4, 6, 8)]
+    first, second = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+    return f"{name} {first} against {second}"
+
+
+def _n(value: float, digits: int = 4) -> str:
     """A number as a person compares it: four decimals, or five digits when it is large."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    return (
+        f"{value:.{digits}f}"
+        if abs(value) < 10
+        else f"{value:,.{digits + 1}g}"
+        if abs(value) < 1e5
+        else f"{value:,.0f}"
+    )

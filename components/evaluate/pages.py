@@ -219,8 +219,8 @@ def _slice_row(part: Slice) -> list[Cell]:
 
 
 def _digits(value: float) -> Cell:
-    """A number for a page: six digits, since the last ones depend on the machine; None when it is undefined."""
-    return float(f"{value:.6g}") if not math.isnan(value) else None
+    """A number for a page: four digits, which is more than intervals warrant; None when it is undefined."""
+    return float(f"{value:.4g}") if not math.isnan(value) else None
 
 
 def _title(name: str) -> str:

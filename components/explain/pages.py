@@ -119,4 +119,4 @@ def _value(value: object) -> Cell:
 
 
 def _digits(value: float) -> float:
-    return float(f"{value:.6g}")
+    return float(f"{value:.4g}")

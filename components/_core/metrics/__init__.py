@@ -70,35 +70,35 @@ def measure(task: Task, labels: Array, scores: Array) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def row_sums(task: Task, labels: Array, scores: Array) -> dict[str, Numbers]:
-    """What each row adds to the sums behind the metrics; see the module of the task."""
+def sums(task: Task, labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """The sums behind the metrics by block of rows; see the module of the task."""
     match task:
         case "binary_classification":
-            return binary.row_sums(labels, scores)
+            return binary.sums(labels, scores, blocks, count)
         case "multiclass_classification":
-            return multiclass.row_sums(labels, scores)
+            return multiclass.sums(labels, scores, blocks, count)
         case _:
-            return regression.row_sums(labels, scores)
+            return regression.sums(labels, scores, blocks, count)
 
 
-def from_sums(task: Task, sums: dict[str, Numbers]) -> dict[str, Numbers]:
+def from_sums(task: Task, added: dict[str, Numbers]) -> dict[str, Numbers]:
     """The metrics from sums with any leading shape; see the module of the task."""
     match task:
         case "binary_classification":
-            return binary.from_sums(sums)
+            return binary.from_sums(added)
         case "multiclass_classification":
-            return multiclass.from_sums(sums)
+            return multiclass.from_sums(added)
         case _:
-            return regression.from_sums(sums)
+            return regression.from_sums(added)
 
 
 def _all_rows(task: Task, labels: Array, scores: Array) -> dict[str, Numbers]:
-    sums = {name: np.asarray(values.sum(axis=0)) for name, values in row_sums(task, labels, scores).items()}
+    one = np.zeros(len(labels), dtype=np.int64)
+    added = {name: values[0] for name, values in sums(task, labels, scores, one, 1).items()}
     if task == "binary_classification":
         counted = ranking.tally(labels, scores)
-        return {**sums, "positive": counted.positive, "negative": counted.negative}
+        return {**added, "positive": counted.positive, "negative": counted.negative}
     if task == "multiclass_classification":
         by_class = [ranking.auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]
-        cells = np.asarray(multiclass.confusion(labels, scores), dtype=np.float64)
-        return {**sums, "confusion": cells, "auc_by_class": np.asarray(by_class)}
-    return sums
+        return {**added, "auc_by_class": np.asarray(by_class)}
+    return added

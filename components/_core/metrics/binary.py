@@ -31,28 +31,42 @@ NAMES = (
 )
 
 
-def row_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
-    """What each row adds to the sums that `from_sums` wants, but for the counts by score.
+def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """What `from_sums` wants, by block of rows, but for the rows by score.
 
     Args:
         labels: 0 or 1, shape [rows].
         scores: Probability of the positive class, shape [rows].
+        blocks: The block of each row, below `count`.
+        count: How many blocks there are.
 
     Returns:
-        Vectors of shape [rows] by name; `bin_*` have shape [rows, CALIBRATION_BINS].
+        Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS].
     """
     truth, score = labels.astype(np.float64), np.asarray(scores, dtype=np.float64)
     called = (score >= 0.5).astype(np.float64)
     clipped = np.clip(score, _CLOSEST, 1 - _CLOSEST)
-    return {
+    by_row = {
         "tp": called * truth,
         "fp": called * (1 - truth),
         "fn": (1 - called) * truth,
         "tn": (1 - called) * (1 - truth),
-        "surprise": -(truth * np.log(clipped) + (1 - truth) * np.log1p(-clipped)),
+        "surprise": -np.log(np.where(truth == 1, clipped, 1 - clipped)),
         "squared": (score - truth) ** 2,
-        "bin_gap": np.eye(CALIBRATION_BINS)[calibration_bin(score)] * (truth - score)[:, None],
     }
+    added = {name: add_up(values, blocks, count) for name, values in by_row.items()}
+    return {**added, "bin_gap": bin_gaps(score, truth - score, blocks, count)}
+
+
+def add_up(values: Numbers, blocks: Array, count: int) -> Numbers:
+    """The sum of a value over each block, shape [blocks]."""
+    return np.bincount(blocks, weights=values, minlength=count).astype(np.float64)
+
+
+def bin_gaps(scores: Numbers, gaps: Numbers, blocks: Array, count: int) -> Numbers:
+    """The sum of a gap over each block and calibration bin of the scores, shape [blocks, CALIBRATION_BINS]."""
+    cells = blocks * CALIBRATION_BINS + calibration_bin(scores)
+    return add_up(gaps, cells, count * CALIBRATION_BINS).reshape(count, CALIBRATION_BINS)
 
 
 def calibration_bin(scores: Numbers) -> NDArray[np.int64]:
@@ -64,7 +78,7 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
     """All metrics from sums with any leading shape.
 
     Args:
-        sums: What `row_sums` gives, summed over rows, with `positive` and `negative`: rows by ascending score.
+        sums: What `sums` gives, over any rows, with `positive` and `negative`: rows by ascending score.
 
     Returns:
         Metric by name, each of the leading shape.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._core.metrics.binary import CALIBRATION_BINS, calibration_bin, ratio
+from components._core.metrics.binary import add_up, bin_gaps, ratio
 from components._core.metrics.ranking import Array, Numbers
 
 _CLOSEST = float(np.finfo(np.float32).eps)
@@ -28,22 +28,28 @@ NAMES = (
 )
 
 
-def row_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
-    """What each row adds to the sums that `from_sums` wants, but for the AUC and the confusion counts.
+def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """What `from_sums` wants, by block of rows, but for the AUC.
 
     Args:
         labels: Class index, shape [rows].
         scores: Probabilities, shape [rows, classes].
+        blocks: The block of each row, below `count`.
+        count: How many blocks there are.
 
     Returns:
-        Vectors of shape [rows] by name; `bin_gap` has shape [rows, CALIBRATION_BINS].
+        Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS] and `confusion` [blocks, classes,
+        classes].
     """
+    classes, called = scores.shape[1], scores.argmax(axis=1)
     own = np.clip(scores[np.arange(len(labels)), labels].astype(np.float64), _CLOSEST, 1.0)
     sure = scores.max(axis=1).astype(np.float64)
-    right = (scores.argmax(axis=1) == labels).astype(np.float64)
+    cells = (blocks * classes + labels) * classes + called
+    counted = np.bincount(cells, minlength=count * classes * classes).astype(np.float64)
     return {
-        "surprise": -np.log(own),
-        "bin_gap": np.eye(CALIBRATION_BINS)[calibration_bin(sure)] * (right - sure)[:, None],
+        "surprise": add_up(-np.log(own), blocks, count),
+        "bin_gap": bin_gaps(sure, (called == labels) - sure, blocks, count),
+        "confusion": counted.reshape(count, classes, classes),
     }
 
 
@@ -51,8 +57,7 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
     """All metrics from sums with any leading shape.
 
     Args:
-        sums: What `row_sums` gives, summed over rows, with `confusion` (actual down, predicted across: [..., classes,
-            classes]) and `auc_by_class` ([..., classes]).
+        sums: What `sums` gives, over any rows, with `auc_by_class` ([..., classes]).
 
     Returns:
         Metric by name, each of the leading shape.

@@ -7,30 +7,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._core.metrics.binary import ratio
+from components._core.metrics.binary import add_up, ratio
 from components._core.metrics.ranking import Array, Numbers
 
 NAMES = ("rmse", "mae", "mse", "r2")
 
 
-def row_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
-    """What each row adds to the sums that `from_sums` wants.
+def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """What `from_sums` wants, by block of rows.
 
     Args:
         labels: The target, shape [rows], in its own unit.
         scores: The prediction, shape [rows], in the target's unit.
+        blocks: The block of each row, below `count`.
+        count: How many blocks there are.
+
+    Returns:
+        Sums of shape [blocks] by name.
     """
     truth = labels.astype(np.float64)
     error = np.asarray(scores, dtype=np.float64) - truth
     # measured from the mean: the sum of squares of a large, nearly constant target would cancel to noise
     centred = truth - truth.mean()
-    return {
+    by_row = {
         "rows": np.ones(len(truth)),
         "absolute": np.abs(error),
         "squared": error**2,
         "target": centred,
         "target_squared": centred**2,
     }
+    return {name: add_up(values, blocks, count) for name, values in by_row.items()}
 
 
 def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:

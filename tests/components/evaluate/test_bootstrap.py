@@ -52,6 +52,16 @@ def test_every_metric_lies_in_its_interval(task: str) -> None:
         assert high > low and (name == "ece" or low <= exact[name] <= high), name
 
 
+@pytest.mark.parametrize("blocks", [250, 1_000])
+def test_intervals_lie_around_the_exact_value_and_not_around_that_of_binned_scores(blocks: int) -> None:
+    labels, scores, _ = _rows(20_000)
+    exact = metrics.measure("binary_classification", labels, scores)
+    found = bootstrap.intervals("binary_classification", labels, scores, seed=7, blocks=blocks)
+    for name in ("auc", "pr_auc", "log_loss", "f1"):
+        low, high = found[name]
+        assert (low + high) / 2 == pytest.approx(exact[name], abs=0.1 * (high - low)), name
+
+
 def test_a_model_against_itself_gains_exactly_nothing() -> None:
     labels, scores, _ = _rows(500)
     assert bootstrap.paired_interval("binary_classification", "auc", labels, scores, scores, seed=7) == (0, 0)
