@@ -1,0 +1,91 @@
+"""The whole pipeline on a laptop, as a person runs it: one project through the turns that its life takes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components import STAGES
+from tests.local.conftest import Ran, run_naru
+
+
+@pytest.fixture(scope="module")
+def project(new_project: Callable[[str], Path]) -> Path:
+    return new_project("small")
+
+
+@pytest.fixture(scope="module")
+def first(project: Path) -> Ran:
+    return run_naru(str(project))
+
+
+def test_a_first_run_ends_in_a_deployed_version(first: Ran) -> None:
+    assert first.code == 0, first.errors
+    assert (first.told["status"], first.told["deployed"], first.told["model_version"]) == ("succeeded", True, "1")
+    assert first.told["metrics"]["auc"] > 0.7
+    verdicts = first.verdicts()
+    assert set(verdicts) == set(STAGES)
+    assert verdicts["tune"] == "skipped"
+    assert {verdicts[stage] for stage in ("ingest", "transform", "train", "register", "deploy")} == {"ok"}
+
+
+def test_the_seconds_of_a_run_are_imports_or_work(first: Ran) -> None:
+    for state in first.told["stages"]:
+        told = state["import_seconds"] + state["work_seconds"]
+        assert told <= state["seconds"] + 0.1
+    accounted = sum(state["seconds"] for state in first.told["stages"]) + first.told["other_seconds"]
+    assert accounted == pytest.approx(first.told["seconds"], abs=1.0)
+
+
+def test_the_report_is_one_page_that_needs_no_network(first: Ran) -> None:
+    page = Path(first.told["paths"]["report"]).read_text()
+    for title in ("Data", "Training", "Evaluation", "Explanation", "Registration", "Deployment"):
+        assert f">{title}" in page
+    assert "src=\"http" not in page
+    assert "href=\"http" not in page
+
+
+def test_the_same_data_again_gives_no_better_model_and_ends_well(project: Path, first: Ran) -> None:
+    again = run_naru(str(project))
+    assert again.code == 0, again.errors
+    assert (again.told["status"], again.told["deployed"]) == ("succeeded", False)
+    assert again.verdicts()["evaluate"] == "blocked"
+    assert {again.verdicts()[stage] for stage in ("explain", "register", "deploy")} == {"skipped"}
+    assert "champion" in again.told["reason"]
+    assert again.told["metrics"] == first.told["metrics"]
+    assert Path(again.told["paths"]["report"]).exists()
+
+
+@pytest.mark.usefixtures("first")
+def test_data_that_validation_blocks_ends_the_run_with_its_own_code(project: Path) -> None:
+    rows = (project / "flights-3.csv").read_text().splitlines()
+    broken = [rows[0], *(",".join([*row.split(",")[:-1], "0"]) for row in rows[1:])]
+    other = project / "broken"
+    other.mkdir()
+    (other / "flights-3.csv").write_text("\n".join(broken) + "\n")
+    blocked = run_naru(str(project), "--spans", "3", "--set", f"data.source={other}/flights-{{span}}.csv")
+    assert blocked.code == 5
+    assert blocked.told["error"]["kind"] == "data_blocked"
+    assert blocked.verdicts()["validate"] == "blocked"
+    assert "late" in blocked.told["error"]["message"]
+    states = {state["stage"]: state["state"] for state in blocked.told["stages"]}
+    assert (states["transform"], states["train"]) == ("failed", "waiting")
+    assert "late" in Path(blocked.told["paths"]["report"]).read_text()
+
+
+def test_a_fault_in_the_persons_code_shows_their_own_line(project: Path) -> None:
+    source = (project / "preprocessing.py").read_text()
+    try:
+        (project / "preprocessing.py").write_text(source + "\n\ndef preprocessing_fn(inputs):\n    return inputs['nothing']\n")
+        ran = run_naru(str(project))
+    finally:
+        (project / "preprocessing.py").write_text(source)
+    assert ran.code == 3
+    assert "return inputs['nothing']" in ran.told["error"]["message"]
+    assert "site-packages" not in ran.told["error"]["message"]
+
+
+def test_the_record_of_a_run_is_kept(first: Ran) -> None:
+    kept = json.loads((Path(first.told["paths"]["run"]) / "run.json").read_text())
+    assert kept == first.told
