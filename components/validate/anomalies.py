@@ -10,10 +10,11 @@ from tensorflow_data_validation import validate_statistics
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components._core.examples import read_batches
+from components.validate import schemas
 from components.validate.columns import batch_rows, column_of
 from components.validate.findings import Finding
 from components.validate.schemas import TYPES, Schema, names
-from components.validate.statistics import Statistics, as_list, by_name, is_text, missing_rows
+from components.validate.statistics import Statistics, as_list, by_name, is_text, missing_rows, only
 
 MOSTLY = 0.5
 """Share of missing values from which a feature is told as mostly missing."""
@@ -71,6 +72,18 @@ def check_columns(types: dict[str, str], reviewed: Schema, exclude: list[str], l
     return findings
 
 
+def check_against(
+    types: dict[str, str], parts: dict[str, Statistics], reviewed: Schema, exclude: list[str], label: str
+) -> list[Finding]:
+    """Columns and values of all splits against the reviewed schema; a missing label is told by `check_presence`."""
+    found = check_columns(types, reviewed, exclude, label)
+    wrong = {finding.where for finding in found if finding.kind in ("missing_column", "wrong_type")}
+    for split, statistics in parts.items():
+        values = check_values(statistics, split, reviewed, {*wrong, *exclude})
+        found += [each for each in values if (each.kind, each.where) != ("missing_values", label)]
+    return found
+
+
 def check_values(statistics: Statistics, split: str, schema: Schema, skip: set[str]) -> list[Finding]:
     """The values of one split against the schema, as TFDV sees them.
 
@@ -83,16 +96,32 @@ def check_values(statistics: Statistics, split: str, schema: Schema, skip: set[s
     if not statistics.num_examples:
         return []
     found = validate_statistics(as_list(statistics), schema)
+    features = by_name(statistics)
     findings = []
     for name in sorted(found.anomaly_info):
         info = found.anomaly_info[name]
         column = info.path.step[0] if info.path.step else name
         if column not in skip:
-            findings += _translate(column, split, info, statistics)
+            findings += _translate(column, split, info, features.get(column), int(statistics.num_examples))
     if found.HasField("dataset_anomaly_info"):
         told = f"{split}: {found.dataset_anomaly_info.description}"
         findings.append(Finding("schema_violation", split, told, n=int(statistics.num_examples)))
     return findings
+
+
+def check_inferred(parts: dict[str, Statistics], schema: Schema, label: str) -> list[Finding]:
+    """The other splits against the schema that was inferred from train: it can only have been wrong about domains.
+
+    Columns without one are not looked at: TFDV takes a millisecond for each.
+    """
+    listed = {feature.name for feature in schema.feature if feature.domain and feature.name != label}
+    narrow = schemas.only(schema, listed)
+    return [
+        finding
+        for split, statistics in parts.items()
+        for finding in check_values(only(statistics, listed), split, narrow, set())
+        if listed
+    ]
 
 
 def check_presence(label: str, types: dict[str, str], parts: dict[str, Statistics]) -> list[Finding]:
@@ -106,9 +135,7 @@ def check_presence(label: str, types: dict[str, str], parts: dict[str, Statistic
         gaps = missing_rows(feature, statistics.num_examples) if feature is not None else 0
         if gaps:
             told = f"the label {label} is missing in {gaps} of {statistics.num_examples} rows of {split}; leave these rows out"
-            findings.append(
-                Finding("label_missing", f"{label} in {split}", told, gaps, 0, int(statistics.num_examples))
-            )
+            findings.append(Finding("label_missing", label, told, gaps, 0, int(statistics.num_examples), split))
     return findings
 
 
@@ -157,12 +184,13 @@ def find_duplicates(statistics: Statistics, examples: Path, types: dict[str, str
     return findings
 
 
-def _translate(column: str, split: str, info: Any, statistics: Statistics) -> list[Finding]:
-    findings = {}
+def _translate(column: str, split: str, info: Any, feature: Any, rows: int) -> list[Finding]:
+    """TFDV's reasons as findings, one of each kind."""
+    findings: dict[str, Finding] = {}
     for reason in info.reason:
         kind = _kind(anomalies_pb2.AnomalyInfo.Type.Name(reason.type))
         if kind and kind not in findings:
-            findings[kind] = _finding(kind, column, split, reason.description, statistics)
+            findings[kind] = _finding(kind, column, split, reason.description, feature, rows)
     return list(findings.values())
 
 
@@ -170,14 +198,12 @@ def _kind(reason: str) -> str:
     return next((kind for prefix, kind in _KIND_BY_PREFIX.items() if reason.startswith(prefix)), "schema_violation")
 
 
-def _finding(kind: str, column: str, split: str, told: str, statistics: Statistics) -> Finding:
-    rows = int(statistics.num_examples)
-    feature = by_name(statistics).get(column)
+def _finding(kind: str, column: str, split: str, told: str, feature: Any, rows: int) -> Finding:
     if kind == "missing_values" and feature is not None:
         gaps = missing_rows(feature, rows)
         told = f"{column} is missing in {gaps} of {rows} rows of {split}, and the schema requires it"
-        return Finding(kind, f"{column} in {split}", told, gaps, 0, rows)
-    return Finding(kind, f"{column} in {split}", f"{column} in {split}: {told}", n=rows)
+        return Finding(kind, column, told, gaps, 0, rows, split)
+    return Finding(kind, column, f"{column} in {split}: {told}", n=rows, split=split)
 
 
 def _only_value(feature: Any) -> str | None:

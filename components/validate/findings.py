@@ -58,6 +58,7 @@ class Finding:
         measured: The number found, if it is one.
         threshold: What it was held against.
         n: The rows behind it.
+        split: The split it was found in, where that matters.
     """
 
     kind: str
@@ -66,6 +67,12 @@ class Finding:
     measured: float | None = None
     threshold: float | None = None
     n: int | None = None
+    split: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it was found, as a person would say it."""
+        return f"{self.where} in {self.split}" if self.split else self.where
 
 
 def severities(policy: dict[str, Severity]) -> dict[str, Severity]:
@@ -109,7 +116,7 @@ def _checks(kind: str, found: list[Finding], status: Status) -> list[Check]:
     shown, rest = found[:MOST_CHECKS], found[MOST_CHECKS:]
     checks = [_check(finding, status) for finding in shown]
     if rest:
-        places = ", ".join(finding.where for finding in rest[:MOST_CHECKS]) + (
+        places = ", ".join(finding.place for finding in rest[:MOST_CHECKS]) + (
             ", ..." if len(rest) > MOST_CHECKS else ""
         )
         checks.append(
@@ -121,7 +128,7 @@ def _checks(kind: str, found: list[Finding], status: Status) -> list[Check]:
 def _check(finding: Finding, status: Status) -> Check:
     ignored = " (ignored by gates.data.anomalies)" if status == "skipped" else ""
     return Check(
-        f"{finding.kind}: {finding.where}",
+        f"{finding.kind}: {finding.place}",
         status,
         measured=finding.measured,
         threshold=finding.threshold,

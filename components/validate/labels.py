@@ -109,7 +109,7 @@ def _check_other_splits(label: str, counts: Counts) -> list[Finding]:
         new = {value: rows for value, rows in counts[split].items() if value not in counts["train"]}
         if new and counts["train"]:
             told = f"{split} has label values that train lacks: {_named(Counter(new))}; the model cannot learn them"
-            findings.append(Finding("label_unseen", f"{label} in {split}", told, len(new), 0, sum(new.values())))
+            findings.append(Finding("label_unseen", label, told, len(new), 0, sum(new.values()), split))
     return findings
 
 

@@ -131,6 +131,13 @@ def names(schema: Schema) -> list[str]:
     return [feature.name for feature in schema.feature if feature.lifecycle_stage not in _AWAY]
 
 
+def only(schema: Schema, columns: set[str]) -> Schema:
+    """The schema of some columns."""
+    part = Schema(string_domain=schema.string_domain)
+    part.feature.extend(feature for feature in schema.feature if feature.name in columns)
+    return part
+
+
 def propose(schema: Schema, parts: list[Statistics]) -> Schema:
     """The schema changed so that the data conforms to it: what a person reviews as a diff."""
     for statistics in parts:

@@ -1,8 +1,8 @@
 """Statistics by TensorFlow Data Validation, in process: batch by batch into partial statistics, so memory does not grow with rows.
 
 TFDV's own entry points start a Beam pipeline (20 s for a table that takes half a second here). What they do inside, combining
-generators over Arrow batches, is called directly: `stats_impl.get_generators` and `extract_statistics_output`, which are the
-same in TFDV 1.16 and 1.21.
+generators over Arrow batches, is called directly; the two generators and `extract_statistics_output` are the same in TFDV 1.16
+and 1.21.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 from tensorflow_data_validation.statistics import stats_impl
-from tensorflow_data_validation.statistics.stats_options import StatsOptions
+from tensorflow_data_validation.statistics.generators.basic_stats_generator import BasicStatsGenerator
+from tensorflow_data_validation.statistics.generators.top_k_uniques_sketch_stats_generator import (
+    TopKUniquesSketchStatsGenerator,
+)
+from tensorflow_data_validation.types import PerFeatureStatsConfig
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components._core.artifacts import STATISTICS
@@ -25,19 +29,34 @@ from components.validate.columns import read_lists
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatistics
 """Of one set of rows; `features` are in the order of the table."""
 
-_WIDE = 200
+_TOP_VALUES, _RANKS, _SKETCH_VALUES, _SKETCH_HASHES = 20, 1_000, 1_024, 16_384
+_NO_HISTOGRAM = PerFeatureStatsConfig([], PerFeatureStatsConfig.INCLUDE)
 
 
-def _histograms(columns: int) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-    """Histograms of rows that are shown, compared, only checked.
+@dataclass(frozen=True)
+class Detail:
+    """Which histograms of numbers are made in the end.
 
-    TFDV draws 100 quantiles per bucket in Python, 7 ms a column for 20 buckets: on a wide table most of the time goes there,
-    so each set of rows gets only the histograms that somebody looks at.
+    They take most of the time on a wide table (TFDV draws 100 quantiles per bucket, in Python), so each set of rows gets only
+    those that somebody looks at.
+
+    Attributes:
+        equal_widths: Buckets of the histogram that is drawn.
+        quantiles: Buckets of the one that drift is measured by; 0: no histogram at all, and no median.
     """
-    fine = 20 if columns <= _WIDE else 10
-    shown = {"num_histogram_buckets": 3 * fine, "num_quantiles_histogram_buckets": fine}
-    compared = {"num_histogram_buckets": 1, "num_quantiles_histogram_buckets": fine}
-    return shown, compared, {"num_histogram_buckets": 1, "num_quantiles_histogram_buckets": 1}
+
+    equal_widths: int
+    quantiles: int
+
+
+CHECKED = Detail(1, 0)
+"""Rows that are only held against the schema."""
+
+
+def detail_for(columns: int) -> Detail:
+    """What the training rows of a table of that width get."""
+    quantiles = 20 if columns <= 60 else 10 if columns <= 200 else 5
+    return Detail(3 * quantiles, quantiles)
 
 
 @dataclass(frozen=True)
@@ -65,19 +84,16 @@ class Accumulator:
 
     Attributes:
         order: The columns, in the order of the table.
-        options: TFDV's options that decide which histograms are made in the end.
+        detail: Which histograms are made.
     """
 
     order: list[str]
-    options: dict[str, int]
+    detail: Detail
     _generators: list[Any] = field(init=False)
     _partial: list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        options = StatsOptions(
-            num_top_values=20, num_rank_histogram_buckets=1000, num_values_histogram_buckets=2, **self.options
-        )
-        self._generators = stats_impl.get_generators(options, in_memory=True)
+        self._generators = _generators(self.detail)
         self._partial = [generator.create_accumulator() for generator in self._generators]
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -85,9 +101,9 @@ class Accumulator:
         pairs = zip(self._generators, self._partial, strict=True)
         self._partial = [generator.add_input(partial, batch) for generator, partial in pairs]
 
-    def merged(self, other: Accumulator, options: dict[str, int]) -> Accumulator:
+    def merged(self, other: Accumulator, detail: Detail) -> Accumulator:
         """The partial statistics of the rows of both; neither is changed (TFDV merges in place, hence the copies)."""
-        both = Accumulator(self.order, options)
+        both = Accumulator(self.order, detail)
         copies = zip(self._generators, _copy(self._partial), _copy(other._partial), strict=True)
         both._partial = [generator.merge_accumulators([one, two]) for generator, one, two in copies]
         return both
@@ -111,15 +127,16 @@ def compute(examples: Path, types: dict[str, str], spans: list[int]) -> Computed
         spans: The spans of the examples, ascending.
     """
     infinite: dict[str, int] = {}
-    shown, compared, checked = _histograms(len(types))
+    shown = detail_for(len(types))
+    compared = Detail(1, shown.quantiles)
 
-    def gather(split: str, options: dict[str, int], some: list[int] | None = None) -> Accumulator:
-        accumulator = Accumulator(list(types), options)
+    def gather(split: str, detail: Detail, some: list[int] | None = None) -> Accumulator:
+        accumulator = Accumulator(list(types), detail)
         for batch in read_lists(examples, split, types, some, infinite):
             accumulator.add(batch)
         return accumulator
 
-    held_out = {split: gather(split, checked).finish() for split in ("eval", "test")}
+    held_out = {split: gather(split, CHECKED).finish() for split in ("eval", "test")}
     if len(spans) < 2:
         return Computed(gather("train", shown).finish(), None, None, held_out, infinite)
     earlier, newest = gather("train", compared, spans[:-1]), gather("train", compared, spans[-1:])
@@ -151,6 +168,13 @@ def parse(content: bytes) -> Statistics:
     if not found.datasets:
         raise ValueError("no statistics: the list is empty")
     return found.datasets[0]
+
+
+def only(statistics: Statistics, columns: set[str]) -> Statistics:
+    """The statistics of some columns."""
+    part = Statistics(name=statistics.name, num_examples=statistics.num_examples)
+    part.features.extend(feature for feature in statistics.features if name_of(feature) in columns)
+    return part
 
 
 def by_name(statistics: Statistics) -> dict[str, Any]:
@@ -192,6 +216,25 @@ def equal_widths(feature: Any) -> list[Any]:
 def _buckets(feature: Any, kind: int) -> list[Any]:
     fitting = [histogram for histogram in feature.num_stats.histograms if histogram.type == kind]
     return list(fitting[0].buckets) if fitting else []
+
+
+def _generators(detail: Detail) -> list[Any]:
+    """TFDV's default generators, which its `get_generators` would not configure as finely."""
+    basic = BasicStatsGenerator(
+        num_values_histogram_buckets=2,
+        num_histogram_buckets=detail.equal_widths,
+        num_quantiles_histogram_buckets=max(detail.quantiles, 1),
+        feature_config=None if detail.quantiles else _NO_HISTOGRAM,
+    )
+    values = TopKUniquesSketchStatsGenerator(
+        num_top_values=_TOP_VALUES,
+        num_rank_histogram_buckets=_RANKS,
+        num_misragries_buckets=_SKETCH_VALUES,
+        num_kmv_buckets=_SKETCH_HASHES,
+        # it samples the lengths of values by chance, for a warning in TFDV's own log
+        length_counter_sampling_rate=0.0,
+    )
+    return [basic, values]
 
 
 def _copy(partial: list[Any]) -> list[Any]:

@@ -101,31 +101,22 @@ def _settle(
 ) -> _Settled:
     """Infer the schema, or hold the data against the reviewed one."""
     inferred = schemas.infer(computed.train, list(computed.held_out.values()), project.label)
-    parts = {"train": computed.train, **computed.held_out}
     if reviewed is None:
-        found = [
-            finding
-            for split, part in parts.items()
-            for finding in anomalies.check_values(part, split, inferred, {project.label})
-        ]
-        return _Settled(inferred, found, "", False)
+        return _Settled(inferred, anomalies.check_inferred(computed.held_out, inferred, project.label), "", False)
+    parts = {"train": computed.train, **computed.held_out}
     exclude = project.data.exclude
-    found = anomalies.check_columns(types, reviewed, exclude, project.label)
-    wrong = {finding.where for finding in found if finding.kind in ("missing_column", "wrong_type")}
-    for split, part in parts.items():
-        found += anomalies.check_values(part, split, reviewed, {*wrong, *exclude})
-    gone = {finding.where for finding in found if finding.kind == "missing_column"}
-    retyped = {finding.where for finding in found if finding.kind == "wrong_type" and policy["wrong_type"] != "fail"}
-    lax = policy["missing_values"] != "fail"
-    gaps = {finding.where.rpartition(" in ")[0] for finding in found if finding.kind == "missing_values" and lax}
-    in_force = schemas.settle(reviewed, inferred, {*exclude, *gone}, {*retyped} | _new_label(project, reviewed), gaps)
+    found = anomalies.check_against(types, parts, reviewed, exclude, project.label)
+    gone = _columns(found, "missing_column")
+    retyped = _columns(found, "wrong_type") if policy["wrong_type"] != "fail" else set()
+    gaps = _columns(found, "missing_values") if policy["missing_values"] != "fail" else set()
+    in_force = schemas.settle(reviewed, inferred, {*exclude, *gone}, retyped | _new_label(project, reviewed), gaps)
     known = schemas.settle(reviewed, inferred, set(exclude), set(), set())
-    return _Settled(
-        in_force,
-        found,
-        schemas.difference(known, schemas.propose(known, list(parts.values())), project.schema_file),
-        True,
-    )
+    change = schemas.difference(known, schemas.propose(known, list(parts.values())), project.schema_file)
+    return _Settled(in_force, found, change, True)
+
+
+def _columns(found: list[Finding], kind: str) -> set[str]:
+    return {finding.where for finding in found if finding.kind == kind}
 
 
 def _new_label(project: Project, reviewed: Schema) -> set[str]:

@@ -7,13 +7,13 @@ from scipy.spatial.distance import jensenshannon
 
 from components.validate.columns import to_lists
 from components.validate.drift import JENSEN_SHANNON, L_INFINITY, jensen_shannon, measure_shifts
-from components.validate.statistics import Accumulator
+from components.validate.statistics import Accumulator, Detail
 
-_HISTOGRAMS = {"num_histogram_buckets": 20, "num_quantiles_histogram_buckets": 20}
+_DETAIL = Detail(20, 20)
 
 
 def _statistics(values):
-    accumulator = Accumulator(["x"], _HISTOGRAMS)
+    accumulator = Accumulator(["x"], _DETAIL)
     accumulator.add(pa.RecordBatch.from_arrays([to_lists(pa.array(values))], names=["x"]))
     return accumulator.finish()
 

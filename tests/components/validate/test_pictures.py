@@ -8,11 +8,11 @@ from components._core.svg import is_plain
 from components.validate.bins import bins
 from components.validate.columns import to_lists
 from components.validate.sketches import histogram, shares
-from components.validate.statistics import Accumulator
+from components.validate.statistics import Accumulator, Detail
 
 
 def _feature(values):
-    accumulator = Accumulator(["x"], {"num_histogram_buckets": 60, "num_quantiles_histogram_buckets": 20})
+    accumulator = Accumulator(["x"], Detail(60, 20))
     accumulator.add(pa.RecordBatch.from_arrays([to_lists(pa.array(values))], names=["x"]))
     return accumulator.finish().features[0]
 

@@ -7,9 +7,9 @@ from tensorflow_data_validation.statistics.stats_impl import generate_statistics
 from tensorflow_data_validation.statistics.stats_options import StatsOptions
 
 from components.validate.columns import batch_rows, to_lists
-from components.validate.statistics import Accumulator, by_name, compute, parse, save
+from components.validate.statistics import CHECKED, Accumulator, Detail, by_name, compute, parse, save
 
-_HISTOGRAMS = {"num_histogram_buckets": 10, "num_quantiles_histogram_buckets": 10}
+_DETAIL = Detail(10, 10)
 
 
 def _batch(**columns):
@@ -35,11 +35,11 @@ def test_the_values_of_a_full_column_are_shared_not_copied():
 def test_batch_by_batch_equals_tfdv_over_all_rows_at_once():
     random = np.random.default_rng(0)
     numbers, texts = random.normal(size=3000), random.choice(["a", "b", "c"], 3000)
-    accumulator = Accumulator(["x", "s"], _HISTOGRAMS)
+    accumulator = Accumulator(["x", "s"], _DETAIL)
     for start in range(0, 3000, 500):
         accumulator.add(_batch(x=numbers[start : start + 500], s=texts[start : start + 500]))
     ours = by_name(accumulator.finish())
-    options = StatsOptions(num_top_values=20, num_values_histogram_buckets=2, **_HISTOGRAMS)
+    options = StatsOptions(num_top_values=20, num_rank_histogram_buckets=1000, num_values_histogram_buckets=2)
     theirs = by_name(generate_statistics_in_memory(_batch(x=numbers, s=texts), options).datasets[0])
     assert ours["s"] == theirs["s"]
     assert ours["x"].num_stats.mean == pytest.approx(theirs["x"].num_stats.mean)
@@ -48,10 +48,10 @@ def test_batch_by_batch_equals_tfdv_over_all_rows_at_once():
 
 
 def test_merging_changes_neither_side():
-    one, other = Accumulator(["x"], _HISTOGRAMS), Accumulator(["x"], _HISTOGRAMS)
+    one, other = Accumulator(["x"], _DETAIL), Accumulator(["x"], _DETAIL)
     one.add(_batch(x=[1.0, 2.0]))
     other.add(_batch(x=[3.0]))
-    both = one.merged(other, _HISTOGRAMS)
+    both = one.merged(other, _DETAIL)
     assert [part.finish().num_examples for part in (both, one, other)] == [3, 2, 1]
 
 
@@ -69,7 +69,7 @@ def test_a_column_that_one_span_lacks_counts_as_missing_there(write, table):
 
 
 def test_statistics_read_back_and_nonsense_is_refused(tmp_path):
-    accumulator = Accumulator(["x"], _HISTOGRAMS)
+    accumulator = Accumulator(["x"], _DETAIL)
     accumulator.add(_batch(x=[1, 2]))
     statistics = accumulator.finish()
     save(statistics, tmp_path)
@@ -82,3 +82,12 @@ def test_statistics_read_back_and_nonsense_is_refused(tmp_path):
 def test_wide_tables_are_read_in_smaller_batches():
     assert batch_rows(10) == 65_536
     assert batch_rows(1_000) == 16_000
+
+
+def test_rows_that_are_only_checked_get_no_histogram_and_the_same_counts():
+    accumulator = Accumulator(["x", "s"], CHECKED)
+    accumulator.add(_batch(x=[1.0, None, 3.0], s=["a", "b", "a"]))
+    found = by_name(accumulator.finish())
+    assert not found["x"].num_stats.histograms
+    assert found["x"].num_stats.common_stats.num_missing == 1
+    assert found["s"].string_stats.unique == 2

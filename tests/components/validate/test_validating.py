@@ -286,7 +286,7 @@ def test_a_champion_that_is_no_deployment_is_a_config_error(validate, three):
 
 def test_a_wide_table_stays_usable(validate, write):
     random = np.random.default_rng(0)
-    columns = {f"c{place}": random.normal(size=50).tolist() for place in range(300)} | {"late": [0, 1] * 25}
+    columns = {f"c{place}": random.normal(size=50).tolist() for place in range(210)} | {"late": [0, 1] * 25}
     done = validate(write({"train": columns, "eval": columns, "test": columns}))
     blocks = Page.load(done.folder / "validation").blocks
     assert sum(block.kind == "figure" for block in blocks) <= 25
