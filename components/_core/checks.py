@@ -7,7 +7,7 @@ judges always succeeds: its `Outcome` carries the verdict on, and the next stage
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,13 @@ class Check:
     baseline: float | None = None
     n: int | None = None
     reason: str = ""
+
+    def rounded(self) -> Check:
+        """The same check with numbers of six digits: further ones depend on the machine and would make equal runs differ."""
+        measured, threshold, baseline = (
+            None if value is None else round_off(value) for value in (self.measured, self.threshold, self.baseline)
+        )
+        return replace(self, measured=measured, threshold=threshold, baseline=baseline)
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,11 @@ def judge(checks: list[Check], reason: str = "", metrics: dict[str, float] | Non
     verdict: Verdict = "blocked" if failed else "warn" if warned else "ok"
     told = "; ".join(check.reason or check.name for check in failed) or reason
     return Outcome(verdict, told, tuple(checks), metrics or {})
+
+
+def round_off(value: float) -> float:
+    """A number to six digits."""
+    return float(f"{value:.6g}")
 
 
 def _finite(value: Any) -> Any:

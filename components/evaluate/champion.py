@@ -6,15 +6,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
-
 from components._core.checks import Status
-from components._core.errors import ConfigError, ModelError, UnavailableError
+from components._core.errors import ConfigError, ModelError, ServiceError, UnavailableError
 from components._core.examples import Manifest
 from components._core.features import Signature
 from components._core.ledger import Deployment, current_champion
 from components._core.project import Project
 from components._core.settings import Settings
+from components._core.store import fetch
 from components._model.calling import LoadedModel, load_model
 
 
@@ -82,26 +81,17 @@ def fetch_champion(deployment: Deployment, signature: Signature, examples: Path,
         folder: An empty folder to download into; a model that lies in a local folder is read where it is.
     """
     try:
-        where = _local(deployment.model, folder)
-    except (FileNotFoundError, NotADirectoryError, ValueError, ImportError) as error:
+        where = fetch(deployment.model, folder)
+    except UnavailableError as error:
+        return Champion(deployment, None, "fail", f"its model cannot be fetched: {error.message}")
+    except (ServiceError, ValueError) as error:  # ValueError: fsspec knows no such scheme
         return Champion(deployment, None, "warn", f"its model cannot be found: {_first_line(error)}")
-    except Exception as error:  # noqa: BLE001 - each store's client has its own errors for a service that is away
-        told = f"its model cannot be fetched: {type(error).__name__}: {_first_line(error)}"
-        return Champion(deployment, None, "fail", told)
     try:
         model = load_model(where)
     except ModelError as error:
         return Champion(deployment, None, "warn", f"its model cannot be loaded: {_first_line(error)}")
     problem = _problem(model.signature, signature, Manifest.load(examples).columns)
     return Champion(deployment, None, "warn", problem) if problem else Champion(deployment, model)
-
-
-def _local(uri: str, folder: Path) -> Path:
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    if "file" in filesystem.protocol:
-        return Path(path)
-    filesystem.get(f"{path.rstrip('/')}/", f"{folder}/", recursive=True)
-    return folder
 
 
 def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]) -> str:

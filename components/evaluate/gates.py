@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from components._core import metrics
-from components._core.checks import Check, Outcome, judge
+from components._core.checks import Check, Outcome, judge, round_off
 from components._core.project import Bound
 from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices
@@ -19,12 +19,12 @@ def judge_model(evidence: Evidence) -> Outcome:
     bounds = [_bound(name, evidence.metrics[name], bound, rows) for name, bound in sorted(gates.thresholds.items())]
     checks = [*bounds, _against_baseline(evidence), against_champion(evidence), *_left_out(evidence)]
     checks += judge_slices(evidence.project, evidence.slices, evidence.metrics[evidence.primary])
-    return judge(checks, _summary(evidence), told_metrics(evidence.metrics))
+    return judge([check.rounded() for check in checks], _summary(evidence), told_metrics(evidence.metrics))
 
 
 def told_metrics(measured: dict[str, float]) -> dict[str, float]:
     """Metrics as they leave the stage: six digits (the last ones depend on the machine), without undefined ones."""
-    return {name: float(f"{value:.6g}") for name, value in measured.items() if not math.isnan(value)}
+    return {name: round_off(value) for name, value in measured.items() if not math.isnan(value)}
 
 
 def _bound(name: str, value: float, bound: Bound, rows: int) -> Check:

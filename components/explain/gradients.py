@@ -11,14 +11,17 @@ Source: Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (2
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import tensorflow as tf
 
 from components._core.features import Feature
 from components._model.calling import LoadedModel
 from components._model.scoring import SCORES
-from components.explain.attribution import Attribution, explained_score, repeated
+from components.explain.attribution import Attribution, explained_score
 from components.explain.sampling import Array, Arrays
+from components.explain.variations import score_variations
 
 STEPS = 32
 
@@ -36,27 +39,68 @@ def integrated_gradients(
         steps: Places on the way, at the middle of equal parts.
     """
     numeric = [feature for feature in model.signature.inputs if feature.dtype != "string"]
-    rows = len(next(iter(arrays.values())))
     start = {**arrays, **{item.name: _start(arrays[item.name], baseline[item.name]) for item in numeric}}
     moved = explained_score(model, arrays, classes) - explained_score(model, start, classes)
-    places = np.tile((np.arange(steps) + 0.5) / steps, rows)
-    way = repeated(arrays, steps)
-    for item in numeric:
-        way[item.name] = _between(np.repeat(start[item.name], steps), way[item.name], places)
-    of = None if classes is None else np.repeat(classes, steps)
+    way = _Way(start, arrays, classes, steps)
     floats = [item for item in numeric if item.dtype == "float32"]
-    values = {
-        name: slopes.reshape(rows, steps).mean(axis=1) * _length(start[name], arrays[name])
-        for name, slopes in _gradients(model, way, floats, of).items()
-    }
-    for name in [item.name for item in numeric if item.dtype == "int64"]:
-        ends = [
-            _between(np.repeat(start[name], steps), np.repeat(arrays[name], steps), places + half / steps)
-            for half in (-0.5, 0.5)
-        ]
-        before, after = (explained_score(model, {**way, name: end}, of) for end in ends)
-        values[name] = (after - before).reshape(rows, steps).sum(axis=1)
+    whole = [item.name for item in numeric if item.dtype == "int64"]
+    values = {**_float_parts(model, way, floats), **_whole_parts(model, way, whole)}
     return Attribution({item.name: values[item.name] for item in numeric}, moved)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The straight way of every row, in steps; places have shape [rows * steps], the steps of a row side by side."""
+
+    start: Arrays
+    end: Arrays
+    classes: Array | None
+    steps: int
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.end.values())))
+
+    def at(self, name: str, offset: float) -> Array:
+        """A feature's values in each step, `offset` steps from its middle."""
+        place = np.tile((np.arange(self.steps) + 0.5 + offset) / self.steps, self.rows)
+        return _between(np.repeat(self.start[name], self.steps), np.repeat(self.end[name], self.steps), place)
+
+    def middles(self) -> Arrays:
+        """Every feature in the middle of each step; strings as they are in the row."""
+        strings = {name for name, values in self.end.items() if values.dtype == object}
+        return {
+            name: np.repeat(values, self.steps) if name in strings else self.at(name, 0.0)
+            for name, values in self.end.items()
+        }
+
+    def explained(self, times: int = 1) -> Array | None:
+        """The class explained in each step."""
+        return None if self.classes is None else np.tile(np.repeat(self.classes, self.steps), times)
+
+    def by_row(self, values: Array) -> Array:
+        """Shape [rows, steps]."""
+        shaped: Array = values.reshape(self.rows, self.steps)
+        return shaped
+
+
+def _float_parts(model: LoadedModel, way: _Way, floats: list[Feature]) -> dict[str, Array]:
+    slopes = _gradients(model, way.middles(), floats, way.explained())
+    return {
+        name: way.by_row(slope).mean(axis=1) * _length(way.start[name], way.end[name]) for name, slope in slopes.items()
+    }
+
+
+def _whole_parts(model: LoadedModel, way: _Way, names: list[str]) -> dict[str, Array]:
+    ends = ((name, way.at(name, offset)) for name in names for offset in (-0.5, 0.5))
+    scored = score_variations(
+        lambda many, times: explained_score(model, many, way.explained(times)), way.middles(), ends
+    )
+    found = {}
+    for name in names:
+        before, after = next(scored), next(scored)
+        found[name] = way.by_row(after - before).sum(axis=1)
+    return found
 
 
 def _start(values: Array, typical: Array) -> Array:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from components._core import metrics
-from components._core.checks import Check, Outcome, judge
+from components._core.checks import Check, Outcome, judge, round_off
 from components.explain.findings import Findings
 from components.explain.leaks import leak_check
 
@@ -28,9 +28,9 @@ def judge_findings(found: Findings) -> Outcome:
         **{_key(name): value for name, value in found.agreement.items()},
     }
     return judge(
-        checks,
+        [check.rounded() for check in checks],
         "; ".join(warned) or told,
-        {name: _six(value) for name, value in numbers.items() if not math.isnan(value)},
+        {name: round_off(value) for name, value in numbers.items() if not math.isnan(value)},
     )
 
 
@@ -41,11 +41,11 @@ def as_json(found: Findings) -> dict[str, Any]:
         "rows": found.rows,
         "features": {
             name: {
-                "importance": _six(item.drop),
-                "low": _six(item.low),
-                "high": _six(item.high),
-                "alone": _six(found.power[name]),
-                "contribution": _six(found.shapley.typical()[name]),
+                "importance": round_off(item.drop),
+                "low": round_off(item.low),
+                "high": round_off(item.high),
+                "alone": round_off(found.power[name]),
+                "contribution": round_off(found.shapley.typical()[name]),
                 "reaches_output": name in found.reached,
             }
             for name, item in found.importances.items()
@@ -101,8 +101,3 @@ def _complete(found: Findings) -> list[Check]:
 
 def _key(name: str) -> str:
     return f"agreement_{name.lower().replace(' ', '_')}"
-
-
-def _six(value: float) -> float:
-    """Six digits: the last ones depend on the machine."""
-    return float(f"{value:.6g}")

@@ -6,7 +6,9 @@ looks less important than it is, since the model still has the other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from components._core.project import Task
 from components._model.calling import LoadedModel
 from components._model.scoring import scores_of
 from components.explain.sampling import Array, Sample
+from components.explain.variations import score_variations
 
 REPEATS = 5
 
@@ -47,18 +50,21 @@ def permutation_importance(
         model: The model.
         sample: The rows.
         seed: Equal seeds permute equally.
-        repeats: How often each feature is permuted; all copies of a feature go to the model in one call.
+        repeats: How often each feature is permuted.
     """
     scores = scores_of(model, sample.arrays)
     whole = metrics.measure(task, sample.labels, scores)[name]
-    tiled = {feature: np.tile(values, repeats) for feature, values in sample.arrays.items()}
-    found = {}
+    answers = score_variations(lambda many, _: scores_of(model, many), sample.arrays, _shuffled(sample, seed, repeats))
+    return {
+        feature: _importance(task, name, whole, sample.labels, scores, list(islice(answers, repeats)))
+        for feature in sample.arrays
+    }
+
+
+def _shuffled(sample: Sample, seed: int, repeats: int) -> Iterator[tuple[str, Array]]:
     for number, (feature, values) in enumerate(sample.arrays.items()):
         random = np.random.default_rng([seed, number])
-        shuffled = np.concatenate([random.permutation(values) for _ in range(repeats)])
-        answers = scores_of(model, {**tiled, feature: shuffled})
-        found[feature] = _importance(task, name, whole, sample.labels, scores, np.split(answers, repeats))
-    return found
+        yield from ((feature, random.permutation(values)) for _ in range(repeats))
 
 
 def _importance(task: Task, name: str, whole: float, labels: Array, scores: Array, answers: list[Array]) -> Importance:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -112,7 +113,31 @@ def test_the_champion_is_looked_up_in_the_ledger(
 
 def test_a_champion_that_is_gone_is_a_warning_and_no_crash(judged: Judge, tmp_path: Path) -> None:
     check = _check(judged(champion=_json(tmp_path / "gone")), "champion")
+    assert check.status == "warn" and "cannot be found" in check.reason
+
+
+def test_a_champion_that_is_damaged_is_a_warning_and_no_crash(judged: Judge, model: Make, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    (damaged / "saved_model").mkdir(parents=True)
+    (damaged / "saved_model" / "saved_model.pb").write_bytes(b"no graph")
+    (damaged / "signature.json").write_bytes((model() / "signature.json").read_bytes())
+    check = _check(judged(champion=_json(damaged)), "champion")
     assert check.status == "warn" and "cannot be loaded" in check.reason
+
+
+def test_a_champion_is_fetched_from_an_object_store(judged: Judge, model: Make) -> None:
+    store = fsspec.filesystem("memory")
+    store.put(str(model(delay_weight=0.02)), "/models/3", recursive=True)
+    deployment = {**asdict(_deployment(model())), "model": "memory://models/3"}
+    check = _check(judged(champion=json.dumps(deployment)), "champion")
+    assert check.status == "pass" and "better than champion v3" in check.reason
+
+
+def test_a_champion_out_of_reach_blocks_until_it_can_be_compared(judged: Judge, model: Make) -> None:
+    # nothing listens on port 9 of this machine
+    deployment = {**asdict(_deployment(model())), "model": "ftp://127.0.0.1:9/models/3"}
+    found = judged(champion=json.dumps(deployment))
+    assert found.outcome.verdict == "blocked" and "cannot be fetched" in found.outcome.reason
 
 
 def test_a_champion_that_needs_a_dropped_column_is_a_warning(judged: Judge, model: Make, tmp_path: Path) -> None:

@@ -1,0 +1,10 @@
+"""Numbers in checks are kept to the digits that equal runs agree on."""
+
+from __future__ import annotations
+
+from components._core.checks import Check
+
+
+def test_a_rounded_check_keeps_six_digits_and_all_else() -> None:
+    check = Check("auc", "pass", 0.91294135050, 0.85, None, 30_096, "fine")
+    assert check.rounded() == Check("auc", "pass", 0.912941, 0.85, None, 30_096, "fine")
