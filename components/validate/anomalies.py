@@ -79,8 +79,10 @@ def check_against(
     found = check_columns(types, reviewed, exclude, label)
     wrong = {finding.where for finding in found if finding.kind in ("missing_column", "wrong_type")}
     for split, statistics in parts.items():
+        # what train told is not told again for eval and test
+        told = {("missing_values", label), *((each.kind, each.where) for each in found)}
         values = check_values(statistics, split, reviewed, {*wrong, *exclude})
-        found += [each for each in values if (each.kind, each.where) != ("missing_values", label)]
+        found += [each for each in values if (each.kind, each.where) not in told]
     return found
 
 
@@ -203,7 +205,8 @@ def _finding(kind: str, column: str, split: str, told: str, feature: Any, rows: 
         gaps = missing_rows(feature, rows)
         told = f"{column} is missing in {gaps} of {rows} rows of {split}, and the schema requires it"
         return Finding(kind, column, told, gaps, 0, rows, split)
-    return Finding(kind, column, f"{column} in {split}: {told}", n=rows, split=split)
+    words = told.replace("Examples contain values missing from the schema", "values that the schema does not list")
+    return Finding(kind, column, f"{column} in {split}: {words.strip(' .')}", n=rows, split=split)
 
 
 def _only_value(feature: Any) -> str | None:

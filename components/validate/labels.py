@@ -45,11 +45,8 @@ def check_label(project: Project, kind: str, counts: Counts) -> list[Finding]:
     """
     if project.task == "regression":
         return _check_number(project.label, kind)
-    return (
-        _check_values(project, counts)
-        + _check_other_splits(project.label, counts)
-        + _check_rare(project.label, counts["train"])
-    )
+    wrong = _check_values(project, counts)
+    return wrong or _check_other_splits(project.label, counts) + _check_rare(project.label, counts["train"])
 
 
 def in_order(counts: Counter[str]) -> dict[str, int]:

@@ -88,7 +88,7 @@ def infer(statistics: Statistics, others: list[Statistics], label: str) -> Schem
 
 def relax(feature: Any) -> None:
     """Let values of a feature be missing."""
-    feature.presence.min_fraction = 0
+    feature.presence.ClearField("min_fraction")
     feature.presence.min_count = min(feature.presence.min_count, 1)
     if feature.HasField("shape"):
         feature.ClearField("shape")

@@ -177,11 +177,9 @@ def _schema_checks(project: Project, settled: _Settled) -> list[Check]:
 def _judge(checks: list[Check], manifest: Manifest, types: dict[str, str]) -> Outcome:
     warned = [check for check in checks if check.status == "warn"]
     drifted = [check for check in warned if check.name.startswith("drift")]
-    told = (
-        f"{len(types)} columns; {len(warned)} warnings, {len(drifted)} of them drift"
-        if warned
-        else f"{len(types)} columns"
-    )
+    told = f"{len(types)} columns"
+    if warned:
+        told += f"; {len(warned)} warning{'s' * (len(warned) > 1)}, {len(drifted)} of drift"
     metrics = {f"{split}_rows": float(manifest.rows.get(split, 0)) for split in SPLITS}
     metrics |= {"columns": float(len(types)), "warnings": float(len(warned)), "drifted": float(len(drifted))}
     metrics["blocking"] = float(sum(check.status == "fail" for check in checks))

@@ -72,3 +72,11 @@ def test_a_constant_that_changes_is_the_largest_distance():
 
 def test_numbers_on_one_side_and_text_on_the_other_are_not_compared():
     assert np.isnan(_shift([1, 2], ["a", "b"]).distance)
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.int64(), pa.string()])
+def test_columns_without_any_value_are_compared_by_what_is_missing(kind):
+    empty = pa.nulls(100, kind)
+    full = pa.array(["1", "2"] * 50).cast(kind)
+    assert _shift(empty, empty).distance == 0
+    assert _shift(full, empty).distance == pytest.approx(1)
