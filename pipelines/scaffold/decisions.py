@@ -46,8 +46,11 @@ _IDENTIFIERS = {
 }
 _INDEXES = {"index", "key", "row", "number", "no", "nr", "unnamed 0"}
 _CODES = {"id", "code", "zip", "zipcode", "postcode", "fips", "type", "class", "category", "group", "cluster"}
-_BATCHES = ((16, 500), (32, 5_000), (128, 50_000), (512, 500_000), (1_024, math.inf))
-_ENOUGH_STEPS = 1_500
+_BATCHES = ((8, 500), (16, 2_000), (32, 10_000), (128, 50_000), (512, 500_000), (1_024, math.inf))
+_ENOUGH_STEPS = 1_000
+_MOST_EPOCHS = 40
+# learning rate, hidden units, dropout; by rows below which they fit: few rows make few steps, which have to be larger
+_MODELS = (((0.01, 32, 0.2), 1_000), ((0.003, 64, 0.1), 10_000), ((0.001, 64, 0.1), math.inf))
 
 
 @dataclass(frozen=True)
@@ -218,9 +221,9 @@ def decide_fitting(rows: int) -> Fitting:
     split = _shares(rows)
     batch = next(size for size, most in _BATCHES if rows < most)
     steps = max(round(rows * split.train / batch), 1)
-    epochs = min(max(math.ceil(_ENOUGH_STEPS / steps), 10), 150)
-    rate, units, dropout = (0.003, 32, 0.2) if rows < 5_000 else (0.001, 64, 0.1)
-    return Fitting(split, epochs, batch, max(epochs // 8, 3), rate, units, dropout)
+    epochs = min(max(math.ceil(_ENOUGH_STEPS / steps), 6), _MOST_EPOCHS)
+    rate, units, dropout = next(chosen for chosen, most in _MODELS if rows < most)
+    return Fitting(split, epochs, batch, max(epochs // 5, 2), rate, units, dropout)
 
 
 def _shares(rows: int) -> Split:
