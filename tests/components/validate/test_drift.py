@@ -14,7 +14,8 @@ _DETAIL = Detail(20, 20)
 
 def _statistics(values):
     accumulator = Accumulator(["x"], _DETAIL)
-    accumulator.add(pa.RecordBatch.from_arrays([to_lists(pa.array(values))], names=["x"]))
+    column = values if isinstance(values, pa.Array) else pa.array(values)
+    accumulator.add(pa.RecordBatch.from_arrays([to_lists(column)], names=["x"]))
     return accumulator.finish()
 
 
