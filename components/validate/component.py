@@ -14,7 +14,7 @@ def validate(
     schema: dsl.Output[dsl.Artifact],
     validation: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
-):
+) -> None:
     """Compute statistics, infer or apply the schema, find anomalies and drift, and judge them by the project's policy.
 
     Args:
