@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from components._core.errors import ModelError, UserCodeError
 from components._core.project import Hyperparameter
@@ -113,7 +114,7 @@ def units_of(task: str, classes: list[str]) -> int:
     return len(classes) if task == "multiclass_classification" else 1
 
 
-def check_scores(scores: np.ndarray, task: str) -> None:
+def check_scores(scores: NDArray[Any], task: str) -> None:
     """Refuse scores that are no probabilities.
 
     Args:

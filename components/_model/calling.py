@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from components._core.artifacts import SAVED_MODEL, SIGNATURE
 from components._core.errors import ModelError
 from components._core.features import Feature, Signature
+from components._model.failures import reason_of
 
 SERVING = "serving_default"
 _TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
@@ -56,7 +58,7 @@ class LoadedModel:
         self._restored = restored  # keeps the variables and vocabulary tables alive
         self._serve = restored.signatures[SERVING]
 
-    def predict(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Outputs by name for the rows given; the names and shapes are those of `Signature.outputs`.
 
         Args:
@@ -69,7 +71,7 @@ class LoadedModel:
         try:
             outputs = self._serve(**tensors)
         except (tf.errors.OpError, TypeError, ValueError) as error:
-            raise ModelError(f"the model failed on these rows: {_first_line(error)}") from error
+            raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
         return {name: _array(outputs[name]) for name in self.signature.outputs}
 
     def serve(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -96,11 +98,11 @@ def load_model(model: Path) -> LoadedModel:
         return LoadedModel(signature, restored)
     except (tf.errors.OpError, DecodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"does not load: {_first_line(error)}", where=str(model), remedy="train the model again"
+            f"does not load: {reason_of(error)}", where=str(model), remedy="train the model again"
         ) from error
 
 
-def _tensor(feature: Feature, arrays: dict[str, np.ndarray]) -> tf.Tensor:
+def _tensor(feature: Feature, arrays: dict[str, NDArray[Any]]) -> tf.Tensor:
     if feature.name not in arrays:
         raise ModelError("is missing", where=f"feature {feature.name}", remedy="give every feature of the signature")
     values = arrays[feature.name]
@@ -109,18 +111,14 @@ def _tensor(feature: Feature, arrays: dict[str, np.ndarray]) -> tf.Tensor:
     try:
         return tf.convert_to_tensor(values, dtype=_TENSOR_TYPES[feature.dtype])
     except (tf.errors.OpError, TypeError, ValueError) as error:
-        told = f"is no {feature.dtype}: {_first_line(error)}"
+        told = f"is no {feature.dtype}: {reason_of(error)}"
         raise ModelError(
             told, where=f"feature {feature.name}", remedy="make the arrays with features.to_arrays"
         ) from error
 
 
-def _array(output: tf.Tensor) -> np.ndarray:
+def _array(output: tf.Tensor) -> NDArray[Any]:
     values = np.asarray(output.numpy())
     if output.dtype != tf.string:
         return values
     return np.array([value.decode("utf-8") for value in values], dtype=object)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]

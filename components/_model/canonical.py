@@ -1,8 +1,8 @@
 """Make a SavedModel the same, byte for byte, whenever what it holds is the same.
 
 TensorFlow writes into it a random identifier (`fingerprint.pb`), the paths of vocabularies while they were made (as names
-of tables) and numbers that count what the process did before (as suffixes of names of functions). None has a meaning: the
-first is left out, the others are numbered in the order in which they were created.
+of tables) and numbers that count what the process did before (in names of functions and of captured tensors). None has a
+meaning: the first and the last are left out, tables and functions are numbered in the order in which they were created.
 """
 
 from __future__ import annotations
@@ -28,13 +28,20 @@ def make_canonical(saved_model: Path) -> None:
     names = _function_names(content)
     _rename(content, lambda text: names.get(text, text))
     for meta_graph in content.meta_graphs:
-        library = meta_graph.graph_def.library
-        ordered = sorted(library.function, key=lambda function: function.signature.name)
-        del library.function[:]
-        library.function.extend(ordered)
+        _sort(meta_graph.graph_def.library.function, lambda function: function.signature.name)
+        _sort(meta_graph.graph_def.node, lambda node: node.name)
+        for function in meta_graph.graph_def.library.function:
+            _sort(function.node_def, lambda node: node.name)
         _name_tables(meta_graph.graph_def)
+        _forget_identities(meta_graph.graph_def)
     write_bytes(file, content.SerializeToString(deterministic=True))
     (saved_model / "fingerprint.pb").unlink(missing_ok=True)
+
+
+def _sort(parts: Any, key: Callable[[Any], str]) -> None:
+    ordered = sorted(parts, key=key)
+    del parts[:]
+    parts.extend(ordered)
 
 
 def _function_names(content: SavedModel) -> dict[str, str]:
@@ -55,6 +62,15 @@ def _name_tables(graph: Any) -> None:
         if node.op in _TABLES and node.attr["shared_name"].s:
             old = node.attr["shared_name"].s
             node.attr["shared_name"].s = names.setdefault(old, b"table_%d" % len(names))
+
+
+def _forget_identities(graph: Any) -> None:
+    """An argument that is a captured tensor is called by that tensor's number in the process."""
+    attributes = [node.attr for node in _nodes(graph)]
+    attributes += [part.attr for function in graph.library.function for part in function.arg_attr.values()]
+    for named in attributes:
+        if "_user_specified_name" in named and named["_user_specified_name"].s.isdigit():
+            del named["_user_specified_name"]
 
 
 def _nodes(graph: Any) -> Iterator[Any]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 LABEL = "label"
 GROUP_ROWS = 65_536
@@ -21,7 +23,7 @@ GROUP_ROWS = 65_536
 WINDOW_GROUPS = 8
 """Row groups in memory at a time while fitting; rows are shuffled within such a window, and windows are drawn at random."""
 
-Batch = tuple[dict[str, np.ndarray], np.ndarray]
+Batch = tuple[dict[str, NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class TransformedWriter:
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
 
-    def write(self, features: dict[str, np.ndarray], labels: np.ndarray) -> None:
+    def write(self, features: dict[str, NDArray[Any]], labels: NDArray[Any]) -> None:
         """Append a batch: arrays of shape [rows] or [rows, k], int64 or float32."""
         named = {name: _to_arrow(values) for name, values in features.items()} | {LABEL: pa.array(labels)}
         self._waiting.append(pa.table(named))
@@ -132,7 +134,7 @@ class TransformedWriter:
             self._writer.close()
 
 
-def _to_arrow(values: np.ndarray) -> pa.Array:
+def _to_arrow(values: NDArray[Any]) -> pa.Array:
     if values.ndim == 1:
         return pa.array(values)
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
@@ -148,8 +150,8 @@ def _dtype(kind: pa.DataType) -> str:
     return "int64" if pa.types.is_integer(kind) else "float32"
 
 
-def _values(column: pa.ChunkedArray, spec: Column) -> np.ndarray:
+def _values(column: pa.ChunkedArray, spec: Column) -> NDArray[Any]:
     if not spec.shape:
         return np.asarray(column.to_numpy())
-    flat = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks])
+    flat: NDArray[Any] = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks])
     return flat.reshape(-1, *spec.shape)

@@ -12,11 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components._core.errors import ModelError
 from components._core.project import Train
 from components._model.building import as_model_inputs, check_scores, fed_columns, input_shape
 from components._model.datasets import Batch, Column, TransformedRows
+from components._model.failures import reason_of
 
 EVAL_ROWS = 16_384
 """Rows per call when the eval rows are judged."""
@@ -37,8 +39,8 @@ class Progress:
     epochs: list[dict[str, float]] = field(default_factory=list)
     steps: int = 0
     best_epoch: int = -1
-    variables: list[np.ndarray] = field(default_factory=list)
-    best: list[np.ndarray] = field(default_factory=list)
+    variables: list[NDArray[Any]] = field(default_factory=list)
+    best: list[NDArray[Any]] = field(default_factory=list)
 
 
 AfterEpoch = Callable[[Progress], bool]
@@ -140,7 +142,7 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _restore(model: keras.Model, values: list[np.ndarray]) -> None:
+def _restore(model: keras.Model, values: list[NDArray[Any]]) -> None:
     model.optimizer.build(model.trainable_variables)
     for variable, value in zip(_variables(model), values, strict=True):
         variable.assign(value)
@@ -184,7 +186,6 @@ def _failures_told(epoch: int) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, tf.errors.OpError) as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(
-            f"the model fails in epoch {epoch + 1}: {first[:300]}", remedy="look at build_model"
+            f"the model fails in epoch {epoch + 1}: {reason_of(error)}", remedy="look at build_model"
         ) from error

@@ -14,7 +14,7 @@ from components._model.building import as_model_inputs, fed_columns
 from components._model.calling import tensor_names
 from components._model.canonical import make_canonical
 from components._model.datasets import Column
-from components._model.disk import full_disk_told
+from components._model.failures import full_disk_told
 
 _TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 

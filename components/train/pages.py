@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from components._core.checks import Outcome
@@ -28,7 +30,9 @@ def page_of(
     )
     numbers = list(range(1, len(progress.epochs) + 1))
     for name in [name for name in best if f"eval_{name}" in best]:
-        series = {split: (numbers, [epoch[key] for epoch in progress.epochs]) for split, key in _pair(name)}
+        series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
+            split: (numbers, [epoch[key] for epoch in progress.epochs]) for split, key in _pair(name)
+        }
         page.figure(name, lines(series, "epoch", name), "train is measured while the epoch runs, eval after it")
     page.table("Hyperparameters", ["name", "value"], [[name, value] for name, value in sorted(hyperparameters.items())])
     page.table(

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow_transform import analyzer_nodes, analyzers, graph_tools, impl_helper
 from tensorflow_transform.output_wrapper import TFTransformOutput
 from tensorflow_transform.tf_metadata import metadata_io
@@ -145,7 +146,7 @@ class _Accumulation:
         self._combiner = getattr(operation.operation_def, "combiner", None)
         self.state: Any = self._combiner.create_accumulator() if self._combiner else Counter()
 
-    def add(self, values: dict[str, np.ndarray]) -> None:
+    def add(self, values: dict[str, NDArray[Any]]) -> None:
         """Feed it a batch."""
         if self._combiner:
             self.state = self._combiner.add_input(self.state, [values[name] for name in self.tensors])
@@ -196,7 +197,7 @@ def _pruned(definition: Any, counts: list[tuple[int, Any]]) -> list[tuple[int, b
     return kept if definition.top_k is None else sorted(kept, reverse=True)[: definition.top_k]
 
 
-def _write_vocabulary(definition: Any, counts: list[tuple[int, bytes]], scratch: Path) -> np.ndarray:
+def _write_vocabulary(definition: Any, counts: list[tuple[int, bytes]], scratch: Path) -> NDArray[Any]:
     """As TFT has it: the most frequent token first, equally frequent ones by falling byte order."""
     ordered = sorted(counts, reverse=True) or [analyzers.get_empy_vocabulary_dummy_value(definition.input_dtype)]
     lines = [b"%d %s" % (count, token) if definition.store_frequency else token for count, token in ordered]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.beam.tft_beam_io import WriteTransformFn
 from tfx_bsl.tfxio import tensor_adapter
@@ -55,7 +57,7 @@ def _read(path: str, features: tuple[Feature, ...]) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_arrays(columns, [feature.name for feature in features])
 
 
-def _as_lists(values: np.ndarray, feature: Feature) -> pa.Array:
+def _as_lists(values: NDArray[Any], feature: Feature) -> pa.Array:
     """One list of one value per row: the only layout that TensorFlow Transform reads from Arrow."""
     ends = pa.array(np.arange(len(values) + 1, dtype=np.int32))
     return pa.ListArray.from_arrays(ends, pa.array(values, type=_arrow_type(feature)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from components._core.errors import ConfigError, DataError
 from components._core.examples import SPLITS, read_batches
@@ -34,7 +36,7 @@ def find_classes(project: Project, examples: Path) -> list[str]:
     return found if project.task == "multiclass_classification" else _positive_last(project, found)
 
 
-def encode_labels(labels: pa.Array, classes: list[str]) -> np.ndarray:
+def encode_labels(labels: pa.Array, classes: list[str]) -> NDArray[Any]:
     """Class indices [rows] as int64, or values [rows] as float32 where there are no classes."""
     return class_indices(labels, tuple(classes)) if classes else targets(labels).astype(np.float32)
 

@@ -51,7 +51,8 @@ def _usable(name: str, tensor: Any, file: str) -> tf.Tensor:
             file,
         )
     rank = tensor.shape.rank
-    if rank not in (1, 2) or (rank == 2 and tensor.shape[1] is None):
+    # a first size that is known while no row has been seen is not the number of rows
+    if rank not in (1, 2) or tensor.shape[0] is not None or (rank == 2 and tensor.shape[1] is None):
         told = f"{name!r} has shape {tensor.shape}; it must be [rows] or [rows, k] with k known"
         raise _refusal(told, "use tf.reshape or tf.ensure_shape", file)
     if tensor.dtype.is_floating:
@@ -63,7 +64,8 @@ def _usable(name: str, tensor: Any, file: str) -> tf.Tensor:
 
 
 def _named(value: Any) -> str:
-    return "nothing" if value is None else "an empty dictionary" if value == {} else f"a {type(value).__name__}"
+    empty = isinstance(value, dict) and not value
+    return "nothing" if value is None else "an empty dictionary" if empty else f"a {type(value).__name__}"
 
 
 def _refusal(message: str, remedy: str, file: str) -> UserCodeError:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow_transform import TFTransformOutput
 
 from components._core.artifacts import CLASSES, OUTCOME, SCHEMA
@@ -22,7 +23,7 @@ from components._core.project import Project
 from components._core.usercode import load_function, own_frames, unpack_code
 from components._model.canonical import make_canonical
 from components._model.datasets import TransformedWriter, transformed_file
-from components._model.disk import full_disk_told
+from components._model.failures import full_disk_told, reason_of
 from components.transform.analysing import Preprocessing, Tensors, Traced, analyse
 from components.transform.labels import encode_labels, find_classes
 from components.transform.preprocessing import held_to_contract, input_specs
@@ -131,19 +132,30 @@ def _apply(
     for split in SPLITS:
         with TransformedWriter(transformed_file(transformed, split)) as writer:
             for batch in read_batches(examples, split, columns):
-                outputs = graph.transform_fn(_as_tensors(batch, features))
+                outputs = _run(graph, _as_tensors(batch, features), split)
                 writer.write(_numbers(outputs, batch.num_rows, split), encode_labels(batch[project.label], classes))
                 rows[f"{split}_rows"] += batch.num_rows
     return rows
 
 
-def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, np.ndarray]:
+def _run(graph: Any, tensors: Tensors, split: str) -> Tensors:
+    try:
+        outputs: Tensors = graph.transform_fn(tensors)
+    except tf.errors.InvalidArgumentError as error:
+        told = f"preprocessing_fn cannot handle a value among the rows of {split}: {reason_of(error)}"
+        raise UserCodeError(
+            told, remedy="let it expect missing values ('' and NaN) and ones that were not seen before"
+        ) from error
+    return outputs
+
+
+def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, NDArray[Any]]:
     """The outputs as arrays in the order of their names.
 
     Raises:
         UserCodeError: When one has another number of rows, or is no finite number somewhere.
     """
-    arrays: dict[str, np.ndarray] = {name: outputs[name].numpy() for name in sorted(outputs)}
+    arrays: dict[str, NDArray[Any]] = {name: outputs[name].numpy() for name in sorted(outputs)}
     for name, values in arrays.items():
         if len(values) != rows:
             told = f"preprocessing_fn: {name!r} has {len(values)} rows of {rows}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import optuna
 
@@ -29,7 +30,7 @@ def page_of(study: optuna.Study, outcome: Outcome, values: dict[str, Hyperparame
     return page
 
 
-def _curves(study: optuna.Study) -> dict[str, tuple[list[float], list[float]]]:
+def _curves(study: optuna.Study) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
     numbers = [float(trial.number) for trial in study.trials]
     losses = [math.nan if trial.value is None else trial.value for trial in study.trials]
     finite = [[loss for loss in losses[: end + 1] if not math.isnan(loss)] for end in range(len(losses))]

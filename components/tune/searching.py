@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import optuna
@@ -113,8 +113,7 @@ def search(project: Project, code: Path, transform_graph: Path, transformed: Pat
 
 def _suggested(trial: optuna.Trial, name: str, space: Space) -> Hyperparameter:
     if space.choices is not None:
-        chosen: Hyperparameter = trial.suggest_categorical(name, space.choices)
-        return chosen
+        return cast("Hyperparameter", trial.suggest_categorical(name, space.choices))
     low, high = space.low or 0.0, space.high or 0.0
     if space.integer:
         return trial.suggest_int(name, int(low), int(high), log=space.log)

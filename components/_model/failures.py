@@ -1,10 +1,11 @@
-"""Tell a full disk from every other failure of TensorFlow's own file system, which reports them all alike."""
+"""What TensorFlow's errors say, for a person: the line that tells the cause, and a full disk told from all else."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import tensorflow as tf
 
@@ -30,3 +31,10 @@ def full_disk_told(doing: str) -> Iterator[None]:
                 remedy="free some space (or raise ulimit -f) and run again; what was finished is kept",
             ) from error
         raise
+
+
+def reason_of(error: Exception) -> str:
+    """The line of an error that tells its cause; TensorFlow puts it in front of the node, below the places passed through."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    before_node = [line for line, after in pairwise(lines) if after.startswith("[[{{node")]
+    return (before_node or lines or [type(error).__name__])[0][:300]
