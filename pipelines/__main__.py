@@ -13,7 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from components import STAGES
 from components._core.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaruError
+from components._core.suggestions import suggest
 
 _EPILOG = "Exit codes: 0 well (also when a model gate said no), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
 
@@ -45,6 +47,10 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place."),
     ] = None,
+    begin: Annotated[
+        str, typer.Option("--from", metavar="STAGE", help="Run this stage and those after it anew; reuse those before.")
+    ] = "",
+    cache: Annotated[bool, typer.Option(help="Reuse stages that nothing has changed for since an earlier run.")] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the outcome as one JSON object, and nothing else, on standard output.")
     ] = False,
@@ -55,7 +61,8 @@ def run(
     overrides = parse_settings(settings or [])
     named = {"data.spans": spans or None, "train.epochs": epochs, "tune.trials": trials}
     overrides.update({place: value for place, value in named.items() if value is not None})
-    raise typer.Exit(run_and_tell(project, overrides, as_json=as_json, started=_STARTED))
+    fresh_from = _stage(begin) if cache else STAGES[0]
+    raise typer.Exit(run_and_tell(project, overrides, fresh_from=fresh_from, as_json=as_json, started=_STARTED))
 
 
 @app.command(epilog="Example: `naru new churn --data customers.csv --label churned`")
@@ -99,6 +106,29 @@ def report(project: ProjectPath = Path()) -> None:
     typer.echo(find_workspace(project).last_report())
 
 
+@app.command(epilog="Examples: `naru runs examples/flights`, `naru runs examples/flights f522 last`")
+def runs(
+    project: ProjectPath = Path(),
+    compare: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs to hold side by side; `last` is the newest.")
+    ] = None,
+) -> None:
+    """List the runs of a project, or compare two of them."""
+    from rich.console import Console
+
+    from pipelines.local.runs import find_run, print_comparison, print_runs, read_runs
+    from pipelines.local.workspace import find_workspace
+
+    past = read_runs(find_workspace(project))
+    if not compare:
+        print_runs(Console(highlight=False), past)
+        return
+    if len(compare) != 2:
+        raise ConfigError(f"found {len(compare)} run, and two can be compared", where="naru runs")
+    one, other = (find_run(past, name) for name in compare)
+    print_comparison(Console(highlight=False), one, other)
+
+
 @app.command(name="compile", epilog="Example: `naru compile examples/flights --output build`")
 def compile_(
     project: ProjectPath = Path(),
@@ -121,6 +151,12 @@ def schema() -> None:
     from pipelines.compiling import project_schema
 
     typer.echo(project_schema(), nl=False)
+
+
+def _stage(name: str) -> str:
+    if name and name not in STAGES:
+        raise ConfigError(f"there is no stage {name!r}; {suggest(name, STAGES)}", where="--from")
+    return name
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:

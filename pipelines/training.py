@@ -81,7 +81,7 @@ def training(
         model=model,
         evaluation=evaluation,
         **made_by,
-    )
+    ).after(explained)
     deploy(
         project=project,
         run=run,

@@ -30,6 +30,7 @@ from components._core.checks import Outcome
 from components._core.errors import NaruError
 from components._core.files import write_json
 from components._core.project import Project, parse_project
+from components._core.sections import restrict
 
 ERROR = "error.json"
 _ASIDE = ".partial"
@@ -63,7 +64,7 @@ class Stage:
         self._imported = time.perf_counter()
 
     def project(self, text: str, **overrides: Any) -> Project:
-        """The project from its JSON; a run parameter overrides it unless it is `''` or `-1` (KFP has no None).
+        """What this stage goes by of the project; a run parameter overrides it unless it is `''` or `-1` (KFP has no None).
 
         Args:
             text: What `Project.to_json` wrote.
@@ -77,7 +78,7 @@ class Stage:
                 for parent in parents:
                     section = section.setdefault(parent, {})
                 section[last] = value
-        return parse_project(raw, "the run's parameters")
+        return parse_project(restrict(raw, self.name), "the run's parameters")
 
     def folder(self, artifact: Artifact) -> Path:
         """An empty folder that becomes the artifact when the stage ends well."""

@@ -1,21 +1,32 @@
-"""What kfp.local starts in place of Python for each stage: a thin client of a process that has the imports already.
+"""What kfp.local starts in place of Python for each stage: it reuses an earlier run's work, or hands over to a fork server.
 
 Importing TensorFlow and its companions takes several seconds in every process that needs them. One server per run pays
 that once (`forkserver.py`); this client hands it the command, the environment and its own standard streams, waits, and
-ends as the stage ended. A stage that needs no TensorFlow is started as an ordinary process at once.
+ends as the stage ended. A stage that needs no TensorFlow is started as an ordinary process at once. The server is started
+when a stage first needs it, so a run that reuses everything never imports TensorFlow.
 
-It runs in an isolated interpreter that imports only what stands below, so it starts in a few milliseconds.
+It runs in an isolated interpreter with the standard library alone, so it starts in a few milliseconds.
 """
 
 import array
+import contextlib
 import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
-SOCKET = "NARU_FORKSERVER"
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from pipelines.local import cache
+
+SERVER = "NARU_FORKSERVER"
+"""Environment: the folder of this run's fork server; empty: every stage imports for itself."""
 PLAIN_STAGES = ("ingest",)
 """Stages that start as a process of their own: they need little, and run while the server is still importing."""
 
@@ -23,7 +34,7 @@ _CONNECT_SECONDS = 180.0
 
 
 def main(stand_in: str, python: str, arguments: list[str]) -> int:
-    """Run `python arguments...`, forked from the server when it pays.
+    """Run `python arguments...`: from the cache, forked from the server, or as a process of its own.
 
     Args:
         stand_in: The path that kfp.local took for Python's. It wrote it wherever a value held the word `python3`; the
@@ -32,57 +43,102 @@ def main(stand_in: str, python: str, arguments: list[str]) -> int:
         arguments: What Python was to be called with.
     """
     arguments = [argument.replace(stand_in, "python3") for argument in arguments]
-    log = _Log(arguments)
-    if os.environ.get(SOCKET) and not any(_function(arguments) == name for name in PLAIN_STAGES):
-        code = _run_forked(arguments, log)
-    else:
-        code = _run_plain(python, arguments, log)
-    log.write(ended=time.time(), exit_code=code)
+    task = Task(arguments)
+    task.log(asked=time.time())
+    if earlier := task.reuse():
+        task.log(began=time.time(), ended=time.time(), exit_code=0, reused=earlier)
+        return 0
+    code = _run_forked(arguments, task) if _is_forked(task.stage, python) else _run_plain(python, arguments, task)
+    if code == 0:
+        task.keep()
+    task.log(ended=time.time(), exit_code=code)
     return code
 
 
-class _Log:
-    """`launch.json` in the stage's folder: when it was asked for, began and ended, and how."""
+def _is_forked(stage: str, python: str) -> bool:
+    """Whether the fork server runs it; the server is started for a stage that it pays for.
+
+    Where everything before was reused, the last stages have little to do, mostly to say so: no server is started for them.
+    """
+    if not os.environ.get(SERVER):
+        return False
+    folder = Path(os.environ[SERVER])
+    if stage not in cache.SIDE_EFFECTS:
+        start_server(folder, python)
+    return stage not in PLAIN_STAGES and (folder / "started").exists()
+
+
+class Task:
+    """The KFP task that the arguments describe; a command that is none (a model server) has no stage and no folder.
+
+    Attributes:
+        stage: The stage's name; empty for none.
+        folder: Its folder, which gets `launch.json`: when it was asked for, began and ended, and how.
+    """
 
     def __init__(self, arguments: list[str]) -> None:
-        self._values: dict[str, object] = {"stage": _function(arguments), "asked": time.time()}
-        self._path = _folder(arguments)
-        self.write()
+        self.stage = _after(arguments, "--function_to_execute")
+        raw = _after(arguments, "--executor_input")
+        self._given: dict[str, Any] = json.loads(raw) if raw else {}
+        self.folder = Path(self._given["outputs"]["outputFile"]).parent if raw else None
+        self._told: dict[str, object] = {"stage": self.stage}
+        self._key = ""
 
-    def write(self, **values: object) -> None:
-        self._values.update(values)
-        if not self._path:
+    def log(self, **values: object) -> None:
+        """Add to `launch.json`."""
+        self._told.update(values)
+        if self.folder is None:
             return
-        os.makedirs(self._path, exist_ok=True)
-        aside = os.path.join(self._path, f".launch.{os.getpid()}")
-        with open(aside, "w", encoding="utf-8") as file:
-            json.dump(self._values, file)
-        os.replace(aside, os.path.join(self._path, "launch.json"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = self.folder / f".launch.{os.getpid()}"
+        aside.write_text(json.dumps(self._told), encoding="utf-8")
+        os.replace(aside, self.folder / "launch.json")
+
+    def reuse(self) -> str:
+        """Take an earlier run's outputs if they are what this task would make; returns that run's name, or nothing."""
+        if self.folder is None or not os.environ.get(cache.HOME) or self.stage in cache.SIDE_EFFECTS:
+            return ""
+        inputs = self._given.get("inputs", {})
+        artifacts = {name: each["artifacts"][0]["uri"] for name, each in inputs.get("artifacts", {}).items()}
+        self._key = cache.key_of(self.stage, inputs.get("parameterValues", {}), artifacts)
+        entry = cache.look_up(self.stage, self._key)
+        if entry is None:
+            return ""
+        cache.reuse(entry, self.folder)
+        return str(entry["run"])
+
+    def keep(self) -> None:
+        """Remember the outputs for later runs."""
+        if self._key and self.folder is not None:
+            cache.keep(self.stage, self._key, self.folder, sorted(self._given["outputs"].get("artifacts", {})))
 
 
-def _function(arguments: list[str]) -> str:
-    return _after(arguments, "--function_to_execute")
-
-
-def _folder(arguments: list[str]) -> str:
-    raw = _after(arguments, "--executor_input")
-    return os.path.dirname(json.loads(raw)["outputs"]["outputFile"]) if raw else ""
+def start_server(folder: Path, python: str) -> None:
+    """Start the run's fork server, unless it was started; it ends when the run closes its end of the pipe `alive`."""
+    try:
+        os.close(os.open(folder / "started", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return
+    command = [python, "-m", "pipelines.local.forkserver", str(folder / "socket")]
+    with (folder / "alive").open("rb") as alive, (folder / "log").open("ab") as log:
+        server = subprocess.Popen(command, stdin=alive, stdout=log, stderr=log, start_new_session=True)
+    (folder / "pid").write_text(str(server.pid), encoding="ascii")
 
 
 def _after(arguments: list[str], flag: str) -> str:
     return arguments[arguments.index(flag) + 1] if flag in arguments[:-1] else ""
 
 
-def _run_plain(python: str, arguments: list[str], log: _Log) -> int:
-    log.write(began=time.time())
+def _run_plain(python: str, arguments: list[str], task: Task) -> int:
+    task.log(began=time.time())
     process = os.posix_spawn(python, [python, *arguments], os.environ)
     _forward_signals(process)
     return _exit_code(os.waitpid(process, 0)[1])
 
 
-def _run_forked(arguments: list[str], log: _Log) -> int:
-    with _connect(os.environ[SOCKET]) as connection:
-        request = json.dumps({"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}).encode()
+def _run_forked(arguments: list[str], task: Task) -> int:
+    with _connect(Path(os.environ[SERVER])) as connection:
+        request = json.dumps({"arguments": arguments, "environment": dict(os.environ), "folder": str(Path.cwd())}).encode()
         streams = array.array("i", [0, 1, 2])
         connection.sendmsg([len(request).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
         connection.sendall(request)
@@ -91,27 +147,26 @@ def _run_forked(arguments: list[str], log: _Log) -> int:
         if child is None:
             sys.stderr.write("naru: the process that holds the imports ended; see the run's log\n")
             return 1
-        log.write(began=time.time(), pid=child)
+        task.log(began=time.time(), pid=child)
         _forward_signals(child)
         ended = json.loads(answers.readline() or '{"status": 9}')
-        log.write(max_rss_kib=ended.get("max_rss_kib"))
+        task.log(max_rss_kib=ended.get("max_rss_kib"))
         return _exit_code(ended["status"])
 
 
-def _connect(path: str) -> socket.socket:
+def _connect(folder: Path) -> socket.socket:
     """Connect to the server, which listens as soon as it has its imports."""
     deadline = time.monotonic() + _CONNECT_SECONDS
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.connect(path)
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            connection.connect(str(folder / "socket"))
             return connection
-        except (FileNotFoundError, ConnectionRefusedError):
-            connection.close()
-            if time.monotonic() > deadline or os.path.exists(path + ".failed"):
-                sys.stderr.write("naru: the process that holds the imports did not come up; see the run's log\n")
-                sys.exit(1)
-            time.sleep(0.02)
+        connection.close()
+        if time.monotonic() > deadline or (folder / "socket.failed").exists():
+            sys.stderr.write("naru: the process that holds the imports did not come up; see the run's log\n")
+            sys.exit(1)
+        time.sleep(0.02)
 
 
 def _forward_signals(process: int) -> None:

@@ -77,7 +77,7 @@ class Progress:
 def _doing(state: StageState) -> str:
     if state.state == "running" and state.import_seconds > max(0.5, state.seconds - 0.5):
         return "waiting for the imports that all stages share (TensorFlow and its companions)"
-    return state.reason
+    return f"(reused) {state.reason}" if state.reused else state.reason
 
 
 def print_record(console: Console, record: RunRecord) -> None:
@@ -127,7 +127,7 @@ def _stage_table(record: RunRecord) -> Table:
         mark, style = _MARKS.get(state.verdict or state.state, ("?", "magenta"))
         verdict = Text(f"{mark} {state.verdict or state.state}", style=style)
         numbers = [f"{value:.1f}" for value in (state.seconds, state.import_seconds, state.work_seconds)]
-        table.add_row(state.stage, *numbers, verdict, state.reason)
+        table.add_row(state.stage, *numbers, verdict, _doing(state))
     table.add_row(
         Text("naru, kfp", style="dim"),
         f"{record.other_seconds:.1f}",

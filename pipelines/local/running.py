@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
-import subprocess
+import site
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,32 +14,37 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import NaruError
+from components._core.files import write_json
 from components._core.ledger import current_champion
 from components._core.project import Project
 from components._core.usercode import fingerprint_code, pack_code
 from components.ingest.sources import fingerprint_source
-from pipelines.local import launcher
+from pipelines.local import cache
+from pipelines.local.interpreter import stand_in
 from pipelines.local.watching import read_failure
-from pipelines.local.workspace import LOG, Workspace
+from pipelines.local.workspace import LOG, PARAMETERS, Workspace
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def run_training(workspace: Workspace, project: Project, run: Path) -> None:
+def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: str = "") -> None:
     """Run the whole pipeline; returns when it ended well, also when a gate said no.
 
     Args:
         workspace: Whose project.
         project: With what the command line overrode.
         run: The run's folder, from `Workspace.new_run`; gets the artifacts and the log.
+        fresh_from: The stage from which on everything runs anew; empty: what an earlier run made is reused everywhere.
 
     Raises:
         NaruError: The error of the stage that failed.
     """
-    with _environment(workspace), _log_to(run / LOG), _stand_in(run) as interpreter:
+    with _environment(workspace, fresh_from), _log_to(run / LOG):
         arguments = _arguments(workspace, project, run)
+        write_json(run / PARAMETERS, arguments)
         try:
-            _run_graph(arguments, run, interpreter)
+            with stand_in(run / LOG, server_now=_begins_anew(arguments)) as interpreter:
+                _run_graph(arguments, run, interpreter)
         except RuntimeError as error:
             raise read_failure(run) or NaruError(str(error), where="kfp.local", remedy=f"see {run / LOG}") from None
 
@@ -63,6 +66,12 @@ def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, A
         "champion": json.dumps(asdict(champion), sort_keys=True) if champion else "none",
         "run": run.name,
     }
+
+
+def _begins_anew(arguments: dict[str, Any]) -> bool:
+    """Whether the first stage will run, and so the others: the fork server's imports are then begun before it."""
+    parameters = {name: arguments[name] for name in ("project", "source", "spans", "source_fingerprint")}
+    return cache.look_up("ingest", cache.key_of("ingest", parameters, {})) is None
 
 
 def absolute_source(workspace: Workspace, project: Project) -> str:
@@ -93,9 +102,14 @@ def _run_graph(arguments: dict[str, Any], run: Path, interpreter: Path) -> None:
 
 
 @contextlib.contextmanager
-def _environment(workspace: Workspace) -> Iterator[None]:
+def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
     """What every stage's process inherits."""
     before = dict(os.environ)
+    reuse = {
+        cache.HOME: str(workspace.home / "cache"),
+        cache.PACKAGES: os.pathsep.join(site.getsitepackages()),
+        cache.FRESH_FROM: fresh_from,
+    }
     quiet = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "TF_ENABLE_ONEDNN_OPTS": "0",
@@ -103,7 +117,7 @@ def _environment(workspace: Workspace) -> Iterator[None]:
         "GIT_PYTHON_REFRESH": "quiet",
     }
     path = os.pathsep.join(part for part in (str(_REPOSITORY), os.environ.get("PYTHONPATH", "")) if part)
-    os.environ.update({**quiet, **workspace.environment(), "PYTHONPATH": path})
+    os.environ.update({**quiet, **reuse, **workspace.environment(), "PYTHONPATH": path})
     try:
         yield
     finally:
@@ -120,46 +134,3 @@ def _log_to(path: Path) -> Iterator[None]:
         contextlib.redirect_stderr(log),
     ):
         yield
-
-
-@contextlib.contextmanager
-def _stand_in(run: Path) -> Iterator[Path]:
-    """A path that kfp.local takes for Python's, with the fork server behind it; both end with the run.
-
-    kfp.local puts the path into a shell command without quotes, so it must hold no space: it lies in the system's
-    temporary folder.
-    """
-    with tempfile.TemporaryDirectory(prefix="naru-") as folder:
-        stand_in = Path(folder) / "interpreter"
-        client = Path(launcher.__file__)
-        stand_in.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -IS "{client}" "{stand_in}" "{sys.executable}" "$@"\n',
-            encoding="utf-8",
-        )
-        stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
-        with _fork_server(Path(folder) / "socket", run):
-            yield stand_in
-
-
-@contextlib.contextmanager
-def _fork_server(path: Path, run: Path) -> Iterator[None]:
-    if sys.platform != "linux" or os.environ.get("NARU_FORK") == "0":
-        yield  # macOS: the system's own libraries do not survive a fork; stages import what they need themselves
-        return
-    command = [sys.executable, "-m", "pipelines.local.forkserver", str(path)]
-    environment = {**os.environ, launcher.SOCKET: ""}
-    with (run / LOG).open("a", encoding="utf-8") as log:
-        server = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-    os.environ[launcher.SOCKET] = str(path)
-    try:
-        yield
-    finally:
-        assert server.stdin is not None
-        server.stdin.close()
-        try:
-            server.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()

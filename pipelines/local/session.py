@@ -18,12 +18,13 @@ from pipelines.local.running import run_training
 from pipelines.local.workspace import find_workspace
 
 
-def run_and_tell(path: Path, overrides: dict[str, Any], *, as_json: bool, started: float) -> int:
+def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_json: bool, started: float) -> int:
     """Run a project's training pipeline, show it, and return the exit code.
 
     Args:
         path: The project's folder or file.
         overrides: Values by dotted place that go before the file's.
+        fresh_from: The stage from which on everything runs anew; empty: unchanged stages are reused.
         as_json: Print one JSON object on standard output; the view for people then goes to standard error.
         started: `time.perf_counter()` when the command began.
 
@@ -41,7 +42,7 @@ def run_and_tell(path: Path, overrides: dict[str, Any], *, as_json: bool, starte
         console, folder, f"naru run {path}  {project.name}, {project.task.replace('_', ' ')}, label {project.label!r}"
     ):
         try:
-            run_training(workspace, project, folder)
+            run_training(workspace, project, folder, fresh_from)
         except NaruError as problem:
             error = problem
         except KeyboardInterrupt:

@@ -30,6 +30,7 @@ class StageState:
         metrics: The numbers it tells.
         max_rss_kib: Its largest resident memory, KiB, as the system accounts it; 0 when not known.
         outputs: Path by artifact name.
+        reused: The earlier run whose outputs it took; empty: it ran.
     """
 
     stage: str
@@ -42,6 +43,7 @@ class StageState:
     metrics: dict[str, float] = field(default_factory=dict)
     max_rss_kib: int = 0
     outputs: dict[str, str] = field(default_factory=dict)
+    reused: str = ""
 
 
 def read_states(run: Path) -> list[StageState]:
@@ -81,6 +83,7 @@ def read_state(task: Path, stage: str) -> StageState:
         {key.removeprefix("metric_"): value for key, value in told.items() if key.startswith("metric_")},
         int(launch.get("max_rss_kib") or 0),
         outputs,
+        launch.get("reused", ""),
     )
 
 

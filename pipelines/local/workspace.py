@@ -19,6 +19,7 @@ from components._core.settings import STORE, TRACKING, Settings
 
 REPORT = "report.html"
 RECORD = "run.json"
+PARAMETERS = "parameters.json"
 LOG = "run.log"
 
 

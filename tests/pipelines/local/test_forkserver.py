@@ -37,6 +37,7 @@ def module(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    (tmp_path / "started").touch()  # the launcher starts none
     code = f"import sys; from pipelines.local.forkserver import main; sys.exit(main({str(tmp_path / 'socket')!r}, ('decimal',), ()))"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     yield process
@@ -48,7 +49,7 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     client = [sys.executable, "-IS", launcher.__file__, str(folder / "interpreter"), sys.executable]
-    environment = {**os.environ, launcher.SOCKET: str(folder / "socket"), "VARIABLE": "x y"}
+    environment = {**os.environ, launcher.SERVER: str(folder), "VARIABLE": "x y"}
     command = [*client, "-m", "told", *arguments]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,0 +1,69 @@
+"""The stand-in for Python that kfp.local starts stages with, and the fork server behind it; both live as long as the run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from components._core.settings import PYTHON
+from pipelines.local import launcher
+
+_LAUNCHER = Path(launcher.__file__)
+
+
+@contextlib.contextmanager
+def stand_in(log: Path, *, server_now: bool) -> Iterator[Path]:
+    """Yield a path that may be taken for Python's.
+
+    kfp.local puts the path into a shell command without quotes, so it must hold no space: it lies in the system's
+    temporary folder.
+
+    Args:
+        log: Where the fork server writes.
+        server_now: Start the server at once, because a stage will need it; otherwise the first that needs it does.
+    """
+    with tempfile.TemporaryDirectory(prefix="naru-") as folder:
+        path = Path(folder) / "interpreter"
+        command = f'exec "{sys.executable}" -IS "{_LAUNCHER}" "{path}" "{sys.executable}" "$@"'
+        path.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        os.environ[PYTHON] = str(path)
+        with _server(Path(folder), log, now=server_now):
+            yield path
+
+
+@contextlib.contextmanager
+def _server(folder: Path, log: Path, *, now: bool) -> Iterator[None]:
+    if sys.platform != "linux" or os.environ.get("NARU_FORK") == "0":
+        yield  # macOS: the system's own libraries do not survive a fork; stages import what they need themselves
+        return
+    os.mkfifo(folder / "alive")
+    (folder / "log").symlink_to(log)
+    # held open for reading and writing: the server sees it end when this process does, however that comes
+    alive = os.open(folder / "alive", os.O_RDWR)
+    os.environ[launcher.SERVER] = str(folder)
+    try:
+        if now:
+            launcher.start_server(folder, sys.executable)
+        yield
+    finally:
+        os.close(alive)
+        _end(folder / "pid")
+
+
+def _end(pid: Path) -> None:
+    """End the server, which may still be importing."""
+    if not pid.exists():
+        return
+    process = int(pid.read_text(encoding="ascii"))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGTERM)
+    with contextlib.suppress(ChildProcessError):  # it is a child of this process only if it was started at once
+        os.waitpid(process, 0)
+
