@@ -103,7 +103,12 @@ def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
+_imported_from: set[str] = set()
+"""Folders of code imported in this process."""
+
+
 def _import(folder: Path, file: Path) -> Any:
+    _forget_others(folder)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -113,6 +118,17 @@ def _import(folder: Path, file: Path) -> Any:
     sys.modules[file.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _forget_others(folder: Path) -> None:
+    """Let go of other projects' modules: they are called alike, and Python would not look for this project's."""
+    others = _imported_from - {str(folder)}
+    sys.path[:] = [place for place in sys.path if place not in others]
+    for name, module in list(sys.modules.items()):
+        if str(Path(getattr(module, "__file__", None) or ".").parent) in others:
+            del sys.modules[name]
+    _imported_from.clear()
+    _imported_from.add(str(folder))
 
 
 @contextmanager

@@ -109,3 +109,13 @@ def test_the_project_names_other_files(folder: Path) -> None:
     (folder / "model.py").rename(folder / "net.py")
     other = Project.model_validate({**PROJECT.model_dump(by_alias=True), "code": {"model": "net.py"}})
     assert fingerprint_code(folder, other)
+
+
+def test_two_projects_in_one_process_keep_their_modules_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "preprocessing.py").write_text(f"NAME = {name!r}\n")
+        (tmp_path / name / "model.py").write_text(
+            "from preprocessing import NAME\ndef build_model():\n    return NAME\n"
+        )
+        assert load_function(tmp_path / name, "model.py", "build_model")() == name
