@@ -76,9 +76,9 @@ def read_header(file: SpanFile) -> list[str]:
         )
     if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError("is UTF-16", where=file.name, remedy="save it as UTF-8")
-    header = first.split(b"\n", 1)[0] + b"\n"
+    parsing = csv.ParseOptions(invalid_row_handler=lambda row: "skip", newlines_in_values=True)
     try:
-        with csv.open_csv(pa.BufferReader(header)) as reader:
+        with csv.open_csv(pa.BufferReader(first), parse_options=parsing) as reader:
             return list(reader.schema.names)
     except pa.ArrowInvalid as error:
         raise unreadable(file, error) from None

@@ -144,3 +144,8 @@ def test_a_thousand_columns_are_read(tmp_path: Path) -> None:
     header = ",".join([*(f"c{n}" for n in range(1000)), "y"])
     body = "\n".join(",".join(str(n * row) for n in range(1001)) for row in range(20))
     assert ingest(tmp_path, write(tmp_path / "t.csv", f"{header}\n{body}\n"))[2].num_columns == 1001
+
+
+def test_a_line_break_inside_a_name_is_part_of_it(tmp_path: Path) -> None:
+    rows = ingest(tmp_path, write(tmp_path / "t.csv", '"a\nb",y\n1,2\n3,4\n'))[2]
+    assert rows.schema.names == ["a\nb", "y"]
