@@ -53,7 +53,10 @@ def deploy(
             examples=Path(examples.path),
             model=Path(model.path),
             registration=Path(registration.path),
-            pages=[Path(part.path) for part in (validation, hyperparameters, history, evaluation, explanation, registration)],
+            pages=[
+                Path(part.path)
+                for part in (validation, hyperparameters, history, evaluation, explanation, registration)
+            ],
             stages=[dict(part.metadata) for part in told],
             rollout=this.folder(rollout),
             report=this.file(report),
