@@ -16,7 +16,7 @@ from components.explain.attribution import Attribution, chosen_classes, explaine
 from components.explain.dependence import Dependence, partial_dependence
 from components.explain.gradients import integrated_gradients
 from components.explain.leaks import powers, rank_correlation
-from components.explain.permutation import REPEATS, Importance, permutation_importance, shares
+from components.explain.permutation import Importance, permutation_importance, repeats_for, shares
 from components.explain.sampling import Array, Arrays, Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
 from components.explain.structure import inputs_that_reach
@@ -25,6 +25,7 @@ _ATTRIBUTED_ROWS = 200
 _CELLS = 4_000_000
 """Values that an attribution may hand to the model for each step; a very wide table gets fewer rows."""
 _SHOWN = 3
+_COMPARED = 20
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,16 @@ class Findings:
     Attributes:
         project: The project.
         signature: The model's border.
-        rows: Rows of the sample; `total`: of the split.
+        rows: Rows of the sample.
+        total: Rows of the split.
+        repeats: How often each feature was permuted.
         importances: Permutation importance by feature, most important first.
         share: Share of all importance by feature; empty when nothing matters.
         power: What each feature alone tells of the label, 0 to 1.
         reached: Features from which the graph reaches an output.
         gradients: Integrated gradients of the numeric features.
         shapley: Shapley values of all features.
-        agreement: Rank correlation of permutation importance with each attribution.
+        agreement: Rank correlation of permutation importance with each attribution, over the most important features.
         dependence: Partial dependence of the most important features.
         dependent_class: For many classes, the class whose probability that is.
         examples: A few rows, explained.
@@ -70,6 +73,7 @@ class Findings:
     signature: Signature
     rows: int
     total: int
+    repeats: int
     importances: dict[str, Importance]
     share: dict[str, float]
     power: dict[str, float]
@@ -97,8 +101,9 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
         examples: The examples artifact.
     """
     signature, seed, name = model.signature, project.train.seed, metrics.primary_metric(project)
-    sample = draw_sample(signature, examples, project.label, seed, REPEATS)
-    found = permutation_importance(project.task, name, model, sample, seed)
+    repeats = repeats_for(len(signature.inputs))
+    sample = draw_sample(signature, examples, project.label, seed, repeats)
+    found = permutation_importance(project.task, name, model, sample, seed, repeats)
     importances = dict(sorted(found.items(), key=lambda item: (-item[1].drop, item[0])))
     few = take(sample.arrays, _spread(sample.rows, _attributed_rows(len(signature.inputs))))
     baseline, classes = typical_row(signature, sample.arrays), chosen_classes(model, few)
@@ -110,6 +115,7 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
         signature,
         sample.rows,
         sample.total,
+        repeats,
         importances,
         shares(importances),
         powers(project.task, sample),
@@ -124,7 +130,7 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
 
 
 def _attributed_rows(width: int) -> int:
-    return max(20, min(_ATTRIBUTED_ROWS, _CELLS // (width * width)))
+    return max(10, min(_ATTRIBUTED_ROWS, _CELLS // (width * width)))
 
 
 def _spread(rows: int, wanted: int) -> Array:
@@ -132,11 +138,14 @@ def _spread(rows: int, wanted: int) -> Array:
 
 
 def _agreement(importances: dict[str, Importance], others: dict[str, Attribution]) -> dict[str, float]:
+    drops = {feature: importance.drop for feature, importance in importances.items()}
     found = {}
-    for name, other in others.items():
+    for method, other in others.items():
         typical = other.typical()
-        ours = np.array([importances[feature].drop for feature in typical])
-        found[name] = rank_correlation(ours, np.array(list(typical.values())))
+        # the order of features that hardly matter is noise on both sides
+        compared = [feature for feature in importances if feature in typical][:_COMPARED]
+        ours, theirs = ([values[name] for name in compared] for values in (drops, typical))
+        found[method] = rank_correlation(np.array(ours), np.array(theirs))
     return found
 
 

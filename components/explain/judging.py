@@ -36,6 +36,7 @@ def judge_findings(found: Findings) -> Outcome:
 
 def as_json(found: Findings) -> dict[str, Any]:
     """What `importances.json` holds."""
+    contribution = found.shapley.typical()
     return {
         "metric": metrics.primary_metric(found.project),
         "rows": found.rows,
@@ -45,7 +46,7 @@ def as_json(found: Findings) -> dict[str, Any]:
                 "low": round_off(item.low),
                 "high": round_off(item.high),
                 "alone": round_off(found.power[name]),
-                "contribution": round_off(found.shapley.typical()[name]),
+                "contribution": round_off(contribution[name]),
                 "reaches_output": name in found.reached,
             }
             for name, item in found.importances.items()
@@ -73,10 +74,9 @@ def _agree(found: Findings) -> list[Check]:
         attribution = found.shapley if name == "Shapley values" else found.gradients
         if len(attribution.values) < _COMPARABLE or math.isnan(value):
             continue
-        same_top = max(attribution.typical(), key=lambda feature: attribution.typical()[feature])
-        agrees = value >= AGREEMENT or same_top == next(
-            feature for feature in found.importances if feature in attribution.values
-        )
+        typical = attribution.typical()
+        first = next(feature for feature in found.importances if feature in typical)
+        agrees = value >= AGREEMENT or typical[first] == max(typical.values())
         told = f"permutation importance and {name} {'agree' if agrees else 'order the features differently'}"
         reason = f"{told} (rank correlation {value:.2f})"
         checks.append(

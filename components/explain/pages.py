@@ -7,7 +7,6 @@ from components._core.checks import Outcome
 from components._core.pages import Cell, Page
 from components.explain.dependence import Dependence
 from components.explain.findings import ExplainedRow, Findings
-from components.explain.permutation import REPEATS
 
 _MOST_FEATURES = 30
 _MOST_PARTS = 10
@@ -53,7 +52,7 @@ def _importance(page: Page, found: Findings) -> None:
     page.figure(
         "Permutation importance",
         plots.bars(values, f"how much {name} {word} when the feature is shuffled", limits),
-        f"{REPEATS} shuffles on {found.rows:,} of {found.total:,} test rows; whiskers are the least and the greatest of them. "
+        f"{found.repeats} shuffles on {found.rows:,} of {found.total:,} test rows; whiskers are the least and the greatest of them. "
         "Features that say the same as another one look less important than they are.",
     )
 

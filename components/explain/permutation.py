@@ -19,7 +19,8 @@ from components._model.scoring import scores_of
 from components.explain.sampling import Array, Sample
 from components.explain.variations import score_variations
 
-REPEATS = 5
+_REPEATS, _WIDE_REPEATS = 5, 2
+_WIDE = 200
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,13 @@ class Importance:
     changes: bool
 
 
+def repeats_for(features: int) -> int:
+    """How often each feature is permuted: less often in a very wide table, where each repeat costs seconds."""
+    return _WIDE_REPEATS if features > _WIDE else _REPEATS
+
+
 def permutation_importance(
-    task: Task, name: str, model: LoadedModel, sample: Sample, seed: int, repeats: int = REPEATS
+    task: Task, name: str, model: LoadedModel, sample: Sample, seed: int, repeats: int = _REPEATS
 ) -> dict[str, Importance]:
     """The importance of every feature, in the signature's order.
 
