@@ -25,7 +25,7 @@ def training(
     trials: int = -1,
     epochs: int = -1,
     run: str = "",
-):
+) -> None:
     """Train a model on a team's data and bring it to service, if it deserves it.
 
     1. ingest: read the spans, deal the rows to splits.

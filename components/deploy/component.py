@@ -19,7 +19,7 @@ def deploy(
     registration: dsl.Input[dsl.Artifact],
     rollout: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
-):
+) -> None:
     """Serve the registered version, hold its answers against the offline ones, make it the champion, bind the report.
 
     Args:

@@ -13,7 +13,7 @@ def evaluate(
     metrics: dsl.Output[dsl.Metrics],
     classification: dsl.Output[dsl.ClassificationMetrics],
     page: dsl.Output[dsl.HTML],
-):
+) -> None:
     """Judge the model on the test rows: metrics, slices, the champion on the same rows, latency.
 
     Args:

@@ -11,7 +11,7 @@ def explain(
     evaluation: dsl.Input[dsl.Artifact],
     explanation: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
-):
+) -> None:
     """Say which features the model goes by: permutation importance, integrated gradients, leak suspects.
 
     Args:

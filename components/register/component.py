@@ -17,7 +17,7 @@ def register(
     model: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
     registration: dsl.Output[dsl.Artifact],
-):
+) -> None:
     """Make the model a version in the MLflow registry, as challenger, with all that is needed to make it again.
 
     Args:

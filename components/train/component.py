@@ -16,7 +16,7 @@ def train(
     hyperparameters: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
     history: dsl.Output[dsl.Artifact],
-):
+) -> None:
     """Fit the project's model on the transformed rows and save it with the transform graph inside.
 
     Args:

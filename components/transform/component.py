@@ -14,7 +14,7 @@ def transform(
     validation: dsl.Input[dsl.Artifact],
     transform_graph: dsl.Output[dsl.Artifact],
     transformed: dsl.Output[dsl.Dataset],
-):
+) -> None:
     """Analyse the training rows with the project's preprocessing_fn and write the transformed train and eval rows.
 
     Refuses data that validation blocked: the run ends here, with the reason.

@@ -13,7 +13,7 @@ def tune(
     transform_graph: dsl.Input[dsl.Artifact],
     transformed: dsl.Input[dsl.Dataset],
     hyperparameters: dsl.Output[dsl.Artifact],
-):
+) -> None:
     """Search for the hyperparameters with the lowest eval loss; with no trials, pass the project's defaults through.
 
     Args:

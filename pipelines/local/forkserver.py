@@ -42,7 +42,15 @@ PRELOADED = (
 )
 """What is imported before the first child."""
 
-LATER = ("mlflow", "components.register.registering", "components.deploy.deploying")
+LATER = (
+    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "components.register.registering",
+    "components.deploy.deploying",
+    "mlserver",
+    "components.serve.mlserver_runtime",
+)
 """What is imported while a child runs: only the last stages need it."""
 
 
