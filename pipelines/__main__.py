@@ -110,7 +110,8 @@ def report(project: ProjectPath = Path()) -> None:
 def runs(
     project: ProjectPath = Path(),
     compare: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Two runs to hold side by side; `last` is the newest.")
+        list[str] | None,
+        typer.Argument(metavar="[RUN RUN]", help="Two runs to hold side by side; `last` is the newest."),
     ] = None,
 ) -> None:
     """List the runs of a project, or compare two of them."""

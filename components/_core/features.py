@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components._core.artifacts import SIGNATURE
 from components._core.files import read_json, write_json
@@ -93,7 +94,7 @@ def _feature(feature: Any, schema_pb2: Any) -> Feature:
     return Feature(feature.name, "float32", nullable)
 
 
-def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -> dict[str, np.ndarray]:
+def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -> dict[str, NDArray[Any]]:
     """Columns as the model takes them: one NumPy vector per feature, missing values filled as the module says.
 
     Strings come as object arrays of `str`.
@@ -101,7 +102,7 @@ def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -
     return {feature.name: _to_array(batch[feature.name], feature.dtype) for feature in features}
 
 
-def _to_array(column: pa.Array | pa.ChunkedArray, dtype: DType) -> np.ndarray:
+def _to_array(column: pa.Array | pa.ChunkedArray, dtype: DType) -> NDArray[Any]:
     if dtype == "string":
         text = column.cast(pa.string()).fill_null("")
         return np.asarray(

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from components._core.errors import ConfigError
 from components._core.suggestions import suggest
@@ -327,12 +337,13 @@ def _suggestion(location: tuple[Any, ...]) -> str:
 
 
 def _section_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
-    section: Any = Project
+    section: type[BaseModel] = Project
     for part in location:
         fields = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = fields[part].annotation if part in fields else None
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+        annotation = fields[part].annotation if part in fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return None
+        section = annotation
     return section
 
 

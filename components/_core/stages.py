@@ -140,7 +140,7 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
         told = NaruError(f"{error.strerror or error}", where=str(error.filename or ""), remedy=_remedy(error))
         _leave(this, told, traceback.format_exc())
         sys.exit(told.exit_code)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the border of the process: whatever comes is told, with its traceback
         told = NaruError(
             f"{type(error).__name__}: {error}",
             where=f"stage {name}",

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components._core.artifacts import QUARANTINE
-from components._core.checks import Check, Outcome, judge
+from components._core.checks import Check, Outcome, Status, judge
 from components._core.errors import ConfigError, DataError
 from components._core.examples import SPLITS, Manifest, SourceFile, split_file
 from components._core.files import fingerprint_of
@@ -166,7 +166,7 @@ def _judge_quarantine(project: Project, manifest: Manifest, aside: _Quarantine) 
 
 def _outcome(manifest: Manifest, aside: _Quarantine) -> Outcome:
     rows = sum(manifest.rows.values())
-    status = "warn" if aside.rows else "pass"
+    status: Status = "warn" if aside.rows else "pass"
     told = (
         f"{aside.rows} rows set aside; the first: {aside.first.file}, line {aside.first.line}: {aside.first.reason}"
         if aside.first

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from components.ingest.sources import SpanFile
 from components.ingest.survey import FLOAT32_MAX, Survey, open_batches, unreadable
@@ -57,7 +58,7 @@ def read_rows(file: SpanFile, survey: Survey, label: str, reject: Callable[[BadR
         raise unreadable(file, error) from None
 
 
-def _clean(file: SpanFile, survey: Survey) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+def _clean(file: SpanFile, survey: Survey) -> Iterator[tuple[pa.RecordBatch, NDArray[Any]]]:
     line = 2
     for batch in open_batches(file, survey.types, lambda row: None, list(survey.types)):
         yield batch, np.arange(line, line + batch.num_rows)
@@ -66,7 +67,7 @@ def _clean(file: SpanFile, survey: Survey) -> Iterator[tuple[pa.RecordBatch, np.
 
 def _mend(
     file: SpanFile, survey: Survey, reject: Callable[[BadRow], None]
-) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+) -> Iterator[tuple[pa.RecordBatch, NDArray[Any]]]:
     ragged: list[int] = []
 
     def on_ragged(row: Any) -> None:
@@ -87,7 +88,7 @@ def _mend(
         yield _parse(batch, lines, file, survey.types, reject)
 
 
-def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:
+def _lines(first: int, rows: int, ragged: list[int]) -> NDArray[Any]:
     """The line of each row of a batch; the ragged ones, which the reader left out, are counted."""
     behind = [number for number in ragged if number >= first]
     lines = np.arange(first, first + rows + len(behind))
@@ -96,11 +97,11 @@ def _lines(first: int, rows: int, ragged: list[int]) -> np.ndarray:
 
 def _parse(
     batch: pa.RecordBatch,
-    lines: np.ndarray,
+    lines: NDArray[Any],
     file: SpanFile,
     types: dict[str, pa.DataType],
     reject: Callable[[BadRow], None],
-) -> tuple[pa.RecordBatch, np.ndarray]:
+) -> tuple[pa.RecordBatch, NDArray[Any]]:
     columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
     for text, (name, kind) in zip(batch.columns, types.items(), strict=True):
         values, wrong = _parse_column(text, kind)
@@ -115,7 +116,7 @@ def _parse(
     return kept, lines[~bad]
 
 
-def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, np.ndarray]:
+def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, NDArray[Any]]:
     """A column's values and which rows of it are wrong (their value is then missing)."""
     if pa.types.is_string(kind):
         return text, np.zeros(len(text), dtype=bool)
@@ -167,7 +168,7 @@ def _as_example(column: pa.Array) -> pa.Array:
 
 
 def _without_missing_label(
-    batch: pa.RecordBatch, lines: np.ndarray, file: SpanFile, label: str, reject: Callable[[BadRow], None]
+    batch: pa.RecordBatch, lines: NDArray[Any], file: SpanFile, label: str, reject: Callable[[BadRow], None]
 ) -> pa.RecordBatch:
     labels = batch.column(batch.schema.get_field_index(label))
     if not labels.null_count:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pandas.util import hash_array
 
 from components._core.project import Split
@@ -13,7 +16,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MISSING = np.uint64(0xD6E8FEB86659FD93)
 
 
-def assign_splits(batch: pa.RecordBatch, split: Split) -> np.ndarray:
+def assign_splits(batch: pa.RecordBatch, split: Split) -> NDArray[Any]:
     """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
 
     Rows that are equal in the hashed columns land together, so a duplicate never stands in train and in test.
@@ -23,7 +26,7 @@ def assign_splits(batch: pa.RecordBatch, split: Split) -> np.ndarray:
     return np.searchsorted([split.train, split.train + split.eval], share, side="right").astype(np.int8)
 
 
-def hash_rows(batch: pa.RecordBatch, columns: list[str]) -> np.ndarray:
+def hash_rows(batch: pa.RecordBatch, columns: list[str]) -> NDArray[Any]:
     """A well-mixed uint64 [rows] of the values in some columns; their order counts, missing values are values too."""
     total = np.full(batch.num_rows, _MIX, dtype=np.uint64)
     with np.errstate(over="ignore"):
@@ -34,7 +37,7 @@ def hash_rows(batch: pa.RecordBatch, columns: list[str]) -> np.ndarray:
         return total ^ (total >> np.uint64(32))
 
 
-def _hash_column(column: pa.Array) -> np.ndarray:
+def _hash_column(column: pa.Array) -> NDArray[Any]:
     if pa.types.is_string(column.type):
         dictionary = column.dictionary_encode()
         values = hash_array(np.asarray(dictionary.dictionary.to_pylist(), dtype=object), categorize=False)

@@ -127,10 +127,16 @@ def _link_file(source: str, target: str) -> str:
 
 def _code_of(stage: str) -> str:
     """Fingerprint of Naru's own code that the stage runs: its folder and the packages that all stages share."""
-    shared = sorted(path for path in (_REPOSITORY / "components").glob("_*") if path.is_dir() and path.name != "__pycache__")
+    shared = sorted(
+        path for path in (_REPOSITORY / "components").glob("_*") if path.is_dir() and path.name != "__pycache__"
+    )
     folders = [*shared, _REPOSITORY / "components" / stage]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
-    return fingerprint_of(part for path in files for part in (path.relative_to(_REPOSITORY).as_posix(), hash_file(path)))
+    files = [
+        path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"
+    ]
+    return fingerprint_of(
+        part for path in files for part in (path.relative_to(_REPOSITORY).as_posix(), hash_file(path))
+    )
 
 
 def _environment() -> str:

@@ -60,7 +60,7 @@ def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ..
     try:
         for name in preloaded:
             importlib.import_module(name)
-    except Exception:
+    except Exception:  # noqa: BLE001 - any failed import is told to the launchers that wait
         traceback.print_exc()
         Path(path + ".failed").touch()
         return 1
@@ -139,7 +139,7 @@ class _Server:
             name = self._later.pop(0)
             try:
                 importlib.import_module(name)
-            except Exception:
+            except Exception:  # noqa: BLE001 - see below
                 traceback.print_exc()  # the stage that needs it will say so in its own words
 
     def _reap(self) -> None:
@@ -206,7 +206,7 @@ def _become(request: dict[str, object], streams: list[int]) -> None:
         time.tzset()
         os.chdir(str(request["folder"]))
         code = _run(request["arguments"])  # type: ignore[arg-type]
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a forked child must never return into the server's loop
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -219,7 +219,7 @@ def _run(arguments: list[str]) -> int:
     if arguments[0] != "-m":
         raise ValueError(f"only -m MODULE can be run here, not {arguments[0]!r}")
     sys.argv = arguments[1:]
-    sys.path[0] = os.getcwd()
+    sys.path[0] = str(Path.cwd())
     try:
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     except SystemExit as end:

@@ -66,4 +66,3 @@ def _end(pid: Path) -> None:
         os.kill(process, signal.SIGTERM)
     with contextlib.suppress(ChildProcessError):  # it is a child of this process only if it was started at once
         os.waitpid(process, 0)
-

@@ -138,7 +138,9 @@ def _run_plain(python: str, arguments: list[str], task: Task) -> int:
 
 def _run_forked(arguments: list[str], task: Task) -> int:
     with _connect(Path(os.environ[SERVER])) as connection:
-        request = json.dumps({"arguments": arguments, "environment": dict(os.environ), "folder": str(Path.cwd())}).encode()
+        request = json.dumps(
+            {"arguments": arguments, "environment": dict(os.environ), "folder": str(Path.cwd())}
+        ).encode()
         streams = array.array("i", [0, 1, 2])
         connection.sendmsg([len(request).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
         connection.sendall(request)

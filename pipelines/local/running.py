@@ -77,7 +77,7 @@ def _begins_anew(arguments: dict[str, Any]) -> bool:
 def absolute_source(workspace: Workspace, project: Project) -> str:
     """The project's source with a relative path taken from the project's folder."""
     source = project.data.source
-    return source if "://" in source or os.path.isabs(source) else str((workspace.project / source).absolute())
+    return source if "://" in source or Path(source).is_absolute() else str((workspace.project / source).absolute())
 
 
 def _archive(workspace: Workspace, project: Project, fingerprint: str) -> Path:

@@ -115,7 +115,9 @@ def _seconds(record: dict[str, Any]) -> dict[str, Any]:
 def _add_differences(table: Table, title: str, one: dict[str, Any], other: dict[str, Any]) -> None:
     differing = [key for key in {**one, **other} if one.get(key) != other.get(key) and key != "run"]
     table.add_section()
-    table.add_row(Text(title, style="bold"), *([Text("the same", style="dim"), "", ""] if not differing else ["", "", ""]))
+    table.add_row(
+        Text(title, style="bold"), *([Text("the same", style="dim"), "", ""] if not differing else ["", "", ""])
+    )
     for key in differing:
         table.add_row(f"  {key}", _shown(one.get(key)), _shown(other.get(key)), _change(one.get(key), other.get(key)))
 

@@ -104,8 +104,9 @@ class StageFailedError(NaruError):
 def read_failure(run: Path) -> StageFailedError | None:
     """The error of the stage that failed; None when none did."""
     folder = task_root(run)
-    for stage in STAGES if folder else ():
-        assert folder is not None
+    if folder is None:
+        return None
+    for stage in STAGES:
         launch = _read(folder / stage / "launch.json")
         if launch and launch.get("exit_code"):
             return _failure(folder / stage, stage, launch)

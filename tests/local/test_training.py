@@ -42,8 +42,8 @@ def test_the_report_is_one_page_that_needs_no_network(first: Ran) -> None:
     page = Path(first.told["paths"]["report"]).read_text()
     for title in ("Data", "Training", "Evaluation", "Explanation", "Registration", "Deployment"):
         assert f">{title}" in page
-    assert "src=\"http" not in page
-    assert "href=\"http" not in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
 
 
 def test_the_same_data_again_gives_no_better_model_and_ends_well(project: Path, first: Ran) -> None:
@@ -77,7 +77,9 @@ def test_data_that_validation_blocks_ends_the_run_with_its_own_code(project: Pat
 def test_a_fault_in_the_persons_code_shows_their_own_line(project: Path) -> None:
     source = (project / "preprocessing.py").read_text()
     try:
-        (project / "preprocessing.py").write_text(source + "\n\ndef preprocessing_fn(inputs):\n    return inputs['nothing']\n")
+        (project / "preprocessing.py").write_text(
+            source + "\n\ndef preprocessing_fn(inputs):\n    return inputs['nothing']\n"
+        )
         ran = run_naru(str(project))
     finally:
         (project / "preprocessing.py").write_text(source)

@@ -136,7 +136,7 @@ def test_the_best_threshold_has_the_highest_f1_of_all() -> None:
 
 
 def test_an_unknown_metric_is_answered_with_those_of_the_task() -> None:
-    with pytest.raises(ConfigError, match="rmse.*no metric of a binary_classification") as caught:
+    with pytest.raises(ConfigError, match=r"rmse.*no metric of a binary_classification") as caught:
         metrics.primary_metric(_project(metric="rmse"))
     assert "pr_auc" in caught.value.remedy
 

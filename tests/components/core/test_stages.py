@@ -44,9 +44,13 @@ def test_what_an_earlier_try_left_is_replaced(output: Artifact) -> None:
 def test_an_error_of_ours_ends_the_process_with_its_own_code_and_no_output(
     output: Artifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as end, stage("transform", output) as this:
-        this.folder(output)
-        raise DataBlockedError("label is missing", where="span 2", remedy="correct it")
+    def blocked() -> None:
+        with stage("transform", output) as this:
+            this.folder(output)
+            raise DataBlockedError("label is missing", where="span 2", remedy="correct it")
+
+    with pytest.raises(SystemExit) as end:
+        blocked()
     assert end.value.code == 5
     assert not Path(output.path).exists()
     told = json.loads((Path(output.path).parent / "error.json").read_text())
