@@ -51,7 +51,9 @@ LATER = (
     "mlserver",
     "components.serve.mlserver_runtime",
 )
-"""What is imported while a child runs: only the last stages need it."""
+"""What is imported while the longest stage runs, on the second core: only the last stages need it."""
+
+_LONGEST = "train"
 
 
 def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ...] = LATER) -> int:
@@ -124,7 +126,8 @@ class _Server:
         self._children[child] = connection
         self._selector.register(connection, selectors.EVENT_READ)
         _answer(connection, {"pid": child})
-        self._import_more()
+        if _LONGEST in request["arguments"]:  # type: ignore[operator]
+            self._import_more()
 
     def _close_in_child(self, connection: socket.socket) -> None:
         self._selector.close()
@@ -134,7 +137,7 @@ class _Server:
             os.close(descriptor)
 
     def _import_more(self) -> None:
-        """Import what the last stages need while the first ones compute: a second core would be idle."""
+        """Import what the last stages need; the end of the child that runs meanwhile is noticed afterwards."""
         while self._later:
             name = self._later.pop(0)
             try:
