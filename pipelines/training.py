@@ -58,7 +58,7 @@ def training(
     validated = validate(project=project, champion=champion, code=code, examples=examples, **data)
     schema = validated.outputs["schema"]
     transformed = transform(
-        project=project, examples=examples, schema=schema, validation=validated.outputs["validation"], **made_by
+        project=project, examples=examples, schema=schema, blocked=validated.outputs["blocked"], **made_by
     )
     ready = {
         "transform_graph": transformed.outputs["transform_graph"],

@@ -8,10 +8,10 @@ def transform(
     project: str,
     fingerprint: str,
     code_fingerprint: str,
+    blocked: str,
     code: dsl.Input[dsl.Artifact],
     examples: dsl.Input[dsl.Dataset],
     schema: dsl.Input[dsl.Artifact],
-    validation: dsl.Input[dsl.Artifact],
     transform_graph: dsl.Output[dsl.Artifact],
     transformed: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -23,10 +23,10 @@ def transform(
         project: The project as JSON.
         fingerprint: Of the examples.
         code_fingerprint: Of the project's code.
+        blocked: From validate: why the data must not be used; empty: it may be.
         code: The project's code archive.
         examples: From ingest.
         schema: From validate.
-        validation: From validate.
         transform_graph: The TensorFlow Transform graph and the label's classes.
         transformed: The transformed rows of train and eval as Parquet.
     """
@@ -43,7 +43,7 @@ def transform(
             code=Path(code.path),
             examples=Path(examples.path),
             schema=Path(schema.path),
-            validation=Path(validation.path),
+            blocked=blocked,
             transform_graph=this.folder(transform_graph),
             transformed=this.folder(transformed),
         )

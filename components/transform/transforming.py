@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_transform import TFTransformOutput
 
-from components._core.artifacts import CLASSES, OUTCOME, SCHEMA
+from components._core.artifacts import CLASSES, SCHEMA
 from components._core.checks import Outcome
 from components._core.errors import DataBlockedError, DataError, UserCodeError
 from components._core.examples import read_batches, row_count, split_files
@@ -37,7 +37,7 @@ def transform_examples(
     code: Path,
     examples: Path,
     schema: Path,
-    validation: Path,
+    blocked: str,
     transform_graph: Path,
     transformed: Path,
 ) -> Outcome:
@@ -48,7 +48,7 @@ def transform_examples(
         code: Archive of the project's code.
         examples: The examples artifact.
         schema: The schema in force, as a text proto.
-        validation: What validate said; blocked data is refused.
+        blocked: Why validation blocked the data; empty: it did not.
         transform_graph: Folder for TensorFlow Transform's graph and `classes.json`.
         transformed: Folder for `train.parquet` and `eval.parquet`.
 
@@ -57,7 +57,7 @@ def transform_examples(
         DataError: When a split is empty or the label does not fit the task.
         UserCodeError: When preprocessing_fn raises or returns something that a model cannot take.
     """
-    _refuse_blocked(validation)
+    _refuse_blocked(blocked)
     _refuse_empty(examples)
     classes = find_classes(project, examples)
     features = read_features(_schema_file(schema), {project.label, *project.data.exclude})
@@ -74,11 +74,10 @@ def transform_examples(
     return Outcome(reason=_told(metrics, passes), metrics=metrics)
 
 
-def _refuse_blocked(validation: Path) -> None:
-    outcome = Outcome.load(validation / OUTCOME)
-    if outcome.verdict == "blocked":
+def _refuse_blocked(blocked: str) -> None:
+    if blocked:
         raise DataBlockedError(
-            outcome.reason or "validation blocked the data",
+            blocked,
             remedy="mend the data, or change the schema or gates.data if the data is right",
         )
 

@@ -1,5 +1,7 @@
 """The KFP face of validate."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 
 
@@ -14,7 +16,7 @@ def validate(
     schema: dsl.Output[dsl.Artifact],
     validation: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
-) -> None:
+) -> NamedTuple("Validated", [("blocked", str)]):  # type: ignore[valid-type]
     """Compute statistics, infer or apply the schema, find anomalies and drift, and judge them by the project's policy.
 
     Args:
@@ -27,7 +29,12 @@ def validate(
         schema: The schema in force, as a text proto.
         validation: Outcome, checks and the page as data.
         page: The page of this stage.
+
+    Returns:
+        blocked: Why the data must not be used; empty: it may be. A value, so that the next stage is taken from the cache
+            when only the page has changed.
     """
+    from collections import namedtuple
     from pathlib import Path
 
     from components._core.stages import stage
@@ -47,3 +54,4 @@ def validate(
             page=this.file(page),
         )
         this.done(outcome)
+    return namedtuple("Validated", ["blocked"])(outcome.reason if outcome.verdict == "blocked" else "")

@@ -15,8 +15,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components._core.artifacts import OUTCOME, SCHEMA
-from components._core.checks import Outcome
+from components._core.artifacts import SCHEMA
 from components._core.examples import split_file
 from components._core.project import Project, load_project
 from components._core.settings import STORE
@@ -41,14 +40,15 @@ class Small:
         """An empty folder for an output."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.root))
 
-    def before(self, stage: str, **others: Path) -> dict[str, Path]:
+    def before(self, stage: str, **others: Any) -> dict[str, Any]:
         """The inputs of a stage by argument, some of them replaced."""
         names = {
-            "transform": ["code", "examples", "schema", "validation"],
+            "transform": ["code", "examples", "schema"],
             "tune": ["code", "transform_graph", "transformed"],
             "train": ["code", "schema", "transform_graph", "transformed", "hyperparameters"],
         }[stage]
-        return {name: self.path(name) for name in names} | others
+        values = {"blocked": ""} if stage == "transform" else {}
+        return {name: self.path(name) for name in names} | values | others
 
 
 def small_project(**train: Any) -> Project:
@@ -87,14 +87,13 @@ def write_split(examples: Path, split: str, rows: pa.Table) -> None:
 
 @cache
 def examples_of_flights() -> Small:
-    """Examples, schema, validation and code, as ingest and validate would leave them."""
+    """Examples, schema and code, as ingest and validate would leave them."""
     small = Small(Path(tempfile.mkdtemp(prefix="naru-small-flights-")), small_project())
     rows, start = _flights(sum(SHARES.values())), 0
     for split, count in SHARES.items():
         write_split(small.path("examples"), split, rows.slice(start, count))
         start += count
     write_schema(small.path("schema"), rows.schema)
-    Outcome().save(small.path("validation") / OUTCOME)
     code_archive(small.path("packed")).rename(small.path("code"))
     return small
 

@@ -8,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components._core.artifacts import OUTCOME
-from components._core.checks import Outcome
 from components._core.features import to_arrays
 from components._core.project import Project
 from components._core.settings import STORE
@@ -49,7 +47,6 @@ def run(folder: Path, task: str, rows: pa.Table) -> Path:
     for split, start in (("train", 0), ("eval", 300), ("test", 350)):
         write_split(folder / "examples", split, rows.slice(start, 300 if split == "train" else 50))
     write_schema(folder / "schema", rows.schema)
-    Outcome().save(folder / "validation" / OUTCOME)
     (folder / "source").mkdir()
     (folder / "source" / "preprocessing.py").write_text(PREPROCESSING, encoding="utf-8")
     (folder / "source" / "model.py").write_text(MODEL, encoding="utf-8")
@@ -58,9 +55,9 @@ def run(folder: Path, task: str, rows: pa.Table) -> Path:
     for path in made.values():
         path.mkdir()
     code = {"code": folder / "code.zip"}
-    given = {name: folder / name for name in ("examples", "schema", "validation")}
+    given = {name: folder / name for name in ("examples", "schema")}
     ready = {name: made[name] for name in ("transform_graph", "transformed")}
-    transform_examples(project, **code, **given, **ready)
+    transform_examples(project, **code, **given, **ready, blocked="")
     tune_hyperparameters(project, **code, **ready, hyperparameters=made["hyperparameters"])
     train_model(
         project,

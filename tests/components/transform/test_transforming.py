@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.artifacts import CLASSES, OUTCOME
+from components._core.artifacts import CLASSES
 from components._core.checks import Outcome
 from components._core.errors import DataBlockedError, DataError, UserCodeError
 from components._core.examples import read_head
@@ -54,10 +54,9 @@ def test_the_same_rows_give_the_same_bytes(small: Small):
         assert fingerprint_folder(folder) == fingerprint_folder(small.path(name))
 
 
-def test_blocked_data_is_refused_with_the_reason(small: Small, tmp_path: Path):
-    Outcome("blocked", "missing: dep_delay is gone").save(tmp_path / OUTCOME)
+def test_blocked_data_is_refused_with_the_reason(small: Small):
     with pytest.raises(DataBlockedError, match="dep_delay is gone"):
-        transform(small, validation=tmp_path)
+        transform(small, blocked="missing: dep_delay is gone")
 
 
 def test_an_empty_split_is_told_by_name(small: Small, tmp_path: Path):

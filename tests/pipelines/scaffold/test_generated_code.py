@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.artifacts import OUTCOME, SCHEMA
-from components._core.checks import Outcome
+from components._core.artifacts import SCHEMA
 from components._core.examples import Manifest
 from components._core.project import Project, load_project
 from components._core.usercode import load_function, pack_code
@@ -63,19 +62,18 @@ def transformed(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from components.transform.transforming import transform_examples
 
     folder = tmp_path_factory.mktemp("run")
-    for name in ("examples", "quarantine", "schema", "validation", "graph", "transformed"):
+    for name in ("examples", "quarantine", "schema", "graph", "transformed"):
         (folder / name).mkdir()
     loaded = load_project(project, {"data.source": str(project.parent / "table.csv")})
     ingest_examples(loaded, examples=folder / "examples", quarantine=folder / "quarantine")
     (folder / "schema" / SCHEMA).write_text(_schema(loaded, folder / "examples"))
-    Outcome().save(folder / "validation" / OUTCOME)
     pack_code(project, loaded, folder / "code.zip")
     transform_examples(
         loaded,
         code=folder / "code.zip",
         examples=folder / "examples",
         schema=folder / "schema",
-        validation=folder / "validation",
+        blocked="",
         transform_graph=folder / "graph",
         transformed=folder / "transformed",
     )
