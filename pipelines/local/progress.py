@@ -88,12 +88,9 @@ def print_record(console: Console, record: RunRecord) -> None:
     style = {"succeeded": "green" if record.deployed else "yellow", "failed": "red", "interrupted": "yellow"}[
         record.status
     ]
-    version = f" as version {record.model_version}" if record.model_version and record.deployed else ""
-    head = {
-        True: f"Deployed{version}.",
-        False: {"succeeded": "Nothing deployed.", "failed": "Failed.", "interrupted": "Interrupted."}[record.status],
-    }
-    console.print(Text(head[record.deployed] + " ", style=f"bold {style}") + Text(_why(record)))
+    ended = {"succeeded": "Nothing deployed:", "failed": "Failed:", "interrupted": "Interrupted:"}[record.status]
+    head = "Deployed:" if record.deployed else ended
+    console.print(Text(f"{head} ", style=f"bold {style}") + Text(_why(record)))
     if record.error and record.error["remedy"]:
         console.print(Text(f"  -> {record.error['remedy']}"))
     for name, value in (
@@ -131,12 +128,12 @@ def _stage_table(record: RunRecord) -> Table:
     table.add_row(
         Text("naru, kfp", style="dim"),
         f"{record.other_seconds:.1f}",
-        "",
+        f"{record.other_seconds:.1f}",
         "",
         "",
         Text("the command's own imports and the hand-overs", style="dim"),
     )
-    imports = sum(state.import_seconds for state in record.stages)
+    imports = record.other_seconds + sum(state.import_seconds for state in record.stages)
     work = sum(state.work_seconds for state in record.stages)
     table.add_row("total", f"{record.seconds:.1f}", f"{imports:.1f}", f"{work:.1f}", "", "", style="bold")
     return table

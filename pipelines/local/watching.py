@@ -23,7 +23,7 @@ class StageState:
         stage: Its name.
         state: `waiting` (not begun), `running`, `done` or `failed`.
         seconds: From when it was asked for until it ended, or until now.
-        import_seconds: Of those, spent importing or waiting for the shared imports.
+        import_seconds: Of those, spent starting the process, importing, or waiting for the shared imports.
         work_seconds: Of those, spent in the stage's own function.
         verdict: What it said of its work; `failed` if it did not get so far.
         reason: In one line.
@@ -72,12 +72,13 @@ def read_state(task: Path, stage: str) -> StageState:
             stage, "failed", seconds, waited, verdict="failed", reason=_failure(task, stage, launch).message
         )
     told, outputs = _outputs(task)
+    work = told.get("work_seconds", 0.0)
     return StageState(
         stage,
         "done",
         seconds,
-        waited + told.get("import_seconds", 0.0),
-        told.get("work_seconds", 0.0),
+        max(seconds - work, 0.0),
+        work,
         told.get("verdict", "failed"),
         told.get("reason", "" if told else "it ended without telling its outcome"),
         {key.removeprefix("metric_"): value for key, value in told.items() if key.startswith("metric_")},
