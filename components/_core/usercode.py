@@ -123,12 +123,14 @@ def _import(folder: Path, file: Path) -> Any:
 def _forget_others(folder: Path) -> None:
     """Let go of other projects' modules: they are called alike, and Python would not look for this project's."""
     others = _imported_from - {str(folder)}
+    _imported_from.add(str(folder))
+    if not others:
+        return
     sys.path[:] = [place for place in sys.path if place not in others]
     for name, module in list(sys.modules.items()):
         if str(Path(getattr(module, "__file__", None) or ".").parent) in others:
             del sys.modules[name]
-    _imported_from.clear()
-    _imported_from.add(str(folder))
+    _imported_from.difference_update(others)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Importing this package says to TensorFlow, before it is imported, how it is to behave in a stage's process.
 """
 
+import logging as _logging
 import os as _os
 
 # TensorFlow reads these once, while it is imported, so they cannot wait for a function to be called.
@@ -10,4 +11,6 @@ import os as _os
 _os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow Transform would otherwise turn `tf.keras` into Keras 2 for whoever imports it: one Keras in one process.
 _os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
+# It warns of that: it means its own Keras layer, which Naru does not use.
+_logging.getLogger("absl").addFilter(lambda record: "TF_USE_LEGACY_KERAS" not in str(record.msg))
 _os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -81,10 +81,16 @@ def fit(
     _check_first_rows(model, held_out, fed, task)
     if progress.variables:
         _restore(model, progress.variables)
-    while not _finished(progress, settings):
+
+    def shuffled() -> Iterator[Batch]:  # asked for anew in each epoch, which decides the order
         order = np.random.Generator(np.random.PCG64([settings.seed, len(progress.epochs)]))
-        limit = settings.steps - progress.steps if settings.steps else None
-        progress.steps += _fit_epoch(model, train, held_out, fed, settings.batch_size, order, limit, progress)
+        return train.batches(settings.batch_size, order)
+
+    rows = _dataset(shuffled, fed, train)
+    judged = _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out)
+    while not _finished(progress, settings):
+        limit = settings.steps - progress.steps if settings.steps else -1
+        _fit_epoch(model, rows.take(limit), judged, progress)
         if after_epoch and after_epoch(progress):
             break
     model.set_weights(progress.best)
@@ -98,29 +104,16 @@ def _finished(progress: Progress, settings: Train) -> bool:
     return done >= settings.epochs or out_of_patience or out_of_steps
 
 
-def _fit_epoch(
-    model: keras.Model,
-    train: TransformedRows,
-    held_out: TransformedRows,
-    fed: dict[str, Column],
-    batch_size: int,
-    order: np.random.Generator,
-    limit: int | None,
-    progress: Progress,
-) -> int:
-    rows = _dataset(lambda: train.batches(batch_size, order), fed, train)
+def _fit_epoch(model: keras.Model, rows: tf.data.Dataset, judged: tf.data.Dataset, progress: Progress) -> None:
     counted = _Count()
     with _failures_told(len(progress.epochs)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")  # it does, at the end of each epoch
-        taken = rows if limit is None else rows.take(limit)
-        logs = model.fit(taken, epochs=1, verbose=0, shuffle=False, callbacks=[counted])
+        logs = model.fit(rows, epochs=1, verbose=0, shuffle=False, callbacks=[counted])
         found = {name: float(values[-1]) for name, values in logs.history.items()}
-        judged = model.evaluate(
-            _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out), verbose=0, return_dict=True
-        )
-    found |= {f"eval_{name}": float(value) for name, value in judged.items()}
+        answers = model.evaluate(judged, verbose=0, return_dict=True)
+    found |= {f"eval_{name}": float(value) for name, value in answers.items()}
+    progress.steps += counted.steps
     _note(model, progress, found)
-    return counted.steps
 
 
 def _note(model: keras.Model, progress: Progress, found: dict[str, float]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_transform import analyzer_nodes, analyzers, graph_tools, impl_helper
+from tensorflow_transform.graph_context import TFGraphContext
 from tensorflow_transform.output_wrapper import TFTransformOutput
 from tensorflow_transform.tf_metadata import metadata_io
 
@@ -79,8 +80,17 @@ class Traced:
         waiting = [sink for sink in self.sinks if sink.tensor.name not in found]
         return [sink for sink in waiting if all(map(analyzer.ready_to_run, _sources(sink.future)))]
 
-    def write(self, found: Mapping[str, tf.Tensor], folder: Path, outputs: dict[str, str] | None = None) -> None:
-        """Save the function with the analyzers' results inside, and its metadata if it is the final one."""
+    def extractor(self, found: Mapping[str, tf.Tensor], names: list[str]) -> Callable[[Tensors], Tensors]:
+        """A function from inputs to the tensors of those names, which may depend on what was found."""
+        context = TFGraphContext(tf.Module(), str(self.scratch), dict(found))
+        outputs = {name: name for name in names}
+        traced = impl_helper.get_traced_transform_fn(self.function, self.specs, context, outputs)
+        concrete: Callable[[Tensors], Tensors] = traced.get_concrete_function()
+        concrete.kept = context.module_to_export  # type: ignore[attr-defined]  # its tables die with the module
+        return concrete
+
+    def write(self, found: Mapping[str, tf.Tensor], folder: Path) -> None:
+        """Save the function with the analyzers' results inside, and its metadata."""
         impl_helper.trace_and_write_v2_saved_model(
             str(folder),
             self.function,
@@ -88,7 +98,7 @@ class Traced:
             str(self.scratch),
             graph_tools.get_analyzers_fingerprint(self.graph, self.inputs),
             dict(found),
-            outputs,
+            None,
             None,
         )
 
@@ -110,7 +120,7 @@ def analyse(traced: Traced, batches: Batches, transform_graph: Path) -> int:
         ready = traced.ready(found)
         if not ready:
             raise ValueError("the analyzers of preprocessing_fn wait for one another")
-        found |= _one_pass(traced, ready, found, batches, passes)
+        found |= _one_pass(traced, ready, found, batches)
         passes += 1
     graph = transform_graph / TFTransformOutput.TRANSFORM_FN_DIR
     traced.write(found, graph)
@@ -119,7 +129,7 @@ def analyse(traced: Traced, batches: Batches, transform_graph: Path) -> int:
     return passes
 
 
-def _one_pass(traced: Traced, sinks: list[Any], found: dict[str, tf.Tensor], batches: Batches, number: int) -> Tensors:
+def _one_pass(traced: Traced, sinks: list[Any], found: dict[str, tf.Tensor], batches: Batches) -> Tensors:
     operations = {id(operation): operation for sink in sinks for operation in _operations(sink.future)}
     accumulations = {
         key: _Accumulation(operation)
@@ -127,11 +137,9 @@ def _one_pass(traced: Traced, sinks: list[Any], found: dict[str, tf.Tensor], bat
         if isinstance(operation.operation_def, _ACCUMULATORS)
     }
     wanted = sorted({name for accumulation in accumulations.values() for name in accumulation.tensors})
-    folder = traced.scratch / f"pass-{number}"
-    traced.write(found, folder, {name: name for name in wanted})
-    restored = tf.saved_model.load(str(folder))
+    extract = traced.extractor(found, wanted)
     for batch in batches():
-        values = {name: tensor.numpy() for name, tensor in restored.transform_fn(batch).items()}
+        values = {name: tensor.numpy() for name, tensor in extract(batch).items()}
         for accumulation in accumulations.values():
             accumulation.add(values)
     evaluation = _Evaluation(traced.scratch, {key: accumulation.state for key, accumulation in accumulations.items()})

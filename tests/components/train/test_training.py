@@ -97,6 +97,7 @@ def test_a_killed_fit_goes_on_and_ends_in_the_same_model(small: Small, store: Pa
     assert not checkpoint.exists()
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes(small: Small, tmp_path: Path):
     script = (
         "import sys; from pathlib import Path; from components.train.training import train_model;"
