@@ -164,21 +164,18 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     """`["train.epochs=3"]` as `{"train.epochs": 3}`; a value is read as YAML.
 
     Raises:
-        ConfigError: When one has no `=`.
+        ConfigError: When one has no `=`, or its value is no YAML.
     """
-    import yaml
+    from components._core.yaml_text import parse_yaml
 
     parsed: dict[str, Any] = {}
     for setting in settings:
         place, equals, value = setting.partition("=")
-        if not equals or not place:
+        if not equals or not all(part.strip() for part in place.split(".")):
             raise ConfigError(
                 f"found {setting!r}", where="--set", remedy="write FIELD=VALUE, as in --set train.epochs=3"
             )
-        try:
-            parsed[place.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            parsed[place.strip()] = value
+        parsed[place.strip()] = parse_yaml(value, f"--set {setting}")
     return parsed
 
 

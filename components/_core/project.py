@@ -6,12 +6,13 @@ from here (`naru schema`), so the two cannot differ.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -23,25 +24,36 @@ from pydantic import (
 )
 
 from components._core.errors import ConfigError
-from components._core.suggestions import suggest
+from components._core.misfits import tell_problems
+from components._core.yaml_text import parse_yaml
 
 PROJECT_FILE = "project.yaml"
 
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
 Severity = Literal["fail", "warn", "ignore"]
+
+
+def _no_truth_value(value: Any) -> Any:
+    """`yes` is not 1: the library would take it for one."""
+    if isinstance(value, bool):
+        raise ValueError(f"found {str(value).lower()}; must be a number")
+    return value
+
+
+Real = Annotated[float, BeforeValidator(_no_truth_value)]
 Hyperparameter = StrictBool | StrictInt | StrictFloat | str  # strict: a whole number stays one, there and back
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Split(_Section):
     """How rows are dealt to train, eval (early stopping, tuning) and test (judging)."""
 
-    train: Annotated[float, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
-    eval: Annotated[float, Field(gt=0, lt=1, description="Share to stop early and tune by.")] = 0.1
-    test: Annotated[float, Field(gt=0, lt=1, description="Share to judge by; never seen in training.")] = 0.1
+    train: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
+    eval: Annotated[Real, Field(gt=0, lt=1, description="Share to stop early and tune by.")] = 0.1
+    test: Annotated[Real, Field(gt=0, lt=1, description="Share to judge by; never seen in training.")] = 0.1
     by: Annotated[
         list[str],
         Field(description="Columns whose values are hashed: rows equal in them land together. Default: the whole row."),
@@ -96,13 +108,13 @@ class Code(_Section):
 class Train(_Section):
     """How the model is fitted."""
 
-    epochs: Annotated[int, Field(ge=1, description="Passes over the training rows, at most.")] = 10
-    steps: Annotated[int, Field(ge=0, description="Optimiser steps, at most; 0: as many as the epochs take.")] = 0
-    batch_size: Annotated[int, Field(ge=1, description="Rows per step.")] = 256
+    epochs: Annotated[StrictInt, Field(ge=1, description="Passes over the training rows, at most.")] = 10
+    steps: Annotated[StrictInt, Field(ge=0, description="Optimiser steps, at most; 0: as many as the epochs take.")] = 0
+    batch_size: Annotated[StrictInt, Field(ge=1, description="Rows per step.")] = 256
     patience: Annotated[
-        int, Field(ge=0, description="Epochs without a better eval loss before it stops; 0: never.")
+        StrictInt, Field(ge=0, description="Epochs without a better eval loss before it stops; 0: never.")
     ] = 2
-    seed: Annotated[int, Field(ge=0, description="Seed of everything random.")] = 7
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**32, description="Seed of everything random.")] = 7
     hyperparameters: Annotated[
         dict[str, Hyperparameter], Field(description="What build_model gets by default; `learning_rate` is also ours.")
     ] = {}
@@ -111,8 +123,8 @@ class Train(_Section):
 class Space(_Section):
     """The values that one hyperparameter may take: a range or a list."""
 
-    low: float | None = None
-    high: float | None = None
+    low: Real | None = None
+    high: Real | None = None
     log: Annotated[bool, Field(description="Search the range on a logarithmic scale.")] = False
     integer: Annotated[bool, Field(description="Whole numbers only.")] = False
     choices: list[Hyperparameter] | None = None
@@ -132,8 +144,8 @@ class Space(_Section):
 class Tune(_Section):
     """The search for hyperparameters."""
 
-    trials: Annotated[int, Field(ge=0, description="Models to try; 0 passes the defaults through.")] = 0
-    epochs: Annotated[int, Field(ge=1, description="Epochs of each trial.")] = 2
+    trials: Annotated[StrictInt, Field(ge=0, description="Models to try; 0 passes the defaults through.")] = 0
+    epochs: Annotated[StrictInt, Field(ge=1, description="Epochs of each trial.")] = 2
     space: dict[str, Space] = {}
 
     @model_validator(mode="after")
@@ -153,19 +165,19 @@ class DataGates(_Section):
         ),
     ] = {}
     drift: Annotated[
-        float, Field(gt=0, le=1, description="Distance between old and new data from which a feature has drifted.")
-    ] = 0.3
+        Real, Field(gt=0, le=1, description="Distance between old and new data from which a feature has drifted.")
+    ] = 0.1
     drift_severity: Severity = "warn"
     min_rows: Annotated[
-        int, Field(ge=1, description="Rows below which drift is not judged: small samples alarm falsely.")
+        StrictInt, Field(ge=1, description="Rows below which drift is not judged: small samples alarm falsely.")
     ] = 100
 
 
 class Bound(_Section):
     """An absolute bound on a metric."""
 
-    min: float | None = None
-    max: float | None = None
+    min: Real | None = None
+    max: Real | None = None
 
     @model_validator(mode="after")
     def _one_at_least(self) -> Bound:
@@ -182,20 +194,22 @@ class ModelGates(_Section):
         str, Field(description="The metric that compares with the champion; empty: auc, accuracy or rmse by task.")
     ] = ""
     min_gain: Annotated[
-        float, Field(description="By how much the champion must be beaten on the same rows; 0: any gain counts.")
+        Real, Field(description="By how much the champion must be beaten on the same rows; 0: any gain counts.")
     ] = 0.0
     slices: Annotated[list[str], Field(description="Columns whose values are judged one by one.")] = []
-    slice_min_rows: Annotated[int, Field(ge=1, description="Rows below which a slice is shown but not judged.")] = 100
+    slice_min_rows: Annotated[
+        StrictInt, Field(ge=1, description="Rows below which a slice is shown but not judged.")
+    ] = 100
 
 
 class ServingGates(_Section):
     """What the served model must show."""
 
-    p95_ms: Annotated[float, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = (
+    p95_ms: Annotated[Real, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = (
         100.0
     )
     parity: Annotated[
-        float, Field(gt=0, description="Largest difference allowed between an offline and a served number.")
+        Real, Field(gt=0, description="Largest difference allowed between an offline and a served number.")
     ] = 1e-4
 
 
@@ -210,7 +224,9 @@ class Gates(_Section):
 class Serve(_Section):
     """The model server."""
 
-    port: Annotated[int, Field(ge=0, le=65535, description="Port of `naru serve` on loopback; 0: any free one.")] = 8080
+    port: Annotated[
+        StrictInt, Field(ge=0, le=65535, description="Port of `naru serve` on loopback; 0: any free one.")
+    ] = 8080
 
 
 class Project(_Section):
@@ -241,6 +257,11 @@ class Project(_Section):
     gates: Gates = Gates()
     serve: Serve = Serve()
 
+    @field_validator("positive", mode="before")
+    @classmethod
+    def _positive_may_be_a_truth_value(cls, value: Any) -> Any:
+        return str(value).lower() if isinstance(value, bool) else value  # as it stands in a table, not 1
+
     @model_validator(mode="after")
     def _label_is_no_exclusion(self) -> Project:
         if self.label in self.data.exclude:
@@ -266,17 +287,23 @@ def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project
     raw = _read(file)
     for place, value in (overrides or {}).items():
         _set(raw, place, value, file)
-    return parse_project(raw, str(file))
+    return parse_project(raw, str(file), set(overrides or ()))
 
 
-def parse_project(raw: Any, where: str = PROJECT_FILE) -> Project:
-    """Validate a project that was already read from YAML or JSON; errors as in `load_project`."""
+def parse_project(raw: Any, where: str = PROJECT_FILE, given: Collection[str] = ()) -> Project:
+    """Validate a project that was already read from YAML or JSON; errors as in `load_project`.
+
+    Args:
+        raw: What was read.
+        where: From where, for messages.
+        given: The places whose values are the command line's, for messages.
+    """
     try:
         return Project.model_validate(raw)
     except ValidationError as error:
-        lines = [_told(problem) for problem in error.errors()]
+        lines = tell_problems(error.errors(), Project, set(given))
         raise ConfigError(
-            "\n  ".join(lines) if len(lines) == 1 else "\n  " + "\n  ".join(lines),
+            lines[0] if len(lines) == 1 else "\n  " + "\n  ".join(lines),
             where=where,
             remedy="correct the file; `naru schema` prints every field with its meaning",
         ) from None
@@ -284,7 +311,7 @@ def parse_project(raw: Any, where: str = PROJECT_FILE) -> Project:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             "there is no such project file",
@@ -294,13 +321,14 @@ def _read(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 (byte {error.start})", where=str(file), remedy="save it as UTF-8") from None
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(file)) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{file}, line {mark.line + 1}" if mark else str(file)
-        raise ConfigError(f"is not valid YAML: {getattr(error, 'problem', error)}", where=place) from None
+        remedy = "it must be a file that you may read: write one, or correct its permissions"
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(file), remedy=remedy) from None
+    raw = parse_yaml(text, str(file))
     if not isinstance(raw, dict):
-        raise ConfigError("holds no fields: a mapping with name, task, label and data is needed", where=str(file))
+        told = "holds no fields: a mapping with name, task, label and data is needed"
+        raise ConfigError(
+            told, where=str(file), remedy="start from examples/flights/project.yaml, or run naru new --help"
+        )
     return raw
 
 
@@ -308,44 +336,8 @@ def _set(raw: dict[str, Any], place: str, value: Any, file: Path) -> None:
     *parents, last = place.split(".")
     section: Any = raw
     for parent in parents:
-        section = section.setdefault(parent, {})
+        section[parent] = section = {} if section.get(parent) is None else section[parent]
         if not isinstance(section, dict):
-            raise ConfigError(f"{place} cannot be set: {parent} is no section", where=str(file))
+            told = f"{place} cannot be set: {parent} is no section"
+            raise ConfigError(told, where=str(file), remedy="`naru schema` prints every field with its place")
     section[last] = value
-
-
-def _told(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "the file"
-    found = problem.get("input")
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{place}: unknown field{_suggestion(problem['loc'])}"
-        case "missing":
-            return f"{place}: is missing and has no default"
-        case "value_error":
-            return f"{place}: {problem['ctx']['error']}"
-        case _:
-            return f"{place}: found {found!r}; {_lower_first(problem['msg'])}"
-
-
-def _suggestion(location: tuple[Any, ...]) -> str:
-    section = _section_at(location[:-1])
-    if section is None:
-        return ""
-    known = [field.alias or name for name, field in section.model_fields.items()]
-    return f"; {suggest(str(location[-1]), known)}"
-
-
-def _section_at(location: tuple[Any, ...]) -> type[BaseModel] | None:
-    section: type[BaseModel] = Project
-    for part in location:
-        fields = {field.alias or name: field for name, field in section.model_fields.items()}
-        annotation = fields[part].annotation if part in fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return None
-        section = annotation
-    return section
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]

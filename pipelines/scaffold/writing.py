@@ -15,6 +15,7 @@ import jinja2
 import yaml
 
 from components._core.files import write_text
+from components._core.yaml_text import parse_yaml
 from pipelines.scaffold.dates import DateFormat
 from pipelines.scaffold.decisions import OFTEN_MISSING, Decision, is_long_tailed
 
@@ -124,7 +125,10 @@ def as_yaml(value: str | float) -> str:
     """A scalar as YAML, plain where that reads back as the same string."""
     if not isinstance(value, str):
         return str(value)
-    if re.fullmatch(r"[\w./-]*[A-Za-z_][\w./ -]*[\w/]|[A-Za-z_]", value, re.ASCII) and yaml.safe_load(value) == value:
+    if (
+        re.fullmatch(r"[\w./-]*[A-Za-z_][\w./ -]*[\w/]|[A-Za-z_]", value, re.ASCII)
+        and parse_yaml(value, "") == yaml.safe_load(value) == value
+    ):
         return value
     return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=1 << 30).strip()
 

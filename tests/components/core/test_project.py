@@ -27,12 +27,12 @@ def test_json_and_back_is_the_same_project() -> None:
     [
         ({"lable": "y"}, "lable: unknown field; did you mean 'label'?"),
         ({"train": {"epoch": 3}}, "train.epoch: unknown field; did you mean 'epochs'?"),
-        ({"train": {"epochs": "many"}}, "train.epochs: found 'many'; input should be a valid integer"),
+        ({"train": {"epochs": "many"}}, "train.epochs: found 'many'; must be a whole number"),
         (
             {"task": "guess"},
             "task: found 'guess'; input should be 'binary_classification', 'multiclass_classification' or",
         ),
-        ({"name": "My Project"}, "name: found 'My Project'; string should match"),
+        ({"name": "My Project"}, "name: found 'My Project'; allowed: lower-case letters, digits and dashes"),
         ({"data": {}}, "data.source: is missing"),
         ({"data": {"source": "t.csv", "split": {"train": 0.9}}}, "train + eval + test must be 1, and are 1.1"),
         ({"data": {"source": "t.csv", "exclude": ["y"]}}, "data.exclude names the label 'y'"),

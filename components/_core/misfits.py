@@ -1,0 +1,104 @@
+"""Say what does not fit in a project file: pydantic's findings in the words of a person, with place, find and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from components._core.suggestions import suggest
+
+_MUST_BE = {
+    "string_type": "must be text: put it in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list, as in [a, b]",
+    "dict_type": "must be a section with fields of its own",
+    "model_type": "must be a section with fields of its own",
+    "invalid_key": "the name of a field must be text: put it in quotes",
+}
+_SCALARS = {"str", "int", "float", "bool"}
+_LONGEST = 80
+
+
+def tell_problems(problems: Sequence[Any], root: type[BaseModel], given: set[str]) -> list[str]:
+    """One line for each wrong place.
+
+    Args:
+        problems: What pydantic found, `ValidationError.errors()`.
+        root: The model that was validated.
+        given: The places that the command line set.
+    """
+    lines: dict[str, str] = {}
+    for problem in problems:
+        location = tuple(str(part) for part in problem["loc"])
+        if location[-1:] and location[-1] in _SCALARS and len(location) > 1:  # one of several types that it may have
+            location, problem = location[:-1], {**problem, "type": "scalar"}
+        place = ".".join(location)
+        source = " (as the command line has it)" if any(_touches(place, other) for other in given) else ""
+        lines.setdefault(place + problem["type"], f"{place or 'the file'}: {_told(problem, root)}{source}")
+    return list(lines.values())
+
+
+def _touches(place: str, other: str) -> bool:
+    return f"{place}.".startswith(f"{other}.") or (bool(place) and f"{other}.".startswith(f"{place}."))
+
+
+def _told(problem: Any, root: type[BaseModel]) -> str:
+    found = repr(problem.get("input"))
+    found = found if len(found) <= _LONGEST else f"{found[:_LONGEST]}..."
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown field{_suggestion(problem['loc'], root)}"
+        case "missing":
+            return "is missing and has no default"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case "scalar":
+            return f"found {found}; must be text, a number, true or false"
+        case "string_pattern_mismatch":
+            return f"found {found}; allowed: {_lower_first(_described(problem['loc'], root))}"
+        case _ if found == "None":
+            return "is empty: give it a value, or remove the line"
+        case kind:
+            return f"found {found}; {_MUST_BE.get(kind) or _lower_first(problem['msg'])}"
+
+
+def _described(location: tuple[Any, ...], root: type[BaseModel]) -> str:
+    section = _section_at(location[:-1], root)
+    field = section.model_fields.get(str(location[-1])) if section else None
+    return (field and field.description) or "another form"
+
+
+def _suggestion(location: tuple[Any, ...], root: type[BaseModel]) -> str:
+    section = _section_at(location[:-1], root)
+    if section is None:
+        return ""
+    known = [field.alias or name for name, field in section.model_fields.items()]
+    return f"; {suggest(str(location[-1]), known)}"
+
+
+def _section_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel] | None:
+    section: Any = root
+    for part in location:
+        if get_origin(section) is dict:  # sections by a name of the person's choice, as in tune.space
+            section = get_args(section)[1]
+            continue
+        if not _is_section(section):
+            return None
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = fields[part].annotation if part in fields else None
+    return section if _is_section(section) else None
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
