@@ -8,10 +8,21 @@ Any stage can ask who the champion is with no registry client and no server; MLf
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import fsspec
+
+from components._core.errors import ConfigError, ServiceError, UnavailableError
+from components._core.settings import Settings
+
+_LINE = re.compile(r"(?:^|/)\d{6,}\.json$")
 
 
 @dataclass(frozen=True)
@@ -47,19 +58,49 @@ def _folder(store: str, project: str) -> str:
     return f"{store.rstrip('/')}/{project}/deployments"
 
 
+def resolve_champion(parameter: str, project: str) -> Deployment | None:
+    """The champion that a run's parameter names.
+
+    Args:
+        parameter: `auto` asks the ledger of the store in the environment, `none` is none; else a line of it as JSON.
+        project: The project's name.
+
+    Raises:
+        ConfigError: When the parameter is none of these.
+        ServiceError: When the ledger is damaged.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    if parameter == "none":
+        return None
+    if parameter == "auto":
+        return current_champion(Settings.from_environment().store, project)
+    try:
+        return _parse(parameter)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"is no line of the deployment ledger: {error}",
+            where="parameter champion",
+            remedy="give `auto`, `none` or the JSON of a deployment",
+        ) from None
+
+
 def read_deployments(store: str, project: str) -> list[Deployment]:
-    """All deployments of a project, oldest first; none when there was none."""
-    filesystem, root = fsspec.core.url_to_fs(_folder(store, project))
-    if not filesystem.exists(root):
-        return []
-    names = sorted(name for name in filesystem.ls(root, detail=False) if str(name).endswith(".json"))
-    return [Deployment(**_read(filesystem, name)) for name in names]
+    """All deployments of a project, oldest first; none when there was none. Errors as in `current_champion`."""
+    with _reaching(store):
+        filesystem, names = _lines(store, project)
+        return [_read(filesystem, name) for name in names]
 
 
 def current_champion(store: str, project: str) -> Deployment | None:
-    """The deployment in force: the last of the ledger; None before the first."""
-    deployments = read_deployments(store, project)
-    return deployments[-1] if deployments else None
+    """The deployment in force: the last of the ledger; None before the first.
+
+    Raises:
+        ServiceError: When the last line is damaged: it is not passed over, or an older model would count as the champion.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    with _reaching(store):
+        filesystem, names = _lines(store, project)
+        return _read(filesystem, names[-1]) if names else None
 
 
 def append_deployment(store: str, project: str, deployment: Deployment) -> str:
@@ -67,26 +108,31 @@ def append_deployment(store: str, project: str, deployment: Deployment) -> str:
 
     On a folder the line is written aside and linked into place, which fails when another writer was first; the next
     number is tried then.
-    """
-    import os
-    import tempfile
-    from pathlib import Path
 
-    filesystem, root = fsspec.core.url_to_fs(_folder(store, project))
-    filesystem.makedirs(root, exist_ok=True)
+    Raises:
+        UnavailableError: When the ledger cannot be reached or written.
+    """
     text = json.dumps(asdict(deployment), indent=2, sort_keys=True) + "\n"
-    number = len(read_deployments(store, project)) + 1
-    if "file" not in filesystem.protocol:
+    with _reaching(store):
+        filesystem, names = _lines(store, project)
+        root = fsspec.core.url_to_fs(_folder(store, project))[1]
+        filesystem.makedirs(root, exist_ok=True)
+        number = int(names[-1].rsplit("/", 1)[-1].removesuffix(".json")) + 1 if names else 1
+        if "file" in filesystem.protocol:
+            return _link_next(Path(root), number, text)
         name = f"{root}/{number:06d}.json"
         filesystem.pipe_file(name, text.encode())
         return str(filesystem.unstrip_protocol(name))
+
+
+def _link_next(root: Path, number: int, text: str) -> str:
     with tempfile.NamedTemporaryFile("w", dir=root, prefix=".", delete=False, encoding="utf-8") as aside:
         aside.write(text)
         aside.flush()
         os.fsync(aside.fileno())
     try:
         while True:
-            target = Path(root) / f"{number:06d}.json"
+            target = root / f"{number:06d}.json"
             try:
                 os.link(aside.name, target)
                 return str(target)
@@ -96,6 +142,38 @@ def append_deployment(store: str, project: str, deployment: Deployment) -> str:
         Path(aside.name).unlink()
 
 
-def _read(filesystem: Any, name: str) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(filesystem.cat_file(name))
-    return value
+def _lines(store: str, project: str) -> tuple[Any, list[str]]:
+    """The file system and the names of the ledger's files, oldest first."""
+    filesystem, root = fsspec.core.url_to_fs(_folder(store, project))
+    there = filesystem.ls(root, detail=False) if filesystem.exists(root) else []
+    return filesystem, sorted(str(name) for name in there if _LINE.search(str(name)))
+
+
+def _read(filesystem: Any, name: str) -> Deployment:
+    try:
+        return _parse(filesystem.cat_file(name))
+    except (ValueError, TypeError) as error:
+        remedy = "restore the file, or move it away: the deployment before it is then the champion"
+        raise ServiceError(f"the deployment ledger is damaged here: {error}", where=name, remedy=remedy) from None
+
+
+def _parse(text: str | bytes) -> Deployment:
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise TypeError("a mapping is needed")
+    lacking = sorted({field.name for field in fields(Deployment)} - raw.keys())
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
+    return Deployment(**raw)
+
+
+@contextmanager
+def _reaching(store: str) -> Iterator[None]:
+    """Turn what file systems raise into an error of ours; ValueError and ImportError: there is none of that name."""
+    try:
+        yield
+    except (OSError, ImportError, ValueError) as error:
+        remedy = "look at the store (NARU_STORE), then run again"
+        raise UnavailableError(
+            f"the deployment ledger cannot be reached: {error}", where=store, remedy=remedy
+        ) from error

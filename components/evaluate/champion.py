@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from components._core.checks import Status
-from components._core.errors import ConfigError, ModelError, ServiceError, UnavailableError
+from components._core.errors import ModelError, ServiceError, UnavailableError
 from components._core.examples import Manifest
 from components._core.features import Signature
-from components._core.ledger import Deployment, current_champion
-from components._core.project import Project
-from components._core.settings import Settings
+from components._core.ledger import Deployment
 from components._core.store import fetch
 from components._model.calling import LoadedModel, load_model
 
@@ -38,37 +35,6 @@ class Champion:
     def name(self) -> str:
         """As a person would say it."""
         return f"champion v{self.deployment.version.removeprefix('v')}"
-
-
-def find_deployment(project: Project, champion: str) -> Deployment | None:
-    """The champion's line of the ledger.
-
-    Args:
-        project: The project.
-        champion: `auto` asks the ledger, `none` is none; otherwise the line itself as JSON.
-
-    Raises:
-        ConfigError: When it is none of these.
-        UnavailableError: When the ledger cannot be reached.
-    """
-    if champion == "none":
-        return None
-    if champion == "auto":
-        store = Settings.from_environment().store
-        try:
-            return current_champion(store, project.name)
-        except (OSError, ValueError, TypeError) as error:
-            raise UnavailableError(
-                f"the deployment ledger cannot be read: {error}", where=store, remedy="check NARU_STORE and run again"
-            ) from error
-    try:
-        return Deployment(**json.loads(champion))
-    except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"is no line of the deployment ledger: {error}",
-            where="parameter champion",
-            remedy="give `auto`, `none` or the JSON of a deployment",
-        ) from None
 
 
 def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path) -> Champion:

@@ -10,11 +10,12 @@ from components._core.artifacts import LATENCY
 from components._core.checks import Outcome
 from components._core.features import Signature
 from components._core.files import write_json
+from components._core.ledger import resolve_champion
 from components._core.metrics import binary, multiclass, ranking
 from components._core.project import Project
 from components._core.rendering import write_page
 from components._model.calling import load_model
-from components.evaluate.champion import Champion, fetch_champion, find_deployment
+from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
@@ -81,7 +82,7 @@ def evaluate_model(
 
 
 def _champion(project: Project, champion: str, signature: Signature, examples: Path, folder: Path) -> Champion | None:
-    deployment = find_deployment(project, champion)
+    deployment = resolve_champion(champion, project.name)
     return fetch_champion(deployment, signature, examples, folder) if deployment else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,11 +13,10 @@ import pyarrow.parquet as pq
 
 from components._core.artifacts import STATISTICS
 from components._core.checks import Check, Status
-from components._core.errors import ConfigError, UnavailableError
+from components._core.errors import UnavailableError
 from components._core.examples import split_file
-from components._core.ledger import Deployment, current_champion
-from components._core.project import DataGates, Project
-from components._core.settings import Settings
+from components._core.ledger import Deployment
+from components._core.project import DataGates
 from components.validate.drift import Shift, measure_shifts
 from components.validate.statistics import Statistics, parse
 
@@ -57,31 +55,6 @@ def compare(name: str, before: Statistics | None, after: Statistics, min_rows: i
     if before is None or comparison.fewest_rows < min_rows:
         return comparison
     return Comparison(name, before, after, reason, tuple(measure_shifts(before, after)))
-
-
-def find_champion(project: Project, champion: str) -> Deployment | None:
-    """The champion's line of the ledger: `auto` asks the ledger, `none` is none; else the line itself as JSON.
-
-    Raises:
-        ConfigError: When the parameter is none of these.
-        UnavailableError: When the ledger cannot be read.
-    """
-    if champion == "none":
-        return None
-    if champion == "auto":
-        store = Settings.from_environment().store
-        try:
-            return current_champion(store, project.name)
-        except (OSError, ImportError, ValueError, TypeError) as error:
-            told = f"the deployment ledger cannot be read: {error}"
-            raise UnavailableError(told, where=store, remedy="check NARU_STORE and run again") from error
-    try:
-        return Deployment(**json.loads(champion))
-    except (ValueError, TypeError) as error:
-        told = f"is no line of the deployment ledger: {error}"
-        raise ConfigError(
-            told, where="parameter champion", remedy="give `auto`, `none` or the JSON of a deployment"
-        ) from None
 
 
 def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components._core.checks import Check, Outcome, judge
 from components._core.examples import SPLITS, Manifest
-from components._core.ledger import Deployment
+from components._core.ledger import Deployment, resolve_champion
 from components._core.project import Project, Severity
 from components._core.rendering import write_page
 from components.validate import anomalies, comparisons, findings, labels, schemas, statistics
@@ -58,7 +58,7 @@ def validate_examples(
     """
     policy = findings.severities(project.gates.data.anomalies)
     reviewed = schemas.read_reviewed(code, project.schema_file)
-    deployment = comparisons.find_champion(project, champion)
+    deployment = resolve_champion(champion, project.name)
     manifest = Manifest.load(examples)
     types = column_types(examples, project.data.exclude)
     computed = _compute(examples, types, manifest, reviewed)

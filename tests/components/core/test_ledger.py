@@ -1,7 +1,19 @@
+import json
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
-from components._core.ledger import Deployment, append_deployment, current_champion, read_deployments
+import pytest
+
+from components._core.errors import ConfigError, ServiceError, UnavailableError
+from components._core.ledger import (
+    Deployment,
+    append_deployment,
+    current_champion,
+    read_deployments,
+    resolve_champion,
+)
+from components._core.settings import STORE
 
 
 def deployment(version: str) -> Deployment:
@@ -34,3 +46,42 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         thread.join()
     assert sorted(int(line.version) for line in read_deployments(str(tmp_path), "p")) == list(range(16))
     assert not list((tmp_path / "p" / "deployments").glob(".*"))
+
+
+def test_a_damaged_line_is_told_with_its_file_and_no_older_champion_takes_its_place(tmp_path: Path) -> None:
+    append_deployment(str(tmp_path), "p", deployment("1"))
+    last = Path(append_deployment(str(tmp_path), "p", deployment("2")))
+    for damaged in ('{"version"', "[]", '{"version": "2"}', "\x00"):
+        last.write_text(damaged)
+        with pytest.raises(ServiceError, match="deployment ledger is damaged") as error:
+            current_champion(str(tmp_path), "p")
+        assert error.value.where == str(last)
+        assert "move it away" in error.value.remedy
+    last.rename(last.with_suffix(".json.damaged"))
+    assert current_champion(str(tmp_path), "p") == deployment("1")
+
+
+def test_an_older_damaged_line_does_not_hide_the_champion(tmp_path: Path) -> None:
+    first = Path(append_deployment(str(tmp_path), "p", deployment("1")))
+    append_deployment(str(tmp_path), "p", deployment("2"))
+    first.write_text("{")
+    assert current_champion(str(tmp_path), "p") == deployment("2")
+    assert append_deployment(str(tmp_path), "p", deployment("3")).endswith("000003.json")
+
+
+def test_a_store_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="Protocol not known"):
+        current_champion("nowhere://store", "p")
+    (tmp_path / "store").write_text("a file in place of a folder")
+    with pytest.raises(UnavailableError, match="NARU_STORE"):
+        append_deployment(str(tmp_path / "store"), "p", deployment("1"))
+
+
+def test_a_runs_parameter_names_the_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STORE, str(tmp_path))
+    append_deployment(str(tmp_path), "p", deployment("1"))
+    assert resolve_champion("none", "p") is None
+    assert resolve_champion("auto", "p") == deployment("1")
+    assert resolve_champion(json.dumps(asdict(deployment("7"))), "p") == deployment("7")
+    with pytest.raises(ConfigError, match="`auto`, `none` or the JSON"):
+        resolve_champion("the best", "p")
