@@ -6,6 +6,7 @@ Needs TensorFlow and nothing else: the transform graph is inside the SavedModel,
 from __future__ import annotations
 
 import keyword
+import re
 import string
 from collections import Counter
 from pathlib import Path
@@ -23,13 +24,16 @@ from components._model.failures import reason_of
 
 SERVING = "serving_default"
 _TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
+_SPELT_OUT = "column_"
+_LOOKS_SPELT_OUT = re.compile(_SPELT_OUT + r"(?:[a-z0-9]|_[0-9a-f]+_)*$", re.IGNORECASE)
 
 
 def tensor_names(features: tuple[Feature, ...]) -> dict[str, str]:
     """What each feature is called in the SavedModel's signature, by the feature's name.
 
-    That is its own name where TensorFlow can take it: where Python could name an argument so, and no other differs in case
-    only. Any other is spelt out, as in `column_sepal_20_length` for `sepal length`.
+    That is its own name where TensorFlow can take it: where Python could name an argument so, it does not begin with an
+    underscore (TensorFlow would leave that out), and no other differs in case only. Any other is spelt out, as in
+    `column_sepal_20_length` for `sepal length`; so is one that looks spelt out itself.
     """
     lowered = Counter(feature.name.lower() for feature in features)
     own = {name for name in (feature.name for feature in features) if _is_argument(name) and lowered[name.lower()] == 1}
@@ -37,12 +41,13 @@ def tensor_names(features: tuple[Feature, ...]) -> dict[str, str]:
 
 
 def _is_argument(name: str) -> bool:
-    return name.isidentifier() and name.isascii() and not keyword.iskeyword(name) and name != "self"
+    plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+    return plain and name != "self" and not name.startswith("_") and not _LOOKS_SPELT_OUT.match(name)
 
 
 def _spelt_out(name: str) -> str:
     plain = string.ascii_lowercase + string.digits
-    return "column_" + "".join(sign if sign in plain else f"_{ord(sign):x}_" for sign in name)
+    return _SPELT_OUT + "".join(sign if sign in plain else f"_{ord(sign):x}_" for sign in name)
 
 
 class LoadedModel:

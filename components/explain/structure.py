@@ -16,6 +16,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components._core.artifacts import SAVED_MODEL
 from components._core.errors import ModelError
+from components._core.features import Signature
+from components._model.calling import tensor_names
 
 _SERVING = "serving_default"
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -41,7 +43,9 @@ def inputs_that_reach(model: Path) -> frozenset[str]:
     walk = _Walk({function.signature.name: function for function in graph.graph_def.library.function})
     nodes = {node.name: node for node in graph.graph_def.node}
     reached = walk.reach(nodes, [output.name for output in serving.outputs.values()], lambda name: False)
-    return frozenset(name for name, value in serving.inputs.items() if value.name.split(":")[0] in reached)
+    tensors = {name for name, value in serving.inputs.items() if value.name.split(":")[0] in reached}
+    named = tensor_names(Signature.load(model).inputs)
+    return frozenset(feature for feature, tensor in named.items() if tensor in tensors)
 
 
 class _Walk:

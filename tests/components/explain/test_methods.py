@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.stats import spearmanr
 
-from components._model.calling import LoadedModel
+from components._core.artifacts import SAVED_MODEL
+from components._core.features import Feature, Signature, outputs_of
+from components._model.calling import LoadedModel, tensor_names
 from components.explain.attribution import chosen_classes
 from components.explain.dependence import partial_dependence
 from components.explain.gradients import integrated_gradients
@@ -87,6 +90,16 @@ def test_shares_leave_out_what_is_only_noise() -> None:
 def test_the_graph_tells_which_inputs_reach_the_output(model: Make) -> None:
     for task in ("binary_classification", "multiclass_classification"):
         assert inputs_that_reach(model(task)) == {"delay", "month", "carrier"}
+
+
+def test_a_feature_that_tensorflow_cannot_name_is_reached_by_its_own_name(tmp_path: Path) -> None:
+    signature = tuple(Feature(name, "float32", False) for name in ("used twice", "left"))
+    tensors = {name: tf.TensorSpec([None], tf.float32, name) for name in tensor_names(signature).values()}
+    serve = tf.function(lambda **given: {"prediction": given["column_used_20_twice"] * 2.0})
+    serving = {"serving_default": serve.get_concrete_function(**tensors)}
+    tf.saved_model.save(tf.Module(), str(tmp_path / SAVED_MODEL), signatures=serving)
+    Signature("regression", signature, outputs_of("regression"), ()).save(tmp_path)
+    assert inputs_that_reach(tmp_path) == {"used twice"}
 
 
 def test_partial_dependence_follows_the_formula(loaded: Load, examples: Make) -> None:

@@ -43,7 +43,7 @@ def test_a_missing_feature_is_named(small: Small):
 
 
 def test_names_that_tensorflow_cannot_take_are_spelt_out_and_stay_apart():
-    names = ["age", "Age", "sepal length", "class", "self", "Fare"]
+    names = ["age", "Age", "sepal length", "class", "self", "Fare", "_row", "row", "column_sepal_20_length", "__"]
     tensors = tensor_names(tuple(Feature(name, "float32", False) for name in names))
     assert tensors["Fare"] == "Fare" and tensors["sepal length"] == "column_sepal_20_length"
     assert len({name.lower() for name in tensors.values()}) == len(names)

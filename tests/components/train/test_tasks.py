@@ -18,7 +18,22 @@ from components.transform.transforming import transform_examples
 from components.tune.tuning import tune_hyperparameters
 from tests.components.small_flights import write_schema, write_split
 
-NAMES = ["sepal length (cm)", "a/b.c", "1st", "naïve 'q\"", "class", "x", "X", "self", "inputs", "with a\nnewline"]
+NAMES = [
+    "sepal length (cm)",
+    "a/b.c",
+    "1st",
+    "naïve 'q\"",
+    "class",
+    "x",
+    "X",
+    "self",
+    "inputs",
+    "with a\nnewline",
+    "_row",
+    "row",
+    "python3",
+    "n" * 200,
+]
 PREPROCESSING = """
 import tensorflow as tf
 import tensorflow_transform as tft
