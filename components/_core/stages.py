@@ -21,7 +21,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from components._core.errors import NaruError
 from components._core.files import write_json
 from components._core.project import Project, parse_project
 from components._core.sections import restrict
+from components._core.system_errors import from_system
 
 ERROR = "error.json"
 _ASIDE = ".partial"
@@ -104,6 +105,13 @@ class Stage:
         aside.parent.mkdir(parents=True, exist_ok=True)
         return aside
 
+    def _clear(self) -> None:
+        """Remove what is half-written: it is of no use, and takes room that may be what was missing."""
+        for final in self._outputs:
+            aside = final.with_name(final.name + _ASIDE)
+            with suppress(OSError):
+                shutil.rmtree(aside) if aside.is_dir() else aside.unlink(missing_ok=True)
+
     def _publish(self) -> None:
         for final in self._outputs:
             aside = final.with_name(final.name + _ASIDE)
@@ -137,7 +145,7 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
         _leave(this, error, "")
         sys.exit(error.exit_code)
     except OSError as error:
-        told = NaruError(f"{error.strerror or error}", where=str(error.filename or ""), remedy=_remedy(error))
+        told = from_system(error)
         _leave(this, told, traceback.format_exc())
         sys.exit(told.exit_code)
     except Exception as error:  # noqa: BLE001 - the border of the process: whatever comes is told, with its traceback
@@ -151,6 +159,7 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
 
 
 def _leave(this: Stage, error: NaruError, details: str) -> None:
+    this._clear()
     print(details, file=sys.stderr) if details else None
     print(f"naru: {this.name}: {error}", file=sys.stderr, flush=True)
     try:
@@ -167,15 +176,3 @@ def _leave(this: Stage, error: NaruError, details: str) -> None:
         )
     except OSError as problem:
         print(f"naru: {this.name}: the error could not be kept beside the outputs: {problem}", file=sys.stderr)
-
-
-def _remedy(error: OSError) -> str:
-    match error.errno:
-        case 28 | 122:
-            return "the disk is full: free some space and run again; what was finished is kept"
-        case 27:
-            return "a file would grow over this process's limit: raise it (ulimit -f) and run again"
-        case 13 | 1:
-            return "Naru may not write there: correct the permissions or name another store (NARU_STORE)"
-        case _:
-            return "run again once it is mended; what was finished is kept"

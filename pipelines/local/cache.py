@@ -2,10 +2,12 @@
 
 On a cluster KFP does this; on the laptop it is done here, by content. A key is the fingerprint of the stage's parameters (the
 project cut down to what the stage reads), of what its input artifacts hold, of Naru's own code for it, and of the installed
-packages. What is found is checked against its fingerprint before it is used, and linked, not copied. Stages with side effects
-always run.
+packages. Of the project's code a stage's key has the files that the stage goes by. What is found is checked against its
+fingerprint before it is used, and linked, not copied. Stages with side effects always run.
 
     .naru/cache/<stage>/<key>.json    where the outputs lie, and their fingerprints
+
+An entry names the last run that made or took the outputs, so earlier runs may be removed.
 
 Standard library only: the launcher, which starts in milliseconds, imports this.
 """
@@ -22,6 +24,7 @@ from typing import Any
 from components import STAGES
 from components._core.files import fingerprint_folder, fingerprint_of, hash_file, write_text
 from components._core.sections import restrict
+from pipelines.local import codeparts
 
 HOME = "NARU_CACHE"
 """Environment: the cache's folder; empty: nothing is reused or kept."""
@@ -32,6 +35,7 @@ PACKAGES = "NARU_PACKAGES"
 
 SIDE_EFFECTS = ("register", "deploy")
 _NAMES_ONLY = ("run",)
+_TOLD = "executor_output.json"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -44,9 +48,13 @@ def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> st
         inputs: Path by input artifact's name.
     """
     given = {name: value for name, value in parameters.items() if name not in _NAMES_ONLY}
+    project = json.loads(given.get("project", "{}"))
     if "project" in given:
-        given["project"] = restrict(json.loads(given["project"]), stage)
+        given["project"] = restrict(project, stage)
     held = {name: fingerprint_folder(Path(path)) for name, path in inputs.items()}
+    if stage in codeparts.PARTIAL and "code" in inputs:
+        given.pop("code_fingerprint", None)
+        held["code"] = codeparts.fingerprint_part(stage, Path(inputs["code"]), project)
     return fingerprint_of([stage, json.dumps([given, held], sort_keys=True), _code_of(stage), _environment()])
 
 
@@ -56,13 +64,11 @@ def look_up(stage: str, key: str) -> dict[str, Any] | None:
         return None
     try:
         entry: dict[str, Any] = json.loads(_entry(stage, key).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        task = Path(entry["task"])
+        whole = all(_made(task / name) == known for name, known in entry["outputs"].items())
+        return entry if whole and entry["run"] and _TOLD in entry["outputs"] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or damaged: the stage runs
         return None
-    task = Path(entry["task"])
-    whole = all(
-        (task / name).exists() and fingerprint_folder(task / name) == known for name, known in entry["outputs"].items()
-    )
-    return entry if whole and (task / "executor_output.json").is_file() else None
 
 
 def may_reuse(stage: str) -> bool:
@@ -72,30 +78,45 @@ def may_reuse(stage: str) -> bool:
     return bool(os.environ.get(HOME)) and stage not in SIDE_EFFECTS and before
 
 
-def reuse(entry: dict[str, Any], task: Path) -> None:
+def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
     """Give a task the outputs of an earlier one: its artifacts linked, its executor output with the paths of this run."""
     earlier = Path(entry["task"])
     task.mkdir(parents=True, exist_ok=True)
-    for name in entry["outputs"]:
+    artifacts = [name for name in entry["outputs"] if name != _TOLD]
+    for name in artifacts:
         aside = task / f"{name}.partial"
         _link(earlier / name, aside)
+        _remove(task / name)
         os.replace(aside, task / name)
-    told = json.loads((earlier / "executor_output.json").read_text(encoding="utf-8"))
+    told = json.loads((earlier / _TOLD).read_text(encoding="utf-8"))
     for name, listed in told.get("artifacts", {}).items():
         for artifact in listed["artifacts"]:
             artifact["uri"] = str(task / name)
             if "verdict" in artifact.get("metadata", {}):
                 artifact["metadata"].update(import_seconds=0.0, work_seconds=0.0)
-    write_text(task / "executor_output.json", json.dumps(told))
+    write_text(task / _TOLD, json.dumps(told))
+    made = {**entry["outputs"], _TOLD: fingerprint_folder(task / _TOLD)}
+    _write(stage, key, {**entry, "task": str(task), "outputs": made})
 
 
 def keep(stage: str, key: str, task: Path, outputs: list[str]) -> None:
-    """Remember what a task made, for later runs."""
+    """Remember what a task made, for later runs.
+
+    Raises:
+        OSError: When that cannot be written.
+    """
     if not os.environ.get(HOME) or stage in SIDE_EFFECTS:
         return
-    made = {name: fingerprint_folder(task / name) for name in outputs if (task / name).exists()}
-    entry = {"task": str(task), "run": _run_of(task), "outputs": made}
+    made = {name: fingerprint_folder(task / name) for name in [*outputs, _TOLD] if (task / name).exists()}
+    _write(stage, key, {"task": str(task), "run": _run_of(task), "outputs": made})
+
+
+def _write(stage: str, key: str, entry: dict[str, Any]) -> None:
     write_text(_entry(stage, key), json.dumps(entry, sort_keys=True))
+
+
+def _made(path: Path) -> str:
+    return fingerprint_folder(path) if path.exists() else ""
 
 
 def _entry(stage: str, key: str) -> Path:
@@ -108,13 +129,18 @@ def _run_of(task: Path) -> str:
 
 def _link(source: Path, target: Path) -> None:
     """The same files under another name; copied where the file system has no links."""
-    if target.is_dir():
-        shutil.rmtree(target)
+    _remove(target)
     if source.is_dir():
         shutil.copytree(source, target, copy_function=_link_file)
     else:
-        target.unlink(missing_ok=True)
         _link_file(str(source), str(target))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _link_file(source: str, target: str) -> str:

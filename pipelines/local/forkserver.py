@@ -22,6 +22,8 @@ import time
 import traceback
 from pathlib import Path
 
+from pipelines.local import lifetimes
+
 PRELOADED = (
     "kfp.dsl.executor",
     "pandas",
@@ -60,8 +62,9 @@ def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ..
     """Import, listen on the socket at `path`, serve until standard input closes; returns the exit code."""
     os.environ["_KFP_RUNTIME"] = "true"
     try:
-        for name in preloaded:
-            importlib.import_module(name)
+        with lifetimes.watched(0, lambda: os._exit(0)):
+            for name in preloaded:
+                importlib.import_module(name)
     except Exception:  # noqa: BLE001 - any failed import is told to the launchers that wait
         traceback.print_exc()
         Path(path + ".failed").touch()
@@ -92,8 +95,11 @@ class _Server:
             while self._step():
                 pass
         finally:
-            for child in self._children:
-                _kill(child)
+            self._kill_all()
+
+    def _kill_all(self) -> None:
+        for child in list(self._children):
+            _kill(child)
 
     def _step(self) -> bool:
         for key, _ in self._selector.select():
@@ -116,8 +122,10 @@ class _Server:
         except (OSError, ValueError):
             connection.close()
             return
+        server = os.getpid()
         child = os.fork()
         if child == 0:
+            lifetimes.die_with_parent(server)
             signal.set_wakeup_fd(-1)
             self._close_in_child(connection)
             _become(request, streams)
@@ -138,12 +146,17 @@ class _Server:
 
     def _import_more(self) -> None:
         """Import what the last stages need; the end of the child that runs meanwhile is noticed afterwards."""
-        while self._later:
-            name = self._later.pop(0)
-            try:
-                importlib.import_module(name)
-            except Exception:  # noqa: BLE001 - see below
-                traceback.print_exc()  # the stage that needs it will say so in its own words
+        with lifetimes.watched(0, self._end_at_once):
+            while self._later:
+                name = self._later.pop(0)
+                try:
+                    importlib.import_module(name)
+                except Exception:  # noqa: BLE001 - see below
+                    traceback.print_exc()  # the stage that needs it will say so in its own words
+
+    def _end_at_once(self) -> None:
+        self._kill_all()
+        os._exit(0)
 
     def _reap(self) -> None:
         while self._children:

@@ -8,13 +8,15 @@ import signal
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from components._core.settings import PYTHON
-from pipelines.local import launcher
+from pipelines.local import launcher, lifetimes
 
 _LAUNCHER = Path(launcher.__file__)
+_END_SECONDS = 5.0
 
 
 @contextlib.contextmanager
@@ -34,8 +36,20 @@ def stand_in(log: Path, *, server_now: bool) -> Iterator[Path]:
         path.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         os.environ[PYTHON] = str(path)
-        with _server(Path(folder), log, now=server_now):
+        with _alive(Path(folder)), _server(Path(folder), log, now=server_now):
             yield path
+
+
+@contextlib.contextmanager
+def _alive(folder: Path) -> Iterator[None]:
+    """A pipe that ends when this process does, however that comes: held open for reading and writing, so that it has a writer."""
+    os.mkfifo(folder / "alive")
+    alive = os.open(folder / "alive", os.O_RDWR)
+    os.environ[lifetimes.ALIVE] = str(folder / "alive")
+    try:
+        yield
+    finally:
+        os.close(alive)
 
 
 @contextlib.contextmanager
@@ -43,26 +57,34 @@ def _server(folder: Path, log: Path, *, now: bool) -> Iterator[None]:
     if sys.platform != "linux" or os.environ.get("NARU_FORK") == "0":
         yield  # macOS: the system's own libraries do not survive a fork; stages import what they need themselves
         return
-    os.mkfifo(folder / "alive")
     (folder / "log").symlink_to(log)
-    # held open for reading and writing: the server sees it end when this process does, however that comes
-    alive = os.open(folder / "alive", os.O_RDWR)
     os.environ[launcher.SERVER] = str(folder)
     try:
         if now:
             launcher.start_server(folder, sys.executable)
         yield
     finally:
-        os.close(alive)
         _end(folder / "pid")
 
 
 def _end(pid: Path) -> None:
-    """End the server, which may still be importing."""
+    """End the server, which may still be importing, and with it the stages that it runs."""
     if not pid.exists():
         return
     process = int(pid.read_text(encoding="ascii"))
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGTERM)
-    with contextlib.suppress(ChildProcessError):  # it is a child of this process only if it was started at once
-        os.waitpid(process, 0)
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, how)
+        if _is_gone(process):
+            return
+
+
+def _is_gone(process: int) -> bool:
+    """Wait until a child has ended; False when it takes too long. One that a launcher started is not waited for."""
+    deadline = time.monotonic() + _END_SECONDS
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(process, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+    return True

@@ -23,7 +23,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pipelines.local import cache
+from pipelines.local import cache, lifetimes
 
 SERVER = "NARU_FORKSERVER"
 """Environment: the folder of this run's fork server; empty: every stage imports for itself."""
@@ -44,6 +44,11 @@ def main(stand_in: str, python: str, arguments: list[str]) -> int:
     """
     arguments = [argument.replace(stand_in, "python3") for argument in arguments]
     task = Task(arguments)
+    with lifetimes.with_run(task.end):
+        return _run(task, python, arguments)
+
+
+def _run(task: "Task", python: str, arguments: list[str]) -> int:
     task.log(asked=time.time())
     if earlier := task.reuse():
         task.log(began=time.time(), ended=time.time(), exit_code=0, reused=earlier)
@@ -83,16 +88,28 @@ class Task:
         self.folder = Path(self._given["outputs"]["outputFile"]).parent if raw else None
         self._told: dict[str, object] = {"stage": self.stage}
         self._key = ""
+        self.process = 0
 
     def log(self, **values: object) -> None:
-        """Add to `launch.json`."""
+        """Add to `launch.json`. On a full disk it is not kept: the stage goes on, and says itself if it cannot."""
         self._told.update(values)
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".launch.{os.getpid()}"
-        aside.write_text(json.dumps(self._told), encoding="utf-8")
-        os.replace(aside, self.folder / "launch.json")
+        with contextlib.suppress(OSError):
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                aside.write_text(json.dumps(self._told), encoding="utf-8")
+                os.replace(aside, self.folder / "launch.json")
+            finally:
+                aside.unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """The run is gone: end the stage's process, if it has one of its own, and this one; the server ends those of its own."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process, signal.SIGKILL)
+        os._exit(128 + signal.SIGKILL)
 
     def reuse(self) -> str:
         """Take an earlier run's outputs if they are what this task would make; returns that run's name, or nothing."""
@@ -104,13 +121,23 @@ class Task:
         entry = cache.look_up(self.stage, self._key)
         if entry is None:
             return ""
-        cache.reuse(entry, self.folder)
+        try:
+            cache.reuse(self.stage, self._key, entry, self.folder)
+        except (
+            OSError
+        ) as error:  # no room, or the earlier run is just being removed: the stage runs, and says what is wrong
+            sys.stderr.write(f"naru: {self.stage}: run {entry['run']} cannot be reused: {error}\n")
+            return ""
         return str(entry["run"])
 
     def keep(self) -> None:
-        """Remember the outputs for later runs."""
+        """Remember the outputs for later runs; without room nothing is lost but time."""
         if self._key and self.folder is not None:
-            cache.keep(self.stage, self._key, self.folder, sorted(self._given["outputs"].get("artifacts", {})))
+            outputs = sorted(self._given["outputs"].get("artifacts", {}))
+            try:
+                cache.keep(self.stage, self._key, self.folder, outputs)
+            except OSError as error:
+                sys.stderr.write(f"naru: {self.stage}: cannot be reused by later runs: {error}\n")
 
 
 def start_server(folder: Path, python: str) -> None:
@@ -131,9 +158,25 @@ def _after(arguments: list[str], flag: str) -> str:
 
 def _run_plain(python: str, arguments: list[str], task: Task) -> int:
     task.log(began=time.time())
-    process = os.posix_spawn(python, [python, *arguments], os.environ)
-    _forward_signals(process)
-    return _exit_code(os.waitpid(process, 0)[1])
+    task.process = _spawn([python, *arguments])
+    _forward_signals(task.process)
+    _, status, usage = os.wait4(task.process, 0)
+    task.log(max_rss_kib=usage.ru_maxrss)
+    return _exit_code(status)
+
+
+def _spawn(command: list[str]) -> int:
+    """Start a process in a group of its own, which the system ends when this process ends."""
+    launcher = os.getpid()
+    process = os.fork()
+    if process == 0:
+        try:
+            os.setpgid(0, 0)
+            lifetimes.die_with_parent(launcher)
+            os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+        finally:
+            os._exit(127)
+    return process
 
 
 def _run_forked(arguments: list[str], task: Task) -> int:

@@ -19,6 +19,7 @@ _MARKS = {
     "blocked": ("✗", "red"),
     "skipped": ("–", "dim"),
     "failed": ("✗", "bold red"),
+    "interrupted": ("■", "yellow"),
     "running": ("▸", "cyan"),
     "waiting": ("·", "dim"),
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import asdict, dataclass, field
+import contextlib
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from components._core.artifacts import REGISTRATION
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
-from components._core.files import read_json, write_json
+from components._core.files import read_json, write_bytes, write_json
 from pipelines.local.watching import StageFailedError, StageState, read_states, task_root
 from pipelines.local.workspace import LOG, RECORD, REPORT
 
@@ -62,7 +62,7 @@ class RunRecord:
 def make_record(
     run: Path, project: str, folder: Path, seconds: float, error: NaruError | None, interrupted: bool
 ) -> RunRecord:
-    """Gather what a run left and keep it in its folder.
+    """Gather what a run left.
 
     Args:
         run: The run's folder.
@@ -72,11 +72,11 @@ def make_record(
         error: What ended it, if it failed.
         interrupted: Whether a person ended it.
     """
-    states = read_states(run)
+    states = [_settle(state, interrupted) for state in read_states(run)]
     by_stage = {state.stage: state for state in states}
     outputs = {name: path for state in states for name, path in state.outputs.items()}
     status: Status = "interrupted" if interrupted else "failed" if error else "succeeded"
-    record = RunRecord(
+    return RunRecord(
         run=run.name,
         project=project,
         status=status,
@@ -93,8 +93,22 @@ def make_record(
         artifacts=outputs,
         serve=f"naru serve {folder}",
     )
+
+
+def keep_record(run: Path, record: RunRecord) -> None:
+    """Keep what a run came to in its folder.
+
+    Raises:
+        OSError: When it cannot be written.
+    """
     write_json(run / RECORD, record.to_dict())
-    return record
+
+
+def _settle(state: StageState, interrupted: bool) -> StageState:
+    """A stage that was under way when a person ended the run did not fail."""
+    if interrupted and state.state in ("running", "failed"):
+        return replace(state, state="interrupted", verdict="interrupted", reason="")
+    return state
 
 
 def _exit_code(error: NaruError | None, interrupted: bool) -> int:
@@ -129,10 +143,11 @@ def _version(registration: str | None) -> str:
 def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str:
     """The run's one page at a place that a person finds; of a run that failed, what its stages had to show until then."""
     target = run / REPORT
-    if bound := outputs.get("report"):
-        shutil.copyfile(bound, target)
-    elif task_root(run) is not None:
-        _bind_what_there_is(run, outputs, states, target)
+    with contextlib.suppress(OSError):  # no room for it: that is told as the error that it is
+        if bound := outputs.get("report"):
+            write_bytes(target, Path(bound).read_bytes())
+        elif task_root(run) is not None:
+            _bind_what_there_is(run, outputs, states, target)
     return str(target) if target.exists() else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import site
@@ -17,6 +18,7 @@ from components._core.errors import NaruError
 from components._core.files import write_json
 from components._core.ledger import current_champion
 from components._core.project import Project
+from components._core.system_errors import find_lack_of_room
 from components._core.usercode import fingerprint_code, pack_code
 from components.ingest.sources import fingerprint_source
 from pipelines.local import cache
@@ -46,7 +48,13 @@ def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: 
             with stand_in(run / LOG, server_now=_begins_anew(arguments)) as interpreter:
                 _run_graph(arguments, run, interpreter)
         except RuntimeError as error:
-            raise read_failure(run) or NaruError(str(error), where="kfp.local", remedy=f"see {run / LOG}") from None
+            raise _cause(run, error) from None
+
+
+def _cause(run: Path, error: RuntimeError) -> NaruError:
+    """Why kfp.local failed: the stage's own error; where it could not even be written, the lack of room for it."""
+    told = read_failure(run) or find_lack_of_room(run)
+    return told or NaruError(str(error), where="kfp.local", remedy=f"see {run / LOG}")
 
 
 def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, Any]:
@@ -128,9 +136,24 @@ def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Everything that stages and kfp print goes to the run's log."""
-    with (
-        path.open("a", encoding="utf-8", buffering=1) as log,
-        contextlib.redirect_stdout(log),
-        contextlib.redirect_stderr(log),
-    ):
+    with _Log(path) as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         yield
+
+
+class _Log(io.TextIOBase):
+    """A log that ends where the disk is full, and does not take the run with it: what has no room for its work says so."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._file.write(text.encode("utf-8", "replace"))
+        return len(text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from components._core.errors import NaruError
 from components._core.project import load_project
+from components._core.system_errors import from_system
 from pipelines.local.progress import Progress, print_record
-from pipelines.local.record import RunRecord, make_record
+from pipelines.local.record import RunRecord, keep_record, make_record
 from pipelines.local.running import run_training
 from pipelines.local.workspace import find_workspace
 
@@ -45,13 +46,23 @@ def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_j
             run_training(workspace, project, folder, fresh_from)
         except NaruError as problem:
             error = problem
+        except OSError as problem:
+            error = from_system(problem)
         except KeyboardInterrupt:
             interrupted = True
     record = make_record(folder, project.name, path, time.perf_counter() - started, error, interrupted)
     print_record(console, record)
+    _keep(console, folder, record)
     if as_json:
         _print_json(record)
     return record.exit_code
+
+
+def _keep(console: Console, folder: Path, record: RunRecord) -> None:
+    try:
+        keep_record(folder, record)
+    except OSError as problem:
+        console.print(f"The run's record could not be kept: {from_system(problem)}", soft_wrap=True)
 
 
 def _print_json(record: RunRecord) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,13 @@ from typing import Any, Literal
 from components import STAGES
 from components._core.errors import NaruError
 from components._core.stages import ERROR
+from components._core.system_errors import find_lack_of_room
 
-State = Literal["waiting", "running", "done", "failed"]
+_KILLED = 128
+_LOST = _KILLED + signal.SIGKILL
+"""How a stage ended of which nobody could say how."""
+
+State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class StageState:
 
     Attributes:
         stage: Its name.
-        state: `waiting` (not begun), `running`, `done` or `failed`.
+        state: `waiting` (not begun), `running`, `done`, `failed` or `interrupted` (a person ended the run meanwhile).
         seconds: From when it was asked for until it ended, or until now.
         import_seconds: Of those, spent starting the process, importing, or waiting for the shared imports.
         work_seconds: Of those, spent in the stage's own function.
@@ -103,13 +109,13 @@ class StageFailedError(NaruError):
 
 
 def read_failure(run: Path) -> StageFailedError | None:
-    """The error of the stage that failed; None when none did."""
+    """The error of the stage that ended a run; None when none did."""
     folder = task_root(run)
     if folder is None:
         return None
     for stage in STAGES:
         launch = _read(folder / stage / "launch.json")
-        if launch and launch.get("exit_code"):
+        if launch and launch.get("exit_code", _LOST):
             return _failure(folder / stage, stage, launch)
     return None
 
@@ -117,18 +123,30 @@ def read_failure(run: Path) -> StageFailedError | None:
 def _failure(task: Path, stage: str, launch: dict[str, Any]) -> StageFailedError:
     told = _read(task / ERROR)
     if told is None:
-        code = launch["exit_code"]
-        killed = f"was killed by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
-        remedy = "out of memory? see the run's log, then run again" if code == 137 else "see the run's log"
+        error = _guess(task, launch.get("exit_code", _LOST))
         told = {
             "stage": stage,
-            "kind": "internal",
-            "exit_code": 1,
-            "message": f"the stage {killed}",
-            "where": stage,
-            "remedy": remedy,
+            "kind": error.kind,
+            "exit_code": error.exit_code,
+            "message": error.message,
+            "where": error.where or stage,
+            "remedy": error.remedy,
         }
     return StageFailedError(told)
+
+
+def _guess(task: Path, code: int) -> NaruError:
+    """Why a stage ended that left no word of it: killed from outside, or with no room to write in."""
+    if code > _KILLED:
+        number = code - _KILLED
+        name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
+        memory = "the machine may have run out of memory: give it more, or lower train.batch_size; " * (code == _LOST)
+        return NaruError(
+            f"the stage was killed from outside ({name})", remedy=f"{memory}run again: what was finished is kept"
+        )
+    if lack := find_lack_of_room(task):
+        return lack
+    return NaruError(f"the stage ended with exit code {code}", remedy="see the run's log")
 
 
 def _outputs(task: Path) -> tuple[dict[str, Any], dict[str, str]]:

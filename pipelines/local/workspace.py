@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from components._core.errors import ConfigError
 from components._core.settings import STORE, TRACKING, Settings
+from components._core.system_errors import from_system
 
 REPORT = "report.html"
 RECORD = "run.json"
@@ -58,13 +60,16 @@ class Workspace:
         """Make the folder of a new run; its name sorts by time and is never used twice.
 
         Raises:
-            ConfigError: When the folder cannot be written to.
+            ConfigError: When the folder may not be written to.
+            NaruError: When the system refuses for another reason, such as a full disk.
         """
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         folder = self.runs / name
         try:
             folder.mkdir(parents=True)
         except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+                raise from_system(error) from None
             raise ConfigError(
                 f"cannot be written to: {error.strerror}",
                 where=str(self.home),

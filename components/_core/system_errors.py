@@ -1,0 +1,44 @@
+"""What the operating system says no to, in our words: a full disk, a limit, a permission; with what to do about each."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from pathlib import Path
+
+from components._core.errors import NaruError
+
+_ROOM = 64 << 10
+_FULL = "the disk is full: free some space and run again; what was finished is kept"
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "a file would grow over this process's limit: raise it (ulimit -f) and run again; what was finished is kept",
+    errno.EACCES: "Naru may not write there: correct the permissions or name another store (NARU_STORE)",
+    errno.EPERM: "Naru may not write there: correct the permissions or name another store (NARU_STORE)",
+    errno.EROFS: "it is mounted read-only: copy the project elsewhere or name another store (NARU_STORE)",
+}
+_OTHERWISE = "run again once it is mended; what was finished is kept"
+
+
+def from_system(error: OSError) -> NaruError:
+    """The same error with its place and its remedy."""
+    remedy = _REMEDIES.get(error.errno or 0, _OTHERWISE)
+    return NaruError(f"{error.strerror or error}", where=str(error.filename or ""), remedy=remedy)
+
+
+def find_lack_of_room(folder: Path) -> NaruError | None:
+    """Whether even a small file no longer fits below a folder: why, or None when it does.
+
+    Where nothing can be written, a process cannot leave word of it either; whoever waits for it then asks here.
+    """
+    while not folder.exists():  # there was no room for the folder itself
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
+            if probe.write(b"\0" * _ROOM) < _ROOM:
+                probe.write(b"\0" * _ROOM)  # a write that finds room for a part says why only to the next
+    except OSError as error:
+        error.filename = folder
+        return from_system(error)
+    return None

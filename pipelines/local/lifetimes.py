@@ -1,0 +1,80 @@
+"""Nothing of a run outlives it, however the run ends: a pipe that ends with it is watched, and children end with their parent.
+
+The run holds the pipe `alive` open for as long as it lives. The system closes it when the run is gone, killed or not, and
+whoever watches it reads its end. Standard library only, and of that what imports fast.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+ALIVE = "NARU_ALIVE"
+"""Environment: path of the pipe that ends with the run; empty: nothing is watched."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the system kill this process when its parent ends (Linux; elsewhere nothing happens).
+
+    Args:
+        parent: The parent's id, to notice that it ended before this was called.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def watched(descriptor: int, at_end: Callable[[], None]) -> Iterator[None]:
+    """Call `at_end` in a thread when the pipe ends while the block runs; when the block ends, no thread is left.
+
+    Args:
+        descriptor: The reading end of the pipe.
+        at_end: What to do; it should end the process.
+    """
+    stop_read, stop_write = os.pipe()
+
+    def watch() -> None:
+        ready = select.select([descriptor, stop_read], [], [])[0]
+        if stop_read not in ready:
+            at_end()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        os.write(stop_write, b".")
+        thread.join()
+        os.close(stop_read)
+        os.close(stop_write)
+
+
+@contextlib.contextmanager
+def with_run(at_end: Callable[[], None]) -> Iterator[None]:
+    """`watched` on the run's pipe, where the environment names one."""
+    path = os.environ.get(ALIVE)
+    if not path:
+        yield
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:  # the run cleared up after itself
+        at_end()
+        raise
+    try:
+        with contextlib.suppress(BlockingIOError):  # somebody holds the other end
+            if not os.read(descriptor, 1):
+                at_end()
+        with watched(descriptor, at_end):
+            yield
+    finally:
+        os.close(descriptor)
