@@ -57,6 +57,20 @@ format: dev ## Sort imports, fix what can be fixed, format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+##@ Measure
+
+.PHONY: bench
+# ROUNDS: how often each side runs; the medians are told. LOCKFILE: a file to lock during each run, where others here keep to it.
+ROUNDS ?= 3
+TFX := benchmarks/.venv-tfx
+
+bench: setup $(TFX)/ready ## This pipeline against TFX, side by side (ROUNDS=3): half an hour
+	@$(BIN)/python -m benchmarks.lifecycle --rounds $(ROUNDS) $(if $(LOCKFILE),--lock $(LOCKFILE))
+
+$(TFX)/ready: benchmarks/requirements-tfx.txt
+	@$(UV) venv --quiet --clear --python 3.11 $(TFX)
+	@$(UV) pip sync --quiet --python $(TFX)/bin/python --require-hashes $< && touch $@
+
 ##@ Release
 
 .PHONY: lock verify clean
@@ -66,6 +80,9 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --custom-compile-command "mak
 ENVIRONMENT = $(LOCK) --override requirements/overrides.txt --only-binary apache-beam pyproject.toml --extra local --extra examples
 LEGACY = $(ENVIRONMENT) --python-version 3.11 --python-platform x86_64-manylinux_2_28
 MODERN = $(ENVIRONMENT) --python-version 3.12 --python-platform x86_64-manylinux_2_39
+# TFX packages a project's module with pip and wheel; dill and setuptools are needed and not asked for by any metadata.
+PEER = tfx==1.16.0 dill google-crc32c pip 'setuptools<81' wheel
+PEER_PLATFORM = --python-version 3.11 --python-platform x86_64-manylinux_2_28
 
 lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the pins)
 	@echo uv | $(LOCK) --no-annotate - -o requirements/uv.txt
@@ -73,10 +90,11 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@$(LEGACY) --extra dev -c requirements/legacy.txt -o requirements/legacy-dev.txt
 	@$(MODERN) -o requirements/modern.txt
 	@$(MODERN) --extra dev -c requirements/modern.txt -o requirements/modern-dev.txt
+	@printf '%s\n' $(PEER) | $(LOCK) --no-annotate --only-binary apache-beam $(PEER_PLATFORM) - -o benchmarks/requirements-tfx.txt
 
 verify: lock lint test ## Regenerate, lint, test; fails when a generated file differs from the committed one
-	@git diff --exit-code -- requirements
+	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt
 
 clean: ## Remove .venv, caches and build outputs (runs and data of projects stay)
-	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@find components pipelines tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf .venv $(TFX) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find components pipelines benchmarks tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

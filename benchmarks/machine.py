@@ -1,0 +1,55 @@
+"""What it was measured on and with: enough to judge the numbers, nothing that names a machine or a person."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_VERSIONS = (
+    "import importlib.metadata as m, json, sys; print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"
+)
+OURS = ["kfp", "tensorflow", "tensorflow-data-validation", "tensorflow-transform", "pyarrow", "mlflow", "mlserver"]
+THEIRS = [
+    "tfx",
+    "tensorflow",
+    "tensorflow-data-validation",
+    "tensorflow-transform",
+    "tf-keras",
+    "apache-beam",
+    "pyarrow",
+]
+
+
+def describe_machine(peer: Path) -> dict[str, Any]:
+    """Processor, memory, system, and the versions on both sides.
+
+    Args:
+        peer: The interpreter of the peer's environment.
+    """
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _line("/proc/cpuinfo", "model name"),
+        "memory_gib": round(int(_line("/proc/meminfo", "MemTotal").split()[0]) / 2**20, 1),
+        "system": f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
+        "python": platform.python_version(),
+        "versions": _versions(Path(sys.executable), OURS),
+        "peer_versions": _versions(peer, THEIRS),
+    }
+
+
+def _line(file: str, name: str) -> str:
+    """The value of the first line of that name; empty when there is none."""
+    lines = Path(file).read_text(encoding="utf-8").splitlines()
+    found = next((line for line in lines if line.split(":")[0].strip() == name), ":")
+    return found.split(":", 1)[1].strip()
+
+
+def _versions(python: Path, packages: list[str]) -> dict[str, str]:
+    done = subprocess.run([str(python), "-c", _VERSIONS, *packages], capture_output=True, text=True, check=True)
+    versions: dict[str, str] = json.loads(done.stdout)
+    return versions
