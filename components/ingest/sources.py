@@ -12,6 +12,7 @@ from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
 
 SPAN = "{span}"
+_MOST_MISSING = 1_000
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,7 @@ def find_files(source: str, spans: str) -> list[SpanFile]:
                 where="data.spans",
                 remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
             )
-        if not filesystem.isfile(path):
-            raise DataError(
-                "there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml"
-            )
+        _check_file(filesystem, path, source)
         return [SpanFile(1, path, filesystem)]
     there = _list_spans(filesystem, path)
     if not there:
@@ -96,6 +94,7 @@ def select_spans(wanted: str, there: list[int]) -> list[int]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
             raise ConfigError(f"found {wanted!r}", where="data.spans", remedy="allowed: all, 7, 1-11, 1,2,5, last 3")
+        last = min(last, max(first, there[-1] + _MOST_MISSING))  # a typing error of many digits is not counted up to
         chosen.update(range(first, last + 1))
     if missing := sorted(chosen - set(there)):
         raise DataError(
@@ -110,8 +109,22 @@ def _open(source: str) -> tuple[Any, str]:
     try:
         filesystem, path = fsspec.core.url_to_fs(source)
     except (ImportError, ValueError) as error:
-        raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}") from None
+        remedy = "name a path, or a URL whose kind is known here; install what the message asks for"
+        raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}", remedy=remedy) from None
     return filesystem, str(path)
+
+
+def _check_file(filesystem: Any, path: str, source: str) -> None:
+    if filesystem.isfile(path):
+        return
+    if "://" in source:
+        raise DataError(
+            "there is no such file, or it cannot be reached", where=source, remedy="correct data.source, or try again"
+        )
+    if filesystem.isdir(path):
+        remedy = f"name a CSV in it, or several as in {source.rstrip('/')}/part-{SPAN}.csv"
+        raise DataError("is a folder", where=source, remedy=remedy)
+    raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
 
 
 def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
@@ -127,7 +140,8 @@ def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise ServiceError(f"cannot be listed: {error}", where=folder) from error
+        remedy = "correct its permissions or the network, then run again"
+        raise ServiceError(f"cannot be listed: {error}", where=folder, remedy=remedy) from error
     found: dict[int, str] = {}
     for entry in sorted(names):
         match = pattern.fullmatch(entry.rsplit("/", 1)[-1])
@@ -135,7 +149,9 @@ def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
             continue
         if int(match[1]) in found:
             raise DataError(
-                f"two files are span {int(match[1])}: {found[int(match[1])]} and {entry}", where="data.source"
+                f"two files are span {int(match[1])}: {found[int(match[1])]} and {entry}",
+                where="data.source",
+                remedy="remove one of them, or name the files more closely",
             )
         found[int(match[1])] = entry
     return found

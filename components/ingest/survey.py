@@ -26,6 +26,20 @@ BLOCK_BYTES = 8 << 20
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _HEADER_BYTES = 1 << 20
+_KIND_BYTES = 1 << 10
+_OTHER_KINDS = {
+    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": "a spreadsheet or an archive",
+    b"\x1f\x8b": "compressed",
+    b"BZh": "compressed",
+    b"\xfd7zXZ": "compressed",
+    b"(\xb5/\xfd": "compressed",
+    b"SQLite format": "a database",
+    b"ARROW1": "an Arrow file",
+    b"%PDF": "a PDF",
+}
+"""What other files begin with."""
+_SEPARATORS = (";", "\t", "|")
 
 
 @dataclass(frozen=True)
@@ -74,14 +88,23 @@ def read_header(file: SpanFile) -> list[str]:
         raise DataError(
             "is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again"
         )
-    if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError("is UTF-16", where=file.name, remedy="save it as UTF-8")
+    _check_kind(file, first)
     parsing = csv.ParseOptions(invalid_row_handler=lambda row: "skip", newlines_in_values=True)
     try:
         with csv.open_csv(pa.BufferReader(first), parse_options=parsing) as reader:
             return list(reader.schema.names)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise unreadable(file, error) from None
+
+
+def _check_kind(file: SpanFile, first: bytes) -> None:
+    """Refuse what is no text at all by its first bytes: a reader of CSV would say odd things of it."""
+    if kind := next((kind for magic, kind in _OTHER_KINDS.items() if first.startswith(magic)), None):
+        raise DataError(
+            f"is {kind}, no CSV", where=file.name, remedy="export it as comma-separated text in UTF-8, not compressed"
+        )
+    if first[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in first[:_KIND_BYTES]:
+        raise DataError("is UTF-16 or no text at all", where=file.name, remedy="save it as UTF-8")
 
 
 def open_batches(
@@ -115,7 +138,7 @@ def open_batches(
 def unreadable(file: SpanFile, error: Exception) -> DataError:
     """Translate what Arrow says of a file that is no CSV of ours."""
     text = str(error)
-    if "UTF8" in text or "UTF-8" in text:
+    if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "UTF-8" in text:
         return DataError(
             "is not UTF-8", where=file.name, remedy="save it as UTF-8, as in: iconv -f ISO-8859-1 -t UTF-8"
         )
@@ -141,6 +164,7 @@ def _check_header(file: SpanFile, names: list[str], expected: list[str], label: 
             where=file.name,
             remedy="name it in the header; from pandas: to_csv(index=False)",
         )
+    check_separator(file.name, names)
     if label not in names:
         raise DataError(
             f"has no label column {label!r}; {suggest(label, names)}",
@@ -157,6 +181,18 @@ def _check_header(file: SpanFile, names: list[str], expected: list[str], label: 
             where=file.name,
             remedy="bring the files to the same columns, or name other spans",
         )
+
+
+def check_separator(where: str, names: list[str]) -> None:
+    """Refuse a header of a single column whose name holds what separates columns elsewhere.
+
+    Raises:
+        DataError: Says which, and how to write the file again.
+    """
+    mark = next((mark for mark in _SEPARATORS if mark in names[0]), None) if len(names) == 1 else None
+    if mark:
+        remedy = f"write it again, as in pandas: pd.read_csv(..., sep={mark!r}).to_csv(..., index=False)"
+        raise DataError(f"its columns are separated by {mark!r}, and must be by a comma", where=where, remedy=remedy)
 
 
 def _survey_file(

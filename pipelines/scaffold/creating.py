@@ -14,7 +14,7 @@ from components._core.errors import ConfigError, DataError
 from components._core.project import load_project
 from components._core.suggestions import listed
 from components.ingest.sources import find_files
-from components.ingest.survey import read_header
+from components.ingest.survey import check_separator, read_header
 from pipelines.scaffold.decisions import (
     Decision,
     Fitting,
@@ -32,12 +32,6 @@ _OUTPUTS = {
     "binary_classification": "a probability",
     "multiclass_classification": "a probability for each class",
     "regression": "a number",
-}
-_OTHER_FORMATS = {
-    b"PAR1": "a Parquet file",
-    b"PK\x03\x04": "a spreadsheet or an archive",
-    b"\x1f\x8b": "compressed",
-    b"SQLi": "a database",
 }
 _CLOSEST_FOLDERS = 2
 
@@ -124,10 +118,6 @@ def _check_table(data: Path, label: str) -> None:
     if "{span}" not in data.name and not data.is_file():
         raise ConfigError(f"there is no such file{_close_file(data)}", where=str(data), remedy="name a CSV with --data")
     for file in find_files(str(data), "all")[:1]:
-        with file.filesystem.open(file.path, "rb") as stream:
-            start = stream.read(4)
-        if kind := next((kind for magic, kind in _OTHER_FORMATS.items() if start.startswith(magic)), None):
-            raise DataError(f"is {kind}, no CSV", where=file.path, remedy="export it as comma-separated text in UTF-8")
         _check_header(read_header(file), label, data)
 
 
@@ -138,10 +128,7 @@ def _close_file(data: Path) -> str:
 
 
 def _check_header(names: list[str], label: str, data: Path) -> None:
-    if len(names) == 1 and (mark := next((mark for mark in (";", "\t", "|") if mark in names[0]), None)):
-        told = f"its columns are separated by {mark!r}, and must be by a comma"
-        remedy = f"write it again, as in pandas: pd.read_csv(..., sep={mark!r}).to_csv(..., index=False)"
-        raise DataError(told, where=str(data), remedy=remedy)
+    check_separator(str(data), names)
     if label not in names:
         raise ConfigError(
             _no_such_column(names, label), where=str(data), remedy="name the column to predict with --label"

@@ -34,6 +34,22 @@ def test_json_and_back_is_the_same_project() -> None:
         ),
         ({"name": "My Project"}, "name: found 'My Project'; allowed: lower-case letters, digits and dashes"),
         ({"data": {}}, "data.source: is missing"),
+        ({"train": {"epochs": True}}, "train.epochs: found True; must be a whole number"),
+        ({"train": {"epochs": 2.5}}, "train.epochs: found 2.5; must be a whole number"),
+        ({"train": {"seed": 2**32}}, "train.seed: found 4294967296"),
+        ({"train": None}, "train: is empty: give it a value, or remove the line"),
+        ({"train": 3}, "train: found 3; must be a section with fields of its own"),
+        (
+            {"train": {"hyperparameters": {"units": [8]}}},
+            "train.hyperparameters.units: found [8]; must be text, a number",
+        ),
+        ({"tune": {"space": {"rate": {"lo": 1}}}}, "tune.space.rate.lo: unknown field; did you mean 'low'?"),
+        ({"gates": {"data": {"drift": True}}}, "gates.data.drift: found true; must be a number"),
+        ({"gates": {"data": {"drift": float("nan")}}}, "gates.data.drift: found nan; must be a finite number"),
+        ({"label": 3}, "label: found 3; must be text: put it in quotes"),
+        ({"label": "x" * 500 + "y", "task": "y" * 500}, "yyy..."),
+        ({3: 4}, "3: found 3; the name of a field must be text"),
+        ({"data": {"source": "t.csv", "exclude": "x"}}, "data.exclude: found 'x'; must be a list"),
         ({"data": {"source": "t.csv", "split": {"train": 0.9}}}, "train + eval + test must be 1, and are 1.1"),
         ({"data": {"source": "t.csv", "exclude": ["y"]}}, "data.exclude names the label 'y'"),
         ({"tune": {"trials": 3}}, "trials need a space"),
@@ -87,6 +103,32 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, text: str | bytes, 
 def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such project file"):
         load_project(tmp_path)
+
+
+def test_what_the_command_line_got_wrong_is_told_as_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="as the command line has it") as error:
+        load_project(write(tmp_path, f"{YAML}tune: 3\n"), {"train.epochs": "x"})
+    lines = str(error.value).splitlines()
+    assert [line.strip() for line in lines[1:3]] == [
+        "train.epochs: found 'x'; must be a whole number (as the command line has it)",
+        "tune: found 3; must be a section with fields of its own",
+    ]
+
+
+def test_an_empty_section_can_be_set_from_the_command_line(tmp_path: Path) -> None:
+    assert load_project(write(tmp_path, f"{YAML}train:\n"), {"train.epochs": 3}).train.epochs == 3
+
+
+def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "project.yaml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory\n  -> it must be a file"):
+        load_project(tmp_path)
+
+
+def test_a_positive_value_may_be_written_as_the_table_has_it(tmp_path: Path) -> None:
+    text = YAML.replace("regression", "binary_classification").replace("label: y", "label: no\npositive: true")
+    project = load_project(write(tmp_path, text))
+    assert (project.label, project.positive) == ("no", "true")
 
 
 def test_an_override_of_no_section_is_refused(tmp_path: Path) -> None:

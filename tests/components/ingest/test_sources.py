@@ -47,6 +47,22 @@ def test_a_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
         find_files(str(tmp_path / "nowhere.csv"), "all")
 
 
+def test_a_folder_in_place_of_a_file_is_told_with_what_to_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is a folder\n  -> name a CSV in it"):
+        find_files(str(tmp_path), "all")
+
+
+@pytest.mark.parametrize("source", ["nowhere://bucket/t.csv", "nowhere://bucket/t-{span}.csv"])
+def test_a_kind_of_url_that_nobody_knows_is_told(source: str) -> None:
+    with pytest.raises(ConfigError, match=r"Protocol not known: nowhere\n  -> "):
+        find_files(source, "all")
+
+
+def test_a_typing_error_of_many_digits_is_answered_at_once() -> None:
+    with pytest.raises(DataError, match="there is no span 2"):
+        select_spans("1-999999999999999", [1])
+
+
 def test_two_files_of_one_span_are_refused(spans: str, tmp_path: Path) -> None:
     (tmp_path / "part-1.csv").write_text("a,y\n1,0\n")
     with pytest.raises(DataError, match="two files are span 1"):
