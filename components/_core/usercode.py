@@ -10,6 +10,7 @@ import io
 import sys
 import traceback
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from components._core.project import Project
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_BYTES = 8 << 20
+_MOST_FRAMES = 12
 
 
 def code_files(folder: Path, project: Project) -> list[Path]:
@@ -30,6 +32,12 @@ def code_files(folder: Path, project: Project) -> list[Path]:
         ConfigError: When a named file is not there.
     """
     for name in (project.code.preprocessing, project.code.model):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ConfigError(
+                f"{name!r} lies outside the project's folder",
+                where="code",
+                remedy=f"copy it to {folder}, name it there",
+            )
         if not (folder / name).is_file():
             raise ConfigError(
                 "there is no such file", where=str(folder / name), remedy="write it, or correct `code` in project.yaml"
@@ -72,7 +80,7 @@ def unpack_code(archive: Path, folder: Path) -> None:
                     f"holds more than {_MAX_BYTES >> 20} MiB", where=str(archive), remedy="keep data out of it"
                 )
             pack.extractall(folder)
-    except (zipfile.BadZipFile, FileNotFoundError) as error:
+    except (zipfile.BadZipFile, zlib.error, FileNotFoundError, IsADirectoryError, RuntimeError) as error:
         raise ConfigError(
             f"is no code archive: {error}", where=str(archive), remedy="make it again with naru compile"
         ) from None
@@ -145,19 +153,19 @@ def own_frames(folder: Path, doing: str) -> Iterator[None]:
         yield
     except NaruError:  # already told, such as a full disk
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # exit() in a module would end the stage as if it had done its work
         raise UserCodeError(
             f"{doing} failed: {type(error).__name__}: {_first_lines(error)}{_frames(folder, error)}",
             remedy="correct the code and run again",
         ) from error
 
 
-def _first_lines(error: Exception) -> str:
+def _first_lines(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [""]
     return "\n".join(lines[:3])[:600]
 
 
-def _frames(folder: Path, error: Exception) -> str:
+def _frames(folder: Path, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"\n    {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
     root = str(folder.resolve())
@@ -166,6 +174,8 @@ def _frames(folder: Path, error: Exception) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if str(Path(frame.filename).resolve()).startswith(root)
     ]
-    return "".join(
-        f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own
-    )
+    told = [f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
+    if len(told) > _MOST_FRAMES:  # a function that calls itself without end
+        half = _MOST_FRAMES // 2
+        told[half:-half] = [f"\n    ... {len(told) - 2 * half} more ..."]
+    return "".join(told)

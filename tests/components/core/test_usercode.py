@@ -67,6 +67,14 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
         unpack_code(tmp_path / "bad.zip", tmp_path / "there")
 
 
+def test_a_damaged_archive_is_refused(folder: Path, tmp_path: Path) -> None:
+    pack_code(folder, PROJECT, tmp_path / "a.zip")
+    whole = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole[:40] + bytes(20) + whole[60:])
+    with pytest.raises(ConfigError, match="is no code archive"):
+        unpack_code(tmp_path / "a.zip", tmp_path / "there")
+
+
 def test_a_named_file_that_is_missing_is_told(folder: Path) -> None:
     (folder / "model.py").unlink()
     with pytest.raises(ConfigError, match=r"model\.py: there is no such file"):
@@ -90,6 +98,10 @@ def test_an_error_shows_the_persons_own_frames_and_no_more(folder: Path) -> None
         ("import nothing_of_that_name\n", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
         ("def broken(:\n", "model.py, line 1: def broken(:"),
         ("x = 1\n", "has no function build_model"),
+        ("build_model = 3\n", "has no function build_model"),
+        ("import sys\nsys.exit(0)\n", "SystemExit: 0\n    model.py, line 2"),
+        ("x = '\x00'\n", "null bytes"),
+        ("def again():\n    again()\nagain()\n", "maximum recursion depth exceeded"),
     ],
 )
 def test_code_that_does_not_import_says_where(folder: Path, text: str, told: str) -> None:
@@ -97,6 +109,16 @@ def test_code_that_does_not_import_says_where(folder: Path, text: str, told: str
     with pytest.raises(UserCodeError) as error:
         load_function(folder, "model.py", "build_model")
     assert told in str(error.value)
+    assert len(str(error.value).splitlines()) < 20
+    assert "usercode.py" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["../other/model.py", "/somewhere/model.py"])
+def test_code_outside_the_projects_folder_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    other = Project.model_validate({**PROJECT.model_dump(by_alias=True), "code": {"model": name}})
+    with pytest.raises(ConfigError, match="lies outside the project's folder"):
+        pack_code(folder, other, tmp_path / "a.zip")
+    assert not (tmp_path / "a.zip").exists()
 
 
 def test_the_reviewed_schema_travels_with_the_code(folder: Path, tmp_path: Path) -> None:
