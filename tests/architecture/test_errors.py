@@ -1,0 +1,167 @@
+"""Only our own tree of errors reaches a person: it is drawn as it is, and what libraries raise at each border is translated."""
+
+import errno
+import inspect
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components._core import errors
+from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
+from components._core.features import Signature
+from components._core.ledger import append_deployment, current_champion, resolve_champion
+from components._core.project import load_project, parse_project
+from components._core.store import fetch, upload
+from components._core.system_errors import from_system
+from components._core.usercode import load_function, unpack_code
+from components._core.yaml_text import parse_yaml
+from components.ingest.sources import SpanFile, find_files
+from components.ingest.survey import read_header, survey_files
+
+ROOT = Path(__file__).resolve().parents[2]
+TREE = {kind.__name__: kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, NaruError)}
+
+
+def _drawn() -> list[tuple[str, str, int]]:
+    """Name, parent and exit code of every class in the drawing."""
+    found: list[tuple[str, str, int]] = []
+    above: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"([ │├└─]*)(\w+Error)\s+exit (\d+)", line)
+        if match is None:
+            continue
+        above = [(depth, name) for depth, name in above if depth < len(match[1])]
+        found.append((match[2], above[-1][1] if above else "Exception", int(match[3])))
+        above.append((len(match[1]), match[2]))
+    return found
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    assert _drawn() == [(name, kind.__base__.__name__, kind.exit_code) for name, kind in _in_drawn_order()]
+
+
+def _in_drawn_order() -> list[tuple[str, type[NaruError]]]:
+    order = [name for name, _, _ in _drawn()]
+    assert set(order) == set(TREE)
+    return [(name, TREE[name]) for name in order]
+
+
+def test_every_kind_has_a_code_of_its_own_and_the_docs_name_it() -> None:
+    kinds = [(str(kind.exit_code), kind.kind) for kind in TREE.values()]
+    assert len({code for code, _ in kinds}) == len({name for _, name in kinds}) == len(TREE)
+    table = re.findall(r"^\| (\d+) \| (\w+) \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    assert sorted(table) == sorted(kinds)
+    assert f"| {INTERRUPTED_EXIT_CODE} |" in (ROOT / "docs" / "architecture.md").read_text()
+
+
+def _file(folder: Path, name: str, content: bytes) -> Path:
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def _span(folder: Path, content: bytes) -> SpanFile:
+    return find_files(str(_file(folder, "t.csv", content)), "all")[0]
+
+
+def _link_archive(folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "code.zip", "w") as pack:
+        pack.writestr(zipfile.ZipInfo("../out.py"), "")
+    return folder / "code.zip"
+
+
+BORDERS: dict[str, Callable[[Path], object]] = {
+    "yaml": lambda folder: parse_yaml("a: [", "f"),
+    "yaml: a value": lambda folder: parse_yaml("a: !!int x", "f"),
+    "pydantic": lambda folder: load_project(_file(folder, "project.yaml", b"name: 3\n")),
+    "text": lambda folder: load_project(_file(folder, "project.yaml", b"\xff\xff")),
+    "pathlib": lambda folder: load_project(folder / "nothing.yaml"),
+    "fsspec: a protocol": lambda folder: find_files("nowhere://t.csv", "all"),
+    "fsspec: a missing driver": lambda folder: current_champion("nowhere://store", "p"),
+    "fsspec: reading": lambda folder: fetch(f"{folder}/nothing", folder / "to"),
+    "fsspec: writing": lambda folder: upload(_file(folder, "f", b"x"), f"{folder}/f/below"),
+    "fsspec: the ledger": lambda folder: append_deployment(str(_file(folder, "store", b"")), "p", DEPLOYMENT),
+    "json: a parameter": lambda folder: resolve_champion("{", "p"),
+    "pyarrow: a header": lambda folder: read_header(_span(folder, b"\xe9,y\n")),
+    "pyarrow: a body": lambda folder: survey_files([_span(folder, b"x,y\na,1\n\xe9,1\n")], "y"),
+    "zipfile: no archive": lambda folder: unpack_code(_file(folder, "code.zip", b"PK"), folder / "to"),
+    "zipfile: a path": lambda folder: unpack_code(_link_archive(folder), folder / "to"),
+    "importlib": lambda folder: load_function(_file(folder, "m.py", b"import nothing_at_all").parent, "m.py", "f"),
+}
+DEPLOYMENT = resolve_champion(
+    '{"version": "1", "model": "m", "statistics": "s", "schema": "s", "metrics": {}, "fingerprint": "f", "run": "r",'
+    ' "at": "a", "by": "b", "why": "w"}',
+    "p",
+)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_what_a_library_raises_is_told_as_an_error_of_ours_with_place_and_remedy(border: str, tmp_path: Path) -> None:
+    with pytest.raises(NaruError) as error:
+        BORDERS[border](tmp_path)
+    assert error.value.message
+    assert error.value.where or error.value.kind == "code"
+    assert error.value.remedy
+
+
+def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None:
+    from components._model.calling import load_model
+
+    (tmp_path / "saved_model").mkdir()
+    (tmp_path / "saved_model" / "saved_model.pb").write_bytes(b"no model")
+    Signature("regression", (), {"prediction": "float32"}, ()).save(tmp_path)
+    with pytest.raises(errors.ModelError, match="does not load"):
+        load_model(tmp_path)
+
+
+def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_path: Path) -> None:
+    from components._registry.opening import open_registry, registry_errors
+
+    uri = f"sqlite:///{_file(tmp_path, 'mlflow.db', b'no database' * 100)}"
+    with pytest.raises(errors.ServiceError, match="database cannot be used") as error, registry_errors(uri):
+        open_registry(uri).search_experiments()
+    assert "move the file away" in error.value.remedy
+
+
+def test_what_a_schema_parser_raises_is_told_as_a_config_error() -> None:
+    from components.validate.schemas import parse_schema
+
+    with pytest.raises(errors.ConfigError, match=r"schema\.pbtxt: is no schema"):
+        parse_schema(b"feature {", "schema.pbtxt")
+
+
+def test_what_optuna_would_raise_of_a_space_is_told_as_a_config_error() -> None:
+    project = {"name": "p", "task": "regression", "label": "y", "data": {"source": "t"}}
+    for space in ({"low": 2, "high": 1}, {"low": 0, "high": 1, "log": True}, {"choices": []}, {}):
+        with pytest.raises(errors.ConfigError, match=r"tune\.space\.x"):
+            parse_project({**project, "tune": {"trials": 1, "space": {"x": space}}})
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO])
+def test_what_the_system_refuses_is_told_with_its_place_and_what_to_do(number: int) -> None:
+    told = from_system(OSError(number, "no", "/somewhere/file"))
+    assert told.where == "/somewhere/file" and told.remedy
+
+
+NOT_OURS = {
+    "components/_core/ledger.py": {"TypeError", "ValueError"},  # of one line; told with its file where it is read
+    "components/_core/project.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
+    "components/_core/usercode.py": {"ImportError"},  # told as the person's code that does not import
+    "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
+    "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
+    "components/serve/predictor.py": {"Refusal"},
+    "components/transform/analysing.py": {"ValueError"},  # told as preprocessing_fn that fails
+    "components/validate/statistics.py": {"ValueError"},  # told where statistics are read
+    "pipelines/local/forkserver.py": {"ValueError"},  # between two processes of ours
+}
+"""Errors of Python and of libraries that are raised by intent, each with where it is told."""
+
+
+def test_every_error_that_we_raise_is_of_the_tree_or_has_a_reason() -> None:
+    for path in sorted([*(ROOT / "components").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")]):
+        raised = set(re.findall(r"^\s+raise (?:\w+\.)*([A-Z]\w+)\(", path.read_text(), re.MULTILINE))
+        name = path.relative_to(ROOT).as_posix()
+        assert raised - TREE.keys() <= NOT_OURS.get(name, set()), f"{name} raises what is not of the tree"
