@@ -71,6 +71,11 @@ $(TFX)/ready: benchmarks/requirements-tfx.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(TFX)
 	@$(UV) pip sync --quiet --python $(TFX)/bin/python --require-hashes $< && touch $@
 
+golden: dev ## Renew the files that are reviewed as files: the compiled pipeline, the JSON Schema of project.yaml
+	@NARU_STORE=s3://naru $(BIN)/naru compile examples/flights --output build/golden >/dev/null
+	@cp build/golden/training.yaml tests/golden/flights-training.yaml
+	@$(BIN)/naru schema >docs/project.schema.json
+
 ##@ Release
 
 .PHONY: lock verify clean

@@ -80,3 +80,7 @@ def test_the_json_schema_accepts_the_example_and_refuses_a_typo() -> None:
     jsonschema.validate(example, schema)
     with pytest.raises(jsonschema.ValidationError, match="lable"):
         jsonschema.validate({**example, "lable": "late"}, schema)
+
+
+def test_the_json_schema_in_the_docs_is_the_programs_own() -> None:
+    assert (ROOT / "docs" / "project.schema.json").read_text() == project_schema(), "run `make golden`"
