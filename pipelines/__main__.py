@@ -138,12 +138,27 @@ def compile_(
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Override any field of project.yaml, by its dotted place."),
     ] = None,
+    registry: Annotated[str, typer.Option(help="Before the images' names; also NARU_REGISTRY.")] = "",
+    tag: Annotated[str, typer.Option(help="The images' version; also NARU_TAG.")] = "",
+    profile: Annotated[str, typer.Option(help="Of the pools file: which stages run where; also NARU_PROFILE.")] = "",
+    pools: Annotated[str, typer.Option(metavar="FILE", help="The cluster's pools; also NARU_POOLS.")] = "",
 ) -> None:
     """Write the pipeline as KFP v2 YAML with the project's values as defaults, and the code archive beside it."""
     from pipelines.compiling import compile_project
+    from pipelines.target import Target
 
-    for path in compile_project(project, output, parse_settings(settings or [])):
+    target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools)
+    for path in compile_project(project, output, parse_settings(settings or []), target):
         typer.echo(path)
+
+
+@app.command(name="lint-spec", epilog="Example: `naru lint-spec build/training.yaml`")
+def lint_spec_(file: Annotated[Path, typer.Argument(help="A compiled pipeline.")]) -> None:
+    """Refuse a compiled pipeline that would do harm on a cluster; `naru compile` does so by itself."""
+    from pipelines.linting import lint_spec
+
+    lint_spec(file)
+    typer.echo(f"{file}: no faults")
 
 
 @app.command()

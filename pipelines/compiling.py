@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from components._core.files import write_text
 from components._core.project import Project, load_project
 from components._core.settings import Settings
 from components._core.usercode import pack_code
+from pipelines.linting import lint_spec
+from pipelines.spec import tidy_spec
+from pipelines.target import Target
 
 
-def compile_project(path: Path, output: Path, overrides: dict[str, Any]) -> list[Path]:
+def compile_project(path: Path, output: Path, overrides: dict[str, Any], target: Target | None = None) -> list[Path]:
     """Write the training pipeline and the project's code archive.
 
     Args:
         path: The project's folder or file.
         output: The folder to write to; made when it is not there.
         overrides: Values by dotted place that go before the file's.
+        target: The cluster that it is for; default: what the environment says.
 
     Returns:
         What was written: the pipeline, the archive.
 
     Raises:
-        ConfigError: When the project is not valid.
+        ConfigError: When the project or the target is not valid, or the linter refuses what came of them.
     """
     project = load_project(path, overrides)
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
     fingerprint = pack_code(folder, project, archive)
-    return [compile_training(project, fingerprint, output / "training.yaml"), archive]
+    spec = compile_training(project, fingerprint, output / "training.yaml", target or Target.from_environment())
+    return [spec, archive]
 
 
-def compile_training(project: Project, code_fingerprint: str, file: Path) -> Path:
-    """Write the training pipeline with the project's values as its parameters' defaults."""
-    from kfp import compiler
+def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:
+    """Write the training pipeline, placed for its cluster, with the project's values as its parameters' defaults."""
+    from kfp import compiler, dsl
 
+    from pipelines.placement import placed
     from pipelines.training import training
 
     store = Settings.from_environment().store
@@ -49,9 +57,14 @@ def compile_training(project: Project, code_fingerprint: str, file: Path) -> Pat
         "trials": project.tune.trials,
         "epochs": project.train.epochs,
     }
-    compiler.Compiler().compile(
-        training, str(file), pipeline_name=f"{project.name}-training", pipeline_parameters=defaults
-    )
+    graph = dsl.pipeline(name="training")(placed(training.pipeline_func, target))
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "training.yaml"
+        name = f"{project.name}-training"
+        compiler.Compiler().compile(graph, str(written), pipeline_name=name, pipeline_parameters=defaults)
+        tidy_spec(written)
+        lint_spec(written, str(file))
+        write_text(file, written.read_text(encoding="utf-8"))
     return file
 
 

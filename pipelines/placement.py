@@ -1,0 +1,116 @@
+"""Where each stage runs on a cluster, what it is given there, and what may be cached or tried again.
+
+What is said here goes into the compiled spec only; a run on this machine knows nothing of it. Credentials and addresses are
+named, never written: they are in the ConfigMap and the Secret of `manifests/base/settings`, in the namespace of the runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from components._core.settings import SERVING, STORE, TRACKING
+from pipelines.local.cache import SIDE_EFFECTS
+from pipelines.pools import Needs, Pool, choose_pools, load_pools
+from pipelines.target import Target
+
+NOT_CACHED = (*SIDE_EFFECTS, "evaluate")
+"""Stages that always run. evaluate has no side effect, but it asks who the champion is today, which no parameter tells.
+
+ingest and validate look outside too and are cached all the same: what they see there has a parameter (`source_fingerprint`,
+`champion`), and whatever comes after them would be computed again for nothing.
+"""
+
+CONFIG_MAP = "naru-settings"
+SECRET = "naru-store"  # noqa: S105 - its name
+STAGE_LABEL = "naru/stage"
+
+_STORE_SETTINGS = (STORE, "AWS_ENDPOINT_URL", "AWS_REGION")
+SETTINGS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("ingest", "validate", "train", "evaluate"), _STORE_SETTINGS),
+    "register": (*_STORE_SETTINGS, TRACKING),
+    "deploy": (*_STORE_SETTINGS, TRACKING, SERVING),
+}
+"""Which settings a stage is given from the ConfigMap; one that is given any is given the store's credentials too."""
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+_CA_FOLDER = "/etc/naru-ca"
+_CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def placed(graph: Callable[..., None], target: Target) -> Callable[..., None]:
+    """The same graph, its stages placed for a cluster: the function that is to be compiled.
+
+    Raises:
+        ConfigError: When the pools file does not fit, or has no such profile.
+    """
+    from kfp.dsl import pipeline_context
+
+    pools = load_pools(target.pools)
+    chosen = choose_pools(pools, target.profile)
+
+    @functools.wraps(graph)
+    def traced(*args: Any, **kwargs: Any) -> None:
+        graph(*args, **kwargs)
+        tasks = pipeline_context.Pipeline.get_default_pipeline().tasks
+        for stage, pool in chosen.items():
+            _place(tasks[stage], stage, pool, pools.stages[stage], target)
+
+    return traced
+
+
+def _place(task: Any, stage: str, pool: Pool, needs: Needs, target: Target) -> None:
+    from kfp import kubernetes
+
+    _give_image(task, pool, target)
+    task.set_cpu_request(needs.requests.cpu).set_cpu_limit(needs.limits.cpu)
+    task.set_memory_request(needs.requests.memory).set_memory_limit(needs.limits.memory)
+    task.set_caching_options(stage not in NOT_CACHED)
+    if needs.retries:
+        task.set_retry(needs.retries, backoff_duration="30s")
+    kubernetes.add_pod_label(task, STAGE_LABEL, stage)
+    _give_settings(task, stage, target)
+    _choose_nodes(task, pool)
+
+
+def _give_image(task: Any, pool: Pool, target: Target) -> None:
+    from kfp import kubernetes
+
+    name, _, tag = task.container_spec.image.partition(":")
+    task.set_container_image(target.image(f"{pool.images.get(name, name)}:{tag}"))
+    if target.pull_secrets:
+        kubernetes.set_image_pull_secrets(task, list(target.pull_secrets))
+
+
+def _give_settings(task: Any, stage: str, target: Target) -> None:
+    from kfp import kubernetes
+
+    names = SETTINGS.get(stage, ())
+    if not names:
+        return
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, {name: name for name in names})
+    kubernetes.use_secret_as_env(task, SECRET, {name: name for name in CREDENTIALS})
+    if target.ca:
+        kubernetes.use_config_map_as_volume(task, target.ca, _CA_FOLDER)
+        for name in _CA_VARIABLES:
+            task.set_env_variable(name, f"{_CA_FOLDER}/ca.crt")
+
+
+def _choose_nodes(task: Any, pool: Pool) -> None:
+    from kfp import kubernetes
+
+    for label, value in pool.selector.items():
+        kubernetes.add_node_selector(task, label, value)
+    for taint in pool.tolerations:
+        kubernetes.add_toleration(task, taint.key, taint.operator, taint.value, taint.effect)
+    if pool.accelerator:
+        task.set_accelerator_type(pool.accelerator.type).set_accelerator_limit(pool.accelerator.count)
+    if pool.shared_memory:
+        kubernetes.empty_dir_mount(
+            task,
+            volume_name="shm",
+            mount_path="/dev/shm",
+            medium="Memory",
+            size_limit=pool.shared_memory,  # noqa: S108
+        )

@@ -1,0 +1,139 @@
+"""The pools file: named pools of nodes, the profiles that choose among them, and what each stage asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+
+from components import STAGES
+from components._core.errors import ConfigError
+from components._core.misfits import tell_problems
+from components._core.suggestions import suggest
+from components._core.yaml_text import parse_yaml
+from pipelines.local.cache import SIDE_EFFECTS
+
+OURS = Path(__file__).with_name("pools.yaml")
+"""The pools of a cluster that has not said otherwise."""
+
+Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[EPTGMk]i?|Ki)?$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Toleration(_Section):
+    """A taint that the pool's nodes have and the stage puts up with; the words are Kubernetes' own."""
+
+    key: str
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class Accelerator(_Section):
+    """What the stage gets of the node's devices; type and count go together, or there is silently no device."""
+
+    type: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9._-]+$", description="As in `nvidia.com/gpu`.")]
+    count: Annotated[StrictInt, Field(ge=1)]
+
+
+class Pool(_Section):
+    """A kind of node."""
+
+    selector: Annotated[dict[str, str], Field(description="Labels that the nodes have.")] = {}
+    tolerations: list[Toleration] = []
+    accelerator: Accelerator | None = None
+    shared_memory: Annotated[Quantity | None, Field(description="Size of /dev/shm; counts as the stage's memory.")] = (
+        None
+    )
+    images: Annotated[dict[str, str], Field(description="Image by the one whose place it takes here.")] = {}
+    spot: Annotated[StrictBool, Field(description="Nodes may be taken away at any moment.")] = False
+
+
+class Amounts(_Section):
+    """CPU and memory, as Kubernetes writes them."""
+
+    cpu: Quantity
+    memory: Quantity
+
+
+class Needs(_Section):
+    """What a stage asks for."""
+
+    requests: Amounts
+    limits: Amounts
+    retries: Annotated[StrictInt, Field(ge=0, le=5, description="Times it is started again after it failed.")] = 0
+
+
+class Pools(_Section):
+    """What the file says."""
+
+    pools: dict[str, Pool]
+    profiles: dict[str, dict[str, str]]
+    stages: dict[str, Needs]
+
+
+def load_pools(file: Path = OURS) -> Pools:
+    """Read a pools file and hold it together: every stage has its needs, every name is one of the file's.
+
+    Raises:
+        ConfigError: When it cannot be read or something in it does not fit.
+    """
+    try:
+        raw = parse_yaml(file.read_text(encoding="utf-8"), str(file))
+    except OSError as error:
+        remedy = "name a file that you may read (--pools or NARU_POOLS); pipelines/pools.yaml is one to copy"
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(file), remedy=remedy) from None
+    try:
+        pools = Pools.model_validate(raw)
+    except ValidationError as error:
+        told = "\n  ".join(tell_problems(error.errors(), Pools, set()))
+        raise ConfigError(told, where=str(file), remedy="pipelines/pools.yaml shows every field") from None
+    _hold_together(pools, str(file))
+    return pools
+
+
+def choose_pools(pools: Pools, profile: str, where: str = "--profile") -> dict[str, Pool]:
+    """The pool of every stage under a profile.
+
+    Raises:
+        ConfigError: When there is no such profile.
+    """
+    if profile not in pools.profiles:
+        raise ConfigError(f"there is no profile {profile!r}; {suggest(profile, tuple(pools.profiles))}", where=where)
+    chosen = pools.profiles[profile]
+    return {stage: pools.pools[chosen.get(stage, "cpu")] for stage in STAGES}
+
+
+def _hold_together(pools: Pools, where: str) -> None:
+    if "cpu" not in pools.pools:
+        raise ConfigError("pools.cpu is missing: stages run there that a profile does not move", where=where)
+    missing = [stage for stage in STAGES if stage not in pools.stages]
+    if missing:
+        raise ConfigError(f"stages: {', '.join(missing)} missing: each needs requests and limits", where=where)
+    for stage, needs in pools.stages.items():
+        _known(stage, STAGES, f"stages.{stage}", where)
+        if needs.retries and stage in SIDE_EFFECTS:
+            remedy = "remove its retries: what it does outside would be done twice"
+            raise ConfigError(f"stages.{stage} may not be retried: it has side effects", where=where, remedy=remedy)
+    for profile, moved in pools.profiles.items():
+        _fit(profile, moved, pools, where)
+
+
+def _fit(profile: str, moved: dict[str, str], pools: Pools, where: str) -> None:
+    for stage, pool in moved.items():
+        _known(stage, STAGES, f"profiles.{profile}", where)
+        _known(pool, tuple(pools.pools), f"profiles.{profile}.{stage}", where)
+        if pools.pools[pool].spot and stage in SIDE_EFFECTS:
+            told = (
+                f"profiles.{profile}: {stage} has side effects and may not run on {pool}, whose nodes may be taken away"
+            )
+            raise ConfigError(told, where=where, remedy="leave it on a pool that is not spot")
+
+
+def _known(name: str, allowed: tuple[str, ...], place: str, where: str) -> None:
+    if name not in allowed:
+        raise ConfigError(f"{place}: there is no {name!r}; {suggest(name, allowed)}", where=where)

@@ -1,0 +1,75 @@
+"""A compiled pipeline as text: read it, and write it small, fit for review, and the same in both families of kfp."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from components._core.errors import ConfigError
+
+Spec = dict[str, Any]
+
+
+def read_spec(file: Path) -> tuple[Spec, Spec]:
+    """The pipeline, and what only Kubernetes understands of it, by executor.
+
+    Raises:
+        ConfigError: When the file is no compiled pipeline.
+    """
+    remedy = "compile one: naru compile PROJECT"
+    try:
+        documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _loader()))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        told = str(getattr(error, "strerror", None) or error).splitlines()[0]
+        raise ConfigError(f"cannot be read as YAML: {told}", where=str(file), remedy=remedy) from None
+    spec = documents[0] if documents else None
+    if not isinstance(spec, dict) or "deploymentSpec" not in spec or "root" not in spec:
+        raise ConfigError("is no compiled pipeline: it has no deploymentSpec and root", where=str(file), remedy=remedy)
+    platform = documents[1] if len(documents) > 1 else {}
+    executors = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
+    return spec, cast(Spec, executors)
+
+
+def tidy_spec(file: Path) -> None:
+    """Write what kfp's compiler wrote again: code as readable blocks, without docstrings, which are descriptions already."""
+    text = file.read_text(encoding="utf-8")
+    comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    documents = [_tidied(document) for document in yaml.load_all(text, _loader())]
+    dumped = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=100_000, allow_unicode=True)
+    file.write_text(comments + dumped, encoding="utf-8")
+
+
+def _tidied(value: Any) -> Any:
+    if isinstance(value, dict):
+        # kfp-kubernetes 2 writes the default out, 1 does not know it
+        return {key: _tidied(held) for key, held in value.items() if (key, held) != ("optional", False)}
+    if isinstance(value, list):
+        return [_tidied(held) for held in value]
+    return _without_docstring(value) if isinstance(value, str) and "\nfrom kfp.dsl import *\n" in value else value
+
+
+def _without_docstring(code: str) -> str:
+    lines = code.strip("\n").splitlines()
+    for node in ast.parse("\n".join(lines)).body:
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+            told = node.body[0]
+            del lines[told.lineno - 1 : told.end_lineno]
+    return "\n".join(lines) + "\n"
+
+
+def _loader() -> Any:
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks."""
+
+
+def _text(dumper: Any, value: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
