@@ -8,7 +8,8 @@ from typing import Any
 
 from components._core.ledger import Deployment, append_deployment, current_champion
 from components._core.settings import Settings
-from components._registry.opening import CHAMPION, open_registry, registry_errors
+from components._registry.opening import CHAMPION, open_registry
+from components._registry.waiting import when_unlocked
 
 
 def promote(settings: Settings, project: str, registered: dict[str, Any], why: str) -> Deployment:
@@ -23,13 +24,32 @@ def promote(settings: Settings, project: str, registered: dict[str, Any], why: s
     Raises:
         ServiceError: When MLflow failed; the ledger is then as it was.
     """
-    with registry_errors(settings.tracking_uri):
-        client = open_registry(settings.tracking_uri)
-        client.set_registered_model_alias(project, CHAMPION, registered["version"])
+    _set_alias(settings, project, registered["version"])
     before = current_champion(settings.store, project)
     if before is not None and (before.version, before.model) == (registered["version"], registered["model"]):
         return before
-    deployment = Deployment(
+    deployment = _deployment(registered, why)
+    append_deployment(settings.store, project, deployment)
+    _follow_ledger(settings, project, registered["version"])
+    return deployment
+
+
+def _set_alias(settings: Settings, project: str, version: str) -> None:
+    def work() -> None:
+        open_registry(settings.tracking_uri).set_registered_model_alias(project, CHAMPION, version)
+
+    when_unlocked(settings.tracking_uri, work)
+
+
+def _follow_ledger(settings: Settings, project: str, version: str) -> None:
+    """Where two runs promote at once, whoever looks last after its line sets the alias to the ledger's last line."""
+    while (now := current_champion(settings.store, project)) is not None and now.version != version:
+        version = now.version
+        _set_alias(settings, project, version)
+
+
+def _deployment(registered: dict[str, Any], why: str) -> Deployment:
+    return Deployment(
         version=registered["version"],
         model=registered["model"],
         statistics=registered["statistics"],
@@ -41,8 +61,6 @@ def promote(settings: Settings, project: str, registered: dict[str, Any], why: s
         by=_who(),
         why=why,
     )
-    append_deployment(settings.store, project, deployment)
-    return deployment
 
 
 def _who() -> str:

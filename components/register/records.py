@@ -61,7 +61,7 @@ def record_version(settings: Settings, record: Record, store: Callable[[str], di
     Args:
         settings: Where store and MLflow are.
         record: What to record.
-        store: Copies the parts below a URI and returns their hashes; called once, before the version appears.
+        store: Copies the parts below a URI and returns their hashes; called before the version appears, and again in another try.
     """
     client = open_registry(settings.tracking_uri)
     models = f"{absolute_uri(settings.store)}/{record.project}/models"

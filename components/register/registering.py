@@ -17,7 +17,8 @@ from components._core.inference import find_missing, to_request
 from components._core.pages import Page
 from components._core.project import Project
 from components._core.settings import Settings
-from components._registry.opening import CHALLENGER, registry_errors
+from components._registry.opening import CHALLENGER
+from components._registry.waiting import when_unlocked
 from components.register.records import Record, Version, record_version
 from components.register.storing import store_parts
 
@@ -82,8 +83,9 @@ def register_model(
     request = registration / REQUEST
     write_json(request, sample_request(examples, model))
     parts = {**made.parts(), REQUEST: request}
-    with registry_errors(settings.tracking_uri):
-        version = record_version(settings, record, lambda base: store_parts(parts, base))
+    version = when_unlocked(
+        settings.tracking_uri, lambda: record_version(settings, record, lambda base: store_parts(parts, base))
+    )
     return _tell(record, version, judged, settings, registration)
 
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
+import uuid
 import zipfile
 from dataclasses import dataclass
 
@@ -61,11 +63,17 @@ class Checkpoint:
         content = io.BytesIO()
         np.savez(content, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **named)
         files, path = fsspec.core.url_to_fs(self.uri, auto_mkdir=True)
-        files.pipe_file(f"{path}.partial", content.getvalue())
-        files.mv(f"{path}.partial", path)
+        aside = f"{path}.{uuid.uuid4().hex[:8]}.partial"  # another run may be at the same fit
+        try:
+            files.pipe_file(aside, content.getvalue())
+            files.mv(aside, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                files.rm_file(aside)
+            raise
 
     def remove(self) -> None:
         """Forget it: the fit has ended."""
         files, path = fsspec.core.url_to_fs(self.uri)
-        if files.exists(path):
+        with contextlib.suppress(FileNotFoundError):  # never saved, or another run that made the same fit was first
             files.rm_file(path)

@@ -137,7 +137,7 @@ def _told(error: NaruError | None) -> dict[str, Any] | None:
 
 def _version(registration: str | None) -> str:
     file = Path(registration) / REGISTRATION if registration else None
-    return str(read_json(file).get("version", "")) if file and file.exists() else ""
+    return str(read_json(file).get("version") or "") if file and file.exists() else ""
 
 
 def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str:

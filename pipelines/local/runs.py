@@ -61,8 +61,9 @@ def find_run(runs: list[PastRun], name: str) -> PastRun:
 def print_runs(console: Console, runs: list[PastRun]) -> None:
     """Print a line per run, the newest last."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("run", "ended", "seconds", "reused", "version", "test metrics", "reason"):
-        table.add_column(name, justify="right" if name in ("seconds", "reused") else "left")
+    for name in ("run", "ended", "seconds", "reused", "version", "test", "reason"):
+        # a run is named by what is shown here, so only the reason is ever broken
+        table.add_column(name, justify="right" if name in ("seconds", "reused") else "left", no_wrap=name != "reason")
     for run in runs:
         record = run.record
         status = Text(record["status"], style=_STYLES[record["status"]])
@@ -132,5 +133,5 @@ def _change(one: Any, other: Any) -> str:
 
 
 def _metrics(metrics: dict[str, float]) -> str:
-    shown = [name for name in ("auc", "accuracy", "rmse") if name in metrics][:2]
+    shown = [name for name in ("auc", "accuracy", "rmse") if name in metrics][:1]
     return "  ".join(f"{name} {metrics[name]:.4f}" for name in shown)
