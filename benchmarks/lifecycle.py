@@ -51,7 +51,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--copies", type=int, nargs="+", default=[5, 10], help="how often the rows are repeated")
     parser.add_argument("--further-rounds", type=int, default=1, help="rounds with the rows repeated")
     parser.add_argument("--steps", type=int, default=256, help="optimiser steps on both sides")
-    parser.add_argument("--lock", type=Path, help="hold this file's lock during each run, if others here keep to it")
+    parser.add_argument(
+        "--lock", type=Path, help="hold this file's lock during each pair of runs, where others keep to it"
+    )
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the results go")
     return parser.parse_args()
 
@@ -81,18 +83,18 @@ def _both(wanted: argparse.Namespace, copies: int, round_: int) -> list[Run]:
     data = WORK / "data" / str(copies)
     rows = prepare(data, copies)
     told = f"{sum(rows.values()):>9,} rows, round {round_ + 1}"
-    return [
-        _measured(wanted.lock, told, lambda home: ours.run_ours(home, data, copies, wanted.steps)),
-        _measured(wanted.lock, told, lambda home: theirs.run_theirs(home, data, copies, wanted.steps, rows)),
-    ]
+    with alone(wanted.lock):
+        return [
+            _measured(told, lambda home: ours.run_ours(home, data, copies, wanted.steps)),
+            _measured(told, lambda home: theirs.run_theirs(home, data, copies, wanted.steps, rows)),
+        ]
 
 
-def _measured(lock: Path | None, told: str, run: Callable[[Path], Run]) -> Run:
+def _measured(told: str, run: Callable[[Path], Run]) -> Run:
     home = WORK / "run"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    with alone(lock):
-        done = run(home)
+    done = run(home)
     stages = " ".join(f"{stage.name} {stage.seconds:.1f}" for stage in done.stages)
     print(f"{told}  {done.side:<4} {done.seconds:6.1f} s, {done.peak_mib:5,.0f} MiB: {stages}", flush=True)
     return done
