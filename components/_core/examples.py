@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,6 +112,18 @@ def read_head(examples: Path, split: str, rows: int, columns: list[str] | None =
         if left <= 0:
             break
     return pa.Table.from_batches(batches) if batches else pa.table({})
+
+
+def missing_counts(examples: Path, split: str) -> dict[str, int]:
+    """Missing values of one split by column, read from the files' footers."""
+    counts: dict[str, int] = {}
+    for path in split_files(examples, split):
+        footer = pq.read_metadata(path)
+        for group, place in product(range(footer.num_row_groups), range(footer.num_columns)):
+            column = footer.row_group(group).column(place)
+            missing = column.statistics.null_count if column.statistics else 0
+            counts[column.path_in_schema] = counts.get(column.path_in_schema, 0) + missing
+    return counts
 
 
 def row_count(examples: Path, split: str) -> int:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.artifacts import SIGNATURE
+from components._core.errors import DataError
 from components._core.files import read_json, write_json
 
 DType = Literal["int64", "float32", "string"]
@@ -98,17 +99,24 @@ def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -
     """Columns as the model takes them: one NumPy vector per feature, missing values filled as the module says.
 
     Strings come as object arrays of `str`.
+
+    Raises:
+        DataError: When a whole number is missing that the features require: there is no value that could stand for it.
     """
-    return {feature.name: _to_array(batch[feature.name], feature.dtype) for feature in features}
+    return {feature.name: _to_array(batch[feature.name], feature.dtype, feature.name) for feature in features}
 
 
-def _to_array(column: pa.Array | pa.ChunkedArray, dtype: DType) -> NDArray[Any]:
+def _to_array(column: pa.Array | pa.ChunkedArray, dtype: DType, name: str) -> NDArray[Any]:
     if dtype == "string":
         text = column.cast(pa.string()).fill_null("")
         return np.asarray(
             text.to_numpy(zero_copy_only=False) if isinstance(text, pa.Array) else text.to_numpy(), dtype=object
         )
     if dtype == "int64":
+        if column.null_count:
+            told = f"is missing in {column.null_count} of {len(column)} rows, and the schema requires it in every one"
+            remedy = "fill it in the source, or let it be missing in the reviewed schema and train again"
+            raise DataError(told, where=f"column {name}", remedy=remedy)
         whole = column.cast(pa.int64())
         return np.asarray(
             whole.to_numpy(zero_copy_only=False) if isinstance(whole, pa.Array) else whole.to_numpy(), dtype=np.int64

@@ -127,7 +127,7 @@ class Space(_Section):
     high: Real | None = None
     log: Annotated[bool, Field(description="Search the range on a logarithmic scale.")] = False
     integer: Annotated[bool, Field(description="Whole numbers only.")] = False
-    choices: list[Hyperparameter] | None = None
+    choices: Annotated[list[Hyperparameter], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _range_or_choices(self) -> Space:

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.errors import ModelError, UserCodeError
+from components._core.errors import ConfigError, ModelError, UserCodeError
 from components._core.project import Hyperparameter
 from components._core.usercode import own_frames
 from components._model.datasets import Column
@@ -105,7 +105,7 @@ def build(
     _check_inputs(model, inputs, file)
     _check_output(model, task, classes, file)
     if not model.compiled:
-        _compile(model, task, float(hyperparameters.get(LEARNING_RATE, _DEFAULT_LEARNING_RATE)))
+        _compile(model, task, _learning_rate(hyperparameters))
     return model
 
 
@@ -163,6 +163,14 @@ def _check_output(model: keras.Model, task: str, classes: list[str], file: str) 
 
 def _shape(shape: tuple[int | None, ...]) -> str:
     return f"[{', '.join('rows' if size is None and place == 0 else str(size) for place, size in enumerate(shape))}]"
+
+
+def _learning_rate(hyperparameters: Mapping[str, Hyperparameter]) -> float:
+    value = hyperparameters.get(LEARNING_RATE, _DEFAULT_LEARNING_RATE)
+    if isinstance(value, bool | str) or not value > 0:
+        place = f"train.hyperparameters.{LEARNING_RATE}, or its tune.space"
+        raise ConfigError(f"found {value!r}; must be a number above 0", where=place, remedy="correct project.yaml")
+    return float(value)
 
 
 def _compile(model: keras.Model, task: str, learning_rate: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components._core.checks import Status
 from components._core.errors import ModelError, ServiceError, UnavailableError
-from components._core.examples import Manifest
+from components._core.examples import Manifest, missing_counts
 from components._core.features import Signature
 from components._core.ledger import Deployment
 from components._core.store import fetch
@@ -56,7 +56,7 @@ def fetch_champion(deployment: Deployment, signature: Signature, examples: Path,
         model = load_model(where)
     except ModelError as error:
         return Champion(deployment, None, "warn", f"its model cannot be loaded: {_first_line(error)}")
-    problem = _problem(model.signature, signature, Manifest.load(examples).columns)
+    problem = _problem(model.signature, signature, Manifest.load(examples).columns) or _gap(model.signature, examples)
     return Champion(deployment, None, "warn", problem) if problem else Champion(deployment, model)
 
 
@@ -70,6 +70,12 @@ def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]
         return f"it needs columns that the data no longer has: {', '.join(missing)}"
     retyped = [item.name for item in champion.inputs if (item.dtype == "string") != (columns[item.name] == "string")]
     return f"it takes columns that have another type now: {', '.join(retyped)}" if retyped else ""
+
+
+def _gap(champion: Signature, examples: Path) -> str:
+    missing = missing_counts(examples, "test")
+    gaps = [item.name for item in champion.inputs if item.dtype == "int64" and missing.get(item.name)]
+    return f"it requires values that are missing in some rows now: {', '.join(gaps)}" if gaps else ""
 
 
 def _told(classes: tuple[str, ...]) -> str:

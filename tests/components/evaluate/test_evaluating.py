@@ -9,13 +9,18 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components._core.artifacts import LATENCY, OUTCOME, PAGE
 from components._core.checks import Check, Outcome
 from components._core.errors import ConfigError, DataError, ModelError
+from components._core.examples import split_file
+from components._core.features import Signature
 from components._core.ledger import Deployment, append_deployment
 from components._core.pages import Page
+from components.evaluate.champion import fetch_champion
 from components.evaluate.evaluating import Judged
 from tests.components.tiny_models import tiny_project, write_examples
 
@@ -149,6 +154,17 @@ def test_a_champion_that_needs_a_dropped_column_is_a_warning(judged: Judge, mode
     (old / "signature.json").write_text(json.dumps(signature))
     check = _check(judged(champion=_json(old)), "champion")
     assert check.status == "warn" and "no longer has: dropped" in check.reason
+
+
+def test_a_champion_that_requires_what_is_missing_now_is_a_warning(model: Make, tmp_path: Path) -> None:
+    rows = write_examples(tmp_path / "rows", "binary_classification", rows=50)
+    file = split_file(rows, "test", 1)
+    table = pq.read_table(file)
+    months = pa.array([None, *table["month"].to_pylist()[1:]], pa.int64())
+    pq.write_table(table.set_column(table.column_names.index("month"), "month", months), file)
+    champion = fetch_champion(_deployment(model()), Signature.load(model()), rows, tmp_path / "to")
+    assert (champion.status, champion.model) == ("warn", None)
+    assert champion.reason.endswith("missing in some rows now: month")
 
 
 def test_a_champion_that_answers_nan_is_a_warning(judged: Judge, model: Make) -> None:
