@@ -18,6 +18,7 @@ from components._core.store import fetch, upload
 from components._core.system_errors import from_system
 from components._core.usercode import load_function, unpack_code
 from components._core.yaml_text import parse_yaml
+from components.ingest.reading import read_rows
 from components.ingest.sources import SpanFile, find_files
 from components.ingest.survey import read_header, survey_files
 
@@ -66,6 +67,10 @@ def _span(folder: Path, content: bytes) -> SpanFile:
     return find_files(str(_file(folder, "t.csv", content)), "all")[0]
 
 
+def _read(file: SpanFile) -> list[object]:
+    return list(read_rows(file, survey_files([file], "y"), "y", lambda row: None))
+
+
 def _link_archive(folder: Path) -> Path:
     with zipfile.ZipFile(folder / "code.zip", "w") as pack:
         pack.writestr(zipfile.ZipInfo("../out.py"), "")
@@ -85,7 +90,7 @@ BORDERS: dict[str, Callable[[Path], object]] = {
     "fsspec: the ledger": lambda folder: append_deployment(str(_file(folder, "store", b"")), "p", DEPLOYMENT),
     "json: a parameter": lambda folder: resolve_champion("{", "p"),
     "pyarrow: a header": lambda folder: read_header(_span(folder, b"\xe9,y\n")),
-    "pyarrow: a body": lambda folder: survey_files([_span(folder, b"x,y\na,1\n\xe9,1\n")], "y"),
+    "pyarrow: a body": lambda folder: _read(_span(folder, b"x,y\na,1\n\xe9,1\n")),
     "zipfile: no archive": lambda folder: unpack_code(_file(folder, "code.zip", b"PK"), folder / "to"),
     "zipfile: a path": lambda folder: unpack_code(_link_archive(folder), folder / "to"),
     "importlib": lambda folder: load_function(_file(folder, "m.py", b"import nothing_at_all").parent, "m.py", "f"),
@@ -106,6 +111,7 @@ def test_what_a_library_raises_is_told_as_an_error_of_ours_with_place_and_remedy
     assert error.value.remedy
 
 
+@pytest.mark.slow
 def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None:
     from components._model.calling import load_model
 
@@ -116,6 +122,7 @@ def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None
         load_model(tmp_path)
 
 
+@pytest.mark.slow
 def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_path: Path) -> None:
     from components._registry.opening import open_registry, registry_errors
 
@@ -125,6 +132,7 @@ def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_pa
     assert "move the file away" in error.value.remedy
 
 
+@pytest.mark.slow
 def test_what_a_schema_parser_raises_is_told_as_a_config_error() -> None:
     from components.validate.schemas import parse_schema
 
@@ -150,6 +158,7 @@ NOT_OURS = {
     "components/_core/project.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
     "components/_core/usercode.py": {"ImportError"},  # told as the person's code that does not import
+    "pipelines/__main__.py": {"Exit"},  # how typer ends a command
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},

@@ -1,0 +1,239 @@
+"""Bad input, as a person meets it: `naru run` says what is wrong, where and what to do, by its exit code too, and leaves no mess.
+
+Those that end before TensorFlow is needed, one process each. What a stage refuses is tested beside the stage.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.local.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+PROJECT = "name: bad\ntask: binary_classification\nlabel: y\ndata: {source: t.csv}\n"
+ROWS = "x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(50))
+FILES = {
+    "project.yaml": PROJECT,
+    "t.csv": ROWS,
+    "preprocessing.py": "def preprocessing_fn(inputs):\n    return dict(inputs)\n",
+    "model.py": "def build_model(inputs, transform, hyperparameters):\n    return None\n",
+}
+SPANS = {"project.yaml": PROJECT.replace("t.csv", "'t-{span}.csv'"), "t-1.csv": ROWS}
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A case: the files that differ (None: it is not there), arguments, and what must be told."""
+
+    name: str
+    code: int
+    told: str
+    remedy: str
+    files: dict[str, str | bytes | None] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    where: str = "project.yaml"
+
+
+CONFIG = [
+    Bad(
+        "a_wrong_type",
+        2,
+        "train.epochs: found 'many'; must be a whole number",
+        "naru schema",
+        {"project.yaml": PROJECT + "train: {epochs: many}\n"},
+    ),
+    Bad(
+        "an_unknown_field",
+        2,
+        "trian: unknown field; did you mean 'train'?",
+        "correct the file",
+        {"project.yaml": PROJECT + "trian: {epochs: 3}\n"},
+    ),
+    Bad(
+        "a_missing_label",
+        2,
+        "label: is missing and has no default",
+        "correct the file",
+        {"project.yaml": PROJECT.replace("label: y\n", "")},
+    ),
+    Bad(
+        "a_field_twice",
+        2,
+        "'label' stands twice",
+        "keep one",
+        {"project.yaml": PROJECT + "label: z\n"},
+        where="project.yaml, line 5",
+    ),
+    Bad(
+        "no_yaml",
+        2,
+        "is not valid YAML",
+        "look at this line",
+        {"project.yaml": "name: [bad\nlabel: y\n"},
+        where="project.yaml, line 2",
+    ),
+    Bad(
+        "no_utf8",
+        2,
+        "is not UTF-8 (byte 71)",
+        "save it as UTF-8",
+        {"project.yaml": (PROJECT + "# \u00e9\n").encode("latin-1")},
+    ),
+    Bad("an_empty_file", 2, "holds no fields", "naru new", {"project.yaml": ""}),
+    Bad("no_project_file", 2, "there is no such project file", "naru new", {"project.yaml": None}),
+    Bad(
+        "a_setting_without_value",
+        2,
+        "found 'train.epochs'",
+        "write FIELD=VALUE",
+        arguments=("--set", "train.epochs"),
+        where="--set",
+    ),
+    Bad("a_setting_of_dots", 2, "found '..=3'", "write FIELD=VALUE", arguments=("--set", "..=3"), where="--set"),
+    Bad(
+        "a_setting_of_no_field",
+        2,
+        "epoch: unknown field; did you mean 'epochs'? (as the command line has it)",
+        "naru schema",
+        arguments=("--set", "train.epoch=3"),
+    ),
+    Bad(
+        "an_unknown_stage",
+        2,
+        "there is no stage 'trian'; did you mean 'train'?",
+        "",
+        arguments=("--from", "trian"),
+        where="--from",
+    ),
+]
+EARLY = [
+    Bad("no_such_file", 4, "there is no such file", "correct data.source", {"t.csv": None}, where="t.csv"),
+    Bad("no_such_span", 4, "there is no span 2-3", "there are spans 1", SPANS, ("--spans", "1-3"), "data.spans"),
+    Bad(
+        "spans_that_nobody_understands",
+        2,
+        "found 'newest'",
+        "allowed: all, 7",
+        SPANS,
+        ("--spans", "newest"),
+        "data.spans",
+    ),
+    Bad("no_code", 2, "there is no such file", "write it, or correct `code`", {"model.py": None}, where="model.py"),
+    Bad("a_file_in_place_of_the_hidden_folder", 2, "annot be written", "", {".naru": "a file"}, where=".naru"),
+    Bad(
+        "a_damaged_ledger",
+        7,
+        "the deployment ledger is damaged",
+        "restore the file",
+        {".naru/store/bad/deployments/000001.json": "{"},
+        where="000001.json",
+    ),
+]
+STAGE = [
+    Bad(
+        "a_ragged_row",
+        4,
+        "3 fields where the header has 2",
+        "data.quarantine_limit",
+        {"t.csv": ROWS + "1,2,3\n"},
+        where="t.csv, line 52",
+    ),
+    Bad(
+        "text_in_a_later_span",
+        4,
+        "column 'x': 'oops' is not a whole number",
+        "correct the rows",
+        {**SPANS, "t-2.csv": ROWS + "oops,1\n"},
+        where="t-2.csv, line 52",
+    ),
+    Bad(
+        "an_unknown_column",
+        2,
+        "there is no column 'z'",
+        "correct project.yaml",
+        arguments=("--set", "data.exclude=[z]"),
+        where="data.exclude",
+    ),
+]
+
+
+def _write(folder: Path, files: dict[str, str | bytes | None]) -> Path:
+    for name, content in files.items():
+        if content is not None:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+def _naru(*arguments: str) -> tuple[int, dict[str, object], str]:
+    command = [sys.executable, "-m", "pipelines", *arguments]
+    world = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=120, check=False)
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("bad", [*CONFIG, *EARLY, *STAGE], ids=lambda bad: bad.name)
+def test_bad_input_is_told_with_its_place_and_what_to_do(bad: Bad, tmp_path: Path) -> None:
+    folder = _write(tmp_path, {**FILES, **bad.files})
+    before = {path.name for path in folder.iterdir()}
+    code, told, seen = _naru("run", str(folder), *bad.arguments, "--json")
+    error = told["error"]
+    assert isinstance(error, dict)
+    assert (code, told["exit_code"]) == (bad.code, bad.code)
+    assert bad.told in error["message"]
+    assert bad.where in error["where"]
+    assert bad.remedy in error["remedy"] and (error["remedy"] or "did you mean" in error["message"])
+    assert bad.told.split()[0] in seen
+    assert {path.name for path in folder.iterdir()} - before <= ({".naru"} if bad not in CONFIG else set())
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_a_folder_in_place_of_the_project_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "project.yaml").mkdir()
+    code, told, _ = _naru("run", str(tmp_path), "--json")
+    assert (code, told["status"]) == (2, "failed")
+
+
+def test_an_interrupted_new_leaves_no_folder(tmp_path: Path) -> None:
+
+    table = _write(tmp_path, {"t.csv": "x,z,y\n" + "".join(f"{n},{n * 7 % 13},{n % 2}\n" for n in range(300_000))})
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "new",
+        str(tmp_path / "made"),
+        "--data",
+        str(table / "t.csv"),
+        "--label",
+        "y",
+    ]
+    for seconds, sent in ((0.4, signal.SIGINT), (0.9, signal.SIGKILL), (1.1, signal.SIGTERM)):
+        begun = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        time.sleep(seconds)
+        begun.send_signal(sent)
+        _, errors = begun.communicate(timeout=60)
+        made = tmp_path / "made"
+        assert begun.returncode != 0 or (made / "project.yaml").exists()
+        assert not made.exists() or {path.name for path in made.iterdir()} >= {
+            "project.yaml",
+            "model.py",
+            "preprocessing.py",
+        }
+        if sent == signal.SIGINT:
+            assert begun.returncode in (0, 130) and b"Traceback" not in errors, errors
