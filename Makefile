@@ -57,6 +57,15 @@ format: dev ## Sort imports, fix what can be fixed, format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+##@ Images (any Docker engine)
+
+.PHONY: images push
+images: ## Build the images and print their sizes (IMAGES="light server" chooses, BASE_IMAGE= names another base)
+	@images/build $(IMAGES)
+
+push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= instead of the commit)
+	@images/build --push $(or $(REGISTRY),"") $(IMAGES)
+
 ##@ Measure
 
 .PHONY: bench
@@ -85,6 +94,9 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --custom-compile-command "mak
 ENVIRONMENT = $(LOCK) --override requirements/overrides.txt --only-binary apache-beam pyproject.toml --extra local --extra examples
 LEGACY = $(ENVIRONMENT) --python-version 3.11 --python-platform x86_64-manylinux_2_28
 MODERN = $(ENVIRONMENT) --python-version 3.12 --python-platform x86_64-manylinux_2_39
+# An image has the versions that the tests run on. Its overrides leave out what only metadata asks for.
+IMAGE_LOCK = $(LOCK) --only-binary apache-beam -c requirements/modern.txt --python-version 3.12 --python-platform x86_64-manylinux_2_39
+LOCKED_IMAGES = stages stages-cuda light server mlflow
 # TFX packages a project's module with pip and wheel; dill and setuptools are needed and not asked for by any metadata.
 PEER = tfx==1.16.0 dill google-crc32c pip 'setuptools<81' wheel
 PEER_PLATFORM = --python-version 3.11 --python-platform x86_64-manylinux_2_28
@@ -95,6 +107,9 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@$(LEGACY) --extra dev -c requirements/legacy.txt -o requirements/legacy-dev.txt
 	@$(MODERN) -o requirements/modern.txt
 	@$(MODERN) --extra dev -c requirements/modern.txt -o requirements/modern-dev.txt
+	@$(foreach image,$(LOCKED_IMAGES),$(IMAGE_LOCK) --override images/$(image)/overrides.txt \
+	  images/$(image)/requirements.in -o images/$(image)/requirements.txt;)
+	@grep -h '^kfp==' requirements/modern.txt | cut -d' ' -f1 | $(LOCK) --no-deps --no-annotate - -o images/kfp.txt
 	@printf '%s\n' $(PEER) | $(LOCK) --no-annotate --only-binary apache-beam $(PEER_PLATFORM) - -o benchmarks/requirements-tfx.txt
 
 verify: lock lint test ## Regenerate, lint, test; fails when a generated file differs from the committed one
