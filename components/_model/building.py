@@ -167,9 +167,9 @@ def _shape(shape: tuple[int | None, ...]) -> str:
 
 def _learning_rate(hyperparameters: Mapping[str, Hyperparameter]) -> float:
     value = hyperparameters.get(LEARNING_RATE, _DEFAULT_LEARNING_RATE)
-    if isinstance(value, bool | str) or not value > 0:
+    if isinstance(value, bool | str) or value < 0:
         place = f"train.hyperparameters.{LEARNING_RATE}, or its tune.space"
-        raise ConfigError(f"found {value!r}; must be a number above 0", where=place, remedy="correct project.yaml")
+        raise ConfigError(f"found {value!r}; must be a number, not below 0", where=place, remedy="correct project.yaml")
     return float(value)
 
 
