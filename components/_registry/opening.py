@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 _SQLITE = "sqlite:///"
+_NO_ROOM = ("disk is full", "disk I/O error")
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+
+
+class LockedError(UnavailableError):
+    """Another process is writing to MLflow's database."""
 
 
 def open_registry(tracking_uri: str) -> MlflowClient:
@@ -48,9 +53,10 @@ def registry_errors(tracking_uri: str) -> Iterator[None]:
         warnings.simplefilter("ignore")  # of MLflow about its own pydantic models
         from mlflow.exceptions import MlflowException
         from requests.exceptions import RequestException
+    foreign: tuple[type[Exception], ...] = (MlflowException, RequestException, *_database_errors(tracking_uri))
     try:
         yield
-    except (MlflowException, RequestException, *_database_errors(tracking_uri)) as error:
+    except foreign as error:
         raise _translated(tracking_uri, error) from error
 
 
@@ -69,6 +75,12 @@ def _translated(tracking_uri: str, error: Exception) -> ServiceError:
     if "out-of-date database schema" in told:
         remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {where}`"
         return ServiceError("MLflow's database has another schema", where=where, remedy=remedy)
+    if tracking_uri.startswith(_SQLITE) and "database is locked" in told:
+        remedy = "another run or program is writing to it: wait until it has ended, or end it, then run again"
+        return LockedError("MLflow's database is locked", where=where, remedy=remedy)
+    if tracking_uri.startswith(_SQLITE) and any(text in told for text in _NO_ROOM):
+        remedy = "free some space (or raise ulimit -f) and run again; what was finished is kept"
+        return ServiceError(f"MLflow's database finds no room: {told}", where=where, remedy=remedy)
     if tracking_uri.startswith(_SQLITE):
         remedy = "move the file away and run again; models and the deployment ledger are in the store and stay"
         return ServiceError(f"MLflow's database cannot be used: {told}", where=where, remedy=remedy)
