@@ -32,12 +32,17 @@ def stand_in(log: Path, *, server_now: bool) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="naru-") as folder:
         path = Path(folder) / "interpreter"
-        command = f'exec "{sys.executable}" -IS "{_LAUNCHER}" "{path}" "{sys.executable}" "$@"'
-        path.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        write_stand_in(path)
         os.environ[PYTHON] = str(path)
         with _alive(Path(folder)), _server(Path(folder), log, now=server_now):
             yield path
+
+
+def write_stand_in(path: Path) -> None:
+    """Write the program that is taken for Python: it calls the launcher."""
+    command = f'exec "{sys.executable}" -IS "{_LAUNCHER}" "{path}" "{sys.executable}" "$@"'
+    path.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 @contextlib.contextmanager

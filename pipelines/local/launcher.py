@@ -157,8 +157,8 @@ def _after(arguments: list[str], flag: str) -> str:
 
 
 def _run_plain(python: str, arguments: list[str], task: Task) -> int:
-    task.log(began=time.time())
     task.process = _spawn([python, *arguments])
+    task.log(began=time.time(), pid=task.process)
     _forward_signals(task.process)
     _, status, usage = os.wait4(task.process, 0)
     task.log(max_rss_kib=usage.ru_maxrss)
