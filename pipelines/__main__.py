@@ -16,6 +16,7 @@ import typer
 from components import STAGES
 from components._core.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaruError
 from components._core.suggestions import suggest
+from pipelines.cluster.commands import app as cluster
 
 _EPILOG = "Exit codes: 0 well (also when a model gate said no), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
 
@@ -29,6 +30,8 @@ app = typer.Typer(
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(cluster, help="Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy.")
 
 ProjectPath = Annotated[Path, typer.Argument(help="The project's folder, or its project.yaml.", show_default=True)]
 

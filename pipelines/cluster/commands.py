@@ -1,0 +1,74 @@
+"""`naru cluster deploy|diff|status|undeploy`: Naru's own objects on the cluster of KUBECONFIG."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(name="cluster", no_args_is_help=True, rich_markup_mode="markdown")
+
+Overlay = Annotated[str, typer.Option(help="One of manifests/overlays, or a folder.")]
+
+
+@app.command()
+def deploy(overlay: Overlay = "kind") -> None:
+    """Bring the cluster to what the overlay says; a second time changes nothing."""
+    from pipelines.cluster.client import Cluster
+    from pipelines.cluster.deploying import deploy, plan
+    from pipelines.cluster.rendering import render
+    from pipelines.target import Target
+
+    wanted = render(overlay, Target.from_environment())
+    cluster = Cluster()
+    changes = plan(cluster, wanted)
+    deploy(cluster, changes)
+    for change in changes:
+        if change.action != "keep":
+            typer.echo(change)
+    counted = Counter(change.action for change in changes)
+    typer.echo(f"{cluster.server}: {counted.total() - counted['keep']} changed, {counted['keep']} as they were")
+
+
+@app.command()
+def diff(overlay: Overlay = "kind") -> None:
+    """Say what deploy would do, and do nothing; ends with 1 when there is something."""
+    from pipelines.cluster.client import Cluster
+    from pipelines.cluster.deploying import plan
+    from pipelines.cluster.rendering import render
+    from pipelines.target import Target
+
+    wanted = render(overlay, Target.from_environment())
+    due = [change for change in plan(Cluster(), wanted) if change.action != "keep"]
+    for change in due:
+        typer.echo(change)
+    if due:
+        raise typer.Exit(1)
+    typer.echo("nothing would change")
+
+
+@app.command()
+def status(overlay: Overlay = "kind") -> None:
+    """Say what is missing, what serves, and which stages wait, with the reason."""
+    from pipelines.cluster.client import Cluster
+    from pipelines.cluster.rendering import render
+    from pipelines.cluster.telling import tell_status
+    from pipelines.target import Target
+
+    wanted = render(overlay, Target.from_environment())
+    typer.echo("\n".join(tell_status(Cluster(), wanted)) or "all is there, and no stage waits")
+
+
+@app.command()
+def undeploy(
+    delete_data: Annotated[bool, typer.Option(help="The volumes too: MLflow's database, the bundled store.")] = False,
+) -> None:
+    """Remove everything of ours, and nothing else."""
+    from pipelines.cluster.client import Cluster, name_of
+    from pipelines.cluster.deploying import undeploy
+
+    removed = undeploy(Cluster(), with_data=delete_data)
+    for one in removed:
+        typer.echo(f"remove {name_of(one)}")
+    typer.echo(f"{len(removed)} removed")

@@ -1,0 +1,169 @@
+"""Bring a cluster to what an overlay says, tell how it is, and take everything of ours away again.
+
+What is ours: the objects that carry `app.kubernetes.io/part-of: naru` and that were applied by us (the server records who set
+a field). What others made and labelled likewise is left alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from components._core.errors import ConfigError, NaruError
+from pipelines.cluster.client import KINDS, LABEL, MANAGER, Cluster, name_of, path_of
+from pipelines.cluster.rendering import Object, secrets_of
+from pipelines.placement import CREDENTIALS, SECRET
+
+Action = Literal["create", "change", "keep", "remove"]
+
+_DATABASE = "naru-mlflow"
+_LEFT = ("Secret", "PersistentVolumeClaim", "Pod")  # never removed because an overlay does not name them
+_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one object.
+
+    Attributes:
+        action: What is done.
+        object: As it is wanted; as it is there when it is to be removed.
+        fields: Dotted places that change.
+    """
+
+    action: Action
+    object: Object
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        told = f": {', '.join(self.fields)}" if self.fields else ""
+        return f"{self.action:<7}{name_of(self.object)}{told}"
+
+
+def plan(cluster: Cluster, wanted: list[Object]) -> list[Change]:
+    """What `deploy` would do, kept objects included; changes nothing.
+
+    Raises:
+        ConfigError: When a namespace or a Secret that is not ours to make is missing.
+    """
+    everything = [*wanted, *_missing_secrets(cluster, wanted)]
+    _need_namespaces(cluster, everything)
+    changes = [_compare(cluster, one) for one in everything]
+    named = {path_of(one) for one in everything}
+    removed = [Change("remove", one) for one in find_ours(cluster) if path_of(one) not in named]
+    return sorted(changes, key=lambda change: _rank(change.object)) + removed
+
+
+def deploy(cluster: Cluster, changes: list[Change]) -> None:
+    """Do what was planned.
+
+    Raises:
+        NaruError: When the cluster refused one; says how many were done before it.
+    """
+    due = [change for change in changes if change.action != "keep"]
+    for done, change in enumerate(due):
+        try:
+            cluster.delete(change.object) if change.action == "remove" else cluster.apply(change.object)
+        except NaruError as error:
+            told = f"{error.message}; {done} of {len(due)} changes were made before it"
+            raise type(error)(told, where=name_of(change.object), remedy=error.remedy) from None
+
+
+def undeploy(cluster: Cluster, *, with_data: bool) -> list[Object]:
+    """Remove everything of ours, namespaces last; returns what was removed.
+
+    Raises:
+        ConfigError: When there are volumes of ours and nobody said that they may go.
+    """
+    volumes = cluster.list_all("v1", "PersistentVolumeClaim")
+    if volumes and not with_data:
+        names = ", ".join(name_of(one) for one in volumes)
+        remedy = "save what you need, then: make undeploy DATA=delete"
+        raise ConfigError(f"these hold data and would be lost: {names}", where="undeploy", remedy=remedy)
+    kept = [one for one in cluster.list_all("v1", "Secret") if _is_applied_by_us(one)]
+    ours = sorted([*find_ours(cluster), *kept], key=lambda one: _rank(one), reverse=True)
+    for one in [*ours, *volumes]:
+        cluster.delete(one)
+    return [*ours, *volumes]
+
+
+def find_ours(cluster: Cluster) -> list[Object]:
+    """What we applied and still is there, but for Secrets and data."""
+    listed = [one for version, kind in KINDS if kind not in _LEFT for one in cluster.list_all(version, kind, LABEL)]
+    return [one for one in listed if _is_applied_by_us(one)]
+
+
+def _compare(cluster: Cluster, wanted: Object) -> Change:
+    live = cluster.get(wanted)
+    if live is None:
+        return Change("create", wanted)
+    changed = differences(_bare(live), _bare(cluster.apply(wanted, dry_run=True)))
+    return Change("change" if changed else "keep", wanted, tuple(changed))
+
+
+def differences(one: Any, other: Any, place: str = "") -> list[str]:
+    """Dotted places in which two objects differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted({*one, *other})
+        return [
+            found for key in keys for found in differences(one.get(key), other.get(key), f"{place}.{key}".strip("."))
+        ]
+    return [] if one == other else [place]
+
+
+def _bare(one: Object) -> Object:
+    bare = copy.deepcopy(one)
+    bare.pop("status", None)
+    for name in _SERVERS_OWN:
+        bare["metadata"].pop(name, None)
+    return bare
+
+
+def _rank(one: Object) -> int:
+    return list(KINDS).index((one["apiVersion"], one["kind"]))
+
+
+def _is_applied_by_us(one: Object) -> bool:
+    return any(field.get("manager") == MANAGER for field in one["metadata"].get("managedFields", []))
+
+
+def _need_namespaces(cluster: Cluster, wanted: list[Object]) -> None:
+    made = {one["metadata"]["name"] for one in wanted if one["kind"] == "Namespace"}
+    for name in sorted({one["metadata"].get("namespace") or "" for one in wanted} - made - {""}):
+        if cluster.get({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}) is None:
+            remedy = (
+                "install Kubeflow Pipelines first, or name another namespace for the runs in the overlay's transformer"
+            )
+            raise ConfigError("there is no such namespace, and it is not ours to make", where=name, remedy=remedy)
+
+
+def _missing_secrets(cluster: Cluster, wanted: list[Object]) -> list[Object]:
+    """The Secrets that are read and are not there, made from the environment."""
+    runs = {
+        (one["metadata"]["namespace"], SECRET) for one in wanted if one["kind"] == "ConfigMap"
+    }  # the stages read theirs, wherever their settings are
+    read = sorted(secrets_of(wanted) | runs)
+    missing = [(space, name) for space, name in read if cluster.get(_secret(space, name, {})) is None]
+    return [_secret(space, name, _content(space, name)) for space, name in missing]
+
+
+def _content(space: str, name: str) -> dict[str, str]:
+    if name == _DATABASE:
+        password = secrets.token_urlsafe(24)
+        return {"password": password, "uri": f"postgresql://mlflow:{password}@naru-database:5432/mlflow"}
+    values = {key: os.environ.get(key, "") for key in CREDENTIALS}
+    if name != SECRET or not all(values.values()):
+        told = "is read and is not there" + (f"; {' and '.join(CREDENTIALS)} are not set" if name == SECRET else "")
+        raise ConfigError(
+            told, where=f"Secret {space}/{name}", remedy="set the store's credentials, or make the Secret yourself"
+        )
+    return values
+
+
+def _secret(space: str, name: str, content: dict[str, str]) -> Object:
+    label, _, value = LABEL.partition("=")
+    metadata = {"name": name, "namespace": space, "labels": {label: value}}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content}

@@ -1,0 +1,161 @@
+"""What kustomize makes of every overlay is valid, least privileged, free of secrets, and what the pipelines ask for.
+
+Needs kustomize 5, by itself or inside kubectl: `go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1`.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from components._core.errors import ConfigError
+from pipelines.cluster.client import KINDS, path_of
+from pipelines.cluster.rendering import OVERLAYS, find_kustomize, pods_of, render, secrets_of
+from pipelines.placement import CREDENTIALS, SECRET, SETTINGS
+from pipelines.pools import load_pools
+from pipelines.target import Target
+
+ROOT = OVERLAYS.parents[1]
+NAMES = sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml"))
+KUBERNETES = "1.32"
+"""Whose schemas core objects are held against."""
+ASKED = re.compile(r"^\| `([\w.-]*)` \| `(\w+)` \| (.+?) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    try:
+        find_kustomize()
+    except ConfigError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    return render(request.param, Target())
+
+
+def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [one for one in objects if one["kind"] == kind]
+
+
+def test_the_three_overlays_are_there_and_only_choose() -> None:
+    assert NAMES == ["gpu", "kind", "production"]
+    for name in NAMES:
+        lines = sum(len(file.read_text().splitlines()) for file in (OVERLAYS / name).iterdir())
+        assert 8 <= lines <= 40, f"overlays/{name} has {lines} lines"
+
+
+def test_core_types_fit_their_schemas_strictly(objects: list[dict[str, Any]]) -> None:
+    core = [one for one in objects if not one["apiVersion"].startswith("monitoring.coreos.com")]
+    assert len(core) >= 20
+    for one in core:
+        kubernetes_validate.validate(one, KUBERNETES, strict=True)
+
+
+def test_the_base_has_core_types_only() -> None:
+    texts = [file.read_text() for file in (ROOT / "manifests" / "base").rglob("*.yaml") if file.name[0] != "k"]
+    versions = {version for text in texts for version in re.findall(r"^apiVersion: (\S+)$", text, re.MULTILINE)}
+    assert versions and not [version for version in versions if "." in version and not version.partition("/")[0].endswith(".k8s.io")]  # fmt: skip
+
+
+def test_everything_is_labelled_ours_and_of_a_kind_that_can_be_removed(objects: list[dict[str, Any]]) -> None:
+    for one in objects:
+        assert one["metadata"]["labels"]["app.kubernetes.io/part-of"] == "naru", path_of(one)
+        assert (one["apiVersion"], one["kind"]) in KINDS
+        assert not KINDS[one["apiVersion"], one["kind"]][1] or one["metadata"]["namespace"]
+    assert len({path_of(one) for one in objects}) == len(objects)
+
+
+def _granted(objects: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
+    return {
+        (group, resource, ",".join(rule.get("resourceNames", [])), verb)
+        for kind in ("Role", "ClusterRole")
+        for role in _of(objects, kind)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_no_role_has_a_wildcard_and_none_is_for_the_whole_cluster(objects: list[dict[str, Any]]) -> None:
+    assert not [row for row in _granted(objects) if any("*" in part for part in row)]
+    assert not _of(objects, "ClusterRole") and not _of(objects, "ClusterRoleBinding")
+
+
+def test_reading_secrets_is_granted_by_name_only(objects: list[dict[str, Any]]) -> None:
+    assert all(name for _, resource, name, _ in _granted(objects) if resource in ("secrets", "configmaps"))
+
+
+def test_the_table_in_the_docs_has_every_verb_that_is_granted_and_no_other(objects: list[dict[str, Any]]) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    told = {
+        (group, resource, "" if names == "any" else names.strip("`"), verb)
+        for group, resource, names, verb, _ in ASKED.findall(text)
+    }
+    assert told == _granted(objects)
+
+
+def test_no_secret_is_written_down(objects: list[dict[str, Any]]) -> None:
+    assert not _of(objects, "Secret")
+    for file in (ROOT / "manifests").rglob("*.yaml"):
+        assert not re.search(
+            r"(?i)(password|secret_?key|token)['\"]?[,:]? *(value)?: *['\"]?\w{6,}['\"]?$", file.read_text()
+        )
+
+
+def test_pods_are_restricted(objects: list[dict[str, Any]]) -> None:
+    for workload in [one for one in objects if one["kind"] in ("Deployment", "StatefulSet")]:
+        pod = workload["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] and pod["automountServiceAccountToken"] is False
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_every_container_has_limits_and_an_image_that_does_not_move(objects: list[dict[str, Any]]) -> None:
+    for pod in pods_of(objects):
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert container["resources"]["limits"]["memory"]
+            assert re.search(r":[^/:]*\d", container["image"]), container["image"]
+
+
+def test_every_secret_that_is_read_is_one_that_deploy_knows(objects: list[dict[str, Any]]) -> None:
+    assert {name for _, name in secrets_of(objects)} <= {SECRET, "naru-mlflow"}
+
+
+def test_the_settings_have_every_key_that_a_stage_is_given(objects: list[dict[str, Any]]) -> None:
+    settings = [one for one in _of(objects, "ConfigMap") if one["metadata"]["name"] == "naru-settings"]
+    asked = {name for names in SETTINGS.values() for name in names}
+    assert len(settings) == 2 and settings[0]["data"] == settings[1]["data"]
+    assert asked <= set(settings[0]["data"]) and not set(CREDENTIALS) & set(settings[0]["data"])
+
+
+def test_the_device_plugin_stands_on_the_pool_that_the_stages_are_placed_on() -> None:
+    plugin = next(one for one in render("gpu", Target()) if one["kind"] == "DaemonSet")
+    assert plugin["spec"]["template"]["spec"]["nodeSelector"] == load_pools().pools["gpu"].selector
+
+
+def test_registry_version_and_pull_secrets_come_from_the_target() -> None:
+    target = Target(registry="registry.example/team", tag="1.2.3", pull_secrets=("pull",))
+    server = next(one for one in render("kind", target) if one["metadata"]["name"] == "naru-mlflow" and "template" in one.get("spec", {}))  # fmt: skip
+    pod = server["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "registry.example/team/naru-mlflow:1.2.3"
+    assert pod["imagePullSecrets"] == [{"name": "pull"}]
+
+
+def test_a_missing_kustomize_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="install kustomize 5"):
+        render("kind", Target())
+
+
+def test_a_kustomize_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = tmp_path / "kustomize"
+    old.write_text("#!/bin/sh\necho v4.5.7\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    with pytest.raises(ConfigError, match="kustomize has kustomize 4"):
+        render("kind", Target())
