@@ -69,9 +69,18 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
 
 
 def project_schema() -> str:
-    """The JSON Schema of project.yaml, as text."""
-    schema = Project.model_json_schema(by_alias=True)
-    return (
-        json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2, sort_keys=True)
-        + "\n"
-    )
+    """The JSON Schema of project.yaml, as text; the same from every version of pydantic."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Project.model_json_schema(by_alias=True)}
+    return json.dumps(_without_repetition(schema), indent=2, sort_keys=True) + "\n"
+
+
+def _without_repetition(node: Any) -> Any:
+    """A schema as every version of pydantic could have written it: they wrap a reference, and repeat a constant, differently."""
+    if isinstance(node, list):
+        return [_without_repetition(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if len(node.get("allOf", ())) == 1:
+        node = {**{key: value for key, value in node.items() if key != "allOf"}, **node["allOf"][0]}
+    said_twice = {"enum", "type"} if "const" in node else {"le", "lt"}
+    return {key: _without_repetition(value) for key, value in node.items() if key not in said_twice}
