@@ -31,12 +31,30 @@ serve: setup ## Serve the champion of PROJECT until interrupted
 report: setup ## Print the path of the last run's report
 	@$(BIN)/naru report $(PROJECT)
 
-compile: setup ## Write the pipeline of PROJECT as KFP v2 YAML into build/
-	@$(BIN)/naru compile $(PROJECT) --output build
+compile: setup ## Write the pipeline of PROJECT as KFP v2 YAML into build/ (REGISTRY=, TAG=, PROFILE=cpu|gpu)
+	@$(BIN)/naru compile $(PROJECT) --output build $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(TAG),--tag $(TAG)) \
+	  $(if $(PROFILE),--profile $(PROFILE))
 
 # make_data.py writes the months in order, each aside and renamed: the last one there means all are.
 examples/flights/data/flights-12.csv: | setup
 	@$(BIN)/python examples/flights/make_data.py
+
+##@ A cluster (KUBECONFIG; OVERLAY=kind|gpu|production)
+
+.PHONY: deploy diff status undeploy
+OVERLAY ?= kind
+
+deploy: setup ## Bring the cluster to what the overlay says; credentials come from the environment
+	@$(BIN)/naru cluster deploy --overlay $(OVERLAY)
+
+diff: setup ## Say what deploy would do
+	@$(BIN)/naru cluster diff --overlay $(OVERLAY)
+
+status: setup ## Say what is missing, what serves, and which stages wait, with the reason
+	@$(BIN)/naru cluster status --overlay $(OVERLAY)
+
+undeploy: setup ## Remove everything of ours, and nothing else (DATA=delete: the volumes too)
+	@$(BIN)/naru cluster undeploy $(if $(filter delete,$(DATA)),--delete-data)
 
 ##@ Work on Naru
 
@@ -69,7 +87,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 ##@ Measure
 
 .PHONY: bench
-# ROUNDS: how often each side runs; the medians are told. LOCKFILE: a file to lock during each run, where others here keep to it.
+# ROUNDS: how often each side runs; the medians are told. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
 
@@ -81,7 +99,7 @@ $(TFX)/ready: benchmarks/requirements-tfx.txt
 	@$(UV) pip sync --quiet --python $(TFX)/bin/python --require-hashes $< && touch $@
 
 golden: dev ## Renew the files that are reviewed as files: the compiled pipeline, the JSON Schema of project.yaml
-	@NARU_STORE=s3://naru $(BIN)/naru compile examples/flights --output build/golden >/dev/null
+	@env -i PATH="$$PATH" HOME="$$HOME" NARU_STORE=s3://naru $(BIN)/naru compile examples/flights --output build/golden >/dev/null
 	@cp build/golden/training.yaml tests/golden/flights-training.yaml
 	@$(BIN)/naru schema >docs/project.schema.json
 
