@@ -159,6 +159,7 @@ NOT_OURS = {
     "components/_core/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
     "components/_core/usercode.py": {"ImportError"},  # told as the person's code that does not import
     "pipelines/__main__.py": {"Exit"},  # how typer ends a command
+    "pipelines/cluster/commands.py": {"Exit"},  # the same
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},
