@@ -107,10 +107,5 @@ def _choose_nodes(task: Any, pool: Pool) -> None:
     if pool.accelerator:
         task.set_accelerator_type(pool.accelerator.type).set_accelerator_limit(pool.accelerator.count)
     if pool.shared_memory:
-        kubernetes.empty_dir_mount(
-            task,
-            volume_name="shm",
-            mount_path="/dev/shm",
-            medium="Memory",
-            size_limit=pool.shared_memory,  # noqa: S108
-        )
+        shm = {"volume_name": "shm", "mount_path": "/dev/shm"}  # noqa: S108 - the place that programs share memory in
+        kubernetes.empty_dir_mount(task, **shm, medium="Memory", size_limit=pool.shared_memory)
