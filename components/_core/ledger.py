@@ -17,9 +17,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from components._core.errors import ConfigError, ServiceError, UnavailableError
+from components._core.filesystems import open_filesystem
 from components._core.settings import Settings
 
 _LINE = re.compile(r"(?:^|/)\d{6,}\.json$")
@@ -106,8 +105,8 @@ def current_champion(store: str, project: str) -> Deployment | None:
 def append_deployment(store: str, project: str, deployment: Deployment) -> str:
     """Add a line to the ledger under the next number; returns its URI. A number is never written twice.
 
-    On a folder the line is written aside and linked into place, which fails when another writer was first; the next
-    number is tried then.
+    On a folder the line is written aside and linked into place, in S3 it is put there on the condition that nothing is:
+    either fails when another writer was first, and the next number is tried.
 
     Raises:
         UnavailableError: When the ledger cannot be reached or written.
@@ -115,14 +114,22 @@ def append_deployment(store: str, project: str, deployment: Deployment) -> str:
     text = json.dumps(asdict(deployment), indent=2, sort_keys=True) + "\n"
     with _reaching(store):
         filesystem, names = _lines(store, project)
-        root = fsspec.core.url_to_fs(_folder(store, project))[1]
+        root = open_filesystem(_folder(store, project))[1]
         filesystem.makedirs(root, exist_ok=True)
         number = int(names[-1].rsplit("/", 1)[-1].removesuffix(".json")) + 1 if names else 1
         if "file" in filesystem.protocol:
             return _link_next(Path(root), number, text)
+        return _put_next(filesystem, root, number, text)
+
+
+def _put_next(filesystem: Any, root: str, number: int, text: str) -> str:
+    while True:
         name = f"{root}/{number:06d}.json"
-        filesystem.pipe_file(name, text.encode())
-        return str(filesystem.unstrip_protocol(name))
+        try:
+            filesystem.pipe_file(name, text.encode(), mode="create")
+            return str(filesystem.unstrip_protocol(name))
+        except FileExistsError:
+            number += 1
 
 
 def _link_next(root: Path, number: int, text: str) -> str:
@@ -144,7 +151,7 @@ def _link_next(root: Path, number: int, text: str) -> str:
 
 def _lines(store: str, project: str) -> tuple[Any, list[str]]:
     """The file system and the names of the ledger's files, oldest first."""
-    filesystem, root = fsspec.core.url_to_fs(_folder(store, project))
+    filesystem, root = open_filesystem(_folder(store, project))
     there = filesystem.ls(root, detail=False) if filesystem.exists(root) else []
     return filesystem, sorted(str(name) for name in there if _LINE.search(str(name)))
 

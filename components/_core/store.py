@@ -7,10 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from components._core.errors import ServiceError, UnavailableError
 from components._core.files import files_below, hash_file, write_bytes
+from components._core.filesystems import open_filesystem
 
 
 def upload(source: Path, uri: str) -> dict[str, str]:
@@ -30,7 +29,7 @@ def upload(source: Path, uri: str) -> dict[str, str]:
     files = [source] if source.is_file() else files_below(source)
     names = {path: path.name if path == source else path.relative_to(source).as_posix() for path in files}
     try:
-        filesystem, base = fsspec.core.url_to_fs(uri)
+        filesystem, base = open_filesystem(uri)
         return {
             name: _upload(filesystem, path, str(base) if path == source else f"{base}/{name}")
             for path, name in names.items()
@@ -47,7 +46,7 @@ def fetch(uri: str, folder: Path) -> Path:
         UnavailableError: When the store does not answer.
     """
     try:
-        filesystem, base = fsspec.core.url_to_fs(uri)
+        filesystem, base = open_filesystem(uri)
         if not filesystem.isdir(base):
             remedy = "it may have been removed: run the pipeline again"
             raise ServiceError("the store holds no such folder", where=uri, remedy=remedy)

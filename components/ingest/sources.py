@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
-
 from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
+from components._core.filesystems import open_filesystem
 
 SPAN = "{span}"
 _MOST_MISSING = 1_000
@@ -107,11 +106,11 @@ def select_spans(wanted: str, there: list[int]) -> list[int]:
 
 def _open(source: str) -> tuple[Any, str]:
     try:
-        filesystem, path = fsspec.core.url_to_fs(source)
+        filesystem, path = open_filesystem(source)
     except (ImportError, ValueError) as error:
         remedy = "name a path, or a URL whose kind is known here; install what the message asks for"
         raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}", remedy=remedy) from None
-    return filesystem, str(path)
+    return filesystem, path
 
 
 def _check_file(filesystem: Any, path: str, source: str) -> None:

@@ -13,9 +13,9 @@ import uuid
 import zipfile
 from dataclasses import dataclass
 
-import fsspec
 import numpy as np
 
+from components._core.filesystems import open_filesystem
 from components._model.fitting import Progress
 
 
@@ -36,7 +36,7 @@ class Checkpoint:
 
     def load(self) -> Progress | None:
         """How far the fit had come; None when there is no checkpoint, or none that can be read."""
-        files, path = fsspec.core.url_to_fs(self.uri)
+        files, path = open_filesystem(self.uri)
         try:
             with np.load(io.BytesIO(files.cat_file(path)), allow_pickle=False) as kept:
                 told = json.loads(bytes(kept["told"]).decode())
@@ -62,7 +62,7 @@ class Checkpoint:
         named |= {f"best_{number}": value for number, value in enumerate(progress.best)}
         content = io.BytesIO()
         np.savez(content, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **named)
-        files, path = fsspec.core.url_to_fs(self.uri, auto_mkdir=True)
+        files, path = open_filesystem(self.uri, auto_mkdir=True)
         aside = f"{path}.{uuid.uuid4().hex[:8]}.partial"  # another run may be at the same fit
         try:
             files.pipe_file(aside, content.getvalue())
@@ -74,6 +74,6 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Forget it: the fit has ended."""
-        files, path = fsspec.core.url_to_fs(self.uri)
+        files, path = open_filesystem(self.uri)
         with contextlib.suppress(FileNotFoundError):  # never saved, or another run that made the same fit was first
             files.rm_file(path)

@@ -8,13 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow.parquet as pq
 
 from components._core.artifacts import STATISTICS
 from components._core.checks import Check, Status
 from components._core.errors import UnavailableError
 from components._core.examples import split_file
+from components._core.filesystems import open_filesystem
 from components._core.ledger import Deployment
 from components._core.project import DataGates
 from components.validate.drift import Shift, measure_shifts
@@ -67,8 +67,8 @@ def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:
     """
     uri = f"{deployment.statistics.rstrip('/')}/{STATISTICS}"
     try:
-        with fsspec.open(uri, "rb") as file:
-            return parse(file.read()), ""
+        files, path = open_filesystem(uri)
+        return parse(files.cat_file(path)), ""
     except FileNotFoundError:
         return None, f"the statistics of champion {deployment.version} are gone from {deployment.statistics}"
     except ValueError as error:

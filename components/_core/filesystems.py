@@ -1,0 +1,28 @@
+"""Which file system a path or URL lies in: S3 is our own small one, every other is fsspec's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fsspec
+
+
+def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
+    """The fsspec file system of a path or URL, and the path as that file system has it.
+
+    Args:
+        uri: A path, `file:///path`, `s3://bucket/key`, or any URL that fsspec knows.
+        **options: For the file system of a folder on this machine.
+
+    Raises:
+        ConfigError: When S3 is asked for and the environment holds no credentials.
+        ImportError: When the file system's package is not installed.
+        ValueError: When there is no file system of that name.
+    """
+    if uri.startswith("s3://"):
+        from components._core.s3 import S3FileSystem
+
+        files = S3FileSystem()
+        return files, files.without_scheme(uri)
+    found, path = fsspec.core.url_to_fs(uri, **options)
+    return found, str(path)

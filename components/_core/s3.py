@@ -1,0 +1,237 @@
+"""S3 as a file system, over MinIO's client: what the store, the ledger and the sources need of one, and no more.
+
+Where it is and who asks come from the environment, by the names that every S3 tool knows: `AWS_ENDPOINT_URL` (empty: AWS
+itself), `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE` for a custom CA. With no keys
+in the environment those of `~/.aws/credentials` or of the machine's role are used.
+
+That an object or folder is not there is a `FileNotFoundError`, as fsspec has it; everything else that goes wrong is an error
+of ours, so that a server that is away never looks like an empty store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+import urllib3
+from fsspec import AbstractFileSystem
+from fsspec.spec import AbstractBufferedFile
+from minio import Minio
+from minio.commonconfig import CopySource
+from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider
+from minio.error import MinioException, S3Error
+
+from components._core.errors import ConfigError, ServiceError, UnavailableError
+
+ENDPOINT = "AWS_ENDPOINT_URL"
+_AWS = "https://s3.amazonaws.com"
+_TIMEOUT = urllib3.Timeout(connect=10, read=60)
+_RETRIES = urllib3.Retry(total=3, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
+_ABSENT = frozenset({"NoSuchKey", "NoSuchObject"})
+_FORBIDDEN = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
+
+
+class S3FileSystem(AbstractFileSystem):
+    """The objects of the S3 that the environment names, as files and folders."""
+
+    protocol = "s3"
+    cachable = False  # the environment is read whenever one is made
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._endpoint = os.environ.get(ENDPOINT) or _AWS
+        self._client = _client(self._endpoint)
+
+    @classmethod
+    def without_scheme(cls, uri: str) -> str:
+        """`bucket/key` of `s3://bucket/key`."""
+        return str(cls._strip_protocol(uri))
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        """What lies directly in a folder, as fsspec has it; a file is its own listing.
+
+        Raises:
+            FileNotFoundError: When there is neither.
+        """
+        bucket, key = _split(path)
+        with self._errors(path):
+            listed = self._client.list_objects(bucket, f"{key}/" if key else "")
+            found = [_described(bucket, entry) for entry in listed if entry.object_name != f"{key}/"]
+        if not found and key:
+            found = [self.info(path)]
+        return found if detail else [entry["name"] for entry in found]
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Name, size and type, and a file's tag, which changes with its content.
+
+        Raises:
+            FileNotFoundError: When there is neither file nor folder.
+        """
+        bucket, key = _split(path)
+        if not key:
+            return self._folder(path)
+        try:
+            with self._errors(path):
+                return _described(bucket, self._client.stat_object(bucket, key))
+        except FileNotFoundError:
+            return self._folder(path)
+
+    def exists(self, path: str, **_: Any) -> bool:
+        return self._type(path) is not None
+
+    def isfile(self, path: str) -> bool:
+        return self._type(path) == "file"
+
+    def isdir(self, path: str) -> bool:
+        return self._type(path) == "directory"
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        if start or end is not None:
+            return bytes(super().cat_file(path, start, end))
+        bucket, key = _split(path)
+        with self._errors(path):
+            return self._read(bucket, key)
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+        """Write an object whole; with `mode="create"` only where there is none, which the server itself decides.
+
+        Raises:
+            FileExistsError: When it must be new and is not.
+        """
+        bucket, key = _split(path)
+        with self._errors(path):
+            if mode == "create":
+                self._client._put_object(bucket, key, value, headers={"If-None-Match": "*"})
+            else:
+                self._client.put_object(bucket, key, BytesIO(value), len(value))
+
+    def put_file(self, lpath: str, rpath: str, *_: Any, **__: Any) -> None:
+        bucket, key = _split(rpath)
+        with self._errors(rpath):
+            self._client.fput_object(bucket, key, lpath)
+
+    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        (bucket, key), (to_bucket, to_key) = _split(path1), _split(path2)
+        with self._errors(path1):
+            self._client.copy_object(to_bucket, to_key, CopySource(bucket, key))
+
+    def rm_file(self, path: str) -> None:
+        bucket, key = _split(path)
+        with self._errors(path):
+            self._client.remove_object(bucket, key)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Folders are parts of names here."""
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """The bytes of an object from `start` up to `end`."""
+        bucket, key = _split(path)
+        with self._errors(path):
+            return self._read(bucket, key, start, end - start) if end > start else b""
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> _S3File:
+        if mode != "rb":
+            raise NotImplementedError(f"mode {mode!r}: objects are written whole, with pipe_file or put_file")
+        return _S3File(self, path, mode, block_size or "default")
+
+    def _read(self, bucket: str, key: str, start: int = 0, length: int = 0) -> bytes:
+        response = self._client.get_object(bucket, key, offset=start, length=length)
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _type(self, path: str) -> str | None:
+        try:
+            return str(self.info(path)["type"])
+        except FileNotFoundError:
+            return None
+
+    def _folder(self, path: str) -> dict[str, Any]:
+        bucket, key = _split(path)
+        with self._errors(path):
+            if next(self._client.list_objects(bucket, f"{key}/" if key else ""), None) is None:
+                raise FileNotFoundError(path)
+        return {"name": path, "size": 0, "type": "directory"}
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        """Turn what the client raises into FileNotFoundError, FileExistsError or an error of ours."""
+        try:
+            yield
+        except S3Error as error:
+            raise self._translated(error, path) from error
+        except ValueError as error:  # of the client's credentials and of names that S3 does not allow
+            raise ConfigError(str(error), where=f"s3://{path}", remedy=_credentials_remedy()) from error
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            told = f"the object store does not answer: {str(error)[:200]}"
+            remedy = f"look at {ENDPOINT} and the network, then run again"
+            raise UnavailableError(told, where=self._endpoint, remedy=remedy) from error
+
+    def _translated(self, error: S3Error, path: str) -> Exception:
+        where = f"s3://{path} at {self._endpoint}"
+        if error.code in _ABSENT:
+            return FileNotFoundError(path)
+        if error.code == "PreconditionFailed":
+            return FileExistsError(path)
+        if error.code == "NoSuchBucket":
+            return ServiceError("there is no such bucket", where=where, remedy="make it, or name another one")
+        if error.code in _FORBIDDEN:
+            return ServiceError(f"S3 refuses: {error.code}", where=where, remedy=_credentials_remedy())
+        remedy = "look at the store, then run again; AWS_REGION must be the one that the server signs with"
+        return ServiceError(f"S3 failed: {error.code}: {error.message}", where=where, remedy=remedy)
+
+
+class _S3File(AbstractBufferedFile):
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return bytes(self.fs.read_range(self.path, start, end))
+
+
+def _client(endpoint: str) -> Minio:
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        allowed = "https://host or http://host:port"
+        raise ConfigError(f"found {endpoint!r}; allowed: {allowed}", where=f"environment variable {ENDPOINT}")
+    pool = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, cert_reqs="CERT_REQUIRED", ca_certs=_certificates())
+    providers: list[Provider] = [EnvAWSProvider(), AWSConfigProvider()]
+    if endpoint == _AWS:
+        providers.append(IamAwsProvider())
+    return Minio(
+        parts.netloc,
+        credentials=ChainedProvider(providers),
+        secure=parts.scheme == "https",
+        region=_region(endpoint),
+        http_client=pool,
+    )
+
+
+def _region(endpoint: str) -> str | None:
+    """The region that requests are signed with; AWS is asked for a bucket's own, other servers take a usual default."""
+    named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return named or (None if endpoint == _AWS else "us-east-1")
+
+
+def _certificates() -> str:
+    return os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
+
+
+def _credentials_remedy() -> str:
+    return "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do"
+
+
+def _split(path: str) -> tuple[str, str]:
+    bucket, _, key = S3FileSystem.without_scheme(path).partition("/")
+    return bucket, key
+
+
+def _described(bucket: str, entry: Any) -> dict[str, Any]:
+    name = f"{bucket}/{entry.object_name}".rstrip("/")
+    if entry.is_dir:
+        return {"name": name, "size": 0, "type": "directory"}
+    return {"name": name, "size": entry.size, "type": "file", "ETag": entry.etag}
