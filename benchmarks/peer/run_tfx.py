@@ -130,7 +130,7 @@ def _auc(home: Path) -> float:
     if not (home / "serving").is_dir():
         raise SystemExit("the Evaluator did not bless the model, so nothing was pushed")
     found = sorted((home / "pipeline" / "Evaluator" / "evaluation").iterdir())[-1]
-    return float(tfma.load_eval_result(str(found)).get_metrics_for_slice()[""]["auc"]["doubleValue"])
+    return float(tfma.load_eval_result(str(found)).get_metrics_for_slice()["auc"]["doubleValue"])
 
 
 if __name__ == "__main__":
