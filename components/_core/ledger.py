@@ -20,6 +20,7 @@ from typing import Any
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from components._core.filesystems import open_filesystem
 from components._core.settings import Settings
+from components._core.system_errors import remedy_for
 
 _LINE = re.compile(r"(?:^|/)\d{6,}\.json$")
 
@@ -180,7 +181,7 @@ def _reaching(store: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ImportError, ValueError) as error:
-        remedy = "look at the store (NARU_STORE), then run again"
+        remedy = remedy_for(error) or "look at the store (NARU_STORE), then run again"
         raise UnavailableError(
             f"the deployment ledger cannot be reached: {error}", where=store, remedy=remedy
         ) from error

@@ -1,7 +1,7 @@
 """Which parts of the project file each stage goes by: no stage sees more, so no other change makes it run again.
 
 A change of `gates` must not train a model anew. What a stage did is known by its parameters, and the project is one of
-them; so each stage is given only the sections in this table, and reads the defaults of the rest. Name, task, label,
+them; so each stage is given only what is in this table, and reads the defaults of the rest. Name, task, label,
 positive, code, schema and the excluded columns are given to all.
 """
 
@@ -12,22 +12,31 @@ from typing import Any
 EVERYTHING = ("data", "train", "tune", "gates", "serve")
 
 READS: dict[str, tuple[str, ...]] = {
-    "ingest": ("data", "gates"),
-    "validate": ("gates",),
+    "ingest": ("data", "gates.model.slices"),
+    "validate": ("gates.data",),
     "transform": (),
     "tune": ("train", "tune"),
     "train": ("train",),
-    "evaluate": ("gates", "train"),
-    "explain": ("gates", "train"),
+    "evaluate": ("gates.model", "gates.serving", "train.seed"),
+    "explain": ("gates.model.metric", "train.seed"),
     "register": EVERYTHING,
     "deploy": EVERYTHING,
 }
+"""By stage: sections, or dotted places within them."""
 
 
 def restrict(raw: dict[str, Any], stage: str) -> dict[str, Any]:
     """The project, as read from JSON, with only what the stage goes by."""
-    hidden = set(EVERYTHING) - set(READS[stage])
-    kept = {name: value for name, value in raw.items() if name not in hidden}
-    if "data" in hidden:
-        kept["data"] = {"source": "examples", "exclude": raw.get("data", {}).get("exclude", [])}
+    kept = {name: value for name, value in raw.items() if name not in EVERYTHING}
+    for place in READS[stage]:
+        _carry(raw, kept, place.split("."))
+    kept.setdefault("data", {"source": "examples", "exclude": raw.get("data", {}).get("exclude", [])})
     return kept
+
+
+def _carry(given: dict[str, Any], kept: dict[str, Any], parts: list[str]) -> None:
+    name, *rest = parts
+    if name in given and rest:
+        _carry(given[name], kept.setdefault(name, {}), rest)
+    elif name in given:
+        kept[name] = given[name]

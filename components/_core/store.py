@@ -10,6 +10,7 @@ from typing import Any
 from components._core.errors import ServiceError, UnavailableError
 from components._core.files import files_below, hash_file, write_bytes
 from components._core.filesystems import open_filesystem
+from components._core.system_errors import remedy_for
 
 
 def upload(source: Path, uri: str) -> dict[str, str]:
@@ -92,5 +93,6 @@ def _is_local(filesystem: Any) -> bool:
 
 
 def _unavailable(uri: str, error: Exception) -> UnavailableError:
-    remedy = "look at the disk, the permissions or the network, then run again; NARU_STORE names the store"
+    otherwise = "look at the disk, the permissions or the network, then run again; NARU_STORE names the store"
+    remedy = remedy_for(error) or otherwise
     return UnavailableError(f"the object store failed: {error}", where=uri, remedy=remedy)

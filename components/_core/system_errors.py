@@ -21,10 +21,15 @@ _REMEDIES = {
 _OTHERWISE = "run again once it is mended; what was finished is kept"
 
 
+def remedy_for(error: Exception) -> str:
+    """What to do about it; empty when the system has not said anything that is known here."""
+    return _REMEDIES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+
+
 def from_system(error: OSError) -> NaruError:
     """The same error with its place and its remedy."""
-    remedy = _REMEDIES.get(error.errno or 0, _OTHERWISE)
-    return NaruError(f"{error.strerror or error}", where=str(error.filename or ""), remedy=remedy)
+    where = str(error.filename or "")
+    return NaruError(f"{error.strerror or error}", where=where, remedy=remedy_for(error) or _OTHERWISE)
 
 
 def find_lack_of_room(folder: Path) -> NaruError | None:
