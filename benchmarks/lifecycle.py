@@ -25,7 +25,7 @@ RESULTS = Path(__file__).resolve().parent / "results" / "lifecycle.json"
 NOTES = {
     "seconds": "median over the rounds of the whole command, all nine of our stages and all eight of theirs, one copy",
     "per_further_copy": "slope of the seconds from the first stage's start to the end of transform over the copies",
-    "rss": "peak of the process tree in MiB; pages that forked processes share count once (PSS); rss_summed_* adds up each process's resident memory",
+    "rss": "peak of the process tree in MiB, from runs of their own, whose times do not count; pages that forked processes share count once (PSS); rss_summed_* adds up each process's resident memory",
     "to_transform": "the peer ends after Transform where rows are repeated; ours runs whole",
 }
 
@@ -34,7 +34,7 @@ def main() -> int:
     """Measure, print the table, write the results; returns 1 when a floor is broken."""
     wanted = _arguments()
     _warm()
-    runs = _measure_one_copy(wanted) + _measure_growth(wanted)
+    runs = _measure_one_copy(wanted) + _measure_growth(wanted) + _measure_memory(wanted)
     found = summarise(runs)
     machine = describe_machine(theirs.PYTHON)
     record = {"rounds": wanted.rounds, "steps": wanted.steps, "notes": NOTES, "counterparts": COUNTERPARTS}
@@ -78,16 +78,26 @@ def _measure_growth(wanted: argparse.Namespace) -> list[Run]:
     return [run for round_ in rounds for copies in wanted.copies for run in _both(wanted, copies, round_)]
 
 
-def _both(wanted: argparse.Namespace, copies: int, round_: int) -> list[Run]:
+def _measure_memory(wanted: argparse.Namespace) -> list[Run]:
+    """In runs of their own: looking so closely takes processor time from what is looked at."""
+    most = max(wanted.copies)
+    return _both(wanted, 1, 0, closely=True) + _both(wanted, most, 0, closely=True, peer=False)
+
+
+def _both(
+    wanted: argparse.Namespace, copies: int, round_: int, *, closely: bool = False, peer: bool = True
+) -> list[Run]:
     """Ours, then theirs, on the same rows."""
     data = WORK / "data" / str(copies)
     rows = prepare(data, copies)
-    told = f"{sum(rows.values()):>9,} rows, round {round_ + 1}"
+    told = f"{sum(rows.values()):>9,} rows, {'memory' if closely else f'round {round_ + 1}'}"
     with alone(wanted.lock):
-        return [
-            _measured(told, lambda home: ours.run_ours(home, data, copies, wanted.steps)),
-            _measured(told, lambda home: theirs.run_theirs(home, data, copies, wanted.steps, rows)),
-        ]
+        runs = [_measured(told, lambda home: ours.run_ours(home, data, copies, wanted.steps, closely=closely))]
+        if peer:
+            runs.append(
+                _measured(told, lambda home: theirs.run_theirs(home, data, copies, wanted.steps, rows, closely=closely))
+            )
+    return runs
 
 
 def _measured(told: str, run: Callable[[Path], Run]) -> Run:
@@ -96,7 +106,8 @@ def _measured(told: str, run: Callable[[Path], Run]) -> Run:
     home.mkdir(parents=True)
     done = run(home)
     stages = " ".join(f"{stage.name} {stage.seconds:.1f}" for stage in done.stages)
-    print(f"{told}  {done.side:<4} {done.seconds:6.1f} s, {done.peak_mib:5,.0f} MiB: {stages}", flush=True)
+    peak = "" if done.timed else f", {done.peak_mib:,.0f} MiB"
+    print(f"{told}  {done.side:<4} {done.seconds:6.1f} s{peak}: {stages}", flush=True)
     return done
 
 

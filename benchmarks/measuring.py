@@ -50,7 +50,7 @@ class Run:
         peak_summed_mib: The same with shared pages counted in every process.
         auc: On the held-out rows; None when the run stopped before.
         stages: In their order.
-        samples_per_second: How often memory was looked at.
+        samples_per_second: How often memory was looked at; 0: it was not, and only such runs tell about time.
     """
 
     side: str
@@ -64,6 +64,11 @@ class Run:
     auc: float | None
     stages: list[Stage]
     samples_per_second: float
+
+    @property
+    def timed(self) -> bool:
+        """Whether it tells about time; otherwise it tells about memory."""
+        return not self.samples_per_second
 
     def to_dict(self) -> dict[str, Any]:
         """As the results keep it: durations instead of moments."""

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMPORTS = "import pipelines.local.forkserver as server, importlib; [importlib.import_module(name) for name in server.PRELOADED + server.LATER]"
 
 
-def run_ours(home: Path, data: Path, copies: int, steps: int) -> Run:
+def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) -> Run:
     """Run the whole pipeline, all nine stages, and measure it.
 
     Args:
@@ -27,10 +27,13 @@ def run_ours(home: Path, data: Path, copies: int, steps: int) -> Run:
         data: From `data.prepare`.
         copies: How often the rows are repeated there.
         steps: Optimiser steps.
+        closely: Sample its memory, at the cost of time.
     """
     _write_project(home, data, copies)
     command = [sys.executable, "-m", "pipelines", "run", ".", "--json", "--no-cache", "--set", f"train.steps={steps}"]
-    watched = watch(command, folder=home, environment=environment(), log=home / "log", output=home / "told.json")
+    watched = watch(
+        command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "told.json"
+    )
     told = (home / "told.json").read_text(encoding="utf-8")
     if watched.exit_code:
         raise SystemExit(f"naru run ended with exit code {watched.exit_code}: {told or (home / 'log').read_text()}")

@@ -51,37 +51,44 @@ def summarise(runs: Sequence[Run]) -> dict[str, Any]:
     Args:
         runs: Of both sides, with one copy and with at least one other number of copies.
     """
-    ours, theirs = ([run for run in runs if run.side == side] for side in ("naru", "tfx"))
+    ours, theirs = ([run for run in runs if run.timed and run.side == side] for side in ("naru", "tfx"))
     one, peer_one = ([run for run in side if run.copies == 1] for side in (ours, theirs))
-    most = max(run.copies for run in ours)
     found = {
         "seconds": _median(one, "seconds"),
         "peer_seconds": _median(peer_one, "seconds"),
         "seconds_without_explain": median(run.seconds - _stage_seconds(run, "explain") for run in one),
+        "cpu_seconds": _median(one, "cpu_seconds"),
+        "peer_cpu_seconds": _median(peer_one, "cpu_seconds"),
         "seconds_per_further_copy": per_further_copy(ours),
         "peer_seconds_per_further_copy": per_further_copy(theirs),
         "auc": median(run.auc for run in one if run.auc is not None),
         "peer_auc": median(run.auc for run in peer_one if run.auc is not None),
-        "rss_one_copy": _median(one, "peak_mib"),
-        f"rss_{'ten' if most == 10 else most}_copies": _median([run for run in ours if run.copies == most], "peak_mib"),
-        "peer_rss_one_copy": _median(peer_one, "peak_mib"),
-        "rss_summed_one_copy": _median(one, "peak_summed_mib"),
-        f"rss_summed_{'ten' if most == 10 else most}_copies": _median(
-            [run for run in ours if run.copies == most], "peak_summed_mib"
-        ),
-        "peer_rss_summed_one_copy": _median(peer_one, "peak_summed_mib"),
         "stages": stages_of(one),
         "peer_stages": stages_of(peer_one),
         "to_transform_seconds": _growth(ours),
         "peer_to_transform_seconds": _growth(theirs),
         "others_cpu_share": max(run.others_cpu_seconds / run.seconds for run in runs),
+        **_memory([run for run in runs if not run.timed]),
     }
     return {**found, "floors": [{**asdict(floor), "holds": floor.holds} for floor in floors(found)]}
 
 
+def _memory(runs: Sequence[Run]) -> dict[str, Any]:
+    """Peaks in MiB of the runs that were looked at closely: the whole tree's, and each stage's with one copy."""
+    found: dict[str, Any] = {}
+    for run in runs:
+        side = "peer_" if run.side == "tfx" else ""
+        copies = {1: "one_copy", 10: "ten_copies"}.get(run.copies, f"{run.copies}_copies")
+        found[f"{side}rss_{copies}"] = run.peak_mib
+        found[f"{side}rss_summed_{copies}"] = run.peak_summed_mib
+        if run.copies == 1:
+            found[f"{side}stage_rss"] = {stage.name: stage.peak_mib for stage in run.stages}
+    return found
+
+
 def floors(found: dict[str, Any]) -> list[Floor]:
     """The bounds, on what was found."""
-    most = next(value for name, value in found.items() if name.startswith("rss_") and name.endswith("_copies"))
+    most = next(found[name] for name in found if name.startswith("rss_") and "summed" not in name and "one" not in name)
     return [
         Floor("wall time, share of TFX's", found["seconds"] / found["peer_seconds"], 0.5, 0.25),
         Floor(
@@ -105,7 +112,7 @@ def per_further_copy(runs: Sequence[Run]) -> float:
 
 
 def stages_of(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
-    """Median seconds, work and peak memory by stage; `outside` is what passes in no stage: imports, above all."""
+    """Median seconds and work by stage; `outside` is what passes in no stage: imports, above all."""
     names = [stage.name for stage in runs[0].stages]
     found = {name: _stage_medians(runs, index) for index, name in enumerate(names)}
     outside = median(run.seconds - sum(stage.seconds for stage in run.stages) for run in runs)
@@ -116,7 +123,8 @@ def table(found: dict[str, Any]) -> str:
     """What a person reads: stage against stage, sums, growth, floors."""
     lines = [f"{'stage':<12} {'naru s':>8} {'TFX s':>8}  {'naru MiB':>8} {'TFX MiB':>8}  of TFX"]
     lines += [_line(found, stage) for stage in (*COUNTERPARTS, "outside")]
-    lines.append(f"{'all':<12} {found['seconds']:>8.1f} {found['peer_seconds']:>8.1f}")
+    peaks = f"{found['rss_one_copy']:>8,.0f} {found['peer_rss_one_copy']:>8,.0f}"
+    lines.append(f"{'all':<12} {found['seconds']:>8.1f} {found['peer_seconds']:>8.1f}  {peaks}")
     lines.append(
         f"without explain, which has no counterpart: {found['seconds_without_explain']:.1f} s; "
         f"AUC {found['auc']:.4f} and {found['peer_auc']:.4f} on the same test rows"
@@ -138,13 +146,16 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _line(found: dict[str, Any], stage: str) -> str:
-    ours, peer = found["stages"][stage], found["peer_stages"]
     names = COUNTERPARTS.get(stage, [stage])
-    theirs = f"{sum(peer[name]['seconds'] for name in names):.1f}" if names else "–"
-    peak = f"{ours['peak_mib']:,.0f}" if "peak_mib" in ours else ""
-    peer_peak = f"{max(peer[name].get('peak_mib', 0.0) for name in names):,.0f}" if names and peak else ""
+    theirs = f"{sum(found['peer_stages'][name]['seconds'] for name in names):.1f}" if names else "–"
+    peak, peer_peak = _peak(found["stage_rss"], [stage]), _peak(found["peer_stage_rss"], names)
     told = "imports, hand-overs" if stage == "outside" else ", ".join(names) or "–"
-    return f"{stage:<12} {ours['seconds']:>8.1f} {theirs:>8}  {peak:>8} {peer_peak:>8}  {told}"
+    return f"{stage:<12} {found['stages'][stage]['seconds']:>8.1f} {theirs:>8}  {peak:>8} {peer_peak:>8}  {told}"
+
+
+def _peak(peaks: dict[str, float], names: list[str]) -> str:
+    known = [peaks[name] for name in names if name in peaks]
+    return f"{max(known):,.0f}" if known else ""
 
 
 def _floor_line(floor: Floor) -> str:
@@ -154,7 +165,7 @@ def _floor_line(floor: Floor) -> str:
 
 def _stage_medians(runs: Sequence[Run], index: int) -> dict[str, float]:
     stages = [run.stages[index] for run in runs]
-    return {name: median(getattr(stage, name) for stage in stages) for name in ("seconds", "work_seconds", "peak_mib")}
+    return {name: median(getattr(stage, name) for stage in stages) for name in ("seconds", "work_seconds")}
 
 
 def _growth(runs: Sequence[Run]) -> dict[str, float]:

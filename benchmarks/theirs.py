@@ -19,7 +19,7 @@ SCRIPT = HERE / "peer" / "run_tfx.py"
 IMPORTS = "import tensorflow_model_analysis; from tfx import v1"
 
 
-def run_theirs(home: Path, data: Path, copies: int, steps: int, rows: dict[str, int]) -> Run:
+def run_theirs(home: Path, data: Path, copies: int, steps: int, rows: dict[str, int], *, closely: bool) -> Run:
     """Run the peer's eight components and measure them; with repeated rows only as far as Transform.
 
     Args:
@@ -28,11 +28,14 @@ def run_theirs(home: Path, data: Path, copies: int, steps: int, rows: dict[str, 
         copies: How often the rows are repeated there.
         steps: Optimiser steps.
         rows: By split.
+        closely: Sample their memory, at the cost of time.
     """
     settings = home / "settings.json"
     settings.write_text(json.dumps(_settings(home, data, copies, steps, rows)), encoding="utf-8")
     command = [str(PYTHON), str(SCRIPT), str(settings)]
-    watched = watch(command, folder=home, environment=environment(), log=home / "log", output=home / "out")
+    watched = watch(
+        command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "out"
+    )
     if watched.exit_code:
         tail = (home / "log").read_text(encoding="utf-8", errors="replace")[-2_000:]
         raise SystemExit(f"TFX ended with exit code {watched.exit_code}:\n{tail}")

@@ -1,4 +1,8 @@
-"""Run a command and watch it: wall time, CPU time, and the memory of all its processes, sampled ten times a second or more."""
+"""Run a command and watch it: wall time, CPU time and, if wanted, the memory of all its processes, sampled ten times a second.
+
+The kernel walks a process's pages to tell its share of them. Ten times a second that takes a third of a core and more, so
+a run that is looked at so closely tells nothing about time.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,7 @@ class Watched:
         cpu_seconds: Of all its processes.
         others_cpu_seconds: Of everything else on the machine meanwhile: how quiet it was.
         exit_code: How it ended.
-        samples: Its memory over time.
+        samples: Its memory over time; none when it was not looked at closely.
     """
 
     began: float
@@ -64,7 +68,9 @@ class Watched:
         return max((sample.summed_kib for sample in self.samples), default=0)
 
 
-def watch(command: list[str], *, folder: Path, environment: dict[str, str], log: Path, output: Path) -> Watched:
+def watch(
+    command: list[str], *, folder: Path, environment: dict[str, str], log: Path, output: Path, closely: bool
+) -> Watched:
     """Run a command to its end.
 
     Args:
@@ -73,13 +79,14 @@ def watch(command: list[str], *, folder: Path, environment: dict[str, str], log:
         environment: Its whole environment.
         log: Gets its standard error.
         output: Gets its standard output.
+        closely: Sample its memory, at the cost of time.
     """
     _adopt_orphans()
     cpu, busy = _cpu_of_children(), _busy_seconds()
     began, clock = time.time(), time.perf_counter()
     with log.open("wb") as errors, output.open("wb") as answers:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=answers, stderr=errors)
-        with _sampled() as samples:
+        with _sampled(closely) as samples:
             code = process.wait()
             seconds = time.perf_counter() - clock
     _reap()
@@ -99,8 +106,11 @@ def alone(lock: Path | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sampled() -> Iterator[list[Sample]]:
+def _sampled(closely: bool) -> Iterator[list[Sample]]:
     samples: list[Sample] = []
+    if not closely:
+        yield samples
+        return
     ended = threading.Event()
 
     def sample() -> None:

@@ -1,6 +1,7 @@
 """The sums behind the benchmark's verdicts, and the table that a person reads."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,22 +12,22 @@ from components import STAGES
 THEIR_STAGES = [component for components in COUNTERPARTS.values() for component in components]
 
 
-def a_run(side, copies, *, stage_seconds=1.0, outside=2.0, to_transform=10.0, peak=1_000.0, auc=0.9, others=0.0):
+def a_run(side, copies, *, stage_seconds=1.0, to_transform=10.0, peak=0.0, auc=0.9, others=0.0):
     names = STAGES if side == "naru" else THEIR_STAGES
     stages = [Stage(name, 100.0, 100.0 + stage_seconds, stage_seconds / 2, peak) for name in names]
-    seconds = len(names) * stage_seconds + outside
-    return Run(side, copies, seconds, seconds, others, to_transform, peak, peak * 1.5, auc, stages, 12.0)
+    seconds = len(names) * stage_seconds + 2.0
+    looks = 12.0 if peak else 0.0
+    return Run(side, copies, seconds, seconds, others, to_transform, peak, peak * 1.5, auc, stages, looks)
 
 
 @pytest.fixture
 def runs():
     ours = [a_run("naru", 1, stage_seconds=at) for at in (1.0, 1.2, 5.0)]
     theirs = [a_run("tfx", 1, stage_seconds=10.0, to_transform=40.0, auc=0.904)]
-    grown = [
-        a_run("naru", 10, to_transform=19.0, peak=1_100.0),
-        a_run("tfx", 10, to_transform=220.0, auc=None),
-    ]
-    return [*ours, *theirs, *grown]
+    grown = [a_run("naru", 10, to_transform=19.0), a_run("tfx", 10, to_transform=220.0, auc=None)]
+    slow = {"stage_seconds": 50.0, "to_transform": 900.0}
+    watched = [(("naru", 1), 1_000.0), (("tfx", 1), 2_000.0), (("naru", 10), 1_100.0)]
+    return [*ours, *theirs, *grown, *(a_run(*which, peak=peak, **slow) for which, peak in watched)]
 
 
 def test_a_slow_round_does_not_move_the_median(runs):
@@ -52,9 +53,15 @@ def test_every_floor_is_told_with_what_was_measured(runs):
 
 
 def test_a_model_that_lost_too_much_breaks_its_floor(runs):
-    worse = [a_run("naru", run.copies, auc=0.89) if run.side == "naru" else run for run in runs]
-    worse[-2] = a_run("naru", 10, to_transform=19.0, auc=0.89)
+    worse = [replace(run, auc=0.89) if run.side == "naru" else run for run in runs]
     assert [floor.name for floor in floors(summarise(worse)) if not floor.holds] == ["AUC lost against TFX"]
+
+
+def test_a_run_that_is_looked_at_closely_tells_of_memory_and_not_of_time(runs):
+    found = summarise(runs)
+    assert found["to_transform_seconds"] == {"1": 10.0, "10": 19.0}
+    assert (found["rss_one_copy"], found["rss_ten_copies"], found["peer_rss_one_copy"]) == (1_000.0, 1_100.0, 2_000.0)
+    assert found["rss_summed_one_copy"] == 1_500.0
 
 
 def test_the_results_keep_the_names_that_programs_read(runs):
