@@ -45,7 +45,10 @@ def champion(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path) -> None:
-    code = f"import sys; from pathlib import Path; from pipelines.serving import serve_champion; sys.exit(serve_champion(Path({str(champion)!r}), 0))"
+    # a shell that starts this suite in the background lets its children ignore SIGINT; a terminal does not
+    listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    serve = "from pathlib import Path; from pipelines.serving import serve_champion"
+    code = f"{listen}; {serve}; sys.exit(serve_champion(Path({str(champion)!r}), 0))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines = []
