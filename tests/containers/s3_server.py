@@ -48,11 +48,15 @@ def find_program() -> str:
     return str(cache / "versitygw")
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[S3Server]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        server = S3Server(int(probe.getsockname()[1]), folder)
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[S3Server]:
+    server = S3Server(free_port(), folder)
     (folder / BUCKET).mkdir(parents=True)
     credentials = {"ROOT_ACCESS_KEY": "naru", "ROOT_SECRET_KEY": "only-for-tests"}
     command = [find_program(), "--port", f"127.0.0.1:{server.port}", "--quiet", "posix", str(folder)]

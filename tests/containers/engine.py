@@ -1,0 +1,43 @@
+"""The Docker engine, asked through its own command line, and the images of this repository."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ("stages", "light", "server", "mlflow")
+BASE = "python:3.12-slim-trixie"
+READ_ONLY = ("--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+
+
+def docker(*arguments: str, seconds: float = 120) -> str:
+    """What a docker command printed; its own words when it failed."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}\n{done.stdout[-2_000:]}\n{done.stderr[-3_000:]}"
+    return done.stdout
+
+
+def inspect(image: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(docker("image", "inspect", image))[0]
+    return found
+
+
+def tag(image: str) -> str:
+    return f"naru-{image}:python3.12"
+
+
+def build_images() -> None:
+    """Build what is not built yet from the files as they are; layers that did not change are the engine's."""
+    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        pytest.skip("no Docker engine answers (Debian, Ubuntu: apt-get install docker.io)")
+    if subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode:
+        pulled = subprocess.run(["docker", "pull", "--quiet", BASE], capture_output=True, check=False).returncode == 0
+        if not pulled:
+            subprocess.run([ROOT / "tools" / "base-images"], check=True, timeout=900)
+    subprocess.run([ROOT / "images" / "build", *IMAGES], check=True, timeout=3_000)

@@ -1,0 +1,26 @@
+"""Run the training pipeline's graph through kfp's DockerRunner, in an environment that has kfp and nothing that a stage needs.
+
+    python run_graph.py ASKED.json    {"root": ..., "arguments": {...}, "container": {...}}
+
+What came of it is read from what the stages left; this program's exit code says only that kfp got through.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    from kfp import local
+
+    from pipelines.training import training
+
+    assert importlib.util.find_spec("tensorflow") is None, "the runner's environment has TensorFlow"
+    asked = json.loads(Path(sys.argv[1]).read_text())
+    local.init(runner=local.DockerRunner(**asked["container"]), pipeline_root=asked["root"], raise_on_error=True)
+    training(**asked["arguments"])
+
+
+if __name__ == "__main__":
+    main()

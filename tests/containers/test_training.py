@@ -1,0 +1,250 @@
+"""The whole training pipeline in its images, through kfp's DockerRunner, against a real S3 and MLflow's own server."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components import STAGES
+from components._core.artifacts import MANIFEST, OUTCOME, REGISTRATION, REQUEST, ROLLOUT, SCHEMA
+from components._core.files import files_below, hash_file, read_json
+from components._core.filesystems import open_filesystem
+from components._core.project import load_project
+from components._core.store import fetch, upload
+from components._core.usercode import pack_code
+from components.ingest.sources import fingerprint_source
+from pipelines.local.watching import task_root
+from tests.containers.conftest import container_user, started, wait_until_answers
+from tests.containers.engine import ROOT
+from tests.containers.s3_server import S3Server, free_port
+
+pytestmark = pytest.mark.containers
+
+STORE = "s3://naru/store"
+FLIGHTS = ROOT / "examples" / "flights"
+ROWS_PER_SPAN = 1_500
+PROJECT = """
+name: small
+task: binary_classification
+label: late
+data: {source: "s3://naru/flights/flights-{span}.csv", spans: 1-2}
+train: {epochs: 2, batch_size: 128, hyperparameters: {learning_rate: 0.005, embedding: 4}}
+gates: {model: {thresholds: {auc: {min: 0.7}}, slices: [origin]}}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's tasks, wherever it ran."""
+
+    root: Path
+
+    def artifact(self, stage: str, name: str) -> Path:
+        return self.root / stage / name
+
+    def told(self, stage: str) -> dict[str, Any]:
+        """The metadata of the artifact by which a stage tells how it ended."""
+        outputs = json.loads((self.root / stage / "executor_output.json").read_text())["artifacts"].values()
+        each = [artifact["metadata"] for output in outputs for artifact in output["artifacts"]]
+        (found,) = [metadata for metadata in each if "verdict" in metadata]
+        return found
+
+    def verdicts(self) -> dict[str, tuple[str, str]]:
+        return {stage: (self.told(stage)["verdict"], self.told(stage)["reason"]) for stage in STAGES}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project of real flights; its rows lie in a folder beside it, for S3."""
+    folder = tmp_path_factory.mktemp("project")
+    if not (FLIGHTS / "data" / "flights-12.csv").exists():
+        subprocess.run([sys.executable, FLIGHTS / "make_data.py"], check=True, capture_output=True)
+    (folder / "project.yaml").write_text(PROJECT)
+    for code in ("preprocessing.py", "model.py"):
+        shutil.copy(FLIGHTS / code, folder)
+    (folder / "rows").mkdir()
+    for month in (1, 2):
+        lines = (FLIGHTS / "data" / f"flights-{month:02d}.csv").read_text().splitlines(keepends=True)
+        rows = lines[1 :: len(lines) // ROWS_PER_SPAN][:ROWS_PER_SPAN]
+        (folder / "rows" / f"flights-{month}.csv").write_text(lines[0] + "".join(rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def world(s3_server: S3Server, mlflow_server: str) -> dict[str, str]:
+    """What a stage's environment says on a cluster."""
+    return {
+        **s3_server.environment,
+        "NARU_STORE": STORE,
+        "MLFLOW_TRACKING_URI": mlflow_server,
+        "NARU_SERVING": "none",
+    }
+
+
+@pytest.fixture(scope="module")
+def in_containers(project: Path, world: dict[str, str], runner: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("containers")
+    root = folder / "root"
+    root.mkdir()
+    root.chmod(0o777)  # the stages are not root and write their artifacts here
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in world.items():
+            patch.setenv(name, value)
+        upload(project / "rows", "s3://naru/flights")
+        asked = {"root": str(root), "arguments": _arguments(project, root), "container": _container(world)}
+    (folder / "asked.json").write_text(json.dumps(asked))
+    command = [runner, ROOT / "tests" / "containers" / "run_graph.py", folder / "asked.json"]
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    done = subprocess.run(command, env=clean, cwd=folder, capture_output=True, text=True, timeout=1_200, check=False)
+    found = task_root(root)
+    assert found is not None, done.stdout[-3_000:] + done.stderr[-3_000:]
+    lacking = [stage for stage in STAGES if not (found / stage / "executor_output.json").exists()]
+    assert not lacking, f"{lacking} left nothing:\n{done.stdout[-6_000:]}\n{done.stderr[-2_000:]}"
+    return Run(found)
+
+
+def _arguments(project: Path, root: Path) -> dict[str, Any]:
+    """The pipeline's parameters. The archive lies where it is mounted: kfp.local imports from a path only."""
+    loaded = load_project(project, {})
+    fingerprint = pack_code(project, loaded, root / "code.zip")
+    return {
+        "project": loaded.to_json(),
+        "code_uri": str(root / "code.zip"),
+        "code_fingerprint": fingerprint,
+        "source": loaded.data.source,
+        "spans": loaded.data.spans,
+        "source_fingerprint": fingerprint_source(loaded.data.source, loaded.data.spans),
+        "run": "in-containers",
+    }
+
+
+def _container(world: dict[str, str]) -> dict[str, Any]:
+    user = container_user()
+    return {
+        "environment": world,
+        "network_mode": "host",
+        "read_only": True,
+        "tmpfs": {"/tmp": ""},
+        "cap_drop": ["ALL"],
+        **({"user": user} if user else {}),
+    }
+
+
+@pytest.fixture(scope="module")
+def as_processes(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same rows and project as processes on this machine, with a folder as the store."""
+    folder = tmp_path_factory.mktemp("processes")
+    shutil.copytree(project, folder, dirs_exist_ok=True)
+    (folder / "project.yaml").write_text(PROJECT.replace("s3://naru/flights/", "rows/"))
+    command = [sys.executable, "-m", "pipelines", "run", str(folder), "--json"]
+    world = {**os.environ, "PYTHONPATH": str(ROOT), "NARU_SERVING": "none"}
+    done = subprocess.run(command, env=world, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    (run,) = (folder / ".naru" / "runs").iterdir()
+    found = task_root(run)
+    assert found is not None
+    return Run(found)
+
+
+def test_every_stage_ends_as_it_does_on_a_laptop(in_containers: Run, as_processes: Run) -> None:
+    verdicts = {stage: verdict for stage, (verdict, _) in in_containers.verdicts().items()}
+    assert verdicts == {stage: verdict for stage, (verdict, _) in as_processes.verdicts().items()}
+    assert {verdicts[stage] for stage in ("ingest", "transform", "train", "register")} == {"ok"}
+
+
+def test_nothing_is_served_where_there_is_no_target(in_containers: Run) -> None:
+    assert in_containers.verdicts()["deploy"] == ("skipped", "no serving target (NARU_SERVING is none)")
+    assert read_json(in_containers.artifact("deploy", "rollout") / ROLLOUT)["version"] == "1"
+    assert "</html>" in in_containers.artifact("deploy", "report").read_text()
+
+
+def test_the_rows_are_the_same(in_containers: Run, as_processes: Run) -> None:
+    here, there = in_containers.artifact("ingest", "examples"), as_processes.artifact("ingest", "examples")
+    assert read_json(here / MANIFEST) == read_json(there / MANIFEST)
+    _assert_equal_tables(here, there, tolerance=0)
+
+
+def test_the_schema_is_the_same(in_containers: Run, as_processes: Run) -> None:
+    schemas = [
+        text_format.Parse((run.artifact("validate", "schema") / SCHEMA).read_text(), schema_pb2.Schema())
+        for run in (in_containers, as_processes)
+    ]
+    assert schemas[0] == schemas[1]
+
+
+def test_the_checks_of_the_data_are_the_same(in_containers: Run, as_processes: Run) -> None:
+    judged = [read_json(run.artifact("validate", "validation") / OUTCOME) for run in (in_containers, as_processes)]
+    assert judged[0] == judged[1]
+
+
+def test_the_transformed_rows_are_the_same(in_containers: Run, as_processes: Run) -> None:
+    """But for the last bits of the z-scores, which another build of TensorFlow may round otherwise."""
+    here, there = in_containers.artifact("transform", "transformed"), as_processes.artifact("transform", "transformed")
+    _assert_equal_tables(here, there, tolerance=1e-5)
+
+
+def test_the_model_is_as_good(in_containers: Run, as_processes: Run) -> None:
+    here, there = (run.told("evaluate")["metric_auc"] for run in (in_containers, as_processes))
+    assert here == pytest.approx(there, abs=0.005)
+
+
+@pytest.mark.usefixtures("s3")
+def test_the_model_is_in_s3_whole(in_containers: Run, tmp_path: Path) -> None:
+    registered = read_json(in_containers.artifact("register", "registration") / REGISTRATION)
+    assert registered["model"].startswith(f"{STORE}/small/models/")
+    stored, made = fetch(registered["model"], tmp_path), in_containers.artifact("train", "model")
+    assert {path.relative_to(stored): hash_file(path) for path in files_below(stored)} == {
+        path.relative_to(made): hash_file(path) for path in files_below(made)
+    }
+    files, path = open_filesystem(f"{STORE}/small/deployments")
+    assert not files.exists(path)  # nothing was served, so there is no champion
+
+
+def test_the_version_is_in_mlflow(in_containers: Run, mlflow_server: str) -> None:
+    asked = f"{mlflow_server}/api/2.0/mlflow/registered-models/alias?name=small&alias=challenger"
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        version = json.load(answer)["model_version"]
+    registered = read_json(in_containers.artifact("register", "registration") / REGISTRATION)
+    assert (version["version"], version["source"]) == (registered["version"], registered["model"])
+
+
+def test_the_server_image_answers_a_request_for_the_model(in_containers: Run) -> None:
+    port = free_port()
+    request = in_containers.artifact("register", "registration") / REQUEST
+    mounted = ("--volume", f"{in_containers.artifact('train', 'model')}:/model:ro")
+    with started("server", "--name", "small", "--port", str(port), "--grpc-port", "0", options=mounted):
+        address = f"http://127.0.0.1:{port}/v2/models/small"
+        wait_until_answers(f"{address}/ready")
+        body = urllib.request.Request(f"{address}/infer", request.read_bytes(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(body, timeout=30) as answer:
+            (probability,) = [output["data"][0] for output in json.load(answer)["outputs"]][:1]
+    assert 0 <= float(probability) <= 1
+
+
+def _assert_equal_tables(here: Path, there: Path, tolerance: float) -> None:
+    names = sorted(path.relative_to(here) for path in here.rglob("*.parquet"))
+    assert names
+    assert names == sorted(path.relative_to(there) for path in there.rglob("*.parquet"))
+    for name in names:
+        left, right = pq.read_table(here / name).to_pydict(), pq.read_table(there / name).to_pydict()
+        assert left.keys() == right.keys()
+        for column in left:
+            _assert_equal_columns(left[column], right[column], tolerance, f"{name}: {column}")
+
+
+def _assert_equal_columns(left: list[Any], right: list[Any], tolerance: float, place: str) -> None:
+    if tolerance and left and isinstance(left[0], float):
+        np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance, err_msg=place)
+    else:
+        assert left == right, place
