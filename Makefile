@@ -127,11 +127,12 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@$(MODERN) --extra dev -c requirements/modern.txt -o requirements/modern-dev.txt
 	@$(foreach image,$(LOCKED_IMAGES),$(IMAGE_LOCK) --override images/$(image)/overrides.txt \
 	  images/$(image)/requirements.in -o images/$(image)/requirements.txt;)
+	@$(LOCK) --universal --python-version 3.11 tests/containers/requirements.in -o tests/containers/requirements.txt
 	@grep -h '^kfp==' requirements/modern.txt | cut -d' ' -f1 | $(LOCK) --no-deps --no-annotate - -o images/kfp.txt
 	@printf '%s\n' $(PEER) | $(LOCK) --no-annotate --only-binary apache-beam $(PEER_PLATFORM) - -o benchmarks/requirements-tfx.txt
 
 verify: lock lint test ## Regenerate, lint, test; fails when a generated file differs from the committed one
-	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt
+	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt images tests/containers/requirements.txt
 
 clean: ## Remove .venv, caches and build outputs (runs and data of projects stay)
 	@rm -rf .venv $(TFX) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

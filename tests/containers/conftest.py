@@ -1,7 +1,6 @@
 """What the tests with real servers and containers share."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.engine import READ_ONLY, build_images, docker, tag
+from tests.containers.engine import READ_ONLY, build_images, docker, find_uv, tag
 from tests.containers.s3_server import S3Server, free_port, serving
 
 
@@ -50,13 +49,12 @@ def mlflow_server(images: None) -> Iterator[str]:
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment that has kfp and Docker's client, and no TensorFlow."""
     python = tmp_path_factory.mktemp("runner") / "venv" / "bin" / "python"
-    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
     requirements = Path(__file__).parent / "requirements.txt"
     for command in (
         ["venv", "--quiet", "--python", sys.executable, str(python.parents[1])],
         ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(requirements)],
     ):
-        subprocess.run([uv, *command], check=True, timeout=600)
+        subprocess.run([find_uv(), *command], check=True, timeout=600)
     return python
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def inspect(image: str) -> dict[str, Any]:
 
 def tag(image: str) -> str:
     return f"naru-{image}:python3.12"
+
+
+def find_uv() -> str:
+    """The installer: the one on PATH, or the one that `tools/setup` put beside this Python."""
+    return shutil.which("uv") or str(Path(sys.executable).parent / "uv")
 
 
 def build_images() -> None:

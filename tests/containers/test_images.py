@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.containers.engine import BASE, IMAGES, READ_ONLY, ROOT, docker, inspect, tag
+from tests.containers.engine import BASE, IMAGES, READ_ONLY, ROOT, docker, find_uv, inspect, tag
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 
@@ -47,7 +47,7 @@ def test_it_works_with_nothing_to_write_to_but_tmp(image: str) -> None:
 def test_its_layers_on_the_base_are_requirements_and_code(image: str) -> None:
     history = docker("history", "--format", "{{.CreatedBy}}", "--no-trunc", tag(image)).splitlines()
     ours = history[: len(history) - len(docker("history", "--quiet", BASE).splitlines())]
-    filled = [line for line in ours if re.search(r"COPY|RUN|ADD", line)]
+    filled = [line for line in ours if re.search(r"\b(COPY|RUN|ADD)\b", line)]
     assert len(filled) == OURS - (image == "mlflow")  # MLflow's server has no code of ours
     assert all("COPY" in line for line in filled)
 
@@ -82,7 +82,7 @@ def test_an_image_without_tensorflow_is_small() -> None:
 def test_the_requirements_for_cuda_can_be_had() -> None:
     """They are resolved and found with their hashes; the image itself is built on demand."""
     folder = ROOT / "images" / "stages-cuda"
-    command = ["uv", "pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--target", "/tmp/none"]
+    command = [find_uv(), "pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--target", "/tmp/none"]
     platform = ["--python-version", "3.12", "--python-platform", "x86_64-manylinux_2_39"]
     files = ["-r", str(folder / "requirements.txt")]
     done = subprocess.run([*command, *platform, *files], capture_output=True, text=True, timeout=600, check=False)
