@@ -59,7 +59,7 @@ def _settings(home: Path, data: Path, copies: int, steps: int, rows: dict[str, i
         "told": str(home / "told.json"),
         "data": str((data / "splits").resolve()),
         "until_transform": copies > 1,
-        "beam": [],  # the default, one process: measured to be the faster choice here (README.md)
+        "beam": [],  # the default: one process, in memory
         "steps": steps,
         "eval_steps": rows["eval"] // copies // size + 1,
         "batch_size": size,

@@ -121,7 +121,7 @@ def _exit_code(error: NaruError | None, interrupted: bool) -> int:
 
 def _reason(states: list[StageState], error: NaruError | None, interrupted: bool) -> str:
     if interrupted:
-        return "interrupted; finished stages keep what they made"
+        return "what was finished is kept, and reused by the next run"
     if error:
         return str(error.message)
     blocked = next((state for state in states if state.verdict == "blocked"), None)
