@@ -82,7 +82,9 @@ def test_control_c_ends_everything_and_keeps_what_was_finished(project: Path, un
     code, told = naru.end()
     assert code == 130, told
     naru.wait_until_gone()
-    assert "Interrupted: what was finished is kept" in told and "Traceback" not in told and "KeyboardInterrupt" not in told
+    assert (
+        "Interrupted: what was finished is kept" in told and "Traceback" not in told and "KeyboardInterrupt" not in told
+    )
     record = json.loads((only_run(project) / "run.json").read_text())
     assert (record["status"], record["exit_code"]) == ("interrupted", 130)
     states = {state["stage"]: state["state"] for state in record["stages"]}
