@@ -127,6 +127,15 @@ def wait_for_child(folder: Path) -> int:
 
 def wait_until_gone(process: int) -> None:
     deadline = time.monotonic() + 10
-    while Path(f"/proc/{process}").exists() and "Z" not in Path(f"/proc/{process}/stat").read_text().split(")")[-1][:3]:
+    while runs(process):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def runs(process: int) -> bool:
+    """Whether the process is there and no zombie; it may vanish between two looks, so it is looked at once."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
