@@ -16,6 +16,8 @@ from benchmarks.watching import watch
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE / ".venv-tfx" / "bin" / "python"
 SCRIPT = HERE / "peer" / "run_tfx.py"
+# as TFX's own local examples have it: a process for each core
+BEAM = ["--direct_running_mode=multi_processing", "--direct_num_workers=0"]
 IMPORTS = "import tensorflow_model_analysis; from tfx import v1"
 
 
@@ -59,7 +61,7 @@ def _settings(home: Path, data: Path, copies: int, steps: int, rows: dict[str, i
         "told": str(home / "told.json"),
         "data": str((data / "splits").resolve()),
         "until_transform": copies > 1,
-        "beam": [],  # the default: one process, in memory
+        "beam": BEAM,
         "steps": steps,
         "eval_steps": rows["eval"] // copies // size + 1,
         "batch_size": size,
