@@ -67,7 +67,7 @@ def summarise(runs: Sequence[Run]) -> dict[str, Any]:
         "peer_stages": stages_of(peer_one),
         "to_transform_seconds": _growth(ours),
         "peer_to_transform_seconds": _growth(theirs),
-        "others_cpu_share": max(run.others_cpu_seconds / run.seconds for run in runs),
+        "others_cpu_share": max(run.others_cpu_seconds / run.seconds for run in (*ours, *theirs)),
         **_memory([run for run in runs if not run.timed]),
     }
     return {**found, "floors": [{**asdict(floor), "holds": floor.holds} for floor in floors(found)]}
