@@ -153,7 +153,7 @@ def _missing_secrets(cluster: Cluster, wanted: list[Object]) -> list[Object]:
 def _content(space: str, name: str) -> dict[str, str]:
     if name == _DATABASE:
         password = secrets.token_urlsafe(24)
-        return {"password": password, "uri": f"postgresql://mlflow:{password}@naru-database:5432/mlflow"}
+        return {"password": password, "uri": f"postgresql+psycopg2://mlflow:{password}@naru-database:5432/mlflow"}
     values = {key: os.environ.get(key, "") for key in CREDENTIALS}
     if name != SECRET or not all(values.values()):
         told = "is read and is not there" + (f"; {' and '.join(CREDENTIALS)} are not set" if name == SECRET else "")

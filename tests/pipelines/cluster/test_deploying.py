@@ -12,6 +12,7 @@ from pipelines.cluster.telling import tell_status
 
 LABELS = {"app.kubernetes.io/part-of": "naru"}
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "naru", "labels": LABELS}}
+ROOT = Path(__file__).resolve().parents[3]
 SERVER = "/apis/apps/v1/namespaces/naru/deployments/naru-mlflow"
 
 
@@ -81,6 +82,8 @@ def test_secrets_that_are_missing_are_made_from_the_environment_and_never_overwr
     deploy(cluster, plan(cluster, wanted()))
     database = store.objects["/api/v1/namespaces/naru/secrets/naru-mlflow"]["stringData"]
     assert database["password"] in database["uri"] and len(database["password"]) >= 32
+    driver = database["uri"].partition("://")[0].partition("+")[2]  # unnamed, it is whichever SQLAlchemy's version prefers
+    assert f"{driver}-binary" in (ROOT / "images" / "mlflow" / "requirements.in").read_text().split()
     assert store.objects[mine]["data"] == {"AWS_ACCESS_KEY_ID": "bXk="}
 
 
