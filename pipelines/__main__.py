@@ -16,6 +16,7 @@ import typer
 from components import STAGES
 from components._core.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaruError
 from components._core.suggestions import suggest
+from components._core.system_errors import from_system
 from pipelines.cluster.commands import app as cluster
 
 _EPILOG = "Exit codes: 0 well (also when a model gate said no), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
@@ -33,7 +34,10 @@ app = typer.Typer(
 
 app.add_typer(cluster, help="Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy.")
 
-ProjectPath = Annotated[Path, typer.Argument(help="The project's folder, or its project.yaml.", show_default=True)]
+# readable=False: whether a path may be read is found out, and told, where it is read
+ProjectPath = Annotated[
+    Path, typer.Argument(help="The project's folder, or its project.yaml.", show_default=True, readable=False)
+]
 
 
 @app.command(epilog="Example: `naru run examples/flights --spans 1-12 --set train.epochs=3`")
@@ -70,8 +74,8 @@ def run(
 
 @app.command(epilog="Example: `naru new churn --data customers.csv --label churned`")
 def new(
-    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
-    data: Annotated[Path, typer.Option(help="Your table, as CSV with a header.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to make.", readable=False)],
+    data: Annotated[Path, typer.Option(help="Your table, as CSV with a header.", readable=False)],
     label: Annotated[str, typer.Option(help="The column to predict.")],
 ) -> None:
     """Look at a table and write a project for it that runs at once."""
@@ -156,7 +160,7 @@ def compile_(
 
 
 @app.command(name="lint-spec", epilog="Example: `naru lint-spec build/training.yaml`")
-def lint_spec_(file: Annotated[Path, typer.Argument(help="A compiled pipeline.")]) -> None:
+def lint_spec_(file: Annotated[Path, typer.Argument(help="A compiled pipeline.", readable=False)]) -> None:
     """Refuse a compiled pipeline that would do harm on a cluster; `naru compile` does so by itself."""
     from pipelines.linting import lint_spec
 
@@ -205,15 +209,20 @@ def main() -> int:
     try:
         app(standalone_mode=True)
     except NaruError as error:
-        json_wanted = "--json" in sys.argv
-        if json_wanted:
-            told = {"kind": error.kind, "message": error.message, "where": error.where, "remedy": error.remedy}
-            print(json.dumps({"status": "failed", "exit_code": error.exit_code, "error": told}))
-        print(f"naru: {error}", file=sys.stderr)
-        return error.exit_code
+        return _tell(error)
+    except OSError as error:
+        return _tell(from_system(error))
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
     return 0
+
+
+def _tell(error: NaruError) -> int:
+    if "--json" in sys.argv:
+        told = {"kind": error.kind, "message": error.message, "where": error.where, "remedy": error.remedy}
+        print(json.dumps({"status": "failed", "exit_code": error.exit_code, "error": told}))
+    print(f"naru: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Every error that Naru raises, as one tree.
 
     NaruError                     exit 1   something failed in Naru itself
-    ├── ConfigError               exit 2   the caller must change something: project file, arguments, settings
+    ├── ConfigError               exit 2   the caller must change something: project file, arguments, settings, permissions
     │   └── UserCodeError         exit 3   preprocessing.py or model.py does not import, raises or returns nonsense
     ├── DataError                 exit 4   the data cannot be read as the project says
     │   └── DataBlockedError      exit 5   the data was read, and validation blocked it
@@ -45,7 +45,7 @@ class NaruError(Exception):
 
 
 class ConfigError(NaruError):
-    """The caller must change something: the project file, an argument, a setting."""
+    """The caller must change something: the project file, an argument, a setting, a permission."""
 
     exit_code = 2
     kind = "config"

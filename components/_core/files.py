@@ -29,7 +29,11 @@ def read_json(path: Path) -> Any:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step as others see it: aside, flushed to disk, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        error.filename = str(path.parent)  # it is the folder that refuses; the name aside tells a person nothing
+        raise
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

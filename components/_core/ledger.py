@@ -20,7 +20,7 @@ from typing import Any
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from components._core.filesystems import open_filesystem
 from components._core.settings import Settings
-from components._core.system_errors import remedy_for
+from components._core.system_errors import from_system, is_for_the_person, remedy_for
 
 _LINE = re.compile(r"(?:^|/)\d{6,}\.json$")
 
@@ -95,6 +95,7 @@ def current_champion(store: str, project: str) -> Deployment | None:
     """The deployment in force: the last of the ledger; None before the first.
 
     Raises:
+        ConfigError: When the ledger may not be read.
         ServiceError: When the last line is damaged: it is not passed over, or an older model would count as the champion.
         UnavailableError: When the ledger cannot be reached.
     """
@@ -153,7 +154,10 @@ def _link_next(root: Path, number: int, text: str) -> str:
 def _lines(store: str, project: str) -> tuple[Any, list[str]]:
     """The file system and the names of the ledger's files, oldest first."""
     filesystem, root = open_filesystem(_folder(store, project))
-    there = filesystem.ls(root, detail=False) if filesystem.exists(root) else []
+    try:  # not asked for by `exists`, which takes a folder that may not be entered for one that is not there
+        there = filesystem.ls(root, detail=False)
+    except FileNotFoundError:
+        there = []
     return filesystem, sorted(str(name) for name in there if _LINE.search(str(name)))
 
 
@@ -181,6 +185,8 @@ def _reaching(store: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ImportError, ValueError) as error:
+        if isinstance(error, OSError) and is_for_the_person(error):
+            raise from_system(error, store) from error
         remedy = remedy_for(error) or "look at the store (NARU_STORE), then run again"
         raise UnavailableError(
             f"the deployment ledger cannot be reached: {error}", where=store, remedy=remedy

@@ -6,6 +6,7 @@ from here (`naru schema`), so the two cannot differ.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -283,7 +284,7 @@ def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project
     Raises:
         ConfigError: With one line for each wrong place: what was found there, what is allowed.
     """
-    file = path / PROJECT_FILE if path.is_dir() else path
+    file = path / PROJECT_FILE if os.path.isdir(path) else path  # noqa: PTH112 - Path.is_dir raises where it may not look
     raw = _read(file)
     for place, value in (overrides or {}).items():
         _set(raw, place, value, file)

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from components._core.errors import ServiceError, UnavailableError
+from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.files import files_below, hash_file, write_bytes
 from components._core.filesystems import open_filesystem
-from components._core.system_errors import remedy_for
+from components._core.system_errors import from_system, is_for_the_person, remedy_for
 
 
 def upload(source: Path, uri: str) -> dict[str, str]:
@@ -24,6 +24,7 @@ def upload(source: Path, uri: str) -> dict[str, str]:
         SHA-256 by name: the path below the folder, or the file's own name.
 
     Raises:
+        ConfigError: When the store may not be written to.
         ServiceError: When what arrived is not what was sent.
         UnavailableError: When the store does not answer.
     """
@@ -92,7 +93,9 @@ def _is_local(filesystem: Any) -> bool:
     return "file" in filesystem.protocol
 
 
-def _unavailable(uri: str, error: Exception) -> UnavailableError:
+def _unavailable(uri: str, error: Exception) -> NaruError:
+    if isinstance(error, OSError) and is_for_the_person(error):
+        return from_system(error, uri)
     otherwise = "look at the disk, the permissions or the network, then run again; NARU_STORE names the store"
     remedy = remedy_for(error) or otherwise
     return UnavailableError(f"the object store failed: {error}", where=uri, remedy=remedy)

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components._core.errors import ServiceError, UnavailableError
+from components._core.errors import NaruError, ServiceError, UnavailableError
+from components._registry.looking import SQLITE, damaged, forbidden
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-_SQLITE = "sqlite:///"
 _NO_ROOM = ("disk is full", "disk I/O error")
+_FORBIDDEN = ("unable to open database file", "readonly database")
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 
 
@@ -33,6 +34,7 @@ def open_registry(tracking_uri: str) -> MlflowClient:
         tracking_uri: `sqlite:///path` or `http://host:port`.
 
     Raises:
+        ConfigError: When the database may not be written.
         ServiceError: When the database cannot be used.
         UnavailableError: When the server does not answer.
     """
@@ -41,8 +43,8 @@ def open_registry(tracking_uri: str) -> MlflowClient:
     with registry_errors(tracking_uri):
         from mlflow.tracking import MlflowClient
 
-        if tracking_uri.startswith(_SQLITE):
-            _make_database(Path(tracking_uri.removeprefix(_SQLITE)))
+        if tracking_uri.startswith(SQLITE):
+            _make_database(Path(tracking_uri.removeprefix(SQLITE)))
         return MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
 
@@ -69,21 +71,22 @@ def _database_errors(tracking_uri: str) -> tuple[type[Exception], ...]:
     return (SQLAlchemyError,)
 
 
-def _translated(tracking_uri: str, error: Exception) -> ServiceError:
+def _translated(tracking_uri: str, error: Exception) -> NaruError:
     where = _without_password(tracking_uri)
     told = _without_password(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
     if "out-of-date database schema" in told:
         remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {where}`"
         return ServiceError("MLflow's database has another schema", where=where, remedy=remedy)
-    if tracking_uri.startswith(_SQLITE) and "database is locked" in told:
+    if tracking_uri.startswith(SQLITE) and "database is locked" in told:
         remedy = "another run or program is writing to it: wait until it has ended, or end it, then run again"
         return LockedError("MLflow's database is locked", where=where, remedy=remedy)
-    if tracking_uri.startswith(_SQLITE) and any(text in told for text in _NO_ROOM):
+    if tracking_uri.startswith(SQLITE) and any(text in told for text in _NO_ROOM):
         remedy = "free some space (or raise ulimit -f) and run again; what was finished is kept"
         return ServiceError(f"MLflow's database finds no room: {told}", where=where, remedy=remedy)
-    if tracking_uri.startswith(_SQLITE):
-        remedy = "move the file away and run again; models and the deployment ledger are in the store and stay"
-        return ServiceError(f"MLflow's database cannot be used: {told}", where=where, remedy=remedy)
+    if tracking_uri.startswith(SQLITE) and any(text in told for text in _FORBIDDEN):
+        return forbidden(where)
+    if tracking_uri.startswith(SQLITE):
+        return damaged(where, told)
     kind = UnavailableError if _is_away(error) else ServiceError
     return kind(
         f"MLflow: {told}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again"
@@ -133,6 +136,6 @@ def _migrate(path: Path) -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     event.listen(Engine, "connect", without_flushes)
     try:
-        MlflowClient(f"{_SQLITE}{path}").search_experiments(max_results=1)
+        MlflowClient(f"{SQLITE}{path}").search_experiments(max_results=1)
     finally:
         event.remove(Engine, "connect", without_flushes)

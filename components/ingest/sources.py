@@ -9,6 +9,7 @@ from typing import Any
 from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
 from components._core.filesystems import open_filesystem
+from components._core.system_errors import from_system, is_for_the_person
 
 SPAN = "{span}"
 _MOST_MISSING = 1_000
@@ -42,7 +43,7 @@ def find_files(source: str, spans: str) -> list[SpanFile]:
         spans: As in `data.spans`.
 
     Raises:
-        ConfigError: When the source or the spans cannot be understood.
+        ConfigError: When the source or the spans cannot be understood, or it may not be read.
         DataError: When there is no such file or span.
     """
     filesystem, path = _open(source)
@@ -116,6 +117,7 @@ def _open(source: str) -> tuple[Any, str]:
 def _check_file(filesystem: Any, path: str, source: str) -> None:
     if filesystem.isfile(path):
         return
+    _check_permission(filesystem, path)
     if "://" in source:
         raise DataError(
             "there is no such file, or it cannot be reached", where=source, remedy="correct data.source, or try again"
@@ -124,6 +126,17 @@ def _check_file(filesystem: Any, path: str, source: str) -> None:
         remedy = f"name a CSV in it, or several as in {source.rstrip('/')}/part-{SPAN}.csv"
         raise DataError("is a folder", where=source, remedy=remedy)
     raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
+
+
+def _check_permission(filesystem: Any, path: str) -> None:
+    """A file that may not be looked at is not one that is not there."""
+    try:
+        filesystem.info(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if is_for_the_person(error):
+            raise from_system(error, path) from None
 
 
 def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
@@ -139,6 +152,8 @@ def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
+        if is_for_the_person(error):
+            raise from_system(error, folder) from None
         remedy = "correct its permissions or the network, then run again"
         raise ServiceError(f"cannot be listed: {error}", where=folder, remedy=remedy) from error
     found: dict[int, str] = {}

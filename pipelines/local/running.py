@@ -89,7 +89,7 @@ def absolute_source(workspace: Workspace, project: Project) -> str:
 
 
 def _archive(workspace: Workspace, project: Project, fingerprint: str) -> Path:
-    archive = workspace.home / "code" / f"{fingerprint}.zip"
+    archive = workspace.code / f"{fingerprint}.zip"
     if not archive.exists():
         pack_code(workspace.project, project, archive)
     return archive
@@ -114,7 +114,7 @@ def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
     """What every stage's process inherits."""
     before = dict(os.environ)
     reuse = {
-        cache.HOME: str(workspace.home / "cache"),
+        cache.HOME: str(workspace.cache),
         cache.PACKAGES: os.pathsep.join(site.getsitepackages()),
         cache.FRESH_FROM: fresh_from,
     }

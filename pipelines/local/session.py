@@ -13,6 +13,7 @@ from rich.console import Console
 from components._core.errors import NaruError
 from components._core.project import load_project
 from components._core.system_errors import from_system
+from pipelines.local.preflight import check_places
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.record import RunRecord, keep_record, make_record
 from pipelines.local.running import run_training
@@ -34,6 +35,7 @@ def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_j
     """
     project = load_project(path, overrides)
     workspace = find_workspace(path)
+    check_places(workspace)
     folder = workspace.new_run()
     # the streams are named: the run sends what stages print to its log
     console = Console(file=sys.__stderr__ if as_json else sys.__stdout__, highlight=False)

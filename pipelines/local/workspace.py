@@ -3,12 +3,13 @@
 .naru/
     store/      the object store: models, statistics, deployments, code (NARU_STORE)
     mlflow.db   tracking and registry (MLFLOW_TRACKING_URI)
+    code/       archives of the project's own Python
+    cache/      what later runs know earlier work by
     runs/RUN/   what a run left: its artifacts, log, record and report
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import time
@@ -45,6 +46,16 @@ class Workspace:
         """What runs left, a folder each."""
         return self.home / "runs"
 
+    @property
+    def code(self) -> Path:
+        """The project's code as runs took it, an archive per fingerprint."""
+        return self.home / "code"
+
+    @property
+    def cache(self) -> Path:
+        """What later runs know earlier work by; see `cache.py`."""
+        return self.home / "cache"
+
     def environment(self) -> dict[str, str]:
         """The settings that stages need, for those that the environment does not give already."""
         store = os.environ.get(STORE) or str(self.home / "store")
@@ -68,13 +79,7 @@ class Workspace:
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-                raise from_system(error) from None
-            raise ConfigError(
-                f"cannot be written to: {error.strerror}",
-                where=str(self.home),
-                remedy="correct its permissions, or copy the project elsewhere",
-            ) from None
+            raise from_system(error, str(self.home)) from None
         return folder
 
     def last_report(self) -> Path:

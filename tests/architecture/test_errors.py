@@ -153,6 +153,11 @@ def test_what_the_system_refuses_is_told_with_its_place_and_what_to_do(number: i
     assert told.where == "/somewhere/file" and told.remedy
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR])
+def test_what_a_person_must_correct_in_the_file_system_is_a_config_error(number: int) -> None:
+    assert from_system(OSError(number, "no", "/somewhere/file")).exit_code == errors.ConfigError.exit_code
+
+
 NOT_OURS = {
     "components/_core/ledger.py": {"TypeError", "ValueError"},  # of one line; told with its file where it is read
     "components/_core/project.py": {"ValueError"},  # what pydantic wants of a validator

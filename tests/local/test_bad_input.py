@@ -127,7 +127,7 @@ EARLY = [
         "data.spans",
     ),
     Bad("no_code", 2, "there is no such file", "write it, or correct `code`", {"model.py": None}, where="model.py"),
-    Bad("a_file_in_place_of_the_hidden_folder", 2, "annot be written", "", {".naru": "a file"}, where=".naru"),
+    Bad("a_file_in_place_of_the_hidden_folder", 2, "is no folder", "move it away", {".naru": "a file"}, where=".naru"),
     Bad(
         "a_damaged_ledger",
         7,
@@ -176,7 +176,7 @@ def _write(folder: Path, files: dict[str, str | bytes | None]) -> Path:
 def _naru(*arguments: str) -> tuple[int, dict[str, object], str]:
     command = [sys.executable, "-m", "pipelines", *arguments]
     world = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=600, check=False)
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
 
@@ -203,8 +203,16 @@ def test_a_folder_in_place_of_the_project_file_is_told(tmp_path: Path) -> None:
     assert (code, told["status"]) == (2, "failed")
 
 
-def test_an_interrupted_new_leaves_no_folder(tmp_path: Path) -> None:
+def _reads(process: int, file: Path) -> bool:
+    """Whether a process has a file open at this moment."""
+    try:
+        return any(entry.samefile(file) for entry in Path(f"/proc/{process}/fd").iterdir() if entry.exists())
+    except OSError:  # it closed it, or ended, meanwhile
+        return False
 
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process reads")
+def test_an_interrupted_new_leaves_no_folder(tmp_path: Path) -> None:
     table = _write(tmp_path, {"t.csv": "x,z,y\n" + "".join(f"{n},{n * 7 % 13},{n % 2}\n" for n in range(300_000))})
     command = [
         sys.executable,
@@ -217,7 +225,7 @@ def test_an_interrupted_new_leaves_no_folder(tmp_path: Path) -> None:
         "--label",
         "y",
     ]
-    for seconds, sent in ((0.4, signal.SIGINT), (0.9, signal.SIGKILL), (1.1, signal.SIGTERM)):
+    for sent in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM):
         begun = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -225,9 +233,10 @@ def test_an_interrupted_new_leaves_no_folder(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        time.sleep(seconds)
+        while begun.poll() is None and not _reads(begun.pid, table / "t.csv"):
+            time.sleep(0.01)
         begun.send_signal(sent)
-        _, errors = begun.communicate(timeout=60)
+        _, errors = begun.communicate(timeout=300)
         made = tmp_path / "made"
         assert begun.returncode != 0 or (made / "project.yaml").exists()
         assert not made.exists() or {path.name for path in made.iterdir()} >= {

@@ -73,7 +73,7 @@ def test_a_store_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="Protocol not known"):
         current_champion("nowhere://store", "p")
     (tmp_path / "store").write_text("a file in place of a folder")
-    with pytest.raises(UnavailableError, match="NARU_STORE"):
+    with pytest.raises(ConfigError, match="move it away"):
         append_deployment(str(tmp_path / "store"), "p", deployment("1"))
 
 
