@@ -234,4 +234,5 @@ def _described(bucket: str, entry: Any) -> dict[str, Any]:
     name = f"{bucket}/{entry.object_name}".rstrip("/")
     if entry.is_dir:
         return {"name": name, "size": 0, "type": "directory"}
-    return {"name": name, "size": entry.size, "type": "file", "ETag": entry.etag}
+    changed = entry.last_modified.timestamp() if entry.last_modified else None
+    return {"name": name, "size": entry.size, "type": "file", "ETag": entry.etag, "mtime": changed}

@@ -1,6 +1,8 @@
 """Where a fit can go on after it was killed: one file per fit in the store, named by the fingerprint of all that goes into it.
 
 <store>/<project>/checkpoints/<fingerprint>.npz
+
+A fit that ends removes its own, and those that nobody has taken up for a week.
 """
 
 from __future__ import annotations
@@ -9,14 +11,19 @@ import contextlib
 import io
 import json
 import sys
+import time
 import uuid
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from components._core.filesystems import open_filesystem
 from components._model.fitting import Progress
+
+_ABANDONED_SECONDS = 7 * 24 * 3600.0
+"""A fit that goes on writes after every epoch; what is older than this, nobody waits for."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +84,16 @@ class Checkpoint:
         files, path = open_filesystem(self.uri)
         with contextlib.suppress(FileNotFoundError):  # never saved, or another run that made the same fit was first
             files.rm_file(path)
+
+    def remove_abandoned(self) -> None:
+        """Forget other fits of the project that were given up: their inputs have changed, so none will go on from there."""
+        files, path = open_filesystem(self.uri)
+        with contextlib.suppress(OSError):  # there are none, or another run is at it; they harm nobody
+            for entry in files.ls(path.rpartition("/")[0], detail=True):
+                if _is_abandoned(entry):
+                    files.rm_file(entry["name"])
+
+
+def _is_abandoned(entry: dict[str, Any]) -> bool:
+    ours = str(entry["name"]).endswith((".npz", ".partial"))
+    return ours and time.time() - (entry.get("mtime") or time.time()) > _ABANDONED_SECONDS

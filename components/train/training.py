@@ -73,6 +73,7 @@ def train_model(
     )
     page_of(progress, outcome, values, fitted).save(history)
     checkpoint.remove()
+    checkpoint.remove_abandoned()
     return outcome
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +123,18 @@ def test_a_damaged_checkpoint_is_left_aside(store: Path, capsys: pytest.CaptureF
     file.write_bytes(file.read_bytes()[:100])
     assert checkpoint.load() is None
     assert "damaged checkpoint" in capsys.readouterr().err
+
+
+def test_checkpoints_that_nobody_took_up_for_a_week_go_with_the_next_fit_that_ends(store: Path):
+    folder = store / "flights" / "checkpoints"
+    own = Checkpoint.of(str(store), "flights", "a" * 32)
+    own.remove_abandoned()
+    for name in ("b.npz", "c.npz", "d.npz.1234.partial", "notes.txt"):
+        Checkpoint(str(folder / name)).save(Progress([{"eval_loss": 1.0}], 3, 0, [np.ones(2)], [np.zeros(1)]))
+        age = 0 if name == "b.npz" else 8 * 24 * 3600
+        os.utime(folder / name, (time.time() - age,) * 2)
+    own.remove_abandoned()
+    assert {path.name for path in folder.iterdir()} == {"b.npz", "notes.txt"}
 
 
 def test_steps_end_the_fit_before_the_epochs_do(small: Small):
