@@ -19,6 +19,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -64,7 +65,7 @@ def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ..
     os.environ["_KFP_RUNTIME"] = "true"
     gc.disable()  # what is imported stays: looking for garbage among it would take a quarter of the imports' time
     try:
-        with lifetimes.watched(0, lambda: os._exit(0)):
+        with lifetimes.watched(0, _end_unused):
             for name in preloaded:
                 importlib.import_module(name)
     except Exception:  # noqa: BLE001 - any failed import is told to the launchers that wait
@@ -73,6 +74,11 @@ def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ..
         return 1
     _Server(path, later).serve()
     return 0
+
+
+def _end_unused() -> None:
+    lifetimes.clear_up()
+    os._exit(0)
 
 
 class _Server:
@@ -97,11 +103,15 @@ class _Server:
             while self._step():
                 pass
         finally:
-            self._kill_all()
+            self._end_all()
 
-    def _kill_all(self) -> None:
+    def _end_all(self) -> None:
+        """End the children and wait until they are gone, so that none writes where it is cleared up."""
         for child in list(self._children):
             _kill(child)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+        lifetimes.clear_up()
 
     def _step(self) -> bool:
         for key, _ in self._selector.select():
@@ -159,7 +169,7 @@ class _Server:
                     traceback.print_exc()  # the stage that needs it will say so in its own words
 
     def _end_at_once(self) -> None:
-        self._kill_all()
+        self._end_all()
         os._exit(0)
 
     def _reap(self) -> None:
@@ -224,6 +234,7 @@ def _become(request: dict[str, object], streams: list[int]) -> None:
         os.environ.clear()
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         time.tzset()
+        tempfile.tempdir = None  # the caller's is another than the server's
         os.chdir(str(request["folder"]))
         code = _run(request["arguments"])  # type: ignore[arg-type]
     except BaseException:  # noqa: BLE001 - a forked child must never return into the server's loop

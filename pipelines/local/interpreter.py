@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import stat
 import sys
@@ -17,6 +18,8 @@ from pipelines.local import launcher, lifetimes
 
 _LAUNCHER = Path(launcher.__file__)
 _END_SECONDS = 5.0
+_LONGEST = 70
+"""Characters of a folder's path that leave room for ours below it: a socket's may have 107."""
 
 
 @contextlib.contextmanager
@@ -24,18 +27,26 @@ def stand_in(log: Path, *, server_now: bool) -> Iterator[Path]:
     """Yield a path that may be taken for Python's.
 
     kfp.local puts the path into a shell command without quotes, so it must hold no space: it lies in the system's
-    temporary folder.
+    temporary folder. There stages also keep what they write meanwhile: kfp's shell, TensorFlow and Beam leave files behind,
+    above all in a process that was forked, which runs no handlers at its end. All of it is removed with the folder.
 
     Args:
         log: Where the fork server writes.
         server_now: Start the server at once, because a stage will need it; otherwise the first that needs it does.
     """
-    with tempfile.TemporaryDirectory(prefix="naru-") as folder:
-        path = Path(folder) / "interpreter"
+    with tempfile.TemporaryDirectory(prefix=lifetimes.PREFIX, dir=_place(), ignore_cleanup_errors=True) as folder:
+        path, temporary = Path(folder) / "interpreter", Path(folder) / "tmp"
         write_stand_in(path)
-        os.environ[PYTHON] = str(path)
+        temporary.mkdir()
+        os.environ.update({PYTHON: str(path), "TMPDIR": str(temporary)})
         with _alive(Path(folder)), _server(Path(folder), log, now=server_now):
             yield path
+
+
+def _place() -> str:
+    """The system's temporary folder, unless its path is none for a shell command without quotes or for a socket's name."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= _LONGEST and re.fullmatch(r"[\w/.+-]+", usual, re.ASCII) else "/tmp"  # noqa: S108
 
 
 def write_stand_in(path: Path) -> None:

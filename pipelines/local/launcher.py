@@ -107,8 +107,10 @@ class Task:
     def end(self) -> None:
         """The run is gone: end the stage's process, if it has one of its own, and this one; the server ends those of its own."""
         if self.process:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.killpg(self.process, signal.SIGKILL)
+                os.waitpid(self.process, 0)
+        lifetimes.clear_up()
         os._exit(128 + signal.SIGKILL)
 
     def reuse(self) -> str:

@@ -1,20 +1,26 @@
 """Nothing of a run outlives it, however the run ends: a pipe that ends with it is watched, and children end with their parent.
 
 The run holds the pipe `alive` open for as long as it lives. The system closes it when the run is gone, killed or not, and
-whoever watches it reads its end. Standard library only, and of that what imports fast.
+whoever watches it reads its end. It lies in the run's temporary folder, which also goes with the run: who notices that the
+run was killed removes it. Standard library only, and of that what imports fast.
 """
 
 import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 ALIVE = "NARU_ALIVE"
 """Environment: path of the pipe that ends with the run; empty: nothing is watched."""
+
+PREFIX = "naru-"
+"""How the name of a run's temporary folder begins."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -30,6 +36,13 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
+
+
+def clear_up() -> None:
+    """Remove the run's temporary folder in its stead: it was killed. Without one nothing happens."""
+    folder = Path(os.environ.get(ALIVE, "")).parent
+    if folder.name.startswith(PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

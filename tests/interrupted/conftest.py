@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -40,6 +42,11 @@ def only_run(project: Path) -> Path:
     return max((project / ".naru" / "runs").iterdir())
 
 
+def _hear_control_c() -> None:
+    """As at a terminal: a shell that starts this suite in the background lets its children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Naru:
     """`naru run` in a process group and a session of its own, every process of it recognisable.
 
@@ -50,7 +57,9 @@ class Naru:
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.mark = uuid.uuid4().hex
-        world = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", **environment, MARK: self.mark}
+        self.temporary = Path(tempfile.mkdtemp())
+        world = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", "TMPDIR": str(self.temporary)}
+        world |= {**environment, MARK: self.mark}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipelines", "run", *arguments],
             cwd=ROOT,
@@ -59,11 +68,12 @@ class Naru:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_control_c,
         )
 
     def end(self) -> tuple[int, str]:
         """Wait for it; exit code and all that it printed."""
-        told, _ = self.process.communicate(timeout=300)
+        told, _ = self.process.communicate(timeout=600)
         return self.process.returncode, told
 
     def alive(self) -> list[str]:
@@ -78,11 +88,12 @@ class Naru:
         return found
 
     def wait_until_gone(self) -> None:
-        """Nothing of it may be left after some seconds."""
-        wait_for(lambda: not self.alive(), f"still there: {self.alive()}", 15)
+        """Nothing of it may be left: no process after a while, and then no file in the temporary folder."""
+        wait_for(lambda: not self.alive(), f"still there: {self.alive()}", 60)
+        assert not list(self.temporary.iterdir())
 
 
-def wait_for(true: Callable[[], object], why: str, seconds: float = 120) -> None:
+def wait_for(true: Callable[[], object], why: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, why

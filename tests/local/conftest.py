@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,10 @@ class Ran:
 def run_naru(*arguments: str, **environment: str) -> Ran:
     """Run `naru run --json` as a process of its own."""
     command = [sys.executable, "-m", "pipelines", "run", *arguments, "--json"]
-    world = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=300, check=False)
+    with tempfile.TemporaryDirectory() as temporary:
+        world = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": temporary, **environment}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=600, check=False)
+        assert not list(Path(temporary).iterdir()), "a run leaves nothing in the temporary folder"
     assert "Traceback" not in done.stderr, done.stderr
     return Ran(done.returncode, json.loads(done.stdout), done.stderr)
 
