@@ -1,0 +1,46 @@
+"""The model server's port: another program may take it between the moment that it was free and the server's start."""
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from components._core.errors import ServiceError
+from components.deploy import servers
+from components.deploy.servers import HOST, ModelServer, free_port
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind((HOST, 0))  # it listens to nobody, so nobody waits for its answers
+        yield int(other.getsockname()[1])
+
+
+@pytest.fixture
+def serve(model: Path, tmp_path: Path) -> Callable[[], ModelServer]:
+    return lambda: ModelServer(sys.executable, model, "tiny", "1", tmp_path / "server.log")
+
+
+@pytest.mark.slow
+def test_a_server_whose_port_was_taken_starts_on_another(
+    serve: Callable[[], ModelServer], taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = iter([taken, free_port()])
+    monkeypatch.setattr(servers, "free_port", lambda: next(ports))
+    with serve() as server:
+        server.wait_until_ready()
+        assert server.port != taken
+        server.stop()
+    assert server.exit_code == 0
+
+
+def test_a_server_that_finds_every_port_taken_gives_up_with_the_reason(
+    serve: Callable[[], ModelServer], taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "free_port", lambda: taken)
+    with serve() as server, pytest.raises(ServiceError, match="the port cannot be had") as error:
+        server.wait_until_ready()
+    assert f"{HOST}:{taken}" in error.value.message
