@@ -62,7 +62,7 @@ class Bench:
             env={**settings, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
 
@@ -135,7 +135,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
-    process.wait(timeout=20)
+    process.wait(timeout=120)
 
 
 @pytest.fixture(scope="module")

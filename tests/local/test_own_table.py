@@ -66,7 +66,7 @@ def test_a_persons_own_table_becomes_a_served_model(tmp_path: Path, table: objec
     ]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
-    ran = run_naru(str(folder))
+    ran = run_naru(str(folder), "--set", "gates.serving.p95_ms=10000")  # a busy machine fails no test
     assert ran.code == 0, ran.errors
     assert ran.told["metrics"][metric] > least
     assert ran.told["deployed"], ran.told["reason"]

@@ -11,7 +11,7 @@ import pytest
 from components import STAGES
 from tests.local.conftest import ROOT, Ran, run_naru
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reuse")]  # its runs are shared by its tests
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,6 @@ def test_the_runs_are_listed_with_what_they_reused(project: Path, settled: Ran) 
 def naru_runs(*arguments: str) -> str:
     command = [sys.executable, "-m", "pipelines", "runs", *arguments]
     world = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -61,13 +61,13 @@ def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path)
         curl = shlex.split(next(line for line in lines if line.startswith("curl")))
         header, body = curl[curl.index("-H") + 1].split(": "), curl[curl.index("-d") + 1]
         request = urllib.request.Request(curl[2], body.encode(), dict([header]))
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             answer = json.load(response)
         assert answer["model_version"] == "4" and 0 < answer["outputs"][0]["data"][0] < 1
         assert "It answers the probability of '1'." in lines
     finally:
         process.send_signal(signal.SIGINT)
-    err = process.communicate(timeout=30)[1]
+    err = process.communicate(timeout=120)[1]
     assert process.returncode == 0 and "Traceback" not in err
 
 

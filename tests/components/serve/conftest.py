@@ -56,4 +56,4 @@ def server(model: Make) -> Iterator[Running]:
         pytest.fail(f"the server did not come up: {process.communicate()}")
     yield Running(line.removeprefix("ready:").strip(), f"127.0.0.1:{grpc_port}")
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)

@@ -26,7 +26,7 @@ def test_a_folder_without_a_model_is_refused_before_anything_is_imported(tmp_pat
 def test_a_damaged_model_ends_the_server_with_the_reason(model: Make, tmp_path: Path) -> None:
     damaged = shutil.copytree(model(), tmp_path / "model")
     (damaged / "saved_model" / "saved_model.pb").write_bytes(b"no model at all")
-    out, err = (process := start(damaged, port=free_port())).communicate(timeout=120)
+    out, err = (process := start(damaged, port=free_port())).communicate(timeout=300)
     assert process.returncode == ModelError.exit_code
     assert "does not load" in err and "Traceback" not in err and not out
 
@@ -36,5 +36,5 @@ def test_it_ends_with_its_starter(model: Make) -> None:
     assert process.stdout is not None and process.stdin is not None
     assert process.stdout.readline().startswith("ready: http://127.0.0.1:")
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
     assert process.stderr is not None and "Traceback" not in process.stderr.read()

@@ -29,7 +29,7 @@ def ask(url: str, content: Any = None) -> tuple[int, Any]:
     data = None if content is None else content if isinstance(content, bytes) else json.dumps(content).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             body, status = response.read(), response.status
     except urllib.error.HTTPError as error:
         body, status = error.read(), error.code
@@ -147,9 +147,9 @@ def test_grpc_answers_as_http_does(server: Running) -> None:
     ]
     with grpc.insecure_channel(server.grpc) as channel:
         stub = GRPCInferenceServiceStub(channel)
-        answer = stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=inputs), timeout=30)
+        answer = stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=inputs), timeout=120)
         with pytest.raises(grpc.RpcError, match="'month' is missing"):
-            stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=inputs[:1]), timeout=30)
+            stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=inputs[:1]), timeout=120)
     outputs = {item.name: item.contents for item in answer.outputs}
     expected = {item["name"]: item["data"] for item in over_http["outputs"]}
     assert list(outputs["probabilities"].fp32_contents) == pytest.approx(expected["probabilities"], abs=1e-6)

@@ -24,7 +24,7 @@ def module(tmp_path: Path) -> Path:
         told = {"had": "decimal" in sys.modules, "arguments": sys.argv[1:], "folder": os.getcwd(), "variable": os.environ.get("VARIABLE")}
         if "--sleep" in sys.argv:
             open("pid", "w").write(str(os.getpid()))
-            time.sleep(60)
+            time.sleep(600)
         print(json.dumps(told), flush=True)
         if "--fail" in sys.argv:
             raise SystemExit(5)
@@ -44,7 +44,7 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -57,7 +57,7 @@ def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, object]]:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert "Traceback" not in err
     return process.returncode, json.loads(out) if out else {}
 
@@ -88,7 +88,7 @@ def test_a_child_ends_with_its_launcher(module: Path, how: signal.Signals) -> No
     process = launch(module, "--sleep")
     child = wait_for_child(module)
     process.send_signal(how)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     wait_until_gone(child)
 
 
@@ -97,7 +97,7 @@ def test_children_end_with_the_server(module: Path, server: subprocess.Popen[byt
     child = wait_for_child(module)
     assert server.stdin is not None
     server.stdin.close()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     wait_until_gone(child)
     assert process.returncode != 0
 
@@ -118,7 +118,7 @@ def test_a_launch_is_logged_beside_the_outputs(module: Path, server: subprocess.
 
 
 def wait_for_child(folder: Path) -> int:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (folder / "pid").exists() or not (folder / "pid").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -126,7 +126,7 @@ def wait_for_child(folder: Path) -> int:
 
 
 def wait_until_gone(process: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while runs(process):
         assert time.monotonic() < deadline
         time.sleep(0.02)
