@@ -56,6 +56,24 @@ status: setup ## Say what is missing, what serves, and which stages wait, with t
 undeploy: setup ## Remove everything of ours, and nothing else (DATA=delete: the volumes too)
 	@$(BIN)/naru cluster undeploy $(if $(filter delete,$(DATA)),--delete-data)
 
+##@ A KFP server (KF_PIPELINES_ENDPOINT; PROJECT=, for plan, apply and prune default: all that git knows)
+
+.PHONY: plan apply prune submit
+# The default of PROJECT above is for the commands of one project.
+PROJECTS = $(if $(filter command environment,$(origin PROJECT)),$(PROJECT))
+
+plan: setup ## Say what apply and prune would do; fails when something is due
+	@$(BIN)/naru plan $(PROJECTS)
+
+apply: setup ## Bring pipelines, versions and schedules to what git says; ends no run
+	@$(BIN)/naru apply $(PROJECTS)
+
+prune: setup ## Remove what is ours and no longer in git
+	@$(BIN)/naru prune $(PROJECTS)
+
+submit: setup ## Start a run of PROJECT and follow it (CAUSE="..."; PARAMS="spans=1-12 trials=5")
+	@$(BIN)/naru submit $(PROJECT) --wait $(if $(CAUSE),--cause "$(CAUSE)") $(addprefix --param ,$(PARAMS))
+
 ##@ Work on Naru
 
 .PHONY: dev test lint format

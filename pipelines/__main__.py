@@ -18,6 +18,7 @@ from components._core.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaruErro
 from components._core.suggestions import suggest
 from components._core.system_errors import from_system
 from pipelines.cluster.commands import app as cluster
+from pipelines.gitops import commands as gitops
 
 _EPILOG = "Exit codes: 0 well (also when a model gate said no), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
 
@@ -35,6 +36,8 @@ app = typer.Typer(
 app.add_typer(cluster, help="Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy.")
 
 # readable=False: whether a path may be read is found out, and told, where it is read
+gitops.register(app)
+
 ProjectPath = Annotated[
     Path, typer.Argument(help="The project's folder, or its project.yaml.", show_default=True, readable=False)
 ]

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from components._core.cron import check_cron, check_timezone
 from components._core.errors import ConfigError
 from components._core.misfits import tell_problems
 from components._core.yaml_text import parse_yaml
@@ -230,6 +231,63 @@ class Serve(_Section):
     ] = 8080
 
 
+class Schedule(_Section):
+    """A run of the training pipeline at set times, on a cluster."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+            description="Lower-case letters, digits and dashes, 40 at most; its own within the project.",
+        ),
+    ]
+    cron: Annotated[
+        str,
+        Field(
+            description="Six fields, seconds first: `0 30 3 * * *` is half past three every day. Five are refused: "
+            "Kubeflow Pipelines would read the first as seconds."
+        ),
+    ]
+    timezone: Annotated[
+        str,
+        Field(
+            description="In which the cron is meant, as in `Europe/Berlin`. A KFP server reads all its schedules in one zone "
+            "(NARU_KFP_TIMEZONE says which); `naru apply` refuses another."
+        ),
+    ] = "UTC"
+    enabled: Annotated[StrictBool, Field(description="Whether it fires.")] = True
+    max_concurrency: Annotated[
+        StrictInt, Field(ge=1, le=10, description="Runs of it at the same time, at most; one more waits.")
+    ] = 1
+    parameters: Annotated[
+        dict[str, Hyperparameter],
+        Field(description="Of the pipeline, as in `spans: last 12`; others keep their default."),
+    ] = {}
+
+    @field_validator("cron")
+    @classmethod
+    def _cron_is_read_as_it_is_meant(cls, value: str) -> str:
+        return check_cron(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, value: str) -> str:
+        return check_timezone(value)
+
+
+class Triggers(_Section):
+    """What starts a run by itself. Schedules so far; other kinds get a list of their own beside them."""
+
+    schedules: Annotated[list[Schedule], Field(description="`naru apply` brings them to the KFP server.")] = []
+
+    @model_validator(mode="after")
+    def _names_are_their_own(self) -> Triggers:
+        names = [schedule.name for schedule in self.schedules]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two schedules are named {twice[0]!r}: give each a name of its own")
+        return self
+
+
 class Project(_Section):
     """What `project.yaml` says. See the module's docstring."""
 
@@ -257,6 +315,7 @@ class Project(_Section):
     tune: Tune = Tune()
     gates: Gates = Gates()
     serve: Serve = Serve()
+    triggers: Triggers = Triggers()
 
     @field_validator("positive", mode="before")
     @classmethod
@@ -270,8 +329,8 @@ class Project(_Section):
         return self
 
     def to_json(self) -> str:
-        """The project as one compact JSON line, as pipelines carry it."""
-        return self.model_dump_json(by_alias=True, exclude_none=True)
+        """The project as one compact JSON line, as pipelines carry it: without what starts them, which changes nothing in them."""
+        return self.model_dump_json(by_alias=True, exclude_none=True, exclude={"triggers"})
 
 
 def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project:

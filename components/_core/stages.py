@@ -161,7 +161,8 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
 def _leave(this: Stage, error: NaruError, details: str) -> None:
     this._clear()
     print(details, file=sys.stderr) if details else None
-    print(f"naru: {this.name}: {error}", file=sys.stderr, flush=True)
+    # the code is for whoever has the log of a pod and nothing else: KFP's launcher ends with one of its own
+    print(f"naru: {this.name}: {error}\n  exit code {error.exit_code}", file=sys.stderr, flush=True)
     try:
         write_json(
             Path(this.record.path).parent / ERROR,

@@ -84,14 +84,34 @@ class Cluster:
         listed = self._ask("GET", f"{_root(version)}/{plural}", [("labelSelector", selector)], missing=True) or {}
         return [{**item, "apiVersion": version, "kind": kind} for item in listed.get("items", [])]
 
+    def read_log(self, pod: Object, container: str, lines: int = 200) -> str:
+        """The end of what a container printed; empty when there is none."""
+        path = f"{path_of(pod)}/log"
+        query = [("container", container), ("tailLines", str(lines))]
+        data = self._fetch("GET", path, query, missing=True, accept="*/*")
+        return (data or b"").decode("utf-8", "replace")
+
     def _ask(
         self, verb: str, path: str, query: list[tuple[str, str]] | None = None, body: Any = None, missing: bool = False
     ) -> Object | None:
+        data = self._fetch(verb, path, query, body, missing=missing)
+        return None if data is None else dict(json.loads(data))
+
+    def _fetch(
+        self,
+        verb: str,
+        path: str,
+        query: list[tuple[str, str]] | None = None,
+        body: Any = None,
+        *,
+        missing: bool = False,
+        accept: str = "application/json",
+    ) -> bytes | None:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
         kind = "application/apply-patch+yaml" if verb == "PATCH" else "application/json"
-        headers = {"Accept": "application/json", "Content-Type": kind}
+        headers = {"Accept": accept, "Content-Type": kind}
         try:
             answer = self._client.call_api(
                 path, verb, query_params=query or [], header_params=headers,
@@ -106,8 +126,7 @@ class Cluster:
             remedy = "is the cluster up, and the context the right one? kubectl config current-context"
             told = f"the cluster does not answer: {str(error)[:200]}"
             raise UnavailableError(told, where=self.server, remedy=remedy) from None
-        read: Object = json.loads(answer[0].data)
-        return read
+        return bytes(answer[0].data)
 
 
 def _load_configuration() -> None:

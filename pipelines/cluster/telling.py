@@ -34,10 +34,10 @@ def _stage(pod: Object) -> str:
     if phase not in ("Pending", "Failed"):
         return ""
     stage = pod["metadata"]["labels"][STAGE_LABEL]
-    return f"{phase.lower():<9}stage {stage} ({name_of(pod)}): {_why(pod['status'])}"
+    return f"{phase.lower():<9}stage {stage} ({name_of(pod)}): {why_of(pod['status'])}"
 
 
-def _why(status: Object) -> str:
+def why_of(status: Object) -> str:
     """What keeps a pod: no node for it, an image that does not come, a container that ended."""
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":

@@ -1,0 +1,97 @@
+"""Cron as Kubeflow Pipelines reads it: six fields, seconds first; checked here because the server takes five and misreads them.
+
+KFP goes by robfig/cron 1.2, in which the last field may be left out: `*/20 * * * *` is then every twenty seconds. It knows no
+time zone in the expression, Sunday is 0 and never 7, and a date that never comes would keep its controller busy for ever.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+
+from components._core.suggestions import suggest
+
+_FIELDS = ("second", "minute", "hour", "day of the month", "month", "day of the week")
+_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_MONTHS = {
+    name: str(number) for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+}
+_DAYS = {name: str(number) for number, name in enumerate("sun mon tue wed thu fri sat".split())}
+_NAMES: dict[str, dict[str, str]] = {"month": _MONTHS, "day of the week": _DAYS}
+_LONGEST_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+_PART = re.compile(r"(?P<all>[*?])(?:/(?P<every>\d+))?|(?P<first>\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
+
+
+def check_cron(text: str) -> str:
+    """The expression with single spaces.
+
+    Raises:
+        ValueError: When KFP would refuse it or read something else; says what to write instead.
+    """
+    fields = text.split()
+    if len(fields) == 5:
+        meant = " ".join(["0", *fields])
+        raise ValueError(f"found {text!r} with five fields; KFP reads the first as seconds: write {meant!r}")
+    if len(fields) != 6:
+        form = "second minute hour day month weekday, as in '0 30 3 * * *' for half past three every day"
+        raise ValueError(f"found {text!r} with {len(fields)} fields; six are needed: {form}")
+    values = [_values(field, place) for place, field in enumerate(fields)]
+    if _never(values, free_weekday="*" in fields[5] or "?" in fields[5]):
+        raise ValueError(f"found {text!r}: no month has such a day, it would never run")
+    return " ".join(fields)
+
+
+def check_timezone(name: str) -> str:
+    """The name of a time zone.
+
+    Raises:
+        ValueError: When there is none of that name. Where no list of zones is installed, any name of the form is taken.
+    """
+    known = zoneinfo.available_timezones() | {"UTC"}
+    if name in known or (len(known) == 1 and re.fullmatch(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*", name)):
+        return name
+    raise ValueError(f"found {name!r}; {suggest(name, sorted(known))} (a name of the IANA list, as in Europe/Berlin)")
+
+
+def _values(field: str, place: int) -> set[int]:
+    """The numbers that a field stands for."""
+    found: set[int] = set()
+    for part in field.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise ValueError(_told(part, place))
+        found.update(_range(match, part, place))
+    return found
+
+
+def _range(match: re.Match[str], part: str, place: int) -> range:
+    low, high = _BOUNDS[place]
+    step = match["every"] or match["step"]
+    if match["all"]:
+        first, last = low, high
+    else:
+        first = _number(match["first"], part, place)
+        last = _number(match["last"], part, place) if match["last"] else (high if step else first)
+    if first > last or (step and not int(step)):
+        raise ValueError(_told(part, place))
+    return range(first, last + 1, int(step or 1))
+
+
+def _number(text: str, part: str, place: int) -> int:
+    number = _NAMES.get(_FIELDS[place], {}).get(text.lower(), text)
+    low, high = _BOUNDS[place]
+    if not (number.isascii() and number.isdigit() and low <= int(number) <= high):
+        raise ValueError(_told(part, place))
+    return int(number)
+
+
+def _told(part: str, place: int) -> str:
+    low, high = _BOUNDS[place]
+    names = " or names such as mon" if place == 5 else " or names such as jan" if place == 4 else ""
+    return f"found {part!r} as {_FIELDS[place]}; allowed: {low} to {high}{names}, *, lists a,b, ranges a-b, steps */n"
+
+
+def _never(values: list[set[int]], *, free_weekday: bool) -> bool:
+    """Whether there is no such day. With days of the month and of the week both named, either is enough."""
+    days, months = values[3], values[4]
+    return free_weekday and not any(min(days) <= _LONGEST_MONTHS.get(month, 31) for month in months)
