@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.containers.engine import lacking
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 BUCKET = "naru"
@@ -42,7 +42,7 @@ def find_program() -> str:
     if found:
         return found
     if not shutil.which("go"):
-        pytest.skip("no versitygw and no Go to build it with (Go 1.25 or newer)")
+        lacking("no versitygw and no Go to build it with (Go 1.25 or newer)")
     built = subprocess.run(["go", "install", MODULE], env={**os.environ, "GOBIN": str(cache)}, capture_output=True)
     assert built.returncode == 0, f"versitygw could not be built: {built.stderr.decode()[-500:]}"
     return str(cache / "versitygw")
@@ -63,18 +63,18 @@ def serving(folder: Path) -> Iterator[S3Server]:
     with (folder.parent / "s3.log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **credentials}, stdout=log, stderr=log)
     try:
-        _wait(server.port, process)
+        wait_until_listening(server.port, process, "the S3 server")
         yield server
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert process.poll() is None, "the S3 server ended before it listened"
+def wait_until_listening(port: int, process: subprocess.Popen[bytes], what: str) -> None:
+    for _ in range(600):
+        assert process.poll() is None, f"{what} ended before it listened"
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise AssertionError("the S3 server does not listen")
+    raise AssertionError(f"{what} does not listen")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from components import STAGES
-from components._core.artifacts import MANIFEST, OUTCOME, REGISTRATION, REQUEST, ROLLOUT, SCHEMA
+from components._core.artifacts import (
+    HYPERPARAMETERS,
+    MANIFEST,
+    OUTCOME,
+    QUARANTINE,
+    REGISTRATION,
+    REQUEST,
+    ROLLOUT,
+    SCHEMA,
+    STATISTICS,
+)
 from components._core.files import files_below, hash_file, read_json
 from components._core.filesystems import open_filesystem
 from components._core.project import load_project
@@ -34,11 +45,13 @@ pytestmark = pytest.mark.containers
 STORE = "s3://naru/store"
 FLIGHTS = ROOT / "examples" / "flights"
 ROWS_PER_SPAN = 1_500
+UNREADABLE = "a row of,two fields\n"
+AUC_TOLERANCE = 0.005
 PROJECT = """
 name: small
 task: binary_classification
 label: late
-data: {source: "s3://naru/flights/flights-{span}.csv", spans: 1-2}
+data: {source: "s3://naru/flights/flights-{span}.csv", spans: 1-2, quarantine_limit: 0.01}
 train: {epochs: 2, batch_size: 128, hyperparameters: {learning_rate: 0.005, embedding: 4}}
 gates: {model: {thresholds: {auc: {min: 0.7}}, slices: [origin]}}
 """
@@ -63,6 +76,10 @@ class Run:
     def verdicts(self) -> dict[str, tuple[str, str]]:
         return {stage: (self.told(stage)["verdict"], self.told(stage)["reason"]) for stage in STAGES}
 
+    def judged(self) -> dict[str, dict[str, Any]]:
+        """The outcomes of the stages that judge."""
+        return {path.parts[-3]: read_json(path) for path in sorted(self.root.glob(f"*/*/{OUTCOME}"))}
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -77,7 +94,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for month in (1, 2):
         lines = (FLIGHTS / "data" / f"flights-{month:02d}.csv").read_text().splitlines(keepends=True)
         rows = lines[1 :: len(lines) // ROWS_PER_SPAN][:ROWS_PER_SPAN]
-        (folder / "rows" / f"flights-{month}.csv").write_text(lines[0] + "".join(rows))
+        (folder / "rows" / f"flights-{month}.csv").write_text(lines[0] + "".join(rows) + UNREADABLE)
     return folder
 
 
@@ -158,9 +175,26 @@ def as_processes(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 
 def test_every_stage_ends_as_it_does_on_a_laptop(in_containers: Run, as_processes: Run) -> None:
-    verdicts = {stage: verdict for stage, (verdict, _) in in_containers.verdicts().items()}
-    assert verdicts == {stage: verdict for stage, (verdict, _) in as_processes.verdicts().items()}
-    assert {verdicts[stage] for stage in ("ingest", "transform", "train", "register")} == {"ok"}
+    here, there = (
+        {stage: _wording(*told) for stage, told in run.verdicts().items()} for run in (in_containers, as_processes)
+    )
+    assert here == there
+    assert {here[stage][0] for stage in ("ingest", "transform", "train", "register")} == {"ok"}
+
+
+def test_every_check_ends_as_it_does_on_a_laptop(in_containers: Run, as_processes: Run) -> None:
+    here, there = (
+        {stage: [(check["name"], check["status"]) for check in told["checks"]] for stage, told in run.judged().items()}
+        for run in (in_containers, as_processes)
+    )
+    assert here == there
+    assert {"validate", "evaluate", "deploy"} <= here.keys()
+    assert len(here["evaluate"]) > 2
+
+
+def _wording(verdict: str, reason: str) -> tuple[str, str]:
+    """Without its numbers, of which some are times and others a model's last digits."""
+    return verdict, re.sub(r"\d[\d.,]*", "#", reason)
 
 
 def test_nothing_is_served_where_there_is_no_target(in_containers: Run) -> None:
@@ -175,12 +209,55 @@ def test_the_rows_are_the_same(in_containers: Run, as_processes: Run) -> None:
     _assert_equal_tables(here, there, tolerance=0)
 
 
+def test_the_rows_that_could_not_be_read_are_the_same(in_containers: Run, as_processes: Run) -> None:
+    kept = [(run.artifact("ingest", "quarantine") / QUARANTINE).read_text() for run in (in_containers, as_processes)]
+    assert kept[0].replace("s3://naru/flights/", "") == re.sub(r'[^"]*/rows/|rows/', "", kept[1])
+    assert kept[0].count(UNREADABLE.strip()) == 2
+
+
 def test_the_schema_is_the_same(in_containers: Run, as_processes: Run) -> None:
-    schemas = [
-        text_format.Parse((run.artifact("validate", "schema") / SCHEMA).read_text(), schema_pb2.Schema())
-        for run in (in_containers, as_processes)
-    ]
+    _assert_equal_schemas(*(run.artifact("validate", "schema") / SCHEMA for run in (in_containers, as_processes)))
+
+
+def test_the_transformed_schema_is_the_same(in_containers: Run, as_processes: Run) -> None:
+    graphs = [run.artifact("transform", "transform_graph") for run in (in_containers, as_processes)]
+    _assert_equal_schemas(*(graph / "transformed_metadata" / SCHEMA for graph in graphs))
+
+
+def _assert_equal_schemas(here: Path, there: Path) -> None:
+    schemas = [text_format.Parse(path.read_text(), schema_pb2.Schema()) for path in (here, there)]
+    assert schemas[0].feature
     assert schemas[0] == schemas[1]
+
+
+def test_the_statistics_are_the_same(in_containers: Run, as_processes: Run) -> None:
+    here, there = (
+        _statistics(run.artifact("validate", "statistics") / STATISTICS) for run in (in_containers, as_processes)
+    )
+    assert len(here) > 10
+    assert here == there
+
+
+def _statistics(file: Path) -> dict[str, Any]:
+    """Counts, moments and frequent values of each column of each dataset; quantiles are sketches, which releases draw anew."""
+    read = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+    return {
+        f"{dataset.name}: {''.join(feature.path.step) or feature.name}": _counts(feature)
+        for dataset in read.datasets
+        for feature in dataset.features
+    }
+
+
+def _counts(feature: statistics_pb2.FeatureNameStatistics) -> tuple[Any, ...]:
+    numbers, words = feature.num_stats, feature.string_stats
+    counted = (numbers if feature.HasField("num_stats") else words).common_stats
+    moments = [round(value, 5) for value in (numbers.mean, numbers.min, numbers.max)]
+    return (
+        counted.num_non_missing,
+        counted.num_missing,
+        moments,
+        [(top.value, top.frequency) for top in words.top_values],
+    )
 
 
 def test_the_checks_of_the_data_are_the_same(in_containers: Run, as_processes: Run) -> None:
@@ -194,9 +271,16 @@ def test_the_transformed_rows_are_the_same(in_containers: Run, as_processes: Run
     _assert_equal_tables(here, there, tolerance=1e-5)
 
 
+def test_the_hyperparameters_are_the_same(in_containers: Run, as_processes: Run) -> None:
+    found = [
+        read_json(run.artifact("tune", "hyperparameters") / HYPERPARAMETERS) for run in (in_containers, as_processes)
+    ]
+    assert found[0] == found[1] == {"learning_rate": 0.005, "embedding": 4}
+
+
 def test_the_model_is_as_good(in_containers: Run, as_processes: Run) -> None:
     here, there = (run.told("evaluate")["metric_auc"] for run in (in_containers, as_processes))
-    assert here == pytest.approx(there, abs=0.005)
+    assert here == pytest.approx(there, abs=AUC_TOLERANCE)
 
 
 @pytest.mark.usefixtures("s3")
