@@ -35,9 +35,9 @@ app = typer.Typer(
 
 app.add_typer(cluster, help="Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy.")
 
-# readable=False: whether a path may be read is found out, and told, where it is read
 gitops.register(app)
 
+# readable=False: whether a path may be read is found out, and told, where it is read
 ProjectPath = Annotated[
     Path, typer.Argument(help="The project's folder, or its project.yaml.", show_default=True, readable=False)
 ]
@@ -158,8 +158,11 @@ def compile_(
     from pipelines.target import Target
 
     target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools)
-    for path in compile_project(project, output, parse_settings(settings or []), target):
+    written = compile_project(project, output, parse_settings(settings or []), target)
+    for path in written:
         typer.echo(path)
+    spent = f"{time.perf_counter() - _STARTED:.1f} s"
+    typer.echo(f"{written[0].name}: {written[0].stat().st_size / 1000:.1f} KB, compiled in {spent}", err=True)
 
 
 @app.command(name="lint-spec", epilog="Example: `naru lint-spec build/training.yaml`")

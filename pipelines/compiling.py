@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.files import write_text
+from components._core.macros import PER_RUN
 from components._core.project import Project, load_project
 from components._core.settings import Settings
 from components._core.usercode import pack_code
@@ -41,7 +42,10 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
 
 
 def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:
-    """Write the training pipeline, placed for its cluster, with the project's values as its parameters' defaults."""
+    """Write the training pipeline, placed for its cluster, with the project's values as its parameters' defaults.
+
+    What a stage looks up outside gets a macro that is new in each run: see `components/_core/macros.py`.
+    """
     from kfp import compiler, dsl
 
     from pipelines.placement import placed
@@ -52,10 +56,13 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         "project": project.to_json(),
         "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",
         "code_fingerprint": code_fingerprint,
-        "source": project.data.source,
+        "source": _source(project, store),
         "spans": project.data.spans,
         "trials": project.tune.trials,
         "epochs": project.train.epochs,
+        "source_fingerprint": PER_RUN,
+        "champion": f"auto {PER_RUN}",
+        "run": PER_RUN,
     }
     graph = dsl.pipeline(name="training")(placed(training.pipeline_func, target))
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +73,14 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         lint_spec(written, str(file))
         write_text(file, written.read_text(encoding="utf-8"))
     return file
+
+
+def _source(project: Project, store: str) -> str:
+    """Where a cluster finds the source: a relative path, which no pod has, is taken from the project's folder in the store."""
+    source = project.data.source
+    if "://" in source or "://" not in store or Path(source).is_absolute():
+        return source
+    return f"{store.rstrip('/')}/{project.name}/{source.removeprefix('./')}"
 
 
 def project_schema() -> str:

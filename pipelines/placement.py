@@ -18,8 +18,9 @@ from pipelines.target import Target
 NOT_CACHED = (*SIDE_EFFECTS, "evaluate")
 """Stages that always run. evaluate has no side effect, but it asks who the champion is today, which no parameter tells.
 
-ingest and validate look outside too and are cached all the same: what they see there has a parameter (`source_fingerprint`,
-`champion`), and whatever comes after them would be computed again for nothing.
+ingest and validate look outside too and are cached all the same: KFP knows an input by the number of its artifact, so what comes
+after a stage that ran is never taken from the cache. What they see outside has a parameter instead (`source_fingerprint`,
+`champion`), which is new in each run unless whoever starts it says what it is of (`components/_core/macros.py`).
 """
 
 CONFIG_MAP = "naru-settings"

@@ -38,17 +38,21 @@ def training(
     8. register: make it a version in the registry.
     9. deploy: prove that it answers, make it the champion, bind the report.
 
+    Nothing needs to be filled in to start a run; what runs differ in is source, spans, epochs and trials.
+
     Args:
-        project: The project as JSON.
+        project: The project file as JSON; what has a parameter of its own here is overridden by it.
         code_uri: Where the project's code archive lies.
-        code_fingerprint: Of the project's code.
-        source: Path or URL of the table; empty: the project's.
-        spans: Spans to read; empty: the project's.
-        source_fingerprint: Of what the source holds now.
-        champion: The champion to beat, as JSON from the deployment ledger; `auto` looks it up, `none` is none.
-        trials: Models to try when tuning; -1: the project's.
+        code_fingerprint: Of that archive's content; stages are taken from the cache only for the same code.
+        source: Path or URL of the table; `{span}` stands for the number of a span; empty: the project's.
+        spans: Spans to read: `all`, `7`, `1-11`, `1,2,5` or `last 3`; empty: the project's.
+        source_fingerprint: State of the source, any word. `{{workflow.uid}}` is new in every run, so everything is
+            computed anew; with the word of an earlier run, what that run made of the same data is taken from the cache.
+        champion: The model to beat: `none`, its line of the deployment ledger as JSON, or `auto`, which looks it up. A word
+            after `auto` keeps the cache from answering for a champion of another day.
+        trials: Models to try when tuning; 0: none; -1: the project's.
         epochs: Passes over the training rows, at most; -1: the project's.
-        run: Name of this run.
+        run: Name of this run in the registry and the report.
     """
     code = dsl.importer(artifact_uri=code_uri, artifact_class=dsl.Artifact, reimport=False).output
     ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
@@ -86,9 +90,8 @@ def training(
         project=project,
         run=run,
         examples=examples,
-        quarantine=ingested.outputs["quarantine"],
         validation=validated.outputs["validation"],
-        transformed=transformed.outputs["transformed"],
+        transform_graph=transformed.outputs["transform_graph"],
         hyperparameters=hyperparameters,
         model=model,
         history=trained.outputs["history"],

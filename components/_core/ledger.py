@@ -19,6 +19,7 @@ from typing import Any
 
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from components._core.filesystems import open_filesystem
+from components._core.macros import check_replaced
 from components._core.settings import Settings
 from components._core.system_errors import from_system, is_for_the_person, remedy_for
 
@@ -62,17 +63,19 @@ def resolve_champion(parameter: str, project: str) -> Deployment | None:
     """The champion that a run's parameter names.
 
     Args:
-        parameter: `auto` asks the ledger of the store in the environment, `none` is none; else a line of it as JSON.
+        parameter: `auto` asks the ledger of the store in the environment, `none` is none; else a line of it as JSON. A word
+            after `auto` says as of when, for a cache that goes by parameters.
         project: The project's name.
 
     Raises:
-        ConfigError: When the parameter is none of these.
+        ConfigError: When the parameter is none of these, or holds a macro that was not replaced.
         ServiceError: When the ledger is damaged.
         UnavailableError: When the ledger cannot be reached.
     """
     if parameter == "none":
         return None
-    if parameter == "auto":
+    check_replaced("champion", parameter)
+    if parameter.partition(" ")[0] == "auto":
         return current_champion(Settings.from_environment().store, project)
     try:
         return _parse(parameter)

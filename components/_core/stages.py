@@ -9,12 +9,14 @@ A component's body opens `stage(...)`, imports its function inside, calls it and
         this.done(validate_examples(..., validation=this.folder(validation)))
 
 Outputs get their final names only when the body ended well. An error of ours ends the process with the error's own exit
-code and message, without a traceback, and leaves `error.json` beside the outputs for whoever watches.
+code and message, without a traceback, and leaves `error.json` beside the outputs for whoever watches. In a pod the same is
+said to Kubernetes (`termination.py`), for whoever reads the pod's status.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -32,6 +34,7 @@ from components._core.files import write_json
 from components._core.project import Project, parse_project
 from components._core.sections import restrict
 from components._core.system_errors import from_system
+from components._core.termination import tell_error, tell_record
 
 ERROR = "error.json"
 _ASIDE = ".partial"
@@ -123,14 +126,16 @@ class Stage:
         if self._outcome is None:
             raise NaruError(f"the stage {self.name} ended without an outcome")
         ended = time.perf_counter()
-        self.record.metadata.update(
-            stage=self.name,
-            verdict=self._outcome.verdict,
-            reason=self._outcome.reason,
-            import_seconds=round(max(self._imported - self._started, 0.0), 3),
-            work_seconds=round(ended - (self._imported or self._started), 3),
-            **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if value == value},
-        )
+        told: dict[str, Any] = {
+            "stage": self.name,
+            "verdict": self._outcome.verdict,
+            "reason": self._outcome.reason,
+            "import_seconds": round(max(self._imported - self._started, 0.0), 3),
+            "work_seconds": round(ended - (self._imported or self._started), 3),
+            **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if math.isfinite(value)},
+        }
+        self.record.metadata.update(told)
+        tell_record(told)
 
 
 @contextmanager
@@ -163,6 +168,7 @@ def _leave(this: Stage, error: NaruError, details: str) -> None:
     print(details, file=sys.stderr) if details else None
     # the code is for whoever has the log of a pod and nothing else: KFP's launcher ends with one of its own
     print(f"naru: {this.name}: {error}\n  exit code {error.exit_code}", file=sys.stderr, flush=True)
+    tell_error(f"naru: {this.name}: {error}")
     try:
         write_json(
             Path(this.record.path).parent / ERROR,

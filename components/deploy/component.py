@@ -8,9 +8,8 @@ def deploy(
     project: str,
     run: str,
     examples: dsl.Input[dsl.Dataset],
-    quarantine: dsl.Input[dsl.Dataset],
     validation: dsl.Input[dsl.Artifact],
-    transformed: dsl.Input[dsl.Dataset],
+    transform_graph: dsl.Input[dsl.Artifact],
     hyperparameters: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
     history: dsl.Input[dsl.Artifact],
@@ -26,9 +25,8 @@ def deploy(
         project: The project as JSON.
         run: Name of this run.
         examples: From ingest; real rows are sent to the server.
-        quarantine: From ingest.
         validation: From validate.
-        transformed: From transform.
+        transform_graph: From transform.
         hyperparameters: From tune.
         model: From train.
         history: From train.
@@ -46,7 +44,7 @@ def deploy(
         from components.deploy.deploying import deploy_version
 
         this.imported()
-        told = [examples, validation, transformed, hyperparameters, model, evaluation, explanation, registration]
+        told = [examples, validation, transform_graph, hyperparameters, model, evaluation, explanation, registration]
         outcome = deploy_version(
             this.project(project),
             run=run,

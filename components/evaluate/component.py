@@ -42,7 +42,7 @@ def evaluate(
             evaluation=this.folder(evaluation),
             page=this.file(page),
         )
-        for name, value in {**judged.outcome.metrics, **judged.timings}.items():
+        for name, value in judged.scalars.items():
             metrics.log_metric(name, value)
         if judged.confusion:
             classification.log_confusion_matrix(judged.classes, judged.confusion)

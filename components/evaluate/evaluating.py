@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,12 @@ class Judged:
     confusion: list[list[int]] | None
     roc: Roc | None
     timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """Metrics and timings for the Kubeflow UI; KFP's launcher fails on what is no JSON, so NaN and infinity are left out."""
+        told = {**self.outcome.metrics, **self.timings}
+        return {name: value for name, value in told.items() if math.isfinite(value)}
 
 
 def evaluate_model(

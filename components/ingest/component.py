@@ -20,18 +20,20 @@ def ingest(
         project: The project as JSON.
         source: Path or URL of the table; empty: the project's.
         spans: Spans to read; empty: the project's.
-        source_fingerprint: Of what the source holds now, so that a cached run is never a stale one.
+        source_fingerprint: State of the source; a stage is taken from the cache only for the same one.
         examples: The rows as Parquet by split and span, with their manifest.
         quarantine: Rows that could not be read, with file, line and reason.
     """
     from collections import namedtuple
 
+    from components._core.macros import check_replaced
     from components._core.stages import stage
 
     with stage("ingest", examples) as this:
         from components.ingest.ingesting import ingest_examples
 
         this.imported()
+        check_replaced("source_fingerprint", source_fingerprint)
         outcome, fingerprint = ingest_examples(
             this.project(project, data__source=source, data__spans=spans),
             examples=this.folder(examples),

@@ -34,7 +34,7 @@ def transform(
 
     from components._core.stages import stage
 
-    with stage("transform", transformed) as this:
+    with stage("transform", transform_graph) as this:
         from components.transform.transforming import transform_examples
 
         this.imported()

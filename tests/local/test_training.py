@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components import STAGES
+from pipelines.local.watching import task_root
 from tests.local.conftest import Ran, run_naru
 
 
@@ -44,6 +46,37 @@ def test_the_report_is_one_page_that_needs_no_network(first: Ran) -> None:
         assert f">{title}" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
+
+
+def _metadata(ran: Ran, stage: str) -> dict[str, dict[str, Any]]:
+    """Metadata by output as KFP's launcher is handed it; strict JSON, as Go reads it."""
+    root = task_root(Path(ran.told["paths"]["run"]))
+    assert root is not None
+    text = (root / stage / "executor_output.json").read_text()
+    told = json.loads(text, parse_constant=lambda name: pytest.fail(f"{stage} tells {name}, which is no JSON"))
+    return {name: listed["artifacts"][0]["metadata"] for name, listed in told["artifacts"].items()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_tells_is_of_the_types_that_kfp_can_record(first: Ran, stage: str) -> None:
+    values = [value for metadata in _metadata(first, stage).values() for value in metadata.values()]
+    assert values and all(isinstance(value, str | int | float | list | dict) for value in values)
+
+
+def test_metrics_roc_and_confusion_matrix_are_as_the_kubeflow_ui_reads_them(first: Ran) -> None:
+    """The checks of its viewers: `ConfidenceMetricsSection`, `ConfusionMatrixSection` and `ScalarMetricsSection`."""
+    told = _metadata(first, "evaluate")
+    assert told["metrics"]["auc"] == pytest.approx(first.told["metrics"]["auc"])
+    points = told["classification"]["confidenceMetrics"]
+    assert 2 < len(points) <= 200
+    for point in points:
+        assert set(point) == {"confidenceThreshold", "falsePositiveRate", "recall"}
+        assert all(isinstance(value, float) and 0 <= value <= 1 for value in point.values())
+    matrix = told["classification"]["confusionMatrix"]
+    assert [one["displayName"] for one in matrix["annotationSpecs"]] == ["0", "1"]
+    assert [len(row["row"]) for row in matrix["rows"]] == [2, 2] and sum(
+        map(sum, (row["row"] for row in matrix["rows"]))
+    )
 
 
 def test_the_same_data_again_gives_no_better_model_and_ends_well(project: Path, first: Ran) -> None:

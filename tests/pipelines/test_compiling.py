@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from components._core.macros import PER_RUN
 from pipelines.compiling import compile_project, project_schema
 from pipelines.spec import read_spec
 from pipelines.target import Target
@@ -52,6 +53,36 @@ def test_parameters_have_the_projects_values_as_defaults(compiled: Path) -> None
     assert parameters["spans"]["defaultValue"] == "1-11"
     assert parameters["code_uri"]["defaultValue"].startswith("s3://naru/flights/code/")
     assert all(parameter.get("description") for parameter in parameters.values())
+
+
+def test_a_run_can_be_started_without_filling_in_anything_and_is_never_answered_by_a_stale_cache(
+    compiled: Path,
+) -> None:
+    root = read_spec(compiled)[0]["root"]
+    defaults = {name: one["defaultValue"] for name, one in root["inputDefinitions"]["parameters"].items()}
+    new_in_every_run = {name for name, value in defaults.items() if PER_RUN in str(value)}
+    assert new_in_every_run == {"source_fingerprint", "champion", "run"}
+    for stage, looked_up in (("ingest", "source_fingerprint"), ("validate", "champion")):
+        assert looked_up in root["dag"]["tasks"][stage]["inputs"]["parameters"], "it is part of the cache's key"
+
+
+def test_a_relative_source_is_taken_from_the_projects_folder_in_the_store(compiled: Path) -> None:
+    parameters = read_spec(compiled)[0]["root"]["inputDefinitions"]["parameters"]
+    assert parameters["source"]["defaultValue"] == "s3://naru/flights/data/flights-{span}.csv"
+
+
+def test_the_command_tells_size_and_seconds(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "compile",
+        str(ROOT / "examples" / "flights"),
+        "--output",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    assert re.search(r"training\.yaml: [\d.]+ KB, compiled in [\d.]+ s", done.stderr)
 
 
 def test_two_compilations_are_the_same_byte_for_byte(tmp_path: Path) -> None:

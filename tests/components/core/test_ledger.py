@@ -13,6 +13,7 @@ from components._core.ledger import (
     read_deployments,
     resolve_champion,
 )
+from components._core.macros import PER_RUN
 from components._core.settings import STORE
 
 
@@ -85,3 +86,13 @@ def test_a_runs_parameter_names_the_champion(tmp_path: Path, monkeypatch: pytest
     assert resolve_champion(json.dumps(asdict(deployment("7"))), "p") == deployment("7")
     with pytest.raises(ConfigError, match="`auto`, `none` or the JSON"):
         resolve_champion("the best", "p")
+
+
+def test_auto_may_say_as_of_when_but_not_with_a_macro_that_no_server_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARU_STORE", str(tmp_path))
+    append_deployment(str(tmp_path), "p", deployment("1"))
+    assert resolve_champion("auto 7f3c", "p") == deployment("1")
+    with pytest.raises(ConfigError, match="was not replaced"):
+        resolve_champion(f"auto {PER_RUN}", "p")

@@ -112,3 +112,26 @@ def test_an_outcome_survives_its_file(tmp_path: Path) -> None:
 def test_no_number_that_json_does_not_know_is_written(tmp_path: Path) -> None:
     Outcome(metrics={"auc": float("nan")}).save(tmp_path / "outcome.json")
     assert json.loads((tmp_path / "outcome.json").read_text())["metrics"]["auc"] is None
+
+
+def test_in_a_pod_kubernetes_is_told_how_the_stage_ended(
+    output: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "termination-log"
+    place.touch()
+    monkeypatch.setattr("components._core.termination.PLACE", place)
+    with stage("train", output) as this:
+        this.folder(output)
+        this.done(Outcome(metrics={"loss": 0.5}))
+    told = json.loads(place.read_text())
+    assert (told["stage"], told["verdict"], told["metric_loss"]) == ("train", "ok", 0.5)
+    with pytest.raises(SystemExit), stage("train", output):
+        raise DataBlockedError("label is missing", where="span 2")
+    assert place.read_text() == "naru: train: span 2: label is missing"
+
+
+def test_a_metric_that_is_no_json_is_left_out(output: Artifact) -> None:
+    with stage("train", output) as this:
+        this.folder(output)
+        this.done(Outcome(metrics={"loss": float("inf"), "r2": float("nan"), "auc": 0.9}))
+    assert [name for name in output.metadata if name.startswith("metric_")] == ["metric_auc"]

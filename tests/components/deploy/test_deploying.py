@@ -72,13 +72,18 @@ def test_without_a_version_nothing_is_deployed_and_the_report_is_bound(deploy: D
     assert Outcome.load(tmp_path / "rollout" / "outcome.json") == outcome
 
 
-def test_with_no_serving_target_nothing_is_deployed(
-    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_with_no_serving_target_nothing_is_deployed_the_version_stays_challenger_and_the_report_is_bound(
+    deploy: Deploy, registry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NARU_SERVING", "none")
+    registry.set_registered_model_alias("tiny", "challenger", "1")
     outcome = deploy()
     assert (outcome.verdict, outcome.reason) == ("skipped", "no serving target (NARU_SERVING is none)")
-    assert current_champion(str(tmp_path / "store"), "tiny") is None and (tmp_path / "report.html").is_file()
+    assert current_champion(str(tmp_path / "store"), "tiny") is None
+    aliases = registry.get_registered_model("tiny").aliases
+    assert {name: str(version) for name, version in aliases.items()} == {"challenger": "1"}
+    report = (tmp_path / "report.html").read_text()
+    assert "no serving target" in report and "Registration" in report
 
 
 def test_an_unknown_serving_target_is_told_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
