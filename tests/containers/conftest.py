@@ -69,7 +69,7 @@ def started(image: str, *arguments: str, options: tuple[str, ...] = (), network:
         docker("stop", "--time", "10", container)
 
 
-def wait_until_answers(url: str, seconds: float = 180) -> None:
+def wait_until_answers(url: str, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while True:
         try:

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 MEGABYTES = {"light": 275, "mlflow": 275}  # without TensorFlow
 OURS = 2  # layers: the requirements, the code
 LABELS = {"title", "description", "licenses", "version", "revision", "base.name"}
+PATIENCE = 600  # seconds; a busy machine takes minutes to start a server
 SOMEONE = "54321:54321"  # some platforms choose who a container runs as
 ASLEEP = ("--entrypoint", "sleep", "--stop-signal", "SIGKILL")
 COMPILERS = re.compile(r"bin/([a-z0-9_]+-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|clang|ld|as|rustc|go|uv)(-[0-9.]+)?$")
@@ -77,11 +78,12 @@ def test_it_works_with_nothing_to_write_to_but_tmp(image: str, user: str) -> Non
 @pytest.mark.parametrize("image", IMAGES)
 def test_it_becomes_healthy_with_nothing_to_write_to_but_tmp(image: str, model: Path) -> None:
     """Whoever it runs as, without a network and without one capability."""
-    options = ("--user", SOMEONE, "--health-interval", "1s")
+    patiently = ("--health-interval", "1s", "--health-timeout", "2m", "--health-start-period", f"{PATIENCE}s")
+    options = ("--user", SOMEONE, *patiently)
     serves = {"server": ("--volume", f"{model}:/model:ro"), "mlflow": ()}
     arguments = () if image in serves else ("600",)
     with started(image, *arguments, options=options + serves.get(image, ASLEEP), network="none") as container:
-        assert _health(container) == "healthy"
+        assert _health(container) == "healthy", docker("logs", container)
 
 
 @pytest.mark.parametrize("image", ["server", "mlflow"])
@@ -91,9 +93,9 @@ def test_a_server_that_does_not_answer_is_not_healthy(image: str) -> None:
         assert _health(container) == "unhealthy"
 
 
-def _health(container: str, seconds: float = 180) -> str:
+def _health(container: str) -> str:
     """What the engine says of a container's health once it knows."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while (said := docker("inspect", "--format", "{{.State.Health.Status}}", container).strip()) == "starting":
         assert time.monotonic() < end, docker("logs", container)
         time.sleep(0.5)
