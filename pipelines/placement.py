@@ -29,7 +29,7 @@ STAGE_LABEL = "naru/stage"
 
 _STORE_SETTINGS = (STORE, "AWS_ENDPOINT_URL", "AWS_REGION")
 SETTINGS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("ingest", "validate", "train", "evaluate"), _STORE_SETTINGS),
+    **dict.fromkeys(("ingest", "validate", "transform", "tune", "train", "evaluate"), _STORE_SETTINGS),
     "register": (*_STORE_SETTINGS, TRACKING),
     "deploy": (*_STORE_SETTINGS, TRACKING, SERVING),
 }

@@ -54,12 +54,11 @@ def training(
         epochs: Passes over the training rows, at most; -1: the project's.
         run: Name of this run in the registry and the report.
     """
-    code = dsl.importer(artifact_uri=code_uri, artifact_class=dsl.Artifact, reimport=False).output
     ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
     data = {"fingerprint": ingested.outputs["fingerprint"]}
-    made_by = {**data, "code_fingerprint": code_fingerprint, "code": code}
+    made_by = {**data, "code_fingerprint": code_fingerprint, "code_uri": code_uri}
     examples = ingested.outputs["examples"]
-    validated = validate(project=project, champion=champion, code=code, examples=examples, **data)
+    validated = validate(project=project, champion=champion, code_uri=code_uri, examples=examples, **data)
     schema = validated.outputs["schema"]
     transformed = transform(
         project=project, examples=examples, schema=schema, blocked=validated.outputs["blocked"], **made_by

@@ -20,10 +20,11 @@ import math
 import os
 import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +63,7 @@ class Stage:
     _imported: float = 0.0
     _outputs: list[Path] = field(default_factory=list)
     _outcome: Outcome | None = None
+    _scratch: ExitStack = field(default_factory=ExitStack)
 
     def imported(self) -> None:
         """Mark the end of the imports; what follows is work."""
@@ -93,6 +95,12 @@ class Stage:
     def file(self, artifact: Artifact) -> Path:
         """A path for one file that becomes the artifact when the stage ends well."""
         return self._aside(artifact)
+
+    def fetch(self, uri: str) -> Path:
+        """A file of the store, on this machine for as long as the stage runs: in place when it is here already."""
+        from components._core.store import fetch_file
+
+        return fetch_file(uri, Path(self._scratch.enter_context(tempfile.TemporaryDirectory())))
 
     def done(self, outcome: Outcome) -> None:
         """Hand over what came of it."""
@@ -161,6 +169,8 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
         )
         _leave(this, told, traceback.format_exc())
         sys.exit(told.exit_code)
+    finally:
+        this._scratch.close()
 
 
 def _leave(this: Stage, error: NaruError, details: str) -> None:

@@ -61,6 +61,27 @@ def fetch(uri: str, folder: Path) -> Path:
     return folder
 
 
+def fetch_file(uri: str, folder: Path) -> Path:
+    """A file of the store on this machine: in place when the store is a folder here, else copied into `folder`.
+
+    Raises:
+        ServiceError: When the store holds no such file.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, base = open_filesystem(uri)
+        if not filesystem.isfile(base):
+            remedy = "it may have been removed, or never sent: naru apply, naru submit and naru run send it again"
+            raise ServiceError("the store holds no such file", where=uri, remedy=remedy)
+        if _is_local(filesystem):
+            return Path(base)
+        here = folder / Path(base).name
+        write_bytes(here, filesystem.cat_file(base))
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+    return here
+
+
 def absolute_uri(uri: str) -> str:
     """A path as `file:///...`, so that it means the same to every program; other URIs as they are."""
     return uri if "://" in uri else Path(uri).absolute().as_uri()

@@ -9,7 +9,7 @@ def register(
     run: str,
     fingerprint: str,
     code_fingerprint: str,
-    code: dsl.Input[dsl.Artifact],
+    code_uri: str,
     examples: dsl.Input[dsl.Dataset],
     statistics: dsl.Input[dsl.Artifact],
     schema: dsl.Input[dsl.Artifact],
@@ -25,7 +25,7 @@ def register(
         run: Name of this run.
         fingerprint: Of the examples.
         code_fingerprint: Of the project's code.
-        code: The project's code archive.
+        code_uri: Where the project's code archive lies.
         examples: From ingest.
         statistics: From validate.
         schema: From validate.
@@ -47,7 +47,7 @@ def register(
             run=run,
             fingerprint=fingerprint,
             code_fingerprint=code_fingerprint,
-            code=Path(code.path),
+            code=this.fetch(code_uri),
             examples=Path(examples.path),
             statistics=Path(statistics.path),
             schema=Path(schema.path),

@@ -9,7 +9,7 @@ def train(
     epochs: int,
     fingerprint: str,
     code_fingerprint: str,
-    code: dsl.Input[dsl.Artifact],
+    code_uri: str,
     schema: dsl.Input[dsl.Artifact],
     transform_graph: dsl.Input[dsl.Artifact],
     transformed: dsl.Input[dsl.Dataset],
@@ -24,7 +24,7 @@ def train(
         epochs: Passes over the training rows, at most; -1: the project's.
         fingerprint: Of the examples.
         code_fingerprint: Of the project's code.
-        code: The project's code archive.
+        code_uri: Where the project's code archive lies.
         schema: From validate.
         transform_graph: From transform.
         transformed: From transform.
@@ -42,7 +42,7 @@ def train(
         this.imported()
         outcome = train_model(
             this.project(project, train__epochs=epochs),
-            code=Path(code.path),
+            code=this.fetch(code_uri),
             schema=Path(schema.path),
             transform_graph=Path(transform_graph.path),
             transformed=Path(transformed.path),

@@ -9,7 +9,7 @@ def transform(
     fingerprint: str,
     code_fingerprint: str,
     blocked: str,
-    code: dsl.Input[dsl.Artifact],
+    code_uri: str,
     examples: dsl.Input[dsl.Dataset],
     schema: dsl.Input[dsl.Artifact],
     transform_graph: dsl.Output[dsl.Artifact],
@@ -24,7 +24,7 @@ def transform(
         fingerprint: Of the examples.
         code_fingerprint: Of the project's code.
         blocked: From validate: why the data must not be used; empty: it may be.
-        code: The project's code archive.
+        code_uri: Where the project's code archive lies.
         examples: From ingest.
         schema: From validate.
         transform_graph: The TensorFlow Transform graph and the label's classes.
@@ -40,7 +40,7 @@ def transform(
         this.imported()
         outcome = transform_examples(
             this.project(project),
-            code=Path(code.path),
+            code=this.fetch(code_uri),
             examples=Path(examples.path),
             schema=Path(schema.path),
             blocked=blocked,

@@ -9,7 +9,7 @@ def tune(
     trials: int,
     fingerprint: str,
     code_fingerprint: str,
-    code: dsl.Input[dsl.Artifact],
+    code_uri: str,
     transform_graph: dsl.Input[dsl.Artifact],
     transformed: dsl.Input[dsl.Dataset],
     hyperparameters: dsl.Output[dsl.Artifact],
@@ -21,7 +21,7 @@ def tune(
         trials: Models to try; -1: the project's.
         fingerprint: Of the examples.
         code_fingerprint: Of the project's code.
-        code: The project's code archive.
+        code_uri: Where the project's code archive lies.
         transform_graph: From transform.
         transformed: From transform.
         hyperparameters: The chosen values, every trial, and the page as data.
@@ -36,7 +36,7 @@ def tune(
         this.imported()
         outcome = tune_hyperparameters(
             this.project(project, tune__trials=trials),
-            code=Path(code.path),
+            code=this.fetch(code_uri),
             transform_graph=Path(transform_graph.path),
             transformed=Path(transformed.path),
             hyperparameters=this.folder(hyperparameters),

@@ -10,7 +10,7 @@ def validate(
     project: str,
     fingerprint: str,
     champion: str,
-    code: dsl.Input[dsl.Artifact],
+    code_uri: str,
     examples: dsl.Input[dsl.Dataset],
     statistics: dsl.Output[dsl.Artifact],
     schema: dsl.Output[dsl.Artifact],
@@ -23,7 +23,7 @@ def validate(
         project: The project as JSON.
         fingerprint: Of the examples; a cached run is therefore never a stale one.
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
-        code: The project's code archive, with the reviewed schema if there is one.
+        code_uri: Where the project's code archive lies, with the reviewed schema if there is one.
         examples: From ingest.
         statistics: Of the training rows, as a TensorFlow Metadata proto.
         schema: The schema in force, as a text proto.
@@ -46,7 +46,7 @@ def validate(
         outcome = validate_examples(
             this.project(project),
             champion=champion,
-            code=Path(code.path),
+            code=this.fetch(code_uri),
             examples=Path(examples.path),
             statistics=this.folder(statistics),
             schema=this.folder(schema),

@@ -48,13 +48,14 @@ def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> st
         inputs: Path by input artifact's name.
     """
     given = {name: value for name, value in parameters.items() if name not in _NAMES_ONLY}
+    archive = given.pop("code_uri", "")  # its place says nothing; what is in it is told by code_fingerprint
     project = json.loads(given.get("project", "{}"))
     if "project" in given:
         given["project"] = restrict(project, stage)
     held = {name: fingerprint_folder(Path(path)) for name, path in inputs.items()}
-    if stage in codeparts.PARTIAL and "code" in inputs:
+    if stage in codeparts.PARTIAL and archive:
         given.pop("code_fingerprint", None)
-        held["code"] = codeparts.fingerprint_part(stage, Path(inputs["code"]), project)
+        held["code"] = codeparts.fingerprint_part(stage, Path(archive), project)
     return fingerprint_of([stage, json.dumps([given, held], sort_keys=True), _code_of(stage), _environment()])
 
 

@@ -78,7 +78,7 @@ def test_credentials_are_named_and_only_given_where_the_store_is_used(on_gpus: A
     containers, _, platform = on_gpus
     given = {stage: platform[stage].get("secretAsEnv") for stage in STAGES}
     assert {stage for stage in STAGES if given[stage]} == {
-        "ingest", "validate", "train", "evaluate", "register", "deploy"
+        "ingest", "validate", "transform", "tune", "train", "evaluate", "register", "deploy"
     }  # fmt: skip
     assert {pair["envVar"] for pair in given["deploy"][0]["keyToEnv"]} == set(CREDENTIALS)
     assert not any(name in str(containers) for name in CREDENTIALS)

@@ -8,6 +8,7 @@ import pytest
 from components._core.checks import Check, Outcome, judge
 from components._core.errors import DataBlockedError
 from components._core.stages import stage
+from components._core.store import upload
 
 
 @dataclass
@@ -39,6 +40,17 @@ def test_what_an_earlier_try_left_is_replaced(output: Artifact) -> None:
             (folder / text).write_text(text)
             this.done(Outcome())
     assert [path.name for path in Path(output.path).iterdir()] == ["second"]
+
+
+def test_what_a_stage_fetches_is_there_until_it_ends(output: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "code.zip").write_text("code")
+    upload(tmp_path / "code.zip", "memory://stages/code.zip")
+    with stage("train", output) as this:
+        here = this.fetch("memory://stages/code.zip")
+        assert here.read_text() == "code"
+        this.done(Outcome())
+    assert not here.exists()
+    assert (tmp_path / "code.zip").exists()
 
 
 def test_an_error_of_ours_ends_the_process_with_its_own_code_and_no_output(

@@ -6,7 +6,7 @@ import pytest
 
 from components._core.errors import ServiceError
 from components._core.files import hash_file, write_text
-from components._core.store import absolute_uri, fetch, upload
+from components._core.store import absolute_uri, fetch, fetch_file, upload
 
 
 @pytest.fixture
@@ -45,6 +45,20 @@ def test_a_store_elsewhere_is_copied_here(folder: Path, tmp_path: Path) -> None:
 def test_a_store_on_this_machine_is_used_in_place(folder: Path, tmp_path: Path) -> None:
     assert fetch(absolute_uri(str(folder)), tmp_path / "unused") == folder
     assert not (tmp_path / "unused").exists()
+
+
+def test_a_file_of_a_store_elsewhere_is_copied_here_and_one_on_this_machine_is_used_in_place(
+    folder: Path, tmp_path: Path
+) -> None:
+    upload(folder / "a.txt", "memory://bucket/code/a.txt")
+    here = fetch_file("memory://bucket/code/a.txt", tmp_path / "here")
+    assert (here.name, hash_file(here)) == ("a.txt", hash_file(folder / "a.txt"))
+    assert fetch_file(str(folder / "a.txt"), tmp_path / "unused") == folder / "a.txt"
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="no such file"):
+        fetch_file("memory://bucket/code/gone.zip", tmp_path)
 
 
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ def rows(folder: Path, text: str = "1,2") -> Path:
 def key(stage: str, folder: Path, text: str = "1,2", files: dict[str, str] = CODE, **changes: Any) -> str:
     """The key of a stage, its project, code and rows in a folder of their own."""
     raw, code = project(folder, files, **changes)
-    inputs = {"examples": str(rows(folder, text)), "code": str(code)}
-    return cache.key_of(stage, {"project": raw, "code_fingerprint": str(files), "run": folder.name}, inputs)
+    parameters = {"project": raw, "code_uri": str(code), "code_fingerprint": str(files), "run": folder.name}
+    return cache.key_of(stage, parameters, {"examples": str(rows(folder, text))})
 
 
 @pytest.mark.parametrize("stage", STAGES)
