@@ -25,6 +25,7 @@ def training(
     trials: int = -1,
     epochs: int = -1,
     run: str = "",
+    cause: str = "",
 ) -> None:
     """Train a model on a team's data and bring it to service, if it deserves it.
 
@@ -53,6 +54,7 @@ def training(
         trials: Models to try when tuning; 0: none; -1: the project's.
         epochs: Passes over the training rows, at most; -1: the project's.
         run: Name of this run in the registry and the report.
+        cause: Why it was started, in a few words; the report and the deployment ledger tell it.
     """
     ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
     data = {"fingerprint": ingested.outputs["fingerprint"]}
@@ -88,6 +90,7 @@ def training(
     deploy(
         project=project,
         run=run,
+        cause=cause,
         examples=examples,
         validation=validated.outputs["validation"],
         transform_graph=transformed.outputs["transform_graph"],

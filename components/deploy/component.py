@@ -7,6 +7,7 @@ from kfp import dsl
 def deploy(
     project: str,
     run: str,
+    cause: str,
     examples: dsl.Input[dsl.Dataset],
     validation: dsl.Input[dsl.Artifact],
     transform_graph: dsl.Input[dsl.Artifact],
@@ -24,6 +25,7 @@ def deploy(
     Args:
         project: The project as JSON.
         run: Name of this run.
+        cause: Why it was started; may be empty.
         examples: From ingest; real rows are sent to the server.
         validation: From validate.
         transform_graph: From transform.
@@ -48,6 +50,7 @@ def deploy(
         outcome = deploy_version(
             this.project(project),
             run=run,
+            cause=cause,
             examples=Path(examples.path),
             model=Path(model.path),
             registration=Path(registration.path),

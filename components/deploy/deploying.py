@@ -26,6 +26,7 @@ def deploy_version(
     project: Project,
     *,
     run: str,
+    cause: str,
     examples: Path,
     model: Path,
     registration: Path,
@@ -43,18 +44,19 @@ def deploy_version(
     """
     started = time.perf_counter()
     registered = read_json(registration / REGISTRATION)
-    outcome, probe, details = _deploy(project, registered, run, examples, model)
+    why = ": ".join(filter(None, [f"training run {run}".strip(), cause]))
+    outcome, probe, details = _deploy(project, registered, why, examples, model)
     write_json(rollout / ROLLOUT, {"version": registered["version"], "verdict": outcome.verdict, **details})
     page = rollout_page(outcome, registered["version"], probe)
     page.save(rollout)
     seconds = round(time.perf_counter() - started, 3)
     own = {"stage": "deploy", "verdict": outcome.verdict, "reason": outcome.reason, "work_seconds": seconds}
-    bind(project, run, examples, pages, page, [*stages, own], report)
+    bind(project, run, cause, examples, pages, page, [*stages, own], report)
     return outcome
 
 
 def _deploy(
-    project: Project, registered: dict[str, Any], run: str, examples: Path, model: Path
+    project: Project, registered: dict[str, Any], why: str, examples: Path, model: Path
 ) -> tuple[Outcome, Probe | None, dict[str, Any]]:
     if registered["version"] is None:
         return Outcome("skipped", f"nothing to deploy: {registered['reason']}"), None, {}
@@ -70,7 +72,7 @@ def _deploy(
     details = _details(probe, server)
     if outcome.verdict == "blocked":
         return outcome, probe, details
-    promoted = promote(settings, project.name, registered, f"training run {run}" if run else "training run")
+    promoted = promote(settings, project.name, registered, why)
     return outcome, probe, {**details, "deployment": asdict(promoted)}
 
 

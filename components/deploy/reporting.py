@@ -34,6 +34,7 @@ def rollout_page(outcome: Outcome, version: str | None, probe: Probe | None) -> 
 def bind(
     project: Project,
     run: str,
+    cause: str,
     examples: Path,
     pages: list[Path],
     own: Page,
@@ -43,7 +44,8 @@ def bind(
     """Bind the run's report: the pages of the stages that wrote one, then deploy's own."""
     bound = [Page.load(folder) for folder in pages if (folder / PAGE).is_file()] + [own]
     title = f"{project.name} · {run}" if run else project.name
-    bind_report(title, bound, stages, _facts(project, examples, stages, own), report)
+    facts = _facts(project, examples, stages, own)
+    bind_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
 
 
 def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import ConfigError
+from components._core.macros import PER_RUN
 from components._core.project import PROJECT_FILE, Project, Schedule, load_project
 from components._core.settings import STORE, Settings
 from components._core.suggestions import suggest
@@ -22,14 +23,7 @@ from pipelines.spec import read_spec
 from pipelines.target import Target
 
 SERVICE_ACCOUNT = "naru-runner"
-EACH_RUN = "{{workflow.uid}}"
-"""A parameter's value that is another one in every run: KFP writes the run's id for it, wherever it stands in a run.
-
-`[[ScheduledTime]]` and its like are for runs that the API starts: of a schedule that names its version KFP 2.17 fills in
-Argo's parameters, of which v2 pipelines have none, and the text itself would reach the stages.
-"""
-
-FRESH = {"source_fingerprint": EACH_RUN, "champion": f"auto {EACH_RUN}", "run": EACH_RUN}
+FRESH = {"source_fingerprint": PER_RUN, "champion": f"auto {PER_RUN}", "run": PER_RUN}
 """What a run is given that nothing is known of: its stages look for themselves (docs/decisions/0005)."""
 
 _OURS_TO_SAY = ("project", "code_uri", "code_fingerprint")
@@ -70,8 +64,7 @@ class Wanted:
 
     def parameters_of(self, schedule: Schedule) -> dict[str, Any]:
         """What each run of a schedule is given: nothing of it may be older than the run."""
-        cause = {"cause": f"schedule {schedule.name}"} if "cause" in self.parameters else {}
-        return {**FRESH, **cause, **schedule.parameters}
+        return {**FRESH, "cause": f"schedule {schedule.name}", **schedule.parameters}
 
 
 def find_projects(paths: Sequence[Path]) -> list[Path]:

@@ -18,6 +18,7 @@ from pipelines.placement import STAGE_LABEL
 
 RUN_LABEL = "pipeline/runid"
 _LONGEST = 20
+_TAIL = 5
 _CODE = re.compile(r"^  exit code (\d+)$", re.MULTILINE)
 
 
@@ -41,13 +42,12 @@ def find_reason(server: Server, run: Mapping[str, Any]) -> Reason:
     run_id = str(run["run_id"])
     failed = next((stage for stage in stages_of(run) if stage.state == "FAILED"), None)
     name = failed.name if failed else ""
-    last = ""
+    said: dict[str, None] = {}
     for log in (*_logs_of_kfp(server, run_id, failed), *_words_of_kubernetes(run_id, name)):
         if told := read_log(log, name):
             return told
-        last = log or last
-    lines = [line for line in last.strip().splitlines() if line.strip()][-5:]
-    return Reason(name, "\n".join(lines) or _nothing(run))
+        said["\n".join([line for line in log.splitlines() if line.strip()][-_TAIL:])] = None
+    return Reason(name, "\n".join(filter(None, said)) or _nothing(run))
 
 
 def read_log(log: str, stage: str) -> Reason | None:
@@ -69,7 +69,8 @@ def read_log(log: str, stage: str) -> Reason | None:
 
 def _logs_of_kfp(server: Server, run_id: str, failed: Stage | None) -> Iterator[str]:
     for pod in reversed(failed.pods if failed else ()):
-        yield server.kfp.read_text(f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log")
+        log = server.kfp.read_text(f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log")
+        yield "" if log.startswith('{"error_message"') else log  # it has said 200 before it looks for the log
 
 
 def _words_of_kubernetes(run_id: str, stage: str) -> Iterator[str]:

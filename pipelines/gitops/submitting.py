@@ -13,7 +13,6 @@ from components._core.ledger import current_champion
 from components.ingest.sources import fingerprint_source
 from pipelines.gitops.applying import Change, bring_version, find_pipeline
 from pipelines.gitops.desired import (
-    EACH_RUN,
     FRESH,
     SERVICE_ACCOUNT,
     Wanted,
@@ -77,9 +76,7 @@ def run_parameters(
 ) -> tuple[dict[str, Any], list[str]]:
     """What a run is given, and what could not be pinned: then every stage works anew, rather than from what is stale."""
     notes: list[str] = []
-    parameters: dict[str, Any] = {**FRESH, "champion": _champion(wanted, notes)}
-    if "cause" in wanted.parameters:
-        parameters["cause"] = cause
+    parameters: dict[str, Any] = {**FRESH, "champion": _champion(wanted, notes), "cause": cause}
     if cache and not notes:
         source, spans = (str(given.get(name) or wanted.defaults[name]) for name in ("source", "spans"))
         parameters["source_fingerprint"] = _fingerprint(source, spans, notes)
@@ -128,7 +125,7 @@ def _fingerprint(source: str, spans: str, notes: list[str]) -> str:
     except (NaruError, OSError) as error:
         told = getattr(error, "message", str(error))
         notes.append(f"nothing is taken from the cache, as the source cannot be seen from here: {told}")
-        return EACH_RUN
+        return FRESH["source_fingerprint"]
 
 
 def _ids(server: Server, wanted: Wanted) -> tuple[tuple[str, str], list[Change]]:

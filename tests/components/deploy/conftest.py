@@ -53,6 +53,7 @@ def deploy(examples: Path, model: Path, registration: Path, tmp_path: Path, monk
         (tmp_path / "rollout").mkdir()
         given: dict[str, Any] = {
             "run": "run-1",
+            "cause": "drift in x",
             "examples": examples,
             "model": model,
             "registration": registration,

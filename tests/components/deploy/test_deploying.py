@@ -42,12 +42,13 @@ def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, regis
     assert outcome.metrics == {}, "times do not repeat: they are in rollout.json"
     champion = current_champion(str(tmp_path / "store"), "tiny")
     assert champion is not None and (champion.version, champion.run, champion.metrics) == ("1", "run-1", {"auc": 0.9})
+    assert champion.why == "training run run-1: drift in x"
     assert str(registry.get_model_version_by_alias("tiny", "champion").version) == "1"
     told = rollout(tmp_path)
     assert told["rows_compared"] == 300 and told["rows_with_missing_values"] > 0
     assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p95"] <= told["latency_ms"]["p99"]
     report = (tmp_path / "report.html").read_text()
-    assert "Deployment" in report and "Registration" in report and "run-1" in report
+    assert "Deployment" in report and "Registration" in report and "run-1" in report and "drift in x" in report
     assert any(block.kind == "figure" for block in Page.load(tmp_path / "rollout").blocks)
 
 

@@ -82,7 +82,8 @@ def test_secrets_that_are_missing_are_made_from_the_environment_and_never_overwr
     deploy(cluster, plan(cluster, wanted()))
     database = store.objects["/api/v1/namespaces/naru/secrets/naru-mlflow"]["stringData"]
     assert database["password"] in database["uri"] and len(database["password"]) >= 32
-    driver = database["uri"].partition("://")[0].partition("+")[2]  # unnamed, it is whichever SQLAlchemy's version prefers
+    driver = database["uri"].partition("://")[0].partition("+")[2]
+    # unnamed, it is whichever SQLAlchemy's version prefers
     assert f"{driver}-binary" in (ROOT / "images" / "mlflow" / "requirements.in").read_text().split()
     assert store.objects[mine]["data"] == {"AWS_ACCESS_KEY_ID": "bXk="}
 

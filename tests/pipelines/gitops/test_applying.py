@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from components._core.errors import ConfigError, ServiceError
+from components._core.macros import PER_RUN
 from pipelines.gitops.applying import apply
-from pipelines.gitops.desired import EACH_RUN, Wanted
+from pipelines.gitops.desired import Wanted
 from pipelines.gitops.marks import Mark
 from pipelines.gitops.pruning import prune
 from pipelines.gitops.server import Server
@@ -65,7 +66,7 @@ def test_a_schedule_says_everything_that_kfp_would_assume_otherwise(
     assert made["trigger"]["cron_schedule"]["cron"] == "0 30 3 * * *"
     assert made["pipeline_version_reference"]["pipeline_version_id"]
     given = made["runtime_config"]["parameters"]
-    assert given["trials"] == 3 and given["source_fingerprint"] == EACH_RUN and given["champion"] == f"auto {EACH_RUN}"
+    assert given["trials"] == 3 and given["source_fingerprint"] == PER_RUN and given["champion"] == f"auto {PER_RUN}"
 
 
 def test_a_schedule_that_changed_is_replaced_and_its_run_in_flight_goes_on(

@@ -1,17 +1,20 @@
 """A run is started with everything pinned that can be, followed by its stages, and explained when it fails."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components._core.errors import ConfigError, NaruError, ServiceError
 from components._core.ledger import Deployment, append_deployment
-from pipelines.gitops.desired import EACH_RUN, Wanted
+from components._core.macros import PER_RUN
+from pipelines.gitops.desired import Wanted
 from pipelines.gitops.reasons import find_reason, read_log
 from pipelines.gitops.server import Server
 from pipelines.gitops.submitting import read_parameters, submit
 from pipelines.gitops.watching import stages_of, wait
+from tests.pipelines.cluster.kubernetes_server import serving
 from tests.pipelines.gitops.kfp_server import KfpServer, task
 
 LOG = """\
@@ -35,7 +38,7 @@ def test_a_run_is_started_as_our_service_account_with_its_cause(
     run, notes = _submit(server, wanted, spans="1")
     assert run["service_account"] == "naru-runner"
     assert "Cause: drift in dep_delay." in run["description"]
-    assert run["parameters"]["spans"] == "1" and run["parameters"]["run"] == EACH_RUN
+    assert run["parameters"]["spans"] == "1" and run["parameters"]["run"] == PER_RUN
     assert [note.split()[0] for note in notes] == ["create", "upload"]
     assert [one["display_name"] for one in held.experiments] == ["flights"]
 
@@ -46,7 +49,7 @@ def test_a_second_run_goes_by_what_is_there_and_the_same_source_has_the_same_fin
     first, _ = _submit(server, wanted)
     second, notes = _submit(server, wanted)
     assert notes == () and len(held.experiments) == 1
-    assert first["parameters"]["source_fingerprint"] == second["parameters"]["source_fingerprint"] != EACH_RUN
+    assert first["parameters"]["source_fingerprint"] == second["parameters"]["source_fingerprint"] != PER_RUN
     store.pipe_file("/data/flights-2.csv", b"late\n0\n")
     third, _ = _submit(server, wanted)
     assert third["parameters"]["source_fingerprint"] != first["parameters"]["source_fingerprint"]
@@ -54,14 +57,14 @@ def test_a_second_run_goes_by_what_is_there_and_the_same_source_has_the_same_fin
 
 def test_without_the_cache_every_run_is_another(server: Server, wanted: Wanted) -> None:
     run, _ = _submit(server, wanted, cache=False)
-    assert run["parameters"]["source_fingerprint"] == EACH_RUN
+    assert run["parameters"]["source_fingerprint"] == PER_RUN
 
 
 def test_a_source_that_cannot_be_seen_from_here_is_told_and_nothing_is_taken_from_the_cache(
     server: Server, wanted: Wanted
 ) -> None:
     run, notes = _submit(server, wanted, source="memory://elsewhere/{span}.csv")
-    assert run["parameters"]["source_fingerprint"] == EACH_RUN
+    assert run["parameters"]["source_fingerprint"] == PER_RUN
     assert "nothing is taken from the cache" in notes[-1]
 
 
@@ -75,7 +78,7 @@ def test_the_champion_is_the_ledgers_of_now(server: Server, wanted: Wanted) -> N
 def test_a_damaged_ledger_is_left_to_the_stages_and_told(server: Server, wanted: Wanted, store: Any) -> None:
     store.pipe_file("/store/flights/deployments/000001.json", b"{")
     run, notes = _submit(server, wanted)
-    assert run["parameters"]["champion"] == f"auto {EACH_RUN}" and run["parameters"]["source_fingerprint"] == EACH_RUN
+    assert run["parameters"]["champion"] == f"auto {PER_RUN}" and run["parameters"]["source_fingerprint"] == PER_RUN
     assert "looked up by the stages" in notes[-1]
 
 
@@ -152,11 +155,27 @@ def test_a_failed_stages_own_words_are_read_from_its_pods_log(server: Server, he
 
 
 def test_a_run_that_failed_before_any_stage_says_where_to_look(
-    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     reason = find_reason(server, {"run_id": "r", "state": "FAILED"})
     assert reason.stage == "" and "KUBECONFIG" in reason.text
+
+
+def test_where_the_kfp_server_cannot_read_the_log_kubernetes_is_asked(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    with serving(tmp_path / "config") as cluster:
+        pod = "/api/v1/namespaces/kubeflow/pods/transform-1"
+        cluster.put(pod, status={"phase": "Failed"})
+        cluster.objects[pod]["metadata"]["labels"] = {"pipeline/runid": "r", "naru/stage": "transform"}
+        cluster.objects[f"{pod}/log"] = LOG
+        assert find_reason(server, _failed("transform", "pod-1")).exit_code == 5
+        cluster.objects[f"{pod}/log"] = "Killed\n"
+        ended = {"name": "main", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+        cluster.objects[pod]["status"]["containerStatuses"] = [ended]
+        assert find_reason(server, _failed("transform", "pod-1")).text == "Killed\nOOMKilled"
 
 
 def test_a_log_without_our_words_is_no_reason() -> None:
