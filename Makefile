@@ -76,12 +76,18 @@ submit: setup ## Start a run of PROJECT and follow it (CAUSE="..."; PARAMS="span
 
 ##@ Work on Naru
 
-.PHONY: dev test lint format
+.PHONY: dev test e2e lint format
 dev:
 	@tools/setup --dev
 
 test: dev ## The quick tests: real data, whole small pipelines, no network
 	@$(BIN)/pytest -q -m "not slow and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+
+# Some forty minutes; what it needs is asked before anything is installed.
+e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (settings: tests/e2e/environment.py)
+	@test -n "$(KUBECONFIG)" || { echo "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py tells every setting)" >&2; exit 2; }
+	@$(MAKE) dev
+	@$(BIN)/pytest -m e2e tests/e2e
 
 lint: dev ## ruff, mypy --strict, who may import whom
 	@$(BIN)/ruff check
@@ -146,11 +152,12 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@$(foreach image,$(LOCKED_IMAGES),$(IMAGE_LOCK) --override images/$(image)/overrides.txt \
 	  images/$(image)/requirements.in -o images/$(image)/requirements.txt;)
 	@$(LOCK) --universal --python-version 3.11 tests/containers/requirements.in -o tests/containers/requirements.txt
+	@$(LOCK) --universal --python-version 3.11 tests/e2e/requirements.in -o tests/e2e/requirements.txt
 	@grep -h '^kfp==' requirements/modern.txt | cut -d' ' -f1 | $(LOCK) --no-deps --no-annotate - -o images/kfp.txt
 	@printf '%s\n' $(PEER) | $(LOCK) --no-annotate --only-binary apache-beam $(PEER_PLATFORM) - -o benchmarks/requirements-tfx.txt
 
 verify: lock lint test ## Regenerate, lint, test; fails when a generated file differs from the committed one
-	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt images tests/containers/requirements.txt
+	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt images tests/containers/requirements.txt tests/e2e/requirements.txt
 
 clean: ## Remove .venv, caches and build outputs (runs and data of projects stay)
 	@rm -rf .venv $(TFX) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

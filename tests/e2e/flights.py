@@ -1,0 +1,52 @@
+"""A small project of real flights in folders of its own: for the cluster, for this machine, and with one thing wrong."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.containers.engine import ROOT
+
+NAME = "e2e-flights"
+ROWS_PER_SPAN = 1_500
+_EXAMPLE = ROOT / "examples" / "flights"
+_PROJECT = """
+name: {name}
+task: binary_classification
+label: late
+data: {{source: "{source}", spans: 1-2}}
+train: {{epochs: 2, batch_size: 128, hyperparameters: {{learning_rate: 0.005, embedding: 4}}}}
+gates: {{model: {{thresholds: {{auc: {{min: 0.7}}}}, slices: [origin]}}}}
+"""
+_SCHEDULE = """
+triggers:
+  schedules:
+    - {{name: often, cron: "{cron}", parameters: {{epochs: 1}}}}
+"""
+BROKEN = "def preprocessing_fn(inputs):\n    raise RuntimeError('the tests on a cluster want this')\n"
+
+
+def write_project(folder: Path, source: str, *, name: str = NAME, cron: str = "") -> Path:
+    """The project's folder, with its two functions; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for code in ("preprocessing.py", "model.py"):
+        shutil.copy(_EXAMPLE / code, folder)
+    text = _PROJECT.format(name=name, source=source) + (_SCHEDULE.format(cron=cron) if cron else "")
+    (folder / "project.yaml").write_text(text)
+    return folder
+
+
+def write_rows(folder: Path) -> Path:
+    """Two spans of rows, and one whose label has a third value: `flights-1.csv`, `flights-2.csv`, `blocked-1.csv`."""
+    if not (_EXAMPLE / "data" / "flights-12.csv").exists():
+        subprocess.run([sys.executable, _EXAMPLE / "make_data.py"], check=True, capture_output=True)
+    folder.mkdir(parents=True)
+    for month in (1, 2):
+        lines = (_EXAMPLE / "data" / f"flights-{month:02d}.csv").read_text().splitlines()
+        rows = lines[1 :: len(lines) // ROWS_PER_SPAN][:ROWS_PER_SPAN]
+        (folder / f"flights-{month}.csv").write_text("\n".join([lines[0], *rows, ""]))
+    rows[::5] = [row[:-1] + "2" for row in rows[::5]]  # the label is the last column
+    (folder / "blocked-1.csv").write_text("\n".join([lines[0], *rows, ""]))
+    return folder

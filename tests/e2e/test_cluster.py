@@ -1,0 +1,208 @@
+"""From nothing to a trained model on a cluster, and back to nothing; the tests build on one another, in this order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import STAGES
+from components._core.artifacts import OUTCOME
+from pipelines.cluster.client import KINDS
+from pipelines.gitops.server import Server
+from pipelines.local.cache import SIDE_EFFECTS
+from pipelines.waiting import StageTime
+from tests.e2e.browsing import make_python, start_run_in_page
+from tests.e2e.conftest import Deployed, status
+from tests.e2e.environment import Environment
+from tests.e2e.flights import BROKEN, NAME, write_project
+from tests.e2e.world import OWNER, World, expected_artifacts, naru, run_id, until
+
+pytestmark = pytest.mark.e2e
+
+CACHED = {"ingest", "validate", "transform", "tune", "train"}
+
+
+@pytest.fixture(scope="session")
+def laptop(rows: Path, tmp_path_factory: pytest.TempPathFactory, deployed: Deployed) -> dict[str, Any]:
+    """The record of the same rows and project, run on this machine."""
+    folder = write_project(tmp_path_factory.mktemp("laptop"), str(rows / "flights-{span}.csv"))
+    own = ("AWS_ENDPOINT_URL", "NARU_STORE", "MLFLOW_TRACKING_URI")
+    variables = {name: value for name, value in deployed.variables.items() if name not in own}
+    done = naru({**variables, "NARU_SERVING": "none"}, "run", str(folder), "--json")
+    return dict(json.loads(done.well()))
+
+
+@pytest.fixture(scope="session")
+def trained(world: World, project: Path) -> str:
+    """The id of the first run, which computed everything."""
+    done = world.naru("submit", str(project), "--cause", "the tests on a cluster", "--wait")
+    run = run_id(done.told)
+    world.tables["the first run"] = world.times(run)
+    done.well()
+    return run
+
+
+def test_deploying_a_second_time_changes_nothing(environment: Environment, deployed: Deployed) -> None:
+    assert "create Namespace naru" in deployed.first
+    again = naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
+    assert again.strip().splitlines()[0].endswith("as they were") and ": 0 changed" in again
+    assert (
+        "nothing would change" in naru(deployed.variables, "cluster", "diff", "--overlay", environment.overlay).well()
+    )
+
+
+def test_all_that_was_deployed_serves(world: World, environment: Environment, deployed: Deployed) -> None:
+    assert "ready    Deployment naru/naru-mlflow 1/1" in status(environment, deployed).well()
+
+
+def test_applying_a_second_time_changes_nothing(world: World, project: Path) -> None:
+    assert f"create  pipeline {NAME}-training" in world.naru("apply", str(project)).well()
+    assert ": 0 changed" in world.naru("apply", str(project)).well()
+    assert "nothing would change" in world.naru("plan", str(project)).well()
+
+
+def test_the_pipeline_trains_a_model_and_every_artifact_is_in_s3(
+    world: World, trained: str, project: Path, tmp_path: Path
+) -> None:
+    assert world.run(trained)["state"] == "SUCCEEDED"
+    world.naru("compile", str(project), "--output", str(tmp_path)).well()
+    keys = [key.split("/") for key in world.keys(trained)]
+    made = {(key[0], part) for key in keys for part in key[1:]}
+    lacking = expected_artifacts(tmp_path / "training.yaml") - made - {("ingest", "quarantine")}  # no row is in it
+    assert not lacking
+    assert world.exists(f"{world.variables['NARU_STORE']}/{NAME}/models")
+
+
+def test_the_verdicts_are_those_of_the_laptop(world: World, trained: str, laptop: dict[str, Any]) -> None:
+    here = {stage["stage"]: stage["verdict"] for stage in laptop["stages"]}
+    assert {time.stage: time.verdict for time in world.times(trained)} == here
+    judged = world.read(trained, "evaluate", f"evaluation/{OUTCOME}")
+    assert judged["metrics"]["auc"] == pytest.approx(laptop["metrics"]["auc"], abs=0.005)
+
+
+def test_nothing_is_served_where_there_is_no_target(world: World, trained: str) -> None:
+    deploy = next(time for time in world.times(trained) if time.stage == "deploy")
+    assert (deploy.verdict, "no serving target" in deploy.reason) == ("skipped", True)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_second_run_is_served_from_the_cache(world: World, project: Path) -> None:
+    run = world.submit(project)
+    assert world.wait(run, "a second run, from the cache")["state"] == "SUCCEEDED"
+    assert _cached(world.times(run)) == CACHED
+
+
+def test_a_run_is_started_from_the_web_page(
+    world: World, project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    if not environment.ui:
+        pytest.skip("no web page is named: KF_PIPELINES_UI_ENDPOINT")
+    if not environment.browser:
+        pytest.skip("no browser is here: NARU_E2E_BROWSER, or chromium on the path")
+    world.naru("apply", str(project)).well()
+    python = make_python(tmp_path / "browser")
+    run = start_run_in_page(python, environment, f"{NAME}-training", {"spans": "1", "epochs": "1"})
+    ended = world.wait(run, "a run from the web page")
+    assert ended["state"] == "SUCCEEDED"
+    asked = ended["runtime_config"]["parameters"]
+    assert (asked["spans"], asked["epochs"]) == ("1", 1)
+    assert not _cached(world.times(run)), "what the page leaves as it is must be computed anew"
+
+
+def test_data_that_validation_blocks_ends_the_run_with_the_reason(world: World, project: Path, source: str) -> None:
+    blocked = ("--param", f"source={source}/blocked-{{span}}.csv", "--param", "spans=1")
+    done = world.naru("submit", str(project), *blocked, "--wait")
+    assert done.code == 5, done.told + done.errors
+    assert "naru: transform: " in done.errors and "late" in done.errors
+    assert "failed" in done.told
+
+
+def test_a_stage_that_fails_says_why(world: World, source: str, tmp_path: Path) -> None:
+    broken = write_project(tmp_path / "broken", f"{source}/flights-{{span}}.csv")
+    (broken / "preprocessing.py").write_text(BROKEN)
+    done = world.naru("submit", str(broken), "--wait")
+    assert done.code == 3, done.told + done.errors
+    assert "the tests on a cluster want this" in done.errors and "preprocessing.py, line 2" in done.errors
+
+
+def test_a_schedule_fires_and_is_replaced_and_pruned_while_its_run_goes_on(
+    world: World, source: str, tmp_path: Path
+) -> None:
+    def scheduled(cron: str) -> str:
+        return str(write_project(tmp_path / "scheduled", f"{source}/flights-{{span}}.csv", cron=cron))
+
+    assert "create  schedule" in world.naru("apply", scheduled("0 * * * * *")).well()
+    run = until(lambda: _fired(world), "the schedule fires", 180)
+    replaced = world.naru("apply", scheduled("0 0 3 1 * *")).well()
+    assert f"replace schedule {NAME} often: cron" in replaced
+    waits = world.naru("prune", scheduled("0 0 3 1 * *")).well()
+    assert "wait    schedule" in waits and "until its run" in waits
+    assert world.run(run)["state"] in ("PENDING", "RUNNING")
+    assert world.wait(run, "a run of a schedule")["state"] == "SUCCEEDED"
+    assert "remove  schedule" in world.naru("prune", scheduled("0 0 3 1 * *")).well()
+    assert "remove  schedule" in world.naru("prune", scheduled("")).well()
+    assert not _schedules(world)
+    assert world.run(run)["state"] == "SUCCEEDED"
+
+
+def test_a_stage_that_asks_for_a_gpu_waits_with_the_reason_and_goes_on_once_a_node_has_one(
+    world: World, project: Path, environment: Environment, deployed: Deployed
+) -> None:
+    if not environment.gpu:
+        pytest.skip("nobody said how a node gets a GPU: NARU_E2E_GPU")
+    run = world.submit(project, NARU_PROFILE="gpu")
+
+    def pending() -> str:
+        lines = status(environment, deployed).well().splitlines()
+        return next((line for line in lines if line.startswith("pending  stage train")), "")
+
+    assert "0/1 nodes are available" in until(pending, "train waits for its pool", 900)
+    assert world.run(run)["state"] == "RUNNING"
+    subprocess.run(environment.gpu, shell=True, check=True, timeout=600)
+    assert world.wait(run, "a run whose training waited for its pool")["state"] == "SUCCEEDED"
+
+
+def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environment: Environment) -> None:
+    _remove_pipelines(world)
+    refused = world.naru("cluster", "undeploy")
+    assert refused.code == 2 and "hold data and would be lost" in refused.errors
+    world.naru("cluster", "undeploy", "--delete-data").well()
+    until(lambda: not _left(world), "nothing of ours is left")
+    kfp = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "ml-pipeline", "namespace": environment.kfp_namespace},
+    }
+    assert (world.cluster.get(kfp) or {})["status"]["readyReplicas"] == 1
+
+
+def _cached(times: list[StageTime]) -> set[str]:
+    assert [time.stage for time in times] == list(STAGES)
+    return {time.stage for time in times if time.state == "cached"} - set(SIDE_EFFECTS)
+
+
+def _schedules(world: World) -> list[Any]:
+    return Server(world.kfp).our_schedules(OWNER)
+
+
+def _fired(world: World) -> str:
+    """The run that a schedule of ours has started, once it is under way."""
+    ids = {schedule.id for schedule in _schedules(world)}
+    runs = [run for run in Server(world.kfp).runs_in_flight() if run.get("recurring_run_id") in ids]
+    return str(runs[0]["run_id"]) if runs else ""
+
+
+def _remove_pipelines(world: World) -> None:
+    """What `prune` does for a repository that no longer has the project."""
+    for pipeline in Server(world.kfp).pipelines():
+        if (pipeline.get("name") or pipeline.get("display_name")) == f"{NAME}-training":
+            world.kfp.delete(f"/pipelines/{pipeline['pipeline_id']}", cascade="true")
+
+
+def _left(world: World) -> list[str]:
+    kinds = [(version, kind) for version, kind in KINDS if kind != "Pod"]
+    return [str(one["metadata"]["name"]) for version, kind in kinds for one in world.cluster.list_all(version, kind)]
