@@ -94,15 +94,14 @@ def told_by_pods(pods: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
 
 
 def told_by_log(text: str) -> Told:
-    """What a stage said, from the log of its pod: its record, or the error with its advice; empty when there is neither."""
+    """What a stage said, from the log of its pod: its record, or the error up to its exit code; empty when there is neither."""
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(LOGGED)]
     if not starts:
         return {}
     rest = lines[starts[-1] :]
-    record = _record(rest[0].removeprefix(LOGGED))
-    advice = [line for line in rest[1:2] if line.startswith("  -> ")]
-    return record or {"reason": "\n".join([rest[0], *advice])}
+    end = next((number for number, line in enumerate(rest) if line.startswith("  exit code ")), 1)
+    return _record(rest[0].removeprefix(LOGGED)) or {"reason": "\n".join(rest[:end])}
 
 
 def time_rows(times: Iterable[StageTime]) -> list[list[str]]:

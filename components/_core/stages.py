@@ -177,8 +177,9 @@ def _leave(this: Stage, error: NaruError, details: str) -> None:
     this._clear()
     print(details, file=sys.stderr) if details else None
     # the code is for whoever has the log of a pod and nothing else: KFP's launcher ends with one of its own
-    print(f"naru: {this.name}: {error}\n  exit code {error.exit_code}", file=sys.stderr, flush=True)
-    tell_error(f"naru: {this.name}: {error}")
+    told = f"naru: {this.name}: {error}\n  exit code {error.exit_code}"
+    print(told, file=sys.stderr, flush=True)
+    tell_error(told)
     try:
         write_json(
             Path(this.record.path).parent / ERROR,

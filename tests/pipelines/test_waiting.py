@@ -93,7 +93,7 @@ def test_a_stage_that_is_not_over_has_no_end(end: str | None) -> None:
 def test_a_log_tells_the_same_as_the_pod() -> None:
     log = "loading\nnaru: " + record("ingest", 0.5, 2.5) + "\nuploading\n"
     assert stage_times(RUN, {"ingest": told_by_log(log)})[0].own == 3.0
-    failed = "I0101 launcher\nnaru: validate: no file fits\n  -> correct data.source\nexit status 4\n"
+    failed = "I0101 launcher\nnaru: validate: no file fits\n  -> correct data.source\n  exit code 4\nF0101 launcher: exit status 4\n"
     assert told_by_log(failed) == {"reason": "naru: validate: no file fits\n  -> correct data.source"}
     assert told_by_log("killed before it said anything") == {}
 

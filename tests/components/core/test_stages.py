@@ -139,7 +139,7 @@ def test_in_a_pod_kubernetes_is_told_how_the_stage_ended(
     assert (told["stage"], told["verdict"], told["metric_loss"]) == ("train", "ok", 0.5)
     with pytest.raises(SystemExit), stage("train", output):
         raise DataBlockedError("label is missing", where="span 2")
-    assert place.read_text() == "naru: train: span 2: label is missing"
+    assert place.read_text() == "naru: train: span 2: label is missing\n  exit code 5"
 
 
 def test_a_metric_that_is_no_json_is_left_out(output: Artifact) -> None:
