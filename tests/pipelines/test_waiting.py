@@ -43,7 +43,10 @@ RUN = [
     node("root-driver", "00:02", "00:10"),
     node("ingest-driver", "00:12", "00:18"),
     node("ingest", "00:20", "00:40"),
+    node("ingest(0)", "00:20", "00:40"),  # Argo lists every try, and what a try runs, beside the stage
     node("executor", "00:20", "00:40"),
+    node("executor(0)", "00:20", "00:38"),
+    {"start_time": "2026-01-01T10:00:30Z", "end_time": "2026-01-01T10:00:35Z"},
     node("validate-driver", "00:42", "00:48"),
     node("validate", "00:50", "01:10"),
 ]
