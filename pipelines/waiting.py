@@ -117,7 +117,9 @@ def time_rows(times: Iterable[StageTime]) -> list[list[str]]:
 def _stage_time(stage: str, state: str, total: float | None, told: Mapping[str, Told] | None) -> StageTime:
     said = (told or {}).get(stage)
     if said is None:
-        return StageTime(stage, "cached" if told and state == "succeeded" else state, total)
+        # nothing in our graph is conditional: KFP skips a stage for the cache only
+        cached = state == "skipped" or bool(told and state == "succeeded")
+        return StageTime(stage, "cached" if cached else state, total)
     texts = {name: str(said.get(name) or "") for name in ("verdict", "reason")}
     return StageTime(stage, state, total, said.get("import_seconds"), said.get("work_seconds"), **texts)
 

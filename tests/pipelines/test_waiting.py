@@ -65,6 +65,11 @@ def test_a_stage_without_a_pod_of_its_own_was_taken_from_the_cache_and_only_wait
     assert (ingest.state, ingest.own, ingest.waiting) == ("cached", 0.0, 30.0)
 
 
+def test_a_stage_that_kfp_skipped_was_taken_from_the_cache() -> None:
+    skipped = [{**task, "state": "SKIPPED"} if task.get("display_name") == "ingest" else task for task in RUN]
+    assert [(one.state, one.waiting) for one in stage_times(skipped)] == [("cached", 30.0), ("succeeded", None)]
+
+
 def test_without_pods_nothing_is_said_about_own_seconds() -> None:
     ingest, _ = stage_times(RUN)
     assert (ingest.state, ingest.total, ingest.own, ingest.waiting) == ("succeeded", 30.0, None, None)
