@@ -162,13 +162,10 @@ def _parsed(data: bytes) -> Answer | None:
 
 
 def _message(body: Answer | None) -> str:
-    """What the server says in one line: its errors carry the whole way that they came."""
-    told = (
-        (body or {}).get("message")
-        or (body or {}).get("error_message")
-        or (body or {}).get("error")
-        or "no reason given"
-    )
+    """What the server says, in one line."""
+    said = body or {}
+    first: Answer = next(iter(said.get("details") or []), {})  # the error without the way that it came
+    told = first.get("message") or said.get("message") or said.get("error_message") or "no reason given"
     line = " ".join(str(told).split())
     return line if len(line) <= 400 else f"{line[:400]}..."
 

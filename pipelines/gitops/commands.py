@@ -92,7 +92,7 @@ def submit(
 def _follow(server: Server, run_id: str) -> int:
     """Wait for a run and tell how it ended; the exit code is its own."""
     from pipelines.gitops.reasons import find_reason
-    from pipelines.gitops.watching import wait
+    from pipelines.gitops.watching import end_of, wait
 
     try:
         run = wait(server, run_id, typer.echo)
@@ -102,7 +102,7 @@ def _follow(server: Server, run_id: str) -> int:
     except NaruError as error:
         told = f"{error.message}; the run {run_id} goes on"
         raise type(error)(told, where=error.where, remedy=error.remedy) from None
-    state = str(run["state"])
+    state = end_of(run)
     typer.echo(state.lower())
     if state == "FAILED":
         reason = find_reason(server, run)

@@ -11,8 +11,8 @@ from pipelines.gitops.desired import Wanted
 from pipelines.gitops.marks import read_mark
 from pipelines.gitops.server import LiveSchedule, Server
 
-SETTLE = 15.0
-"""Seconds until a run that a schedule has just started is known to the API: KFP's agent reports it within ten."""
+SETTLE = 20.0
+"""Seconds until a run that a schedule has just started is known to the API: KFP's agent takes up to ten to report it."""
 
 
 def prune(

@@ -24,7 +24,7 @@ class Stage:
 
     Attributes:
         name: Of the stage.
-        state: As KFP has it; `SKIPPED` is taken from the cache.
+        state: As KFP has it; `SKIPPED` is taken from the cache, as nothing in our graph is conditional.
         seconds: That it took, when it has ended.
         pods: Argo's names for what ran it.
     """
@@ -70,6 +70,14 @@ def wait(server: Server, run_id: str, tell: Callable[[str], None], poll: float =
         time.sleep(poll)
 
 
+def end_of(run: Mapping[str, Any]) -> str:
+    """How a run ended. KFP 2.17 calls one that was cancelled FAILED; that it was is in its history only."""
+    history = [str(one.get("state", "")) for one in run.get("state_history") or []]
+    while history and history[-1] in FINAL:
+        history.pop()
+    return "CANCELED" if run["state"] == "FAILED" and history[-1:] == ["CANCELING"] else str(run["state"])
+
+
 def stages_of(run: Mapping[str, Any]) -> list[Stage]:
     """The stages that have begun, in their order; none while KFP gives no details, as before its agent's first report."""
     details = (run.get("run_details") or {}).get("task_details") or []
@@ -106,4 +114,5 @@ def _time(text: Any) -> float:
 def _line(stage: Stage) -> str:
     mark = {"SUCCEEDED": "✓", "FAILED": "✗", "CANCELED": "■", "SKIPPED": "–"}.get(stage.state, "▸")
     seconds = f"{stage.seconds:6.0f} s" if stage.state in FINAL else " " * 8
-    return f"{mark} {stage.name:<10}{seconds}  {stage.state.lower()}"
+    word = "from the cache" if stage.state == "SKIPPED" else stage.state.lower()
+    return f"{mark} {stage.name:<10}{seconds}  {word}"

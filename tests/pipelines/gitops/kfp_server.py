@@ -3,13 +3,16 @@
 Each habit names the place in kubeflow/pipelines 2.17.0 (backend/src) that it mirrors:
 
 - empty fields are left out, unknown fields of a body are refused, numbers of 64 bits are texts: apiserver/common/utils.go
-- errors are `{"error", "code", "message", "details"}`, gRPC's codes: the gateway's; of uploads `{"error_message",
+- errors are `{"code", "message", "details"}`, gRPC's codes, the message with the way that it came, the first of the details
+  without: the gateway's; outside of /apis it says 404 as text; of uploads `{"error_message",
   "error_details"}` and no reason: apiserver/server/pipeline_upload_server.go
 - 20 objects a page unless asked, 200 at most; a token carries filter and order, others given with it are refused:
   apiserver/list/list.go, apiserver/server/list_request_util.go
 - a filter on a field that is not in the table is refused: apiserver/filter/filter.go, apiserver/model/*.go
 - a cron of five fields is taken, time zones in it are not: github.com/robfig/cron 1.2.0
 - a run has no run_details until the agent has reported; its tasks are Argo's nodes, without errors: apiserver/server/api_converter.go
+- a run that is cancelled ends as FAILED, with CANCELING before it in its history: apiserver/resource/resource_manager.go,
+  ReportWorkflowResource (seen on a 2.17.0 server)
 - deleting a recurring run ends its runs unless told ORPHAN: apiserver/resource/resource_manager.go, DeleteJob
 - a log that cannot be read is answered with 200 and an error as text: apiserver/server/run_log_server.go
 """
@@ -54,7 +57,9 @@ class Refusal(Exception):
     """An answer that is an error."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
-        self.status, self.body = status, {"error": message, "code": code, "message": message, "details": []}
+        self.status = status
+        detail = {"@type": "type.googleapis.com/google.rpc.Status", "code": code, "message": message}
+        self.body: Any = {"code": code, "message": f"Failed: Wrapped: {message}", "details": [detail]}
 
 
 @dataclass
@@ -160,7 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
             (function for pattern, function in _ROUTES if re.fullmatch(pattern, f"{self.command} {place}")), None
         )
         if handler is None:
-            raise Refusal(404, 5, "Not Found")
+            refusal = Refusal(404, 5, "Not Found")
+            refusal.body = {"code": 5, "message": "Not Found"} if path.startswith("/apis/") else "404 page not found\n"
+            raise refusal
         return handler(self.kfp, place.split("/"), query, _Sent(self.headers, sent))
 
     def _send(self, status: int, body: Any) -> None:

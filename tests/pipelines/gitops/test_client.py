@@ -49,9 +49,9 @@ def test_something_else_answers(held: KfpServer) -> None:
         _open()
 
 
-def test_another_api_answers(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"{held.endpoint}/elsewhere")
-    with pytest.raises(ServiceError, match=r"refused \(404\)"):
+def test_the_address_has_a_path_too_many(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"{held.endpoint}/pipeline")
+    with pytest.raises(ConfigError, match=r"answers \(404\), but is no KFP server"):
         _open()
 
 

@@ -13,7 +13,7 @@ from pipelines.gitops.desired import Wanted
 from pipelines.gitops.reasons import find_reason, read_log
 from pipelines.gitops.server import Server
 from pipelines.gitops.submitting import read_parameters, submit
-from pipelines.gitops.watching import stages_of, wait
+from pipelines.gitops.watching import end_of, stages_of, wait
 from tests.pipelines.cluster.kubernetes_server import serving
 from tests.pipelines.gitops.kfp_server import KfpServer, task
 
@@ -105,7 +105,7 @@ def _followed(server: Server, held: KfpServer, *looks: dict[str, Any]) -> tuple[
 
 def test_a_run_is_followed_by_our_stages_and_not_by_argos_nodes(server: Server, held: KfpServer) -> None:
     begun = [task("root-driver", "SUCCEEDED"), task("executor(0)", "RUNNING"), task("ingest", "RUNNING")]
-    ended = [task("root", "SUCCEEDED"), task("ingest", "SUCCEEDED"), task("validate", "SKIPPED")]
+    ended = [task("root", "SUCCEEDED"), task("ingest", "SUCCEEDED"), task("validate", "SKIPPED"), task("transform", "")]
     run, told = _followed(
         server,
         held,
@@ -114,12 +114,16 @@ def test_a_run_is_followed_by_our_stages_and_not_by_argos_nodes(server: Server, 
         {"state": "SUCCEEDED", "run_details": {"task_details": ended}},
     )
     assert run["state"] == "SUCCEEDED"
-    assert told == ["▸ ingest running", "✓ ingest 42 s succeeded", "– validate 42 s skipped"]
+    assert told == ["▸ ingest running", "✓ ingest 42 s succeeded", "– validate 42 s from the cache"]
 
 
 def test_a_run_that_somebody_cancels_has_an_end(server: Server, held: KfpServer) -> None:
-    run, _ = _followed(server, held, {"state": "CANCELING"}, {"state": "CANCELED"})
-    assert run["state"] == "CANCELED"
+    history = [{"state": state} for state in ("PENDING", "RUNNING", "CANCELING", "FAILED")]
+    run, _ = _followed(server, held, {"state": "CANCELING"}, {"state": "FAILED", "state_history": history})
+    assert end_of(run) == "CANCELED"
+    retried = [*history, {"state": "RUNNING"}, {"state": "FAILED"}]
+    assert end_of({**run, "state_history": retried}) == "FAILED"
+    assert end_of({"state": "CANCELED"}) == "CANCELED" and end_of({"state": "SUCCEEDED"}) == "SUCCEEDED"
 
 
 def test_a_server_that_is_away_for_a_while_is_waited_for(
