@@ -153,7 +153,8 @@ def test_a_stage_that_asks_for_a_gpu_waits_with_the_reason_and_goes_on_once_a_no
 ) -> None:
     if not environment.gpu:
         pytest.skip("nobody said how a node gets a GPU: NARU_E2E_GPU")
-    run = world.submit(project, NARU_PROFILE="gpu")
+    # another number of epochs: KFP's cache does not go by the pool, and would have the model already
+    run = world.submit(project, "--param", "epochs=1", NARU_PROFILE="gpu")
 
     def pending() -> str:
         lines = status(environment, deployed).well().splitlines()
