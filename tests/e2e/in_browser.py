@@ -16,8 +16,8 @@ RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 def start_run(page: Page, asked: dict[str, Any]) -> str:
     page.goto(f"{asked['ui']}/#/pipelines")
     page.get_by_text(asked["pipeline"], exact=True).first.click()
-    page.wait_for_url(re.compile("#/pipelines/details/"))
-    page.locator("#createNewRunBtn").click()  # which there is once the pipeline's own page is there
+    page.get_by_text("ingest", exact=True).first.wait_for()  # the graph: before, no version is chosen
+    page.locator("#createNewRunBtn").click()
     for name, value in asked["parameters"].items():
         page.locator(f"#{name}").fill(value)
     start = page.locator("#startNewRunBtn")
