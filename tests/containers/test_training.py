@@ -119,11 +119,11 @@ def in_containers(project: Path, world: dict[str, str], runner: Path, tmp_path_f
         for name, value in world.items():
             patch.setenv(name, value)
         upload(project / "rows", "s3://naru/flights")
-        asked = {"root": str(root), "arguments": _arguments(project, root), "container": _container(world)}
+        asked = {"root": str(root), "arguments": _arguments(project, folder), "container": _container(world)}
     (folder / "asked.json").write_text(json.dumps(asked))
     command = [runner, ROOT / "tests" / "containers" / "run_graph.py", folder / "asked.json"]
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    done = subprocess.run(command, env=clean, cwd=folder, capture_output=True, text=True, timeout=1_200, check=False)
+    done = subprocess.run(command, env=clean, cwd=folder, capture_output=True, text=True, timeout=3_000, check=False)
     found = task_root(root)
     assert found is not None, done.stdout[-3_000:] + done.stderr[-3_000:]
     lacking = [stage for stage in STAGES if not (found / stage / "executor_output.json").exists()]
@@ -131,13 +131,15 @@ def in_containers(project: Path, world: dict[str, str], runner: Path, tmp_path_f
     return Run(found)
 
 
-def _arguments(project: Path, root: Path) -> dict[str, Any]:
-    """The pipeline's parameters. The archive lies where it is mounted: kfp.local imports from a path only."""
+def _arguments(project: Path, folder: Path) -> dict[str, Any]:
+    """The pipeline's parameters; the project's code goes to the store, as it does for a cluster."""
     loaded = load_project(project, {})
-    fingerprint = pack_code(project, loaded, root / "code.zip")
+    (folder / "code").mkdir()
+    fingerprint = pack_code(project, loaded, folder / "code" / "code.zip")
+    upload(folder / "code", f"{STORE}/small/code")
     return {
         "project": loaded.to_json(),
-        "code_uri": str(root / "code.zip"),
+        "code_uri": f"{STORE}/small/code/code.zip",
         "code_fingerprint": fingerprint,
         "source": loaded.data.source,
         "spans": loaded.data.spans,
@@ -166,7 +168,7 @@ def as_processes(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     (folder / "project.yaml").write_text(PROJECT.replace("s3://naru/flights/", "rows/"))
     command = [sys.executable, "-m", "pipelines", "run", str(folder), "--json"]
     world = {**os.environ, "PYTHONPATH": str(ROOT), "NARU_SERVING": "none"}
-    done = subprocess.run(command, env=world, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, env=world, cwd=ROOT, capture_output=True, text=True, timeout=1_800, check=False)
     assert done.returncode == 0, done.stderr[-3_000:]
     (run,) = (folder / ".naru" / "runs").iterdir()
     found = task_root(run)
