@@ -89,6 +89,9 @@ e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (
 	@$(MAKE) dev
 	@$(BIN)/pytest -m e2e tests/e2e
 
+test-slow: dev ## Runs that are killed, interrupted, out of room, repeated, badly fed: some twenty minutes
+	@$(BIN)/pytest -q -m "slow and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+
 lint: dev ## ruff, mypy --strict, who may import whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check

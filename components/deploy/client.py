@@ -54,15 +54,21 @@ class Client:
             ServiceError: When no answer comes, or one that is no JSON.
         """
         content = json.dumps(request)
-        started = time.perf_counter()
         try:
-            self._connection.request("POST", self._path, content, {"Content-Type": "application/json"})
-            response = self._connection.getresponse()
-            body = response.read()
-            seconds = time.perf_counter() - started
-            return Answer(response.status, json.loads(body), seconds)
+            try:
+                return self._send(content)
+            except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+                self._connection.close()  # it was idle for longer than the server keeps one: the next is a new one
+                return self._send(content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ServiceError(f"the model server gave no answer: {error}", where=self._path) from error
+
+    def _send(self, content: str) -> Answer:
+        started = time.perf_counter()
+        self._connection.request("POST", self._path, content, {"Content-Type": "application/json"})
+        response = self._connection.getresponse()
+        body = response.read()
+        return Answer(response.status, json.loads(body), time.perf_counter() - started)
 
     def close(self) -> None:
         """Close the connection."""

@@ -15,8 +15,12 @@ from components._core.stages import ERROR
 from components._core.system_errors import find_lack_of_room
 
 _KILLED = 128
-_LOST = _KILLED + signal.SIGKILL
-"""How a stage ended of which nobody could say how."""
+_LOST = -1
+"""How a stage ended of which nobody could say how: its launcher was killed, or found no room to write in."""
+
+_MEMORY = "the machine may have run out of memory: give it more, or lower train.batch_size; "
+_SPACE = "the disk may have been full: free some space; "
+_AGAIN = "run again: what was finished is kept"
 
 State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
@@ -140,12 +144,12 @@ def _guess(task: Path, code: int) -> NaruError:
     if code > _KILLED:
         number = code - _KILLED
         name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
-        memory = "the machine may have run out of memory: give it more, or lower train.batch_size; " * (code == _LOST)
-        return NaruError(
-            f"the stage was killed from outside ({name})", remedy=f"{memory}run again: what was finished is kept"
-        )
+        memory = _MEMORY if number == signal.SIGKILL else ""
+        return NaruError(f"the stage was killed from outside ({name})", remedy=memory + _AGAIN)
     if lack := find_lack_of_room(task):
         return lack
+    if code == _LOST:
+        return NaruError("the stage ended and could leave no word of why", remedy=_SPACE + _MEMORY + _AGAIN)
     return NaruError(f"the stage ended with exit code {code}", remedy="see the run's log")
 
 

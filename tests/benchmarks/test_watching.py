@@ -1,5 +1,6 @@
 """Watching a real process tree."""
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -10,18 +11,21 @@ from benchmarks.watching import SAMPLES_PER_SECOND, Sample, Watched, watch
 
 def watched(tmp_path: Path, code: str, *, closely: bool = True):
     files = {"log": tmp_path / "log", "output": tmp_path / "out"}
-    return watch([sys.executable, "-c", code], folder=tmp_path, environment=dict(os.environ), closely=closely, **files)
+    command, world = [sys.executable, "-c", code], dict(os.environ)
+    # in a process of its own: who watches adopts orphans and waits for all of its children, and tests have some of their own
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(watch, [command], {"folder": tmp_path, "environment": world, "closely": closely, **files})
 
 
 def test_memory_of_a_child_that_outlives_its_parent_counts(tmp_path):
-    child = "held = b'x' * (150 << 20); import time; time.sleep(0.8)"
+    child = "held = b'x' * (150 << 20); import time; time.sleep(3)"
     middle = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True)"
-    code = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {middle!r}]); time.sleep(1)"
+    code = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {middle!r}]); time.sleep(3)"
     assert watched(tmp_path, code).peak().pss_kib > 150 * 1024
 
 
 def test_pages_that_a_fork_shares_count_once(tmp_path):
-    code = "import os, time; held = b'x' * (150 << 20); child = os.fork(); time.sleep(0.7); child and os.wait()"
+    code = "import os, time; held = b'x' * (150 << 20); child = os.fork(); time.sleep(3); child and os.wait()"
     found = watched(tmp_path, code)
     assert found.peak().pss_kib < 250 * 1024 < 300 * 1024 < found.peak_summed_kib()
 

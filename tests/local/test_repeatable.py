@@ -9,7 +9,7 @@ import pytest
 from tests.local.conftest import Ran, run_naru
 from tests.local.made import HOLDS_A_TIME, artifacts_of, told
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("repeatable")]  # its runs are shared by its tests
+pytestmark = pytest.mark.slow
 
 SEARCH = ("--trials", "2", "--set", "tune.space={learning_rate: {low: 0.001, high: 0.01, log: true}}")
 WORLDS = {

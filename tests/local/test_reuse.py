@@ -11,7 +11,7 @@ import pytest
 from components import STAGES
 from tests.local.conftest import ROOT, Ran, run_naru
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reuse")]  # its runs are shared by its tests
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _FLAG = "--function_to_execute"
+_MODULE = "--component_module_path"
 _calls = {"process": 0, "number": 0}
 
 
@@ -51,10 +52,19 @@ def _kill_if(due: str) -> None:
 def _begin(arguments: list[str], environment: Any) -> None:
     stage = _stage(arguments)
     if stage and environment.get("DISTURB_TOLD"):
-        Path(environment["DISTURB_TOLD"], f"{stage}.json").write_text(json.dumps(arguments))
+        _tell(stage, list(arguments), Path(environment["DISTURB_TOLD"]))
     if stage and environment.get("DISTURB_BYTES") and environment.get("DISTURB_STAGE") == stage:
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(environment["DISTURB_BYTES"]), hard))
+
+
+def _tell(stage: str, arguments: list[str], folder: Path) -> None:
+    """Keep the arguments, and the component's module that they name: it lies in a folder that goes with the run."""
+    place = arguments.index(_MODULE) + 1
+    module = folder / f"{stage}.py"
+    module.write_bytes(Path(arguments[place]).read_bytes())
+    arguments[place] = str(module)
+    (folder / f"{stage}.json").write_text(json.dumps(arguments))
 
 
 def _run_module(name: str, *arguments: Any, **named: Any) -> Any:
