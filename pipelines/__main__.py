@@ -6,10 +6,12 @@ Everything heavy is imported by the command that needs it, so `naru --help` answ
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -219,8 +221,20 @@ def main() -> int:
     except OSError as error:
         return _tell(from_system(error))
     except KeyboardInterrupt:
-        return INTERRUPTED_EXIT_CODE
+        _end_interrupted()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED_EXIT_CODE:
+            _end_interrupted()
+        raise
     return 0
+
+
+def _end_interrupted() -> NoReturn:
+    """End without taking the interpreter apart: threads of libraries may be at work still, and those of Arrow abort then."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it may be gone
+            stream.flush()
+    os._exit(INTERRUPTED_EXIT_CODE)
 
 
 def _tell(error: NaruError) -> int:
