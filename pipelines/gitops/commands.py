@@ -92,6 +92,7 @@ def submit(
 def _follow(server: Server, run_id: str) -> int:
     """Wait for a run and tell how it ended; the exit code is its own."""
     from pipelines.gitops.reasons import find_reason
+    from pipelines.gitops.spending import spent_lines
     from pipelines.gitops.watching import end_of, wait
 
     try:
@@ -103,7 +104,7 @@ def _follow(server: Server, run_id: str) -> int:
         told = f"{error.message}; the run {run_id} goes on"
         raise type(error)(told, where=error.where, remedy=error.remedy) from None
     state = end_of(run)
-    typer.echo(state.lower())
+    typer.echo("\n".join([*spent_lines(server, run), state.lower()]))
     if state == "FAILED":
         reason = find_reason(server, run)
         typer.echo(f"naru: {reason.stage or 'the run'}: {reason.text}", err=True)

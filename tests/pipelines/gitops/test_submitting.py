@@ -12,6 +12,7 @@ from components._core.macros import PER_RUN
 from pipelines.gitops.desired import Wanted
 from pipelines.gitops.reasons import find_reason, read_log
 from pipelines.gitops.server import Server
+from pipelines.gitops.spending import spent_lines
 from pipelines.gitops.submitting import read_parameters, submit
 from pipelines.gitops.watching import end_of, stages_of, wait
 from tests.pipelines.cluster.kubernetes_server import serving
@@ -140,6 +141,35 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
     monkeypatch.setattr(server.kfp._pool.connection_pool_kw["retries"], "backoff_factor", 0)
     assert wait(server, "r", told.append)["state"] == "SUCCEEDED"
     assert len(told) == 1 and "the run goes on" in told[0]
+
+
+def _pod(stage: str, imports: float, work: float) -> dict[str, Any]:
+    said = json.dumps({"stage": stage, "import_seconds": imports, "work_seconds": work})
+    status = {"containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 0, "message": said}}}]}
+    return {"metadata": {"labels": {"naru/stage": stage}}, "status": status}
+
+
+def test_what_the_cluster_added_stands_beside_the_work(
+    server: Server, held: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.cluster.client.Cluster.__init__", lambda self: None)
+    monkeypatch.setattr("pipelines.cluster.client.Cluster.list_all", lambda *_: [_pod("ingest", 2, 10)])
+    late, ended = task("ingest", "RUNNING", end=""), task("ingest", "SUCCEEDED")
+    held.runs.append({"run_id": "r", "state": "SUCCEEDED"})
+    held.course = [{"run_details": {"task_details": [ended]}}]  # KFP tells of the last stage after it tells of the run
+    run = {"run_id": "r", "run_details": {"task_details": [late]}}
+    rows = [line.split() for line in spent_lines(server, run, poll=0)]
+    assert rows[1:3] == [["ingest", "succeeded", "42.0", "12.0", "30.0"], ["all", "42.0", "12.0", "30.0"]]
+
+
+def test_without_kubernetes_the_totals_are_shown_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    run = {"run_id": "r", "run_details": {"task_details": [task("ingest", "SUCCEEDED")]}}
+    lines = spent_lines(server, run)
+    assert lines[1].split() == ["ingest", "succeeded", "42.0"] and "set KUBECONFIG" in lines[-1]
+    assert spent_lines(server, {"run_id": "r"}) == []
 
 
 def test_a_run_that_is_gone_is_told(server: Server) -> None:

@@ -1,0 +1,67 @@
+"""Where a run's time went: each stage's own seconds beside those that the cluster added, for whoever followed it to its end.
+
+KFP knows how long a stage took in all; what of it was the stage's own stands in its pod, so Kubernetes is asked for the pods.
+Where it cannot be asked, the totals are shown alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from components._core.errors import NaruError
+from pipelines.gitops.reasons import RUN_LABEL
+from pipelines.gitops.server import Server
+from pipelines.gitops.watching import POLL, stages_of
+from pipelines.waiting import StageTime, Told, stage_times, time_rows, told_by_pods
+
+_LOOKS = 6
+"""KFP tells of the last stage some seconds after it tells of the run's end: so often we look again for it."""
+
+
+def spent_lines(server: Server, run: Mapping[str, Any], poll: float = POLL) -> list[str]:
+    """The table of a run that has ended, line by line; none when no stage of ours had begun.
+
+    Args:
+        server: Where it ran.
+        run: As `wait` returned it.
+        poll: Seconds between two looks.
+    """
+    told = _told_in_kubernetes(str(run["run_id"]))
+    times = stage_times(_tasks(_settled(server, run, poll)), told)
+    return _aligned(times) if times else []
+
+
+def _settled(server: Server, run: Mapping[str, Any], poll: float) -> Mapping[str, Any]:
+    """The run once KFP tells of its last stage too, or as it was told last."""
+    for _ in range(_LOOKS):
+        if not any(stage.state == "RUNNING" for stage in stages_of(run)):
+            break
+        time.sleep(poll)
+        try:
+            run = server.kfp.get(f"/runs/{run['run_id']}")
+        except NaruError:  # how it ended is known already: that must be told all the same
+            break
+    return run
+
+
+def _tasks(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return (run.get("run_details") or {}).get("task_details") or []
+
+
+def _told_in_kubernetes(run_id: str) -> dict[str, Told] | None:
+    from pipelines.cluster.client import Cluster
+
+    try:
+        return told_by_pods(Cluster().list_all("v1", "Pod", f"{RUN_LABEL}={run_id}"))
+    except NaruError:  # no cluster, or no permission
+        return None
+
+
+def _aligned(times: list[StageTime]) -> list[str]:
+    lines = [f"{row[0]:<11}{row[1]:<11}" + "".join(f"{cell:>9}" for cell in row[2:]) for row in time_rows(times)]
+    known = any(one.own for one in times)
+    note = "own: imports and work of the stage; waiting: pods, polls and artifacts, which the cluster adds"
+    lacking = "what of it was the stages' own stands in their pods: set KUBECONFIG to see it"
+    return [*(line.rstrip() for line in lines), note if known else lacking]
