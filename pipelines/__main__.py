@@ -35,7 +35,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.add_typer(cluster, help="Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy.")
+app.add_typer(
+    cluster,
+    help="Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy; seldon prints a model's.",
+)
 
 gitops.register(app)
 

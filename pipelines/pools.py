@@ -10,14 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Valida
 from components import STAGES
 from components._core.errors import ConfigError
 from components._core.misfits import tell_problems
+from components._core.quantities import Amounts, Quantity
 from components._core.suggestions import suggest
 from components._core.yaml_text import parse_yaml
 from pipelines.local.cache import SIDE_EFFECTS
 
 OURS = Path(__file__).with_name("pools.yaml")
 """The pools of a cluster that has not said otherwise."""
-
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[EPTGMk]i?|Ki)?$")]
 
 
 class _Section(BaseModel):
@@ -51,13 +50,6 @@ class Pool(_Section):
     )
     images: Annotated[dict[str, str], Field(description="Image by the one whose place it takes here.")] = {}
     spot: Annotated[StrictBool, Field(description="Nodes may be taken away at any moment.")] = False
-
-
-class Amounts(_Section):
-    """CPU and memory, as Kubernetes writes them."""
-
-    cpu: Quantity
-    memory: Quantity
 
 
 class Needs(_Section):

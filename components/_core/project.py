@@ -27,6 +27,7 @@ from pydantic import (
 from components._core.cron import check_cron, check_timezone
 from components._core.errors import ConfigError
 from components._core.misfits import tell_problems
+from components._core.quantities import Amounts, count_of
 from components._core.yaml_text import parse_yaml
 
 PROJECT_FILE = "project.yaml"
@@ -223,12 +224,69 @@ class Gates(_Section):
     serving: ServingGates = ServingGates()
 
 
+class Autoscaling(_Section):
+    """How many servers there are, by how busy they are; it takes the place of `replicas`."""
+
+    min: Annotated[StrictInt, Field(ge=1, description="Servers, at least.")] = 1
+    max: Annotated[StrictInt, Field(ge=1, description="Servers, at most.")]
+    cpu: Annotated[
+        StrictInt, Field(ge=1, le=100, description="Percent of the requested CPU, from which there are more.")
+    ] = 70
+
+    @model_validator(mode="after")
+    def _min_is_no_more_than_max(self) -> Autoscaling:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) must be at most max ({self.max})")
+        return self
+
+
+class Resources(_Section):
+    """What a server in a pod asks for, and what it may take."""
+
+    requests: Annotated[Amounts, Field(description="Kept free for it on a node.")] = Amounts(cpu="500m", memory="1Gi")
+    limits: Annotated[Amounts, Field(description="TensorFlow alone takes 0.7 GiB.")] = Amounts(cpu="2", memory="2Gi")
+
+    @model_validator(mode="after")
+    def _requests_fit_the_limits(self) -> Resources:
+        for name, asked in self.requests:
+            allowed = getattr(self.limits, name)
+            if count_of(asked) > count_of(allowed):
+                raise ValueError(f"requests.{name} ({asked}) must be at most limits.{name} ({allowed})")
+        return self
+
+
 class Serve(_Section):
-    """The model server."""
+    """The model server: `port` on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
 
     port: Annotated[
         StrictInt, Field(ge=0, le=65535, description="Port of `naru serve` on loopback; 0: any free one.")
     ] = 8080
+    protocol: Annotated[
+        Literal["v2"], Field(description="Only `v2`, the Open Inference Protocol: what our server speaks.")
+    ] = "v2"
+    replicas: Annotated[StrictInt, Field(ge=1, description="Servers; one more is started during a rollout.")] = 1
+    autoscaling: Annotated[
+        Autoscaling | None, Field(description="Left out: always as many servers as `replicas` says.")
+    ] = None
+    resources: Resources = Resources()
+    pool: Annotated[
+        str, Field(description="Pool of the pools file whose nodes serve; empty: any node without taints, no GPU.")
+    ] = ""
+    engine: Annotated[
+        StrictBool,
+        Field(
+            description="Seldon's orchestrator before the server. Without it status codes are the server's own, and a pod "
+            "asks for 0.5 CPU less."
+        ),
+    ] = False
+    secret: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$",
+            description="Name of the Secret, with keys RCLONE_CONFIG_S3_*, that opens the store to the pod that fetches the "
+            "model; empty: none is needed.",
+        ),
+    ] = "naru-models"  # noqa: S105 - its name
 
 
 class Schedule(_Section):

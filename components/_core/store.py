@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,20 @@ def fetch_file(uri: str, folder: Path) -> Path:
     except (OSError, ImportError) as error:
         raise _unavailable(uri, error) from error
     return here
+
+
+def find_missing(uri: str, names: Sequence[str]) -> list[str]:
+    """URIs of those files that a folder of the store does not hold.
+
+    Raises:
+        ConfigError: When the store may not be read, or no credentials are there.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, base = open_filesystem(uri)
+        return [f"{uri}/{name}" for name in names if not filesystem.isfile(f"{base}/{name}")]
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
 
 
 def absolute_uri(uri: str) -> str:

@@ -1,8 +1,9 @@
-"""`naru cluster deploy|diff|status|undeploy`: Naru's own objects on the cluster of KUBECONFIG."""
+"""`naru cluster deploy|diff|status|undeploy`: Naru's own objects on the cluster of KUBECONFIG; `seldon`: a model's."""
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,3 +73,38 @@ def undeploy(
     for one in removed:
         typer.echo(f"remove {name_of(one)}")
     typer.echo(f"{len(removed)} removed")
+
+
+@app.command(
+    epilog="Example: `naru cluster seldon examples/flights --model s3://naru/flights/models/3/artifacts/model --version 3 "
+    "| kubectl apply --server-side -f -`"
+)
+def seldon(
+    project: Annotated[
+        Path, typer.Argument(help="The project's folder, or its project.yaml.", readable=False)
+    ] = Path(),
+    model: Annotated[
+        str, typer.Option(help="The model's folder, as pods reach it.", show_default="the champion's")
+    ] = "",
+    version: Annotated[str, typer.Option(help="What answers carry.", show_default="the champion's")] = "",
+    canary_model: Annotated[str, typer.Option(help="Folder of a second version that is tried beside it.")] = "",
+    canary_version: Annotated[str, typer.Option(help="What its answers carry.")] = "",
+    weight: Annotated[int, typer.Option(help="Percent of the requests that go to the canary.")] = 10,
+    namespace: Annotated[str, typer.Option(help="Where it is to be.", show_default="wherever it is applied")] = "",
+    check_secret: Annotated[
+        bool, typer.Option(help="Look at the keys of `serve.secret` too, on the cluster of KUBECONFIG.")
+    ] = False,
+    registry: Annotated[str, typer.Option(help="Before the image's name; also NARU_REGISTRY.")] = "",
+    tag: Annotated[str, typer.Option(help="The image's version; also NARU_TAG.")] = "",
+    pools: Annotated[str, typer.Option(metavar="FILE", help="The cluster's pools; also NARU_POOLS.")] = "",
+) -> None:
+    """Print, and check, the SeldonDeployment that serves a model; nothing is applied."""
+    from pipelines.cluster.seldon import Choice, tell_deployment
+    from pipelines.target import Target
+
+    target = Target.from_environment(registry=registry, tag=tag, pools=pools)
+    choice = Choice(model, version, canary_model, canary_version, weight, namespace, check_secret)
+    told = tell_deployment(project, choice, target)
+    for remark in told.remarks:
+        typer.echo(f"naru: {remark}", err=True)
+    typer.echo(told.text, nl=False)

@@ -142,3 +142,24 @@ def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
     back = type(project).model_validate_json(project.to_json()).train.hyperparameters
     assert back == given
     assert [type(value) for value in back.values()] == [int, float, bool, str]
+
+
+@pytest.mark.parametrize(
+    ("serve", "told"),
+    [
+        ({"protocol": "seldon"}, "serve.protocol: found 'seldon'; input should be 'v2'"),
+        ({"autoscaling": {"min": 3, "max": 2}}, r"min \(3\) must be at most max \(2\)"),
+        (
+            {"resources": {"requests": {"cpu": "4", "memory": "1Gi"}}},
+            r"requests.cpu \(4\) must be at most limits.cpu \(2\)",
+        ),
+        (
+            {"resources": {"limits": {"cpu": "4", "memory": "much"}}},
+            "limits.memory: found 'much'; allowed: bytes, as in",
+        ),
+        ({"secret": "No Name"}, "serve.secret: found 'No Name'"),
+    ],
+)
+def test_what_cannot_be_served_so_is_told(serve: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse_project({"name": "a", "task": "regression", "label": "y", "data": {"source": "t.csv"}, "serve": serve})

@@ -1,0 +1,206 @@
+"""The SeldonDeployment of a project: one predictor for each model version, our own server in each.
+
+A predictor is named by its version, not by its part: when a canary becomes the stable one, only weights change and no pod
+is started again. Names, ports and the place of the model are what the operator goes by (1.17.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from components._core.project import Project, Serve
+from components.deploy.seldon.objects import KIND, NO_ENGINE, VERSION
+
+Object = dict[str, Any]
+
+IMAGE = "naru-server:python3.12"
+PROJECT_LABEL = "naru/project"
+PREDICTOR_LABEL = "naru/predictor"
+
+_MODEL = "/mnt/models"  # where the operator's init container copies modelUri to
+_USER = 10001  # the image's own
+_HTTP, _GRPC = 8080, 8081
+_GRACE_SECONDS = 30  # the operator lets a pod wait for ten before SIGTERM; the server then ends its requests
+_START_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """What a predictor serves.
+
+    Attributes:
+        version: The version that answers carry.
+        uri: The model's folder, as the cluster reaches it: `s3://bucket/...`.
+    """
+
+    version: str
+    uri: str
+
+    @property
+    def predictor(self) -> str:
+        """The predictor's name: the same for the same version of the same model, another for any other."""
+        return f"m-{hashlib.sha256(f'{self.version} {self.uri}'.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A version that is tried beside the stable one.
+
+    Attributes:
+        model: The version.
+        weight: Percent of the requests.
+        replicas: Servers; it is not scaled.
+    """
+
+    model: ModelVersion
+    weight: int
+    replicas: int = 1
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the pods run, and from which image.
+
+    Attributes:
+        image: The server's full name.
+        namespace: Empty: whichever the object is applied to.
+        pull_secrets: Names of the Secrets that open the registry.
+        selector: Labels of the nodes.
+        tolerations: Taints of the nodes, in Kubernetes' words.
+        devices: Count by kind, as in `{"nvidia.com/gpu": 1}`.
+    """
+
+    image: str = IMAGE
+    namespace: str = ""
+    pull_secrets: tuple[str, ...] = ()
+    selector: dict[str, str] = field(default_factory=dict)
+    tolerations: tuple[Object, ...] = ()
+    devices: dict[str, int] = field(default_factory=dict)
+
+
+def render_deployment(
+    project: Project, stable: ModelVersion, placement: Placement, canary: Canary | None = None
+) -> Object:
+    """The object to apply; the first predictor is the stable one, to which everything goes where there is no mesh."""
+    predictors = [_stable(project, stable, placement)]
+    if canary:
+        predictors[0]["traffic"] = 100 - canary.weight
+        predictors.append(_canary(project, canary, placement))
+    metadata: Object = {"name": project.name, "labels": {PROJECT_LABEL: project.name}}
+    if placement.namespace:
+        metadata["namespace"] = placement.namespace
+    spec = {"protocol": project.serve.protocol, "predictors": predictors}
+    return {"apiVersion": VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+
+
+def _stable(project: Project, model: ModelVersion, placement: Placement) -> Object:
+    """No `traffic`: the operator refuses a weight below 100 where there is one predictor.
+
+    The disruption budget is here only: the operator lets it hold for the pods of all predictors, and of two budgets over the
+    same pods an eviction would fail.
+    """
+    component = {"spec": _pod(project, model, placement), "pdbSpec": {"maxUnavailable": 1}, **_size(project.serve)}
+    return _predictor(project, model, component)
+
+
+def _canary(project: Project, canary: Canary, placement: Placement) -> Object:
+    component = {"spec": _pod(project, canary.model, placement), "replicas": canary.replicas}
+    return {**_predictor(project, canary.model, component), "traffic": canary.weight}
+
+
+def _predictor(project: Project, model: ModelVersion, component: Object) -> Object:
+    graph = {"name": project.name, "type": "MODEL", "modelUri": model.uri}
+    if project.serve.secret:
+        graph["envSecretRefName"] = project.serve.secret
+    predictor: Object = {"name": model.predictor, "graph": graph, "componentSpecs": [component]}
+    predictor["labels"] = {PROJECT_LABEL: project.name, PREDICTOR_LABEL: model.predictor}
+    if not project.serve.engine:
+        predictor["annotations"] = {NO_ENGINE: "true"}
+    return predictor
+
+
+def _size(serve: Serve) -> Object:
+    scaling = serve.autoscaling
+    if scaling is None:
+        return {"replicas": serve.replicas}
+    target = {"type": "Utilization", "averageUtilization": scaling.cpu}
+    metric = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+    return {"hpaSpec": {"minReplicas": scaling.min, "maxReplicas": scaling.max, "metricsv2": [metric]}}
+
+
+def _pod(project: Project, model: ModelVersion, placement: Placement) -> Object:
+    pod: Object = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(project, model, placement)],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        "topologySpreadConstraints": [_spread(model)],
+    }
+    if placement.pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in placement.pull_secrets]
+    if placement.selector:
+        pod["nodeSelector"] = placement.selector
+    if placement.tolerations:
+        pod["tolerations"] = list(placement.tolerations)
+    return pod
+
+
+def _spread(model: ModelVersion) -> Object:
+    """Servers of one version on different nodes, where there are several."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {PREDICTOR_LABEL: model.predictor}},
+    }
+
+
+def _container(project: Project, model: ModelVersion, placement: Placement) -> Object:
+    """Named like the graph's node, by which the operator finds it, and like the model, by which its engine asks it."""
+    return {
+        "name": project.name,
+        "image": placement.image,
+        "args": ["--model", _MODEL, "--name", project.name, "--version", model.version],
+        "ports": [
+            {"name": "http", "containerPort": _HTTP, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": _GRPC, "protocol": "TCP"},
+        ],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the pod; MLServer writes below HOME
+        "resources": _resources(project.serve, placement.devices),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        **_probes(project.name),
+    }
+
+
+def _resources(serve: Serve, devices: dict[str, int]) -> Object:
+    limits = {**serve.resources.limits.model_dump(), **{kind: str(count) for kind, count in devices.items()}}
+    return {"requests": serve.resources.requests.model_dump(), "limits": limits}
+
+
+def _probes(name: str) -> Object:
+    """Over HTTP: the port opens before the model is loaded, and the operator's own probes only ask the port."""
+    ready = f"/v2/models/{name}/ready"
+    return {
+        "startupProbe": _probe(ready, every=5, failures=_START_SECONDS // 5),
+        "readinessProbe": _probe(ready, every=5, failures=3),
+        "livenessProbe": _probe("/v2/health/live", every=10, failures=3),
+    }
+
+
+def _probe(path: str, *, every: int, failures: int) -> Object:
+    """A long request holds an answer up, hence the time that one may take."""
+    ask = {"path": path, "port": "http"}
+    return {"httpGet": ask, "periodSeconds": every, "timeoutSeconds": every, "failureThreshold": failures}

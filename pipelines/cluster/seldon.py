@@ -1,0 +1,140 @@
+"""The SeldonDeployment of a project, checked and as YAML: what would be applied, to read, to keep in git, or to pipe to kubectl."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from components._core.artifacts import SAVED_MODEL, SIGNATURE
+from components._core.errors import ConfigError, UnavailableError
+from components._core.ledger import current_champion
+from components._core.project import Project, load_project
+from components._core.store import absolute_uri, find_missing
+from components._core.suggestions import suggest
+from components.deploy.seldon.preflight import check_deployment
+from components.deploy.seldon.rendering import IMAGE, Canary, ModelVersion, Placement, render_deployment
+from pipelines.cluster.client import Cluster
+from pipelines.local.workspace import find_workspace
+from pipelines.pools import Pool, load_pools
+from pipelines.target import Target
+
+_FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line says; empty: the champion, no canary, no namespace."""
+
+    model: str = ""
+    version: str = ""
+    canary_model: str = ""
+    canary_version: str = ""
+    weight: int = 10
+    namespace: str = ""
+    check_secret: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the command prints.
+
+    Attributes:
+        text: The object as YAML.
+        remarks: What could not be looked at, and why.
+    """
+
+    text: str
+    remarks: list[str]
+
+
+def tell_deployment(folder: Path, choice: Choice, target: Target) -> Told:
+    """Render and check the object of a project.
+
+    Raises:
+        ConfigError: With every problem in it; when there is no champion and no model is named; when no pool has the name.
+        ServiceError: When the cluster or the ledger cannot be read.
+    """
+    project = load_project(folder)
+    stable, canary = _stable(project, folder, choice), _canary(choice)
+    wanted = render_deployment(project, stable, place_servers(project, target, choice.namespace), canary)
+    lacking, remarks = _look(stable, *([canary.model] if canary else []))
+    keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
+    check_deployment(wanted, keys, lacking)
+    return Told(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
+
+
+def place_servers(project: Project, target: Target, namespace: str = "") -> Placement:
+    """Where the project's servers run, and from which image.
+
+    Raises:
+        ConfigError: When the pools file does not fit, or has no pool of that name.
+    """
+    pools, chosen = load_pools(target.pools), project.serve.pool
+    if chosen and chosen not in pools.pools:
+        told = f"there is no pool {chosen!r} in {target.pools}; {suggest(chosen, tuple(pools.pools))}"
+        raise ConfigError(
+            told, where="serve.pool", remedy="name one of the file's, or another file: --pools, NARU_POOLS"
+        )
+    pool = pools.pools[chosen] if chosen else Pool()
+    name, _, tag = IMAGE.partition(":")
+    return Placement(
+        image=target.image(f"{pool.images.get(name, name)}:{tag}"),
+        namespace=namespace,
+        pull_secrets=target.pull_secrets,
+        selector=pool.selector,
+        tolerations=tuple(taint.model_dump(exclude_none=True) for taint in pool.tolerations),
+        devices={pool.accelerator.type: pool.accelerator.count} if pool.accelerator else {},
+    )
+
+
+def _stable(project: Project, folder: Path, choice: Choice) -> ModelVersion:
+    if choice.model and choice.version:
+        return _version("--model", choice.model, choice.version)
+    if choice.model or choice.version:
+        raise ConfigError("found one of --model and --version", remedy="give both, or neither: the champion then")
+    champion = current_champion(find_workspace(folder).settings().store, project.name)
+    if champion is None:
+        remedy = "name one: --model s3://... --version 3; or say the NARU_STORE whose ledger has one"
+        raise ConfigError("has no champion to serve yet", where=project.name, remedy=remedy)
+    return ModelVersion(champion.version, absolute_uri(champion.model))
+
+
+def _canary(choice: Choice) -> Canary | None:
+    if bool(choice.canary_model) != bool(choice.canary_version):
+        raise ConfigError("found one of --canary-model and --canary-version", remedy="give both, or neither")
+    if not choice.canary_model:
+        return None
+    return Canary(_version("--canary-model", choice.canary_model, choice.canary_version), choice.weight)
+
+
+def _version(option: str, uri: str, version: str) -> ModelVersion:
+    if "://" not in uri:
+        raise ConfigError(f"found {uri!r}; allowed: s3://bucket/folder", where=option)
+    return ModelVersion(version, uri.rstrip("/"))
+
+
+def _look(*models: ModelVersion) -> tuple[list[str], list[str]]:
+    """Files that are missing, and what could not be looked at: the store of a cluster is often out of reach from here."""
+    lacking: list[str] = []
+    remarks: list[str] = []
+    for model in models:
+        try:
+            lacking += find_missing(model.uri, _FILES)
+        except (ConfigError, UnavailableError) as error:
+            remarks.append(f"not looked at: {model.uri}: {error.message}")
+    return lacking, remarks
+
+
+def _secret_keys(project: Project, namespace: str) -> set[str] | None:
+    name = project.serve.secret
+    if not name:
+        return None
+    if not namespace:
+        raise ConfigError("--check-secret needs --namespace", remedy="say where the Secret is: --namespace NAME")
+    found = Cluster().get({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
+    if found is None:
+        remedy = "make it (docs/serving.md shows how), or name another one under serve.secret"
+        raise ConfigError("there is no such Secret", where=f"Secret {namespace}/{name}", remedy=remedy)
+    return set(found.get("data", {}))
