@@ -1,6 +1,7 @@
 """Each mistake is one line: where, what was found, what is allowed, what to do.
 
-The real webhook (1.17.1, by a dry run) refused what is under WEBHOOK too, and let pass what is under OURS but the typo.
+The real webhook (1.17.1, by a dry run) refused what is under WEBHOOK too; of what is under OURS it was shown the weight of 0 and
+the variable, and let both pass.
 """
 
 import copy
