@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import ConfigError, ModelError, NaruError
+from components.serve.desk import MAX_CONCURRENCY, Desk
+from components.serve.metrics import Metrics, published
 from components.serve.predictor import MAX_ROWS
 
 _POLL_SECONDS = 0.05
@@ -44,8 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
     _be_quiet()
     try:
         _check_model(asked.model)
-        _check_port(asked.host, asked.port)
-        asyncio.run(_serve(asked))
+        _check_port(asked.host, asked.port, "--port")
+        _check_port(asked.host, asked.metrics_port, "--metrics-port")
+        desk = Desk(asked.max_concurrency, Metrics(asked.name, asked.version))
+        with published(desk.metrics, asked.host, asked.metrics_port):
+            asyncio.run(_serve(asked, desk))
     except NaruError as error:
         sys.stderr.write(f"naru: serve: {error}\n")
         return error.exit_code
@@ -61,10 +66,20 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", default="", help="version that answers carry")
     parser.add_argument("--port", type=int, required=True, help="HTTP port")
     parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free one")
+    parser.add_argument("--metrics-port", type=int, default=0, help="HTTP port of /metrics; 0: none")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless told otherwise")
     parser.add_argument("--while-stdin", action="store_true", help="end when standard input closes: with its starter")
     parser.add_argument("--max-rows", type=int, default=MAX_ROWS, help="rows that one request may have")
+    parser.add_argument(
+        "--max-concurrency", type=_at_least_one, default=MAX_CONCURRENCY, help="requests in work at a time"
+    )
     return parser.parse_args(arguments)
+
+
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"found {text}; at least 1 is needed")
+    return number
 
 
 def _be_quiet() -> None:
@@ -79,18 +94,18 @@ def _check_model(model: Path) -> None:
         raise ModelError("holds no model", where=str(model), remedy=remedy)
 
 
-def _check_port(host: str, port: int) -> None:
+def _check_port(host: str, port: int, option: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            where, remedy = f"{host}:{port}", "choose another one with --port"
+            where, remedy = f"{host}:{port}", f"choose another one with {option}"
             raise ConfigError(f"the port cannot be had: {error.strerror}", where=where, remedy=remedy) from None
 
 
-async def _serve(asked: argparse.Namespace) -> None:
+async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
     from mlserver import MLServer, ModelSettings, Settings
     from mlserver.settings import ModelParameters
 
@@ -104,13 +119,13 @@ async def _serve(asked: argparse.Namespace) -> None:
             host=asked.host,
             http_port=asked.port,
             grpc_port=asked.grpc_port,
-            metrics_endpoint=None,
+            metrics_endpoint=None,  # ours are served beside it: MLServer's middleware costs more than they do
             model_repository_root=empty,
             load_models_at_startup=False,
             logging_settings=_LOGGING,
         )
         parameters = ModelParameters(
-            uri=str(asked.model), version=asked.version or None, extra={"max_rows": asked.max_rows}
+            uri=str(asked.model), version=asked.version or None, extra={"max_rows": asked.max_rows, "desk": desk}
         )
         model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
         await _run(MLServer(settings), model, asked)
