@@ -20,6 +20,7 @@ from typing import Any
 
 from components._core.errors import ConfigError, ModelError, NaruError
 from components.serve.desk import MAX_CONCURRENCY, Desk
+from components.serve.ending import Ending
 from components.serve.metrics import Metrics, published
 from components.serve.predictor import MAX_ROWS
 
@@ -73,6 +74,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--max-concurrency", type=_at_least_one, default=MAX_CONCURRENCY, help="requests in work at a time"
     )
+    parser.add_argument("--notice-seconds", type=float, default=0.0, help="not ready for so long before it hangs up")
     return parser.parse_args(arguments)
 
 
@@ -135,7 +137,7 @@ async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
 
 async def _run(server: Any, model: Any, asked: argparse.Namespace) -> None:
     running = asyncio.create_task(server.start([model]))
-    announced = asyncio.create_task(_announce(asked))
+    announced = asyncio.create_task(_announce(asked, Ending(server, asked.notice_seconds)))
     if asked.while_stdin:
         asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin)
     try:
@@ -152,10 +154,11 @@ def _end_with_stdin() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _announce(asked: argparse.Namespace) -> None:
+async def _announce(asked: argparse.Namespace, ending: Ending) -> None:
     path = f"/v2/models/{asked.name}/ready"
     while not await _answers(asked.host, asked.port, path):
         await asyncio.sleep(_POLL_SECONDS)
+    ending.take_over()  # not before: uvicorn takes the signals for itself when its port opens
     print(f"ready: http://{asked.host}:{asked.port}/v2/models/{asked.name}", flush=True)
 
 
