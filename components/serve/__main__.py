@@ -15,16 +15,20 @@ import socket
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from components._core.errors import ConfigError, ModelError, NaruError
+from components._core.features import Signature
 from components.serve.desk import MAX_CONCURRENCY, Desk
 from components.serve.ending import Ending
 from components.serve.metrics import Metrics, published
 from components.serve.predictor import MAX_ROWS
+from components.serve.request_log import LogSettings, RequestLog
 
 _POLL_SECONDS = 0.05
+_A_DAY = 86_400
 _LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -34,6 +38,7 @@ _LOGGING: dict[str, Any] = {
     "loggers": {
         # what concerns a request is logged by the adapter; MLServer would add a traceback to every refused one
         "mlserver": {"handlers": [], "level": "CRITICAL", "propagate": True},
+        "urllib3": {"level": "ERROR"},  # the request log says once that its store is away, not at every retry
         "uvicorn": {"level": "WARNING"},
         "uvicorn.error": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},
@@ -49,9 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
         _check_model(asked.model)
         _check_port(asked.host, asked.port, "--port")
         _check_port(asked.host, asked.metrics_port, "--metrics-port")
-        desk = Desk(asked.max_concurrency, Metrics(asked.name, asked.version))
-        with published(desk.metrics, asked.host, asked.metrics_port):
-            asyncio.run(_serve(asked, desk))
+        with _open_log(asked) as log:
+            desk = Desk(asked.max_concurrency, Metrics(asked.name, asked.version), log)
+            with published(desk.metrics, asked.host, asked.metrics_port):
+                asyncio.run(_serve(asked, desk))
     except NaruError as error:
         sys.stderr.write(f"naru: serve: {error}\n")
         return error.exit_code
@@ -74,14 +80,38 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--max-concurrency", type=_at_least_one, default=MAX_CONCURRENCY, help="requests in work at a time"
     )
-    parser.add_argument("--notice-seconds", type=float, default=0.0, help="not ready for so long before it hangs up")
+    parser.add_argument("--notice-seconds", type=_seconds, default=0.0, help="not ready for so long before it hangs up")
+    _add_log(parser)
     return parser.parse_args(arguments)
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    log = parser.add_argument_group("request log")
+    log.add_argument(
+        "--log", default="", metavar="URI", help="folder or s3://bucket/prefix of answered requests; none: off"
+    )
+    log.add_argument("--log-sample", type=_share, default=1.0, help="share of requests that is logged, 0 to 1")
+    log.add_argument("--log-mask", default="", metavar="FEATURE,...", help="features whose values are not logged")
+    log.add_argument("--log-flush-rows", type=_at_least_one, default=1_000, help="rows that are written together")
+    log.add_argument("--log-flush-seconds", type=_seconds, default=30.0, help="or what came in so many seconds")
 
 
 def _at_least_one(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"found {text}; at least 1 is needed")
     return number
+
+
+def _share(text: str) -> float:
+    if not 0 <= (share := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"found {text}; allowed: 0 to 1")
+    return share
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (seconds := float(text)) <= _A_DAY:
+        raise argparse.ArgumentTypeError(f"found {text}; allowed: 0 to {_A_DAY} seconds")
+    return seconds
 
 
 def _be_quiet() -> None:
@@ -105,6 +135,32 @@ def _check_port(host: str, port: int, option: str) -> None:
         except OSError as error:
             where, remedy = f"{host}:{port}", f"choose another one with {option}"
             raise ConfigError(f"the port cannot be had: {error.strerror}", where=where, remedy=remedy) from None
+
+
+@contextlib.contextmanager
+def _open_log(asked: argparse.Namespace) -> Iterator[RequestLog | None]:
+    """The log during a `with` block; it ends after the server, when every request has been answered."""
+    if not asked.log:
+        yield None
+        return
+    settings = LogSettings(
+        uri=asked.log,
+        sample=asked.log_sample,
+        masked=frozenset(filter(None, asked.log_mask.split(","))),
+        flush_rows=asked.log_flush_rows,
+        flush_seconds=asked.log_flush_seconds,
+    )
+    settings.check([feature.name for feature in _signature(asked.model).inputs])
+    with contextlib.closing(RequestLog(settings, asked.name, asked.version)) as log:
+        yield log
+
+
+def _signature(model: Path) -> Signature:
+    try:
+        return Signature.load(model)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        told = f"signature.json cannot be read: {type(error).__name__}"
+        raise ModelError(told, where=str(model), remedy="train the model again") from error
 
 
 async def _serve(asked: argparse.Namespace, desk: Desk) -> None:

@@ -6,6 +6,10 @@ naru_rows_total                     rows that were answered
 naru_request_seconds                histogram over answered requests: from the parsed request to the model's answer,
                                     the wait for its turn included
 naru_in_flight                      requests in work now
+naru_request_log_waiting            answered requests that the request log has yet to write
+naru_request_log_written_total      those that are in its store
+naru_request_log_dropped_total      those that found no room or no store
+naru_request_log_failures_total     tries to write that the store did not take
 naru_model_info{name,version}       1
 process_*                           memory, processor time and open files, as every Prometheus client names them
 
@@ -18,8 +22,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from components.serve.refusals import STATUS, Refusal
+from components.serve.request_log import RequestLog
 
 _UNEXPECTED = "unexpected"
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -64,6 +71,21 @@ class Metrics:
     def count_answer(self, rows: int, seconds: float) -> None:
         self._rows.inc(rows)
         self._seconds.observe(seconds)
+
+    def watch(self, log: RequestLog) -> None:
+        """Tell how the request log fares, too."""
+        self.registry.register(_OfTheLog(log))
+
+
+class _OfTheLog(Collector):
+    def __init__(self, log: RequestLog) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("naru_request_log_waiting", "Requests to be written", self._log.waiting)
+        yield CounterMetricFamily("naru_request_log_written", "Requests in the store", self._log.written)
+        yield CounterMetricFamily("naru_request_log_dropped", "Requests not logged", self._log.dropped)
+        yield CounterMetricFamily("naru_request_log_failures", "Tries that failed", self._log.failures)
 
 
 @contextmanager

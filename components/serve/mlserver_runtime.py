@@ -29,6 +29,7 @@ from components._core.inference import DATATYPE
 from components.serve.desk import Desk
 from components.serve.predictor import MAX_ROWS, Predictor, load
 from components.serve.refusals import STATUS, Refusal
+from components.serve.request_log import Answered
 
 STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED  # MLServer's has no code for it
 _WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
@@ -83,9 +84,10 @@ class NaruRuntime(MLModel):
         with self._desk.admit():
             # small requests are answered one after the other: let all that have come queue up first, to be counted
             await asyncio.sleep(0)
-            outputs = await self._answer(self._columns(payload))
-            rows = len(next(iter(outputs.values())))
-            self._desk.metrics.count_answer(rows, time.perf_counter() - started)
+            columns = self._columns(payload)
+            outputs = await self._answer(columns)
+            rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
+            self._desk.note(Answered(payload.id, time.time(), seconds, rows, columns, outputs))
         return outputs
 
     async def _answer(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
