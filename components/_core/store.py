@@ -41,6 +41,27 @@ def upload(source: Path, uri: str) -> dict[str, str]:
         raise _unavailable(uri, error) from error
 
 
+def put(content: bytes, uri: str) -> None:
+    """Write an object whole: aside and renamed in a folder on this machine, in one request elsewhere.
+
+    Args:
+        content: What it holds.
+        uri: Where it goes: a path, `file:///path` or `s3://bucket/key`.
+
+    Raises:
+        ConfigError: When the store may not be written to.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, target = open_filesystem(uri)
+        if _is_local(filesystem):
+            write_bytes(Path(target), content)
+        else:
+            filesystem.pipe_file(target, content)
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+
+
 def fetch(uri: str, folder: Path) -> Path:
     """A folder of the store on this machine: in place when the store is a folder here, else copied to `folder`.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from pathlib import Path
 from typing import Any, ClassVar
 
+import grpc
 import numpy as np
 from mlserver import MLModel
 from mlserver.errors import MLServerError
+from mlserver.grpc.utils import STATUS_CODE_MAPPING
 from mlserver.types import (
     InferenceRequest,
     InferenceResponse,
@@ -22,9 +26,12 @@ from mlserver.types import (
 from components._core.errors import NaruError
 from components._core.features import DType, Signature
 from components._core.inference import DATATYPE
+from components.serve.desk import Desk
 from components.serve.predictor import MAX_ROWS, Predictor, load
-from components.serve.refusals import Refusal
+from components.serve.refusals import STATUS, Refusal
+from components.serve.request_log import Answered
 
+STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED  # MLServer's has no code for it
 _WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
 _ACCEPTED: dict[DType, frozenset[str]] = {
     "float32": _WHOLE | {"FP32", "FP64"},
@@ -36,7 +43,7 @@ _INLINE_ROWS = 256
 
 
 class NaruRuntime(MLModel):
-    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `max_rows`.
+    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `max_rows` and `desk`.
 
     Attributes:
         failure: Why a model did not load, for whoever started the server: MLServer itself ends as if all were well.
@@ -48,6 +55,7 @@ class NaruRuntime(MLModel):
         """Load and warm up off the event loop, so that liveness probes are answered meanwhile."""
         parameters = self.settings.parameters
         extra = (parameters.extra if parameters else None) or {}
+        self._desk: Desk = extra.get("desk") or Desk()
         model = Path((parameters.uri if parameters else None) or "")
         try:
             self._predictor: Predictor = await asyncio.to_thread(load, model, int(extra.get("max_rows", MAX_ROWS)))
@@ -59,9 +67,9 @@ class NaruRuntime(MLModel):
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer a request, or refuse it with a status and a reason."""
+        payload.id = payload.id or str(uuid.uuid4())  # over gRPC a request without one has the empty text
         try:
-            columns = self._columns(payload)
-            outputs = await self._answer(columns)
+            outputs = await self._work(payload)
         except Refusal as refusal:
             raise MLServerError(str(refusal), refusal.status) from None
         return InferenceResponse(
@@ -70,6 +78,17 @@ class NaruRuntime(MLModel):
             id=payload.id,
             outputs=[_output(name, values) for name, values in outputs.items()],
         )
+
+    async def _work(self, payload: InferenceRequest) -> dict[str, np.ndarray[Any, Any]]:
+        started = time.perf_counter()
+        with self._desk.admit():
+            # small requests are answered one after the other: let all that have come queue up first, to be counted
+            await asyncio.sleep(0)
+            columns = self._columns(payload)
+            outputs = await self._answer(columns)
+            rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
+            self._desk.note(Answered(payload.id, time.time(), seconds, rows, columns, outputs))
+        return outputs
 
     async def _answer(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) <= _INLINE_ROWS:

@@ -6,6 +6,7 @@ wrong_type        400   a value that is not of the feature's type
 wrong_shape       400   not one value per row, or features of different lengths
 not_finite        400   an infinity, or a number too large for the feature's type
 too_many_rows     413   more rows than one request may have
+too_busy          429   as many requests are in work as the server takes; the same request may be fine in a moment
 model_failed      500   the request was fine and the model was not; details are in the server's log only
 """
 
@@ -16,7 +17,14 @@ from typing import Literal
 from components._core.errors import DataError
 
 Code = Literal[
-    "missing_feature", "unknown_feature", "wrong_type", "wrong_shape", "not_finite", "too_many_rows", "model_failed"
+    "missing_feature",
+    "unknown_feature",
+    "wrong_type",
+    "wrong_shape",
+    "not_finite",
+    "too_many_rows",
+    "too_busy",
+    "model_failed",
 ]
 STATUS: dict[Code, int] = {
     "missing_feature": 400,
@@ -25,6 +33,7 @@ STATUS: dict[Code, int] = {
     "wrong_shape": 400,
     "not_finite": 400,
     "too_many_rows": 413,
+    "too_busy": 429,
     "model_failed": 500,
 }
 

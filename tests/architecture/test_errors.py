@@ -168,7 +168,9 @@ NOT_OURS = {
     "pipelines/__main__.py": {"Exit"},  # how typer ends a command
     "pipelines/cluster/commands.py": {"Exit"},  # the same
     "pipelines/gitops/commands.py": {"Exit"},  # the same
+    "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
+    "components/serve/desk.py": {"Refusal"},
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},
     "components/transform/analysing.py": {"ValueError"},  # told as preprocessing_fn that fails

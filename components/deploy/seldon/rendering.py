@@ -21,8 +21,8 @@ PREDICTOR_LABEL = "naru/predictor"
 
 _MODEL = "/mnt/models"  # where the operator's init container copies modelUri to
 _USER = 10001  # the image's own
-_HTTP, _GRPC = 8080, 8081
-_GRACE_SECONDS = 30  # the operator lets a pod wait for ten before SIGTERM; the server then ends its requests
+_HTTP, _GRPC, _METRICS = 8080, 8081, 8082
+_GRACE_SECONDS = 45  # the operator lets a pod wait for ten before SIGTERM; the server then takes 18 at most
 _START_SECONDS = 180
 
 
@@ -173,6 +173,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
         "ports": [
             {"name": "http", "containerPort": _HTTP, "protocol": "TCP"},
             {"name": "grpc", "containerPort": _GRPC, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": _METRICS, "protocol": "TCP"},
         ],
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the pod; MLServer writes below HOME
         "resources": _resources(project.serve, placement.devices),

@@ -23,6 +23,9 @@ class Running:
 
     url: str
     grpc: str
+    metrics: str
+    log: Path
+    pid: int
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +50,18 @@ def start(model: Path, *options: str, port: int) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="session")
-def server(model: Make) -> Iterator[Running]:
-    port, grpc_port = free_port(), free_port()
-    process = start(model(), "--grpc-port", str(grpc_port), "--max-rows", "1000", port=port)
+def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    port, grpc_port, metrics_port = free_port(), free_port(), free_port()
+    options = ["--grpc-port", str(grpc_port), "--metrics-port", str(metrics_port)]
+    options += ["--max-rows", "1000", "--max-concurrency", "8"]
+    log = tmp_path_factory.mktemp("log")
+    options += ["--log", str(log), "--log-mask", "carrier", "--log-flush-seconds", "0.2"]
+    process = start(model(), *options, port=port)
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line.startswith("ready:"):
         pytest.fail(f"the server did not come up: {process.communicate()}")
-    yield Running(line.removeprefix("ready:").strip(), f"127.0.0.1:{grpc_port}")
+    url, metrics = line.removeprefix("ready:").strip(), f"http://127.0.0.1:{metrics_port}/metrics"
+    yield Running(url, f"127.0.0.1:{grpc_port}", metrics, log, process.pid)
     process.terminate()
     process.communicate(timeout=120)

@@ -4,6 +4,8 @@ import shutil
 import socket
 from pathlib import Path
 
+import pytest
+
 from components._core.errors import ConfigError, ModelError
 from components.deploy.servers import free_port
 from components.serve.__main__ import main
@@ -16,6 +18,12 @@ def test_a_port_that_is_taken_is_named(model: Make, capfd) -> None:
         code = main(["--model", str(model()), "--name", "tiny", "--port", str(port)])
     assert code == ConfigError.exit_code
     assert f"127.0.0.1:{port}" in (told := capfd.readouterr().err) and "--port" in told
+
+
+def test_no_place_for_any_request_is_refused(model: Make, capfd) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--model", str(model()), "--name", "tiny", "--port", "0", "--max-concurrency", "0"])
+    assert ended.value.code == ConfigError.exit_code and "at least 1 is needed" in capfd.readouterr().err
 
 
 def test_a_folder_without_a_model_is_refused_before_anything_is_imported(tmp_path: Path, capfd) -> None:

@@ -13,7 +13,8 @@ from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import Canary, ModelVersion, render_deployment
 from tests.components.deploy.seldon.made import CANARY, GPU, STABLE, component, predictors, project, rendered
 
-SCHEMA = Path(__file__).resolve().parents[5] / "shared" / "data" / "seldondeployment-v1.schema.json"
+ROOT = Path(__file__).resolve().parents[4]
+SCHEMA = ROOT.parent / "shared" / "data" / "seldondeployment-v1.schema.json"
 KUBERNETES = "1.32"
 SCALED = {"autoscaling": {"min": 2, "max": 6, "cpu": 60}, "engine": True, "secret": ""}
 OBJECTS = {
@@ -92,14 +93,17 @@ def test_node_container_model_and_probes_have_the_projects_name() -> None:
     for probe in ("startupProbe", "readinessProbe"):
         assert container[probe]["httpGet"]["path"] == "/v2/models/flights/ready"
     assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
-    assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [("http", 8080), ("grpc", 8081)]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": 8080, "grpc": 8081, "metrics": 8082}
 
 
 def test_the_server_takes_the_arguments_that_it_is_given() -> None:
     from components.serve.__main__ import _parse
 
-    image = ["--model", "/model", "--host", "0.0.0.0", "--port", "8080", "--grpc-port", "8081"]
+    entry = (ROOT / "images" / "server" / "Dockerfile").read_text().partition("ENTRYPOINT ")[2].partition("]\n")[0]
+    _, _, _, *image = json.loads(f"{entry}]".replace("\\\n", ""))
     asked = _parse([*image, *component(rendered())["spec"]["containers"][0]["args"]])
+    assert (asked.port, asked.grpc_port, asked.metrics_port) == (8080, 8081, 8082)
     assert (asked.model, asked.name, asked.version) == (Path("/mnt/models"), "flights", "3")
 
 

@@ -1,0 +1,62 @@
+"""What a request passes on its way to the model and back, whichever model server brought it: the limit, the counters, the log.
+
+At most `limit` requests are in work: taken in and not yet answered, whether they wait for their turn or for the model. One
+more is refused at once. What the limit does not bound is what has not been taken in: bytes in the sockets of open
+connections, of which each holds one request at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from components.serve.metrics import Metrics
+from components.serve.refusals import Refusal
+from components.serve.request_log import Answered, RequestLog
+
+MAX_CONCURRENCY = 64
+"""Requests in work at a time, unless the server says otherwise: with single rows, some tens of milliseconds of waiting."""
+
+
+class Desk:
+    """Lets requests in up to a limit and counts what becomes of them; safe to use from several threads.
+
+    Args:
+        limit: Requests in work at a time.
+        metrics: Where they are counted.
+        log: Where answered ones are written; None: nowhere.
+    """
+
+    def __init__(
+        self, limit: int = MAX_CONCURRENCY, metrics: Metrics | None = None, log: RequestLog | None = None
+    ) -> None:
+        self._limit = limit
+        self._places = threading.Semaphore(limit)
+        self._log = log
+        self.metrics = metrics or Metrics()
+        if log:
+            self.metrics.watch(log)
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Hold a place during a `with` block.
+
+        Raises:
+            Refusal: `too_busy`, when there is none.
+        """
+        with self.metrics.counted():
+            if not self._places.acquire(blocking=False):
+                raise Refusal("too_busy", f"{self._limit} requests are in work; ask again in a moment")
+            self.metrics.in_flight.inc()
+            try:
+                yield
+            finally:
+                self.metrics.in_flight.dec()
+                self._places.release()
+
+    def note(self, answered: Answered) -> None:
+        """Count an answer and leave it to the log."""
+        self.metrics.count_answer(answered.rows, answered.seconds)
+        if self._log:
+            self._log.add(answered)

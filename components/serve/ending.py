@@ -1,0 +1,51 @@
+"""How the server ends on SIGTERM or Ctrl-C: first it says that it is not ready, then it hangs up, last it ends.
+
+Left alone, uvicorn closes its port the moment the signal comes, while clients are still sent to it, and MLServer's own
+handler hurries it a second time on Ctrl-C, which drops what is in work. Both answer what they took in once they are told
+to stop only once; so only the signal is taken from them, and readiness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+_OWED_SECONDS = 8.0
+"""How long answers that are owed are waited for: a client that stopped in the middle of its request keeps none alive."""
+
+
+class Ending:
+    """Ends an MLServer in good order.
+
+    Args:
+        server: An MLServer whose ports are open.
+        notice: Seconds between saying not ready and hanging up: what it takes whoever sends clients here to notice.
+    """
+
+    def __init__(self, server: Any, notice: float) -> None:
+        self._server = server
+        self._notice = notice
+        self._task: asyncio.Task[None] | None = None
+
+    def take_over(self) -> None:
+        """Be the one who hears the signals from now on."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._begin)
+
+    def _begin(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._end())
+
+    async def _end(self) -> None:
+        # not `model.ready`: MLServer would refuse every request from then on, and they still come
+        plane = self._server._data_plane
+        plane.ready = plane.model_ready = _is_not_ready
+        await asyncio.sleep(self._notice)
+        await self._server.stop(signal.SIGTERM)
+        await asyncio.sleep(_OWED_SECONDS)
+        await self._server.stop(signal.SIGINT)  # uvicorn takes this, after the other, as: now
+
+
+async def _is_not_ready(*_: object, **__: object) -> bool:
+    return False

@@ -1,0 +1,109 @@
+"""What the predictor counts, for Prometheus to ask; knows no model server.
+
+naru_requests_total                 requests that reached the predictor, refused ones too
+naru_refusals_total{code}           those not answered, by the codes of `refusals.py`; `unexpected`: an error of ours
+naru_rows_total                     rows that were answered
+naru_request_seconds                histogram over answered requests: from the parsed request to the model's answer,
+                                    the wait for its turn included
+naru_in_flight                      requests in work now
+naru_request_log_waiting            answered requests that the request log has yet to write
+naru_request_log_written_total      those that are in its store
+naru_request_log_dropped_total      those that found no room or no store
+naru_request_log_failures_total     tries to write that the store did not take
+naru_model_info{name,version}       1
+process_*                           memory, processor time and open files, as every Prometheus client names them
+
+A body that is no request of the protocol is refused by the model server before it comes here, and not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from components.serve.refusals import STATUS, Refusal
+from components.serve.request_log import RequestLog
+
+_UNEXPECTED = "unexpected"
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """Counters of one served model.
+
+    Args:
+        name: The model's name.
+        version: The model's version.
+
+    Attributes:
+        registry: Of these metrics alone: what libraries register for themselves is not ours to publish.
+        in_flight: Requests in work now.
+    """
+
+    def __init__(self, name: str = "", version: str = "") -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        Info("naru_model", "The model that is served", registry=self.registry).info({"name": name, "version": version})
+        self._requests = Counter("naru_requests", "Requests that reached the predictor", registry=self.registry)
+        refusals = Counter("naru_refusals", "Requests not answered, by reason", ["code"], registry=self.registry)
+        self._refusals = {code: refusals.labels(code) for code in (*STATUS, _UNEXPECTED)}  # all there, from 0 on
+        self._rows = Counter("naru_rows", "Rows answered", registry=self.registry)
+        self._seconds = Histogram("naru_request_seconds", "Time to an answer", buckets=_BUCKETS, registry=self.registry)
+        self.in_flight = Gauge("naru_in_flight", "Requests in work now", registry=self.registry)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count the request of a `with` block, and why it was not answered if it was not."""
+        self._requests.inc()
+        try:
+            yield
+        except Refusal as refusal:
+            self._refusals[refusal.code].inc()
+            raise
+        except Exception:
+            self._refusals[_UNEXPECTED].inc()
+            raise
+
+    def count_answer(self, rows: int, seconds: float) -> None:
+        self._rows.inc(rows)
+        self._seconds.observe(seconds)
+
+    def watch(self, log: RequestLog) -> None:
+        """Tell how the request log fares, too."""
+        self.registry.register(_OfTheLog(log))
+
+
+class _OfTheLog(Collector):
+    def __init__(self, log: RequestLog) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("naru_request_log_waiting", "Requests to be written", self._log.waiting)
+        yield CounterMetricFamily("naru_request_log_written", "Requests in the store", self._log.written)
+        yield CounterMetricFamily("naru_request_log_dropped", "Requests not logged", self._log.dropped)
+        yield CounterMetricFamily("naru_request_log_failures", "Tries that failed", self._log.failures)
+
+
+@contextmanager
+def published(metrics: Metrics, host: str, port: int) -> Iterator[None]:
+    """Answer `GET /metrics` during a `with` block, in a thread of its own: also when the model server is at its limit.
+
+    Args:
+        metrics: What to tell.
+        host: Address to listen on.
+        port: Port to listen on; 0: nowhere.
+    """
+    if not port:
+        yield
+        return
+    server, thread = start_http_server(port, host, metrics.registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,252 @@
+"""What was asked and answered, kept for those who later know what was true: a drift check, a join with labels.
+
+One line of JSON per answered request; refused ones are in the metrics only:
+
+    {"id": ..., "time": "2026-01-31T09:30:00.123456+00:00", "model": NAME, "version": VERSION, "latency_ms": ...,
+     "inputs": {FEATURE: [one value per row]}, "masked": [FEATURE, ...], "outputs": {NAME: [one value per row]}}
+
+A missing value and a masked feature are null. Lines lie as `URI/dt=YYYY-MM-DD/hour=HH/POD-NUMBER-UUID.jsonl` by the time of
+the answers, in UTC, each object written whole. It never slows or stops a prediction: the request's own thread leaves
+references, a thread of the log makes the lines, and what finds no room or no store is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import socket
+import threading
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from components._core.errors import ConfigError, NaruError
+from components._core.filesystems import open_filesystem
+from components._core.store import put
+from components.serve.casting import Columns
+
+QUEUE_ROWS = 100_000
+"""Rows that may wait to be written: tens of megabytes of Python values."""
+
+_TRIES = 5
+_CLOSING_SECONDS = 5.0
+_ALLOWED = "allowed: a folder, file:///folder or s3://bucket/prefix"
+_log = logging.getLogger("naru.serve")
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """How much is logged, and when it is written.
+
+    Attributes:
+        uri: A folder, `file:///folder` or `s3://bucket/prefix`.
+        sample: Share of requests, 0 to 1. The id decides: the same id is logged by every server or by none.
+        masked: Features whose values are not to leave the server.
+        flush_rows: An object is written when so many rows wait.
+        flush_seconds: Or when this time has passed; also the wait before the next try when the store is away.
+        queue_rows: Rows that may wait; what comes above is dropped.
+    """
+
+    uri: str
+    sample: float = 1.0
+    masked: frozenset[str] = frozenset()
+    flush_rows: int = 1_000
+    flush_seconds: float = 30.0
+    queue_rows: int = QUEUE_ROWS
+
+    def check(self, features: list[str]) -> None:
+        """Refuse what can never work. That a store is away is none of it: predictions go on without.
+
+        Raises:
+            ConfigError: When the URI is malformed, a masked feature is none of the model's, or there is no time to wait.
+        """
+        scheme, _, rest = self.uri.rpartition("://")
+        if scheme not in ("", "file", "s3") or not rest.strip("/"):
+            raise ConfigError(f"found {self.uri!r}; {_ALLOWED}", where="--log")
+        open_filesystem(self.uri)
+        if self.flush_seconds <= 0:
+            raise ConfigError(f"found {self.flush_seconds}; more than 0 is needed", where="--log-flush-seconds")
+        if unknown := self.masked.difference(features):
+            told = f"{', '.join(sorted(unknown))}: no such feature; the model takes {', '.join(features)}"
+            raise ConfigError(told, where="--log-mask")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request and its answer.
+
+    Attributes:
+        id: The request's.
+        time: When it was answered, in seconds since 1970.
+        seconds: How long it took.
+        rows: How many it had.
+        inputs: As they were sent.
+        outputs: As the model gave them.
+    """
+
+    id: str
+    time: float
+    seconds: float
+    rows: int
+    inputs: Columns
+    outputs: dict[str, np.ndarray[Any, Any]]
+
+
+class RequestLog:
+    """A bounded queue and the thread that writes it out; safe to use from several threads.
+
+    Args:
+        settings: Where, how much, when.
+        model: The model's name, for every line.
+        version: The model's version, for every line.
+
+    Attributes:
+        written: Requests that are in the store.
+        dropped: Requests that were to be logged and are not.
+        failures: Tries to write that the store did not take.
+    """
+
+    def __init__(self, settings: LogSettings, model: str, version: str) -> None:
+        self.written = self.dropped = self.failures = 0
+        self._settings = settings
+        self._header = {"model": model, "version": version}
+        self._lock = threading.Lock()
+        self._queue: deque[Answered] = deque()
+        self._rows = 0  # of the queue and of the batch
+        self._batch: list[Answered] = []
+        self._target = ""
+        self._tries = self._objects = 0
+        self._due, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="naru-request-log", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are neither written nor dropped yet."""
+        return len(self._queue) + len(self._batch)
+
+    def add(self, answered: Answered) -> None:
+        """Leave a request to be logged; takes a microsecond or two and never waits for the store."""
+        if not _is_sampled(answered.id, self._settings.sample):
+            return
+        with self._lock:
+            if self._rows + answered.rows > self._settings.queue_rows:
+                self.dropped += 1
+                return
+            self._queue.append(answered)
+            self._rows += answered.rows
+        if self._rows >= self._settings.flush_rows and not self._due.is_set():
+            self._due.set()
+
+    def close(self) -> None:
+        """Write what waits, for some seconds at most, and end; what is not written by then is dropped."""
+        self._closing.set()
+        self._due.set()
+        self._thread.join(_CLOSING_SECONDS)
+        with self._lock:
+            self.dropped += self.waiting
+            self._queue.clear()
+            self._batch.clear()
+        if self.dropped:
+            _log.warning("%d answered requests were not logged", self.dropped)
+
+    def _run(self) -> None:
+        taken = True
+        while not self._closing.is_set():
+            # a store that is away is not asked again for every batch that fills up
+            (self._due if taken else self._closing).wait(self._settings.flush_seconds)
+            self._due.clear()
+            taken = self._flush()
+        self._flush()
+
+    def _flush(self) -> bool:
+        """Write all that waits; whether the store took it."""
+        while self._batch or self._take():
+            try:
+                put(self._lines(), self._target)
+            except NaruError as error:
+                self._give_up_or_keep(error)
+                return False
+            self.written += self._end_batch()
+        return True
+
+    def _take(self) -> bool:
+        """Make the next batch: of one hour, and no longer than an object is to be."""
+        rows = 0
+        with self._lock:
+            while self._queue and rows < self._settings.flush_rows:
+                if self._batch and _folder(self._queue[0]) != _folder(self._batch[0]):
+                    break
+                rows += self._queue[0].rows
+                self._batch.append(self._queue.popleft())
+        if self._batch:
+            self._objects += 1  # named once: an object that arrived though the store did not say so is written over
+            name = f"{socket.gethostname()}-{self._objects}-{uuid.uuid4().hex}.jsonl"
+            self._target = f"{self._settings.uri.rstrip('/')}/{_folder(self._batch[0])}/{name}"
+        return bool(self._batch)
+
+    def _give_up_or_keep(self, error: NaruError) -> None:
+        self.failures += 1
+        self._tries += 1
+        if self._tries == 1:
+            _log.warning("the request log cannot be written: %s", error)
+        if self._tries >= _TRIES:
+            count = self._end_batch()
+            with self._lock:
+                self.dropped += count
+
+    def _end_batch(self) -> int:
+        """Make room for the next batch; returns how many requests this one had."""
+        with self._lock:
+            count = len(self._batch)
+            self._rows -= sum(answered.rows for answered in self._batch)
+            self._batch = []
+            self._tries = 0
+        return count
+
+    def _lines(self) -> bytes:
+        return "".join(f"{json.dumps(self._record(answered))}\n" for answered in self._batch).encode()
+
+    def _record(self, answered: Answered) -> dict[str, Any]:
+        masked = self._settings.masked
+        return {
+            "id": answered.id,
+            "time": _moment(answered).isoformat(timespec="microseconds"),
+            **self._header,
+            "latency_ms": round(answered.seconds * 1_000, 3),
+            "inputs": {
+                name: None if name in masked else [_plain(value) for value in values]
+                for name, values in answered.inputs.items()
+            },
+            "masked": sorted(masked.intersection(answered.inputs)),
+            "outputs": {name: values.tolist() for name, values in answered.outputs.items()},
+        }
+
+
+def _is_sampled(request_id: str, share: float) -> bool:
+    if share >= 1.0:
+        return True
+    digest = sha256(request_id.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def _moment(answered: Answered) -> datetime:
+    return datetime.fromtimestamp(answered.time, UTC)
+
+
+def _folder(answered: Answered) -> str:
+    return time.strftime("dt=%Y-%m-%d/hour=%H", time.gmtime(answered.time))
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: bytes as text, as they were read, and NaN as null, which it means."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,96 @@
+"""The request log of a real server: what it holds, and what becomes of predictions when its store is away."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from mlserver.grpc import dataplane_pb2 as pb
+from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
+
+from components._core.errors import ConfigError
+from components.deploy.servers import free_port
+from components.serve.__main__ import main
+from tests.components.serve.conftest import Make, Running, start
+from tests.components.serve.test_ending import wait_for
+from tests.components.serve.test_limits import metrics
+from tests.components.serve.test_mlserver_runtime import ROW, infer, tensor
+from tests.components.serve.test_request_log import logged, wait_until
+
+
+def line_of(server: Running, request_id: str) -> dict[str, Any]:
+    wait_until(lambda: [line for line in logged(server.log) if line["id"] == request_id])
+    return next(line for line in logged(server.log) if line["id"] == request_id)
+
+
+def test_an_answer_is_found_in_the_log_by_its_id(server: Running) -> None:
+    _, answer = infer(server, tensor("delay", "FP32", None))
+    line = line_of(server, answer["id"])
+    assert line["inputs"] == {"delay": [None], "month": [6], "carrier": None, "noise": [0.5]}
+    assert line["masked"] == ["carrier"] and (line["model"], line["version"]) == ("tiny", "3")
+    outputs = {item["name"]: item["data"] for item in answer["outputs"]}
+    assert line["outputs"]["class"] == outputs["class"] and line["latency_ms"] > 0
+    assert line["outputs"]["probabilities"] == [outputs["probabilities"]]
+
+
+def test_an_answer_over_grpc_has_an_id_too(server: Running) -> None:
+    contents = [{"fp32_contents": [1.0]}, {"int64_contents": [6]}, {"bytes_contents": [b"AA"]}, {"fp32_contents": [0]}]
+    inputs = [
+        {"name": item["name"], "datatype": item["datatype"], "shape": [1], "contents": content}
+        for item, content in zip(ROW, contents, strict=True)
+    ]
+    with grpc.insecure_channel(server.grpc) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        answer = stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=inputs), timeout=120)
+    assert line_of(server, answer.id)["inputs"]["delay"] == [1.0]
+
+
+def test_a_refused_request_is_not_logged(server: Running) -> None:
+    assert infer(server, tensor("month", "INT64", "6"), id="refused")[0] == 400
+    assert infer(server, id="answered after it")[0] == 200
+    line_of(server, "answered after it")
+    assert "refused" not in {line["id"] for line in logged(server.log)}
+
+
+def test_predictions_go_on_when_the_store_is_away_and_what_is_lost_is_counted(
+    model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    options = ["--log", "s3://bucket/log", "--log-flush-seconds", "0.1", "--metrics-port", str(free_port())]
+    process = start(model(), *options, "--max-rows", "60000", port=free_port())
+    server = Running(wait_for(process).url, "", f"http://127.0.0.1:{options[-1]}/metrics", Path(), process.pid)
+    many = [tensor(item["name"], item["datatype"], *item["data"] * 60_000) for item in ROW]
+    assert [infer(server, *many)[0] for _ in range(3)] == [200] * 3  # the second finds no room in the queue
+    assert infer(server)[0] == 200
+    wait_until(lambda: metrics(server)["naru_request_log_failures_total"])
+    told = metrics(server)
+    assert told["naru_request_log_dropped_total"] >= 2 and told["naru_request_log_written_total"] == 0
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0 and "does not answer" in said and "Traceback" not in said
+    assert "4 answered requests were not logged" in said
+
+
+@pytest.mark.slow
+def test_sigkill_loses_what_was_not_flushed_and_nothing_else(model: Make, tmp_path: Path) -> None:
+    process = start(model(), "--log", str(tmp_path), "--log-flush-rows", "5", port=free_port())
+    server = wait_for(process)
+    assert Counter(infer(server, id=str(number))[0] for number in range(7)) == {200: 7}
+    wait_until(lambda: len(logged(tmp_path)) >= 5)
+    process.kill()
+    process.communicate(timeout=120)
+    assert [line["id"] for line in logged(tmp_path)][:5] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_place_and_a_mask_that_make_no_sense_end_the_server_before_it_serves(model: Make, capfd) -> None:
+    asked = ["--model", str(model()), "--name", "tiny", "--port", str(free_port())]
+    assert main([*asked, "--log", "ftp://somewhere"]) == ConfigError.exit_code
+    assert "allowed: a folder" in capfd.readouterr().err
+    assert main([*asked, "--log", "log", "--log-mask", "carier"]) == ConfigError.exit_code
+    assert "carier: no such feature" in capfd.readouterr().err

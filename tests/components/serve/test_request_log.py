@@ -1,0 +1,145 @@
+"""The request log over a real folder, without any server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components._core.errors import ConfigError
+from components.serve.request_log import Answered, LogSettings, RequestLog
+
+NOON = 1_767_268_800.25  # 2026-01-01T12:00:00.25Z
+
+
+def answered(number: int = 0, at: float = NOON, rows: int = 1) -> Answered:
+    inputs = {"delay": [float("nan")] * rows, "month": [number] * rows, "carrier": [b"AA"] * rows}
+    outputs = {"probabilities": np.full((rows, 2), 0.5, np.float32), "class": np.array(["late"] * rows, dtype=object)}
+    return Answered(f"r{number}", at, 0.0015, rows, inputs, outputs)
+
+
+def opened(folder: Path, **settings: Any) -> RequestLog:
+    return RequestLog(LogSettings(str(folder), **{"flush_seconds": 3_600.0, **settings}), "tiny", "3")
+
+
+def logged(folder: Path) -> list[dict[str, Any]]:
+    files = sorted(folder.rglob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def test_a_line_tells_what_was_asked_and_answered(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.add(answered(7))
+    log.close()
+    assert logged(tmp_path) == [
+        {
+            "id": "r7",
+            "time": "2026-01-01T12:00:00.250000+00:00",
+            "model": "tiny",
+            "version": "3",
+            "latency_ms": 1.5,
+            "inputs": {"delay": [None], "month": [7], "carrier": ["AA"]},
+            "masked": [],
+            "outputs": {"probabilities": [[0.5, 0.5]], "class": ["late"]},
+        }
+    ]
+
+
+def test_lines_lie_by_the_hour_of_the_answer(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    for number, at in enumerate((NOON, NOON + 1, NOON + 3_600)):
+        log.add(answered(number, at))
+    log.close()
+    folders = {file.parent.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.jsonl")}
+    assert folders == {"dt=2026-01-01/hour=12", "dt=2026-01-01/hour=13"} and len(logged(tmp_path)) == 3
+    assert log.written == 3 and log.dropped == 0 and log.waiting == 0
+
+
+def test_a_full_batch_is_written_at_once_and_the_rest_at_its_age(tmp_path: Path) -> None:
+    by_size = opened(tmp_path / "size", flush_rows=5)
+    for number in range(5):
+        by_size.add(answered(number))
+    wait_until(lambda: by_size.written == 5)
+    by_age = opened(tmp_path / "age", flush_seconds=0.05)
+    by_age.add(answered())
+    wait_until(lambda: by_age.written == 1)
+    by_size.close()
+    by_age.close()
+
+
+def test_masked_values_never_reach_the_store(tmp_path: Path) -> None:
+    log = opened(tmp_path, masked=frozenset({"carrier"}))
+    log.add(answered())
+    log.close()
+    (line,) = logged(tmp_path)
+    assert line["masked"] == ["carrier"] and line["inputs"] == {"delay": [None], "month": [0], "carrier": None}
+
+
+def test_the_id_decides_what_is_sampled(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        log = opened(tmp_path / name, sample=0.3)
+        for number in range(1_000):
+            log.add(answered(number))
+        log.close()
+    one, other = ({line["id"] for line in logged(tmp_path / name)} for name in ("one", "other"))
+    assert one == other and 230 < len(one) < 370
+
+
+def test_what_finds_no_room_is_dropped_and_counted(tmp_path: Path) -> None:
+    log = opened(tmp_path, queue_rows=10)
+    for number in range(4):
+        log.add(answered(number, rows=3))
+    assert log.dropped == 1 and log.waiting == 3
+    log.close()
+    assert [line["id"] for line in logged(tmp_path)] == ["r0", "r1", "r2"]
+
+
+def test_a_store_that_comes_back_gets_what_waited(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "log"
+    in_the_way.write_text("no folder")
+    log = opened(in_the_way, flush_seconds=0.2, flush_rows=1)
+    log.add(answered())
+    wait_until(lambda: log.failures)
+    in_the_way.unlink()
+    wait_until(lambda: log.written == 1)
+    log.close()
+    assert [line["id"] for line in logged(in_the_way)] == ["r0"] and log.dropped == 0
+
+
+def test_a_store_that_stays_away_costs_what_waited_and_it_is_counted(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "log"
+    in_the_way.write_text("no folder")
+    log = opened(in_the_way, flush_seconds=0.02)
+    log.add(answered())
+    wait_until(lambda: log.dropped == 1)
+    log.add(answered())
+    log.close()
+    assert log.dropped == 2 and log.written == log.waiting == 0
+
+
+@pytest.mark.parametrize("uri", ["s3://", "http://somewhere/log", "nothing://x", "", "file:///"])
+def test_a_place_that_can_never_be_written_to_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigError, match="--log"):
+        LogSettings(uri).check(["delay"])
+
+
+def test_a_masked_feature_that_the_model_does_not_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="carier: no such feature; the model takes delay, carrier"):
+        LogSettings(str(tmp_path), masked=frozenset({"carier"})).check(["delay", "carrier"])
+
+
+def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--log-flush-seconds"):
+        LogSettings(str(tmp_path), flush_seconds=0.0).check(["delay"])
