@@ -217,6 +217,13 @@ _STARTED = time.perf_counter()
 
 def main() -> int:
     """Run the command line; an error of ours is printed without a traceback and ends with its own exit code."""
+    code = _run()
+    if code:
+        _end(code)
+    return code
+
+
+def _run() -> int:
     try:
         app(standalone_mode=True)
     except NaruError as error:
@@ -224,20 +231,20 @@ def main() -> int:
     except OSError as error:
         return _tell(from_system(error))
     except KeyboardInterrupt:
-        _end_interrupted()
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED_EXIT_CODE:
-            _end_interrupted()
-        raise
+        return INTERRUPTED_EXIT_CODE
+    except SystemExit as ended:  # typer ends every command so
+        if not isinstance(ended.code, int):
+            raise
+        return ended.code
     return 0
 
 
-def _end_interrupted() -> NoReturn:
-    """End without taking the interpreter apart: threads of libraries may be at work still, and those of Arrow abort then."""
+def _end(code: int) -> NoReturn:
+    """End without taking the interpreter apart: where a command broke off, Arrow's threads may read on, and they abort then."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it may be gone
             stream.flush()
-    os._exit(INTERRUPTED_EXIT_CODE)
+    os._exit(code)
 
 
 def _tell(error: NaruError) -> int:

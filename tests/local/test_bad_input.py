@@ -203,6 +203,16 @@ def test_a_folder_in_place_of_the_project_file_is_told(tmp_path: Path) -> None:
     assert (code, told["status"]) == (2, "failed")
 
 
+def test_a_long_file_that_is_broken_at_its_start_ends_new_with_the_code_of_that(tmp_path: Path) -> None:
+    """Arrow reads on while the command ends: that must not become an abort. It did so three times in four."""
+    rows = b"".join(b"%d,%d,a%d\n" % (n, n * 7 % 13, n % 2) for n in range(2_000_000))
+    (tmp_path / "t.csv").write_bytes(b"x,z,y\n1,2,caf\xe9\n" + rows)
+    command = [sys.executable, "-m", "pipelines", "new", str(tmp_path / "made"), "--data", str(tmp_path / "t.csv")]
+    for _ in range(5):
+        done = subprocess.run([*command, "--label", "y"], capture_output=True, text=True, cwd=ROOT, timeout=600)
+        assert done.returncode == 4 and "is not UTF-8" in done.stderr, done.stderr
+
+
 def _reads(process: int, file: Path) -> bool:
     """Whether a process has a file open at this moment."""
     try:
