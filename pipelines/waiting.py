@@ -114,6 +114,12 @@ def time_rows(times: Iterable[StageTime]) -> list[list[str]]:
     return [["stage", "state", "seconds", "own", "waiting"], *rows, ["all", "", *(_show(sum(each)) for each in sums)]]
 
 
+def time_lines(times: Iterable[StageTime]) -> list[str]:
+    """The table of `time_rows`, a line each, its columns one below the other."""
+    rows = time_rows(times)
+    return [f"{row[0]:<11}{row[1]:<11}{''.join(f'{cell:>9}' for cell in row[2:])}".rstrip() for row in rows]
+
+
 def _stage_time(stage: str, state: str, total: float | None, told: Mapping[str, Told] | None) -> StageTime:
     said = (told or {}).get(stage)
     if said is None:

@@ -14,10 +14,14 @@ from components._core.errors import NaruError
 from pipelines.gitops.reasons import RUN_LABEL
 from pipelines.gitops.server import Server
 from pipelines.gitops.watching import POLL, stages_of
-from pipelines.waiting import StageTime, Told, stage_times, time_rows, told_by_pods
+from pipelines.waiting import Told, stage_times, time_lines, told_by_pods
 
 _LOOKS = 6
 """KFP tells of the last stage some seconds after it tells of the run's end: so often we look again for it."""
+
+
+_NOTE = "own: imports and work of the stage; waiting: pods, polls and artifacts, which the cluster adds"
+_LACKING = "what of it was the stages' own stands in their pods: set KUBECONFIG to see it"
 
 
 def spent_lines(server: Server, run: Mapping[str, Any], poll: float = POLL) -> list[str]:
@@ -30,7 +34,7 @@ def spent_lines(server: Server, run: Mapping[str, Any], poll: float = POLL) -> l
     """
     told = _told_in_kubernetes(str(run["run_id"]))
     times = stage_times(_tasks(_settled(server, run, poll)), told)
-    return _aligned(times) if times else []
+    return [*time_lines(times), _LACKING if told is None else _NOTE] if times else []
 
 
 def _settled(server: Server, run: Mapping[str, Any], poll: float) -> Mapping[str, Any]:
@@ -57,11 +61,3 @@ def _told_in_kubernetes(run_id: str) -> dict[str, Told] | None:
         return told_by_pods(Cluster().list_all("v1", "Pod", f"{RUN_LABEL}={run_id}"))
     except NaruError:  # no cluster, or no permission
         return None
-
-
-def _aligned(times: list[StageTime]) -> list[str]:
-    lines = [f"{row[0]:<11}{row[1]:<11}" + "".join(f"{cell:>9}" for cell in row[2:]) for row in time_rows(times)]
-    known = any(one.own for one in times)
-    note = "own: imports and work of the stage; waiting: pods, polls and artifacts, which the cluster adds"
-    lacking = "what of it was the stages' own stands in their pods: set KUBECONFIG to see it"
-    return [*(line.rstrip() for line in lines), note if known else lacking]

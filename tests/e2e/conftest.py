@@ -15,7 +15,7 @@ import pytest
 from components._core.errors import NaruError
 from pipelines.cluster.client import Cluster
 from pipelines.cluster.deploying import find_ours
-from pipelines.waiting import time_rows
+from pipelines.waiting import time_lines
 from tests.containers.engine import ROOT, build_images
 from tests.e2e.environment import Environment, credentials
 from tests.e2e.flights import write_project, write_rows
@@ -149,5 +149,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for world in _WORLDS:
         for run, times in world.tables.items():
             terminalreporter.write_line(f"\n{run}")
-            for row in time_rows(times):
-                terminalreporter.write_line(f"  {row[0]:<11}{row[1]:<11}" + "".join(f"{cell:>9}" for cell in row[2:]))
+            for line in time_lines(times):
+                terminalreporter.write_line(f"  {line}")

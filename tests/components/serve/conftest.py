@@ -49,6 +49,15 @@ def start(model: Path, *options: str, port: int) -> subprocess.Popen[str]:
     )
 
 
+def ready_url(process: subprocess.Popen[str]) -> str:
+    """Where a server answers, once it does."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("ready:"):
+        pytest.fail(f"the server did not come up: {process.communicate()}")
+    return line.removeprefix("ready:").strip()
+
+
 @pytest.fixture(scope="session")
 def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     port, grpc_port, metrics_port = free_port(), free_port(), free_port()
@@ -57,11 +66,7 @@ def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     log = tmp_path_factory.mktemp("log")
     options += ["--log", str(log), "--log-mask", "carrier", "--log-flush-seconds", "0.2"]
     process = start(model(), *options, port=port)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line.startswith("ready:"):
-        pytest.fail(f"the server did not come up: {process.communicate()}")
-    url, metrics = line.removeprefix("ready:").strip(), f"http://127.0.0.1:{metrics_port}/metrics"
-    yield Running(url, f"127.0.0.1:{grpc_port}", metrics, log, process.pid)
+    metrics = f"http://127.0.0.1:{metrics_port}/metrics"
+    yield Running(ready_url(process), f"127.0.0.1:{grpc_port}", metrics, log, process.pid)
     process.terminate()
     process.communicate(timeout=120)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from components.deploy.servers import free_port
-from tests.components.serve.conftest import Make, Running, start
+from tests.components.serve.conftest import Make, Running, ready_url, start
 from tests.components.serve.test_limits import read, written
 from tests.components.serve.test_mlserver_runtime import ask, infer
 from tests.components.serve.test_request_log import logged
@@ -58,10 +58,7 @@ def test_a_client_that_stopped_in_the_middle_of_its_request_keeps_nothing_alive(
 
 
 def wait_for(process: subprocess.Popen[str]) -> Running:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("ready:")
-    return Running(line.removeprefix("ready:").strip(), "", "", Path(), process.pid)
+    return Running(ready_url(process), "", "", Path(), process.pid)
 
 
 def first_that_is_not_200(url: str) -> int:

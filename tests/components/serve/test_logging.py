@@ -18,7 +18,7 @@ from components.serve.__main__ import main
 from tests.components.serve.conftest import Make, Running, start
 from tests.components.serve.test_ending import wait_for
 from tests.components.serve.test_limits import metrics
-from tests.components.serve.test_mlserver_runtime import ROW, infer, tensor
+from tests.components.serve.test_mlserver_runtime import ROW, grpc_row, infer, tensor
 from tests.components.serve.test_request_log import logged, wait_until
 
 
@@ -38,14 +38,9 @@ def test_an_answer_is_found_in_the_log_by_its_id(server: Running) -> None:
 
 
 def test_an_answer_over_grpc_has_an_id_too(server: Running) -> None:
-    contents = [{"fp32_contents": [1.0]}, {"int64_contents": [6]}, {"bytes_contents": [b"AA"]}, {"fp32_contents": [0]}]
-    inputs = [
-        {"name": item["name"], "datatype": item["datatype"], "shape": [1], "contents": content}
-        for item, content in zip(ROW, contents, strict=True)
-    ]
     with grpc.insecure_channel(server.grpc) as channel:
         stub = GRPCInferenceServiceStub(channel)
-        answer = stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=inputs), timeout=120)
+        answer = stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=grpc_row(delay=1.0)), timeout=120)
     assert line_of(server, answer.id)["inputs"]["delay"] == [1.0]
 
 

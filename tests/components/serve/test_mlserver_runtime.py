@@ -133,18 +133,23 @@ def test_a_request_cannot_load_another_model(server: Running) -> None:
     assert ask(f"{root}/v2/repository/models/other/load", {})[0] == 404
 
 
-def test_grpc_answers_as_http_does(server: Running) -> None:
-    _, over_http = infer(server)
+def grpc_row(delay: float = 30.0) -> list[dict]:
+    """The inputs of `ROW` as gRPC has them, but for the delay."""
     contents = [
-        {"fp32_contents": [30.0]},
+        {"fp32_contents": [delay]},
         {"int64_contents": [6]},
         {"bytes_contents": [b"AA"]},
         {"fp32_contents": [0.5]},
     ]
-    inputs = [
+    return [
         {"name": item["name"], "datatype": item["datatype"], "shape": [1], "contents": content}
         for item, content in zip(ROW, contents, strict=True)
     ]
+
+
+def test_grpc_answers_as_http_does(server: Running) -> None:
+    _, over_http = infer(server)
+    inputs = grpc_row()
     with grpc.insecure_channel(server.grpc) as channel:
         stub = GRPCInferenceServiceStub(channel)
         answer = stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=inputs), timeout=120)
