@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
-    StrictFloat,
     StrictInt,
     ValidationError,
     field_validator,
@@ -26,8 +22,9 @@ from pydantic import (
 
 from components._core.cron import check_cron, check_timezone
 from components._core.errors import ConfigError
+from components._core.fields import Hyperparameter, Real, Section
 from components._core.misfits import tell_problems
-from components._core.quantities import Amounts, count_of
+from components._core.serving import Serve, ServingGates
 from components._core.yaml_text import parse_yaml
 
 PROJECT_FILE = "project.yaml"
@@ -36,22 +33,7 @@ Task = Literal["binary_classification", "multiclass_classification", "regression
 Severity = Literal["fail", "warn", "ignore"]
 
 
-def _no_truth_value(value: Any) -> Any:
-    """`yes` is not 1: the library would take it for one."""
-    if isinstance(value, bool):
-        raise ValueError(f"found {str(value).lower()}; must be a number")
-    return value
-
-
-Real = Annotated[float, BeforeValidator(_no_truth_value)]
-Hyperparameter = StrictBool | StrictInt | StrictFloat | str  # strict: a whole number stays one, there and back
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-
-
-class Split(_Section):
+class Split(Section):
     """How rows are dealt to train, eval (early stopping, tuning) and test (judging)."""
 
     train: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
@@ -70,7 +52,7 @@ class Split(_Section):
         return self
 
 
-class Data(_Section):
+class Data(Section):
     """Where the examples come from."""
 
     source: Annotated[
@@ -99,7 +81,7 @@ class Data(_Section):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class Code(_Section):
+class Code(Section):
     """The two functions, by file, relative to the project file."""
 
     preprocessing: Annotated[str, Field(description="File with `preprocessing_fn(inputs)`.")] = "preprocessing.py"
@@ -108,7 +90,7 @@ class Code(_Section):
     )
 
 
-class Train(_Section):
+class Train(Section):
     """How the model is fitted."""
 
     epochs: Annotated[StrictInt, Field(ge=1, description="Passes over the training rows, at most.")] = 10
@@ -123,7 +105,7 @@ class Train(_Section):
     ] = {}
 
 
-class Space(_Section):
+class Space(Section):
     """The values that one hyperparameter may take: a range or a list."""
 
     low: Real | None = None
@@ -144,7 +126,7 @@ class Space(_Section):
         return self
 
 
-class Tune(_Section):
+class Tune(Section):
     """The search for hyperparameters."""
 
     trials: Annotated[StrictInt, Field(ge=0, description="Models to try; 0 passes the defaults through.")] = 0
@@ -158,7 +140,7 @@ class Tune(_Section):
         return self
 
 
-class DataGates(_Section):
+class DataGates(Section):
     """What validation blocks."""
 
     anomalies: Annotated[
@@ -176,7 +158,7 @@ class DataGates(_Section):
     ] = 100
 
 
-class Bound(_Section):
+class Bound(Section):
     """An absolute bound on a metric."""
 
     min: Real | None = None
@@ -189,7 +171,7 @@ class Bound(_Section):
         return self
 
 
-class ModelGates(_Section):
+class ModelGates(Section):
     """What a model must show before it is registered and deployed."""
 
     thresholds: Annotated[dict[str, Bound], Field(description="Absolute bounds by metric name.")] = {}
@@ -205,18 +187,7 @@ class ModelGates(_Section):
     ] = 100
 
 
-class ServingGates(_Section):
-    """What the served model must show."""
-
-    p95_ms: Annotated[Real, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = (
-        100.0
-    )
-    parity: Annotated[
-        Real, Field(gt=0, description="Largest difference allowed between an offline and a served number.")
-    ] = 1e-4
-
-
-class Gates(_Section):
+class Gates(Section):
     """Every bound that decides something."""
 
     data: DataGates = DataGates()
@@ -224,72 +195,7 @@ class Gates(_Section):
     serving: ServingGates = ServingGates()
 
 
-class Autoscaling(_Section):
-    """How many servers there are, by how busy they are; it takes the place of `replicas`."""
-
-    min: Annotated[StrictInt, Field(ge=1, description="Servers, at least.")] = 1
-    max: Annotated[StrictInt, Field(ge=1, description="Servers, at most.")]
-    cpu: Annotated[
-        StrictInt, Field(ge=1, le=100, description="Percent of the requested CPU, from which there are more.")
-    ] = 70
-
-    @model_validator(mode="after")
-    def _min_is_no_more_than_max(self) -> Autoscaling:
-        if self.min > self.max:
-            raise ValueError(f"min ({self.min}) must be at most max ({self.max})")
-        return self
-
-
-class Resources(_Section):
-    """What a server in a pod asks for, and what it may take."""
-
-    requests: Annotated[Amounts, Field(description="Kept free for it on a node.")] = Amounts(cpu="500m", memory="1Gi")
-    limits: Annotated[Amounts, Field(description="TensorFlow alone takes 0.7 GiB.")] = Amounts(cpu="2", memory="2Gi")
-
-    @model_validator(mode="after")
-    def _requests_fit_the_limits(self) -> Resources:
-        for name, asked in self.requests:
-            allowed = getattr(self.limits, name)
-            if count_of(asked) > count_of(allowed):
-                raise ValueError(f"requests.{name} ({asked}) must be at most limits.{name} ({allowed})")
-        return self
-
-
-class Serve(_Section):
-    """The model server: `port` on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
-
-    port: Annotated[
-        StrictInt, Field(ge=0, le=65535, description="Port of `naru serve` on loopback; 0: any free one.")
-    ] = 8080
-    protocol: Annotated[
-        Literal["v2"], Field(description="Only `v2`, the Open Inference Protocol: what our server speaks.")
-    ] = "v2"
-    replicas: Annotated[StrictInt, Field(ge=1, description="Servers; one more is started during a rollout.")] = 1
-    autoscaling: Annotated[
-        Autoscaling | None, Field(description="Left out: always as many servers as `replicas` says.")
-    ] = None
-    resources: Resources = Resources()
-    pool: Annotated[
-        str, Field(description="Pool of the pools file whose nodes serve; empty: any node without taints, no GPU.")
-    ] = ""
-    engine: Annotated[
-        StrictBool,
-        Field(
-            description="Seldon's orchestrator before the server. Without it status codes are the server's own, and a pod "
-            "asks for 0.5 CPU less."
-        ),
-    ] = False
-    secret: Annotated[
-        str,
-        Field(
-            pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$",
-            description="Name of the Secret, with keys RCLONE_CONFIG_S3_*, that opens the store to the pod that fetches the "
-            "model; empty: none is needed.",
-        ),
-    ] = "naru-models"  # noqa: S105 - its name
-
-
-class Schedule(_Section):
+class Schedule(Section):
     """A run of the training pipeline at set times, on a cluster."""
 
     name: Annotated[
@@ -333,7 +239,7 @@ class Schedule(_Section):
         return check_timezone(value)
 
 
-class Triggers(_Section):
+class Triggers(Section):
     """What starts a run by itself. Schedules so far; other kinds get a list of their own beside them."""
 
     schedules: Annotated[list[Schedule], Field(description="`naru apply` brings them to the KFP server.")] = []
@@ -346,7 +252,7 @@ class Triggers(_Section):
         return self
 
 
-class Project(_Section):
+class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._core.errors import ConfigError, ModelError, UserCodeError
-from components._core.project import Hyperparameter
+from components._core.fields import Hyperparameter
 from components._core.usercode import own_frames
 from components._model.datasets import Column
 

@@ -15,7 +15,7 @@ from components._core.errors import DataError, ServiceError
 from components._core.examples import read_head
 from components._core.features import Feature, Signature, to_arrays
 from components._core.inference import find_missing, to_request
-from components._core.project import ServingGates
+from components._core.serving import ServingGates
 from components.deploy.client import Answer, Client, to_outputs
 
 Arrays = dict[str, np.ndarray[Any, Any]]

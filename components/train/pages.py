@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import keras
 
 from components._core.checks import Outcome
+from components._core.fields import Hyperparameter
 from components._core.pages import Cell, Page
 from components._core.plots import lines
-from components._core.project import Hyperparameter
 from components._model.fitting import Progress
 
 

@@ -11,8 +11,9 @@ from tensorflow_transform import TFTransformOutput
 from components._core.artifacts import CLASSES, HISTORY, HYPERPARAMETERS, SCHEMA
 from components._core.checks import Outcome
 from components._core.features import Signature, outputs_of, read_features
+from components._core.fields import Hyperparameter
 from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
-from components._core.project import Hyperparameter, Project
+from components._core.project import Project
 from components._core.settings import Settings
 from components._core.usercode import load_function, unpack_code
 from components._model.building import build

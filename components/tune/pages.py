@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import optuna
 
 from components._core.checks import Outcome
+from components._core.fields import Hyperparameter
 from components._core.pages import Cell, Page
 from components._core.plots import lines
-from components._core.project import Hyperparameter
 
 
 def page_of(study: optuna.Study, outcome: Outcome, values: dict[str, Hyperparameter]) -> Page:

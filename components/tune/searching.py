@@ -14,8 +14,9 @@ from tensorflow_transform import TFTransformOutput
 from components._core.artifacts import CLASSES, HYPERPARAMETERS, TRIALS
 from components._core.checks import Outcome
 from components._core.errors import ConfigError, ModelError
+from components._core.fields import Hyperparameter
 from components._core.files import read_json, write_json
-from components._core.project import Hyperparameter, Project, Space
+from components._core.project import Project, Space
 from components._core.usercode import load_function, unpack_code
 from components._model.building import build
 from components._model.datasets import TransformedRows, transformed_file

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from components._core.artifacts import HYPERPARAMETERS
 from components._core.checks import Outcome
+from components._core.fields import Hyperparameter
 from components._core.files import write_json
 from components._core.pages import Page
-from components._core.project import Hyperparameter, Project
+from components._core.project import Project
 
 
 def tune_hyperparameters(

@@ -16,7 +16,7 @@ Overlay = Annotated[str, typer.Option(help="One of manifests/overlays, or a fold
 @app.command()
 def deploy(overlay: Overlay = "kind") -> None:
     """Bring the cluster to what the overlay says; a second time changes nothing."""
-    from pipelines.cluster.client import Cluster
+    from components._cluster.client import Cluster
     from pipelines.cluster.deploying import deploy, plan
     from pipelines.cluster.rendering import render
     from pipelines.target import Target
@@ -35,7 +35,7 @@ def deploy(overlay: Overlay = "kind") -> None:
 @app.command()
 def diff(overlay: Overlay = "kind") -> None:
     """Say what deploy would do, and do nothing; ends with 1 when there is something."""
-    from pipelines.cluster.client import Cluster
+    from components._cluster.client import Cluster
     from pipelines.cluster.deploying import plan
     from pipelines.cluster.rendering import render
     from pipelines.target import Target
@@ -52,7 +52,7 @@ def diff(overlay: Overlay = "kind") -> None:
 @app.command()
 def status(overlay: Overlay = "kind") -> None:
     """Say what is missing, what serves, and which stages wait, with the reason."""
-    from pipelines.cluster.client import Cluster
+    from components._cluster.client import Cluster
     from pipelines.cluster.rendering import render
     from pipelines.cluster.telling import tell_status
     from pipelines.target import Target
@@ -66,7 +66,7 @@ def undeploy(
     delete_data: Annotated[bool, typer.Option(help="The volumes too: MLflow's database, the bundled store.")] = False,
 ) -> None:
     """Remove everything of ours, and nothing else."""
-    from pipelines.cluster.client import Cluster, name_of
+    from components._cluster.client import Cluster, name_of
     from pipelines.cluster.deploying import undeploy
 
     removed = undeploy(Cluster(), with_data=delete_data)

@@ -12,9 +12,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from components._cluster.client import KINDS, LABEL, MANAGER, Cluster, Object, name_of, path_of
 from components._core.errors import ConfigError, NaruError
-from pipelines.cluster.client import KINDS, LABEL, MANAGER, Cluster, name_of, path_of
-from pipelines.cluster.rendering import Object, secrets_of
+from pipelines.cluster.rendering import secrets_of
 from pipelines.placement import CREDENTIALS, SECRET
 
 Action = Literal["create", "change", "keep", "remove"]

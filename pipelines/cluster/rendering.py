@@ -11,11 +11,10 @@ from typing import Any
 
 import yaml
 
+from components._cluster.client import Object
 from components._core.errors import ConfigError
 from components._core.suggestions import suggest
 from pipelines.target import Target
-
-Object = dict[str, Any]
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "manifests" / "overlays"
 _INSTALL = "install kustomize 5 (https://kubectl.docs.kubernetes.io/installation/kustomize) or kubectl 1.27 or newer"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from components._cluster.client import Cluster
 from components._core.artifacts import SAVED_MODEL, SIGNATURE
 from components._core.errors import ConfigError, UnavailableError
 from components._core.ledger import current_champion
@@ -15,7 +16,6 @@ from components._core.store import absolute_uri, find_missing
 from components._core.suggestions import suggest
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import IMAGE, Canary, ModelVersion, Placement, render_deployment
-from pipelines.cluster.client import Cluster
 from pipelines.local.workspace import find_workspace
 from pipelines.pools import Pool, load_pools
 from pipelines.target import Target

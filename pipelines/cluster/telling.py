@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.cluster.client import Cluster, name_of
-from pipelines.cluster.rendering import Object
+from components._cluster.client import Cluster, Object, name_of
 from pipelines.placement import STAGE_LABEL
 
 _SERVES = ("Deployment", "StatefulSet", "DaemonSet")

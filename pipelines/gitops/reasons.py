@@ -75,7 +75,7 @@ def _logs_of_kfp(server: Server, run_id: str, failed: Stage | None) -> Iterator[
 
 def _words_of_kubernetes(run_id: str, stage: str) -> Iterator[str]:
     """Logs of the pods that failed, then what Kubernetes itself says of them."""
-    from pipelines.cluster.client import Cluster
+    from components._cluster.client import Cluster
     from pipelines.cluster.telling import why_of
 
     selector = f"{RUN_LABEL}={run_id}" + (f",{STAGE_LABEL}={stage}" if stage else "")

@@ -55,7 +55,7 @@ def _tasks(run: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _told_in_kubernetes(run_id: str) -> dict[str, Told] | None:
-    from pipelines.cluster.client import Cluster
+    from components._cluster.client import Cluster
 
     try:
         return told_by_pods(Cluster().list_all("v1", "Pod", f"{RUN_LABEL}={run_id}"))

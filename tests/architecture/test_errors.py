@@ -162,6 +162,8 @@ NOT_OURS = {
     "components/_core/cron.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/ledger.py": {"TypeError", "ValueError"},  # of one line; told with its file where it is read
     "components/_core/project.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/fields.py": {"ValueError"},  # the same
+    "components/_core/serving.py": {"ValueError"},  # the same
     "components/_core/s3.py": {"FileNotFoundError", "NotImplementedError"},  # what fsspec asks of a file system
     "components/_core/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
     "components/_core/usercode.py": {"ImportError"},  # told as the person's code that does not import

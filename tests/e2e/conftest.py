@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from components._cluster.client import Cluster
 from components._core.errors import NaruError
-from pipelines.cluster.client import Cluster
 from pipelines.cluster.deploying import find_ours
 from pipelines.waiting import time_lines
 from tests.containers.engine import ROOT, build_images

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from components import STAGES
+from components._cluster.client import KINDS
 from components._core.artifacts import OUTCOME
-from pipelines.cluster.client import KINDS
 from pipelines.gitops.server import Server
 from pipelines.local.cache import SIDE_EFFECTS
 from pipelines.waiting import StageTime

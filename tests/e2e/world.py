@@ -19,8 +19,8 @@ import pytest
 from minio import Minio
 
 from components import STAGES
+from components._cluster.client import Cluster
 from components._core.filesystems import open_filesystem
-from pipelines.cluster.client import Cluster
 from pipelines.gitops.client import Kfp
 from pipelines.gitops.connection import Connection
 from pipelines.gitops.reasons import RUN_LABEL

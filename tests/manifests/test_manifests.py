@@ -11,8 +11,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from components._cluster.client import KINDS, path_of
 from components._core.errors import ConfigError
-from pipelines.cluster.client import KINDS, path_of
 from pipelines.cluster.rendering import OVERLAYS, find_kustomize, pods_of, render, secrets_of
 from pipelines.placement import CREDENTIALS, SECRET, SETTINGS
 from pipelines.pools import load_pools

@@ -10,7 +10,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from components._core.project import Project, Serve
+from components._core.project import Project
+from components._core.serving import Serve
 from components.deploy.seldon.objects import KIND, NO_ENGINE, VERSION
 
 Object = dict[str, Any]

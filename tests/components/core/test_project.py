@@ -147,7 +147,8 @@ def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
 @pytest.mark.parametrize(
     ("serve", "told"),
     [
-        ({"protocol": "seldon"}, "serve.protocol: found 'seldon'; input should be 'v2'"),
+        ({"protocol": "tensorflow"}, "serve.protocol: found 'tensorflow'; input should be 'v2' or 'seldon'"),
+        ({"canary": {"shares": [50, 10]}}, r"found \[50, 10\]; must grow from step to step"),
         ({"autoscaling": {"min": 3, "max": 2}}, r"min \(3\) must be at most max \(2\)"),
         (
             {"resources": {"requests": {"cpu": "4", "memory": "1Gi"}}},

@@ -98,7 +98,7 @@ def _carries(labels: dict[str, str], selector: str) -> bool:
 
 
 def _plurals() -> set[str]:
-    from pipelines.cluster.client import KINDS
+    from components._cluster.client import KINDS
 
     return {plural for plural, _ in KINDS.values()}
 

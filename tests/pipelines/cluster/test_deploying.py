@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from components._cluster.client import Cluster
 from components._core.errors import ConfigError, ServiceError, UnavailableError
-from pipelines.cluster.client import Cluster
 from pipelines.cluster.deploying import deploy, plan, undeploy
 from pipelines.cluster.telling import tell_status
 

@@ -152,8 +152,8 @@ def _pod(stage: str, imports: float, work: float) -> dict[str, Any]:
 def test_what_the_cluster_added_stands_beside_the_work(
     server: Server, held: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.cluster.client.Cluster.__init__", lambda self: None)
-    monkeypatch.setattr("pipelines.cluster.client.Cluster.list_all", lambda *_: [_pod("ingest", 2, 10)])
+    monkeypatch.setattr("components._cluster.client.Cluster.__init__", lambda self: None)
+    monkeypatch.setattr("components._cluster.client.Cluster.list_all", lambda *_: [_pod("ingest", 2, 10)])
     late, ended = task("ingest", "RUNNING", end=""), task("ingest", "SUCCEEDED")
     held.runs.append({"run_id": "r", "state": "SUCCEEDED"})
     held.course = [{"run_details": {"task_details": [ended]}}]  # KFP tells of the last stage after it tells of the run

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import ConfigError, NaruError, ServiceError, UnavailableError
-from pipelines.cluster.rendering import Object
 
+Object = dict[str, Any]
 MANAGER = "naru"
 LABEL = "app.kubernetes.io/part-of=naru"
 
