@@ -8,22 +8,12 @@ Any stage can ask who the champion is with no registry client and no server; MLf
 from __future__ import annotations
 
 import json
-import os
-import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-from typing import Any
 
-from components._core.errors import ConfigError, ServiceError, UnavailableError
-from components._core.filesystems import open_filesystem
+from components._core.errors import ConfigError, ServiceError
 from components._core.macros import check_replaced
+from components._core.numbered import Numbered
 from components._core.settings import Settings
-from components._core.system_errors import from_system, is_for_the_person, remedy_for
-
-_LINE = re.compile(r"(?:^|/)\d{6,}\.json$")
 
 
 @dataclass(frozen=True)
@@ -53,10 +43,6 @@ class Deployment:
     at: str
     by: str
     why: str
-
-
-def _folder(store: str, project: str) -> str:
-    return f"{store.rstrip('/')}/{project}/deployments"
 
 
 def resolve_champion(parameter: str, project: str) -> Deployment | None:
@@ -89,9 +75,7 @@ def resolve_champion(parameter: str, project: str) -> Deployment | None:
 
 def read_deployments(store: str, project: str) -> list[Deployment]:
     """All deployments of a project, oldest first; none when there was none. Errors as in `current_champion`."""
-    with _reaching(store):
-        filesystem, names = _lines(store, project)
-        return [_read(filesystem, name) for name in names]
+    return [_read(name, content) for name, content in _series(store, project).read()]
 
 
 def current_champion(store: str, project: str) -> Deployment | None:
@@ -102,71 +86,26 @@ def current_champion(store: str, project: str) -> Deployment | None:
         ServiceError: When the last line is damaged: it is not passed over, or an older model would count as the champion.
         UnavailableError: When the ledger cannot be reached.
     """
-    with _reaching(store):
-        filesystem, names = _lines(store, project)
-        return _read(filesystem, names[-1]) if names else None
+    last = _series(store, project).read(last=1)
+    return _read(*last[0]) if last else None
 
 
 def append_deployment(store: str, project: str, deployment: Deployment) -> str:
-    """Add a line to the ledger under the next number; returns its URI. A number is never written twice.
-
-    On a folder the line is written aside and linked into place, in S3 it is put there on the condition that nothing is:
-    either fails when another writer was first, and the next number is tried.
+    """Add a line to the ledger under the next number; returns its URI.
 
     Raises:
         UnavailableError: When the ledger cannot be reached or written.
     """
-    text = json.dumps(asdict(deployment), indent=2, sort_keys=True) + "\n"
-    with _reaching(store):
-        filesystem, names = _lines(store, project)
-        root = open_filesystem(_folder(store, project))[1]
-        filesystem.makedirs(root, exist_ok=True)
-        number = int(names[-1].rsplit("/", 1)[-1].removesuffix(".json")) + 1 if names else 1
-        if "file" in filesystem.protocol:
-            return _link_next(Path(root), number, text)
-        return _put_next(filesystem, root, number, text)
+    return _series(store, project).append(asdict(deployment))
 
 
-def _put_next(filesystem: Any, root: str, number: int, text: str) -> str:
-    while True:
-        name = f"{root}/{number:06d}.json"
-        try:
-            filesystem.pipe_file(name, text.encode(), mode="create")
-            return str(filesystem.unstrip_protocol(name))
-        except FileExistsError:
-            number += 1
+def _series(store: str, project: str) -> Numbered:
+    return Numbered(f"{store.rstrip('/')}/{project}/deployments", "the deployment ledger", store)
 
 
-def _link_next(root: Path, number: int, text: str) -> str:
-    with tempfile.NamedTemporaryFile("w", dir=root, prefix=".", delete=False, encoding="utf-8") as aside:
-        aside.write(text)
-        aside.flush()
-        os.fsync(aside.fileno())
+def _read(name: str, content: bytes) -> Deployment:
     try:
-        while True:
-            target = root / f"{number:06d}.json"
-            try:
-                os.link(aside.name, target)
-                return str(target)
-            except FileExistsError:
-                number += 1
-    finally:
-        Path(aside.name).unlink()
-
-
-def _lines(store: str, project: str) -> tuple[Any, list[str]]:
-    """The file system and the names of the ledger's files, oldest first."""
-    filesystem, root = open_filesystem(_folder(store, project))
-    try:  # not asked for by `exists`, which takes a folder that may not be entered for one that is not there
-        there = filesystem.ls(root, detail=False)
-    except FileNotFoundError:
-        there = []
-    return filesystem, sorted(str(name) for name in there if _LINE.search(str(name)))
-
-
-def _read(filesystem: Any, name: str) -> Deployment:
-    try:
-        return _parse(filesystem.cat_file(name))
+        return _parse(content)
     except (ValueError, TypeError) as error:
         remedy = "restore the file, or move it away: the deployment before it is then the champion"
         raise ServiceError(f"the deployment ledger is damaged here: {error}", where=name, remedy=remedy) from None
@@ -180,17 +119,3 @@ def _parse(text: str | bytes) -> Deployment:
     if lacking:
         raise ValueError(f"it lacks {', '.join(lacking)}")
     return Deployment(**raw)
-
-
-@contextmanager
-def _reaching(store: str) -> Iterator[None]:
-    """Turn what file systems raise into an error of ours; ValueError and ImportError: there is none of that name."""
-    try:
-        yield
-    except (OSError, ImportError, ValueError) as error:
-        if isinstance(error, OSError) and is_for_the_person(error):
-            raise from_system(error, store) from error
-        remedy = remedy_for(error) or "look at the store (NARU_STORE), then run again"
-        raise UnavailableError(
-            f"the deployment ledger cannot be reached: {error}", where=store, remedy=remedy
-        ) from error
