@@ -7,8 +7,10 @@ Any stage can ask who the champion is with no registry client and no server; MLf
 
 from __future__ import annotations
 
+import getpass
 import json
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 
 from components._core.errors import ConfigError, ServiceError
 from components._core.macros import check_replaced
@@ -119,3 +121,16 @@ def _parse(text: str | bytes) -> Deployment:
     if lacking:
         raise ValueError(f"it lacks {', '.join(lacking)}")
     return Deployment(**raw)
+
+
+def now() -> str:
+    """This moment as ledgers have it: ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def who() -> str:
+    """Who acts here."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user often has no name
+        return "unknown"

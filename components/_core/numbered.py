@@ -1,6 +1,6 @@
 """A series of small JSON objects in one folder of the store: numbered, each written once, never changed.
 
-    <folder>/000001.json
+<folder>/000001.json
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class Numbered:
             if isinstance(error, OSError) and is_for_the_person(error):
                 raise from_system(error, self.store) from error
             remedy = remedy_for(error) or "look at the store (NARU_STORE), then run again"
-            raise UnavailableError(f"{self.what} cannot be reached: {error}", where=self.store, remedy=remedy) from error
+            raise UnavailableError(
+                f"{self.what} cannot be reached: {error}", where=self.store, remedy=remedy
+            ) from error
 
 
 def _put_next(filesystem: Any, root: str, number: int, text: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
-from datetime import UTC, datetime
 from typing import Any
 
-from components._core.ledger import Deployment, append_deployment, current_champion
+from components._core.ledger import Deployment, append_deployment, current_champion, now, who
 from components._core.settings import Settings
 from components._registry.opening import CHAMPION, open_registry
 from components._registry.waiting import when_unlocked
@@ -57,14 +55,7 @@ def _deployment(registered: dict[str, Any], why: str) -> Deployment:
         metrics=registered["metrics"],
         fingerprint=registered["fingerprint"],
         run=registered["run"],
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
-        by=_who(),
+        at=now(),
+        by=who(),
         why=why,
     )
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container's user often has no name
-        return "unknown"

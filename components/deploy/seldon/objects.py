@@ -26,6 +26,7 @@ class Metadata(_Part):
     name: str
     namespace: str = ""
     labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
 
 
 class Node(_Part):

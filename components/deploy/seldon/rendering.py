@@ -7,6 +7,8 @@ is started again. Names, ports and the place of the model are what the operator 
 from __future__ import annotations
 
 import hashlib
+import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +21,13 @@ Object = dict[str, Any]
 IMAGE = "naru-server:python3.12"
 PROJECT_LABEL = "naru/project"
 PREDICTOR_LABEL = "naru/predictor"
+ASKED = "naru/asked"
+"""Annotation with the predictors as we asked for them: what stands in the object later is also the operator's own defaults, and
+a predictor that is not to be started again must be asked for in the same words."""
 
 _MODEL = "/mnt/models"  # where the operator's init container copies modelUri to
 _USER = 10001  # the image's own
-_HTTP, _GRPC, _METRICS = 8080, 8081, 8082
+HTTP, GRPC, METRICS = 8080, 8081, 8082
 _GRACE_SECONDS = 45  # the operator lets a pod wait for ten before SIGTERM; the server then takes 18 at most
 _START_SECONDS = 180
 
@@ -84,31 +89,43 @@ class Placement:
 def render_deployment(
     project: Project, stable: ModelVersion, placement: Placement, canary: Canary | None = None
 ) -> Object:
-    """The object to apply; the first predictor is the stable one, to which everything goes where there is no mesh."""
-    predictors = [_stable(project, stable, placement)]
+    """The object to apply; the first predictor is the stable one, to which everything goes where nothing holds shares."""
+    predictors = [render_stable(project, stable, placement)]
     if canary:
-        predictors[0]["traffic"] = 100 - canary.weight
-        predictors.append(_canary(project, canary, placement))
+        predictors.append(render_canary(project, canary.model, placement, canary.replicas))
+    return compose(project, placement.namespace, predictors, canary.weight if canary else 0)
+
+
+def compose(project: Project, namespace: str, predictors: list[Object], weight: int = 0) -> Object:
+    """The object around one predictor, or around two of which the second gets so many percent.
+
+    No `traffic` where there is one: the operator refuses a weight below 100 there. A disruption budget is at the first only:
+    the operator lets it hold for the pods of all, and of two over the same pods an eviction would fail.
+    """
+    parts = deepcopy(predictors)
+    for number, part in enumerate(parts):
+        part.pop("traffic", None)
+        if number:
+            part["componentSpecs"][0].pop("pdbSpec", None)
     metadata: Object = {"name": project.name, "labels": {PROJECT_LABEL: project.name}}
-    if placement.namespace:
-        metadata["namespace"] = placement.namespace
-    spec = {"protocol": project.serve.protocol, "predictors": predictors}
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata["annotations"] = {ASKED: json.dumps(parts, separators=(",", ":"), sort_keys=True)}
+    if len(parts) > 1:
+        parts[0]["traffic"], parts[1]["traffic"] = 100 - weight, weight
+    spec = {"protocol": project.serve.protocol, "predictors": parts}
     return {"apiVersion": VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
 
 
-def _stable(project: Project, model: ModelVersion, placement: Placement) -> Object:
-    """No `traffic`: the operator refuses a weight below 100 where there is one predictor.
-
-    The disruption budget is here only: the operator lets it hold for the pods of all predictors, and of two budgets over the
-    same pods an eviction would fail.
-    """
+def render_stable(project: Project, model: ModelVersion, placement: Placement) -> Object:
+    """The predictor of a version in service, in its full size."""
     component = {"spec": _pod(project, model, placement), "pdbSpec": {"maxUnavailable": 1}, **_size(project.serve)}
     return _predictor(project, model, component)
 
 
-def _canary(project: Project, canary: Canary, placement: Placement) -> Object:
-    component = {"spec": _pod(project, canary.model, placement), "replicas": canary.replicas}
-    return {**_predictor(project, canary.model, component), "traffic": canary.weight}
+def render_canary(project: Project, model: ModelVersion, placement: Placement, replicas: int) -> Object:
+    """The predictor of a version that is tried, which is not scaled."""
+    return _predictor(project, model, {"spec": _pod(project, model, placement), "replicas": replicas})
 
 
 def _predictor(project: Project, model: ModelVersion, component: Object) -> Object:
@@ -172,9 +189,9 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
         "image": placement.image,
         "args": ["--model", _MODEL, "--name", project.name, "--version", model.version],
         "ports": [
-            {"name": "http", "containerPort": _HTTP, "protocol": "TCP"},
-            {"name": "grpc", "containerPort": _GRPC, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": _METRICS, "protocol": "TCP"},
+            {"name": "http", "containerPort": HTTP, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": GRPC, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS, "protocol": "TCP"},
         ],
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the pod; MLServer writes below HOME
         "resources": _resources(project.serve, placement.devices),

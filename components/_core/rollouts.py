@@ -1,0 +1,79 @@
+"""The ledger of shares: every change of who answers whom, append-only, one small JSON object per change in the object store.
+
+    <store>/<project>/rollouts/000001.json
+
+The deployment ledger says who the champion is; this one says what was tried on the way, which requests went where
+meanwhile, and why a version that was tried is not there any more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Literal
+
+from components._core.errors import ServiceError
+from components._core.numbered import Numbered
+
+Action = Literal["start", "prove", "share", "promote", "roll back", "refuse", "stop"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line.
+
+    Attributes:
+        rollout: The rollout that it belongs to; lines of one are told together.
+        action: `start` (nothing was served before, or the new version's servers are started beside those in service), `prove`
+            (held against the offline answers, before it is asked by anybody), `share` (it gets so much), `promote` (it gets
+            all), `roll back`, `refuse` (nothing was touched), `stop` (somebody else took over).
+        version: The version that it is about.
+        shares: Percent of the requests by version, from this moment on.
+        at: When, as ISO 8601 with the zone.
+        by: Who or what did it.
+        why: The cause of the rollout, in a sentence.
+        verdict: `ok`, or `failed`.
+        reason: What was seen, in a sentence or some lines.
+    """
+
+    rollout: str
+    action: Action
+    version: str
+    shares: dict[str, float] = field(default_factory=dict)
+    at: str = ""
+    by: str = ""
+    why: str = ""
+    verdict: str = "ok"
+    reason: str = ""
+
+
+def append_change(store: str, project: str, change: Change) -> str:
+    """Add a line; returns its URI.
+
+    Raises:
+        UnavailableError: When the ledger cannot be reached or written.
+    """
+    return _series(store, project).append(asdict(change))
+
+
+def read_changes(store: str, project: str) -> list[Change]:
+    """All lines of a project, oldest first.
+
+    Raises:
+        ServiceError: When a line is damaged.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    return [_read(name, content) for name, content in _series(store, project).read()]
+
+
+def _series(store: str, project: str) -> Numbered:
+    return Numbered(f"{store.rstrip('/')}/{project}/rollouts", "the ledger of shares", store)
+
+
+def _read(name: str, content: bytes) -> Change:
+    try:
+        raw = json.loads(content)
+        return Change(**{field.name: raw[field.name] for field in fields(Change)})
+    except (ValueError, TypeError, KeyError) as error:
+        told = f"the ledger of shares is damaged here: {type(error).__name__}: {error}"
+        raise ServiceError(told, where=name, remedy="restore the file, or move it away") from None

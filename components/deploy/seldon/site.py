@@ -1,0 +1,190 @@
+"""One served model on a cluster: looked at, changed, waited for. Knows no order of things; `rollout.py` does."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from components._cluster.client import Cluster, Object
+from components._core.errors import ServiceError, UnavailableError
+from components._core.project import Project
+from components.deploy.seldon.diagnosing import Diagnosis, Trouble, diagnose, find_troubles
+from components.deploy.seldon.observing import Seen, find_lag, look, ready_pods
+from components.deploy.seldon.pods import Counts, PodClient
+from components.deploy.seldon.preflight import check_deployment
+from components.deploy.seldon.rendering import ASKED, compose
+from components.deploy.seldon.routing import render_service
+
+_Key = tuple[str, str, str]
+
+
+class RolloutError(ServiceError):
+    """A version did not do what it must.
+
+    Args:
+        diagnosis: What was seen.
+    """
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(str(diagnosis))
+        self.diagnosis = diagnosis
+
+
+class TakenOverError(ServiceError):
+    """Somebody else changed what is served; whoever meets this keeps its hands off."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How often and how long.
+
+    Attributes:
+        poll: Seconds between two looks.
+        patience: Factor of how long a trouble may last.
+        silence: Seconds for which the API server may be away.
+    """
+
+    poll: float = 2.0
+    patience: float = 1.0
+    silence: float = 120.0
+
+
+class Site:
+    """Where a project's model is served.
+
+    Args:
+        cluster: The cluster.
+        project: The project.
+        namespace: Where its servers are.
+        timing: How often it looks.
+    """
+
+    def __init__(self, cluster: Cluster, project: Project, namespace: str, timing: Timing) -> None:
+        self._cluster = cluster
+        self._project = project
+        self._namespace = namespace
+        self._timing = timing
+        self._asked: Object = {}
+        """The SeldonDeployment as it was last asked for, or found."""
+
+    def see(self) -> Seen:
+        """Look, and look again while the API server is away.
+
+        Raises:
+            ServiceError: When it refuses, or stays away.
+        """
+        until = time.monotonic() + self._timing.silence
+        while True:
+            try:
+                return look(self._cluster, self._namespace, self._project.name)
+            except UnavailableError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(self._timing.poll)
+
+    def adopt(self, seen: Seen) -> None:
+        """Take what is there for what is to be changed."""
+        self._asked = seen.served or {}
+
+    def apply(self, predictors: list[Object], weight: int = 0) -> None:
+        """Ask for these predictors, and no others.
+
+        Raises:
+            ConfigError: When the preflight refuses them.
+            TakenOverError: When what is there is not what was last asked for.
+        """
+        wanted = compose(self._project, self._namespace, predictors, weight if len(predictors) > 1 else 0)
+        check_deployment(wanted)
+        self._still_ours(self.see())
+        self._cluster.apply(wanted)
+        self._asked = wanted
+
+    def route(self, predictor: str) -> None:
+        """Let everybody ask this one alone; empty: all servers. With a mesh the operator's own routes go by `traffic`."""
+        self._cluster.apply(render_service(self._project.name, self._namespace, predictor))
+
+    def remove(self) -> None:
+        """Take everything away: it was the first, and did not come up."""
+        for one in (self._asked, render_service(self._project.name, self._namespace)):
+            if one:
+                self._cluster.delete(one)
+
+    def wait(self, watched: list[str]) -> Seen:
+        """Until what runs is what was asked.
+
+        Raises:
+            RolloutError: When one of the watched predictors cannot come up, or it takes too long.
+            TakenOverError: When somebody else asks for something else.
+        """
+        deadline = time.monotonic() + self._project.serve.wait_seconds
+        since: dict[_Key, float] = {}
+        while True:
+            seen = self.see()
+            self._still_ours(seen)
+            if not (lag := find_lag(seen, self._asked)):
+                return seen
+            troubles = find_troubles(seen, watched)
+            self._lose_patience(seen, troubles, since)
+            if time.monotonic() > deadline:
+                raise RolloutError(self._too_late(seen, troubles, lag))
+            time.sleep(self._timing.poll)
+
+    def watch(self, predictor: str, seconds: float) -> Seen:
+        """Let time pass, and see at once when servers of this one go. Errors as in `wait`."""
+        deadline = time.monotonic() + seconds
+        since: dict[_Key, float] = {}
+        while True:
+            seen = self.see()
+            self._still_ours(seen)
+            self._lose_patience(seen, find_troubles(seen, [predictor]), since)
+            if (left := deadline - time.monotonic()) <= 0:
+                return seen
+            time.sleep(min(self._timing.poll, left))
+
+    def clients(self, seen: Seen, predictor: str) -> list[PodClient]:
+        """Of every server of it that is ready."""
+        names = [pod["metadata"]["name"] for pod in ready_pods(seen, predictor)]
+        return [PodClient(self._cluster, self._namespace, name, self._project.name) for name in names]
+
+    def count(self, seen: Seen, predictor: str) -> dict[str, Counts]:
+        """What its servers have counted, by pod."""
+        return {client.pod: client.count() for client in self.clients(seen, predictor)}
+
+    def asked_before(self, seen: Seen) -> list[Object]:
+        """The predictors that are there, in the words in which they were asked for; none when those are not kept."""
+        there = {predictor["name"] for predictor in seen.predictors}
+        kept = ((seen.served or {}).get("metadata", {}).get("annotations") or {}).get(ASKED, "[]")
+        asked: list[Object] = [one for one in json.loads(kept) if one["name"] in there]
+        return asked if {one["name"] for one in asked} == there else []
+
+    def _lose_patience(self, seen: Seen, troubles: list[Trouble], since: dict[_Key, float]) -> None:
+        moment = time.monotonic()
+        keys = {(trouble.predictor, trouble.what, trouble.pod): trouble for trouble in troubles}
+        for key in since.keys() - keys.keys():
+            del since[key]
+        for key, trouble in keys.items():
+            if moment - since.setdefault(key, moment) >= trouble.patience * self._timing.patience:
+                raise RolloutError(diagnose(self._cluster, self._namespace, seen, trouble))
+
+    def _too_late(self, seen: Seen, troubles: list[Trouble], lag: list[str]) -> Diagnosis:
+        told = f"not there after {self._project.serve.wait_seconds:g} s (serve.wait_seconds): {'; '.join(lag)}"
+        if not troubles:
+            description = str((seen.served or {}).get("status", {}).get("description", ""))
+            return Diagnosis(told, description=description)
+        found = diagnose(self._cluster, self._namespace, seen, troubles[0])
+        return Diagnosis(f"{told}; {found.reason}", found.log, found.events, found.description)
+
+    def _still_ours(self, seen: Seen) -> None:
+        if self._asked and seen.served and _planned(seen.served) != _planned(self._asked):
+            told = f"somebody else changed what is served: {_planned(seen.served)}, asked was {_planned(self._asked)}"
+            where = f"SeldonDeployment {self._namespace}/{self._project.name}"
+            raise TakenOverError(told, where=where, remedy="let them finish, then run again")
+
+
+def _planned(served: Object) -> str:
+    """Names of the predictors with their servers, in order."""
+    return ", ".join(
+        f"{predictor['name']} x {predictor['componentSpecs'][0].get('replicas', 1)}"
+        for predictor in served["spec"].get("predictors", [])
+    )
