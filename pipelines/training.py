@@ -95,7 +95,6 @@ def training(
         validation=validated.outputs["validation"],
         transform_graph=transformed.outputs["transform_graph"],
         hyperparameters=hyperparameters,
-        model=model,
         history=trained.outputs["history"],
         evaluation=evaluation,
         explanation=explained.outputs["explanation"],

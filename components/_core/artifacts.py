@@ -23,6 +23,8 @@ SIGNATURE = "signature.json"
 HISTORY = "history.json"
 # evaluation: times, kept apart from the outcome and the page, which are the same whenever the inputs are
 LATENCY = "latency.json"
+# and test rows with the model's answers; a registered version keeps them beside its model
+SAMPLE = "sample.parquet"
 # explanation: what each feature is worth, for programs
 IMPORTANCES = "importances.json"
 # registration (and a request that the version answers), rollout

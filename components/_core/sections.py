@@ -17,7 +17,7 @@ READS: dict[str, tuple[str, ...]] = {
     "transform": (),
     "tune": ("train", "tune"),
     "train": ("train",),
-    "evaluate": ("gates.model", "gates.serving", "train.seed"),
+    "evaluate": ("gates.model", "gates.serving.p95_ms", "train.seed"),
     "explain": ("gates.model.metric", "train.seed"),
     "register": EVERYTHING,
     "deploy": EVERYTHING,

@@ -6,7 +6,7 @@ import http.client
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,6 +28,18 @@ class Answer:
     status: int
     body: dict[str, Any]
     seconds: float
+
+
+class Asks(Protocol):
+    """Whoever sends a request to one model, by whatever way, and brings the answer."""
+
+    def ask(self, request: dict[str, Any]) -> Answer:
+        """Send a request.
+
+        Raises:
+            ServiceError: When no answer comes.
+        """
+        ...
 
 
 def to_outputs(body: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:

@@ -12,7 +12,6 @@ def deploy(
     validation: dsl.Input[dsl.Artifact],
     transform_graph: dsl.Input[dsl.Artifact],
     hyperparameters: dsl.Input[dsl.Artifact],
-    model: dsl.Input[dsl.Model],
     history: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
     explanation: dsl.Input[dsl.Artifact],
@@ -26,13 +25,12 @@ def deploy(
         project: The project as JSON.
         run: Name of this run.
         cause: Why it was started; may be empty.
-        examples: From ingest; real rows are sent to the server.
+        examples: From ingest; the report tells what was read.
         validation: From validate.
         transform_graph: From transform.
         hyperparameters: From tune.
-        model: From train.
         history: From train.
-        evaluation: From evaluate.
+        evaluation: From evaluate; its sample's rows are sent to the server, and its answers held against the served ones.
         explanation: From explain.
         registration: From register; without a version nothing is deployed.
         rollout: What was deployed and how it answered, and the page as data.
@@ -46,13 +44,13 @@ def deploy(
         from components.deploy.deploying import deploy_version
 
         this.imported()
-        told = [examples, validation, transform_graph, hyperparameters, model, evaluation, explanation, registration]
+        told = [examples, validation, transform_graph, hyperparameters, history, evaluation, explanation, registration]
         outcome = deploy_version(
             this.project(project),
             run=run,
             cause=cause,
             examples=Path(examples.path),
-            model=Path(model.path),
+            evaluation=Path(evaluation.path),
             registration=Path(registration.path),
             pages=[
                 Path(part.path)

@@ -1,4 +1,4 @@
-"""Deploy a version: serve the registered copy, hold its answers against the offline ones, make it the champion."""
+"""Deploy a version: serve the registered copy, hold its answers against evaluate's offline ones, make it the champion."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from components._core.artifacts import REGISTRATION, ROLLOUT
+from components._core.artifacts import REGISTRATION, ROLLOUT, SAMPLE
 from components._core.checks import Check, Outcome, judge
 from components._core.errors import DataError, ServiceError
+from components._core.features import Signature
 from components._core.files import read_json, write_json
 from components._core.project import Project
+from components._core.samples import Sample
 from components._core.settings import SERVING, Settings
 from components._core.store import fetch
 from components.deploy.client import Client
-from components.deploy.probing import Probe, probe_rows, probe_server
+from components.deploy.probing import Probe, probe_server
 from components.deploy.promoting import promote
 from components.deploy.reporting import bind, rollout_page
 from components.deploy.servers import HOST, ModelServer
@@ -28,7 +30,7 @@ def deploy_version(
     run: str,
     cause: str,
     examples: Path,
-    model: Path,
+    evaluation: Path,
     registration: Path,
     pages: list[Path],
     stages: list[dict[str, Any]],
@@ -45,7 +47,7 @@ def deploy_version(
     started = time.perf_counter()
     registered = read_json(registration / REGISTRATION)
     why = ": ".join(filter(None, [f"training run {run}".strip(), cause]))
-    outcome, probe, details = _deploy(project, registered, why, examples, model)
+    outcome, probe, details = _deploy(project, registered, why, evaluation)
     write_json(rollout / ROLLOUT, {"version": registered["version"], "verdict": outcome.verdict, **details})
     page = rollout_page(outcome, registered["version"], probe)
     page.save(rollout)
@@ -56,7 +58,7 @@ def deploy_version(
 
 
 def _deploy(
-    project: Project, registered: dict[str, Any], why: str, examples: Path, model: Path
+    project: Project, registered: dict[str, Any], why: str, evaluation: Path
 ) -> tuple[Outcome, Probe | None, dict[str, Any]]:
     if registered["version"] is None:
         return Outcome("skipped", f"nothing to deploy: {registered['reason']}"), None, {}
@@ -64,7 +66,8 @@ def _deploy(
     if settings.serving == "none":
         return Outcome("skipped", f"no serving target ({SERVING} is none)"), None, {}
     try:
-        probe, server = _try_out(project, settings, registered, examples, model)
+        sample = _load_sample(evaluation)
+        probe, server = _try_out(project, settings, registered, sample)
     except (ServiceError, DataError) as error:
         return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
     probe.checks.append(_check_end(server))
@@ -76,24 +79,36 @@ def _deploy(
     return outcome, probe, {**details, "deployment": asdict(promoted)}
 
 
+def _load_sample(evaluation: Path) -> Sample:
+    """The offline answers.
+
+    Raises:
+        DataError: When evaluate left none: nothing can be proven then.
+    """
+    path = evaluation / SAMPLE
+    if not path.is_file():
+        told = "evaluate left no offline answers: it is of an earlier Naru, or the test split has no row to send"
+        remedy = (
+            "run the pipeline again from evaluate on, without its cache; if it stays, give the test split more rows"
+        )
+        raise DataError(told, where=str(path), remedy=remedy)
+    return Sample.load(path)
+
+
 def _try_out(
-    project: Project, settings: Settings, registered: dict[str, Any], examples: Path, model: Path
+    project: Project, settings: Settings, registered: dict[str, Any], sample: Sample
 ) -> tuple[Probe, ModelServer]:
-    """Serve the registered copy and ask it; the offline answers come from the model that train wrote."""
+    """Serve the registered copy and ask it."""
     with tempfile.TemporaryDirectory(prefix="naru-deploy-") as temporary:
         folder = Path(temporary)
         copy = fetch(registered["model"], folder / "model")
         log = folder / "server.log"
         with ModelServer(settings.python, copy, project.name, registered["version"], log) as server:
-            # the server imports TensorFlow on one core while this process does on another
-            from components._model.calling import load_model
-
-            offline = load_model(model)
-            rows = probe_rows(examples, offline.signature.inputs)
             server.wait_until_ready()
+            features = Signature.load(copy).inputs
             client = Client(HOST, server.port, project.name)
             try:
-                probe = probe_server(client, offline.predict, offline.signature, rows, project.gates.serving)
+                probe = probe_server(client, sample, features, project.gates.serving)
             finally:
                 client.close()
             server.stop()

@@ -21,7 +21,7 @@ def evaluate(
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
         examples: From ingest.
         model: From train.
-        evaluation: Outcome, checks and the page as data.
+        evaluation: Outcome, checks, the page as data, and a sample of rows with the model's answers.
         metrics: The metrics, as the Kubeflow UI shows them.
         classification: ROC and confusion matrix, as the Kubeflow UI shows them.
         page: The page of this stage.

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components._core.artifacts import LATENCY
+from components._core.artifacts import LATENCY, SAMPLE
 from components._core.checks import Outcome
 from components._core.features import Signature
 from components._core.files import write_json
@@ -21,6 +21,7 @@ from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
 from components.evaluate.pages import add_latency, make_page
+from components.evaluate.sampling import take_sample
 
 Roc = tuple[list[float], list[float], list[float]]
 
@@ -55,8 +56,9 @@ def evaluate_model(
 ) -> Judged:
     """Judge a model on the test rows.
 
-    `evaluation` gets the outcome and the page as data, equal for equal inputs, and `latency.json`, which holds times. The
-    rendered page shows the times too.
+    `evaluation` gets the outcome, the page as data and a sample of rows with the model's answers, equal for equal inputs,
+    and `latency.json`, which holds times. The rendered page shows the times too. A model that cannot be judged by numbers
+    has no sample.
 
     Args:
         project: The project; its gates decide.
@@ -80,6 +82,8 @@ def evaluate_model(
     outcome = judge_model(evidence)
     shown = make_page(evidence, outcome)
     shown.save(evaluation)
+    if not evidence.unusable and (sample := take_sample(loaded, examples)):
+        sample.save(evaluation / SAMPLE)
     latencies = measure_latency(loaded, examples)
     write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
     add_latency(shown, latencies, project.gates.serving.p95_ms)

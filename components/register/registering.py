@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components._core.artifacts import HYPERPARAMETERS, MANIFEST, OUTCOME, REGISTRATION, REQUEST
+from components._core.artifacts import HYPERPARAMETERS, MANIFEST, OUTCOME, REGISTRATION, REQUEST, SAMPLE
 from components._core.checks import Outcome
 from components._core.examples import Manifest, read_head
 from components._core.features import Signature
@@ -40,6 +40,7 @@ class _Made:
 
     def parts(self) -> dict[str, Path]:
         """What goes into the store, by the name that it has there. The rows themselves stay where they are."""
+        sample = self.evaluation / SAMPLE
         return {
             "model": self.model,
             "statistics": self.statistics,
@@ -48,6 +49,7 @@ class _Made:
             MANIFEST: self.examples / MANIFEST,
             HYPERPARAMETERS: self.hyperparameters / HYPERPARAMETERS,
             OUTCOME: self.evaluation / OUTCOME,
+            **({SAMPLE: sample} if sample.is_file() else {}),
         }
 
 
@@ -139,7 +141,8 @@ def _record(
 
 
 def _tell(record: Record, version: Version, judged: Outcome, settings: Settings, registration: Path) -> Outcome:
-    parts = {name: f"{version.base}/{name}" for name in ("model", "statistics", "schema", _CODE)}
+    named = ("model", "statistics", "schema", _CODE, *([SAMPLE] if SAMPLE in version.hashes else []))
+    parts = {name: f"{version.base}/{name}" for name in named}
     outcome = Outcome("ok", f"version {version.number} of {record.project}, as {CHALLENGER}")
     write_json(
         registration / REGISTRATION,
@@ -152,6 +155,7 @@ def _tell(record: Record, version: Version, judged: Outcome, settings: Settings,
             "statistics": parts["statistics"],
             "schema": parts["schema"],
             "code": parts[_CODE],
+            "sample": parts.get(SAMPLE),
             "fingerprint": record.params["data_fingerprint"],
             "metrics": judged.metrics,
             "tags": record.tags,

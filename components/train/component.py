@@ -36,7 +36,7 @@ def train(
 
     from components._core.stages import stage
 
-    with stage("train", model) as this:
+    with stage("train", history) as this:
         from components.train.training import train_model
 
         this.imported()

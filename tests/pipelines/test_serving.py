@@ -16,7 +16,7 @@ from components._core.files import write_json
 from components._core.inference import to_request
 from components._core.ledger import Deployment, append_deployment
 from components._core.store import absolute_uri, upload
-from components.deploy.probing import probe_rows
+from components.evaluate.sampling import probe_rows
 from pipelines.serving import serve_champion
 from tests.components.tiny_models import FEATURES, write_examples, write_model
 

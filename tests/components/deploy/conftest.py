@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from components._core.artifacts import SAMPLE
 from components._core.checks import Outcome
+from components._core.examples import read_head
+from components._core.features import to_arrays
 from components._core.files import write_json
 from components._core.pages import Page
+from components._core.samples import Sample
 from components._core.store import absolute_uri, upload
+from components._model.calling import load_model
 from components.deploy.deploying import deploy_version
-from tests.components.tiny_models import tiny_project, write_examples, write_model
+from tests.components.tiny_models import FEATURES, tiny_project, write_examples, write_model
 
 Deploy = Callable[..., Outcome]
 
@@ -26,6 +31,15 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("model"), "binary_classification")
+
+
+@pytest.fixture(scope="session")
+def evaluation(examples: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What evaluate leaves: rows and what the model answers for them."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    rows = read_head(examples, "test", 300, [feature.name for feature in FEATURES])
+    Sample(rows, load_model(model).predict(to_arrays(rows, FEATURES))).save(folder / SAMPLE)
+    return folder
 
 
 @pytest.fixture
@@ -43,7 +57,9 @@ def registration(model: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def deploy(examples: Path, model: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
+def deploy(
+    examples: Path, evaluation: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Deploy:
     """Deploy the version; rollout and report lie in tmp_path."""
     monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -55,7 +71,7 @@ def deploy(examples: Path, model: Path, registration: Path, tmp_path: Path, monk
             "run": "run-1",
             "cause": "drift in x",
             "examples": examples,
-            "model": model,
+            "evaluation": evaluation,
             "registration": registration,
             "pages": [tmp_path, registration],
             "stages": [{"stage": "evaluate", "verdict": "ok", "reason": "", "metric_auc": 0.9}],

@@ -6,11 +6,13 @@ from urllib.parse import urlparse
 
 import pytest
 
+from components._core.artifacts import SAMPLE
 from components._core.checks import Outcome
 from components._core.errors import ConfigError
 from components._core.files import read_json, write_json
 from components._core.ledger import current_champion
 from components._core.pages import Page
+from components._core.samples import Sample
 from components._core.settings import Settings
 from components._registry.opening import open_registry
 from components.deploy.promoting import promote
@@ -62,6 +64,26 @@ def test_a_server_that_does_not_start_blocks_with_its_last_lines(
     assert "ended with 6 before it was ready" in outcome.reason and "holds no model" in outcome.reason
     assert current_champion(str(tmp_path / "store"), "tiny") is None
     assert "holds no model" in (tmp_path / "report.html").read_text()
+
+
+def test_without_offline_answers_nothing_is_deployed_and_the_person_is_told_what_to_do(
+    deploy: Deploy, tmp_path: Path
+) -> None:
+    outcome = deploy(evaluation=tmp_path)
+    assert outcome.verdict == "blocked"
+    assert "no offline answers" in outcome.reason and "from evaluate on" in outcome.reason
+    assert current_champion(str(tmp_path / "store"), "tiny") is None
+
+
+def test_a_version_that_answers_otherwise_than_offline_is_not_deployed(
+    deploy: Deploy, evaluation: Path, tmp_path: Path
+) -> None:
+    sample = Sample.load(evaluation / SAMPLE)
+    other = {name: values + 0.01 for name, values in sample.outputs.items()}
+    Sample(sample.rows, other).save(tmp_path / "other" / SAMPLE)
+    outcome = deploy(evaluation=tmp_path / "other")
+    assert outcome.verdict == "blocked" and "probability served differs from offline by 0.01" in outcome.reason
+    assert current_champion(str(tmp_path / "store"), "tiny") is None
 
 
 def test_without_a_version_nothing_is_deployed_and_the_report_is_bound(deploy: Deploy, tmp_path: Path) -> None:

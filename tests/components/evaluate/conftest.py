@@ -18,6 +18,7 @@ from tests.components.tiny_models import (
 )
 
 Make = Callable[..., Path]
+Judge = Callable[..., Judged]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.artifacts import LATENCY, OUTCOME, PAGE
+from components._core.artifacts import LATENCY, OUTCOME, PAGE, SAMPLE
 from components._core.checks import Check, Outcome
 from components._core.errors import ConfigError, DataError, ModelError
 from components._core.examples import split_file
@@ -59,8 +59,8 @@ def test_what_is_kept_is_the_same_every_time_but_for_the_latency(judged: Judge, 
     project = tiny_project(slices=["carrier", "delay"])
     judged(project, to="once"), judged(project, to="again")
     kept = {name.name for name in (tmp_path / "once").iterdir()}
-    assert kept == {OUTCOME, PAGE, LATENCY}
-    for name in (OUTCOME, PAGE):
+    assert kept == {OUTCOME, PAGE, SAMPLE, LATENCY}
+    for name in (OUTCOME, PAGE, SAMPLE):
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     assert "Latency" not in (tmp_path / "once" / PAGE).read_text()
     assert json.loads((tmp_path / "once" / LATENCY).read_text())["measured"][0]["p95_ms"] > 0

@@ -32,6 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_text(parts["statistics"] / "statistics.binpb", "statistics")
     write_text(parts["schema"] / "schema.pbtxt", "schema")
     write_json(parts["hyperparameters"] / "hyperparameters.json", {"learning_rate": 0.01, "units": "64 32"})
+    write_text(parts["evaluation"] / "sample.parquet", "rows and answers")
     write_text(folder / "code", "archive")
     Outcome("ok", "good", (), {"auc": 0.9, "f1 (0.5)": 0.8}).save(parts["evaluation"] / "outcome.json")
     model = folder / "model"

@@ -1,6 +1,7 @@
 """A model becomes a version with all that made it, once, or is left out with the reason."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from components._core.checks import Outcome
 from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.files import hash_file, read_json
 from components._core.pages import Page
+from components._core.samples import beside
 from components._registry.opening import open_registry
 from components.serve.casting import to_arrays
 from tests.components.register.conftest import Register
@@ -58,6 +60,21 @@ def test_every_part_is_in_the_store_and_arrived_whole(
     assert told["sha256"]["code.zip"] == hash_file(made["code"])
     assert {"manifest.json", "outcome.json", "hyperparameters.json", "request.json"} <= set(told["sha256"])
     assert (Path(urlparse(told["statistics"]).path) / "statistics.binpb").is_file()
+
+
+def test_the_offline_answers_lie_beside_the_model(register: Register, tmp_path: Path, made: dict[str, Path]) -> None:
+    register("sample")
+    told = registration(tmp_path)
+    assert told["sample"] == beside(told["model"])
+    assert told["sha256"]["sample.parquet"] == hash_file(made["evaluation"] / "sample.parquet")
+
+
+def test_a_version_without_offline_answers_is_registered_all_the_same(
+    register: Register, tmp_path: Path, made: dict[str, Path]
+) -> None:
+    shutil.copytree(made["evaluation"], tmp_path / "old", ignore=shutil.ignore_patterns("sample.parquet"))
+    assert register("old", evaluation=tmp_path / "old").verdict == "ok"
+    assert registration(tmp_path)["sample"] is None
 
 
 def test_mlflow_finds_the_model_and_the_parts_where_it_looks(

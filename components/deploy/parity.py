@@ -1,0 +1,99 @@
+"""Whether a server answers as the model did offline, and refuses what is no request: whatever way the requests take to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from components._core.checks import Check
+from components._core.errors import ServiceError
+from components._core.features import Feature
+from components._core.inference import to_request
+from components._core.samples import Arrays, Sample
+from components.deploy.client import Answer, Asks, to_outputs
+
+_SINGLE = 50
+
+
+def check_parity(client: Asks, sample: Sample, features: tuple[Feature, ...], bound: float) -> list[Check]:
+    """Ask for the sample's rows, singly and together, and hold the answers against the offline ones.
+
+    Args:
+        client: Whoever asks the server.
+        sample: Rows and the offline answers.
+        features: What the model takes, in its signature's order.
+        bound: `gates.serving.parity`.
+
+    Raises:
+        ServiceError: When the server gives no answer at all, or refuses a proper request.
+    """
+    return compare(sample.outputs, _serve_mixed(client, sample.rows, features), bound)
+
+
+def check_refusal(client: Asks, sample: Sample, features: tuple[Feature, ...]) -> Check:
+    """A value of the wrong type must be refused as the client's mistake, by the name of the feature."""
+    request = to_request(sample.rows.slice(0, 1), features)
+    feature = features[0]
+    request["inputs"][0]["data"] = [1] if feature.dtype == "string" else ["no number"]
+    answer = client.ask(request)
+    told = str(answer.body.get("error", ""))
+    good = 400 <= answer.status < 500 and feature.name in told
+    reason = f"a wrong {feature.name} was answered with {answer.status}: {told}"
+    return Check("malformed request", "pass" if good else "fail", measured=answer.status, reason=reason)
+
+
+def compare(offline: Arrays, served: Arrays, parity: float) -> list[Check]:
+    """One check per output: numbers by their largest difference (relative where they are above 1), texts by equality."""
+    checks = []
+    for name, expected in sorted(offline.items()):
+        found = served.get(name)
+        if found is None or found.shape != expected.shape:
+            shape = "nothing" if found is None else f"shape {list(found.shape)}"
+            checks.append(Check(f"parity: {name}", "fail", reason=f"served {shape}, offline {list(expected.shape)}"))
+            continue
+        is_text = expected.dtype == object
+        apart = (expected != found).astype(np.float64) if is_text else _apart(expected, found)
+        checks.append(_judge(name, apart, 0.0 if is_text else parity, len(expected)))
+    return checks
+
+
+def expect_answer(answer: Answer) -> Answer:
+    """The answer to a proper request.
+
+    Raises:
+        ServiceError: When it was refused.
+    """
+    if answer.status != 200:
+        raise ServiceError(
+            f"the model server refused real test rows with {answer.status}: {answer.body.get('error', answer.body)}"
+        )
+    return answer
+
+
+def _apart(expected: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    difference = np.abs(expected.astype(np.float64) - found.astype(np.float64))
+    return np.asarray(difference / np.maximum(1.0, np.abs(expected.astype(np.float64))))
+
+
+def _judge(name: str, apart: np.ndarray[Any, Any], bound: float, rows: int) -> Check:
+    worst = float(apart.max())
+    row = int(np.unravel_index(int(apart.argmax()), apart.shape)[0])
+    if worst <= bound:
+        return Check(f"parity: {name}", "pass", worst, bound, n=rows, reason=f"{rows} rows served as offline")
+    told = f"{name} served differs from offline by {worst:.3g} at row {row}; at most {bound:g} is allowed"
+    return Check(f"parity: {name}", "fail", worst, bound, n=rows, reason=told)
+
+
+def _serve_mixed(client: Asks, rows: pa.Table, features: tuple[Feature, ...]) -> Arrays:
+    """The first rows one by one, the rest in one request: clients do both."""
+    singles = min(_SINGLE, rows.num_rows)
+    parts = [_served(client, rows.slice(row, 1), features) for row in range(singles)]
+    if singles < rows.num_rows:
+        parts.append(_served(client, rows.slice(singles), features))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _served(client: Asks, rows: pa.Table, features: tuple[Feature, ...]) -> Arrays:
+    return to_outputs(expect_answer(client.ask(to_request(rows, features))).body)

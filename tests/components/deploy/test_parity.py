@@ -1,0 +1,93 @@
+"""What is held against what, whoever asks."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components._core.errors import ServiceError
+from components._core.features import Feature
+from components._core.inference import to_request
+from components._core.samples import Sample
+from components.deploy.client import Answer
+from components.deploy.parity import check_parity, check_refusal, compare
+
+FEATURES = (Feature("x", "float32", True),)
+SAMPLE = Sample(
+    pa.table({"x": pa.array([float(at) for at in range(60)], pa.float32())}),
+    {"prediction": 2 * np.arange(60, dtype=np.float32)},
+)
+
+
+class Doubling:
+    """Answers twice what it is asked, and refuses what is no number; or refuses all."""
+
+    def __init__(self, refuses: bool = False) -> None:
+        self.refuses = refuses
+        self.rows: list[int] = []
+
+    def ask(self, request: dict[str, Any]) -> Answer:
+        values = request["inputs"][0]["data"]
+        self.rows.append(len(values))
+        if self.refuses or isinstance(values[0], str):
+            return Answer(422, {"error": "x takes numbers"}, 0.0)
+        answered = [2 * value for value in values]
+        return Answer(
+            200,
+            {"outputs": [{"name": "prediction", "datatype": "FP32", "shape": [len(values)], "data": answered}]},
+            0.0,
+        )
+
+
+def test_rows_are_asked_for_singly_and_together() -> None:
+    client = Doubling()
+    (check,) = check_parity(client, SAMPLE, FEATURES, 1e-4)
+    assert (check.name, check.status, check.n) == ("parity: prediction", "pass", 60)
+    assert client.rows == [1] * 50 + [10]
+
+
+def test_a_server_that_refuses_proper_rows_is_an_error_with_its_words() -> None:
+    with pytest.raises(ServiceError, match="refused real test rows with 422: x takes numbers"):
+        check_parity(Doubling(refuses=True), SAMPLE, FEATURES, 1e-4)
+
+
+def test_a_wrong_value_must_be_refused_by_name() -> None:
+    assert check_refusal(Doubling(), SAMPLE, FEATURES).status == "pass"
+    assert check_refusal(Doubling(), SAMPLE, (Feature("x", "string", True),)).status == "fail"
+
+
+def test_a_missing_value_is_sent_as_null_and_the_rest_as_its_type() -> None:
+    rows = pa.table({"a": pa.array([1, None], pa.int64()), "b": pa.array([float("nan"), 0.5], pa.float32())})
+    request = to_request(rows, (Feature("a", "float32", True), Feature("b", "float32", True)))
+    assert [item["data"] for item in request["inputs"]] == [[1.0, None], [None, 0.5]]
+    assert [item["datatype"] for item in request["inputs"]] == ["FP32", "FP32"]
+
+
+def test_equal_answers_pass() -> None:
+    (check,) = compare({"probability": np.array([0.1, 0.9])}, {"probability": np.array([0.1, 0.90001])}, 1e-4)
+    assert (check.status, check.n) == ("pass", 2)
+
+
+def test_answers_that_differ_fail_and_name_the_row() -> None:
+    (check,) = compare({"probability": np.array([0.1, 0.9])}, {"probability": np.array([0.1, 0.8])}, 1e-4)
+    assert check.status == "fail" and check.measured == pytest.approx(0.1) and "row 1" in check.reason
+
+
+def test_large_numbers_are_held_to_a_relative_difference() -> None:
+    near, far = (np.array([2_000_000.0 + apart], dtype=np.float32) for apart in (1.0, 1_000.0))
+    expected = {"prediction": np.array([2_000_000.0], dtype=np.float32)}
+    assert compare(expected, {"prediction": near}, 1e-4)[0].status == "pass"
+    assert compare(expected, {"prediction": far}, 1e-4)[0].status == "fail"
+
+
+def test_texts_must_be_equal() -> None:
+    expected = {"class": np.array(["a", "b"], dtype=object)}
+    assert compare(expected, expected, 1e-4)[0].status == "pass"
+    assert compare(expected, {"class": np.array(["a", "c"], dtype=object)}, 1e-4)[0].status == "fail"
+
+
+def test_an_output_that_is_missing_or_of_another_shape_fails() -> None:
+    expected = {"probability": np.zeros(3)}
+    assert "served nothing" in compare(expected, {}, 1e-4)[0].reason
+    assert "served shape [2]" in compare(expected, {"probability": np.zeros(2)}, 1e-4)[0].reason
