@@ -18,7 +18,7 @@ help:
 
 ##@ Run a project (PROJECT=examples/flights)
 
-.PHONY: setup run serve report compile
+.PHONY: setup run serve rollback report compile
 setup: ## Make or refresh .venv; does nothing when it is up to date
 	@tools/setup
 
@@ -27,6 +27,9 @@ run: setup $(if $(filter examples/flights,$(PROJECT)),examples/flights/data/flig
 
 serve: setup ## Serve the champion of PROJECT until interrupted
 	@$(BIN)/naru serve $(PROJECT)
+
+rollback: setup ## Make an earlier champion of PROJECT the champion again (TO=version)
+	@$(BIN)/naru rollback $(PROJECT) $(if $(TO),--to $(TO))
 
 report: setup ## Print the path of the last run's report
 	@$(BIN)/naru report $(PROJECT)

@@ -113,6 +113,38 @@ def serve(
     )
 
 
+@app.command(epilog="Examples: `naru rollback examples/flights`, `naru rollback examples/flights --to 3`")
+def rollback(
+    project: ProjectPath = Path(),
+    to: Annotated[str, typer.Option(help="The version.", show_default="the champion before the present one")] = "",
+    registry: Annotated[str, typer.Option(help="Before the server image's name; also NARU_REGISTRY.")] = "",
+    tag: Annotated[str, typer.Option(help="The image's version; also NARU_TAG.")] = "",
+    pools: Annotated[str, typer.Option(metavar="FILE", help="The cluster's pools; also NARU_POOLS.")] = "",
+) -> None:
+    """Make an earlier champion the champion again; with NARU_SERVING=seldon on the cluster of KUBECONFIG first."""
+    from pipelines.rolling_back import roll_back
+    from pipelines.target import Target
+
+    done = roll_back(project, to, Target.from_environment(registry=registry, tag=tag, pools=pools))
+    for line in done.seen:
+        typer.echo(line)
+    typer.echo(f"version {done.now} is the champion of {done.name}; it was {done.before}")
+
+
+@app.command()
+def ledger(project: ProjectPath = Path()) -> None:
+    """Print who was in service when, what was tried on the way, by whom and why."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipelines.rolling_back import tell_ledgers
+
+    table = Table("when", "by", "what", "shares", "why", box=None, pad_edge=False)
+    for line in tell_ledgers(project):
+        table.add_row(*line)
+    Console().print(table)
+
+
 @app.command()
 def report(project: ProjectPath = Path()) -> None:
     """Print the path of the newest run's report."""

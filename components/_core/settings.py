@@ -10,12 +10,14 @@ from typing import Literal, cast, get_args
 
 from components._core.errors import ConfigError
 
-Serving = Literal["local", "none"]
+Serving = Literal["local", "none", "seldon"]
 
 STORE = "NARU_STORE"
 TRACKING = "MLFLOW_TRACKING_URI"
 SERVING = "NARU_SERVING"
+NAMESPACE = "NARU_SERVING_NAMESPACE"
 PYTHON = "NARU_PYTHON"
+MODELS_NAMESPACE = "naru-models"
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Settings:
             `NARU_STORE`; default `.naru/store` in the working directory.
         tracking_uri: MLflow's tracking and registry server. Environment: `MLFLOW_TRACKING_URI`; default: SQLite beside the
             store.
-        serving: Where deploy serves a version: `local` starts a server on loopback, `none` is nowhere, and deploy says so.
-            Environment: `NARU_SERVING`; default `local`.
+        serving: Where deploy serves a version: `local` starts a server on loopback, `seldon` rolls it out on the cluster that
+            this runs in or that KUBECONFIG names, `none` is nowhere, and deploy says so. Environment: `NARU_SERVING`; default
+            `local`.
+        namespace: Where servers run on a cluster. Environment: `NARU_SERVING_NAMESPACE`; default `naru-models`.
         python: What a stage starts another process of ours with. Environment: `NARU_PYTHON`; default: the interpreter that
             runs the stage.
     """
@@ -36,6 +40,7 @@ class Settings:
     store: str
     tracking_uri: str
     serving: Serving = "local"
+    namespace: str = MODELS_NAMESPACE
     python: str = sys.executable
 
     @classmethod
@@ -45,11 +50,15 @@ class Settings:
         tracking = os.environ.get(TRACKING) or f"sqlite:///{Path(store).parent / 'mlflow.db'}"
         python = os.environ.get(PYTHON) or sys.executable
         return cls(
-            store=store, tracking_uri=tracking, serving=_serving(os.environ.get(SERVING) or "local"), python=python
+            store=store,
+            tracking_uri=tracking,
+            serving=_serving(os.environ.get(SERVING) or "local"),
+            namespace=os.environ.get(NAMESPACE) or MODELS_NAMESPACE,
+            python=python,
         )
 
 
 def _serving(value: str) -> Serving:
     if value in get_args(Serving):
         return cast(Serving, value)
-    raise ConfigError(f"found {value!r}; allowed: local, none", where=f"environment variable {SERVING}")
+    raise ConfigError(f"found {value!r}; allowed: local, seldon, none", where=f"environment variable {SERVING}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from components.deploy.client import Client
 from components.deploy.probing import Probe, probe_server
 from components.deploy.promoting import promote
 from components.deploy.reporting import bind, rollout_page
+from components.deploy.seldon.rendering import ModelVersion
 from components.deploy.servers import HOST, ModelServer
 
 
@@ -49,7 +50,7 @@ def deploy_version(
     why = ": ".join(filter(None, [f"training run {run}".strip(), cause]))
     outcome, probe, details = _deploy(project, registered, why, evaluation)
     write_json(rollout / ROLLOUT, {"version": registered["version"], "verdict": outcome.verdict, **details})
-    page = rollout_page(outcome, registered["version"], probe)
+    page = rollout_page(outcome, registered["version"], probe, details.get("changes", []))
     page.save(rollout)
     seconds = round(time.perf_counter() - started, 3)
     own = {"stage": "deploy", "verdict": outcome.verdict, "reason": outcome.reason, "work_seconds": seconds}
@@ -65,6 +66,8 @@ def _deploy(
     settings = Settings.from_environment()
     if settings.serving == "none":
         return Outcome("skipped", f"no serving target ({SERVING} is none)"), None, {}
+    if settings.serving == "seldon":
+        return _on_cluster(project, settings, registered, why)
     try:
         sample = _load_sample(evaluation)
         probe, server = _try_out(project, settings, registered, sample)
@@ -77,6 +80,23 @@ def _deploy(
         return outcome, probe, details
     promoted = promote(settings, project.name, registered, why)
     return outcome, probe, {**details, "deployment": asdict(promoted)}
+
+
+def _on_cluster(
+    project: Project, settings: Settings, registered: dict[str, Any], why: str
+) -> tuple[Outcome, Probe | None, dict[str, Any]]:
+    from components.deploy.on_cluster import load_placement, roll_out  # brings the client of Kubernetes
+
+    model = ModelVersion(registered["version"], registered["model"])
+    placement = load_placement(project, settings.namespace)
+    shares = project.serve.canary.shares
+    result = roll_out(project, settings, model, placement=placement, why=why, shares=shares)
+    outcome = judge(result.checks, result.reason)
+    details: dict[str, Any] = {"changes": [asdict(change) for change in result.changes]}
+    if outcome.verdict == "blocked":
+        return replace(outcome, reason=result.reason.partition("\n")[0]), None, details
+    promoted = promote(settings, project.name, registered, why)
+    return outcome, None, {**details, "deployment": asdict(promoted)}
 
 
 def _load_sample(evaluation: Path) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,29 @@ _PRIMARY = {"binary_classification": "auc", "multiclass_classification": "accura
 _BINS = 40
 
 
-def rollout_page(outcome: Outcome, version: str | None, probe: Probe | None) -> Page:
-    """What was deployed and how it answered."""
+def rollout_page(
+    outcome: Outcome, version: str | None, probe: Probe | None, changes: Sequence[dict[str, Any]] = ()
+) -> Page:
+    """What was deployed and how it answered; on a cluster, with what it took: lines of the ledger of shares."""
     page = Page("deploy", "Deployment", outcome)
     if probe is None:
         page.text(outcome.reason)
     else:
         _show_probe(page, version, probe)
+    if changes:
+        columns = ["when (UTC)", "what", "share of the requests", "seen"]
+        page.table("Steps", columns, [_row(change) for change in changes])
+        _, _, more = changes[-1]["reason"].partition("\n")
+        if more:
+            page.code("What was seen", changes[-1]["reason"], folded=False)
     if outcome.checks:
         page.checks(outcome.checks)
     return page
+
+
+def _row(change: dict[str, Any]) -> list[Cell]:
+    shares = ", ".join(f"version {version}: {percent:g} %" for version, percent in change["shares"].items())
+    return [change["at"][11:19], change["action"], shares or "none", change["reason"].partition("\n")[0]]
 
 
 def bind(

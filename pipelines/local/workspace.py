@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components._core.errors import ConfigError
@@ -65,7 +65,7 @@ class Workspace:
     def settings(self) -> Settings:
         """The same settings, as an object."""
         environment = self.environment()
-        return Settings(store=environment[STORE], tracking_uri=environment[TRACKING])
+        return replace(Settings.from_environment(), store=environment[STORE], tracking_uri=environment[TRACKING])
 
     def new_run(self) -> Path:
         """Make the folder of a new run; its name sorts by time and is never used twice.

@@ -76,6 +76,7 @@ class Wanted:
         predictions: Logged ones of two versions since a moment; None: there is no request log.
         shares: Steps on the way; empty: all at once, when it has been proved.
         secret_keys: Of the Secret that opens the store; None: not known.
+        lacking: URIs of the model's files that are not there.
         champion: The version in service by the deployment ledger; None: there is none.
     """
 
@@ -88,6 +89,7 @@ class Wanted:
     predictions: ReadPredictions | None = None
     shares: tuple[int, ...] = ()
     secret_keys: set[str] | None = None
+    lacking: tuple[str, ...] = ()
     champion: ModelVersion | None = None
 
 
@@ -282,7 +284,8 @@ class Rollout:
     def _preflight(self, ours: Object, seen: Seen) -> None:
         """What is refused is told in the ledger too."""
         try:
-            check_deployment(compose(self._project, self._wanted.placement.namespace, [ours]), self._wanted.secret_keys)
+            alone = compose(self._project, self._wanted.placement.namespace, [ours])
+            check_deployment(alone, self._wanted.secret_keys, self._wanted.lacking)
             _check_protocol(seen, self._project)
         except ConfigError as error:
             self._record("refuse", {}, str(error), "failed", must=False)

@@ -1,0 +1,165 @@
+"""A registered version served on a cluster through Seldon: what deploy and `naru rollback` put in motion."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components._cluster.client import Cluster
+from components._core.artifacts import SAMPLE, SAVED_MODEL, SIGNATURE
+from components._core.checks import Check
+from components._core.errors import ConfigError, ServiceError
+from components._core.features import Feature, Signature
+from components._core.ledger import Deployment, current_champion
+from components._core.project import Project
+from components._core.samples import Sample, beside
+from components._core.settings import Settings
+from components._core.store import fetch_file, find_missing
+from components.deploy.parity import check_parity, check_refusal
+from components.deploy.seldon.logged import read_predictions
+from components.deploy.seldon.pods import PodClient
+from components.deploy.seldon.rendering import ModelVersion, Placement, log_uri
+from components.deploy.seldon.rollout import Predictions, Prove, ReadPredictions, Result, Rollout, Wanted
+from components.deploy.seldon.site import Timing
+
+PLACEMENTS = "NARU_SERVING_PLACEMENTS"
+"""Environment of the deploy stage: where servers run, by protocol and pool, as the pipeline was compiled."""
+FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
+"""Without these a folder is no model."""
+
+
+def roll_out(
+    project: Project,
+    settings: Settings,
+    model: ModelVersion,
+    *,
+    placement: Placement,
+    why: str,
+    shares: Sequence[int],
+    timing: Timing | None = None,
+) -> Result:
+    """Bring a registered version into service on the cluster, or back out.
+
+    Args:
+        project: The project.
+        settings: Where the store is.
+        model: The version; its offline answers lie beside it in the store.
+        placement: Where its servers run, and in which namespace.
+        why: The cause, in a sentence.
+        shares: Percents on the way; none: all at once, when it has been proved.
+        timing: How often it looks.
+
+    Raises:
+        ConfigError: When it is refused before anything was touched.
+        ServiceError: When cluster, store or ledger cannot be reached before anything was touched, or others changed it.
+    """
+    cluster = Cluster()
+    sample, features = fetch_sample(model)
+    champion = current_champion(settings.store, project.name)
+    wanted = Wanted(
+        project,
+        model,
+        placement,
+        settings.store,
+        why,
+        prove=_prover(sample, features, project.gates.serving.parity),
+        predictions=_reader(project, settings.store),
+        shares=tuple(shares),
+        secret_keys=secret_keys(cluster, project, placement.namespace),
+        lacking=tuple(find_missing(model.uri, FILES)),
+        champion=version_of_line(champion) if champion else None,
+    )
+    return Rollout(cluster, wanted, timing).run()
+
+
+def version_of_line(deployment: Deployment) -> ModelVersion:
+    """What a line of the deployment ledger says was served."""
+    return ModelVersion(deployment.version, deployment.model)
+
+
+def load_placement(project: Project, namespace: str) -> Placement:
+    """Where the compiled pipeline says that servers run.
+
+    Raises:
+        ConfigError: When it says nothing, or knows no such pool.
+    """
+    told = os.environ.get(PLACEMENTS, "")
+    if not told:
+        remedy = "compile the pipeline again: naru apply"
+        raise ConfigError("the pipeline does not say where servers run", where=PLACEMENTS, remedy=remedy)
+    pools = json.loads(told)[project.serve.protocol]
+    if project.serve.pool not in pools:
+        remedy = "name one of the pools file that the pipeline was compiled with, or compile it again: naru apply"
+        raise ConfigError(f"there is no pool {project.serve.pool!r}", where="serve.pool", remedy=remedy)
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in pools[project.serve.pool].items()
+    }
+    return replace(Placement(**fields), namespace=namespace)
+
+
+def tell_placements(placements: dict[str, dict[str, Placement]]) -> str:
+    """What `load_placement` reads: placements by protocol and pool."""
+    raw = {
+        protocol: {pool: asdict(placement) for pool, placement in pools.items()}
+        for protocol, pools in placements.items()
+    }
+    return json.dumps(raw, separators=(",", ":"), sort_keys=True)
+
+
+def fetch_sample(model: ModelVersion) -> tuple[Sample, tuple[Feature, ...]]:
+    """The offline answers of a registered version, and what it takes.
+
+    Raises:
+        ServiceError: When the store has none: nothing can be proved then.
+    """
+    with tempfile.TemporaryDirectory(prefix="naru-sample-") as temporary:
+        uri = beside(model.uri)
+        if find_missing(uri.rpartition("/")[0], [SAMPLE]):
+            remedy = "train it again; versions of an earlier Naru have none"
+            told = f"version {model.version} has no offline answers to be held against"
+            raise ServiceError(told, where=uri, remedy=remedy)
+        sample = Sample.load(fetch_file(uri, Path(temporary)))
+        folder = fetch_file(f"{model.uri}/{SIGNATURE}", Path(temporary)).parent
+        return sample, Signature.load(folder).inputs
+
+
+def secret_keys(cluster: Cluster, project: Project, namespace: str) -> set[str] | None:
+    """Keys of the Secret that opens the store to the servers; None when none is needed.
+
+    Raises:
+        ConfigError: When there is no such Secret.
+        ServiceError: When it may not be looked at.
+    """
+    name = project.serve.secret
+    if not name:
+        return None
+    found = cluster.get({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
+    if found is None:
+        remedy = "make it (docs/serving.md shows how), or name another one under serve.secret"
+        raise ConfigError("there is no such Secret", where=f"Secret {namespace}/{name}", remedy=remedy)
+    return set(found.get("data", {}))
+
+
+def _prover(sample: Sample, features: tuple[Feature, ...], bound: float) -> Prove:
+    def prove(client: PodClient) -> list[Check]:
+        return [*check_parity(client, sample, features, bound), check_refusal(client, sample, features)]
+
+    return prove
+
+
+def _reader(project: Project, store: str) -> ReadPredictions | None:
+    if project.serve.request_log is None:
+        return None
+    uri = log_uri(project, store)
+
+    def read(new: str, old: str, since: float) -> Predictions:
+        found: dict[str, list[Any]] = read_predictions(uri, (new, old), datetime.fromtimestamp(since, UTC))
+        return found[new], found[old]
+
+    return read

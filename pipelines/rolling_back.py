@@ -1,0 +1,122 @@
+"""`naru rollback` and `naru ledger`: back to a version that was in service, and what the ledgers say of how things came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from components._core.artifacts import SAVED_MODEL, SIGNATURE
+from components._core.errors import ConfigError, ServiceError
+from components._core.ledger import Deployment, read_deployments, who
+from components._core.project import Project, load_project
+from components._core.rollouts import Change, read_changes
+from components._core.settings import Settings
+from components._core.store import find_missing
+from components._core.suggestions import suggest
+from components.deploy.promoting import promote
+from pipelines.local.workspace import find_workspace
+from pipelines.target import Target
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What was done.
+
+    Attributes:
+        name: The project's name.
+        before: The version that was the champion.
+        now: The one that is.
+        seen: What the cluster did; empty where no servers were moved.
+    """
+
+    name: str
+    before: str
+    now: str
+    seen: list[str]
+
+
+def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
+    """Make an earlier champion the champion again; where NARU_SERVING is `seldon`, on the cluster first.
+
+    On a cluster it is proved before it is asked, and takes over all at once. A canary that is being tried there is removed
+    instead when no version is named: the version in service is what one goes back to then.
+
+    Args:
+        folder: The project's folder.
+        to: The version; empty: the champion before the present one.
+        target: Where the server's image and the pools are.
+
+    Raises:
+        ConfigError: When there is no such version.
+        ServiceError: When its model is gone, the cluster fails, or the version does not do there what it did.
+    """
+    project, settings = load_project(folder), find_workspace(folder).settings()
+    lines = read_deployments(settings.store, project.name)
+    chosen = _choose(project.name, lines, to)
+    seen: list[str] = []
+    if settings.serving == "seldon":
+        chosen, seen = _on_cluster(project, settings, lines[-1], chosen, to, target)
+    elif lacking := find_missing(chosen.model, (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")):
+        raise ServiceError(f"version {chosen.version} cannot be served", where=lacking[0], remedy="train it again")
+    promote(settings, project.name, asdict(chosen), _why(chosen))
+    return RolledBack(project.name, lines[-1].version, chosen.version, seen)
+
+
+def tell_ledgers(folder: Path) -> list[list[str]]:
+    """Both ledgers of a project by time: when, who, what, the shares or the champion, and why.
+
+    Raises:
+        ServiceError: When they cannot be read.
+    """
+    project, settings = load_project(folder), find_workspace(folder).settings()
+    lines = [_of_deployment(line) for line in read_deployments(settings.store, project.name)]
+    lines += [_of_change(change) for change in read_changes(settings.store, project.name)]
+    return sorted(lines, key=lambda line: line[0])
+
+
+def _choose(name: str, lines: Sequence[Deployment], to: str) -> Deployment:
+    versions = list(dict.fromkeys(line.version for line in lines))
+    if not lines:
+        raise ConfigError("has no champion yet, so there is nothing to go back to", where=name)
+    if to and to not in versions:
+        told = f"version {to!r} was never in service; {suggest(to, versions)}"
+        raise ConfigError(told, where="--to", remedy=f"naru ledger shows what was when")
+    wanted = [line for line in lines if (line.version == to if to else line.version != lines[-1].version)]
+    if not wanted:
+        remedy = "train a better one: naru run"
+        raise ConfigError(f"version {lines[-1].version} is the only one that was in service", where=name, remedy=remedy)
+    return wanted[-1]
+
+
+def _on_cluster(
+    project: Project, settings: Settings, champion: Deployment, chosen: Deployment, to: str, target: Target
+) -> tuple[Deployment, list[str]]:
+    from components._cluster.client import Cluster
+    from components.deploy.on_cluster import roll_out, version_of_line
+    from components.deploy.seldon.observing import look
+    from components.deploy.seldon.rollout import State
+    from pipelines.cluster.seldon import place_servers
+
+    if not to and len(look(Cluster(), settings.namespace, project.name).predictors) > 1:
+        chosen = champion
+    placement = place_servers(project, target, settings.namespace)
+    result = roll_out(project, settings, version_of_line(chosen), placement=placement, why=_why(chosen), shares=())
+    if result.state is not State.DONE:
+        told = f"version {chosen.version} was taken back: {result.reason}"
+        raise ServiceError(told, where=project.name, remedy=f"version {champion.version} is still in service")
+    return chosen, [f"{change.action}: {change.reason}" for change in result.changes]
+
+
+def _why(chosen: Deployment) -> str:
+    return f"rolled back to version {chosen.version} by {who()}"
+
+
+def _of_deployment(line: Deployment) -> list[str]:
+    return [line.at, line.by, "champion", f"version {line.version}", line.why]
+
+
+def _of_change(change: Change) -> list[str]:
+    shares = ", ".join(f"{version}: {percent:g} %" for version, percent in change.shares.items())
+    told = f"{change.action} version {change.version}" + ("" if change.verdict == "ok" else f" ({change.verdict})")
+    return [change.at, change.by, told, shares, change.reason.partition("\n")[0]]
