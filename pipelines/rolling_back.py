@@ -81,7 +81,7 @@ def _choose(name: str, lines: Sequence[Deployment], to: str) -> Deployment:
         raise ConfigError("has no champion yet, so there is nothing to go back to", where=name)
     if to and to not in versions:
         told = f"version {to!r} was never in service; {suggest(to, versions)}"
-        raise ConfigError(told, where="--to", remedy=f"naru ledger shows what was when")
+        raise ConfigError(told, where="--to", remedy="naru ledger shows what was when")
     wanted = [line for line in lines if (line.version == to if to else line.version != lines[-1].version)]
     if not wanted:
         remedy = "train a better one: naru run"
