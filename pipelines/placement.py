@@ -10,7 +10,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from components._core.settings import SERVING, STORE, TRACKING
+from components._core.settings import NAMESPACE, SERVING, STORE, TRACKING
+from components.deploy.on_cluster import PLACEMENTS, tell_placements
+from pipelines.cluster.placing import all_placements
 from pipelines.local.cache import SIDE_EFFECTS
 from pipelines.pools import Needs, Pool, choose_pools, load_pools
 from pipelines.target import Target
@@ -31,7 +33,7 @@ _STORE_SETTINGS = (STORE, "AWS_ENDPOINT_URL", "AWS_REGION")
 SETTINGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ingest", "validate", "transform", "tune", "train", "evaluate"), _STORE_SETTINGS),
     "register": (*_STORE_SETTINGS, TRACKING),
-    "deploy": (*_STORE_SETTINGS, TRACKING, SERVING),
+    "deploy": (*_STORE_SETTINGS, TRACKING, SERVING, NAMESPACE),
 }
 """Which settings a stage is given from the ConfigMap; one that is given any is given the store's credentials too."""
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -90,6 +92,8 @@ def _give_settings(task: Any, stage: str, target: Target) -> None:
     names = SETTINGS.get(stage, ())
     if not names:
         return
+    if stage == "deploy":
+        task.set_env_variable(PLACEMENTS, tell_placements(all_placements(target)))
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {name: name for name in names})
     kubernetes.use_secret_as_env(task, SECRET, {name: name for name in CREDENTIALS})
     if target.ca:

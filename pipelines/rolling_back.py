@@ -96,7 +96,7 @@ def _on_cluster(
     from components.deploy.on_cluster import roll_out, version_of_line
     from components.deploy.seldon.observing import look
     from components.deploy.seldon.rollout import State
-    from pipelines.cluster.seldon import place_servers
+    from pipelines.cluster.placing import place_servers
 
     if not to and len(look(Cluster(), settings.namespace, project.name).predictors) > 1:
         chosen = champion

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,14 +93,13 @@ def load_placement(project: Project, namespace: str) -> Placement:
     if not told:
         remedy = "compile the pipeline again: naru apply"
         raise ConfigError("the pipeline does not say where servers run", where=PLACEMENTS, remedy=remedy)
-    pools = json.loads(told)[project.serve.protocol]
+    pools: dict[str, dict[str, Any]] = json.loads(told)[project.serve.protocol]
     if project.serve.pool not in pools:
         remedy = "name one of the pools file that the pipeline was compiled with, or compile it again: naru apply"
         raise ConfigError(f"there is no pool {project.serve.pool!r}", where="serve.pool", remedy=remedy)
-    fields = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in pools[project.serve.pool].items()
-    }
-    return replace(Placement(**fields), namespace=namespace)
+    chosen = pools[project.serve.pool]
+    lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
+    return Placement(**{**chosen, **lists, "namespace": namespace})
 
 
 def tell_placements(placements: dict[str, dict[str, Placement]]) -> str:

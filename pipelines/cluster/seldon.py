@@ -8,19 +8,16 @@ from pathlib import Path
 import yaml
 
 from components._cluster.client import Cluster
-from components._core.artifacts import SAVED_MODEL, SIGNATURE
 from components._core.errors import ConfigError, UnavailableError
 from components._core.ledger import current_champion
 from components._core.project import Project, load_project
 from components._core.store import absolute_uri, find_missing
-from components._core.suggestions import suggest
+from components.deploy.on_cluster import FILES, secret_keys
 from components.deploy.seldon.preflight import check_deployment
-from components.deploy.seldon.rendering import IMAGE, Canary, ModelVersion, Placement, render_deployment
+from components.deploy.seldon.rendering import Canary, ModelVersion, render_deployment
+from pipelines.cluster.placing import place_servers
 from pipelines.local.workspace import find_workspace
-from pipelines.pools import Pool, load_pools
 from pipelines.target import Target
-
-_FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
 
 
 @dataclass(frozen=True)
@@ -65,30 +62,6 @@ def tell_deployment(folder: Path, choice: Choice, target: Target) -> Told:
     return Told(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
 
 
-def place_servers(project: Project, target: Target, namespace: str = "") -> Placement:
-    """Where the project's servers run, and from which image.
-
-    Raises:
-        ConfigError: When the pools file does not fit, or has no pool of that name.
-    """
-    pools, chosen = load_pools(target.pools), project.serve.pool
-    if chosen and chosen not in pools.pools:
-        told = f"there is no pool {chosen!r} in {target.pools}; {suggest(chosen, tuple(pools.pools))}"
-        raise ConfigError(
-            told, where="serve.pool", remedy="name one of the file's, or another file: --pools, NARU_POOLS"
-        )
-    pool = pools.pools[chosen] if chosen else Pool()
-    name, _, tag = IMAGE.partition(":")
-    return Placement(
-        image=target.image(f"{pool.images.get(name, name)}:{tag}"),
-        namespace=namespace,
-        pull_secrets=target.pull_secrets,
-        selector=pool.selector,
-        tolerations=tuple(taint.model_dump(exclude_none=True) for taint in pool.tolerations),
-        devices={pool.accelerator.type: pool.accelerator.count} if pool.accelerator else {},
-    )
-
-
 def _stable(project: Project, folder: Path, choice: Choice) -> ModelVersion:
     if choice.model and choice.version:
         return _version("--model", choice.model, choice.version)
@@ -121,20 +94,13 @@ def _look(*models: ModelVersion) -> tuple[list[str], list[str]]:
     remarks: list[str] = []
     for model in models:
         try:
-            lacking += find_missing(model.uri, _FILES)
+            lacking += find_missing(model.uri, FILES)
         except (ConfigError, UnavailableError) as error:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
     return lacking, remarks
 
 
 def _secret_keys(project: Project, namespace: str) -> set[str] | None:
-    name = project.serve.secret
-    if not name:
-        return None
-    if not namespace:
+    if project.serve.secret and not namespace:
         raise ConfigError("--check-secret needs --namespace", remedy="say where the Secret is: --namespace NAME")
-    found = Cluster().get({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
-    if found is None:
-        remedy = "make it (docs/serving.md shows how), or name another one under serve.secret"
-        raise ConfigError("there is no such Secret", where=f"Secret {namespace}/{name}", remedy=remedy)
-    return set(found.get("data", {}))
+    return secret_keys(Cluster(), project, namespace) if project.serve.secret else None

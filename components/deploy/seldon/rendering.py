@@ -18,7 +18,8 @@ from components.deploy.seldon.objects import KIND, NO_ENGINE, VERSION
 
 Object = dict[str, Any]
 
-IMAGE = "naru-server:python3.12"
+IMAGES = {"v2": "naru-server:python3.12", "seldon": "naru-server-seldon:python3.11"}
+"""The server's image by protocol."""
 PROJECT_LABEL = "naru/project"
 PREDICTOR_LABEL = "naru/predictor"
 ASKED = "naru/asked"
@@ -78,7 +79,7 @@ class Placement:
         devices: Count by kind, as in `{"nvidia.com/gpu": 1}`.
     """
 
-    image: str = IMAGE
+    image: str = IMAGES["v2"]
     namespace: str = ""
     pull_secrets: tuple[str, ...] = ()
     selector: dict[str, str] = field(default_factory=dict)
@@ -223,3 +224,9 @@ def _probe(path: str, *, every: int, failures: int) -> Object:
     """A long request holds an answer up, hence the time that one may take."""
     ask = {"path": path, "port": "http"}
     return {"httpGet": ask, "periodSeconds": every, "timeoutSeconds": every, "failureThreshold": failures}
+
+
+def log_uri(project: Project, store: str) -> str:
+    """Where the request log of a project is."""
+    asked = project.serve.request_log
+    return (asked.uri if asked else "") or f"{store.rstrip('/')}/{project.name}/requests"
