@@ -38,8 +38,20 @@ KINDS: dict[tuple[str, str], tuple[str, bool]] = {
     ("monitoring.coreos.com/v1", "ServiceMonitor"): ("servicemonitors", True),
     ("monitoring.coreos.com/v1", "PrometheusRule"): ("prometheusrules", True),
 }
-"""Plural and whether it is in a namespace, by version and kind."""
+"""Plural and whether it is in a namespace, by version and kind: of what Naru is made of, and what is removed with it."""
 
+WATCHED: dict[tuple[str, str], tuple[str, bool]] = {
+    ("machinelearning.seldon.io/v1", "SeldonDeployment"): ("seldondeployments", True),
+    ("apps/v1", "ReplicaSet"): ("replicasets", True),
+    ("v1", "Event"): ("events", True),
+}
+"""The same of what a rollout makes and looks at: no part of Naru, so it is neither deployed nor removed with it."""
+
+_ABSENT = {
+    "monitoring.coreos.com": "install the Prometheus operator, or leave components/monitoring out of the overlay",
+    "machinelearning.seldon.io": "install Seldon Core 1.17.1 (docs/serving.md), or say NARU_SERVING=none",
+}
+"""What to do where a kind is not known, by its group."""
 _REMEDIES = {
     401: "the credentials have expired or are wrong: log in again, then look with `kubectl auth whoami`",
     403: "ask for the permission, or use another context (docs/operations.md lists what each command needs)",
@@ -67,7 +79,7 @@ class Cluster:
 
     def get(self, wanted: Object) -> Object | None:
         """The object as it is there; None when it is not."""
-        return self._ask("GET", path_of(wanted), missing=True)
+        return self._ask("GET", path_of(wanted), missing=(404,))
 
     def apply(self, wanted: Object, *, dry_run: bool = False) -> Object:
         """Make the object, or the fields of it that we say, as they are wanted; returns what came of it."""
@@ -76,23 +88,74 @@ class Cluster:
 
     def delete(self, unwanted: Object) -> None:
         """Remove the object and what belongs to it; one that is gone already is well."""
-        self._ask("DELETE", path_of(unwanted), [("propagationPolicy", "Foreground")], missing=True)
+        self._ask("DELETE", path_of(unwanted), [("propagationPolicy", "Foreground")], missing=(404,))
 
     def list_all(self, version: str, kind: str, selector: str = LABEL) -> list[Object]:
         """All objects of a kind with the label, in every namespace; none where the kind is not known."""
-        plural, _ = KINDS[version, kind]
-        listed = self._ask("GET", f"{_root(version)}/{plural}", [("labelSelector", selector)], missing=True) or {}
-        return [{**item, "apiVersion": version, "kind": kind} for item in listed.get("items", [])]
+        return self._list(_root(version), version, kind, selector)
 
-    def read_log(self, pod: Object, container: str, lines: int = 200) -> str:
-        """The end of what a container printed; empty when there is none."""
-        path = f"{path_of(pod)}/log"
-        query = [("container", container), ("tailLines", str(lines))]
-        data = self._fetch("GET", path, query, missing=True, accept="*/*")
+    def list_in(self, namespace: str, version: str, kind: str, selector: str = "") -> list[Object]:
+        """All objects of a kind in a namespace, with the label if one is said; none where the kind is not known."""
+        return self._list(f"{_root(version)}/namespaces/{namespace}", version, kind, selector)
+
+    def read_log(self, pod: Object, container: str, lines: int = 200, *, previous: bool = False) -> str:
+        """The end of what a container printed; empty when there is none.
+
+        Args:
+            pod: Whose it is.
+            container: Which one.
+            lines: At most.
+            previous: Of the container before it was started again.
+        """
+        query = [("container", container), ("tailLines", str(lines)), *([("previous", "true")] if previous else [])]
+        # 400: it was not started yet, or not started again
+        data = self._fetch("GET", f"{path_of(pod)}/log", query, missing=(400, 404), accept="*/*")
         return (data or b"").decode("utf-8", "replace")
 
+    def proxy(
+        self, namespace: str, pod: str, port: int, path: str, verb: str = "GET", body: Any = None, timeout: float = 10.0
+    ) -> tuple[int, bytes]:
+        """Ask a pod over HTTP, through the API server: what it answers, whatever that is.
+
+        Args:
+            namespace: The pod's.
+            pod: Its name.
+            port: Of the pod; no Service is needed.
+            path: At the pod, as in `/metrics`.
+            verb: Of HTTP.
+            body: Sent as JSON.
+            timeout: For the answer, in seconds.
+
+        Returns:
+            The pod's status and its body.
+
+        Raises:
+            ServiceError: When the API server did not ask it: there is no such pod, or it is not allowed.
+            UnavailableError: When the pod, or the cluster, does not answer.
+        """
+        from kubernetes.client.exceptions import ApiException
+
+        place = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path.lstrip('/')}"
+        try:
+            return self._call(verb, place, [], body, accept="*/*", timeout=timeout)
+        except ApiException as error:
+            if _is_the_servers_own(error):
+                raise _translated(verb, place, error) from None
+            return int(error.status), bytes(error.body or b"")
+
+    def _list(self, place: str, version: str, kind: str, selector: str) -> list[Object]:
+        plural, _ = _known(version, kind)
+        query = [("labelSelector", selector)] if selector else []
+        listed = self._ask("GET", f"{place}/{plural}", query, missing=(404,)) or {}
+        return [{**item, "apiVersion": version, "kind": kind} for item in listed.get("items", [])]
+
     def _ask(
-        self, verb: str, path: str, query: list[tuple[str, str]] | None = None, body: Any = None, missing: bool = False
+        self,
+        verb: str,
+        path: str,
+        query: list[tuple[str, str]] | None = None,
+        body: Any = None,
+        missing: tuple[int, ...] = (),
     ) -> Object | None:
         data = self._fetch(verb, path, query, body, missing=missing)
         return None if data is None else dict(json.loads(data))
@@ -104,29 +167,37 @@ class Cluster:
         query: list[tuple[str, str]] | None = None,
         body: Any = None,
         *,
-        missing: bool = False,
+        missing: tuple[int, ...] = (),
         accept: str = "application/json",
     ) -> bytes | None:
+        """The answer's body; None when its status is among `missing`."""
         from kubernetes.client.exceptions import ApiException
+
+        try:
+            return self._call(verb, path, query or [], body, accept=accept)[1]
+        except ApiException as error:
+            if error.status in missing:
+                return None
+            raise _translated(verb, path, error) from None
+
+    def _call(
+        self, verb: str, path: str, query: list[tuple[str, str]], body: Any, *, accept: str, timeout: float = 30.0
+    ) -> tuple[int, bytes]:
         from urllib3.exceptions import HTTPError
 
         kind = "application/apply-patch+yaml" if verb == "PATCH" else "application/json"
         headers = {"Accept": accept, "Content-Type": kind}
         try:
             answer = self._client.call_api(
-                path, verb, query_params=query or [], header_params=headers,
+                path, verb, query_params=query, header_params=headers,
                 body=body,
-                auth_settings=["BearerToken"], _preload_content=False, _request_timeout=30,
+                auth_settings=["BearerToken"], _preload_content=False, _request_timeout=timeout,
             )  # fmt: skip
-        except ApiException as error:
-            if error.status == 404 and missing:
-                return None
-            raise _translated(verb, path, error) from None
+            return int(answer[1]), bytes(answer[0].data)  # read here: the connection may end in between
         except HTTPError as error:
             remedy = "is the cluster up, and the context the right one? kubectl config current-context"
             told = f"the cluster does not answer: {str(error)[:200]}"
             raise UnavailableError(told, where=self.server, remedy=remedy) from None
-        return bytes(answer[0].data)
 
 
 def _load_configuration() -> None:
@@ -143,11 +214,8 @@ def path_of(wanted: Object) -> str:
     Raises:
         ConfigError: When it is of a kind that we do not have.
     """
-    version, kind = wanted["apiVersion"], wanted["kind"]
-    if (version, kind) not in KINDS:
-        remedy = "apply it yourself; `make deploy` only touches kinds that it can also remove"
-        raise ConfigError(f"{version} {kind} is no kind that Naru deploys", where=name_of(wanted), remedy=remedy)
-    plural, in_namespace = KINDS[version, kind]
+    version = wanted["apiVersion"]
+    plural, in_namespace = _known(version, wanted["kind"])
     place = f"/namespaces/{wanted['metadata']['namespace']}" if in_namespace else ""
     return f"{_root(version)}{place}/{plural}/{wanted['metadata']['name']}"
 
@@ -159,8 +227,25 @@ def name_of(wanted: Object) -> str:
     return f"{wanted['kind']} {place}{metadata['name']}"
 
 
+def _known(version: str, kind: str) -> tuple[str, bool]:
+    known = {**KINDS, **WATCHED}
+    if (version, kind) not in known:
+        remedy = "apply it yourself, and look at it with kubectl"
+        raise ConfigError("is no kind that Naru has to do with", where=f"{version} {kind}", remedy=remedy)
+    return known[version, kind]
+
+
 def _root(version: str) -> str:
     return f"/api/{version}" if version == "v1" else f"/apis/{version}"
+
+
+def _is_the_servers_own(error: Any) -> bool:
+    """Whether an answer is the API server's and not that of the pod behind it, by its form."""
+    try:
+        told = json.loads(error.body)
+    except (ValueError, TypeError):
+        return False
+    return isinstance(told, dict) and (told.get("kind"), told.get("apiVersion")) == ("Status", "v1")
 
 
 def _translated(verb: str, path: str, error: Any) -> NaruError:
@@ -168,9 +253,9 @@ def _translated(verb: str, path: str, error: Any) -> NaruError:
         told = json.loads(error.body)["message"]
     except (ValueError, KeyError, TypeError):
         told = error.reason or "no reason given"
-    if error.status == 404 and "monitoring.coreos.com" in path:
-        remedy = "install the Prometheus operator, or leave components/monitoring out of the overlay"
-        return ConfigError("the cluster does not know this kind", where=path, remedy=remedy)
+    group = next((group for group in _ABSENT if f"/apis/{group}/" in path), "")
+    if error.status == 404 and group and "not found" not in told:  # which would be a namespace or an object
+        return ConfigError("the cluster does not know this kind", where=path, remedy=_ABSENT[group])
     kind = UnavailableError if error.status in (429, 500, 502, 503, 504) else ServiceError
     remedy = _REMEDIES.get(error.status, "look at the cluster, then run again")
     return kind(f"{verb} was refused ({error.status}): {told}", where=path, remedy=remedy)

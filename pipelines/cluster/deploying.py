@@ -47,8 +47,10 @@ def plan(cluster: Cluster, wanted: list[Object]) -> list[Change]:
     """What `deploy` would do, kept objects included; changes nothing.
 
     Raises:
-        ConfigError: When a namespace or a Secret that is not ours to make is missing.
+        ConfigError: When there is a kind that could not be removed again, or a namespace or a Secret that is not ours to make
+            is missing.
     """
+    _need_kinds(wanted)
     everything = [*wanted, *_missing_secrets(cluster, wanted)]
     _need_namespaces(cluster, everything)
     changes = [_compare(cluster, one) for one in everything]
@@ -128,6 +130,14 @@ def _rank(one: Object) -> int:
 
 def _is_applied_by_us(one: Object) -> bool:
     return any(field.get("manager") == MANAGER for field in one["metadata"].get("managedFields", []))
+
+
+def _need_kinds(wanted: list[Object]) -> None:
+    for one in wanted:
+        if (one["apiVersion"], one["kind"]) not in KINDS:
+            told = f"{one['apiVersion']} {one['kind']} is no kind that Naru deploys"
+            remedy = "apply it yourself; `make deploy` only touches kinds that it can also remove"
+            raise ConfigError(told, where=name_of(one), remedy=remedy)
 
 
 def _need_namespaces(cluster: Cluster, wanted: list[Object]) -> None:
