@@ -108,6 +108,17 @@ def test_undeploy_leaves_nothing_of_ours_and_everything_of_others(cluster: Clust
     assert set(store.objects) == before
 
 
+def test_undeploy_leaves_what_serves_a_model_to_whoever_rolled_it_out(cluster: Cluster, store: Any) -> None:
+    served = _object(
+        "machinelearning.seldon.io/v1", "SeldonDeployment", "flights", "kubeflow", spec={"predictors": [{}]}
+    )
+    cluster.apply(served)
+    with pytest.raises(ConfigError, match="no kind that Naru deploys"):
+        plan(cluster, [served])
+    undeploy(cluster, with_data=True)
+    assert cluster.get(served) is not None
+
+
 def test_undeploy_does_not_lose_data_unless_told_so(cluster: Cluster, store: Any) -> None:
     deploy(cluster, plan(cluster, wanted()))
     volume = "/api/v1/namespaces/naru/persistentvolumeclaims/data-naru-database-0"

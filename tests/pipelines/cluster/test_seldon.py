@@ -13,7 +13,7 @@ from pipelines.__main__ import app
 from pipelines.cluster.seldon import Choice, place_servers, tell_deployment
 from pipelines.target import Target
 from tests.components.deploy.seldon.made import project as made_project
-from tests.pipelines.cluster.kubernetes_server import Store
+from tests.kubernetes.api_server import ApiServer
 
 MODEL = "s3://naru/tiny/models/3/artifacts/model"
 SECRET = "/api/v1/namespaces/models/secrets/naru-models"
@@ -98,7 +98,7 @@ def test_a_pool_that_is_not_there_is_told_with_those_that_are() -> None:
         place_servers(made_project(pool="gpus"), Target())
 
 
-def test_the_secrets_keys_are_looked_at_when_asked(project: Path, store: Store) -> None:
+def test_the_secrets_keys_are_looked_at_when_asked(project: Path, store: ApiServer) -> None:
     choice = Choice(MODEL, "3", namespace="models", check_secret=True)
     with pytest.raises(ConfigError, match="there is no such Secret"):
         tell_deployment(project, choice, Target())

@@ -15,7 +15,7 @@ from pipelines.gitops.server import Server
 from pipelines.gitops.spending import spent_lines
 from pipelines.gitops.submitting import read_parameters, submit
 from pipelines.gitops.watching import end_of, stages_of, wait
-from tests.pipelines.cluster.kubernetes_server import serving
+from tests.kubernetes.api_server import serving
 from tests.pipelines.gitops.kfp_server import KfpServer, task
 
 LOG = """\

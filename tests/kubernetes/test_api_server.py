@@ -1,0 +1,114 @@
+"""The API server: versions and generations, server-side apply, labels, refusals, and what it wrote down."""
+
+from typing import Any
+
+import pytest
+
+from components._cluster.client import Cluster
+from components._core.errors import ConfigError, ServiceError, UnavailableError
+from tests.kubernetes.api_server import ApiServer
+from tests.kubernetes.made import SELDON, live, one, service, two
+from tests.kubernetes.objects import carries
+
+PATH = "/apis/machinelearning.seldon.io/v1/namespaces/models/seldondeployments/flights"
+
+
+def test_a_generation_grows_with_the_spec_alone(cluster: Cluster) -> None:
+    first = cluster.apply(one())["metadata"]
+    labelled = one()
+    labelled["metadata"]["labels"]["team"] = "a"
+    second = cluster.apply(labelled)["metadata"]
+    third = cluster.apply(two())["metadata"]
+    assert [first["generation"], second["generation"], third["generation"]] == [1, 1, 2]
+    assert int(first["resourceVersion"]) < int(second["resourceVersion"]) < int(third["resourceVersion"])
+
+
+def test_predictors_are_replaced_whole_and_fields_that_are_no_longer_said_go(cluster: Cluster) -> None:
+    cluster.apply({**two(), "metadata": {**two()["metadata"], "annotations": {"naru/step": "10"}}})
+    came = cluster.apply(one())
+    assert len(came["spec"]["predictors"]) == 1 and "traffic" not in came["spec"]["predictors"][0]
+    assert "annotations" not in came["metadata"]
+
+
+def test_a_dry_run_changes_nothing_and_says_what_would_be(cluster: Cluster, server: ApiServer) -> None:
+    cluster.apply(one())
+    assert len(cluster.apply(two(), dry_run=True)["spec"]["predictors"]) == 2
+    assert len(live(cluster)["spec"]["predictors"]) == 1
+    assert [write.dry_run for write in server.writes] == [False, True] and len(server.applied()) == 1
+
+
+def test_another_value_than_somebody_elses_is_a_conflict(cluster: Cluster, server: ApiServer) -> None:
+    server.objects.apply(PATH, one(replicas=2), "kubectl")
+    with pytest.raises(ServiceError, match=r'conflict with "kubectl" .*predictors'):
+        cluster.apply(one(replicas=3))
+    cluster.apply(one(replicas=2))
+
+
+def test_an_object_that_was_changed_meanwhile_is_a_conflict(cluster: Cluster) -> None:
+    before = cluster.apply(one())["metadata"]["resourceVersion"]
+    cluster.apply(two())
+    with pytest.raises(ServiceError, match="has been modified"):
+        cluster.apply({**one(), "metadata": {**one()["metadata"], "resourceVersion": before}})
+
+
+@pytest.mark.parametrize(
+    ("selector", "fits"),
+    [
+        ("a=1", True), ("a=1,b", True), ("a!=1", False), ("c!=1", True), ("a in (1, 3),b=2", True), ("a notin (1)", False),
+        ("!c", True), ("!a", False), ("naru/x==y", True), ("", True),
+    ],
+)  # fmt: skip
+def test_selectors_are_those_of_kubernetes(selector: str, fits: bool) -> None:
+    assert carries({"a": "1", "b": "2", "naru/x": "y"}, selector) is fits
+
+
+def test_listing_is_of_one_namespace_or_of_all(cluster: Cluster, server: ApiServer) -> None:
+    cluster.apply(service())
+    server.put("/api/v1/namespaces/others/services/theirs")
+    names = [found["metadata"]["name"] for found in cluster.list_in("models", "v1", "Service")]
+    assert names == ["flights"]
+    assert len(cluster.list_all("v1", "Service", "")) == 2
+
+
+def test_a_namespace_that_is_not_there_and_a_kind_that_is_not_installed_are_told_apart(
+    cluster: Cluster, server: ApiServer
+) -> None:
+    elsewhere = {**one(), "metadata": {**one()["metadata"], "namespace": "nowhere"}}
+    with pytest.raises(ServiceError, match='namespaces "nowhere" not found'):
+        cluster.apply(elsewhere)
+    server.unknown.add("seldondeployments")
+    with pytest.raises(ConfigError, match="does not know this kind") as caught:
+        cluster.apply(one())
+    assert "install Seldon" in caught.value.remedy
+    assert cluster.list_in("models", SELDON, "SeldonDeployment") == []
+
+
+def test_a_mishap_happens_once(cluster: Cluster, server: ApiServer) -> None:
+    server.refuse_once("PATCH", "*/seldondeployments/*", 409, "the object has been modified")
+    with pytest.raises(ServiceError, match="409"):
+        cluster.apply(one())
+    cluster.apply(one())
+    server.refuse_once("GET", "*", 503)
+    with pytest.raises(UnavailableError, match="503"):
+        live(cluster)
+    live(cluster)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_connection_is_dropped_before_or_after_the_deed(cluster: Cluster, server: ApiServer, after: bool) -> None:
+    server.drop_once("PATCH", "*", after=after)
+    with pytest.raises(UnavailableError, match="does not answer"):
+        cluster.apply(one())
+    assert (cluster.get(one()) is not None) is after
+    assert server.writes[0].status == 0
+
+
+def test_writes_are_recorded_in_order_with_their_time(cluster: Cluster, server: ApiServer) -> None:
+    cluster.apply(service())
+    server.clock.advance(5)
+    cluster.apply(one())
+    cluster.delete(service())
+    told: list[Any] = [
+        (write.verb, write.path.rpartition("/")[0].rpartition("/")[2], write.time) for write in server.writes
+    ]
+    assert told == [("PATCH", "services", 0), ("PATCH", "seldondeployments", 5), ("DELETE", "services", 5)]
