@@ -254,7 +254,7 @@ def _variables(container: Object, predictor: Object) -> list[Object]:
     own = {
         "PREDICTIVE_UNIT_ID": container["name"], "MLSERVER_MODEL_NAME": container["name"],
         "PREDICTIVE_UNIT_IMAGE": container["image"], "PREDICTOR_ID": predictor["name"],
-        "PREDICTOR_LABELS": json.dumps(predictor.get("labels", {})), "SELDON_EXECUTOR_ENABLED": "true",
+        "PREDICTOR_LABELS": json.dumps(predictor.get("labels", {}), sort_keys=True), "SELDON_EXECUTOR_ENABLED": "true",
     }  # fmt: skip
     return [*env, *({"name": name, "value": value} for name, value in own.items())]
 

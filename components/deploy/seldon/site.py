@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from components._cluster.client import Cluster, Object
@@ -43,11 +44,17 @@ class Timing:
         poll: Seconds between two looks.
         patience: Factor of how long a trouble may last.
         silence: Seconds for which the API server may be away.
+        sweep: Seconds after which what the operator left behind is removed by us.
+        now: The clock.
+        sleep: Lets time pass.
     """
 
     poll: float = 2.0
     patience: float = 1.0
     silence: float = 120.0
+    sweep: float = 15.0
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
 
 class Site:
@@ -74,14 +81,14 @@ class Site:
         Raises:
             ServiceError: When it refuses, or stays away.
         """
-        until = time.monotonic() + self._timing.silence
+        until = self._timing.now() + self._timing.silence
         while True:
             try:
                 return look(self._cluster, self._namespace, self._project.name)
             except UnavailableError:
-                if time.monotonic() > until:
+                if self._timing.now() > until:
                     raise
-                time.sleep(self._timing.poll)
+                self._timing.sleep(self._timing.poll)
 
     def adopt(self, seen: Seen) -> None:
         """Take what is there for what is to be changed."""
@@ -117,7 +124,7 @@ class Site:
             RolloutError: When one of the watched predictors cannot come up, or it takes too long.
             TakenOverError: When somebody else asks for something else.
         """
-        deadline = time.monotonic() + self._project.serve.wait_seconds
+        started = self._timing.now()
         since: dict[_Key, float] = {}
         while True:
             seen = self.see()
@@ -126,21 +133,24 @@ class Site:
                 return seen
             troubles = find_troubles(seen, watched)
             self._lose_patience(seen, troubles, since)
-            if time.monotonic() > deadline:
+            waited = self._timing.now() - started
+            if waited >= self._timing.sweep:
+                self._sweep(seen)
+            if waited >= self._project.serve.wait_seconds:
                 raise RolloutError(self._too_late(seen, troubles, lag))
-            time.sleep(self._timing.poll)
+            self._timing.sleep(self._timing.poll)
 
     def watch(self, predictor: str, seconds: float) -> Seen:
         """Let time pass, and see at once when servers of this one go. Errors as in `wait`."""
-        deadline = time.monotonic() + seconds
+        deadline = self._timing.now() + seconds
         since: dict[_Key, float] = {}
         while True:
             seen = self.see()
             self._still_ours(seen)
             self._lose_patience(seen, find_troubles(seen, [predictor]), since)
-            if (left := deadline - time.monotonic()) <= 0:
+            if (left := deadline - self._timing.now()) <= 0:
                 return seen
-            time.sleep(min(self._timing.poll, left))
+            self._timing.sleep(min(self._timing.poll, left))
 
     def clients(self, seen: Seen, predictor: str) -> list[PodClient]:
         """Of every server of it that is ready."""
@@ -158,8 +168,16 @@ class Site:
         asked: list[Object] = [one for one in json.loads(kept) if one["name"] in there]
         return asked if {one["name"] for one in asked} == there else []
 
+    def _sweep(self, seen: Seen) -> None:
+        """The operator (1.17.1) forgets a Deployment that never had a pod: it goes by `deploymentStatus`, where that is not."""
+        status = (seen.served or {}).get("status", {}).get("deploymentStatus", {})
+        wanted = {predictor["name"] for predictor in self._asked["spec"]["predictors"]}
+        for name in seen.deployments.keys() - wanted:
+            if seen.deployments[name]["metadata"]["name"] not in status:
+                self._cluster.delete(seen.deployments[name])
+
     def _lose_patience(self, seen: Seen, troubles: list[Trouble], since: dict[_Key, float]) -> None:
-        moment = time.monotonic()
+        moment = self._timing.now()
         keys = {(trouble.predictor, trouble.what, trouble.pod): trouble for trouble in troubles}
         for key in since.keys() - keys.keys():
             del since[key]
