@@ -86,6 +86,11 @@ class Server:
             inputs = {one["name"]: one["data"] for one in asked["inputs"]}
         except (ValueError, KeyError, TypeError):
             return 422, b'{"detail": [{"msg": "no V2 request"}]}'
+        for one in asked["inputs"]:
+            if any(
+                isinstance(value, str) != (one["datatype"] == "BYTES") for value in one["data"] if value is not None
+            ):
+                return 400, json.dumps({"error": f"wrong_type: {one['name']!r}, row 0"}).encode()
         rows = max(map(len, inputs.values()), default=0)
         if not self.count(rows, answers):
             return 500, b'{"error": "model_failed: the model failed"}'
