@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def roll_out(
     wanted = Wanted(
         project,
         model,
-        placement,
+        replace(placement, store=settings.store),
         settings.store,
         why,
         prove=_prover(sample, features, project.gates.serving.parity),
@@ -73,6 +73,7 @@ def roll_out(
         shares=tuple(shares),
         secret_keys=secret_keys(cluster, project, placement.namespace),
         lacking=tuple(find_missing(model.uri, FILES)),
+        features=tuple(feature.name for feature in features),
         champion=version_of_line(champion) if champion else None,
     )
     return Rollout(cluster, wanted, timing).run()

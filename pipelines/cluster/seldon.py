@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from components._cluster.client import Cluster
-from components._core.errors import ConfigError, UnavailableError
+from components._core.artifacts import SIGNATURE
+from components._core.errors import ConfigError, NaruError, UnavailableError
+from components._core.features import Signature
 from components._core.ledger import current_champion
 from components._core.project import Project, load_project
-from components._core.store import absolute_uri, find_missing
+from components._core.store import absolute_uri, fetch_file, find_missing
 from components.deploy.on_cluster import FILES, secret_keys
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import Canary, ModelVersion, render_deployment
@@ -55,10 +58,13 @@ def tell_deployment(folder: Path, choice: Choice, target: Target) -> Told:
     """
     project = load_project(folder)
     stable, canary = _stable(project, folder, choice), _canary(choice)
-    wanted = render_deployment(project, stable, place_servers(project, target, choice.namespace), canary)
+    placement = replace(
+        place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
+    )
+    wanted = render_deployment(project, stable, placement, canary)
     lacking, remarks = _look(stable, *([canary.model] if canary else []))
     keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
-    check_deployment(wanted, keys, lacking)
+    check_deployment(wanted, keys, lacking, _features(project, stable))
     return Told(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
 
 
@@ -98,6 +104,18 @@ def _look(*models: ModelVersion) -> tuple[list[str], list[str]]:
         except (ConfigError, UnavailableError) as error:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
     return lacking, remarks
+
+
+def _features(project: Project, model: ModelVersion) -> list[str] | None:
+    """What the model takes, where that is of use; None: it cannot be read from here."""
+    if project.serve.request_log is None or not project.serve.request_log.mask:
+        return None
+    with tempfile.TemporaryDirectory(prefix="naru-signature-") as temporary:
+        try:
+            folder = fetch_file(f"{model.uri}/{SIGNATURE}", Path(temporary)).parent
+            return [feature.name for feature in Signature.load(folder).inputs]
+        except NaruError:
+            return None
 
 
 def _secret_keys(project: Project, namespace: str) -> set[str] | None:

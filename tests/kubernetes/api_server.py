@@ -29,6 +29,7 @@ _REASONS = {
     429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
 }  # fmt: skip
 _METRICS = "8082"
+_VERBS = {"GET": ("get",), "POST": ("create",), "PATCH": ("patch",), "DELETE": ("delete",)}
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class ApiServer:
         self.port = 0
         self.lock = threading.RLock()
         self._refusals: dict[tuple[str, str], tuple[int, str]] = {}
+        self._rules: dict[str, list[Object]] = {}
         self._mishaps: list[_Mishap] = []
         self._time = 0.0
         self.clock.watchers.append(self.settle)
@@ -111,6 +113,10 @@ class ApiServer:
     def refuse(self, verb: str, path: str, status: int, message: str) -> None:
         """Always; the path may have `*` in it."""
         self._refusals[verb, path] = (status, message)
+
+    def grant(self, namespace: str, rules: list[Object]) -> None:
+        """Allow in a namespace what the rules of a Role say, and refuse all else there."""
+        self._rules[namespace] = rules
 
     def refuse_once(self, verb: str, path: str, status: int, message: str = "try again", times: int = 1) -> None:
         """So many times, then as usual."""
@@ -184,6 +190,20 @@ class ApiServer:
         for (refused, pattern), (status, message) in self._refusals.items():
             if refused == verb and fnmatch.fnmatchcase(path, pattern):
                 return _failure(status, message)
+        place = place_of(path)
+        return None if place.namespace not in self._rules else self._unallowed(verb, place)
+
+    def _unallowed(self, verb: str, place: Place) -> Answer | None:
+        below = place.below.partition("/")[0]
+        group = place.root.split("/")[2] if place.root.startswith("/apis") else ""
+        resource = f"{place.plural}/{below}" if below else place.plural
+        verbs = _VERBS[verb] if place.name else ("list",)
+        if verb == "PATCH" and place.path not in self.objects:
+            verbs = ("patch", "create")
+        for wanted in verbs:
+            if not any(_allows(rule, group, resource, place.name, wanted) for rule in self._rules[place.namespace]):
+                told = f'{resource} "{place.name}" is forbidden: User "me" cannot {wanted} resource "{resource}" in API group "{group}" in the namespace "{place.namespace}"'
+                return _failure(403, told)
         return None
 
     def _answer(self, verb: str, path: str, query: Query, body: bytes, kind: str) -> Answer:
@@ -269,6 +289,11 @@ class ApiServer:
         if port == _METRICS:
             return Answer(200, server.tell_metrics(answers).decode()) if below == "metrics" else Answer(404, "")
         return Answer(200, lambda: server.ask(verb, below, body, answers))
+
+
+def _allows(rule: Object, group: str, resource: str, name: str, verb: str) -> bool:
+    meant = group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]
+    return meant and (not rule.get("resourceNames") or name in rule["resourceNames"])
 
 
 def _failure(status: int, message: str) -> Answer:

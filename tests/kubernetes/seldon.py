@@ -212,6 +212,8 @@ def _deployment(instance: Object, predictor: Object, component: Object, name: st
             "spec": _pod(predictor, component),
         },
     }
+    if "progressDeadlineSeconds" in predictor:
+        spec["progressDeadlineSeconds"] = predictor["progressDeadlineSeconds"]
     if "hpaSpec" not in component:  # else the autoscaler says it
         spec["replicas"] = component.get("replicas", predictor.get("replicas", instance["spec"].get("replicas", 1)))
     return {

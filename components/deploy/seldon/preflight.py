@@ -24,6 +24,7 @@ TRANSPORTS = ("rest", "grpc")
 RESERVED = ("MLSERVER_METRICS_", "PREDICTIVE_UNIT_", "PREDICTOR_", "SELDON_")
 """Beginnings of variables that the operator sets; naming one empties the container's list up to that point."""
 RESERVED_NAMES = ("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "MLSERVER_MODEL_NAME", "MLSERVER_MODEL_URI")
+_LOG_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ class Problem:
 
 
 def check_deployment(
-    wanted: dict[str, Any], secret_keys: Collection[str] | None = None, lacking: Sequence[str] = ()
+    wanted: dict[str, Any],
+    secret_keys: Collection[str] | None = None,
+    lacking: Sequence[str] = (),
+    features: Collection[str] | None = None,
 ) -> None:
     """Hold an object against every rule.
 
@@ -55,6 +59,7 @@ def check_deployment(
         wanted: The object.
         secret_keys: The keys of the Secret that opens the store; None: not known, so not judged.
         lacking: URIs of the models' files that are not there.
+        features: Names that the models take; None: not known, so not judged.
 
     Raises:
         ConfigError: With one line for each problem.
@@ -66,7 +71,9 @@ def check_deployment(
         raise _refusal(tell_problems(error.errors(), SeldonDeployment, set()), where) from None
     problems = [*find_problems(deployment), *_lacking_files(lacking)]
     if secret_keys is not None:
-        problems += _secret(deployment, secret_keys)
+        problems += [*_secret(deployment, secret_keys), *_log_secret(deployment, secret_keys)]
+    if features is not None:
+        problems += _masks(deployment, features)
     if problems:
         raise _refusal([str(problem) for problem in problems], where)
 
@@ -74,7 +81,7 @@ def check_deployment(
 def find_problems(deployment: SeldonDeployment) -> list[Problem]:
     """Every problem that the object itself shows."""
     rules = (_enums, _predictors, _traffic, _shadows, _containers, _engine)
-    ours = (_environment, _names, _autoscaling, _model_uris)
+    ours = (_environment, _names, _autoscaling, _model_uris, _log_uris)
     return [problem for rule in (*rules, *ours) for problem in rule(deployment)]
 
 
@@ -151,14 +158,11 @@ def _engine(deployment: SeldonDeployment) -> Iterator[Problem]:
 
 
 def _environment(deployment: SeldonDeployment) -> Iterator[Problem]:
-    for place, predictor in _each(deployment):
-        for component in predictor.componentSpecs:
-            for container in component.containers:
-                for variable in container.get("env", []):
-                    if _is_reserved(variable["name"]):
-                        remedy = "remove it: the operator sets it, and would drop it and all before it"
-                        told = f"the variable {variable['name']}"
-                        yield Problem(f"{place} container {container['name']}", told, "names of your own", remedy)
+    for place, container in _each_container(deployment):
+        for variable in container.get("env", []):
+            if _is_reserved(variable["name"]):
+                remedy = "remove it: the operator sets it, and would drop it and all before it"
+                yield Problem(place, f"the variable {variable['name']}", "names of your own", remedy)
 
 
 def _is_reserved(name: str) -> bool:
@@ -195,6 +199,34 @@ def _model_uris(deployment: SeldonDeployment) -> Iterator[Problem]:
                 yield Problem(f"{place}.graph.modelUri", found, "s3://bucket/folder", remedy)
 
 
+def _log_uris(deployment: SeldonDeployment) -> Iterator[Problem]:
+    for place, container in _each_container(deployment):
+        uri = _option(container, "--log")
+        if uri is not None and not uri.startswith("s3://"):
+            remedy = "a pod cannot write there: say serve.request_log.uri, or the NARU_STORE of the cluster"
+            yield Problem(f"{place} --log", repr(uri), "s3://bucket/folder", remedy)
+
+
+def _masks(deployment: SeldonDeployment, features: Collection[str]) -> Iterator[Problem]:
+    for place, container in _each_container(deployment):
+        for name in filter(None, (_option(container, "--log-mask") or "").split(",")):
+            if name not in features:
+                remedy = "correct serve.request_log.mask: the server would not start"
+                yield Problem(f"{place} --log-mask", repr(name), f"features: {listed(sorted(features))}", remedy)
+
+
+def _each_container(deployment: SeldonDeployment) -> Iterator[tuple[str, dict[str, Any]]]:
+    for place, predictor in _each(deployment):
+        for component in predictor.componentSpecs:
+            for container in component.containers:
+                yield f"{place} container {container.get('name')}", container
+
+
+def _option(container: dict[str, Any], name: str) -> str | None:
+    arguments = list(container.get("args", []))
+    return str(arguments[arguments.index(name) + 1]) if name in arguments[:-1] else None
+
+
 def _lacking_files(lacking: Sequence[str]) -> Iterator[Problem]:
     for uri in lacking:
         remedy = "name the folder of a model: an empty one would be copied without a word"
@@ -213,3 +245,19 @@ def _secret(deployment: SeldonDeployment, keys: Collection[str]) -> Iterator[Pro
                 f"name the section as the address begins: {scheme}:// is read with RCLONE_CONFIG_{scheme.upper()}_*"
             )
             yield Problem(f"Secret {name}", found, f"{key} among them", remedy)
+
+
+def _log_secret(deployment: SeldonDeployment, keys: Collection[str]) -> Iterator[Problem]:
+    """The server writes its log with the variables of the same Secret, by names of AWS."""
+    names = {
+        source["secretRef"]["name"]
+        for _, container in _each_container(deployment)
+        if _option(container, "--log") is not None
+        for source in container.get("envFrom", [])
+    }
+    for name in sorted(names):
+        for key in _LOG_KEYS:
+            if key not in keys:
+                found = f"the keys {listed(sorted(keys))}" if keys else "no keys"
+                remedy = "add it: the request log is written with it (docs/serving.md)"
+                yield Problem(f"Secret {name}", found, f"{key} among them", remedy)

@@ -77,6 +77,7 @@ class Placement:
         selector: Labels of the nodes.
         tolerations: Taints of the nodes, in Kubernetes' words.
         devices: Count by kind, as in `{"nvidia.com/gpu": 1}`.
+        store: Object store of the runs, as pods reach it: the request log is there, unless the project names another place.
     """
 
     image: str = IMAGES["v2"]
@@ -85,6 +86,7 @@ class Placement:
     selector: dict[str, str] = field(default_factory=dict)
     tolerations: tuple[Object, ...] = ()
     devices: dict[str, int] = field(default_factory=dict)
+    store: str = ""
 
 
 def render_deployment(
@@ -188,7 +190,15 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
     return {
         "name": project.name,
         "image": placement.image,
-        "args": ["--model", _MODEL, "--name", project.name, "--version", model.version],
+        "args": [
+            "--model",
+            _MODEL,
+            "--name",
+            project.name,
+            "--version",
+            model.version,
+            *_log(project, placement.store),
+        ],
         "ports": [
             {"name": "http", "containerPort": HTTP, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC, "protocol": "TCP"},
@@ -202,7 +212,25 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
             "capabilities": {"drop": ["ALL"]},
         },
         **_probes(project.name),
+        **_credentials(project.serve),
     }
+
+
+def _log(project: Project, store: str) -> list[str]:
+    """Options of the request log: all of them, so that the object tells how it is kept."""
+    asked = project.serve.request_log
+    if asked is None:
+        return []
+    mask = ["--log-mask", ",".join(asked.mask)] if asked.mask else []
+    flush = ["--log-flush-rows", str(asked.flush_rows), "--log-flush-seconds", f"{asked.flush_seconds:g}"]
+    return ["--log", log_uri(project, store), "--log-sample", f"{asked.sample:g}", *mask, *flush]
+
+
+def _credentials(serve: Serve) -> Object:
+    """The keys AWS_* of the Secret: the server itself opens the store only for its log."""
+    if serve.request_log is None or not serve.secret:
+        return {}
+    return {"envFrom": [{"secretRef": {"name": serve.secret}}]}
 
 
 def _resources(serve: Serve, devices: dict[str, int]) -> Object:

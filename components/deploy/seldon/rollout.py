@@ -77,6 +77,7 @@ class Wanted:
         shares: Steps on the way; empty: all at once, when it has been proved.
         secret_keys: Of the Secret that opens the store; None: not known.
         lacking: URIs of the model's files that are not there.
+        features: What the model takes; None: not known.
         champion: The version in service by the deployment ledger; None: there is none.
     """
 
@@ -90,6 +91,7 @@ class Wanted:
     shares: tuple[int, ...] = ()
     secret_keys: set[str] | None = None
     lacking: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None
     champion: ModelVersion | None = None
 
 
@@ -285,7 +287,7 @@ class Rollout:
         """What is refused is told in the ledger too."""
         try:
             alone = compose(self._project, self._wanted.placement.namespace, [ours])
-            check_deployment(alone, self._wanted.secret_keys, self._wanted.lacking)
+            check_deployment(alone, self._wanted.secret_keys, self._wanted.lacking, self._wanted.features)
             _check_protocol(seen, self._project)
         except ConfigError as error:
             self._record("refuse", {}, str(error), "failed", must=False)

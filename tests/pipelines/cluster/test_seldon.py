@@ -109,6 +109,29 @@ def test_the_secrets_keys_are_looked_at_when_asked(project: Path, store: ApiServ
     assert "namespace: models" in tell_deployment(project, choice, Target()).text
 
 
+def _log(project: Path, **log: Any) -> None:
+    file = project / "project.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "serve": {"request_log": log}}))
+
+
+def test_the_request_log_goes_to_the_store_that_pods_reach(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _log(project)
+    with pytest.raises(ConfigError, match=r"--log: found .*allowed: s3://"):
+        tell_deployment(project, Choice(MODEL, "3"), Target())
+    monkeypatch.setenv("NARU_STORE", "s3://naru")
+    assert "s3://naru/tiny/requests" in tell_deployment(project, Choice(MODEL, "3"), Target()).text
+
+
+def test_a_mask_is_held_against_what_the_model_takes(project: Path) -> None:
+    from tests.components.tiny_models import write_model
+
+    _log(project, uri="s3://logs/tiny", mask=["carier"])
+    assert "carier" in tell_deployment(project, Choice(MODEL, "3"), Target()).text  # the store is out of reach
+    model = write_model(project / "model", "regression")
+    with pytest.raises(ConfigError, match=r"--log-mask: found 'carier'; .*'carrier'"):
+        tell_deployment(project, Choice(model.as_uri(), "3"), Target())
+
+
 def test_looking_at_the_secret_needs_a_namespace(project: Path) -> None:
     with pytest.raises(ConfigError, match="needs --namespace"):
         tell_deployment(project, Choice(MODEL, "3", check_secret=True), Target())

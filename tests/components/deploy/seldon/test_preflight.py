@@ -100,3 +100,24 @@ def test_a_secret_whose_section_is_not_the_addresss_scheme_is_refused() -> None:
 def test_a_folder_without_a_model_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"found no file s3://b/m/signature\.json; .* empty one would be copied"):
         check_deployment(rendered(), lacking=["s3://b/m/signature.json"])
+
+
+def test_a_request_log_needs_keys_of_its_own_in_the_secret() -> None:
+    wanted = rendered(request_log={"uri": "s3://logs/flights"})
+    model = ["RCLONE_CONFIG_S3_TYPE"]
+    check_deployment(wanted, secret_keys=[*model, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+    check_deployment(rendered(), secret_keys=model)
+    with pytest.raises(ConfigError, match=r"Secret naru-models: .* allowed: AWS_ACCESS_KEY_ID among them"):
+        check_deployment(wanted, secret_keys=[*model, "AWS_SECRET_ACCESS_KEY"])
+
+
+def test_a_request_log_that_a_pod_cannot_write_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--log: found '/flights/requests'; allowed: s3://bucket/folder"):
+        check_deployment(rendered(request_log={}))
+
+
+def test_a_mask_that_names_no_feature_is_refused_where_the_features_are_known() -> None:
+    wanted = rendered(request_log={"uri": "s3://logs/flights", "mask": ["month", "carier"]})
+    check_deployment(wanted)
+    with pytest.raises(ConfigError, match=r"--log-mask: found 'carier'; allowed: features: 'carrier', 'month'"):
+        check_deployment(wanted, features=["month", "carrier"])

@@ -10,7 +10,7 @@ import pytest
 
 from components.deploy.seldon.objects import SeldonDeployment
 from components.deploy.seldon.preflight import check_deployment
-from components.deploy.seldon.rendering import Canary, ModelVersion, render_deployment
+from components.deploy.seldon.rendering import Canary, ModelVersion, Placement, render_deployment
 from tests.components.deploy.seldon.made import CANARY, GPU, STABLE, component, predictors, project, rendered
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -20,6 +20,7 @@ SCALED = {"autoscaling": {"min": 2, "max": 6, "cpu": 60}, "engine": True, "secre
 OBJECTS = {
     "defaults": rendered(),
     "canary": rendered(Canary(CANARY, 10, replicas=2), replicas=3),
+    "with a request log": rendered(request_log={"uri": "s3://logs/flights", "mask": ["month", "hour"]}),
     "scaled, on GPUs, with the engine": render_deployment(project(**SCALED), STABLE, GPU, Canary(CANARY, 50)),
 }
 
@@ -105,6 +106,10 @@ def test_the_server_takes_the_arguments_that_it_is_given() -> None:
     asked = _parse([*image, *component(rendered())["spec"]["containers"][0]["args"]])
     assert (asked.port, asked.grpc_port, asked.metrics_port) == (8080, 8081, 8082)
     assert (asked.model, asked.name, asked.version) == (Path("/mnt/models"), "flights", "3")
+    log = component(OBJECTS["with a request log"])["spec"]["containers"][0]["args"]
+    asked = _parse([*image, *log])
+    assert (asked.log, asked.log_sample, asked.log_mask) == ("s3://logs/flights", 1.0, "month,hour")
+    assert (asked.log_flush_rows, asked.log_flush_seconds) == (1000, 30.0)
 
 
 def test_pods_are_restricted_and_write_only_to_tmp(wanted: dict[str, Any]) -> None:
@@ -131,3 +136,26 @@ def test_the_engine_is_left_out_unless_it_is_asked_for() -> None:
 def test_the_secret_is_a_name_or_nothing() -> None:
     assert predictors(rendered())[0]["graph"]["envSecretRefName"] == "naru-models"
     assert "envSecretRefName" not in predictors(rendered(secret=""))[0]["graph"]
+
+
+def test_the_request_log_is_kept_where_the_project_says_with_the_keys_of_the_same_secret() -> None:
+    log = {"uri": "s3://logs/flights", "sample": 0.25, "mask": ["month", "hour"], "flush_seconds": 5}
+    container = component(rendered(request_log=log))["spec"]["containers"][0]
+    told = " ".join(container["args"][6:])
+    assert (
+        told
+        == "--log s3://logs/flights --log-sample 0.25 --log-mask month,hour --log-flush-rows 1000 --log-flush-seconds 5"
+    )
+    assert container["envFrom"] == [{"secretRef": {"name": "naru-models"}}]
+
+
+def test_without_a_word_the_request_log_is_beside_the_projects_models() -> None:
+    wanted = render_deployment(project(request_log={}), STABLE, Placement(store="s3://naru/"), Canary(CANARY, 10))
+    for number in (0, 1):
+        arguments = component(wanted, number)["spec"]["containers"][0]["args"]
+        assert arguments[arguments.index("--log") + 1] == "s3://naru/flights/requests" and "--log-mask" not in arguments
+
+
+def test_without_a_request_log_or_a_secret_the_server_is_given_no_keys() -> None:
+    assert "envFrom" not in component(rendered())["spec"]["containers"][0]
+    assert "envFrom" not in component(rendered(request_log={"uri": "s3://a/b"}, secret=""))["spec"]["containers"][0]
