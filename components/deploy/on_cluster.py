@@ -106,7 +106,7 @@ def load_placement(project: Project, namespace: str) -> Placement:
 def tell_placements(placements: dict[str, dict[str, Placement]]) -> str:
     """What `load_placement` reads: placements by protocol and pool."""
     raw = {
-        protocol: {pool: asdict(placement) for pool, placement in pools.items()}
+        protocol: {pool: {name: value for name, value in asdict(one).items() if value} for pool, one in pools.items()}
         for protocol, pools in placements.items()
     }
     return json.dumps(raw, separators=(",", ":"), sort_keys=True)

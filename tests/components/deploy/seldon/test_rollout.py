@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components._cluster.client import Cluster
 from components._core.checks import Check
@@ -20,6 +21,7 @@ from tests.kubernetes.made import deployments, live, pods
 from tests.kubernetes.servers import Answers
 from tests.kubernetes.starts import CrashLoops, InitFails, NeverReady, NoImage, NoQuota, NoSecret, Restarts
 
+ROOT = Path(__file__).resolve().parents[4]
 REQUEST = {"inputs": [{"name": "hour", "datatype": "INT64", "shape": [1], "data": [6]}]}
 CANARY_STEPS = {"shares": [10, 50], "bake_seconds": 60, "min_requests": 20}
 
@@ -68,15 +70,8 @@ class World:
         changes = read_changes(self.store, "flights")
         return [change.action for change in changes if change.rollout == changes[-1].rollout]
 
-    @property
-    def selector(self) -> str:
-        """The version that the Service names; empty: all."""
-        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "flights", "namespace": "models"}}
-        found = self.cluster.get(service)
-        return str(found["spec"]["selector"].get("naru/predictor", "")) if found else "no Service"
-
     def selector_now(self) -> str:
-        """The same without asking the cluster, for whoever watches its clock."""
+        """The version that the Service names, without asking the cluster; empty: all."""
         found = self.server.objects.get("/api/v1/namespaces/models/services/flights")
         return str(found["spec"]["selector"].get("naru/predictor", "")) if found else "no Service"
 
@@ -86,6 +81,9 @@ class World:
 
 @pytest.fixture
 def world(cluster: Cluster, server: ApiServer, tmp_path: Path) -> World:
+    """All of it is done with the permissions that runs have on a cluster, and no others."""
+    granted = yaml.safe_load_all((ROOT / "manifests/components/serving/rollouts.yaml").read_text())
+    server.grant("models", next(one["rules"] for one in granted if one["kind"] == "Role"))
     return World(cluster, server, tmp_path / "store")
 
 
@@ -93,7 +91,7 @@ def test_the_first_version_is_asked_only_once_it_has_been_proved(world: World) -
     result = world.roll_out(STABLE)
     assert (result.state, result.reason) == (State.DONE, "version 3 serves")
     assert world.actions == ["start", "prove", "promote"]
-    assert world.selector == STABLE.predictor
+    assert world.selector_now() == STABLE.predictor
     patched = [write.path.rpartition("/")[2] for write in world.server.writes if not write.dry_run]
     assert patched == ["flights", "flights"] and "seldondeployments" in world.server.writes[0].path
 
@@ -103,7 +101,7 @@ def test_a_first_version_that_fails_leaves_nothing(world: World) -> None:
     result = world.roll_out(STABLE)
     assert result.state is State.FAILED
     assert world.actions == ["start", "roll back"]
-    assert world.cluster.get(_served()) is None and world.selector == "no Service"
+    assert world.cluster.get(_served()) is None and world.selector_now() == "no Service"
 
 
 def test_a_canary_gets_its_shares_one_after_the_other_and_then_takes_over(world: World) -> None:
@@ -119,7 +117,7 @@ def test_a_canary_gets_its_shares_one_after_the_other_and_then_takes_over(world:
     assert world.actions == ["start", "prove", "share", "share", "promote"]
     told = [change.shares for change in result.changes]
     assert told == [{"3": 100.0}, {"3": 100.0}, {"4": 33.3, "3": 66.7}, {"4": 50.0, "3": 50.0}, {"4": 100.0}]
-    assert set(deployments(world.cluster)) == {CANARY.predictor} and world.selector == CANARY.predictor
+    assert set(deployments(world.cluster)) == {CANARY.predictor} and world.selector_now() == CANARY.predictor
     assert (2, 1, STABLE.predictor) in shares, "while it is proved only the stable version is asked"
     assert (2, 1, "") in shares and (2, 2, "") in shares
     assert stable == set(before), "no server of the stable version was started again"
@@ -152,7 +150,7 @@ def test_a_canary_that_does_not_come_up_is_taken_back_with_the_reason(world: Wor
     assert result.state is State.FAILED and told in result.reason, result.reason
     assert world.actions == ["start", "roll back"] and told in world.reason()
     assert [check.status for check in result.checks] == ["fail"]
-    assert set(deployments(world.cluster)) == {STABLE.predictor} and world.selector == STABLE.predictor
+    assert set(deployments(world.cluster)) == {STABLE.predictor} and world.selector_now() == STABLE.predictor
     assert world.server.traffic.lost == 0
 
 
@@ -193,7 +191,7 @@ def test_a_canary_that_fares_badly_with_real_requests_is_taken_back(world: World
     result = world.roll_out(CANARY)
     assert result.state is State.FAILED and told in result.reason, result.reason
     assert world.actions == ["start", "prove", "share", "roll back"]
-    assert set(deployments(world.cluster)) == {STABLE.predictor} and world.selector == STABLE.predictor
+    assert set(deployments(world.cluster)) == {STABLE.predictor} and world.selector_now() == STABLE.predictor
 
 
 def test_a_canary_that_is_killed_during_its_bake_is_taken_back(world: World) -> None:
@@ -236,7 +234,7 @@ def test_an_operator_that_stays_away_is_told_and_the_service_names_the_version_b
     world.server.operator.stopped = True
     result = world.roll_out(CANARY, wait_seconds=100)
     assert result.state is State.FAILED and "the operator has not made its Deployment yet" in result.reason
-    assert world.selector == STABLE.predictor
+    assert world.selector_now() == STABLE.predictor
 
 
 def test_variables_that_the_operator_drops_are_found_by_comparing_what_runs(world: World) -> None:
@@ -358,7 +356,7 @@ def test_servers_of_the_version_before_that_stay_take_nothing_back(world: World)
     world.server.clock.watchers.insert(0, stop_at_the_end)  # before the operator acts
     result = world.roll_out(CANARY, wait_seconds=60)
     assert result.state is State.DONE and "the servers of the version before are not gone" in result.reason
-    assert world.selector == CANARY.predictor
+    assert world.selector_now() == CANARY.predictor
 
 
 def _wanted(world: World, model: ModelVersion) -> Wanted:
