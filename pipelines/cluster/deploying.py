@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from components._cluster.client import KINDS, LABEL, MANAGER, Cluster, Object, name_of, path_of
 from components._core.errors import ConfigError, NaruError
+from components.deploy.seldon.objects import KIND, VERSION
 from pipelines.cluster.rendering import secrets_of
 from pipelines.placement import CREDENTIALS, SECRET
 
@@ -47,15 +48,17 @@ def plan(cluster: Cluster, wanted: list[Object]) -> list[Change]:
     """What `deploy` would do, kept objects included; changes nothing.
 
     Raises:
-        ConfigError: When there is a kind that could not be removed again, or a namespace or a Secret that is not ours to make
-            is missing.
+        ConfigError: When there is a kind that could not be removed again, when a namespace or a Secret that is not ours to make
+            is missing, or when a namespace would be removed in which models are served.
     """
     _need_kinds(wanted)
     everything = [*wanted, *_missing_secrets(cluster, wanted)]
     _need_namespaces(cluster, everything)
     changes = [_compare(cluster, one) for one in everything]
     named = {path_of(one) for one in everything}
-    removed = [Change("remove", one) for one in find_ours(cluster) if path_of(one) not in named]
+    unnamed = [one for one in find_ours(cluster) if path_of(one) not in named]
+    _spare_served(cluster, unnamed, where="deploy")
+    removed = [Change("remove", one) for one in unnamed]
     return sorted(changes, key=lambda change: _rank(change.object)) + removed
 
 
@@ -78,7 +81,7 @@ def undeploy(cluster: Cluster, *, with_data: bool) -> list[Object]:
     """Remove everything of ours, namespaces last; returns what was removed.
 
     Raises:
-        ConfigError: When there are volumes of ours and nobody said that they may go.
+        ConfigError: When there are volumes of ours and nobody said that they may go, or models are served in a namespace of ours.
     """
     volumes = cluster.list_all("v1", "PersistentVolumeClaim")
     if volumes and not with_data:
@@ -86,7 +89,9 @@ def undeploy(cluster: Cluster, *, with_data: bool) -> list[Object]:
         remedy = "save what you need, then: make undeploy DATA=delete"
         raise ConfigError(f"these hold data and would be lost: {names}", where="undeploy", remedy=remedy)
     kept = [one for one in cluster.list_all("v1", "Secret") if _is_applied_by_us(one)]
-    ours = sorted([*find_ours(cluster), *kept], key=lambda one: _rank(one), reverse=True)
+    applied = find_ours(cluster)
+    _spare_served(cluster, applied, where="undeploy")
+    ours = sorted([*applied, *kept], key=lambda one: _rank(one), reverse=True)
     for one in [*ours, *volumes]:
         cluster.delete(one)
     return [*ours, *volumes]
@@ -148,6 +153,17 @@ def _need_namespaces(cluster: Cluster, wanted: list[Object]) -> None:
                 "install Kubeflow Pipelines first, or name another namespace for the runs in the overlay's transformer"
             )
             raise ConfigError("there is no such namespace, and it is not ours to make", where=name, remedy=remedy)
+
+
+def _spare_served(cluster: Cluster, removed: list[Object], where: str) -> None:
+    """A namespace takes along whatever is in it, and requests are answered by what a rollout left there."""
+    spaces = {one["metadata"]["name"] for one in removed if one["kind"] == "Namespace"}
+    served = cluster.list_all(VERSION, KIND, "") if spaces else []
+    if names := [name_of(one) for one in served if one["metadata"]["namespace"] in spaces]:
+        remedy = (
+            "end them first: kubectl delete seldondeployment NAME --namespace NAMESPACE; or keep components/serving"
+        )
+        raise ConfigError(f"these answer requests and would end: {', '.join(names)}", where=where, remedy=remedy)
 
 
 def _missing_secrets(cluster: Cluster, wanted: list[Object]) -> list[Object]:

@@ -17,12 +17,13 @@ from pipelines.cluster.rendering import OVERLAYS, find_kustomize, pods_of, rende
 from pipelines.placement import CREDENTIALS, SECRET, SETTINGS
 from pipelines.pools import load_pools
 from pipelines.target import Target
+from tests.components.deploy.seldon.made import component, rendered
 
 ROOT = OVERLAYS.parents[1]
 NAMES = sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml"))
 KUBERNETES = "1.32"
 """Whose schemas core objects are held against."""
-ASKED = re.compile(r"^\| `([\w.-]*)` \| `(\w+)` \| (.+?) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
+ASKED = re.compile(r"^\| `([\w.-]*)` \| `([\w/]+)` \| (.+?) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -40,8 +41,8 @@ def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [one for one in objects if one["kind"] == kind]
 
 
-def test_the_three_overlays_are_there_and_only_choose() -> None:
-    assert NAMES == ["gpu", "kind", "production"]
+def test_the_overlays_are_there_and_only_choose() -> None:
+    assert NAMES == ["gpu", "kind", "kind-seldon", "production"]
     for name in NAMES:
         lines = sum(len(file.read_text().splitlines()) for file in (OVERLAYS / name).iterdir())
         assert 8 <= lines <= 40, f"overlays/{name} has {lines} lines"
@@ -90,12 +91,41 @@ def test_reading_secrets_is_granted_by_name_only(objects: list[dict[str, Any]]) 
 
 
 def test_the_table_in_the_docs_has_every_verb_that_is_granted_and_no_other(objects: list[dict[str, Any]]) -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
-    told = {
+    always, _, serving = (ROOT / "docs" / "operations.md").read_text().partition("With `components/serving`")
+    told = _told(always) | (_told(serving) if _serves(objects) else set())
+    assert _told(serving) and told == _granted(objects)
+
+
+def _told(text: str) -> set[tuple[str, str, str, str]]:
+    return {
         (group, resource, "" if names == "any" else names.strip("`"), verb)
         for group, resource, names, verb, _ in ASKED.findall(text)
     }
-    assert told == _granted(objects)
+
+
+def _serves(objects: list[dict[str, Any]]) -> bool:
+    settings = [one["data"] for one in _of(objects, "ConfigMap") if one["metadata"]["name"] == "naru-settings"]
+    return settings[0]["NARU_SERVING"] == "seldon"
+
+
+def test_where_runs_serve_they_may_do_so_in_the_namespace_of_the_models_alone(objects: list[dict[str, Any]]) -> None:
+    rollouts = [one for one in objects if one["metadata"]["name"] == "naru-rollouts"]
+    assert [one["kind"] for one in rollouts] == (["Role", "RoleBinding"] if _serves(objects) else [])
+    runners = [one["metadata"]["namespace"] for one in _of(objects, "ServiceAccount") if one["metadata"]["name"] == "naru-runner"]  # fmt: skip
+    for one in rollouts:
+        assert one["metadata"]["namespace"] == "naru-models"
+        assert [subject["namespace"] for subject in one.get("subjects", [])] in ([], runners)
+    namespaces = {one["metadata"]["name"]: one["metadata"]["labels"] for one in _of(objects, "Namespace")}
+    assert ("naru-models" in namespaces) is _serves(objects)
+    if _serves(objects):
+        assert namespaces["naru-models"]["pod-security.kubernetes.io/enforce"] == "baseline"
+
+
+def test_a_served_model_is_reached_at_every_port_that_its_pod_opens(objects: list[dict[str, Any]]) -> None:
+    policies = [one for one in _of(objects, "NetworkPolicy") if one["metadata"]["namespace"] == "naru-models"]
+    opened = {port["port"] for policy in policies for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+    container = component(rendered())["spec"]["containers"][0]
+    assert {port["containerPort"] for port in container["ports"]} <= opened or not _serves(objects)
 
 
 def test_no_secret_is_written_down(objects: list[dict[str, Any]]) -> None:

@@ -119,6 +119,21 @@ def test_undeploy_leaves_what_serves_a_model_to_whoever_rolled_it_out(cluster: C
     assert cluster.get(served) is not None
 
 
+def test_a_namespace_in_which_a_model_is_served_stays(cluster: Cluster, store: Any) -> None:
+    models = {**NAMESPACE, "metadata": {"name": "naru-models", "labels": LABELS}}
+    deploy(cluster, plan(cluster, [*wanted(), models]))
+    served = _object(
+        "machinelearning.seldon.io/v1", "SeldonDeployment", "flights", "naru-models", spec={"predictors": [{}]}
+    )
+    cluster.apply(served)
+    for take_away in (lambda: plan(cluster, wanted()), lambda: undeploy(cluster, with_data=True)):
+        with pytest.raises(ConfigError, match="answer requests and would end: SeldonDeployment naru-models/flights"):
+            take_away()
+    assert SERVER in store.objects
+    cluster.delete(served)
+    assert _due(cluster, wanted()) == ["remove Namespace naru-models"]
+
+
 def test_undeploy_does_not_lose_data_unless_told_so(cluster: Cluster, store: Any) -> None:
     deploy(cluster, plan(cluster, wanted()))
     volume = "/api/v1/namespaces/naru/persistentvolumeclaims/data-naru-database-0"
