@@ -63,6 +63,14 @@ def images(environment: Environment) -> None:
 
 
 @pytest.fixture(scope="session")
+def server_image(environment: Environment) -> None:
+    """The model server's, built from the files as they are, where the cluster finds it."""
+    if environment.load:
+        build_images("server")
+        subprocess.run(environment.loading("naru-server:python3.12"), check=True, timeout=1_800)
+
+
+@pytest.fixture(scope="session")
 def deployed(environment: Environment, images: None, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     try:
         there = find_ours(Cluster())

@@ -19,6 +19,7 @@ label: late
 data: {{source: "{source}", spans: 1-2}}
 train: {{epochs: 2, batch_size: 128, hyperparameters: {{learning_rate: 0.005, embedding: 4}}}}
 gates: {{model: {{thresholds: {{auc: {{min: 0.7}}}}, slices: [origin]}}}}
+serve: {{resources: {{requests: {{cpu: 50m, memory: 300Mi}}, limits: {{cpu: "2", memory: 2Gi}}}}}}
 """
 _SCHEDULE = """
 triggers:

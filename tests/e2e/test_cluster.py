@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.e2e.browsing import make_python, start_run_in_page
 from tests.e2e.conftest import Deployed, status
 from tests.e2e.environment import Environment
 from tests.e2e.flights import BROKEN, NAME, write_project
+from tests.e2e.forwarding import forwarded
+from tests.e2e.models import MODELS_NAMESPACE, has_seldon, models_secret
 from tests.e2e.world import OWNER, World, expected_artifacts, naru, run_id, until
 
 pytestmark = pytest.mark.e2e
@@ -164,6 +167,37 @@ def test_a_stage_that_asks_for_a_gpu_waits_with_the_reason_and_goes_on_once_a_no
     assert world.run(run)["state"] == "RUNNING"
     subprocess.run(environment.gpu, shell=True, check=True, timeout=600)
     assert world.wait(run, "a run whose training waited for its pool")["state"] == "SUCCEEDED"
+
+
+def test_a_run_brings_its_model_into_service_through_seldon(
+    world: World, project: Path, environment: Environment, server_image: None, deployed: Deployed
+) -> None:
+    """With the permissions of the runs, in a pod of the runs."""
+    if not has_seldon():
+        pytest.skip("Seldon's operator is not on this cluster")
+    naru(deployed.variables, "cluster", "deploy", "--overlay", f"{environment.overlay}-seldon").well()
+    world.cluster.apply(models_secret(world.variables))
+    run = world.submit(project, "--cause", "to be served")
+    assert world.wait(run, "a run that ends in service")["state"] == "SUCCEEDED"
+    served = next(time for time in world.times(run) if time.stage == "deploy")
+    assert served.verdict in ("ok", "warn") and served.reason.endswith("serves"), served
+    changes = world.read(run, "deploy", "rollout/rollout.json")["changes"]
+    assert [change["action"] for change in changes] == ["start", "prove", "promote"]
+    with (
+        forwarded(MODELS_NAMESPACE, NAME, 8080) as address,
+        urllib.request.urlopen(f"{address}/v2/models/{NAME}") as told,
+    ):
+        assert json.load(told)["name"] == NAME
+    refused = world.naru("cluster", "undeploy", "--delete-data")
+    assert refused.code == 2 and "these answer requests and would end" in refused.errors
+    world.cluster.delete(
+        {
+            "apiVersion": "machinelearning.seldon.io/v1",
+            "kind": "SeldonDeployment",
+            "metadata": {"name": NAME, "namespace": MODELS_NAMESPACE},
+        }
+    )
+    until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "its servers are gone")
 
 
 def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environment: Environment) -> None:

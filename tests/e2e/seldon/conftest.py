@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -12,24 +11,17 @@ import pytest
 from components._cluster.client import Cluster
 from components._registry.opening import open_registry
 from components.deploy.on_cluster import PLACEMENTS, tell_placements
-from tests.containers.engine import build_images
-from tests.e2e.environment import Environment
 from tests.e2e.forwarding import forwarded
+from tests.e2e.models import has_seldon
 from tests.e2e.seldon.asking import render_asker
 from tests.e2e.seldon.site import KEYS, NAME, NAMESPACE, PLACEMENT, STORE, TABLE, Site, manifests, requests
 from tests.e2e.world import until
 
 
 @pytest.fixture(scope="session")
-def server_image(environment: Environment) -> None:
-    """The server, built from the files as they are, where the cluster finds it."""
-    if environment.load:
-        build_images("server")
-        subprocess.run(environment.loading("naru-server:python3.12"), check=True, timeout=1_800)
-
-
-@pytest.fixture(scope="session")
 def site(server_image: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if not has_seldon():
+        pytest.skip("Seldon's operator is not on this cluster")
     cluster = Cluster()
     for one in manifests():
         cluster.apply(one)

@@ -23,6 +23,7 @@ from components.deploy.deploying import deploy_version
 from components.deploy.seldon.observing import look
 from components.deploy.seldon.rendering import Placement
 from tests.components.tiny_models import CARRIERS, FEATURES, write_examples, write_model
+from tests.e2e.models import store_keys
 
 NAMESPACE = "naru-e2e-models"
 NAME = "tiny"
@@ -191,17 +192,7 @@ def _store_container() -> dict[str, Any]:
 
 
 def _secret(name: str, endpoint: str) -> dict[str, Any]:
-    rclone = {
-        "TYPE": "s3",
-        "PROVIDER": "Other",
-        "ENV_AUTH": "false",
-        "REGION": KEYS["AWS_REGION"],
-        "ENDPOINT": endpoint,
-        "ACCESS_KEY_ID": KEYS["AWS_ACCESS_KEY_ID"],
-        "SECRET_ACCESS_KEY": KEYS["AWS_SECRET_ACCESS_KEY"],
-    }
-    data = {f"RCLONE_CONFIG_S3_{key}": value for key, value in rclone.items()}
-    data |= {**KEYS, "AWS_ENDPOINT_URL": endpoint}
+    data = store_keys(endpoint, KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_REGION"])
     return {
         "apiVersion": "v1",
         "kind": "Secret",
