@@ -11,6 +11,7 @@ from components.deploy.seldon.observing import Seen
 _LOG_LINES = 12
 _EVENTS = 6
 _AT_ONCE, _SOON, _LATER = 0.0, 15.0, 45.0
+_LONG = float("inf")  # as long as a rollout waits: it may come right until then
 
 _WAITING = {
     "CrashLoopBackOff": _AT_ONCE,
@@ -118,10 +119,12 @@ def _of_pod(predictor: str, pod: Object) -> Iterator[Trouble]:
         elif container.get("restartCount", 0) >= 1 and not container.get("ready", False):
             what = f"{container['name']}: ends and is started again"
             yield Trouble(predictor, what, _SOON, name, container["name"], _exit(container))
+        elif "running" in container.get("state", {}) and not container.get("ready", False):
+            yield Trouble(predictor, f"{container['name']}: runs and is not ready", _LONG, name, container["name"])
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             told = str(condition.get("message", ""))
-            yield Trouble(predictor, "no node takes the pod", float("inf"), name, detail=told)
+            yield Trouble(predictor, "no node takes the pod", _LONG, name, detail=told)
 
 
 def _exit(container: Object) -> str:

@@ -139,7 +139,7 @@ def test_all_at_once_is_one_change_of_whom_the_service_names(world: World) -> No
         (NoSecret(), 'CreateContainerConfigError: secret "naru-models" not found'),
         (NoImage(), "ImagePullBackOff"),
         (NoQuota(), "exceeded quota"),
-        (NeverReady(), "not there after 300 s"),
+        (NeverReady(), "flights: runs and is not ready"),
     ],
 )
 def test_a_canary_that_does_not_come_up_is_taken_back_with_the_reason(world: World, start: Any, told: str) -> None:
