@@ -99,7 +99,7 @@ class ApiServer:
         self.port = 0
         self.lock = threading.RLock()
         self._refusals: dict[tuple[str, str], tuple[int, str]] = {}
-        self._rules: dict[str, list[Object]] = {}
+        self._rules: dict[str, tuple[list[Object], set[tuple[str, str, str]]]] = {}
         self._mishaps: list[_Mishap] = []
         self._time = 0.0
         self.clock.watchers.append(self.settle)
@@ -114,9 +114,15 @@ class ApiServer:
         """Always; the path may have `*` in it."""
         self._refusals[verb, path] = (status, message)
 
-    def grant(self, namespace: str, rules: list[Object]) -> None:
-        """Allow in a namespace what the rules of a Role say, and refuse all else there."""
-        self._rules[namespace] = rules
+    @contextmanager
+    def granting(self, namespace: str, rules: list[Object]) -> Iterator[set[tuple[str, str, str]]]:
+        """Allow in a namespace what the rules of a Role say, and refuse all else there; yields group, resource and verb in use."""
+        used: set[tuple[str, str, str]] = set()
+        before, self._rules = self._rules, {**self._rules, namespace: (rules, used)}
+        try:
+            yield used
+        finally:
+            self._rules = before
 
     def refuse_once(self, verb: str, path: str, status: int, message: str = "try again", times: int = 1) -> None:
         """So many times, then as usual."""
@@ -200,8 +206,10 @@ class ApiServer:
         verbs = _VERBS[verb] if place.name else ("list",)
         if verb == "PATCH" and place.path not in self.objects:
             verbs = ("patch", "create")
+        rules, used = self._rules[place.namespace]
         for wanted in verbs:
-            if not any(_allows(rule, group, resource, place.name, wanted) for rule in self._rules[place.namespace]):
+            used.add((group, resource, wanted))
+            if not any(_allows(rule, group, resource, place.name, wanted) for rule in rules):
                 told = f'{resource} "{place.name}" is forbidden: User "me" cannot {wanted} resource "{resource}" in API group "{group}" in the namespace "{place.namespace}"'
                 return _failure(403, told)
         return None

@@ -1,12 +1,18 @@
 """A project's object in the namespace `models`, and short ways to look at what came of it."""
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from components._cluster.client import Cluster
 from components.deploy.seldon.rendering import Canary, Placement, render_deployment
 from tests.components.deploy.seldon.made import CANARY, STABLE, project
 
 PLACE = Placement(namespace="models")
+_ROLE = Path(__file__).resolve().parents[2] / "manifests" / "components" / "serving" / "rollouts.yaml"
+ROLLOUT_RULES: list[dict[str, Any]] = next(yaml.safe_load_all(_ROLE.read_text()))["rules"]
+"""What a rollout is allowed in the namespace of the models."""
 SELDON = "machinelearning.seldon.io/v1"
 
 

@@ -115,9 +115,12 @@ def test_writes_are_recorded_in_order_with_their_time(cluster: Cluster, server: 
 
 
 def test_what_no_rule_of_a_role_allows_is_forbidden(cluster: Cluster, server: ApiServer) -> None:
-    server.grant("models", [{"apiGroups": [""], "resources": ["services"], "verbs": ["patch", "list"]}])
-    assert cluster.list_in("models", "v1", "Service") == []
-    with pytest.raises(ServiceError, match=r'services "flights" is forbidden: .* cannot create'):
-        cluster.apply(service())
-    with pytest.raises(ServiceError, match='cannot get resource "pods/proxy"'):
-        cluster.proxy("models", "p", 8082, "/metrics")
+    rules = [{"apiGroups": [""], "resources": ["services"], "verbs": ["patch", "list"]}]
+    with server.granting("models", rules) as used:
+        assert cluster.list_in("models", "v1", "Service") == []
+        assert used == {("", "services", "list")}
+        with pytest.raises(ServiceError, match=r'services "flights" is forbidden: .* cannot create'):
+            cluster.apply(service())
+        with pytest.raises(ServiceError, match='cannot get resource "pods/proxy"'):
+            cluster.proxy("models", "p", 8082, "/metrics")
+    cluster.apply(service())
