@@ -1,11 +1,11 @@
 """A version's way into service and back, against the operator's part played over HTTP; the ledger tells every step."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components._cluster.client import Cluster
 from components._core.checks import Check
@@ -17,11 +17,10 @@ from components.deploy.seldon.rollout import Result, Rollout, State, Wanted
 from components.deploy.seldon.site import TakenOverError, Timing
 from tests.components.deploy.seldon.made import CANARY, STABLE, project
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.made import deployments, live, pods
+from tests.kubernetes.made import ROLLOUT_RULES, deployments, live, pods
 from tests.kubernetes.servers import Answers
 from tests.kubernetes.starts import CrashLoops, InitFails, NeverReady, NoImage, NoQuota, NoSecret, Restarts
 
-ROOT = Path(__file__).resolve().parents[4]
 REQUEST = {"inputs": [{"name": "hour", "datatype": "INT64", "shape": [1], "data": [6]}]}
 CANARY_STEPS = {"shares": [10, 50], "bake_seconds": 60, "min_requests": 20}
 
@@ -80,11 +79,10 @@ class World:
 
 
 @pytest.fixture
-def world(cluster: Cluster, server: ApiServer, tmp_path: Path) -> World:
+def world(cluster: Cluster, server: ApiServer, tmp_path: Path) -> Iterator[World]:
     """All of it is done with the permissions that runs have on a cluster, and no others."""
-    granted = yaml.safe_load_all((ROOT / "manifests/components/serving/rollouts.yaml").read_text())
-    server.grant("models", next(one["rules"] for one in granted if one["kind"] == "Role"))
-    return World(cluster, server, tmp_path / "store")
+    with server.granting("models", ROLLOUT_RULES):
+        yield World(cluster, server, tmp_path / "store")
 
 
 def test_the_first_version_is_asked_only_once_it_has_been_proved(world: World) -> None:
