@@ -77,6 +77,9 @@ def _takeable(rows: pa.Table, features: tuple[Feature, ...]) -> tuple[pa.Table, 
     lacking = sorted({feature.name for feature in features} - set(rows.column_names))
     if lacking:
         return rows, f"it needs columns that this version does not take: {', '.join(lacking)}"
+    retyped = [item.name for item in features if (item.dtype == "string") != pa.types.is_string(rows[item.name].type)]
+    if retyped:
+        return rows, f"it takes columns that have another type now: {', '.join(retyped)}"
     required = [find_missing(rows[feature.name]) for feature in features if not feature.nullable]
     kept = ~np.logical_or.reduce([np.zeros(rows.num_rows, dtype=bool), *required])
     return rows.filter(pa.array(kept)), "" if kept.any() else "it requires values that are missing in every row now"
