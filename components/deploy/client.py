@@ -42,6 +42,11 @@ class Asks(Protocol):
         ...
 
 
+def infer_path(name: str) -> str:
+    """Where a model is asked."""
+    return f"/v2/models/{name}/infer"
+
+
 def to_outputs(body: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """The outputs of a V2 answer by name, in their shapes."""
     return {
@@ -57,7 +62,7 @@ class Client:
 
     def __init__(self, host: str, port: int, name: str) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
-        self._path = f"/v2/models/{name}/infer"
+        self._path = infer_path(name)
 
     def ask(self, request: dict[str, Any]) -> Answer:
         """Send a request.

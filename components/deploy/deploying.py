@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,18 +10,15 @@ from typing import Any
 from components._core.artifacts import REGISTRATION, ROLLOUT, SAMPLE
 from components._core.checks import Check, Outcome, judge
 from components._core.errors import DataError, ServiceError
-from components._core.features import Signature
 from components._core.files import read_json, write_json
+from components._core.ledger import current_champion
 from components._core.project import Project
 from components._core.samples import Sample
 from components._core.settings import SERVING, Settings
-from components._core.store import fetch
-from components.deploy.client import Client
-from components.deploy.probing import Probe, probe_server
 from components.deploy.promoting import promote
 from components.deploy.reporting import bind, rollout_page
 from components.deploy.seldon.rendering import ModelVersion
-from components.deploy.servers import HOST, ModelServer
+from components.deploy.trial import Trial, try_out
 
 
 def deploy_version(
@@ -43,14 +39,14 @@ def deploy_version(
     Times of requests are in `rollout.json`, the checks and the page; `Outcome.metrics` holds what repeats.
 
     Raises:
-        ServiceError: When MLflow or the store failed. A server that fails its test is no error: the verdict is `blocked`.
+        ServiceError: When MLflow, the store or the ledger failed. A server that fails its test is no error: the verdict is `blocked`.
     """
     started = time.perf_counter()
     registered = read_json(registration / REGISTRATION)
     why = ": ".join(filter(None, [f"training run {run}".strip(), cause]))
-    outcome, probe, details = _deploy(project, registered, why, evaluation)
+    outcome, trial, details = _deploy(project, registered, why, evaluation)
     write_json(rollout / ROLLOUT, {"version": registered["version"], "verdict": outcome.verdict, **details})
-    page = rollout_page(outcome, registered["version"], probe, details.get("changes", []))
+    page = rollout_page(outcome, registered["version"], trial, project.gates.serving, details.get("changes", []))
     page.save(rollout)
     seconds = round(time.perf_counter() - started, 3)
     own = {"stage": "deploy", "verdict": outcome.verdict, "reason": outcome.reason, "work_seconds": seconds}
@@ -60,7 +56,7 @@ def deploy_version(
 
 def _deploy(
     project: Project, registered: dict[str, Any], why: str, evaluation: Path
-) -> tuple[Outcome, Probe | None, dict[str, Any]]:
+) -> tuple[Outcome, Trial | None, dict[str, Any]]:
     if registered["version"] is None:
         return Outcome("skipped", f"nothing to deploy: {registered['reason']}"), None, {}
     settings = Settings.from_environment()
@@ -68,23 +64,22 @@ def _deploy(
         return Outcome("skipped", f"no serving target ({SERVING} is none)"), None, {}
     if settings.serving == "seldon":
         return _on_cluster(project, settings, registered, why)
+    champion = current_champion(settings.store, project.name)
     try:
-        sample = _load_sample(evaluation)
-        probe, server = _try_out(project, settings, registered, sample)
+        trial = try_out(project, settings, registered, _load_sample(evaluation), champion)
     except (ServiceError, DataError) as error:
         return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
-    probe.checks.append(_check_end(server))
-    outcome = judge(probe.checks, f"version {registered['version']} is the champion")
-    details = _details(probe, server)
+    outcome = judge(trial.checks, f"version {registered['version']} is the champion")
+    details = _details(trial)
     if outcome.verdict == "blocked":
-        return outcome, probe, details
+        return outcome, trial, details
     promoted = promote(settings, project.name, registered, why)
-    return outcome, probe, {**details, "deployment": asdict(promoted)}
+    return outcome, trial, {**details, "deployment": asdict(promoted)}
 
 
 def _on_cluster(
     project: Project, settings: Settings, registered: dict[str, Any], why: str
-) -> tuple[Outcome, Probe | None, dict[str, Any]]:
+) -> tuple[Outcome, Trial | None, dict[str, Any]]:
     from components.deploy.on_cluster import load_placement, roll_out  # brings the client of Kubernetes
 
     model = ModelVersion(registered["version"], registered["model"])
@@ -115,38 +110,19 @@ def _load_sample(evaluation: Path) -> Sample:
     return Sample.load(path)
 
 
-def _try_out(
-    project: Project, settings: Settings, registered: dict[str, Any], sample: Sample
-) -> tuple[Probe, ModelServer]:
-    """Serve the registered copy and ask it."""
-    with tempfile.TemporaryDirectory(prefix="naru-deploy-") as temporary:
-        folder = Path(temporary)
-        copy = fetch(registered["model"], folder / "model")
-        log = folder / "server.log"
-        with ModelServer(settings.python, copy, project.name, registered["version"], log) as server:
-            server.wait_until_ready()
-            features = Signature.load(copy).inputs
-            client = Client(HOST, server.port, project.name)
-            try:
-                probe = probe_server(client, sample, features, project.gates.serving)
-            finally:
-                client.close()
-            server.stop()
-        return probe, server
-
-
-def _check_end(server: ModelServer) -> Check:
-    if server.exit_code == 0:
-        return Check("ends when told", "pass", 0, reason="SIGTERM ended the server with 0")
-    told = "did not end" if server.exit_code is None else f"ended with {server.exit_code}"
-    return Check("ends when told", "warn", server.exit_code, reason=f"the server {told} after SIGTERM")
-
-
-def _details(probe: Probe, server: ModelServer) -> dict[str, Any]:
+def _details(trial: Trial) -> dict[str, Any]:
+    probe = trial.probe
+    theirs = {"name": trial.champion, **trial.theirs.numbers()} if trial.theirs else None
     return {
         "rows_compared": probe.rows,
         "rows_with_missing_values": probe.with_gaps,
         "latency_ms": {**probe.percentiles(), "batch": probe.batch_milliseconds, "batch_rows": probe.batch_rows},
-        "server_ready_seconds": round(server.ready_seconds, 3),
-        "checks": [asdict(check) for check in probe.checks],
+        "processing": {
+            "clients": trial.ours.load.clients,
+            "version": trial.ours.numbers(),
+            "champion": theirs,
+            "not_compared": trial.not_compared,
+        },
+        "server_ready_seconds": round(trial.ours.cold_start_seconds, 3),
+        "checks": [asdict(check) for check in trial.checks],
     }

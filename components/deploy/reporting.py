@@ -14,30 +14,54 @@ from components._core.examples import Manifest
 from components._core.pages import Cell, Page
 from components._core.project import Project
 from components._core.rendering import bind_report
+from components._core.serving import ServingGates
 from components.deploy.probing import Probe
+from components.deploy.processing import Processing
+from components.deploy.trial import Trial
 
 _PRIMARY = {"binary_classification": "auc", "multiclass_classification": "accuracy", "regression": "rmse"}
 _BINS = 40
+_LABELS = {
+    "requests_per_second": "requests per second",
+    "error_rate": "error rate",
+    "p50_ms": "p50, ms",
+    "p95_ms": "p95, ms",
+    "p99_ms": "p99, ms",
+    "cold_start_seconds": "cold start, s",
+    "memory_mb": "memory, MB",
+    "size_mb": "model size, MB",
+}
+_WHOLE = ("requests_per_second", "memory_mb")
+_READING = "Times are of this machine, which also sent the requests."
 
 
 def rollout_page(
-    outcome: Outcome, version: str | None, probe: Probe | None, changes: Sequence[dict[str, Any]] = ()
+    outcome: Outcome,
+    version: str | None,
+    trial: Trial | None,
+    gates: ServingGates,
+    changes: Sequence[dict[str, Any]] = (),
 ) -> Page:
     """What was deployed and how it answered; on a cluster, with what it took: lines of the ledger of shares."""
     page = Page("deploy", "Deployment", outcome)
-    if probe is None:
+    if trial is None:
         page.text(outcome.reason)
     else:
-        _show_probe(page, version, probe)
+        _show_facts(page, version, trial.probe)
+        _show_load(page, f"v{version}", trial, gates)
+        _show_latency(page, trial.probe)
     if changes:
-        columns = ["when (UTC)", "what", "share of the requests", "seen"]
-        page.table("Steps", columns, [_row(change) for change in changes])
-        _, _, more = changes[-1]["reason"].partition("\n")
-        if more:
-            page.code("What was seen", changes[-1]["reason"], folded=False)
+        _show_changes(page, changes)
     if outcome.checks:
         page.checks(outcome.checks)
     return page
+
+
+def _show_changes(page: Page, changes: Sequence[dict[str, Any]]) -> None:
+    columns = ["when (UTC)", "what", "share of the requests", "seen"]
+    page.table("Steps", columns, [_row(change) for change in changes])
+    if "\n" in changes[-1]["reason"]:
+        page.code("What was seen", changes[-1]["reason"], folded=False)
 
 
 def _row(change: dict[str, Any]) -> list[Cell]:
@@ -73,19 +97,61 @@ def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: 
     return {**facts, **{key: shown[key] for key in ("version", "p95 ms") if key in shown}}
 
 
-def _show_probe(page: Page, version: str | None, probe: Probe) -> None:
-    from components._core import plots  # brings matplotlib, which a skipped deployment does not need
-
-    percentiles = probe.percentiles()
+def _show_facts(page: Page, version: str | None, probe: Probe) -> None:
     page.facts(
         {
             "version": version,
             "rows compared": probe.rows,
             "with missing values": probe.with_gaps,
-            **{f"{name} ms": value for name, value in percentiles.items()},
+            **{f"{name} ms": value for name, value in probe.percentiles().items()},
             f"{probe.batch_rows} rows ms": probe.batch_milliseconds,
         }
     )
+
+
+def _show_load(page: Page, version: str, trial: Trial, gates: ServingGates) -> None:
+    """The version, the champion and the bounds side by side."""
+    bounds = _bounds(gates, trial.theirs)
+    columns = ["metric", version, *([trial.champion] if trial.theirs else []), "bound"]
+    measured = [each.numbers() for each in (trial.ours, trial.theirs) if each]
+    rows: list[list[Cell]] = [
+        [label, *(_cell(name, numbers[name]) for numbers in measured), bounds.get(name)]
+        for name, label in _LABELS.items()
+    ]
+    page.table("Under load", columns, rows, _load_note(trial, gates))
+
+
+def _cell(name: str, value: float | None) -> Cell:
+    """Without decimals where they are noise; whole numbers among others also keep the renderer from giving all the same."""
+    return round(value) if value is not None and name in _WHOLE else value
+
+
+def _bounds(gates: ServingGates, theirs: Processing | None) -> dict[str, float | None]:
+    p95 = theirs.numbers()["p95_ms"] if theirs else None
+    slower = gates.slower_percent
+    return {
+        "p95_ms": None if p95 is None or slower is None else p95 * (1 + slower / 100),
+        "requests_per_second": gates.throughput,
+        "error_rate": gates.error_rate,
+        "cold_start_seconds": gates.cold_start_seconds,
+        "memory_mb": gates.memory_mb,
+        "size_mb": gates.size_mb,
+    }
+
+
+def _load_note(trial: Trial, gates: ServingGates) -> str:
+    clients = f"{gates.concurrency} clients at a time" if gates.concurrency > 1 else "one client"
+    asked = f"{clients}, each with requests of one row, over HTTP on loopback"
+    if trial.theirs:
+        each = gates.load_seconds / 2
+        return f"{asked}; {each:g} s for each version, in turn; the two servers started together. {_READING}"
+    return f"{asked}, for {gates.load_seconds:g} s; {trial.not_compared}. {_READING}"
+
+
+def _show_latency(page: Page, probe: Probe) -> None:
+    from components._core import plots  # brings matplotlib, which a skipped deployment does not need
+
+    percentiles = probe.percentiles()
     # the slowest per cent would squeeze everything else into one bin; it is told as p99
     kept = [value for value in probe.milliseconds if value <= percentiles["p99"]]
     counts, edges = np.histogram(kept, bins=_BINS)

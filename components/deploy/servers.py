@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import subprocess
 import time
@@ -13,9 +14,9 @@ from typing import Self
 from components._core.errors import ConfigError, ServiceError
 
 HOST = "127.0.0.1"
-_START_SECONDS = 120.0
+POLL_SECONDS = 0.05
+_START_SECONDS = 300.0  # two servers on one busy core have taken 120
 _STOP_SECONDS = 15.0
-_POLL_SECONDS = 0.05
 _TRIES = 3
 _TOLD_LINES = 12
 
@@ -36,6 +37,7 @@ class ModelServer:
         self.port = 0
         self.ready_seconds = 0.0
         self.exit_code: int | None = None
+        self._tries_left = _TRIES
         self._name = name
         self._log = log
         self._command = [python, "-m", "components.serve", "--model", str(model), "--name", name, "--version", version]
@@ -57,19 +59,28 @@ class ModelServer:
         Raises:
             ServiceError: When it ends or takes too long; with the last lines that it printed.
         """
-        tries_left = _TRIES
-        while not self._is_ready():
-            code = self._process.poll()
-            if code == ConfigError.exit_code and tries_left:  # another program was faster at taking the port
-                tries_left -= 1
-                self._end()
-                self._start()
-            elif code is not None:
-                raise ServiceError(f"the model server ended with {code} before it was ready{self._last_lines()}")
-            elif time.perf_counter() - self._started > _START_SECONDS:
-                raise ServiceError(f"the model server was not ready in {_START_SECONDS:.0f} s{self._last_lines()}")
-            time.sleep(_POLL_SECONDS)
-        self.ready_seconds = time.perf_counter() - self._started
+        while not self.has_come_up():
+            time.sleep(POLL_SECONDS)
+
+    def has_come_up(self) -> bool:
+        """Whether it answers by now; whoever waits for more than one server asks each in turn. Errors as in `wait_until_ready`."""
+        if self._is_ready():
+            self.ready_seconds = time.perf_counter() - self._started
+            return True
+        code = self._process.poll()
+        if code == ConfigError.exit_code and self._tries_left:  # another program was faster at taking the port
+            self._tries_left -= 1
+            self._end()
+            self._start()
+        elif code is not None:
+            raise ServiceError(f"the model server ended with {code} before it was ready{self._last_lines()}")
+        elif time.perf_counter() - self._started > _START_SECONDS:
+            raise ServiceError(f"the model server was not ready in {_START_SECONDS:.0f} s{self._last_lines()}")
+        return False
+
+    def resident_mb(self) -> float | None:
+        """The memory that the process holds now, in millions of bytes; None when it has ended or the system does not tell."""
+        return resident_mb(self._process.pid) if self._process.poll() is None else None
 
     def stop(self) -> None:
         """Tell it to end, and wait for it.
@@ -112,6 +123,20 @@ class ModelServer:
     def _last_lines(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TOLD_LINES:]
         return "; its last lines:\n    " + "\n    ".join(lines) if lines else "; it printed nothing"
+
+
+def resident_mb(process: int) -> float | None:
+    """What a process holds of the machine's memory, in millions of bytes; None when there is none, or nobody tells."""
+    try:  # Linux, where an image may have no `ps`
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+    except OSError:
+        pass
+    try:
+        told = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)  # noqa: S607
+        return round(int(told.stdout) * 1024 / 1e6, 1)
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from components._core.checks import Outcome
 from components._core.examples import read_head
 from components._core.features import to_arrays
 from components._core.files import write_json
+from components._core.ledger import Deployment, append_deployment
 from components._core.pages import Page
+from components._core.project import Project
 from components._core.samples import Sample
 from components._core.store import absolute_uri, upload
 from components._model.calling import load_model
@@ -57,6 +60,16 @@ def registration(model: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def champion(model: Path, tmp_path: Path) -> Path:
+    """Version 1 in service, with a model of its own."""
+    copy = tmp_path / "store" / "tiny" / "champion" / "model"
+    shutil.copytree(model, copy)
+    line = Deployment("1", str(copy), "", "", {}, "", "run-0", "2026-01-01T00:00:00+00:00", "test", "test")
+    append_deployment(str(tmp_path / "store"), "tiny", line)
+    return copy
+
+
+@pytest.fixture
 def deploy(
     examples: Path, evaluation: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Deploy:
@@ -65,7 +78,7 @@ def deploy(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("NARU_SERVING", raising=False)
 
-    def run(**changed: Any) -> Outcome:
+    def run(project: Project | None = None, **changed: Any) -> Outcome:
         (tmp_path / "rollout").mkdir()
         given: dict[str, Any] = {
             "run": "run-1",
@@ -78,6 +91,6 @@ def deploy(
             "rollout": tmp_path / "rollout",
             "report": tmp_path / "report.html",
         }
-        return deploy_version(tiny_project(), **{**given, **changed})
+        return deploy_version(project or tiny_project(), **{**given, **changed})
 
     return run

@@ -17,6 +17,7 @@ from components._core.settings import Settings
 from components._registry.opening import open_registry
 from components.deploy.promoting import promote
 from tests.components.deploy.conftest import Deploy
+from tests.components.tiny_models import tiny_project
 
 
 def rollout(folder: Path) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, regis
         "parity: probability": "pass",
         "p95 latency (ms)": "pass",
         "malformed request": "pass",
+        "error rate": "pass",
         "ends when told": "pass",
     }
     assert outcome.metrics == {}, "times do not repeat: they are in rollout.json"
@@ -49,9 +51,46 @@ def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, regis
     told = rollout(tmp_path)
     assert told["rows_compared"] == 300 and told["rows_with_missing_values"] > 0
     assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p95"] <= told["latency_ms"]["p99"]
+    assert told["processing"]["version"]["requests_per_second"] > 0
+    assert told["processing"]["version"]["memory_mb"] > 100
+    assert told["processing"]["not_compared"] == "there is no champion to compare with"
     report = (tmp_path / "report.html").read_text()
+    assert "Under load" in report
     assert "Deployment" in report and "Registration" in report and "run-1" in report and "drift in x" in report
     assert any(block.kind == "figure" for block in Page.load(tmp_path / "rollout").blocks)
+
+
+def test_a_version_is_measured_against_the_champion_in_turn(
+    deploy: Deploy, registry: Any, registration: Path, champion: Path, tmp_path: Path
+) -> None:
+    write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
+    registry.create_model_version("tiny", "second")
+    outcome = deploy(project=tiny_project(serving={"slower_percent": 10_000, "concurrency": 2, "throughput": 1}))
+    assert (outcome.verdict, outcome.reason) == ("ok", "version 2 is the champion")
+    judged = {check.name: check for check in outcome.checks}
+    assert judged["requests per second"].status == "pass"
+    against = judged["p95 under load against the champion"]
+    assert against.status == "pass" and against.baseline is not None and against.baseline > 0
+    told = rollout(tmp_path)["processing"]
+    assert (told["clients"], told["champion"]["name"], told["not_compared"]) == (2, "champion v1", "")
+    assert told["champion"]["requests_per_second"] > 0 and champion.is_dir()
+    assert "champion v1" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_champion_that_does_not_load_is_told_and_its_successor_deployed(
+    deploy: Deploy, registry: Any, registration: Path, champion: Path, tmp_path: Path
+) -> None:
+    write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
+    registry.create_model_version("tiny", "second")
+    (champion / "signature.json").unlink()
+    outcome = deploy(project=tiny_project(serving={"slower_percent": 50}))
+    assert outcome.verdict == "warn"
+    (told,) = (check for check in outcome.checks if check.status != "pass")
+    assert (told.name, told.status) == ("p95 under load against the champion", "no_baseline")
+    assert "not compared with champion v1" in told.reason and "holds no model" in told.reason
+    deployed = current_champion(str(tmp_path / "store"), "tiny")
+    assert deployed is not None and deployed.version == "2"
 
 
 def test_a_server_that_does_not_start_blocks_with_its_last_lines(
