@@ -170,6 +170,8 @@ NOT_OURS = {
     "pipelines/__main__.py": {"Exit"},  # how typer ends a command
     "pipelines/cluster/commands.py": {"Exit"},  # the same
     "pipelines/gitops/commands.py": {"Exit"},  # the same
+    "components/deploy/seldon/rollout.py": {"RolloutError"},  # a ServiceError; by it a rollout goes back
+    "components/deploy/seldon/site.py": {"RolloutError", "TakenOverError"},  # the same; and one by which it keeps its hands off
     "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/desk.py": {"Refusal"},

@@ -150,7 +150,7 @@ def test_with_no_serving_target_nothing_is_deployed_the_version_stays_challenger
 
 def test_an_unknown_serving_target_is_told_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NARU_SERVING", "moon")
-    with pytest.raises(ConfigError, match="allowed: local, none"):
+    with pytest.raises(ConfigError, match="allowed: local, seldon, none"):
         Settings.from_environment()
 
 

@@ -19,8 +19,8 @@ from components._core.inference import to_request
 from components._model.calling import load_model
 from components.deploy.client import to_outputs
 from components.deploy.load import Load, drive
-from components.deploy.probing import probe_rows
 from components.deploy.servers import HOST, ModelServer, free_port
+from components.evaluate.sampling import probe_rows
 
 BODIES = [json.dumps(number).encode() for number in range(5)]
 Answers = Callable[["Handler", int], None]
