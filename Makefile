@@ -18,7 +18,7 @@ help:
 
 ##@ Run a project (PROJECT=examples/flights)
 
-.PHONY: setup run serve report compile
+.PHONY: setup run serve load report compile
 setup: ## Make or refresh .venv; does nothing when it is up to date
 	@tools/setup
 
@@ -27,6 +27,9 @@ run: setup $(if $(filter examples/flights,$(PROJECT)),examples/flights/data/flig
 
 serve: setup ## Serve the champion of PROJECT until interrupted
 	@$(BIN)/naru serve $(PROJECT)
+
+load: setup ## Load the server of PROJECT, or its champion (CLIENTS=1,8 SECONDS_EACH=10 ROWS=1)
+	@$(BIN)/naru load $(PROJECT) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(ROWS),--rows $(ROWS))
 
 report: setup ## Print the path of the last run's report
 	@$(BIN)/naru report $(PROJECT)
