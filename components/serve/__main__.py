@@ -167,8 +167,10 @@ async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
     from mlserver import MLServer, ModelSettings, Settings
     from mlserver.settings import ModelParameters
 
+    from components.serve.front import Front
     from components.serve.mlserver_runtime import NaruRuntime
 
+    front = Front(asked.name, asked.version)
     with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:
         # an empty repository: no request can make this server load something else
         settings = Settings(
@@ -182,11 +184,12 @@ async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
             load_models_at_startup=False,
             logging_settings=_LOGGING,
         )
-        parameters = ModelParameters(
-            uri=str(asked.model), version=asked.version or None, extra={"max_rows": asked.max_rows, "desk": desk}
-        )
+        extra = {"max_rows": asked.max_rows, "desk": desk, "front": front}
+        parameters = ModelParameters(uri=str(asked.model), version=asked.version or None, extra=extra)
         model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
-        await _run(MLServer(settings), model, asked)
+        server = MLServer(settings)
+        front.stand_before(server)
+        await _run(server, model, asked)
     if NaruRuntime.failure:
         raise NaruRuntime.failure
 
