@@ -175,6 +175,7 @@ NOT_OURS = {
     "components/serve/desk.py": {"Refusal"},
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},
+    "components/serve/seldon_runtime.py": {"Refusal"},
     "components/transform/analysing.py": {"ValueError"},  # told as preprocessing_fn that fails
     "components/validate/statistics.py": {"ValueError"},  # told where statistics are read
     "pipelines/local/forkserver.py": {"ValueError"},  # between two processes of ours
