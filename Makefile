@@ -14,11 +14,11 @@ XDIST ?= 2
 help:
 	@awk -v tty="$$([ -t 1 ] && echo yes || true)" 'BEGIN { FS = ":.*## "; if (tty) { b = "\033[1m"; c = "\033[36m"; o = "\033[0m" } } \
 	  /^##@/ { printf "%s%s%s%s\n", line, b, substr($$0, 5), o; line = "\n" } \
-	  /^[a-z][a-z-]*:.*## / { printf "  %smake %-8s%s  %s\n", c, $$1, o, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z][a-z-]*:.*## / { printf "  %smake %-13s%s  %s\n", c, $$1, o, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Run a project (PROJECT=examples/flights)
 
-.PHONY: setup run serve rollback report compile
+.PHONY: setup run serve load rollback report compile
 setup: ## Make or refresh .venv; does nothing when it is up to date
 	@tools/setup
 
@@ -27,6 +27,9 @@ run: setup $(if $(filter examples/flights,$(PROJECT)),examples/flights/data/flig
 
 serve: setup ## Serve the champion of PROJECT until interrupted
 	@$(BIN)/naru serve $(PROJECT)
+
+load: setup ## Load the server of PROJECT, or its champion (CLIENTS=1,8 SECONDS_EACH=10 ROWS=1)
+	@$(BIN)/naru load $(PROJECT) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(ROWS),--rows $(ROWS))
 
 rollback: setup ## Make an earlier champion of PROJECT the champion again (TO=version)
 	@$(BIN)/naru rollback $(PROJECT) $(if $(TO),--to $(TO))
@@ -116,13 +119,23 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench
+.PHONY: bench bench-serving
 # ROUNDS: how often each side runs; the medians are told. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
 
 bench: setup $(TFX)/ready ## This pipeline against TFX, side by side (ROUNDS=3): half an hour
 	@$(BIN)/python -m benchmarks.lifecycle --rounds $(ROUNDS) $(if $(LOCKFILE),--lock $(LOCKFILE))
+
+# SELDON: the environment of the image server-seldon; without it that comparison is left out, and said so.
+SELDON := .venv-seldon
+
+bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer and seldon-core, overload, bad requests: eight minutes
+	@$(BIN)/python -m benchmarks.serving --seldon $(SELDON)/bin/python $(if $(LOCKFILE),--lock $(LOCKFILE))
+
+$(SELDON)/ready: images/server-seldon/requirements.txt
+	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)
+	@$(UV) pip sync --quiet --python $(SELDON)/bin/python --require-hashes $< && touch $@
 
 $(TFX)/ready: benchmarks/requirements-tfx.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(TFX)

@@ -113,6 +113,27 @@ def serve(
     )
 
 
+@app.command(epilog="Examples: `naru load examples/flights`, `naru load --clients 1,8,32 --rows 100 --seconds 5`")
+def load(
+    project: ProjectPath = Path(),
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port on loopback of a server that runs.", show_default="the project's"),
+    ] = None,
+    url: Annotated[str, typer.Option(help="Or where it answers, as http://HOST:PORT.")] = "",
+    clients: Annotated[str, typer.Option(help="Clients that ask at the same time, one run for each number.")] = "1,8",
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each run lasts.")] = 10.0,
+    rows: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in a request.")] = 1,
+) -> None:
+    """Load the server that `naru serve` runs, or the champion for that time, with real rows: requests per second, latencies, errors."""
+    from rich.console import Console
+
+    from pipelines.loading import Target, load_server, parse_clients
+
+    target = Target.of(port, url)
+    raise typer.Exit(load_server(Console(highlight=False), project, target, parse_clients(clients), seconds, rows))
+
+
 @app.command(epilog="Examples: `naru rollback examples/flights`, `naru rollback examples/flights --to 3`")
 def rollback(
     project: ProjectPath = Path(),

@@ -7,6 +7,8 @@ import shlex
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +36,27 @@ def serve_champion(folder: Path, port: int) -> int:
         ConfigError: When there is no champion yet.
         ServiceError: When the champion's files are gone from the store.
     """
-    project = load_project(folder)
+    name = load_project(folder).name
     settings = find_workspace(folder).settings()
-    champion = current_champion(settings.store, project.name)
+    with fetched_champion(folder) as (champion, parts):
+        return _serve(settings.python, parts, name, champion, port or free_port())
+
+
+@contextmanager
+def fetched_champion(folder: Path) -> Iterator[tuple[Deployment, Path]]:
+    """The champion and its parts (model, request example, ...) on this machine, for the time of a `with` block.
+
+    Raises:
+        ConfigError: When there is no champion yet.
+        ServiceError: When the champion's files are gone from the store.
+    """
+    name = load_project(folder).name
+    champion = current_champion(find_workspace(folder).settings().store, name)
     if champion is None:
         remedy = f"train and deploy one: naru run {folder}"
-        raise ConfigError("has no champion to serve yet", where=project.name, remedy=remedy)
+        raise ConfigError("has no champion to serve yet", where=name, remedy=remedy)
     with tempfile.TemporaryDirectory(prefix="naru-champion-") as temporary:
-        parts = fetch(champion.model.rsplit("/", 1)[0], Path(temporary))
-        return _serve(settings.python, parts, project.name, champion, port or free_port())
+        yield champion, fetch(champion.model.rsplit("/", 1)[0], Path(temporary))
 
 
 def _serve(python: str, parts: Path, name: str, champion: Deployment, port: int) -> int:

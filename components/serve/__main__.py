@@ -7,43 +7,22 @@ says so in one sentence and ends with the exit code of that kind of error (see `
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
-import signal
 import socket
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from components._core.errors import ConfigError, ModelError, NaruError
 from components._core.features import Signature
 from components.serve.desk import MAX_CONCURRENCY, Desk
-from components.serve.ending import Ending
 from components.serve.metrics import Metrics, published
 from components.serve.predictor import MAX_ROWS
 from components.serve.request_log import LogSettings, RequestLog
 
-_POLL_SECONDS = 0.05
 _A_DAY = 86_400
-_LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"short": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "short"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        # what concerns a request is logged by the adapter; MLServer would add a traceback to every refused one
-        "mlserver": {"handlers": [], "level": "CRITICAL", "propagate": True},
-        "urllib3": {"level": "ERROR"},  # the request log says once that its store is away, not at every retry
-        "uvicorn": {"level": "WARNING"},
-        "uvicorn.error": {"level": "WARNING"},
-        "uvicorn.access": {"level": "WARNING"},
-    },
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,11 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check_model(asked.model)
         _check_port(asked.host, asked.port, "--port")
+        _check_port(asked.host, asked.grpc_port, "--grpc-port")
         _check_port(asked.host, asked.metrics_port, "--metrics-port")
         with _open_log(asked) as log:
             desk = Desk(asked.max_concurrency, Metrics(asked.name, asked.version), log)
             with published(desk.metrics, asked.host, asked.metrics_port):
-                asyncio.run(_serve(asked, desk))
+                _serving(asked.protocol)(asked, desk)
     except NaruError as error:
         sys.stderr.write(f"naru: serve: {error}\n")
         return error.exit_code
@@ -66,10 +46,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _serving(protocol: str) -> Callable[[argparse.Namespace, Desk], None]:
+    """Imported here: an image has one of the two servers, and each needs seconds."""
+    if protocol == "seldon":
+        from components.serve.seldon_hosting import serve
+    else:
+        from components.serve.mlserver_hosting import serve
+    return serve
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m components.serve", description="Serve one model folder.")
     parser.add_argument("--model", type=Path, required=True, help="folder with signature.json and saved_model/")
-    parser.add_argument("--name", required=True, help="name in the URL: /v2/models/NAME/infer")
+    parser.add_argument(
+        "--protocol", choices=("v2", "seldon"), default="v2", help="v2, by MLServer; or seldon, by seldon-core"
+    )
+    parser.add_argument("--name", required=True, help="the model's name; with v2 in the URL: /v2/models/NAME/infer")
     parser.add_argument("--version", default="", help="version that answers carry")
     parser.add_argument("--port", type=int, required=True, help="HTTP port")
     parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free one")
@@ -161,76 +153,6 @@ def _signature(model: Path) -> Signature:
     except (OSError, ValueError, LookupError, TypeError) as error:
         told = f"signature.json cannot be read: {type(error).__name__}"
         raise ModelError(told, where=str(model), remedy="train the model again") from error
-
-
-async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
-    from mlserver import MLServer, ModelSettings, Settings
-    from mlserver.settings import ModelParameters
-
-    from components.serve.mlserver_runtime import NaruRuntime
-
-    with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:
-        # an empty repository: no request can make this server load something else
-        settings = Settings(
-            debug=False,
-            parallel_workers=0,
-            host=asked.host,
-            http_port=asked.port,
-            grpc_port=asked.grpc_port,
-            metrics_endpoint=None,  # ours are served beside it: MLServer's middleware costs more than they do
-            model_repository_root=empty,
-            load_models_at_startup=False,
-            logging_settings=_LOGGING,
-        )
-        parameters = ModelParameters(
-            uri=str(asked.model), version=asked.version or None, extra={"max_rows": asked.max_rows, "desk": desk}
-        )
-        model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
-        await _run(MLServer(settings), model, asked)
-    if NaruRuntime.failure:
-        raise NaruRuntime.failure
-
-
-async def _run(server: Any, model: Any, asked: argparse.Namespace) -> None:
-    running = asyncio.create_task(server.start([model]))
-    announced = asyncio.create_task(_announce(asked, Ending(server, asked.notice_seconds)))
-    if asked.while_stdin:
-        asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin)
-    try:
-        await running
-    finally:
-        announced.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await announced
-
-
-def _end_with_stdin() -> None:
-    if not os.read(sys.stdin.fileno(), 4096):
-        asyncio.get_running_loop().remove_reader(sys.stdin)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-async def _announce(asked: argparse.Namespace, ending: Ending) -> None:
-    path = f"/v2/models/{asked.name}/ready"
-    while not await _answers(asked.host, asked.port, path):
-        await asyncio.sleep(_POLL_SECONDS)
-    ending.take_over()  # not before: uvicorn takes the signals for itself when its port opens
-    print(f"ready: http://{asked.host}:{asked.port}/v2/models/{asked.name}", flush=True)
-
-
-async def _answers(host: str, port: int, path: str) -> bool:
-    try:
-        reader, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return False
-    try:
-        writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
-        await writer.drain()
-        return b" 200 " in await reader.readline()
-    except OSError:
-        return False
-    finally:
-        writer.close()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from components._core.errors import NaruError
 from components._core.features import DType, Signature
 from components._core.inference import DATATYPE
 from components.serve.desk import Desk
+from components.serve.plain import Tensor
 from components.serve.predictor import MAX_ROWS, Predictor, load
 from components.serve.refusals import STATUS, Refusal
 from components.serve.request_log import Answered
@@ -43,9 +45,10 @@ _INLINE_ROWS = 256
 
 
 class NaruRuntime(MLModel):
-    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `max_rows` and `desk`.
+    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `max_rows`, `desk`, `front`.
 
     Attributes:
+        desk: What every request passes.
         failure: Why a model did not load, for whoever started the server: MLServer itself ends as if all were well.
     """
 
@@ -55,7 +58,8 @@ class NaruRuntime(MLModel):
         """Load and warm up off the event loop, so that liveness probes are answered meanwhile."""
         parameters = self.settings.parameters
         extra = (parameters.extra if parameters else None) or {}
-        self._desk: Desk = extra.get("desk") or Desk()
+        self.desk: Desk = extra.get("desk") or Desk()
+        self._turn = asyncio.Lock()
         model = Path((parameters.uri if parameters else None) or "")
         try:
             self._predictor: Predictor = await asyncio.to_thread(load, model, int(extra.get("max_rows", MAX_ROWS)))
@@ -63,53 +67,69 @@ class NaruRuntime(MLModel):
             NaruRuntime.failure = error
             raise
         self.inputs, self.outputs = _metadata(self._predictor.signature)
+        self._dtypes = {feature.name: feature.dtype for feature in self._predictor.signature.inputs}
+        if front := extra.get("front"):
+            front.open(self)
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer a request, or refuse it with a status and a reason."""
         payload.id = payload.id or str(uuid.uuid4())  # over gRPC a request without one has the empty text
         try:
-            outputs = await self._work(payload)
+            outputs = await self.answer(payload.id, map(_tensor, payload.inputs))
         except Refusal as refusal:
             raise MLServerError(str(refusal), refusal.status) from None
         return InferenceResponse(
             model_name=self.name,
             model_version=self.version,
             id=payload.id,
+            parameters=Parameters(),
             outputs=[_output(name, values) for name, values in outputs.items()],
         )
 
-    async def _work(self, payload: InferenceRequest) -> dict[str, np.ndarray[Any, Any]]:
+    async def answer(self, request_id: str, tensors: Iterable[Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+        """The outputs for a request that either way of HTTP, or gRPC, brought.
+
+        Raises:
+            Refusal: With a status and a message that may go to the client.
+        """
         started = time.perf_counter()
-        with self._desk.admit():
-            # small requests are answered one after the other: let all that have come queue up first, to be counted
-            await asyncio.sleep(0)
-            columns = self._columns(payload)
-            outputs = await self._answer(columns)
+        with self.desk.admit():
+            columns = self._columns(tensors)
+            outputs = await self._predict(columns)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
-            self._desk.note(Answered(payload.id, time.time(), seconds, rows, columns, outputs))
+            self.desk.note(Answered(request_id, time.time(), seconds, rows, columns, outputs))
         return outputs
 
-    async def _answer(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
-        if max(map(len, columns.values()), default=0) <= _INLINE_ROWS:
+    async def _predict(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        if max(map(len, columns.values()), default=0) > _INLINE_ROWS:
+            return await asyncio.to_thread(self._predictor.predict, columns)
+        await self._turn.acquire()
+        try:
             return self._predictor.predict(columns)
-        return await asyncio.to_thread(self._predictor.predict, columns)
+        finally:
+            # not before the event loop has been round once: what came meanwhile is read, and counted or refused, before the next
+            asyncio.get_running_loop().call_soon(self._turn.release)
 
-    def _columns(self, payload: InferenceRequest) -> dict[str, list[Any]]:
-        dtypes = {feature.name: feature.dtype for feature in self._predictor.signature.inputs}
+    def _columns(self, tensors: Iterable[Tensor]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {}
-        for given in payload.inputs:
+        for given in tensors:
             if given.name in columns:
                 raise Refusal("wrong_shape", f"{given.name!r} is given twice")
-            columns[given.name] = _column(given, dtypes.get(given.name))
+            columns[given.name] = _column(given, self._dtypes.get(given.name))
         return columns
 
 
-def _column(given: RequestInput, dtype: DType | None) -> list[Any]:
+def _tensor(given: RequestInput) -> Tensor:
     datatype = getattr(given.datatype, "value", given.datatype)  # gRPC hands a text, REST an Enum
-    if dtype is not None and datatype not in _ACCEPTED[dtype]:
-        raise Refusal("wrong_type", f"{given.name!r} is sent as {datatype}; this model takes it as {DATATYPE[dtype]}")
-    values = given.data.root
+    return Tensor(given.name, datatype, given.shape, given.data.root)
+
+
+def _column(given: Tensor, dtype: DType | None) -> list[Any]:
+    if dtype is not None and given.datatype not in _ACCEPTED[dtype]:
+        told = f"{given.name!r} is sent as {given.datatype}; this model takes it as {DATATYPE[dtype]}"
+        raise Refusal("wrong_type", told)
+    values = given.data
     if not isinstance(values, list):
         raise Refusal("wrong_shape", f"{given.name!r}: data must be a list with one value per row")
     if len(given.shape) == 2 and given.shape[1] == 1:

@@ -171,12 +171,16 @@ NOT_OURS = {
     "pipelines/cluster/commands.py": {"Exit"},  # the same
     "pipelines/gitops/commands.py": {"Exit"},  # the same
     "components/deploy/seldon/rollout.py": {"RolloutError"},  # a ServiceError; by it a rollout goes back
-    "components/deploy/seldon/site.py": {"RolloutError", "TakenOverError"},  # the same; and one by which it keeps its hands off
+    "components/deploy/seldon/site.py": {
+        "RolloutError",
+        "TakenOverError",
+    },  # the same; and one by which it keeps its hands off
     "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/desk.py": {"Refusal"},
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},
+    "components/serve/seldon_runtime.py": {"Refusal"},
     "components/transform/analysing.py": {"ValueError"},  # told as preprocessing_fn that fails
     "components/validate/statistics.py": {"ValueError"},  # told where statistics are read
     "pipelines/local/forkserver.py": {"ValueError"},  # between two processes of ours

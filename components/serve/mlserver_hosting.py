@@ -1,0 +1,119 @@
+"""The process around the adapter for MLServer: started, announced when it is ready, ended in good order."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from typing import Any
+
+from mlserver import MLServer, ModelSettings, Settings
+from mlserver.settings import ModelParameters
+
+from components.serve.desk import Desk
+from components.serve.ending import Ending
+from components.serve.front import Front
+from components.serve.guarding import guard
+from components.serve.mlserver_runtime import NaruRuntime
+
+_POLL_SECONDS = 0.05
+_LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"short": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "short"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        # what concerns a request is logged by the adapter; MLServer would add a traceback to every refused one
+        "mlserver": {"handlers": [], "level": "CRITICAL", "propagate": True},
+        "urllib3": {"level": "ERROR"},  # the request log says once that its store is away, not at every retry
+        "uvicorn": {"level": "WARNING"},
+        "uvicorn.error": {"level": "WARNING"},
+        "uvicorn.access": {"level": "WARNING"},
+    },
+}
+
+
+def serve(asked: argparse.Namespace, desk: Desk) -> None:
+    """Serve a model folder until a signal comes.
+
+    Args:
+        asked: What `components/serve/__main__.py` was started with.
+        desk: What every request passes.
+
+    Raises:
+        ModelError: When the model does not load.
+    """
+    asyncio.run(_serve(asked, desk))
+
+
+async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
+    front = Front(asked.name, asked.version)
+    with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:
+        # an empty repository: no request can make this server load something else
+        settings = Settings(
+            debug=False,
+            parallel_workers=0,
+            host=asked.host,
+            http_port=asked.port,
+            grpc_port=asked.grpc_port,
+            metrics_endpoint=None,  # ours are served beside it: MLServer's middleware costs more than they do
+            model_repository_root=empty,
+            load_models_at_startup=False,
+            logging_settings=_LOGGING,
+        )
+        extra = {"max_rows": asked.max_rows, "desk": desk, "front": front}
+        parameters = ModelParameters(uri=str(asked.model), version=asked.version or None, extra=extra)
+        model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
+        server = MLServer(settings)
+        guard(server)
+        front.stand_before(server)
+        await _run(server, model, asked)
+    if NaruRuntime.failure:
+        raise NaruRuntime.failure
+
+
+async def _run(server: Any, model: Any, asked: argparse.Namespace) -> None:
+    running = asyncio.create_task(server.start([model]))
+    announced = asyncio.create_task(_announce(asked, Ending(server, asked.notice_seconds)))
+    if asked.while_stdin:
+        asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin)
+    try:
+        await running
+    finally:
+        announced.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await announced
+
+
+def _end_with_stdin() -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _announce(asked: argparse.Namespace, ending: Ending) -> None:
+    path = f"/v2/models/{asked.name}/ready"
+    while not await _answers(asked.host, asked.port, path):
+        await asyncio.sleep(_POLL_SECONDS)
+    ending.take_over()  # not before: uvicorn takes the signals for itself when its port opens
+    print(f"ready: http://{asked.host}:{asked.port}/v2/models/{asked.name}", flush=True)
+
+
+async def _answers(host: str, port: int, path: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        await writer.drain()
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()
