@@ -15,7 +15,7 @@ from components._core.project import Project, load_project
 from components._core.store import absolute_uri, find_missing
 from components._core.suggestions import suggest
 from components.deploy.seldon.preflight import check_deployment
-from components.deploy.seldon.rendering import IMAGE, Canary, ModelVersion, Placement, render_deployment
+from components.deploy.seldon.rendering import IMAGES, Canary, ModelVersion, Placement, render_deployment
 from pipelines.local.workspace import find_workspace
 from pipelines.pools import Pool, load_pools
 from pipelines.target import Target
@@ -78,7 +78,7 @@ def place_servers(project: Project, target: Target, namespace: str = "") -> Plac
             told, where="serve.pool", remedy="name one of the file's, or another file: --pools, NARU_POOLS"
         )
     pool = pools.pools[chosen] if chosen else Pool()
-    name, _, tag = IMAGE.partition(":")
+    name, _, tag = IMAGES[project.serve.protocol].partition(":")
     return Placement(
         image=target.image(f"{pool.images.get(name, name)}:{tag}"),
         namespace=namespace,
