@@ -158,6 +158,8 @@ MODERN = $(ENVIRONMENT) --python-version 3.12 --python-platform x86_64-manylinux
 # An image has the versions that the tests run on. Its overrides leave out what only metadata asks for.
 IMAGE_LOCK = $(LOCK) --only-binary apache-beam -c requirements/modern.txt --python-version 3.12 --python-platform x86_64-manylinux_2_39
 LOCKED_IMAGES = stages stages-cuda light server mlflow
+# seldon-core fits neither family (docs/decisions/0001): its image has versions of its own.
+SELDON_LOCK = $(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --override images/server-seldon/overrides.txt
 # TFX packages a project's module with pip and wheel; dill and setuptools are needed and not asked for by any metadata.
 PEER = tfx==1.16.0 dill google-crc32c pip 'setuptools<81' wheel
 PEER_PLATFORM = --python-version 3.11 --python-platform x86_64-manylinux_2_28
@@ -170,6 +172,7 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@$(MODERN) --extra dev -c requirements/modern.txt -o requirements/modern-dev.txt
 	@$(foreach image,$(LOCKED_IMAGES),$(IMAGE_LOCK) --override images/$(image)/overrides.txt \
 	  images/$(image)/requirements.in -o images/$(image)/requirements.txt;)
+	@$(SELDON_LOCK) images/server-seldon/requirements.in -o images/server-seldon/requirements.txt
 	@$(LOCK) --universal --python-version 3.11 tests/containers/requirements.in -o tests/containers/requirements.txt
 	@$(LOCK) --universal --python-version 3.11 tests/e2e/requirements.in -o tests/e2e/requirements.txt
 	@grep -h '^kfp==' requirements/modern.txt | cut -d' ' -f1 | $(LOCK) --no-deps --no-annotate - -o images/kfp.txt

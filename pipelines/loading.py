@@ -25,8 +25,8 @@ from components._core.inference import to_request
 from components._core.ledger import Deployment
 from components._core.project import load_project
 from components.deploy.load import Load, drive
-from components.deploy.probing import probe_rows
 from components.deploy.servers import HOST, ModelServer
+from components.evaluate.sampling import probe_rows
 from pipelines.local.workspace import find_workspace
 from pipelines.serving import fetched_champion
 

@@ -33,7 +33,9 @@ from components.serve.predictor import MAX_ROWS, Predictor, load
 from components.serve.refusals import STATUS, Refusal
 from components.serve.request_log import Answered
 
-STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED  # MLServer's has no code for it
+# MLServer's has no code for these
+STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED
+STATUS_CODE_MAPPING[STATUS["too_many_rows"]] = grpc.StatusCode.INVALID_ARGUMENT
 _WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
 _ACCEPTED: dict[DType, frozenset[str]] = {
     "float32": _WHOLE | {"FP32", "FP64"},

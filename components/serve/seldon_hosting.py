@@ -8,6 +8,7 @@ one process, which is not forked, so that TensorFlow may be used in it, and ther
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import socket
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -41,6 +42,9 @@ _SPARE_THREADS = 8
 """Threads above the limit, to refuse what comes above it and to answer probes meanwhile."""
 _CONNECTIONS = 4_096
 _BACKLOG = 2_048
+_PREDICTIONS = frozenset({"/api/v1.0/predictions", "/api/v0.1/predictions", "/predict"})
+_NO_REQUEST = told(400, "no_request", "the body is no request of Seldon's protocol in JSON")
+_RETRY = {429: [("Retry-After", "1")]}
 _log = logging.getLogger("naru.serve")
 
 
@@ -137,7 +141,7 @@ class _Worker(ThreadWorker):
 
 
 def _worker(asked: argparse.Namespace, component: NaruComponent) -> _Worker:
-    application = _Application(_app(component), asked)
+    application = _Application(FrontDoor(component, _app(component)), asked)
     family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
     listening = socket.create_server((asked.host, asked.port), family=family, backlog=_BACKLOG)
     # gunicorn sends head and body apart, and without this the body waits 40 ms for the client to acknowledge the head
@@ -158,7 +162,7 @@ def _worker(asked: argparse.Namespace, component: NaruComponent) -> _Worker:
 
 
 class _Application(BaseApplication):
-    def __init__(self, app: Flask, asked: argparse.Namespace) -> None:
+    def __init__(self, app: FrontDoor, asked: argparse.Namespace) -> None:
         self._app, self._asked = app, asked
         super().__init__()
 
@@ -169,8 +173,50 @@ class _Application(BaseApplication):
         self.cfg.set("keepalive", 75)
         self.cfg.set("loglevel", "warning")
 
-    def load(self) -> Flask:
+    def load(self) -> FrontDoor:
         return self._app
+
+
+class FrontDoor:
+    """Answers predictions in JSON itself and leaves all else to seldon-core's application.
+
+    Flask's routing, contexts and hooks take more of a processor than the model does, and here nothing needs them.
+    """
+
+    def __init__(self, component: NaruComponent, others: Flask) -> None:
+        self._component, self._others = component, others
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request, as WSGI has it."""
+        if _is_prediction(environ):
+            return _respond(self._answer(environ["wsgi.input"].read()), start_response)
+        others: Iterable[bytes] = self._others(environ, start_response)
+        return others
+
+    def _answer(self, body: bytes) -> dict[str, Any]:
+        try:
+            message = json.loads(body)
+        except (ValueError, RecursionError):
+            return _NO_REQUEST
+        try:
+            return self._component.predict_raw(message)
+        except SeldonMicroserviceException as error:
+            return told(error.status_code, error.reason, error.message)
+        except Exception as error:  # noqa: BLE001 - else gunicorn would show a page of its own
+            return _unexpected(error)
+
+
+def _is_prediction(environ: dict[str, Any]) -> bool:
+    is_json = environ.get("CONTENT_TYPE", "").startswith("application/json")
+    return is_json and environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in _PREDICTIONS
+
+
+def _respond(answer: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    code = answer["status"]["code"] if "status" in answer else 200
+    body = json.dumps(answer, separators=(",", ":"), allow_nan=False).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *_RETRY.get(code, ())]
+    start_response(f"{code} {HTTPStatus(code).phrase}", headers)
+    return (body,)
 
 
 def _app(component: NaruComponent) -> Flask:
@@ -193,15 +239,18 @@ def _tell_seldon(error: SeldonMicroserviceException) -> tuple[Response, int]:
     """In our words, as its own hold what a parser said."""
     if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         return jsonify(told(error.status_code, error.reason, error.message)), error.status_code
-    return jsonify(told(400, "no_request", "the body is no request of Seldon's protocol in JSON")), 400
+    return jsonify(_NO_REQUEST), 400
 
 
 def _tell_unexpected(error: Exception) -> tuple[Response, int]:
+    return jsonify(_unexpected(error)), 500
+
+
+def _unexpected(error: Exception) -> dict[str, Any]:
     _log.error("a request ended with an error of ours", exc_info=error)
-    return jsonify(told(500, "unexpected", "the server failed on this request; its log says more")), 500
+    return told(500, "unexpected", "the server failed on this request; its log says more")
 
 
 def _retry_later(response: Response) -> Response:
-    if response.status_code == 429:
-        response.headers["Retry-After"] = "1"
+    response.headers.extend(_RETRY.get(response.status_code, ()))
     return response

@@ -13,8 +13,10 @@ from typing import Any, NoReturn
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGES = ("stages", "light", "server", "mlflow")
+IMAGES = ("stages", "light", "server", "server-seldon", "mlflow")
 BASE = "python:3.12-slim-trixie"
+BASES = {"server-seldon": "python:3.11-slim-bookworm"}
+"""Of the images whose base is another."""
 READ_ONLY = ("--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
 
@@ -37,8 +39,12 @@ def inspect(image: str) -> dict[str, Any]:
     return found
 
 
+def base_of(image: str) -> str:
+    return BASES.get(image, BASE)
+
+
 def tag(image: str) -> str:
-    return f"naru-{image}:python3.12"
+    return f"naru-{image}:python{base_of(image).partition(':')[2].partition('-')[0]}"
 
 
 def find_uv() -> str:
@@ -50,8 +56,13 @@ def build_images(*names: str) -> None:
     """Build all images, or these, from the files as they are; layers that did not change are the engine's."""
     if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         lacking("no Docker engine answers (Debian, Ubuntu: apt-get install docker.io)")
-    if subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode:
-        pulled = subprocess.run(["docker", "pull", "--quiet", BASE], capture_output=True, check=False).returncode == 0
-        if not pulled:
-            subprocess.run([ROOT / "tools" / "base-images"], check=True, timeout=900)
+    for base in sorted({base_of(name) for name in names or IMAGES}):
+        _get_base(base)
     subprocess.run([ROOT / "images" / "build", *(names or IMAGES)], check=True, timeout=3_000)
+
+
+def _get_base(base: str) -> None:
+    if not subprocess.run(["docker", "image", "inspect", base], capture_output=True, check=False).returncode:
+        return
+    if subprocess.run(["docker", "pull", "--quiet", base], capture_output=True, check=False).returncode:
+        subprocess.run([ROOT / "tools" / "base-images", base], check=True, timeout=900)

@@ -36,6 +36,7 @@ from components._core.store import fetch, upload
 from components._core.usercode import pack_code
 from components.ingest.sources import fingerprint_source
 from pipelines.local.watching import task_root
+from tests.components.serve.conformance.wires import request as ask
 from tests.containers.conftest import container_user, started, wait_until_answers
 from tests.containers.engine import ROOT
 from tests.containers.s3_server import S3Server, free_port
@@ -316,6 +317,18 @@ def test_the_server_image_answers_a_request_for_the_model(in_containers: Run) ->
         with urllib.request.urlopen(body, timeout=30) as answer:
             (probability,) = [output["data"][0] for output in json.load(answer)["outputs"]][:1]
     assert 0 <= float(probability) <= 1
+
+
+def test_the_seldon_image_answers_for_the_model_that_a_newer_tensorflow_saved(in_containers: Run) -> None:
+    port = free_port()
+    request = read_json(in_containers.artifact("register", "registration") / REQUEST)
+    rows = {item["name"]: item["data"] for item in request["inputs"]}
+    mounted = ("--volume", f"{in_containers.artifact('train', 'model')}:/model:ro")
+    with started("server-seldon", "--name", "small", "--port", str(port), "--grpc-port", "0", options=mounted):
+        wait_until_answers(f"http://127.0.0.1:{port}/health/status")
+        reply = ask(f"http://127.0.0.1:{port}/api/v1.0/predictions", {"jsonData": rows})
+    assert reply.status == 200
+    assert 0 <= reply.content["jsonData"]["probability"][0] <= 1
 
 
 def _assert_equal_tables(here: Path, there: Path, tolerance: float) -> None:

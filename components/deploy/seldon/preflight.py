@@ -97,7 +97,7 @@ def _each(deployment: SeldonDeployment) -> Iterator[tuple[str, Predictor]]:
 def _enums(deployment: SeldonDeployment) -> Iterator[Problem]:
     spec = deployment.spec
     if spec.protocol not in PROTOCOLS:
-        yield Problem("spec.protocol", repr(spec.protocol), listed(PROTOCOLS), "our server speaks 'v2'")
+        yield Problem("spec.protocol", repr(spec.protocol), listed(PROTOCOLS), "our servers speak 'v2' and 'seldon'")
     if spec.transport and spec.transport not in TRANSPORTS:
         remedy = "leave it out: both ports are open"
         yield Problem("spec.transport", repr(spec.transport), listed(TRANSPORTS), remedy)

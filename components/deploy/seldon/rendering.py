@@ -211,7 +211,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        **_probes(project.name),
+        **_probes(project),
         **_credentials(project.serve),
     }
 
@@ -238,13 +238,16 @@ def _resources(serve: Serve, devices: dict[str, int]) -> Object:
     return {"requests": serve.resources.requests.model_dump(), "limits": limits}
 
 
-def _probes(name: str) -> Object:
+def _probes(project: Project) -> Object:
     """Over HTTP: the port opens before the model is loaded, and the operator's own probes only ask the port."""
-    ready = f"/v2/models/{name}/ready"
+    if project.serve.protocol == "seldon":
+        ready, live = "/health/status", "/health/ping"
+    else:
+        ready, live = f"/v2/models/{project.name}/ready", "/v2/health/live"
     return {
         "startupProbe": _probe(ready, every=5, failures=_START_SECONDS // 5),
         "readinessProbe": _probe(ready, every=5, failures=3),
-        "livenessProbe": _probe("/v2/health/live", every=10, failures=3),
+        "livenessProbe": _probe(live, every=10, failures=3),
     }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,17 @@ def ready_url(process: subprocess.Popen[str]) -> str:
     if not line.startswith("ready:"):
         pytest.fail(f"the server did not come up: {process.communicate()}")
     return line.removeprefix("ready:").strip()
+
+
+def wait_for(process: subprocess.Popen[str]) -> Running:
+    return Running(ready_url(process), "", "", Path(), process.pid)
+
+
+def metrics(server: Any) -> dict[str, float]:
+    """The counters by name."""
+    with urllib.request.urlopen(server.metrics, timeout=120) as response:
+        lines = response.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
 @pytest.fixture(scope="session")

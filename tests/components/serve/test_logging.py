@@ -5,50 +5,15 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from mlserver.grpc import dataplane_pb2 as pb
-from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
 
 from components._core.errors import ConfigError
 from components.deploy.servers import free_port
 from components.serve.__main__ import main
-from tests.components.serve.conftest import Make, Running, start
-from tests.components.serve.test_ending import wait_for
-from tests.components.serve.test_limits import metrics
-from tests.components.serve.test_mlserver_runtime import ROW, grpc_row, infer, tensor
+from tests.components.serve.conftest import Make, Running, metrics, start, wait_for
+from tests.components.serve.test_mlserver_runtime import ROW, infer, tensor
 from tests.components.serve.test_request_log import logged, wait_until
-
-
-def line_of(server: Running, request_id: str) -> dict[str, Any]:
-    wait_until(lambda: [line for line in logged(server.log) if line["id"] == request_id])
-    return next(line for line in logged(server.log) if line["id"] == request_id)
-
-
-def test_an_answer_is_found_in_the_log_by_its_id(server: Running) -> None:
-    _, answer = infer(server, tensor("delay", "FP32", None))
-    line = line_of(server, answer["id"])
-    assert line["inputs"] == {"delay": [None], "month": [6], "carrier": None, "noise": [0.5]}
-    assert line["masked"] == ["carrier"] and (line["model"], line["version"]) == ("tiny", "3")
-    outputs = {item["name"]: item["data"] for item in answer["outputs"]}
-    assert line["outputs"]["class"] == outputs["class"] and line["latency_ms"] > 0
-    assert line["outputs"]["probabilities"] == [outputs["probabilities"]]
-
-
-def test_an_answer_over_grpc_has_an_id_too(server: Running) -> None:
-    with grpc.insecure_channel(server.grpc) as channel:
-        stub = GRPCInferenceServiceStub(channel)
-        answer = stub.ModelInfer(pb.ModelInferRequest(model_name="tiny", inputs=grpc_row(delay=1.0)), timeout=120)
-    assert line_of(server, answer.id)["inputs"]["delay"] == [1.0]
-
-
-def test_a_refused_request_is_not_logged(server: Running) -> None:
-    assert infer(server, tensor("month", "INT64", "6"), id="refused")[0] == 400
-    assert infer(server, id="answered after it")[0] == 200
-    line_of(server, "answered after it")
-    assert "refused" not in {line["id"] for line in logged(server.log)}
 
 
 def test_predictions_go_on_when_the_store_is_away_and_what_is_lost_is_counted(

@@ -93,6 +93,10 @@ def test_the_pool_says_nodes_devices_and_image() -> None:
     assert placement.image == "r.example/naru-server:2" and placement.pull_secrets == ("pull",)
 
 
+def test_the_protocol_says_the_image() -> None:
+    assert place_servers(made_project(protocol="seldon"), Target()).image == "naru-server-seldon:python3.11"
+
+
 def test_a_pool_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(ConfigError, match=r"no pool 'gpus' .*did you mean 'gpu'"):
         place_servers(made_project(pool="gpus"), Target())

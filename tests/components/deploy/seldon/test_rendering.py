@@ -10,7 +10,7 @@ import pytest
 
 from components.deploy.seldon.objects import SeldonDeployment
 from components.deploy.seldon.preflight import check_deployment
-from components.deploy.seldon.rendering import Canary, ModelVersion, Placement, render_deployment
+from components.deploy.seldon.rendering import IMAGES, Canary, ModelVersion, Placement, render_deployment
 from tests.components.deploy.seldon.made import CANARY, GPU, STABLE, component, predictors, project, rendered
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -21,6 +21,7 @@ OBJECTS = {
     "defaults": rendered(),
     "canary": rendered(Canary(CANARY, 10, replicas=2), replicas=3),
     "with a request log": rendered(request_log={"uri": "s3://logs/flights", "mask": ["month", "hour"]}),
+    "Seldon's protocol": render_deployment(project(protocol="seldon"), STABLE, Placement(image=IMAGES["seldon"])),
     "scaled, on GPUs, with the engine": render_deployment(project(**SCALED), STABLE, GPU, Canary(CANARY, 50)),
 }
 
@@ -98,16 +99,26 @@ def test_node_container_model_and_probes_have_the_projects_name() -> None:
     assert ports == {"http": 8080, "grpc": 8081, "metrics": 8082}
 
 
-def test_the_server_takes_the_arguments_that_it_is_given() -> None:
+def test_seldons_protocol_has_probes_of_its_own_and_the_same_ports() -> None:
+    wanted = rendered(protocol="seldon")
+    container = component(wanted)["spec"]["containers"][0]
+    assert wanted["spec"]["protocol"] == "seldon"
+    assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe")} == {"/health/status"}
+    assert container["livenessProbe"]["httpGet"]["path"] == "/health/ping"
+    assert container["ports"] == component(rendered())["spec"]["containers"][0]["ports"]
+
+
+@pytest.mark.parametrize(("protocol", "image"), [("v2", "server"), ("seldon", "server-seldon")])
+def test_the_server_takes_the_arguments_that_it_is_given(protocol: str, image: str) -> None:
     from components.serve.__main__ import _parse
 
-    entry = (ROOT / "images" / "server" / "Dockerfile").read_text().partition("ENTRYPOINT ")[2].partition("]\n")[0]
-    _, _, _, *image = json.loads(f"{entry}]".replace("\\\n", ""))
-    asked = _parse([*image, *component(rendered())["spec"]["containers"][0]["args"]])
-    assert (asked.port, asked.grpc_port, asked.metrics_port) == (8080, 8081, 8082)
+    entry = (ROOT / "images" / image / "Dockerfile").read_text().partition("ENTRYPOINT ")[2].partition("]\n")[0]
+    _, _, _, *own = json.loads(f"{entry}]".replace("\\\n", ""))
+    asked = _parse([*own, *component(rendered(protocol=protocol))["spec"]["containers"][0]["args"]])
+    assert (asked.protocol, asked.port, asked.grpc_port, asked.metrics_port) == (protocol, 8080, 8081, 8082)
     assert (asked.model, asked.name, asked.version) == (Path("/mnt/models"), "flights", "3")
     log = component(OBJECTS["with a request log"])["spec"]["containers"][0]["args"]
-    asked = _parse([*image, *log])
+    asked = _parse([*own, *log])
     assert (asked.log, asked.log_sample, asked.log_mask) == ("s3://logs/flights", 1.0, "month,hour")
     assert (asked.log_flush_rows, asked.log_flush_seconds) == (1000, 30.0)
 
