@@ -62,17 +62,16 @@ class Asked:
         return all(_close([values[at] for at in places], found[name]) for name, values in self.outputs.items())
 
 
-def prepare(run: Path, parts: Path, core: int, batch_rows: int, seconds: float) -> Asked:
+def prepare(parts: Path, core: int, batch_rows: int, seconds: float) -> Asked:
     """Choose the rows, and let the model itself answer them in a process on the core that the servers get.
 
     Args:
-        run: The folder of the run that trained the model.
-        parts: The model's parts: `model/` and the request that is kept beside it.
+        parts: The model's parts: `model/` and the test rows that are kept beside it.
         core: Where the model is measured.
         batch_rows: Rows of a batch.
         seconds: How long it is measured.
     """
-    requests = [json.loads(body) for body in request_bodies(run, parts, 1)[0]]
+    requests = [json.loads(body) for body in request_bodies(parts, 1)[0]]
     whole = [request for request in requests if _is_whole(request)]
     if not whole:
         raise SystemExit("the project has no test row without missing values to send")

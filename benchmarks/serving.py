@@ -31,7 +31,6 @@ from components._core.artifacts import SAVED_MODEL
 from components._core.errors import ConfigError
 from components._core.files import write_json
 from components._core.project import load_project
-from pipelines.local.workspace import find_workspace
 from pipelines.serving import fetched_champion
 
 WORK = ours.ROOT / "build" / "bench" / "serving"
@@ -85,8 +84,8 @@ def _measure(wanted: argparse.Namespace, pace: Pace) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))
     serving, asking = cores[0], cores[-1]
     project = wanted.project or _train()
-    with fetched_champion(project) as (champion, parts):
-        asked = prepare(find_workspace(project).runs / champion.run, parts, serving, pace.batch_rows, 3 * pace.seconds)
+    with fetched_champion(project) as (_, parts):
+        asked = prepare(parts, serving, pace.batch_rows, 3 * pace.seconds)
         os.sched_setaffinity(0, {asking})
         try:
             return _measure_all(asked, pace, serving, wanted.seldon)

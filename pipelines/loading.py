@@ -17,16 +17,16 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from components._core.artifacts import REQUEST
+from components._core.artifacts import REQUEST, SAMPLE
 from components._core.errors import ConfigError, ServiceError
 from components._core.features import Signature
 from components._core.files import read_json
 from components._core.inference import to_request
 from components._core.ledger import Deployment
 from components._core.project import load_project
+from components._core.samples import Sample
 from components.deploy.load import Load, drive
 from components.deploy.servers import HOST, ModelServer
-from components.evaluate.sampling import probe_rows
 from pipelines.local.workspace import find_workspace
 from pipelines.serving import fetched_champion
 
@@ -107,7 +107,7 @@ def load_server(
     folder = project if project.is_dir() else project.parent
     name = load_project(project).name
     with fetched_champion(folder) as (champion, parts), _running(console, folder, name, target, champion, parts) as at:
-        bodies, told = request_bodies(find_workspace(folder).runs / champion.run, parts, rows)
+        bodies, told = request_bodies(parts, rows)
         console.print(f"Asking http://{at.host}:{at.port}{at.model_path(name)} with {told}", soft_wrap=True)
         path = f"{at.model_path(name)}/infer"
         loads = [drive(at.host, at.port, path, bodies, clients=count, seconds=seconds) for count in clients]
@@ -117,26 +117,21 @@ def load_server(
     return 0
 
 
-def request_bodies(run: Path, parts: Path, rows: int) -> tuple[list[bytes], str]:
-    """Requests of so many rows each, and what they are: test rows of the run that trained the model, where it is still here.
+def request_bodies(parts: Path, rows: int) -> tuple[list[bytes], str]:
+    """Requests of so many rows each, and what they are: the test rows that are kept beside the model.
 
     Args:
-        run: The run's folder.
-        parts: The model's, with the request that is kept beside it.
+        parts: What the store holds of the version.
         rows: In each request.
     """
-    examples = next(run.glob("training-*/ingest/examples"), None)
-    if examples is None:
-        kept = read_json(parts / REQUEST)
-        return [
-            json.dumps(_repeated(kept, rows)).encode()
-        ], f"{rows:,} at a time of the row that is kept with the model"
-    features = Signature.load(parts / "model").inputs
-    table = probe_rows(examples, features)
+    if not (parts / SAMPLE).is_file():
+        body = json.dumps(_repeated(read_json(parts / REQUEST), rows)).encode()
+        return [body], f"{rows:,} at a time of the row that is kept with the model"
+    features, table = Signature.load(parts / "model").inputs, Sample.load(parts / SAMPLE).rows
     count = max(1, min(table.num_rows, _DISTINCT_ROWS // rows))
     chosen = (table.take(pa.array((at + np.arange(rows)) % table.num_rows)) for at in range(count))
     bodies = [json.dumps(to_request(part, features)).encode() for part in chosen]
-    return bodies, f"{rows:,} at a time of {table.num_rows} test rows of run {run.name}"
+    return bodies, f"{rows:,} at a time of {table.num_rows} test rows that are kept with the model"
 
 
 def table_of(loads: Sequence[Load], rows: int) -> Table:

@@ -7,14 +7,18 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from components._core.artifacts import SAMPLE
 from components._core.errors import ConfigError, ServiceError
+from components._core.samples import Sample
 from components.deploy.load import Load
 from components.deploy.servers import ModelServer, free_port
+from components.evaluate.sampling import probe_rows
 from pipelines.loading import Target, load_server, parse_clients, request_bodies, table_of
-from tests.components.tiny_models import write_examples
+from tests.components.tiny_models import FEATURES, write_examples
 from tests.pipelines.conftest import PROJECT
 
 NOBODY = Target()
@@ -45,13 +49,13 @@ def test_a_server_that_runs_is_loaded_by_port_and_by_address(champion: Path, tmp
             assert load(champion, target)[0].startswith(f"Asking http://127.0.0.1:{server.port}/v2/models/tiny with 1")
 
 
-def test_test_rows_are_sent_where_the_run_that_trained_the_model_is_still_there(champion: Path) -> None:
+def test_the_test_rows_that_are_kept_with_the_model_are_sent(champion: Path) -> None:
     (parts,) = champion.glob(".naru/store/tiny/models/*/artifacts")
-    run = champion / ".naru" / "runs" / "run"
-    write_examples(run / "training-1" / "ingest" / "examples", "binary_classification", rows=40)
-    bodies, told = request_bodies(run, parts, rows=1)
-    assert len(set(bodies)) > 30 and told == "1 at a time of 40 test rows of run run"
-    assert len(request_bodies(run, parts, rows=10_000)[0]) == 2
+    rows = probe_rows(write_examples(champion / "examples", "binary_classification", rows=40), FEATURES)
+    Sample(rows, {"probability": np.zeros(rows.num_rows, np.float32)}).save(parts / SAMPLE)
+    bodies, told = request_bodies(parts, rows=1)
+    assert len(set(bodies)) > 30 and told == "1 at a time of 40 test rows that are kept with the model"
+    assert len(request_bodies(parts, rows=10_000)[0]) == 2
 
 
 def test_without_a_champion_there_is_nothing_to_load(project: Path) -> None:

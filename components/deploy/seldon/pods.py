@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from components._cluster.client import Cluster
 from components._core.errors import ServiceError
@@ -68,20 +70,27 @@ class PodClient:
         namespace: Where it is.
         pod: Its name.
         model: The model's name.
+        protocol: Of the project; requests and answers here are those of `v2` whatever it is.
     """
 
     cluster: Cluster
     namespace: str
     pod: str
     model: str
+    protocol: str = "v2"
 
     def ask(self, request: dict[str, Any]) -> Answer:
-        """Send a request of the Open Inference Protocol.
+        """Send a request of the Open Inference Protocol, in the server's own words.
 
         Raises:
             ServiceError: When no answer comes, or one that is no JSON.
         """
-        path = f"v2/models/{self.model}/infer"
+        if self.protocol == "v2":
+            return self._send(f"v2/models/{self.model}/infer", request)
+        answer = self._send("api/v1.0/predictions", _to_seldon(request))
+        return replace(answer, body=_from_seldon(answer.body))
+
+    def _send(self, path: str, request: dict[str, Any]) -> Answer:
         status, body = self.cluster.proxy(self.namespace, self.pod, HTTP, path, "POST", request, _SECONDS)
         try:
             return Answer(status, json.loads(body), 0.0)
@@ -99,6 +108,22 @@ class PodClient:
         if status != 200:
             raise ServiceError(f"its metrics were answered with {status}", where=f"pod {self.pod}")
         return read_counts(body.decode("utf-8"))
+
+
+def _to_seldon(request: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonData": {given["name"]: given["data"] for given in request["inputs"]}}
+
+
+def _from_seldon(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer of seldon-core's protocol in the words of `v2`."""
+    if "jsonData" not in body:
+        return {"error": str(body.get("status", {}).get("info", body))}
+    outputs = []
+    for name, values in body["jsonData"].items():
+        array = np.array(values)
+        datatype = "BYTES" if array.dtype.kind == "U" else "FP32"
+        outputs.append({"name": name, "datatype": datatype, "shape": list(array.shape), "data": array.ravel().tolist()})
+    return {"model_version": body.get("meta", {}).get("tags", {}).get("model_version"), "outputs": outputs}
 
 
 def read_counts(text: str) -> Counts:

@@ -155,7 +155,8 @@ class Site:
     def clients(self, seen: Seen, predictor: str) -> list[PodClient]:
         """Of every server of it that is ready."""
         names = [pod["metadata"]["name"] for pod in ready_pods(seen, predictor)]
-        return [PodClient(self._cluster, self._namespace, name, self._project.name) for name in names]
+        protocol = self._project.serve.protocol
+        return [PodClient(self._cluster, self._namespace, name, self._project.name, protocol) for name in names]
 
     def count(self, seen: Seen, predictor: str) -> dict[str, Counts]:
         """What its servers have counted, by pod."""
