@@ -80,8 +80,7 @@ def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]
 
 
 def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
-    _check_types(values, feature, (int,), "a whole number")
-    if None in values:
+    if type(None) in _check_types(values, feature, (int,), "a whole number"):
         raise _missing(feature, list(values).index(None))
     try:
         return np.array(values, dtype=np.int64)
@@ -91,16 +90,19 @@ def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
 
 
 def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
-    _check_types(values, feature, (str, bytes), "a text")
-    try:
-        texts = [
-            "" if value is None else value.decode("utf-8") if isinstance(value, bytes) else value for value in values
-        ]
-    except UnicodeDecodeError:
-        raise Refusal("wrong_type", f"{feature.name!r}: a text is not UTF-8") from None
+    texts = values
+    if _check_types(values, feature, (str, bytes), "a text") - {str}:
+        try:
+            texts = [_text(value) for value in values]
+        except UnicodeDecodeError:
+            raise Refusal("wrong_type", f"{feature.name!r}: a text is not UTF-8") from None
     if not feature.nullable and "" in texts:
-        raise _missing(feature, texts.index(""))
+        raise _missing(feature, list(texts).index(""))
     return np.array(texts, dtype=object)
+
+
+def _text(value: str | bytes | None) -> str:
+    return "" if value is None else value.decode("utf-8") if isinstance(value, bytes) else value
 
 
 _CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any]]] = {
@@ -110,9 +112,11 @@ _CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any]]] = 
 }
 
 
-def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, ...], wanted: str) -> None:
-    if {type(value) for value in values} <= {*allowed, type(None)}:  # exact types: True is no number here
-        return
+def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, ...], wanted: str) -> set[type]:
+    """The types that there are; all of them allowed, or none at all."""
+    types = set(map(type, values))
+    if types <= {*allowed, type(None)}:  # exact types: True is no number here
+        return types
     row, value = next((row, value) for row, value in enumerate(values) if type(value) not in (*allowed, type(None)))
     raise Refusal("wrong_type", f"{feature.name!r}, row {row}: {_shown(value)} is not {wanted} ({feature.dtype})")
 

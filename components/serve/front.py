@@ -2,8 +2,7 @@
 
 Those parse every request into objects of a schema and build the answer from such objects again, which takes more time than
 the model does. Whatever is not plain (parameters, chosen outputs, gzip, a wrong type, no JSON at all) and every other path
-takes MLServer's way. Both ways meet at `NaruRuntime.answer`: one desk, one predictor, one request log. What the short way
-leaves out are the `Ce-*` headers of the answer, which nobody here reads.
+takes MLServer's way. Both ways meet at `NaruRuntime.answer`: one desk, one predictor, one request log.
 """
 
 from __future__ import annotations

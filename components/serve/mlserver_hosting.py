@@ -17,6 +17,7 @@ from mlserver.settings import ModelParameters
 from components.serve.desk import Desk
 from components.serve.ending import Ending
 from components.serve.front import Front
+from components.serve.guarding import guard
 from components.serve.mlserver_runtime import NaruRuntime
 
 _POLL_SECONDS = 0.05
@@ -69,6 +70,7 @@ async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
         parameters = ModelParameters(uri=str(asked.model), version=asked.version or None, extra=extra)
         model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
         server = MLServer(settings)
+        guard(server)
         front.stand_before(server)
         await _run(server, model, asked)
     if NaruRuntime.failure:

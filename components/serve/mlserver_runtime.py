@@ -59,6 +59,7 @@ class NaruRuntime(MLModel):
         parameters = self.settings.parameters
         extra = (parameters.extra if parameters else None) or {}
         self.desk: Desk = extra.get("desk") or Desk()
+        self._turn = asyncio.Lock()
         model = Path((parameters.uri if parameters else None) or "")
         try:
             self._predictor: Predictor = await asyncio.to_thread(load, model, int(extra.get("max_rows", MAX_ROWS)))
@@ -82,6 +83,7 @@ class NaruRuntime(MLModel):
             model_name=self.name,
             model_version=self.version,
             id=payload.id,
+            parameters=Parameters(),
             outputs=[_output(name, values) for name, values in outputs.items()],
         )
 
@@ -93,8 +95,6 @@ class NaruRuntime(MLModel):
         """
         started = time.perf_counter()
         with self.desk.admit():
-            # small requests are answered one after the other: let all that have come queue up first, to be counted
-            await asyncio.sleep(0)
             columns = self._columns(tensors)
             outputs = await self._predict(columns)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
@@ -102,9 +102,14 @@ class NaruRuntime(MLModel):
         return outputs
 
     async def _predict(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
-        if max(map(len, columns.values()), default=0) <= _INLINE_ROWS:
+        if max(map(len, columns.values()), default=0) > _INLINE_ROWS:
+            return await asyncio.to_thread(self._predictor.predict, columns)
+        await self._turn.acquire()
+        try:
             return self._predictor.predict(columns)
-        return await asyncio.to_thread(self._predictor.predict, columns)
+        finally:
+            # not before the event loop has been round once: what came meanwhile is read, and counted or refused, before the next
+            asyncio.get_running_loop().call_soon(self._turn.release)
 
     def _columns(self, tensors: Iterable[Tensor]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {}

@@ -32,6 +32,12 @@ from components._core.filesystems import open_filesystem
 from components._core.store import put
 from components.serve.casting import Columns
 
+orjson: Any
+try:
+    import orjson
+except ImportError:  # MLServer brings it, seldon-core does not
+    orjson = None
+
 QUEUE_ROWS = 100_000
 """Rows that may wait to be written: tens of megabytes of Python values."""
 
@@ -212,7 +218,7 @@ class RequestLog:
         return count
 
     def _lines(self) -> bytes:
-        return "".join(f"{json.dumps(self._record(answered))}\n" for answered in self._batch).encode()
+        return b"".join(_to_json(self._record(answered)) + b"\n" for answered in self._batch)
 
     def _record(self, answered: Answered) -> dict[str, Any]:
         masked = self._settings.masked
@@ -221,10 +227,7 @@ class RequestLog:
             "time": _moment(answered).isoformat(timespec="microseconds"),
             **self._header,
             "latency_ms": round(answered.seconds * 1_000, 3),
-            "inputs": {
-                name: None if name in masked else [_plain(value) for value in values]
-                for name, values in answered.inputs.items()
-            },
+            "inputs": {name: None if name in masked else values for name, values in answered.inputs.items()},
             "masked": sorted(masked.intersection(answered.inputs)),
             "outputs": {name: values.tolist() for name, values in answered.outputs.items()},
         }
@@ -245,8 +248,24 @@ def _folder(answered: Answered) -> str:
     return time.strftime("dt=%Y-%m-%d/hour=%H", time.gmtime(answered.time))
 
 
+def _to_json(record: dict[str, Any]) -> bytes:
+    """As JSON has it: bytes as text, as they were read, and NaN as null, which it means."""
+    if orjson:  # ten times as fast, and the log's thread takes its time from the predictions
+        try:
+            return bytes(orjson.dumps(record, default=_decode))
+        except TypeError:  # half of a surrogate pair, or a number beyond 64 bits
+            pass
+    inputs = {name: values and [_plain(value) for value in values] for name, values in record["inputs"].items()}
+    return json.dumps({**record, "inputs": inputs}).encode()
+
+
+def _decode(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    raise TypeError
+
+
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: bytes as text, as they were read, and NaN as null, which it means."""
     if isinstance(value, bytes):
         return value.decode("utf-8")
     return None if isinstance(value, float) and math.isnan(value) else value

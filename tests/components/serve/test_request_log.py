@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from components._core.errors import ConfigError
+from components.serve import request_log
 from components.serve.request_log import Answered, LogSettings, RequestLog
 
 NOON = 1_767_268_800.25  # 2026-01-01T12:00:00.25Z
@@ -143,3 +144,18 @@ def test_a_masked_feature_that_the_model_does_not_take_is_refused(tmp_path: Path
 def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--log-flush-seconds"):
         LogSettings(str(tmp_path), flush_seconds=0.0).check(["delay"])
+
+
+@pytest.mark.parametrize("quick", [True, False], ids=["orjson", "json"])
+def test_what_json_has_no_word_for_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    if not quick:
+        monkeypatch.setattr(request_log, "orjson", None)
+    odd = {"carrier": [b"Z\xc3\xbcrich", "\ud800", None], "delay": [float("nan"), 10**30, 1.5]}
+    log = opened(tmp_path)
+    log.add(Answered("r", NOON, 0.001, 3, odd, {"prediction": np.zeros(3, np.float32)}))
+    log.close()
+    (line,) = logged(tmp_path)
+    assert line["inputs"] == {"carrier": ["Zürich", "\ud800", None], "delay": [None, 10**30, 1.5]}
+    assert line["outputs"] == {"prediction": [0.0, 0.0, 0.0]}
