@@ -14,7 +14,7 @@ XDIST ?= 2
 help:
 	@awk -v tty="$$([ -t 1 ] && echo yes || true)" 'BEGIN { FS = ":.*## "; if (tty) { b = "\033[1m"; c = "\033[36m"; o = "\033[0m" } } \
 	  /^##@/ { printf "%s%s%s%s\n", line, b, substr($$0, 5), o; line = "\n" } \
-	  /^[a-z][a-z-]*:.*## / { printf "  %smake %-8s%s  %s\n", c, $$1, o, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z][a-z-]*:.*## / { printf "  %smake %-13s%s  %s\n", c, $$1, o, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Run a project (PROJECT=examples/flights)
 
@@ -116,13 +116,23 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench
+.PHONY: bench bench-serving
 # ROUNDS: how often each side runs; the medians are told. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
 
 bench: setup $(TFX)/ready ## This pipeline against TFX, side by side (ROUNDS=3): half an hour
 	@$(BIN)/python -m benchmarks.lifecycle --rounds $(ROUNDS) $(if $(LOCKFILE),--lock $(LOCKFILE))
+
+# SELDON: the environment of the image server-seldon; without it that comparison is left out, and said so.
+SELDON := .venv-seldon
+
+bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer and seldon-core, overload, bad requests: eight minutes
+	@$(BIN)/python -m benchmarks.serving --seldon $(SELDON)/bin/python $(if $(LOCKFILE),--lock $(LOCKFILE))
+
+$(SELDON)/ready: images/server-seldon/requirements.txt
+	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)
+	@$(UV) pip sync --quiet --python $(SELDON)/bin/python --require-hashes $< && touch $@
 
 $(TFX)/ready: benchmarks/requirements-tfx.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(TFX)

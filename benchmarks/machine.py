@@ -25,11 +25,12 @@ THEIRS = [
 ]
 
 
-def describe_machine(peer: Path) -> dict[str, Any]:
+def describe_machine(peer: Path | None, theirs: list[str] = THEIRS) -> dict[str, Any]:
     """Processor, memory, system, and the versions on both sides.
 
     Args:
-        peer: The interpreter of the peer's environment.
+        peer: The interpreter of the peer's environment; None: there is none.
+        theirs: The peer's packages.
     """
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -38,7 +39,7 @@ def describe_machine(peer: Path) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
         "python": platform.python_version(),
         "versions": _versions(Path(sys.executable), OURS),
-        "peer_versions": _versions(peer, THEIRS),
+        "peer_versions": _versions(peer, theirs) if peer else {},
     }
 
 

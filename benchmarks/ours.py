@@ -29,7 +29,7 @@ def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) 
         steps: Optimiser steps.
         closely: Sample its memory, at the cost of time.
     """
-    _write_project(home, data, copies)
+    write_project(home, data, copies)
     command = [sys.executable, "-m", "pipelines", "run", ".", "--json", "--no-cache", "--set", f"train.steps={steps}"]
     watched = watch(
         command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "told.json"
@@ -49,7 +49,8 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
-def _write_project(home: Path, data: Path, copies: int) -> None:
+def write_project(home: Path, data: Path, copies: int) -> None:
+    """The flights as a project of its own, over the files that `data.prepare` made."""
     for name in ("preprocessing.py", "model.py"):
         shutil.copyfile(FLIGHTS / name, home / name)
     project = yaml.safe_load((FLIGHTS / "project.yaml").read_text(encoding="utf-8"))

@@ -82,7 +82,7 @@ def watch(
         closely: Sample its memory, at the cost of time.
     """
     _adopt_orphans()
-    cpu, busy = _cpu_of_children(), _busy_seconds()
+    cpu, busy = _cpu_of_children(), busy_seconds()
     began, clock = time.time(), time.perf_counter()
     with log.open("wb") as errors, output.open("wb") as answers:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=answers, stderr=errors)
@@ -91,7 +91,7 @@ def watch(
             seconds = time.perf_counter() - clock
     _reap()
     spent = _cpu_of_children() - cpu
-    return Watched(began, seconds, spent, max(_busy_seconds() - busy - spent, 0.0), code, samples)
+    return Watched(began, seconds, spent, max(busy_seconds() - busy - spent, 0.0), code, samples)
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def _sampled(closely: bool) -> Iterator[list[Sample]]:
         due = time.monotonic()
         while not ended.wait(max(due - time.monotonic(), 0)):
             due += 1 / SAMPLES_PER_SECOND
-            samples.append(_memory(_descendants(os.getpid())))
+            samples.append(_memory(descendants(os.getpid())))
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
@@ -146,7 +146,7 @@ def _pss_kib(process: int, resident: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), resident)
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """All processes below one, itself not among them; those whose parent died are ours by adoption."""
     children: dict[int, list[int]] = {}
     for entry in os.scandir("/proc"):
@@ -186,7 +186,7 @@ def _cpu_of_children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _busy_seconds() -> float:
+def busy_seconds() -> float:
     """Of the whole machine, since it was started: all but idle and waiting for disks."""
     with Path("/proc/stat").open(encoding="ascii") as file:
         user, nice, system, _idle, _waiting, irq, softirq = map(int, file.readline().split()[1:8])

@@ -1,0 +1,136 @@
+"""What the servers are asked: rows of a project's test split, in the words of either protocol, with the answers that are right."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.deploy.load import Check
+from pipelines.loading import request_bodies
+
+CLOSE = 1e-4
+Outputs = dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows to send, and what is right.
+
+    Attributes:
+        model: The model folder.
+        requests: V2 requests of one row each, without missing values: the plain peers know none.
+        outputs: The model's own answers, one value per row.
+        in_process: Rows per second of the model itself, with as many rows in a call as a batch has.
+    """
+
+    model: Path
+    requests: list[dict[str, Any]]
+    outputs: Outputs
+    in_process: float
+
+    def bodies(self, protocol: str, rows: int = 1) -> list[bytes]:
+        """Requests as bytes: one for each row, or a few with many rows, which begin at different ones."""
+        write = _WRITERS[protocol]
+        count = len(self.requests) if rows == 1 else max(1, min(len(self.requests), 20))
+        return [json.dumps(write(self._columns(at, rows), self.requests[0])).encode() for at in range(count)]
+
+    def check(self, protocol: str, rows: int = 1) -> Check:
+        """Whether an answer with 200 holds the right numbers; one with another status says why in JSON."""
+        read = _READERS[protocol]
+
+        def is_right(index: int, status: int, body: bytes) -> bool:
+            try:
+                told = json.loads(body)
+                return self._is_right(read(told), index, rows) if status == 200 else isinstance(told, dict)
+            except (ValueError, LookupError, TypeError):
+                return False
+
+        return is_right
+
+    def _columns(self, begin: int, rows: int) -> dict[str, list[Any]]:
+        chosen = [self.requests[(begin + at) % len(self.requests)]["inputs"] for at in range(rows)]
+        return {item["name"]: [row[at]["data"][0] for row in chosen] for at, item in enumerate(chosen[0])}
+
+    def _is_right(self, found: Outputs, begin: int, rows: int) -> bool:
+        places = [(begin + at) % len(self.requests) for at in range(rows)]
+        return all(_close([values[at] for at in places], found[name]) for name, values in self.outputs.items())
+
+
+def prepare(run: Path, parts: Path, core: int, batch_rows: int, seconds: float) -> Asked:
+    """Choose the rows, and let the model itself answer them in a process on the core that the servers get.
+
+    Args:
+        run: The folder of the run that trained the model.
+        parts: The model's parts: `model/` and the request that is kept beside it.
+        core: Where the model is measured.
+        batch_rows: Rows of a batch.
+        seconds: How long it is measured.
+    """
+    requests = [json.loads(body) for body in request_bodies(run, parts, 1)[0]]
+    whole = [request for request in requests if _is_whole(request)]
+    if not whole:
+        raise SystemExit("the project has no test row without missing values to send")
+    command = [sys.executable, "-m", "benchmarks.in_process", str(parts / "model"), str(batch_rows), str(seconds)]
+    lines = "\n".join(map(json.dumps, whole))
+    done = subprocess.run(
+        command,
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    if done.returncode:
+        raise SystemExit(f"the model did not answer in process: {done.stderr}")
+    told = json.loads(done.stdout.splitlines()[-1])
+    return Asked(parts / "model", whole, told["outputs"], told["rows_per_second"])
+
+
+def _is_whole(request: dict[str, Any]) -> bool:
+    return all(value not in (None, "") for item in request["inputs"] for value in item["data"])
+
+
+def _v2(columns: dict[str, list[Any]], one: dict[str, Any]) -> dict[str, Any]:
+    types = {item["name"]: item["datatype"] for item in one["inputs"]}
+    return {
+        "inputs": [
+            {"name": name, "datatype": types[name], "shape": [len(values)], "data": values}
+            for name, values in columns.items()
+        ]
+    }
+
+
+def _seldon(columns: dict[str, list[Any]], one: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonData": columns}
+
+
+def _read_v2(told: dict[str, Any]) -> Outputs:
+    return {item["name"]: _shaped(item["data"], item["shape"]) for item in told["outputs"]}
+
+
+def _shaped(data: list[Any], shape: list[int]) -> list[Any]:
+    if len(shape) < 2 or shape[1] == 1:
+        return data
+    return [data[at : at + shape[1]] for at in range(0, len(data), shape[1])]
+
+
+def _read_seldon(told: dict[str, Any]) -> Outputs:
+    outputs: Outputs = told["jsonData"]
+    return outputs
+
+
+_WRITERS: dict[str, Callable[[dict[str, list[Any]], dict[str, Any]], dict[str, Any]]] = {"v2": _v2, "seldon": _seldon}
+_READERS: dict[str, Callable[[dict[str, Any]], Outputs]] = {"v2": _read_v2, "seldon": _read_seldon}
+
+
+def _close(expected: Any, found: Any) -> bool:
+    if isinstance(expected, list):
+        return len(expected) == len(found) and all(map(_close, expected, found))
+    return bool(expected == found if isinstance(expected, str) else abs(expected - found) <= CLOSE)

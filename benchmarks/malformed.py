@@ -1,0 +1,309 @@
+"""Requests that are wrong in ten thousand ways, every tenth of them right: what is refused, how, and that the right one is not.
+
+Some are drawn at random from what JSON can say, shaped as far as a stranger may know it; the others are right requests, or
+requests from the server's own description of its interface, with something changed in them. The same ones in every run.
+"""
+
+from __future__ import annotations
+
+import copy
+import http.client
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from benchmarks.asked import Asked
+from benchmarks.served import Served
+from components.deploy.servers import HOST
+
+SEED = 7
+_EVERY = 10
+_KEPT = 20
+_LEAKS = re.compile(
+    rb"Traceback|File \\?\"|\.py\b|site-packages|/(?:usr|root|home|tmp|work|opt|mnt|var)/|"
+    rb"\b(?:components|mlserver|tensorflow|numpy|pydantic|starlette|fastapi|uvicorn|orjson|h11|seldon_core)\.|"
+    rb"\b[A-Z][A-Za-z]*(?:Error|Exception|Warning)\b|object at 0x"
+)
+"""What a stranger is not to learn: places, modules, names of exceptions."""
+
+_SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(2**62, 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=12),
+    st.sampled_from(
+        ["", "FP32", "INT64", "BYTES", "nan", "../../etc/passwd", "\x00", "é" * 300, "{{7*7}}", "' OR 1=1 --"]
+    ),
+)
+_JSON = st.recursive(
+    _SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=12,
+)
+_DATATYPES = ["BOOL", "UINT8", "INT8", "INT64", "FP16", "FP32", "FP64", "BYTES", "STRING", "", None]
+
+
+@dataclass
+class Tried:
+    """What was found.
+
+    Attributes:
+        tried: Requests.
+        valid: Of them, right ones.
+        by_status: All of them by status.
+        wrong: Right ones answered wrongly, and answers that break the rules.
+        examples: The first of those, to look at.
+    """
+
+    tried: int = 0
+    valid: int = 0
+    by_status: Counter[int] = field(default_factory=Counter)
+    wrong: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the results keep it."""
+        statuses = {str(status): count for status, count in sorted(self.by_status.items())}
+        told = {"malformed_tried": self.tried, "malformed_valid": self.valid, "malformed_wrong": self.wrong}
+        return {**told, "malformed_by_status": statuses, "malformed_examples": self.examples}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One of them.
+
+    Attributes:
+        method: Of HTTP.
+        path: Of HTTP.
+        body: What is sent.
+        headers: Of HTTP, beside its length.
+    """
+
+    method: str
+    path: str
+    body: bytes
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+
+
+def try_malformed(served: Served, asked: Asked, count: int) -> Tried:
+    """Send them, one after the other."""
+    tried = Tried()
+    bodies, check = asked.bodies("v2"), asked.check("v2")
+    connection = http.client.HTTPConnection(HOST, served.port, timeout=30)
+    for number, request in enumerate(_requests(served, asked, count)):
+        valid = number % _EVERY == 0
+        index = number // _EVERY % len(bodies)
+        sent = Request("POST", served.kind.path, bodies[index]) if valid else request
+        status, body = _send(connection, sent)
+        tried.tried += 1
+        tried.valid += valid
+        tried.by_status[status] += 1
+        fault = "wrong answer" if valid and (status != 200 or not check(index, status, body)) else _fault(status, body)
+        if fault:
+            tried.wrong += 1
+            _keep(tried, sent, status, body, fault)
+    return tried
+
+
+def _fault(status: int, body: bytes) -> str:
+    if status == 0:
+        return "no answer"
+    if status >= 500 and status != 503:
+        return "a fault of the server"
+    found = _LEAKS.search(body)
+    return f"tells {found[0].decode(errors='replace')!r}" if status >= 400 and found else ""
+
+
+def _keep(tried: Tried, sent: Request, status: int, body: bytes, fault: str) -> None:
+    if len(tried.examples) < _KEPT:
+        shown = {"body": sent.body[:300].decode(errors="replace"), "answer": body[:300].decode(errors="replace")}
+        tried.examples.append({"fault": fault, "status": status, "method": sent.method, "path": sent.path, **shown})
+
+
+def _send(connection: http.client.HTTPConnection, request: Request) -> tuple[int, bytes]:
+    for _ in range(2):  # a server may hang up after a request that it could not read
+        try:
+            connection.request(request.method, request.path, request.body, request.headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+    return 0, b""
+
+
+def _requests(served: Served, asked: Asked, count: int) -> Iterator[Request]:
+    """As many as asked for: drawn ones and changed ones in turn."""
+    dice = random.Random(SEED)
+    drawn = _draw(asked, count // 2 + 1)
+    described = _described(served)
+    for number in range(count):
+        if number % 2 == 0:
+            yield Request("POST", served.kind.path, drawn[number // 2 % len(drawn)])
+        else:
+            yield _changed(served, asked, dice, described)
+
+
+def _draw(asked: Asked, count: int) -> list[bytes]:
+    """Bodies drawn by hypothesis, in the shape of a request as far as it likes."""
+    names = [item["name"] for item in asked.requests[0]["inputs"]]
+    tensor = st.fixed_dictionaries(
+        {
+            "name": st.sampled_from([*names, "", "x"]) | _JSON,
+            "shape": st.lists(st.integers(-2, 3), max_size=3) | _JSON,
+            "datatype": st.sampled_from(_DATATYPES) | _JSON,
+            "data": st.lists(_SCALARS, max_size=3) | _JSON,
+        },
+        optional={"parameters": _JSON},
+    )
+    request = st.fixed_dictionaries(
+        {"inputs": st.lists(tensor | _JSON, max_size=len(names)) | _JSON},
+        optional={"id": _JSON, "parameters": _JSON, "outputs": _JSON},
+    )
+    bodies: list[bytes] = []
+
+    @seed(SEED)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.one_of(request, _JSON).map(_written) | st.binary(max_size=40))
+    def collect(body: bytes) -> None:
+        bodies.append(body)
+
+    collect()
+    return bodies
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _described(served: Served) -> list[tuple[str, str]]:
+    """Method and path of everything that the server's own OpenAPI description names."""
+    connection = http.client.HTTPConnection(HOST, served.port, timeout=30)
+    connection.request("GET", "/v2/docs/dataplane.json")
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    if response.status != 200:
+        return [("POST", served.kind.path)]
+    told = json.loads(content)
+    return [(method.upper(), path) for path, methods in told["paths"].items() for method in methods if len(method) < 8]
+
+
+def _changed(served: Served, asked: Asked, dice: random.Random, described: list[tuple[str, str]]) -> Request:
+    """A right request with one to three things changed, sometimes to another path that the server names."""
+    told: Any = copy.deepcopy(dice.choice(asked.requests))
+    for _ in range(dice.randint(1, 3)):
+        told = _CHANGES[dice.randrange(len(_CHANGES))](told, dice)
+    body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    body = _damage(body, dice) if dice.random() < 0.1 else body
+    if dice.random() < 0.2:
+        method, path = dice.choice(described)
+        return Request(method, _filled(path, served, dice), b"" if method == "GET" else body)
+    headers = {"Content-Type": "application/json"}
+    if dice.random() < 0.1:
+        headers = dice.choice(_HEADERS)
+    return Request("POST", served.kind.path, body, headers)
+
+
+def _filled(path: str, served: Served, dice: random.Random) -> str:
+    name = served.kind.path.split("/")[3]
+    values = [name, "other", "%2e%2e", "%00", "a" * 300]
+    return re.sub(r"\{[^}]*\}", lambda _: dice.choice(values), path)
+
+
+_HEADERS = [
+    {},
+    {"Content-Type": "text/plain"},
+    {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    {"Content-Type": "application/json; charset=latin-1"},
+    {"Content-Type": "multipart/form-data"},
+    {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": "10"},
+]
+_VALUES: list[Any] = [None, True, "x", "", -1, 2**63, 1e308, 0.5, [], {}, [[1]], [None], {"a": 1}, "\x00", "9" * 50]
+
+
+def _one(told: Any, dice: random.Random) -> dict[str, Any] | None:
+    """One input, as far as it still is one."""
+    inputs = told.get("inputs") if isinstance(told, dict) else None
+    found = dice.choice(inputs) if isinstance(inputs, list) and inputs else None
+    return found if isinstance(found, dict) else None
+
+
+def _change_field(told: Any, dice: random.Random) -> Any:
+    if item := _one(told, dice):
+        item[dice.choice(["name", "shape", "datatype", "data", "parameters"])] = copy.deepcopy(dice.choice(_VALUES))
+    return told
+
+
+def _leave_out_field(told: Any, dice: random.Random) -> Any:
+    if item := _one(told, dice):
+        item.pop(dice.choice(list(item)), None) if item else None
+    return told
+
+
+def _change_value(told: Any, dice: random.Random) -> Any:
+    if (item := _one(told, dice)) is not None:
+        item["data"] = [copy.deepcopy(dice.choice(_VALUES))]
+    return told
+
+
+def _change_datatype(told: Any, dice: random.Random) -> Any:
+    if (item := _one(told, dice)) is not None:
+        item["datatype"] = dice.choice(_DATATYPES)
+    return told
+
+
+def _change_rows(told: Any, dice: random.Random) -> Any:
+    item = _one(told, dice)
+    if item is not None and isinstance(item.get("data"), list):
+        item["data"] = item["data"] * dice.choice([0, 2, 3])
+        item["shape"] = dice.choice([item.get("shape"), [len(item["data"])], [len(item["data"]), 1], [1, 1, 1]])
+    return told
+
+
+def _leave_out_input(told: Any, dice: random.Random) -> Any:
+    if isinstance(told, dict) and isinstance(told.get("inputs"), list) and told["inputs"]:
+        told["inputs"].pop(dice.randrange(len(told["inputs"])))
+    return told
+
+
+def _repeat_input(told: Any, dice: random.Random) -> Any:
+    if (item := _one(told, dice)) is not None:
+        told["inputs"].append(copy.deepcopy(item))
+    return told
+
+
+def _add_field(told: Any, dice: random.Random) -> Any:
+    if isinstance(told, dict):
+        name = dice.choice(["id", "parameters", "outputs", "inputs", "raw", "model_name"])
+        told[name] = copy.deepcopy(dice.choice(_VALUES))
+    return told
+
+
+def _nest_deeply(told: Any, dice: random.Random) -> Any:
+    depth = dice.choice([50, 900, 5_000])
+    return b'{"inputs":' + b"[" * depth + b"]" * depth + b"}"
+
+
+_CHANGES = [_change_field, _leave_out_field, _change_value, _change_datatype, _change_rows, _leave_out_input]
+_CHANGES += [_repeat_input, _add_field, _nest_deeply, _change_value, _change_field]
+
+
+def _damage(body: bytes, dice: random.Random) -> bytes:
+    """Cut off, or with a byte of it changed."""
+    at = dice.randrange(len(body)) if body else 0
+    return body[:at] if dice.random() < 0.5 else body[:at] + bytes([dice.randrange(256)]) + body[at + 1 :]

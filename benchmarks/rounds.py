@@ -1,0 +1,165 @@
+"""Servers held side by side, ours with batches, and ours with more than it can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from benchmarks.asked import Asked
+from benchmarks.served import Served
+from components.deploy.load import Load
+
+_CONNECTIONS = 256
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long everything takes.
+
+    Attributes:
+        rounds: Turns of each pair of servers.
+        seconds: Of each turn at each number of clients.
+        clients: Numbers of clients.
+        batch_rows: Rows of a batch.
+        overload_seconds: Of each of the two open loops.
+        malformed: Requests that are sent to see what is refused, and how.
+    """
+
+    rounds: int = 7
+    seconds: float = 2.0
+    clients: tuple[int, ...] = (1, 8)
+    batch_rows: int = 1_000
+    overload_seconds: float = 60.0
+    malformed: int = 10_000
+
+
+QUICK = Pace(rounds=1, seconds=0.3, overload_seconds=1.0, malformed=200)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One server for some seconds.
+
+    Attributes:
+        server: Its name.
+        clients: At a time.
+        requests_per_second: Answered with 200.
+        p50: Of their latency, in milliseconds.
+        p95: The same.
+        p99: The same.
+        failed: Requests without an answer, or with another status.
+        wrong: Answers that were not the model's.
+    """
+
+    server: str
+    clients: int
+    requests_per_second: float
+    p50: float
+    p95: float
+    p99: float
+    failed: int
+    wrong: int
+
+    @classmethod
+    def of(cls, server: str, load: Load) -> Turn:
+        """What a load came to."""
+        failed = sum(load.by_status.values()) + load.unsent - load.by_status.get(200, 0)
+        return cls(server, load.clients, load.throughput, **load.percentiles(), failed=failed, wrong=load.wrong)
+
+
+def take_turns(servers: Sequence[Served], asked: Asked, pace: Pace) -> list[Turn]:
+    """All rounds: each server in turn, at each number of clients; who begins changes from round to round."""
+    bodies = {served.kind.name: asked.bodies(served.kind.protocol) for served in servers}
+    for served in servers:
+        _warm(served, bodies[served.kind.name], pace)
+    turns = []
+    for round_ in range(pace.rounds):
+        for clients in pace.clients:
+            for served in servers if round_ % 2 == 0 else reversed(servers):
+                check = asked.check(served.kind.protocol)
+                load = served.drive(bodies[served.kind.name], clients=clients, seconds=pace.seconds, check=check)
+                turns.append(Turn.of(served.kind.name, load))
+    return turns
+
+
+def medians(turns: Sequence[Turn]) -> dict[str, dict[str, dict[str, float]]]:
+    """By server and number of clients (as text, which JSON's keys are): medians over the rounds; failures summed."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for server in dict.fromkeys(turn.server for turn in turns):
+        for clients in dict.fromkeys(turn.clients for turn in turns):
+            rows = [asdict(turn) for turn in turns if (turn.server, turn.clients) == (server, clients)]
+            told = {name: median(row[name] for row in rows) for name in ("requests_per_second", "p50", "p95", "p99")}
+            told.update({name: sum(row[name] for row in rows) for name in ("failed", "wrong")})
+            found.setdefault(server, {})[str(clients)] = told
+    return found
+
+
+def ratios(turns: Sequence[Turn], ours: str, peer: str) -> dict[str, float]:
+    """Requests per second of ours over the peer's by number of clients: the median of the rounds' ratios."""
+    found = {}
+    for clients in dict.fromkeys(turn.clients for turn in turns):
+        rates = {
+            server: [turn.requests_per_second for turn in turns if (turn.server, turn.clients) == (server, clients)]
+            for server in (ours, peer)
+        }
+        found[str(clients)] = median(one / other for one, other in zip(rates[ours], rates[peer], strict=True))
+    return found
+
+
+def measure_batches(served: Served, asked: Asked, pace: Pace) -> dict[str, float]:
+    """Rows per second of single rows and of batches, in turn, with one client."""
+    single, many = asked.bodies("v2"), asked.bodies("v2", pace.batch_rows)
+    rates: dict[str, list[float]] = {"single": [], "batch": []}
+    wrong = 0
+    for _ in range(pace.rounds):
+        for name, bodies, rows in (("single", single, 1), ("batch", many, pace.batch_rows)):
+            load = served.drive(bodies, clients=1, seconds=pace.seconds)
+            rates[name].append(rows * load.throughput)
+    checked = served.drive(many, clients=1, seconds=pace.seconds, check=asked.check("v2", pace.batch_rows))
+    wrong += checked.wrong
+    batch = median(rates["batch"])
+    return {
+        "batch_rows": pace.batch_rows,
+        "batch_rows_per_second": batch,
+        "single_rows_per_second": median(rates["single"]),
+        "in_process_rows_per_second": asked.in_process,
+        "batch_rows_ratio": median(many / one for one, many in zip(rates["single"], rates["batch"], strict=True)),
+        "batch_of_in_process": batch / asked.in_process,
+        "batch_wrong": wrong,
+    }
+
+
+def overload(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
+    """What it can carry, then an open loop at four fifths of it, then one at twice of it."""
+    bodies, check = asked.bodies("v2"), asked.check("v2")
+    _warm(served, bodies, pace)
+    start = served.memory_mib()
+    capacity = median(
+        served.drive(bodies, clients=8, seconds=max(pace.seconds, pace.overload_seconds / 20)).throughput
+        for _ in range(3)
+    )
+    told: dict[str, Any] = {"capacity_requests_per_second": capacity, "rss_start_mib": start}
+    for name, share in (("at_80_percent", 0.8), ("at_twice", 2.0)):
+        load = served.drive(
+            bodies, clients=_CONNECTIONS, seconds=pace.overload_seconds, rate=share * capacity, check=check
+        )
+        told[name] = {
+            "offered_per_second": share * capacity,
+            "answered_per_second": load.throughput,
+            "by_status": {str(status): count for status, count in load.by_status.items()},
+            "unsent": load.unsent,
+            "wrong": load.wrong,
+            **load.percentiles(),
+            "rss_mib": served.memory_mib(),
+        }
+    told["rss_peak_mib"] = served.peak_mib()
+    told["overload_p99_ratio"] = told["at_twice"]["p99"] / told["at_80_percent"]["p99"]
+    told["crashed"] = not served.runs
+    told["wrong"] = told["at_80_percent"]["wrong"] + told["at_twice"]["wrong"]
+    return told
+
+
+def _warm(served: Served, bodies: list[bytes], pace: Pace) -> None:
+    served.drive(bodies, clients=max(pace.clients), seconds=min(pace.seconds, 1.0))

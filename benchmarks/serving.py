@@ -1,0 +1,226 @@
+"""The model servers, side by side with plain ones: `make bench-serving`. See README.md for what is compared.
+
+python -m benchmarks.serving
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data, ours
+from benchmarks.asked import Asked, prepare
+from benchmarks.machine import describe_machine
+from benchmarks.malformed import try_malformed
+from benchmarks.rounds import QUICK, Pace, Turn, measure_batches, medians, overload, ratios, take_turns
+from benchmarks.served import Kind, Served
+from benchmarks.serving_summary import bounds, table
+from benchmarks.watching import alone, busy_seconds
+from components._core.artifacts import SAVED_MODEL
+from components._core.errors import ConfigError
+from components._core.files import write_json
+from components._core.project import load_project
+from pipelines.local.workspace import find_workspace
+from pipelines.serving import fetched_champion
+
+WORK = ours.ROOT / "build" / "bench" / "serving"
+RESULTS = Path(__file__).resolve().parent / "results" / "serving.json"
+PEER = Path(__file__).resolve().parent / "peer"
+SELDON = ours.ROOT / ".venv-seldon" / "bin" / "python"
+SELDON_PACKAGES = ["seldon-core", "tensorflow-cpu", "gunicorn", "flask", "numpy"]
+NAME = "model"
+_V2 = f"/v2/models/{NAME}"
+_SELDON = "/api/v1.0/predictions"
+NOTES = {
+    "servers": "medians over the rounds by server and number of clients; failed and wrong are sums",
+    "ratio": "median over the rounds of requests/s of ours over the peer's, of which the lowest number of clients counts",
+    "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core",
+    "overload": "open loop, moments of a Poisson process; latency from the moment a request was due; p99 of those answered with 200",
+    "malformed": "every tenth request is right and its answer compared; wrong: that, a 5xx other than 503, no answer, or a telling error",
+}
+
+
+def main() -> int:
+    """Measure, print the table, write the results; returns 1 when a bound is broken."""
+    wanted = _arguments()
+    pace = QUICK if wanted.quick else Pace()
+    shutil.rmtree(WORK / "logs", ignore_errors=True)
+    began, busy = time.perf_counter(), busy_seconds()
+    with alone(wanted.lock):
+        found = _measure(wanted, pace)
+    seconds = time.perf_counter() - began
+    found.update(seconds=seconds, others_cpu_share=max(busy_seconds() - busy - _own_seconds(), 0.0) / seconds)
+    found["bounds"] = [{**asdict(bound), "holds": bound.holds} for bound in bounds(found)]
+    seldon = wanted.seldon if wanted.seldon.exists() else None
+    machine = describe_machine(seldon, SELDON_PACKAGES)
+    write_json(wanted.output, {**found, "pace": asdict(pace), "notes": NOTES, "machine": machine})
+    print(f"\n{table(found)}\n\n{machine['cores']} cores, {machine['processor']}, {machine['memory_gib']} GiB")
+    return 0 if wanted.quick or all(bound.holds for bound in bounds(found)) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument(
+        "--project", type=Path, help="a project with a champion; without, one is trained on the flights"
+    )
+    parser.add_argument("--seldon", type=Path, default=SELDON, help="an interpreter with seldon-core; none: left out")
+    parser.add_argument("--quick", action="store_true", help="a look whether it works, in a minute; tells nothing")
+    parser.add_argument("--lock", type=Path, help="hold this file's lock meanwhile, where others keep to it")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the results go")
+    return parser.parse_args()
+
+
+def _measure(wanted: argparse.Namespace, pace: Pace) -> dict[str, Any]:
+    cores = sorted(os.sched_getaffinity(0))
+    serving, asking = cores[0], cores[-1]
+    project = wanted.project or _train()
+    with fetched_champion(project) as (champion, parts):
+        asked = prepare(find_workspace(project).runs / champion.run, parts, serving, pace.batch_rows, 3 * pace.seconds)
+        os.sched_setaffinity(0, {asking})
+        try:
+            return _measure_all(asked, pace, serving, wanted.seldon)
+        finally:
+            os.sched_setaffinity(0, set(cores))
+
+
+def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with _running([_ours(asked), _bare(asked)], core) as servers:
+        turns = take_turns(servers, asked, pace)
+        _tell("against a bare MLServer", _told(turns))
+        found.update(measure_batches(servers[0], asked, pace))
+        _tell("batches", f"{found['batch_rows_ratio']:.0f} times the rows/s")
+        found.update(try_malformed(servers[0], asked, pace.malformed).to_dict())
+        _tell("malformed", f"{found['malformed_wrong']} of {found['malformed_tried']} answered badly")
+    with _running([_ours(asked)], core) as servers:
+        found["overload"] = overload(servers[0], asked, pace)
+        found["overload_p99_ratio"] = found["overload"]["overload_p99_ratio"]
+        _tell("overload", f"p99 times {found['overload_p99_ratio']:.1f}")
+    to_bare = ratios(turns, "naru", "bare mlserver")
+    seldon_turns = _against_seldon(asked, pace, core, seldon)
+    to_seldon = ratios(seldon_turns, "naru seldon", "plain seldon") if seldon_turns else {}
+    turns += seldon_turns
+    wrong = sum(turn.wrong for turn in turns) + found["batch_wrong"] + found["overload"]["wrong"]
+    return {
+        "ratio_to_bare_mlserver": min(to_bare.values()),
+        "ratio_to_plain_seldon": min(to_seldon.values(), default=None),
+        "ratios_to_bare_mlserver": to_bare,
+        "ratios_to_plain_seldon": to_seldon,
+        "wrong_answers": wrong,
+        "servers": medians(turns),
+        **found,
+        "turns": [asdict(turn) for turn in turns],
+    }
+
+
+def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path) -> list[Turn]:
+    if not seldon.exists():
+        _tell("seldon-core", f"left out: there is no {seldon}")
+        return []
+    with _running([_ours_on_seldon(asked, seldon), _plain_seldon(asked, seldon)], core) as servers:
+        turns = take_turns(servers, asked, pace)
+    _tell("against a plain seldon-core", _told(turns))
+    return turns
+
+
+def _ours(asked: Asked) -> Kind:
+    return Kind("naru", "v2", [sys.executable, *_served(asked)], f"{_V2}/infer", f"{_V2}/ready", folder=ours.ROOT)
+
+
+def _ours_on_seldon(asked: Asked, seldon: Path) -> Kind:
+    command = [str(seldon.absolute()), *_served(asked), "--protocol", "seldon"]
+    return Kind("naru seldon", "seldon", command, _SELDON, "/health/status", folder=ours.ROOT)
+
+
+def _served(asked: Asked) -> list[str]:
+    """As on a cluster: with the request log and with metrics."""
+    options = ["--port", "PORT", "--grpc-port", "GRPC_PORT", "--metrics-port", "METRICS_PORT", "--log", "SCRATCH"]
+    return ["-m", "components.serve", "--model", str(asked.model), "--name", NAME, "--version", "1", *options]
+
+
+def _bare(asked: Asked) -> Kind:
+    command = [sys.executable, str(PEER / "bare_mlserver.py"), str(asked.model / SAVED_MODEL), NAME, "PORT"]
+    return Kind("bare mlserver", "v2", command, f"{_V2}/infer", f"{_V2}/ready", folder=PEER)
+
+
+def _plain_seldon(asked: Asked, seldon: Path) -> Kind:
+    """Workers as seldon-core's documentation has them, and threads, without which a connection is not kept."""
+    parameters = [{"name": "saved_model", "value": str(asked.model / SAVED_MODEL), "type": "STRING"}]
+    environment = {
+        "PREDICTIVE_UNIT_PARAMETERS": json.dumps(parameters),
+        "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": "PORT",
+        "PREDICTIVE_UNIT_METRICS_SERVICE_PORT": "METRICS_PORT",
+        "PREDICTIVE_UNIT_GRPC_SERVICE_PORT": "GRPC_PORT",
+        "GUNICORN_WORKERS": "4",
+        "GUNICORN_THREADS": "4",
+        "GRPC_WORKERS": "0",
+        "INCLUDE_METRICS_IN_CLIENT_RESPONSE": "false",
+        "SELDON_LOG_LEVEL": "ERROR",
+    }
+    command = [str(seldon.parent.absolute() / "seldon-core-microservice"), "PlainSeldon", "--service-type", "MODEL"]
+    return Kind("plain seldon", "seldon", command, _SELDON, "/health/ping", environment, PEER)
+
+
+@contextmanager
+def _running(kinds: Sequence[Kind], core: int) -> Iterator[list[Served]]:
+    """All of them at once, on one core: the one that is not asked takes next to nothing of it."""
+    logs = WORK / "logs"
+    with ExitStack() as stack:
+        servers = [stack.enter_context(Served(kind, core, logs)) for kind in kinds]
+        for served in servers:
+            served.wait_until_ready()
+        yield servers
+        for served in servers:
+            if not served.runs:
+                raise SystemExit(f"{served.kind.name} ended by itself: {served.last_lines()}")
+
+
+def _train() -> Path:
+    """A project of the flights with a champion; made once."""
+    project = WORK / "project"
+    try:
+        load_project(project)
+        with fetched_champion(project):
+            return project
+    except ConfigError:
+        pass
+    _tell("model", "none yet: training one on the flights")
+    data.prepare(ours.ROOT / "build" / "bench" / "data" / "1", 1)
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    ours.write_project(project, ours.ROOT / "build" / "bench" / "data" / "1", 1)
+    command = [sys.executable, "-m", "pipelines", "run", ".", "--json", "--set", "train.steps=256"]
+    done = subprocess.run(command, cwd=project, env=ours.environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the model was not made: {done.stdout or done.stderr}")
+    return project
+
+
+def _told(turns: Sequence[Turn]) -> str:
+    found = medians(turns)
+    rates = {name: [f"{row['requests_per_second']:,.0f}/s" for row in rows.values()] for name, rows in found.items()}
+    return "; ".join(f"{name} {', '.join(rate)}" for name, rate in rates.items())
+
+
+def _tell(what: str, told: str) -> None:
+    print(f"{what:<28} {told}", flush=True)
+
+
+def _own_seconds() -> float:
+    own = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in own)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
