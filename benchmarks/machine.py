@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_VERSIONS = (
-    "import importlib.metadata as m, json, sys; print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"
-)
+_VERSIONS = """
+import importlib.metadata as metadata, json, sys
+installed = {found.metadata["Name"].lower() for found in metadata.distributions()}
+print(json.dumps({name: metadata.version(name) for name in sys.argv[1:] if name in installed}))
+"""
 OURS = ["kfp", "tensorflow", "tensorflow-data-validation", "tensorflow-transform", "pyarrow", "mlflow", "mlserver"]
 THEIRS = [
     "tfx",
