@@ -115,9 +115,9 @@ def judge_processing(
         _at_least("requests per second", numbers["requests_per_second"], gates.throughput, n),
         _errors(ours.load, n, gates.error_rate),
         _against(ours, theirs, champion, not_compared, gates.slower_percent),
-        _at_most("cold start (s)", numbers["cold_start_seconds"], gates.cold_start_seconds),
-        _at_most("memory (MB)", numbers["memory_mb"], gates.memory_mb),
-        _at_most("model size (MB)", numbers["size_mb"], gates.size_mb),
+        at_most("cold start (s)", numbers["cold_start_seconds"], gates.cold_start_seconds),
+        at_most("memory (MB)", numbers["memory_mb"], gates.memory_mb),
+        at_most("model size (MB)", numbers["size_mb"], gates.size_mb),
     ]
     return [check for check in checks if check is not None]
 
@@ -151,7 +151,8 @@ def _errors(load: Load, n: int, bound: float) -> Check:
     return Check("error rate", "pass" if kept else "fail", round(load.error_rate, 6), bound, n=n, reason=reason)
 
 
-def _at_most(name: str, value: float | None, bound: float | None) -> Check | None:
+def at_most(name: str, value: float | None, bound: float | None) -> Check | None:
+    """A check of a value against its upper bound; None where there is no bound."""
     if bound is None:
         return None
     if value is None:

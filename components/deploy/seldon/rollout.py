@@ -35,7 +35,8 @@ from components._core.project import Project
 from components._core.rollouts import Action, Change, append_change
 from components.deploy.seldon.baking import Bake, judge_bake
 from components.deploy.seldon.diagnosing import Diagnosis
-from components.deploy.seldon.observing import Seen, count_restarts, version_of
+from components.deploy.seldon.footprint import judge_footprint
+from components.deploy.seldon.observing import Seen, count_restarts, ready_pods, version_of
 from components.deploy.seldon.pods import Counts, PodClient, add_up
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import ModelVersion, Placement, compose, render_canary, render_stable
@@ -199,8 +200,10 @@ class Rollout:
 
     def _prove(self) -> State:
         version, name = self._wanted.model.version, self._wanted.model.predictor
-        for client in self._site.clients(self._site.see(), name):
+        for pod in ready_pods(self._site.see(), name):
+            client = self._site.client(pod)
             self._judge(self._wanted.prove(client))
+            self._judge(judge_footprint(pod, client.count(), self._project.gates.serving))
         self._record("prove", self._all_to_stable(), "answers as offline")
         if self._stable is not None and self._stable["name"] != name:
             return State.SHARE if self._steps else State.WIDEN

@@ -152,15 +152,14 @@ class Site:
                 return seen
             self._timing.sleep(min(self._timing.poll, left))
 
-    def clients(self, seen: Seen, predictor: str) -> list[PodClient]:
-        """Of every server of it that is ready."""
-        names = [pod["metadata"]["name"] for pod in ready_pods(seen, predictor)]
-        protocol = self._project.serve.protocol
-        return [PodClient(self._cluster, self._namespace, name, self._project.name, protocol) for name in names]
+    def client(self, pod: Object) -> PodClient:
+        """Whoever asks a server."""
+        name, protocol = pod["metadata"]["name"], self._project.serve.protocol
+        return PodClient(self._cluster, self._namespace, name, self._project.name, protocol)
 
     def count(self, seen: Seen, predictor: str) -> dict[str, Counts]:
-        """What its servers have counted, by pod."""
-        return {client.pod: client.count() for client in self.clients(seen, predictor)}
+        """What the servers of a predictor have counted, by pod; of those that are ready."""
+        return {pod["metadata"]["name"]: self.client(pod).count() for pod in ready_pods(seen, predictor)}
 
     def asked_before(self, seen: Seen) -> list[Object]:
         """The predictors that are there, in the words in which they were asked for; none when those are not kept."""
