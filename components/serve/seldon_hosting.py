@@ -127,6 +127,20 @@ class _Worker(ThreadWorker):
         """Take no new connection, and end when what was taken in is answered."""
         self.handle_exit(signal.SIGTERM, None)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """At the end take in who has come, and close the port: left open, it would let others come and wait for nothing."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                self._accept_all(listener)
+                listener.close()
+
+    def _accept_all(self, listener: socket.socket) -> None:
+        known = -1
+        while known != self.nr_conns:
+            known = self.nr_conns
+            self.accept(listener)
+
     def enqueue_req(self, conn: Any) -> None:
         """Remember connections, for the end."""
         self._taken.add(conn)
