@@ -11,6 +11,7 @@ import sys
 import tempfile
 from typing import Any
 
+import uvloop
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
@@ -48,7 +49,8 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
     Raises:
         ModelError: When the model does not load.
     """
-    asyncio.run(_serve(asked, desk))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(asked, desk))
 
 
 async def _serve(asked: argparse.Namespace, desk: Desk) -> None:

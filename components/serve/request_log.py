@@ -43,6 +43,8 @@ QUEUE_ROWS = 100_000
 
 _TRIES = 5
 _CLOSING_SECONDS = 5.0
+_REST_SECONDS = 0.25
+_OBJECT_ROWS = 20_000
 _ALLOWED = "allowed: a folder, file:///folder or s3://bucket/prefix"
 _log = logging.getLogger("naru.serve")
 
@@ -170,6 +172,7 @@ class RequestLog:
             (self._due if taken else self._closing).wait(self._settings.flush_seconds)
             self._due.clear()
             taken = self._flush()
+            self._closing.wait(_REST_SECONDS)  # many rows make large objects, not many
         self._flush()
 
     def _flush(self) -> bool:
@@ -187,7 +190,7 @@ class RequestLog:
         """Make the next batch: of one hour, and no longer than an object is to be."""
         rows = 0
         with self._lock:
-            while self._queue and rows < self._settings.flush_rows:
+            while self._queue and rows < max(self._settings.flush_rows, _OBJECT_ROWS):
                 if self._batch and _folder(self._queue[0]) != _folder(self._batch[0]):
                     break
                 rows += self._queue[0].rows
