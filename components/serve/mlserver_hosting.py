@@ -11,7 +11,6 @@ import sys
 import tempfile
 from typing import Any
 
-import uvloop
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
@@ -49,8 +48,9 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
     Raises:
         ModelError: When the model does not load.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(asked, desk))
+    asyncio.run(
+        _serve(asked, desk)
+    )  # not on uvloop: it reads later what came meanwhile, which is then neither counted nor refused
 
 
 async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
