@@ -178,6 +178,7 @@ NOT_OURS = {
     "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/desk.py": {"Refusal"},
+    "components/serve/guarding.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},
     "components/serve/seldon_runtime.py": {"Refusal"},

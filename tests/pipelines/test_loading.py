@@ -31,6 +31,7 @@ def load(project: Path, target: Target = NOBODY, rows: int = 1) -> list[str]:
     return console.export_text().splitlines()
 
 
+@pytest.mark.slow
 def test_the_champion_is_started_loaded_and_ended_when_nobody_serves_it(champion: Path) -> None:
     told = load(champion, rows=5)
     assert told[0] == "Nobody serves tiny: version 4 is started for this, and ended after it"
@@ -41,6 +42,7 @@ def test_the_champion_is_started_loaded_and_ended_when_nobody_serves_it(champion
     assert rows == pytest.approx(5 * requests, rel=0.3) and float(lines[0][3]) > 0
 
 
+@pytest.mark.slow
 def test_a_server_that_runs_is_loaded_by_port_and_by_address(champion: Path, tmp_path: Path) -> None:
     (model,) = champion.glob(".naru/store/tiny/models/*/artifacts/model")
     with ModelServer(sys.executable, model, "tiny", "4", tmp_path / "log") as server:
@@ -69,6 +71,7 @@ def test_a_server_that_was_named_must_be_there(champion: Path) -> None:
     assert "naru serve" in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_whoever_answers_there_must_serve_the_project(champion: Path, tmp_path: Path) -> None:
     (model,) = champion.glob(".naru/store/tiny/models/*/artifacts/model")
     with ModelServer(sys.executable, model, "other", "4", tmp_path / "log") as server:

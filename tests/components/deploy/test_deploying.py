@@ -60,6 +60,7 @@ def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, regis
     assert any(block.kind == "figure" for block in Page.load(tmp_path / "rollout").blocks)
 
 
+@pytest.mark.slow
 def test_a_version_is_measured_against_the_champion_in_turn(
     deploy: Deploy, registry: Any, registration: Path, champion: Path, tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_without_offline_answers_nothing_is_deployed_and_the_person_is_told_what
     assert current_champion(str(tmp_path / "store"), "tiny") is None
 
 
+@pytest.mark.slow
 def test_a_version_that_answers_otherwise_than_offline_is_not_deployed(
     deploy: Deploy, evaluation: Path, tmp_path: Path
 ) -> None:

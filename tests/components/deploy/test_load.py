@@ -204,6 +204,7 @@ def test_without_an_answer_no_bound_on_latency_is_kept() -> None:
     assert nothing.percentiles()["p99"] == float("inf") and nothing.error_rate == 1.0 and nothing.throughput == 0.0
 
 
+@pytest.mark.slow
 def test_a_served_model_answers_under_load_what_it_answers_offline(model: Path, examples: Path, tmp_path: Path) -> None:
     inputs = Signature.load(model).inputs
     rows = probe_rows(examples, inputs)

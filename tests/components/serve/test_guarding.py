@@ -12,6 +12,8 @@ from mlserver.grpc.model_repository_pb2_grpc import ModelRepositoryServiceStub
 from tests.components.serve.conftest import Running
 from tests.components.serve.test_mlserver_runtime import ROW, ask, infer
 
+pytestmark = pytest.mark.slow  # a server for these alone; what it does for requests is in conformance/
+
 
 @pytest.mark.parametrize(
     "content",

@@ -16,6 +16,7 @@ from tests.components.serve.test_mlserver_runtime import ROW, infer, tensor
 from tests.components.serve.test_request_log import logged, wait_until
 
 
+@pytest.mark.slow
 def test_predictions_go_on_when_the_store_is_away_and_what_is_lost_is_counted(
     model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

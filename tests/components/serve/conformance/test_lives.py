@@ -21,6 +21,7 @@ from tests.components.serve.conftest import Make
 from tests.components.serve.test_request_log import logged
 
 
+@pytest.mark.slow
 def test_it_is_not_ready_before_the_model_is_loaded_and_answers_from_then_on(kind: Kind, model: Make) -> None:
     port = free_port()
     rest = kind.rest(f"http://127.0.0.1:{port}")
@@ -66,6 +67,7 @@ def test_a_model_that_answers_nan_never_says_ready(kind: Kind, model: Make) -> N
     assert code == ModelError.exit_code and "does not answer one row: model_failed" in told
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_starter(kind: Kind, model: Make) -> None:
     process = kind.start(model(), "--while-stdin", port=free_port())
     assert ready_line(process).startswith("ready: http://127.0.0.1:")
@@ -75,6 +77,7 @@ def test_it_ends_with_its_starter(kind: Kind, model: Make) -> None:
     assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.slow
 def test_on_sigterm_it_is_first_not_ready_then_answers_what_it_owes_and_ends_with_0(
     kind: Kind, model: Make, tmp_path: Path
 ) -> None:
