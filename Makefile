@@ -89,7 +89,7 @@ dev:
 test: dev ## The quick tests: real data, whole small pipelines, no network
 	@$(BIN)/pytest -q -m "not slow and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
 
-# Some forty minutes; what it needs is asked before anything is installed.
+# An hour; what it needs is asked before anything is installed.
 e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (settings: tests/e2e/environment.py)
 	@test -n "$(KUBECONFIG)" || { echo "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py tells every setting)" >&2; exit 2; }
 	@$(MAKE) dev

@@ -22,7 +22,8 @@ class ServingGates(Section):
         Real, Field(gt=0, description="Largest difference allowed between an offline and a served number.")
     ] = 1e-4
     concurrency: Annotated[
-        StrictInt, Field(ge=1, le=64, description="Clients that ask at the same time while the load is measured.")
+        StrictInt,
+        Field(ge=1, le=16, description="Clients that ask at the same time under load; the server refuses a seventeenth."),
     ] = 4
     load_seconds: Annotated[
         Real, Field(gt=0, le=600, description="How long the load lasts; with a champion, each of the two gets half.")
