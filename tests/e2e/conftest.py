@@ -65,9 +65,19 @@ def images(environment: Environment) -> None:
 @pytest.fixture(scope="session")
 def server_image(environment: Environment) -> None:
     """The model server's, built from the files as they are, where the cluster finds it."""
+    _bring(environment, "server", "naru-server:python3.12")
+
+
+@pytest.fixture(scope="session")
+def seldon_image(environment: Environment) -> None:
+    """The same of the one that speaks Seldon's protocol."""
+    _bring(environment, "server-seldon", "naru-server-seldon:python3.11")
+
+
+def _bring(environment: Environment, name: str, image: str) -> None:
     if environment.load:
-        build_images("server")
-        subprocess.run(environment.loading("naru-server:python3.12"), check=True, timeout=1_800)
+        build_images(name)
+        subprocess.run(environment.loading(image), check=True, timeout=1_800)
 
 
 @pytest.fixture(scope="session")

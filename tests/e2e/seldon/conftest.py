@@ -14,7 +14,8 @@ from components.deploy.on_cluster import PLACEMENTS, tell_placements
 from tests.e2e.forwarding import forwarded
 from tests.e2e.models import has_seldon
 from tests.e2e.seldon.asking import render_asker
-from tests.e2e.seldon.site import KEYS, NAME, NAMESPACE, PLACEMENT, STORE, TABLE, Site, manifests, requests
+from tests.e2e.seldon.site import KEYS, NAME, NAMESPACE, STORE, TABLE, Site, manifests, requests
+from tests.e2e.seldon.site import PLACEMENTS as site_placements
 from tests.e2e.world import until
 
 
@@ -37,7 +38,7 @@ def site(server_image: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "NARU_SERVING": "seldon",
             "NARU_SERVING_NAMESPACE": NAMESPACE,
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-            PLACEMENTS: tell_placements({"v2": {"": PLACEMENT}}),
+            PLACEMENTS: tell_placements(site_placements),
         }
         for name, value in variables.items():
             patch.setenv(name, value)

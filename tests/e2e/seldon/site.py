@@ -20,10 +20,12 @@ from components._core.project import Project
 from components._core.samples import Sample
 from components._core.store import upload
 from components.deploy.deploying import deploy_version
+from components.deploy.seldon.objects import KIND, VERSION
 from components.deploy.seldon.observing import look
-from components.deploy.seldon.rendering import Placement
+from components.deploy.seldon.rendering import IMAGES, Placement
 from tests.components.tiny_models import CARRIERS, FEATURES, write_examples, write_model
 from tests.e2e.models import store_keys
+from tests.e2e.world import until
 
 NAMESPACE = "naru-e2e-models"
 NAME = "tiny"
@@ -32,7 +34,7 @@ ROWS = 40
 KEYS = {"AWS_ACCESS_KEY_ID": "naru-e2e", "AWS_SECRET_ACCESS_KEY": "only-in-this-test", "AWS_REGION": "us-east-1"}
 TABLE: list[tuple[str, float, int, int, int, str]] = []
 """What is printed at the end: the test, its seconds, requests sent meanwhile, answered wrongly, not answered, what was done."""
-PLACEMENT = Placement(image="naru-server:python3.12")
+PLACEMENTS = {protocol: {"": Placement(image=image)} for protocol, image in IMAGES.items()}
 
 
 def rows_to_ask() -> pa.Table:
@@ -147,6 +149,12 @@ class Site:
         metadata = {"name": NAME, "namespace": NAMESPACE}
         found = self.cluster.get({"apiVersion": "v1", "kind": "Service", "metadata": metadata}) or {}
         return dict(found["spec"]["selector"])
+
+    def remove(self) -> None:
+        """Take away what is served, and wait until it is gone."""
+        served = {"apiVersion": VERSION, "kind": KIND, "metadata": {"name": NAME, "namespace": NAMESPACE}}
+        self.cluster.delete(served)
+        until(lambda: not look(self.cluster, NAMESPACE, NAME).deployments, "nothing is served")
 
     def _examples(self) -> Path:
         folder = self.folder / "examples"

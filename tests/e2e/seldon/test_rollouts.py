@@ -17,7 +17,7 @@ from components._core.rollouts import Change, read_changes
 from components.deploy.seldon.rendering import PREDICTOR_LABEL, ModelVersion
 from pipelines.rolling_back import roll_back
 from pipelines.target import Target
-from tests.e2e.seldon.asking import Asked, read_asked, share_of
+from tests.e2e.seldon.asking import Asked, read_asked, render_asker, share_of
 from tests.e2e.seldon.site import NAME, NAMESPACE, STORE, TABLE, Site
 
 pytestmark = pytest.mark.e2e
@@ -200,6 +200,19 @@ def test_ten_rounds_lose_no_request_and_answer_none_wrongly(site: Site, registry
     assert not lost(asked), lost(asked)[:5]
     answered_by = {one.version for one in asked}
     assert answered_by == {"2", "7"}
+
+
+def test_seldons_own_protocol_is_proved_and_served_too(site: Site, registry: None, seldon_image: None) -> None:
+    """In the place of what serves, as one object has one protocol, which is refused first."""
+    project, registered = site.project(protocol="seldon", replicas=1), site.register("11", GOOD)
+    with pytest.raises(ConfigError, match="is served as protocol 'v2', and one object has one protocol"):
+        site.deploy(registered, project)
+    site.cluster.delete(render_asker(NAMESPACE, NAME, []))  # it speaks the other protocol
+    site.remove()
+    outcome, _ = site.deploy(registered, project)
+    assert outcome.verdict in ("ok", "warn"), outcome.reason
+    assert {check.name: check.status for check in outcome.checks}["parity: probability"] == "pass"
+    assert site.served() == [predictor(registered)] and champion() == "11"
 
 
 def write_project(site: Site) -> Path:
