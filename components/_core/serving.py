@@ -23,7 +23,9 @@ class ServingGates(Section):
     ] = 1e-4
     concurrency: Annotated[
         StrictInt,
-        Field(ge=1, le=16, description="Clients that ask at the same time under load; the server refuses a seventeenth."),
+        Field(
+            ge=1, le=16, description="Clients that ask at the same time under load; the server refuses a seventeenth."
+        ),
     ] = 4
     load_seconds: Annotated[
         Real, Field(gt=0, le=600, description="How long the load lasts; with a champion, each of the two gets half.")
