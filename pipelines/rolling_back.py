@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from components._core.artifacts import SAVED_MODEL, SIGNATURE
+from components._core.artifacts import MODEL_FILES
 from components._core.errors import ConfigError, ServiceError
 from components._core.ledger import Deployment, read_deployments, who
 from components._core.project import Project, load_project
@@ -57,7 +57,7 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
     seen: list[str] = []
     if settings.serving == "seldon":
         chosen, seen = _on_cluster(project, settings, lines[-1], chosen, to, target)
-    elif lacking := find_missing(chosen.model, (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")):
+    elif lacking := find_missing(chosen.model, MODEL_FILES):
         raise ServiceError(f"version {chosen.version} cannot be served", where=lacking[0], remedy="train it again")
     promote(settings, project.name, asdict(chosen), _why(chosen))
     return RolledBack(project.name, lines[-1].version, chosen.version, seen)

@@ -19,6 +19,8 @@ TRIALS = "trials.json"
 # model
 SAVED_MODEL = "saved_model"
 SIGNATURE = "signature.json"
+# without these a folder is no model
+MODEL_FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
 # history
 HISTORY = "history.json"
 # evaluation: times, kept apart from the outcome and the page, which are the same whenever the inputs are

@@ -17,7 +17,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from components._core.artifacts import SAVED_MODEL, SIGNATURE
+from components._core.artifacts import MODEL_FILES, SAVED_MODEL
 from components._core.errors import ModelError
 from components._core.features import Feature, Signature
 from components._model.failures import reason_of
@@ -94,7 +94,7 @@ def load_model(model: Path) -> LoadedModel:
     Raises:
         ModelError: When it is missing, incomplete or damaged.
     """
-    for needed in (model / SIGNATURE, model / SAVED_MODEL / "saved_model.pb"):
+    for needed in (model / name for name in MODEL_FILES):
         if not needed.is_file():
             raise ModelError("is missing", where=str(needed), remedy="train the model again")
     try:

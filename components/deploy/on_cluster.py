@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components._cluster.client import Cluster
-from components._core.artifacts import SAMPLE, SAVED_MODEL, SIGNATURE
+from components._core.artifacts import MODEL_FILES, SAMPLE, SIGNATURE
 from components._core.checks import Check
 from components._core.errors import ConfigError, ServiceError
 from components._core.features import Feature, Signature
@@ -30,8 +30,6 @@ from components.deploy.seldon.site import Timing
 
 PLACEMENTS = "NARU_SERVING_PLACEMENTS"
 """Environment of the deploy stage: where servers run, by protocol and pool, as the pipeline was compiled."""
-FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
-"""Without these a folder is no model."""
 
 
 def roll_out(
@@ -72,7 +70,7 @@ def roll_out(
         predictions=_reader(project, settings.store),
         shares=tuple(shares),
         secret_keys=secret_keys(cluster, project, placement.namespace),
-        lacking=tuple(find_missing(model.uri, FILES)),
+        lacking=tuple(find_missing(model.uri, MODEL_FILES)),
         features=tuple(feature.name for feature in features),
         champion=version_of_line(champion) if champion else None,
     )

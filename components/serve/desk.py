@@ -15,6 +15,9 @@ from components.serve.metrics import Metrics
 from components.serve.refusals import Refusal
 from components.serve.request_log import Answered, RequestLog
 
+OWED_SECONDS = 8
+"""At the end, how long answers that are owed are waited for: a client that stopped in the middle of its request keeps none alive."""
+
 MAX_CONCURRENCY = 16
 """Requests in work at a time, unless the server says otherwise. One after the other is answered, so this bounds the wait: with
 single rows to some ten milliseconds, whatever is offered (`make bench-serving` holds p99 at twice what it carries against that)."""

@@ -11,8 +11,7 @@ import asyncio
 import signal
 from typing import Any
 
-_OWED_SECONDS = 8.0
-"""How long answers that are owed are waited for: a client that stopped in the middle of its request keeps none alive."""
+from components.serve.desk import OWED_SECONDS
 
 
 class Ending:
@@ -43,7 +42,7 @@ class Ending:
         plane.ready = plane.model_ready = _is_not_ready
         await asyncio.sleep(self._notice)
         await self._server.stop(signal.SIGTERM)
-        await asyncio.sleep(_OWED_SECONDS)
+        await asyncio.sleep(OWED_SECONDS)
         await self._server.stop(signal.SIGINT)  # uvicorn takes this, after the other, as: now
 
 

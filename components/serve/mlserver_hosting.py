@@ -48,9 +48,8 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
     Raises:
         ModelError: When the model does not load.
     """
-    asyncio.run(
-        _serve(asked, desk)
-    )  # not on uvloop: it reads later what came meanwhile, which is then neither counted nor refused
+    # not on uvloop: it reads later what came meanwhile, which is then neither counted nor refused
+    asyncio.run(_serve(asked, desk))
 
 
 async def _serve(asked: argparse.Namespace, desk: Desk) -> None:

@@ -32,12 +32,10 @@ from seldon_core.wrapper import get_rest_microservice
 from werkzeug.exceptions import HTTPException
 
 from components._core.features import Signature
-from components.serve.desk import Desk
+from components.serve.desk import OWED_SECONDS, Desk
 from components.serve.predictor import Predictor, load
 from components.serve.seldon_runtime import NaruComponent, NaruServicer, NoMetrics, told
 
-_OWED_SECONDS = 8
-"""How long answers that are owed are waited for: a client that stopped in the middle of its request keeps none alive."""
 _SPARE_THREADS = 8
 """Threads above the limit, to refuse what comes above it and to answer probes meanwhile."""
 _CONNECTIONS = 4_096
@@ -94,7 +92,7 @@ def _grpc_server(asked: argparse.Namespace, component: NaruComponent) -> Iterato
     try:
         yield server
     finally:
-        server.stop(_OWED_SECONDS).wait()
+        server.stop(OWED_SECONDS).wait()
 
 
 def _end_with_stdin() -> None:
@@ -183,7 +181,7 @@ class _Application(BaseApplication):
     def load_config(self) -> None:
         self.cfg.set("threads", self._asked.max_concurrency + _SPARE_THREADS)
         self.cfg.set("worker_connections", _CONNECTIONS)
-        self.cfg.set("graceful_timeout", _OWED_SECONDS)
+        self.cfg.set("graceful_timeout", OWED_SECONDS)
         self.cfg.set("keepalive", 75)
         self.cfg.set("loglevel", "warning")
 

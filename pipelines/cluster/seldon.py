@@ -9,13 +9,13 @@ from pathlib import Path
 import yaml
 
 from components._cluster.client import Cluster
-from components._core.artifacts import SIGNATURE
+from components._core.artifacts import MODEL_FILES, SIGNATURE
 from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.features import Signature
 from components._core.ledger import current_champion
 from components._core.project import Project, load_project
 from components._core.store import absolute_uri, fetch_file, find_missing
-from components.deploy.on_cluster import FILES, secret_keys
+from components.deploy.on_cluster import secret_keys
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import Canary, ModelVersion, render_deployment
 from pipelines.cluster.placing import place_servers
@@ -100,7 +100,7 @@ def _look(*models: ModelVersion) -> tuple[list[str], list[str]]:
     remarks: list[str] = []
     for model in models:
         try:
-            lacking += find_missing(model.uri, FILES)
+            lacking += find_missing(model.uri, MODEL_FILES)
         except (ConfigError, UnavailableError) as error:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
     return lacking, remarks

@@ -1,5 +1,6 @@
 """How a pod fares from its beginning on: what a kubelet tells of it at each age, with the words of a real one."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,14 +73,15 @@ class Sight:
         return "running" in self.main.get("state", {})
 
 
-class Start:
+class Start(ABC):
     """One way to fare; the base has the parts."""
 
     refusal = ""
     """Why no pod is made at all."""
 
+    @abstractmethod
     def look(self, age: float, named: Named) -> Sight:
-        raise NotImplementedError
+        """What is seen of it at that age."""
 
     def changes(self) -> tuple[float, ...]:
         """Ages at which it becomes ready, or is so no more."""

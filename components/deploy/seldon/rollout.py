@@ -40,7 +40,7 @@ from components.deploy.seldon.observing import Seen, count_restarts, ready_pods,
 from components.deploy.seldon.pods import Counts, PodClient, add_up
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import ModelVersion, Placement, compose, render_canary, render_stable
-from components.deploy.seldon.routing import Share, hold_shares
+from components.deploy.seldon.routing import Share, hold_shares, tell_shares
 from components.deploy.seldon.site import RolloutError, Site, TakenOverError, Timing
 
 Prove = Callable[[PodClient], list[Check]]
@@ -183,8 +183,10 @@ class Rollout:
             self._stable = ours  # what the project says of its servers may have changed
             return State.START
         asked, by_mesh = self._wanted.shares, self._project.serve.mesh != "none"
-        self._steps = hold_shares(asked, self._servers(self._stable), by_mesh=by_mesh)
-        self._record("start", self._all_to_stable(), "servers are started beside those in service")
+        servers = self._servers(self._stable)
+        self._steps = hold_shares(asked, servers, by_mesh=by_mesh)
+        told = f"servers are started beside those in service; {tell_shares(self._steps, servers)}"
+        self._record("start", self._all_to_stable(), told)
         return State.START
 
     def _start(self) -> State:

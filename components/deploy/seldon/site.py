@@ -29,7 +29,6 @@ class RolloutError(ServiceError):
 
     def __init__(self, diagnosis: Diagnosis) -> None:
         super().__init__(str(diagnosis))
-        self.diagnosis = diagnosis
 
 
 class TakenOverError(ServiceError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -71,7 +72,7 @@ def request(url: str, content: Any = None) -> Reply:
     return Reply(status, json.loads(body) if body and is_json else body.decode(), headers)
 
 
-class Rest:
+class Rest(ABC):
     """What both have over HTTP: where to ask, and the bodies of a question and of its answer."""
 
     path = ready = ""
@@ -79,14 +80,14 @@ class Rest:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def body(self, rows: Rows, id: str = "") -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def body(self, rows: Rows, id: str = "") -> Any: ...
 
-    def read(self, content: Any) -> Answer:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, content: Any) -> Answer: ...
 
-    def told(self, content: Any) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def told(self, content: Any) -> str: ...
 
     def ask(self, rows: Rows, id: str = "") -> Answer:
         return self.take(self.send(self.body(rows, id)))
