@@ -26,13 +26,15 @@ class Asked:
         model: The model folder.
         requests: V2 requests of one row each, without missing values: the plain peers know none.
         outputs: The model's own answers, one value per row.
-        in_process: Rows per second of the model itself, with as many rows in a call as a batch has.
+        in_process: Rows per second of the SavedModel itself, with as many rows in a call as a batch has.
+        own_in_process: The same, as Naru calls it.
     """
 
     model: Path
     requests: list[dict[str, Any]]
     outputs: Outputs
     in_process: float
+    own_in_process: float
 
     def bodies(self, protocol: str, rows: int = 1) -> list[bytes]:
         """Requests as bytes: one for each row, or a few with many rows, which begin at different ones."""
@@ -89,7 +91,7 @@ def prepare(parts: Path, core: int, batch_rows: int, seconds: float) -> Asked:
     if done.returncode:
         raise SystemExit(f"the model did not answer in process: {done.stderr}")
     told = json.loads(done.stdout.splitlines()[-1])
-    return Asked(parts / "model", whole, told["outputs"], told["rows_per_second"])
+    return Asked(parts / "model", whole, told["outputs"], told["rows_per_second"], told["own_rows_per_second"])
 
 
 def _is_whole(request: dict[str, Any]) -> bool:

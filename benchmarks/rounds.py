@@ -125,6 +125,7 @@ def measure_batches(served: Served, asked: Asked, pace: Pace) -> dict[str, float
         "batch_rows_per_second": batch,
         "single_rows_per_second": median(rates["single"]),
         "in_process_rows_per_second": asked.in_process,
+        "own_in_process_rows_per_second": asked.own_in_process,
         "batch_rows_ratio": median(many / one for one, many in zip(rates["single"], rates["batch"], strict=True)),
         "batch_of_in_process": batch / asked.in_process,
         "batch_wrong": wrong,

@@ -44,7 +44,7 @@ _SELDON = "/api/v1.0/predictions"
 NOTES = {
     "servers": "medians over the rounds by server and number of clients; failed and wrong are sums",
     "ratio": "median over the rounds of requests/s of ours over the peer's, of which the lowest number of clients counts",
-    "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core",
+    "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core; own: by Naru's call",
     "overload": "open loop, moments of a Poisson process; latency from the moment a request was due; p99 of those answered with 200",
     "malformed": "every tenth request is right and its answer compared; wrong: that, a 5xx other than 503, no answer, or a telling error",
 }

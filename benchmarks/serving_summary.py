@@ -74,7 +74,8 @@ def _batches(found: dict[str, Any]) -> list[str]:
     told = f"{found['batch_rows_per_second']:,.0f} rows/s in requests of {found['batch_rows']:,}"
     return [
         f"{told}, {found['single_rows_per_second']:,.0f} one by one; "
-        f"the model in process {found['in_process_rows_per_second']:,.0f}"
+        f"the SavedModel in process {found['in_process_rows_per_second']:,.0f}, "
+        f"called as Naru does {found['own_in_process_rows_per_second']:,.0f}"
     ]
 
 

@@ -67,7 +67,7 @@ def _cast(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
 
 
 def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
-    _check_types(values, feature, (int, float), "a number")
+    _check_types(values, feature, (float, int), "a number")
     real = np.array(values, dtype=np.float64)  # None becomes NaN
     if not feature.nullable and (bad := np.flatnonzero(np.isnan(real))).size:
         raise _missing(feature, int(bad[0]))
@@ -91,7 +91,7 @@ def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
 
 def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
     texts = values
-    if _check_types(values, feature, (str, bytes), "a text") - {str}:
+    if _check_types(values, feature, (str, bytes), "a text") != {str}:
         try:
             texts = [_text(value) for value in values]
         except UnicodeDecodeError:
@@ -114,7 +114,10 @@ _CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any]]] = 
 
 def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, ...], wanted: str) -> set[type]:
     """The types that there are; all of them allowed, or none at all."""
-    types = set(map(type, values))
+    found = list(map(type, values))
+    if found.count(allowed[0]) == len(found):  # nearly always; a set takes half as long again
+        return {allowed[0]}
+    types = set(found)
     if types <= {*allowed, type(None)}:  # exact types: True is no number here
         return types
     row, value = next((row, value) for row, value in enumerate(values) if type(value) not in (*allowed, type(None)))

@@ -42,7 +42,7 @@ _ACCEPTED: dict[DType, frozenset[str]] = {
     "int64": _WHOLE,
     "string": frozenset({"BYTES"}),
 }
-_INLINE_ROWS = 256
+_INLINE_ROWS = 1_024
 """Requests up to this many rows are answered on the event loop: a thread would cost more than it spares the others."""
 
 

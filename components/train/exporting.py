@@ -20,26 +20,19 @@ _TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
 
 class Served(tf.Module):
-    """What is saved: the transform graph, the model, and the function that joins them."""
+    """What is saved: what the serving function holds of the transform graph and of the model.
 
-    def __init__(self, transform: Any, model: keras.Model, columns: tuple[Column, ...], signature: Signature) -> None:
+    Of the model these are TensorFlow's own variables and tables. The Keras model itself, saved by TensorFlow, restores its
+    weights into copies that the function does not read, unless Python's `tf.saved_model.load` puts them right: every server
+    that loads SavedModels without Python would find them empty. It would bring the optimizer's state along, too.
+    """
+
+    def __init__(self, transform: Any, model: keras.Model) -> None:
         super().__init__()
         self.transform = transform
-        self.model = model
-        self._fed = fed_columns(model, columns)
-        self._signature = signature
-        self.names = tensor_names(signature.inputs)
-        self._classes = tf.constant(list(signature.classes), tf.string)
-
-    def call(self, **tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Outputs by name for raw features by the names of `calling.tensor_names`, each [rows]."""
-        features = {feature: tensors[name] for feature, name in self.names.items()}
-        transformed = self.transform.transform_fn(features)
-        scores = tf.cast(self.model(as_model_inputs(transformed, self._fed), training=False), tf.float32)
-        if self._signature.task == "multiclass_classification":
-            return {"probabilities": scores, "class": tf.gather(self._classes, tf.argmax(scores, axis=-1))}
-        (name,) = outputs_of(self._signature.task)
-        return {name: tf.reshape(scores, [-1])}
+        self.weights = [variable.value for variable in model.variables]
+        below = tf.train.TrackableView(model).descendants()
+        self.tables = [part for part in below if isinstance(part, tf.saved_model.experimental.TrackableResource)]
 
 
 def export(
@@ -54,10 +47,22 @@ def export(
         signature: What is served.
         folder: The artifact.
     """
-    served = Served(tf.saved_model.load(str(transform_fn)), model, columns, signature)
-    named = [(served.names[feature.name], _TENSOR_TYPES[feature.dtype]) for feature in signature.inputs]
+    transform = tf.saved_model.load(str(transform_fn))
+    served = Served(transform, model)
+    names, fed = tensor_names(signature.inputs), fed_columns(model, columns)
+    classes = tf.constant(list(signature.classes), tf.string)
+
+    def serve(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        transformed = transform.transform_fn({feature: tensors[name] for feature, name in names.items()})
+        scores = tf.cast(model(as_model_inputs(transformed, fed), training=False), tf.float32)
+        if signature.task == "multiclass_classification":
+            return {"probabilities": scores, "class": tf.gather(classes, tf.argmax(scores, axis=-1))}
+        (name,) = outputs_of(signature.task)
+        return {name: tf.reshape(scores, [-1])}
+
+    named = [(names[feature.name], _TENSOR_TYPES[feature.dtype]) for feature in signature.inputs]
     specs = {name: tf.TensorSpec([None], dtype, name) for name, dtype in named}
-    function = tf.function(served.call, autograph=False).get_concrete_function(**specs)
+    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
     with full_disk_told("writing the model"):
         tf.saved_model.save(served, str(folder / SAVED_MODEL), signatures={"serving_default": function})
         make_canonical(folder / SAVED_MODEL)

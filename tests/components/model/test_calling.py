@@ -3,12 +3,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components._core.errors import ModelError
 from components._core.examples import read_head
-from components._core.features import Feature, to_arrays
+from components._core.features import Feature, Signature, to_arrays
 from components._model.calling import load_model, tensor_names
 from tests.components.small_flights import Small
 
@@ -29,6 +31,43 @@ def test_a_damaged_model_does_not_load(copy: Path, part: str):
     (copy / "saved_model" / part).write_bytes(b"\x01damaged")
     with pytest.raises(ModelError, match="does not load"):
         load_model(copy)
+
+
+def test_a_model_whose_variables_stay_empty_does_not_load(copy: Path):
+    shutil.rmtree(copy / "saved_model")
+    signature = Signature("regression", (Feature("x", "float32", False),), {"prediction": "float32"}, ())
+    signature.save(copy)
+    module = tf.Module()
+    module.dense = keras.layers.Dense(1)
+    module.dense.build((None, 1))
+
+    def serve(x):
+        return {"prediction": module.dense(x[:, None])[:, 0]}
+
+    function = tf.function(serve, autograph=False).get_concrete_function(x=tf.TensorSpec([None], tf.float32, "x"))
+    tf.saved_model.save(module, str(copy / "saved_model"), signatures={"serving_default": function})
+    with pytest.raises(ModelError, match=r"saved_model: does not load: its variable .* stays empty"):
+        load_model(copy)
+
+
+def test_a_signature_that_names_what_the_model_does_not_take_does_not_load(copy: Path):
+    signature = Signature.load(copy)
+    more = (*signature.inputs, Feature("weight", "float32", False))
+    Signature(signature.task, more, signature.outputs, signature.classes).save(copy)
+    with pytest.raises(
+        ModelError, match=r"saved_model: does not load: it takes no 'weight', which signature\.json names"
+    ):
+        load_model(copy)
+
+
+def test_it_answers_as_the_function_that_was_saved(small: Small):
+    loaded = load_model(small.path("model"))
+    rows = to_arrays(read_head(small.path("examples"), "test", 200), loaded.signature.inputs)
+    function = loaded.serve({feature.name: tf.constant(rows[feature.name]) for feature in loaded.signature.inputs})
+    answered = loaded.predict(rows)
+    assert answered.keys() == function.keys()
+    for name, values in answered.items():
+        np.testing.assert_allclose(values, function[name].numpy(), atol=1e-6)
 
 
 def test_a_missing_feature_is_named(small: Small):

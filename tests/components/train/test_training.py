@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 
+from components._core.artifacts import SAVED_MODEL
 from components._core.checks import Outcome
 from components._core.errors import ModelError, UserCodeError
 from components._core.examples import read_head
@@ -63,6 +65,22 @@ def test_a_missing_and_an_unknown_value_are_served(small: Small):
     rows = rows.set_column(rows.column_names.index("dep_delay"), "dep_delay", pa.array([None, 3.0], pa.float32()))
     rows = rows.set_column(rows.column_names.index("carrier"), "carrier", pa.array([None, "none such"]))
     assert np.isfinite(scores(small.path("model"), rows)).all()
+
+
+def test_the_saved_model_holds_the_weights_once_and_nothing_of_the_optimizer(small: Small):
+    variables = dict(tf.train.list_variables(str(small.path("model") / SAVED_MODEL / "variables" / "variables")))
+    variables.pop("_CHECKPOINTABLE_OBJECT_GRAPH")
+    assert len(variables) == len(set(variables)) > 0
+    assert all(name.startswith("weights/") for name in variables), variables
+
+
+def test_a_lookup_table_of_the_models_own_is_served(small: Small, tmp_path: Path):
+    layer = (
+        "    hours = keras.layers.IntegerLookup(vocabulary=list(range(24)), output_mode='one_hot')(inputs['hour'])\n"
+    )
+    last = "    return keras.layers.Dense(1, 'sigmoid')(keras.layers.Concatenate()([numbers, hours]))\n"
+    _, model, _ = train(small, code=code_archive(tmp_path, model=f"{MODEL}{NUMBERS}{layer}{last}"))
+    assert np.isfinite(scores(model, read_head(small.path("examples"), "test", 50))).all()
 
 
 def test_a_server_needs_no_tensorflow_transform(small: Small):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.components.serve.conformance.conftest import Served, stopped
-from tests.components.serve.conformance.wires import ROW, Refused, Rest, Rows, V2Grpc, Wire, request
+from tests.components.serve.conformance.wires import ROW, Grpc, Refused, Rest, Rows, Wire, request
 from tests.components.serve.test_request_log import logged, wait_until
 
 AT_ONCE = 40
@@ -133,7 +133,7 @@ def test_what_comes_above_the_limit_is_refused_at_once_and_the_rest_answered_rig
     answers = [(number, answer) for number, answer in ended if not isinstance(answer, Exception)]
     busy = [refusal for _, refusal in ended if isinstance(refusal, Refused)]
     assert answers and len(answers) + len(busy) == AT_ONCE
-    assert busy or isinstance(wire, V2Grpc)  # seen: MLServer answers a small one of gRPC before it takes in the next
+    assert busy or isinstance(wire, Grpc)  # seen: a small one of gRPC is answered before the next is taken in
     assert all(answer.id == number and answer.outputs["class"] == expected for number, answer in answers)
     told = f"too_busy: {PLACES} requests are in work; ask again in a moment"
     assert {(refusal.status, refusal.told) for refusal in busy} <= {(429, told)}
