@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,13 @@ class Asked:
         model: The model folder.
         requests: V2 requests of one row each, without missing values: the plain peers know none.
         outputs: The model's own answers, one value per row.
-        in_process: Rows per second of the SavedModel itself, with as many rows in a call as a batch has.
-        own_in_process: The same, as Naru calls it.
+        in_process: Measures the model itself for some seconds; see `InProcess.rates`.
     """
 
     model: Path
     requests: list[dict[str, Any]]
     outputs: Outputs
-    in_process: float
-    own_in_process: float
+    in_process: Callable[[float], dict[str, float]]
 
     def bodies(self, protocol: str, rows: int = 1) -> list[bytes]:
         """Requests as bytes: one for each row, or a few with many rows, which begin at different ones."""
@@ -64,34 +63,64 @@ class Asked:
         return all(_close([values[at] for at in places], found[name]) for name, values in self.outputs.items())
 
 
-def prepare(parts: Path, core: int, batch_rows: int, seconds: float) -> Asked:
-    """Choose the rows, and let the model itself answer them in a process on the core that the servers get.
+class InProcess:
+    """The model itself, in a process on the core that the servers get; see `in_process.py`.
+
+    Args:
+        model: The model folder.
+        requests: V2 requests of one row each.
+        core: Where it runs.
+        rows: Rows of a call that is measured.
+
+    Attributes:
+        outputs: Its answers, one value per row.
+    """
+
+    def __init__(self, model: Path, requests: list[dict[str, Any]], core: int, rows: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.in_process", str(model), str(rows)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        self.outputs: Outputs = self._ask(requests)
+
+    def rates(self, seconds: float) -> dict[str, float]:
+        """Rows per second: `plain`, the SavedModel as TensorFlow calls it, and `own`, as Naru does."""
+        rates: dict[str, float] = self._ask(seconds)
+        return rates
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _ask(self, asked: Any) -> Any:
+        if (pipe := self._process.stdin) and (told := self._process.stdout):
+            pipe.write(json.dumps(asked) + "\n")
+            pipe.flush()
+            if line := told.readline():
+                return json.loads(line)
+        raise SystemExit("the model did not answer in process; what is above says why")
+
+
+@contextmanager
+def prepared(parts: Path, core: int, batch_rows: int) -> Iterator[Asked]:
+    """Choose the rows, and let the model itself answer them; it stays to be measured until the end of the block.
 
     Args:
         parts: The model's parts: `model/` and the test rows that are kept beside it.
         core: Where the model is measured.
         batch_rows: Rows of a batch.
-        seconds: How long it is measured.
     """
     requests = [json.loads(body) for body in request_bodies(parts, 1)[0]]
     whole = [request for request in requests if _is_whole(request)]
     if not whole:
         raise SystemExit("the project has no test row without missing values to send")
-    command = [sys.executable, "-m", "benchmarks.in_process", str(parts / "model"), str(batch_rows), str(seconds)]
-    lines = "\n".join(map(json.dumps, whole))
-    done = subprocess.run(
-        command,
-        input=lines,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    if done.returncode:
-        raise SystemExit(f"the model did not answer in process: {done.stderr}")
-    told = json.loads(done.stdout.splitlines()[-1])
-    return Asked(parts / "model", whole, told["outputs"], told["rows_per_second"], told["own_rows_per_second"])
+    with closing(InProcess(parts / "model", whole, core, batch_rows)) as in_process:
+        yield Asked(parts / "model", whole, in_process.outputs, in_process.rates)
 
 
 def _is_whole(request: dict[str, Any]) -> bool:

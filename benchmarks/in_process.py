@@ -1,10 +1,11 @@
 """What a model answers without any server, and how fast: the truth for the benchmark of the servers.
 
-    python -m benchmarks.in_process MODEL ROWS SECONDS <requests.jsonl
+    python -m benchmarks.in_process MODEL ROWS
 
-Reads V2 requests of one row from standard input; prints their answers, and the rows per second of calls with ROWS rows:
-of the SavedModel as TensorFlow's documentation calls one, `tf.saved_model.load` and its signature, which is what the servers
-are held against, and of Naru's own call of it.
+The first line of standard input holds V2 requests of one row each, as a list; the first line that is printed holds their
+answers. Each further line holds a number of seconds, and is answered with the rows per second of calls with ROWS rows in that
+time: of the SavedModel as TensorFlow's documentation calls one, `tf.saved_model.load` and its signature, which is what the
+servers are held against (and where the answers come from), and of Naru's own call of it.
 """
 
 from __future__ import annotations
@@ -26,35 +27,43 @@ from components.serve.casting import to_arrays
 
 
 def main() -> None:
-    """Answer, measure, print."""
-    model, rows, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    requests = [json.loads(line) for line in sys.stdin]
+    """Answer, then measure as often as asked."""
+    model, rows = Path(sys.argv[1]), int(sys.argv[2])
+    requests = json.loads(sys.stdin.readline())
     signature, loaded = Signature.load(model), load_model(model)
     names = [item["name"] for item in requests[0]["inputs"]]
     columns = {name: [request["inputs"][at]["data"][0] for request in requests] for at, name in enumerate(names)}
     arrays = to_arrays(columns, signature.inputs, len(requests))
-    outputs = {name: values.tolist() for name, values in loaded.predict(arrays).items()}
-    many = {name: np.resize(values, rows) for name, values in arrays.items()}
     restored = tf.saved_model.load(str(model / SAVED_MODEL))
     serve, tensors = restored.signatures[SERVING], tensor_names(signature.inputs)
 
-    def plain() -> Any:
-        answers = serve(**{tensors[name]: tf.constant(values) for name, values in many.items()})
+    def plain(arrays: dict[str, Any]) -> dict[str, Any]:
+        answers = serve(**{tensors[name]: tf.constant(values) for name, values in arrays.items()})
         return {name: tensor.numpy() for name, tensor in answers.items()}
 
-    own, taken = _calls_per_second(lambda: loaded.predict(many), seconds / 2), _calls_per_second(plain, seconds / 2)
-    print(json.dumps({"outputs": outputs, "rows_per_second": rows * taken, "own_rows_per_second": rows * own}))
+    _print({name: _listed(values) for name, values in plain(arrays).items()})
+    many = {name: np.resize(values, rows) for name, values in arrays.items()}
+    ways: dict[str, Callable[..., Any]] = {"plain": plain, "own": loaded.predict}
+    for line in sys.stdin:
+        seconds = float(line) / len(ways)
+        _print({name: rows * _calls_per_second(call, many, seconds) for name, call in ways.items()})
 
 
-def _calls_per_second(call: Callable[[], Any], seconds: float) -> float:
-    call()
-    taken = []
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        began = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - began)
-    return float(1 / np.median(taken))
+def _calls_per_second(call: Callable[[Any], Any], many: dict[str, Any], seconds: float) -> float:
+    call(many)
+    count, began = 0, time.perf_counter()
+    while (passed := time.perf_counter() - began) < seconds:
+        call(many)
+        count += 1
+    return count / passed
+
+
+def _listed(values: Any) -> list[Any]:
+    return [value.decode() for value in values] if values.dtype == object else values.tolist()
+
+
+def _print(told: dict[str, Any]) -> None:
+    print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -104,32 +104,35 @@ def ratios(turns: Sequence[Turn], ours: str, peer: str) -> dict[str, float]:
             server: [turn.requests_per_second for turn in turns if (turn.server, turn.clients) == (server, clients)]
             for server in (ours, peer)
         }
-        found[str(clients)] = median(one / other for one, other in zip(rates[ours], rates[peer], strict=True))
+        found[str(clients)] = _median_ratio(rates[ours], rates[peer])
     return found
 
 
 def measure_batches(served: Served, asked: Asked, pace: Pace) -> dict[str, float]:
-    """Rows per second of single rows and of batches, in turn, with one client."""
+    """Rows per second of single rows, of batches and of the model in process, in turn; one client."""
     single, many = asked.bodies("v2"), asked.bodies("v2", pace.batch_rows)
-    rates: dict[str, list[float]] = {"single": [], "batch": []}
-    wrong = 0
+    rates: dict[str, list[float]] = {"single": [], "batch": [], "plain": [], "own": []}
     for _ in range(pace.rounds):
         for name, bodies, rows in (("single", single, 1), ("batch", many, pace.batch_rows)):
             load = served.drive(bodies, clients=1, seconds=pace.seconds)
             rates[name].append(rows * load.throughput)
+        for name, rate in asked.in_process(pace.seconds).items():
+            rates[name].append(rate)
     checked = served.drive(many, clients=1, seconds=pace.seconds, check=asked.check("v2", pace.batch_rows))
-    wrong += checked.wrong
-    batch = median(rates["batch"])
     return {
         "batch_rows": pace.batch_rows,
-        "batch_rows_per_second": batch,
+        "batch_rows_per_second": median(rates["batch"]),
         "single_rows_per_second": median(rates["single"]),
-        "in_process_rows_per_second": asked.in_process,
-        "own_in_process_rows_per_second": asked.own_in_process,
-        "batch_rows_ratio": median(many / one for one, many in zip(rates["single"], rates["batch"], strict=True)),
-        "batch_of_in_process": batch / asked.in_process,
-        "batch_wrong": wrong,
+        "in_process_rows_per_second": median(rates["plain"]),
+        "own_in_process_rows_per_second": median(rates["own"]),
+        "batch_rows_ratio": _median_ratio(rates["batch"], rates["single"]),
+        "batch_of_in_process": _median_ratio(rates["batch"], rates["plain"]),
+        "batch_wrong": checked.wrong,
     }
+
+
+def _median_ratio(ones: Sequence[float], others: Sequence[float]) -> float:
+    return median(one / other for one, other in zip(ones, others, strict=True))
 
 
 def overload(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import data, ours
-from benchmarks.asked import Asked, prepare
+from benchmarks.asked import Asked, prepared
 from benchmarks.machine import describe_machine
 from benchmarks.malformed import try_malformed
 from benchmarks.rounds import QUICK, Pace, Turn, measure_batches, medians, overload, ratios, take_turns
@@ -44,7 +44,7 @@ _SELDON = "/api/v1.0/predictions"
 NOTES = {
     "servers": "medians over the rounds by server and number of clients; failed and wrong are sums",
     "ratio": "median over the rounds of requests/s of ours over the peer's, of which the lowest number of clients counts",
-    "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core; own: by Naru's call",
+    "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core, in turn; own: by Naru's call",
     "overload": "open loop, moments of a Poisson process; latency from the moment a request was due; p99 of those answered with 200",
     "malformed": "every tenth request is right and its answer compared; wrong: that, a 5xx other than 503, no answer, or a telling error",
 }
@@ -84,8 +84,7 @@ def _measure(wanted: argparse.Namespace, pace: Pace) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))
     serving, asking = cores[0], cores[-1]
     project = wanted.project or _train()
-    with fetched_champion(project) as (_, parts):
-        asked = prepare(parts, serving, pace.batch_rows, 3 * pace.seconds)
+    with fetched_champion(project) as (_, parts), prepared(parts, serving, pace.batch_rows) as asked:
         os.sched_setaffinity(0, {asking})
         try:
             return _measure_all(asked, pace, serving, wanted.seldon)

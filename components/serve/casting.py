@@ -15,7 +15,7 @@ import numpy as np
 from components._core.features import DType, Feature
 from components.serve.refusals import Refusal
 
-Columns = Mapping[str, Sequence[Any]]
+Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
 _SHOWN = 40
 
 
@@ -23,7 +23,7 @@ def to_arrays(columns: Columns, features: tuple[Feature, ...], max_rows: int) ->
     """One NumPy vector [rows] per feature, of the feature's type.
 
     Args:
-        columns: Values by feature name, one per row. A nullable feature may be left out.
+        columns: Values by feature name, one per row: of Python, or a vector of numbers. A nullable feature may be left out.
         features: What the model takes.
         max_rows: Rows that one request may have.
 
@@ -62,8 +62,17 @@ def _count_rows(columns: Columns, max_rows: int) -> int:
     return rows
 
 
-def _cast(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
-    return _CASTS[feature.dtype](values, feature)
+def _cast(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> np.ndarray[Any, Any]:
+    if not isinstance(values, np.ndarray):
+        return _CASTS[feature.dtype](values, feature)
+    if feature.dtype == "int64" and values.dtype == np.int64:
+        return values
+    if feature.dtype == "float32" and values.dtype in (np.int64, np.float64):
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32)
+        if np.isfinite(single).all():
+            return single
+    return _CASTS[feature.dtype](values.tolist(), feature)  # which says what is wrong
 
 
 def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:

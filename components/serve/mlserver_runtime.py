@@ -28,7 +28,7 @@ from components._core.errors import NaruError
 from components._core.features import DType, Signature
 from components._core.inference import DATATYPE
 from components.serve.desk import Desk
-from components.serve.plain import Tensor
+from components.serve.plain import Tensor, Values
 from components.serve.predictor import MAX_ROWS, Predictor, load
 from components.serve.refusals import STATUS, Refusal
 from components.serve.request_log import Answered
@@ -103,7 +103,7 @@ class NaruRuntime(MLModel):
             self.desk.note(Answered(request_id, time.time(), seconds, rows, columns, outputs))
         return outputs
 
-    async def _predict(self, columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    async def _predict(self, columns: dict[str, Values]) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _INLINE_ROWS:
             return await asyncio.to_thread(self._predictor.predict, columns)
         await self._turn.acquire()
@@ -113,8 +113,8 @@ class NaruRuntime(MLModel):
             # not before the event loop has been round once: what came meanwhile is read, and counted or refused, before the next
             asyncio.get_running_loop().call_soon(self._turn.release)
 
-    def _columns(self, tensors: Iterable[Tensor]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {}
+    def _columns(self, tensors: Iterable[Tensor]) -> dict[str, Values]:
+        columns: dict[str, Values] = {}
         for given in tensors:
             if given.name in columns:
                 raise Refusal("wrong_shape", f"{given.name!r} is given twice")
@@ -127,15 +127,16 @@ def _tensor(given: RequestInput) -> Tensor:
     return Tensor(given.name, datatype, given.shape, given.data.root)
 
 
-def _column(given: Tensor, dtype: DType | None) -> list[Any]:
+def _column(given: Tensor, dtype: DType | None) -> Values:
     if dtype is not None and given.datatype not in _ACCEPTED[dtype]:
         told = f"{given.name!r} is sent as {given.datatype}; this model takes it as {DATATYPE[dtype]}"
         raise Refusal("wrong_type", told)
-    values = given.data
-    if not isinstance(values, list):
+    values: Values = given.data
+    if not isinstance(values, list | np.ndarray):
         raise Refusal("wrong_shape", f"{given.name!r}: data must be a list with one value per row")
     if len(given.shape) == 2 and given.shape[1] == 1:
-        values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
+        if isinstance(values, list):
+            values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
     elif len(given.shape) != 1:
         raise Refusal("wrong_shape", f"{given.name!r} has shape {given.shape}; allowed are [rows] and [rows, 1]")
     if given.shape[0] != len(values):

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = [
     {"inputs": [{"name": "a", "datatype": "FP32", "shape": [1], "data": [float(at)]}], "id": str(at)} for at in range(3)
 ]
-ASKED = Asked(Path(), ROWS, {"probabilities": [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]], "class": ["x", "y", "z"]}, 1e6, 2e6)
+OUTPUTS = {"probabilities": [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]], "class": ["x", "y", "z"]}
+ASKED = Asked(Path(), ROWS, OUTPUTS, in_process=lambda seconds: {"plain": 1e6, "own": 2e6})
 
 
 def turn(server: str, clients: int, rate: float, wrong: int = 0) -> Turn:

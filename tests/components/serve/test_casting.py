@@ -82,6 +82,29 @@ def test_what_the_model_cannot_take_is_refused_by_name(changed: dict[str, list[A
     assert refused.code == code and told in str(refused)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("month", np.array([7.0]), "'month', row 0: 7.0 is not a whole number"),
+        ("noise", np.array([1e300]), "'noise', row 0: 1e+300 is no finite float32"),
+        ("noise", np.array([np.nan]), "'noise', row 0"),
+        ("carrier", np.array([7]), "'carrier', row 0: 7 is not a text"),
+    ],
+)
+def test_vectors_of_numbers_are_refused_in_the_same_words(name: str, values: np.ndarray, told: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        cast(**{name: values})
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_vectors_of_numbers_become_what_lists_become(dtype: type) -> None:
+    values = np.array([3], dtype)
+    found, expected = cast(noise=values), cast(noise=values.tolist())
+    assert found["noise"].dtype == np.float32 and found["noise"].tolist() == expected["noise"].tolist()
+    assert cast(month=np.array([7]))["month"].tolist() == [7]
+
+
 def test_a_required_feature_that_is_left_out_is_named() -> None:
     with pytest.raises(Refusal, match="'month' is missing"):
         to_arrays({"delay": [1.0]}, FEATURES, max_rows=3)

@@ -23,8 +23,29 @@ def read(content: Any) -> Any:
 
 
 def test_an_id_and_inputs_are_read() -> None:
-    assert read({"id": "mine", "inputs": [DELAY]}) == ("mine", [Tensor("delay", "FP32", [1], [1.5])])
+    carrier = tensor("carrier", "BYTES", "A[A]")
+    assert read({"id": "mine", "inputs": [carrier]}) == ("mine", [Tensor("carrier", "BYTES", [1], ["A[A]"])])
     assert read({"inputs": []}) == ("", []) and read({"id": None, "inputs": []}) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "dtype"),
+    [
+        ("INT64", [1, -(2**63)], np.int64),
+        ("INT8", [1], np.int64),
+        ("FP32", [1, 0.1], np.float64),
+        ("FP64", [], np.float64),
+    ],
+)
+def test_numbers_are_read_into_arrays(datatype: str, data: list[Any], dtype: type) -> None:
+    _, [found] = read({"inputs": [{**DELAY, "datatype": datatype, "data": data}]})
+    assert isinstance(found.data, np.ndarray) and found.data.dtype == dtype and found.data.tolist() == data
+
+
+@pytest.mark.parametrize("data", [[1, None], [1, True], [1, "2"], [1, [2]], [[1], [2]], [1, 1.5], [{}], [2**63]])
+def test_what_are_not_only_numbers_is_read_as_it_is(data: list[Any]) -> None:
+    _, [found] = read({"inputs": [{**DELAY, "datatype": "INT64", "data": data}]})
+    assert isinstance(found.data, list) and [*map(type, found.data)] == [*map(type, data)] and found.data == data
 
 
 @pytest.mark.parametrize(
@@ -33,6 +54,10 @@ def test_an_id_and_inputs_are_read() -> None:
         b"{no json",
         b"\xff",
         b'{"inputs": NaN}',
+        b'{"inputs": [], "inputs": []}',
+        b'{"inputs": [], "id": "\\ud800"}',
+        b'{"inputs": [{"name": "a", "name": "b", "shape": [1], "datatype": "FP32", "data": [1]}]}',
+        b'{"inputs": ' + b"[" * 2_000 + b"]" * 2_000 + b"}",
         [],
         None,
         {},
