@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import os
+import re
 import socket
 import subprocess
 import time
@@ -34,7 +34,7 @@ class ModelServer:
     """
 
     def __init__(self, python: str, model: Path, name: str, version: str, log: Path) -> None:
-        self.port = 0
+        self.port = self._metrics_port = 0
         self.ready_seconds = 0.0
         self.exit_code: int | None = None
         self._tries_left = _TRIES
@@ -79,8 +79,15 @@ class ModelServer:
         return False
 
     def resident_mb(self) -> float | None:
-        """The memory that the process holds now, in millions of bytes; None when it has ended or the system does not tell."""
-        return resident_mb(self._process.pid) if self._process.poll() is None else None
+        """The memory that the server holds now, in millions of bytes; None when it has ended or the system does not tell.
+
+        It is asked for it, as Prometheus would: what was started here may be the client of a process that forks the server.
+        """
+        if self._process.poll() is not None:
+            return None
+        _, page = _get(self._metrics_port, "/metrics")
+        told = re.search(rb"^process_resident_memory_bytes (\S+)$", page, re.MULTILINE)
+        return round(float(told[1]) / 1e6, 1) if told else _resident_mb(self._process.pid)
 
     def stop(self) -> None:
         """Tell it to end, and wait for it.
@@ -98,9 +105,9 @@ class ModelServer:
             self.exit_code = None
 
     def _start(self) -> None:
-        self.port = free_port()
+        self.port, self._metrics_port = free_port(), free_port()
         with self._log.open("wb") as log:
-            command = [*self._command, "--port", str(self.port)]
+            command = [*self._command, "--port", str(self.port), "--metrics-port", str(self._metrics_port)]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
     def _end(self) -> None:
@@ -111,27 +118,29 @@ class ModelServer:
             self._process.stdin.close()
 
     def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
-        try:
-            connection.request("GET", f"/v2/models/{self._name}/ready")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        status, _ = _get(self.port, f"/v2/models/{self._name}/ready")
+        return status == 200
 
     def _last_lines(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TOLD_LINES:]
         return "; its last lines:\n    " + "\n    ".join(lines) if lines else "; it printed nothing"
 
 
-def resident_mb(process: int) -> float | None:
-    """What a process holds of the machine's memory, in millions of bytes; None when there is none, or nobody tells."""
-    try:  # Linux, where an image may have no `ps`
-        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
-        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
-    except OSError:
-        pass
+def _get(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body; 0 when nothing answers."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()
+
+
+def _resident_mb(process: int) -> float | None:
+    """What a process holds, where Prometheus' client does not tell (macOS; there nothing forks)."""
     try:
         told = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)  # noqa: S607
         return round(int(told.stdout) * 1024 / 1e6, 1)

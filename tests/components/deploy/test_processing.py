@@ -1,6 +1,5 @@
 """What was measured under load, held against the bounds that are set and against the champion."""
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from components._core.serving import ServingGates
 from components.deploy import processing
 from components.deploy.load import Load
 from components.deploy.processing import AGAINST_CHAMPION, Processing, Served, judge_processing, measure
-from components.deploy.servers import ModelServer, resident_mb
+from components.deploy.servers import ModelServer
 
 NONE_THERE = "there is no champion to compare with"
 
@@ -120,9 +119,3 @@ def test_two_versions_take_turns_and_get_the_same_time(tmp_path: Path, monkeypat
     assert ours.load.by_status == {200: 12} and ours.size_mb == 2.0
     measure(versions[:1], rows, ServingGates(load_seconds=4.0))
     assert asked[-1] == (1, 4.0)
-
-
-def test_the_memory_of_a_process_is_told_in_millions_of_bytes() -> None:
-    found = resident_mb(os.getpid())
-    assert found is not None and 20 < found < 100_000
-    assert resident_mb(2**22 + 1) is None, "there is no such process"

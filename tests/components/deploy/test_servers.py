@@ -28,13 +28,25 @@ def serve(model: Path, tmp_path: Path) -> Callable[[], ModelServer]:
 def test_a_server_whose_port_was_taken_starts_on_another(
     serve: Callable[[], ModelServer], taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ports = iter([taken, free_port()])
+    ports = iter([taken, *(free_port() for _ in range(3))])
     monkeypatch.setattr(servers, "free_port", lambda: next(ports))
     with serve() as server:
         server.wait_until_ready()
         assert server.port != taken
         server.stop()
     assert server.exit_code == 0
+
+
+@pytest.mark.slow
+def test_the_memory_is_the_servers_also_behind_a_client_that_started_it(model: Path, tmp_path: Path) -> None:
+    client = tmp_path / "client"
+    client.write_text(f'#!/bin/sh\n"{sys.executable}" "$@" <&0\n')
+    client.chmod(0o755)
+    with ModelServer(str(client), model, "tiny", "1", tmp_path / "server.log") as server:
+        server.wait_until_ready()
+        held = server.resident_mb()
+    assert held is not None and held > 200, "TensorFlow alone takes more"
+    assert server.resident_mb() is None, "it has ended"
 
 
 def test_a_server_that_finds_every_port_taken_gives_up_with_the_reason(
