@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,11 @@ class InProcess:
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
-        self.outputs: Outputs = self._ask(requests)
+        try:
+            self.outputs: Outputs = self._ask(requests)
+        except BaseException:
+            self.close()
+            raise
 
     def rates(self, seconds: float) -> dict[str, float]:
         """Rows per second: `plain`, the SavedModel as TensorFlow calls it, and `own`, as Naru does."""
@@ -99,8 +103,9 @@ class InProcess:
 
     def _ask(self, asked: Any) -> Any:
         if (pipe := self._process.stdin) and (told := self._process.stdout):
-            pipe.write(json.dumps(asked) + "\n")
-            pipe.flush()
+            with suppress(BrokenPipeError):
+                pipe.write(json.dumps(asked) + "\n")
+                pipe.flush()
             if line := told.readline():
                 return json.loads(line)
         raise SystemExit("the model did not answer in process; what is above says why")

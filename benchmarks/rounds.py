@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -111,13 +111,20 @@ def ratios(turns: Sequence[Turn], ours: str, peer: str) -> dict[str, float]:
 def measure_batches(served: Served, asked: Asked, pace: Pace) -> dict[str, float]:
     """Rows per second of single rows, of batches and of the model in process, in turn; one client."""
     single, many = asked.bodies("v2"), asked.bodies("v2", pace.batch_rows)
-    rates: dict[str, list[float]] = {"single": [], "batch": [], "plain": [], "own": []}
-    for _ in range(pace.rounds):
-        for name, bodies, rows in (("single", single, 1), ("batch", many, pace.batch_rows)):
-            load = served.drive(bodies, clients=1, seconds=pace.seconds)
-            rates[name].append(rows * load.throughput)
-        for name, rate in asked.in_process(pace.seconds).items():
-            rates[name].append(rate)
+
+    def drive(bodies: list[bytes], rows: int) -> float:
+        return rows * served.drive(bodies, clients=1, seconds=pace.seconds).throughput
+
+    turns: list[Callable[[], dict[str, float]]] = [
+        lambda: {"single": drive(single, 1)},
+        lambda: {"batch": drive(many, pace.batch_rows)},
+        lambda: asked.in_process(pace.seconds),
+    ]
+    rates: dict[str, list[float]] = {}
+    for round_ in range(pace.rounds):
+        for turn in turns if round_ % 2 == 0 else reversed(turns):
+            for name, rate in turn().items():
+                rates.setdefault(name, []).append(rate)
     checked = served.drive(many, clients=1, seconds=pace.seconds, check=asked.check("v2", pace.batch_rows))
     return {
         "batch_rows": pace.batch_rows,
@@ -127,6 +134,7 @@ def measure_batches(served: Served, asked: Asked, pace: Pace) -> dict[str, float
         "own_in_process_rows_per_second": median(rates["own"]),
         "batch_rows_ratio": _median_ratio(rates["batch"], rates["single"]),
         "batch_of_in_process": _median_ratio(rates["batch"], rates["plain"]),
+        "batch_of_own_in_process": _median_ratio(rates["batch"], rates["own"]),
         "batch_wrong": checked.wrong,
     }
 

@@ -42,7 +42,7 @@ def bounds(found: dict[str, Any]) -> list[Bound]:
         Bound("requests/s, share of a bare MLServer's", found["ratio_to_bare_mlserver"], 0.9),
         Bound("requests/s, share of a plain seldon-core's", found["ratio_to_plain_seldon"], 1.0),
         Bound("rows/s in batches, times that of single rows", found["batch_rows_ratio"], 20.0),
-        Bound("rows/s in batches, share of the model's in process", found["batch_of_in_process"], 0.5),
+        Bound("rows/s in batches, share of the SavedModel's in process", found["batch_of_in_process"], 0.5),
         Bound(
             "p99 of the answered at twice what it carries, times that at 80 %", found["overload_p99_ratio"], 3.0, False
         ),
@@ -75,7 +75,7 @@ def _batches(found: dict[str, Any]) -> list[str]:
     return [
         f"{told}, {found['single_rows_per_second']:,.0f} one by one; "
         f"the SavedModel in process {found['in_process_rows_per_second']:,.0f}, "
-        f"called as Naru does {found['own_in_process_rows_per_second']:,.0f}"
+        f"called as Naru does {found['own_in_process_rows_per_second']:,.0f} ({found['batch_of_own_in_process']:.2f} of it served)"
     ]
 
 

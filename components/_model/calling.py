@@ -9,12 +9,13 @@ import keyword
 import logging
 import re
 import string
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +29,9 @@ from components._core.features import DType, Feature, Signature
 from components._model.failures import reason_of
 
 SERVING = "serving_default"
-_REMEDY = "train the model again"
+_REMEDY = "train the model again, without the cache"
+_LOADING = threading.Lock()  # the level of TensorFlow's logger is one for all threads
+_CASTING: dict[DType, Literal["safe", "same_kind"]] = {"int64": "safe", "float32": "same_kind", "string": "safe"}
 _DTYPES: dict[DType, np.dtype[Any]] = {
     "int64": np.dtype(np.int64),
     "float32": np.dtype(np.float32),
@@ -63,8 +66,8 @@ def _spelt_out(name: str) -> str:
 class LoadedModel:
     """A model in memory.
 
-    It is called through a session, not as TensorFlow 2's function: the answers are the same, and Python's part of a call,
-    most of it for a few rows, is a fraction of a function's.
+    It is called through a session, not as TensorFlow 2's function: the answers are the same but for the last bits of a float32, and
+    Python's part of a call, most of it for a few rows, is a fraction of a function's.
 
     Args:
         signature: What it takes and gives.
@@ -91,10 +94,10 @@ class LoadedModel:
         """
         fed = [_fed(feature, arrays) for feature in self.signature.inputs]
         try:
-            outputs = self._call(*fed)
+            outputs = map(_array, self._call(*fed))
+            return dict(zip(self.signature.outputs, outputs, strict=True))
         except (tf.errors.OpError, TypeError, ValueError) as error:
             raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
-        return {name: _array(values) for name, values in zip(self.signature.outputs, outputs, strict=True)}
 
     def serve(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The serving function itself, tensors by feature name in and outputs out, so that gradients flow through it."""
@@ -129,7 +132,7 @@ def _callable(signature: Signature, saved_model: Path) -> Callable[..., list[NDA
     """Takes arrays in the order of the signature's inputs, gives arrays in the order of its outputs."""
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph)  # has variables and tables of its own, whatever their names elsewhere
-    with graph.as_default(), _without_remarks():
+    with graph.as_default(), _LOADING, _without_remarks():
         loaded = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(saved_model))
         empty = _empty_variables(graph, session)
     serving, names = loaded.signature_def[SERVING], tensor_names(signature.inputs)
@@ -175,7 +178,9 @@ def _fed(feature: Feature, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
     if values.dtype == dtype:
         return values
     try:
-        return values.astype(dtype, casting="same_kind")
+        if feature.dtype == "string" and values.dtype.kind not in "US":
+            raise TypeError(f"found {values.dtype}")
+        return values.astype(dtype, casting=_CASTING[feature.dtype])
     except (TypeError, ValueError) as error:
         told = f"is no {feature.dtype}: {reason_of(error)}"
         raise ModelError(

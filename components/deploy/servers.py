@@ -85,7 +85,9 @@ class ModelServer:
         """
         if self._process.poll() is not None:
             return None
-        _, page = _get(self._metrics_port, "/metrics")
+        status, page = _get(self._metrics_port, "/metrics")
+        if status != 200:
+            return None
         told = re.search(rb"^process_resident_memory_bytes (\S+)$", page, re.MULTILINE)
         return round(float(told[1]) / 1e6, 1) if told else _resident_mb(self._process.pid)
 
@@ -140,7 +142,7 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
 
 
 def _resident_mb(process: int) -> float | None:
-    """What a process holds, where Prometheus' client does not tell (macOS; there nothing forks)."""
+    """What a process holds, where a server's page does not tell (on macOS; there nothing forks)."""
     try:
         told = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)  # noqa: S607
         return round(int(told.stdout) * 1024 / 1e6, 1)

@@ -1,4 +1,4 @@
-"""From what a client sends to what the model takes: Python values to one typed vector per feature.
+"""From what a client sends to what the model takes: Python values, or vectors of numbers, to one typed vector per feature.
 
 A missing value is `None`, or NaN in a number and the empty string in a text, as clients without a null say it. It is let
 through only where the feature is nullable.
@@ -140,5 +140,8 @@ def _missing(feature: Feature, row: int) -> Refusal:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "a list in a list, many times over"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -40,7 +40,7 @@ class Predictor:
         """Outputs by name, as `Signature.outputs` says them.
 
         Args:
-            columns: Values by feature name, one per row; `None` is a missing value.
+            columns: Values by feature name, one per row; in a list `None` is a missing value.
 
         Raises:
             Refusal: With a status and a message that may go to the client.

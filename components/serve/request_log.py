@@ -39,7 +39,7 @@ except ImportError:  # MLServer brings it, seldon-core does not
     orjson = None
 
 QUEUE_ROWS = 100_000
-"""Rows that may wait to be written: tens of megabytes of Python values."""
+"""Rows that may wait to be written: some ten megabytes for ten features, as lines or as arrays; more as Python values."""
 
 _TRIES = 5
 _CLOSING_SECONDS = 5.0
@@ -95,7 +95,7 @@ class Answered:
         time: When it was answered, in seconds since 1970.
         seconds: How long it took.
         rows: How many it had.
-        inputs: As they were sent.
+        inputs: As they were sent; a vector of numbers may hold whole ones as float64.
         outputs: As the model gave them.
     """
 
@@ -152,14 +152,16 @@ class RequestLog:
         """Leave a request to be logged; takes a microsecond or two and never waits for the store."""
         if not _is_sampled(answered.id, self._settings.sample):
             return
+        enough = self._settings.flush_rows
         with self._lock:
-            if self._rows + answered.rows > self._settings.queue_rows:
+            before = self._rows
+            if self._closing.is_set() or before + answered.rows > self._settings.queue_rows:
                 self.dropped += 1
                 return
             self._queue.append(answered)
             self._rows += answered.rows
             self._raw_rows += answered.rows
-        if self._raw_rows >= self._settings.flush_rows and not self._due.is_set():
+        if (self._raw_rows >= enough or before < enough <= self._rows) and not self._due.is_set():
             self._due.set()
 
     def close(self) -> None:
@@ -185,20 +187,29 @@ class RequestLog:
         self._flush()
 
     def _pause(self) -> float:
-        """Seconds until what waits is to be written: at once when it is enough or old, but not before the store may be asked."""
+        """Seconds until what waits is to be written: when it is enough or time has passed, and the store may be asked again."""
         now = time.monotonic()
         due = now if self._rows >= self._settings.flush_rows else self._began + self._settings.flush_seconds
         return max(due, self._not_before) - now
 
     def _make_lines(self) -> None:
-        """Soon after the answer, while all of it is in the processor's cache: that takes half the time, and much less memory."""
-        while answered := self._oldest():
-            content = _to_json(self._record(answered)) + b"\n"
+        """Up to an object full. Under load soon after the answers, while they are in the processor's cache: in half the time."""
+        while self._rows - self._raw_rows < _OBJECT_ROWS and (answered := self._oldest()):
+            try:
+                content = _to_json(self._record(answered)) + b"\n"
+            except (TypeError, ValueError, RecursionError) as error:
+                _log.warning("an answered request cannot be logged: %s", type(error).__name__)
+                content = b""
             with self._lock:
-                if self._queue:  # it was not closed meanwhile
-                    self._queue.popleft()
-                    self._raw_rows -= answered.rows
+                if not self._queue or self._queue[0] is not answered:
+                    continue  # it was closed meanwhile
+                self._queue.popleft()
+                self._raw_rows -= answered.rows
+                if content:
                     self._lines.append(_Line(_folder(answered), answered.rows, content))
+                else:
+                    self._rows -= answered.rows
+                    self.dropped += 1
 
     def _oldest(self) -> Answered | None:
         with self._lock:
@@ -215,6 +226,8 @@ class RequestLog:
                 pause = self._settings.flush_seconds  # not asked again for every batch that fills up
                 break
             self.written += self._end_batch()
+            if self._raw_rows >= self._settings.flush_rows or self._closing.is_set():
+                self._make_lines()
         self._not_before = time.monotonic() + pause
 
     def _take(self) -> bool:

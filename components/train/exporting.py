@@ -9,12 +9,13 @@ import keras
 import tensorflow as tf
 
 from components._core.artifacts import SAVED_MODEL
+from components._core.errors import ModelError
 from components._core.features import Signature, outputs_of
 from components._model.building import as_model_inputs, fed_columns
-from components._model.calling import tensor_names
+from components._model.calling import SERVING, tensor_names
 from components._model.canonical import make_canonical
 from components._model.datasets import Column
-from components._model.failures import full_disk_told
+from components._model.failures import full_disk_told, reason_of
 
 _TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
@@ -22,15 +23,20 @@ _TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 class Served(tf.Module):
     """What is saved: what the serving function holds of the transform graph and of the model.
 
-    Of the model these are TensorFlow's own variables and tables. The Keras model itself, saved by TensorFlow, restores its
-    weights into copies that the function does not read, unless Python's `tf.saved_model.load` puts them right: every server
-    that loads SavedModels without Python would find them empty. It would bring the optimizer's state along, too.
+    Of the model these are the variables that the function reads, as TensorFlow knows them, and the tables. The Keras model itself,
+    saved by TensorFlow, restores its weights into copies that the function does not read, unless Python's
+    `tf.saved_model.load` puts them right: every server that loads SavedModels without Python would find them empty. It would
+    bring the optimizer's state along, too.
     """
 
-    def __init__(self, transform: Any, model: keras.Model) -> None:
+    def __init__(self, transform: Any, model: keras.Model, function: Any) -> None:
         super().__init__()
         self.transform = transform
-        self.weights = [variable.value for variable in model.variables]
+        known = [variable.value for variable in model.variables]
+        own = {id(variable): variable for variable in function.variables}  # in no order
+        for variable in known:
+            own.pop(id(variable), None)
+        self.weights = [*known, *sorted(own.values(), key=lambda variable: variable.name)]
         below = tf.train.TrackableView(model).descendants()
         self.tables = [part for part in below if isinstance(part, tf.saved_model.experimental.TrackableResource)]
 
@@ -46,9 +52,11 @@ def export(
         columns: The transformed features.
         signature: What is served.
         folder: The artifact.
+
+    Raises:
+        ModelError: When the model uses a table that no layer holds.
     """
     transform = tf.saved_model.load(str(transform_fn))
-    served = Served(transform, model)
     names, fed = tensor_names(signature.inputs), fed_columns(model, columns)
     classes = tf.constant(list(signature.classes), tf.string)
 
@@ -63,7 +71,13 @@ def export(
     named = [(names[feature.name], _TENSOR_TYPES[feature.dtype]) for feature in signature.inputs]
     specs = {name: tf.TensorSpec([None], dtype, name) for name, dtype in named}
     function = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    served = Served(transform, model, function)
     with full_disk_told("writing the model"):
-        tf.saved_model.save(served, str(folder / SAVED_MODEL), signatures={"serving_default": function})
+        try:
+            tf.saved_model.save(served, str(folder / SAVED_MODEL), signatures={SERVING: function})
+        except AssertionError as error:  # of a resource that none of what is saved holds
+            told = f"cannot be saved: a layer of it uses what it does not hold: {reason_of(error)}"
+            remedy = "make tables attributes of a layer of their own (self.table = ...), not parts of a list"
+            raise ModelError(told, where="the model of build_model", remedy=remedy) from error
         make_canonical(folder / SAVED_MODEL)
     signature.save(folder)

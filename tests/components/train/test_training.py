@@ -74,13 +74,40 @@ def test_the_saved_model_holds_the_weights_once_and_nothing_of_the_optimizer(sma
     assert all(name.startswith("weights/") for name in variables), variables
 
 
-def test_a_lookup_table_of_the_models_own_is_served(small: Small, tmp_path: Path):
-    layer = (
-        "    hours = keras.layers.IntegerLookup(vocabulary=list(range(24)), output_mode='one_hot')(inputs['hour'])\n"
-    )
-    last = "    return keras.layers.Dense(1, 'sigmoid')(keras.layers.Concatenate()([numbers, hours]))\n"
-    _, model, _ = train(small, code=code_archive(tmp_path, model=f"{MODEL}{NUMBERS}{layer}{last}"))
+OWN = """import keras
+import tensorflow as tf
+
+class Own(keras.layers.Layer):
+    def build(self, shape):
+        keys = tf.lookup.KeyValueTensorInitializer(tf.range(24, dtype=tf.int64), tf.linspace(0.0, 1.0, 24))
+        self.held = HELD tf.lookup.StaticHashTable(keys, 0.5) HELD_END
+        self.scale = tf.Variable(2.0)
+
+    def call(self, hours):
+        table = self.held[0] if isinstance(self.held, list) else self.held
+        return self.scale * table.lookup(hours)[:, None]
+
+    def compute_output_spec(self, hours):
+        return keras.KerasTensor((hours.shape[0], 1))
+
+def build_model(inputs, transform, hyperparameters):
+"""
+JOIN = "    hours = Own()(inputs['hour'])\n    joined = keras.layers.Concatenate()([numbers, hours])\n"
+JOIN += "    return keras.layers.Dense(1, 'sigmoid')(joined)\n"
+
+
+def own_layer(held: str, held_end: str) -> str:
+    return OWN.replace("HELD_END", held_end).replace("HELD", held) + NUMBERS + JOIN
+
+
+def test_a_variable_and_a_table_of_a_layers_own_are_served(small: Small, tmp_path: Path):
+    _, model, _ = train(small, code=code_archive(tmp_path, model=own_layer("", "")))
     assert np.isfinite(scores(model, read_head(small.path("examples"), "test", 50))).all()
+
+
+def test_a_table_that_only_a_list_holds_cannot_be_saved_and_says_so(small: Small, tmp_path: Path):
+    with pytest.raises(ModelError, match="cannot be saved: a layer of it uses what it does not hold"):
+        train(small, code=code_archive(tmp_path, model=own_layer("[", "]")))
 
 
 def test_a_server_needs_no_tensorflow_transform(small: Small):
