@@ -177,15 +177,14 @@ def _fed(feature: Feature, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
     dtype = _DTYPES[feature.dtype]
     if values.dtype == dtype:
         return values
+    remedy = "make the arrays with features.to_arrays"
+    if feature.dtype == "string" and values.dtype.kind not in "OUS":
+        raise ModelError(f"is no string: found {values.dtype}", where=f"feature {feature.name}", remedy=remedy)
     try:
-        if feature.dtype == "string" and values.dtype.kind not in "US":
-            raise TypeError(f"found {values.dtype}")
         return values.astype(dtype, casting=_CASTING[feature.dtype])
     except (TypeError, ValueError) as error:
         told = f"is no {feature.dtype}: {reason_of(error)}"
-        raise ModelError(
-            told, where=f"feature {feature.name}", remedy="make the arrays with features.to_arrays"
-        ) from error
+        raise ModelError(told, where=f"feature {feature.name}", remedy=remedy) from error
 
 
 def _array(values: NDArray[Any]) -> NDArray[Any]:
