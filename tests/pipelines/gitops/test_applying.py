@@ -55,6 +55,16 @@ def test_the_version_that_is_uploaded_is_the_spec_and_the_code_lies_where_it_say
     assert store.isfile(wanted.archive[1]) and wanted.archive[1] in wanted.spec
 
 
+def test_code_that_the_store_lost_is_sent_again_though_the_version_is_there(
+    server: Server, wanted: Wanted, store: Any
+) -> None:
+    applied(server, wanted)
+    store.rm(wanted.archive[1])
+    assert applied(server, wanted, dry=True) == [] and not store.exists(wanted.archive[1])
+    assert applied(server, wanted) == []
+    assert store.isfile(wanted.archive[1])
+
+
 def test_a_schedule_says_everything_that_kfp_would_assume_otherwise(
     server: Server, held: KfpServer, wanted: Wanted
 ) -> None:
