@@ -135,8 +135,9 @@ class S3FileSystem(AbstractFileSystem):
             return self._read(bucket, key, start, end - start) if end > start else b""
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> _S3File:
-        if mode != "rb":  # the error that fsspec's own file systems raise for a mode that they do not have
-            raise NotImplementedError(f"mode {mode!r}: objects are written whole, with pipe_file or put_file")
+        if mode != "rb":
+            told = f"mode {mode!r}: objects are written whole, with pipe_file or put_file"
+            raise NotImplementedError(told)  # what fsspec's own file systems raise for a mode that they do not have
         return _S3File(self, path, mode, block_size or "default")
 
     def _read(self, bucket: str, key: str, start: int = 0, length: int = 0) -> bytes:

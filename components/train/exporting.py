@@ -33,10 +33,11 @@ class Served(tf.Module):
         super().__init__()
         self.transform = transform
         known = [variable.value for variable in model.variables]
-        own = {id(variable): variable for variable in function.variables}  # in no order
-        for variable in known:
-            own.pop(id(variable), None)
-        self.weights = [*known, *sorted(own.values(), key=lambda variable: variable.name)]
+        others = [read for read in function.variables if not any(read is variable for variable in known)]
+        self.weights = [
+            *known,
+            *sorted(others, key=lambda variable: variable.name),
+        ]  # the function has them in no order
         below = tf.train.TrackableView(model).descendants()
         self.tables = [part for part in below if isinstance(part, tf.saved_model.experimental.TrackableResource)]
 

@@ -79,9 +79,9 @@ def bring_version(server: Server, wanted: Wanted, live: Answer | None, dry: bool
     there = version_id = find_version(server, pipeline_id, wanted)
     if not dry:
         upload(*wanted.archive)  # also for a version that is there: the store may be younger than the server
-    if not there and not dry:
-        told = f"Of {wanted.mark.owner} at {_commit(wanted)}."
-        version_id = server.upload_version(pipeline_id, wanted.version, wanted.spec, wanted.mark.describe(told))
+        if not there:
+            told = f"Of {wanted.mark.owner} at {_commit(wanted)}."
+            version_id = server.upload_version(pipeline_id, wanted.version, wanted.spec, wanted.mark.describe(told))
     yield Change("keep" if there else "upload", f"version {wanted.pipeline} {wanted.version}")
     yield pipeline_id, version_id
 

@@ -58,14 +58,20 @@ def write_examples(folder: Path, task: str, rows: int = 1_200, only_class: str =
     return folder
 
 
-def write_model(folder: Path, task: str, delay_weight: float = 0.1, broken: bool = False) -> Path:
-    """Save a model that knows how the rows were made, as far as its weight of `delay` is right; `broken` answers NaN."""
+def write_model(
+    folder: Path, task: str, delay_weight: float = 0.1, broken: bool = False, more: tuple[Feature, ...] = ()
+) -> Path:
+    """Save a model that knows how the rows were made, as far as its weight of `delay` is right; `broken` answers NaN.
+
+    It takes `more` features, too, and does not use them.
+    """
+    features = (*FEATURES, *more)
     module = _Tiny(task, delay_weight, broken)
     types = {"float32": tf.float32, "int64": tf.int64, "string": tf.string}
-    inputs = {item.name: tf.TensorSpec([None], types[item.dtype], name=item.name) for item in FEATURES}
+    inputs = {item.name: tf.TensorSpec([None], types[item.dtype], name=item.name) for item in features}
     serve = tf.function(module.serve).get_concrete_function(**inputs)
     tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={"serving_default": serve})
-    Signature(task, FEATURES, outputs_of(task), CLASSES[task]).save(folder)
+    Signature(task, features, outputs_of(task), CLASSES[task]).save(folder)
     return folder
 
 
@@ -77,7 +83,7 @@ class _Tiny(tf.Module):
         self.weight = tf.Variable(delay_weight)
         self.task, self.broken = task, broken
 
-    def serve(self, delay: tf.Tensor, month: tf.Tensor, carrier: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve(self, delay: tf.Tensor, month: tf.Tensor, carrier: tf.Tensor, **_: tf.Tensor) -> dict[str, tf.Tensor]:
         filled = tf.where(tf.math.is_nan(delay), tf.zeros_like(delay), delay)
         value = self.weight * filled + self.table.lookup(carrier) + 0.05 * (tf.cast(month, tf.float32) - 6.0)
         if self.broken:

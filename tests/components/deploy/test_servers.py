@@ -1,5 +1,7 @@
 """The model server's port: another program may take it between the moment that it was free and the server's start."""
 
+import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -47,6 +49,13 @@ def test_the_memory_is_the_servers_also_behind_a_client_that_started_it(model: P
         held = server.resident_mb()
     assert held is not None and held > 200, "TensorFlow alone takes more"
     assert server.resident_mb() is None, "it has ended"
+
+
+@pytest.mark.skipif(not shutil.which("ps"), reason="only asked where Prometheus' client does not tell, which has it")
+def test_the_memory_of_a_process_is_told_in_millions_of_bytes() -> None:
+    found = servers._resident_mb(os.getpid())
+    assert found is not None and 20 < found < 100_000
+    assert servers._resident_mb(2**22 + 1) is None, "there is no such process"
 
 
 def test_a_server_that_finds_every_port_taken_gives_up_with_the_reason(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components._core.features import Feature
 from components._core.project import Project
 from components.evaluate.evaluating import Judged, evaluate_model
 from tests.components.tiny_models import (
@@ -29,12 +30,17 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Models by task, weight of `delay` (0.1 is the truth) and whether they answer NaN."""
+    """Models by task, weight of `delay` (0.1 is the truth), whether they answer NaN, and features that they take beside."""
 
     @cache
-    def make(task: str = "binary_classification", delay_weight: float = 0.1, broken: bool = False) -> Path:
+    def make(
+        task: str = "binary_classification",
+        delay_weight: float = 0.1,
+        broken: bool = False,
+        more: tuple[Feature, ...] = (),
+    ) -> Path:
         assert task in CLASSES
-        return write_model(tmp_path_factory.mktemp("model"), task, delay_weight, broken)
+        return write_model(tmp_path_factory.mktemp("model"), task, delay_weight, broken, more)
 
     return make
 

@@ -16,8 +16,8 @@ import pytest
 from components._core.artifacts import LATENCY, OUTCOME, PAGE, SAMPLE
 from components._core.checks import Check, Outcome
 from components._core.errors import ConfigError, DataError, ModelError
-from components._core.examples import Manifest, split_file
-from components._core.features import Signature
+from components._core.examples import split_file
+from components._core.features import Feature, Signature
 from components._core.ledger import Deployment, append_deployment
 from components._core.pages import Page
 from components.evaluate.champion import fetch_champion
@@ -145,14 +145,10 @@ def test_a_champion_out_of_reach_blocks_until_it_can_be_compared(judged: Judge, 
     assert found.outcome.verdict == "blocked" and "cannot be fetched" in found.outcome.reason
 
 
-def test_a_champion_that_needs_a_dropped_column_is_a_warning(model: Make, tmp_path: Path) -> None:
-    rows = write_examples(tmp_path / "rows", "binary_classification", rows=50)
-    manifest = Manifest.load(rows)
-    del manifest.columns["noise"]
-    manifest.save(rows)
-    champion = fetch_champion(_deployment(model()), Signature.load(model()), rows, tmp_path / "to")
-    assert (champion.status, champion.model) == ("warn", None)
-    assert champion.reason.endswith("no longer has: noise")
+def test_a_champion_that_needs_a_dropped_column_is_a_warning(judged: Judge, model: Make) -> None:
+    old = model(more=(Feature("dropped", "float32", True),))
+    check = _check(judged(champion=_json(old)), "champion")
+    assert check.status == "warn" and "no longer has: dropped" in check.reason
 
 
 def test_a_champion_that_requires_what_is_missing_now_is_a_warning(model: Make, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def read(content: Any) -> Any:
 
 
 def test_an_id_and_inputs_are_read() -> None:
+    assert read({"id": "mine", "inputs": [DELAY]}) == ("mine", [Tensor("delay", "FP32", [1], [1.5])])
     carrier = tensor("carrier", "BYTES", "A[A]")
     assert read({"id": "mine", "inputs": [carrier]}) == ("mine", [Tensor("carrier", "BYTES", [1], ["A[A]"])])
     assert read({"inputs": []}) == ("", []) and read({"id": None, "inputs": []}) == ("", [])

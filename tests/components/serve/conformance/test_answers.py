@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.components.serve.conformance.conftest import Served, stopped
-from tests.components.serve.conformance.wires import ROW, Grpc, Refused, Rest, Rows, Wire, request
+from tests.components.serve.conformance.wires import ROW, Refused, Rest, Rows, V2Grpc, Wire, request
 from tests.components.serve.test_request_log import logged, wait_until
 
 AT_ONCE = 40
+BURSTS = 8
 PLACES = 8
 ROWS = 20  # of each: all that are sent at once must fit into the 64 KB that HTTP/2 sends ahead
 OF_AN_EXCEPTION = re.compile(r"Traceback|[a-z]Error\b|Exception|0x[0-9a-f]{6}|\.py\b|<html")
@@ -125,6 +126,14 @@ def test_the_counters_agree_with_what_was_sent(wire: Wire, served: Served) -> No
 
 
 def test_what_comes_above_the_limit_is_refused_at_once_and_the_rest_answered_right(wire: Wire, served: Served) -> None:
+    # a busy machine may let a quick model answer each of a burst over gRPC before the next is taken in
+    bursts = 1 if isinstance(wire, Rest) else BURSTS
+    refused = next((count for count in (burst(wire, served) for _ in range(bursts)) if count), 0)
+    assert refused or isinstance(wire, V2Grpc)  # seen: MLServer answers a small one of gRPC before it takes in the next
+
+
+def burst(wire: Wire, served: Served) -> int:
+    """Ask more at once than there are places; returns how many were refused, the rest answered right."""
     before, expected = served.counters(), wire.ask(times(ROWS)).outputs["class"]
     with ThreadPoolExecutor(AT_ONCE) as clients:
         with stopped(served.pid):
@@ -133,12 +142,12 @@ def test_what_comes_above_the_limit_is_refused_at_once_and_the_rest_answered_rig
     answers = [(number, answer) for number, answer in ended if not isinstance(answer, Exception)]
     busy = [refusal for _, refusal in ended if isinstance(refusal, Refused)]
     assert answers and len(answers) + len(busy) == AT_ONCE
-    assert busy or isinstance(wire, Grpc)  # seen: a small one of gRPC is answered before the next is taken in
     assert all(answer.id == number and answer.outputs["class"] == expected for number, answer in answers)
     told = f"too_busy: {PLACES} requests are in work; ask again in a moment"
     assert {(refusal.status, refusal.told) for refusal in busy} <= {(429, told)}
     name = 'naru_refusals_total{code="too_busy"}'
     assert served.counters()[name] - before[name] == len(busy) and served.counters()["naru_in_flight"] == 0
+    return len(busy)
 
 
 def test_an_answer_is_found_in_the_log_by_its_id(wire: Wire, served: Served) -> None:
