@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 
 from components._core.errors import ConfigError, ServiceError
@@ -33,6 +33,8 @@ class Deployment:
         at: When, as ISO 8601 with the zone.
         by: Who or what deployed it.
         why: The cause, in a sentence.
+        registration_sha256: SHA-256 of the list of the version's files and their digests (`digests.py`), which lies beside its
+            model; empty in a line of an earlier Naru, whose files cannot be verified.
     """
 
     version: str
@@ -45,6 +47,7 @@ class Deployment:
     at: str
     by: str
     why: str
+    registration_sha256: str = ""
 
 
 def resolve_champion(parameter: str, project: str) -> Deployment | None:
@@ -117,7 +120,7 @@ def _parse(text: str | bytes) -> Deployment:
     raw = json.loads(text)
     if not isinstance(raw, dict):
         raise TypeError("a mapping is needed")
-    lacking = sorted({field.name for field in fields(Deployment)} - raw.keys())
+    lacking = sorted({field.name for field in fields(Deployment) if field.default is MISSING} - raw.keys())
     if lacking:
         raise ValueError(f"it lacks {', '.join(lacking)}")
     return Deployment(**raw)

@@ -58,4 +58,5 @@ def _deployment(registered: dict[str, Any], why: str) -> Deployment:
         at=now(),
         by=who(),
         why=why,
+        registration_sha256=registered.get("registration_sha256", ""),
     )

@@ -1,6 +1,6 @@
 import json
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +96,15 @@ def test_auto_may_say_as_of_when_but_not_with_a_macro_that_no_server_replaced(
     assert resolve_champion("auto 7f3c", "p") == deployment("1")
     with pytest.raises(ConfigError, match="was not replaced"):
         resolve_champion(f"auto {PER_RUN}", "p")
+
+
+def test_a_line_of_an_earlier_naru_has_no_digest_of_its_registration(tmp_path: Path) -> None:
+    line = Path(append_deployment(str(tmp_path), "p", deployment("1")))
+    raw = json.loads(line.read_text())
+    del raw["registration_sha256"]
+    line.write_text(json.dumps(raw))
+    assert current_champion(str(tmp_path), "p") == deployment("1")
+    append_deployment(str(tmp_path), "p", replace(deployment("2"), registration_sha256="ab" * 32))
+    champion = current_champion(str(tmp_path), "p")
+    assert champion is not None
+    assert champion.registration_sha256 == "ab" * 32
