@@ -35,6 +35,7 @@ class Deployment:
         why: The cause, in a sentence.
         registration_sha256: SHA-256 of the list of the version's files and their digests (`digests.py`), which lies beside its
             model; empty in a line of an earlier Naru, whose files cannot be verified.
+        split: Fingerprint of the definition of the split that it was trained with; empty in lines from before it was kept.
     """
 
     version: str
@@ -48,6 +49,7 @@ class Deployment:
     by: str
     why: str
     registration_sha256: str = ""
+    split: str = ""
 
 
 def resolve_champion(parameter: str, project: str) -> Deployment | None:

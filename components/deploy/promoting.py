@@ -59,4 +59,5 @@ def _deployment(registered: dict[str, Any], why: str) -> Deployment:
         by=who(),
         why=why,
         registration_sha256=registered.get("registration_sha256", ""),
+        split=registered.get("split", ""),
     )

@@ -36,6 +36,14 @@ def test_the_last_deployment_is_the_champion(tmp_path: Path) -> None:
     assert current_champion(str(tmp_path), "other") is None
 
 
+def test_a_line_from_before_the_split_was_kept_is_read(tmp_path: Path) -> None:
+    line = Path(append_deployment(str(tmp_path), "p", deployment("1")))
+    old = {name: value for name, value in json.loads(line.read_text()).items() if name != "split"}
+    line.write_text(json.dumps(old))
+    assert current_champion(str(tmp_path), "p") == deployment("1")
+    assert deployment("1").split == ""
+
+
 def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     threads = [
         threading.Thread(target=append_deployment, args=(str(tmp_path), "p", deployment(str(number))))
