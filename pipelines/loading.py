@@ -25,6 +25,7 @@ from components._core.inference import to_request
 from components._core.ledger import Deployment
 from components._core.project import load_project
 from components._core.samples import Sample
+from components._core.serving import limit_options
 from components.deploy.load import Load, drive
 from components.deploy.servers import HOST, ModelServer
 from pipelines.local.workspace import find_workspace
@@ -164,14 +165,15 @@ def _running(
     console: Console, folder: Path, name: str, target: Target, champion: Deployment, parts: Path
 ) -> Iterator[Target]:
     """The server that is there, or one of the champion for the time of a `with` block."""
-    port = target.port or load_project(folder).serve.port
+    project = load_project(folder)
+    port = target.port or project.serve.port
     there = Target(target.host, port, target.path)
     if port and _serves(there, name, expected=bool(target.port)):
         yield there
         return
     with tempfile.TemporaryDirectory(prefix="naru-load-") as scratch:
-        python = find_workspace(folder).settings().python
-        with ModelServer(python, parts / "model", name, champion.version, Path(scratch) / "log") as server:
+        python, limits = find_workspace(folder).settings().python, limit_options(project.serve)
+        with ModelServer(python, parts / "model", name, champion.version, Path(scratch) / "log", limits) as server:
             server.wait_until_ready()
             console.print(f"Nobody serves {name}: version {champion.version} is started for this, and ended after it")
             yield Target(HOST, server.port)

@@ -17,7 +17,8 @@ from components._core.errors import ConfigError
 from components._core.features import Signature
 from components._core.files import read_json
 from components._core.ledger import Deployment, current_champion
-from components._core.project import load_project
+from components._core.project import Project, load_project
+from components._core.serving import limit_options
 from components._core.store import fetch
 from components.deploy.servers import HOST, free_port
 from pipelines.local.workspace import find_workspace
@@ -36,10 +37,10 @@ def serve_champion(folder: Path, port: int) -> int:
         ConfigError: When there is no champion yet.
         ServiceError: When the champion's files are gone from the store.
     """
-    name = load_project(folder).name
+    project = load_project(folder)
     settings = find_workspace(folder).settings()
     with fetched_champion(folder) as (champion, parts):
-        return _serve(settings.python, parts, name, champion, port or free_port())
+        return _serve(settings.python, parts, project, champion, port or free_port())
 
 
 @contextmanager
@@ -59,9 +60,11 @@ def fetched_champion(folder: Path) -> Iterator[tuple[Deployment, Path]]:
         yield champion, fetch(champion.model.rsplit("/", 1)[0], Path(temporary))
 
 
-def _serve(python: str, parts: Path, name: str, champion: Deployment, port: int) -> int:
+def _serve(python: str, parts: Path, project: Project, champion: Deployment, port: int) -> int:
+    name = project.name
     command = [python, "-m", "components.serve", "--model", str(parts / "model"), "--name", name]
     command += ["--version", champion.version, "--host", HOST, "--port", str(port), "--while-stdin"]
+    command += limit_options(project.serve)
     before = signal.signal(signal.SIGTERM, _interrupt)
     # its standard input is ours to close: should this process be killed, the server ends with it
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:

@@ -177,6 +177,52 @@ class Serve(Section):
             "operator's routes, to the percent."
         ),
     ] = "none"
+    max_body_mb: Annotated[
+        StrictInt,
+        Field(
+            ge=1,
+            le=1024,
+            description="Largest body of a request in MiB, also after unpacking, and largest gRPC message; over it: 413.",
+        ),
+    ] = 16
+    max_rows: Annotated[
+        StrictInt, Field(ge=1, le=1_000_000, description="Rows of one request, at most; over it: 413.")
+    ] = 10_000
+    max_inputs: Annotated[
+        StrictInt,
+        Field(ge=1, le=100_000, description="Inputs of one request, at most; never below the number of features."),
+    ] = 1_000
+    max_name_bytes: Annotated[
+        StrictInt,
+        Field(ge=1, le=65_536, description="Bytes of an input's name; never below the longest name of a feature."),
+    ] = 256
+    max_id_bytes: Annotated[StrictInt, Field(ge=1, le=4_096, description="Bytes of a request's id, at most.")] = 128
+    max_text_kb: Annotated[StrictInt, Field(ge=1, le=1_048_576, description="KiB of one text value, at most.")] = 1_024
+    max_header_kb: Annotated[
+        StrictInt, Field(ge=4, le=1_024, description="KiB of a request's target and headers together; over it: 431.")
+    ] = 64
     wait_seconds: Annotated[
         Real, Field(gt=0, le=7200, description="How long a rollout waits for its pods, at most, step by step.")
     ] = 600.0
+
+
+_LIMITS = {
+    "max_body_mb": "--max-body-mb",
+    "max_rows": "--max-rows",
+    "max_inputs": "--max-inputs",
+    "max_name_bytes": "--max-name-bytes",
+    "max_id_bytes": "--max-id-bytes",
+    "max_text_kb": "--max-text-kb",
+    "max_header_kb": "--max-header-kb",
+}
+
+
+def limit_options(serve: Serve) -> list[str]:
+    """Command-line options of the server (components/serve/limits.py) for the limits that differ from their defaults.
+
+    Those at their defaults are left out, so that the pods of a project that sets none are not replaced by an update.
+    """
+    changed = {
+        name: getattr(serve, name) for name in _LIMITS if getattr(serve, name) != Serve.model_fields[name].default
+    }
+    return [text for name, value in changed.items() for text in (_LIMITS[name], str(value))]

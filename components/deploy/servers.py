@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,7 +34,9 @@ class ModelServer:
         exit_code: How it ended when it was told to; None before, and when it had to be killed.
     """
 
-    def __init__(self, python: str, model: Path, name: str, version: str, log: Path) -> None:
+    def __init__(
+        self, python: str, model: Path, name: str, version: str, log: Path, options: Sequence[str] = ()
+    ) -> None:
         self.port = self._metrics_port = 0
         self.ready_seconds = 0.0
         self.exit_code: int | None = None
@@ -41,7 +44,7 @@ class ModelServer:
         self._name = name
         self._log = log
         self._command = [python, "-m", "components.serve", "--model", str(model), "--name", name, "--version", version]
-        self._command += ["--host", HOST, "--while-stdin"]
+        self._command += ["--host", HOST, "--while-stdin", *options]
 
     def __enter__(self) -> Self:
         self._started = time.perf_counter()

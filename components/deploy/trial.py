@@ -16,7 +16,7 @@ from components._core.errors import ServiceError
 from components._core.ledger import Deployment
 from components._core.project import Project
 from components._core.samples import Sample
-from components._core.serving import ServingGates
+from components._core.serving import ServingGates, limit_options
 from components._core.settings import Settings
 from components._core.store import fetch
 from components.deploy.client import Client
@@ -61,7 +61,7 @@ def try_out(
 
         def serve(model: Path, version: str) -> Served:
             log = folder / f"{len(list(folder.glob('*.log')))}.log"
-            server = ModelServer(settings.python, model, project.name, version, log)
+            server = ModelServer(settings.python, model, project.name, version, log, limit_options(project.serve))
             return Served(servers.enter_context(server), project.name, model)
 
         copy = fetch(registered["model"], folder / "version")

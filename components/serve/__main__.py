@@ -18,8 +18,8 @@ from pathlib import Path
 from components._core.errors import ConfigError, ModelError, NaruError
 from components._core.features import Signature
 from components.serve.desk import MAX_CONCURRENCY, Desk
+from components.serve.limits import add_options, limits_from
 from components.serve.metrics import Metrics, published
-from components.serve.predictor import MAX_ROWS
 from components.serve.request_log import LogSettings, RequestLog
 
 _A_DAY = 86_400
@@ -68,13 +68,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--metrics-port", type=int, default=0, help="HTTP port of /metrics; 0: none")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless told otherwise")
     parser.add_argument("--while-stdin", action="store_true", help="end when standard input closes: with its starter")
-    parser.add_argument("--max-rows", type=int, default=MAX_ROWS, help="rows that one request may have")
     parser.add_argument(
         "--max-concurrency", type=_at_least_one, default=MAX_CONCURRENCY, help="requests in work at a time"
     )
     parser.add_argument("--notice-seconds", type=_seconds, default=0.0, help="not ready for so long before it hangs up")
+    add_options(parser)
     _add_log(parser)
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    asked.limits = limits_from(asked)
+    return asked
 
 
 def _add_log(parser: argparse.ArgumentParser) -> None:

@@ -67,7 +67,7 @@ async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
             load_models_at_startup=False,
             logging_settings=_LOGGING,
         )
-        extra = {"max_rows": asked.max_rows, "desk": desk, "front": front}
+        extra = {"limits": asked.limits, "desk": desk, "front": front}
         parameters = ModelParameters(uri=str(asked.model), version=asked.version or None, extra=extra)
         model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
         server = MLServer(settings)

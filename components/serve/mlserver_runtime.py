@@ -28,8 +28,9 @@ from components._core.errors import NaruError
 from components._core.features import DType, Signature
 from components._core.inference import DATATYPE
 from components.serve.desk import Desk
+from components.serve.limits import Limits
 from components.serve.plain import Tensor, Values
-from components.serve.predictor import MAX_ROWS, Predictor, load
+from components.serve.predictor import Predictor, load
 from components.serve.refusals import STATUS, Refusal
 from components.serve.request_log import Answered
 
@@ -47,7 +48,7 @@ _INLINE_ROWS = 1_024
 
 
 class NaruRuntime(MLModel):
-    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `max_rows`, `desk`, `front`.
+    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `limits`, `desk`, `front`.
 
     Attributes:
         desk: What every request passes.
@@ -62,9 +63,10 @@ class NaruRuntime(MLModel):
         extra = (parameters.extra if parameters else None) or {}
         self.desk: Desk = extra.get("desk") or Desk()
         self._turn = asyncio.Lock()
+        limits: Limits = extra.get("limits") or Limits()
         model = Path((parameters.uri if parameters else None) or "")
         try:
-            self._predictor: Predictor = await asyncio.to_thread(load, model, int(extra.get("max_rows", MAX_ROWS)))
+            self._predictor: Predictor = await asyncio.to_thread(load, model, limits.rows)
         except NaruError as error:
             NaruRuntime.failure = error
             raise

@@ -11,13 +11,11 @@ import numpy as np
 from components._core.errors import ModelError
 from components._core.features import DType, Signature
 from components.serve.casting import Columns, to_arrays
+from components.serve.limits import Limits
 from components.serve.refusals import Refusal
 
 if TYPE_CHECKING:
     from components._model.calling import LoadedModel
-
-MAX_ROWS = 10_000
-"""Rows that one request may have, unless the server says otherwise: a few megabytes of JSON, tens of milliseconds."""
 
 _log = logging.getLogger("naru.serve")
 _NEUTRAL: dict[DType, Any] = {"float32": 0.0, "int64": 0, "string": "?"}
@@ -31,7 +29,7 @@ class Predictor:
         max_rows: Rows that one request may have.
     """
 
-    def __init__(self, model: LoadedModel, max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, model: LoadedModel, max_rows: int = Limits.rows) -> None:
         self.signature: Signature = model.signature
         self.max_rows = max_rows
         self._model = model
@@ -54,7 +52,7 @@ class Predictor:
         return {name: _finite(name, values) for name, values in outputs.items()}
 
 
-def load(model: Path, max_rows: int = MAX_ROWS) -> Predictor:
+def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
     """Load a model folder and call it once, so that the first client does not wait and a broken model never says ready.
 
     Args:

@@ -60,7 +60,7 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
     component = NaruComponent(asked.name, asked.version, Signature.load(asked.model), desk)
     worker = _worker(asked, component)
     with ThreadPoolExecutor(1) as loader, _grpc_server(asked, component) as grpc_server:
-        loading = loader.submit(load, asked.model, asked.max_rows)
+        loading = loader.submit(load, asked.model, asked.limits.rows)
         loading.add_done_callback(lambda loaded: _announce(loaded, component, worker, grpc_server, asked))
         if asked.while_stdin:
             threading.Thread(target=_end_with_stdin, daemon=True).start()

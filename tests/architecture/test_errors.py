@@ -176,6 +176,7 @@ NOT_OURS = {
         "TakenOverError",
     },  # the same; and one by which it keeps its hands off
     "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
+    "components/serve/limits.py": {"ArgumentTypeError"},  # the same
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/desk.py": {"Refusal"},
     "components/serve/guarding.py": {"MLServerError"},  # what MLServer answers a client with

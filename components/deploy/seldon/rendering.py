@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components._core.project import Project
-from components._core.serving import Serve
+from components._core.serving import Serve, limit_options
 from components.deploy.seldon.objects import KIND, NO_ENGINE, VERSION
 
 Object = dict[str, Any]
@@ -197,6 +197,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
             project.name,
             "--version",
             model.version,
+            *limit_options(project.serve),
             *_log(project, placement.store),
         ],
         "ports": [
