@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components._core.artifacts import MANIFEST
 from components._core.files import read_json, write_json
+from components._core.split_definition import SplitDefinition
 
 SPLITS = ("train", "eval", "test")
 BATCH_ROWS = 65_536
@@ -58,6 +60,7 @@ class Manifest:
         rows: Rows by split.
         spans: The spans read, ascending.
         files: The files read.
+        split: How the rows were split; None in examples from before it was kept, which were split by rule 1.
     """
 
     fingerprint: str
@@ -65,17 +68,26 @@ class Manifest:
     rows: dict[str, int]
     spans: list[int]
     files: list[SourceFile]
+    split: SplitDefinition | None = None
 
     def save(self, examples: Path) -> None:
         """Write it into the artifact."""
-        write_json(examples / MANIFEST, asdict(self))
+        raw = asdict(self)
+        if self.split is not None:
+            raw["split"]["fingerprint"] = self.split.fingerprint
+        write_json(examples / MANIFEST, raw)
 
     @classmethod
     def load(cls, examples: Path) -> Manifest:
         """Read it from the artifact."""
-        raw = read_json(examples / MANIFEST)
+        return cls.from_json(read_json(examples / MANIFEST))
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Manifest:
+        """From what `save` wrote, as JSON has it."""
         # sort_keys orders the file for people and diffs; the columns' own order is the Parquet schema's
-        return cls(**{**raw, "files": [SourceFile(**file) for file in raw["files"]]})
+        split = SplitDefinition.from_json(raw["split"]) if raw.get("split") else None
+        return cls(**{**raw, "files": [SourceFile(**file) for file in raw["files"]], "split": split})
 
 
 def split_file(examples: Path, split: str, span: int) -> Path:

@@ -15,14 +15,15 @@ from components._core.checks import Check, Outcome, Status, judge
 from components._core.errors import ConfigError, DataError
 from components._core.examples import SPLITS, Manifest, SourceFile, split_file
 from components._core.files import fingerprint_of
+from components._core.hash_split import assign_splits, define_split
 from components._core.project import Project
+from components._core.split_definition import SplitDefinition
 from components._core.suggestions import suggest
-from components.ingest.reading import BadRow, read_rows
+from components.ingest.reading import BadRow, Rows, read_rows
 from components.ingest.sources import SpanFile, find_files
-from components.ingest.splits import assign_splits
 from components.ingest.survey import Survey, survey_files
 
-FORMAT = "1"
+FORMAT = "2"
 """Counts up when the same source would give other examples, so that fingerprints then differ."""
 
 _TYPES = {"double": "float32", "float": "float32", "int64": "int64", "string": "string"}
@@ -46,9 +47,10 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
     files = find_files(project.data.source, project.data.spans)
     survey = survey_files(files, project.label)
     _check_columns(project, survey)
+    split = define_split(project, survey.types)
     with _Quarantine(quarantine / QUARANTINE) as aside:
-        read = [_ingest_file(file, survey, project, examples, aside) for file in files]
-    manifest = _manifest(project, survey, examples, read)
+        read = [_ingest_file(file, survey, project.label, split, examples, aside) for file in files]
+    manifest = _manifest(project, survey, split, examples, read)
     _judge_quarantine(project, manifest, aside)
     manifest.save(examples)
     return _outcome(manifest, aside), manifest.fingerprint
@@ -94,26 +96,28 @@ class _Quarantine:
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
 
-def _ingest_file(file: SpanFile, survey: Survey, project: Project, examples: Path, aside: _Quarantine) -> SourceFile:
+def _ingest_file(
+    file: SpanFile, survey: Survey, label: str, split: SplitDefinition, examples: Path, aside: _Quarantine
+) -> SourceFile:
     writers: dict[str, pq.ParquetWriter] = {}
-    rows = 0
+    count = 0
     try:
-        for batch in read_rows(file, survey, project.label, aside.add):
-            _deal(batch, file.span, project, examples, writers)
-            rows += batch.num_rows
+        for rows in read_rows(file, survey, label, aside.add, split.columns):
+            _write_rows(rows, file.span, split, examples, writers)
+            count += rows.examples.num_rows
     finally:
         for writer in writers.values():
             writer.close()
     size, sha256 = _weigh(file)
-    return SourceFile(file.name, file.span, rows, aside.by_file.get(file.name, 0), size, sha256)
+    return SourceFile(file.name, file.span, count, aside.by_file.get(file.name, 0), size, sha256)
 
 
-def _deal(
-    batch: pa.RecordBatch, span: int, project: Project, examples: Path, writers: dict[str, pq.ParquetWriter]
+def _write_rows(
+    rows: Rows, span: int, definition: SplitDefinition, examples: Path, writers: dict[str, pq.ParquetWriter]
 ) -> None:
-    numbers = assign_splits(batch, project.data.split)
+    numbers = assign_splits(rows.cells, definition)
     for number, split in enumerate(SPLITS):
-        part = batch.filter(pa.array(numbers == number))
+        part = rows.examples.filter(pa.array(numbers == number))
         if not part.num_rows:
             continue
         if split not in writers:
@@ -134,15 +138,17 @@ def _weigh(file: SpanFile) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _manifest(project: Project, survey: Survey, examples: Path, read: list[SourceFile]) -> Manifest:
+def _manifest(
+    project: Project, survey: Survey, split: SplitDefinition, examples: Path, read: list[SourceFile]
+) -> Manifest:
     columns = {name: _TYPES[str(kind)] for name, kind in survey.types.items()}
-    how = json.dumps([FORMAT, columns, project.label, project.data.split.model_dump()])
+    how = json.dumps([FORMAT, columns, project.label, split.fingerprint])
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
     rows = {
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
         for split in SPLITS
     }
-    return Manifest(fingerprint, columns, rows, [file.span for file in read], read)
+    return Manifest(fingerprint, columns, rows, [file.span for file in read], read, split)
 
 
 def _judge_quarantine(project: Project, manifest: Manifest, aside: _Quarantine) -> None:

@@ -5,7 +5,7 @@ A row that cannot be read is set aside with its line and the reason; whether the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pyarrow import csv
 
 from components.ingest.sources import SpanFile
 from components.ingest.survey import FLOAT32_MAX, Survey, open_batches, unreadable
 
 _NAMES = {pa.int64(): "a whole number", pa.float64(): "a number"}
+_ARROW_NULLS = pa.array(csv.ConvertOptions().null_values)
+"""What Arrow's reader takes for a missing number."""
 _NULLS = ("", "#N/A", "#N/A N/A", "#NA", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null")
 
 
@@ -42,32 +45,80 @@ class BadRow:
         return asdict(self)
 
 
-def read_rows(file: SpanFile, survey: Survey, label: str, reject: Callable[[BadRow], None]) -> Iterator[pa.RecordBatch]:
-    """Yield a file's rows with columns of int64, float32 or string, missing cells null, in bounded batches.
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a file.
+
+    Attributes:
+        examples: Their columns as int64, float32 or string, missing cells null.
+        cells: The raw cells of the columns asked for, as texts, encoded by a dictionary.
+        lines: The line of each row.
+    """
+
+    examples: pa.RecordBatch
+    cells: pa.RecordBatch
+    lines: NDArray[Any]
+
+    def filter(self, kept: NDArray[np.bool_]) -> Rows:
+        """Some of the rows."""
+        mask = pa.array(kept)
+        return Rows(self.examples.filter(mask), self.cells.filter(mask), self.lines[kept])
+
+
+def read_rows(
+    file: SpanFile, survey: Survey, label: str, reject: Callable[[BadRow], None], cells: Collection[str] = ()
+) -> Iterator[Rows]:
+    """Yield a file's rows in bounded batches.
 
     Args:
         file: Which file.
         survey: What the survey found.
         label: The label's column; a row without it is set aside.
         reject: Called with every row that is set aside.
+        cells: Columns whose raw cells are wanted, too.
     """
     try:
-        for batch, lines in _clean(file, survey) if file.name in survey.clean else _mend(file, survey, reject):
-            yield _without_missing_label(_as_examples(batch), lines, file, label, reject)
+        for rows in _clean(file, survey, cells) if file.name in survey.clean else _mend(file, survey, reject, cells):
+            examples = Rows(_as_examples(rows.examples), rows.cells, rows.lines)
+            yield _without_missing_label(examples, file, label, reject)
     except pa.ArrowInvalid as error:
         raise unreadable(file, error) from None
 
 
-def _clean(file: SpanFile, survey: Survey) -> Iterator[tuple[pa.RecordBatch, NDArray[Any]]]:
+def _clean(file: SpanFile, survey: Survey, cells: Collection[str]) -> Iterator[Rows]:
+    """Read the columns whose cells are wanted as texts, and convert those here: a column cannot be read twice."""
     line = 2
-    for batch in open_batches(file, survey.types, lambda row: None, list(survey.types)):
-        yield batch, np.arange(line, line + batch.num_rows)
+    types = {name: pa.string() if name in cells else kind for name, kind in survey.types.items()}
+    for batch in open_batches(file, types, lambda row: None, list(types)):
+        raw = _encode(batch, cells)
+        columns = [
+            _convert(raw.column(raw.schema.get_field_index(name)), kind)
+            if name in cells and kind != pa.string()
+            else column
+            for column, (name, kind) in zip(batch.columns, survey.types.items(), strict=True)
+        ]
+        typed = pa.RecordBatch.from_arrays(columns, names=list(types))
+        yield Rows(typed, raw, np.arange(line, line + batch.num_rows))
         line += batch.num_rows
 
 
-def _mend(
-    file: SpanFile, survey: Survey, reject: Callable[[BadRow], None]
-) -> Iterator[tuple[pa.RecordBatch, NDArray[Any]]]:
+def _encode(texts: pa.RecordBatch, cells: Collection[str]) -> pa.RecordBatch:
+    """The raw cells, each different text once: they are hashed and converted once."""
+    if not cells:
+        return pa.RecordBatch.from_arrays([pa.nulls(texts.num_rows)], names=[""])
+    columns = [texts.column(texts.schema.get_field_index(name)).dictionary_encode() for name in cells]
+    return pa.RecordBatch.from_arrays(columns, names=list(cells))
+
+
+def _convert(cells: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
+    """Raw cells as numbers, as Arrow's reader converts them; the survey found that they all are."""
+    texts = cells.dictionary
+    missing = pc.is_in(texts, value_set=_ARROW_NULLS)
+    known = pc.if_else(missing, pa.scalar(None, pa.string()), pc.utf8_trim(texts, characters=" \t"))
+    return known.cast(kind).take(cells.indices)
+
+
+def _mend(file: SpanFile, survey: Survey, reject: Callable[[BadRow], None], cells: Collection[str]) -> Iterator[Rows]:
     ragged: list[int] = []
 
     def on_ragged(row: Any) -> None:
@@ -85,7 +136,7 @@ def _mend(
     for batch in open_batches(file, dict.fromkeys(survey.types, pa.string()), on_ragged, list(survey.types)):
         lines = _lines(line, batch.num_rows, ragged)
         line = int(lines[-1]) + 1 if len(lines) else line
-        yield _parse(batch, lines, file, survey.types, reject)
+        yield _parse(batch, lines, file, survey.types, reject, cells)
 
 
 def _lines(first: int, rows: int, ragged: list[int]) -> NDArray[Any]:
@@ -101,7 +152,8 @@ def _parse(
     file: SpanFile,
     types: dict[str, pa.DataType],
     reject: Callable[[BadRow], None],
-) -> tuple[pa.RecordBatch, NDArray[Any]]:
+    cells: Collection[str],
+) -> Rows:
     columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
     for text, (name, kind) in zip(batch.columns, types.items(), strict=True):
         values, wrong = _parse_column(text, kind)
@@ -112,8 +164,7 @@ def _parse(
             )
         bad |= wrong
         columns.append(values)
-    kept = pa.RecordBatch.from_arrays(columns, names=list(types)).filter(pa.array(~bad))
-    return kept, lines[~bad]
+    return Rows(pa.RecordBatch.from_arrays(columns, names=list(types)), _encode(batch, cells), lines).filter(~bad)
 
 
 def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, NDArray[Any]]:
@@ -167,16 +218,14 @@ def _as_example(column: pa.Array) -> pa.Array:
     return column
 
 
-def _without_missing_label(
-    batch: pa.RecordBatch, lines: NDArray[Any], file: SpanFile, label: str, reject: Callable[[BadRow], None]
-) -> pa.RecordBatch:
-    labels = batch.column(batch.schema.get_field_index(label))
+def _without_missing_label(rows: Rows, file: SpanFile, label: str, reject: Callable[[BadRow], None]) -> Rows:
+    labels = rows.examples.column(rows.examples.schema.get_field_index(label))
     if not labels.null_count:
-        return batch
+        return rows
     missing = np.asarray(labels.is_null())
     for row in np.flatnonzero(missing):
         text = ",".join(
-            "" if value is None else str(value) for value in batch.slice(int(row), 1).to_pylist()[0].values()
+            "" if value is None else str(value) for value in rows.examples.slice(int(row), 1).to_pylist()[0].values()
         )
-        reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text))
-    return batch.filter(pa.array(~missing))
+        reject(BadRow(file.name, int(rows.lines[row]), f"the label {label!r} is missing", text))
+    return rows.filter(~missing)

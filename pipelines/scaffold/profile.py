@@ -122,9 +122,9 @@ def profile_table(source: Path, label: str) -> Profile:
     watches = {name: _Watch(Counter() if name == label else None) for name in survey.types}
     sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(watches), 200)))
     for file in files:
-        for batch in read_rows(file, survey, label, aside.add):
-            sample.add(batch)
-            for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        for rows in read_rows(file, survey, label, aside.add):
+            sample.add(rows.examples)
+            for name, values in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
                 watches[name].add(values)
     table = sample.table()
     columns = {name: watch.column(name, table[name]) for name, watch in watches.items()} if table.num_columns else {}

@@ -1,7 +1,11 @@
-"""Which split a row belongs to: decided by its content alone, so it is the same in every run, order and batch."""
+"""Rule 1 of the split: how a row was hashed until rule 2 (`row_hash.py`). Kept to find the training rows of models of that time.
+
+It hashes the values as examples have them, so a row's place depends on the types that were inferred and on the order of the columns.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,24 +13,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pandas.util import hash_array
 
-from components._core.project import Split
-
 _PRIME = np.uint64(0x100000001B3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MISSING = np.uint64(0xD6E8FEB86659FD93)
 
 
-def assign_splits(batch: pa.RecordBatch, split: Split) -> NDArray[Any]:
-    """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
-
-    Rows that are equal in the hashed columns land together, so a duplicate never stands in train and in test.
-    """
-    columns = split.by or batch.schema.names
-    share = hash_rows(batch, columns) / np.float64(2**64)
-    return np.searchsorted([split.train, split.train + split.eval], share, side="right").astype(np.int8)
-
-
-def hash_rows(batch: pa.RecordBatch, columns: list[str]) -> NDArray[Any]:
+def hash_rows(batch: pa.RecordBatch, columns: Sequence[str]) -> NDArray[Any]:
     """A well-mixed uint64 [rows] of the values in some columns; their order counts, missing values are values too."""
     total = np.full(batch.num_rows, _MIX, dtype=np.uint64)
     with np.errstate(over="ignore"):
