@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core import row_hash, row_hash_v1
-from components._core.project import Project, Split
+from components._core.project import Split
 from components._core.split_definition import SplitDefinition
 
 RULE = 2
@@ -22,18 +22,16 @@ _FLOAT32_EXACT = 2**24
 _ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
 
 
-def define_split(project: Project, columns: Collection[str]) -> SplitDefinition:
-    """The split of a project's rows: by `data.split.by`, else by what the model may see.
+def define_split(split: Split, features: Collection[str]) -> SplitDefinition:
+    """The split of a table's rows: by `data.split.by`, else by what the model may see.
 
     An identifier that the model does not see decides nothing, and neither does the label: rows with equal features land together.
 
     Args:
-        project: The project.
-        columns: The columns of the source.
+        split: The project's.
+        features: The columns of the source without the label and the excluded ones.
     """
-    split = project.data.split
-    hidden = {project.label, *project.data.exclude}
-    chosen = set(split.by) if split.by else set(columns) - hidden
+    chosen = set(split.by or features)
     return SplitDefinition(RULE, tuple(sorted(chosen)), bool(split.by), split.train, split.eval, split.test)
 
 

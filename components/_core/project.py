@@ -41,7 +41,7 @@ class Split(Section):
     test: Annotated[Real, Field(gt=0, lt=1, description="Share to judge by; never seen in training.")] = 0.1
     by: Annotated[
         list[str],
-        Field(description="Columns whose values are hashed: rows equal in them land together. Default: the whole row."),
+        Field(description="Columns whose values are hashed: rows equal in them land together. Default: the features."),
     ] = []
 
     @model_validator(mode="after")

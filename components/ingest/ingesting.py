@@ -47,7 +47,8 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
     files = find_files(project.data.source, project.data.spans)
     survey = survey_files(files, project.label)
     _check_columns(project, survey)
-    split = define_split(project, survey.types)
+    hidden = {project.label, *project.data.exclude}
+    split = define_split(project.data.split, [name for name in survey.types if name not in hidden])
     with _Quarantine(quarantine / QUARANTINE) as aside:
         read = [_ingest_file(file, survey, project.label, split, examples, aside) for file in files]
     manifest = _manifest(project, survey, split, examples, read)
