@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
 from pipelines.local.cache import SIDE_EFFECTS
 from pipelines.spec import Spec, read_spec
@@ -28,13 +29,6 @@ LARGEST_PARAMETERS = 96 * 1024
 _MOVING = re.compile(r"latest|main|master|develop|dev|edge|nightly|stable")
 _LOCAL = re.compile(r"python\d+\.\d+")
 _SECRET_NAME = re.compile(r"passw(or)?d|secret|token|credential|api_?key|access_?key|private_?key", re.IGNORECASE)
-_SECRETS = {
-    "a password in a URL": re.compile(r"\w://[^/\s:@'\"]+:[^/\s@'\"]+@"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "an AWS access key": re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a GitHub token": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36}"),
-    "a bearer token": re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\."),
-}
 
 
 @dataclass(frozen=True)
@@ -145,9 +139,8 @@ def _literal_secrets(spec: Spec) -> Iterator[Fault]:
             remedy = "remove the parameter: a stage reads a secret from its environment, a Secret gives it there"
             yield Fault("literal secret", f"parameter {name}", "a secret has a default value", remedy)
     for place, text in _texts(spec, ""):
-        for what, pattern in _SECRETS.items():
-            if pattern.search(text):
-                yield Fault("literal secret", place, f"holds {what}", "take it out, put it into a Secret, and renew it")
+        if what := find_credentials(text):
+            yield Fault("literal secret", place, f"holds {what}", "take it out, put it into a Secret, and renew it")
 
 
 def _accelerator(step: _Step) -> Iterator[Fault]:

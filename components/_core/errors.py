@@ -10,12 +10,14 @@
         └── UnavailableError      exit 8   ... and may do so later: retried with a bound, then reported
 
 A message says what was wrong, where, what is allowed and what to do. Errors of other libraries are translated where
-they enter; whoever calls Naru meets only this tree. An interrupted run exits with 130, as shells have it.
+they enter; whoever calls Naru meets only this tree. No message holds a credential: each part is masked. An interrupted run exits with 130, as shells have it.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
+
+from components._core.credentials import mask_credentials
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -33,10 +35,10 @@ class NaruError(Exception):
     kind: ClassVar[str] = "internal"
 
     def __init__(self, message: str, *, where: str = "", remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.remedy = remedy
+        self.message = mask_credentials(message)
+        self.where = mask_credentials(where)
+        self.remedy = mask_credentials(remedy)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
 
 Serving = Literal["local", "none", "seldon"]
@@ -45,8 +46,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read the settings now."""
-        store = os.environ.get(STORE) or str(Path(".naru/store").absolute())
+        """Read the settings now.
+
+        Raises:
+            ConfigError: When the store's address holds credentials, or a setting has none of its values.
+        """
+        store = _without_credentials(os.environ.get(STORE, "")) or str(Path(".naru/store").absolute())
         tracking = os.environ.get(TRACKING) or f"sqlite:///{Path(store).parent / 'mlflow.db'}"
         python = os.environ.get(PYTHON) or sys.executable
         return cls(
@@ -56,6 +61,13 @@ class Settings:
             namespace=os.environ.get(NAMESPACE) or MODELS_NAMESPACE,
             python=python,
         )
+
+
+def _without_credentials(store: str) -> str:
+    if found := find_credentials(store):
+        remedy = "take it out: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment open a store at s3://"
+        raise ConfigError(f"the store's address holds {found}", where=f"environment variable {STORE}", remedy=remedy)
+    return store
 
 
 def _serving(value: str) -> Serving:

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from components._core.checks import Outcome
+from components._core.credentials import mask_credentials
 from components._core.errors import NaruError
 from components._core.files import write_json
 from components._core.project import Project, parse_project
@@ -175,7 +176,7 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
 
 def _leave(this: Stage, error: NaruError, details: str) -> None:
     this._clear()
-    print(details, file=sys.stderr) if details else None
+    print(mask_credentials(details), file=sys.stderr) if details else None
     # the code is for whoever has the log of a pod and nothing else: KFP's launcher ends with one of its own
     told = f"naru: {this.name}: {error}\n  exit code {error.exit_code}"
     print(told, file=sys.stderr, flush=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components._core.credentials import mask_credentials, masked_uri
 from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._registry.looking import SQLITE, damaged, forbidden
 
@@ -72,8 +72,8 @@ def _database_errors(tracking_uri: str) -> tuple[type[Exception], ...]:
 
 
 def _translated(tracking_uri: str, error: Exception) -> NaruError:
-    where = _without_password(tracking_uri)
-    told = _without_password(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
+    where = masked_uri(tracking_uri)
+    told = mask_credentials(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
     if "out-of-date database schema" in told:
         remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {where}`"
         return ServiceError("MLflow's database has another schema", where=where, remedy=remedy)
@@ -91,10 +91,6 @@ def _translated(tracking_uri: str, error: Exception) -> NaruError:
     return kind(
         f"MLflow: {told}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again"
     )
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def _is_away(error: Exception) -> bool:

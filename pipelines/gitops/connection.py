@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components._core.credentials import find_credentials
 from components._core.cron import check_timezone
 from components._core.errors import ConfigError
 
@@ -92,6 +93,9 @@ class Connection:
         if not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", self.endpoint):
             allowed = "https://host[:port][/path] or http://..., without a name or password in it"
             raise ConfigError(f"found an address that is none; allowed: {allowed}", where=ENDPOINT, remedy=_FORWARD)
+        if found := find_credentials(self.ui):
+            remedy = "take it out: the address is shown beside each run, and a browser asks for the rest"
+            raise ConfigError(f"the address holds {found}", where=UI, remedy=remedy)
         if self.ca and not Path(self.ca).is_file():
             raise ConfigError(f"there is no such file: {self.ca}", where=CA)
 

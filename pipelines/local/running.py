@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from components._core.credentials import mask_credentials, masked
 from components._core.errors import NaruError
 from components._core.files import write_json
 from components._core.ledger import current_champion
@@ -43,7 +44,7 @@ def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: 
     """
     with _environment(workspace, fresh_from), _log_to(run / LOG):
         arguments = _arguments(workspace, project, run)
-        write_json(run / PARAMETERS, arguments)
+        write_json(run / PARAMETERS, masked(arguments))
         try:
             with stand_in(run / LOG, server_now=_begins_anew(arguments)) as interpreter:
                 _run_graph(arguments, run, interpreter)
@@ -151,7 +152,7 @@ class _Log(io.TextIOBase):
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError):
-            self._file.write(text.encode("utf-8", "replace"))
+            self._file.write(mask_credentials(text).encode("utf-8", "replace"))
         return len(text)
 
     def close(self) -> None:
