@@ -34,6 +34,7 @@ def stand_in(log: Path, *, server_now: bool) -> Iterator[Path]:
         log: Where the fork server writes.
         server_now: Start the server at once, because a stage will need it; otherwise the first that needs it does.
     """
+    lifetimes.sweep(Path(_place()))
     with tempfile.TemporaryDirectory(prefix=lifetimes.PREFIX, dir=_place(), ignore_cleanup_errors=True) as folder:
         path, temporary = Path(folder) / "interpreter", Path(folder) / "tmp"
         write_stand_in(path)

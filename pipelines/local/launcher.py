@@ -18,11 +18,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from components._core.errors import NaruError
+from components._core.files import write_json
 from pipelines.local import cache, lifetimes
 
 SERVER = "NARU_FORKSERVER"
@@ -31,6 +33,8 @@ PLAIN_STAGES = ("ingest",)
 """Stages that start as a process of their own: they need little, and run while the server is still importing."""
 
 _CONNECT_SECONDS = 180.0
+ERROR = "error.json"
+"""As `components/_core/stages.py` names it, which imports more than this may."""
 
 
 def main(stand_in: str, python: str, arguments: list[str]) -> int:
@@ -53,7 +57,10 @@ def _run(task: "Task", python: str, arguments: list[str]) -> int:
     if earlier := task.reuse():
         task.log(began=time.time(), ended=time.time(), exit_code=0, reused=earlier)
         return 0
-    code = _run_forked(arguments, task) if _is_forked(task.stage, python) else _run_plain(python, arguments, task)
+    try:
+        code = _run_forked(arguments, task) if _is_forked(task.stage, python) else _run_plain(python, arguments, task)
+    except NaruError as error:
+        code = task.fail(error)
     if code == 0:
         task.keep()
     task.log(ended=time.time(), exit_code=code)
@@ -103,6 +110,15 @@ class Task:
                 os.replace(aside, self.folder / "launch.json")
             finally:
                 aside.unlink(missing_ok=True)
+
+    def fail(self, error: NaruError) -> int:
+        """Leave why the stage could not begin beside its outputs, as a stage does itself; returns the exit code."""
+        sys.stderr.write(f"naru: {self.stage}: {error}\n")
+        if self.folder is not None:
+            told = {name: getattr(error, name) for name in ("kind", "exit_code", "message", "where", "remedy")}
+            with contextlib.suppress(OSError):
+                write_json(self.folder / ERROR, {"stage": self.stage, **told})
+        return error.exit_code
 
     def end(self) -> None:
         """The run is gone: end the stage's process, if it has one of its own, and this one; the server ends those of its own."""
@@ -187,22 +203,26 @@ def _run_forked(arguments: list[str], task: Task) -> int:
             {"arguments": arguments, "environment": dict(os.environ), "folder": str(Path.cwd())}
         ).encode()
         streams = array.array("i", [0, 1, 2])
-        connection.sendmsg([len(request).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
-        connection.sendall(request)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # gone: then no answer comes
+            connection.sendmsg([len(request).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+            connection.sendall(request)
         answers = connection.makefile("r", encoding="utf-8")
-        child = json.loads(answers.readline() or "{}").get("pid")
+        child = json.loads(_read_answer(answers) or "{}").get("pid")
         if child is None:
-            sys.stderr.write("naru: the process that holds the imports ended; see the run's log\n")
-            return 1
+            raise _server_gone()
         task.log(began=time.time(), pid=child)
         _forward_signals(child)
-        ended = json.loads(answers.readline() or '{"status": 9}')
+        ended = json.loads(_read_answer(answers) or '{"status": 9}')
         task.log(max_rss_kib=ended.get("max_rss_kib"))
         return _exit_code(ended["status"])
 
 
 def _connect(folder: Path) -> socket.socket:
-    """Connect to the server, which listens as soon as it has its imports."""
+    """Connect to the server, which listens as soon as it has its imports.
+
+    Raises:
+        NaruError: When it ended before, or takes too long.
+    """
     deadline = time.monotonic() + _CONNECT_SECONDS
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -210,10 +230,41 @@ def _connect(folder: Path) -> socket.socket:
             connection.connect(str(folder / "socket"))
             return connection
         connection.close()
-        if time.monotonic() > deadline or (folder / "socket.failed").exists():
-            sys.stderr.write("naru: the process that holds the imports did not come up; see the run's log\n")
-            sys.exit(1)
+        if (folder / "socket.failed").exists():
+            raise NaruError(
+                "the process that imports the libraries failed to", remedy="the run's log has the traceback"
+            )
+        if _is_gone(folder / "pid"):
+            raise _server_gone()
+        if time.monotonic() > deadline:
+            told = f"the process that imports the libraries took longer than {_CONNECT_SECONDS:.0f} s"
+            raise NaruError(told, remedy="the machine or its disk is very busy: run again; what was finished is kept")
         time.sleep(0.02)
+
+
+def _is_gone(pid: Path) -> bool:
+    """Whether the process of that file has ended; one that nobody has waited for yet has, too."""
+    try:
+        process = int(pid.read_text(encoding="ascii"))
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except ValueError:
+        return False  # being written
+    except OSError:
+        return pid.exists() and Path("/proc/self/stat").exists()
+    return state.rpartition(")")[2].split()[0] in ("Z", "X")
+
+
+def _server_gone() -> NaruError:
+    remedy = "give the machine more memory, or end what else takes it; run again: what was finished is kept"
+    return NaruError("the process that imports the libraries was killed (out of memory?)", remedy=remedy)
+
+
+def _read_answer(answers: TextIO) -> str:
+    """A line of the server's; empty when it is gone."""
+    try:
+        return answers.readline()
+    except ConnectionResetError:
+        return ""
 
 
 def _forward_signals(process: int) -> None:

@@ -7,12 +7,15 @@ run was killed removes it. Standard library only, and of that what imports fast.
 
 import contextlib
 import ctypes
+import errno
 import os
 import select
 import shutil
 import signal
+import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +26,7 @@ PREFIX = "naru-"
 """How the name of a run's temporary folder begins."""
 
 _PR_SET_PDEATHSIG = 1
+_BEING_MADE_SECONDS = 3600.0
 
 
 def die_with_parent(parent: int) -> None:
@@ -43,6 +47,36 @@ def clear_up() -> None:
     folder = Path(os.environ.get(ALIVE, "")).parent
     if folder.name.startswith(PREFIX):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(place: Path) -> None:
+    """Remove the temporary folders of this user's runs that are dead, such as one that was killed before its first stage.
+
+    A run holds its pipe open for reading as long as it lives, and so does whoever watches it: a pipe that nobody reads
+    belongs to nobody. A folder without one may just be made: it is left alone for an hour.
+
+    Args:
+        place: Where such folders lie.
+    """
+    for folder in place.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if _is_dead(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_dead(folder: Path) -> bool:
+    alive, about = folder / "alive", folder.lstat()
+    if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode):
+        return False
+    if not os.path.lexists(alive):
+        return (folder / "interpreter").is_file() and time.time() - about.st_mtime > _BEING_MADE_SECONDS
+    if not stat.S_ISFIFO(alive.lstat().st_mode):
+        return False
+    try:
+        os.close(os.open(alive, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return error.errno == errno.ENXIO  # nobody reads it
+    return False
 
 
 @contextlib.contextmanager

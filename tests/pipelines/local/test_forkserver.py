@@ -117,6 +117,55 @@ def test_a_launch_is_logged_beside_the_outputs(module: Path, server: subprocess.
     assert log["max_rss_kib"] > 0
 
 
+def _launch_stage(folder: Path) -> subprocess.Popen[str]:
+    executor_input = json.dumps({"outputs": {"outputFile": str(folder / "task" / "executor_output.json")}})
+    return launch(folder, "--executor_input", executor_input, "--function_to_execute", "train")
+
+
+@pytest.mark.parametrize("moment", ["importing", "listening"])
+def test_a_killed_server_is_noticed_within_a_second_and_told(module: Path, moment: str) -> None:
+    (module / "started").touch()
+    (module / "slow.py").write_text("import time; time.sleep(600)\n")
+    modules = ("slow",) if moment == "importing" else ()
+    code = f"from pipelines.local.forkserver import main; main({str(module / 'socket')!r}, {modules!r}, ())"
+    environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{module}"}
+    server = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment)
+    (module / "pid").write_text(str(server.pid))
+    while moment == "listening" and not (module / "socket").exists():
+        time.sleep(0.02)
+    process = _launch_stage(module) if moment == "importing" else None
+    while process and not (module / "task" / "launch.json").exists():
+        time.sleep(0.02)
+    server.kill()  # it stays a zombie, as in a run, which waits for it at its end only
+    began = time.monotonic()
+    process = process or _launch_stage(module)
+    _, err = process.communicate(timeout=30)
+    took = time.monotonic() - began
+    server.wait()
+    assert process.returncode == 1
+    assert "was killed (out of memory?)" in err
+    assert took < (1 if moment == "importing" else 10)  # the second counts the client's own start
+    told = json.loads((module / "task" / "error.json").read_text())
+    assert (told["stage"], told["kind"], told["exit_code"]) == ("train", "internal", 1)
+    assert "was killed (out of memory?)" in told["message"]
+    launched = json.loads((module / "task" / "launch.json").read_text())
+    assert launched["exit_code"] == 1 and "ended" in launched
+
+
+def test_imports_that_fail_are_told_as_such(module: Path) -> None:
+    for name in ("started", "socket.failed"):
+        (module / name).touch()
+    _, err = _launch_stage(module).communicate(timeout=60)
+    assert "failed to" in json.loads((module / "task" / "error.json").read_text())["message"]
+    assert "run's log" in err
+
+
+def test_the_name_of_the_error_file_is_that_of_the_stages() -> None:
+    from components._core.stages import ERROR
+
+    assert launcher.ERROR == ERROR
+
+
 def wait_for_child(folder: Path) -> int:
     deadline = time.monotonic() + 60
     while not (folder / "pid").exists() or not (folder / "pid").read_text():

@@ -50,3 +50,33 @@ def test_who_finds_the_run_killed_removes_its_folder_and_no_other(
     monkeypatch.delenv(lifetimes.ALIVE)
     lifetimes.clear_up()
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_the_next_run_sweeps_folders_of_dead_runs_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("naru-dead", "naru-live", "naru-watched", "naru-just-made", "naru-old", "naru-other", "other"):
+        (tmp_path / name / "tmp").mkdir(parents=True)
+    for name in ("naru-dead", "naru-live", "naru-watched"):
+        os.mkfifo(tmp_path / name / "alive")
+    for name in ("naru-just-made", "naru-old"):
+        (tmp_path / name / "interpreter").touch()
+    os.utime(tmp_path / "naru-old", (0, 0))
+    (tmp_path / "naru-link").symlink_to(tmp_path / "naru-dead")
+    live = os.open(tmp_path / "naru-live" / "alive", os.O_RDWR)
+    watched = os.open(tmp_path / "naru-watched" / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with stand_in(tmp_path / "log", server_now=False):
+            left = {path.name for path in tmp_path.iterdir()}
+    finally:
+        os.close(live)
+        os.close(watched)
+    assert {"naru-live", "naru-watched", "naru-just-made", "naru-other", "other", "naru-link"} <= left
+    assert not {"naru-dead", "naru-old"} & left
+
+
+def test_a_live_run_keeps_its_folder_while_another_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with stand_in(tmp_path / "log", server_now=False) as first:
+        with stand_in(tmp_path / "log", server_now=False) as second:
+            assert first.parent != second.parent
+        assert first.exists()
