@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from components._core.credentials import mask_credentials
 from components._core.suggestions import suggest
 
 _MUST_BE = {
@@ -24,6 +26,8 @@ _MUST_BE = {
 }
 _SCALARS = {"str", "int", "float", "bool"}
 _LONGEST = 80
+_LONGEST_LINE = 400
+_MOST_LINES = 20
 
 
 def tell_problems(problems: Sequence[Any], root: type[BaseModel], given: set[str]) -> list[str]:
@@ -35,14 +39,19 @@ def tell_problems(problems: Sequence[Any], root: type[BaseModel], given: set[str
         given: The places that the command line set.
     """
     lines: dict[str, str] = {}
-    for problem in problems:
+    for problem in problems[: 5 * _MOST_LINES]:
         location = tuple(str(part) for part in problem["loc"])
         if location[-1:] and location[-1] in _SCALARS and len(location) > 1:  # one of several types that it may have
             location, problem = location[:-1], {**problem, "type": "scalar"}
         place = ".".join(location)
         source = " (as the command line has it)" if any(_touches(place, other) for other in given) else ""
-        lines.setdefault(place + problem["type"], f"{place or 'the file'}: {_told(problem, root)}{source}")
-    return list(lines.values())
+        told = _cut(_told(problem, root), _LONGEST_LINE)
+        whole = "" if problem["type"] == "value_error" else "the file: "  # a rule of several fields names them itself
+        line = f"{f'{_cut(place, _LONGEST)}: ' if place else whole}{told}{source}"
+        lines.setdefault(place + problem["type"], line)
+    shown = list(lines.values())[:_MOST_LINES]
+    hidden = len(lines) - len(shown) + max(len(problems) - 5 * _MOST_LINES, 0)
+    return [*shown, f"and {hidden:,} more"] if hidden else shown
 
 
 def _touches(place: str, other: str) -> bool:
@@ -50,8 +59,7 @@ def _touches(place: str, other: str) -> bool:
 
 
 def _told(problem: Any, root: type[BaseModel]) -> str:
-    found = repr(problem.get("input"))
-    found = found if len(found) <= _LONGEST else f"{found[:_LONGEST]}..."
+    found = _shown(problem.get("input"))
     match problem["type"]:
         case "extra_forbidden":
             return f"unknown field{_suggestion(problem['loc'], root)}"
@@ -67,6 +75,25 @@ def _told(problem: Any, root: type[BaseModel]) -> str:
             return "is empty: give it a value, or remove the line"
         case kind:
             return f"found {found}; {_MUST_BE.get(kind) or _lower_first(problem['msg'])}"
+
+
+class _Short(reprlib.Repr):
+    """A value in a few words, whatever it holds: no more of it is looked at than is shown. Credentials are masked first."""
+
+    def repr_str(self, x: str, level: int) -> str:
+        return repr(_cut(mask_credentials(x), _LONGEST))
+
+
+_SHORT = _Short()
+_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxlong = 3, 6, 8, _LONGEST
+
+
+def _shown(value: Any) -> str:
+    return _cut(_SHORT.repr(value), _LONGEST)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def _described(location: tuple[Any, ...], root: type[BaseModel]) -> str:

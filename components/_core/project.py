@@ -23,13 +23,17 @@ from pydantic import (
 from components._core.cron import check_cron, check_timezone
 from components._core.errors import ConfigError
 from components._core.fields import Hyperparameter, Real, Section
+from components._core.hyperparameter_names import find_unusable
+from components._core.metric_names import Task, find_unknown
 from components._core.misfits import tell_problems
 from components._core.serving import Serve, ServingGates
+from components._core.value_rules import check_values
 from components._core.yaml_text import parse_yaml
 
 PROJECT_FILE = "project.yaml"
+LARGEST_FILE = 1 << 20
+"""Bytes of a project file."""
 
-Task = Literal["binary_classification", "multiclass_classification", "regression"]
 Severity = Literal["fail", "warn", "ignore"]
 
 
@@ -292,6 +296,30 @@ class Project(Section):
             raise ValueError(f"data.exclude names the label {self.label!r}")
         return self
 
+    @model_validator(mode="after")
+    def _gates_name_metrics_of_the_task(self) -> Project:
+        gates = self.gates.model
+        named = {
+            "gates.model.metric": [gates.metric] if gates.metric else [],
+            "gates.model.thresholds": [*gates.thresholds],
+        }
+        for place, names in named.items():
+            if wrong := next(filter(None, (find_unknown(self.task, name) for name in names)), ""):
+                raise ValueError(f"{place}: {wrong}")
+        return self
+
+    @model_validator(mode="after")
+    def _hyperparameters_have_names_of_their_own(self) -> Project:
+        for place, names in {
+            "train.hyperparameters": self.train.hyperparameters,
+            "tune.space": self.tune.space,
+        }.items():
+            if wrong := find_unusable(names):
+                raise ValueError(f"{place}: {wrong}")
+        if wrong := find_unusable({**self.train.hyperparameters, **self.tune.space}):
+            raise ValueError(f"train.hyperparameters and tune.space: {wrong}")
+        return self
+
     def to_json(self) -> str:
         """The project as one compact JSON line, as pipelines carry it: without what starts them, which changes nothing in them."""
         return self.model_dump_json(by_alias=True, exclude_none=True, exclude={"triggers"})
@@ -322,6 +350,8 @@ def parse_project(raw: Any, where: str = PROJECT_FILE, given: Collection[str] = 
         where: From where, for messages.
         given: The places whose values are the command line's, for messages.
     """
+    if isinstance(raw, dict):
+        check_values(raw, where, given)
     try:
         return Project.model_validate(raw)
     except ValidationError as error:
@@ -335,7 +365,9 @@ def parse_project(raw: Any, where: str = PROJECT_FILE, given: Collection[str] = 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             "there is no such project file",
@@ -347,6 +379,9 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         remedy = "it must be a file that you may read: write one, or correct its permissions"
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(file), remedy=remedy) from None
+    if len(content) > LARGEST_FILE:
+        told = "is larger than 1 MiB, which no project file needs to be"
+        raise ConfigError(told, where=str(file), remedy="name the project file; large values belong elsewhere")
     raw = parse_yaml(text, str(file))
     if not isinstance(raw, dict):
         told = "holds no fields: a mapping with name, task, label and data is needed"

@@ -11,6 +11,7 @@ import numpy as np
 from components._core.artifacts import PAGE
 from components._core.checks import Outcome
 from components._core.examples import Manifest
+from components._core.metric_names import PRIMARY
 from components._core.pages import Cell, Page
 from components._core.project import Project
 from components._core.rendering import bind_report
@@ -19,7 +20,6 @@ from components.deploy.probing import Probe
 from components.deploy.processing import Processing
 from components.deploy.trial import Trial
 
-_PRIMARY = {"binary_classification": "auc", "multiclass_classification": "accuracy", "regression": "rmse"}
 _BINS = 40
 _LABELS = {
     "requests_per_second": "requests per second",
@@ -88,7 +88,7 @@ def bind(
 
 def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:
     manifest = Manifest.load(examples)
-    name = project.gates.model.metric or _PRIMARY[project.task]
+    name = project.gates.model.metric or PRIMARY[project.task]
     values = [value for stage in stages if (value := stage.get(f"metric_{name}")) is not None]
     facts: dict[str, Cell] = {"rows": sum(manifest.rows.values()), "spans": len(manifest.spans)}
     if values:

@@ -86,14 +86,16 @@ def select_spans(wanted: str, there: list[int]) -> list[int]:
     text = wanted.strip().lower()
     if text == "all":
         return there
-    if match := re.fullmatch(r"last\s+([1-9]\d*)", text):
+    if match := re.fullmatch(r"last\s+([1-9]\d{0,17})", text):
         return there[-int(match[1]) :]
     chosen: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        match = re.fullmatch(r"\s*(\d{1,18})\s*(?:-\s*(\d{1,18})\s*)?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
-            raise ConfigError(f"found {wanted!r}", where="data.spans", remedy="allowed: all, 7, 1-11, 1,2,5, last 3")
+            raise ConfigError(
+                f"found {wanted[:80]!r}", where="data.spans", remedy="allowed: all, 7, 1-11, 1,2,5, last 3"
+            )
         last = min(last, max(first, there[-1] + _MOST_MISSING))  # a typing error of many digits is not counted up to
         chosen.update(range(first, last + 1))
     if missing := sorted(chosen - set(there)):

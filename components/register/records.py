@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components._core.hyperparameter_names import stored_name
 from components._core.settings import Settings
 from components._core.store import absolute_uri
 from components._registry.opening import CHALLENGER, open_registry
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _KEY = "naru.key"
 _LONGEST_PARAM = 500
+_MOST_PARAMS = 100
+"""Parameters that MLflow takes in one request."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,11 @@ def _log(client: MlflowClient, run_id: str, record: Record) -> None:
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
-    client.log_batch(
-        run_id,
-        metrics=[Metric(_name(name), value, now, 0) for name, value in record.metrics.items() if value is not None],
-        params=[Param(_name(name), str(value)[:_LONGEST_PARAM]) for name, value in record.params.items()],
-    )
+    metrics = [Metric(stored_name(name), value, now, 0) for name, value in record.metrics.items() if value is not None]
+    params = [Param(stored_name(name), str(value)[:_LONGEST_PARAM]) for name, value in record.params.items()]
+    client.log_batch(run_id, metrics=metrics)
+    for first in range(0, len(params), _MOST_PARAMS):
+        client.log_batch(run_id, params=params[first : first + _MOST_PARAMS])
 
 
 def _find_or_create(client: MlflowClient, record: Record, source: str, mlflow_run: str) -> str:
@@ -112,8 +114,3 @@ def _find_or_create(client: MlflowClient, record: Record, source: str, mlflow_ru
             raise
     tags = {name: value for name, value in record.tags.items() if value}
     return str(client.create_model_version(record.project, source, mlflow_run, tags=tags).version)
-
-
-def _name(name: str) -> str:
-    """A name as MLflow allows it."""
-    return re.sub(r"[^\w.\-/ ]", "_", name)

@@ -13,6 +13,7 @@ from components._core.checks import Outcome
 from components._core.examples import Manifest, read_head
 from components._core.features import Signature
 from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
+from components._core.hyperparameter_names import stored_hyperparameter
 from components._core.inference import find_missing, to_request
 from components._core.pages import Page
 from components._core.project import Project
@@ -121,7 +122,7 @@ def _record(
     model_fingerprint = fingerprint_folder(made.model)
     chosen: dict[str, Any] = read_json(made.hyperparameters / HYPERPARAMETERS)
     params = {
-        **{f"hyperparameters.{name}": value for name, value in sorted(chosen.items())},
+        **{stored_hyperparameter(name): value for name, value in sorted(chosen.items())},
         **{f"rows.{split}": count for split, count in sorted(manifest.rows.items())},
         "spans": ",".join(map(str, manifest.spans)),
         "seed": project.train.seed,

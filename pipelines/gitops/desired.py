@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
 from components._core.macros import PER_RUN
 from components._core.project import PROJECT_FILE, Project, Schedule, load_project
 from components._core.settings import STORE, Settings
 from components._core.suggestions import suggest
+from components._core.value_rules import CREDENTIALS_REMEDY, check_placeholders
 from pipelines.compiling import compile_project
 from pipelines.gitops.connection import TIMEZONE, Connection
 from pipelines.gitops.marks import Mark, ask_git, find_owner
@@ -146,11 +148,19 @@ def check_parameters(wanted: Wanted, given: Mapping[str, Any], where: str) -> No
             raise ConfigError(f"{name} is what git says, not a run", where=where, remedy="change the project instead")
         if name not in free:
             raise ConfigError(f"the pipeline has no parameter {name!r}; {suggest(name, free)}", where=where)
+        _check_text(name, value, where)
         kind = wanted.parameters[name]
         fits = isinstance(value, _KINDS.get(kind, (object,))) and (kind == "BOOLEAN" or not isinstance(value, bool))
         if not fits:
             must_be = {"STRING": "text: put it in quotes", "NUMBER_INTEGER": "a whole number"}.get(kind, kind.lower())
             raise ConfigError(f"{name}: found {value!r}; must be {must_be}", where=where)
+
+
+def _check_text(name: str, value: Any, where: str) -> None:
+    """Everybody who may see a run reads its parameters; placeholders in them are replaced, of which the run's id is ours."""
+    if found := find_credentials(str(value)):
+        raise ConfigError(f"{name}: holds {found}", where=where, remedy=CREDENTIALS_REMEDY)
+    check_placeholders(str(value), f"{where}: {name}", allowed=PER_RUN)
 
 
 def check_source(source: Any, where: str) -> None:

@@ -16,7 +16,8 @@ from components._core.system_errors import from_system
 from pipelines.local.preflight import check_places
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.record import RunRecord, keep_record, make_record
-from pipelines.local.running import run_training
+from pipelines.local.running import absolute_source, run_training
+from pipelines.local.source_preview import check_named
 from pipelines.local.workspace import find_workspace
 
 
@@ -36,6 +37,7 @@ def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_j
     project = load_project(path, overrides)
     workspace = find_workspace(path)
     check_places(workspace)
+    check_named(project, absolute_source(workspace, project), project.data.spans)
     folder = workspace.new_run()
     # the streams are named: the run sends what stages print to its log
     console = Console(file=sys.__stderr__ if as_json else sys.__stdout__, highlight=False)

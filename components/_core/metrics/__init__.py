@@ -8,46 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._core.errors import ConfigError
+from components._core.metric_names import LOWER_IS_BETTER, NAMES, PRIMARY
 from components._core.metrics import binary, multiclass, ranking, regression
 from components._core.metrics.ranking import Array, Numbers
 from components._core.project import Project, Task
 
-NAMES: dict[Task, tuple[str, ...]] = {
-    "binary_classification": binary.NAMES,
-    "multiclass_classification": multiclass.NAMES,
-    "regression": regression.NAMES,
-}
-PRIMARY: dict[Task, str] = {
-    "binary_classification": "auc",
-    "multiclass_classification": "accuracy",
-    "regression": "rmse",
-}
-LOWER_IS_BETTER = frozenset({"fpr", "log_loss", "brier", "ece", "mae", "mse", "rmse"})
+__all__ = ["LOWER_IS_BETTER", "NAMES", "PRIMARY"]
 
 
 def primary_metric(project: Project) -> str:
-    """The metric by which two models of a project are compared.
-
-    Raises:
-        ConfigError: When `gates.model.metric` names one that the task does not have.
-    """
-    name = project.gates.model.metric or PRIMARY[project.task]
-    check_names(project.task, [name], "gates.model.metric")
-    return name
-
-
-def check_names(task: Task, names: list[str], where: str) -> None:
-    """Refuse metrics that the task does not have.
-
-    Raises:
-        ConfigError: With the ones that it has.
-    """
-    for name in names:
-        if name not in NAMES[task]:
-            raise ConfigError(
-                f"{name!r} is no metric of a {task} project", where=where, remedy=f"use one of {', '.join(NAMES[task])}"
-            )
+    """The metric by which two models of a project are compared; the project file was held against the task's."""
+    return project.gates.model.metric or PRIMARY[project.task]
 
 
 def gain(name: str, value: float, other: float) -> float:

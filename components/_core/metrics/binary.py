@@ -9,26 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from components._core.metric_names import BINARY
 from components._core.metrics.ranking import Array, Numbers, area, average_precision
 
 CALIBRATION_BINS = 10
 _CLOSEST = float(np.finfo(np.float32).eps)
 """Probabilities are kept this far from 0 and 1 in the log loss: a model answers in float32, and infinity tells nothing."""
 
-NAMES = (
-    "auc",
-    "pr_auc",
-    "accuracy",
-    "precision",
-    "recall",
-    "specificity",
-    "npv",
-    "f1",
-    "fpr",
-    "log_loss",
-    "brier",
-    "ece",
-)
+NAMES = BINARY
 
 
 def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:

@@ -9,23 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from components._core.metric_names import MULTICLASS
 from components._core.metrics.binary import add_up, bin_gaps, ratio
 from components._core.metrics.ranking import Array, Numbers
 
 _CLOSEST = float(np.finfo(np.float32).eps)
 
-NAMES = (
-    "accuracy",
-    "precision_macro",
-    "recall_macro",
-    "f1_macro",
-    "precision_weighted",
-    "recall_weighted",
-    "f1_weighted",
-    "auc",
-    "log_loss",
-    "ece",
-)
+NAMES = MULTICLASS
 
 
 def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:

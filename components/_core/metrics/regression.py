@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from components._core.metric_names import REGRESSION
 from components._core.metrics.binary import add_up, ratio
 from components._core.metrics.ranking import Array, Numbers
 
-NAMES = ("rmse", "mae", "mse", "r2")
+NAMES = REGRESSION
 
 
 def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:

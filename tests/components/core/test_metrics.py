@@ -7,20 +7,7 @@ import pytest
 from sklearn import metrics as reference
 
 from components._core import metrics
-from components._core.errors import ConfigError
 from components._core.metrics import binary, multiclass, ranking
-from components._core.project import Project
-
-
-def _project(**model_gates: object) -> Project:
-    raw = {
-        "name": "p",
-        "task": "binary_classification",
-        "label": "y",
-        "data": {"source": "t.csv"},
-        "gates": {"model": model_gates},
-    }
-    return Project.model_validate(raw)
 
 
 def _binary(ties: bool, rows: int = 2_000) -> tuple[np.ndarray, np.ndarray]:
@@ -133,12 +120,6 @@ def test_the_best_threshold_has_the_highest_f1_of_all() -> None:
     labels, scores = _binary(ties=True)
     of_threshold = {float(cut): reference.f1_score(labels, scores >= cut) for cut in np.unique(scores)}
     assert of_threshold[ranking.best_f1_threshold(labels, scores)] == max(of_threshold.values())
-
-
-def test_an_unknown_metric_is_answered_with_those_of_the_task() -> None:
-    with pytest.raises(ConfigError, match=r"rmse.*no metric of a binary_classification") as caught:
-        metrics.primary_metric(_project(metric="rmse"))
-    assert "pr_auc" in caught.value.remedy
 
 
 def test_gain_is_positive_for_the_better_value_whichever_way_the_metric_points() -> None:

@@ -164,3 +164,98 @@ def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
 def test_what_cannot_be_served_so_is_told(serve: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         parse_project({"name": "a", "task": "regression", "label": "y", "data": {"source": "t.csv"}, "serve": serve})
+
+
+BINARY = {**SMALLEST, "task": "binary_classification"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({**BINARY, "gates": {"model": {"thresholds": {"auk": {"min": 0.5}}}}}, r"gates.model.thresholds: 'auk' .*did you mean 'auc'"),
+        ({**BINARY, "gates": {"model": {"metric": "rmse"}}}, r"gates.model.metric: 'rmse' is not a metric of a binary.*pr_auc"),
+        ({**SMALLEST, "gates": {"model": {"thresholds": {"auc": {"min": 0.5}}}}}, "'auc' is not a metric of a regression"),
+        ({**SMALLEST, "train": {"hyperparameters": {"l2[kernel]": 1, "l2(kernel)": 2}}}, r"'l2\[kernel\]' and 'l2\(kernel\)' are one"),
+        ({**SMALLEST, "train": {"hyperparameters": {"a:b": 1}}, "tune": {"space": {"a*b": {"choices": [1]}}}}, "'a:b' and 'a\\*b'"),
+        ({**SMALLEST, "tune": {"space": {"x" * 235: {"choices": [1]}}}}, "has 235 characters; MLflow stores 234"),
+        ({**SMALLEST, "train": {"hyperparameters": {"a//b": 1}}}, "is a path"),
+        ({**SMALLEST, "train": {"hyperparameters": {"": 1}}}, "is empty"),
+        ({**SMALLEST, "data": {"source": "http://me:PW@host/t.csv"}}, "data.source: holds a user name or password in a URL"),
+        ({**SMALLEST, "data": {"source": "s3://b/t.csv?X-Amz-Signature=PW"}}, "data.source: holds a signature"),
+        ({**SMALLEST, "serve": {"request_log": {"uri": "s3://k:PW@b/x"}}}, "serve.request_log.uri: holds a user name"),
+        ({**SMALLEST, "train": {"hyperparameters": {"a": "https://h/x?sig=PW"}}}, "train.hyperparameters.a: holds a signature"),
+        ({**SMALLEST, "train": {"hyperparameters": {"n": 10**30}}}, "train.hyperparameters.n: a whole number of 31 digits"),
+        ({**SMALLEST, "train": {"epochs": -(10**4000)}}, "train.epochs: a whole number of 4001 digits"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_or_leak_later_is_refused_where_it_is_written(raw: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as error:
+        parse_project(raw)
+    assert "PW" not in str(error.value)
+    assert error.value.remedy
+
+
+PLACEHOLDERS = [
+    "{{=1+1}}", "{{$}}", "{{$.inputs.parameters['x']}}", "{{workflow.name}}", "{{ workflow.uid }}", "{{workflow.uid}}",
+    "{{inputs.parameters.x}}", "{{outputs.x}}", "{{tasks.a.outputs}}", "{{steps.a.id}}", "{{pod.name}}", "{{item}}", "{{item.x}}",
+    "{{node.name}}", "{{retries}}", "{{lastRetry.exitCode}}", "a {{= x}} b",
+]  # fmt: skip
+OTHER_BRACES = [
+    "\\d{2}",
+    "{{name}}",
+    "{span}",
+    "{{",
+    "}}",
+    "{{{}}}",
+    "${HOME}",
+    "{% if x %}",
+    "{{items}}",
+    "{ {workflow.uid} }",
+]
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+@pytest.mark.parametrize("kind", ["value", "name", "column"])
+def test_a_placeholder_of_the_cluster_is_refused_wherever_it_stands(kind: str, text: str) -> None:
+    raw = {
+        "value": {**SMALLEST, "train": {"hyperparameters": {"a": text}}},
+        "name": {**SMALLEST, "train": {"hyperparameters": {text: 1}}},
+        "column": {**SMALLEST, "data": {"source": "t.csv", "exclude": [text]}},
+    }[kind]
+    with pytest.raises(ConfigError, match="for a placeholder and replace"):
+        parse_project(raw)
+
+
+@pytest.mark.parametrize("text", OTHER_BRACES)
+def test_other_braces_are_left_alone(text: str) -> None:
+    project = parse_project({**SMALLEST, "train": {"hyperparameters": {"a": text}}})
+    assert project.train.hyperparameters["a"] == text
+
+
+def test_only_a_schedule_may_name_its_run() -> None:
+    schedule = {"name": "daily", "cron": "0 0 3 * * *", "parameters": {"champion": "auto {{workflow.uid}}"}}
+    assert parse_project({**SMALLEST, "triggers": {"schedules": [schedule]}}).triggers.schedules
+    schedule["parameters"] = {"champion": "{{workflow.name}}"}
+    with pytest.raises(ConfigError, match="placeholder"):
+        parse_project({**SMALLEST, "triggers": {"schedules": [schedule]}})
+
+
+@pytest.mark.parametrize(
+    "value", [["x"] * 9_000, {f"k{n}": n for n in range(4_000)}, "http://me:" + "P" * 9_000 + "W@host", 10**18]
+)
+def test_what_is_found_in_a_wrong_place_is_shown_short_and_masked(value: object) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_project({**SMALLEST, "code": value})
+    assert len(str(error.value)) < 1_500
+    assert "PPP" not in str(error.value)
+
+
+def test_of_many_wrong_places_a_few_are_told_and_the_rest_counted() -> None:
+    with pytest.raises(ConfigError, match=r"and 4,9\d\d more") as error:
+        parse_project({**SMALLEST, **{f"key{n}": n for n in range(5_000)}})
+    assert len(str(error.value).splitlines()) < 30
+
+
+def test_a_file_of_more_than_a_megabyte_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        load_project(write(tmp_path, YAML + "# " + "x" * (1 << 20)))

@@ -1,0 +1,61 @@
+"""What is refused before a run begins, because the source's first rows already show it, and what is left to the stages."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._core.errors import ConfigError
+from components._core.project import parse_project
+from pipelines.local.source_preview import check_named
+
+
+def _check(folder: Path, content: str | bytes, **changes: Any) -> None:
+    file = folder / "t.csv"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    raw = {"name": "p", "task": "binary_classification", "label": "y", "data": {"source": str(file)}, **changes}
+    check_named(parse_project(raw), str(file), "all")
+
+
+ROWS = "x,y\n" + "1,good\n2,bad\n" * 50
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "told"),
+    [
+        (ROWS, {"positive": "baad"}, "positive: 'baad' is not a value of the label 'y', which has 'bad', 'good'"),
+        (ROWS.replace("good", "1").replace("bad", "0"), {"positive": 2}, "positive: 2 is not a value"),
+        (ROWS.replace("good", "1.0").replace("bad", "0.0"), {"positive": "yes"}, "which has '0', '1'"),
+        (ROWS, {"gates": {"model": {"slices": ["xx"]}}}, "gates.model.slices: there is no column 'xx'; did you mean 'x'"),
+        (ROWS, {"data": {"source": "t.csv", "exclude": ["z"]}}, "data.exclude: there is no column 'z'"),
+        (ROWS, {"data": {"source": "t.csv", "split": {"by": ["z"]}}}, r"data.split.by: there is no column 'z'"),
+        ("x,y\n" + "1,good\n2,bad\n" * 100_000, {"positive": "baad"}, "positive: 'baad'"),
+    ],
+)  # fmt: skip
+def test_what_no_row_could_change_is_refused_at_once(tmp_path: Path, content: str, changes: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        _check(tmp_path, content, **changes)
+
+
+@pytest.mark.parametrize(
+    ("content", "changes"),
+    [
+        (ROWS, {"positive": "bad"}),
+        (ROWS.replace("good", "1.0").replace("bad", "0.0"), {"positive": 1}),
+        ("x,y\n" + "1,no\n" * 99 + "1,\n", {"positive": "yes"}),  # rare, or further on
+        ("x,y\n" + "1,no\n" * 99 + "x,y\n", {"positive": "yes"}),  # a header in the middle
+        ("x;y\n1;good\n2;bad\n", {"positive": "baad"}),
+        (ROWS.encode("utf-16"), {"positive": "baad"}),
+        ("", {"positive": "baad"}),
+        ('x,y\n1,"good\n2,bad\n', {"positive": "baad"}),
+        (ROWS, {"task": "regression", "positive": "baad"}),
+    ],
+)
+def test_what_is_not_certain_is_left_to_the_stages(tmp_path: Path, content: str | bytes, changes: Any) -> None:
+    _check(tmp_path, content, **changes)
+
+
+def test_a_source_that_is_not_there_is_left_to_ingest(tmp_path: Path) -> None:
+    raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": "t.csv"}}
+    for source in (str(tmp_path / "t.csv"), "https://nowhere.invalid/t.csv", str(tmp_path)):
+        check_named(parse_project(raw), source, "all")
