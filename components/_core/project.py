@@ -310,10 +310,8 @@ class Project(Section):
 
     @model_validator(mode="after")
     def _hyperparameters_have_names_of_their_own(self) -> Project:
-        for place, names in {
-            "train.hyperparameters": self.train.hyperparameters,
-            "tune.space": self.tune.space,
-        }.items():
+        named = {"train.hyperparameters": [*self.train.hyperparameters], "tune.space": [*self.tune.space]}
+        for place, names in named.items():
             if wrong := find_unusable(names):
                 raise ValueError(f"{place}: {wrong}")
         if wrong := find_unusable({**self.train.hyperparameters, **self.tune.space}):

@@ -51,7 +51,8 @@ class _Loader(_FAST):  # type: ignore[valid-type, misc]
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
             seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return made
 
 
 for _tag, (_pattern, _first) in _PLAIN.items():
@@ -85,7 +86,7 @@ class _Bounds:
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor in [anchor for anchor, _ in self._open]:
                 raise self._refusal(f"the alias *{event.anchor} stands inside of what it names", event)
-            self._count(self._anchored.get(event.anchor, 1), event)
+            self._count(self._anchored.get(event.anchor or "", 1), event)
 
     def _remember(self, anchor: str | None, values: int) -> None:
         if anchor is not None:
@@ -104,7 +105,7 @@ class _Bounds:
             raise self._refusal(told, event)
 
     def _refusal(self, told: str, event: yaml.Event) -> ConfigError:
-        place = f"{self._where}, line {event.start_mark.line + 1}"
+        place = f"{self._where}, line {event.start_mark.line + 1}" if event.start_mark else self._where
         return ConfigError(told, where=place, remedy="shorten the file: a few hundred values are usual")
 
 

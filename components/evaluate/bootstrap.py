@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._core import metrics
+from components._core.metric_names import Task
 from components._core.metrics.ranking import Numbers
-from components._core.project import Task
 
 Array = NDArray[Any]
 Interval = tuple[float, float]

@@ -12,8 +12,9 @@ import pyarrow as pa
 from components._core import metrics
 from components._core.checks import Check
 from components._core.labels import as_text
+from components._core.metric_names import Task
 from components._core.metrics.ranking import Array
-from components._core.project import Project, Task
+from components._core.project import Project
 from components.evaluate.bootstrap import Interval, intervals
 
 MOST_VALUES = 30

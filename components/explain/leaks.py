@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from components._core.checks import Check
+from components._core.metric_names import Task
 from components._core.metrics.ranking import auc
-from components._core.project import Task
 from components.explain.sampling import Array, Sample
 
 ALONE = 0.99

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from components._core import metrics
-from components._core.project import Task
+from components._core.metric_names import Task
 from components._model.calling import LoadedModel
 from components._model.scoring import scores_of
 from components.explain.sampling import Array, Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from components._core.errors import ConfigError, DataError
-from components._core.project import Task
+from components._core.metric_names import Task
 from pipelines.scaffold.profile import Column
 
 FEWEST_ROWS = 30

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components._core.project import Task
+from components._core.metric_names import Task
 
 FEWEST_ROWS = 30
 _FEWEST_OF_A_CLASS = 5

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._core.metric_names import LOWER_IS_BETTER, NAMES, PRIMARY
+from components._core.metric_names import LOWER_IS_BETTER, NAMES, PRIMARY, Task
 from components._core.metrics import binary, multiclass, ranking, regression
 from components._core.metrics.ranking import Array, Numbers
-from components._core.project import Project, Task
+from components._core.project import Project
 
 __all__ = ["LOWER_IS_BETTER", "NAMES", "PRIMARY"]
 
