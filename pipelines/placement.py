@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from components._cluster.client import ACCOUNT_FOLDER
 from components._core.settings import NAMESPACE, SERVING, STORE, TRACKING
 from components.deploy.on_cluster import PLACEMENTS, tell_placements
 from pipelines.cluster.placing import all_placements
@@ -27,6 +28,8 @@ after a stage that ran is never taken from the cache. What they see outside has 
 
 CONFIG_MAP = "naru-settings"
 SECRET = "naru-store"  # noqa: S105 - its name
+DEPLOYER = "naru-deployer"
+"""Service account that a rollout acts as, and the Secret with its token."""
 STAGE_LABEL = "naru/stage"
 
 _STORE_SETTINGS = (STORE, "AWS_ENDPOINT_URL", "AWS_REGION")
@@ -39,6 +42,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 _CA_FOLDER = "/etc/naru-ca"
+_ACCOUNT_FOLDER = "/var/run/secrets/naru-deployer"
 _CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -94,6 +98,10 @@ def _give_settings(task: Any, stage: str, target: Target) -> None:
         return
     if stage == "deploy":
         task.set_env_variable(PLACEMENTS, tell_placements(all_placements(target)))
+        task.set_env_variable(ACCOUNT_FOLDER, _ACCOUNT_FOLDER)
+        kubernetes.use_secret_as_volume(
+            task, DEPLOYER, _ACCOUNT_FOLDER, optional=True
+        )  # it is there where models are served
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {name: name for name in names})
     kubernetes.use_secret_as_env(task, SECRET, {name: name for name in CREDENTIALS})
     if target.ca:

@@ -36,6 +36,7 @@ KINDS: dict[tuple[str, str], tuple[str, bool]] = {
     ("policy/v1", "PodDisruptionBudget"): ("poddisruptionbudgets", True),
     ("networking.k8s.io/v1", "NetworkPolicy"): ("networkpolicies", True),
     ("monitoring.coreos.com/v1", "ServiceMonitor"): ("servicemonitors", True),
+    ("monitoring.coreos.com/v1", "PodMonitor"): ("podmonitors", True),
     ("monitoring.coreos.com/v1", "PrometheusRule"): ("prometheusrules", True),
 }
 """Plural and whether it is in a namespace, by version and kind: of what Naru is made of, and what is removed with it."""
@@ -44,8 +45,13 @@ WATCHED: dict[tuple[str, str], tuple[str, bool]] = {
     ("machinelearning.seldon.io/v1", "SeldonDeployment"): ("seldondeployments", True),
     ("apps/v1", "ReplicaSet"): ("replicasets", True),
     ("v1", "Event"): ("events", True),
+    ("v1", "Endpoints"): ("endpoints", True),
 }
 """The same of what a rollout makes and looks at: no part of Naru, so it is neither deployed nor removed with it."""
+
+ACCOUNT_FOLDER = "NARU_CLUSTER_ACCOUNT"
+"""Environment of the deploy stage: a folder with `token` and `ca.crt` of the service account that it acts as. Where the folder is
+empty or missing, the pod's own account is meant."""
 
 _ABSENT = {
     "monitoring.coreos.com": "install the Prometheus operator, or leave components/monitoring out of the overlay",
@@ -205,7 +211,15 @@ def _load_configuration() -> None:
 
     file = os.environ.get("KUBECONFIG", "")  # the library reads it only once, when it is imported
     outside = file or Path("~/.kube/config").expanduser().exists()
-    config.load_kube_config(file or None) if outside else config.load_incluster_config()
+    folder = Path(os.environ.get(ACCOUNT_FOLDER) or "/nowhere")
+    if outside:
+        config.load_kube_config(file or None)
+    elif (folder / "token").exists():
+        from kubernetes.config.incluster_config import InClusterConfigLoader
+
+        InClusterConfigLoader(str(folder / "token"), str(folder / "ca.crt")).load_and_set()
+    else:
+        config.load_incluster_config()
 
 
 def path_of(wanted: Object) -> str:

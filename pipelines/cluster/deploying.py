@@ -15,6 +15,7 @@ from typing import Any, Literal
 from components._cluster.client import KINDS, LABEL, MANAGER, Cluster, Object, name_of, path_of
 from components._core.errors import ConfigError, NaruError
 from components.deploy.seldon.objects import KIND, VERSION
+from pipelines.cluster.api_server import with_api_server
 from pipelines.cluster.rendering import secrets_of
 from pipelines.placement import CREDENTIALS, SECRET
 
@@ -52,6 +53,7 @@ def plan(cluster: Cluster, wanted: list[Object]) -> list[Change]:
             is missing, or when a namespace would be removed in which models are served.
     """
     _need_kinds(wanted)
+    wanted = with_api_server(cluster, wanted)
     everything = [*wanted, *_missing_secrets(cluster, wanted)]
     _need_namespaces(cluster, everything)
     changes = [_compare(cluster, one) for one in everything]

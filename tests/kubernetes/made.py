@@ -11,7 +11,9 @@ from tests.components.deploy.seldon.made import CANARY, STABLE, project
 
 PLACE = Placement(namespace="models")
 _ROLE = Path(__file__).resolve().parents[2] / "manifests" / "components" / "serving" / "rollouts.yaml"
-ROLLOUT_RULES: list[dict[str, Any]] = next(yaml.safe_load_all(_ROLE.read_text()))["rules"]
+ROLLOUT_RULES: list[dict[str, Any]] = next(
+    one["rules"] for one in yaml.safe_load_all(_ROLE.read_text()) if one["kind"] == "Role"
+)
 """What a rollout is allowed in the namespace of the models."""
 SELDON = "machinelearning.seldon.io/v1"
 
