@@ -19,6 +19,8 @@ TRIALS = "trials.json"
 # model
 SAVED_MODEL = "saved_model"
 SIGNATURE = "signature.json"
+# of a registered model: a real row and the training ranges, for its server
+REFERENCE = "reference.json"
 # without these a folder is no model
 MODEL_FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
 # history

@@ -138,6 +138,20 @@ def missing_counts(examples: Path, split: str) -> dict[str, int]:
     return counts
 
 
+def number_ranges(examples: Path, split: str, columns: list[str]) -> dict[str, tuple[float, float]]:
+    """Least and largest number of one split by column, read from the files' footers; of columns of numbers only."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for path in split_files(examples, split):
+        footer = pq.read_metadata(path)
+        for group, place in product(range(footer.num_row_groups), range(footer.num_columns)):
+            column = footer.row_group(group).column(place)
+            name, found = column.path_in_schema, column.statistics
+            if name in columns and found and found.has_min_max and isinstance(found.min, int | float):
+                least, most = ranges.get(name, (found.min, found.max))
+                ranges[name] = (min(least, found.min), max(most, found.max))
+    return ranges
+
+
 def row_count(examples: Path, split: str) -> int:
     """Rows of one split, read from the files' footers."""
     return sum(pq.read_metadata(path).num_rows for path in split_files(examples, split))

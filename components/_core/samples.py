@@ -37,13 +37,17 @@ class Sample:
     rows: pa.Table
     outputs: Arrays
 
-    @property
-    def with_gaps(self) -> int:
-        """How many rows have a missing value."""
+    def gaps(self) -> NDArray[np.bool_]:
+        """Which rows have a missing value. A vector [rows] of bool."""
         gaps = np.zeros(self.rows.num_rows, dtype=bool)
         for name in self.rows.column_names:
             gaps |= find_missing(self.rows[name])
-        return int(gaps.sum())
+        return gaps
+
+    @property
+    def with_gaps(self) -> int:
+        """How many rows have a missing value."""
+        return int(self.gaps().sum())
 
     def save(self, path: Path) -> None:
         """Write it, in one step as others see it."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from components._core.artifacts import HYPERPARAMETERS, MANIFEST, OUTCOME, REGISTRATION, REQUEST, SAMPLE
+from components._core.artifacts import HYPERPARAMETERS, MANIFEST, OUTCOME, REFERENCE, REGISTRATION, REQUEST, SAMPLE
 from components._core.checks import Outcome
-from components._core.examples import Manifest, read_head
+from components._core.errors import DataError
+from components._core.examples import Manifest, number_ranges, read_head
 from components._core.features import Signature
 from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
 from components._core.hyperparameter_names import stored_hyperparameter
 from components._core.inference import find_missing, to_request
 from components._core.pages import Page
 from components._core.project import Project
+from components._core.reference_rows import Reference, pick_row, row_of
+from components._core.samples import Sample
 from components._core.settings import Settings
 from components._registry.opening import CHALLENGER
 from components._registry.waiting import when_unlocked
@@ -85,7 +89,9 @@ def register_model(
     record = _record(project, made, judged, run, fingerprint, code_fingerprint)
     request = registration / REQUEST
     write_json(request, sample_request(examples, model))
-    parts = {**made.parts(), REQUEST: request}
+    reference = registration / REFERENCE
+    make_reference(examples, model, evaluation, read_json(request)).save(reference)
+    parts = {**made.parts(), REQUEST: request, f"model/{REFERENCE}": reference}
     version = when_unlocked(
         settings.tracking_uri, lambda: record_version(settings, record, lambda base: store_parts(parts, base))
     )
@@ -103,6 +109,15 @@ def sample_request(examples: Path, model: Path) -> dict[str, Any]:
         return {"inputs": []}
     gaps = np.logical_or.reduce([find_missing(head[feature.name]) for feature in features])
     return to_request(head.slice(int(gaps.argmin()), 1), features)
+
+
+def make_reference(examples: Path, model: Path, evaluation: Path, request: dict[str, Any]) -> Reference:
+    """What the model's server warms up with, and names unusual values by: a row of the sample, else of the request."""
+    features = Signature.load(model).inputs
+    row: dict[str, Any] = {}
+    with contextlib.suppress(DataError):  # a damaged sample is deploy's to report: it decides there
+        row = pick_row(Sample.load(evaluation / SAMPLE), features)
+    return Reference(row or row_of(request), number_ranges(examples, "train", [feature.name for feature in features]))
 
 
 def _skip(judged: Outcome, registration: Path) -> Outcome:

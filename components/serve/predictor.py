@@ -9,36 +9,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components._core.errors import ModelError
-from components._core.features import DType, Signature
+from components._core.features import Signature
+from components._core.reference_rows import Ranges, Reference
 from components.serve.casting import Columns, to_arrays
+from components.serve.finiteness import check_finite
 from components.serve.limits import Limits
 from components.serve.refusals import Refusal
+from components.serve.warm_up import warm_up
 
 if TYPE_CHECKING:
     from components._model.calling import LoadedModel
 
 _log = logging.getLogger("naru.serve")
-_NEUTRAL: dict[DType, Any] = {"float32": 0.0, "int64": 0, "string": "?"}
 
 
 class Predictor:
     """Answers rows of named, typed features with named, typed outputs.
+
+    Args:
+        model: The model in memory.
+        max_rows: Rows that one request may have.
+        ranges: Training range of numeric features by name, to say what is unusual in a row without a finite answer.
 
     Attributes:
         signature: What it takes and gives.
         max_rows: Rows that one request may have.
     """
 
-    def __init__(self, model: LoadedModel, max_rows: int = Limits.rows) -> None:
+    def __init__(self, model: LoadedModel, max_rows: int = Limits.rows, ranges: Ranges | None = None) -> None:
         self.signature: Signature = model.signature
         self.max_rows = max_rows
         self._model = model
+        self._ranges = ranges or {}
 
-    def predict(self, columns: Columns) -> dict[str, np.ndarray[Any, Any]]:
+    def predict(self, columns: Columns, request_id: str = "") -> dict[str, np.ndarray[Any, Any]]:
         """Outputs by name, as `Signature.outputs` says them.
 
         Args:
             columns: Values by feature name, one per row; in a list `None` is a missing value.
+            request_id: The request's id, for the server's log when the model fails on it.
 
         Raises:
             Refusal: With a status and a message that may go to the client.
@@ -47,9 +56,10 @@ class Predictor:
         try:
             outputs = self._model.predict(arrays)
         except ModelError as error:
-            _log.error("the model failed: %s", error)
+            _log.error("request %s: the model failed: %s", request_id or "without an id", error)
             raise Refusal("model_failed", "the model failed on this request; the server's log says more") from None
-        return {name: _finite(name, values) for name, values in outputs.items()}
+        check_finite(outputs, arrays, self._ranges, request_id)
+        return outputs
 
 
 def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
@@ -66,17 +76,11 @@ def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
         raise ModelError("there is no such folder", where=str(model), remedy="name the folder of a trained model")
     from components._model.calling import load_model
 
-    predictor = Predictor(load_model(model), max_rows)
+    reference = Reference.load(model)
+    predictor = Predictor(load_model(model), max_rows, reference.ranges)
     try:
-        predictor.predict({feature.name: [_NEUTRAL[feature.dtype]] for feature in predictor.signature.inputs})
+        warm_up(predictor.predict, predictor.signature.inputs, reference.row)
     except Refusal as refusal:
         remedy = "train the model again; the log above says what it stumbled over"
         raise ModelError(f"does not answer one row: {refusal}", where=str(model), remedy=remedy) from refusal
     return predictor
-
-
-def _finite(name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        _log.error("the model answered with a number that is not finite in %s", name)
-        raise Refusal("model_failed", f"the model's {name} is no finite number for this request")
-    return values

@@ -179,6 +179,7 @@ NOT_OURS = {
     "components/serve/limits.py": {"ArgumentTypeError"},  # the same
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/desk.py": {"Refusal"},
+    "components/serve/finiteness.py": {"Refusal"},
     "components/serve/guarding.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},

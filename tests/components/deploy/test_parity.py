@@ -12,6 +12,8 @@ from components._core.inference import to_request
 from components._core.samples import Sample
 from components.deploy.client import Answer
 from components.deploy.parity import check_parity, check_refusal, compare
+from components.serve.casting import to_arrays
+from components.serve.refusals import Refusal
 
 FEATURES = (Feature("x", "float32", True),)
 SAMPLE = Sample(
@@ -55,6 +57,25 @@ def test_a_server_that_refuses_proper_rows_is_an_error_with_its_words() -> None:
 def test_a_wrong_value_must_be_refused_by_name() -> None:
     assert check_refusal(Doubling(), SAMPLE, FEATURES).status == "pass"
     assert check_refusal(Doubling(), SAMPLE, (Feature("x", "string", True),)).status == "fail"
+
+
+NAMES = ['it\'s "quoted"', "back\\slash", "line\nbreak", "\u200bhidden", "\x00", "나이", "plain", "tab\t", "'", '"']
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_counts_as_told_however_it_is_quoted(name: str) -> None:
+    feature = Feature(name, "float32", True)
+
+    class Server:
+        def ask(self, request: dict[str, Any]) -> Answer:
+            try:
+                to_arrays({item["name"]: item["data"] for item in request["inputs"]}, (feature,), 10)
+            except Refusal as refusal:
+                return Answer(400, {"error": str(refusal)}, 0.0)
+            raise AssertionError("the value is taken")
+
+    sample = Sample(pa.table({name: pa.array([1.0], pa.float32())}), {"prediction": np.zeros(1, np.float32)})
+    assert check_refusal(Server(), sample, (feature,)).status == "pass"
 
 
 def test_a_missing_value_is_sent_as_null_and_the_rest_as_its_type() -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -15,9 +18,11 @@ from components._core.checks import Outcome
 from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.files import hash_file, read_json
 from components._core.pages import Page
-from components._core.samples import beside
+from components._core.reference_rows import Reference, row_of
+from components._core.samples import Sample, beside
 from components._registry.opening import open_registry
 from components.serve.casting import to_arrays
+from components.serve.predictor import load
 from tests.components.register.conftest import Register
 from tests.components.tiny_models import FEATURES
 
@@ -67,6 +72,30 @@ def test_the_offline_answers_lie_beside_the_model(register: Register, tmp_path: 
     told = registration(tmp_path)
     assert told["sample"] == beside(told["model"])
     assert told["sha256"]["sample.parquet"] == hash_file(made["evaluation"] / "sample.parquet")
+
+
+def test_the_models_server_gets_a_real_row_and_the_training_ranges(
+    register: Register, tmp_path: Path, made: dict[str, Path]
+) -> None:
+    evaluation = shutil.copytree(made["evaluation"], tmp_path / "with-a-sample")
+    rows = pa.table({"delay": [None, 1.5, 2.5], "month": [1, 2, 3], "carrier": ["AA", "BB", ""], "noise": [0.5] * 3})
+    Sample(rows, {"probability": np.array([0.1, np.nan, 0.3], np.float32)}).save(evaluation / "sample.parquet")
+    register("reference", evaluation=evaluation)
+    told = registration(tmp_path)
+    model = Path(urlparse(told["model"]).path)
+    reference = Reference.load(model)
+    assert reference.row == {"delay": None, "month": 1, "carrier": "AA", "noise": 0.5}  # of those with a finite answer
+    months = pq.read_table(made["examples"] / "train")["month"].to_pylist()
+    assert reference.ranges["month"] == (min(months), max(months))
+    assert set(reference.ranges) == {"delay", "month", "noise"}
+    assert told["sha256"]["model/reference.json"] == hash_file(model / "reference.json")
+    assert load(model).predict({name: [value] for name, value in reference.row.items()})
+
+
+def test_without_a_readable_sample_the_row_is_that_of_the_request(register: Register, tmp_path: Path) -> None:
+    register("unreadable")
+    model = Path(urlparse(registration(tmp_path)["model"]).path)
+    assert Reference.load(model).row == row_of(read_json(model.parent / "request.json"))
 
 
 def test_a_version_without_offline_answers_is_registered_all_the_same(
