@@ -14,7 +14,7 @@ from components._core.rollouts import Change, read_changes
 from components._core.settings import Settings
 from components._core.store import find_missing
 from components._core.suggestions import suggest
-from components.deploy.promoting import promote
+from components.deploy.promoting import Compared, promote
 from pipelines.local.workspace import find_workspace
 from pipelines.target import Target
 
@@ -49,17 +49,20 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
 
     Raises:
         ConfigError: When there is no such version.
-        ServiceError: When its model is gone, the cluster fails, or the version does not do there what it did.
+        ServiceError: When its model is gone, the cluster fails, the version does not do there what it did, or another version
+            became the champion meanwhile.
     """
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = read_deployments(settings.store, project.name)
     chosen = _choose(project.name, lines, to)
+    remedy = "look at what was done (naru ledger), then run naru rollback again"
+    compared = Compared(lines[-1].identity, "this rollback began", remedy)
     seen: list[str] = []
     if settings.serving == "seldon":
-        chosen, seen = _on_cluster(project, settings, lines[-1], chosen, to, target)
+        chosen, seen = _on_cluster(project, settings, compared, lines[-1], chosen, to, target)
     elif lacking := find_missing(chosen.model, MODEL_FILES):
         raise ServiceError(f"version {chosen.version} cannot be served", where=lacking[0], remedy="train it again")
-    promote(settings, project.name, asdict(chosen), _why(chosen))
+    promote(settings, project.name, asdict(chosen), _why(chosen), compared)
     return RolledBack(project.name, lines[-1].version, chosen.version, seen)
 
 
@@ -90,7 +93,13 @@ def _choose(name: str, lines: Sequence[Deployment], to: str) -> Deployment:
 
 
 def _on_cluster(
-    project: Project, settings: Settings, champion: Deployment, chosen: Deployment, to: str, target: Target
+    project: Project,
+    settings: Settings,
+    compared: Compared,
+    champion: Deployment,
+    chosen: Deployment,
+    to: str,
+    target: Target,
 ) -> tuple[Deployment, list[str]]:
     from components._cluster.client import Cluster
     from components.deploy.on_cluster import roll_out, version_of_line
@@ -101,7 +110,15 @@ def _on_cluster(
     if not to and len(look(Cluster(), settings.namespace, project.name).predictors) > 1:
         chosen = champion
     placement = place_servers(project, target, settings.namespace)
-    result = roll_out(project, settings, version_of_line(chosen), placement=placement, why=_why(chosen), shares=())
+    result = roll_out(
+        project,
+        settings,
+        version_of_line(chosen),
+        placement=placement,
+        why=_why(chosen),
+        shares=(),
+        check=compared.check,
+    )
     if result.state is not State.DONE:
         told = f"version {chosen.version} was taken back: {result.reason}"
         raise ServiceError(told, where=project.name, remedy=f"version {champion.version} is still in service")

@@ -29,6 +29,8 @@ HISTORY = "history.json"
 LATENCY = "latency.json"
 # and test rows with the model's answers; a registered version keeps them beside its model
 SAMPLE = "sample.parquet"
+# and the champion that the model was compared with
+COMPARED = "champion.json"
 # explanation: what each feature is worth, for programs
 IMPORTANCES = "importances.json"
 # registration (and a request that the version answers), rollout

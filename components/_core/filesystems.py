@@ -26,3 +26,8 @@ def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
         return files, files.without_scheme(uri)
     found, path = fsspec.core.url_to_fs(uri, **options)
     return found, str(path)
+
+
+def is_local(filesystem: Any) -> bool:
+    """Whether it is a folder of this machine, where a file is written aside and linked or renamed."""
+    return "file" in filesystem.protocol

@@ -1,6 +1,6 @@
 """The ledger of shares: every change of who answers whom, append-only, one small JSON object per change in the object store.
 
-    <store>/<project>/rollouts/000001.json
+    <store>/<project>/rollouts/000001-0199c3a1b2c4d5e6f7a8b9c0.json      (`append_log.py` says what the name holds)
 
 The deployment ledger says who the champion is; this one says what was tried on the way, which requests went where
 meanwhile, and why a version that was tried is not there any more.
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 from components._core.errors import ServiceError
-from components._core.numbered import Numbered
+from components._core.ledger import open_log, open_rollouts
 
 Action = Literal["start", "prove", "share", "promote", "roll back", "refuse", "stop"]
 
@@ -53,7 +53,7 @@ def append_change(store: str, project: str, change: Change) -> str:
     Raises:
         UnavailableError: When the ledger cannot be reached or written.
     """
-    return _series(store, project).append(asdict(change))
+    return open_rollouts(store, project).append(asdict(change), beside=[open_log(store, project)])
 
 
 def read_changes(store: str, project: str) -> list[Change]:
@@ -63,11 +63,7 @@ def read_changes(store: str, project: str) -> list[Change]:
         ServiceError: When a line is damaged.
         UnavailableError: When the ledger cannot be reached.
     """
-    return [_read(name, content) for name, content in _series(store, project).read()]
-
-
-def _series(store: str, project: str) -> Numbered:
-    return Numbered(f"{store.rstrip('/')}/{project}/rollouts", "the ledger of shares", store)
+    return [_read(name, content) for name, content in open_rollouts(store, project).read()]
 
 
 def _read(name: str, content: bytes) -> Change:

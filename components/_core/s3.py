@@ -11,6 +11,8 @@ of ours, so that a server that is away never looks like an empty store.
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -32,6 +34,7 @@ ENDPOINT = "AWS_ENDPOINT_URL"
 _AWS = "https://s3.amazonaws.com"
 _TIMEOUT = urllib3.Timeout(connect=10, read=60)
 _RETRIES = urllib3.Retry(total=3, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
+_CONFLICT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 _ABSENT = frozenset({"NoSuchKey", "NoSuchObject"})
 _FORBIDDEN = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
 
@@ -106,9 +109,20 @@ class S3FileSystem(AbstractFileSystem):
         bucket, key = _split(path)
         with self._errors(path):
             if mode == "create":
-                self._client._put_object(bucket, key, value, headers={"If-None-Match": "*"})
+                self._create(bucket, key, value)
             else:
                 self._client.put_object(bucket, key, BytesIO(value), len(value))
+
+    def _create(self, bucket: str, key: str, value: bytes) -> None:
+        """Again while the server is not sure: 409 means that another write of this name was under way, and may have failed."""
+        for pause in (*_CONFLICT_PAUSES, None):
+            try:
+                self._client._put_object(bucket, key, value, headers={"If-None-Match": "*"})
+                return
+            except S3Error as error:
+                if error.code != "ConditionalRequestConflict" or pause is None:
+                    raise
+                time.sleep(random.uniform(0.5, 1.5) * pause)
 
     def put_file(self, lpath: str, rpath: str, *_: Any, **__: Any) -> None:
         bucket, key = _split(rpath)
@@ -181,6 +195,8 @@ class S3FileSystem(AbstractFileSystem):
             return FileNotFoundError(path)
         if error.code == "PreconditionFailed":
             return FileExistsError(path)
+        if error.code == "ConditionalRequestConflict":
+            return UnavailableError("others write the same object all the time", where=where, remedy="run again")
         if error.code == "NoSuchBucket":
             return ServiceError("there is no such bucket", where=where, remedy="make it, or name another one")
         if error.code in _FORBIDDEN:

@@ -7,15 +7,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from components._core.artifacts import REGISTRATION, ROLLOUT, SAMPLE
+from components._core.artifacts import COMPARED, REGISTRATION, ROLLOUT, SAMPLE
 from components._core.checks import Check, Outcome, judge
+from components._core.conditional_writes import check_conditional_writes
 from components._core.errors import DataError, ServiceError
 from components._core.files import read_json, write_json
-from components._core.ledger import current_champion
+from components._core.ledger import current_champion, identity_of
 from components._core.project import Project
 from components._core.samples import Sample
 from components._core.settings import SERVING, Settings
-from components.deploy.promoting import promote
+from components.deploy.promoting import ChampionChangedError, Compared, promote
 from components.deploy.reporting import bind, rollout_page
 from components.deploy.seldon.rendering import ModelVersion
 from components.deploy.trial import Trial, try_out
@@ -62,36 +63,84 @@ def _deploy(
     settings = Settings.from_environment()
     if settings.serving == "none":
         return Outcome("skipped", f"no serving target ({SERVING} is none)"), None, {}
-    if settings.serving == "seldon":
-        return _on_cluster(project, settings, registered, why)
     champion = current_champion(settings.store, project.name)
     try:
-        trial = try_out(project, settings, registered, _load_sample(evaluation), champion)
-    except (ServiceError, DataError) as error:
+        compared = _load_compared(evaluation)
+        if champion is None or champion.identity != identity_of(registered["version"], registered["model"]):
+            compared.check(champion)
+        if settings.serving == "seldon":
+            return _on_cluster(project, settings, registered, why, compared)
+        return _on_loopback(project, settings, registered, why, compared, _load_sample(evaluation))
+    except ChampionChangedError as error:
+        return judge([_changed(error)]), None, {}
+    except DataError as error:
         return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
-    outcome = judge(trial.checks, f"version {registered['version']} is the champion")
+
+
+def _on_loopback(
+    project: Project, settings: Settings, registered: dict[str, Any], why: str, compared: Compared, sample: Sample
+) -> tuple[Outcome, Trial | None, dict[str, Any]]:
+    champion = current_champion(settings.store, project.name)
+    try:
+        trial = try_out(project, settings, registered, sample, champion)
+    except ServiceError as error:
+        return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
+    checks = [*trial.checks, *_check_store(settings)]
+    outcome = judge(checks, f"version {registered['version']} is the champion")
     details = _details(trial)
     if outcome.verdict == "blocked":
         return outcome, trial, details
-    promoted = promote(settings, project.name, registered, why)
+    try:
+        promoted = promote(settings, project.name, registered, why, compared)
+    except ChampionChangedError as error:
+        return judge([*checks, _changed(error)]), trial, details
     return outcome, trial, {**details, "deployment": asdict(promoted)}
 
 
 def _on_cluster(
-    project: Project, settings: Settings, registered: dict[str, Any], why: str
+    project: Project, settings: Settings, registered: dict[str, Any], why: str, compared: Compared
 ) -> tuple[Outcome, Trial | None, dict[str, Any]]:
-    from components.deploy.on_cluster import load_placement, roll_out  # brings the client of Kubernetes
+    from components.deploy.on_cluster import load_placement, put_back, roll_out  # brings the client of Kubernetes
 
     model = ModelVersion(registered["version"], registered["model"])
     placement = load_placement(project, settings.namespace)
     shares = project.serve.canary.shares
-    result = roll_out(project, settings, model, placement=placement, why=why, shares=shares)
-    outcome = judge(result.checks, result.reason)
+    result = roll_out(project, settings, model, placement=placement, why=why, shares=shares, check=compared.check)
+    checks = [*result.checks, *_check_store(settings)]
+    outcome = judge(checks, result.reason)
     details: dict[str, Any] = {"changes": [asdict(change) for change in result.changes]}
     if outcome.verdict == "blocked":
         return replace(outcome, reason=result.reason.partition("\n")[0]), None, details
-    promoted = promote(settings, project.name, registered, why)
+    try:
+        promoted = promote(settings, project.name, registered, why, compared)
+    except ChampionChangedError as error:
+        put_back(project, settings, error.now, placement=placement)
+        return judge([*checks, _changed(error)]), None, details
     return outcome, None, {**details, "deployment": asdict(promoted)}
+
+
+def _check_store(settings: Settings) -> list[Check]:
+    check = check_conditional_writes(settings.store)
+    return [check] if check else []
+
+
+def _changed(error: ChampionChangedError) -> Check:
+    return Check("champion", "fail", reason=f"{error.message}; {error.remedy}")
+
+
+def _load_compared(evaluation: Path) -> Compared:
+    """The champion that evaluate compared the version with.
+
+    Raises:
+        DataError: When evaluate did not say.
+    """
+    path = evaluation / COMPARED
+    if not path.is_file():
+        told = "evaluate did not leave which champion it compared with: it is of an earlier Naru"
+        raise DataError(told, where=str(path), remedy="run the pipeline again from evaluate on, without its cache")
+    champion = read_json(path)["champion"]
+    remedy = "run again (naru run, or naru submit on a cluster): it compares with the champion of then, and trains nothing anew"
+    return Compared(tuple(champion) if champion else None, "evaluate", remedy)
 
 
 def _load_sample(evaluation: Path) -> Sample:

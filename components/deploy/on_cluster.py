@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from components._core.artifacts import MODEL_FILES, SAMPLE, SIGNATURE
 from components._core.checks import Check
 from components._core.errors import ConfigError, ServiceError
 from components._core.features import Feature, Signature
-from components._core.ledger import Deployment, current_champion
+from components._core.ledger import Deployment, current_champion, identity_of
 from components._core.project import Project
 from components._core.samples import Sample, beside
 from components._core.settings import Settings
@@ -25,7 +25,7 @@ from components.deploy.parity import check_parity, check_refusal
 from components.deploy.seldon.logged import read_predictions
 from components.deploy.seldon.pods import PodClient
 from components.deploy.seldon.rendering import ModelVersion, Placement, log_uri
-from components.deploy.seldon.rollout import Predictions, Prove, ReadPredictions, Result, Rollout, Wanted
+from components.deploy.seldon.rollout import Predictions, Prove, ReadPredictions, Result, Rollout, State, Wanted
 from components.deploy.seldon.site import Timing
 
 PLACEMENTS = "NARU_SERVING_PLACEMENTS"
@@ -41,6 +41,7 @@ def roll_out(
     why: str,
     shares: Sequence[int],
     timing: Timing | None = None,
+    check: Callable[[Deployment | None], None] | None = None,
 ) -> Result:
     """Bring a registered version into service on the cluster, or back out.
 
@@ -52,6 +53,7 @@ def roll_out(
         why: The cause, in a sentence.
         shares: Percents on the way; none: all at once, when it has been proved.
         timing: How often it looks.
+        check: Is given the ledger's champion before the version gets requests, and raises when it may not have them.
 
     Raises:
         ConfigError: When it is refused before anything was touched.
@@ -73,8 +75,25 @@ def roll_out(
         lacking=tuple(find_missing(model.uri, MODEL_FILES)),
         features=tuple(feature.name for feature in features),
         champion=version_of_line(champion) if champion else None,
+        confirm=None if check is None else _confirmer(settings, project.name, model, check),
     )
     return Rollout(cluster, wanted, timing).run()
+
+
+def put_back(project: Project, settings: Settings, champion: Deployment | None, *, placement: Placement) -> None:
+    """Bring the ledger's champion back into service, when another version was brought there and may not stay.
+
+    Raises:
+        ServiceError: When that fails: with what is served now, and what to do.
+    """
+    if champion is None:
+        return
+    why = f"version {champion.version} is the champion: it became so while another version was rolled out"
+    result = roll_out(project, settings, version_of_line(champion), placement=placement, why=why, shares=())
+    if result.state is not State.DONE:
+        told = f"version {champion.version} is the champion, and another one is served: {result.reason}"
+        remedy = f"bring it back: naru rollback --to {champion.version}"
+        raise ServiceError(told, where=project.name, remedy=remedy)
 
 
 def version_of_line(deployment: Deployment) -> ModelVersion:
@@ -142,6 +161,17 @@ def secret_keys(cluster: Cluster, project: Project, namespace: str) -> set[str] 
         remedy = "make it (docs/serving.md shows how), or name another one under serve.secret"
         raise ConfigError("there is no such Secret", where=f"Secret {namespace}/{name}", remedy=remedy)
     return set(found.get("data", {}))
+
+
+def _confirmer(
+    settings: Settings, project: str, model: ModelVersion, check: Callable[[Deployment | None], None]
+) -> Callable[[], None]:
+    def confirm() -> None:
+        champion = current_champion(settings.store, project)
+        if champion is None or champion.identity != identity_of(model.version, model.uri):
+            check(champion)
+
+    return confirm
 
 
 def _prover(sample: Sample, features: tuple[Feature, ...], bound: float) -> Prove:

@@ -7,16 +7,15 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components._core.artifacts import LATENCY, SAMPLE
+from components._core.artifacts import COMPARED, LATENCY, SAMPLE
 from components._core.checks import Outcome
-from components._core.features import Signature
 from components._core.files import write_json
 from components._core.ledger import resolve_champion
 from components._core.metrics import binary, multiclass, ranking
 from components._core.project import Project
 from components._core.rendering import write_page
 from components._model.calling import load_model
-from components.evaluate.champion import Champion, fetch_champion
+from components.evaluate.champion import fetch_champion
 from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
@@ -56,7 +55,7 @@ def evaluate_model(
 ) -> Judged:
     """Judge a model on the test rows.
 
-    `evaluation` gets the outcome, the page as data and a sample of rows with the model's answers, equal for equal inputs,
+    `evaluation` gets the outcome, the page as data, the champion's identity and a sample of rows with the model's answers, equal for equal inputs,
     and `latency.json`, which holds times. The rendered page shows the times too. A model that cannot be judged by numbers
     has no sample.
 
@@ -77,24 +76,21 @@ def evaluate_model(
     check_gates(project, examples)
     loaded = load_model(model)
     with tempfile.TemporaryDirectory(prefix="naru-champion-") as folder:
-        rival = _champion(project, champion, loaded.signature, examples, Path(folder))
+        deployment = resolve_champion(champion, project.name)
+        rival = fetch_champion(deployment, loaded.signature, examples, Path(folder)) if deployment else None
         evidence = gather(project, loaded, rival, examples)
     outcome = judge_model(evidence)
     shown = make_page(evidence, outcome)
     shown.save(evaluation)
     if not evidence.unusable and (sample := take_sample(loaded, examples)):
         sample.save(evaluation / SAMPLE)
+    write_json(evaluation / COMPARED, {"champion": deployment.identity if deployment else None})
     latencies = measure_latency(loaded, examples)
     write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
     add_latency(shown, latencies, project.gates.serving.p95_ms)
     write_page(shown, page)
     timings = {f"latency_{at.rows}_rows_p95_ms": at.p95_ms for at in latencies}
     return Judged(outcome, list(loaded.signature.classes), _confusion(evidence), _roc(evidence), timings)
-
-
-def _champion(project: Project, champion: str, signature: Signature, examples: Path, folder: Path) -> Champion | None:
-    deployment = resolve_champion(champion, project.name)
-    return fetch_champion(deployment, signature, examples, folder) if deployment else None
 
 
 def _confusion(evidence: Evidence) -> list[list[int]] | None:

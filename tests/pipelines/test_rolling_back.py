@@ -1,5 +1,6 @@
 """`naru rollback` and `naru ledger`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,12 @@ def test_a_version_that_never_served_is_refused_with_those_that_did(project: Pat
 
 
 def test_without_anything_to_go_back_to_that_is_said(project: Path) -> None:
-    for number in ("000001", "000002"):
-        (project / ".naru" / "store" / "tiny" / "deployments" / f"{number}.json").unlink()
+    first, second, third = sorted((project / ".naru" / "store" / "tiny" / "deployments").iterdir())
+    first.unlink()
+    second.unlink()
     with pytest.raises(ConfigError, match="version 3 is the only one that was in service"):
         roll_back(project, "", Target())
-    (project / ".naru" / "store" / "tiny" / "deployments" / "000003.json").unlink()
+    third.unlink()
     with pytest.raises(ConfigError, match="has no champion yet"):
         roll_back(project, "", Target())
 
@@ -81,6 +83,26 @@ def test_a_version_whose_files_are_gone_is_not_put_back(project: Path) -> None:
     with pytest.raises(ServiceError, match="version 2 cannot be served"):
         roll_back(project, "", Target())
     assert champions(project) == ["1", "2", "3"]
+
+
+def test_a_rollback_that_another_promotion_overtakes_changes_nothing_and_says_what_to_do(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run deploys version 3 again from elsewhere, after the rollback has looked and before it writes."""
+    store = str(project / ".naru" / "store")
+    overtaker = replace(read_deployments(store, "tiny")[0], version="4", model="elsewhere")
+
+    def overtake(*_: object) -> list[str]:
+        append_deployment(store, "tiny", overtaker)
+        return []
+
+    monkeypatch.setattr("pipelines.rolling_back.find_missing", overtake)
+    with pytest.raises(
+        ServiceError, match="champion changed since this rollback began: it was version 3, and is version 4"
+    ) as error:
+        roll_back(project, "", Target())
+    assert "naru rollback again" in error.value.remedy
+    assert champions(project) == ["1", "2", "3", "4"]
 
 
 def test_the_ledgers_are_told_by_time(project: Path) -> None:

@@ -80,6 +80,7 @@ class Wanted:
         lacking: URIs of the model's files that are not there.
         features: What the model takes; None: not known.
         champion: The version in service by the deployment ledger; None: there is none.
+        confirm: Raises when the version may not have requests any more, as another one became the champion; None: it may.
     """
 
     project: Project
@@ -94,6 +95,7 @@ class Wanted:
     lacking: tuple[str, ...] = ()
     features: tuple[str, ...] | None = None
     champion: ModelVersion | None = None
+    confirm: Callable[[], None] | None = None
 
 
 @dataclass
@@ -209,6 +211,7 @@ class Rollout:
         self._record("prove", self._all_to_stable(), "answers as offline")
         if self._stable is not None and self._stable["name"] != name:
             return State.SHARE if self._steps else State.WIDEN
+        self._confirm()
         self._site.route(name)
         if self._stable is None:
             self._record("promote", {version: 100.0}, "it is the first", must=False)
@@ -216,6 +219,7 @@ class Rollout:
         return State.DONE
 
     def _share(self) -> State:
+        self._confirm()
         step, stable = self._steps[self._step], self._beside()
         self._site.apply([stable, self._canary(step.replicas)], self._weight())
         self._site.wait([self._wanted.model.predictor])
@@ -240,6 +244,7 @@ class Rollout:
         return State.SHARE if self._step < len(self._steps) else State.WIDEN
 
     def _widen(self) -> State:
+        self._confirm()
         stable, ours = self._beside(), self._ours()
         component = {**stable["componentSpecs"][0], "replicas": self._servers(stable)}
         component.pop("hpaSpec", None)
@@ -281,6 +286,10 @@ class Rollout:
         self.result.checks.append(Check("servers let go", "warn", reason=told))
         self.result.reason = f"version {self._wanted.model.version} serves; {told}"
         return State.DONE
+
+    def _confirm(self) -> None:
+        if self._wanted.confirm is not None:
+            self._wanted.confirm()
 
     def _ours(self) -> Object:
         return render_stable(self._project, self._wanted.model, self._wanted.placement)

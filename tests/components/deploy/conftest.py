@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from components._core.artifacts import SAMPLE
+from components._core.artifacts import COMPARED, SAMPLE
 from components._core.checks import Outcome
 from components._core.examples import read_head
 from components._core.features import to_arrays
 from components._core.files import write_json
-from components._core.ledger import Deployment, append_deployment
+from components._core.ledger import Deployment, append_deployment, current_champion
 from components._core.pages import Page
 from components._core.project import Project
 from components._core.samples import Sample
@@ -42,6 +42,7 @@ def evaluation(examples: Path, model: Path, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("evaluation")
     rows = read_head(examples, "test", 300, [feature.name for feature in FEATURES])
     Sample(rows, load_model(model).predict(to_arrays(rows, FEATURES))).save(folder / SAMPLE)
+    write_json(folder / COMPARED, {"champion": None})
     return folder
 
 
@@ -67,6 +68,16 @@ def champion(model: Path, tmp_path: Path) -> Path:
     line = Deployment("1", str(copy), "", "", {}, "", "run-0", "2026-01-01T00:00:00+00:00", "test", "test")
     append_deployment(str(tmp_path / "store"), "tiny", line)
     return copy
+
+
+@pytest.fixture
+def against_champion(evaluation: Path, tmp_path: Path) -> Path:
+    """What evaluate leaves when it compared with the champion of now."""
+    champion = current_champion(str(tmp_path / "store"), "tiny")
+    assert champion is not None
+    folder = shutil.copytree(evaluation, tmp_path / "against-champion")
+    write_json(folder / COMPARED, {"champion": champion.identity})
+    return folder
 
 
 @pytest.fixture

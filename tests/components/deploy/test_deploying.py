@@ -1,23 +1,27 @@
 """A version that answers as it did offline becomes the champion; any other leaves the champion where it is."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 import pytest
 
-from components._core.artifacts import SAMPLE
+from components._core.artifacts import COMPARED, SAMPLE
 from components._core.checks import Outcome
 from components._core.errors import ConfigError
 from components._core.files import read_json, write_json
-from components._core.ledger import current_champion
+from components._core.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.pages import Page
 from components._core.samples import Sample
 from components._core.settings import Settings
 from components._registry.opening import open_registry
-from components.deploy.promoting import promote
+from components.deploy.promoting import Compared, promote
+from components.deploy.trial import Trial, try_out
 from tests.components.deploy.conftest import Deploy
 from tests.components.tiny_models import tiny_project
+
+FIRST = Compared(None, "evaluate", "run again")
 
 
 def rollout(folder: Path) -> dict[str, Any]:
@@ -62,11 +66,14 @@ def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, regis
 
 @pytest.mark.slow
 def test_a_version_is_measured_against_the_champion_in_turn(
-    deploy: Deploy, registry: Any, registration: Path, champion: Path, tmp_path: Path
+    deploy: Deploy, registry: Any, registration: Path, champion: Path, against_champion: Path, tmp_path: Path
 ) -> None:
     write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
     registry.create_model_version("tiny", "second")
-    outcome = deploy(project=tiny_project(serving={"slower_percent": 10_000, "concurrency": 2, "throughput": 1}))
+    outcome = deploy(
+        project=tiny_project(serving={"slower_percent": 10_000, "concurrency": 2, "throughput": 1}),
+        evaluation=against_champion,
+    )
     assert (outcome.verdict, outcome.reason) == ("ok", "version 2 is the champion")
     judged = {check.name: check for check in outcome.checks}
     assert judged["requests per second"].status == "pass"
@@ -80,12 +87,12 @@ def test_a_version_is_measured_against_the_champion_in_turn(
 
 @pytest.mark.slow
 def test_a_champion_that_does_not_load_is_told_and_its_successor_deployed(
-    deploy: Deploy, registry: Any, registration: Path, champion: Path, tmp_path: Path
+    deploy: Deploy, registry: Any, registration: Path, champion: Path, against_champion: Path, tmp_path: Path
 ) -> None:
     write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
     registry.create_model_version("tiny", "second")
     (champion / "signature.json").unlink()
-    outcome = deploy(project=tiny_project(serving={"slower_percent": 50}))
+    outcome = deploy(project=tiny_project(serving={"slower_percent": 50}), evaluation=against_champion)
     assert outcome.verdict == "warn"
     (told,) = (check for check in outcome.checks if check.status != "pass")
     assert (told.name, told.status) == ("p95 under load against the champion", "no_baseline")
@@ -109,6 +116,7 @@ def test_a_server_that_does_not_start_blocks_with_its_last_lines(
 def test_without_offline_answers_nothing_is_deployed_and_the_person_is_told_what_to_do(
     deploy: Deploy, tmp_path: Path
 ) -> None:
+    write_json(tmp_path / COMPARED, {"champion": None})
     outcome = deploy(evaluation=tmp_path)
     assert outcome.verdict == "blocked"
     assert "no offline answers" in outcome.reason and "from evaluate on" in outcome.reason
@@ -122,6 +130,7 @@ def test_a_version_that_answers_otherwise_than_offline_is_not_deployed(
     sample = Sample.load(evaluation / SAMPLE)
     other = {name: values + 0.01 for name, values in sample.outputs.items()}
     Sample(sample.rows, other).save(tmp_path / "other" / SAMPLE)
+    write_json(tmp_path / "other" / COMPARED, {"champion": None})
     outcome = deploy(evaluation=tmp_path / "other")
     assert outcome.verdict == "blocked" and "probability served differs from offline by 0.01" in outcome.reason
     assert current_champion(str(tmp_path / "store"), "tiny") is None
@@ -156,9 +165,52 @@ def test_an_unknown_serving_target_is_told_with_what_is_allowed(monkeypatch: pyt
         Settings.from_environment()
 
 
+def test_a_version_that_was_not_compared_with_the_champion_of_now_is_not_even_served(
+    deploy: Deploy, champion: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
+    monkeypatch.setattr("components.deploy.deploying.try_out", lambda *_: pytest.fail("it was served"))
+    outcome = deploy()
+    assert outcome.verdict == "blocked" and champion.is_dir()
+    assert outcome.reason.startswith("champion changed since evaluate: it was none, and is version 1 (2026-01-01T00:00")
+    assert "run again (naru run, or naru submit on a cluster)" in outcome.reason
+    assert [line.version for line in read_deployments(str(tmp_path / "store"), "tiny")] == ["1"]
+    assert "champion changed since evaluate" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_champion_that_changes_while_the_version_is_tried_stays_and_what_was_measured_is_shown(
+    deploy: Deploy, registry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Deployment("7", "elsewhere", "", "", {}, "", "run-0", "2026-01-01T00:00:00+00:00", "ada", "a rollback")
+
+    def try_and_be_overtaken(*given: Any) -> Trial:
+        trial = try_out(*given)
+        registry.create_model_version("tiny", "second")
+        append_deployment(str(tmp_path / "store"), "tiny", line)
+        return trial
+
+    monkeypatch.setattr("components.deploy.deploying.try_out", try_and_be_overtaken)
+    outcome = deploy()
+    assert outcome.verdict == "blocked" and "it was none, and is version 7" in outcome.reason
+    assert {check.name for check in outcome.checks if check.status == "fail"} == {"champion"}
+    assert rollout(tmp_path)["rows_compared"] == 300 and "deployment" not in rollout(tmp_path)
+    assert "champion" not in registry.get_registered_model("tiny").aliases
+
+
+def test_an_evaluation_that_does_not_say_what_it_compared_with_deploys_nothing(
+    deploy: Deploy, evaluation: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(evaluation, tmp_path / "earlier")
+    (folder / COMPARED).unlink()
+    outcome = deploy(evaluation=folder)
+    assert outcome.verdict == "blocked" and "did not leave which champion it compared with" in outcome.reason
+    assert "from evaluate on, without its cache" in outcome.reason
+
+
 def test_deploying_the_champion_again_adds_no_line(registry: Any, registration: Path, tmp_path: Path) -> None:
     settings = Settings(str(tmp_path / "store"), f"sqlite:///{tmp_path / 'mlflow.db'}")
     registered = read_json(registration / "registration.json")
-    first = promote(settings, "tiny", registered, "a test")
-    assert promote(settings, "tiny", registered, "a test") == first
+    first = promote(settings, "tiny", registered, "a test", FIRST)
+    assert promote(settings, "tiny", registered, "a test", FIRST) == first
     assert len(list((tmp_path / "store" / "tiny" / "deployments").glob("*.json"))) == 1

@@ -11,19 +11,32 @@ from components._cluster.client import Cluster
 from components._core.artifacts import SAMPLE
 from components._core.errors import ConfigError, ServiceError
 from components._core.files import read_json, write_json
-from components._core.ledger import current_champion
+from components._core.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.pages import Page
 from components._core.samples import Sample
+from components._core.settings import Settings
 from components._core.store import upload
 from components._registry.opening import open_registry
-from components.deploy.on_cluster import PLACEMENTS, fetch_sample, load_placement, secret_keys, tell_placements
+from components.deploy.on_cluster import (
+    PLACEMENTS,
+    fetch_sample,
+    load_placement,
+    put_back,
+    secret_keys,
+    tell_placements,
+)
+from components.deploy.promoting import ChampionChangedError
 from components.deploy.seldon.rendering import ModelVersion, Placement
+from components.deploy.seldon.rollout import Result, State
 from components.deploy.seldon.site import Timing
 from tests.components.deploy.conftest import Deploy
 from tests.components.deploy.seldon.made import GPU, project
 from tests.kubernetes.api_server import ApiServer, serving
 from tests.kubernetes.clock import Clock
 from tests.kubernetes.starts import CrashLoops
+
+OVERTAKER = Deployment("7", "elsewhere", "", "", {}, "", "run-0", "2026-01-01T00:00:00+00:00", "ada", "a rollback")
+SERVED = "/apis/machinelearning.seldon.io/v1/namespaces/naru-models/seldondeployments/tiny"
 
 
 @pytest.fixture
@@ -81,6 +94,73 @@ def test_a_version_that_crashes_there_blocks_with_what_was_seen_and_the_run_is_g
     shown = next(block for block in Page.load(tmp_path / "rollout").blocks if block.title == "What was seen")
     assert "last log lines:\n    naru: serve: no model" in shown.content
     assert "What was seen" in (tmp_path / "report.html").read_text()
+
+
+def test_a_version_that_was_not_compared_with_the_champion_of_now_touches_nothing_there(
+    on_cluster: Deploy, server: ApiServer, tmp_path: Path
+) -> None:
+    append_deployment(str(tmp_path / "store"), "tiny", OVERTAKER)
+    before = len(server.writes)
+    outcome = on_cluster()
+    assert outcome.verdict == "blocked"
+    assert outcome.reason.startswith("champion changed since evaluate: it was none, and is version 7 (")
+    assert len(server.writes) == before
+
+
+def test_a_champion_that_changes_during_a_rollout_takes_the_version_back(
+    on_cluster: Deploy, server: ApiServer, tmp_path: Path
+) -> None:
+    overtaken: list[str] = []
+
+    def overtake() -> None:
+        if not overtaken:
+            overtaken.append(append_deployment(str(tmp_path / "store"), "tiny", OVERTAKER))
+
+    server.clock.watchers.append(overtake)
+    outcome = on_cluster()
+    assert overtaken and outcome.verdict == "blocked" and "champion changed since evaluate" in outcome.reason
+    told = read_json(tmp_path / "rollout" / "rollout.json")
+    assert [change["action"] for change in told["changes"]][-1] == "roll back"
+    assert [line.version for line in read_deployments(str(tmp_path / "store"), "tiny")] == ["7"]
+    assert server.objects.get(SERVED) is None
+
+
+def test_a_champion_that_changes_at_the_very_end_of_a_rollout_is_brought_back(
+    on_cluster: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back: list[str] = []
+
+    def overtaken(*_: Any) -> None:
+        append_deployment(str(tmp_path / "store"), "tiny", OVERTAKER)
+        raise ChampionChangedError("", current_champion(str(tmp_path / "store"), "tiny"), "evaluate", "run again")
+
+    monkeypatch.setattr("components.deploy.deploying.promote", overtaken)
+    monkeypatch.setattr(
+        "components.deploy.on_cluster.put_back", lambda _project, _settings, now, *, placement: back.append(now.version)
+    )
+    outcome = on_cluster()
+    assert outcome.verdict == "blocked" and outcome.reason.endswith("; run again") and back == ["7"]
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+def test_a_champion_that_cannot_be_brought_back_is_an_error_that_says_what_is_served(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def roll_out(_project: Any, _settings: Any, model: ModelVersion, **_: Any) -> Result:
+        asked.append(model.version)
+        return Result(state, "it crashes")
+
+    monkeypatch.setattr("components.deploy.on_cluster.roll_out", roll_out)
+    settings = Settings("store", "")
+    if state is State.DONE:
+        put_back(project(), settings, OVERTAKER, placement=Placement())
+    else:
+        with pytest.raises(ServiceError, match="version 7 is the champion, and another one is served: it crashes"):
+            put_back(project(), settings, OVERTAKER, placement=Placement())
+    put_back(project(), settings, None, placement=Placement())
+    assert asked == ["7"], "where there is no champion any more there is nothing to bring back"
 
 
 def test_what_the_pipeline_was_compiled_for_says_where_servers_run(monkeypatch: pytest.MonkeyPatch) -> None:
