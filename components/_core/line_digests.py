@@ -44,11 +44,12 @@ def digest_of(content: bytes) -> str:
 
 
 def order_of(name: str) -> tuple[int, str]:
-    """Number and nonce of a line; the nonce begins with the time, and a line of the old rule, without one, comes first."""
+    """Number and nonce of a line; the nonce begins with the time, and a line of the old rule, without one, comes first.
+
+    What is not named as a line comes before all.
+    """
     match = _NAME.search(name)
-    if match is None:
-        raise ValueError(f"{name} is not the name of a line")
-    return int(match[1]), match[2] or ""
+    return (int(match[1]), match[2] or "") if match else (0, "")
 
 
 def is_of_old_rule(name: str) -> bool:

@@ -170,6 +170,7 @@ NOT_OURS = {
     "pipelines/__main__.py": {"Exit"},  # how typer ends a command
     "pipelines/cluster/commands.py": {"Exit"},  # the same
     "pipelines/gitops/commands.py": {"Exit"},  # the same
+    "components/deploy/promoting.py": {"ChampionChangedError"},  # a ServiceError; by it deploy ends with a verdict
     "components/deploy/seldon/rollout.py": {"RolloutError"},  # a ServiceError; by it a rollout goes back
     "components/deploy/seldon/site.py": {
         "RolloutError",

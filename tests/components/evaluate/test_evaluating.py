@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.artifacts import LATENCY, OUTCOME, PAGE, SAMPLE
+from components._core.artifacts import COMPARED, LATENCY, OUTCOME, PAGE, SAMPLE
 from components._core.checks import Check, Outcome
 from components._core.errors import ConfigError, DataError, ModelError
 from components._core.examples import split_file
 from components._core.features import Feature, Signature
+from components._core.files import read_json
 from components._core.ledger import Deployment, append_deployment
 from components._core.pages import Page
 from components.evaluate.champion import fetch_champion
@@ -59,8 +60,8 @@ def test_what_is_kept_is_the_same_every_time_but_for_the_latency(judged: Judge, 
     project = tiny_project(slices=["carrier", "delay"])
     judged(project, to="once"), judged(project, to="again")
     kept = {name.name for name in (tmp_path / "once").iterdir()}
-    assert kept == {OUTCOME, PAGE, SAMPLE, LATENCY}
-    for name in (OUTCOME, PAGE, SAMPLE):
+    assert kept == {OUTCOME, PAGE, SAMPLE, LATENCY, COMPARED}
+    for name in (OUTCOME, PAGE, SAMPLE, COMPARED):
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     assert "Latency" not in (tmp_path / "once" / PAGE).read_text()
     assert json.loads((tmp_path / "once" / LATENCY).read_text())["measured"][0]["p95_ms"] > 0
@@ -114,6 +115,8 @@ def test_the_champion_is_looked_up_in_the_ledger(
     assert _check(judged(champion="auto", to="first"), "champion").status == "no_baseline"
     append_deployment(str(tmp_path / "store"), "tiny", _deployment(model(delay_weight=0.02), "8"))
     assert "champion v8" in _check(judged(champion="auto"), "champion").reason
+    compared = [read_json(tmp_path / folder / COMPARED)["champion"] for folder in ("first", "evaluation")]
+    assert compared[0] is None and compared[1][0] == "8", "deploy promotes over this one and no other"
 
 
 def test_a_champion_that_is_gone_is_a_warning_and_no_crash(judged: Judge, tmp_path: Path) -> None:
