@@ -14,6 +14,7 @@ import getpass
 import json
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from components._core.append_log import AppendLog
 from components._core.errors import ConfigError, ServiceError
@@ -156,7 +157,8 @@ def _parse(text: str | bytes) -> Deployment:
 
 
 def _resolve(line: Deployment, store: str, project: str) -> Deployment:
-    return replace(line, **{name: resolve(getattr(line, name), store, project) for name in _ADDRESSES})
+    whole: dict[str, Any] = {name: resolve(getattr(line, name), store, project) for name in _ADDRESSES}
+    return replace(line, **whole)
 
 
 def now() -> str:
