@@ -1,7 +1,8 @@
 """Requests that are wrong in ten thousand ways, every tenth of them right: what is refused, how, and that the right one is not.
 
 Some are drawn at random from what JSON can say, shaped as far as a stranger may know it; the others are right requests, or
-requests from the server's own description of its interface, with something changed in them. The same ones in every run.
+requests from the server's own description of its interface, with something changed in them; and each of `hostile.py` once, spread
+over them. The same ones in every run.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from benchmarks.asked import Asked
+from benchmarks.hostile import hostile_requests
 from benchmarks.served import Served
 from components.deploy.servers import HOST
 
@@ -70,6 +72,24 @@ class Tried:
     wrong: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
 
+    def note(self, sent: Request, status: int, body: bytes, fault: str) -> None:
+        """Count an answer, and keep the request when there is something wrong with it."""
+        self.by_status[status] += 1
+        if fault:
+            self.wrong += 1
+        if fault and len(self.examples) < _KEPT:
+            shown = {"body": sent.body[:300].decode(errors="replace"), "answer": body[:300].decode(errors="replace")}
+            self.examples.append({"fault": fault, "status": status, "method": sent.method, "path": sent.path, **shown})
+
+    def add(self, other: Tried) -> Tried:
+        """Of two servers together."""
+        self.tried += other.tried
+        self.valid += other.valid
+        self.wrong += other.wrong
+        self.by_status += other.by_status
+        self.examples = [*self.examples, *other.examples][:_KEPT]
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """As the results keep it."""
         statuses = {str(status): count for status, count in sorted(self.by_status.items())}
@@ -96,21 +116,27 @@ class Request:
 
 def try_malformed(served: Served, asked: Asked, count: int) -> Tried:
     """Send them, one after the other."""
-    tried = Tried()
-    bodies, check = asked.bodies("v2"), asked.check("v2")
+    tried, protocol = Tried(), served.kind.protocol
+    bodies, check = asked.bodies(protocol), asked.check(protocol)
+    hostile = hostile_requests(served, asked)
+    count = max(count, 3 * len(hostile))
+    places = {(place * count // len(hostile)) | 1: each for place, each in enumerate(hostile)}  # a right one follows
     connection = http.client.HTTPConnection(HOST, served.port, timeout=30)
     for number, request in enumerate(_requests(served, asked, count)):
+        tried.tried += 1
+        if attack := places.get(number):
+            status, body = attack.send(served)
+            is_right = status in attack.allowed and (status != 200 or check(0, status, body))
+            fault = _fault(status, body) or ("" if is_right else "not what is allowed")
+            tried.note(Request("POST", served.kind.path, attack.name.encode()), status, body, fault)
+            continue
         valid = number % _EVERY == 0
         index = number // _EVERY % len(bodies)
         sent = Request("POST", served.kind.path, bodies[index]) if valid else request
         status, body = _send(connection, sent)
-        tried.tried += 1
         tried.valid += valid
-        tried.by_status[status] += 1
-        fault = "wrong answer" if valid and (status != 200 or not check(index, status, body)) else _fault(status, body)
-        if fault:
-            tried.wrong += 1
-            _keep(tried, sent, status, body, fault)
+        is_wrong = valid and (status != 200 or not check(index, status, body))
+        tried.note(sent, status, body, "wrong answer" if is_wrong else _fault(status, body))
     return tried
 
 
@@ -121,12 +147,6 @@ def _fault(status: int, body: bytes) -> str:
         return "a fault of the server"
     found = _LEAKS.search(body)
     return f"tells {found[0].decode(errors='replace')!r}" if status >= 400 and found else ""
-
-
-def _keep(tried: Tried, sent: Request, status: int, body: bytes, fault: str) -> None:
-    if len(tried.examples) < _KEPT:
-        shown = {"body": sent.body[:300].decode(errors="replace"), "answer": body[:300].decode(errors="replace")}
-        tried.examples.append({"fault": fault, "status": status, "method": sent.method, "path": sent.path, **shown})
 
 
 def _send(connection: http.client.HTTPConnection, request: Request) -> tuple[int, bytes]:
@@ -143,17 +163,30 @@ def _send(connection: http.client.HTTPConnection, request: Request) -> tuple[int
 def _requests(served: Served, asked: Asked, count: int) -> Iterator[Request]:
     """As many as asked for: drawn ones and changed ones in turn."""
     dice = random.Random(SEED)
-    drawn = _draw(asked, count // 2 + 1)
-    described = _described(served)
+    is_v2 = served.kind.protocol == "v2"
+    drawn = _draw(_v2_requests(asked) if is_v2 else _SELDON, count // 2 + 1)
+    described = _described(served) if is_v2 else []
+    bodies = asked.bodies(served.kind.protocol)
     for number in range(count):
         if number % 2 == 0:
             yield Request("POST", served.kind.path, drawn[number // 2 % len(drawn)])
-        else:
+        elif is_v2:
             yield _changed(served, asked, dice, described)
+        else:
+            yield _changed_seldon(served, bodies, dice)
 
 
-def _draw(asked: Asked, count: int) -> list[bytes]:
-    """Bodies drawn by hypothesis, in the shape of a request as far as it likes."""
+_TABLE = st.fixed_dictionaries(
+    {},
+    optional={"names": st.lists(st.text(max_size=4) | _SCALARS, max_size=3) | _JSON, "ndarray": _JSON, "tensor": _JSON},
+)
+_SELDON = st.fixed_dictionaries(
+    {}, optional={"jsonData": _JSON, "data": _TABLE | _JSON, "meta": _JSON, "strData": _JSON}
+)
+
+
+def _v2_requests(asked: Asked) -> st.SearchStrategy[dict[str, Any]]:
+    """In the shape of a request as far as hypothesis likes."""
     names = [item["name"] for item in asked.requests[0]["inputs"]]
     tensor = st.fixed_dictionaries(
         {
@@ -164,10 +197,14 @@ def _draw(asked: Asked, count: int) -> list[bytes]:
         },
         optional={"parameters": _JSON},
     )
-    request = st.fixed_dictionaries(
+    return st.fixed_dictionaries(
         {"inputs": st.lists(tensor | _JSON, max_size=len(names)) | _JSON},
         optional={"id": _JSON, "parameters": _JSON, "outputs": _JSON},
     )
+
+
+def _draw(request: st.SearchStrategy[Any], count: int) -> list[bytes]:
+    """Bodies drawn by hypothesis: requests, or anything else."""
     bodies: list[bytes] = []
 
     @seed(SEED)
@@ -217,6 +254,29 @@ def _changed(served: Served, asked: Asked, dice: random.Random, described: list[
     if dice.random() < 0.1:
         headers = dice.choice(_HEADERS)
     return Request("POST", served.kind.path, body, headers)
+
+
+def _changed_seldon(served: Served, bodies: list[bytes], dice: random.Random) -> Request:
+    """A right request with one to three of its values changed, left out or added, or damaged."""
+    body = dice.choice(bodies)
+    if dice.random() < 0.2:
+        body = _damage(body, dice)
+    else:
+        columns = json.loads(body)["jsonData"]
+        for _ in range(dice.randint(1, 3)):
+            name = dice.choice([*columns, "other", ""])
+            if dice.random() < 0.2:
+                columns.pop(name, None)
+            else:
+                columns[name] = copy.deepcopy(dice.choice(_VALUES))
+        body = json.dumps({"jsonData": columns}).encode()
+    headers = dice.choice(_HEADERS) if dice.random() < 0.1 else {"Content-Type": "application/json"}
+    path = (
+        dice.choice(["/predict", "/metadata", "/health/ping", "/send-feedback"])
+        if dice.random() < 0.1
+        else served.kind.path
+    )
+    return Request("POST", path, body, headers)
 
 
 def _filled(path: str, served: Served, dice: random.Random) -> str:

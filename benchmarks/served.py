@@ -51,17 +51,18 @@ class Served:
 
     Attributes:
         port: Where it answers.
+        grpc_port: Where it answers over gRPC, if it does.
     """
 
     def __init__(self, kind: Kind, core: int, scratch: Path) -> None:
         self.kind, self._core = kind, core
-        self.port = free_port()
+        self.port, self.grpc_port = free_port(), free_port()
         self._scratch = scratch / f"{kind.name}-{self.port}"
         self.log = self._scratch / "log"
 
     def __enter__(self) -> Self:
         self._scratch.mkdir(parents=True)
-        chosen = {"PORT": str(self.port), "METRICS_PORT": str(free_port()), "GRPC_PORT": str(free_port())}
+        chosen = {"PORT": str(self.port), "METRICS_PORT": str(free_port()), "GRPC_PORT": str(self.grpc_port)}
         chosen["SCRATCH"] = str(self._scratch)
         command = [chosen.get(part, part) for part in self.kind.command]
         environment = {name: chosen.get(value, value) for name, value in self.kind.environment.items()}
@@ -93,7 +94,7 @@ class Served:
     def wait_until_ready(self) -> None:
         """Wait until it answers; ends the benchmark with the last lines of its log when it does not."""
         until = time.monotonic() + _START_SECONDS
-        while self._asked_ready() != 200:
+        while self.asked_ready() != 200:
             if not self.runs or time.monotonic() > until:
                 raise SystemExit(f"{self.kind.name} did not come up: {self.last_lines()}")
             time.sleep(0.1)
@@ -128,7 +129,8 @@ class Served:
                 summed += sum(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
         return summed / 1024
 
-    def _asked_ready(self) -> int:
+    def asked_ready(self) -> int:
+        """The status that its probe is answered with now; 0 when it is not answered."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=10)
         try:
             connection.request("GET", self.kind.ready)

@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import data, ours
 from benchmarks.asked import Asked, prepared
 from benchmarks.machine import describe_machine
-from benchmarks.malformed import try_malformed
+from benchmarks.malformed import Tried, try_malformed
 from benchmarks.rounds import QUICK, Pace, Turn, measure_batches, medians, overload, ratios, take_turns
 from benchmarks.served import Kind, Served
 from benchmarks.serving_summary import bounds, table
@@ -41,6 +41,8 @@ SELDON_PACKAGES = ["seldon-core", "tensorflow-cpu", "gunicorn", "flask", "numpy"
 NAME = "model"
 _V2 = f"/v2/models/{NAME}"
 _SELDON = "/api/v1.0/predictions"
+_OF_SELDON = 5
+"""Of so many malformed requests as the one server gets, the other, for Seldon's protocol, gets one."""
 NOTES = {
     "servers": "medians over the rounds by server and number of clients; failed and wrong are sums",
     "ratio": "median over the rounds of requests/s of ours over the peer's, of which the lowest number of clients counts",
@@ -99,14 +101,15 @@ def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str,
         _tell("against a bare MLServer", _told(turns))
         found.update(measure_batches(servers[0], asked, pace))
         _tell("batches", f"{found['batch_rows_ratio']:.0f} times the rows/s")
-        found.update(try_malformed(servers[0], asked, pace.malformed).to_dict())
-        _tell("malformed", f"{found['malformed_wrong']} of {found['malformed_tried']} answered badly")
+        tried = try_malformed(servers[0], asked, pace.malformed)
     with _running([_ours(asked)], core) as servers:
         found["overload"] = overload(servers[0], asked, pace)
         found["overload_p99_ratio"] = found["overload"]["overload_p99_ratio"]
         _tell("overload", f"p99 times {found['overload_p99_ratio']:.1f}")
     to_bare = ratios(turns, "naru", "bare mlserver")
-    seldon_turns = _against_seldon(asked, pace, core, seldon)
+    seldon_turns = _against_seldon(asked, pace, core, seldon, tried)
+    found.update(tried.to_dict())
+    _tell("malformed", f"{found['malformed_wrong']} of {found['malformed_tried']} answered badly")
     to_seldon = ratios(seldon_turns, "naru seldon", "plain seldon") if seldon_turns else {}
     turns += seldon_turns
     wrong = sum(turn.wrong for turn in turns) + found["batch_wrong"] + found["overload"]["wrong"]
@@ -122,12 +125,13 @@ def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str,
     }
 
 
-def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path) -> list[Turn]:
+def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path, tried: Tried) -> list[Turn]:
     if not seldon.exists():
         _tell("seldon-core", f"left out: there is no {seldon}")
         return []
     with _running([_ours_on_seldon(asked, seldon), _plain_seldon(asked, seldon)], core) as servers:
         turns = take_turns(servers, asked, pace)
+        tried.add(try_malformed(servers[0], asked, pace.malformed // _OF_SELDON))
     _tell("against a plain seldon-core", _told(turns))
     return turns
 

@@ -1,8 +1,8 @@
 """The process around the adapter for seldon-core: one, with gunicorn's threads for REST and gRPC's own beside them.
 
 seldon-core by itself forks: a process per worker, each with its own model, limit, counters and log, another for gRPC that
-never ends on SIGTERM, and one more through which metrics pass. Here its REST application and its gRPC services are hosted in
-one process, which is not forked, so that TensorFlow may be used in it, and there is one of each.
+never ends on SIGTERM, and one more through which metrics pass. Here its protocol is spoken over REST and gRPC by one process,
+which is not forked, so that TensorFlow may be used in it, and there is one of each.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ import signal
 import socket
 import sys
 import threading
-import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
 import grpc
-from flask import Flask, Response, jsonify
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 from seldon_core.flask_utils import SeldonMicroserviceException
-from seldon_core.proto import prediction_pb2_grpc
-from seldon_core.wrapper import get_rest_microservice
-from werkzeug.exceptions import HTTPException
+from seldon_core.seldon_methods import init_metadata
 
 from components._core.features import Signature
 from components.serve.desk import OWED_SECONDS, Desk
+from components.serve.http_refusals import HttpRefusal, check_media_type, unpack
+from components.serve.json_guard import JsonGuard
+from components.serve.limits import Limits
 from components.serve.predictor import Predictor, load
-from components.serve.seldon_runtime import NaruComponent, NaruServicer, NoMetrics, told
+from components.serve.refusals import Refusal
+from components.serve.seldon_runtime import NaruComponent, NaruServicer, told
+from components.serve.seldon_worker import HEALTH, Worker
 
 _SPARE_THREADS = 8
-"""Threads above the limit, to refuse what comes above it and to answer probes meanwhile."""
-_CONNECTIONS = 4_096
-_BACKLOG = 2_048
-_PREDICTIONS = frozenset({"/api/v1.0/predictions", "/api/v0.1/predictions", "/predict"})
-_NO_REQUEST = told(400, "no_request", "the body is no request of Seldon's protocol in JSON")
-_RETRY = {429: [("Retry-After", "1")]}
+"""Threads above the limit, to refuse what comes above it meanwhile."""
+PREDICTIONS = frozenset({"/api/v1.0/predictions", "/api/v0.1/predictions", "/predict"})
+METADATA = frozenset({"/metadata", "/api/v1.0/metadata"})
+PING = "/health/ping"
+_METHODS = dict.fromkeys(PREDICTIONS, ("POST",)) | dict.fromkeys(METADATA | HEALTH, ("GET", "HEAD"))
+_MORE = {429: [("Retry-After", "1")], 415: [("Accept", "application/json"), ("Accept-Encoding", "gzip, identity")]}
 _log = logging.getLogger("naru.serve")
 
 
@@ -57,7 +57,9 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
         ModelError: When the model does not load.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    component = NaruComponent(asked.name, asked.version, Signature.load(asked.model), desk)
+    signature = Signature.load(asked.model)
+    asked.limits = asked.limits.for_model(signature.inputs)
+    component = NaruComponent(asked.name, asked.version, signature, desk, asked.limits)
     worker = _worker(asked, component)
     with ThreadPoolExecutor(1) as loader, _grpc_server(asked, component) as grpc_server:
         loading = loader.submit(load, asked.model, asked.limits.rows)
@@ -70,7 +72,7 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
 
 
 def _announce(
-    loaded: Future[Predictor], component: NaruComponent, worker: _Worker, grpc_server: Any, asked: argparse.Namespace
+    loaded: Future[Predictor], component: NaruComponent, worker: Worker, grpc_server: Any, asked: argparse.Namespace
 ) -> None:
     if loaded.exception() is not None:
         worker.hang_up()
@@ -83,11 +85,17 @@ def _announce(
 @contextmanager
 def _grpc_server(asked: argparse.Namespace, component: NaruComponent) -> Iterator[Any]:
     """A server to be started when the model is loaded; it ends with the `with` block, once it has answered what it owes."""
+    limits: Limits = asked.limits
     threads = ThreadPoolExecutor(asked.max_concurrency + _SPARE_THREADS)
-    server = grpc.server(threads, options=[("grpc.so_reuseport", 0)])
-    servicer = NaruServicer(component, NoMetrics())
-    prediction_pb2_grpc.add_SeldonServicer_to_server(servicer, server)
-    prediction_pb2_grpc.add_ModelServicer_to_server(servicer, server)
+    options = [
+        ("grpc.so_reuseport", 0),
+        # a message above the bound is refused by us, with words; far above it by gRPC, without having been received
+        ("grpc.max_receive_message_length", 4 * limits.body_bytes),
+        ("grpc.max_metadata_size", limits.header_bytes),
+        ("grpc.server_handshake_timeout_ms", int(1_000 * limits.head_seconds)),
+    ]
+    server = grpc.server(threads, options=options)
+    server.add_generic_rpc_handlers(NaruServicer(component, limits).handlers())
     server.add_insecure_port(f"{asked.host}:{asked.grpc_port}")
     try:
         yield server
@@ -101,66 +109,15 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class _Worker(ThreadWorker):
-    """Gunicorn's worker without a master over it, whose signals lead to an ending in good order."""
-
-    def __init__(self, *args: Any, component: NaruComponent, notice: float, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._component, self._notice = component, notice
-        self._taken: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    def init_signals(self) -> None:
-        """The first signal begins the end, and others change nothing."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._begin_to_end)
-
-    def _begin_to_end(self, *_: object) -> None:
-        if not self._component.ending:
-            self._component.ending = True
-            timer = threading.Timer(self._notice, self.hang_up)
-            timer.daemon = True
-            timer.start()
-
-    def hang_up(self) -> None:
-        """Take no new connection, and end when what was taken in is answered."""
-        self.handle_exit(signal.SIGTERM, None)
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """At the end take in who has come, and close the port: left open, it would let others come and wait for nothing."""
-        super().set_accept_enabled(enabled)
-        if not enabled and not self.alive:
-            for listener in self.sockets:
-                self._accept_all(listener)
-                listener.close()
-
-    def _accept_all(self, listener: socket.socket) -> None:
-        known = -1
-        while known != self.nr_conns:
-            known = self.nr_conns
-            self.accept(listener)
-
-    def enqueue_req(self, conn: Any) -> None:
-        """Remember connections, for the end."""
-        self._taken.add(conn)
-        super().enqueue_req(conn)
-
-    def run(self) -> None:
-        """Serve; at the end, threads that wait for the rest of a request wait no longer."""
-        super().run()
-        for connection in list(self._taken):
-            with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _worker(asked: argparse.Namespace, component: NaruComponent) -> _Worker:
-    application = _Application(FrontDoor(component, _app(component)), asked)
+def _worker(asked: argparse.Namespace, component: NaruComponent) -> Worker:
+    application = _Application(FrontDoor(component, asked.limits), asked)
     family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
-    listening = socket.create_server((asked.host, asked.port), family=family, backlog=_BACKLOG)
+    listening = socket.create_server((asked.host, asked.port), family=family, backlog=asked.limits.backlog)
     # gunicorn sends head and body apart, and without this the body waits 40 ms for the client to acknowledge the head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     cfg = application.cfg
     log = cfg.logger_class(cfg)
-    return _Worker(
+    return Worker(
         0,
         os.getppid(),
         [listening],
@@ -169,6 +126,7 @@ def _worker(asked: argparse.Namespace, component: NaruComponent) -> _Worker:
         cfg,
         log,
         component=component,
+        limits=asked.limits,
         notice=asked.notice_seconds,
     )
 
@@ -180,9 +138,9 @@ class _Application(BaseApplication):
 
     def load_config(self) -> None:
         self.cfg.set("threads", self._asked.max_concurrency + _SPARE_THREADS)
-        self.cfg.set("worker_connections", _CONNECTIONS)
-        self.cfg.set("graceful_timeout", OWED_SECONDS)
-        self.cfg.set("keepalive", 75)
+        self.cfg.set("limit_request_fields", self._asked.limits.headers)
+        self.cfg.set("limit_request_field_size", self._asked.limits.header_bytes)
+        self.cfg.set("limit_request_line", 0)  # bounded with the head
         self.cfg.set("loglevel", "warning")
 
     def load(self) -> FrontDoor:
@@ -190,79 +148,72 @@ class _Application(BaseApplication):
 
 
 class FrontDoor:
-    """Answers predictions in JSON itself and leaves all else to seldon-core's application.
+    """Answers everything over HTTP (WSGI): predictions, probes, metadata.
 
-    Flask's routing, contexts and hooks take more of a processor than the model does, and here nothing needs them.
+    seldon-core's own application has more that nobody needs (feedback, transformers, answers to pages of any origin), shows what
+    exceptions say, and its routing, contexts and hooks take more of a processor than the model does.
+
+    Args:
+        component: What answers.
+        limits: Bounds on a request.
     """
 
-    def __init__(self, component: NaruComponent, others: Flask) -> None:
-        self._component, self._others = component, others
+    def __init__(self, component: NaruComponent, limits: Limits) -> None:
+        self._component, self._limits = component, limits
+        self._metadata: dict[str, Any] = init_metadata(component)
+        self._guard = JsonGuard(limits, len(component.features))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request, as WSGI has it."""
-        if _is_prediction(environ):
-            return _respond(self._answer(environ["wsgi.input"].read()), start_response)
-        others: Iterable[bytes] = self._others(environ, start_response)
-        return others
+        try:
+            answer: dict[str, Any] | str = self._route(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ)
+        except HttpRefusal as refusal:
+            answer = told(refusal.status, refusal.reason, refusal.message)
+        except Refusal as refusal:
+            answer = told(refusal.status, refusal.code, str(refusal))
+        except SeldonMicroserviceException as error:
+            answer = told(error.status_code, error.reason, error.message)
+        except Exception as error:  # noqa: BLE001 - else gunicorn would show a page of its own
+            _log.error("a request ended with an error of ours", exc_info=error)
+            answer = told(500, "unexpected", "the server failed on this request; its log says more")
+        return _respond(answer, environ["PATH_INFO"], start_response)
 
-    def _answer(self, body: bytes) -> dict[str, Any]:
+    def _route(self, method: str, path: str, environ: dict[str, Any]) -> dict[str, Any] | str:
+        allowed = _METHODS.get(path)
+        if allowed is None:
+            raise HttpRefusal(404, "not_found", "there is nothing at this path")
+        if method not in allowed:
+            raise HttpRefusal(405, "method_not_allowed", f"this path takes {allowed[0]}")
+        if path in PREDICTIONS:
+            return self._predict(environ)
+        if path in METADATA:
+            return self._metadata
+        return "pong" if path == PING else self._component.health_status_raw()
+
+    def _predict(self, environ: dict[str, Any]) -> dict[str, Any]:
+        # at the limit nothing is parsed: refusing must cost next to nothing, or it slows those that are answered
+        self._component.look()
+        check_media_type(environ.get("CONTENT_TYPE", ""))
+        coding = environ.get("HTTP_CONTENT_ENCODING", "")
+        body = unpack(environ["wsgi.input"].read(), coding, self._limits.body_bytes)
+        self._guard.check(body)
         try:
             message = json.loads(body)
         except (ValueError, RecursionError):
-            return _NO_REQUEST
-        try:
-            return self._component.predict_raw(message)
-        except SeldonMicroserviceException as error:
-            return told(error.status_code, error.reason, error.message)
-        except Exception as error:  # noqa: BLE001 - else gunicorn would show a page of its own
-            return _unexpected(error)
+            raise HttpRefusal(400, "no_request", "the body is not a request of Seldon's protocol in JSON") from None
+        return self._component.predict_raw(message)
 
 
-def _is_prediction(environ: dict[str, Any]) -> bool:
-    is_json = environ.get("CONTENT_TYPE", "").startswith("application/json")
-    return is_json and environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in _PREDICTIONS
-
-
-def _respond(answer: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    code = answer["status"]["code"] if "status" in answer else 200
-    body = json.dumps(answer, separators=(",", ":"), allow_nan=False).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *_RETRY.get(code, ())]
+def _respond(answer: dict[str, Any] | str, path: str, start_response: Any) -> Iterable[bytes]:
+    if isinstance(answer, str):
+        code, content, body = 200, "text/plain; charset=utf-8", answer.encode()
+    else:
+        code = answer["status"]["code"] if "status" in answer else 200
+        content, body = "application/json", json.dumps(answer, separators=(",", ":"), allow_nan=False).encode()
+    headers = [("Content-Type", content), ("Content-Length", str(len(body)))]
+    if code in _MORE:
+        headers += _MORE[code]
+    if code == 405:
+        headers.append(("Allow", ", ".join(_METHODS[path])))
     start_response(f"{code} {HTTPStatus(code).phrase}", headers)
     return (body,)
-
-
-def _app(component: NaruComponent) -> Flask:
-    """seldon-core's application; only what it says of errors is ours, as it would show the text of an exception."""
-    app: Flask = get_rest_microservice(component, NoMetrics())
-    app.json.sort_keys = False
-    app.register_error_handler(HTTPException, _tell_http)
-    app.register_error_handler(SeldonMicroserviceException, _tell_seldon)
-    app.register_error_handler(Exception, _tell_unexpected)
-    app.after_request(_retry_later)
-    return app
-
-
-def _tell_http(error: HTTPException) -> tuple[Response, int]:
-    code = error.code or 500
-    return jsonify(told(code, "http", error.name)), code
-
-
-def _tell_seldon(error: SeldonMicroserviceException) -> tuple[Response, int]:
-    """In our words, as its own hold what a parser said."""
-    if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        return jsonify(told(error.status_code, error.reason, error.message)), error.status_code
-    return jsonify(_NO_REQUEST), 400
-
-
-def _tell_unexpected(error: Exception) -> tuple[Response, int]:
-    return jsonify(_unexpected(error)), 500
-
-
-def _unexpected(error: Exception) -> dict[str, Any]:
-    _log.error("a request ended with an error of ours", exc_info=error)
-    return told(500, "unexpected", "the server failed on this request; its log says more")
-
-
-def _retry_later(response: Response) -> Response:
-    response.headers.extend(_RETRY.get(response.status_code, ()))
-    return response

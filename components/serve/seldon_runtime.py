@@ -11,39 +11,49 @@ and is read as it was sent: seldon-core itself would make texts of a row of mixe
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
+from collections import Counter
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
 import grpc
 import numpy as np
-from google.protobuf import struct_pb2
 from seldon_core.flask_utils import SeldonMicroserviceException
 from seldon_core.proto import prediction_pb2
+from seldon_core.seldon_methods import init_metadata
 from seldon_core.user_model import SeldonComponent
-from seldon_core.wrapper import SeldonModelGRPC
+from seldon_core.utils import json_to_seldon_model_metadata
 
 from components._core.features import Feature, Signature
 from components._core.inference import DATATYPE
 from components.serve.desk import Desk
+from components.serve.limits import Limits
 from components.serve.predictor import Predictor
 from components.serve.refusals import Code, Refusal
 from components.serve.request_log import Answered
+from components.serve.seldon_wire import NotAMessage, read_message
 
 Columns = dict[str, list[Any]]
 
+_PACKAGE = "seldon.protos"
 _NOT_READY = "the server is not ready"
 _FAILURE = "FAILURE"  # of the protocol's Status.StatusFlag
 _ONE_BY_ONE = 256
 """Requests up to this many rows wait for their turn: their threads would only keep one another from running."""
+_ROOM = 1_000
+"""Rows above the bound that a message of gRPC is read with, to be refused with the number of its rows."""
 _GRPC_STATUS = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     413: grpc.StatusCode.INVALID_ARGUMENT,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     500: grpc.StatusCode.INTERNAL,
 }
+
+_log = logging.getLogger("naru.serve")
 
 
 class NaruComponent(SeldonComponent):
@@ -54,14 +64,21 @@ class NaruComponent(SeldonComponent):
         version: The model's version, for the answers.
         signature: What it takes and gives.
         desk: What every request passes.
+        limits: Bounds on a request.
 
     Attributes:
+        features: The features that the model takes.
         predictor: Answers the rows; None until it is loaded.
         ending: Whether the server has been told to end: it answers, and says that it is not ready.
     """
 
-    def __init__(self, name: str, version: str, signature: Signature, desk: Desk) -> None:
+    def __init__(self, name: str, version: str, signature: Signature, desk: Desk, limits: Limits) -> None:
         super().__init__()
+        self.features = signature.inputs
+        self._known = frozenset(feature.name for feature in signature.inputs)
+        self._texts = [feature.name for feature in signature.inputs if feature.dtype == "string"]
+        self._limits = limits
+        self._most_values = (limits.rows + _ROOM) * (2 * len(self.features) + 4)
         self.predictor: Predictor | None = None
         self.ending = False
         self._signature = signature
@@ -70,9 +87,21 @@ class NaruComponent(SeldonComponent):
         self._name, self._version = name, version
         self._tags = {"model_name": name, "model_version": version}
 
+    def look(self) -> None:
+        """Refuse what would be refused for want of room, before any work on it.
+
+        Raises:
+            Refusal: `too_busy`.
+        """
+        self._desk.look()
+
     def predict_raw(self, msg: Any) -> dict[str, Any]:
         """Answer a request over REST, or say with a status and a reason why not."""
         puid = _puid_of(msg)
+        try:
+            self._check_id(puid)
+        except Refusal as refusal:
+            return told(refusal.status, refusal.code, str(refusal))
         try:
             outputs = self.answer(msg, puid)
         except Refusal as refusal:
@@ -82,14 +111,22 @@ class NaruComponent(SeldonComponent):
             "meta": {"puid": puid, "tags": self._tags},
         }
 
-    def predict_message(self, message: Any) -> Any:
+    def predict_message(self, content: bytes) -> Any:
         """Answer a request over gRPC.
+
+        Args:
+            content: The request, as it was sent.
 
         Raises:
             Refusal: With a status and a message that may go to the client.
+            NotAMessage: When the bytes are not a request.
+            SeldonMicroserviceException: While the model is being loaded.
         """
-        puid = message.meta.puid or _new_id()
-        outputs = self.answer(_Message(message), puid)
+        self.look()
+        message = read_message(content, self._most_values, self._limits.json_depth)
+        puid = _puid_of(message)
+        self._check_id(puid)
+        outputs = self.answer(message, puid, over_grpc=True)
         answer = prediction_pb2.SeldonMessage()
         answer.meta.puid = puid
         for name, text in self._tags.items():
@@ -97,8 +134,13 @@ class NaruComponent(SeldonComponent):
         answer.jsonData.struct_value.update({name: values.tolist() for name, values in outputs.items()})
         return answer
 
-    def answer(self, message: Any, puid: str) -> dict[str, np.ndarray[Any, Any]]:
+    def answer(self, message: Any, puid: str, over_grpc: bool = False) -> dict[str, np.ndarray[Any, Any]]:
         """Outputs by name.
+
+        Args:
+            message: The request as its JSON.
+            puid: Its id.
+            over_grpc: Whether it came over gRPC, which knows no whole numbers.
 
         Raises:
             Refusal: When the request is not answered.
@@ -108,22 +150,32 @@ class NaruComponent(SeldonComponent):
             raise not_ready()
         started = time.perf_counter()
         with self._desk.admit():
-            columns = self._columns_of(message)
-            outputs = self._predict(self.predictor, columns)
+            columns = columns_of(message, self._known)
+            self._check_texts(columns)
+            if over_grpc:
+                columns = _whole_numbers(columns, self.features)
+            outputs = self._predict(self.predictor, columns, puid)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
             self._desk.note(Answered(puid, time.time(), seconds, rows, columns, outputs))
         return outputs
 
-    def _columns_of(self, message: Any) -> Columns:
-        if isinstance(message, _Message):
-            return _whole_numbers(columns_of(message.plain()), self._signature.inputs)
-        return columns_of(message)
+    def _check_id(self, puid: str) -> None:
+        if len(puid.encode("utf-8", "surrogatepass")) > self._limits.id_bytes:
+            raise Refusal("wrong_type", f"meta.puid is longer than {self._limits.id_bytes} bytes")
 
-    def _predict(self, predictor: Predictor, columns: Columns) -> dict[str, np.ndarray[Any, Any]]:
+    def _check_texts(self, columns: Columns) -> None:
+        most = self._limits.text_bytes
+        for name in self._texts:
+            for row, value in enumerate(columns.get(name, ())):
+                if type(value) is str and 4 * len(value) > most and len(value.encode("utf-8", "surrogatepass")) > most:
+                    told = f"{name[:80]!r}, row {row}: the text is longer than {most:,} bytes, which are allowed"
+                    raise Refusal("wrong_type", told)
+
+    def _predict(self, predictor: Predictor, columns: Columns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _ONE_BY_ONE:
-            return predictor.predict(columns)
+            return predictor.predict(columns, puid)
         with self._turn:
-            return predictor.predict(columns)
+            return predictor.predict(columns, puid)
 
     def health_status_raw(self) -> dict[str, Any]:
         """Whether clients may be sent here."""
@@ -148,27 +200,49 @@ class NaruComponent(SeldonComponent):
         }
 
 
-class NaruServicer(SeldonModelGRPC):
-    """The same component over gRPC: a refusal is a status of gRPC's, not an answer that looks well."""
+class NaruServicer:
+    """The same component over gRPC: a refusal is a status of gRPC's, not an answer that looks well.
 
-    def Predict(self, request_grpc: Any, context: Any) -> Any:
-        """Answer a request, or end it with a status and a reason."""
+    Only what is needed is there: predictions and metadata, and no feedback, of seldon-core's services `Seldon` and `Model`.
+
+    Args:
+        component: What answers.
+        limits: Bounds on a message.
+    """
+
+    def __init__(self, component: NaruComponent, limits: Limits) -> None:
+        self._component, self._limits = component, limits
+        self._metadata = json_to_seldon_model_metadata(init_metadata(component))
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """To be added to a server."""
+        predict = grpc.unary_unary_rpc_method_handler(
+            self._predict, response_serializer=prediction_pb2.SeldonMessage.SerializeToString
+        )
+        metadata = grpc.unary_unary_rpc_method_handler(
+            lambda *_: self._metadata, response_serializer=prediction_pb2.SeldonModelMetadata.SerializeToString
+        )
+        return [
+            grpc.method_handlers_generic_handler(f"{_PACKAGE}.Seldon", {"Predict": predict, "ModelMetadata": metadata}),
+            grpc.method_handlers_generic_handler(f"{_PACKAGE}.Model", {"Predict": predict, "Metadata": metadata}),
+        ]
+
+    def _predict(self, content: bytes, context: Any) -> Any:
         try:
-            return self.user_model.predict_message(request_grpc)
+            if len(content) > self._limits.body_bytes:
+                raise NotAMessage(
+                    f"the message is larger than {self._limits.body_bytes:,} bytes; send fewer rows in one request"
+                )
+            return self._component.predict_message(content)
+        except NotAMessage as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Refusal as refusal:
-            context.abort(_GRPC_STATUS[refusal.status], str(refusal))
+            context.abort(_GRPC_STATUS.get(refusal.status, grpc.StatusCode.INVALID_ARGUMENT), str(refusal))
         except SeldonMicroserviceException:
             context.abort(grpc.StatusCode.UNAVAILABLE, _NOT_READY)
-
-
-class NoMetrics:
-    """Takes the place of seldon-core's metrics, which pass every request through another process; ours are in `metrics.py`."""
-
-    def update(self, *_: object) -> None:
-        """Nothing."""
-
-    def update_reward(self, *_: object) -> None:
-        """Nothing."""
+        except Exception as error:  # noqa: BLE001 - else gRPC would tell what the exception says
+            _log.error("a request ended with an error of ours", exc_info=error)
+            context.abort(grpc.StatusCode.INTERNAL, "unexpected: the server failed on this request; its log says more")
 
 
 def told(status: int, reason: Code | str, info: str, puid: str = "") -> dict[str, Any]:
@@ -182,74 +256,46 @@ def not_ready() -> SeldonMicroserviceException:
     return SeldonMicroserviceException(_NOT_READY, status_code=HTTPStatus.SERVICE_UNAVAILABLE, reason="not_ready")
 
 
-def columns_of(message: Any) -> Columns:
+def columns_of(message: Any, known: Collection[str]) -> Columns:
     """Values by feature name, one per row, of a request's JSON.
+
+    Args:
+        message: The request.
+        known: Names of the model's features. Other names are passed on without values, to be refused by name: a row each may
+            bring one of its own, and a column for every one of them would be rows times rows.
 
     Raises:
         Refusal: When it holds rows in none of the three forms.
     """
     if isinstance(message, dict) and "jsonData" in message:
-        return _from_json(message["jsonData"])
+        return _from_json(message["jsonData"], known)
     data = message.get("data") if isinstance(message, dict) else None
     if isinstance(data, dict) and "ndarray" in data:
         return _from_table(data.get("names"), data["ndarray"])
     raise Refusal("wrong_shape", "the request holds neither jsonData nor data with names and ndarray")
 
 
-def _from_json(given: Any) -> Columns:
+def _from_json(given: Any, known: Collection[str]) -> Columns:
     if isinstance(given, dict):
         return {name: value if type(value) is list else [value] for name, value in given.items()}
     if isinstance(given, list) and all(isinstance(row, dict) for row in given):
         names = dict.fromkeys(name for row in given for name in row)
-        return {name: [row.get(name) for row in given] for name in names}
+        return {name: [row.get(name) for row in given] if name in known else [] for name in names}
     raise Refusal("wrong_shape", "jsonData must hold a value or a list by feature, or a list with one mapping per row")
 
 
 def _from_table(names: Any, rows: Any) -> Columns:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Refusal("wrong_shape", "data.names must name the feature of each column of data.ndarray")
-    for name in names:
-        if names.count(name) > 1:
-            raise Refusal("wrong_shape", f"{name!r} is given twice")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise Refusal("wrong_shape", f"{name[:80]!r} is given twice")
     if not isinstance(rows, list):
         raise Refusal("wrong_shape", "data.ndarray must be a list of rows")
     for number, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
             raise Refusal("wrong_shape", f"data.ndarray, row {number}: must be a list of {len(names)} values, as names")
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
-
-
-class _Message:
-    """A request of gRPC, to be read once it has a place."""
-
-    def __init__(self, message: Any) -> None:
-        self._message = message
-
-    def plain(self) -> dict[str, Any]:
-        """Its rows as REST has them."""
-        kind = self._message.WhichOneof("data_oneof")
-        if kind == "jsonData":
-            return {"jsonData": _plain(self._message.jsonData)}
-        if kind == "data" and self._message.data.WhichOneof("data_oneof") == "ndarray":
-            data = self._message.data
-            return {"data": {"names": list(data.names), "ndarray": [_plain(row) for row in data.ndarray.values]}}
-        return {}
-
-
-def _plain(value: struct_pb2.Value) -> Any:
-    match value.WhichOneof("kind"):
-        case "number_value":
-            return value.number_value
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return value.bool_value
-        case "list_value":
-            return [_plain(item) for item in value.list_value.values]
-        case "struct_value":
-            return {name: _plain(item) for name, item in value.struct_value.fields.items()}
-        case _:
-            return None
 
 
 def _whole_numbers(columns: Columns, features: tuple[Feature, ...]) -> Columns:

@@ -181,10 +181,14 @@ NOT_OURS = {
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/desk.py": {"Refusal"},
     "components/serve/finiteness.py": {"Refusal"},
+    "components/serve/http_refusals.py": {"HttpRefusal"},  # the same, before it is read as a request
+    "components/serve/json_guard.py": {"HttpRefusal"},
     "components/serve/guarding.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},
-    "components/serve/seldon_runtime.py": {"Refusal"},
+    "components/serve/seldon_hosting.py": {"HttpRefusal"},
+    "components/serve/seldon_runtime.py": {"Refusal", "NotAMessage"},
+    "components/serve/seldon_wire.py": {"NotAMessage"},  # answered to a client of gRPC
     "components/transform/analysing.py": {"ValueError"},  # told as preprocessing_fn that fails
     "components/validate/statistics.py": {"ValueError"},  # told where statistics are read
     "pipelines/local/forkserver.py": {"ValueError"},  # between two processes of ours

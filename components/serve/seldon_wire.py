@@ -1,0 +1,170 @@
+"""Requests of Seldon's protocol over gRPC, read from their bytes: to the values that JSON would have brought.
+
+The protobuf library that seldon-core 1.17 needs is written in Python: it makes objects of half a kilobyte for every number,
+recurses as deep as a message likes, and prints a traceback for each that is too deep. Here what is read has bounds.
+
+Read are `meta.puid`, `jsonData`, and `data` with `names` and `ndarray` (prediction.proto, google/protobuf/struct.proto). Other
+fields are skipped, as by protobuf.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_NUMBER_BYTES = 11  # of a number in a list: field 1 with 9 bytes, which are field 2 with 8
+_NUMBER_HEAD = np.array([0x0A, 0x09, 0x11], np.uint8)
+_DOUBLE = struct.Struct("<d")
+_MAX_VARINT = 10
+
+
+class NotAMessage(Exception):
+    """The bytes are not a message of the protocol, or one above a bound; the text may go to the client."""
+
+
+def read_message(content: bytes, most_values: int, most_depth: int) -> dict[str, Any]:
+    """A request as its JSON would be: `meta`, and `jsonData` or `data`.
+
+    Args:
+        content: The message as it was sent.
+        most_values: Values, lists and mappings that it may hold.
+        most_depth: How deep they may lie in one another.
+
+    Raises:
+        NotAMessage: When it is damaged, or above a bound.
+    """
+    reader = _Reader(most_values, most_depth)
+    told: dict[str, Any] = {}
+    for number, kind, value in _fields(memoryview(content)):
+        if kind != _BYTES:
+            continue
+        if number == 2:
+            told["meta"] = _meta(value)
+        elif number in (3, 4, 5, 6, 7):  # one of which counts: the last
+            told.pop("data", None)
+            told.pop("jsonData", None)
+            if number == 3:
+                told["data"] = reader.table(value)
+            elif number == 6:
+                told["jsonData"] = reader.value(value, 1)
+    return told
+
+
+def _meta(content: memoryview) -> dict[str, Any]:
+    puids = [value for number, kind, value in _fields(content) if (number, kind) == (1, _BYTES)]
+    return {"puid": _text(puids[-1])} if puids else {}
+
+
+class _Reader:
+    def __init__(self, most_values: int, most_depth: int) -> None:
+        self._left, self._most_values, self._most_depth = most_values, most_values, most_depth
+
+    def table(self, content: memoryview) -> dict[str, Any]:
+        names, rows = [], None
+        for number, kind, value in _fields(content):
+            if kind == _BYTES and number == 1:
+                self._take(1)
+                names.append(_text(value))
+            elif kind == _BYTES and number == 3:
+                rows = self.items(value, 1)
+            elif kind == _BYTES and number in (2, 4):
+                rows = None
+        return {"names": names} if rows is None else {"names": names, "ndarray": rows}
+
+    def value(self, content: memoryview, depth: int) -> Any:
+        self._take(1)
+        value: Any = None
+        for number, kind, found in _fields(content):
+            if (number, kind) == (1, _VARINT):
+                value = None
+            elif (number, kind) == (2, _FIXED64):
+                (value,) = _DOUBLE.unpack(found)
+            elif (number, kind) == (3, _BYTES):
+                value = _text(found)
+            elif (number, kind) == (4, _VARINT):
+                value = bool(found)
+            elif (number, kind) == (5, _BYTES):
+                value = self._mapping(found, self._deeper(depth))
+            elif (number, kind) == (6, _BYTES):
+                value = self.items(found, self._deeper(depth))
+        return value
+
+    def items(self, content: memoryview, depth: int) -> list[Any]:
+        if len(content) >= _NUMBER_BYTES and len(content) % _NUMBER_BYTES == 0:
+            records = np.frombuffer(content, np.uint8).reshape(-1, _NUMBER_BYTES)
+            if (records[:, :3] == _NUMBER_HEAD).all():  # numbers only, as a column has them
+                self._take(len(records))
+                numbers: list[Any] = np.ascontiguousarray(records[:, 3:]).view("<f8").ravel().tolist()
+                return numbers
+        return [self.value(value, depth) for number, kind, value in _fields(content) if (number, kind) == (1, _BYTES)]
+
+    def _mapping(self, content: memoryview, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for number, kind, entry in _fields(content):
+            if (number, kind) == (1, _BYTES):
+                name, value = "", None
+                for part, how, held in _fields(entry):
+                    if (part, how) == (1, _BYTES):
+                        name = _text(held)
+                    elif (part, how) == (2, _BYTES):
+                        value = self.value(held, depth)
+                found[name] = value
+        return found
+
+    def _deeper(self, depth: int) -> int:
+        if depth >= self._most_depth:
+            raise NotAMessage(f"values lie deeper in one another than {self._most_depth} times")
+        return depth + 1
+
+    def _take(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise NotAMessage(f"the message holds more than {self._most_values} values; send fewer rows in one request")
+
+
+def _text(content: memoryview) -> str:
+    try:
+        return str(content, "utf-8")
+    except UnicodeDecodeError:
+        raise NotAMessage("a text of the message is not UTF-8") from None
+
+
+def _fields(content: memoryview) -> Iterator[tuple[int, int, Any]]:
+    """Number, wire type and value of each field: a whole number for a varint, else the bytes."""
+    at, size = 0, len(content)
+    while at < size:
+        key, at = _varint(content, at)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, at = _varint(content, at)
+            yield number, kind, value
+            continue
+        if kind == _BYTES:
+            length, at = _varint(content, at)
+        else:
+            length = 8 if kind == _FIXED64 else 4 if kind == _FIXED32 else -1
+        if number == 0 or length < 0 or at + length > size:
+            raise _damaged()
+        yield number, kind, content[at : at + length]
+        at += length
+
+
+def _varint(content: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for place in range(_MAX_VARINT):
+        if at >= len(content):
+            raise _damaged()
+        byte = content[at]
+        at += 1
+        value |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return value, at
+    raise _damaged()
+
+
+def _damaged() -> NotAMessage:
+    return NotAMessage("the message is damaged, or not one of Seldon's protocol")
