@@ -1,7 +1,7 @@
 """Requests that are wrong in ten thousand ways, every tenth of them right: what is refused, how, and that the right one is not.
 
 Some are drawn at random from what JSON can say, shaped as far as a stranger may know it; the others are right requests, or
-requests from the server's own description of its interface, with something changed in them; and each of `hostile.py` once, spread
+requests from the server's own description of its interface, with something changed in them; and each of `attacks.py` once, spread
 over them. The same ones in every run.
 """
 
@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from benchmarks.asked import Asked
-from benchmarks.hostile import hostile_requests
+from benchmarks.attacks import attacks_on
 from benchmarks.served import Served
 from components.deploy.servers import HOST
 
@@ -118,9 +118,9 @@ def try_malformed(served: Served, asked: Asked, count: int) -> Tried:
     """Send them, one after the other."""
     tried, protocol = Tried(), served.kind.protocol
     bodies, check = asked.bodies(protocol), asked.check(protocol)
-    hostile = hostile_requests(served, asked)
-    count = max(count, 3 * len(hostile))
-    places = {(place * count // len(hostile)) | 1: each for place, each in enumerate(hostile)}  # a right one follows
+    attacks = attacks_on(served, asked)
+    count = max(count, 3 * len(attacks))
+    places = {(place * count // len(attacks)) | 1: each for place, each in enumerate(attacks)}  # a right one follows
     connection = http.client.HTTPConnection(HOST, served.port, timeout=30)
     for number, request in enumerate(_requests(served, asked, count)):
         tried.tried += 1

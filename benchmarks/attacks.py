@@ -32,7 +32,7 @@ _REFUSED = frozenset({400, 413, 415, 422, 431})
 
 
 @dataclass(frozen=True)
-class Hostile:
+class Attack:
     """One attack.
 
     Attributes:
@@ -46,12 +46,12 @@ class Hostile:
     allowed: frozenset[int]
 
 
-def hostile_requests(served: Served, asked: Asked) -> list[Hostile]:
+def attacks_on(served: Served, asked: Asked) -> list[Attack]:
     """All of them, for the protocol of a server."""
     protocol = served.kind.protocol
     right = asked.bodies(protocol)[0]
     own = _of_v2(asked) if protocol == "v2" else _of_seldon(right)
-    return [*_bodies(right), *_codings(right), *own, Hostile("stalled connections", _stalled(right), frozenset({200}))]
+    return [*_bodies(right), *_codings(right), *own, Attack("stalled connections", _stalled(right), frozenset({200}))]
 
 
 def _post(body: bytes, **headers: str) -> Callable[[Served], Sent]:
@@ -98,52 +98,52 @@ def _chunks() -> Iterator[bytes]:
         yield b"100000\r\n" + bytes(1 << 20) + b"\r\n"
 
 
-def _bodies(right: bytes) -> Iterator[Hostile]:
+def _bodies(right: bytes) -> Iterator[Attack]:
     too_large = frozenset({413})
-    yield Hostile("too large by its length", _raw("Content-Length: 100000000", lambda: iter(())), too_large)
-    yield Hostile("too large in chunks", _raw("Transfer-Encoding: chunked", _chunks), too_large)
-    yield Hostile("a gzip bomb", _post(gzip.compress(bytes(100_000_000), 1), Content_Encoding="gzip"), too_large)
-    yield Hostile("blanks beyond the bound", _post(right + b" " * (17 << 20)), too_large)
-    yield Hostile("a head of 200 kB", _post(right, X_Long="x" * 200_000), frozenset({400, 431}))
-    yield Hostile("deep lists", _post(b'{"inputs":' + b"[" * 1_000_000), _REFUSED)
-    yield Hostile("a million lists", _post(b'{"inputs":[' + b"[]," * 1_000_000 + b"[]]}"), _REFUSED)
-    yield Hostile("a long number", _post(b'{"inputs":' + b"9" * 1_000_000 + b"}"), _REFUSED)
+    yield Attack("too large by its length", _raw("Content-Length: 100000000", lambda: iter(())), too_large)
+    yield Attack("too large in chunks", _raw("Transfer-Encoding: chunked", _chunks), too_large)
+    yield Attack("a gzip bomb", _post(gzip.compress(bytes(100_000_000), 1), Content_Encoding="gzip"), too_large)
+    yield Attack("blanks beyond the bound", _post(right + b" " * (17 << 20)), too_large)
+    yield Attack("a head of 200 kB", _post(right, X_Long="x" * 200_000), frozenset({400, 431}))
+    yield Attack("deep lists", _post(b'{"inputs":' + b"[" * 1_000_000), _REFUSED)
+    yield Attack("a million lists", _post(b'{"inputs":[' + b"[]," * 1_000_000 + b"[]]}"), _REFUSED)
+    yield Attack("a long number", _post(b'{"inputs":' + b"9" * 1_000_000 + b"}"), _REFUSED)
 
 
-def _codings(right: bytes) -> Iterator[Hostile]:
+def _codings(right: bytes) -> Iterator[Attack]:
     packed, taken, refused = gzip.compress(right), frozenset({200}), frozenset({415})
     for coding in ("gzip", "GZIP", "x-gzip"):
-        yield Hostile(f"coding {coding}", _post(packed, Content_Encoding=coding), taken)
-    yield Hostile("coding identity", _post(right, Content_Encoding="identity"), taken)
+        yield Attack(f"coding {coding}", _post(packed, Content_Encoding=coding), taken)
+    yield Attack("coding identity", _post(right, Content_Encoding="identity"), taken)
     for coding in ("br", "zstd", "gzip, gzip"):
-        yield Hostile(f"coding {coding}", _post(right, Content_Encoding=coding), refused)
-    yield Hostile("gzip that is none", _post(right, Content_Encoding="gzip"), frozenset({400, 422}))
+        yield Attack(f"coding {coding}", _post(right, Content_Encoding=coding), refused)
+    yield Attack("gzip that is none", _post(right, Content_Encoding="gzip"), frozenset({400, 422}))
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
-        yield Hostile(f"type {kind}", _post(right, Content_Type=kind), refused)
+        yield Attack(f"type {kind}", _post(right, Content_Type=kind), refused)
     for upgrade in ("h2c", "websocket"):
         fields = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": upgrade, "HTTP2_Settings": "AAMAAABkAAQAAP__"}
-        yield Hostile(f"upgrade to {upgrade}", _post(right, **fields), taken)
+        yield Attack(f"upgrade to {upgrade}", _post(right, **fields), taken)
 
 
-def _of_v2(asked: Asked) -> Iterator[Hostile]:
+def _of_v2(asked: Asked) -> Iterator[Attack]:
     request = asked.requests[0]
     first = request["inputs"][0]
-    yield Hostile("a long name", _post(_v2(request, {**first, "name": "n" * 15_000_000})), _REFUSED)
+    yield Attack("a long name", _post(_v2(request, {**first, "name": "n" * 15_000_000})), _REFUSED)
     many = [{**first, "name": f"n{place}"} for place in range(50_000)]
-    yield Hostile("many names", _post(_v2(request, *many)), _REFUSED)
+    yield Attack("many names", _post(_v2(request, *many)), _REFUSED)
     rows = {**first, "shape": [1_000_000], "data": first["data"] * 1_000_000}
-    yield Hostile("a million rows", _post(_v2({"inputs": []}, rows)), _REFUSED)
-    yield Hostile("a long id", _post(json.dumps({**request, "id": "i" * 1_000_000}).encode()), _REFUSED)
+    yield Attack("a million rows", _post(_v2({"inputs": []}, rows)), _REFUSED)
+    yield Attack("a long id", _post(json.dumps({**request, "id": "i" * 1_000_000}).encode()), _REFUSED)
     texts = [item for item in request["inputs"] if item["datatype"] == "BYTES"]
     if texts:
         others = {"inputs": [item for item in request["inputs"] if item is not texts[0]]}
         written = [base64.b64encode(text.encode()).decode() for text in texts[0]["data"]]
         coded = {**texts[0], "data": written, "parameters": {"content_type": "base64"}}
-        yield Hostile("a text in base64", _post(_v2(others, coded)), _REFUSED | {200})
+        yield Attack("a text in base64", _post(_v2(others, coded)), _REFUSED | {200})
         long = {**texts[0], "data": ["t" * 5_000_000]}
-        yield Hostile("a long text", _post(_v2(others, long)), _REFUSED)
+        yield Attack("a long text", _post(_v2(others, long)), _REFUSED)
     for name, raw in (("too short", b"\x01"), ("empty", b""), ("too long", bytes(1_000))):
-        yield Hostile(f"a raw tensor, {name}", _raw_tensors(first, raw), frozenset({400}))
+        yield Attack(f"a raw tensor, {name}", _raw_tensors(first, raw), frozenset({400}))
 
 
 def _v2(request: dict[str, Any], *more: dict[str, Any]) -> bytes:
@@ -165,27 +165,27 @@ def _raw_tensors(first: dict[str, Any], raw: bytes) -> Callable[[Served], Sent]:
     return send
 
 
-def _of_seldon(right: bytes) -> Iterator[Hostile]:
+def _of_seldon(right: bytes) -> Iterator[Attack]:
     columns = json.loads(right)["jsonData"]
     name = next(iter(columns))
 
     def with_columns(**changed: Any) -> bytes:
         return json.dumps({"jsonData": {**columns, **changed}}).encode()
 
-    yield Hostile("a long name", _post(with_columns(**{"n" * 15_000_000: 1})), _REFUSED)
-    yield Hostile("many names", _post(with_columns(**{f"n{place}": 1 for place in range(50_000)})), _REFUSED)
-    yield Hostile(
+    yield Attack("a long name", _post(with_columns(**{"n" * 15_000_000: 1})), _REFUSED)
+    yield Attack("many names", _post(with_columns(**{f"n{place}": 1 for place in range(50_000)})), _REFUSED)
+    yield Attack(
         "a name for each row",
         _post(json.dumps({"jsonData": [{f"n{at}": 1} for at in range(9_000)]}).encode()),
         _REFUSED,
     )
-    yield Hostile("a million rows", _post(with_columns(**{name: [1] * 1_000_000})), _REFUSED)
+    yield Attack("a million rows", _post(with_columns(**{name: [1] * 1_000_000})), _REFUSED)
     table = {"names": [f"n{place}" for place in range(20_000)], "ndarray": []}
-    yield Hostile("many columns", _post(json.dumps({"data": table}).encode()), _REFUSED)
-    yield Hostile(
+    yield Attack("many columns", _post(json.dumps({"data": table}).encode()), _REFUSED)
+    yield Attack(
         "a long id", _post(json.dumps({"jsonData": columns, "meta": {"puid": "i" * 1_000_000}}).encode()), _REFUSED
     )
-    yield Hostile("a long text", _post(with_columns(**{name: ["t" * 5_000_000]})), _REFUSED)
+    yield Attack("a long text", _post(with_columns(**{name: ["t" * 5_000_000]})), _REFUSED)
     messages = {
         "garbage": b"\xff" * 30,
         "cut off": b"\x32\xff\x01",
@@ -194,7 +194,7 @@ def _of_seldon(right: bytes) -> Iterator[Hostile]:
     }
     for kind, content in messages.items():
         send = _call_with("/seldon.protos.Seldon/Predict", content)
-        yield Hostile(f"a message, {kind}", send, frozenset({400}))
+        yield Attack(f"a message, {kind}", send, frozenset({400}))
 
 
 def _call_with(method: str, content: bytes) -> Callable[[Served], Sent]:
