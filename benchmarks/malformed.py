@@ -228,16 +228,15 @@ def _written(value: Any) -> bytes:
 
 
 def _described(served: Served) -> list[tuple[str, str]]:
-    """Method and path of everything that the server's own OpenAPI description names."""
-    connection = http.client.HTTPConnection(HOST, served.port, timeout=30)
-    connection.request("GET", "/v2/docs/dataplane.json")
-    response = connection.getresponse()
-    content = response.read()
-    connection.close()
-    if response.status != 200:
+    """Method and path of everything that the server offers, and of what MLServer offers and ours does not."""
+    if "/v2/" not in served.kind.path:
         return [("POST", served.kind.path)]
-    told = json.loads(content)
-    return [(method.upper(), path) for path, methods in told["paths"].items() for method in methods if len(method) < 8]
+    model, repository = "/v2/models/{model_name}", "/v2/repository/models/{model_name}"
+    asked = ["/v2", "/v2/health/live", "/v2/health/ready", "/v2/docs", "/v2/docs/dataplane.json"]
+    asked += [model, f"{model}/ready", f"{model}/versions/{{model_version}}", f"{model}/docs"]
+    given = [f"{model}/{verb}" for verb in ("infer", "generate", "infer_stream", "versions/{model_version}/infer")]
+    given += ["/v2/repository/index", f"{repository}/load", f"{repository}/unload"]
+    return [*(("GET", path) for path in asked), *(("POST", path) for path in given)]
 
 
 def _changed(served: Served, asked: Asked, dice: random.Random, described: list[tuple[str, str]]) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step as others see it: aside, flushed to disk, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, aside = open_aside(path)
     except OSError as error:
         error.filename = str(path.parent)  # it is the folder that refuses; the name aside tells a person nothing
         raise
@@ -39,11 +39,19 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(aside).chmod(0o644)
         os.replace(aside, path)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def open_aside(path: Path) -> tuple[int, str]:
+    """Create a hidden file beside a path, to be renamed to it later; returns its descriptor and name.
+
+    Not by `mkstemp`, whose files only their owner may read: these have the permissions that the umask leaves.
+    """
+    aside = str(path.parent / f".{path.name}.{secrets.token_hex(8)}")
+    return os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), aside
 
 
 def hash_file(path: Path) -> str:

@@ -17,6 +17,9 @@ from components.serve.refusals import Refusal
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
 _SHOWN = 40
+_COMPARED, _COMPARED_LENGTH = 256, 64
+"""Names that an unknown one is compared with, and its own length: the time goes with both, and a client chooses the second."""
+_NAMED = 50
 
 
 def to_arrays(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -39,12 +42,17 @@ def _check_names(columns: Columns, features: tuple[Feature, ...]) -> None:
     known = [feature.name for feature in features]
     for name in columns:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            advice = f"did you mean {close[0]!r}?" if close else f"the model takes {', '.join(known)}"
+            close = get_close_matches(name, known[:_COMPARED], n=1) if len(name) <= _COMPARED_LENGTH else []
+            advice = f"did you mean {close[0]!r}?" if close else f"the model takes {_some(known)}"
             raise Refusal("unknown_feature", f"{_shown(name)} is no feature of this model; {advice}")
     for feature in features:
         if feature.name not in columns and not feature.nullable:
             raise Refusal("missing_feature", f"{feature.name!r} is missing; it must be given as {feature.dtype}")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _count_rows(columns: Columns, max_rows: int) -> int:

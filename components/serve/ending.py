@@ -11,7 +11,11 @@ import asyncio
 import signal
 from typing import Any
 
+from components.serve.connections import Connections
 from components.serve.desk import OWED_SECONDS
+
+_ROUNDS = 2_048 // 16 + 8
+"""Of the event loop: enough for a full queue of the kernel, of which it takes a few in each."""
 
 
 class Ending:
@@ -19,11 +23,12 @@ class Ending:
 
     Args:
         server: An MLServer whose ports are open.
+        connections: Of its HTTP port: from the signal on, each answer is the last one on its connection.
         notice: Seconds between saying not ready and hanging up: what it takes whoever sends clients here to notice.
     """
 
-    def __init__(self, server: Any, notice: float) -> None:
-        self._server = server
+    def __init__(self, server: Any, connections: Connections, notice: float) -> None:
+        self._server, self._connections = server, connections
         self._notice = notice
         self._task: asyncio.Task[None] | None = None
 
@@ -40,7 +45,10 @@ class Ending:
         # not `model.ready`: MLServer would refuse every request from then on, and they still come
         plane = self._server._data_plane
         plane.ready = plane.model_ready = _is_not_ready
+        self._connections.end()
         await asyncio.sleep(self._notice)
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)  # who stands in the kernel's queue has come in time, and is taken in
         await self._server.stop(signal.SIGTERM)
         await asyncio.sleep(OWED_SECONDS)
         await self._server.stop(signal.SIGINT)  # uvicorn takes this, after the other, as: now

@@ -18,10 +18,22 @@ A body that is no request of the protocol is refused by the model server before 
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, start_http_server
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -29,6 +41,10 @@ from components.serve.refusals import STATUS, Refusal
 from components.serve.request_log import RequestLog
 
 _UNEXPECTED = "unexpected"
+_CONNECTIONS = 32
+_HEAD_BYTES = 16_384
+_ANSWER_SECONDS = 5.0
+_CLOSING_SECONDS = 2.0
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -68,6 +84,12 @@ class Metrics:
             self._refusals[_UNEXPECTED].inc()
             raise
 
+    def count_request(self, error: BaseException | None) -> None:
+        """Count a request that ended, and why it was not answered if it was not."""
+        self._requests.inc()
+        if error is not None:
+            self._refusals[error.code if isinstance(error, Refusal) else _UNEXPECTED].inc()
+
     def count_answer(self, rows: int, seconds: float) -> None:
         self._rows.inc(rows)
         self._seconds.observe(seconds)
@@ -100,10 +122,73 @@ def published(metrics: Metrics, host: str, port: int) -> Iterator[None]:
     if not port:
         yield
         return
-    server, thread = start_http_server(port, host, metrics.registry)
+    page = _Page(metrics.registry, host, port)
+    thread = threading.Thread(target=page.serve, name="naru-metrics", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        page.close()
+        thread.join(_CLOSING_SECONDS)
+
+
+class _Page:
+    """The metrics over HTTP, one answer per connection. One thread serves them all; none waits long, and there are never many."""
+
+    def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
+        self._registry = registry
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listening = socket.create_server((host, port), family=family, backlog=_CONNECTIONS)
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda *_: None)  # no file is left for a connection: the model server says so
+        self._open: dict[asyncio.StreamWriter, None] = {}  # in the order of their coming
+
+    def serve(self) -> None:
+        """Serve until `close`."""
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._answer, sock=self._listening, limit=_HEAD_BYTES, backlog=_CONNECTIONS)
+        )
+        try:
+            self._loop.run_forever()
+        finally:
+            server.close()
+            for writer in list(self._open):
+                writer.transport.abort()
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.close()
+
+    def close(self) -> None:
+        """End it, from another thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= _CONNECTIONS:
+            next(iter(self._open)).transport.abort()  # the oldest: an honest one has been answered by now
+        self._open[writer] = None
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(self._respond(head))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):  # TimeoutError is an OSError
+            writer.transport.abort()
+        finally:
+            self._open.pop(writer, None)
+
+    def _respond(self, head: bytes) -> bytes:
+        method, _, rest = head.partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0]
+        if method not in (b"GET", b"HEAD"):
+            return _response("405 Method Not Allowed", "text/plain", b"only GET is allowed\n")
+        if path not in (b"/metrics", b"/"):
+            return _response("404 Not Found", "text/plain", b"the metrics are at /metrics\n")
+        body = generate_latest(self._registry)
+        return _response("200 OK", CONTENT_TYPE_LATEST, b"" if method == b"HEAD" else body)
+
+
+def _response(status: str, kind: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body

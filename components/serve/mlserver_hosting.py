@@ -11,13 +11,17 @@ import sys
 import tempfile
 from typing import Any
 
+import uvicorn
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
+from components.serve.connections import ACCEPTED_AT_ONCE, Connections
 from components.serve.desk import Desk
 from components.serve.ending import Ending
 from components.serve.front import Front
 from components.serve.guarding import guard
+from components.serve.limits import max_connections
+from components.serve.mlserver_grpc import GrpcFront
 from components.serve.mlserver_runtime import NaruRuntime
 
 _POLL_SECONDS = 0.05
@@ -53,11 +57,15 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
 
 
 async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
-    front = Front(asked.name, asked.version)
+    front = Front(asked.name, asked.version, asked.limits)
+    grpc_front = GrpcFront(asked.name, asked.version, asked.limits)
+    connections = Connections(asked.limits, max_connections())
     with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:
         # an empty repository: no request can make this server load something else
         settings = Settings(
             debug=False,
+            server_name="naru",
+            server_version="",  # an attacker would look it up
             parallel_workers=0,
             host=asked.host,
             http_port=asked.port,
@@ -67,28 +75,50 @@ async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
             load_models_at_startup=False,
             logging_settings=_LOGGING,
         )
-        extra = {"limits": asked.limits, "desk": desk, "front": front}
+        extra = {"limits": asked.limits, "desk": desk, "front": front, "grpc_front": grpc_front}
         parameters = ModelParameters(uri=str(asked.model), version=asked.version or None, extra=extra)
         model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
         server = MLServer(settings)
         guard(server)
         front.stand_before(server)
-        await _run(server, model, asked)
+        grpc_front.stand_before(server)
+        _hold_to_limits(server, connections, asked)
+        await _run(server, model, asked, connections)
     if NaruRuntime.failure:
         raise NaruRuntime.failure
 
 
-async def _run(server: Any, model: Any, asked: argparse.Namespace) -> None:
+def _hold_to_limits(server: Any, connections: Connections, asked: argparse.Namespace) -> None:
+    """Let uvicorn make its connections by ours, for which MLServer has no setting."""
+    rest = server._rest_server
+    rest._get_config = lambda: uvicorn.Config(
+        rest._app,
+        host=asked.host,
+        port=asked.port,
+        http=connections.make,  # type: ignore[arg-type]  # uvicorn calls it as it would call a class
+        ws="none",
+        lifespan="auto",
+        server_header=False,
+        access_log=False,
+        log_config=_LOGGING,
+        backlog=ACCEPTED_AT_ONCE,
+    )
+
+
+async def _run(server: Any, model: Any, asked: argparse.Namespace, connections: Connections) -> None:
     running = asyncio.create_task(server.start([model]))
-    announced = asyncio.create_task(_announce(asked, Ending(server, asked.notice_seconds)))
+    ending = Ending(server, connections, asked.notice_seconds)
+    announced = asyncio.create_task(_announce(asked, ending))
+    watching = asyncio.create_task(connections.watch(server))
     if asked.while_stdin:
         asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin)
     try:
         await running
     finally:
-        announced.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await announced
+        for task in (announced, watching):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 def _end_with_stdin() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,8 +27,10 @@ from mlserver.types import (
 from components._core.errors import NaruError
 from components._core.features import DType, Signature
 from components._core.inference import DATATYPE
+from components.serve.bounds import Bounds
 from components.serve.desk import Desk
 from components.serve.limits import Limits
+from components.serve.parameters import check_output, check_request, decode_input
 from components.serve.plain import Tensor, Values
 from components.serve.predictor import Predictor, load
 from components.serve.refusals import STATUS, Refusal
@@ -37,6 +39,7 @@ from components.serve.request_log import Answered
 # MLServer's has no code for these
 STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED
 STATUS_CODE_MAPPING[STATUS["too_many_rows"]] = grpc.StatusCode.INVALID_ARGUMENT
+Outputs = dict[str, np.ndarray[Any, Any]]
 _WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
 _ACCEPTED: dict[DType, frozenset[str]] = {
     "float32": _WHOLE | {"FP32", "FP64"},
@@ -48,7 +51,7 @@ _INLINE_ROWS = 1_024
 
 
 class NaruRuntime(MLModel):
-    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `limits`, `desk`, `front`.
+    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `limits`, `desk`, and what opens when it is loaded: `front`, `grpc_front`.
 
     Attributes:
         desk: What every request passes.
@@ -72,15 +75,22 @@ class NaruRuntime(MLModel):
             raise
         self.inputs, self.outputs = _metadata(self._predictor.signature)
         self._dtypes = {feature.name: feature.dtype for feature in self._predictor.signature.inputs}
+        features = self._predictor.signature.inputs
+        self.bounds = Bounds(limits.for_model(features), len(features))
         if front := extra.get("front"):
-            front.open(self)
+            front.open(self, self.bounds)
+        if grpc_front := extra.get("grpc_front"):
+            grpc_front.open(self)
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer a request, or refuse it with a status and a reason."""
         payload.id = payload.id or str(uuid.uuid4())  # over gRPC a request without one has the empty text
         try:
-            outputs = await self.answer(payload.id, map(_tensor, payload.inputs))
+            async with self.desk.place():
+                self._check(payload)
+                chosen = self.choose([(output.name, _plain(output.parameters)) for output in payload.outputs or []])
+                outputs = chosen(await self.answer(payload.id, map(_tensor, payload.inputs)))
         except Refusal as refusal:
             raise MLServerError(str(refusal), refusal.status) from None
         return InferenceResponse(
@@ -91,18 +101,35 @@ class NaruRuntime(MLModel):
             outputs=[_output(name, values) for name, values in outputs.items()],
         )
 
+    def _check(self, payload: InferenceRequest) -> None:
+        parameters = _plain(payload.parameters)
+        parameters.pop("headers", None)  # of HTTP: MLServer puts them there
+        check_request(parameters)
+        for given in payload.inputs:
+            self.bounds.check_texts(given.name, given.data.root)
+
+    def choose(self, wanted: list[tuple[str, dict[str, Any]]]) -> Callable[[Outputs], Outputs]:
+        """How to leave only those outputs that a request wants, by name and parameters; all, if it names none.
+
+        Raises:
+            Refusal: When one of them cannot be had.
+        """
+        for name, parameters in wanted:
+            check_output(name, parameters, list(self._predictor.signature.outputs))
+        names = {name for name, _ in wanted}
+        return lambda outputs: {name: values for name, values in outputs.items() if not names or name in names}
+
     async def answer(self, request_id: str, tensors: Iterable[Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-        """The outputs for a request that either way of HTTP, or gRPC, brought.
+        """The outputs for a request that either way of HTTP, or gRPC, brought, and that has its place at the desk.
 
         Raises:
             Refusal: With a status and a message that may go to the client.
         """
         started = time.perf_counter()
-        with self.desk.admit():
-            columns = self._columns(tensors)
-            outputs = await self._predict(columns)
-            rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
-            self.desk.note(Answered(request_id, time.time(), seconds, rows, columns, outputs))
+        columns = self._columns(tensors)
+        outputs = await self._predict(columns)
+        rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
+        self.desk.note(Answered(request_id, time.time(), seconds, rows, columns, outputs))
         return outputs
 
     async def _predict(self, columns: dict[str, Values]) -> dict[str, np.ndarray[Any, Any]]:
@@ -126,7 +153,12 @@ class NaruRuntime(MLModel):
 
 def _tensor(given: RequestInput) -> Tensor:
     datatype = getattr(given.datatype, "value", given.datatype)  # gRPC hands a text, REST an Enum
-    return Tensor(given.name, datatype, given.shape, given.data.root)
+    data = decode_input(given.name, datatype, _plain(given.parameters), given.data.root)
+    return Tensor(given.name, datatype, given.shape, data)
+
+
+def _plain(parameters: Parameters | None) -> dict[str, Any]:
+    return parameters.model_dump(exclude_none=True) if parameters else {}
 
 
 def _column(given: Tensor, dtype: DType | None) -> Values:

@@ -12,6 +12,8 @@ import numpy as np
 import orjson
 import simdjson
 
+from components.serve.bounds import Bounds, is_longer
+
 _REQUEST = frozenset({"id", "inputs"})
 _INPUT = frozenset({"name", "shape", "datatype", "data"})
 _DATATYPES = frozenset("BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 BYTES".split())
@@ -37,8 +39,12 @@ class Tensor(NamedTuple):
     data: Any
 
 
-def read_plain(body: bytes) -> tuple[str, list[Tensor]] | None:
-    """The id (empty: none) and the inputs of a request; None when it is not plain."""
+def read_plain(body: bytes, bounds: Bounds) -> tuple[str, list[Tensor]] | None:
+    """The id (empty: none) and the inputs of a request; None when it is not plain.
+
+    Raises:
+        Refusal: When it is plain and over a bound; before any array is made.
+    """
     try:
         told = simdjson.Parser().parse(body)
         if type(told) is not simdjson.Object or not _are_keys(told, _REQUEST):
@@ -46,15 +52,17 @@ def read_plain(body: bytes) -> tuple[str, list[Tensor]] | None:
         request_id, inputs = told.get("id"), told.get("inputs")
         if (request_id is not None and type(request_id) is not str) or type(inputs) is not simdjson.Array:
             return None
+        bounds.check_id(request_id)
+        bounds.check_count(len(inputs))
         # the list of inputs, and of each input the shape and the data: with more of them a list lies in another
         is_flat = body.count(b"[") == 1 + 2 * len(inputs)
-        tensors = [_read_input(item, is_flat) for item in inputs]
+        tensors = [_read_input(item, is_flat, bounds) for item in inputs]
     except (ValueError, RuntimeError):  # no JSON, or too deep
         return None
     return None if None in tensors else (request_id or "", tensors)  # type: ignore[return-value]
 
 
-def _read_input(item: Any, is_flat: bool) -> Tensor | None:
+def _read_input(item: Any, is_flat: bool, bounds: Bounds) -> Tensor | None:
     if type(item) is not simdjson.Object or not _are_keys(item, _INPUT) or len(item) != len(_INPUT):
         return None
     name, datatype, shape, data = item["name"], item["datatype"], item["shape"], item["data"]
@@ -62,6 +70,10 @@ def _read_input(item: Any, is_flat: bool) -> Tensor | None:
         return None
     if type(data) is not simdjson.Array or type(shape) is not simdjson.Array:
         return None
+    if is_longer(name, bounds.limits.name_bytes):
+        bounds.check_names([name])
+    if len(data) > bounds.limits.rows:
+        bounds.check_rows(len(data))
     lengths: list[Any] = shape.as_list()
     # exact types: True is an int to Python, and the protocol's own reader sees it differently
     if any(type(length) is not int for length in lengths):

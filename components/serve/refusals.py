@@ -5,7 +5,12 @@ unknown_feature   400   a name that the model does not take
 wrong_type        400   a value that is not of the feature's type
 wrong_shape       400   not one value per row, or features of different lengths
 not_finite        400   an infinity, or a number too large for the feature's type
-too_many_rows     413   more rows than one request may have
+over_limit        400   too many inputs, or a name, an id or a text that is too long, or lists too deep in one another
+bad_parameter     400   a parameter that is not honoured here, or data that is not what its parameter says
+bad_encoding      400   a body that does not unpack as its Content-Encoding says
+too_many_rows     413   more rows, or values, than one request may have
+too_large         413   a body of more bytes than one request may have, as sent or unpacked
+media_type        415   a Content-Type or a Content-Encoding that is not taken
 too_busy          429   as many requests are in work as the server takes; the same request may be fine in a moment
 model_failed      500   the request was fine and the model was not; details are in the server's log only
 """
@@ -22,7 +27,12 @@ Code = Literal[
     "wrong_type",
     "wrong_shape",
     "not_finite",
+    "over_limit",
+    "bad_parameter",
+    "bad_encoding",
     "too_many_rows",
+    "too_large",
+    "media_type",
     "too_busy",
     "model_failed",
 ]
@@ -32,7 +42,12 @@ STATUS: dict[Code, int] = {
     "wrong_type": 400,
     "wrong_shape": 400,
     "not_finite": 400,
+    "over_limit": 400,
+    "bad_parameter": 400,
+    "bad_encoding": 400,
     "too_many_rows": 413,
+    "too_large": 413,
+    "media_type": 415,
     "too_busy": 429,
     "model_failed": 500,
 }

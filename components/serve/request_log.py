@@ -23,6 +23,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from sys import getsizeof
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ from components._core.errors import ConfigError, NaruError
 from components._core.filesystems import open_filesystem
 from components._core.store import put
 from components.serve.casting import Columns
+from components.serve.limits import Limits
 
 orjson: Any
 try:
@@ -41,6 +43,7 @@ except ImportError:  # MLServer brings it, seldon-core does not
 QUEUE_ROWS = 100_000
 """Rows that may wait to be written: some ten megabytes for ten features, as lines or as arrays; more as Python values."""
 
+_OVERHEAD_BYTES = 1_000
 _TRIES = 5
 _CLOSING_SECONDS = 5.0
 _REST_SECONDS = 0.25
@@ -60,6 +63,8 @@ class LogSettings:
         flush_rows: An object is written when so many rows wait.
         flush_seconds: Or when this time has passed; also the wait before the next try when the store is away.
         queue_rows: Rows that may wait; what comes above is dropped.
+        queue_bytes: Memory of what may wait, about; what comes above is dropped.
+        flush_bytes: An object is written when so much waits, even when few rows do.
     """
 
     uri: str
@@ -68,6 +73,8 @@ class LogSettings:
     flush_rows: int = 1_000
     flush_seconds: float = 30.0
     queue_rows: int = QUEUE_ROWS
+    queue_bytes: int = Limits.log_queue_bytes
+    flush_bytes: int = Limits.log_flush_bytes
 
     def check(self, features: list[str]) -> None:
         """Refuse what can never work. That a store is away is none of it: predictions go on without.
@@ -136,6 +143,8 @@ class RequestLog:
         self._lines: deque[_Line] = deque()
         self._batch: list[_Line] = []
         self._rows = self._raw_rows = 0  # of all three, and of the queue
+        self._bytes = self._raw_bytes = 0  # the same
+        self._sizes: deque[int] = deque()  # of what is in the queue
         self._target = ""
         self._tries = self._objects = 0
         self._began = self._not_before = time.monotonic()
@@ -152,17 +161,26 @@ class RequestLog:
         """Leave a request to be logged; takes a microsecond or two and never waits for the store."""
         if not _is_sampled(answered.id, self._settings.sample):
             return
-        enough = self._settings.flush_rows
+        settings, size = self._settings, _bytes_of(answered)
         with self._lock:
-            before = self._rows
-            if self._closing.is_set() or before + answered.rows > self._settings.queue_rows:
+            rows, size_before = self._rows, self._bytes
+            is_full = rows + answered.rows > settings.queue_rows or size_before + size > settings.queue_bytes
+            if self._closing.is_set() or is_full:
                 self.dropped += 1
                 return
             self._queue.append(answered)
+            self._sizes.append(size)
             self._rows += answered.rows
             self._raw_rows += answered.rows
-        if (self._raw_rows >= enough or before < enough <= self._rows) and not self._due.is_set():
+            self._bytes += size
+            self._raw_bytes += size
+        is_enough = self._raw_rows >= settings.flush_rows or self._raw_bytes >= settings.flush_bytes
+        was_enough = rows >= settings.flush_rows or size_before >= settings.flush_bytes
+        if (is_enough or (self._is_enough() and not was_enough)) and not self._due.is_set():
             self._due.set()
+
+    def _is_enough(self) -> bool:
+        return self._rows >= self._settings.flush_rows or self._bytes >= self._settings.flush_bytes
 
     def close(self) -> None:
         """Write what waits, for some seconds at most, and end; what is not written by then is dropped."""
@@ -171,7 +189,7 @@ class RequestLog:
         self._thread.join(_CLOSING_SECONDS)
         with self._lock:
             self.dropped += self.waiting
-            for waiting in (self._queue, self._lines, self._batch):
+            for waiting in (self._queue, self._sizes, self._lines, self._batch):
                 waiting.clear()
         if self.dropped:
             _log.warning("%d answered requests were not logged", self.dropped)
@@ -189,12 +207,12 @@ class RequestLog:
     def _pause(self) -> float:
         """Seconds until what waits is to be written: when it is enough or time has passed, and the store may be asked again."""
         now = time.monotonic()
-        due = now if self._rows >= self._settings.flush_rows else self._began + self._settings.flush_seconds
+        due = now if self._is_enough() else self._began + self._settings.flush_seconds
         return max(due, self._not_before) - now
 
     def _make_lines(self) -> None:
         """Up to an object full. Under load soon after the answers, while they are in the processor's cache: in half the time."""
-        while self._rows - self._raw_rows < _OBJECT_ROWS and (answered := self._oldest()):
+        while self._has_room_for_lines() and (answered := self._oldest()):
             try:
                 content = _to_json(self._record(answered)) + b"\n"
             except (TypeError, ValueError, RecursionError) as error:
@@ -204,12 +222,19 @@ class RequestLog:
                 if not self._queue or self._queue[0] is not answered:
                     continue  # it was closed meanwhile
                 self._queue.popleft()
+                size = self._sizes.popleft()
                 self._raw_rows -= answered.rows
+                self._raw_bytes -= size
+                self._bytes += len(content) - size
                 if content:
                     self._lines.append(_Line(_folder(answered), answered.rows, content))
                 else:
                     self._rows -= answered.rows
                     self.dropped += 1
+
+    def _has_room_for_lines(self) -> bool:
+        rows, size = self._rows - self._raw_rows, self._bytes - self._raw_bytes
+        return rows < _OBJECT_ROWS and size < max(self._settings.flush_bytes, 1)
 
     def _oldest(self) -> Answered | None:
         with self._lock:
@@ -226,18 +251,20 @@ class RequestLog:
                 pause = self._settings.flush_seconds  # not asked again for every batch that fills up
                 break
             self.written += self._end_batch()
-            if self._raw_rows >= self._settings.flush_rows or self._closing.is_set():
+            if self._queue and (self._is_enough() or self._closing.is_set()):
                 self._make_lines()
         self._not_before = time.monotonic() + pause
 
     def _take(self) -> bool:
         """Make the next batch: of one hour, and no longer than an object is to be."""
-        rows = 0
+        rows = size = 0
         with self._lock:
-            while self._lines and rows < max(self._settings.flush_rows, _OBJECT_ROWS):
+            most = max(self._settings.flush_rows, _OBJECT_ROWS)
+            while self._lines and rows < most and size < self._settings.flush_bytes:
                 if self._batch and self._lines[0].folder != self._batch[0].folder:
                     break
                 rows += self._lines[0].rows
+                size += len(self._lines[0].content)
                 self._batch.append(self._lines.popleft())
         if self._batch:
             self._objects += 1  # named once: an object that arrived though the store did not say so is written over
@@ -260,6 +287,7 @@ class RequestLog:
         with self._lock:
             count = len(self._batch)
             self._rows -= sum(line.rows for line in self._batch)
+            self._bytes -= sum(len(line.content) for line in self._batch)
             self._batch = []
             self._tries = 0
         return count
@@ -275,6 +303,18 @@ class RequestLog:
             "masked": sorted(masked.intersection(answered.inputs)),
             "outputs": {name: values.tolist() for name, values in answered.outputs.items()},
         }
+
+
+def _bytes_of(answered: Answered) -> int:
+    """Memory of a request and its answer, about."""
+    columns = (*answered.inputs.values(), *answered.outputs.values())
+    return _OVERHEAD_BYTES + len(answered.id) + sum(map(_bytes_of_column, columns))
+
+
+def _bytes_of_column(values: Any) -> int:
+    if isinstance(values, np.ndarray):
+        return values.nbytes if values.dtype != object else 64 * values.size
+    return sum(map(getsizeof, values)) + 8 * len(values)
 
 
 def _is_sampled(request_id: str, share: float) -> bool:

@@ -11,15 +11,18 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from components.serve.bounds import Bounds
+from components.serve.limits import Limits
 from components.serve.plain import Tensor, read_plain, write_answer
 from tests.components.serve.conftest import Running
 from tests.components.serve.test_mlserver_runtime import ROW, ask, tensor
 
+BOUNDS = Bounds(Limits(), features=4)
 DELAY = tensor("delay", "FP32", 1.5)
 
 
 def read(content: Any) -> Any:
-    return read_plain(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return read_plain(content if isinstance(content, bytes) else json.dumps(content).encode(), BOUNDS)
 
 
 def test_an_id_and_inputs_are_read() -> None:

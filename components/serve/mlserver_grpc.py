@@ -1,0 +1,267 @@
+"""gRPC of the v2 server: inference read from the message itself, and answered or refused in our words.
+
+MLServer's own way makes a Python object of every value, hides what is wrong with raw tensors in its libraries' words, and ends
+too large messages as if the server were busy. Its metadata, health and repository calls stay.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+from google.protobuf.message import DecodeError
+from grpc import aio
+from mlserver.grpc import dataplane_pb2 as pb
+from mlserver.grpc.dataplane_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from mlserver.grpc.model_repository import ModelRepositoryServicer
+from mlserver.grpc.model_repository_pb2_grpc import add_ModelRepositoryServiceServicer_to_server
+from mlserver.grpc.server import GRPCServer
+from mlserver.grpc.servicers import InferenceServicer
+
+from components.serve.limits import Limits
+from components.serve.parameters import check_request, decode_input
+from components.serve.plain import Tensor
+from components.serve.refusals import STATUS, Refusal
+
+if TYPE_CHECKING:
+    from components.serve.mlserver_runtime import NaruRuntime
+
+_SERVICE = "inference.GRPCInferenceService"
+_CODES = {
+    STATUS["too_busy"]: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    STATUS["model_failed"]: grpc.StatusCode.INTERNAL,
+}
+_REFUSED_IN_OUR_WORDS = 6
+"""Messages up to so many times the bound are refused here; gRPC itself refuses larger ones while it reads them."""
+_FIELDS = {
+    "BOOL": "bool_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+_RAW = {
+    "BOOL": "?",
+    "UINT8": "u1",
+    "UINT16": "<u2",
+    "UINT32": "<u4",
+    "UINT64": "<u8",
+    "INT8": "i1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "FP16": "<f2",
+    "FP32": "<f4",
+    "FP64": "<f8",
+}
+
+
+class GrpcFront:
+    """Answers `ModelInfer` of one model.
+
+    Args:
+        name: The model's name.
+        version: The model's version; empty: none.
+        limits: Of one request.
+    """
+
+    def __init__(self, name: str, version: str, limits: Limits) -> None:
+        self._name, self._version, self._limits = name, version, limits
+        self._runtime: NaruRuntime | None = None
+
+    def open(self, runtime: NaruRuntime) -> None:
+        """Answer from now on: the model is loaded."""
+        self._runtime = runtime
+
+    def stand_before(self, server: Any) -> None:
+        """Take the place of an MLServer's gRPC server; before it starts."""
+        found = server._grpc_server
+        server._grpc_server = _Server(found._settings, found._data_plane, found._model_repository_handlers, self)
+
+    def options(self) -> list[tuple[str, int]]:
+        """Of gRPC's own server: bounds on messages, and on connections that say nothing."""
+        head, idle = int(self._limits.head_seconds * 1_000), int(self._limits.idle_seconds * 1_000)
+        return [
+            ("grpc.max_receive_message_length", _REFUSED_IN_OUR_WORDS * self._limits.body_bytes),
+            ("grpc.max_metadata_size", self._limits.header_bytes),
+            ("grpc.server_handshake_timeout_ms", head),
+            ("grpc.max_connection_idle_ms", idle),
+            ("grpc.so_reuseport", 0),
+        ]
+
+    async def infer(self, content: bytes, context: Any, otherwise: Callable[[Any, Any], Any]) -> Any:
+        """Answer the bytes of a message; `otherwise` answers those to other models, which are not here."""
+        try:
+            if len(content) > self._limits.body_bytes:
+                told = f"the message has {len(content)} bytes; at most {self._limits.body_bytes} are allowed"
+                raise Refusal("too_large", told)
+            runtime = self._runtime
+            if runtime is None:
+                return await otherwise(_parse(content), context)
+            async with runtime.desk.place() as place:
+                message = _parse(content)
+                if not self._is_ours(message):
+                    place.hand_over()
+                else:
+                    return await self._answer(runtime, message)
+            return await otherwise(message, context)
+        except Refusal as refusal:
+            await context.abort(_CODES.get(refusal.status, grpc.StatusCode.INVALID_ARGUMENT), str(refusal))
+
+    def _is_ours(self, message: Any) -> bool:
+        return message.model_name == self._name and message.model_version in ("", self._version)
+
+    async def _answer(self, runtime: NaruRuntime, message: Any) -> bytes:
+        runtime.bounds.check_id(message.id)
+        runtime.bounds.check_count(len(message.inputs))
+        runtime.bounds.check_names(given.name for given in message.inputs)
+        check_request(_parameters(message))
+        chosen = runtime.choose([(output.name, _parameters(output)) for output in message.outputs])
+        request_id = message.id or str(uuid.uuid4())
+        outputs = chosen(await runtime.answer(request_id, _tensors(message, runtime)))
+        return self._write(request_id, outputs, is_raw=bool(message.raw_input_contents))
+
+    def _write(self, request_id: str, outputs: dict[str, np.ndarray[Any, Any]], *, is_raw: bool) -> bytes:
+        """As the request was: raw contents for raw ones."""
+        answer = pb.ModelInferResponse(model_name=self._name, model_version=self._version, id=request_id)
+        for name, values in outputs.items():
+            is_text = values.dtype == object
+            told = answer.outputs.add(name=name, datatype="BYTES" if is_text else "FP32", shape=values.shape)
+            texts = [str(text).encode() for text in values.ravel()] if is_text else []
+            if is_raw and is_text:
+                answer.raw_output_contents.append(b"".join(len(text).to_bytes(4, "little") + text for text in texts))
+            elif is_raw:
+                answer.raw_output_contents.append(values.astype("<f4").tobytes())
+            elif is_text:
+                told.contents.bytes_contents.extend(texts)
+            else:
+                told.contents.fp32_contents.extend(values.ravel().tolist())
+        content: bytes = answer.SerializeToString()
+        return content
+
+
+class _Server(GRPCServer):
+    def __init__(self, settings: Any, data_plane: Any, repository: Any, front: GrpcFront) -> None:
+        super().__init__(settings, data_plane, repository)
+        self._front = front
+
+    def _create_server(self) -> Any:
+        servicer = InferenceServicer(self._data_plane, self._model_repository_handlers)
+        self._server = aio.server(ThreadPoolExecutor(1), options=self._front.options())
+        self._server.add_generic_rpc_handlers((_handlers(self._front, servicer),))  # the first to have a method has it
+        add_GRPCInferenceServiceServicer_to_server(servicer, self._server)
+        add_ModelRepositoryServiceServicer_to_server(
+            ModelRepositoryServicer(self._model_repository_handlers), self._server
+        )
+        self._server.add_insecure_port(f"{self._settings.host}:{self._settings.grpc_port}")
+        return self._server
+
+
+def _handlers(front: GrpcFront, servicer: Any) -> Any:
+    async def otherwise(message: Any, context: Any) -> bytes:
+        answer = await servicer.ModelInfer(message, context)
+        content: bytes = answer.SerializeToString()
+        return content
+
+    async def infer(content: bytes, context: Any) -> Any:
+        return await front.infer(content, context, otherwise)
+
+    async def stream(_: Any, context: Any) -> None:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there are no streams; ask with ModelInfer")
+
+    methods = {
+        "ModelInfer": grpc.unary_unary_rpc_method_handler(infer),  # without a reader: the bytes themselves
+        "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(stream),
+    }
+    return grpc.method_handlers_generic_handler(_SERVICE, methods)
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return pb.ModelInferRequest.FromString(content)
+    except (DecodeError, RecursionError):
+        raise Refusal("wrong_shape", "the message is no ModelInferRequest") from None
+
+
+def _parameters(holder: Any) -> dict[str, Any]:
+    found = {}
+    for name, parameter in holder.parameters.items():
+        kind = parameter.WhichOneof("parameter_choice")
+        found[name] = getattr(parameter, kind) if kind else ""
+    return found
+
+
+def _tensors(message: Any, runtime: NaruRuntime) -> Iterator[Tensor]:
+    raw = message.raw_input_contents
+    if raw and len(raw) != len(message.inputs):
+        told = f"{len(raw)} raw_input_contents for {len(message.inputs)} inputs; give one for each"
+        raise Refusal("wrong_shape", told)
+    for number, given in enumerate(message.inputs):
+        shape = list(given.shape)
+        if given.datatype not in _RAW and given.datatype != "BYTES":
+            raise Refusal("wrong_type", f"{given.name!r}: {given.datatype[:40]!r} is no datatype of the protocol")
+        if not shape or min(shape) < 0:
+            raise Refusal("wrong_shape", f"{given.name!r} has shape {shape[:8]}; allowed are [rows] and [rows, 1]")
+        runtime.bounds.check_rows(shape[0])
+        data = _read_raw(given, shape, raw[number]) if raw else _read_contents(given, runtime)
+        if isinstance(data, list):
+            runtime.bounds.check_texts(given.name, data)
+        yield Tensor(
+            given.name, given.datatype, shape, decode_input(given.name, given.datatype, _parameters(given), data)
+        )
+
+
+def _read_contents(given: Any, runtime: NaruRuntime) -> list[Any]:
+    field = _FIELDS.get(given.datatype)
+    for found, values in given.contents.ListFields():
+        runtime.bounds.check_rows(len(values))
+        if found.name != field:
+            told = (
+                f"{given.name!r} is sent as {given.datatype} with {found.name}; allowed: {field or 'raw contents only'}"
+            )
+            raise Refusal("wrong_type", told)
+    return list(getattr(given.contents, field)) if field else []
+
+
+def _read_raw(given: Any, shape: list[int], raw: bytes) -> Any:
+    if given.contents.ListFields():
+        raise Refusal("wrong_shape", f"{given.name!r} has contents and raw_input_contents; give one of the two")
+    count = math.prod(shape)
+    if given.datatype == "BYTES":
+        return _read_raw_texts(given.name, count, raw)
+    dtype = np.dtype(_RAW[given.datatype])
+    if len(raw) != count * dtype.itemsize:
+        told = f"{given.name!r}, raw: {len(raw)} bytes, but {count} values of {given.datatype} have {count * dtype.itemsize}"
+        raise Refusal("wrong_shape", told)
+    values = np.frombuffer(raw, dtype)
+    if dtype.kind == "f":
+        return values.astype(np.float64)
+    return values.astype(np.int64) if dtype.kind in "iu" and given.datatype != "UINT64" else values.tolist()
+
+
+def _read_raw_texts(name: str, count: int, raw: bytes) -> list[bytes]:
+    """Each text behind its length: four bytes, the lowest first."""
+    texts: list[bytes] = []
+    place = 0
+    while place < len(raw) and len(texts) <= count:
+        end = place + 4 + int.from_bytes(raw[place : place + 4], "little")
+        if place + 4 > len(raw) or end > len(raw):
+            raise Refusal("wrong_shape", f"{name!r}, raw: text {len(texts)} is longer than what is there")
+        texts.append(raw[place + 4 : end])
+        place = end
+    if len(texts) != count:
+        more = "more than " if len(texts) > count else ""
+        raise Refusal("wrong_shape", f"{name!r}, raw: {more}{min(len(texts), count)} texts for {count} values")
+    return texts
