@@ -75,9 +75,9 @@ class Sample:
         return cls(pa.table(rows), outputs)
 
 
-def beside(model: str) -> str:
-    """Where the sample of a registered model is, by the URI of the model's folder."""
-    return f"{model.rstrip('/').rpartition('/')[0]}/{SAMPLE}"
+def beside(model: str, name: str = SAMPLE) -> str:
+    """Where the sample, or another file, of a registered model is, by the URI of the model's folder."""
+    return f"{model.rstrip('/').rpartition('/')[0]}/{name}"
 
 
 def _to_column(values: NDArray[Any]) -> pa.Array:

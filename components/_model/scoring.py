@@ -35,12 +35,14 @@ class Scored:
         scores: By model, in the order of the split: [rows], or [rows, classes] for many classes.
         columns: The columns asked for, for the same rows.
         left_out: Rows left out because their label is missing or is none of the classes.
+        places: Place in the split of each row that was not left out, from 0.
     """
 
     labels: Array
     scores: dict[str, Array]
     columns: pa.Table
     left_out: int
+    places: Array
 
 
 def score_split(
@@ -62,24 +64,26 @@ def score_split(
     """
     needed = {feature.name for model in models.values() for feature in model.signature.inputs}
     wanted = sorted(needed | {label} | set(columns))
-    labels, kept, left_out = [], [], 0
+    labels, kept, places, seen = [], [], [], 0
     scores: dict[str, list[Array]] = {name: [] for name in models}
     for batch in read_batches(examples, split, wanted):
         found = label_values(batch[label], judged)
         known = (found != UNKNOWN) if judged.classes else ~np.isnan(found)
-        left_out += int((~known).sum())
+        places.append(seen + np.flatnonzero(known))
+        seen += len(known)
         labels.append(found[known])
         kept.append(pa.Table.from_batches([batch]).select(columns).filter(pa.array(known)))
         for name, model in models.items():
             scores[name].append(scores_of(model, _inputs(batch, model.signature))[known])
-    if not sum(map(len, labels)):
+    left_out = seen - sum(map(len, labels))
+    if left_out == seen:
         raise DataError(
             f"has no row with a label, so nothing can be judged ({left_out} rows without one)",
             where=f"split {split}",
             remedy="give data.split more to it, read more spans, or correct the label's column",
         )
     joined = {name: np.concatenate(parts) for name, parts in scores.items()}
-    return Scored(np.concatenate(labels), joined, pa.concat_tables(kept), left_out)
+    return Scored(np.concatenate(labels), joined, pa.concat_tables(kept), left_out, np.concatenate(places))
 
 
 def _inputs(batch: pa.RecordBatch, signature: Signature) -> dict[str, Array]:

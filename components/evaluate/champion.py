@@ -10,8 +10,10 @@ from components._core.errors import ModelError, ServiceError, UnavailableError
 from components._core.examples import Manifest, missing_counts
 from components._core.features import Signature
 from components._core.ledger import Deployment
+from components._core.metrics.ranking import Array
 from components._core.store import fetch
 from components._model.calling import LoadedModel, load_model
+from components.evaluate.unseen import find_unseen
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,17 @@ class Champion:
         deployment: Its line of the ledger.
         model: Its model; None when it cannot be compared.
         status: What that means for the gate: `warn` when it is gone or cannot take today's rows (nothing better can be
-            shown, and a broken champion must not block its successor), `fail` when it may only be out of reach just now.
+            shown, and a broken champion must not block its successor), `no_baseline` when there are no rows to compare on,
+            `fail` when it may only be out of reach just now.
         reason: Why it cannot be compared.
+        unseen: Which test rows it was not trained on, shape [rows of the split]; None: none of them, as the model itself.
     """
 
     deployment: Deployment
     model: LoadedModel | None
     status: Status = "pass"
     reason: str = ""
+    unseen: Array | None = None
 
     @property
     def name(self) -> str:
@@ -37,7 +42,7 @@ class Champion:
         return f"champion v{self.deployment.version.removeprefix('v')}"
 
 
-def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path) -> Champion:
+def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path, label: str) -> Champion:
     """Fetch and load the champion's model, and see whether it can be asked about the same rows.
 
     Args:
@@ -45,6 +50,7 @@ def fetch_champion(deployment: Deployment, signature: Signature, examples: Path,
         signature: Of the model that challenges it.
         examples: The examples artifact: what columns there are.
         folder: An empty folder to download into; a model that lies in a local folder is read where it is.
+        label: The label's column.
     """
     try:
         where = fetch(deployment.model, folder)
@@ -57,7 +63,13 @@ def fetch_champion(deployment: Deployment, signature: Signature, examples: Path,
     except ModelError as error:
         return Champion(deployment, None, "warn", f"its model cannot be loaded: {_first_line(error)}")
     problem = _problem(model.signature, signature, Manifest.load(examples).columns) or _gap(model.signature, examples)
-    return Champion(deployment, None, "warn", problem) if problem else Champion(deployment, model)
+    if problem:
+        return Champion(deployment, None, "warn", problem)
+    try:
+        unseen, problem = find_unseen(deployment, examples, label, folder)
+    except UnavailableError as error:
+        return Champion(deployment, None, "fail", f"how its rows were split cannot be fetched: {error.message}")
+    return Champion(deployment, None, "no_baseline", problem) if problem else Champion(deployment, model, unseen=unseen)
 
 
 def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]) -> str:

@@ -77,7 +77,9 @@ def evaluate_model(
     loaded = load_model(model)
     with tempfile.TemporaryDirectory(prefix="naru-champion-") as folder:
         deployment = resolve_champion(champion, project.name)
-        rival = fetch_champion(deployment, loaded.signature, examples, Path(folder)) if deployment else None
+        rival = None
+        if deployment:
+            rival = fetch_champion(deployment, loaded.signature, examples, Path(folder), project.label)
         evidence = gather(project, loaded, rival, examples)
     outcome = judge_model(evidence)
     shown = make_page(evidence, outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,9 @@ class Evidence:
         baseline: What is to be beaten without a model.
         baseline_metrics: Its metrics on the same rows.
         champion: The champion, or None when there is none.
-        champion_metrics: Its metrics on the same rows; None when it cannot be compared.
+        compared: Rows that both are compared on: fewer than all where the champion was trained on some of them.
+        compared_metrics: The model's metrics on those; None when it cannot be compared.
+        champion_metrics: The champion's metrics on those; None when it cannot be compared.
         gain_interval: 95 % interval of the gain over it in the primary metric.
         slices: The primary metric on parts of the rows.
     """
@@ -55,6 +57,8 @@ class Evidence:
     baseline: Baseline | None = None
     baseline_metrics: dict[str, float] = field(default_factory=dict)
     champion: Champion | None = None
+    compared: int = 0
+    compared_metrics: dict[str, float] | None = None
     champion_metrics: dict[str, float] | None = None
     gain_interval: Interval | None = None
     slices: list[Slice] = field(default_factory=list)
@@ -96,10 +100,8 @@ def gather(project: Project, model: LoadedModel, champion: Champion | None, exam
     if unusable:
         return Evidence(project, model.signature, labels, scores, scored.left_out, unusable, champion=champion)
     baseline = fit_baseline(model.signature, examples, project.label)
-    theirs = scored.scores.get(THEIRS)
     seed = project.train.seed
-    name = metrics.primary_metric(project)
-    return Evidence(
+    evidence = Evidence(
         project,
         model.signature,
         labels,
@@ -110,10 +112,42 @@ def gather(project: Project, model: LoadedModel, champion: Champion | None, exam
         baseline=baseline,
         baseline_metrics=metrics.measure(project.task, labels, baseline.scores(len(labels))),
         champion=champion,
-        champion_metrics=None if theirs is None else metrics.measure(project.task, labels, theirs),
-        gain_interval=None if theirs is None else paired_interval(project.task, name, labels, scores, theirs, seed),
         slices=measure_slices(project, labels, scores, scored.columns),
     )
+    return _with_champion(evidence, scored)
+
+
+def _with_champion(evidence: Evidence, scored: Scored) -> Evidence:
+    """Compare with the champion, on the rows that neither was trained on."""
+    champion, theirs = evidence.champion, scored.scores.get(THEIRS)
+    if champion is None or theirs is None:
+        return evidence
+    labels, ours = evidence.labels, evidence.scores
+    if champion.unseen is not None:
+        shared = champion.unseen[scored.places]
+        labels, ours, theirs = labels[shared], ours[shared], theirs[shared]
+    if problem := _too_few(evidence, labels):
+        return replace(evidence, champion=Champion(champion.deployment, None, "no_baseline", problem))
+    task, seed = evidence.project.task, evidence.project.train.seed
+    return replace(
+        evidence,
+        compared=len(labels),
+        compared_metrics=metrics.measure(task, labels, ours),
+        champion_metrics=metrics.measure(task, labels, theirs),
+        gain_interval=paired_interval(task, evidence.primary, labels, ours, theirs, seed),
+    )
+
+
+def _too_few(evidence: Evidence, labels: Array) -> str:
+    """Why these rows, a part of the test rows, do not suffice; empty when they do or are all of them."""
+    rows, least = len(evidence.labels), evidence.project.gates.model.slice_min_rows
+    if len(labels) == rows:
+        return ""
+    told = f"its rows were split otherwise, and of the {rows:,} test rows it was not trained on"
+    if len(labels) < least:
+        return f"{told} only {len(labels):,} (gates.model.slice_min_rows: {least:,})"
+    one_class = evidence.signature.classes and len(np.unique(labels)) < 2
+    return f"{told} {len(labels):,}, which are all of one class" if one_class else ""
 
 
 def _score(

@@ -70,13 +70,14 @@ def against_champion(evidence: Evidence) -> Check:
     ours = evidence.metrics[name]
     if champion is None:
         return Check("champion", "no_baseline", ours, n=rows, reason="there is no champion to compare with")
-    if evidence.champion_metrics is None or evidence.gain_interval is None:
+    if evidence.champion_metrics is None or evidence.compared_metrics is None or evidence.gain_interval is None:
         return Check(
             "champion", champion.status, ours, n=rows, reason=f"not compared with {champion.name}: {champion.reason}"
         )
+    ours, rows = evidence.compared_metrics[name], evidence.compared
     theirs, least = evidence.champion_metrics[name], evidence.project.gates.model.min_gain
     gained = metrics.gain(name, ours, theirs)
-    told = _against(name, ours, theirs)
+    told = _against(name, ours, theirs) + _where_compared(evidence)
     low, high = evidence.gain_interval
     spans = f"gain {gained:+.2g}, 95 % of {low:+.2g} to {high:+.2g}"
     if not gained > least:
@@ -95,6 +96,13 @@ def against_champion(evidence: Evidence) -> Check:
     return Check("champion", "pass", ours, least, theirs, rows, f"better than {champion.name}: {told} ({spans})")
 
 
+def _where_compared(evidence: Evidence) -> str:
+    rows = len(evidence.labels)
+    if evidence.compared == rows:
+        return ""
+    return f" on {evidence.compared:,} of {rows:,} test rows: the others may be rows that the champion was trained on"
+
+
 def _left_out(evidence: Evidence) -> list[Check]:
     if not evidence.left_out:
         return []
@@ -107,9 +115,12 @@ def _summary(evidence: Evidence) -> str:
     told = f"{name} {_n(evidence.metrics[name])}"
     if evidence.champion is None:
         return f"{told}; no champion to compare with"
-    if evidence.champion_metrics is None:
+    if evidence.champion_metrics is None or evidence.compared_metrics is None:
         return f"{told}; not compared with {evidence.champion.name}"
-    return f"{told}; {evidence.champion.name} has {_n(evidence.champion_metrics[name])}"
+    theirs = f"{evidence.champion.name} has {_n(evidence.champion_metrics[name])}"
+    if evidence.compared == len(evidence.labels):
+        return f"{told}; {theirs}"
+    return f"{told}; on {evidence.compared:,} rows {_n(evidence.compared_metrics[name])}, {theirs}"
 
 
 def _against(name: str, ours: float, theirs: float) -> str:

@@ -89,6 +89,8 @@ def _facts(evidence: Evidence) -> dict[str, Cell]:
         facts["accuracy"] = evidence.metrics["accuracy"]
     if evidence.champion and evidence.champion_metrics:
         facts[evidence.champion.name] = evidence.champion_metrics[name]
+        if evidence.compared < len(evidence.labels):
+            facts["compared on rows"] = evidence.compared
     facts["baseline"] = evidence.baseline_metrics[name]
     return facts
 
@@ -104,8 +106,23 @@ def _metrics_table(page: Page, evidence: Evidence) -> None:
     if theirs and evidence.champion:
         columns.append(evidence.champion.name)
     baseline = evidence.baseline.name if evidence.baseline else ""
+    if theirs and evidence.champion and evidence.compared < len(evidence.labels):
+        _compared_table(page, evidence, theirs)
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     note = f"Intervals: bootstrap of the test rows. Baseline: {baseline}. Lower is better for errors, losses and FPR."
     page.table("Metrics", columns, rows, note)
+
+
+def _compared_table(page: Page, evidence: Evidence, theirs: dict[str, float]) -> None:
+    """Model and champion, where only a part of the test rows may be compared on."""
+    name = evidence.champion.name if evidence.champion else "champion"
+    ours = evidence.compared_metrics or {}
+    rows: list[list[Cell]] = [[_title(metric), _digits(ours[metric]), _digits(theirs[metric])] for metric in ours]
+    note = (
+        f"The champion's rows were split otherwise: of {len(evidence.labels):,} test rows, these are the {evidence.compared:,} "
+        "that were test rows for it, too."
+    )
+    page.table("Compared on rows that neither was trained on", ["metric", "model", name], rows, note)
 
 
 def _binary(page: Page, evidence: Evidence) -> None:

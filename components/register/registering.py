@@ -95,7 +95,8 @@ def register_model(
     version = when_unlocked(
         settings.tracking_uri, lambda: record_version(settings, record, lambda base: store_parts(parts, base))
     )
-    return _tell(record, version, judged, settings, registration)
+    split = Manifest.load(examples).split
+    return _tell(record, version, judged, settings, registration, split.fingerprint if split else "")
 
 
 def sample_request(examples: Path, model: Path) -> dict[str, Any]:
@@ -156,7 +157,9 @@ def _record(
     return Record(project.name, run, params, judged.metrics, tags)
 
 
-def _tell(record: Record, version: Version, judged: Outcome, settings: Settings, registration: Path) -> Outcome:
+def _tell(
+    record: Record, version: Version, judged: Outcome, settings: Settings, registration: Path, split: str
+) -> Outcome:
     named = ("model", "statistics", "schema", _CODE, *([SAMPLE] if SAMPLE in version.hashes else []))
     parts = {name: f"{version.base}/{name}" for name in named}
     outcome = Outcome("ok", f"version {version.number} of {record.project}, as {CHALLENGER}")
@@ -173,6 +176,7 @@ def _tell(record: Record, version: Version, judged: Outcome, settings: Settings,
             "code": parts[_CODE],
             "sample": parts.get(SAMPLE),
             "fingerprint": record.params["data_fingerprint"],
+            "split": split,
             "metrics": judged.metrics,
             "tags": record.tags,
             "sha256": version.hashes,
