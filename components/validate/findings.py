@@ -43,8 +43,13 @@ KINDS: dict[str, Kind] = {
     "constant_feature": Kind("warn", "constant features"),
     "mostly_missing": Kind("warn", "mostly missing features"),
     "duplicated_column": Kind("warn", "columns that repeat another"),
+    "rows_in_two_splits": Kind("warn", "rows in two splits"),
+    "groups_in_two_splits": Kind("warn", "groups in two splits"),
 }
 """Every kind, in the order in which a person should read them. docs/stages/validate.md shows this table."""
+
+HAVE_OWN_CHECKS = ("rows_in_two_splits", "groups_in_two_splits")
+"""Kinds whose checks `overlaps.py` makes: these have one each whatever was found, with the count."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,12 @@ def to_checks(findings: list[Finding], policy: dict[str, Severity]) -> list[Chec
     checks: list[Check] = []
     absent: list[str] = []
     for name, kind in KINDS.items():
+        if name in HAVE_OWN_CHECKS:
+            continue
         found = list(dict.fromkeys(finding for finding in findings if finding.kind == name))
         if not found:
             absent.append(kind.meaning)
-        checks += _checks(name, found, _status(policy[name]))
+        checks += _checks(name, found, to_status(policy[name]))
     if absent:
         checks.append(Check("anomalies", "pass", 0.0, reason=f"looked for and not found: {', '.join(absent)}"))
     return checks
@@ -137,5 +144,6 @@ def _check(finding: Finding, status: Status) -> Check:
     )
 
 
-def _status(severity: Severity) -> Status:
+def to_status(severity: Severity) -> Status:
+    """What a finding of that severity means for its check."""
     return "skipped" if severity == "ignore" else severity

@@ -10,7 +10,7 @@ from components._core.examples import SPLITS, Manifest
 from components._core.ledger import Deployment, resolve_champion
 from components._core.project import Project, Severity
 from components._core.rendering import write_page
-from components.validate import anomalies, comparisons, findings, labels, schemas, statistics
+from components.validate import anomalies, comparisons, findings, labels, overlaps, schemas, statistics
 from components.validate.columns import column_types
 from components.validate.comparisons import Comparison
 from components.validate.findings import Finding
@@ -68,6 +68,8 @@ def validate_examples(
     compared = (_against_spans(project, manifest, computed), _against_champion(project, deployment, computed))
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
     checks = [*findings.to_checks(found, policy), *_schema_checks(project, settled)]
+    features = {name: kind for name, kind in types.items() if name != project.label}
+    checks += overlaps.to_checks(overlaps.find_overlaps(examples, manifest, features, project.data.exclude), policy)
     for comparison in compared:
         checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
     outcome = _judge(checks, manifest, types)

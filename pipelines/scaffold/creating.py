@@ -23,6 +23,7 @@ from pipelines.scaffold.decisions import (
     quarantine_limit,
     worth_telling,
 )
+from pipelines.scaffold.groups import find_group, first_of_each
 from pipelines.scaffold.labels import Target, decide_target
 from pipelines.scaffold.leaks import score_columns
 from pipelines.scaffold.profile import Column, Profile, profile_table
@@ -88,11 +89,18 @@ def new_project(folder: Path, *, data: Path, label: str) -> Created:
     if label not in profile.columns:
         raise DataError(_no_label(profile, label), where=str(data), remedy="name another label, or fill it")
     target = decide_target(profile.columns[label])
-    decisions = decide_columns(profile, label, score_columns(profile.sample, label, target.task))
+    group = find_group(profile.columns, profile.sample, label)
+    sample = first_of_each(profile.sample, group) if group else profile.sample
+    decisions = decide_columns(profile, label, score_columns(sample, label, target.task), group)
     _check_features(decisions, data)
-    fitting, notes = decide_fitting(profile.rows), worth_telling(profile, target, decisions)
+    fitting, notes = decide_fitting(profile.rows), worth_telling(profile, target, decisions, group)
     name = project_name(folder)
-    facts = _facts(folder, data, profile, target, label) | {"name": name, "fitting": fitting, "notes": notes}
+    facts = _facts(folder, data, profile, target, label) | {
+        "name": name,
+        "fitting": fitting,
+        "notes": notes,
+        "group": group,
+    }
     files = _write(folder, facts, decisions)
     return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files)
 

@@ -6,13 +6,14 @@ Nothing is read or written here.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from components._core.identifiers import is_named_identifier, to_words
 from components._core.project import Split
 from pipelines.scaffold.dates import DateFormat, find_date_format
+from pipelines.scaffold.groups import Group
 from pipelines.scaffold.labels import Target
 from pipelines.scaffold.profile import Column, Profile
 
@@ -28,23 +29,6 @@ _FEW_ROWS = 200
 _FEW_OF_A_CLASS = 30
 _MOST_VOCABULARIES = 50
 _LARGEST_VOCABULARY = 200
-_IDENTIFIERS = {
-    "id",
-    "ids",
-    "uuid",
-    "guid",
-    "rowid",
-    "pk",
-    "idx",
-    "rownum",
-    "ssn",
-    "email",
-    "phone",
-    "url",
-    "uri",
-    "href",
-}
-_INDEXES = {"index", "key", "row", "number", "no", "nr", "unnamed 0"}
 _CODES = {"id", "code", "zip", "zipcode", "postcode", "fips", "type", "class", "category", "group", "cluster"}
 _BATCHES = ((8, 500), (16, 2_000), (32, 10_000), (128, 50_000), (512, 500_000), (1_024, math.inf))
 _ENOUGH_STEPS = 1_000
@@ -95,20 +79,30 @@ class Fitting:
     dropout: float
 
 
-def decide_columns(profile: Profile, label: str, scores: dict[str, float]) -> list[Decision]:
+def decide_columns(
+    profile: Profile, label: str, scores: dict[str, float], group: Group | None = None
+) -> list[Decision]:
     """What becomes of each column, in the table's order.
 
     Args:
         profile: What the table holds.
         label: The column to predict.
         scores: How well each column alone predicts it, from `leaks.score_columns`.
+        group: The column by which rows belong together, if there is one.
     """
     decided = [_decide(column, label, scores.get(column.name, 0.0)) for column in profile.columns.values()]
+    decided = [_grouping(decision.column, group) or decision for decision in decided]
     categories = [decision for decision in decided if decision.role == "category"]
     if len(categories) <= _MOST_VOCABULARIES:
         return decided
     # a vocabulary is a pass over the column and a table in the graph: hundreds of them are slow, one hash is not
     return [_hashed(decision) if decision.role == "category" else decision for decision in decided]
+
+
+def _grouping(column: Column, group: Group | None) -> Decision | None:
+    if group is None or column.name != group.column:
+        return None
+    return Decision(column, "left out", f"groups the rows: {group.groups:,} values, {group.rows:.1f} rows each")
 
 
 def _decide(column: Column, label: str, score: float) -> Decision:
@@ -131,7 +125,7 @@ def _empty(column: Column, label: str, score: float) -> Decision | None:
 def _leaking(column: Column, label: str, score: float) -> Decision | None:
     if score > LEAK:
         return Decision(column, "left out", f"gives the label away: it alone predicts {score:.1%} of it", suspect=True)
-    if len(label) > 2 and f" {_words(label)} " in f" {_words(column.name)} ":
+    if len(label) > 2 and f" {to_words(label)} " in f" {to_words(column.name)} ":
         return Decision(column, "left out", "its name contains the label's: it may be computed from it", suspect=True)
     return None
 
@@ -139,7 +133,7 @@ def _leaking(column: Column, label: str, score: float) -> Decision | None:
 def _identifying(column: Column, label: str, score: float) -> Decision | None:
     if column.rows - column.missing < _FEWEST_TO_IDENTIFY or column.dtype == "float32":
         return None
-    named = _is_named_identifier(column.name)
+    named = is_named_identifier(column.name)
     if column.dtype == "int64":
         span = (column.maximum or 0) - (column.minimum or 0) + 1
         counts_rows = column.distinct_share > 0.99 and span <= 1.2 * (column.rows + 1)
@@ -159,11 +153,6 @@ def _identifies(column: Column, told: str) -> str:
     return f"seems to identify: {told or f'{min(column.distinct, known):,} different values in {known:,} rows'}"
 
 
-def _is_named_identifier(name: str) -> bool:
-    words = _words(name).split()
-    return bool(words) and (words[-1] in _IDENTIFIERS or words[0] in _IDENTIFIERS or " ".join(words) in _INDEXES)
-
-
 def _is_prose(column: Column) -> bool:
     return column.words >= 5 or column.length >= 40
 
@@ -180,7 +169,7 @@ def _date(column: Column, label: str, score: float) -> Decision | None:
 def _number(column: Column, label: str, score: float) -> Decision | None:
     if column.dtype == "string":
         return None
-    if column.dtype == "int64" and set(_words(column.name).split()) & _CODES and column.distinct > 2:
+    if column.dtype == "int64" and set(to_words(column.name).split()) & _CODES and column.distinct > 2:
         told = "whole numbers, but named as a code"
         return Decision(column, "category" if column.distinct <= _LARGEST_VOCABULARY else "hashed", told)
     parts = ["logarithm (a few are very large), z-score" if is_long_tailed(column) else "z-score"]
@@ -238,9 +227,16 @@ def quarantine_limit(profile: Profile) -> float:
     return min(math.ceil(100 * aside / (aside + profile.rows) + 1) / 100, 0.99) if aside else 0.0
 
 
-def worth_telling(profile: Profile, target: Target, decisions: list[Decision]) -> list[str]:
+def worth_telling(profile: Profile, target: Target, decisions: list[Decision], group: Group | None = None) -> list[str]:
     """What a person should know beyond the columns, one sentence each."""
-    return [*_of_rows(profile), *_of_classes(target), *_of_columns(decisions)]
+    return [*_of_rows(profile), *_of_group(group), *_of_classes(target), *_of_columns(decisions)]
+
+
+def _of_group(group: Group | None) -> Iterator[str]:
+    if group is not None:
+        agreeing = ", ".join(map(_shown, group.agreeing[:3])) + (", ..." if len(group.agreeing) > 3 else "")
+        told = f"rows with the same {_shown(group.column)} agree in {agreeing}, so they are kept in one split"
+        yield f"{told} (data.split.by); take it out of project.yaml if they do not belong together"
 
 
 def _of_rows(profile: Profile) -> Iterator[str]:
@@ -266,19 +262,10 @@ def _of_classes(target: Target) -> Iterator[str]:
 def _of_columns(decisions: list[Decision]) -> Iterator[str]:
     for decision in decisions:
         column = decision.column
-        if decision.suspect and _is_named_identifier(column.name) and 0.2 < column.distinct_share <= _NEAR_UNIQUE:
+        if decision.suspect and is_named_identifier(column.name) and 0.2 < column.distinct_share <= _NEAR_UNIQUE:
             yield f"{_shown(column.name)} repeats: if its rows belong together, keep them in one split (data.split.by)"
     if any(decision.role == "date" for decision in decisions):
         yield "rows are split at random: to forecast, hold the last dates back as a span of their own instead"
-
-
-def _words(name: str) -> str:
-    """A name as lower-case words: `petalWidth_cm` is `petal width cm`."""
-    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).replace("_", " ")
-    return " ".join(apart.lower().translate(_PUNCTUATION).split())
-
-
-_PUNCTUATION = {ord(mark): " " for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~"}
 
 
 def _shown(value: str) -> str:

@@ -160,7 +160,7 @@ def test_a_champion_that_requires_what_is_missing_now_is_a_warning(model: Make, 
     table = pq.read_table(file)
     months = pa.array([None, *table["month"].to_pylist()[1:]], pa.int64())
     pq.write_table(table.set_column(table.column_names.index("month"), "month", months), file)
-    champion = fetch_champion(_deployment(model()), Signature.load(model()), rows, tmp_path / "to")
+    champion = fetch_champion(_deployment(model()), Signature.load(model()), rows, tmp_path / "to", "y")
     assert (champion.status, champion.model) == ("warn", None)
     assert champion.reason.endswith("missing in some rows now: month")
 
