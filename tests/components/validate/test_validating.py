@@ -31,9 +31,20 @@ def test_clean_data_passes_and_what_could_not_be_compared_is_told(validate, thre
     assert statuses == {
         "anomalies": "pass",
         "reviewed schema": "no_baseline",
+        "rows in two splits": "pass",
         "drift against the earlier spans": "no_baseline",
         "drift against the champion's data": "no_baseline",
     }
+
+
+def test_copies_of_training_rows_in_other_splits_are_a_warning_and_the_policy_can_block(validate, write, project):
+    rows = {"delay": [float(number) for number in range(200)], "late": [number % 2 for number in range(200)]}
+    copies = {"delay": [1.0, 2.0, 300.0], "late": [1, 1, 0]}  # one with the other label
+    examples = write({"train": rows, "eval": {"delay": [301.0], "late": [1]}, "test": copies})
+    check = validate(examples).check("rows in two splits")
+    assert (check.status, check.measured, check.n) == ("warn", 0.5, 4)
+    blocked = validate(examples, project(gates__data__anomalies={"rows_in_two_splits": "fail"}), to="blocked")
+    assert blocked.outcome.verdict == "blocked" and "2 of 4 eval and test rows" in blocked.outcome.reason
 
 
 def test_every_artifact_is_written_and_reads_back(validate, three):
