@@ -78,7 +78,9 @@ def _is_encoded_first(kind: pa.DataType) -> bool:
 
 
 def _salted(hashes: Hashes, missing: NDArray[np.bool_], salt: np.uint64) -> Hashes:
-    return np.where(missing, np.uint64(0), _mix(hashes + salt))
+    added = _mix(hashes + salt)
+    added[missing] = 0
+    return added
 
 
 def _hash_values(values: pa.Array) -> tuple[Hashes, NDArray[np.bool_]]:
@@ -177,6 +179,9 @@ def _hash_words(texts: list[str]) -> Hashes:
 def _mix(values: NDArray[np.uint64]) -> Hashes:
     """The finaliser of SplitMix64: every bit of the input moves half of the bits of the output."""
     with np.errstate(over="ignore"):
-        values = (values ^ (values >> _SHIFT_1)) * _FACTOR_1
-        values = (values ^ (values >> _SHIFT_2)) * _FACTOR_2
-        return np.asarray(values ^ (values >> _SHIFT_3))
+        mixed = values ^ (values >> _SHIFT_1)
+        mixed *= _FACTOR_1
+        mixed ^= mixed >> _SHIFT_2
+        mixed *= _FACTOR_2
+        mixed ^= mixed >> _SHIFT_3
+        return np.asarray(mixed)
