@@ -82,6 +82,16 @@ class Desk:
                 with self._lock:
                     self._taken -= 1
 
+    def look(self) -> None:
+        """Refuse what `admit` would refuse now, before any work on it; takes no place. For threads.
+
+        Raises:
+            Refusal: `too_busy`, counted.
+        """
+        if self._taken >= self._limit:
+            with self.metrics.counted():
+                raise self._too_busy()
+
     def place(self) -> Place:
         """A place for an `async with` block, waited for in the queue; from one event loop only.
 
