@@ -1,17 +1,14 @@
-"""Servers held side by side, ours with batches, and ours with more than it can carry."""
+"""Servers held side by side, and ours with batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
 
 from benchmarks.asked import Asked
 from benchmarks.served import Served
 from components.deploy.load import Load
-
-_CONNECTIONS = 256
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,8 @@ class Pace:
         seconds: Of each turn at each number of clients.
         clients: Numbers of clients.
         batch_rows: Rows of a batch.
-        overload_seconds: Of each of the two open loops.
+        overload_seconds: Of each of the two open loops; the first is split into rounds.
+        overload_rounds: Of the first open loop.
         malformed: Requests that are sent to see what is refused, and how.
     """
 
@@ -32,10 +30,11 @@ class Pace:
     clients: tuple[int, ...] = (1, 8)
     batch_rows: int = 1_000
     overload_seconds: float = 60.0
+    overload_rounds: int = 5
     malformed: int = 10_000
 
 
-QUICK = Pace(rounds=1, seconds=0.3, overload_seconds=1.0, malformed=200)
+QUICK = Pace(rounds=1, seconds=0.3, overload_seconds=1.0, overload_rounds=1, malformed=200)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def take_turns(servers: Sequence[Served], asked: Asked, pace: Pace) -> list[Turn
     """All rounds: each server in turn, at each number of clients; who begins changes from round to round."""
     bodies = {served.kind.name: asked.bodies(served.kind.protocol) for served in servers}
     for served in servers:
-        _warm(served, bodies[served.kind.name], pace)
+        warm(served, bodies[served.kind.name], pace)
     turns = []
     for round_ in range(pace.rounds):
         for clients in pace.clients:
@@ -143,35 +142,6 @@ def _median_ratio(ones: Sequence[float], others: Sequence[float]) -> float:
     return median(one / other for one, other in zip(ones, others, strict=True))
 
 
-def overload(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
-    """What it can carry, then an open loop at four fifths of it, then one at twice of it."""
-    bodies, check = asked.bodies("v2"), asked.check("v2")
-    _warm(served, bodies, pace)
-    start = served.memory_mib()
-    capacity = median(
-        served.drive(bodies, clients=8, seconds=max(pace.seconds, pace.overload_seconds / 20)).throughput
-        for _ in range(3)
-    )
-    told: dict[str, Any] = {"capacity_requests_per_second": capacity, "rss_start_mib": start}
-    for name, share in (("at_80_percent", 0.8), ("at_twice", 2.0)):
-        load = served.drive(
-            bodies, clients=_CONNECTIONS, seconds=pace.overload_seconds, rate=share * capacity, check=check
-        )
-        told[name] = {
-            "offered_per_second": share * capacity,
-            "answered_per_second": load.throughput,
-            "by_status": {str(status): count for status, count in load.by_status.items()},
-            "unsent": load.unsent,
-            "wrong": load.wrong,
-            **load.percentiles(),
-            "rss_mib": served.memory_mib(),
-        }
-    told["rss_peak_mib"] = served.peak_mib()
-    told["overload_p99_ratio"] = told["at_twice"]["p99"] / told["at_80_percent"]["p99"]
-    told["crashed"] = not served.runs
-    told["wrong"] = told["at_80_percent"]["wrong"] + told["at_twice"]["wrong"]
-    return told
-
-
-def _warm(served: Served, bodies: list[bytes], pace: Pace) -> None:
+def warm(served: Served, bodies: list[bytes], pace: Pace) -> None:
+    """Ask so long that what is measured next is not the first."""
     served.drive(bodies, clients=max(pace.clients), seconds=min(pace.seconds, 1.0))

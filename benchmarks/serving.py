@@ -21,9 +21,11 @@ from typing import Any
 
 from benchmarks import data, ours
 from benchmarks.asked import Asked, prepared
+from benchmarks.hostile import try_hostile
 from benchmarks.machine import describe_machine
 from benchmarks.malformed import Tried, try_malformed
-from benchmarks.rounds import QUICK, Pace, Turn, measure_batches, medians, overload, ratios, take_turns
+from benchmarks.overload import overload, refused_at_80
+from benchmarks.rounds import QUICK, Pace, Turn, measure_batches, medians, ratios, take_turns
 from benchmarks.served import Kind, Served
 from benchmarks.serving_summary import bounds, table
 from benchmarks.watching import alone, busy_seconds
@@ -48,6 +50,8 @@ NOTES = {
     "ratio": "median over the rounds of requests/s of ours over the peer's, of which the lowest number of clients counts",
     "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core, in turn; own: by Naru's call",
     "overload": "open loop, moments of a Poisson process; latency from the moment a request was due; p99 of those answered with 200",
+    "refused_at_80": "share not answered with 200 at 80 %, median of the rounds in which the generator itself sent nothing late",
+    "hostile": "growth of the server's peak memory by one request, and the longest wait of a liveness probe beside it",
     "malformed": "every tenth request is right and its answer compared; wrong: that, a 5xx other than 503, no answer, or a telling error",
 }
 
@@ -105,7 +109,11 @@ def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str,
     with _running([_ours(asked)], core) as servers:
         found["overload"] = overload(servers[0], asked, pace)
         found["overload_p99_ratio"] = found["overload"]["overload_p99_ratio"]
-        _tell("overload", f"p99 times {found['overload_p99_ratio']:.1f}")
+        found["refused_at_80"] = refused_at_80(found["overload"])
+        _tell("overload", f"p99 times {found['overload_p99_ratio']:.1f}, refused at 80 %: {found['refused_at_80']}")
+    with _running([_ours(asked)], core) as servers:
+        found.update(try_hostile(servers[0], asked, pace))
+        _tell("hostile", f"{found['hostile_memory_mib']:.0f} MiB and {found['hostile_probe_seconds']:.2f} s at most")
     to_bare = ratios(turns, "naru", "bare mlserver")
     seldon_turns = _against_seldon(asked, pace, core, seldon, tried)
     found.update(tried.to_dict())

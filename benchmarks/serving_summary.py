@@ -46,6 +46,11 @@ def bounds(found: dict[str, Any]) -> list[Bound]:
         Bound(
             "p99 of the answered at twice what it carries, times that at 80 %", found["overload_p99_ratio"], 3.0, False
         ),
+        Bound("share refused at 80 % of what it carries", found["refused_at_80"], 0.005, False),
+        Bound("memory of one hostile request, MiB", found["hostile_memory_mib"], 300, False),
+        Bound("a probe beside a hostile request, seconds", found["hostile_probe_seconds"], 1.0, False),
+        Bound("a probe beside 1,200 silent connections, seconds", found["silent_probe_seconds"], 1.0, False),
+        Bound("right requests that failed beside them", found["silent_failed"], 0, False),
         Bound("wrong answers in all", found["wrong_answers"], 0, False),
         Bound("malformed requests that were answered badly", found["malformed_wrong"], 0, False),
     ]
@@ -83,10 +88,9 @@ def _overload(told: dict[str, Any]) -> list[str]:
     lines = [f"It carries {told['capacity_requests_per_second']:,.0f} requests/s; offered at random moments:"]
     for name in ("at_80_percent", "at_twice"):
         at = told[name]
-        statuses = ", ".join(f"{count:,} x {status}" for status, count in at["by_status"].items())
         lines.append(
             f"  {at['offered_per_second']:>7,.0f}/s: {at['answered_per_second']:,.0f}/s answered, "
-            f"p50 {at['p50']:.1f} ms, p99 {at['p99']:.1f} ms; {statuses}, {at['unsent']:,} found no connection"
+            f"p50 {at['p50']:.1f} ms, p99 {at['p99']:.1f} ms; {at['refused']:.2%} refused"
         )
     return [*lines, f"  memory {told['rss_start_mib']:,.0f} MiB before, {told['rss_peak_mib']:,.0f} MiB at most"]
 

@@ -26,6 +26,9 @@ Check = Callable[[int, int, bytes], bool]
 PATIENCE = 10.0
 """Seconds after which a request counts as not answered."""
 
+LATE_SECONDS = 0.01
+"""After a pause of the generator all requests that were due meanwhile come at once, which no server is to be blamed for."""
+
 _AFTER_REFUSAL = 0.05
 _SWEEP_SECONDS = 0.1
 _RECEIVED = 1 << 18
@@ -43,6 +46,7 @@ class Load:
         milliseconds: Of each request that was answered with 200; in an open loop from the moment that it was due.
         wrong: Answers that the check did not find right.
         unsent: In an open loop, requests that were due while every connection waited for an answer.
+        late: In an open loop, requests that this process itself sent over `LATE_SECONDS` after they were due.
     """
 
     clients: int
@@ -52,6 +56,7 @@ class Load:
     milliseconds: list[float] = field(repr=False)
     wrong: int = 0
     unsent: int = 0
+    late: int = 0
 
     @property
     def throughput(self) -> float:
@@ -162,7 +167,7 @@ class _Drive:
         self._resting: deque[tuple[float, _Connection]] = deque()
         self._by_status: Counter[int] = Counter()
         self._milliseconds: list[float] = []
-        self._asked = self._wrong = self._unsent = 0
+        self._asked = self._wrong = self._unsent = self._late = 0
 
     def run(self, seconds: float, most: int | None) -> Load:
         began = self._last = time.perf_counter()
@@ -183,7 +188,7 @@ class _Drive:
         took = max(self._last - began, 1e-9)
         answered = sum(count for status, count in self._by_status.items() if status)
         statuses = dict(sorted(self._by_status.items()))
-        return Load(self._clients, took, answered, statuses, self._milliseconds, self._wrong, self._unsent)
+        return Load(self._clients, took, answered, statuses, self._milliseconds, self._wrong, self._unsent, self._late)
 
     def _wants_more(self, now: float) -> bool:
         return now < self._until and (self._left is None or self._asked < self._left)
@@ -206,6 +211,7 @@ class _Drive:
                 self._ask(self._idle.popleft(), now)
             return
         while self._next_due <= now and self._wants_more(now):
+            self._late += now - self._next_due > LATE_SECONDS
             if self._idle:
                 self._ask(self._idle.pop(), self._next_due)  # the one used last: others may rest
             else:

@@ -38,3 +38,15 @@ def test_a_folders_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
 
 def test_parts_do_not_run_together() -> None:
     assert fingerprint_of(["ab", "c"]) != fingerprint_of(["a", "bc"])
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o027, 0o002, 0o000])
+def test_a_file_has_the_permissions_that_the_umask_leaves(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_bytes(tmp_path / "new", b"x")
+        (tmp_path / "old").write_bytes(b"")
+        write_bytes(tmp_path / "old", b"x")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~mask}

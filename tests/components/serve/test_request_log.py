@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -159,3 +161,40 @@ def test_what_json_has_no_word_for_is_written_all_the_same(
     (line,) = logged(tmp_path)
     assert line["inputs"] == {"carrier": ["Zürich", "\ud800", None], "delay": [None, 10**30, 1.5]}
     assert line["outputs"] == {"prediction": [0.0, 0.0, 0.0]}
+
+
+def of_text(number: int, length: int) -> Answered:
+    return dataclasses.replace(answered(number), inputs={"carrier": ["x" * length]})
+
+
+def test_what_waits_is_bounded_in_bytes_and_what_is_above_is_counted(tmp_path: Path) -> None:
+    log = opened(tmp_path, queue_bytes=1_000_000, flush_bytes=10**9)
+    for number in range(30):
+        log.add(of_text(number, 100_000))
+    waiting = log.waiting
+    assert 5 <= waiting < 10 and log.dropped == 30 - waiting
+    log.close()
+    assert len(logged(tmp_path)) == log.written == waiting and log.dropped == 30 - waiting
+
+
+def test_large_requests_are_written_before_their_rows_are_many(tmp_path: Path) -> None:
+    log = opened(tmp_path, flush_bytes=300_000)
+    for number in range(12):
+        log.add(of_text(number, 100_000))
+    wait_until(lambda: log.written >= 9)
+    log.close()
+    assert log.written == 12 and log.dropped == 0 and log._bytes == log._raw_bytes == 0
+    assert all(path.stat().st_size < 1_000_000 for path in tmp_path.rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o027, 0o022])
+def test_files_have_the_permissions_that_the_umask_leaves(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        log = opened(tmp_path)
+        log.add(answered())
+        log.close()
+    finally:
+        os.umask(before)
+    (path,) = tmp_path.rglob("*.jsonl")
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
