@@ -178,6 +178,12 @@ NOT_OURS = {
     },  # the same; and one by which it keeps its hands off
     "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
     "components/serve/limits.py": {"ArgumentTypeError"},  # the same
+    "components/serve/bodies.py": {"Refusal", "error"},  # answered to a client; zlib's, told as a Refusal
+    "components/serve/bounds.py": {"Refusal"},
+    "components/serve/connections.py": {"_RefusedError"},  # ends parsing; what is answered stands in the connection
+    "components/serve/front.py": {"Refusal"},
+    "components/serve/mlserver_grpc.py": {"Refusal"},
+    "components/serve/parameters.py": {"Refusal"},
     "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/desk.py": {"Refusal"},
     "components/serve/finiteness.py": {"Refusal"},
