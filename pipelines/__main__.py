@@ -85,14 +85,22 @@ def new(
     folder: Annotated[Path, typer.Argument(help="The folder to make.", readable=False)],
     data: Annotated[Path, typer.Option(help="Your table, as CSV with a header.", readable=False)],
     label: Annotated[str, typer.Option(help="The column to predict.")],
+    quote: Annotated[
+        str, typer.Option(help="The character that encloses a cell with commas or line breaks; '' for none.")
+    ] = '"',
+    escape: Annotated[
+        str,
+        typer.Option(help="The character that makes a quote in a cell ordinary, as \\ in files of Spark and MySQL."),
+    ] = "",
 ) -> None:
     """Look at a table and write a project for it that runs at once."""
     from rich.console import Console
 
     from pipelines.scaffold import new_project
+    from pipelines.scaffold.creating import parse_csv
     from pipelines.scaffold.telling import print_created
 
-    print_created(Console(), new_project(folder, data=data, label=label))
+    print_created(Console(), new_project(folder, data=data, label=label, csv=parse_csv(quote, escape)))
 
 
 @app.command(epilog="Example: `naru serve examples/flights --port 8081`")

@@ -24,6 +24,9 @@ def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
 
         files = S3FileSystem()
         return files, files.without_scheme(uri)
+    if _is_path(uri):
+        local = fsspec.filesystem("file", **options)
+        return local, str(local._strip_protocol(uri))
     found, path = fsspec.core.url_to_fs(uri, **options)
     return found, str(path)
 
@@ -31,3 +34,10 @@ def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
 def is_local(filesystem: Any) -> bool:
     """Whether it is a folder of this machine, where a file is written aside and linked or renamed."""
     return "file" in filesystem.protocol
+
+
+def _is_path(uri: str) -> bool:
+    """Whether it is a path, in which `::` is part of a name; fsspec takes that as file systems upon one another."""
+    if uri.startswith("file://"):
+        return True
+    return "://" not in uri and uri.partition("::")[0] not in fsspec.available_protocols()

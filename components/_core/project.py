@@ -56,6 +56,49 @@ class Split(Section):
         return self
 
 
+class Csv(Section):
+    """How a CSV file writes what could be taken for its own marks."""
+
+    quote: Annotated[
+        str,
+        Field(
+            max_length=1,
+            description='The character that encloses a cell with commas or line breaks; empty: `"` is an ordinary character '
+            "and no cell is enclosed.",
+        ),
+    ] = '"'
+    escape: Annotated[
+        str,
+        Field(
+            max_length=1,
+            description="The character that makes the next one ordinary, as `\\` does in files of Spark and MySQL; empty: none, "
+            "and a quote inside of a cell is doubled.",
+        ),
+    ] = ""
+
+    @property
+    def delimiter(self) -> str:
+        """What separates cells."""
+        return ","
+
+    @field_validator("quote", "escape")
+    @classmethod
+    def _is_no_other_mark(cls, value: str) -> str:
+        if value and (not value.isascii() or value.isalnum() or value in ",\r\n\0 "):
+            raise ValueError(
+                f"found {value!r}; allowed: an ASCII character that is no letter, digit, blank, comma or line end"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Csv:
+        if self.quote and self.quote == self.escape:
+            raise ValueError(
+                f"quote and escape are both {self.quote!r}; a doubled quote inside of a cell needs no escape"
+            )
+        return self
+
+
 class Data(Section):
     """Where the examples come from."""
 
@@ -68,6 +111,7 @@ class Data(Section):
         ),
     ]
     format: Annotated[Literal["csv"], Field(description="How the source is written.")] = "csv"
+    csv: Csv = Csv()
     spans: Annotated[
         str,
         Field(description="Which spans: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source."),

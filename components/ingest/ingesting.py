@@ -19,7 +19,9 @@ from components._core.hash_split import assign_splits, define_split
 from components._core.project import Project
 from components._core.split_definition import SplitDefinition
 from components._core.suggestions import suggest
-from components.ingest.reading import BadRow, Rows, read_rows
+from components.ingest.bad_rows import BadRow, BadRowCount, quote_remedy
+from components.ingest.outcome_checks import check_spans, check_splits
+from components.ingest.reading import FileTally, Rows, read_rows
 from components.ingest.sources import SpanFile, find_files
 from components.ingest.survey import Survey, survey_files
 
@@ -44,7 +46,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
         ConfigError: When the project names what the source does not have.
         DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
     """
-    files = find_files(project.data.source, project.data.spans)
+    files = find_files(project.data.source, project.data.spans, project.data.csv)
     survey = survey_files(files, project.label)
     _check_columns(project, survey)
     hidden = {project.label, *project.data.exclude}
@@ -52,9 +54,10 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
     with _Quarantine(quarantine / QUARANTINE) as aside:
         read = [_ingest_file(file, survey, project.label, split, examples, aside) for file in files]
     manifest = _manifest(project, survey, split, examples, read)
-    _judge_quarantine(project, manifest, aside)
+    _judge_quarantine(project, manifest, aside.count)
+    checks = [_check_rows(manifest, aside.count), *check_spans(manifest), *check_splits(project, manifest, examples)]
     manifest.save(examples)
-    return _outcome(manifest, aside), manifest.fingerprint
+    return _outcome(manifest, checks, aside.count, aside.blank), manifest.fingerprint
 
 
 def _check_columns(project: Project, survey: Survey) -> None:
@@ -74,11 +77,11 @@ def _check_columns(project: Project, survey: Survey) -> None:
 
 @dataclass
 class _Quarantine:
-    """Rows set aside, written as they come."""
+    """Rows set aside, written as they come; and how many lines were empty."""
 
     path: Path
-    rows: int = 0
-    first: BadRow | None = None
+    count: BadRowCount = field(default_factory=BadRowCount)
+    blank: int = 0
     by_file: dict[str, int] = field(default_factory=dict)
 
     def __enter__(self) -> _Quarantine:
@@ -91,9 +94,8 @@ class _Quarantine:
         self._file.close()
 
     def add(self, row: BadRow) -> None:
-        self.rows += 1
-        self.first = self.first or row
-        self.by_file[row.file] = self.by_file.get(row.file, 0) + 1
+        self.count.add(row)
+        self.by_file[row.file] = self.by_file.get(row.file, 0) + row.rows
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
 
@@ -101,16 +103,17 @@ def _ingest_file(
     file: SpanFile, survey: Survey, label: str, split: SplitDefinition, examples: Path, aside: _Quarantine
 ) -> SourceFile:
     writers: dict[str, pq.ParquetWriter] = {}
-    count = 0
+    count, tally = 0, FileTally()
     try:
-        for rows in read_rows(file, survey, label, aside.add, split.columns):
+        for rows in read_rows(file, survey, label, aside.add, split.columns, tally):
             _write_rows(rows, file.span, split, examples, writers)
             count += rows.examples.num_rows
     finally:
         for writer in writers.values():
             writer.close()
-    size, sha256 = _weigh(file)
-    return SourceFile(file.name, file.span, count, aside.by_file.get(file.name, 0), size, sha256)
+    aside.blank += tally.blank
+    quarantined = aside.by_file.get(file.name, 0)
+    return SourceFile(file.name, file.span, count, quarantined, tally.bytes, tally.sha256.hexdigest())
 
 
 def _write_rows(
@@ -128,22 +131,11 @@ def _write_rows(
         writers[split].write_table(pa.Table.from_batches([part]))
 
 
-def _weigh(file: SpanFile) -> tuple[int, str]:
-    import hashlib
-
-    digest, size = hashlib.sha256(), 0
-    with file.filesystem.open(file.path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            size += len(block)
-    return size, digest.hexdigest()
-
-
 def _manifest(
     project: Project, survey: Survey, split: SplitDefinition, examples: Path, read: list[SourceFile]
 ) -> Manifest:
     columns = {name: _TYPES[str(kind)] for name, kind in survey.types.items()}
-    how = json.dumps([FORMAT, columns, project.label, split.fingerprint])
+    how = json.dumps([FORMAT, columns, project.label, split.fingerprint, project.data.csv.model_dump()])
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
     rows = {
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
@@ -152,7 +144,7 @@ def _manifest(
     return Manifest(fingerprint, columns, rows, [file.span for file in read], read, split)
 
 
-def _judge_quarantine(project: Project, manifest: Manifest, aside: _Quarantine) -> None:
+def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) -> None:
     kept = sum(manifest.rows.values())
     if not kept and not aside.rows:
         raise DataError(
@@ -160,27 +152,38 @@ def _judge_quarantine(project: Project, manifest: Manifest, aside: _Quarantine) 
             where=manifest.files[0].path,
             remedy="nothing can be learned from it; check the export",
         )
+    aside.check_quotes(kept)
     share = aside.rows / (kept + aside.rows)
     if share > project.data.quarantine_limit and aside.first is not None:
         first = aside.first
         told = f"{aside.rows} of {kept + aside.rows} rows cannot be read ({share:.2%}; allowed {project.data.quarantine_limit:.2%}); the first: {first.reason}"
+        remedy = "correct the rows, or allow a share of them with data.quarantine_limit"
         raise DataError(
             told,
             where=f"{first.file}, line {first.line}",
-            remedy="correct the rows, or allow a share of them with data.quarantine_limit",
+            remedy=f"{quote_remedy(first.text)}; or {remedy}" if first.is_quote else remedy,
         )
 
 
-def _outcome(manifest: Manifest, aside: _Quarantine) -> Outcome:
+def _check_rows(manifest: Manifest, aside: BadRowCount) -> Check:
     rows = sum(manifest.rows.values())
     status: Status = "warn" if aside.rows else "pass"
-    told = (
-        f"{aside.rows} rows set aside; the first: {aside.first.file}, line {aside.first.line}: {aside.first.reason}"
-        if aside.first
-        else ""
-    )
-    checks = [Check("readable rows", status, float(aside.rows), 0.0, n=rows + aside.rows, reason=told)]
+    return Check("readable rows", status, float(aside.rows), 0.0, n=rows + aside.rows, reason=_told(aside))
+
+
+def _told(aside: BadRowCount) -> str:
+    if aside.first is None:
+        return ""
+    by_quotes = f" ({aside.quote_rows} of them by quotes that go wrong)" if aside.quote_rows else ""
+    first = aside.first
+    return f"{aside.rows} rows set aside{by_quotes}; the first: {first.file}, line {first.line}: {first.reason}"
+
+
+def _outcome(manifest: Manifest, checks: list[Check], aside: BadRowCount, blank: int) -> Outcome:
+    rows = sum(manifest.rows.values())
     spans = f"{len(manifest.files)} spans" if len(manifest.files) > 1 else "1 file"
-    reason = f"{rows:,} rows, {len(manifest.columns)} columns, {spans}" + (f"; {told}" if told else "")
+    skipped = [f"{blank} empty lines skipped"] if blank else []
+    warned = [check.reason for check in checks if check.status == "warn"]
+    reason = "; ".join([f"{rows:,} rows, {len(manifest.columns)} columns, {spans}", *skipped, *warned])
     counts = {f"rows_{split}": float(count) for split, count in manifest.rows.items()}
     return judge(checks, reason, {"rows": float(rows), **counts, "quarantined": float(aside.rows)})

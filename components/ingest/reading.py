@@ -5,8 +5,9 @@ A row that cannot be read is set aside with its line and the reason; whether the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,34 +16,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from components.ingest.arrow_csv import lines_of, parse_block, unreadable
+from components.ingest.bad_rows import BadRow
+from components.ingest.blocks import Block, read_blocks
 from components.ingest.sources import SpanFile
-from components.ingest.survey import FLOAT32_MAX, Survey, open_batches, unreadable
+from components.ingest.survey import FLOAT32_MAX, Survey, read_header
 
 _NAMES = {pa.int64(): "a whole number", pa.float64(): "a number"}
 _ARROW_NULLS = pa.array(csv.ConvertOptions().null_values)
 """What Arrow's reader takes for a missing number."""
 _NULLS = ("", "#N/A", "#N/A N/A", "#NA", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null")
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that could not be read.
-
-    Attributes:
-        file: Name of its file.
-        line: Its line, from 1, the header included; a row with line breaks inside counts as one line.
-        reason: What was wrong.
-        text: The row as it stood.
-    """
-
-    file: str
-    line: int
-    reason: str
-    text: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As the quarantine keeps it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -52,21 +35,46 @@ class Rows:
     Attributes:
         examples: Their columns as int64, float32 or string, missing cells null.
         cells: The raw cells of the columns asked for, as texts, encoded by a dictionary.
-        lines: The line of each row.
+        lines: Gives the physical line of each row, which is looked up only for a row that is set aside.
     """
 
     examples: pa.RecordBatch
     cells: pa.RecordBatch
-    lines: NDArray[Any]
+    lines: Callable[[], NDArray[Any]]
 
     def filter(self, kept: NDArray[np.bool_]) -> Rows:
         """Some of the rows."""
         mask = pa.array(kept)
-        return Rows(self.examples.filter(mask), self.cells.filter(mask), self.lines[kept])
+        return Rows(self.examples.filter(mask), self.cells.filter(mask), lambda: self.lines()[kept])
+
+
+class FileTally:
+    """What was read of one file.
+
+    Attributes:
+        bytes: Its size.
+        sha256: Digest of its content so far.
+        blank: Its empty lines behind the header, which are no rows.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.sha256 = hashlib.sha256()
+        self.blank = 0
+
+    def watch(self, part: bytes) -> None:
+        """Take the next bytes of the file."""
+        self.bytes += len(part)
+        self.sha256.update(part)
 
 
 def read_rows(
-    file: SpanFile, survey: Survey, label: str, reject: Callable[[BadRow], None], cells: Collection[str] = ()
+    file: SpanFile,
+    survey: Survey,
+    label: str,
+    reject: Callable[[BadRow], None],
+    cells: Collection[str] = (),
+    tally: FileTally | None = None,
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches.
 
@@ -76,30 +84,70 @@ def read_rows(
         label: The label's column; a row without it is set aside.
         reject: Called with every row that is set aside.
         cells: Columns whose raw cells are wanted, too.
+        tally: Counts what is read.
     """
+    names, tally = read_header(file), tally or FileTally()
+    read = _read_clean if file.name in survey.clean else _read_cells
     try:
-        for rows in _clean(file, survey, cells) if file.name in survey.clean else _mend(file, survey, reject, cells):
-            examples = Rows(_as_examples(rows.examples), rows.cells, rows.lines)
-            yield _without_missing_label(examples, file, label, reject)
+        for block in read_blocks(file, len(names), tally.watch):
+            rows = read(block, file, names, survey, reject, cells, tally)
+            rows = Rows(_as_examples(rows.examples), rows.cells, rows.lines)
+            yield _without_missing_label(rows, file, label, reject)
     except pa.ArrowInvalid as error:
         raise unreadable(file, error) from None
 
 
-def _clean(file: SpanFile, survey: Survey, cells: Collection[str]) -> Iterator[Rows]:
+def _read_clean(
+    block: Block,
+    file: SpanFile,
+    names: list[str],
+    survey: Survey,
+    reject: Callable[[BadRow], None],
+    cells: Collection[str],
+    tally: FileTally,
+) -> Rows:
     """Read the columns whose cells are wanted as texts, and convert those here: a column cannot be read twice."""
-    line = 2
     types = {name: pa.string() if name in cells else kind for name, kind in survey.types.items()}
-    for batch in open_batches(file, types, lambda row: None, list(types)):
-        raw = _encode(batch, cells)
-        columns = [
-            _convert(raw.column(raw.schema.get_field_index(name)), kind)
-            if name in cells and kind != pa.string()
-            else column
-            for column, (name, kind) in zip(batch.columns, survey.types.items(), strict=True)
-        ]
-        typed = pa.RecordBatch.from_arrays(columns, names=list(types))
-        yield Rows(typed, raw, np.arange(line, line + batch.num_rows))
-        line += batch.num_rows
+    batch, lines = _parse_block(block, file, names, types, reject, tally)
+    raw = _encode(batch, cells)
+    columns = [
+        _convert(raw.column(raw.schema.get_field_index(name)), kind)
+        if name in cells and kind != pa.string()
+        else column
+        for column, (name, kind) in zip(batch.columns, survey.types.items(), strict=True)
+    ]
+    return Rows(pa.RecordBatch.from_arrays(columns, names=list(types)), raw, lines)
+
+
+def _read_cells(
+    block: Block,
+    file: SpanFile,
+    names: list[str],
+    survey: Survey,
+    reject: Callable[[BadRow], None],
+    cells: Collection[str],
+    tally: FileTally,
+) -> Rows:
+    """Read every column as text, and look at each cell: some do not fit their column's type."""
+    types = dict.fromkeys(survey.types, pa.string())
+    batch, lines = _parse_block(block, file, names, types, reject, tally)
+    return _parse(batch, lines, file, survey.types, reject, cells)
+
+
+def _parse_block(
+    block: Block,
+    file: SpanFile,
+    names: list[str],
+    types: dict[str, pa.DataType],
+    reject: Callable[[BadRow], None],
+    tally: FileTally,
+) -> tuple[pa.RecordBatch, Callable[[], NDArray[Any]]]:
+    """The rows of a block and what gives their lines; those without the header's fields are set aside."""
+    batch, ragged = parse_block(block, file, names, types, list(types))
+    tally.blank += 0 if block.is_full(batch.num_rows + len(ragged)) else block.blank
+    for row in sorted([*block.bad, *ragged], key=lambda row: row.line):
+        reject(row)
+    return batch, lambda: lines_of(block, ragged)
 
 
 def _encode(texts: pa.RecordBatch, cells: Collection[str]) -> pa.RecordBatch:
@@ -118,37 +166,9 @@ def _convert(cells: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
     return known.cast(kind).take(cells.indices)
 
 
-def _mend(file: SpanFile, survey: Survey, reject: Callable[[BadRow], None], cells: Collection[str]) -> Iterator[Rows]:
-    ragged: list[int] = []
-
-    def on_ragged(row: Any) -> None:
-        ragged.append(row.number)
-        reject(
-            BadRow(
-                file.name,
-                row.number,
-                f"{row.actual_columns} fields where the header has {row.expected_columns}",
-                row.text,
-            )
-        )
-
-    line = 2
-    for batch in open_batches(file, dict.fromkeys(survey.types, pa.string()), on_ragged, list(survey.types)):
-        lines = _lines(line, batch.num_rows, ragged)
-        line = int(lines[-1]) + 1 if len(lines) else line
-        yield _parse(batch, lines, file, survey.types, reject, cells)
-
-
-def _lines(first: int, rows: int, ragged: list[int]) -> NDArray[Any]:
-    """The line of each row of a batch; the ragged ones, which the reader left out, are counted."""
-    behind = [number for number in ragged if number >= first]
-    lines = np.arange(first, first + rows + len(behind))
-    return lines[~np.isin(lines, behind)][:rows]
-
-
 def _parse(
     batch: pa.RecordBatch,
-    lines: NDArray[Any],
+    lines: Callable[[], NDArray[Any]],
     file: SpanFile,
     types: dict[str, pa.DataType],
     reject: Callable[[BadRow], None],
@@ -160,7 +180,7 @@ def _parse(
         for row in np.flatnonzero(wrong & ~bad):
             whole = ",".join(value or "" for value in batch.slice(int(row), 1).to_pylist()[0].values())
             reject(
-                BadRow(file.name, int(lines[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole)
+                BadRow(file.name, int(lines()[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole)
             )
         bad |= wrong
         columns.append(values)
@@ -223,9 +243,10 @@ def _without_missing_label(rows: Rows, file: SpanFile, label: str, reject: Calla
     if not labels.null_count:
         return rows
     missing = np.asarray(labels.is_null())
+    lines = rows.lines()
     for row in np.flatnonzero(missing):
         text = ",".join(
             "" if value is None else str(value) for value in rows.examples.slice(int(row), 1).to_pylist()[0].values()
         )
-        reject(BadRow(file.name, int(rows.lines[row]), f"the label {label!r} is missing", text))
+        reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text))
     return rows.filter(~missing)

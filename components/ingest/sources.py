@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
 
 from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
 from components._core.filesystems import open_filesystem
+from components._core.project import Csv
 from components._core.system_errors import from_system, is_for_the_person
 
 SPAN = "{span}"
 _MOST_MISSING = 1_000
+_READ_BYTES = 1 << 20
+_TAGS = (
+    "etag",
+    "md5hash",
+    "content-md5",
+    "checksum",
+    "crc",
+    "crc32c",
+    "sha256",
+    "generation",
+    "versionid",
+    "version_id",
+)
+"""What file systems call a tag that differs when content does, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +42,13 @@ class SpanFile:
         span: Its span; 1 when the source has none.
         path: Its path as its file system has it.
         filesystem: The fsspec file system that it lies in.
+        csv: How it is written.
     """
 
     span: int
     path: str
     filesystem: Any
+    csv: Csv = field(default_factory=Csv)
 
     @property
     def name(self) -> str:
@@ -35,18 +56,20 @@ class SpanFile:
         return self.path.rsplit("/", 1)[-1]
 
 
-def find_files(source: str, spans: str) -> list[SpanFile]:
+def find_files(source: str, spans: str, csv: Csv | None = None) -> list[SpanFile]:
     """The files of the wanted spans, in the order of their spans.
 
     Args:
         source: Path or URL; `{span}` in its last part stands for a span's number.
         spans: As in `data.spans`.
+        csv: How the files are written; default: quotes as `"`, no escape.
 
     Raises:
         ConfigError: When the source or the spans cannot be understood, or it may not be read.
         DataError: When there is no such file or span.
     """
     filesystem, path = _open(source)
+    csv = csv or Csv()
     if SPAN not in path:
         if spans != "all":
             raise ConfigError(
@@ -55,7 +78,7 @@ def find_files(source: str, spans: str) -> list[SpanFile]:
                 remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
             )
         _check_file(filesystem, path, source)
-        return [SpanFile(1, path, filesystem)]
+        return [SpanFile(1, path, filesystem, csv)]
     there = _list_spans(filesystem, path)
     if not there:
         raise DataError(
@@ -63,11 +86,15 @@ def find_files(source: str, spans: str) -> list[SpanFile]:
             where=source,
             remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source",
         )
-    return [SpanFile(span, there[span], filesystem) for span in select_spans(spans, sorted(there))]
+    return [SpanFile(span, there[span], filesystem, csv) for span in select_spans(spans, sorted(there))]
 
 
 def fingerprint_source(source: str, spans: str) -> str:
-    """Fingerprint of what the source holds now by name, size and time of change (or the store's own tag); reads no content."""
+    """Fingerprint of what the source holds now.
+
+    By name, size and what cannot be set back when content changes: a local file's inode and time of change of its status, an
+    object's tag. Content is read only where a file system has nothing of the kind.
+    """
     files = find_files(source, spans)
     return fingerprint_of(part for file in files for part in (str(file.span), file.name, _state(file)))
 
@@ -113,6 +140,10 @@ def _open(source: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         remedy = "name a path, or a URL whose kind is known here; install what the message asks for"
         raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}", remedy=remedy) from None
+    except FileNotFoundError as error:  # the archive in a chain such as zip://t.csv::file:///data/t.zip
+        raise DataError(
+            f"there is no such file: {error.filename}", where=source, remedy="correct data.source"
+        ) from None
     return filesystem, path
 
 
@@ -174,8 +205,21 @@ def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
 
 
 def _state(file: SpanFile) -> str:
+    if isinstance(file.filesystem, LocalFileSystem):
+        status = os.stat(file.path)  # noqa: PTH116 - a path as fsspec has it
+        # mtime can be set, as by `touch -d` and `cp -p`; ctime cannot
+        return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
     info = file.filesystem.info(file.path)
-    return f"{info.get('size')} {info.get('ETag') or info.get('mtime')}"
+    tags = [f"{name}={value}" for name, value in sorted(info.items()) if name.lower() in _TAGS and value]
+    return f"{info.get('size')} {tags or _digest(file)}"
+
+
+def _digest(file: SpanFile) -> str:
+    digest = hashlib.sha256()
+    with file.filesystem.open(file.path, "rb") as stream:
+        while part := stream.read(_READ_BYTES):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 
 from components._core.errors import DataError
 from components._core.suggestions import listed, suggest
+from components.ingest.arrow_csv import parse_block, parse_names, unreadable
+from components.ingest.blocks import check_header, read_blocks, split_header
 from components.ingest.sources import SpanFile
-
-BLOCK_BYTES = 8 << 20
-"""Bytes read at a time: what bounds the memory, and the size of the sample by which types are first guessed."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _HEADER_BYTES = 1 << 20
 _KIND_BYTES = 1 << 10
+_NUL_SHARE = 10
+"""A file of which every tenth byte is NUL is no text; a row with one is set aside."""
 _OTHER_KINDS = {
     b"PAR1": "a Parquet file",
     b"PK\x03\x04": "a spreadsheet or an archive",
@@ -89,12 +87,10 @@ def read_header(file: SpanFile) -> list[str]:
             "is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again"
         )
     _check_kind(file, first)
-    parsing = csv.ParseOptions(invalid_row_handler=lambda row: "skip", newlines_in_values=True)
-    try:
-        with csv.open_csv(pa.BufferReader(first), parse_options=parsing) as reader:
-            return list(reader.schema.names)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise unreadable(file, error) from None
+    header = split_header(file, first, is_whole=len(first) < _HEADER_BYTES)
+    names = parse_names(header, file)
+    check_header(file, header, len(names))
+    return names
 
 
 def _check_kind(file: SpanFile, first: bytes) -> None:
@@ -103,52 +99,9 @@ def _check_kind(file: SpanFile, first: bytes) -> None:
         raise DataError(
             f"is {kind}, no CSV", where=file.name, remedy="export it as comma-separated text in UTF-8, not compressed"
         )
-    if first[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in first[:_KIND_BYTES]:
+    head = first[:_KIND_BYTES]
+    if first[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(b"\0") > len(head) // _NUL_SHARE:
         raise DataError("is UTF-16 or no text at all", where=file.name, remedy="save it as UTF-8")
-
-
-def open_batches(
-    file: SpanFile, types: dict[str, pa.DataType], on_ragged: Callable[[Any], None], order: list[str] | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Read a file with given types (others are guessed by its first block); ragged rows are told and left out.
-
-    Args:
-        file: Which file.
-        types: Arrow type by column.
-        on_ragged: Called with Arrow's `InvalidRow` for each row with too few or too many fields.
-        order: Columns to read, in this order; default: all, as they stand.
-    """
-
-    def skip(row: Any) -> str:
-        on_ragged(row)
-        return "skip"
-
-    # one thread: only then does the reader know the line of a row that it cannot parse
-    with file.filesystem.open(file.path, "rb") as stream:
-        reader = csv.open_csv(
-            stream,
-            read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
-            parse_options=csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
-            convert_options=csv.ConvertOptions(column_types=types, include_columns=order or []),
-        )
-        with reader:
-            yield from reader
-
-
-def unreadable(file: SpanFile, error: Exception) -> DataError:
-    """Translate what Arrow says of a file that is no CSV of ours."""
-    text = str(error)
-    if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "UTF-8" in text:
-        return DataError(
-            "is not UTF-8", where=file.name, remedy="save it as UTF-8, as in: iconv -f ISO-8859-1 -t UTF-8"
-        )
-    if "Empty CSV file" in text:
-        return DataError(
-            "is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again"
-        )
-    return DataError(
-        f"is not a CSV that can be read: {text.splitlines()[0]}", where=file.name, remedy="correct the file"
-    )
 
 
 def _check_header(file: SpanFile, names: list[str], expected: list[str], label: str) -> None:
@@ -202,9 +155,8 @@ def _survey_file(
     types = {name: kind for name, kind in known.items() if not pa.types.is_null(kind)}
     broken: dict[str, pa.DataType] = {}
     while True:
-        ragged: list[Any] = []
         try:
-            seen, in_range = _read_through(file, {**types, **dict.fromkeys(broken, pa.string())}, ragged.append)
+            seen, fits = _read_through(file, names, {**types, **dict.fromkeys(broken, pa.string())})
         except pa.ArrowInvalid as error:
             column = _conversion_column(error, names)
             if column is None:
@@ -215,7 +167,7 @@ def _survey_file(
                 types[column] = pa.string() if types.get(column) == pa.float64() else pa.float64()
             continue
         found = {name: broken.get(name) or types.get(name) or seen.get(name, pa.null()) for name in names}
-        return found, in_range and not ragged and not broken
+        return found, fits and not broken
 
 
 def _is_text_allowed(known: dict[str, pa.DataType], column: str) -> bool:
@@ -223,14 +175,19 @@ def _is_text_allowed(known: dict[str, pa.DataType], column: str) -> bool:
 
 
 def _read_through(
-    file: SpanFile, types: dict[str, pa.DataType], on_ragged: Callable[[Any], None]
+    file: SpanFile, names: list[str], types: dict[str, pa.DataType]
 ) -> tuple[dict[str, pa.DataType], bool]:
+    """The types found, those that are not given by the first block's rows; and whether every row fits them."""
     seen: dict[str, pa.DataType] = {}
-    in_range = True
-    for batch in open_batches(file, types, on_ragged):
-        seen = {name: _kind(kind) for name, kind in zip(batch.schema.names, batch.schema.types, strict=True)}
-        in_range = in_range and all(is_in_range(column) for column in batch.columns)
-    return seen, in_range
+    fits = True
+    for block in read_blocks(file, len(names)):
+        if not block.data:
+            continue
+        batch, ragged = parse_block(block, file, names, {**seen, **types})
+        if batch.num_rows:
+            seen = dict(zip(batch.schema.names, batch.schema.types, strict=True))
+        fits = fits and not ragged and all(is_in_range(column) for column in batch.columns)
+    return {name: _kind(kind) for name, kind in seen.items()}, fits
 
 
 def is_in_range(column: pa.Array) -> bool:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from components._core.errors import ConfigError, DataError
-from components._core.project import load_project
+from components._core.project import Csv, load_project
 from components._core.suggestions import listed
 from components.ingest.sources import find_files
 from components.ingest.survey import check_separator, read_header
@@ -71,21 +73,23 @@ class Created:
         return [decision for decision in self.decisions if decision.suspect]
 
 
-def new_project(folder: Path, *, data: Path, label: str) -> Created:
+def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None) -> Created:
     """Look at a table and write a project that `naru run` can run at once.
 
     Args:
         folder: Where to write it; new or empty.
         data: The table as CSV; `{span}` in its name stands for a span's number.
         label: The column to predict.
+        csv: How the table is written; default: quotes as `"`, no escape.
 
     Raises:
         ConfigError: When the folder is in use, there is no such table or column, or the label cannot be predicted.
         DataError: When the table cannot be read, or holds too little.
     """
     _check_folder(folder)
-    _check_table(data, label)
-    profile = profile_table(data, label)
+    csv = csv or Csv()
+    _check_table(data, label, csv)
+    profile = profile_table(data, label, csv)
     if label not in profile.columns:
         raise DataError(_no_label(profile, label), where=str(data), remedy="name another label, or fill it")
     target = decide_target(profile.columns[label])
@@ -100,9 +104,26 @@ def new_project(folder: Path, *, data: Path, label: str) -> Created:
         "fitting": fitting,
         "notes": notes,
         "group": group,
+        "csv": csv.model_dump(exclude_defaults=True),
     }
     files = _write(folder, facts, decisions)
     return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files)
+
+
+def parse_csv(quote: str, escape: str) -> Csv:
+    """How a table is written, from the command line.
+
+    Raises:
+        ConfigError: When a mark is not allowed.
+    """
+    try:
+        return Csv(quote=quote, escape=escape)
+    except ValidationError as error:
+        told = "; ".join(
+            f"--{problem['loc'][0] if problem['loc'] else 'quote'}: {problem['msg']}" for problem in error.errors()
+        )
+        remedy = "a mark is one character, such as '\\'; '' is none"
+        raise ConfigError(told.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
 
 
 def _no_label(profile: Profile, label: str) -> str:
@@ -119,13 +140,13 @@ def _check_folder(folder: Path) -> None:
         raise ConfigError(told, where=str(folder), remedy="name a new folder")
 
 
-def _check_table(data: Path, label: str) -> None:
+def _check_table(data: Path, label: str, csv: Csv) -> None:
     if data.is_dir():
         remedy = "name a CSV in it, or several as in data/part-{span}.csv"
         raise ConfigError("is a folder", where=str(data), remedy=remedy)
     if "{span}" not in data.name and not data.is_file():
         raise ConfigError(f"there is no such file{_close_file(data)}", where=str(data), remedy="name a CSV with --data")
-    for file in find_files(str(data), "all")[:1]:
+    for file in find_files(str(data), "all", csv)[:1]:
         _check_header(read_header(file), label, data)
 
 

@@ -20,7 +20,9 @@ from pandas.util import hash_array
 
 from components._core.features import DType
 from components._core.labels import as_text
-from components.ingest.reading import BadRow, read_rows
+from components._core.project import Csv
+from components.ingest.bad_rows import BadRow, BadRowCount
+from components.ingest.reading import read_rows
 from components.ingest.sources import find_files
 from components.ingest.survey import survey_files
 
@@ -106,17 +108,18 @@ class Profile:
     sample: pa.Table
 
 
-def profile_table(source: Path, label: str) -> Profile:
+def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     """Read a table and say what it holds.
 
     Args:
         source: The CSV; `{span}` in its name stands for a span's number.
         label: The column to predict.
+        csv: How the table is written; default: quotes as `"`, no escape.
 
     Raises:
         DataError: When the table cannot be read.
     """
-    files = find_files(str(source), "all")
+    files = find_files(str(source), "all", csv)
     survey = survey_files(files, label)
     aside = _Aside(label)
     watches = {name: _Watch(Counter() if name == label else None) for name in survey.types}
@@ -126,6 +129,7 @@ def profile_table(source: Path, label: str) -> Profile:
             sample.add(rows.examples)
             for name, values in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
                 watches[name].add(values)
+    aside.count.check_quotes(sample.seen)
     table = sample.table()
     columns = {name: watch.column(name, table[name]) for name, watch in watches.items()} if table.num_columns else {}
     return Profile(columns, sample.seen, aside.unlabelled, aside.unreadable, aside.first, table)
@@ -139,12 +143,14 @@ class _Aside:
     unlabelled: int = 0
     unreadable: int = 0
     first: str = ""
+    count: BadRowCount = field(default_factory=BadRowCount)
 
     def add(self, row: BadRow) -> None:
+        self.count.add(row)
         if row.reason == f"the label {self.label!r} is missing":
             self.unlabelled += 1
             return
-        self.unreadable += 1
+        self.unreadable += row.rows
         self.first = self.first or f"{row.file}, line {row.line}: {row.reason}"
 
 

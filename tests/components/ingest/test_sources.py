@@ -1,5 +1,8 @@
+import os
+import zipfile
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from components._core.errors import ConfigError, DataError
@@ -74,3 +77,48 @@ def test_the_source_has_another_fingerprint_when_a_file_changes(spans: str, tmp_
     assert fingerprint_source(spans, "1-2") == before
     (tmp_path / "part-02.csv").write_text("a,y\n1,0\n2,1\n")
     assert fingerprint_source(spans, "1-2") != before
+
+
+def test_a_file_changed_in_place_with_its_size_and_time_kept_has_another_fingerprint(
+    spans: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "part-02.csv"
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    before = fingerprint_source(spans, "1-2")
+    file.write_text("a,y\n1,9\n")
+    os.utime(file, ns=times)
+    changed = fingerprint_source(spans, "1-2")
+    other = tmp_path / "other"
+    other.write_text("a,y\n1,5\n")
+    os.utime(other, ns=times)
+    other.replace(file)
+    assert len({before, changed, fingerprint_source(spans, "1-2")}) == 3
+
+
+def test_a_file_system_without_tags_is_known_by_content() -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/tags/t.csv", b"a,y\n1,0\n")
+    before = fingerprint_source("memory://tags/t.csv", "all")
+    memory.store["/tags/t.csv"].seek(6)
+    memory.store["/tags/t.csv"].write(b"9")
+    assert fingerprint_source("memory://tags/t.csv", "all") != before
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_two_colons_in_a_path_are_part_of_a_name(tmp_path: Path, scheme: str) -> None:
+    folder = tmp_path / "of::2024"
+    folder.mkdir()
+    for number in (1, 2):
+        (folder / f"a::b-{number}.csv").write_text("a,y\n1,0\n")
+    found = find_files(f"{scheme}{folder}/a::b-{{span}}.csv", "all")
+    assert [file.name for file in found] == ["a::b-1.csv", "a::b-2.csv"]
+    assert find_files(f"{scheme}{folder}/a::b-1.csv", "all")[0].path == str(folder / "a::b-1.csv")
+
+
+def test_file_systems_upon_one_another_are_still_a_source(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("t.csv", "a,y\n1,0\n")
+    source = f"zip://t.csv::file://{tmp_path}/t.zip"
+    assert find_files(source, "all")[0].path == "t.csv"
+    with pytest.raises(DataError, match="there is no such file"):
+        find_files(source.replace("t.zip", "none.zip"), "all")

@@ -13,7 +13,7 @@ import pytest
 from components._core.errors import DataError
 from components._core.examples import SPLITS, Manifest, split_file
 from components._core.project import Project
-from components.ingest import survey
+from components.ingest import blocks
 from components.ingest.ingesting import ingest_examples
 
 Row = dict[str, str]
@@ -134,7 +134,7 @@ def test_no_row_moves_with_the_size_of_the_blocks_that_are_read(
     write_span(tmp_path, 1, make_rows(1))
     before = places()
     for size in (64, 333):
-        monkeypatch.setattr(survey, "BLOCK_BYTES", size)
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
         assert places() == before
 
 

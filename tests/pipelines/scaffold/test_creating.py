@@ -10,7 +10,7 @@ import pytest
 from components._core.errors import ConfigError, DataError
 from components._core.project import load_project
 from pipelines.scaffold import new_project
-from pipelines.scaffold.creating import project_name, source_from
+from pipelines.scaffold.creating import parse_csv, project_name, source_from
 from tests.pipelines.scaffold.conftest import Table
 
 LABELS = ["no", "yes"] * 50
@@ -157,3 +157,21 @@ def test_a_table_that_nothing_can_be_learned_from_is_refused_with_the_reason(
 def test_a_table_with_only_suspects_is_refused_with_their_names(table: Table, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column is left to predict from \\(id: seems to identify"):
         new_project(tmp_path / "p", data=table({"id": range(100), "y": LABELS}), label="y")
+
+
+def test_a_table_whose_quotes_swallow_rows_is_refused_and_read_by_the_setting(tmp_path: Path) -> None:
+    rows = [
+        f'{n},"pipe {n % 5}{chr(92)}"",{"yes" if n % 3 else "no"}'
+        if n % 60 == 7
+        else f"{n},bolt,{'no' if n % 2 else 'yes'}"
+        for n in range(600)
+    ]
+    data = tmp_path / "t.csv"
+    data.write_text("\n".join(["age,note,bought", *rows]) + "\n")
+    with pytest.raises(DataError, match=r"t\.csv, line 9: quotes go wrong in \d+ of 600 rows(.|\n)*--escape"):
+        new_project(tmp_path / "a", data=data, label="bought")
+    created = new_project(tmp_path / "b", data=data, label="bought", csv=parse_csv('"', "\\"))
+    assert created.rows == 600
+    assert load_project(tmp_path / "b").data.csv.escape == "\\"
+    with pytest.raises(ConfigError, match="--escape: found 'x'"):
+        parse_csv('"', "x")

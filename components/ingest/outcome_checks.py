@@ -1,0 +1,118 @@
+"""Whether what was read can be used: a span without rows, a split that cannot judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from components._core.checks import Check
+from components._core.errors import DataError
+from components._core.examples import SPLITS, Manifest, read_batches, row_count
+from components._core.project import Project
+
+_FEW = 10
+"""Different rows below which a split with many more rows judges by a handful of cases."""
+_MANY = 1_000
+"""Different rows from which a split that cannot judge has another cause than duplicates."""
+_AT_A_TIME = 4_096
+
+
+def check_spans(manifest: Manifest) -> list[Check]:
+    """Warn of each span that gave no row: the newest one without rows is an export that failed."""
+    if len(manifest.files) == 1:
+        return []
+    newest = max(file.span for file in manifest.files)
+    return [
+        Check(
+            f"rows of span {file.span}",
+            "warn",
+            0.0,
+            1.0,
+            n=0,
+            reason=f"{file.path}{' (the newest span)' if file.span == newest else ''} has no rows that can be used: check the export",
+        )
+        for file in manifest.files
+        if not file.rows
+    ]
+
+
+def check_splits(project: Project, manifest: Manifest, examples: Path) -> list[Check]:
+    """Whether eval and test have what a model can be judged by.
+
+    Args:
+        project: Says the task, the label and how rows are split.
+        manifest: What was read.
+        examples: The artifact with the rows.
+
+    Returns:
+        A check for each split that is doubtful.
+
+    Raises:
+        DataError: When a split is empty or has one class, because the table has few different rows.
+    """
+    checks = []
+    for split in SPLITS:
+        told = _why_useless(project, manifest, examples, split)
+        if told and (cause := _duplicates(project, manifest, examples)):
+            remedy = "add rows that differ, or columns that tell rows apart; columns in data.split.by need many values"
+            raise DataError(f"{told}: {cause}", where=manifest.files[0].path, remedy=remedy)
+        if (
+            not told
+            and split != "train"
+            and (distinct := _few_distinct(examples, split, None if project.data.split.by else _hashed(manifest)))
+        ):
+            told = f"the {manifest.rows[split]:,} rows of the {split} split are only {distinct} different ones: what is measured on them says little"
+        if told:
+            checks.append(Check(f"{split} split", "warn", n=manifest.rows[split], reason=told))
+    return checks
+
+
+def _why_useless(project: Project, manifest: Manifest, examples: Path, split: str) -> str:
+    """Why nothing can be learned from a split, or judged by it."""
+    rows = manifest.rows[split]
+    if not rows:
+        return f"the {split} split has no rows"
+    classes = [] if project.task == "regression" else _first_values(examples, split, project.label)
+    if len(classes) == 1:
+        return f"the {rows:,} rows of the {split} split have one class, {str(classes[0])!r}"
+    return ""
+
+
+def _duplicates(project: Project, manifest: Manifest, examples: Path) -> str:
+    """That a table has few different rows among many, if it has."""
+    rows = sum(manifest.rows.values())
+    by = project.data.split.by
+    distinct = len(_distinct_rows(examples, SPLITS, _hashed(manifest), _MANY))
+    if distinct >= _MANY or distinct * 2 > rows:
+        return ""
+    what = f"different values of {', '.join(by)}" if by else "different rows"
+    return f"there are only {distinct} {what} among {rows:,} rows, and equal ones go to one split"
+
+
+def _first_values(examples: Path, split: str, column: str) -> list[object]:
+    """Two different values of a column, or all where there are fewer."""
+    return [value for (value,) in _distinct_rows(examples, (split,), [column], 2)]
+
+
+def _hashed(manifest: Manifest) -> list[str]:
+    """The columns that decide a row's split."""
+    return list(manifest.split.columns if manifest.split else manifest.columns)
+
+
+def _few_distinct(examples: Path, split: str, columns: list[str] | None) -> int:
+    """How many different rows a split has, if they are fewer than `_FEW` and than half of its rows; else 0."""
+    found = len(_distinct_rows(examples, (split,), columns, _FEW))
+    return found if found < _FEW and found * 2 <= row_count(examples, split) else 0
+
+
+def _distinct_rows(
+    examples: Path, splits: Sequence[str], columns: list[str] | None, enough: int
+) -> set[tuple[object, ...]]:
+    """The different rows of some splits; reads on only until there are `enough`."""
+    found: set[tuple[object, ...]] = set()
+    for split in splits:
+        for batch in read_batches(examples, split, columns, batch_rows=_AT_A_TIME):
+            found.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+            if len(found) >= enough:
+                return found
+    return found
