@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components._core.artifacts import REQUEST, SAMPLE
+from components._core.digests import digest_options
 from components._core.errors import ConfigError, ServiceError
 from components._core.features import Signature
 from components._core.files import read_json
@@ -172,8 +173,9 @@ def _running(
         yield there
         return
     with tempfile.TemporaryDirectory(prefix="naru-load-") as scratch:
-        python, limits = find_workspace(folder).settings().python, limit_options(project.serve)
-        with ModelServer(python, parts / "model", name, champion.version, Path(scratch) / "log", limits) as server:
+        python, log = find_workspace(folder).settings().python, Path(scratch) / "log"
+        options = [*limit_options(project.serve), *digest_options(parts / "model")]
+        with ModelServer(python, parts / "model", name, champion.version, log, options) as server:
             server.wait_until_ready()
             console.print(f"Nobody serves {name}: version {champion.version} is started for this, and ended after it")
             yield Target(HOST, server.port)

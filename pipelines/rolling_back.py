@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components._core.artifacts import MODEL_FILES
+from components._core.digests import fetch_version
 from components._core.errors import ConfigError, ServiceError
 from components._core.ledger import Deployment, read_deployments, who
 from components._core.project import Project, load_project
@@ -60,8 +62,8 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
     seen: list[str] = []
     if settings.serving == "seldon":
         chosen, seen = _on_cluster(project, settings, compared, lines[-1], chosen, to, target)
-    elif lacking := find_missing(chosen.model, MODEL_FILES):
-        raise ServiceError(f"version {chosen.version} cannot be served", where=lacking[0], remedy="train it again")
+    else:
+        _verify(chosen)
     promote(settings, project.name, asdict(chosen), _why(chosen), compared)
     return RolledBack(project.name, lines[-1].version, chosen.version, seen)
 
@@ -92,6 +94,19 @@ def _choose(name: str, lines: Sequence[Deployment], to: str) -> Deployment:
     return wanted[-1]
 
 
+def _verify(chosen: Deployment) -> None:
+    """See that its model is there, and every file of it as it was registered.
+
+    Raises:
+        ModelError: When a file has changed, is missing, or is there and was not registered.
+        ServiceError: When there is no model.
+    """
+    if lacking := find_missing(chosen.model, MODEL_FILES):
+        raise ServiceError(f"version {chosen.version} cannot be served", where=lacking[0], remedy="train it again")
+    with tempfile.TemporaryDirectory(prefix="naru-rollback-") as folder:
+        fetch_version(chosen.model, chosen.registration_sha256, Path(folder))
+
+
 def _on_cluster(
     project: Project,
     settings: Settings,
@@ -118,6 +133,7 @@ def _on_cluster(
         why=_why(chosen),
         shares=(),
         check=compared.check,
+        registration=chosen.registration_sha256,
     )
     if result.state is not State.DONE:
         told = f"version {chosen.version} was taken back: {result.reason}"

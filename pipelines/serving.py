@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components._core.artifacts import REQUEST
+from components._core.artifacts import REQUEST, SAMPLE
+from components._core.digests import digest_options, fetch_version
 from components._core.errors import ConfigError
 from components._core.features import Signature
 from components._core.files import read_json
 from components._core.ledger import Deployment, current_champion
 from components._core.project import Project, load_project
 from components._core.serving import limit_options
-from components._core.store import fetch
 from components.deploy.servers import HOST, free_port
 from pipelines.local.workspace import find_workspace
 
@@ -39,32 +39,38 @@ def serve_champion(folder: Path, port: int) -> int:
     """
     project = load_project(folder)
     settings = find_workspace(folder).settings()
-    with fetched_champion(folder) as (champion, parts):
+    with fetched_champion(folder, warn=False) as (champion, parts):
         return _serve(settings.python, parts, project, champion, port or free_port())
 
 
 @contextmanager
-def fetched_champion(folder: Path) -> Iterator[tuple[Deployment, Path]]:
-    """The champion and its parts (model, request example, ...) on this machine, for the time of a `with` block.
+def fetched_champion(folder: Path, *, warn: bool = True) -> Iterator[tuple[Deployment, Path]]:
+    """The champion and its parts (model, request example, sample) on this machine, verified, for the time of a `with` block.
+
+    Args:
+        folder: The project's folder.
+        warn: Whether to say that the champion's files cannot be verified.
 
     Raises:
         ConfigError: When there is no champion yet.
+        ModelError: When one of these parts is not as it was registered.
         ServiceError: When the champion's files are gone from the store.
     """
     name = load_project(folder).name
     champion = current_champion(find_workspace(folder).settings().store, name)
     if champion is None:
-        remedy = f"train and deploy one: naru run {folder}"
+        remedy = f"train and deploy one: naru run {shlex.quote(str(folder))}"
         raise ConfigError("has no champion to serve yet", where=name, remedy=remedy)
     with tempfile.TemporaryDirectory(prefix="naru-champion-") as temporary:
-        yield champion, fetch(champion.model.rsplit("/", 1)[0], Path(temporary))
+        parts = (champion.model.rstrip("/").rpartition("/")[2], REQUEST, SAMPLE)
+        yield champion, fetch_version(champion.model, champion.registration_sha256, Path(temporary), parts, warn=warn)
 
 
 def _serve(python: str, parts: Path, project: Project, champion: Deployment, port: int) -> int:
     name = project.name
     command = [python, "-m", "components.serve", "--model", str(parts / "model"), "--name", name]
     command += ["--version", champion.version, "--host", HOST, "--port", str(port), "--while-stdin"]
-    command += limit_options(project.serve)
+    command += [*limit_options(project.serve), *digest_options(parts / "model")]
     before = signal.signal(signal.SIGTERM, _interrupt)
     # its standard input is ours to close: should this process be killed, the server ends with it
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:

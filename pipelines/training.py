@@ -57,10 +57,10 @@ def training(
         cause: Why it was started, in a few words; the report and the deployment ledger tell it.
     """
     ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
-    data = {"fingerprint": ingested.outputs["fingerprint"]}
-    made_by = {**data, "code_fingerprint": code_fingerprint, "code_uri": code_uri}
+    fingerprint = ingested.outputs["fingerprint"]
+    made_by = {"fingerprint": fingerprint, "code_fingerprint": code_fingerprint, "code_uri": code_uri}
     examples = ingested.outputs["examples"]
-    validated = validate(project=project, champion=champion, code_uri=code_uri, examples=examples, **data)
+    validated = validate(project=project, champion=champion, examples=examples, **made_by)
     schema = validated.outputs["schema"]
     transformed = transform(
         project=project, examples=examples, schema=schema, blocked=validated.outputs["blocked"], **made_by

@@ -21,6 +21,8 @@ SAVED_MODEL = "saved_model"
 SIGNATURE = "signature.json"
 # of a registered model: a real row and the training ranges, for its server
 REFERENCE = "reference.json"
+# SHA-256 of every file of a model, and of every file of a registered version
+DIGESTS = "sha256.json"
 # without these a folder is no model
 MODEL_FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
 # history

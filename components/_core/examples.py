@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components._core.artifacts import MANIFEST
 from components._core.files import read_json, write_json
+from components._core.parquet import pq
 from components._core.split_definition import SplitDefinition
 
 SPLITS = ("train", "eval", "test")

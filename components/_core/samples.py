@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components._core.artifacts import SAMPLE
 from components._core.errors import DataError
 from components._core.files import write_bytes
 from components._core.inference import find_missing
+from components._core.parquet import pq
 
 Arrays = dict[str, NDArray[Any]]
 _IN, _OUT = "in:", "out:"
@@ -69,8 +69,8 @@ class Sample:
             names = table.column_names
             rows = {name.removeprefix(_IN): table[name] for name in names if name.startswith(_IN)}
             outputs = {name.removeprefix(_OUT): _to_array(table[name]) for name in names if name.startswith(_OUT)}
-        except (OSError, ValueError) as error:  # pyarrow's own errors are kinds of these
-            told = f"the sample of offline answers cannot be read: {error}"
+        except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
+            told = f"the sample of offline answers cannot be read: {str(error).partition(chr(10))[0]}"
             raise DataError(told, where=str(path), remedy="evaluate the model again") from error
         return cls(pa.table(rows), outputs)
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
+from urllib.parse import quote, unquote
 
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
@@ -15,6 +16,9 @@ Serving = Literal["local", "none", "seldon"]
 
 STORE = "NARU_STORE"
 TRACKING = "MLFLOW_TRACKING_URI"
+SQLITE = "sqlite:///"
+_SQLITE_FILE = "file:"
+_ODD = frozenset("%?")
 SERVING = "NARU_SERVING"
 NAMESPACE = "NARU_SERVING_NAMESPACE"
 PYTHON = "NARU_PYTHON"
@@ -52,7 +56,7 @@ class Settings:
             ConfigError: When the store's address holds credentials, or a setting has none of its values.
         """
         store = _without_credentials(os.environ.get(STORE, "")) or str(Path(".naru/store").absolute())
-        tracking = os.environ.get(TRACKING) or f"sqlite:///{Path(store).parent / 'mlflow.db'}"
+        tracking = os.environ.get(TRACKING) or sqlite_uri(Path(store).parent / "mlflow.db")
         python = os.environ.get(PYTHON) or sys.executable
         return cls(
             store=store,
@@ -74,3 +78,29 @@ def _serving(value: str) -> Serving:
     if value in get_args(Serving):
         return cast(Serving, value)
     raise ConfigError(f"found {value!r}; allowed: local, seldon, none", where=f"environment variable {SERVING}")
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite database as SQLAlchemy, and so MLflow, reads it; most paths stand in it as they are.
+
+    Versions of SQLAlchemy differ in whether they decode `%20`, and the older one takes what follows a `?` for options. So the
+    installed one writes the address, and where it cannot read that again, SQLite's own form of an address is put into it.
+    """
+    if not _ODD & set(str(path)):
+        return f"{SQLITE}{path}"
+    from sqlalchemy.engine import URL, make_url
+
+    plain = URL.create("sqlite", database=str(path)).render_as_string()
+    if make_url(plain).database == str(path):
+        return plain
+    return URL.create("sqlite", database=f"{_SQLITE_FILE}{quote(str(path))}", query={"uri": "true"}).render_as_string()
+
+
+def sqlite_path(uri: str) -> Path:
+    """The file of such an address."""
+    if not _ODD & set(uri):
+        return Path(uri.removeprefix(SQLITE))
+    from sqlalchemy.engine import make_url
+
+    database = make_url(uri).database or ""
+    return Path(unquote(database.removeprefix(_SQLITE_FILE)) if database.startswith(_SQLITE_FILE) else database)

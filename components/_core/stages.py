@@ -32,7 +32,7 @@ from typing import Any, Protocol
 from components._core.checks import Outcome
 from components._core.credentials import mask_credentials
 from components._core.errors import NaruError
-from components._core.files import write_json
+from components._core.files import write_bytes, write_json
 from components._core.project import Project, parse_project
 from components._core.sections import restrict
 from components._core.system_errors import from_system
@@ -102,6 +102,20 @@ class Stage:
         from components._core.store import fetch_file
 
         return fetch_file(uri, Path(self._scratch.enter_context(tempfile.TemporaryDirectory())))
+
+    def fetch_code(self, uri: str, fingerprint: str) -> Path:
+        """A copy of the project's code archive that nobody else writes to, held against its fingerprint.
+
+        Raises:
+            ConfigError: When it is no archive, or holds other code.
+        """
+        from components._core.archives import check_archive
+
+        scratch = Path(self._scratch.enter_context(tempfile.TemporaryDirectory()))
+        copy = scratch / "code.zip"
+        write_bytes(copy, self.fetch(uri).read_bytes())
+        check_archive(copy, fingerprint, uri)
+        return copy
 
     def done(self, outcome: Outcome) -> None:
         """Hand over what came of it."""

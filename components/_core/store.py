@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.files import files_below, hash_file, write_bytes
 from components._core.filesystems import open_filesystem
 from components._core.system_errors import from_system, is_for_the_person, remedy_for
+
+_ASIDE = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `write_bytes` names what it has not finished
 
 
 def upload(source: Path, uri: str) -> dict[str, str]:
@@ -102,6 +105,31 @@ def fetch_file(uri: str, folder: Path) -> Path:
     except (OSError, ImportError) as error:
         raise _unavailable(uri, error) from error
     return here
+
+
+def remove_leftovers(uri: str) -> None:
+    """Remove what a killed writer left aside below a folder on this machine; other stores have no half-written objects."""
+    filesystem, base = open_filesystem(uri)
+    if _is_local(filesystem):
+        for path in Path(base).rglob(".*"):
+            if _ASIDE.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def read_bytes(uri: str) -> bytes | None:
+    """What an object holds; None when there is no such object.
+
+    Raises:
+        ConfigError: When the store may not be read.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, path = open_filesystem(uri)
+        return bytes(filesystem.cat_file(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
 
 
 def find_missing(uri: str, names: Sequence[str]) -> list[str]:

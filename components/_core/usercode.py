@@ -10,18 +10,17 @@ import io
 import sys
 import traceback
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from components._core.archives import check_size, unpack_archive
 from components._core.errors import ConfigError, NaruError, UserCodeError
 from components._core.files import fingerprint_of, hash_file, write_bytes
 from components._core.project import Project
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MAX_BYTES = 8 << 20
 _MOST_FRAMES = 12
 
 
@@ -32,26 +31,33 @@ def code_files(folder: Path, project: Project) -> list[Path]:
         ConfigError: When a named file is not there.
     """
     for name in (project.code.preprocessing, project.code.model):
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ConfigError(
-                f"{name!r} lies outside the project's folder",
-                where="code",
-                remedy=f"copy it to {folder}, name it there",
-            )
+        _check_inside(folder, name, "code")
         if not (folder / name).is_file():
             raise ConfigError(
                 "there is no such file", where=str(folder / name), remedy="write it, or correct `code` in project.yaml"
             )
+    _check_inside(folder, project.schema_file, "schema")
     named = {folder / project.code.preprocessing, folder / project.code.model}
     schema = folder / project.schema_file
-    return sorted(named | set(folder.glob("*.py")) | ({schema} if schema.is_file() else set()))
+    beside = {path for path in folder.glob("*.py") if path.is_file()}
+    return sorted(named | beside | ({schema} if schema.is_file() else set()))
+
+
+def _check_inside(folder: Path, name: str, place: str) -> None:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ConfigError(
+            f"{name!r} lies outside the project's folder",
+            where=place,
+            remedy=f"copy it to {folder}, name it there",
+        )
 
 
 def pack_code(folder: Path, project: Project, archive: Path) -> str:
     """Write the project's code as a zip that is the same, byte for byte, whenever the files are; returns its fingerprint."""
-    buffer = io.BytesIO()
+    buffer, files = io.BytesIO(), code_files(folder, project)
+    check_size(len(files), sum(path.stat().st_size for path in files), str(folder))
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as pack:
-        for path in code_files(folder, project):
+        for path in files:
             pack.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH), path.read_bytes())
     write_bytes(archive, buffer.getvalue())
     return fingerprint_code(folder, project)
@@ -70,29 +76,7 @@ def unpack_code(archive: Path, folder: Path) -> None:
     Raises:
         ConfigError: When it is no zip, is unreasonably large, or has a path that leaves the folder.
     """
-    try:
-        with zipfile.ZipFile(archive) as pack:
-            members = pack.infolist()
-            for member in members:
-                _check_member(member, archive)
-            if sum(member.file_size for member in members) > _MAX_BYTES:
-                raise ConfigError(
-                    f"holds more than {_MAX_BYTES >> 20} MiB", where=str(archive), remedy="keep data out of it"
-                )
-            pack.extractall(folder)
-    except (zipfile.BadZipFile, zlib.error, FileNotFoundError, IsADirectoryError, RuntimeError) as error:
-        raise ConfigError(
-            f"is no code archive: {error}", where=str(archive), remedy="make it again with naru compile"
-        ) from None
-
-
-def _check_member(member: zipfile.ZipInfo, archive: Path) -> None:
-    path = PurePosixPath(member.filename)
-    is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
-    if path.is_absolute() or ".." in path.parts or "\\" in member.filename or is_link:
-        raise ConfigError(
-            f"holds {member.filename!r}, which leaves its folder", where=str(archive), remedy="refused; do not trust it"
-        )
+    unpack_archive(archive, folder)
 
 
 def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:

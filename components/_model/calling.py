@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
 from components._core.artifacts import MODEL_FILES, SAVED_MODEL, SIGNATURE
+from components._core.digests import verify_model
 from components._core.errors import ModelError
 from components._core.features import DType, Feature, Signature
+from components._core.saved_graph import check_saved_model
 from components._model.failures import reason_of
 
 SERVING = "serving_default"
@@ -110,18 +112,21 @@ class LoadedModel:
         return self._restored.signatures[SERVING]
 
 
-def load_model(model: Path) -> LoadedModel:
+def load_model(model: Path, digest: str = "") -> LoadedModel:
     """Load the model artifact that train wrote.
 
     Args:
         model: The artifact's folder, with `saved_model/` and `signature.json`.
+        digest: SHA-256 of the list of its files, as somebody knows it who holds it elsewhere; empty: nobody does.
 
     Raises:
-        ModelError: When it is missing, incomplete or damaged.
+        ModelError: When it is missing, incomplete or damaged, is not what its list says, or reads or writes other files.
     """
     for needed in (model / name for name in MODEL_FILES):
         if not needed.is_file():
             raise ModelError("is missing", where=str(needed), remedy=_REMEDY)
+    verify_model(model, digest)
+    check_saved_model(model / SAVED_MODEL)
     try:
         return LoadedModel(Signature.load(model), model / SAVED_MODEL)
     except (tf.errors.OpError, DecodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:

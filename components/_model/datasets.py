@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from components._core.parquet import pq
 
 LABEL = "label"
 GROUP_ROWS = 65_536

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from components._core.errors import ConfigError, ServiceError
+from components._core.settings import SQLITE, sqlite_path
 
-SQLITE = "sqlite:///"
 _REMEDY = "move the file away and run again; models and the deployment ledger are in the store and stay"
 
 
@@ -24,7 +24,7 @@ def check_database(tracking_uri: str) -> None:
         ConfigError: When it may not be read or written.
         ServiceError: When it is damaged.
     """
-    path = Path(tracking_uri.removeprefix(SQLITE)).absolute()
+    path = sqlite_path(tracking_uri).absolute()
     if not tracking_uri.startswith(SQLITE) or not os.path.lexists(path):
         return
     if not path.is_file():

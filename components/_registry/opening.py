@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from components._core.credentials import mask_credentials, masked_uri
 from components._core.errors import NaruError, ServiceError, UnavailableError
-from components._registry.looking import SQLITE, damaged, forbidden
+from components._core.settings import SQLITE, sqlite_path, sqlite_uri
+from components._registry.looking import damaged, forbidden
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -44,7 +46,7 @@ def open_registry(tracking_uri: str) -> MlflowClient:
         from mlflow.tracking import MlflowClient
 
         if tracking_uri.startswith(SQLITE):
-            _make_database(Path(tracking_uri.removeprefix(SQLITE)))
+            _make_database(sqlite_path(tracking_uri))
         return MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
 
@@ -75,7 +77,7 @@ def _translated(tracking_uri: str, error: Exception) -> NaruError:
     where = masked_uri(tracking_uri)
     told = mask_credentials(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
     if "out-of-date database schema" in told:
-        remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {where}`"
+        remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {shlex.quote(where)}`"
         return ServiceError("MLflow's database has another schema", where=where, remedy=remedy)
     if tracking_uri.startswith(SQLITE) and "database is locked" in told:
         remedy = "another run or program is writing to it: wait until it has ended, or end it, then run again"
@@ -132,6 +134,6 @@ def _migrate(path: Path) -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     event.listen(Engine, "connect", without_flushes)
     try:
-        MlflowClient(f"{SQLITE}{path}").search_experiments(max_results=1)
+        MlflowClient(sqlite_uri(path)).search_experiments(max_results=1)
     finally:
         event.remove(Engine, "connect", without_flushes)

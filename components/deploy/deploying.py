@@ -10,6 +10,7 @@ from typing import Any
 from components._core.artifacts import COMPARED, REGISTRATION, ROLLOUT, SAMPLE
 from components._core.checks import Check, Outcome, judge
 from components._core.conditional_writes import check_conditional_writes
+from components._core.digests import Digests
 from components._core.errors import DataError, ServiceError
 from components._core.files import read_json, write_json
 from components._core.ledger import current_champion, identity_of
@@ -70,7 +71,7 @@ def _deploy(
             compared.check(champion)
         if settings.serving == "seldon":
             return _on_cluster(project, settings, registered, why, compared)
-        return _on_loopback(project, settings, registered, why, compared, _load_sample(evaluation))
+        return _on_loopback(project, settings, registered, why, compared, _load_sample(evaluation, registered))
     except ChampionChangedError as error:
         return judge([_changed(error)]), None, {}
     except DataError as error:
@@ -105,7 +106,16 @@ def _on_cluster(
     model = ModelVersion(registered["version"], registered["model"])
     placement = load_placement(project, settings.namespace)
     shares = project.serve.canary.shares
-    result = roll_out(project, settings, model, placement=placement, why=why, shares=shares, check=compared.check)
+    result = roll_out(
+        project,
+        settings,
+        model,
+        placement=placement,
+        why=why,
+        shares=shares,
+        check=compared.check,
+        registration=registered.get("registration_sha256", ""),
+    )
     checks = [*result.checks, *_check_store(settings)]
     outcome = judge(checks, result.reason)
     details: dict[str, Any] = {"changes": [asdict(change) for change in result.changes]}
@@ -143,11 +153,12 @@ def _load_compared(evaluation: Path) -> Compared:
     return Compared(tuple(champion) if champion else None, "evaluate", remedy)
 
 
-def _load_sample(evaluation: Path) -> Sample:
+def _load_sample(evaluation: Path, registered: dict[str, Any]) -> Sample:
     """The offline answers.
 
     Raises:
         DataError: When evaluate left none: nothing can be proven then.
+        ModelError: When they are not those that were registered.
     """
     path = evaluation / SAMPLE
     if not path.is_file():
@@ -156,6 +167,9 @@ def _load_sample(evaluation: Path) -> Sample:
             "run the pipeline again from evaluate on, without its cache; if it stays, give the test split more rows"
         )
         raise DataError(told, where=str(path), remedy=remedy)
+    hashes: dict[str, str] = registered.get("sha256", {})
+    if SAMPLE in hashes:
+        Digests(hashes, REGISTRATION).check_file(path, SAMPLE)
     return Sample.load(path)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from components._cluster.client import Cluster
 from components._core.artifacts import MODEL_FILES, SAMPLE, SIGNATURE
 from components._core.checks import Check
+from components._core.digests import Digests, read_registered, warn_unverified
 from components._core.errors import ConfigError, ServiceError
 from components._core.features import Feature, Signature
 from components._core.ledger import Deployment, current_champion, identity_of
@@ -42,6 +43,7 @@ def roll_out(
     shares: Sequence[int],
     timing: Timing | None = None,
     check: Callable[[Deployment | None], None] | None = None,
+    registration: str = "",
 ) -> Result:
     """Bring a registered version into service on the cluster, or back out.
 
@@ -54,13 +56,17 @@ def roll_out(
         shares: Percents on the way; none: all at once, when it has been proved.
         timing: How often it looks.
         check: Is given the ledger's champion before the version gets requests, and raises when it may not have them.
+        registration: SHA-256 of the version's registration, by the ledger; empty: it is of an earlier Naru.
 
     Raises:
         ConfigError: When it is refused before anything was touched.
+        ModelError: When what lies in the store is not what was registered.
         ServiceError: When cluster, store or ledger cannot be reached before anything was touched, or others changed it.
     """
     cluster = Cluster()
-    sample, features = fetch_sample(model)
+    listed = _read_list(model, registration)
+    model = replace(model, sha256=listed.model if listed else "")
+    sample, features = fetch_sample(model, listed)
     champion = current_champion(settings.store, project.name)
     wanted = Wanted(
         project,
@@ -129,10 +135,22 @@ def tell_placements(placements: dict[str, dict[str, Placement]]) -> str:
     return json.dumps(raw, separators=(",", ":"), sort_keys=True)
 
 
-def fetch_sample(model: ModelVersion) -> tuple[Sample, tuple[Feature, ...]]:
+def _read_list(model: ModelVersion, registration: str) -> Digests | None:
+    listed = read_registered(model.uri.rstrip("/").rpartition("/")[0], registration)
+    if listed is None:
+        warn_unverified(model.uri)
+    return listed
+
+
+def fetch_sample(model: ModelVersion, listed: Digests | None = None) -> tuple[Sample, tuple[Feature, ...]]:
     """The offline answers of a registered version, and what it takes.
 
+    Args:
+        model: The version.
+        listed: The files that were registered; None: unknown.
+
     Raises:
+        ModelError: When they are not the registered ones.
         ServiceError: When the store has none: nothing can be proved then.
     """
     with tempfile.TemporaryDirectory(prefix="naru-sample-") as temporary:
@@ -141,9 +159,12 @@ def fetch_sample(model: ModelVersion) -> tuple[Sample, tuple[Feature, ...]]:
             remedy = "train it again; versions of an earlier Naru have none"
             told = f"version {model.version} has no offline answers to be held against"
             raise ServiceError(told, where=uri, remedy=remedy)
-        sample = Sample.load(fetch_file(uri, Path(temporary)))
-        folder = fetch_file(f"{model.uri}/{SIGNATURE}", Path(temporary)).parent
-        return sample, Signature.load(folder).inputs
+        answers = fetch_file(uri, Path(temporary))
+        signature = fetch_file(f"{model.uri}/{SIGNATURE}", Path(temporary))
+        if listed:
+            listed.check_file(answers, SAMPLE)
+            listed.check_file(signature, f"{model.uri.rstrip('/').rpartition('/')[2]}/{SIGNATURE}")
+        return Sample.load(answers), Signature.load(signature.parent).inputs
 
 
 def secret_keys(cluster: Cluster, project: Project, namespace: str) -> set[str] | None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from components._core.errors import NaruError
+from components._core.digests import fetch_verified
+from components._core.errors import ModelError, NaruError
 from components._core.features import Feature
 from components._core.inference import find_missing, to_request
 from components._core.ledger import Deployment
-from components._core.store import fetch
 from components.deploy.client import Client
 from components.deploy.processing import Served
 from components.deploy.servers import HOST
@@ -64,7 +64,9 @@ def find_rival(champion: Deployment | None, registered: dict[str, Any], folder: 
         return Rival(problem="it is the champion itself")
     rival = Rival(f"champion v{champion.version.removeprefix('v')}")
     try:
-        rival.model = fetch(champion.model, folder)
+        rival.model = fetch_verified(champion.model, champion.registration_sha256, folder)
+    except ModelError as error:
+        rival.give_up(f"its model is not the one that was registered: {error.message}")
     except NaruError as error:
         rival.give_up(f"its model cannot be fetched: {error.message}")
     except ValueError as error:  # fsspec knows no such scheme

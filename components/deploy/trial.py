@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 
 from components._core.checks import Check
+from components._core.digests import digest_options, fetch_verified
 from components._core.errors import ServiceError
 from components._core.ledger import Deployment
 from components._core.project import Project
 from components._core.samples import Sample
 from components._core.serving import ServingGates, limit_options
 from components._core.settings import Settings
-from components._core.store import fetch
 from components.deploy.client import Client
 from components.deploy.probing import Probe, probe_server
 from components.deploy.processing import Processing, Served, judge_processing, measure
@@ -61,10 +61,11 @@ def try_out(
 
         def serve(model: Path, version: str) -> Served:
             log = folder / f"{len(list(folder.glob('*.log')))}.log"
-            server = ModelServer(settings.python, model, project.name, version, log, limit_options(project.serve))
+            options = [*limit_options(project.serve), *digest_options(model)]
+            server = ModelServer(settings.python, model, project.name, version, log, options)
             return Served(servers.enter_context(server), project.name, model)
 
-        copy = fetch(registered["model"], folder / "version")
+        copy = fetch_verified(registered["model"], registered.get("registration_sha256", ""), folder / "version")
         rival = find_rival(champion, registered, folder / "champion")
         served = serve(copy, registered["version"])
         if champion and rival.model:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components._core.checks import Status
+from components._core.digests import fetch_verified
 from components._core.errors import ModelError, ServiceError, UnavailableError
 from components._core.examples import Manifest, missing_counts
 from components._core.features import Signature
 from components._core.ledger import Deployment
 from components._core.metrics.ranking import Array
-from components._core.store import fetch
 from components._model.calling import LoadedModel, load_model
 from components.evaluate.unseen import find_unseen
 
@@ -53,11 +53,13 @@ def fetch_champion(deployment: Deployment, signature: Signature, examples: Path,
         label: The label's column.
     """
     try:
-        where = fetch(deployment.model, folder)
+        where = fetch_verified(deployment.model, deployment.registration_sha256, folder)
     except UnavailableError as error:
         return Champion(deployment, None, "fail", f"its model cannot be fetched: {error.message}")
     except (ServiceError, ValueError) as error:  # ValueError: fsspec knows no such scheme
         return Champion(deployment, None, "warn", f"its model cannot be found: {_first_line(error)}")
+    except ModelError as error:
+        return Champion(deployment, None, "warn", f"its model is not the one that was registered: {error.message}")
     try:
         model = load_model(where)
     except ModelError as error:

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components._core.artifacts import QUARANTINE
 from components._core.checks import Check, Outcome, Status, judge
@@ -16,6 +15,7 @@ from components._core.errors import ConfigError, DataError
 from components._core.examples import SPLITS, Manifest, SourceFile, split_file
 from components._core.files import fingerprint_of
 from components._core.hash_split import assign_splits, define_split
+from components._core.parquet import pq
 from components._core.project import Project
 from components._core.split_definition import SplitDefinition
 from components._core.suggestions import suggest

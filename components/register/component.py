@@ -47,7 +47,7 @@ def register(
             run=run,
             fingerprint=fingerprint,
             code_fingerprint=code_fingerprint,
-            code=this.fetch(code_uri),
+            code=this.fetch_code(code_uri, code_fingerprint),
             examples=Path(examples.path),
             statistics=Path(statistics.path),
             schema=Path(schema.path),

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from components._core.artifacts import HYPERPARAMETERS, MANIFEST, OUTCOME, REFERENCE, REGISTRATION, REQUEST, SAMPLE
+from components._core.artifacts import (
+    DIGESTS,
+    HYPERPARAMETERS,
+    MANIFEST,
+    OUTCOME,
+    REFERENCE,
+    REGISTRATION,
+    REQUEST,
+    SAMPLE,
+    SAVED_MODEL,
+)
 from components._core.checks import Outcome
+from components._core.digests import digest_of, list_digests, verify_model
 from components._core.errors import DataError
 from components._core.examples import Manifest, number_ranges, read_head
 from components._core.features import Signature
-from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
+from components._core.files import fingerprint_folder, fingerprint_of, hash_file, read_json, write_json
 from components._core.hyperparameter_names import stored_hyperparameter
 from components._core.inference import find_missing, to_request
 from components._core.pages import Page
 from components._core.project import Project
 from components._core.reference_rows import Reference, pick_row, row_of
 from components._core.samples import Sample
+from components._core.saved_graph import check_saved_model
 from components._core.settings import Settings
 from components._registry.opening import CHALLENGER
 from components._registry.waiting import when_unlocked
@@ -87,13 +100,16 @@ def register_model(
     settings = Settings.from_environment()
     made = _Made(code, examples, statistics, schema, hyperparameters, model, evaluation)
     record = _record(project, made, judged, run, fingerprint, code_fingerprint)
+    _check_model(model)
     request = registration / REQUEST
     write_json(request, sample_request(examples, model))
     reference = registration / REFERENCE
     make_reference(examples, model, evaluation, read_json(request)).save(reference)
-    parts = {**made.parts(), REQUEST: request, f"model/{REFERENCE}": reference}
+    added = {REFERENCE: reference}
+    parts = {**made.parts(), REQUEST: request, **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
     version = when_unlocked(
-        settings.tracking_uri, lambda: record_version(settings, record, lambda base: store_parts(parts, base))
+        settings.tracking_uri,
+        lambda: record_version(settings, record, lambda base: store_parts(parts, base, registration / DIGESTS)),
     )
     split = Manifest.load(examples).split
     return _tell(record, version, judged, settings, registration, split.fingerprint if split else "")
@@ -119,6 +135,23 @@ def make_reference(examples: Path, model: Path, evaluation: Path, request: dict[
     with contextlib.suppress(DataError):  # a damaged sample is deploy's to report: it decides there
         row = pick_row(Sample.load(evaluation / SAMPLE), features)
     return Reference(row or row_of(request), number_ranges(examples, "train", [feature.name for feature in features]))
+
+
+def _check_model(model: Path) -> None:
+    """See that the model is as train left it, and reads and writes no files of its own choice.
+
+    Raises:
+        ModelError: When it is not.
+    """
+    check_saved_model(model / SAVED_MODEL)
+    if (model / DIGESTS).is_file():
+        verify_model(model)
+
+
+def _add_to_model(model: Path, added: dict[str, Path], digests: Path) -> dict[str, Path]:
+    """Files that a registered model has besides train's, and the list of all its files, in place of train's list."""
+    write_json(digests, {**list_digests(model), **{name: hash_file(path) for name, path in added.items()}})
+    return {f"model/{name}": path for name, path in {**added, DIGESTS: digests}.items()}
 
 
 def _skip(judged: Outcome, registration: Path) -> Outcome:
@@ -180,6 +213,7 @@ def _tell(
             "metrics": judged.metrics,
             "tags": record.tags,
             "sha256": version.hashes,
+            "registration_sha256": digest_of(version.hashes),
         },
     )
     page = Page("register", "Registration", outcome)
@@ -187,6 +221,8 @@ def _tell(
     page.table("Recorded with it", ["what", "value"], [[name, str(value)] for name, value in record.params.items()])
     page.table("Where it lies", ["part", "address"], [[name, uri] for name, uri in parts.items()], folded=True)
     if settings.tracking_uri.startswith("sqlite:"):
-        page.code("Look at it in MLflow", f"mlflow ui --backend-store-uri {settings.tracking_uri}", folded=False)
+        page.code(
+            "Look at it in MLflow", f"mlflow ui --backend-store-uri {shlex.quote(settings.tracking_uri)}", folded=False
+        )
     page.save(registration)
     return outcome

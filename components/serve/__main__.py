@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from components._core.artifacts import DIGESTS
+from components._core.digests import verify_model
 from components._core.errors import ConfigError, ModelError, NaruError
 from components._core.features import Signature
 from components.serve.desk import MAX_CONCURRENCY, Desk
@@ -23,6 +26,7 @@ from components.serve.metrics import Metrics, published
 from components.serve.request_log import LogSettings, RequestLog
 
 _A_DAY = 86_400
+_OF_DIGESTS = f"SHA-256 of the folder's {DIGESTS}, as it was registered: with another one it is not served"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parse(arguments)
     _be_quiet()
     try:
-        _check_model(asked.model)
+        _check_model(asked.model, asked.model_sha256)
         _check_port(asked.host, asked.port, "--port")
         _check_port(asked.host, asked.grpc_port, "--grpc-port")
         _check_port(asked.host, asked.metrics_port, "--metrics-port")
@@ -63,6 +67,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--name", required=True, help="the model's name; with v2 in the URL: /v2/models/NAME/infer")
     parser.add_argument("--version", default="", help="version that answers carry")
+    parser.add_argument("--model-sha256", type=_sha256, default="", metavar="HEX", help=_OF_DIGESTS)
     parser.add_argument("--port", type=int, required=True, help="HTTP port")
     parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free one")
     parser.add_argument("--metrics-port", type=int, default=0, help="HTTP port of /metrics; 0: none")
@@ -90,6 +95,12 @@ def _add_log(parser: argparse.ArgumentParser) -> None:
     log.add_argument("--log-flush-seconds", type=_seconds, default=30.0, help="or what came in so many seconds")
 
 
+def _sha256(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: 64 hexadecimal digits, lower case")
+    return text
+
+
 def _at_least_one(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"found {text}; at least 1 is needed")
@@ -114,10 +125,11 @@ def _be_quiet() -> None:
         warnings.simplefilter("ignore")  # of libraries about one another; no one who serves can act on them
 
 
-def _check_model(model: Path) -> None:
+def _check_model(model: Path, digest: str) -> None:
     if not (model / "signature.json").is_file():
         remedy = "name a model folder: one with signature.json and saved_model/"
         raise ModelError("holds no model", where=str(model), remedy=remedy)
+    verify_model(model, digest)
 
 
 def _check_port(host: str, port: int, option: str) -> None:

@@ -42,7 +42,7 @@ def train(
         this.imported()
         outcome = train_model(
             this.project(project, train__epochs=epochs),
-            code=this.fetch(code_uri),
+            code=this.fetch_code(code_uri, code_fingerprint),
             schema=Path(schema.path),
             transform_graph=Path(transform_graph.path),
             transformed=Path(transformed.path),

@@ -9,8 +9,10 @@ import keras
 import tensorflow as tf
 
 from components._core.artifacts import SAVED_MODEL
-from components._core.errors import ModelError
+from components._core.digests import write_digests
+from components._core.errors import ModelError, UserCodeError
 from components._core.features import Signature, outputs_of
+from components._core.saved_graph import find_misuses
 from components._model.building import as_model_inputs, fed_columns
 from components._model.calling import SERVING, tensor_names
 from components._model.canonical import make_canonical
@@ -45,7 +47,7 @@ class Served(tf.Module):
 def export(
     transform_fn: Path, model: keras.Model, columns: tuple[Column, ...], signature: Signature, folder: Path
 ) -> None:
-    """Write the model artifact: `saved_model/` and `signature.json`.
+    """Write the model artifact: `saved_model/`, `signature.json`, and the digests of both.
 
     Args:
         transform_fn: The transform graph's own SavedModel.
@@ -56,6 +58,7 @@ def export(
 
     Raises:
         ModelError: When the model uses a table that no layer holds.
+        UserCodeError: When the model would read or write files, or run Python, while it serves.
     """
     transform = tf.saved_model.load(str(transform_fn))
     names, fed = tensor_names(signature.inputs), fed_columns(model, columns)
@@ -81,4 +84,18 @@ def export(
             remedy = "make tables attributes of a layer of their own (self.table = ...), not parts of a list"
             raise ModelError(told, where="the model of build_model", remedy=remedy) from error
         make_canonical(folder / SAVED_MODEL)
+    _check_files(folder / SAVED_MODEL)
     signature.save(folder)
+    write_digests(folder)
+
+
+def _check_files(saved_model: Path) -> None:
+    if found := find_misuses(saved_model):
+        more = f", and {len(found) - 1} more such operations" if len(found) > 1 else ""
+        told = f"cannot be served: its TensorFlow operation {found[0]}{more}"
+        remedy = (
+            "read files with Python before the layers are built and give the model what they hold, as a constant or as a table "
+            "(tf.lookup.TextFileInitializer keeps its file with the model); write no files in layers or in preprocessing_fn, "
+            "and use TensorFlow's own operations in place of tf.py_function"
+        )
+        raise UserCodeError(told, where="the model of build_model with preprocessing_fn", remedy=remedy)

@@ -12,7 +12,6 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from tensorflow_transform.beam.tft_beam_io import WriteTransformFn
 from tfx_bsl.tfxio import tensor_adapter
 
 from components._core.features import Feature, to_arrays
+from components._core.parquet import pq
 from components.transform.analysing import Preprocessing
 
 BATCH_ROWS = 32_768

@@ -40,7 +40,7 @@ def transform(
         this.imported()
         outcome = transform_examples(
             this.project(project),
-            code=this.fetch(code_uri),
+            code=this.fetch_code(code_uri, code_fingerprint),
             examples=Path(examples.path),
             schema=Path(schema.path),
             blocked=blocked,

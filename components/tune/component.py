@@ -36,7 +36,7 @@ def tune(
         this.imported()
         outcome = tune_hyperparameters(
             this.project(project, tune__trials=trials),
-            code=this.fetch(code_uri),
+            code=this.fetch_code(code_uri, code_fingerprint),
             transform_graph=Path(transform_graph.path),
             transformed=Path(transformed.path),
             hyperparameters=this.folder(hyperparameters),

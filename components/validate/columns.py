@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from components._core.examples import BATCH_ROWS, SPLITS, Manifest, read_batches, split_files
+from components._core.parquet import pq
 
 ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
 """Arrow type by the type that a manifest names."""

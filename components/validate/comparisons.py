@@ -8,14 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from components._core.artifacts import STATISTICS
 from components._core.checks import Check, Status
-from components._core.errors import UnavailableError
+from components._core.digests import check_content
+from components._core.errors import ModelError, UnavailableError
 from components._core.examples import split_file
 from components._core.filesystems import open_filesystem
 from components._core.ledger import Deployment
+from components._core.parquet import pq
 from components._core.project import DataGates
 from components.validate.drift import Shift, measure_shifts
 from components.validate.statistics import Statistics, parse
@@ -67,17 +67,25 @@ def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:
     """
     uri = f"{deployment.statistics.rstrip('/')}/{STATISTICS}"
     try:
-        files, path = open_filesystem(uri)
-        return parse(files.cat_file(path)), ""
+        return parse(_verified(uri, deployment)), ""
     except FileNotFoundError:
         return None, f"the statistics of champion {deployment.version} are gone from {deployment.statistics}"
     except ValueError as error:
         return None, f"the statistics of champion {deployment.version} cannot be read: {error}"
+    except ModelError as error:
+        return None, f"the statistics of champion {deployment.version} are not those registered: {error.message}"
     except (OSError, ImportError) as error:
         told = f"the champion's statistics cannot be fetched: {error}"
         raise UnavailableError(
             told, where=uri, remedy="check the store, then run again; or run with champion=none"
         ) from error
+
+
+def _verified(uri: str, deployment: Deployment) -> bytes:
+    files, path = open_filesystem(uri)
+    content = bytes(files.cat_file(path))
+    check_content(content, uri, deployment.statistics, deployment.registration_sha256)
+    return content
 
 
 def follow_spans(examples: Path, spans: list[int], names: list[str]) -> set[str]:

@@ -10,6 +10,7 @@ def validate(
     project: str,
     fingerprint: str,
     champion: str,
+    code_fingerprint: str,
     code_uri: str,
     examples: dsl.Input[dsl.Dataset],
     statistics: dsl.Output[dsl.Artifact],
@@ -23,6 +24,7 @@ def validate(
         project: The project as JSON.
         fingerprint: Of the examples; a cached run is therefore never a stale one.
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
+        code_fingerprint: Of the project's code.
         code_uri: Where the project's code archive lies, with the reviewed schema if there is one.
         examples: From ingest.
         statistics: Of the training rows, as a TensorFlow Metadata proto.
@@ -46,7 +48,7 @@ def validate(
         outcome = validate_examples(
             this.project(project),
             champion=champion,
-            code=this.fetch(code_uri),
+            code=this.fetch_code(code_uri, code_fingerprint),
             examples=Path(examples.path),
             statistics=this.folder(statistics),
             schema=this.folder(schema),

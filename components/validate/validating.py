@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,7 +166,7 @@ def _against_champion(project: Project, deployment: Deployment | None, computed:
 def _schema_checks(project: Project, settled: _Settled) -> list[Check]:
     name = project.schema_file
     if not settled.reviewed:
-        told = f"no reviewed schema: inferred; keep it with `cp <run>/validate/schema/schema.pbtxt {name}` beside project.yaml"
+        told = f"no reviewed schema: inferred; keep it with `cp <run>/validate/schema/schema.pbtxt {shlex.quote(name)}` beside project.yaml"
         return [Check("reviewed schema", "no_baseline", reason=told)]
     if settled.change:
         return [

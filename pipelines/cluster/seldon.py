@@ -10,6 +10,7 @@ import yaml
 
 from components._cluster.client import Cluster
 from components._core.artifacts import MODEL_FILES, SIGNATURE
+from components._core.digests import read_registered
 from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.features import Signature
 from components._core.ledger import current_champion
@@ -57,35 +58,52 @@ def tell_deployment(folder: Path, choice: Choice, target: Target) -> Told:
         ServiceError: When the cluster or the ledger cannot be read.
     """
     project = load_project(folder)
-    stable, canary = _stable(project, folder, choice), _canary(choice)
+    remarks: list[str] = []
+    stable, canary = _stable(project, folder, choice, remarks), _canary(choice, remarks)
     placement = replace(
         place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
     )
     wanted = render_deployment(project, stable, placement, canary)
-    lacking, remarks = _look(stable, *([canary.model] if canary else []))
+    lacking = _look(remarks, stable, *([canary.model] if canary else []))
     keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
     check_deployment(wanted, keys, lacking, _features(project, stable))
     return Told(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
 
 
-def _stable(project: Project, folder: Path, choice: Choice) -> ModelVersion:
+def _stable(project: Project, folder: Path, choice: Choice, remarks: list[str]) -> ModelVersion:
     if choice.model and choice.version:
-        return _version("--model", choice.model, choice.version)
+        return _with_digest(_version("--model", choice.model, choice.version), "", remarks)
     if choice.model or choice.version:
         raise ConfigError("found one of --model and --version", remedy="give both, or neither: the champion then")
     champion = current_champion(find_workspace(folder).settings().store, project.name)
     if champion is None:
         remedy = "name one: --model s3://... --version 3; or say the NARU_STORE whose ledger has one"
         raise ConfigError("has no champion to serve yet", where=project.name, remedy=remedy)
-    return ModelVersion(champion.version, absolute_uri(champion.model))
+    model = ModelVersion(champion.version, absolute_uri(champion.model))
+    return _with_digest(model, champion.registration_sha256, remarks)
 
 
-def _canary(choice: Choice) -> Canary | None:
+def _canary(choice: Choice, remarks: list[str]) -> Canary | None:
     if bool(choice.canary_model) != bool(choice.canary_version):
         raise ConfigError("found one of --canary-model and --canary-version", remedy="give both, or neither")
     if not choice.canary_model:
         return None
-    return Canary(_version("--canary-model", choice.canary_model, choice.canary_version), choice.weight)
+    model = _version("--canary-model", choice.canary_model, choice.canary_version)
+    return Canary(_with_digest(model, "", remarks), choice.weight)
+
+
+def _with_digest(model: ModelVersion, registration: str, remarks: list[str]) -> ModelVersion:
+    """The version with the digest that its servers demand, where the store can be reached; else a remark.
+
+    Raises:
+        ModelError: When the version's list of files is not the registered one.
+    """
+    try:
+        listed = read_registered(model.uri.rpartition("/")[0], registration)
+    except (ConfigError, UnavailableError) as error:
+        remarks.append(f"servers do not verify the model: {model.uri}: {error.message}")
+        return model
+    return replace(model, sha256=listed.model if listed else "")
 
 
 def _version(option: str, uri: str, version: str) -> ModelVersion:
@@ -94,16 +112,15 @@ def _version(option: str, uri: str, version: str) -> ModelVersion:
     return ModelVersion(version, uri.rstrip("/"))
 
 
-def _look(*models: ModelVersion) -> tuple[list[str], list[str]]:
-    """Files that are missing, and what could not be looked at: the store of a cluster is often out of reach from here."""
+def _look(remarks: list[str], *models: ModelVersion) -> list[str]:
+    """Files that are missing; a remark where one cannot be looked at: the store of a cluster is often out of reach from here."""
     lacking: list[str] = []
-    remarks: list[str] = []
     for model in models:
         try:
             lacking += find_missing(model.uri, MODEL_FILES)
         except (ConfigError, UnavailableError) as error:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
-    return lacking, remarks
+    return lacking
 
 
 def _features(project: Project, model: ModelVersion) -> list[str] | None:

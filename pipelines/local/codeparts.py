@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
+from components._core.archives import read_archive
+from components._core.errors import ConfigError
 from components._core.files import fingerprint_folder, fingerprint_of
 
 PARTIAL = ("validate", "transform")
@@ -29,10 +30,9 @@ def fingerprint_part(stage: str, archive: Path, project: dict[str, Any]) -> str:
         project: The project, as read from JSON.
     """
     try:
-        with zipfile.ZipFile(archive) as pack:
-            files = {name: pack.read(name) for name in sorted(pack.namelist())}
-    except (OSError, zipfile.BadZipFile):
-        return fingerprint_folder(archive)  # the stage will say what is wrong with it
+        files = dict(sorted(read_archive(archive).items()))
+    except ConfigError:  # the stage will say what is wrong with it
+        return fingerprint_folder(archive) if archive.is_file() else ""
     schema = project.get("schema", "schema.pbtxt")
     wanted = [name for name in files if name == schema] if stage == "validate" else _of_transform(files, project)
     return fingerprint_of(part for name in wanted for part in (name, hashlib.sha256(files[name]).hexdigest()))

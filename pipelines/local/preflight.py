@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from components._core.errors import ConfigError
-from components._registry.looking import SQLITE, check_database
+from components._core.settings import SQLITE
+from components._registry.looking import check_database
 from pipelines.local.workspace import Workspace
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -91,7 +92,7 @@ def make_record(
         error=_told(error),
         paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states)},
         artifacts=outputs,
-        serve=f"naru serve {folder}",
+        serve=f"naru serve {shlex.quote(str(folder))}",
     )
 
 

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from components._core.archives import fingerprint_archive
 from components._core.credentials import mask_credentials, masked
-from components._core.errors import NaruError
+from components._core.errors import ConfigError, NaruError
 from components._core.files import write_json
 from components._core.ledger import current_champion
 from components._core.project import Project
@@ -91,9 +92,17 @@ def absolute_source(workspace: Workspace, project: Project) -> str:
 
 def _archive(workspace: Workspace, project: Project, fingerprint: str) -> Path:
     archive = workspace.code / f"{fingerprint}.zip"
-    if not archive.exists():
+    if not _holds(archive, fingerprint):
         pack_code(workspace.project, project, archive)
     return archive
+
+
+def _holds(archive: Path, fingerprint: str) -> bool:
+    """Whether the archive is there and holds that code; one that was changed since is made again."""
+    try:
+        return archive.is_file() and fingerprint_archive(archive) == fingerprint
+    except ConfigError:
+        return False
 
 
 def _run_graph(arguments: dict[str, Any], run: Path, interpreter: Path) -> None:

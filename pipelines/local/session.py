@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -44,7 +45,9 @@ def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_j
     error: NaruError | None = None
     interrupted = False
     with Progress(
-        console, folder, f"naru run {path}  {project.name}, {project.task.replace('_', ' ')}, label {project.label!r}"
+        console,
+        folder,
+        f"naru run {shlex.quote(str(path))}  {project.name}, {project.task.replace('_', ' ')}, label {project.label!r}",
     ):
         try:
             run_training(workspace, project, folder, fresh_from)

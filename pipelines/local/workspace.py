@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components._core.errors import ConfigError
-from components._core.settings import STORE, TRACKING, Settings
+from components._core.settings import STORE, TRACKING, Settings, sqlite_uri
 from components._core.system_errors import from_system
 
 REPORT = "report.html"
@@ -59,7 +60,7 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """The settings that stages need, for those that the environment does not give already."""
         store = os.environ.get(STORE) or str(self.home / "store")
-        tracking = os.environ.get(TRACKING) or f"sqlite:///{self.home / 'mlflow.db'}"
+        tracking = os.environ.get(TRACKING) or sqlite_uri(self.home / "mlflow.db")
         return {STORE: store, TRACKING: tracking}
 
     def settings(self) -> Settings:
@@ -90,7 +91,11 @@ class Workspace:
         """
         reports = sorted(self.runs.glob(f"*/{REPORT}"))
         if not reports:
-            raise ConfigError("has no report yet", where=str(self.project), remedy=f"make one: naru run {self.project}")
+            raise ConfigError(
+                "has no report yet",
+                where=str(self.project),
+                remedy=f"make one: naru run {shlex.quote(str(self.project))}",
+            )
         return reports[-1]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -26,7 +28,7 @@ def print_created(console: Console, created: Created) -> None:
     console.print(
         f"wrote {', '.join(path.name for path in created.files)} in {escape(str(created.folder))}", highlight=False
     )
-    console.print(f"next: [bold]naru run {escape(_quoted(str(created.folder)))}[/]", highlight=False)
+    console.print(f"next: [bold]naru run {escape(shlex.quote(str(created.folder)))}[/]", highlight=False)
 
 
 def _headline(created: Created) -> str:
@@ -66,7 +68,3 @@ def _row(decision: Decision, created: Created) -> list[str]:
     if decision.role == "label" and created.target.positive is not None:
         reason += f"; positive is {created.target.positive!r}, {created.target.positive_reason}"
     return [escape(as_line(column.name)), column.dtype, missing, decision.role, escape(as_line(reason))]
-
-
-def _quoted(path: str) -> str:
-    return path if path.replace("/", "").replace("-", "").replace("_", "").replace(".", "").isalnum() else f"'{path}'"

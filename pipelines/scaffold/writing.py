@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,16 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(yaml=as_yaml, literal=as_python, raw=as_raw, line=as_line, cell=as_cell)
+    environment.filters.update(
+        yaml=as_yaml,
+        literal=as_python,
+        raw=as_raw,
+        line=as_line,
+        cell=as_cell,
+        code=as_code,
+        prose=as_prose,
+        shell=as_shell,
+    )
     return environment
 
 
@@ -171,3 +181,20 @@ def as_line(text: str) -> str:
 def as_cell(text: str) -> str:
     """Text for a cell of a Markdown table."""
     return re.sub(r"([\\|`*_<\[\]])", r"\\\1", as_line(text))
+
+
+def as_code(text: str) -> str:
+    """Text as code within a line of Markdown, fenced by more backticks than it has in a row."""
+    plain = as_line(text)
+    fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
+    return f"{fence} {plain} {fence}" if "`" in plain else f"`{plain}`"
+
+
+def as_prose(text: str) -> str:
+    """A sentence of ours with names of a table in it, in Markdown: none of them becomes HTML, a link or an image."""
+    return re.sub(r"([\\<\[])", r"\\\1", as_line(text))
+
+
+def as_shell(word: str) -> str:
+    """One word of a command."""
+    return shlex.quote(as_line(word))

@@ -165,6 +165,8 @@ NOT_OURS = {
     "components/_core/fields.py": {"ValueError"},  # the same
     "components/_core/serving.py": {"ValueError"},  # the same
     "components/_core/s3.py": {"FileNotFoundError", "NotImplementedError"},  # what fsspec asks of a file system
+    "components/_core/saved_graph.py": {"ValueError"},  # of a damaged graph; told with its file where it is read
+    "components/_core/wire.py": {"ValueError"},  # the same
     "components/_core/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
     "components/_core/usercode.py": {"ImportError"},  # told as the person's code that does not import
     "pipelines/__main__.py": {"Exit"},  # how typer ends a command

@@ -60,8 +60,11 @@ def version_of(predictor: Object) -> ModelVersion:
     """The version that a predictor of ours serves, by what its container is told."""
     container = predictor["componentSpecs"][0]["spec"]["containers"][0]
     arguments = container.get("args", [])
-    version = arguments[arguments.index("--version") + 1] if "--version" in arguments[:-1] else ""
-    return ModelVersion(version, predictor["graph"].get("modelUri", ""))
+
+    def told(option: str) -> str:
+        return str(arguments[arguments.index(option) + 1]) if option in arguments[:-1] else ""
+
+    return ModelVersion(told("--version"), predictor["graph"].get("modelUri", ""), told("--model-sha256"))
 
 
 def find_lag(seen: Seen, wanted: Object) -> list[str]:

@@ -40,10 +40,12 @@ class ModelVersion:
     Attributes:
         version: The version that answers carry.
         uri: The model's folder, as the cluster reaches it: `s3://bucket/...`.
+        sha256: Of the list of its files that lies in it: its servers serve no other; empty for a version of an earlier Naru.
     """
 
     version: str
     uri: str
+    sha256: str = field(default="", compare=False)
 
     @property
     def predictor(self) -> str:
@@ -198,6 +200,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
             "--version",
             model.version,
             *limit_options(project.serve),
+            *(["--model-sha256", model.sha256] if model.sha256 else []),
             *_log(project, placement.store),
         ],
         "ports": [
