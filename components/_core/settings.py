@@ -83,17 +83,19 @@ def _serving(value: str) -> Serving:
 def sqlite_uri(path: Path) -> str:
     """The address of a SQLite database as SQLAlchemy, and so MLflow, reads it; most paths stand in it as they are.
 
-    Versions of SQLAlchemy differ in whether they decode `%20`, and the older one takes what follows a `?` for options. So the
-    installed one writes the address, and where it cannot read that again, SQLite's own form of an address is put into it.
+    Versions of SQLAlchemy differ in whether they decode `%20`, and the older one takes what follows a `?` for options, so the
+    installed one is asked; what neither form can say is said in SQLite's own. Encoded, the path has no slash: MLflow makes the
+    folder that it sees in an address, without decoding it.
     """
     if not _ODD & set(str(path)):
         return f"{SQLITE}{path}"
-    from sqlalchemy.engine import URL, make_url
+    from sqlalchemy.engine import make_url
 
-    plain = URL.create("sqlite", database=str(path)).render_as_string()
-    if make_url(plain).database == str(path):
-        return plain
-    return URL.create("sqlite", database=f"{_SQLITE_FILE}{quote(str(path))}", query={"uri": "true"}).render_as_string()
+    encoded = quote(str(path), safe="")
+    for spelt in (str(path), encoded):
+        if make_url(f"{SQLITE}{spelt}").database == str(path):
+            return f"{SQLITE}{spelt}"
+    return f"{SQLITE}{_SQLITE_FILE}{encoded}?uri=true"
 
 
 def sqlite_path(uri: str) -> Path:

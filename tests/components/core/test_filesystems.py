@@ -70,6 +70,8 @@ def test_a_database_there_is_inside_it(folder: Path) -> None:
     with create_engine(uri).connect() as connection:
         connection.exec_driver_sql("CREATE TABLE t (x)")
     assert sqlite_path(uri) == folder / "mlflow.db"
+    seen = Path(uri.removeprefix("sqlite:///")).parent  # MLflow makes this folder, as it stands in the address
+    assert seen in (folder, Path())
     assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
     assert list(folder.parent.iterdir()) == [folder]
     with sqlite3.connect(folder / "mlflow.db") as database:
