@@ -13,7 +13,6 @@ from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from components._core.artifacts import MANIFEST
 from components._core.errors import ServiceError
@@ -22,6 +21,7 @@ from components._core.files import fingerprint_of, read_json
 from components._core.hash_split import RULE, define_split_v1, reassign_splits
 from components._core.ledger import Deployment
 from components._core.metrics.ranking import Array
+from components._core.parquet import pq
 from components._core.project import Split
 from components._core.samples import beside
 from components._core.split_definition import SplitDefinition
