@@ -27,8 +27,9 @@ from seldon_core.flask_utils import SeldonMicroserviceException
 from seldon_core.seldon_methods import init_metadata
 
 from components._core.features import Signature
+from components.serve.bodies import CODINGS, check_type, codings_of, unpack
 from components.serve.desk import OWED_SECONDS, Desk
-from components.serve.http_refusals import HttpRefusal, check_media_type, unpack
+from components.serve.http_refusals import HttpRefusal
 from components.serve.json_guard import JsonGuard
 from components.serve.limits import Limits
 from components.serve.predictor import Predictor, load
@@ -42,7 +43,8 @@ PREDICTIONS = frozenset({"/api/v1.0/predictions", "/api/v0.1/predictions", "/pre
 METADATA = frozenset({"/metadata", "/api/v1.0/metadata"})
 PING = "/health/ping"
 _METHODS = dict.fromkeys(PREDICTIONS, ("POST",)) | dict.fromkeys(METADATA | HEALTH, ("GET", "HEAD"))
-_MORE = {429: [("Retry-After", "1")], 415: [("Accept", "application/json"), ("Accept-Encoding", "gzip, identity")]}
+_MORE = {429: [("Retry-After", "1")], 415: [("Accept", "application/json"), ("Accept-Encoding", CODINGS)]}
+_OF_THE_BODY = (("CONTENT_TYPE", b"content-type"), ("HTTP_CONTENT_ENCODING", b"content-encoding"))
 _log = logging.getLogger("naru.serve")
 
 
@@ -193,9 +195,9 @@ class FrontDoor:
     def _predict(self, environ: dict[str, Any]) -> dict[str, Any]:
         # at the limit nothing is parsed: refusing must cost next to nothing, or it slows those that are answered
         self._component.look()
-        check_media_type(environ.get("CONTENT_TYPE", ""))
-        coding = environ.get("HTTP_CONTENT_ENCODING", "")
-        body = unpack(environ["wsgi.input"].read(), coding, self._limits.body_bytes)
+        headers = [(name, environ[key].encode("latin-1")) for key, name in _OF_THE_BODY if environ.get(key)]
+        check_type(headers)
+        body = unpack(environ["wsgi.input"].read(), codings_of(headers), self._limits.body_bytes)
         self._guard.check(body)
         try:
             message = json.loads(body)

@@ -30,6 +30,7 @@ from seldon_core.utils import json_to_seldon_model_metadata
 
 from components._core.features import Feature, Signature
 from components._core.inference import DATATYPE
+from components.serve.bounds import Bounds
 from components.serve.desk import Desk
 from components.serve.limits import Limits
 from components.serve.predictor import Predictor
@@ -77,7 +78,7 @@ class NaruComponent(SeldonComponent):
         self.features = signature.inputs
         self._known = frozenset(feature.name for feature in signature.inputs)
         self._texts = [feature.name for feature in signature.inputs if feature.dtype == "string"]
-        self._limits = limits
+        self._limits, self._bounds = limits, Bounds(limits, len(signature.inputs))
         self._most_values = (limits.rows + _ROOM) * (2 * len(self.features) + 4)
         self.predictor: Predictor | None = None
         self.ending = False
@@ -99,7 +100,7 @@ class NaruComponent(SeldonComponent):
         """Answer a request over REST, or say with a status and a reason why not."""
         puid = _puid_of(msg)
         try:
-            self._check_id(puid)
+            self._bounds.check_id(puid)
         except Refusal as refusal:
             return told(refusal.status, refusal.code, str(refusal))
         try:
@@ -125,7 +126,7 @@ class NaruComponent(SeldonComponent):
         self.look()
         message = read_message(content, self._most_values, self._limits.json_depth)
         puid = _puid_of(message)
-        self._check_id(puid)
+        self._bounds.check_id(puid)
         outputs = self.answer(message, puid, over_grpc=True)
         answer = prediction_pb2.SeldonMessage()
         answer.meta.puid = puid
@@ -151,25 +152,14 @@ class NaruComponent(SeldonComponent):
         started = time.perf_counter()
         with self._desk.admit():
             columns = columns_of(message, self._known)
-            self._check_texts(columns)
+            for name in self._texts:
+                self._bounds.check_texts(name, columns.get(name))
             if over_grpc:
                 columns = _whole_numbers(columns, self.features)
             outputs = self._predict(self.predictor, columns, puid)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
             self._desk.note(Answered(puid, time.time(), seconds, rows, columns, outputs))
         return outputs
-
-    def _check_id(self, puid: str) -> None:
-        if len(puid.encode("utf-8", "surrogatepass")) > self._limits.id_bytes:
-            raise Refusal("wrong_type", f"meta.puid is longer than {self._limits.id_bytes} bytes")
-
-    def _check_texts(self, columns: Columns) -> None:
-        most = self._limits.text_bytes
-        for name in self._texts:
-            for row, value in enumerate(columns.get(name, ())):
-                if type(value) is str and 4 * len(value) > most and len(value.encode("utf-8", "surrogatepass")) > most:
-                    told = f"{name[:80]!r}, row {row}: the text is longer than {most:,} bytes, which are allowed"
-                    raise Refusal("wrong_type", told)
 
     def _predict(self, predictor: Predictor, columns: Columns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _ONE_BY_ONE:

@@ -71,8 +71,8 @@ CODINGS = {
     "x-gzip": (200, gzip.compress(BODY)),
     "identity": (200, BODY),
     "br": (415, BODY),
-    "deflate": (415, BODY),
-    "gzip, gzip": (415, gzip.compress(gzip.compress(BODY))),
+    "zstd": (415, BODY),
+    "gzip, gzip": (200, gzip.compress(gzip.compress(BODY))),
 }
 
 
