@@ -9,7 +9,8 @@ anybody: it is given what the two servers answered.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,8 @@ Told = dict[str, Any]
 
 _DRIVER = "-driver"
 _EPOCH = 1970
+NOT_BEGUN = ("", "PENDING", "RUNTIME_STATE_UNSPECIFIED")
+_EXECUTOR = re.compile(r"executor(\(\d+\))?")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class StageTime:
 
     Attributes:
         stage: Its name.
-        state: As KFP has it, in lower case: `succeeded`, `failed`, `running`, `skipped`, ...; `cached` when it was not run.
+        state: As KFP has it, in lower case: `succeeded`, `failed`, `running`, `skipped`, ...; `cached` when it was not run,
+            `not begun` when the run ended before it.
         total: Seconds from the end of what came before it to its end; None while it is not over.
         imports: Seconds that it spent on imports; None when it did not say.
         work: Seconds that it worked; None when it did not say.
@@ -61,7 +65,7 @@ class StageTime:
 
 
 def stage_times(tasks: Iterable[Mapping[str, Any]], told: Mapping[str, Told] | None = None) -> list[StageTime]:
-    """The stages of a run that were begun, in order.
+    """The stages of a run that KFP tells of, in order.
 
     Args:
         tasks: `run_details.task_details` of the run, as REST's JSON or the client's `to_dict()` has them: display_name, state,
@@ -69,17 +73,55 @@ def stage_times(tasks: Iterable[Mapping[str, Any]], told: Mapping[str, Told] | N
         told: What the stages said, by name: from their pods (`told_by_pods`) or logs (`told_by_log`). A stage that ended well
             and said nothing while others did was taken from the cache. None: nobody was asked.
     """
-    nodes = {str(task.get("display_name") or ""): task for task in tasks}
+    nodes = {str(task.get("display_name") or ""): task for task in (listed := list(tasks))}
     before = _time(nodes.get(f"root{_DRIVER}", {}).get("end_time"))
     times = []
     for stage in STAGES:
         driver, task = nodes.get(stage + _DRIVER, {}), nodes.get(stage, {})
-        if driver or task:
+        if not any(has_begun(node) for node in (driver, task)):
+            times += [StageTime(stage, "not begun")] if driver or task else []
+        else:
             began = before or _time((driver or task).get("start_time"))
             before = _time(task.get("end_time"))
             total = (before - began).total_seconds() if began and before else None
-            times.append(_stage_time(stage, str(task.get("state") or "running").lower(), total, told))
+            state = "SKIPPED" if is_cached(task, listed) else str(task.get("state") or _of_driver(driver))
+            times.append(_stage_time(stage, state.lower(), total, told))
     return times
+
+
+def has_begun(node: Mapping[str, Any]) -> bool:
+    """Whether a node of Argo's has done anything; one that it leaves out has no state, and the same time twice."""
+    return str(node.get("state") or "") not in NOT_BEGUN
+
+
+def is_cached(task: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a stage was taken from the cache: KFP 2.17 says that it succeeded, and that what would have run it was skipped.
+
+    Args:
+        task: The stage's node.
+        nodes: All nodes of the run: what is below the stage is among them, by the names of their pods.
+    """
+    if task.get("state") == "SKIPPED":
+        return True
+    below = [node for node in _below(task, list(nodes)) if _EXECUTOR.fullmatch(str(node.get("display_name") or ""))]
+    return task.get("state") == "SUCCEEDED" and bool(below) and not any(_has_run(node) for node in below)
+
+
+def _below(task: Mapping[str, Any], nodes: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    names = [str(child.get("pod_name") or "") for child in task.get("child_tasks") or []]
+    for node in nodes:
+        if node is not task and str(node.get("pod_name") or "") in names and node.get("pod_name"):
+            yield node
+            yield from _below(node, [other for other in nodes if other is not task])
+
+
+def _has_run(node: Mapping[str, Any]) -> bool:
+    return has_begun(node) and node.get("state") != "SKIPPED"
+
+
+def _of_driver(driver: Mapping[str, Any]) -> str:
+    """A stage of which there is only the driver runs, unless that failed."""
+    return "FAILED" if driver.get("state") == "FAILED" else "RUNNING"
 
 
 def told_by_pods(pods: Iterable[Mapping[str, Any]]) -> dict[str, Told]:

@@ -58,6 +58,8 @@ _ABSENT = {
     "machinelearning.seldon.io": "install Seldon Core 1.17.1 (docs/serving.md), or say NARU_SERVING=none",
 }
 """What to do where a kind is not known, by its group."""
+_NO_LOG = ("unable to retrieve container logs for ", "failed to try resolving symlinks in path ")
+"""What the kubelet answers with 200 where it has removed a log: its own words, and none of the container's."""
 _REMEDIES = {
     401: "the credentials have expired or are wrong: log in again, then look with `kubectl auth whoami`",
     403: "ask for the permission, or use another context (docs/operations.md lists what each command needs)",
@@ -116,7 +118,8 @@ class Cluster:
         query = [("container", container), ("tailLines", str(lines)), *([("previous", "true")] if previous else [])]
         # 400: it was not started yet, or not started again
         data = self._fetch("GET", f"{path_of(pod)}/log", query, missing=(400, 404), accept="*/*")
-        return (data or b"").decode("utf-8", "replace")
+        text = (data or b"").decode("utf-8", "replace")
+        return "" if text.startswith(_NO_LOG) else text
 
     def proxy(
         self, namespace: str, pod: str, port: int, path: str, verb: str = "GET", body: Any = None, timeout: float = 10.0

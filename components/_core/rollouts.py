@@ -15,7 +15,7 @@ from typing import Literal
 from components._core.errors import ServiceError
 from components._core.ledger import open_log, open_rollouts
 
-Action = Literal["start", "prove", "share", "promote", "roll back", "refuse", "stop"]
+Action = Literal["start", "prove", "share", "promote", "roll back", "refuse", "stop", "outage"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Change:
         rollout: The rollout that it belongs to; lines of one are told together.
         action: `start` (nothing was served before, or the new version's servers are started beside those in service), `prove`
             (held against the offline answers, before it is asked by anybody), `share` (it gets so much), `promote` (it gets
-            all), `roll back`, `refuse` (nothing was touched), `stop` (somebody else took over).
+            all), `roll back`, `refuse` (nothing was touched), `stop` (somebody else took over), `outage` (what is served was deleted by another
+            hand, and requests failed).
         version: The version that it is about.
         shares: Percent of the requests by version, from this moment on.
         at: When, as ISO 8601 with the zone.
@@ -64,6 +65,20 @@ def read_changes(store: str, project: str) -> list[Change]:
         UnavailableError: When the ledger cannot be reached.
     """
     return [_read(name, content) for name, content in open_rollouts(store, project).read()]
+
+
+def find_takeover(store: str, project: str, rollout: str) -> Change | None:
+    """The last line of another rollout since this one began; None: no other did anything.
+
+    Raises:
+        ServiceError: When a line is damaged.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    changes = read_changes(store, project)
+    began = next((number for number, change in enumerate(changes) if change.rollout == rollout), len(changes))
+    others = [change for change in changes[began:] if change.rollout != rollout]
+    return others[-1] if others else None
+
 
 
 def _read(name: str, content: bytes) -> Change:

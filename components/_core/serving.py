@@ -110,6 +110,13 @@ class CanarySteps(Section):
         StrictInt,
         Field(ge=1, description="Requests to each version, from which a step is judged; with fewer, that is said."),
     ] = 50
+    when_idle: Annotated[
+        Literal["fail", "promote"],
+        Field(
+            description="What becomes of a step in which a version was asked nothing: it is watched on for `wait_seconds`, then "
+            "`fail` takes it back; `promote` goes on at once, and says that nobody judged it."
+        ),
+    ] = "fail"
     error_rate: Annotated[
         Real, Field(ge=0, lt=1, description="By how much its share of failed requests may be above the stable one's.")
     ] = 0.01

@@ -170,14 +170,15 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
         this._publish()
         this._tell()
     except NaruError as error:
-        _leave(this, error, "")
-        sys.exit(error.exit_code)
+        told = explain_lost(error) or error
+        _leave(this, told, "")
+        sys.exit(told.exit_code)
     except OSError as error:
-        told = from_system(error)
+        told = explain_lost(error) or from_system(error)
         _leave(this, told, traceback.format_exc())
         sys.exit(told.exit_code)
     except Exception as error:  # noqa: BLE001 - the border of the process: whatever comes is told, with its traceback
-        told = NaruError(
+        told = explain_lost(error) or NaruError(
             f"{type(error).__name__}: {error}",
             where=f"stage {name}",
             remedy="this is a fault in Naru or in a library; the traceback is in the run's log",

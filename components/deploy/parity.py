@@ -29,6 +29,9 @@ def check_parity(client: Asks, sample: Sample, features: tuple[Feature, ...], bo
     Raises:
         ServiceError: When the server gives no answer at all, or refuses a proper request.
     """
+    if not sample.rows.num_rows or not sample.outputs:
+        told = f"{sample.rows.num_rows} rows with {len(sample.outputs)} offline answers each: nothing can be compared"
+        return [Check("parity", "fail", n=0, reason=told)]
     return compare(sample.outputs, _serve_mixed(client, sample.rows, features), bound)
 
 
@@ -50,6 +53,9 @@ def compare(offline: Arrays, served: Arrays, parity: float) -> list[Check]:
     checks = []
     for name, expected in sorted(offline.items()):
         found = served.get(name)
+        if not expected.size:
+            checks.append(Check(f"parity: {name}", "fail", n=0, reason="there is no offline answer to compare with"))
+            continue
         if found is None or found.shape != expected.shape:
             shape = "nothing" if found is None else f"shape {list(found.shape)}"
             checks.append(Check(f"parity: {name}", "fail", reason=f"served {shape}, offline {list(expected.shape)}"))

@@ -144,6 +144,10 @@ def _processing(version: Served, load: Load) -> Processing:
 
 
 def _errors(load: Load, n: int, bound: float) -> Check:
+    if not n:
+        return Check(
+            "error rate", "fail", None, bound, n=0, reason="no request was sent under load: nothing can be said"
+        )
     failed = {code: count for code, count in load.by_status.items() if code != 200}
     told = ", ".join(f"{count:,} with {code or 'no answer'}" for code, count in failed.items())
     reason = f"{sum(failed.values()) or 'none'} of {n:,} requests failed{': ' if told else ''}{told}; the bound is {bound:.4g}"

@@ -36,6 +36,8 @@ def powers(task: Task, sample: Sample) -> dict[str, float]:
 
 def leak_check(alone: dict[str, float], share: dict[str, float], rows: int) -> Check:
     """Warn of suspects; never blocks, since only a person knows when a value is known."""
+    if not (alone or share) or not rows:
+        return Check("leaks", "skipped", None, ALONE, n=rows, reason="there is nothing to look at")
     suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > ALONE]
     if len(share) > 2:
         suspects += [f"{name} carries {part:.0%} of all importance" for name, part in share.items() if part > SHARE]

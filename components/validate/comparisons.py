@@ -110,7 +110,7 @@ def to_checks(comparison: Comparison, gates: DataGates, followers: set[str], lab
     if comparison.before is None:
         return [Check(title, "no_baseline", threshold=gates.drift, reason=comparison.reason)]
     rows = comparison.fewest_rows
-    if rows < gates.min_rows:
+    if rows < max(1, gates.min_rows):
         told = (
             f"{rows} rows on the smaller side, {gates.min_rows} are needed (gates.data.min_rows): too few tell nothing"
         )

@@ -2,6 +2,9 @@
 
 A recurring run cannot be edited. So a schedule that changed gets a new one, and the old one is switched off, not removed:
 removing it would end its runs. `pruning.py` removes it once none is in flight.
+
+Two may apply at the same time, and KFP keeps two recurring runs of one name. So whoever made something looks again: of two the
+older one stays, by what the server says of both, and the other is removed.
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from components._core.errors import ConfigError, NaruError
+from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.project import Schedule
 from components._core.store import upload
-from pipelines.gitops.client import Answer
+from pipelines.gitops.client import Answer, ConflictError
 from pipelines.gitops.desired import SERVICE_ACCOUNT, Wanted
 from pipelines.gitops.marks import Mark, ask_git, read_mark
-from pipelines.gitops.server import LiveSchedule, Server
+from pipelines.gitops.server import LiveSchedule, Server, age_of
+
+_AT_ONCE = "somebody applied at the same time"
 
 Action = Literal["create", "upload", "replace", "disable", "keep", "remove", "wait"]
 
@@ -64,7 +69,8 @@ def find_pipeline(server: Server, wanted: Wanted) -> Answer | None:
     Raises:
         ConfigError: When somebody else's has the name.
     """
-    live = next((one for one in server.pipelines() if _name(one) == wanted.pipeline), None)
+    named = [one for one in server.pipelines() if _name(one) == wanted.pipeline]
+    live = min(named, key=age_of, default=None)
     _check_name(wanted, live)
     return live
 
@@ -73,23 +79,21 @@ def bring_version(server: Server, wanted: Wanted, live: Answer | None, dry: bool
     """Make the pipeline and its version where they are not there; at last yields both ids, empty when there are none yet."""
     pipeline_id = str(live["pipeline_id"]) if live else ""
     if not live and not dry:
-        told = f"Trains the model of the project {wanted.project.name}. Made by Naru from git."
-        pipeline_id = server.create_pipeline(wanted.pipeline, wanted.mark.describe(told))
+        pipeline_id = _make_pipeline(server, wanted)
     yield Change("keep" if live else "create", f"pipeline {wanted.pipeline}")
     there = version_id = find_version(server, pipeline_id, wanted)
     if not dry:
         upload(*wanted.archive)  # also for a version that is there: the store may be younger than the server
         if not there:
-            told = f"Of {wanted.mark.owner} at {_commit(wanted)}."
-            version_id = server.upload_version(pipeline_id, wanted.version, wanted.spec, wanted.mark.describe(told))
+            version_id = _make_version(server, pipeline_id, wanted)
     yield Change("keep" if there else "upload", f"version {wanted.pipeline} {wanted.version}")
     yield pipeline_id, version_id
 
 
 def find_version(server: Server, pipeline_id: str, wanted: Wanted) -> str:
     """The id of the version that the project's files compile to; empty when it is not there."""
-    versions = server.versions(pipeline_id) if pipeline_id else []
-    return next((str(one["pipeline_version_id"]) for one in versions if _name(one) == wanted.version), "")
+    named = _versions_named(server, pipeline_id, wanted)
+    return str(named[0]["pipeline_version_id"]) if named else ""
 
 
 def find_current(
@@ -97,9 +101,10 @@ def find_current(
 ) -> LiveSchedule | None:
     """The recurring run that is what the schedule says, of those of its name; None: it must be made.
 
-    One that is off and should be on is not it: switched on, KFP would at once make up for the time that was missed.
+    One that is off and should be on is not it: switched on, KFP would at once make up for the time that was missed. Of several
+    it is the oldest, as for whoever made two at the same time.
     """
-    for one in live:
+    for one in sorted(live, key=lambda one: one.age):
         if not differences(one, wanted, schedule, version_id) and (one.enabled or not schedule.enabled):
             return one
     return None
@@ -153,7 +158,62 @@ def _bring_schedule(
         told = ", ".join(differences(newest, wanted, schedule, ids[1]) or ["switched on"]) if newest else ""
         if not dry:
             _replace(server, old, _body(server, wanted, schedule, ids))
+            _settle(server, wanted, schedule, ids[1])
         yield Change("replace" if newest else "create", name, told)
+
+
+def _make_pipeline(server: Server, wanted: Wanted) -> str:
+    """Its id; that of the older one, where somebody made it since we looked."""
+    told = f"Trains the model of the project {wanted.project.name}. Made by Naru from git."
+    made = ""
+    try:
+        made = server.create_pipeline(wanted.pipeline, wanted.mark.describe(told))
+    except ConflictError:
+        if find_pipeline(server, wanted) is None:
+            raise
+    older = find_pipeline(server, wanted)
+    kept = str(older["pipeline_id"]) if older else made
+    if made and made != kept:
+        server.kfp.delete(f"/pipelines/{made}", cascade="true")
+    return kept
+
+
+def _make_version(server: Server, pipeline_id: str, wanted: Wanted) -> str:
+    """The same of the version: its name is a hash of what it holds, so another's of that name is ours as well."""
+    told = f"Of {wanted.mark.owner} at {_commit(wanted)}."
+    made = ""
+    try:
+        made = server.upload_version(pipeline_id, wanted.version, wanted.spec, wanted.mark.describe(told))
+    except ConflictError:
+        if not find_version(server, pipeline_id, wanted):
+            raise
+    kept = find_version(server, pipeline_id, wanted) or made
+    if made and made != kept:
+        server.delete_version(pipeline_id, made)
+    return kept
+
+
+def _versions_named(server: Server, pipeline_id: str, wanted: Wanted) -> list[Answer]:
+    versions = server.versions(pipeline_id) if pipeline_id else []
+    return sorted((one for one in versions if _name(one) == wanted.version), key=age_of)
+
+
+def _settle(server: Server, wanted: Wanted, schedule: Schedule, version_id: str) -> None:
+    """Of several of this name that would fire, the oldest stays.
+
+    Raises:
+        UnavailableError: When that one is another than ours: somebody else applied something else at the same time.
+    """
+    ours = [one for one in server.our_schedules(wanted.mark.owner) if one.mark.project == wanted.project.name]
+    alike = [one for one in ours if one.mark.schedule == schedule.name and one.enabled == schedule.enabled]
+    if not schedule.enabled:  # what is off may be of long ago
+        alike = [one for one in alike if not differences(one, wanted, schedule, version_id)]
+    alike.sort(key=lambda one: one.age)
+    for one in alike[1:]:
+        server.delete_schedule(one)  # whoever was first did so: well
+    if alike and (apart := differences(alike[0], wanted, schedule, version_id)):
+        told = f"{_AT_ONCE}, and theirs stays; it differs by {', '.join(apart)}"
+        raise UnavailableError(told, where=schedule_name(wanted, schedule.name), remedy="run again")
 
 
 def _replace(server: Server, old: list[LiveSchedule], body: dict[str, Any]) -> None:

@@ -30,10 +30,14 @@ _REMEDIES = {
     401: f"the token is missing, wrong or has expired: make a new one ({TOKEN}, or {TOKEN_PATH})",
     403: f"ask for the permission in this namespace, or name another one ({NAMESPACE})",
     404: "somebody removed it meanwhile: run again",
-    409: "the name is taken: choose another one, or look at who has it in the KFP page",
+    409: "somebody applied at the same time: run again; if it stays, look at who has the name in the KFP page",
     413: "something between here and the server refuses large requests: raise its limit",
 }
 _TRANSIENT = (429, 500, 502, 503, 504)
+
+
+class ConflictError(ServiceError):
+    """The server has an object of that name already."""
 
 
 class Kfp:
@@ -138,7 +142,7 @@ class Kfp:
         if body is None and status not in (401, 403, *_TRANSIENT):
             told = f"answers ({status}), but is no KFP server"
             return ConfigError(told, where=self.connection.endpoint, remedy=self.connection.remedy)
-        kind = UnavailableError if status in _TRANSIENT else ServiceError
+        kind = ConflictError if status == 409 else UnavailableError if status in _TRANSIENT else ServiceError
         remedy = _REMEDIES.get(status, "look at the server's log (kubectl logs deployment/ml-pipeline), then run again")
         return kind(f"{verb} was refused ({status}): {_message(body)}", where=where, remedy=remedy)
 

@@ -10,6 +10,7 @@ from pipelines.gitops.client import Answer
 from pipelines.gitops.desired import Wanted
 from pipelines.gitops.marks import read_mark
 from pipelines.gitops.server import LiveSchedule, Server
+from pipelines.gitops.watching import is_over
 
 SETTLE = 20.0
 """Seconds until a run that a schedule has just started is known to the API: KFP's agent takes up to ten to report it."""
@@ -72,7 +73,7 @@ def _retire(server: Server, stale: list[LiveSchedule], dry: bool, settle: float)
             if one.enabled:
                 server.disable(one)
         time.sleep(settle)
-    busy = _busy(server) if stale else {}
+    busy, gone = (_busy(server), _gone(server)) if stale else ({}, {})
     for one in stale:
         name = f"schedule {one.mark.project} {one.mark.schedule} ({one.id})"
         if one.id in busy:
@@ -80,17 +81,29 @@ def _retire(server: Server, stale: list[LiveSchedule], dry: bool, settle: float)
             continue
         if not dry:
             server.delete_schedule(one)
-        yield Change("remove", name)
+        yield Change("remove", name, gone.get(one.id, ""))
 
 
 def _busy(server: Server) -> dict[str, str]:
     """A run in flight by the schedule that started it."""
-    return {str(run.get("recurring_run_id", "")): str(run.get("display_name", "")) for run in server.runs_in_flight()}
+    return {str(run.get("recurring_run_id", "")): str(run.get("display_name", "")) for run in _going(server)}
+
+
+def _gone(server: Server) -> dict[str, str]:
+    """What is said of a run that is waited for no longer, by the schedule that started it."""
+    over = [run for run in server.runs_in_flight() if is_over(run)]
+    told = "its run {} counts as ended: KFP has it as CANCELING, and its workflow is gone"
+    return {str(run.get("recurring_run_id", "")): told.format(run.get("display_name", "")) for run in over}
+
+
+def _going(server: Server) -> list[Answer]:
+    """Runs in flight, without those that KFP will have as CANCELING for ever, as their workflow is gone."""
+    return [run for run in server.runs_in_flight() if not is_over(run)]
 
 
 def _used_versions(server: Server, going: list[str]) -> set[str]:
     """Versions that a schedule or a run in flight goes by, whoever's it is."""
-    users = [one for one in server.schedules() if one["recurring_run_id"] not in going] + list(server.runs_in_flight())
+    users = [one for one in server.schedules() if one["recurring_run_id"] not in going] + _going(server)
     return {str(one.get("pipeline_version_reference", {}).get("pipeline_version_id", "")) for one in users}
 
 

@@ -13,10 +13,9 @@ from typing import Any
 
 from components._core.errors import NaruError, ServiceError
 from pipelines.gitops.server import Server
-from pipelines.gitops.watching import Stage, stages_of
+from pipelines.gitops.watching import RUN_LABEL, Stage, stages_of
 from pipelines.placement import STAGE_LABEL
 
-RUN_LABEL = "pipeline/runid"
 _LONGEST = 20
 _TAIL = 5
 _CODE = re.compile(r"^  exit code (\d+)$", re.MULTILINE)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.gitops.client import Answer, Kfp
+from pipelines.gitops.client import Answer, ConflictError, Kfp
 from pipelines.gitops.marks import Mark, read_mark
 
 IN_FLIGHT = ("PENDING", "RUNNING", "CANCELING", "PAUSED")
@@ -31,6 +31,11 @@ class LiveSchedule:
         return str(self.raw["recurring_run_id"])
 
     @property
+    def age(self) -> tuple[str, str]:
+        """The lesser, the older; the same to whoever compares two."""
+        return age_of(self.raw)
+
+    @property
     def enabled(self) -> bool:
         """Whether it fires."""
         return bool(self.raw.get("status") == "ENABLED")
@@ -39,6 +44,12 @@ class LiveSchedule:
     def version_id(self) -> str:
         """The version that it runs."""
         return str(self.raw.get("pipeline_version_reference", {}).get("pipeline_version_id", ""))
+
+
+def age_of(thing: Answer) -> tuple[str, str]:
+    """The lesser, the older: by when the server made it, and by its id where that is the same second."""
+    ids = ("recurring_run_id", "pipeline_version_id", "pipeline_id")
+    return str(thing.get("created_at", "")), next((str(thing[name]) for name in ids if name in thing), "")
 
 
 class Server:
@@ -88,11 +99,20 @@ class Server:
 
     def experiment(self, name: str) -> str:
         """The id of the experiment that holds a project's runs; made when it is not there."""
-        named = {"operation": "EQUALS", "key": "display_name", "string_value": name}
-        for found in self.kfp.list_all("/experiments", "experiments", named, namespace=self._namespace):
-            return str(found["experiment_id"])
+        if found := self._find_experiment(name):
+            return found
         body = {"display_name": name, "namespace": self._namespace, "description": f"Runs of the project {name}."}
-        return str(self.kfp.post("/experiments", body)["experiment_id"])
+        try:
+            return str(self.kfp.post("/experiments", body)["experiment_id"])
+        except ConflictError:  # another one made it since we looked
+            if found := self._find_experiment(name):
+                return found
+            raise
+
+    def _find_experiment(self, name: str) -> str:
+        named = {"operation": "EQUALS", "key": "display_name", "string_value": name}
+        found = self.kfp.list_all("/experiments", "experiments", named, namespace=self._namespace)
+        return next((str(one["experiment_id"]) for one in found), "")
 
     def create_schedule(self, body: dict[str, Any]) -> None:
         """Make a recurring run."""
@@ -105,6 +125,10 @@ class Server:
     def enable(self, schedule: LiveSchedule) -> None:
         """Let it fire again; at once, when it has missed a time."""
         self.kfp.post(f"/recurringruns/{schedule.id}:enable")
+
+    def delete_version(self, pipeline_id: str, version_id: str) -> None:
+        """Remove a version; its runs stay."""
+        self.kfp.delete(f"/pipelines/{pipeline_id}/versions/{version_id}")
 
     def delete_schedule(self, schedule: LiveSchedule) -> None:
         """Remove a recurring run. KFP before 2.16 ends its runs with it; later ones leave them when told ORPHAN."""

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from components._core.errors import NaruError
-from pipelines.gitops.reasons import RUN_LABEL
 from pipelines.gitops.server import Server
-from pipelines.gitops.watching import POLL, stages_of
+from pipelines.gitops.watching import POLL, RUN_LABEL, stages_of
 from pipelines.waiting import Told, stage_times, time_lines, told_by_pods
 
 _LOOKS = 6

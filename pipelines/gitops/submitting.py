@@ -59,6 +59,7 @@ def submit(server: Server, wanted: Wanted, given: Mapping[str, Any], *, cause: s
     parameters, notes = run_parameters(wanted, given, cause, cache)
     ids, changes = _ids(server, wanted)
     name = f"{wanted.project.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    parameters = {**parameters, "run": given.get("run") or name}  # report and registry name it as Kubeflow's page does
     body = {
         "display_name": name,
         "description": wanted.mark.describe(f"Cause: {cause}."),

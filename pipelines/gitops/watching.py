@@ -1,21 +1,32 @@
-"""Follow a run to its end, by the stages of our spec; what Argo does around them is left out."""
+"""Follow a run to its end, by the stages of our spec; what Argo does around them is left out.
+
+A run whose workflow was removed has no end of its own: KFP keeps it as it was, CANCELING or RUNNING, for ever. So one that is
+CANCELING for long counts as cancelled, and one in which nothing moves is looked for on the cluster.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from components import STAGES
-from components._core.errors import UnavailableError
+from components._core.errors import NaruError, UnavailableError
 from pipelines.gitops.client import Answer
 from pipelines.gitops.server import FINAL, Server
+from pipelines.waiting import NOT_BEGUN, is_cached
 
 POLL = 5.0
 _PATIENCE = 60
 """Polls in a row without an answer until we give up; each has been tried again by the client."""
+
+
+GONE_AFTER = 600.0
+"""Seconds that ending a run may take, and that a run may stand still before its workflow is looked for."""
+
+RUN_LABEL = "pipeline/runid"
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,8 @@ class Stage:
 
     Attributes:
         name: Of the stage.
-        state: As KFP has it; `SKIPPED` is taken from the cache, as nothing in our graph is conditional.
+        state: As KFP has it; `SKIPPED` is taken from the cache, as nothing in our graph is conditional, also where KFP says
+            SUCCEEDED of it.
         seconds: That it took, when it has ended.
         pods: Argo's names for what ran it.
     """
@@ -35,7 +47,9 @@ class Stage:
     pods: tuple[str, ...] = ()
 
 
-def wait(server: Server, run_id: str, tell: Callable[[str], None], poll: float = POLL) -> Answer:
+def wait(
+    server: Server, run_id: str, tell: Callable[[str], None], poll: float = POLL, patience: float = GONE_AFTER
+) -> Answer:
     """Follow a run until it has ended; returns it as it was then.
 
     Args:
@@ -43,6 +57,7 @@ def wait(server: Server, run_id: str, tell: Callable[[str], None], poll: float =
         run_id: Its id.
         tell: Is given a line whenever a stage begins or ends.
         poll: Seconds between two looks.
+        patience: Seconds after which a run that stands still is looked for.
 
     Raises:
         UnavailableError: When the server has not answered for long; the run goes on.
@@ -50,6 +65,7 @@ def wait(server: Server, run_id: str, tell: Callable[[str], None], poll: float =
     """
     told: dict[str, str] = {}
     silent = 0
+    still: tuple[object, float] = (None, time.monotonic())
     while True:
         try:
             run = server.kfp.get(f"/runs/{run_id}")
@@ -62,12 +78,44 @@ def wait(server: Server, run_id: str, tell: Callable[[str], None], poll: float =
             time.sleep(poll)
             continue
         for stage in stages_of(run):
-            if told.get(stage.name) != stage.state and stage.state not in ("", "PENDING"):
+            if told.get(stage.name) != stage.state and stage.state not in NOT_BEGUN:
                 tell(_line(stage))
                 told[stage.name] = stage.state
         if run.get("state") in FINAL:
             return run
+        standing = (run.get("state"), [(stage.name, stage.state) for stage in stages_of(run)])
+        if standing != still[0]:
+            still = standing, time.monotonic()
+        elif time.monotonic() - still[1] >= patience:
+            if why := _why_over(run):
+                tell(f"no longer followed: {why}")
+                return {**run, "state": "CANCELED"}
+            still = standing, time.monotonic()
         time.sleep(poll)
+
+
+def is_over(run: Mapping[str, Any], now: datetime | None = None) -> bool:
+    """Whether a run that KFP has in flight will never move again: it has been CANCELING for too long to be still ending."""
+    if run.get("state") != "CANCELING":
+        return False
+    times = [_time(one.get("update_time")) for one in run.get("state_history") or []]
+    since = max([*times, _time(run.get("created_at"))])
+    return bool(since) and (now or datetime.now(UTC)).timestamp() - since >= GONE_AFTER
+
+
+def _why_over(run: Mapping[str, Any]) -> str:
+    """Why a run that stands still has no end of its own; empty: it may have one."""
+    if run.get("state") == "CANCELING":
+        return "KFP has been ending it for long; its workflow is gone, and KFP will say CANCELING for ever"
+    from components._cluster.client import Cluster
+
+    try:
+        pods = Cluster().list_all("v1", "Pod", f"{RUN_LABEL}={run['run_id']}")
+    except NaruError:  # no cluster, or no permission: whether it is gone is not known
+        return ""
+    left = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Pending", "Running")]
+    waits = [stage for stage in stages_of(run) if stage.state == "RUNNING"]
+    return "" if left or not waits else f"no pod of it is left, and KFP still has it as {run.get('state')}: its workflow is gone"
 
 
 def end_of(run: Mapping[str, Any]) -> str:
@@ -85,17 +133,17 @@ def stages_of(run: Mapping[str, Any]) -> list[Stage]:
     for name in STAGES:
         named = [task for task in details if task.get("display_name") == name]
         if named:
-            found.append(_stage(name, named))
+            found.append(_stage(name, named, details))
     return found
 
 
-def _stage(name: str, tasks: list[Answer]) -> Stage:
+def _stage(name: str, tasks: list[Answer], details: list[Answer]) -> Stage:
     """The last try is what counts."""
     last = max(tasks, key=lambda task: str(task.get("start_time", "")))
     pods = tuple(
         child["pod_name"] for task in tasks for child in task.get("child_tasks") or [] if child.get("pod_name")
     )
-    state = str(last.get("state", ""))
+    state = "SKIPPED" if is_cached(last, details) else str(last.get("state", ""))
     return Stage(name, state, _seconds(last) if state in FINAL else 0.0, pods)
 
 

@@ -34,14 +34,27 @@ class Bake:
 
 
 def judge_bake(bake: Bake, wanted: CanarySteps, gates: ServingGates) -> list[Check]:
-    """The four questions to a canary. Too few requests are told, and are no reason to take it back."""
+    """The questions to a canary. Too few requests are told, and are no reason to take it back; none at all are."""
     enough = min(bake.canary.requests, bake.stable.requests) >= wanted.min_requests
     return [
+        *_idle(bake, wanted),
         _restarts(bake),
         _errors(bake, wanted, enough),
         _latency(bake, wanted, gates, enough),
         _predictions(bake, wanted),
     ]
+
+
+def _idle(bake: Bake, wanted: CanarySteps) -> list[Check]:
+    """Nothing is said of a version that was asked nothing."""
+    silent = [name for name, one in (("new", bake.canary), ("stable", bake.stable)) if not one.requests]
+    if not silent or wanted.when_idle == "promote":
+        return []
+    told = (
+        f"the {' and the '.join(silent)} version got no request, so the step cannot be judged; send requests, or deploy "
+        "without a canary (serve.canary.shares: []), or take it unjudged (serve.canary.when_idle: promote)"
+    )
+    return [Check("requests", "fail", 0.0, 1.0, n=0, reason=told)]
 
 
 def _restarts(bake: Bake) -> Check:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from components._cluster.client import Cluster, Object
 from components.deploy.seldon.observing import Seen
@@ -11,6 +12,11 @@ from components.deploy.seldon.observing import Seen
 _LOG_LINES = 12
 _EVENTS = 6
 _AT_ONCE, _SOON, _LATER = 0.0, 15.0, 45.0
+_PODS = 3
+"""Pods of a predictor whose logs are read at most: of some the kubelet has none any more."""
+_FETCHES = "-model-initializer"
+"""How the container ends that the operator adds to fetch the model: rclone runs in it."""
+_WHY = re.compile(r"(?:Failed to [a-z ]+(?:\"[^\"]*\")?|failed with \d+ errors? and|ERROR ?:[^:]*): ?(.+)")
 _LONG = float("inf")  # as long as a rollout waits: it may come right until then
 
 _WAITING = {
@@ -92,17 +98,47 @@ def diagnose(cluster: Cluster, namespace: str, seen: Seen, trouble: Trouble) -> 
     Raises:
         ServiceError: When the cluster cannot be asked.
     """
-    log: list[str] = []
-    if trouble.container:
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": trouble.pod, "namespace": namespace}}
-        text = cluster.read_log(pod, trouble.container, _LOG_LINES, previous=True) or cluster.read_log(
-            pod, trouble.container, _LOG_LINES
-        )
-        log = text.strip().splitlines()[-_LOG_LINES:]
+    log = _last_words(cluster, namespace, seen, trouble) if trouble.container else []
+    if trouble.container.endswith(_FETCHES):
+        trouble = _why_not_fetched(trouble, log)
     names = {trouble.pod} if trouble.pod else _owned(seen, trouble.predictor)
     events = [_told(event) for event in _events(cluster, namespace, names)]
     description = str((seen.served or {}).get("status", {}).get("description", ""))
     return Diagnosis(str(trouble), log, events, description)
+
+
+def _last_words(cluster: Cluster, namespace: str, seen: Seen, trouble: Trouble) -> list[str]:
+    """What the container printed before it ended, or since; of another pod, where the kubelet has no log of this one."""
+    pods = [pod for pod in seen.pods.get(trouble.predictor, []) if pod["metadata"]["name"] == trouble.pod]
+    pods += [pod for pod in seen.pods.get(trouble.predictor, []) if pod not in pods]
+    for pod in pods[:_PODS]:
+        place = {"name": pod["metadata"]["name"], "namespace": namespace}
+        named = {"apiVersion": "v1", "kind": "Pod", "metadata": place}
+        for previous in (True, False):
+            if text := cluster.read_log(named, trouble.container, _LOG_LINES, previous=previous).strip():
+                return text.splitlines()[-_LOG_LINES:]
+        if text := _termination(pod, trouble.container):
+            return text.splitlines()[-_LOG_LINES:]
+    return []
+
+
+def _termination(pod: Object, name: str) -> str:
+    """The container's termination message, where there is one."""
+    status = pod.get("status", {})
+    found = [
+        one
+        for one in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", []))
+        if one["name"] == name
+    ]
+    ends = [one.get(state, {}).get("terminated") or {} for one in found for state in ("state", "lastState")]
+    return next((str(end["message"]).strip() for end in ends if end.get("message")), "")
+
+
+def _why_not_fetched(trouble: Trouble, log: list[str]) -> Trouble:
+    """The same with rclone's own reason in its sentence, as in `AccessDenied: Access Denied`."""
+    found = [match[1].strip() for line in log if (match := _WHY.search(line))]
+    why = found[-1] if found else log[-1].strip() if log else "it left no word of why; look at the store's own log"
+    return replace(trouble, detail=f"{trouble.detail}; the model cannot be fetched: {why}".removeprefix("; "))
 
 
 def _of_pod(predictor: str, pod: Object) -> Iterator[Trouble]:

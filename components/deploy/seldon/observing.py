@@ -27,11 +27,13 @@ class Seen:
         served: The SeldonDeployment; None where there is none.
         deployments: Deployments by predictor.
         pods: Pods by predictor, those that end included.
+        service: The Service by which the model is asked; None where there is none.
     """
 
     served: Object | None
     deployments: dict[str, Object] = field(default_factory=dict)
     pods: dict[str, list[Object]] = field(default_factory=dict)
+    service: Object | None = None
 
     @property
     def predictors(self) -> list[Object]:
@@ -53,7 +55,8 @@ def look(cluster: Cluster, namespace: str, project: str) -> Seen:
         pods.setdefault(pod["metadata"]["labels"].get(PREDICTOR_LABEL, ""), []).append(pod)
     found = cluster.list_in(namespace, "apps/v1", "Deployment", f"seldon-deployment-id={project}")
     deployments = {_predictor_of(deployment): deployment for deployment in found}
-    return Seen(served, deployments, pods)
+    service = cluster.get({"apiVersion": "v1", "kind": "Service", "metadata": metadata})
+    return Seen(served, deployments, pods, service)
 
 
 def version_of(predictor: Object) -> ModelVersion:
@@ -81,7 +84,10 @@ def find_lag(seen: Seen, wanted: Object) -> list[str]:
             lag.append(f"{predictor['name']}: the operator has not told of its Deployment yet")
         lag += [
             f"{predictor['name']}: {told}"
-            for told in (*_behind(deployment, predictor), *_differences(predictor, deployment))
+            for told in (
+                *_behind(deployment, predictor, ready_pods(seen, predictor["name"])),
+                *_differences(predictor, deployment),
+            )
         ]
     names = {predictor["name"] for predictor in wanted["spec"]["predictors"]}
     lag += [f"{name}: is not asked for and still there" for name in sorted(seen.deployments.keys() - names)]
@@ -114,7 +120,42 @@ def _is_ready(pod: Object) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def _behind(deployment: Object, predictor: Object) -> Iterator[str]:
+def find_edits(found: Object, asked: Object) -> list[str]:
+    """What another hand changed in a SeldonDeployment, in sentences; empty: it still says what was asked.
+
+    Only what the operator's webhook never writes is compared: it adds defaults of its own to everything else.
+    """
+    there, wanted = (list(one["spec"].get("predictors", [])) for one in (found, asked))
+    if [one["name"] for one in there] != [one["name"] for one in wanted]:
+        return [f"{_tell_versions(there)} instead of {_tell_versions(wanted)}"]
+    return [
+        f"version {version_of(one).version}: {name} is {_fields(other).get(name)!r}, asked was {value!r}"
+        for one, other in zip(wanted, there, strict=True)
+        for name, value in _fields(one).items()
+        if _fields(other).get(name) != value
+    ]
+
+
+def _fields(predictor: Object) -> dict[str, Any]:
+    """What a person could change by hand so that other requests are answered, or otherwise."""
+    component = predictor["componentSpecs"][0]
+    container = component["spec"]["containers"][0]
+    traffic = {"traffic": predictor["traffic"]} if "traffic" in predictor else {}
+    known = {name: container[name] for name in ("image", "args") if name in container}
+    return {
+        "replicas": component.get("replicas", 1),
+        **traffic,
+        **known,
+        "modelUri": predictor["graph"].get("modelUri", ""),
+    }
+
+
+def _tell_versions(predictors: list[Object]) -> str:
+    told = [f"version {version_of(one).version} x {one['componentSpecs'][0].get('replicas', 1)}" for one in predictors]
+    return ", ".join(told) or "nothing"
+
+
+def _behind(deployment: Object, predictor: Object, ready: list[Object]) -> Iterator[str]:
     spec, status = deployment["spec"], deployment.get("status", {})
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
         yield "its last change has not been acted on yet"
@@ -126,6 +167,8 @@ def _behind(deployment: Object, predictor: Object) -> Iterator[str]:
     counts = {name: status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
     if any(count != replicas for count in counts.values()):
         yield f"{counts['availableReplicas']} of {replicas} servers available, {counts['updatedReplicas']} of them new"
+    elif len(ready) < replicas:  # the Deployment's counts may be of before its pods went
+        yield f"{len(ready)} of {replicas} pods are ready"
 
 
 def _differences(predictor: Object, deployment: Object) -> Iterator[str]:

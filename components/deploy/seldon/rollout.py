@@ -7,12 +7,16 @@
 
 LOOK    What is there: nothing, a version in service, or a canary that a broken-off rollout left, which is removed first.
 START   The new version's servers are started beside those in service. Nobody asks them: the Service names the other version.
-PROVE   They must answer real rows as the model did offline, and refuse what is malformed.
+PROVE   They must answer real rows as the model did offline, and refuse what is malformed. Without a server that is ready
+        nothing is proved: it is waited for again.
 SHARE   They get a share of the requests.
-BAKE    It is watched for a while: restarts, errors, time, predictions.
+BAKE    It is watched for a while: restarts, errors, time, predictions. As long as a version got no request it is watched on.
 WIDEN   They become as many as are to stay, and the Service names them alone: from now on the version is in service.
 RETIRE  The other version's servers are let go.
 BACK    The Service names the other version alone again, the new one is removed, and the reason is told.
+
+Where somebody deletes what is served meanwhile, the rollout ends: the version in service is made again, and the outage is a
+line of the history. What somebody else changed is left as it is.
 
 What was asked for before stands in the object itself, in the same words, so that no server of the version in service is
 started again for a canary. Every change of who is asked is a line in the ledger of shares.
@@ -23,6 +27,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -32,7 +37,7 @@ from components._core.checks import Check
 from components._core.errors import ConfigError, NaruError, ServiceError, UnavailableError
 from components._core.ledger import now, who
 from components._core.project import Project
-from components._core.rollouts import Action, Change, append_change
+from components._core.rollouts import Action, Change, append_change, find_takeover
 from components.deploy.seldon.baking import Bake, judge_bake
 from components.deploy.seldon.diagnosing import Diagnosis
 from components.deploy.seldon.footprint import judge_footprint
@@ -41,7 +46,10 @@ from components.deploy.seldon.pods import Counts, PodClient, add_up
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import ModelVersion, Placement, compose, render_canary, render_stable
 from components.deploy.seldon.routing import Share, hold_shares, tell_shares
-from components.deploy.seldon.site import RolloutError, Site, TakenOverError, Timing
+from components.deploy.seldon.site import GoneError, RolloutError, Site, TakenOverError, Timing
+
+_LOOKS = 3
+"""How often servers that were ready and then went are waited for again, and how often what is deleted is made again."""
 
 Prove = Callable[[PodClient], list[Check]]
 Predictions = tuple[list[Any], list[Any]]
@@ -127,13 +135,16 @@ class Rollout:
     def __init__(self, cluster: Cluster, wanted: Wanted, timing: Timing | None = None) -> None:
         self._wanted = wanted
         self._project = wanted.project
-        self._site = Site(cluster, wanted.project, wanted.placement.namespace, timing or Timing())
+        self._timing = timing or Timing()
+        self._site = Site(cluster, wanted.project, wanted.placement.namespace, self._timing)
         self._id = uuid.uuid4().hex[:12]
         self._stable: Object | None = None
         """The predictor in service, as it was asked for."""
         self._steps: list[Share] = []
         self._step = 0
         self._failure: NaruError | None = None
+        self._outage: GoneError | None = None
+        self._promoted = False
         self.result = Result()
 
     def run(self) -> Result:
@@ -160,8 +171,9 @@ class Rollout:
             try:
                 state = do[state]()
             except TakenOverError as error:
-                self._record("stop", {}, str(error), "failed", must=False)
-                raise
+                raise self._stop(error) from None
+            except GoneError as error:
+                state = self._after_outage(error, state)
             except NaruError as error:
                 if state in (State.LOOK, State.BACK):
                     raise
@@ -204,11 +216,9 @@ class Rollout:
 
     def _prove(self) -> State:
         version, name = self._wanted.model.version, self._wanted.model.predictor
-        for pod in ready_pods(self._site.see(), name):
-            client = self._site.client(pod)
-            self._judge(self._wanted.prove(client))
-            self._judge(judge_footprint(pod, client.count(), self._project.gates.serving))
-        self._record("prove", self._all_to_stable(), "answers as offline")
+        proved = self._prove_servers()
+        servers = f"{proved} server{'s' if proved > 1 else ''}"
+        self._record("prove", self._all_to_stable(), f"answers as offline ({servers} of version {version} asked)")
         if self._stable is not None and self._stable["name"] != name:
             return State.SHARE if self._steps else State.WIDEN
         self._confirm()
@@ -217,6 +227,35 @@ class Rollout:
             self._record("promote", {version: 100.0}, "it is the first", must=False)
         self.result.reason = f"version {version} serves"
         return State.DONE
+
+    def _prove_servers(self) -> int:
+        """Hold each server that is ready against what is known offline; how many there were, one at least.
+
+        A server may go between two looks, as with its node: then those that came instead are waited for, and asked.
+        """
+        name = self._wanted.model.predictor
+        for _ in range(_LOOKS):
+            pods = ready_pods(self._site.wait([name]), name)
+            try:
+                checks = [check for pod in pods for check in self._prove_server(pod)]
+            except ServiceError:
+                if _names(pods) & _names(ready_pods(self._site.see(), name)) == _names(pods):
+                    raise
+                continue
+            if pods:
+                self._judge(checks)
+                return len(pods)
+            self._timing.sleep(self._timing.poll)
+        told = f"no server of version {self._wanted.model.version} stayed ready to be asked, in {_LOOKS} looks"
+        raise RolloutError(Diagnosis(told))
+
+    def _prove_server(self, pod: Object) -> list[Check]:
+        client = self._site.client(pod)
+        checks = self._wanted.prove(client)
+        if not checks:
+            told = f"nothing was asked of {pod['metadata']['name']}, so nothing is proved"
+            return [Check("proof", "fail", reason=told)]
+        return [*checks, *judge_footprint(pod, client.count(), self._project.gates.serving)]
 
     def _share(self) -> State:
         self._confirm()
@@ -234,14 +273,28 @@ class Rollout:
         seen = self._site.see()
         before = {one: self._site.count(seen, one) for one in (name, stable)}
         restarts = count_restarts(seen, name)
-        seen = self._site.watch(name, self._project.serve.canary.bake_seconds)
-        ours, theirs = (_since(before[one], self._site.count(seen, one)) for one in (name, stable))
+        seen, ours, theirs = self._bake_until_asked((name, stable), before)
         predictions, unread = self._predictions(started)
         bake = Bake(ours, theirs, max(0, count_restarts(seen, name) - restarts), predictions, unread)
         checks = judge_bake(bake, self._project.serve.canary, self._project.gates.serving)
         self._judge([replace(check, name=f"{check.name} at {step.percent:g} %") for check in checks])
         self._step += 1
         return State.SHARE if self._step < len(self._steps) else State.WIDEN
+
+    def _bake_until_asked(
+        self, names: tuple[str, str], before: dict[str, dict[str, Counts]]
+    ) -> tuple[Seen, Counts, Counts]:
+        """Watch for a step's time, and on while one of the versions was asked nothing: nothing can be said of it then."""
+        wanted = self._project.serve.canary
+        until = self._timing.now() + wanted.bake_seconds + self._project.serve.wait_seconds
+        seconds = wanted.bake_seconds
+        while True:
+            seen = self._site.watch(names[0], seconds)
+            ours, theirs = (_since(before[one], self._site.count(seen, one)) for one in names)
+            left = until - self._timing.now()
+            if (ours.requests and theirs.requests) or left <= 0 or wanted.when_idle == "promote":
+                return seen, ours, theirs
+            seconds = min(left, max(self._timing.poll, wanted.bake_seconds))
 
     def _widen(self) -> State:
         self._confirm()
@@ -253,6 +306,7 @@ class Rollout:
         self._site.route(ours["name"])
         told = f"takes over from version {version_of(stable).version}"
         self._record("promote", {self._wanted.model.version: 100.0}, told, must=False)
+        self._promoted = True
         return State.RETIRE
 
     def _retire(self) -> State:
@@ -264,18 +318,60 @@ class Rollout:
     def _back(self) -> State:
         """Nothing stops this: what cannot be done is told with the reason."""
         reason = str(self._failure)
-        for step in (self._route_back, self._remove_canary):
-            try:
-                step()
-            except TakenOverError:
-                raise
-            except NaruError as error:
-                reason += f"\nnot done: {error}"
-        self._record("roll back", self._all_to_stable(), reason, "failed", must=False)
+        undone = "".join(self._undo(step) for step in (self._route_back, self._remove_canary))
+        reason += undone
+        if self._outage and self._stable is not None:
+            self._record("outage", {}, self._tell_outage(self._outage, bool(undone)), "failed", must=False)
+        if self._promoted and not undone:
+            self.result.checks.append(Check("outage", "warn", reason=reason))
+            self.result.reason = f"version {self._wanted.model.version} serves again; {reason}"
+            return State.DONE
+        self._record("roll back", {} if undone else self._all_to_stable(), reason, "failed", must=False)
         self.result.reason = reason
         if not any(check.status == "fail" for check in self.result.checks):
             self.result.checks.append(Check("rollout", "fail", reason=reason))
         return State.FAILED
+
+    def _undo(self, step: Callable[[], None]) -> str:
+        """Do a step of the way back; what could not be done, empty: all was."""
+        told = ""
+        for _ in range(_LOOKS):
+            try:
+                step()
+            except TakenOverError:
+                raise
+            except GoneError as error:
+                self._outage = self._outage or error
+                told = f"\nnot done: {error}"
+            except NaruError as error:
+                return f"\nnot done: {error}"
+            else:
+                return ""
+        return told
+
+    def _after_outage(self, error: GoneError, state: State) -> State:
+        """What was deleted is not tried further: the version in service is made again, which is ours once it is promoted."""
+        self._failure = self._outage = self._outage or error
+        if self._promoted:
+            self._stable = self._ours()
+        if state is State.BACK:  # somebody deletes it again and again
+            raise error
+        return State.BACK
+
+    def _tell_outage(self, outage: GoneError, lasts: bool) -> str:
+        end = self._site.moment()
+        until = "and still lasts" if lasts else f"until {end.at}, {end.seconds - outage.since.seconds:.0f} s at most"
+        return f"requests failed from {outage.since.at} on, {until}: {outage}"
+
+    def _stop(self, error: TakenOverError) -> TakenOverError:
+        """Tell who took over, where the history knows; what they do is left alone."""
+        told = error.message
+        with suppress(NaruError):
+            if other := find_takeover(self._wanted.store, self._project.name, self._id):
+                told += f": {other.why} ({other.action} version {other.version} by {other.by} at {other.at})"
+        stopped = TakenOverError(told, where=error.where, remedy=error.remedy)
+        self._record("stop", {}, str(stopped), "failed", must=False)
+        return stopped
 
     def _after(self, error: NaruError, state: State) -> State:
         """Where a failure leads: back, but for one when the new version is in service already, which takes nothing back."""
@@ -331,7 +427,7 @@ class Rollout:
         if self._stable is None:
             self._site.remove()
             return
-        self._site.apply([self._stable])
+        self._site.apply([self._stable], restore=True)
         self._site.wait([])
 
     def _beside(self) -> Object:
@@ -380,6 +476,10 @@ class Rollout:
             if must:
                 raise
             self.result.checks.append(Check("ledger of shares", "warn", reason=f"a line is not written: {error}"))
+
+
+def _names(pods: list[Object]) -> set[str]:
+    return {str(pod["metadata"]["uid"]) for pod in pods}
 
 
 def _since(before: dict[str, Counts], after: dict[str, Counts]) -> Counts:

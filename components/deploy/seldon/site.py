@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from components._cluster.client import Cluster, Object
+from components._cluster.client import MANAGER, Cluster, Object
 from components._core.errors import ServiceError, UnavailableError
+from components._core.ledger import now
 from components._core.project import Project
 from components.deploy.seldon.diagnosing import Diagnosis, Trouble, diagnose, find_troubles
-from components.deploy.seldon.observing import Seen, find_lag, look, ready_pods
+from components.deploy.seldon.observing import Seen, find_edits, find_lag, look, ready_pods
 from components.deploy.seldon.pods import Counts, PodClient
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import ASKED, compose
@@ -33,6 +34,33 @@ class RolloutError(ServiceError):
 
 class TakenOverError(ServiceError):
     """Somebody else changed what is served; whoever meets this keeps its hands off."""
+
+
+class GoneError(ServiceError):
+    """What is served was deleted by somebody else, or nothing of it is left to answer: requests fail.
+
+    Args:
+        message: What is gone.
+        where: Of what.
+        since: The last look at which it was there.
+    """
+
+    def __init__(self, message: str, *, where: str, since: Moment) -> None:
+        super().__init__(f"{message}; who did it cannot be known from here", where=where)
+        self.since = since
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point in time, twice.
+
+    Attributes:
+        at: For people, as ledgers have it.
+        seconds: Of the clock that a rollout goes by.
+    """
+
+    at: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -73,6 +101,15 @@ class Site:
         self._timing = timing
         self._asked: Object = {}
         """The SeldonDeployment as it was last asked for, or found."""
+        self._uid = ""
+        """Of that object; another one of its name has another."""
+        self._selector: Object | None = None
+        """Of the Service, as it was last written; None: it was not yet."""
+        self._good = self.moment()
+
+    def moment(self) -> Moment:
+        """Now."""
+        return Moment(now(), self._timing.now())
 
     def see(self) -> Seen:
         """Look, and look again while the API server is away.
@@ -92,23 +129,43 @@ class Site:
     def adopt(self, seen: Seen) -> None:
         """Take what is there for what is to be changed."""
         self._asked = seen.served or {}
+        self._uid = _uid(self._asked)
 
-    def apply(self, predictors: list[Object], weight: int = 0) -> None:
+    def apply(self, predictors: list[Object], weight: int = 0, *, restore: bool = False) -> None:
         """Ask for these predictors, and no others.
+
+        Args:
+            predictors: As they are asked for.
+            weight: Percent of the second one, where a mesh holds it.
+            restore: Make the object again where somebody deleted it.
 
         Raises:
             ConfigError: When the preflight refuses them.
             TakenOverError: When what is there is not what was last asked for.
+            GoneError: When it was deleted, and is not to be made again.
         """
         wanted = compose(self._project, self._namespace, predictors, weight if len(predictors) > 1 else 0)
         check_deployment(wanted)
-        self._still_ours(self.see())
-        self._cluster.apply(wanted)
+        try:
+            self._still_ours(self.see())
+        except GoneError:
+            if not restore:
+                raise
+            self._let_it_go()
+        self._uid = _uid(self._cluster.apply(wanted))
         self._asked = wanted
+
+    def _let_it_go(self) -> None:
+        """Wait until an object that is being deleted is gone: applied to before, it would take that along."""
+        until = self._timing.now() + self._timing.silence
+        while _is_ending(self.see().served) and self._timing.now() < until:
+            self._timing.sleep(self._timing.poll)
 
     def route(self, predictor: str) -> None:
         """Let everybody ask this one alone; empty: all servers. With a mesh the operator's own routes go by `traffic`."""
-        self._cluster.apply(render_service(self._project.name, self._namespace, predictor))
+        wanted = render_service(self._project.name, self._namespace, predictor)
+        self._cluster.apply(wanted)
+        self._selector = wanted["spec"]["selector"]
 
     def remove(self) -> None:
         """Take everything away: it was the first, and did not come up."""
@@ -122,6 +179,7 @@ class Site:
         Raises:
             RolloutError: When one of the watched predictors cannot come up, or it takes too long.
             TakenOverError: When somebody else asks for something else.
+            GoneError: When somebody deleted it.
         """
         started = self._timing.now()
         since: dict[_Key, float] = {}
@@ -140,12 +198,13 @@ class Site:
             self._timing.sleep(self._timing.poll)
 
     def watch(self, predictor: str, seconds: float) -> Seen:
-        """Let time pass, and see at once when servers of this one go. Errors as in `wait`."""
+        """Let time pass, and see at once when servers of this one go, or all of them. Errors as in `wait`."""
         deadline = self._timing.now() + seconds
         since: dict[_Key, float] = {}
         while True:
             seen = self.see()
             self._still_ours(seen)
+            self._still_answered(seen)
             self._lose_patience(seen, find_troubles(seen, [predictor]), since)
             if (left := deadline - self._timing.now()) <= 0:
                 return seen
@@ -193,15 +252,55 @@ class Site:
         return Diagnosis(f"{told}; {found.reason}", found.log, found.events, found.description)
 
     def _still_ours(self, seen: Seen) -> None:
-        if self._asked and seen.served and _planned(seen.served) != _planned(self._asked):
-            told = f"somebody else changed what is served: {_planned(seen.served)}, asked was {_planned(self._asked)}"
-            where = f"SeldonDeployment {self._namespace}/{self._project.name}"
-            raise TakenOverError(told, where=where, remedy="let them finish, then run again")
+        """Compare what is there with what was last asked for; as long as nothing was, there is nothing to compare."""
+        if not self._asked:
+            if seen.served:
+                raise self._taken_over(f"{_changed_by(seen.served)} made it meanwhile")
+            return
+        if seen.served is None or _is_ending(seen.served):
+            raise self._gone("the SeldonDeployment was deleted")
+        if edits := find_edits(seen.served, self._asked):
+            raise self._taken_over(f"{'; '.join(edits)} ({_changed_by(seen.served)})")
+        if _uid(seen.served) != self._uid:
+            raise self._gone("the SeldonDeployment was deleted and made again")
+        self._still_routed(seen.service)
+        self._good = self.moment()
+
+    def _still_routed(self, service: Object | None) -> None:
+        if self._selector is None:
+            return
+        if service is None or _is_ending(service):
+            raise self._gone("the Service by which the model is asked was deleted")
+        if (selector := service["spec"].get("selector")) != self._selector:
+            told = f"the Service names {selector}, asked was {self._selector} ({_changed_by(service)})"
+            raise self._taken_over(told)
+
+    def _still_answered(self, seen: Seen) -> None:
+        if not any(ready_pods(seen, predictor["name"]) for predictor in self._asked["spec"]["predictors"]):
+            raise self._gone("no server of any version is ready any more")
+
+    def _gone(self, message: str) -> GoneError:
+        return GoneError(message, where=f"SeldonDeployment {self._namespace}/{self._project.name}", since=self._good)
+
+    def _taken_over(self, told: str) -> TakenOverError:
+        where = f"SeldonDeployment {self._namespace}/{self._project.name}"
+        remedy = "let them finish, then run again"
+        return TakenOverError(f"somebody else changed what is served: {told}", where=where, remedy=remedy)
 
 
-def _planned(served: Object) -> str:
-    """Names of the predictors with their servers, in order."""
-    return ", ".join(
-        f"{predictor['name']} x {predictor['componentSpecs'][0].get('replicas', 1)}"
-        for predictor in served["spec"].get("predictors", [])
-    )
+def _uid(one: Object) -> str:
+    return str(one.get("metadata", {}).get("uid", ""))
+
+
+def _is_ending(one: Object | None) -> bool:
+    return one is not None and "deletionTimestamp" in one["metadata"]
+
+
+def _changed_by(served: Object) -> str:
+    """The program that changed an object last, as the API server recorded it; a status that is written is no change."""
+    fields = [one for one in served["metadata"].get("managedFields", []) if one.get("subresource") != "status"]
+    last = max(fields, key=lambda one: str(one.get("time", "")), default={})
+    manager = str(last.get("manager", ""))
+    if not manager or manager == MANAGER:
+        return "another rollout" if manager else "it is not recorded by whom"
+    return f"by {manager}" + (f" at {last['time']}" if last.get("time") else "")

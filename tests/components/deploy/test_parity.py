@@ -112,3 +112,21 @@ def test_an_output_that_is_missing_or_of_another_shape_fails() -> None:
     expected = {"probability": np.zeros(3)}
     assert "served nothing" in compare(expected, {}, 1e-4)[0].reason
     assert "served shape [2]" in compare(expected, {"probability": np.zeros(2)}, 1e-4)[0].reason
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        Sample(SAMPLE.rows.slice(0, 0), {"prediction": np.zeros(0, np.float32)}),
+        Sample(SAMPLE.rows, {}),
+    ],
+    ids=["no rows", "no answers"],
+)
+def test_nothing_to_compare_is_never_a_pass(sample: Sample) -> None:
+    [check] = check_parity(Doubling(), sample, FEATURES, 1e-5)
+    assert check.status == "fail" and check.n == 0 and "nothing can be compared" in check.reason
+
+
+def test_an_output_without_rows_is_no_pass() -> None:
+    [check] = compare({"y": np.zeros((0, 3), np.float32)}, {"y": np.zeros((0, 3), np.float32)}, 1.0)
+    assert check.status == "fail" and check.n == 0

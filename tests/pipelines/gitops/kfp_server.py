@@ -84,10 +84,18 @@ class KfpServer:
     ended: list[str] = field(default_factory=list)
     """Runs that were ended because their schedule was deleted."""
     port: int = 0
+    seconds: int = 0
+    pace: int = 1
+    """Seconds between two things that are made; the server tells no more than the second."""
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def tick(self) -> str:
+        """When something is made: a second later each time, or at the same one as everything."""
+        self.seconds += self.pace
+        return f"2026-11-28T09:{self.seconds // 60:02d}:{self.seconds % 60:02d}Z"
 
     def refuse(self, verb: str, path: str, status: int, code: int, message: str) -> None:
         """Answer so when a path that ends so is asked."""
@@ -242,7 +250,7 @@ def _create_pipeline(kfp: KfpServer, _: list[str], __: dict[str, str], sent: _Se
         raise Refusal(
             409, 6, f"Failed to create a new pipeline. The name {body['name']} already exist. Please specify a new name"
         )
-    made = {**body, "pipeline_id": str(uuid.uuid4())}
+    made = {**body, "pipeline_id": str(uuid.uuid4()), "created_at": kfp.tick()}
     kfp.pipelines.append(made)
     kfp.versions[made["pipeline_id"]] = []
     return made
@@ -269,6 +277,7 @@ def _upload_version(kfp: KfpServer, _: list[str], query: dict[str, str], sent: _
     made = {
         "pipeline_id": query["pipelineid"], "pipeline_version_id": str(uuid.uuid4()), "name": query["name"],
         "display_name": query["display_name"], "description": query["description"], "spec": sent.file(),
+        "created_at": kfp.tick(),
     }  # fmt: skip
     there.append(made)
     return made
@@ -300,8 +309,9 @@ def _create_schedule(kfp: KfpServer, _: list[str], __: dict[str, str], sent: _Se
     if count not in (5, 6):
         raise Refusal(400, 3, f"Schedule cron is not a supported format. Error: Expected 5 to 6 fields, found {count}")
     status = "ENABLED" if body["mode"] == "ENABLE" else "DISABLED"
-    kfp.schedules.append({**body, "recurring_run_id": str(uuid.uuid4()), "status": status})
-    return kfp.schedules[-1]
+    made = {**body, "recurring_run_id": str(uuid.uuid4()), "status": status, "created_at": kfp.tick()}
+    kfp.schedules.append(made)
+    return made
 
 
 def _switch(kfp: KfpServer, parts: list[str], _: dict[str, str], __: _Sent) -> Thing:

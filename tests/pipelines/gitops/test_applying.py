@@ -206,7 +206,10 @@ def test_a_name_that_somebody_takes_meanwhile_is_told_with_what_was_done_before(
     server: Server, held: KfpServer, wanted: Wanted
 ) -> None:
     held.refuse("POST", "/pipelines/upload_version", 409, 6, "The name already exist. Specify a new name")
-    with pytest.raises(ServiceError, match=r"(?s)refused \(409\).*1 changes were made before it.*the name is taken"):
+    with pytest.raises(
+        ServiceError,
+        match=r"(?s)refused \(409\).*1 changes were made before it.*somebody applied at the same time: run again",
+    ):
         applied(server, wanted)
 
 

@@ -1,88 +1,21 @@
 """A version's way into service and back, against the operator's part played over HTTP; the ledger tells every step."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components._cluster.client import Cluster
-from components._core.checks import Check
 from components._core.errors import ConfigError, UnavailableError
 from components._core.rollouts import read_changes
-from components.deploy.seldon.pods import PodClient
 from components.deploy.seldon.rendering import ModelVersion, Placement
-from components.deploy.seldon.rollout import Result, Rollout, State, Wanted
-from components.deploy.seldon.site import TakenOverError, Timing
+from components.deploy.seldon.rollout import Rollout, State, Wanted
+from components.deploy.seldon.site import TakenOverError
 from tests.components.deploy.seldon.made import CANARY, STABLE, project
-from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.made import ROLLOUT_RULES, deployments, live, pods
+from tests.components.deploy.seldon.world import CANARY_STEPS, World, prove
+from tests.kubernetes.made import deployments, live, pods
 from tests.kubernetes.servers import Answers
 from tests.kubernetes.starts import CrashLoops, InitFails, NeverReady, NoImage, NoQuota, NoSecret, Restarts
-
-REQUEST = {"inputs": [{"name": "hour", "datatype": "INT64", "shape": [1], "data": [6]}]}
-CANARY_STEPS = {"shares": [10, 50], "bake_seconds": 60, "min_requests": 20}
-
-
-def prove(client: PodClient) -> list[Check]:
-    answer = client.ask(REQUEST)
-    value = answer.body["outputs"][0]["data"][0] if answer.status == 200 else None
-    status = "pass" if value == 0.25 else "fail"
-    return [Check("parity: probability", status, value, reason=f"served {value}, offline 0.25")]  # type: ignore[arg-type]
-
-
-class World:
-    """A cluster, a store, and the versions that are brought there."""
-
-    def __init__(self, cluster: Cluster, server: ApiServer, store: Path) -> None:
-        self.cluster, self.server, self.store = cluster, server, str(store)
-        self.champion: ModelVersion | None = None
-
-    def roll_out(self, model: ModelVersion, *, shares: tuple[int, ...] = (10, 50), **serve: Any) -> Result:
-        serve = {"replicas": 2, "canary": CANARY_STEPS, **serve}
-        wanted = Wanted(
-            project(**serve),
-            model,
-            Placement(namespace="models"),
-            self.store,
-            "a test",
-            prove,
-            shares=shares,
-            champion=self.champion,
-        )
-        return Rollout(self.cluster, wanted, self.timing).run()
-
-    @property
-    def timing(self) -> Timing:
-        return Timing(poll=1.0, now=self.server.clock.now, sleep=self.server.clock.advance)
-
-    def serve(self, model: ModelVersion = STABLE, **serve: Any) -> None:
-        assert self.roll_out(model, **serve).state is State.DONE
-        self.champion = model
-
-    def flow(self, per_second: float = 20) -> None:
-        self.server.traffic.per_second, self.server.traffic.services = per_second, ["models/flights"]
-
-    @property
-    def actions(self) -> list[str]:
-        changes = read_changes(self.store, "flights")
-        return [change.action for change in changes if change.rollout == changes[-1].rollout]
-
-    def selector_now(self) -> str:
-        """The version that the Service names, without asking the cluster; empty: all."""
-        found = self.server.objects.get("/api/v1/namespaces/models/services/flights")
-        return str(found["spec"]["selector"].get("naru/predictor", "")) if found else "no Service"
-
-    def reason(self) -> str:
-        return read_changes(self.store, "flights")[-1].reason
-
-
-@pytest.fixture
-def world(cluster: Cluster, server: ApiServer, tmp_path: Path) -> Iterator[World]:
-    """All of it is done with the permissions that runs have on a cluster, and no others."""
-    with server.granting("models", ROLLOUT_RULES):
-        yield World(cluster, server, tmp_path / "store")
 
 
 def test_the_first_version_is_asked_only_once_it_has_been_proved(world: World) -> None:
@@ -200,9 +133,9 @@ def test_a_canary_that_is_killed_during_its_bake_is_taken_back(world: World) -> 
     assert result.state is State.FAILED and "restarts at 33.3 %" in result.reason, result.reason
 
 
-def test_without_requests_a_canary_is_promoted_and_that_nobody_judged_it_is_said(world: World) -> None:
+def test_without_requests_a_canary_is_promoted_only_where_the_project_says_so(world: World) -> None:
     world.serve()
-    result = world.roll_out(CANARY)
+    result = world.roll_out(CANARY, canary={**CANARY_STEPS, "when_idle": "promote"})
     assert result.state is State.DONE
     assert {check.status for check in result.checks if check.name.startswith("errors")} == {"no_baseline"}
 
