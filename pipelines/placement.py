@@ -19,7 +19,7 @@ from pipelines.pools import Needs, Pool, choose_pools, load_pools
 from pipelines.target import Target
 
 NOT_CACHED = (*SIDE_EFFECTS, "evaluate")
-"""Stages that always run. evaluate has no side effect, but it asks who the champion is today, which no parameter tells.
+"""Stages that always run, as all do whose image has no digest (`Target.is_pinned`). evaluate has no side effect, but it asks who the champion is today, which no parameter tells.
 
 ingest and validate look outside too and are cached all the same: KFP knows an input by the number of its artifact, so what comes
 after a stage that ran is never taken from the cache. What they see outside has a parameter instead (`source_fingerprint`,
@@ -70,10 +70,10 @@ def placed(graph: Callable[..., None], target: Target) -> Callable[..., None]:
 def _place(task: Any, stage: str, pool: Pool, needs: Needs, target: Target) -> None:
     from kfp import kubernetes
 
-    _give_image(task, pool, target)
+    pinned = _give_image(task, pool, target)
     task.set_cpu_request(needs.requests.cpu).set_cpu_limit(needs.limits.cpu)
     task.set_memory_request(needs.requests.memory).set_memory_limit(needs.limits.memory)
-    task.set_caching_options(stage not in NOT_CACHED)
+    task.set_caching_options(pinned and stage not in NOT_CACHED)
     if needs.retries:
         task.set_retry(needs.retries, backoff_duration="30s")
     kubernetes.add_pod_label(task, STAGE_LABEL, stage)
@@ -81,13 +81,16 @@ def _place(task: Any, stage: str, pool: Pool, needs: Needs, target: Target) -> N
     _choose_nodes(task, pool)
 
 
-def _give_image(task: Any, pool: Pool, target: Target) -> None:
+def _give_image(task: Any, pool: Pool, target: Target) -> bool:
+    """Name the image; whether that names one build, as KFP's cache goes by the name alone."""
     from kfp import kubernetes
 
     name, _, tag = task.container_spec.image.partition(":")
-    task.set_container_image(target.image(f"{pool.images.get(name, name)}:{tag}"))
+    named = f"{pool.images.get(name, name)}:{tag}"
+    task.set_container_image(target.image(named))
     if target.pull_secrets:
         kubernetes.set_image_pull_secrets(task, list(target.pull_secrets))
+    return target.is_pinned(named)
 
 
 def _give_settings(task: Any, stage: str, target: Target) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components._core.errors import ConfigError
 from components._core.yaml_text import parse_yaml
+from pipelines.digests import DIGEST, Digests
 from pipelines.pools import OURS
 
 REGISTRY = "NARU_REGISTRY"
 TAG = "NARU_TAG"
 DIGESTS = "NARU_DIGESTS"
+FINAL_TAGS = "NARU_FINAL_TAGS"
 POOLS = "NARU_POOLS"
 PROFILE = "NARU_PROFILE"
 PULL_SECRETS = "NARU_PULL_SECRETS"
@@ -21,7 +23,6 @@ CA = "NARU_CA"
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Target:
             the images already.
         tag: The images' version. Environment: `NARU_TAG`; default: what the component names.
         digests: Digest by image name; goes before the tag. Environment: `NARU_DIGESTS`, a file of lines `image: sha256:...`.
+        final_tags: A tag is never given to another build, so that stages may be cached by it. Environment: `NARU_FINAL_TAGS`, 1
+            or 0; default 0.
+        lookup: Asks the registry for digests; None: nobody is asked.
         pools: The cluster's pools file. Environment: `NARU_POOLS`; default: `pipelines/pools.yaml`.
         profile: Which of its profiles. Environment: `NARU_PROFILE`; default `cpu`.
         pull_secrets: Names of the Secrets that open the registry. Environment: `NARU_PULL_SECRETS`, separated by commas.
@@ -42,6 +46,8 @@ class Target:
     registry: str = ""
     tag: str = ""
     digests: dict[str, str] = field(default_factory=dict)
+    final_tags: bool = False
+    lookup: Digests | None = field(default=None, compare=False)
     pools: Path = OURS
     profile: str = "cpu"
     pull_secrets: tuple[str, ...] = ()
@@ -59,6 +65,7 @@ class Target:
             registry=(registry or os.environ.get(REGISTRY, "")).removesuffix("/"),
             tag=tag or os.environ.get(TAG, ""),
             digests=_read_digests(os.environ.get(DIGESTS, "")),
+            final_tags=_read_switch(FINAL_TAGS),
             pools=Path(pools or os.environ.get(POOLS) or OURS),
             profile=profile or os.environ.get(PROFILE) or "cpu",
             pull_secrets=tuple(name.strip() for name in secrets if name.strip()),
@@ -70,8 +77,28 @@ class Target:
     def image(self, named: str) -> str:
         """The full name of an image that a component names, as in `naru-stages:python3.12`."""
         name, _, tag = named.partition(":")
-        version = f"@{self.digests[name]}" if name in self.digests else f":{self.tag or tag}"
-        return f"{self.registry}/{name}{version}" if self.registry else f"{name}{version}"
+        tagged = f"{name}:{self.tag or tag}"
+        tagged = f"{self.registry}/{tagged}" if self.registry else tagged
+        digest = self.digests.get(name) or (self.lookup.find(tagged) if self.lookup else "")
+        return f"{tagged.rpartition(':')[0]}@{digest}" if digest else tagged
+
+    def is_pinned(self, named: str) -> bool:
+        """Whether an image's full name names one build, so that what a stage made with it may be taken from the cache."""
+        return self.final_tags or "@sha256:" in self.image(named)
+
+    def resolving(self) -> Target:
+        """The same, which asks the registry for the digest of each image that has none."""
+        return replace(self, lookup=Digests())
+
+    def remarks(self) -> list[str]:
+        """Of each image that was asked for and has no digest, what that means and why."""
+        if self.lookup is None or self.final_tags:
+            return []
+        remedy = f"name digests ({DIGESTS}), or say that tags are never given to another build ({FINAL_TAGS}=1)"
+        return [
+            f"the stages of {image} are not cached: {why}; {remedy}"
+            for image, why in sorted(self.lookup.unknown.items())
+        ]
 
     def _check(self) -> None:
         if self.registry and not _REGISTRY.fullmatch(self.registry):
@@ -85,6 +112,13 @@ class Target:
             raise ConfigError("a registry is named and no version of the images", where=REGISTRY, remedy=remedy)
 
 
+def _read_switch(name: str) -> bool:
+    value = os.environ.get(name, "")
+    if value not in ("", "0", "1"):
+        raise ConfigError(f"found {value!r}; allowed: 0, 1", where=name)
+    return value == "1"
+
+
 def _read_digests(file: str) -> dict[str, str]:
     if not file:
         return {}
@@ -93,6 +127,6 @@ def _read_digests(file: str) -> dict[str, str]:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=f"{DIGESTS}={file}") from None
     digests = read if isinstance(read, dict) else {}
-    if not digests or not all(_DIGEST.fullmatch(str(digest)) for digest in digests.values()):
+    if not digests or not all(DIGEST.fullmatch(str(digest)) for digest in digests.values()):
         raise ConfigError("must hold lines `image: sha256:` and 64 hexadecimal digits", where=f"{DIGESTS}={file}")
     return digests

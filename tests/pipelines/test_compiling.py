@@ -27,7 +27,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = os.environ.get("NARU_STORE")
     os.environ["NARU_STORE"] = "s3://naru"
     try:
-        return compile_project(ROOT / "examples" / "flights", tmp_path_factory.mktemp("build"), {}, Target())[0]
+        return compile_project(
+            ROOT / "examples" / "flights", tmp_path_factory.mktemp("build"), {}, Target(final_tags=True)
+        )[0]
     finally:
         os.environ.pop("NARU_STORE") if before is None else os.environ.update(NARU_STORE=before)
 

@@ -37,6 +37,7 @@ def on_gpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], d
         profile="gpu",
         pull_secrets=("pull",),
         ca="company-ca",
+        final_tags=True,
     )
     return compiled(tmp_path_factory.mktemp("gpu"), target)
 
