@@ -29,7 +29,11 @@ def deploy(overlay: Overlay = "kind") -> None:
         if change.action != "keep":
             typer.echo(change)
     counted = Counter(change.action for change in changes)
-    typer.echo(f"{cluster.server}: {counted.total() - counted['keep']} changed, {counted['keep']} as they were")
+    if any(change.action == "change" and change.object["kind"] == "Secret" for change in changes):
+        typer.echo("pods that run keep the old credential until they start again: naru cluster status names them")
+    done = counted.total() - counted["keep"] - counted["leave"]
+    left = f", {counted['leave']} left as they are" if counted["leave"] else ""
+    typer.echo(f"{cluster.server}: {done} changed, {counted['keep']} as they were{left}")
 
 
 @app.command()
@@ -51,7 +55,7 @@ def diff(overlay: Overlay = "kind") -> None:
 
 @app.command()
 def status(overlay: Overlay = "kind") -> None:
-    """Say what is missing, what serves, and which stages wait, with the reason."""
+    """Say what is missing, what serves, which stages wait, with the reason, and which pods hold an old credential."""
     from components._cluster.client import Cluster
     from pipelines.cluster.rendering import render
     from pipelines.cluster.telling import tell_status

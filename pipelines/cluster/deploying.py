@@ -16,10 +16,11 @@ from components._cluster.client import KINDS, LABEL, MANAGER, Cluster, Object, n
 from components._core.errors import ConfigError, NaruError
 from components.deploy.seldon.objects import KIND, VERSION
 from pipelines.cluster.api_server import with_api_server
+from pipelines.cluster.credentials import read_secret, rotated_keys, with_keys
 from pipelines.cluster.rendering import secrets_of
 from pipelines.placement import CREDENTIALS, SECRET
 
-Action = Literal["create", "change", "keep", "remove"]
+Action = Literal["create", "change", "keep", "leave", "remove"]
 
 _DATABASE = "naru-mlflow"
 _LEFT = ("Secret", "PersistentVolumeClaim", "Pod")  # never removed because an overlay does not name them
@@ -31,7 +32,7 @@ class Change:
     """What becomes of one object.
 
     Attributes:
-        action: What is done.
+        action: What is done; `leave` is nothing, though it is not as wanted: it is not ours.
         object: As it is wanted; as it is there when it is to be removed.
         fields: Dotted places that change.
     """
@@ -56,7 +57,7 @@ def plan(cluster: Cluster, wanted: list[Object]) -> list[Change]:
     wanted = with_api_server(cluster, wanted)
     everything = [*wanted, *_missing_secrets(cluster, wanted)]
     _need_namespaces(cluster, everything)
-    changes = [_compare(cluster, one) for one in everything]
+    changes = [*(_compare(cluster, one) for one in everything), *_rotated_secrets(cluster, wanted)]
     named = {path_of(one) for one in everything}
     unnamed = [one for one in find_ours(cluster) if path_of(one) not in named]
     _spare_served(cluster, unnamed, where="deploy")
@@ -70,7 +71,7 @@ def deploy(cluster: Cluster, changes: list[Change]) -> None:
     Raises:
         NaruError: When the cluster refused one; says how many were done before it.
     """
-    due = [change for change in changes if change.action != "keep"]
+    due = [change for change in changes if change.action not in ("keep", "leave")]
     for done, change in enumerate(due):
         try:
             cluster.delete(change.object) if change.action == "remove" else cluster.apply(change.object)
@@ -168,13 +169,33 @@ def _spare_served(cluster: Cluster, removed: list[Object], where: str) -> None:
         raise ConfigError(f"these answer requests and would end: {', '.join(names)}", where=where, remedy=remedy)
 
 
+def _rotated_secrets(cluster: Cluster, wanted: list[Object]) -> list[Change]:
+    """The store's Secrets that are there and hold other credentials than the environment; what others made is left to them."""
+    given = {key: os.environ.get(key, "") for key in CREDENTIALS}
+    changes = []
+    for space in sorted({space for space, name in _read_secrets(wanted) if name == SECRET}):
+        live = read_secret(cluster, space, SECRET)
+        if live is None or not (keys := rotated_keys(live, given)):
+            continue
+        fields = tuple(f"data.{key}" for key in keys)
+        if _is_applied_by_us(live):
+            changes.append(Change("change", with_keys(live, given, keys), fields))
+        else:
+            command = f"kubectl delete secret {SECRET} --namespace {space}, then deploy again"
+            told = f"differs from the environment, and was not made by deploy: change it yourself, or {command}"
+            changes.append(Change("leave", live, (*fields[:-1], f"{fields[-1]} {told}")))
+    return changes
+
+
+def _read_secrets(wanted: list[Object]) -> list[tuple[str, str]]:
+    """Namespace and name of those that are read; the stages read theirs, wherever their settings are."""
+    runs = {(one["metadata"]["namespace"], SECRET) for one in wanted if one["kind"] == "ConfigMap"}
+    return sorted(secrets_of(wanted) | runs)
+
+
 def _missing_secrets(cluster: Cluster, wanted: list[Object]) -> list[Object]:
     """The Secrets that are read and are not there, made from the environment."""
-    runs = {
-        (one["metadata"]["namespace"], SECRET) for one in wanted if one["kind"] == "ConfigMap"
-    }  # the stages read theirs, wherever their settings are
-    read = sorted(secrets_of(wanted) | runs)
-    missing = [(space, name) for space, name in read if cluster.get(_secret(space, name, {})) is None]
+    missing = [(space, name) for space, name in _read_secrets(wanted) if cluster.get(_secret(space, name, {})) is None]
     return [_secret(space, name, _content(space, name)) for space, name in missing]
 
 

@@ -74,20 +74,21 @@ def secrets_of(objects: list[Object]) -> set[tuple[str, str]]:
         (found["metadata"].get("namespace", ""), name)
         for found in objects
         for pod in pods_of([found])
-        for name in _secrets_in(pod)
+        for name in secrets_in(pod)
     }
 
 
-def _secrets_in(value: Any) -> Iterator[str]:
+def secrets_in(value: Any) -> Iterator[str]:
+    """Names of the Secrets that a pod's variables come from, anywhere in its spec."""
     if isinstance(value, dict):
         for key, held in value.items():
             if key in ("secretKeyRef", "secretRef"):
                 yield held["name"]
             else:
-                yield from _secrets_in(held)
+                yield from secrets_in(held)
     elif isinstance(value, list):
         for held in value:
-            yield from _secrets_in(held)
+            yield from secrets_in(held)
 
 
 def _version_of(program: str) -> int | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from components._cluster.client import Cluster, Object, name_of
+from pipelines.cluster.credentials import tell_outdated
 from pipelines.placement import STAGE_LABEL
 
 _SERVES = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 def tell_status(cluster: Cluster, wanted: list[Object]) -> list[str]:
-    """One line for every object that is missing or serves, and for every stage that waits or failed."""
+    """One line for every object that is missing or serves, every stage that waits or failed, and every pod with an old Secret."""
     lines = []
     for one in wanted:
         live = cluster.get(one)
@@ -18,7 +19,10 @@ def tell_status(cluster: Cluster, wanted: list[Object]) -> list[str]:
         elif one["kind"] in _SERVES:
             lines.append(_readiness({**live, "kind": one["kind"]}))
     pods = cluster.list_all("v1", "Pod", STAGE_LABEL)
-    return [*lines, *(line for pod in pods if (line := _stage(pod)))]
+    lines += [line for pod in pods if (line := _stage(pod))]
+    spaces = {one["metadata"]["name"] for one in wanted if one["kind"] == "Namespace"}
+    spaces |= {one["metadata"].get("namespace", "") for one in wanted}
+    return [*lines, *tell_outdated(cluster, spaces - {""})]
 
 
 def _readiness(live: Object) -> str:
