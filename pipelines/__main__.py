@@ -223,10 +223,12 @@ def compile_(
     from pipelines.compiling import compile_project
     from pipelines.target import Target
 
-    target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools)
+    target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools).resolving()
     written = compile_project(project, output, parse_settings(settings or []), target)
     for path in written:
         typer.echo(path)
+    for remark in target.remarks():
+        typer.echo(f"naru: {remark}", err=True)
     spent = f"{time.perf_counter() - _STARTED:.1f} s"
     typer.echo(f"{written[0].name}: {written[0].stat().st_size / 1000:.1f} KB, compiled in {spent}", err=True)
 

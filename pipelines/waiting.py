@@ -73,7 +73,8 @@ def stage_times(tasks: Iterable[Mapping[str, Any]], told: Mapping[str, Told] | N
         told: What the stages said, by name: from their pods (`told_by_pods`) or logs (`told_by_log`). A stage that ended well
             and said nothing while others did was taken from the cache. None: nobody was asked.
     """
-    nodes = {str(task.get("display_name") or ""): task for task in (listed := list(tasks))}
+    listed = list(tasks)
+    nodes = {str(task.get("display_name") or ""): task for task in listed}
     before = _time(nodes.get(f"root{_DRIVER}", {}).get("end_time"))
     times = []
     for stage in STAGES:

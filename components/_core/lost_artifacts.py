@@ -7,6 +7,7 @@ again takes the same artifact from KFP's cache, by its name.
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from components._core.errors import NaruError, ServiceError
 _PATH = re.compile(r"/(s3|minio|gcs)/[^\s'\",:;)\]]+")
 _SCHEMES = {"s3": "s3", "minio": "minio", "gcs": "gs"}
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+_ASIDE = ".partial"
 _COMMAND = "naru submit PROJECT --no-cache"
 
 
@@ -25,8 +27,11 @@ def explain_lost(error: BaseException) -> NaruError | None:
     Args:
         error: Of whatever kind; what it says and its `where` or `filename` are looked at.
     """
+    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+        return None
     told = f"{error} {getattr(error, 'where', '')} {getattr(error, 'filename', '')}"
-    path = next((match[0] for match in _PATH.finditer(told) if not Path(match[0]).exists()), "")
+    paths = [match[0] for match in _PATH.finditer(told) if _ASIDE not in match[0]]  # what a stage writes is not lost
+    path = next((path for path in paths if not Path(path).exists()), "")
     if not path:
         return None
     kind, _, rest = path.lstrip("/").partition("/")

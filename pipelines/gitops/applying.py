@@ -165,13 +165,14 @@ def _bring_schedule(
 def _make_pipeline(server: Server, wanted: Wanted) -> str:
     """Its id; that of the older one, where somebody made it since we looked."""
     told = f"Trains the model of the project {wanted.project.name}. Made by Naru from git."
-    made = ""
+    made, refused = "", None
     try:
         made = server.create_pipeline(wanted.pipeline, wanted.mark.describe(told))
-    except ConflictError:
-        if find_pipeline(server, wanted) is None:
-            raise
+    except ConflictError as error:
+        refused = error
     older = find_pipeline(server, wanted)
+    if older is None and refused:
+        raise refused
     kept = str(older["pipeline_id"]) if older else made
     if made and made != kept:
         server.kfp.delete(f"/pipelines/{made}", cascade="true")

@@ -123,6 +123,8 @@ def _opened(projects: list[Path]) -> Iterator[tuple[Server, list[Wanted]]]:
     connection = Connection.from_environment()
     server = Server(Kfp(connection))
     with read_wanted(find_projects(projects), connection) as wanted:
+        for remark in dict.fromkeys(remark for one in wanted for remark in one.remarks):
+            typer.echo(f"naru: {remark}", err=True)
         yield server, wanted
 
 

@@ -48,6 +48,7 @@ class Wanted:
         archive: The project's code, and where runs read it.
         parameters: Type by name of the pipeline's parameters.
         defaults: Value by name of those that have one.
+        remarks: What could not be pinned, and what that means.
     """
 
     project: Project
@@ -58,6 +59,7 @@ class Wanted:
     archive: tuple[Path, str]
     parameters: dict[str, str]
     defaults: dict[str, Any]
+    remarks: tuple[str, ...] = ()
 
     @property
     def pipeline(self) -> str:
@@ -93,7 +95,7 @@ def read_wanted(folders: Sequence[Path], connection: Connection) -> Iterator[lis
         ConfigError: When a project cannot be brought to a server as it is; then nothing has been done.
     """
     store = remote_store()
-    target = Target.from_environment()
+    target = Target.from_environment().resolving()
     with tempfile.TemporaryDirectory() as build:
         read = [_read(folder, Path(build) / str(number), store, target) for number, folder in enumerate(folders)]
         _names_are_their_own(read)
@@ -189,6 +191,7 @@ def _read(folder: Path, build: Path, store: str, target: Target) -> Wanted:
         archive=(archive, str(inputs["code_uri"]["defaultValue"])),
         parameters={name: str(told["parameterType"]) for name, told in inputs.items()},
         defaults={name: told["defaultValue"] for name, told in inputs.items() if "defaultValue" in told},
+        remarks=tuple(target.remarks()),
     )
 
 

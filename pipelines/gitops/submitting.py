@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -58,7 +59,7 @@ def submit(server: Server, wanted: Wanted, given: Mapping[str, Any], *, cause: s
     check_source(given.get("source") or wanted.defaults["source"], _WHERE)
     parameters, notes = run_parameters(wanted, given, cause, cache)
     ids, changes = _ids(server, wanted)
-    name = f"{wanted.project.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = f"{wanted.project.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"  # two may start in a second
     parameters = {**parameters, "run": given.get("run") or name}  # report and registry name it as Kubeflow's page does
     body = {
         "display_name": name,

@@ -115,7 +115,11 @@ def _why_over(run: Mapping[str, Any]) -> str:
         return ""
     left = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Pending", "Running")]
     waits = [stage for stage in stages_of(run) if stage.state == "RUNNING"]
-    return "" if left or not waits else f"no pod of it is left, and KFP still has it as {run.get('state')}: its workflow is gone"
+    return (
+        ""
+        if left or not waits
+        else f"no pod of it is left, and KFP still has it as {run.get('state')}: its workflow is gone"
+    )
 
 
 def end_of(run: Mapping[str, Any]) -> str:

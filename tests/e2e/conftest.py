@@ -90,6 +90,7 @@ def deployed(environment: Environment, images: None, tmp_path_factory: pytest.Te
         pytest.exit("e2e: Naru is on this cluster already, and these tests begin from nothing and end with undeploy", 2)
     pools = os.environ.get("NARU_POOLS") or str(write_pools(tmp_path_factory.mktemp("pools") / "pools.yaml"))
     world = {"PYTHONPATH": str(ROOT), "NARU_OWNER": OWNER, "NARU_POOLS": pools, "COLUMNS": "200"}
+    world["NARU_FINAL_TAGS"] = "1"  # the images are built once here, and stages are cached by their names
     variables = {**os.environ, **world, **credentials()}
     return Deployed(naru(variables, "cluster", "deploy", "--overlay", environment.overlay).well(), variables)
 

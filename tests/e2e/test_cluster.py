@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,11 @@ import pytest
 from components import STAGES
 from components._cluster.client import KINDS
 from components._core.artifacts import OUTCOME
+from components._core.filesystems import open_filesystem
+from pipelines.gitops.applying import apply
+from pipelines.gitops.client import Kfp
+from pipelines.gitops.connection import Connection
+from pipelines.gitops.desired import read_wanted
 from pipelines.gitops.server import Server
 from pipelines.local.cache import SIDE_EFFECTS
 from pipelines.waiting import StageTime
@@ -96,6 +103,55 @@ def test_a_second_run_is_served_from_the_cache(world: World, project: Path) -> N
     run = world.submit(project)
     assert world.wait(run, "a second run, from the cache")["state"] == "SUCCEEDED"
     assert _cached(world.times(run)) == CACHED
+
+
+def test_an_artifact_that_kfps_store_has_lost_is_named_with_what_makes_it_again(
+    world: World, trained: str, project: Path
+) -> None:
+    """Another number of epochs, so that train is not taken from the cache and reads what transform made."""
+    with world.losing(trained, "transform", "train.parquet") as key:
+        done = world.naru("submit", str(project), "--param", "epochs=3", "--wait")
+    assert done.code == 7, done.told + done.errors
+    assert "the artifact 'transformed' of the stage transform is no longer in the store" in done.errors
+    assert key in done.errors and "naru submit PROJECT --no-cache" in done.errors
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_store_made_anew_under_kfps_old_database_gets_everything_that_a_run_needs(
+    world: World, project: Path
+) -> None:
+    """KFP has pipeline, version and cache; code, models and ledgers of the project are gone."""
+    with world.store():
+        files, path = open_filesystem(f"{world.variables['NARU_STORE']}/{NAME}")
+        files.rm(path, recursive=True)
+    assert not world.exists(f"{world.variables['NARU_STORE']}/{NAME}/code")
+    run = world.submit(project, "--cause", "the store is new")
+    assert world.wait(run, "a run on a new store")["state"] == "SUCCEEDED"
+    assert world.exists(f"{world.variables['NARU_STORE']}/{NAME}/code")
+    assert world.exists(f"{world.variables['NARU_STORE']}/{NAME}/models")
+
+
+def test_two_who_apply_at_once_leave_one_schedule(world: World, source: str, tmp_path: Path) -> None:
+    """Each has looked before either creates; three times, as who is first is the server's to say."""
+    connection = Connection(endpoint=world.variables["KF_PIPELINES_ENDPOINT"])
+    for number in range(3):
+        folder = write_project(
+            tmp_path / f"at-once-{number}", f"{source}/flights-{{span}}.csv", cron=f"0 {number} 3 1 * *"
+        )
+        with world.here(), read_wanted([folder], connection) as wanted, pytest.MonkeyPatch.context() as patch:
+            barrier, create = threading.Barrier(2), Server.create_schedule
+
+            def meet(server: Server, body: dict[str, Any], barrier: Any = barrier, create: Any = create) -> None:
+                barrier.wait(120)
+                create(server, body)
+
+            patch.setattr(Server, "create_schedule", meet)
+            with ThreadPoolExecutor(2) as pool:
+                both = [pool.submit(lambda: list(apply(Server(Kfp(connection)), wanted, dry=False))) for _ in range(2)]
+                assert [one.exception() for one in both] == [None, None]
+        assert [one.raw["status"] for one in _schedules(world) if one.enabled] == ["ENABLED"]
+    world.naru("prune", str(write_project(tmp_path / "none", f"{source}/flights-{{span}}.csv"))).well()
+    assert not _schedules(world)
 
 
 def test_a_run_is_started_from_the_web_page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import subprocess
@@ -94,6 +95,30 @@ class World:
             for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
                 patch.setenv(name, self.variables[name])
             yield
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """The environment of every `naru` command, in this process."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            yield
+
+    @contextmanager
+    def losing(self, run: str, stage: str, file: str) -> Iterator[str]:
+        """KFP's store without a file of a run's artifact; it is put back at the end. Yields its key in the store."""
+        root = urlsplit(self._pipeline_root())
+        (key,) = [key for key in self.keys(run) if key.startswith(f"{stage}/") and key.endswith(f"/{file}")]
+        listed = self._client().list_objects(root.netloc, f"{root.path.strip('/')}/", recursive=True)
+        (name,) = [str(entry.object_name) for entry in listed if str(entry.object_name).endswith(f"/{run}/{key}")]
+        answer = self._client().get_object(root.netloc, name)
+        held = answer.read()
+        answer.close()
+        self._client().remove_object(root.netloc, name)
+        try:
+            yield name
+        finally:
+            self._client().put_object(root.netloc, name, io.BytesIO(held), len(held))
 
     def exists(self, uri: str) -> bool:
         with self.store():

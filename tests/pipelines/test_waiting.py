@@ -114,3 +114,27 @@ def test_the_rows_say_what_is_known_and_sum_it_up() -> None:
     )
     assert rows[1] == ["ingest", "succeeded", "30.0", "3.0", "27.0"]
     assert rows[-1] == ["all", "", "60.0", "13.0", "47.0"]
+
+
+def test_a_stage_that_never_began_has_no_time_and_is_not_running() -> None:
+    left_out = [node(name, "01:12", "01:12", state="") for name in ("transform-driver", "transform")]
+    *_, transform = stage_times([*RUN, *left_out])
+    assert (transform.stage, transform.state, transform.total) == ("transform", "not begun", None)
+    assert time_rows([transform])[1] == ["transform", "not begun", "", "", ""]
+
+
+def test_a_stage_whose_driver_failed_has_failed_and_one_whose_driver_runs_is_running() -> None:
+    [failed] = stage_times([node("ingest-driver", "00:12", "00:18", state="FAILED")])
+    [running] = stage_times([node("ingest-driver", "00:12", "00:18", state="RUNNING")])
+    assert (failed.state, running.state) == ("failed", "running")
+
+
+@pytest.mark.parametrize(
+    ("executor", "cached"), [("SKIPPED", True), ("", True), ("SUCCEEDED", False), ("RUNNING", False)]
+)
+def test_a_stage_that_succeeded_without_its_executor_was_taken_from_the_cache(executor: str, cached: bool) -> None:
+    stage = {**node("ingest", "00:20", "00:40"), "pod_name": "t-1", "child_tasks": [{"pod_name": "t-2"}]}
+    between = {**node("ingest(0)", "00:20", "00:40"), "pod_name": "t-2", "child_tasks": [{"pod_name": "t-3"}]}
+    last = {**node("executor(0)", "00:20", "00:20", state=executor), "pod_name": "t-3"}
+    [ingest] = stage_times([stage, between, last])
+    assert (ingest.state == "cached") == cached

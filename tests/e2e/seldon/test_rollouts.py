@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from components._core.errors import ConfigError
 from components._core.ledger import current_champion
 from components._core.rollouts import Change, read_changes
+from components.deploy.seldon.pods import PodClient
 from components.deploy.seldon.rendering import PREDICTOR_LABEL, ModelVersion
 from pipelines.rolling_back import roll_back
 from pipelines.target import Target
 from tests.e2e.seldon.asking import Asked, read_asked, render_asker, share_of
-from tests.e2e.seldon.site import NAME, NAMESPACE, STORE, TABLE, Site
+from tests.e2e.seldon.site import NAME, NAMESPACE, ROWS, STORE, TABLE, Site
+from tests.e2e.world import until
 
 pytestmark = pytest.mark.e2e
 GOOD = 0.1
@@ -126,7 +129,8 @@ def test_a_canary_that_answers_wrongly_is_taken_back_before_anybody_asks_it(
 
 def test_a_canary_whose_predictions_moved_is_taken_back(site: Site, registry: None, asker: None) -> None:
     """The version in service is started anew with a request log first; then the canary is held against it."""
-    logged = site.project(request_log={"flush_seconds": 2})
+    steps = {"shares": [10, 50], "bake_seconds": seconds_for(site, 120), "min_requests": 20}
+    logged = site.project(request_log={"flush_seconds": 2}, canary=steps)
     outcome, _ = site.deploy(site.register("5", GOOD + 0.004), logged)
     assert outcome.verdict in ("ok", "warn") and champion() == "5"
     outcome, _ = site.deploy(site.register("6", -0.4), logged)
@@ -158,7 +162,8 @@ def test_a_store_that_pods_do_not_reach_is_told_with_the_words_of_who_fetches(
     outcome, told = site.deploy(site.register("8", GOOD), site.project(secret="naru-nowhere", wait_seconds=120))
     assert outcome.verdict == "blocked" and champion() == "7"
     seen = told["changes"][-1]["reason"]
-    assert "model-initializer" in seen or "Init" in seen, seen
+    assert "model-initializer" in seen and "the model cannot be fetched: " in seen.partition("\n")[0], seen
+    assert "unable to retrieve container logs" not in seen
     assert len(site.served()) == 1
 
 
@@ -202,6 +207,52 @@ def test_ten_rounds_lose_no_request_and_answer_none_wrongly(site: Site, registry
     assert answered_by == {"2", "7"}
 
 
+def test_a_canary_whose_only_server_goes_right_before_it_is_asked_is_proved_all_the_same(
+    site: Site, registry: None, asker: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C16: its pod is deleted once, between the look that finds it ready and the first question."""
+    real, gone = PodClient.ask, list[str]()
+
+    def lose_it_first(client: PodClient, request: dict[str, Any]) -> Any:
+        if not gone and client.pod.startswith(f"{NAME}-"):
+            gone.append(client.pod)
+            pod = {"name": client.pod, "namespace": NAMESPACE}
+            site.cluster.delete({"apiVersion": "v1", "kind": "Pod", "metadata": pod})
+            until(lambda: not _is_ready(site, client.pod), "the server is gone", 60)
+        return real(client, request)
+
+    monkeypatch.setattr(PodClient, "ask", lose_it_first)
+    twelfth = site.register("12", GOOD + 0.001)
+    outcome, _ = site.deploy(twelfth, site.project(canary={"shares": []}))
+    assert outcome.verdict in ("ok", "warn"), outcome.reason
+    assert gone and champion() == "12"
+    proved = [check for check in outcome.checks if check.name == "parity: probability"]
+    assert proved and {(check.status, check.n) for check in proved} == {("pass", ROWS)}
+
+
+@pytest.mark.parametrize("kind", ["SeldonDeployment", "Service"])
+def test_what_is_deleted_during_a_bake_ends_the_rollout_and_is_an_outage_in_the_history(
+    site: Site, registry: None, asker: None, kind: str
+) -> None:
+    """C17: the version in service comes back, the new one is not promoted, and who looks at the history sees why."""
+    before = champion()
+    version = {"SeldonDeployment": "13", "Service": "14"}[kind]
+    registered = site.register(version, GOOD + 0.001)
+    steps = {"shares": [50], "bake_seconds": 40, "min_requests": 20}
+    killer = threading.Thread(target=_delete_in_bake, args=(site, kind, version))
+    killer.start()
+    outcome, told = site.deploy(registered, site.project(canary=steps))
+    killer.join()
+    assert outcome.verdict == "blocked" and champion() == before, outcome.reason
+    assert [change.action for change in last_rollout()] == ["start", "prove", "share", "outage", "roll back"]
+    outage = next(change for change in told["changes"] if change["action"] == "outage")
+    assert "requests failed from " in outage["reason"] and " s at most" in outage["reason"], outage["reason"]
+    assert len(site.served()) == 1
+    moment = datetime.now(UTC).isoformat()
+    until(lambda: len(read_asked(site.cluster, NAMESPACE, since=moment)) > 20, "requests are sent again", 60)
+    assert not lost(read_asked(site.cluster, NAMESPACE, since=moment))
+
+
 def test_seldons_own_protocol_is_proved_and_served_too(site: Site, registry: None, seldon_image: None) -> None:
     """In the place of what serves, as one object has one protocol, which is refused first."""
     project, registered = site.project(protocol="seldon", replicas=1), site.register("11", GOOD)
@@ -220,6 +271,32 @@ def write_project(site: Site) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "project.yaml").write_text(site.project().to_json())  # JSON is YAML
     return folder
+
+
+def _is_ready(site: Site, name: str) -> bool:
+    """Whether a pod answers; one that ends, or is not there, does not."""
+    pod = site.cluster.get({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}})
+    return pod is not None and "deletionTimestamp" not in pod["metadata"]
+
+
+def _delete_in_bake(site: Site, kind: str, version: str) -> None:
+    """As a person would by hand, once requests go to both versions."""
+
+    def shares() -> bool:
+        changes = read_changes(STORE, NAME)
+        return bool(changes) and (changes[-1].action, changes[-1].version) == ("share", version)
+
+    until(shares, "the canary has its share", 240)
+    time.sleep(5)
+    group = {"SeldonDeployment": "machinelearning.seldon.io/v1", "Service": "v1"}[kind]
+    site.cluster.delete({"apiVersion": group, "kind": kind, "metadata": {"name": NAME, "namespace": NAMESPACE}})
+
+
+def seconds_for(site: Site, requests: int) -> float:
+    """How long it takes until so many requests have been sent and answered here and now, twice over; a busy machine takes longer."""
+    moment, began = datetime.now(UTC).isoformat(), time.monotonic()
+    until(lambda: len(read_asked(site.cluster, NAMESPACE, since=moment)) >= requests, "requests are sent", 600)
+    return max(12.0, 2 * (time.monotonic() - began))
 
 
 def _restart_operator(site: Site, after: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -219,4 +220,19 @@ def test_more_than_a_page_is_read_to_its_end(server: Server, held: KfpServer, wa
     applied(server, wanted)
     assert applied(server, wanted) == []
     assert len(server.schedules()) == 451
-    assert len([path for verb, path in held.asked if path.endswith("/pipelines") and verb == "GET"]) == 6
+    assert len([path for verb, path in held.asked if path.endswith("/pipelines") and verb == "GET"]) == 9
+
+
+def test_a_run_that_is_cancelling_for_ever_holds_no_schedule_back_and_that_is_said(
+    server: Server, held: KfpServer, wanted: Wanted
+) -> None:
+    applied(server, wanted)
+    run = held.start_run(held.schedules[0], state="CANCELING")
+    without = scheduled(wanted)
+    moment = datetime.now(UTC)
+    run["state_history"] = [{"state": "CANCELING", "update_time": moment.isoformat()}]
+    assert pruned(server, [without])[0].startswith("wait ")
+    run["state_history"] = [{"state": "CANCELING", "update_time": (moment - timedelta(hours=1)).isoformat()}]
+    [told] = [str(change) for change in prune(server, [without], everything=False, dry=False, settle=0)]
+    assert told.startswith("remove ") and "counts as ended: KFP has it as CANCELING" in told
+    assert held.schedules == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from components._core.errors import UnavailableError
+from components._core.store import upload
 from pipelines.gitops.applying import apply
 from pipelines.gitops.client import ConflictError, Kfp
 from pipelines.gitops.connection import Connection
@@ -27,6 +28,18 @@ def at_a_barrier(monkeypatch: pytest.MonkeyPatch, name: str, count: int = 2) -> 
         return real(*args)
 
     monkeypatch.setattr(Server, name, meet)
+
+
+@pytest.fixture(autouse=True)
+def one_upload_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object store shows an object once it is whole; the one in memory, which these tests have, shows it while it is written."""
+    lock = threading.Lock()
+
+    def locked(*archive: Any) -> None:
+        with lock:
+            upload(*archive)
+
+    monkeypatch.setattr("pipelines.gitops.applying.upload", locked)
 
 
 def both(*wanted: Wanted) -> list[BaseException | None]:

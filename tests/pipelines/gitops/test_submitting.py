@@ -39,7 +39,7 @@ def test_a_run_is_started_as_our_service_account_with_its_cause(
     run, notes = _submit(server, wanted, spans="1")
     assert run["service_account"] == "naru-runner"
     assert "Cause: drift in dep_delay." in run["description"]
-    assert run["parameters"]["spans"] == "1" and run["parameters"]["run"] == PER_RUN
+    assert run["parameters"]["spans"] == "1"
     assert [note.split()[0] for note in notes] == ["create", "upload"]
     assert [one["display_name"] for one in held.experiments] == ["flights"]
 
@@ -125,6 +125,49 @@ def test_a_run_that_somebody_cancels_has_an_end(server: Server, held: KfpServer)
     retried = [*history, {"state": "RUNNING"}, {"state": "FAILED"}]
     assert end_of({**run, "state_history": retried}) == "FAILED"
     assert end_of({"state": "CANCELED"}) == "CANCELED" and end_of({"state": "SUCCEEDED"}) == "SUCCEEDED"
+
+
+def test_a_stage_from_the_cache_shows_as_such_while_the_run_goes_on(server: Server, held: KfpServer) -> None:
+    """KFP 2.17 says SUCCEEDED of it; its executor is what was skipped."""
+    ingest = {**task("ingest", "SUCCEEDED", "t-2"), "pod_name": "t-1"}
+    executor = {**task("executor", "SKIPPED"), "pod_name": "t-2"}
+    validate = {**task("validate", "SUCCEEDED", "t-4"), "pod_name": "t-3"}
+    ran = {**task("executor", "SUCCEEDED"), "pod_name": "t-4"}
+    looks = [
+        {"state": state, "run_details": {"task_details": [ingest, executor, validate, ran]}}
+        for state in ("RUNNING", "SUCCEEDED")
+    ]
+    _, told = _followed(server, held, *looks)
+    assert told == ["– ingest 42 s from the cache", "✓ validate 42 s succeeded"]
+
+
+def test_a_run_that_is_cancelling_for_ever_has_an_end(server: Server, held: KfpServer) -> None:
+    held.runs.append({"run_id": "r", "state": "CANCELING"})
+    told: list[str] = []
+    run = wait(server, "r", told.append, poll=0, patience=0)
+    assert end_of(run) == "CANCELED" and "its workflow is gone" in told[0]
+
+
+@pytest.mark.parametrize(("phases", "over"), [([], True), (["Succeeded"], True), (["Running"], False)])
+def test_a_run_that_stands_still_is_looked_for_on_the_cluster(
+    server: Server, held: KfpServer, monkeypatch: pytest.MonkeyPatch, phases: list[str], over: bool
+) -> None:
+    pods = [{"status": {"phase": phase}} for phase in phases]
+    monkeypatch.setattr("components._cluster.client.Cluster.__init__", lambda self: None)
+    monkeypatch.setattr("components._cluster.client.Cluster.list_all", lambda *_: pods)
+    looks = [{"state": "RUNNING", "run_details": {"task_details": [task("ingest", "RUNNING")]}}] * 5
+    held.runs.append({"run_id": "r", "state": "PENDING"})
+    held.course = [*looks, {"state": "SUCCEEDED"}]
+    told: list[str] = []
+    run = wait(server, "r", told.append, poll=0, patience=0)
+    assert (run["state"] == "CANCELED", any("no pod of it is left" in line for line in told)) == (over, over)
+
+
+def test_the_report_names_the_run_as_kubeflows_page_does(server: Server, held: KfpServer, wanted: Wanted) -> None:
+    run, _ = _submit(server, wanted)
+    assert run["parameters"]["run"] == held.runs[0]["display_name"]
+    named, _ = _submit(server, wanted, run="the one before the holidays")
+    assert named["parameters"]["run"] == "the one before the holidays"
 
 
 def test_a_server_that_is_away_for_a_while_is_waited_for(
