@@ -38,10 +38,12 @@ class Digests:
 
     Attributes:
         unknown: Why there is none, by image.
+        needed: Images whose stages are cached only if they have one.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self.unknown: dict[str, str] = {}
+        self.needed: set[str] = set()
         self._known: dict[str, str] = {}
         self._away: dict[str, str] = {}
         ca = os.environ.get("SSL_CERT_FILE") or certifi.where()

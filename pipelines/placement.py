@@ -70,10 +70,11 @@ def placed(graph: Callable[..., None], target: Target) -> Callable[..., None]:
 def _place(task: Any, stage: str, pool: Pool, needs: Needs, target: Target) -> None:
     from kfp import kubernetes
 
-    pinned = _give_image(task, pool, target)
+    named = _give_image(task, pool, target)
     task.set_cpu_request(needs.requests.cpu).set_cpu_limit(needs.limits.cpu)
     task.set_memory_request(needs.requests.memory).set_memory_limit(needs.limits.memory)
-    task.set_caching_options(pinned and stage not in NOT_CACHED)
+    # KFP's cache goes by the image's name alone
+    task.set_caching_options(stage not in NOT_CACHED and target.is_pinned(named))
     if needs.retries:
         task.set_retry(needs.retries, backoff_duration="30s")
     kubernetes.add_pod_label(task, STAGE_LABEL, stage)
@@ -81,8 +82,8 @@ def _place(task: Any, stage: str, pool: Pool, needs: Needs, target: Target) -> N
     _choose_nodes(task, pool)
 
 
-def _give_image(task: Any, pool: Pool, target: Target) -> bool:
-    """Name the image; whether that names one build, as KFP's cache goes by the name alone."""
+def _give_image(task: Any, pool: Pool, target: Target) -> str:
+    """Name the image; returns how components name the one that the pool has."""
     from kfp import kubernetes
 
     name, _, tag = task.container_spec.image.partition(":")
@@ -90,7 +91,7 @@ def _give_image(task: Any, pool: Pool, target: Target) -> bool:
     task.set_container_image(target.image(named))
     if target.pull_secrets:
         kubernetes.set_image_pull_secrets(task, list(target.pull_secrets))
-    return target.is_pinned(named)
+    return named
 
 
 def _give_settings(task: Any, stage: str, target: Target) -> None:

@@ -137,7 +137,13 @@ def _on_cluster(
     )
     if result.state is not State.DONE:
         told = f"version {chosen.version} was taken back: {result.reason}"
-        raise ServiceError(told, where=project.name, remedy=f"version {champion.version} is still in service")
+        serves = bool(result.changes and result.changes[-1].shares)
+        remedy = (
+            f"version {champion.version} is still in service"
+            if serves
+            else "look at the cluster: nothing may be in service"
+        )
+        raise ServiceError(told, where=project.name, remedy=remedy)
     return chosen, [f"{change.action}: {change.reason}" for change in result.changes]
 
 

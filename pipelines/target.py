@@ -84,21 +84,24 @@ class Target:
 
     def is_pinned(self, named: str) -> bool:
         """Whether an image's full name names one build, so that what a stage made with it may be taken from the cache."""
-        return self.final_tags or "@sha256:" in self.image(named)
+        image = self.image(named)
+        if self.lookup and not self.final_tags:
+            self.lookup.needed.add(image)
+        return self.final_tags or "@sha256:" in image
 
     def resolving(self) -> Target:
         """The same, which asks the registry for the digest of each image that has none."""
         return replace(self, lookup=Digests())
 
     def remarks(self) -> list[str]:
-        """Of each image that was asked for and has no digest, what that means and why."""
-        if self.lookup is None or self.final_tags:
+        """Of each reason why stages are not cached: which images' they are, and what to do."""
+        if self.lookup is None:
             return []
         remedy = f"name digests ({DIGESTS}), or say that tags are never given to another build ({FINAL_TAGS}=1)"
-        return [
-            f"the stages of {image} are not cached: {why}; {remedy}"
-            for image, why in sorted(self.lookup.unknown.items())
-        ]
+        reasons: dict[str, list[str]] = {}
+        for image in sorted(self.lookup.needed & self.lookup.unknown.keys()):
+            reasons.setdefault(self.lookup.unknown[image], []).append(image)
+        return [f"the stages of {', '.join(images)} are not cached: {why}; {remedy}" for why, images in reasons.items()]
 
     def _check(self) -> None:
         if self.registry and not _REGISTRY.fullmatch(self.registry):

@@ -80,7 +80,6 @@ def find_takeover(store: str, project: str, rollout: str) -> Change | None:
     return others[-1] if others else None
 
 
-
 def _read(name: str, content: bytes) -> Change:
     try:
         raw = json.loads(content)

@@ -33,7 +33,6 @@ from components._core.checks import Outcome
 from components._core.credentials import mask_credentials
 from components._core.errors import NaruError
 from components._core.files import write_bytes, write_json
-from components._core.files import write_json
 from components._core.lost_artifacts import explain_lost
 from components._core.project import Project, parse_project
 from components._core.sections import restrict

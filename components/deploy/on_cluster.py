@@ -26,8 +26,9 @@ from components.deploy.parity import check_parity, check_refusal
 from components.deploy.seldon.logged import read_predictions
 from components.deploy.seldon.pods import PodClient
 from components.deploy.seldon.rendering import ModelVersion, Placement, log_uri
-from components.deploy.seldon.rollout import Predictions, Prove, ReadPredictions, Result, Rollout, State, Wanted
+from components.deploy.seldon.rollout import Prove, ReadPredictions, Result, Rollout, State, Wanted
 from components.deploy.seldon.site import Timing
+from components.deploy.seldon.steps import Predictions
 
 PLACEMENTS = "NARU_SERVING_PLACEMENTS"
 """Environment of the deploy stage: where servers run, by protocol and pool, as the pipeline was compiled."""

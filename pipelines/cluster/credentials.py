@@ -16,7 +16,9 @@ from pipelines.cluster.rendering import secrets_in
 
 def read_secret(cluster: Cluster, space: str, name: str) -> Object | None:
     """A Secret as it is there; None: there is none."""
-    return cluster.get({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": space}})
+    named = {"apiVersion": "v1", "kind": "Secret"}
+    live = cluster.get({**named, "metadata": {"name": name, "namespace": space}})
+    return None if live is None else {**live, **named}
 
 
 def rotated_keys(live: Object, given: Mapping[str, str]) -> list[str]:

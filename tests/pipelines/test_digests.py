@@ -174,8 +174,11 @@ def test_a_stage_is_cached_only_under_a_name_that_is_one_build(registry: Registr
     registry.tags.clear()
     target = target.resolving()
     assert _cached(tmp_path, target) == set()
-    [first, *_] = target.remarks()
-    assert "are not cached: the registry has no such tag" in first and "NARU_DIGESTS" in first
+    [told] = target.remarks()
+    assert told.startswith(
+        f"the stages of {registry.host}/team/naru-stages:1 are not cached: the registry has no such tag"
+    )
+    assert "NARU_DIGESTS" in told and "naru-server" not in told, "what serves is no stage"
 
 
 def test_whose_tags_are_final_may_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -63,11 +63,8 @@ def version_of(predictor: Object) -> ModelVersion:
     """The version that a predictor of ours serves, by what its container is told."""
     container = predictor["componentSpecs"][0]["spec"]["containers"][0]
     arguments = container.get("args", [])
-
-    def told(option: str) -> str:
-        return str(arguments[arguments.index(option) + 1]) if option in arguments[:-1] else ""
-
-    return ModelVersion(told("--version"), predictor["graph"].get("modelUri", ""), told("--model-sha256"))
+    uri, digest = predictor["graph"].get("modelUri", ""), _argument(arguments, "--model-sha256")
+    return ModelVersion(_argument(arguments, "--version"), uri, digest)
 
 
 def find_lag(seen: Seen, wanted: Object) -> list[str]:
@@ -138,21 +135,25 @@ def find_edits(found: Object, asked: Object) -> list[str]:
 
 def _fields(predictor: Object) -> dict[str, Any]:
     """What a person could change by hand so that other requests are answered, or otherwise."""
-    component = predictor["componentSpecs"][0]
-    container = component["spec"]["containers"][0]
+    component = (predictor.get("componentSpecs") or [{}])[0]  # by other hands there may be none
+    container = (component.get("spec", {}).get("containers") or [{}])[0]
     traffic = {"traffic": predictor["traffic"]} if "traffic" in predictor else {}
     known = {name: container[name] for name in ("image", "args") if name in container}
-    return {
-        "replicas": component.get("replicas", 1),
-        **traffic,
-        **known,
-        "modelUri": predictor["graph"].get("modelUri", ""),
-    }
+    uri = predictor.get("graph", {}).get("modelUri", "")
+    return {"replicas": component.get("replicas", 1), **traffic, **known, "modelUri": uri}
 
 
 def _tell_versions(predictors: list[Object]) -> str:
-    told = [f"version {version_of(one).version} x {one['componentSpecs'][0].get('replicas', 1)}" for one in predictors]
+    told = []
+    for predictor in predictors:
+        fields = _fields(predictor)
+        version = _argument(fields.get("args", []), "--version")
+        told.append(f"{f'version {version}' if version else predictor['name']} x {fields['replicas']}")
     return ", ".join(told) or "nothing"
+
+
+def _argument(arguments: list[str], name: str) -> str:
+    return arguments[arguments.index(name) + 1] if name in arguments[:-1] else ""
 
 
 def _behind(deployment: Object, predictor: Object, ready: list[Object]) -> Iterator[str]:

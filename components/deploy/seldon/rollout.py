@@ -24,35 +24,33 @@ started again for a canary. Every change of who is asked is a line in the ledger
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
 
 from components._cluster.client import Cluster, Object
 from components._core.checks import Check
-from components._core.errors import ConfigError, NaruError, ServiceError, UnavailableError
+from components._core.errors import ConfigError, NaruError, ServiceError
 from components._core.ledger import now, who
 from components._core.project import Project
 from components._core.rollouts import Action, Change, append_change, find_takeover
-from components.deploy.seldon.baking import Bake, judge_bake
+from components.deploy.seldon.baking import judge_bake
 from components.deploy.seldon.diagnosing import Diagnosis
 from components.deploy.seldon.footprint import judge_footprint
-from components.deploy.seldon.observing import Seen, count_restarts, ready_pods, version_of
-from components.deploy.seldon.pods import Counts, PodClient, add_up
+from components.deploy.seldon.observing import Seen, ready_pods, version_of
+from components.deploy.seldon.pods import PodClient
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import ModelVersion, Placement, compose, render_canary, render_stable
 from components.deploy.seldon.routing import Share, hold_shares, tell_shares
 from components.deploy.seldon.site import GoneError, RolloutError, Site, TakenOverError, Timing
+from components.deploy.seldon.steps import Predictions, watch_step
 
 _LOOKS = 3
 """How often servers that were ready and then went are waited for again, and how often what is deleted is made again."""
 
 Prove = Callable[[PodClient], list[Check]]
-Predictions = tuple[list[Any], list[Any]]
 ReadPredictions = Callable[[str, str, float], Predictions]
 
 
@@ -268,33 +266,14 @@ class Rollout:
         return State.BAKE
 
     def _bake(self) -> State:
-        step, started = self._steps[self._step], time.time()
-        name, stable = self._wanted.model.predictor, self._beside()["name"]
-        seen = self._site.see()
-        before = {one: self._site.count(seen, one) for one in (name, stable)}
-        restarts = count_restarts(seen, name)
-        seen, ours, theirs = self._bake_until_asked((name, stable), before)
-        predictions, unread = self._predictions(started)
-        bake = Bake(ours, theirs, max(0, count_restarts(seen, name) - restarts), predictions, unread)
+        step, stable = self._steps[self._step], self._beside()
+        predictors = self._wanted.model.predictor, stable["name"]
+        versions = self._wanted.model.version, version_of(stable).version
+        bake = watch_step(self._site, self._project, self._timing, predictors, versions, self._wanted.predictions)
         checks = judge_bake(bake, self._project.serve.canary, self._project.gates.serving)
         self._judge([replace(check, name=f"{check.name} at {step.percent:g} %") for check in checks])
         self._step += 1
         return State.SHARE if self._step < len(self._steps) else State.WIDEN
-
-    def _bake_until_asked(
-        self, names: tuple[str, str], before: dict[str, dict[str, Counts]]
-    ) -> tuple[Seen, Counts, Counts]:
-        """Watch for a step's time, and on while one of the versions was asked nothing: nothing can be said of it then."""
-        wanted = self._project.serve.canary
-        until = self._timing.now() + wanted.bake_seconds + self._project.serve.wait_seconds
-        seconds = wanted.bake_seconds
-        while True:
-            seen = self._site.watch(names[0], seconds)
-            ours, theirs = (_since(before[one], self._site.count(seen, one)) for one in names)
-            left = until - self._timing.now()
-            if (ours.requests and theirs.requests) or left <= 0 or wanted.when_idle == "promote":
-                return seen, ours, theirs
-            seconds = min(left, max(self._timing.poll, wanted.bake_seconds))
 
     def _widen(self) -> State:
         self._confirm()
@@ -449,15 +428,6 @@ class Rollout:
     def _all_to_stable(self) -> dict[str, float]:
         return {version_of(self._stable).version: 100.0} if self._stable else {}
 
-    def _predictions(self, started: float) -> tuple[Predictions | None, str]:
-        if self._wanted.predictions is None:
-            return None, ""
-        try:
-            versions = self._wanted.model.version, version_of(self._beside()).version
-            return self._wanted.predictions(*versions, started), ""
-        except UnavailableError as error:
-            return None, str(error)
-
     def _judge(self, checks: list[Check]) -> None:
         self.result.checks += checks
         if failed := [check for check in checks if check.status == "fail"]:
@@ -480,10 +450,6 @@ class Rollout:
 
 def _names(pods: list[Object]) -> set[str]:
     return {str(pod["metadata"]["uid"]) for pod in pods}
-
-
-def _since(before: dict[str, Counts], after: dict[str, Counts]) -> Counts:
-    return add_up(counts.since(before.get(pod, Counts())) for pod, counts in after.items())
 
 
 def _check_protocol(seen: Seen, project: Project) -> None:

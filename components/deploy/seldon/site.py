@@ -299,7 +299,7 @@ def _is_ending(one: Object | None) -> bool:
 def _changed_by(served: Object) -> str:
     """The program that changed an object last, as the API server recorded it; a status that is written is no change."""
     fields = [one for one in served["metadata"].get("managedFields", []) if one.get("subresource") != "status"]
-    last = max(fields, key=lambda one: str(one.get("time", "")), default={})
+    last: Object = max(fields, key=lambda one: str(one.get("time", "")), default={})
     manager = str(last.get("manager", ""))
     if not manager or manager == MANAGER:
         return "another rollout" if manager else "it is not recorded by whom"

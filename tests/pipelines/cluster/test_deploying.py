@@ -112,6 +112,7 @@ def test_undeploy_leaves_what_serves_a_model_to_whoever_rolled_it_out(cluster: C
     served = _object(
         "machinelearning.seldon.io/v1", "SeldonDeployment", "flights", "kubeflow", spec={"predictors": [{}]}
     )
+    store.operator.stopped = True  # there is nothing in it that could be started
     cluster.apply(served)
     with pytest.raises(ConfigError, match="no kind that Naru deploys"):
         plan(cluster, [served])
@@ -125,6 +126,7 @@ def test_a_namespace_in_which_a_model_is_served_stays(cluster: Cluster, store: A
     served = _object(
         "machinelearning.seldon.io/v1", "SeldonDeployment", "flights", "naru-models", spec={"predictors": [{}]}
     )
+    store.operator.stopped = True
     cluster.apply(served)
     for take_away in (lambda: plan(cluster, wanted()), lambda: undeploy(cluster, with_data=True)):
         with pytest.raises(ConfigError, match="answer requests and would end: SeldonDeployment naru-models/flights"):

@@ -1,5 +1,6 @@
 """The commands as a person runs them: what they print, and how they end."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ def test_plan_ends_with_1_until_it_was_applied(held: KfpServer, project: Path) -
     again = _naru("plan", project)
     assert (again.exit_code, again.output) == (0, "nothing would change\n")
     assert _naru("prune", project).output == f"{held.endpoint}: 0 removed\n"
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "submit"])
+def test_what_is_not_cached_for_want_of_a_digest_is_said(
+    held: KfpServer, project: Path, compiled: Wanted, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    remark = "the stages of naru-stages:1 are not cached: no registry is named"
+    monkeypatch.setattr("pipelines.gitops.desired._read", lambda *_: replace(compiled, remarks=(remark,)))
+    assert f"naru: {remark}" in _naru(command, project).output
 
 
 @pytest.mark.parametrize(
