@@ -138,3 +138,14 @@ def test_a_stage_that_succeeded_without_its_executor_was_taken_from_the_cache(ex
     last = {**node("executor(0)", "00:20", "00:20", state=executor), "pod_name": "t-3"}
     [ingest] = stage_times([stage, between, last])
     assert (ingest.state == "cached") == cached
+
+
+def test_where_the_server_does_not_say_what_is_below_a_stage_their_times_do() -> None:
+    """As 2.17 does: of a child it tells the pod, and of a node nothing that could be held against it."""
+    nodes = [
+        {**node("ingest", "00:20", "00:24"), "child_tasks": [{"pod_name": "t-2"}]},
+        node("executor", "00:22", "00:22", state="SKIPPED"),
+        {**node("validate", "00:50", "01:10"), "child_tasks": [{"pod_name": "t-4"}]},
+        node("executor", "00:52", "01:08"),
+    ]
+    assert [one.state for one in stage_times(nodes)] == ["cached", "succeeded"]
