@@ -13,6 +13,9 @@ from components._cluster.client import Cluster, Object, name_of
 from components._core.errors import NaruError, UnavailableError
 from pipelines.cluster.rendering import secrets_in
 
+_OURS = "naru-"
+"""What the names of our Secrets begin with."""
+
 
 def read_secret(cluster: Cluster, space: str, name: str) -> Object | None:
     """A Secret as it is there; None: there is none."""
@@ -35,17 +38,18 @@ def with_keys(live: Object, given: Mapping[str, str], keys: list[str]) -> Object
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
-def tell_outdated(cluster: Cluster, namespaces: set[str]) -> list[str]:
+def tell_outdated(cluster: Cluster, own: set[str], others: set[str]) -> list[str]:
     """A line for each running pod that has a Secret's content of before its last change in its variables.
 
     Args:
         cluster: The cluster.
-        namespaces: Whose pods are looked at.
+        own: Namespaces of ours, in which every pod is looked at.
+        others: Those in which others live too: there only pods that read a Secret of ours.
     """
     lines: list[str] = []
-    for space in sorted(namespaces):
+    for space in sorted(own | others):
         try:
-            lines += _outdated_in(cluster, space)
+            lines += _outdated_in(cluster, space, "" if space in own else _OURS)
         except UnavailableError:
             raise
         except NaruError as error:  # whoever may not read Secrets is told that nobody looked
@@ -53,12 +57,12 @@ def tell_outdated(cluster: Cluster, namespaces: set[str]) -> list[str]:
     return lines
 
 
-def _outdated_in(cluster: Cluster, space: str) -> Iterator[str]:
+def _outdated_in(cluster: Cluster, space: str, prefix: str) -> Iterator[str]:
     changed: dict[str, datetime | None] = {}
     for pod in cluster.list_in(space, "v1", "Pod"):
         if pod.get("status", {}).get("phase") != "Running" or "deletionTimestamp" in pod["metadata"]:
             continue
-        for name in sorted(set(secrets_in(pod.get("spec", {})))):
+        for name in sorted({name for name in secrets_in(pod.get("spec", {})) if name.startswith(prefix)}):
             if name not in changed:
                 changed[name] = _last_change(read_secret(cluster, space, name))
             moment, started = changed[name], _started(pod)

@@ -20,9 +20,9 @@ def tell_status(cluster: Cluster, wanted: list[Object]) -> list[str]:
             lines.append(_readiness({**live, "kind": one["kind"]}))
     pods = cluster.list_all("v1", "Pod", STAGE_LABEL)
     lines += [line for pod in pods if (line := _stage(pod))]
-    spaces = {one["metadata"]["name"] for one in wanted if one["kind"] == "Namespace"}
-    spaces |= {one["metadata"].get("namespace", "") for one in wanted}
-    return [*lines, *tell_outdated(cluster, spaces - {""})]
+    own = {one["metadata"]["name"] for one in wanted if one["kind"] == "Namespace"}
+    others = {one["metadata"].get("namespace") or "" for one in wanted} - own - {""}
+    return [*lines, *tell_outdated(cluster, own, others)]
 
 
 def _readiness(live: Object) -> str:
