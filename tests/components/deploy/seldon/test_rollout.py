@@ -149,6 +149,7 @@ def test_an_available_of_before_is_not_believed(world: World) -> None:
 
 def test_the_operator_may_be_away_for_a_while(world: World) -> None:
     world.serve()
+    world.flow()
     world.server.operator.stopped = True
     back = world.server.clock.now() + 60
 
@@ -184,6 +185,7 @@ def test_variables_that_the_operator_drops_are_found_by_comparing_what_runs(worl
 
 def test_a_canary_that_a_broken_off_rollout_left_is_removed_first(world: World) -> None:
     world.serve()
+    world.flow()
 
     class Killed(BaseException):
         pass
@@ -256,6 +258,7 @@ def test_a_ledger_that_cannot_be_written_stops_it_before_anything_is_touched(wor
 
 def test_an_api_server_that_is_away_for_a_moment_is_asked_again(world: World) -> None:
     world.serve()
+    world.flow()
     world.server.refuse_once("GET", "*/seldondeployments/flights", 503, "etcd leader changed", times=3)
     assert world.roll_out(CANARY).state is State.DONE
 
@@ -272,6 +275,7 @@ def test_ten_rounds_lose_no_request(world: World) -> None:
 
 def test_a_project_that_scales_itself_keeps_its_servers_through_a_canary(world: World) -> None:
     world.serve(autoscaling={"min": 2, "max": 4})
+    world.flow()
     assert world.roll_out(CANARY, autoscaling={"min": 2, "max": 4}).state is State.DONE
     predictor = live(world.cluster)["spec"]["predictors"][0]
     assert predictor["componentSpecs"][0]["hpaSpec"]["maxReplicas"] == 4
@@ -279,6 +283,7 @@ def test_a_project_that_scales_itself_keeps_its_servers_through_a_canary(world: 
 
 def test_servers_of_the_version_before_that_stay_take_nothing_back(world: World) -> None:
     world.serve()
+    world.flow()
 
     def stop_at_the_end() -> None:
         if world.selector_now() == CANARY.predictor:
