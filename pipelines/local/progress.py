@@ -92,6 +92,8 @@ def print_record(console: Console, record: RunRecord) -> None:
     ended = {"succeeded": "Nothing deployed:", "failed": "Failed:", "interrupted": "Interrupted:"}[record.status]
     head = "Deployed:" if record.deployed else ended
     console.print(Text(f"{head} ", style=f"bold {style}") + Text(_why(record)))
+    for warning in record.warnings:
+        console.print(Text("! ", style="bold yellow") + Text(warning))
     if record.error and record.error["remedy"]:
         console.print(Text(f"  -> {record.error['remedy']}"))
     for name, value in (
