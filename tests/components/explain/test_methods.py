@@ -161,6 +161,7 @@ def _telling(values: np.ndarray, labels: np.ndarray, task: str) -> bool:
 RANDOM = np.random.default_rng(5)
 TWO, THREE = RANDOM.integers(0, 2, 400), RANDOM.integers(0, 3, 400)
 REAL = RANDOM.normal(size=400)
+MANY = RANDOM.normal(size=2_000)
 LEAKS = {
     "a copy": (TWO.astype(np.float32), TWO, "binary_classification"),
     "the opposite": (-TWO, TWO, "binary_classification"),
@@ -169,7 +170,7 @@ LEAKS = {
     "filled only where true": (np.where(TWO == 1, RANDOM.random(400), np.nan), TWO, "binary_classification"),
     "a date only where true": (np.array([f"2024-{n}" if t else "" for n, t in enumerate(TWO)], dtype=object), TWO, "binary_classification"),
     "a code of three classes": (THREE, THREE, "multiclass_classification"),
-    "a number behind three classes": (REAL, np.digitize(REAL, [-0.5, 0.5]), "multiclass_classification"),
+    "a number behind three classes": (MANY, np.digitize(MANY, [-0.5, 0.5]), "multiclass_classification"),
     "another unit": (REAL * 1.8 + 32, REAL, "regression"),
 }  # fmt: skip
 HONEST = {
