@@ -15,7 +15,7 @@ from components._core.metrics import binary, multiclass, ranking
 from components._core.project import Project
 from components._core.rendering import write_page
 from components._model.calling import load_model
-from components.evaluate.champion import fetch_champion
+from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
