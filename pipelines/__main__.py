@@ -196,7 +196,9 @@ def runs(
     from pipelines.local.runs import find_run, print_comparison, print_runs, read_runs
     from pipelines.local.workspace import find_workspace
 
-    past = read_runs(find_workspace(project))
+    workspace = find_workspace(project)
+    workspace.check_project()
+    past = read_runs(workspace)
     if not compare:
         print_runs(Console(highlight=False), past)
         return

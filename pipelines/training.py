@@ -35,7 +35,7 @@ def training(
     4. tune: search for hyperparameters, or pass the defaults through.
     5. train: fit the project's model.
     6. evaluate: judge it, against bounds and against the champion; may block.
-    7. explain: which features it goes by.
+    7. explain: which features it goes by; may block a first model.
     8. register: make it a version in the registry.
     9. deploy: prove that it answers, make it the champion, bind the report.
 
@@ -85,8 +85,9 @@ def training(
         hyperparameters=hyperparameters,
         model=model,
         evaluation=evaluation,
+        explanation=explained.outputs["explanation"],
         **made_by,
-    ).after(explained)
+    )
     deploy(
         project=project,
         run=run,

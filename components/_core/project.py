@@ -118,10 +118,20 @@ class Data(Section):
     ] = "all"
     split: Split = Split()
     exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
+    exclusion_reasons: Annotated[
+        dict[str, str],
+        Field(description="Why, by column: the report shows it beside the column's name. Changes nothing else."),
+    ] = {}
     quarantine_limit: Annotated[
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
     ] = 0.0
+
+    @model_validator(mode="after")
+    def _reasons_are_of_excluded_columns(self) -> Data:
+        if other := next((name for name in self.exclusion_reasons if name not in self.exclude), None):
+            raise ValueError(f"exclusion_reasons names {other!r}, which exclude does not")
+        return self
 
     @field_validator("spans", mode="before")
     @classmethod
@@ -226,6 +236,13 @@ class ModelGates(Section):
     metric: Annotated[
         str, Field(description="The metric that compares with the champion; empty: auc, accuracy or rmse by task.")
     ] = ""
+    first: Annotated[
+        Literal["block", "deploy"],
+        Field(
+            description="A first model, with no champion to beat, that is hardly better than no model, never predicts a "
+            "class, or has a feature that alone tells the label: `block` keeps it from being deployed, `deploy` only warns."
+        ),
+    ] = "block"
     min_gain: Annotated[
         Real, Field(description="By how much the champion must be beaten on the same rows; 0: any gain counts.")
     ] = 0.0

@@ -72,7 +72,8 @@ def bind_report(
             facts=_facts(facts),
             verdict=_verdict(pages, ran),
             sections=sections,
-            problems=_problems(sections),
+            problems=_problems(sections, {"fail", "warn"}),
+            unjudged=_problems(sections, {"no_baseline"}),
             checks_total=sum(len(rows) for section in sections for rows in section["check_rows"]),
             stages=_stage_rows(ran),
             metrics=_metric_rows(ran),
@@ -196,11 +197,11 @@ def _anchors(pages: list[Page]) -> list[str]:
     return anchors
 
 
-def _problems(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every check that failed, warned or had nothing to compare with, the gravest first."""
+def _problems(sections: list[dict[str, Any]], statuses: set[str]) -> list[dict[str, Any]]:
+    """Every check of some statuses, the gravest first."""
     rows = [
         {**row, "title": section["title"]} for section in sections for rows in section["check_rows"] for row in rows
-        if row["check"].status in _URGENCY
+        if row["check"].status in statuses
     ]  # fmt: skip
     return sorted(rows, key=lambda row: _URGENCY[row["check"].status])
 

@@ -13,12 +13,12 @@ EVERYTHING = ("data", "train", "tune", "gates", "serve")
 
 READS: dict[str, tuple[str, ...]] = {
     "ingest": ("data", "gates.model.slices"),
-    "validate": ("gates.data",),
+    "validate": ("gates.data", "data.exclusion_reasons"),
     "transform": (),
     "tune": ("train", "tune"),
     "train": ("train",),
     "evaluate": ("gates.model", "gates.serving.p95_ms", "train.seed"),
-    "explain": ("gates.model.metric", "train.seed"),
+    "explain": ("gates.model.metric", "gates.model.first", "train.seed"),
     "register": EVERYTHING,
     "deploy": EVERYTHING,
 }
@@ -30,7 +30,8 @@ def restrict(raw: dict[str, Any], stage: str) -> dict[str, Any]:
     kept = {name: value for name, value in raw.items() if name not in EVERYTHING}
     for place in READS[stage]:
         _carry(raw, kept, place.split("."))
-    kept.setdefault("data", {"source": "examples", "exclude": raw.get("data", {}).get("exclude", [])})
+    exclude = raw.get("data", {}).get("exclude", [])
+    kept["data"] = {"source": "examples", "exclude": exclude, **kept.get("data", {})}
     return kept
 
 

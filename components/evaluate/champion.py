@@ -28,6 +28,7 @@ class Champion:
             `fail` when it may only be out of reach just now.
         reason: Why it cannot be compared.
         unseen: Which test rows it was not trained on, shape [rows of the split]; None: none of them, as the model itself.
+        folder: Its model's files, when it can be compared.
     """
 
     deployment: Deployment
@@ -35,6 +36,7 @@ class Champion:
     status: Status = "pass"
     reason: str = ""
     unseen: Array | None = None
+    folder: Path | None = None
 
     @property
     def name(self) -> str:
@@ -71,7 +73,9 @@ def fetch_champion(deployment: Deployment, signature: Signature, examples: Path,
         unseen, problem = find_unseen(deployment, examples, label, folder)
     except UnavailableError as error:
         return Champion(deployment, None, "fail", f"how its rows were split cannot be fetched: {error.message}")
-    return Champion(deployment, None, "no_baseline", problem) if problem else Champion(deployment, model, unseen=unseen)
+    if problem:
+        return Champion(deployment, None, "no_baseline", problem, folder=where)
+    return Champion(deployment, model, unseen=unseen, folder=where)
 
 
 def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from components._core.artifacts import COMPARED, LATENCY, SAMPLE
 from components._core.checks import Outcome
-from components._core.files import write_json
+from components._core.files import fingerprint_folder, write_json
 from components._core.ledger import resolve_champion
 from components._core.metrics import binary, multiclass, ranking
 from components._core.project import Project
 from components._core.rendering import write_page
 from components._model.calling import load_model
-from components.evaluate.champion import fetch_champion
+from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
@@ -80,7 +80,7 @@ def evaluate_model(
         rival = None
         if deployment:
             rival = fetch_champion(deployment, loaded.signature, examples, Path(folder), project.label)
-        evidence = gather(project, loaded, rival, examples)
+        evidence = gather(project, loaded, rival, examples, unchanged=_is_same(model, rival))
     outcome = judge_model(evidence)
     shown = make_page(evidence, outcome)
     shown.save(evaluation)
@@ -93,6 +93,12 @@ def evaluate_model(
     write_page(shown, page)
     timings = {f"latency_{at.rows}_rows_p95_ms": at.p95_ms for at in latencies}
     return Judged(outcome, list(loaded.signature.classes), _confusion(evidence), _roc(evidence), timings)
+
+
+def _is_same(model: Path, champion: Champion | None) -> bool:
+    """Whether the champion's model has the same files."""
+    there = champion.folder if champion else None
+    return there is not None and fingerprint_folder(model) == fingerprint_folder(there)
 
 
 def _confusion(evidence: Evidence) -> list[list[int]] | None:

@@ -44,6 +44,7 @@ class Evidence:
         champion_metrics: The champion's metrics on those; None when it cannot be compared.
         gain_interval: 95 % interval of the gain over it in the primary metric.
         slices: The primary metric on parts of the rows.
+        unchanged: Whether the model is the champion's, byte for byte.
     """
 
     project: Project
@@ -62,6 +63,7 @@ class Evidence:
     champion_metrics: dict[str, float] | None = None
     gain_interval: Interval | None = None
     slices: list[Slice] = field(default_factory=list)
+    unchanged: bool = False
 
     @property
     def primary(self) -> str:
@@ -85,7 +87,9 @@ def check_gates(project: Project, examples: Path) -> None:
             )
 
 
-def gather(project: Project, model: LoadedModel, champion: Champion | None, examples: Path) -> Evidence:
+def gather(
+    project: Project, model: LoadedModel, champion: Champion | None, examples: Path, *, unchanged: bool = False
+) -> Evidence:
     """Score model and champion on the test rows and measure everything that gates and page want.
 
     Args:
@@ -93,6 +97,7 @@ def gather(project: Project, model: LoadedModel, champion: Champion | None, exam
         model: The model in question.
         champion: The model in service, or None.
         examples: The examples artifact.
+        unchanged: Whether the model is the champion's, byte for byte.
     """
     scored, champion = _score(project, model, champion, examples)
     labels, scores = scored.labels, scored.scores[OURS]
@@ -113,6 +118,7 @@ def gather(project: Project, model: LoadedModel, champion: Champion | None, exam
         baseline_metrics=metrics.measure(project.task, labels, baseline.scores(len(labels))),
         champion=champion,
         slices=measure_slices(project, labels, scores, scored.columns),
+        unchanged=unchanged,
     )
     return _with_champion(evidence, scored)
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+
+import numpy as np
 
 from components._core import metrics
-from components._core.checks import Check, Outcome, judge, round_off
+from components._core.checks import Check, Outcome, Status, judge, round_off
 from components._core.project import Bound
 from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices
+
+_CALLED = 0.5
+"""Probability from which a row is called positive."""
+_FEW_ROWS = 3
+"""Test rows of one of many classes, from which it must be predicted."""
 
 
 def judge_model(evidence: Evidence) -> Outcome:
@@ -17,9 +25,18 @@ def judge_model(evidence: Evidence) -> Outcome:
         return judge([Check("predictions", "fail", n=len(evidence.labels), reason=evidence.unusable)])
     gates, rows = evidence.project.gates.model, len(evidence.labels)
     bounds = [_bound(name, evidence.metrics[name], bound, rows) for name, bound in sorted(gates.thresholds.items())]
-    checks = [*bounds, _against_baseline(evidence), against_champion(evidence), *_left_out(evidence)]
+    checks = [
+        *bounds,
+        _against_baseline(evidence),
+        *check_classes(evidence),
+        against_champion(evidence),
+        *_left_out(evidence),
+    ]
     checks += judge_slices(evidence.project, evidence.slices, evidence.metrics[evidence.primary])
-    return judge([check.rounded() for check in checks], _summary(evidence), told_metrics(evidence.metrics))
+    outcome = judge([check.rounded() for check in checks], _summary(evidence), told_metrics(evidence.metrics))
+    if evidence.unchanged and outcome.verdict != "blocked":
+        return replace(outcome, verdict="skipped", reason=_unchanged(evidence))
+    return outcome
 
 
 def told_metrics(measured: dict[str, float]) -> dict[str, float]:
@@ -60,8 +77,41 @@ def _against_baseline(evidence: Evidence) -> Check:
         return Check("baseline", "fail", ours, None, theirs, rows, f"not better than no model at all: {told}")
     low, high = evidence.intervals[name]
     if low <= theirs <= high:
-        return Check("baseline", "warn", ours, None, theirs, rows, f"hardly better than no model at all: {told}")
+        reason = f"hardly better than no model at all: {told}{_remedy(evidence)}"
+        return Check("baseline", _status_of_first(evidence), ours, None, theirs, rows, reason)
     return Check("baseline", "pass", ours, None, theirs, rows, told)
+
+
+def check_classes(evidence: Evidence) -> list[Check]:
+    """Whether every class that the test rows hold is ever predicted; of many classes, each with a few rows at least."""
+    classes = evidence.signature.classes
+    if not classes:
+        return []
+    binary = len(classes) == 2 and evidence.scores.ndim == 1
+    predicted = (evidence.scores >= _CALLED).astype(np.int64) if binary else evidence.scores.argmax(axis=1)
+    rows = np.bincount(evidence.labels, minlength=len(classes))
+    called = np.bincount(predicted, minlength=len(classes))
+    never = [index for index in range(len(classes)) if rows[index] and not called[index]]
+    if not never:
+        return [Check("classes", "pass", 0.0, n=len(evidence.labels), reason="every class is predicted at least once")]
+    told = ", ".join(
+        f"{classes[index]!r} ({rows[index]:,} of {len(evidence.labels):,} test rows)" for index in never[:5]
+    )
+    serious = binary or max(rows[index] for index in never) >= _FEW_ROWS
+    status = _status_of_first(evidence) if serious else "warn"
+    advice = _remedy(evidence) if serious else ""
+    reason = f"never predicts {told}{', ...' if len(never) > 5 else ''}{advice}"
+    return [Check("classes", status, float(len(never)), n=len(evidence.labels), reason=reason)]
+
+
+def _status_of_first(evidence: Evidence) -> Status:
+    """A model that takes over from another is held against that one; a first one has only these questions to answer."""
+    is_blocked = evidence.champion is None and evidence.project.gates.model.first == "block"
+    return "fail" if is_blocked else "warn"
+
+
+def _remedy(evidence: Evidence) -> str:
+    return " (gates.model.first: deploy lets it pass)" if _status_of_first(evidence) == "fail" else ""
 
 
 def against_champion(evidence: Evidence) -> Check:
@@ -70,6 +120,8 @@ def against_champion(evidence: Evidence) -> Check:
     ours = evidence.metrics[name]
     if champion is None:
         return Check("champion", "no_baseline", ours, n=rows, reason="there is no champion to compare with")
+    if evidence.unchanged:
+        return Check("champion", "skipped", ours, None, ours, rows, _unchanged(evidence))
     if evidence.champion_metrics is None or evidence.compared_metrics is None or evidence.gain_interval is None:
         return Check(
             "champion", champion.status, ours, n=rows, reason=f"not compared with {champion.name}: {champion.reason}"
@@ -108,6 +160,11 @@ def _left_out(evidence: Evidence) -> list[Check]:
         return []
     told = f"{evidence.left_out:,} test rows have no label, or one that the training rows did not have"
     return [Check("labels", "warn", float(evidence.left_out), n=len(evidence.labels) + evidence.left_out, reason=told)]
+
+
+def _unchanged(evidence: Evidence) -> str:
+    version = evidence.champion.deployment.version if evidence.champion else ""
+    return f"nothing changed since version {version}: the model is the champion's, byte for byte"
 
 
 def _summary(evidence: Evidence) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components._core.artifacts import IMPORTANCES, OUTCOME
+from components._core.artifacts import COMPARED, IMPORTANCES, OUTCOME
 from components._core.checks import Outcome
-from components._core.files import write_json
+from components._core.files import read_json, write_json
 from components._core.pages import Page
 from components._core.project import Project
 from components._core.rendering import write_page
@@ -17,8 +17,8 @@ def explain_model(
 ) -> Outcome:
     """Explain a model, unless its evaluation blocked it.
 
-    `explanation` gets the outcome, the page as data and `importances.json`. Nothing here blocks: a leak is a question to a
-    person.
+    `explanation` gets the outcome, the page as data and `importances.json`. A leak is a question to a person; only a first
+    model, which no champion vouches for, is blocked by a feature that alone tells the label (`gates.model.first`).
 
     Args:
         project: The project.
@@ -33,10 +33,12 @@ def explain_model(
         ModelError: When the model does not load, fails on the rows or answers in another shape.
     """
     judged = Outcome.load(evaluation / OUTCOME)
-    if judged.verdict == "blocked":
+    if judged.verdict in ("blocked", "skipped"):
         shown = _skipped(f"not explained: {judged.reason}")
     else:
-        shown = _explained(project, model, examples, explanation)
+        compared = evaluation / COMPARED
+        first = compared.is_file() and read_json(compared)["champion"] is None
+        shown = _explained(project, model, examples, explanation, first=first)
     shown.save(explanation)
     write_page(shown, page)
     return shown.outcome
@@ -44,11 +46,11 @@ def explain_model(
 
 def _skipped(reason: str) -> Page:
     page = Page("explain", "Explanation", Outcome("skipped", reason))
-    page.text("The model did not pass its evaluation, so it goes no further and is not explained.")
+    page.text("The model goes no further, so it is not explained.")
     return page
 
 
-def _explained(project: Project, model: Path, examples: Path, explanation: Path) -> Page:
+def _explained(project: Project, model: Path, examples: Path, explanation: Path, *, first: bool) -> Page:
     # TensorFlow is imported here: a run whose model was blocked does without it
     from components._model.calling import load_model
     from components.explain.findings import find
@@ -57,4 +59,4 @@ def _explained(project: Project, model: Path, examples: Path, explanation: Path)
 
     found = find(project, load_model(model), model, examples)
     write_json(explanation / IMPORTANCES, as_json(found))
-    return make_page(found, judge_findings(found))
+    return make_page(found, judge_findings(found, blocks=first and project.gates.model.first == "block"))

@@ -15,7 +15,7 @@ from components._model.calling import LoadedModel
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
 from components.explain.gradients import integrated_gradients
-from components.explain.leaks import powers, rank_correlation
+from components.explain.leaks import ENOUGH_ROWS, find_telling, powers, rank_correlation
 from components.explain.permutation import Importance, permutation_importance, repeats_for, shares
 from components.explain.sampling import Array, Arrays, Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
@@ -60,6 +60,7 @@ class Findings:
         importances: Permutation importance by feature, most important first.
         share: Share of all importance by feature; empty when nothing matters.
         power: What each feature alone tells of the label, 0 to 1.
+        telling: How well the features that alone tell the whole label do so, 0 to 1; others are not in it.
         reached: Features from which the graph reaches an output.
         gradients: Integrated gradients of the numeric features.
         shapley: Shapley values of all features.
@@ -77,6 +78,7 @@ class Findings:
     importances: dict[str, Importance]
     share: dict[str, float]
     power: dict[str, float]
+    telling: dict[str, float]
     reached: frozenset[str]
     gradients: Attribution
     shapley: Attribution
@@ -103,6 +105,11 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
     signature, seed, name = model.signature, project.train.seed, metrics.primary_metric(project)
     repeats = repeats_for(len(signature.inputs))
     sample = draw_sample(signature, examples, project.label, seed, repeats)
+    alone = (
+        sample
+        if sample.rows >= ENOUGH_ROWS
+        else draw_sample(signature, examples, project.label, seed, repeats, "train")
+    )
     found = permutation_importance(project.task, name, model, sample, seed, repeats)
     importances = dict(sorted(found.items(), key=lambda item: (-item[1].drop, item[0])))
     few = take(sample.arrays, _spread(sample.rows, _attributed_rows(len(signature.inputs))))
@@ -118,7 +125,8 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
         repeats,
         importances,
         shares(importances),
-        powers(project.task, sample),
+        powers(project.task, alone),
+        find_telling(project.task, alone),
         inputs_that_reach(folder),
         gradients,
         shapley,

@@ -1,4 +1,4 @@
-"""What a person should look at: leaks, features that are not used, methods that disagree. Nothing here blocks."""
+"""What a person should look at: leaks, features that are not used, methods that disagree."""
 
 from __future__ import annotations
 
@@ -17,9 +17,19 @@ COMPLETENESS = 0.1
 """Share of the way by which integrated gradients may miss it."""
 
 
-def judge_findings(found: Findings) -> Outcome:
-    """What a person should look at; at most a warning."""
-    checks = [leak_check(found.power, found.share, found.rows), _unused(found), *_agree(found), *_complete(found)]
+def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
+    """What a person should look at.
+
+    Args:
+        found: What was found.
+        blocks: Whether a feature that alone tells the label blocks the model; otherwise nothing here does.
+    """
+    checks = [
+        leak_check(found.power, found.share, found.rows, found.telling if blocks else {}),
+        _unused(found),
+        *_agree(found),
+        *_complete(found),
+    ]
     top = next(iter(found.importances), "")
     told = f"{top} matters most ({found.share[top]:.0%} of all importance)" if found.share else "no feature matters"
     warned = [check.reason for check in checks if check.status == "warn"]

@@ -6,6 +6,9 @@ model is asked: a leak. A person has to decide; this names the suspects.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from components._core.checks import Check
@@ -17,6 +20,12 @@ ALONE = 0.99
 """Power from which a feature by itself is a suspect."""
 SHARE = 0.95
 """Share of all permutation importance from which a feature is a suspect; only judged among three features or more."""
+LOOKED_UP = 0.97
+"""Share that a table of a feature's values gets right beyond guessing, from which it tells the label alone."""
+ENOUGH_ROWS = 1_000
+"""Test rows from which a feature alone is judged by them; of fewer, by those of train, as no model has a part in it."""
+_FEWEST_ROWS = 30
+_ROWS_IN_BIN, _MOST_BINS = 10, 500
 _FOLDS = 2
 
 
@@ -34,8 +43,42 @@ def powers(task: Task, sample: Sample) -> dict[str, float]:
     return {feature: _power(task, values, sample.labels) for feature, values in sample.arrays.items()}
 
 
-def leak_check(alone: dict[str, float], share: dict[str, float], rows: int) -> Check:
-    """Warn of suspects; never blocks, since only a person knows when a value is known."""
+def find_telling(task: Task, sample: Sample) -> dict[str, float]:
+    """The features that alone tell the whole label, and how well; none where there are too few rows to say so.
+
+    Of many classes, all must be told: one that stands apart is no leak. What counts is the share of the rows which a
+    table of the feature's values, made from the other half of the rows, gets right beyond the most frequent class. For two
+    classes and for numbers, what the feature's order tells counts as well.
+    """
+    labels, rows = sample.labels, len(sample.labels)
+    if rows < _FEWEST_ROWS:
+        return {}
+    found: dict[str, float] = {}
+    for feature, values in sample.arrays.items():
+        ordered = 0.0 if task == "multiclass_classification" else _power(task, values, labels)
+        looked_up = 0.0 if task == "regression" else _right_beyond_guessing(values, labels)
+        if ordered > ALONE or looked_up > LOOKED_UP:
+            found[feature] = max(ordered, looked_up)
+    return found
+
+
+def leak_check(
+    alone: dict[str, float], share: dict[str, float], rows: int, blocking: Mapping[str, float] = MappingProxyType({})
+) -> Check:
+    """Warn of suspects; only those that are given as blocking do, since a person knows when a value is known.
+
+    Args:
+        alone: What each feature alone tells of the label.
+        share: Each feature's share of all importance.
+        rows: How many were looked at.
+        blocking: How well the features that block the model tell the label.
+    """
+    if blocking:
+        told = "; ".join(f"{name} alone tells the label ({value:.3f} of 1)" for name, value in blocking.items())
+        advice = (
+            "is it known when the model is asked? If not, list it under data.exclude; if so, gates.model.first: deploy"
+        )
+        return Check("leaks", "fail", max(blocking.values()), ALONE, n=rows, reason=f"{told}: {advice}")
     if not (alone or share) or not rows:
         return Check("leaks", "skipped", None, ALONE, n=rows, reason="there is nothing to look at")
     suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > ALONE]
@@ -78,6 +121,35 @@ def _power(task: Task, values: Array, labels: Array) -> float:
 def _power_of_two(values: Array, truth: Array) -> float:
     found = auc(truth.astype(np.int64), _as_number(values, truth.astype(np.float64)))
     return 0.5 if np.isnan(found) else max(found, 1 - found)
+
+
+def _right_beyond_guessing(values: Array, labels: Array) -> float:
+    """Share of the rows that a table from value to class gets right, made from the other half; 0: like the most frequent class."""
+    _, truth = np.unique(labels, return_inverse=True)
+    _, place = np.unique(_as_category(values), return_inverse=True)
+    classes, most = int(truth.max()) + 1, int(np.bincount(truth).argmax())
+    fold, right = np.arange(len(truth)) % _FOLDS, 0
+    for number in range(_FOLDS):
+        others = fold != number
+        counts = np.bincount(place[others] * classes + truth[others], minlength=(int(place.max()) + 1) * classes)
+        table = counts.reshape(-1, classes)
+        answer = np.where(table.any(axis=1), table.argmax(axis=1), most)
+        right += int((answer[place[~others]] == truth[~others]).sum())
+    share, guessed = right / len(truth), float(np.bincount(truth).max()) / len(truth)
+    return (share - guessed) / (1 - guessed) if guessed < 1 else 0.0
+
+
+def _as_category(values: Array) -> Array:
+    """Texts as they are; numbers too when they are few, else by which of many ranges of equal size they fall into."""
+    if values.dtype == object:
+        return values.astype(str)
+    numbers = np.where(np.isnan(values.astype(np.float64)), -np.inf, values.astype(np.float64))
+    bins = int(np.clip(len(numbers) // _ROWS_IN_BIN, 10, _MOST_BINS))
+    if len(np.unique(numbers)) <= bins:
+        return numbers
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1], method="nearest"))
+    found: Array = np.searchsorted(edges, numbers, side="right")
+    return found
 
 
 def _as_number(values: Array, labels: Array) -> Array:

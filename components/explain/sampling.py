@@ -43,7 +43,9 @@ class Sample:
         return len(self.labels)
 
 
-def draw_sample(signature: Signature, examples: Path, label: str, seed: int, repeats: int) -> Sample:
+def draw_sample(
+    signature: Signature, examples: Path, label: str, seed: int, repeats: int, split: str = "test"
+) -> Sample:
     """Draw rows evenly at random, in the order of the split; only the rows drawn stay in memory.
 
     Args:
@@ -52,30 +54,31 @@ def draw_sample(signature: Signature, examples: Path, label: str, seed: int, rep
         label: The label's column.
         seed: Equal seeds draw equal rows.
         repeats: How often each feature will be permuted; bounds the sample of a very wide table.
+        split: Whose rows.
 
     Raises:
         DataError: When no row drawn has a label of the model's.
     """
-    total, width = row_count(examples, "test"), max(len(signature.inputs), 1)
+    total, width = row_count(examples, split), max(len(signature.inputs), 1)
     size = min(total, MOST_ROWS, max(200, _CELLS // (width * width * repeats)))
     chosen = np.sort(np.random.default_rng([seed, total]).choice(total, size, replace=False))
     columns = [feature.name for feature in signature.inputs]
     parts, seen = [], 0
-    for batch in read_batches(examples, "test", sorted({*columns, label})):
+    for batch in read_batches(examples, split, sorted({*columns, label})):
         inside = chosen[(chosen >= seen) & (chosen < seen + batch.num_rows)] - seen
         seen += batch.num_rows
         parts.append(pa.Table.from_batches([batch]).take(pa.array(inside)))
     table = pa.concat_tables(parts) if parts else pa.table({})
-    return _labelled(table, signature, label, total)
+    return _labelled(table, signature, label, total, split)
 
 
-def _labelled(table: pa.Table, signature: Signature, label: str, total: int) -> Sample:
+def _labelled(table: pa.Table, signature: Signature, label: str, total: int, split: str) -> Sample:
     if not table.num_rows:
-        raise DataError("has no rows to explain", where="split test", remedy="give data.split.test a larger share")
+        raise DataError("has no rows to explain", where=f"split {split}", remedy="give data.split a larger share of it")
     labels = label_values(table[label], signature)
     known = (labels != UNKNOWN) if signature.classes else ~np.isnan(labels)
     if not known.any():
-        raise DataError("has no row with a label", where="split test", remedy="correct the label's column")
+        raise DataError("has no row with a label", where=f"split {split}", remedy="correct the label's column")
     kept = table.filter(pa.array(known))
     return Sample(to_arrays(kept, signature.inputs), labels[known], total)
 

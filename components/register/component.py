@@ -16,6 +16,7 @@ def register(
     hyperparameters: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
+    explanation: dsl.Input[dsl.Artifact],
     registration: dsl.Output[dsl.Artifact],
 ) -> None:
     """Make the model a version in the MLflow registry, as challenger, with all that is needed to make it again.
@@ -32,6 +33,7 @@ def register(
         hyperparameters: From tune.
         model: From train.
         evaluation: From evaluate; a model that it blocked is not registered.
+        explanation: From explain; nor is one that it blocked.
         registration: The version, where its parts lie, and the page as data.
     """
     from pathlib import Path
@@ -54,6 +56,7 @@ def register(
             hyperparameters=Path(hyperparameters.path),
             model=Path(model.path),
             evaluation=Path(evaluation.path),
+            explanation=Path(explanation.path),
             registration=this.folder(registration),
         )
         this.done(outcome)

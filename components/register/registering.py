@@ -84,6 +84,7 @@ def register_model(
     hyperparameters: Path,
     model: Path,
     evaluation: Path,
+    explanation: Path,
     registration: Path,
 ) -> Outcome:
     """Make the model a version in the registry, with all that is needed to make it again. See `component.py`.
@@ -95,8 +96,11 @@ def register_model(
         ServiceError: When the store or MLflow failed, or what arrived is not what was sent.
     """
     judged = Outcome.load(evaluation / OUTCOME)
+    explained = Outcome.load(explanation / OUTCOME)
     if judged.verdict in ("blocked", "skipped"):
         return _skip(judged, registration)
+    if explained.verdict == "blocked":
+        return _skip(explained, registration)
     settings = Settings.from_environment()
     made = _Made(code, examples, statistics, schema, hyperparameters, model, evaluation)
     record = _record(project, made, judged, run, fingerprint, code_fingerprint)

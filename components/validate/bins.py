@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components._core.formatting import show
 from components.validate.statistics import equal_widths, is_whole, quantiles
 
 MOST_BINS = 20
@@ -56,11 +57,18 @@ def _middle(feature: Any) -> Bins | None:
     low, high = float(inner[0].low_value), float(inner[-1].high_value)
     if not low < high:
         return None
-    ends = np.array([bucket.high_value for bucket in buckets], dtype=np.float64)
-    sums = np.cumsum([bucket.sample_count for bucket in buckets])
-    last = np.append(np.flatnonzero(np.diff(ends)), len(ends) - 1)
-    points, below = np.append(buckets[0].low_value, ends[last]), np.append(0.0, sums[last])
     edges = np.linspace(low, high, MOST_BINS + 1)
     share = 1 - 2 * cut / len(buckets)
-    told = f"The middle {share:.0%} of the values; all lie between {feature.num_stats.min:.4g} and {feature.num_stats.max:.4g}."
-    return edges.tolist(), np.diff(np.interp(edges, points, below)).tolist(), told
+    told = f"The middle {share:.0%} of the values; all lie between {show(feature.num_stats.min)} and {show(feature.num_stats.max)}."
+    # an edge belongs to the bin above it, the last one to the bin below: many equal values are one bar, and none is lost
+    limits = np.append(np.nextafter(edges[:-1], -np.inf), np.nextafter(edges[-1], np.inf))
+    return edges.tolist(), np.diff(_rows_below(buckets, limits)).tolist(), told
+
+
+def _rows_below(buckets: list[Any], limits: Floats) -> Floats:
+    """Rows below each limit: a bucket's are spread evenly over it, those of one without width stand at one place."""
+    points = np.array([[bucket.low_value, bucket.high_value] for bucket in buckets], dtype=np.float64).ravel()
+    sums = np.cumsum([bucket.sample_count for bucket in buckets])
+    below = np.column_stack([np.append(0.0, sums[:-1]), sums]).ravel()
+    found: Floats = np.interp(limits, points, below)
+    return found

@@ -68,6 +68,7 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
     _schema_change(page, shown)
     _label(page, shown)
     _feature_table(page, shown)
+    _left_out(page, shown)
     _figures(page, shown)
     for comparison in shown.comparisons:
         _drift_table(page, comparison, shown)
@@ -118,6 +119,18 @@ def _feature_table(page: Page, shown: Shown) -> None:
     if len(rows) > MOST_ROWS:
         note += f" The first {MOST_ROWS} of {len(rows)} columns are listed; statistics.binpb has all."
     page.table("Columns", columns, rows[:MOST_ROWS], note, folded=len(rows) > FEW_ROWS)
+
+
+def _left_out(page: Page, shown: Shown) -> None:
+    """The columns that the model does not see, and why, as far as the project says so."""
+    project = shown.project
+    rows: list[list[Cell]] = [
+        [name, shown.manifest.columns.get(name, "not in the data"), project.data.exclusion_reasons.get(name, "")]
+        for name in project.data.exclude
+    ]
+    if rows:
+        note = "Listed under data.exclude; data.exclusion_reasons says why."
+        page.table("Left out", ["column", "type", "why"], rows[:MOST_ROWS], note, folded=len(rows) > FEW_ROWS)
 
 
 def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]:
@@ -184,4 +197,5 @@ def _drift_table(page: Page, comparison: Comparison, shown: Shown) -> None:
 
 
 def _digits(value: float) -> float:
-    return float(f"{value:.6g}")
+    """Six digits; a whole number has all of its own, as an identifier or a year must."""
+    return float(value) if float(value).is_integer() else float(f"{value:.6g}")

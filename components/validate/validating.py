@@ -19,6 +19,9 @@ from components.validate.pages import Shown, make_page
 from components.validate.schemas import Schema
 from components.validate.statistics import Computed
 
+_NAMED = 3
+"""Warnings that the stage table names."""
+
 
 @dataclass(frozen=True)
 class _Settled:
@@ -182,11 +185,18 @@ def _judge(checks: list[Check], manifest: Manifest, types: dict[str, str]) -> Ou
     drifted = [check for check in warned if check.name.startswith("drift")]
     told = f"{len(types)} columns"
     if warned:
-        told += f"; {len(warned)} warning{'s' * (len(warned) > 1)}, {len(drifted)} of drift"
+        named = ", ".join(check.name for check in warned[:_NAMED]) + (", ..." if len(warned) > _NAMED else "")
+        told += f"; {len(warned)} warning{'s' * (len(warned) > 1)}, {len(drifted)} of drift: {named}"
+    elif any(check.status == "no_baseline" for check in checks):
+        told += "; nothing to compare with: " + ", ".join(sorted(_missing_baselines(checks)))
     metrics = {f"{split}_rows": float(manifest.rows.get(split, 0)) for split in SPLITS}
     metrics |= {"columns": float(len(types)), "warnings": float(len(warned)), "drifted": float(len(drifted))}
     metrics["blocking"] = float(sum(check.status == "fail" for check in checks))
     return judge(checks, told, metrics)
+
+
+def _missing_baselines(checks: list[Check]) -> set[str]:
+    return {check.name.removeprefix("drift against ") for check in checks if check.status == "no_baseline"}
 
 
 def _write(shown: Shown, outcome: Outcome, to_statistics: Path, to_schema: Path, validation: Path, page: Path) -> None:

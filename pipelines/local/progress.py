@@ -23,6 +23,8 @@ _MARKS = {
     "running": ("▸", "cyan"),
     "waiting": ("·", "dim"),
 }
+_LEFT_OUT = ("explain", "register", "deploy")
+"""Stages that do nothing when one before them said no."""
 _MAIN_METRICS = ("auc", "accuracy", "log_loss", "f1", "rmse", "mae", "r2")
 
 
@@ -78,6 +80,8 @@ class Progress:
 def _doing(state: StageState) -> str:
     if state.state == "running" and state.import_seconds > max(0.5, state.seconds - 0.5):
         return "waiting for the imports that all stages share (TensorFlow and its companions)"
+    if state.verdict == "skipped" and state.stage in _LEFT_OUT:
+        return state.reason.partition(":")[0]  # why is the reason of the stage before, and in the last lines
     return f"(reused) {state.reason}" if state.reused else state.reason
 
 
@@ -92,6 +96,8 @@ def print_record(console: Console, record: RunRecord) -> None:
     ended = {"succeeded": "Nothing deployed:", "failed": "Failed:", "interrupted": "Interrupted:"}[record.status]
     head = "Deployed:" if record.deployed else ended
     console.print(Text(f"{head} ", style=f"bold {style}") + Text(_why(record)))
+    for warning in record.warnings:
+        console.print(Text("! ", style="bold yellow") + Text(warning))
     if record.error and record.error["remedy"]:
         console.print(Text(f"  -> {record.error['remedy']}"))
     for name, value in (

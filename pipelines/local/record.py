@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from components._core.artifacts import REGISTRATION
+from components._core.artifacts import OUTCOME, REGISTRATION
+from components._core.checks import Outcome
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
 from components._core.files import read_json, write_bytes, write_json
 from pipelines.local.watching import StageFailedError, StageState, read_states, task_root
 from pipelines.local.workspace import LOG, RECORD, REPORT
+
+_NOT_TO_MISS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
+"""Checks by artifact whose warnings are repeated in the last lines."""
 
 Status = Literal["succeeded", "failed", "interrupted"]
 
@@ -37,6 +41,7 @@ class RunRecord:
         paths: The run's folder, report and log.
         artifacts: Path by name of what the stages made.
         serve: The command that serves the champion.
+        warnings: What must not be missed, a sentence each: it stands in the last lines too.
     """
 
     run: str
@@ -54,6 +59,7 @@ class RunRecord:
     paths: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
     serve: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -92,6 +98,7 @@ def make_record(
         error=_told(error),
         paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states)},
         artifacts=outputs,
+        warnings=_warnings(states, outputs),
         serve=f"naru serve {shlex.quote(str(folder))}",
     )
 
@@ -126,7 +133,20 @@ def _reason(states: list[StageState], error: NaruError | None, interrupted: bool
     if error:
         return str(error.message)
     blocked = next((state for state in states if state.verdict == "blocked"), None)
+    if not blocked:  # the model is the champion's: no gate said no, and there is nothing to deploy
+        blocked = next((state for state in states if state.stage == "evaluate" and state.verdict == "skipped"), None)
     return f"nothing was deployed: {blocked.reason}" if blocked else states[-1].reason
+
+
+def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
+    """What a person must not miss although the run went on; what blocked it is its reason already."""
+    found = [state.reason for state in states if state.stage == "ingest" and state.verdict == "warn"]
+    for artifact, names in _NOT_TO_MISS.items():
+        file = Path(outputs.get(artifact, "")) / OUTCOME
+        if artifact in outputs and file.is_file():
+            checks = Outcome.load(file).checks
+            found += [check.reason for check in checks if check.name in names and check.status == "warn"]
+    return found
 
 
 def _told(error: NaruError | None) -> dict[str, Any] | None:

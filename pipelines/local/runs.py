@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from components._core.artifacts import HYPERPARAMETERS
 from components._core.errors import ConfigError
 from components._core.files import read_json
+from components._core.formatting import show
 from components._core.suggestions import suggest
 from pipelines.local.workspace import PARAMETERS, RECORD, Workspace
 
@@ -59,19 +62,41 @@ def find_run(runs: list[PastRun], name: str) -> PastRun:
 
 
 def print_runs(console: Console, runs: list[PastRun]) -> None:
-    """Print a line per run, the newest last."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("run", "ended", "seconds", "reused", "version", "test", "reason"):
-        # a run is named by what is shown here, so only the reason is ever broken
-        table.add_column(name, justify="right" if name in ("seconds", "reused") else "left", no_wrap=name != "reason")
+    """Print a line per run, the newest last, and below it what came of it; 80 columns are enough."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for name in ("run", "ended", "seconds", "reused", "version", "test"):
+        table.add_column(name, justify="right" if name in ("seconds", "reused") else "left", no_wrap=True)
+    lines = []
     for run in runs:
         record = run.record
         status = Text(record["status"], style=_STYLES[record["status"]])
         reused = str(sum(bool(stage.get("reused")) for stage in record["stages"]))
         version = f"{record['model_version']} (champion)" if record["deployed"] else record["model_version"]
-        first = record["reason"].splitlines()[0] if record["reason"] else ""
-        table.add_row(run.name, status, f"{record['seconds']:.1f}", reused, version, _metrics(record["metrics"]), first)
-    console.print(table)
+        table.add_row(run.name, status, f"{record['seconds']:.1f}", reused, version, _metrics(record["metrics"]))
+        lines.append([line for line in (_first_line(record["reason"]), _found(record)) if line])
+    _print_with_lines(console, table, lines)
+
+
+def _print_with_lines(console: Console, table: Table, lines: list[list[str]]) -> None:
+    """The rows of a table, each with lines of text below it, indented."""
+    head, *rows = console.render_lines(table, console.options.update(width=max(console.width, 80)), pad=False)
+    for number, row in enumerate([head, *rows]):
+        console.print(Text.assemble(*((segment.text, segment.style or "") for segment in row)), soft_wrap=True)
+        for line in lines[number - 1] if 0 < number <= len(lines) else []:
+            console.print(Padding(Text(line, style="dim"), (0, 0, 0, 2)))
+
+
+def _first_line(reason: str) -> str:
+    return reason.splitlines()[0] if reason else ""
+
+
+def _found(record: dict[str, Any]) -> str:
+    """The hyperparameters that the search of a run found; empty when there was none, or they are gone."""
+    searched = any(stage["stage"] == "tune" and stage["verdict"] in ("ok", "warn") for stage in record["stages"])
+    file = Path(record.get("artifacts", {}).get("hyperparameters", "")) / HYPERPARAMETERS
+    if not searched or not file.is_file():
+        return ""
+    return "found  " + "  ".join(f"{name} {show(value)}" for name, value in sorted(read_json(file).items()))
 
 
 def print_comparison(console: Console, one: PastRun, other: PastRun) -> None:
@@ -134,4 +159,8 @@ def _change(one: Any, other: Any) -> str:
 
 def _metrics(metrics: dict[str, float]) -> str:
     shown = [name for name in ("auc", "accuracy", "rmse") if name in metrics][:1]
-    return "  ".join(f"{name} {metrics[name]:.4f}" for name in shown)
+    return "  ".join(f"{name} {_short(metrics[name])}" for name in shown)
+
+
+def _short(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 10 else show(value)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components._core.errors import ConfigError
+from components._core.project import PROJECT_FILE
 from components._core.settings import STORE, TRACKING, Settings, sqlite_uri
 from components._core.system_errors import from_system
 
@@ -83,12 +84,25 @@ class Workspace:
             raise from_system(error, str(self.home)) from None
         return folder
 
+    def check_project(self) -> None:
+        """Look whether there is a project.
+
+        Raises:
+            ConfigError: When the folder is not there, or holds no project file.
+        """
+        if not (self.project / PROJECT_FILE).is_file():
+            told = "there is no such project" if not self.project.exists() else f"there is no {PROJECT_FILE} here"
+            raise ConfigError(
+                told, where=str(self.project), remedy="name a project's folder, or make one: naru new --help"
+            )
+
     def last_report(self) -> Path:
         """The newest run's report.
 
         Raises:
             ConfigError: When there is none yet.
         """
+        self.check_project()
         reports = sorted(self.runs.glob(f"*/{REPORT}"))
         if not reports:
             raise ConfigError(

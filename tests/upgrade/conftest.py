@@ -10,6 +10,8 @@ import pytest
 
 MADE = Path(__file__).parent / "made_by_fcdfe89"
 MADE_AT = "/tmp/lf/parcels"
+PROJECT = "parcels.yaml"
+"""The project file as it lies here: under its own name, `naru apply` without arguments would mean it too."""
 CODE = ("project.yaml", "preprocessing.py", "model.py", "parcels-1.csv", "parcels-2.csv", "parcels-3.csv")
 
 
@@ -17,7 +19,7 @@ def lay_out(place: Path) -> Path:
     """The project as it lay in `place`, made there: with its addresses, which are whole."""
     place.mkdir(parents=True)
     for name in CODE:
-        shutil.copy(MADE / name, place)
+        shutil.copy(MADE / (PROJECT if name == "project.yaml" else name), place / name)
     shutil.copytree(MADE / "store", place / ".naru" / "store")
     for line in (place / ".naru" / "store" / "parcels" / "deployments").iterdir():
         line.write_text(line.read_text().replace(MADE_AT, str(place)))

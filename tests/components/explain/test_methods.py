@@ -16,7 +16,7 @@ from components._model.calling import LoadedModel, tensor_names
 from components.explain.attribution import chosen_classes
 from components.explain.dependence import partial_dependence
 from components.explain.gradients import integrated_gradients
-from components.explain.leaks import leak_check, powers, rank_correlation
+from components.explain.leaks import find_telling, leak_check, powers, rank_correlation
 from components.explain.permutation import Importance, permutation_importance, shares
 from components.explain.sampling import Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
@@ -152,3 +152,53 @@ def test_rank_correlation_is_that_of_scipy() -> None:
     random = np.random.default_rng(0)
     left, right = random.integers(0, 9, 100), random.normal(size=100)
     assert rank_correlation(left, right) == pytest.approx(spearmanr(left, right).statistic)
+
+
+def _telling(values: np.ndarray, labels: np.ndarray, task: str) -> bool:
+    return "x" in find_telling(task, Sample({"x": values}, labels, len(labels)))  # type: ignore[arg-type]
+
+
+RANDOM = np.random.default_rng(5)
+TWO, THREE = RANDOM.integers(0, 2, 400), RANDOM.integers(0, 3, 400)
+REAL = RANDOM.normal(size=400)
+MANY = RANDOM.normal(size=2_000)
+LEAKS = {
+    "a copy": (TWO.astype(np.float32), TWO, "binary_classification"),
+    "the opposite": (-TWO, TWO, "binary_classification"),
+    "a code without an order": (np.where(TWO == 1, 2.0, RANDOM.choice([1.0, 3.0], 400)), TWO, "binary_classification"),
+    "a text": (np.array(["no", "yes"], dtype=object)[TWO], TWO, "binary_classification"),
+    "filled only where true": (np.where(TWO == 1, RANDOM.random(400), np.nan), TWO, "binary_classification"),
+    "a date only where true": (np.array([f"2024-{n}" if t else "" for n, t in enumerate(TWO)], dtype=object), TWO, "binary_classification"),
+    "a code of three classes": (THREE, THREE, "multiclass_classification"),
+    "a number behind three classes": (MANY, np.digitize(MANY, [-0.5, 0.5]), "multiclass_classification"),
+    "another unit": (REAL * 1.8 + 32, REAL, "regression"),
+}  # fmt: skip
+HONEST = {
+    "noise": (RANDOM.normal(size=400), TWO, "binary_classification"),
+    "an identifier": (np.arange(400), TWO, "binary_classification"),
+    "a text of its own in each row": (np.array([f"t{n}" for n in range(400)], dtype=object), TWO, "binary_classification"),
+    "a strong feature": (TWO + RANDOM.normal(size=400) * 0.5, TWO, "binary_classification"),
+    "one class of three apart": (np.where(THREE == 0, -9, RANDOM.normal(size=400)), THREE, "multiclass_classification"),
+    "always the same": (np.zeros(400), THREE, "multiclass_classification"),
+    "a strong number": (REAL + RANDOM.normal(size=400) * 0.3, REAL, "regression"),
+    "too few rows to say": (TWO[:20], TWO[:20], "binary_classification"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_a_feature_that_alone_tells_the_label_is_found(kind: str) -> None:
+    assert _telling(*LEAKS[kind])
+
+
+@pytest.mark.parametrize("kind", HONEST)
+def test_a_feature_that_only_helps_is_not(kind: str) -> None:
+    assert not _telling(*HONEST[kind])
+
+
+def test_only_a_feature_that_blocks_fails_the_check_and_a_high_share_warns() -> None:
+    shares_of = {"x": 0.98, "y": 0.01, "z": 0.01}
+    assert leak_check({"x": 0.8}, shares_of, 100).status == "warn"
+    assert leak_check({"x": 1.0}, shares_of, 100).status == "warn"
+    failed = leak_check({"x": 1.0}, shares_of, 100, {"x": 1.0})
+    assert failed.status == "fail"
+    assert "x alone tells the label (1.000 of 1)" in failed.reason and "gates.model.first: deploy" in failed.reason

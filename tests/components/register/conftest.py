@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """What the stages before left."""
     folder = tmp_path_factory.mktemp("made")
-    parts = {name: folder / name for name in ("statistics", "schema", "hyperparameters", "evaluation")}
+    parts = {name: folder / name for name in ("statistics", "schema", "hyperparameters", "evaluation", "explanation")}
     for part in parts.values():
         part.mkdir()
     write_text(parts["statistics"] / "statistics.binpb", "statistics")
@@ -35,6 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_text(parts["evaluation"] / "sample.parquet", "rows and answers")
     write_text(folder / "code", "archive")
     Outcome("ok", "good", (), {"auc": 0.9, "f1 (0.5)": 0.8}).save(parts["evaluation"] / "outcome.json")
+    Outcome("ok", "explained").save(parts["explanation"] / "outcome.json")
     model = folder / "model"
     model.mkdir()
     return {

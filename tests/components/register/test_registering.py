@@ -192,3 +192,10 @@ def test_a_new_database_appears_whole_and_alone(register: Register, home: Path) 
 def test_a_skipped_registration_does_not_import_mlflow() -> None:
     code = "import sys, components.register.registering; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_model_that_its_explanation_blocked_is_not_registered(register: Register, tmp_path: Path) -> None:
+    (tmp_path / "explained").mkdir()
+    Outcome("blocked", "x alone tells the label").save(tmp_path / "explained" / "outcome.json")
+    outcome = register("leaking", explanation=tmp_path / "explained")
+    assert (outcome.verdict, outcome.reason) == ("skipped", "not registered: x alone tells the label")

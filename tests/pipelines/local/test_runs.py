@@ -84,3 +84,32 @@ def test_of_two_runs_only_what_differs_is_shown(workspace: Workspace) -> None:
 def test_two_equal_runs_are_said_to_be_the_same(workspace: Workspace) -> None:
     one = read_runs(workspace)[0]
     assert printed(print_comparison, one, one).count("the same") == 3
+
+
+def test_the_list_fits_eighty_columns_and_shows_what_a_search_found(tmp_path: Path) -> None:
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "hyperparameters.json").write_text('{"learning_rate": 0.00123, "units": 64}')
+    keep(
+        tmp_path,
+        NAMES[0],
+        reason="nothing was deployed: " + "a long reason " * 10,
+        model_version="123",
+        metrics={"accuracy": 0.9012},
+        artifacts={"hyperparameters": str(tmp_path / "found")},
+    )
+    told = printed(print_runs, read_runs(Workspace(tmp_path)), width=80)
+    assert max(len(line.rstrip()) for line in told.splitlines()) <= 80
+    assert "learning_rate 0.00123  units 64" in told
+    assert "accuracy 0.9012" in told and "123 (champion)" in told
+    keep(tmp_path, NAMES[1], metrics={"rmse": 123_456.789})
+    assert "rmse 123,457" in printed(print_runs, read_runs(Workspace(tmp_path)), width=80)
+
+
+def test_a_project_that_is_not_there_has_no_runs_and_no_report(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such project"):
+        Workspace(tmp_path / "nosuch").last_report()
+    with pytest.raises(ConfigError, match=r"there is no project\.yaml here"):
+        Workspace(tmp_path).check_project()
+    (tmp_path / "project.yaml").touch()
+    with pytest.raises(ConfigError, match="has no report yet"):
+        Workspace(tmp_path).last_report()
