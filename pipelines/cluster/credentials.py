@@ -26,13 +26,13 @@ def read_secret(cluster: Cluster, space: str, name: str) -> Object | None:
 
 def rotated_keys(live: Object, given: Mapping[str, str]) -> list[str]:
     """Keys of which the environment has a value, and the Secret another one or none."""
-    held = _content(live)
+    held = content_of(live)
     return [key for key, value in given.items() if value and held.get(key) != value]
 
 
 def with_keys(live: Object, given: Mapping[str, str], keys: list[str]) -> Object:
     """The Secret with these keys as the environment has them, and the others as they are; as it is to be applied."""
-    content = {**_content(live), **{key: given[key] for key in keys}}
+    content = {**content_of(live), **{key: given[key] for key in keys}}
     metadata = {name: live["metadata"][name] for name in ("name", "namespace", "labels") if name in live["metadata"]}
     data = {key: base64.b64encode(value.encode()).decode() for key, value in content.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
@@ -72,7 +72,8 @@ def _outdated_in(cluster: Cluster, space: str, prefix: str) -> Iterator[str]:
                 yield f"old      {name_of(pod)} {told}: {remedy}"
 
 
-def _content(live: Object) -> dict[str, str]:
+def content_of(live: Object) -> dict[str, str]:
+    """What a Secret holds, by key, as text."""
     decoded = {
         key: base64.b64decode(value).decode("utf-8", "replace") for key, value in (live.get("data") or {}).items()
     }

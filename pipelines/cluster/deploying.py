@@ -18,6 +18,7 @@ from components.deploy.seldon.objects import KIND, VERSION
 from pipelines.cluster.api_server import with_api_server
 from pipelines.cluster.credentials import read_secret, rotated_keys, with_keys
 from pipelines.cluster.rendering import secrets_of
+from pipelines.cluster.store_keys import READER, bundled_secrets
 from pipelines.placement import CREDENTIALS, SECRET
 
 Action = Literal["create", "change", "keep", "leave", "remove"]
@@ -194,9 +195,11 @@ def _read_secrets(wanted: list[Object]) -> list[tuple[str, str]]:
 
 
 def _missing_secrets(cluster: Cluster, wanted: list[Object]) -> list[Object]:
-    """The Secrets that are read and are not there, made from the environment."""
-    missing = [(space, name) for space, name in _read_secrets(wanted) if cluster.get(_secret(space, name, {})) is None]
-    return [_secret(space, name, _content(space, name)) for space, name in missing]
+    """The Secrets that are read and are not there, made from the environment, or new where only the bundled store knows them."""
+    made = bundled_secrets(cluster, wanted)
+    read = sorted({*_read_secrets(wanted), *made})
+    missing = [(space, name) for space, name in read if cluster.get(_secret(space, name, {})) is None]
+    return [_secret(space, name, made.get((space, name)) or _content(space, name)) for space, name in missing]
 
 
 def _content(space: str, name: str) -> dict[str, str]:
@@ -206,9 +209,12 @@ def _content(space: str, name: str) -> dict[str, str]:
     values = {key: os.environ.get(key, "") for key in CREDENTIALS}
     if name != SECRET or not all(values.values()):
         told = "is read and is not there" + (f"; {' and '.join(CREDENTIALS)} are not set" if name == SECRET else "")
-        raise ConfigError(
-            told, where=f"Secret {space}/{name}", remedy="set the store's credentials, or make the Secret yourself"
-        )
+        remedy = "set the store's credentials, or make the Secret yourself"
+        if name == READER:
+            remedy = (
+                f"make it, with the keys {' and '.join(CREDENTIALS)} of an account that may read the store and no more"
+            )
+        raise ConfigError(told, where=f"Secret {space}/{name}", remedy=remedy)
     return values
 
 

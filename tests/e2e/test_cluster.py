@@ -16,6 +16,7 @@ from components import STAGES
 from components._cluster.client import KINDS
 from components._core.artifacts import OUTCOME
 from components._core.filesystems import open_filesystem
+from components._core.settings import MODELS_NAMESPACE
 from pipelines.gitops.applying import apply
 from pipelines.gitops.client import Kfp
 from pipelines.gitops.connection import Connection
@@ -28,7 +29,7 @@ from tests.e2e.conftest import Deployed, status
 from tests.e2e.environment import Environment
 from tests.e2e.flights import BROKEN, NAME, write_project
 from tests.e2e.forwarding import forwarded
-from tests.e2e.models import MODELS_NAMESPACE, has_seldon, models_secret
+from tests.e2e.models import has_seldon
 from tests.e2e.world import OWNER, World, expected_artifacts, naru, run_id, until
 
 pytestmark = pytest.mark.e2e
@@ -232,7 +233,6 @@ def test_a_run_brings_its_model_into_service_through_seldon(
     if not has_seldon():
         pytest.skip("Seldon's operator is not on this cluster")
     naru(deployed.variables, "cluster", "deploy", "--overlay", f"{environment.overlay}-seldon").well()
-    world.cluster.apply(models_secret(world.variables))
     run = world.submit(project, "--cause", "to be served")
     assert world.wait(run, "a run that ends in service")["state"] == "SUCCEEDED"
     served = next(time for time in world.times(run) if time.stage == "deploy")

@@ -21,6 +21,7 @@ from components._core.settings import MODELS_NAMESPACE
 from components.deploy.seldon.rendering import METRICS
 from pipelines.cluster.api_server import PLACEHOLDER, with_api_server
 from pipelines.cluster.rendering import OVERLAYS, find_kustomize, pods_of, render, secrets_of
+from pipelines.cluster.store_keys import MADE, READER, STORE
 from pipelines.placement import CREDENTIALS, DEPLOYER, SECRET, SETTINGS
 from pipelines.pools import load_pools
 from pipelines.target import Target
@@ -261,7 +262,14 @@ def test_every_container_has_limits_and_an_image_that_does_not_move(objects: lis
 
 
 def test_every_secret_that_is_read_is_one_that_deploy_knows(objects: list[dict[str, Any]]) -> None:
-    assert {name for _, name in secrets_of(objects)} <= {SECRET, "naru-mlflow"}
+    assert {name for _, name in secrets_of(objects)} <= {SECRET, READER, "naru-mlflow", *MADE}
+
+
+def test_the_root_key_of_the_store_is_read_by_its_own_pod_alone(objects: list[dict[str, Any]]) -> None:
+    readers = {one["metadata"]["name"] for one in objects if any(name == MADE[0] for _, name in secrets_of([one]))}
+    assert readers <= {STORE}
+    mlflow = next(one for one in _of(objects, "Deployment") if one["metadata"]["name"] == "naru-mlflow")
+    assert SECRET not in {name for _, name in secrets_of([mlflow])}
 
 
 def test_the_settings_have_every_key_that_a_stage_is_given(objects: list[dict[str, Any]]) -> None:

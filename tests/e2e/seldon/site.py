@@ -23,8 +23,8 @@ from components.deploy.deploying import deploy_version
 from components.deploy.seldon.objects import KIND, VERSION
 from components.deploy.seldon.observing import look
 from components.deploy.seldon.rendering import IMAGES, Placement
+from pipelines.cluster.store_keys import server_keys
 from tests.components.tiny_models import CARRIERS, FEATURES, write_examples, write_model
-from tests.e2e.models import store_keys
 from tests.e2e.world import until
 
 NAMESPACE = "naru-e2e-models"
@@ -200,7 +200,7 @@ def _store_container() -> dict[str, Any]:
 
 
 def _secret(name: str, endpoint: str) -> dict[str, Any]:
-    data = store_keys(endpoint, KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_REGION"])
+    data = server_keys(endpoint, KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_REGION"])
     return {
         "apiVersion": "v1",
         "kind": "Secret",
