@@ -58,7 +58,11 @@ def test_a_rollback_goes_to_a_version_of_then_and_the_new_line_bears_witness_to_
     assert str(client.get_model_version_by_alias("parcels", "champion").version) == "1"
 
 
-def test_a_backup_that_lies_beside_the_store_that_it_was_made_of_does_not_go_by_that(tmp_path: Path) -> None:
+def test_a_backup_that_lies_beside_the_store_that_it_was_made_of_does_not_go_by_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NARU_STORE", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     made = lay_out(tmp_path / "made")
     restored = restore(made, tmp_path / "restored")
     champion = current_champion(store_of(restored), "parcels")

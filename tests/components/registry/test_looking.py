@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import ConfigError, ServiceError
+from components._core.settings import sqlite_uri
 from components._registry.looking import check_database
 
 
@@ -24,14 +25,14 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_a_database_that_works_passes_also_when_it_is_locked_or_empty_or_not_there(database: Path) -> None:
-    check_database(f"sqlite:///{database}")
+    check_database(sqlite_uri(database))
     with closing(sqlite3.connect(database, isolation_level=None)) as held:
         held.execute("BEGIN EXCLUSIVE")
-        check_database(f"sqlite:///{database}")
+        check_database(sqlite_uri(database))
     database.write_bytes(b"")
-    check_database(f"sqlite:///{database}")
+    check_database(sqlite_uri(database))
     database.unlink()
-    check_database(f"sqlite:///{database}")
+    check_database(sqlite_uri(database))
     assert not database.exists()
 
 
@@ -51,7 +52,7 @@ def test_a_damaged_database_is_told_with_what_to_do(database: Path, damage: str)
             del content[len(content) // 2 :]
     database.write_bytes(content)
     with pytest.raises(ServiceError, match="cannot be used") as error:
-        check_database(f"sqlite:///{database}")
+        check_database(sqlite_uri(database))
     assert error.value.where == str(database) and "move the file away" in error.value.remedy
 
 
@@ -63,11 +64,11 @@ def test_what_a_killed_writer_left_is_undone_and_no_damage(database: Path) -> No
     )
     subprocess.run([sys.executable, "-c", code, str(database)], check=False)
     assert database.with_name("mlflow.db-journal").exists()
-    check_database(f"sqlite:///{database}")
+    check_database(sqlite_uri(database))
     with closing(sqlite3.connect(database)) as mended:
         assert mended.execute("SELECT max(length(name)) FROM runs").fetchone() == (500,)
 
 
 def test_a_folder_in_its_place_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no file"):
-        check_database(f"sqlite:///{tmp_path}")
+        check_database(sqlite_uri(tmp_path))

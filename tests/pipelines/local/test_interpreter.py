@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,17 @@ def test_who_finds_the_run_killed_removes_its_folder_and_no_other(
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
-def test_the_next_run_sweeps_folders_of_dead_runs_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose name is short enough for a socket's, which pytest's own is not where several processes share the tests."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_the_next_run_sweeps_folders_of_dead_runs_and_no_other(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path = short_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for name in ("naru-dead", "naru-live", "naru-watched", "naru-just-made", "naru-old", "naru-other", "other"):
         (tmp_path / name / "tmp").mkdir(parents=True)
@@ -74,7 +85,8 @@ def test_the_next_run_sweeps_folders_of_dead_runs_and_no_other(tmp_path: Path, m
     assert not {"naru-dead", "naru-old"} & left
 
 
-def test_a_live_run_keeps_its_folder_while_another_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_run_keeps_its_folder_while_another_begins(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path = short_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with stand_in(tmp_path / "log", server_now=False) as first:
         with stand_in(tmp_path / "log", server_now=False) as second:

@@ -40,10 +40,12 @@ def test_suspects_are_excluded_with_the_reason_beside_them(table: Table, tmp_pat
     )
     created = new_project(tmp_path / "p", data=path, label="y")
     assert [decision.column.name for decision in created.suspects] == ["order_id", "code"]
-    assert load_project(created.folder).data.exclude == ["order_id", "code"]
-    text = (created.folder / "project.yaml").read_text()
-    assert "- order_id  # seems to identify: it numbers the rows" in text
-    assert "- code  # gives the label away: it alone predicts 100.0% of it" in text
+    data = load_project(created.folder).data
+    assert data.exclude == ["order_id", "code"]
+    assert data.exclusion_reasons == {
+        "order_id": "seems to identify: it numbers the rows",
+        "code": "gives the label away: it alone predicts 100.0% of it",
+    }
 
 
 def test_missing_labels_are_allowed_for_in_the_project_file(table: Table, tmp_path: Path) -> None:

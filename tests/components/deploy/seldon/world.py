@@ -53,7 +53,7 @@ class World:
 
     @property
     def timing(self) -> Timing:
-        return Timing(poll=1.0, now=self.server.clock.now, sleep=self.server.clock.advance)
+        return Timing(poll=2.0, now=self.server.clock.now, sleep=self.server.clock.advance)
 
     def serve(self, model: ModelVersion = STABLE, **serve: Any) -> None:
         assert self.roll_out(model, **serve).state is State.DONE
