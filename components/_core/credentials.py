@@ -18,6 +18,11 @@ _ALONE = (
     "|passwd|pw|pwd|sas|session|sessionid"
 )
 _SECRET_NAME = re.compile(rf"(?:.*[^a-z0-9])?(?:[a-z0-9]*(?:key|token|secret|password|signature|sig)|{_ALONE})")
+_SURELY = re.compile(
+    r"key|(?:.*[^a-z0-9])?(?:(?:api|access|secret|account|auth|subscription|private)[-_]?key|sas"
+    r"|[a-z0-9]*(?:token|secret|password|signature|sig)|passwd|pwd|passphrase|awsaccesskeyid|x-amz-credential)"
+)
+"""Names of a query that are refused. Those of `_SECRET_NAME` are masked: `sort_key=date` opens nothing, and is no loss in a message."""
 _NAMES_FIRST = frozenset({"abfs", "abfss", "adl", "az", "hdfs", "sftp", "ssh", "wasb", "wasbs"})
 """Schemes in whose addresses a name before the host is no secret: a container, or the user of a key that lies elsewhere."""
 _NO_USERS = frozenset({"file", "git", "github", "local", "memory", "sqlite"})
@@ -71,7 +76,9 @@ def find_credentials(text: str) -> str:
     """What credentials a text holds, in words; empty: none."""
     if any(_user_info(match[1], match[3], surely=True) for match in _ADDRESS.finditer(text)):
         return "a user name or password in a URL"
-    if _ADDRESS.search(text) and any(_is_secret(found[2]) for each in _PARAMETERS for found in each.finditer(text)):
+    if _ADDRESS.search(text) and any(
+        _is_surely_secret(found[2]) for each in _PARAMETERS for found in each.finditer(text)
+    ):
         return "a signature or token in a URL"
     return next((what for what, pattern in _ANYWHERE.items() if pattern.search(text)), "")
 
@@ -100,7 +107,8 @@ def _user_info(scheme: str, rest: str, *, surely: bool = False) -> bool:
     """
     if "@" not in rest or scheme.lower() in _NO_USERS:
         return False
-    authority = re.split(r"[/?#\s'\"<>]", rest, maxsplit=1)[0]
+    ends = r"::|[/?#\s'\"<>]" if surely else r"[/?#\s'\"<>]"  # `zip://inner::s3://...` is one address in another
+    authority = re.split(ends, rest, maxsplit=1)[0]
     if "@" in authority:
         return ":" in authority.rpartition("@")[0] or scheme.lower() not in _NAMES_FIRST
     _, colon, after = re.sub(r"^\[[^\]]*\]", "", authority).partition(":")
@@ -149,6 +157,10 @@ def _masked_parameter(found: re.Match[str]) -> str:
 
 def _is_secret(name: str) -> bool:
     return bool(_SECRET_NAME.fullmatch(unquote(name).strip().lower()))
+
+
+def _is_surely_secret(name: str) -> bool:
+    return bool(_SURELY.fullmatch(unquote(name).strip().lower()))
 
 
 def _may_hold_secret(text: str) -> bool:

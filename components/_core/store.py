@@ -14,7 +14,8 @@ from components._core.files import files_below, hash_file, write_bytes
 from components._core.filesystems import open_filesystem
 from components._core.system_errors import from_system, is_for_the_person, remedy_for
 
-_ASIDE = re.compile(r"\..+\.[a-z0-9_]{8}")  # as `write_bytes` names what it has not finished
+_ASIDE = re.compile(r"\..+\.(?:[0-9a-f]{16}|[a-z0-9_]{8})")
+"""Names of what is not finished: as `open_aside` makes them; of eight signs: an earlier Naru's."""
 
 
 def upload(source: Path, uri: str) -> dict[str, str]:

@@ -134,7 +134,8 @@ def parse_yaml(text: str, where: str) -> Any:
         told = getattr(error, "problem", None) or str(error).splitlines()[0]
         line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
         raise ConfigError(f"is not valid YAML: {told}", where=place, remedy=_remedy(told, line)) from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError) as error:
+        # a number of thousands of digits, thousands of brackets, a tag that its value does not fit
         told = f"is not valid YAML: {str(error).splitlines()[0]}"
         raise ConfigError(told, where=where, remedy="correct the file") from None
 

@@ -10,6 +10,7 @@ import numpy as np
 from components._core import metrics
 from components._core.checks import Check, Outcome, Status, judge, round_off
 from components._core.project import Bound
+from components.evaluate.bootstrap import paired_interval
 from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices
 
@@ -76,10 +77,22 @@ def _against_baseline(evidence: Evidence) -> Check:
     if not gained > 0:
         return Check("baseline", "fail", ours, None, theirs, rows, f"not better than no model at all: {told}")
     low, high = evidence.intervals[name]
-    if low <= theirs <= high:
+    if low <= theirs <= high and not _is_surely_better(evidence):
         reason = f"hardly better than no model at all: {told}{_remedy(evidence)}"
         return Check("baseline", _status_of_first(evidence), ours, None, theirs, rows, reason)
     return Check("baseline", "pass", ours, None, theirs, rows, told)
+
+
+def _is_surely_better(evidence: Evidence) -> bool:
+    """Whether the gain over the baseline on the same rows is above zero: that is known better than either of the two metrics."""
+    if evidence.baseline is None:
+        return False
+    answers = np.ascontiguousarray(evidence.baseline.scores(len(evidence.labels)))
+    project = evidence.project
+    low, _ = paired_interval(
+        project.task, evidence.primary, evidence.labels, evidence.scores, answers, project.train.seed
+    )
+    return low > 0
 
 
 def check_classes(evidence: Evidence) -> list[Check]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components._core.checks import Check
 from components._core.metric_names import Task
@@ -27,6 +29,7 @@ ENOUGH_ROWS = 1_000
 _FEWEST_ROWS = 30
 _ROWS_IN_BIN, _MOST_BINS = 10, 500
 _FOLDS = 2
+_FEWEST_OF_A_CLASS = 5
 
 
 def powers(task: Task, sample: Sample) -> dict[str, float]:
@@ -51,7 +54,7 @@ def find_telling(task: Task, sample: Sample) -> dict[str, float]:
     classes and for numbers, what the feature's order tells counts as well.
     """
     labels, rows = sample.labels, len(sample.labels)
-    if rows < _FEWEST_ROWS:
+    if rows < _FEWEST_ROWS or (task == "binary_classification" and _rarest(labels) < _FEWEST_OF_A_CLASS):
         return {}
     found: dict[str, float] = {}
     for feature, values in sample.arrays.items():
@@ -60,6 +63,11 @@ def find_telling(task: Task, sample: Sample) -> dict[str, float]:
         if ordered > ALONE or looked_up > LOOKED_UP:
             found[feature] = max(ordered, looked_up)
     return found
+
+
+def _rarest(labels: NDArray[Any]) -> int:
+    """Rows of the rarer of two classes: by one or two of them, noise puts every value in order now and then."""
+    return int(np.bincount(labels.astype(np.int64), minlength=2).min())
 
 
 def leak_check(

@@ -27,6 +27,8 @@ from components.ingest.sources import SpanFile
 BLOCK_BYTES = 8 << 20
 """Bytes read at a time: what bounds the memory, and the size of the sample by which types are first inferred."""
 
+_MOST_BLANKS = 64
+"""Behind a closing quote, before the cell ends."""
 LONGEST_ROW = 64 << 20
 """Bytes of the longest row that is read: a longer one is a quote that is not closed, and would take all memory."""
 
@@ -299,12 +301,14 @@ def check_header(file: SpanFile, header: bytes, columns: int) -> None:
     Raises:
         DataError: When a line within a name has as many fields as the header.
     """
-    first, *inner = header.strip().splitlines()
+    first, *inner = header.strip(b"\r\n").splitlines() or [b""]
+    whole = list(inner)
     if inner and file.csv.quote:
         inner[-1] = inner[-1].split(file.csv.quote.encode())[0]
     delimiter = file.csv.delimiter.encode()
     most = max(min(columns - 1, first.count(delimiter)), 1)
-    if any(line.count(delimiter) >= most for line in inner):
+    named = zip(inner, whole, strict=True)  # a row that was swallowed has as many as the header's own line
+    if any(cut.count(delimiter) >= most and line.count(delimiter) == first.count(delimiter) for cut, line in named):
         raise bad_header(file, header)
 
 
@@ -421,9 +425,14 @@ def _quote_states(
     after = _scan(at_start, is_odd)
     before = np.append(False, after[:-1])
     closes = np.where(before, is_odd, at_start & ~is_odd)
-    behind = starts + lengths
-    garbage = starts[closes & ~ends_cell(behind)]
-    return starts, after, garbage
+    text = np.flatnonzero(closes & ~ends_cell(starts + lengths))
+    behind = (starts + lengths)[text]
+    for _ in range(_MOST_BLANKS):  # exports that pad their columns leave blanks behind the quotes
+        is_blank = (behind < len(codes)) & np.isin(codes[np.minimum(behind, len(codes) - 1)], (ord(" "), ord("\t")))
+        if not is_blank.any():
+            break
+        behind = behind + is_blank
+    return starts, after, starts[text[~ends_cell(behind)]]
 
 
 def _scan(at_start: NDArray[Any], is_odd: NDArray[Any]) -> NDArray[Any]:

@@ -177,10 +177,12 @@ def _parse(
     columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
     for text, (name, kind) in zip(batch.columns, types.items(), strict=True):
         values, wrong = _parse_column(text, kind)
-        for row in np.flatnonzero(wrong & ~bad):
+        found = np.flatnonzero(wrong & ~bad)
+        places = lines() if len(found) else np.empty(0, np.int64)  # once: it looks at the whole batch
+        for row in found:
             whole = ",".join(value or "" for value in batch.slice(int(row), 1).to_pylist()[0].values())
             reject(
-                BadRow(file.name, int(lines()[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole)
+                BadRow(file.name, int(places[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole)
             )
         bad |= wrong
         columns.append(values)

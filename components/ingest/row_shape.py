@@ -63,7 +63,10 @@ class RowShape:
         fitting = sum(map(self.fits, inner))
         if not (self.numbers or self.values):
             return fitting >= 3 and fitting == len(inner) and self.columns > 2
-        return (fitting > 0 and 2 * fitting >= len(inner)) or (len(lines) > 1 and self.fits(first) and self.fits(last))
+        if len(lines) > 1 and self.fits(first) and self.fits(last):
+            return True
+        is_telling = len(self.numbers) + len(self.values) > 1  # one number at a line's end may be an address's ZIP code
+        return is_telling and fitting > 0 and 2 * fitting >= len(inner)
 
     def fits(self, line: str) -> bool:
         """Whether a line, read without regard to quotes, is a row by its fields."""

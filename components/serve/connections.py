@@ -73,7 +73,12 @@ class Connections:
         loop.set_exception_handler(self._handle)
         listening = False
         while True:
+            before = loop.time()
             await asyncio.sleep(_SWEEP_SECONDS)
+            held = loop.time() - before - _SWEEP_SECONDS
+            if held > _SWEEP_SECONDS:  # a model had the event loop to itself
+                for connection in self.open:
+                    connection.wait_longer(held)
             if not listening and (
                 listening := getattr(getattr(server._rest_server, "_server", None), "started", False)
             ):
@@ -86,10 +91,15 @@ class Connections:
         """Close those that have been silent longest, if there are too many; False: none of them may be closed."""
         if len(self.open) <= self.most:
             return True
-        silent = sorted((c for c in self.open if c.is_silent), key=lambda c: c.since)
+        silent = self._silent()
         for connection in silent[: max(len(self.open) - self.most, self.most // 20)]:
             connection.drop()
         return bool(silent)
+
+    def _silent(self) -> list[Connection]:
+        """Those to which nothing is owed, the longest so first; last those that are still reading an answer."""
+        silent = [connection for connection in self.open if connection.is_silent]
+        return sorted(silent, key=lambda c: (c.transport.get_write_buffer_size() > 0, c.since))
 
     def end(self) -> None:
         """Answer what comes, and say with each answer that it is the last one on its connection."""
@@ -102,7 +112,7 @@ class Connections:
         if "out of system resource" not in str(context.get("message")):
             loop.default_exception_handler(context)
             return
-        for connection in sorted((c for c in self.open if c.is_silent), key=lambda c: c.since)[:ACCEPTED_AT_ONCE]:
+        for connection in self._silent()[:ACCEPTED_AT_ONCE]:
             connection.drop()
         if loop.time() - self._logged > _LOG_SECONDS:
             self._logged = loop.time()
@@ -143,7 +153,9 @@ class Connection(HttpToolsProtocol):
         self._last_words: bytes | None = None
         self._is_over = False  # nothing is read any more
         self._is_rereading = False
-        self._write_paused_since = self._closing_since = 0.0
+        self._closing_since = 0.0
+        self._unread, self._unread_since = 0, 0.0  # of an answer: bytes that the client has to take, and since when
+        self._other_bytes = 0  # of a body's frame: sizes of chunks, trailers
         self._marked: Any = None  # the answer that was made the last of this connection, as the server ends
 
     @property
@@ -168,8 +180,11 @@ class Connection(HttpToolsProtocol):
             return
         begun = self._begun
         self._wire_bytes += len(data)
+        self._other_bytes += len(data)
         try:
             self.parser.feed_data(data)
+            if self._phase == _BODY and self._other_bytes > self._limits.header_bytes:
+                self._refuse_head_bytes()
             if self._phase == _HEAD and self._begun == begun:  # else other things came before it
                 self._head_bytes += len(data)
                 if self._head_bytes > self._limits.header_bytes:
@@ -198,7 +213,9 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_rereading:
             return
-        name = name.lower()
+        if self._phase == _BODY:
+            return  # a trailer: nothing that is asked for here can stand in one
+        name, value = name.lower(), value.rstrip(b" \t")
         if name == b"host":
             self._hosts.append(value)
         elif name == b"expect" and value.lower() == b"100-continue":
@@ -216,9 +233,10 @@ class Connection(HttpToolsProtocol):
                 before.keep_alive = True  # it is not the last any more
             self._mark_last()
         self._phase, self.since = _BODY, self.loop.time()
-        self._body_bytes = self._wire_bytes = 0
+        self._body_bytes = self._wire_bytes = self._other_bytes = 0
 
     def on_body(self, body: bytes) -> None:
+        self._other_bytes = 0
         self._body_bytes += len(body)
         if self.cycle.response_complete and self._body_bytes <= self._limits.body_bytes:
             return
@@ -246,6 +264,8 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.pipeline:
+            if self._phase != _WORK:  # nothing was read of the next one meanwhile
+                self.since = self.loop.time()
             self.flow.resume_reading()
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -261,8 +281,9 @@ class Connection(HttpToolsProtocol):
     def check_time(self, now: float) -> None:
         """Close the connection when it has waited too long, for the client to send or to read."""
         limits, waited = self._limits, now - self.since
-        if self._write_paused_since and now - self._write_paused_since > limits.head_seconds:
-            self.transport.abort()
+        if self._is_unread(now):
+            if now - self._unread_since > limits.body_seconds(self._unread):
+                self.transport.abort()
         elif self.transport.is_closing() or (self._is_over and not self._owes()):
             self._closing_since = self._closing_since or now
             if now - self._closing_since > _LINGER_SECONDS:
@@ -279,13 +300,20 @@ class Connection(HttpToolsProtocol):
             rate = limits.body_bytes_per_second
             self._refuse_now(408, f"the body comes with less than {rate} bytes per second")
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._write_paused_since = self.loop.time()
+    def _is_unread(self, now: float) -> bool:
+        """Whether the client has yet to take a part of an answer: it has as long for that as for sending as many bytes."""
+        left = self.transport.get_write_buffer_size()
+        if not left:
+            self._unread_since = 0.0
+        elif not self._unread_since or left > self._unread:
+            self._unread_since, self._unread = now, left
+        return left > 0
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._write_paused_since = 0.0
+    def wait_longer(self, seconds: float) -> None:
+        """Do not count some seconds in which nobody read what clients sent."""
+        self.since += seconds
+        if self._unread_since:
+            self._unread_since += seconds
 
     # the end
 
@@ -428,11 +456,11 @@ class Connection(HttpToolsProtocol):
         The parser has ended; another one gets the part of the head that says where the body ends.
         """
         lines = [b"%s: %s\r\n" % h for h in self.headers if h[0] in (b"content-length", b"transfer-encoding")]
+        has_body = bool(lines)
         if not self.cycle.keep_alive:
             lines.append(b"connection: close\r\n")
         self.parser = httptools.HttpRequestParser(self)
         self._is_rereading = True
-        has_body = bool(lines)
         try:
             self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(lines) + b"\r\n")
         finally:

@@ -52,6 +52,8 @@ class Ending:
         await self._server.stop(signal.SIGTERM)
         await asyncio.sleep(OWED_SECONDS)
         await self._server.stop(signal.SIGINT)  # uvicorn takes this, after the other, as: now
+        for connection in list(self._connections.open):
+            connection.transport.abort()  # from Python 3.12 on uvicorn waits for each of them all the same
 
 
 async def _is_not_ready(*_: object, **__: object) -> bool:

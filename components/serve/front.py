@@ -97,8 +97,8 @@ class Front:
                 self._check_texts(body, asked[1])
                 content = await self._answer(self._runtime, *asked)
             else:
-                place.hand_over()
                 self._check(body)
+                place.hand_over()
         if asked is not None:
             await _send(send, 200, content)
         else:

@@ -85,9 +85,9 @@ class Metrics:
             raise
 
     def count_request(self, error: BaseException | None) -> None:
-        """Count a request that ended, and why it was not answered if it was not."""
+        """Count a request that ended, and why it was not answered if it was not; that a client hung up is no failure of ours."""
         self._requests.inc()
-        if error is not None:
+        if isinstance(error, Exception):
             self._refusals[error.code if isinstance(error, Refusal) else _UNEXPECTED].inc()
 
     def count_answer(self, rows: int, seconds: float) -> None:

@@ -59,8 +59,8 @@ def decode_input(name: str, datatype: str, parameters: Mapping[str, Any] | None,
 def _check(parameters: Mapping[str, Any] | None, where: str, kinds: Collection[str]) -> str | None:
     """The content type, if there is one."""
     for name, value in (parameters or {}).items():
-        if value is None:
-            continue  # not given, as JSON has it
+        if value is None or (name == "binary_data" and value is False):
+            continue  # not given, as JSON has it; or what is done anyway, in the words of Triton's client
         if name != CONTENT_TYPE:
             raise Refusal(
                 "bad_parameter", f"parameter {_cut(name)!r} of {where} is not honoured; allowed: content_type"

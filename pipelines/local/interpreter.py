@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import stat
 import sys
 import tempfile
@@ -60,8 +61,10 @@ def write_stand_in(path: Path) -> None:
 @contextlib.contextmanager
 def _alive(folder: Path) -> Iterator[None]:
     """A pipe that ends when this process does, however that comes: held open for reading and writing, so that it has a writer."""
-    os.mkfifo(folder / "alive")
-    alive = os.open(folder / "alive", os.O_RDWR)
+    (folder / "host").write_text(socket.gethostname(), encoding="utf-8")
+    os.mkfifo(folder / "alive.made")
+    alive = os.open(folder / "alive.made", os.O_RDWR)
+    (folder / "alive.made").rename(folder / "alive")  # which has a reader from its first moment on
     os.environ[lifetimes.ALIVE] = str(folder / "alive")
     try:
         yield

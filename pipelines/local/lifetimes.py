@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -68,6 +69,8 @@ def _is_dead(folder: Path) -> bool:
     alive, about = folder / "alive", folder.lstat()
     if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode):
         return False
+    if _is_of_another_host(folder):
+        return False
     if not os.path.lexists(alive):
         return (folder / "interpreter").is_file() and time.time() - about.st_mtime > _BEING_MADE_SECONDS
     if not stat.S_ISFIFO(alive.lstat().st_mode):
@@ -77,6 +80,14 @@ def _is_dead(folder: Path) -> bool:
     except OSError as error:
         return error.errno == errno.ENXIO  # nobody reads it
     return False
+
+
+def _is_of_another_host(folder: Path) -> bool:
+    """On a shared file system a pipe of another machine has no reader here."""
+    try:
+        return (folder / "host").read_text(encoding="utf-8") != socket.gethostname()
+    except OSError:  # it is of an earlier Naru, or is being made or removed
+        return False
 
 
 @contextlib.contextmanager

@@ -103,3 +103,16 @@ def test_masking_a_long_text_takes_no_longer_than_its_length() -> None:
         mask_credentials(text)
         find_credentials(text)
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://api.example/download?datasetKey=50c9",
+        "https://host/t.csv?sort_key=date&primary_key=id",
+        "https://host/t.csv?session=2024&country_code=KR",
+        "zip://data.csv::s3://bucket/x@y.zip",
+    ],
+)
+def test_ordinary_queries_are_not_refused(uri: str) -> None:
+    assert find_credentials(uri) == ""

@@ -131,6 +131,27 @@ def test_a_table_of_two_columns_with_long_texts_raises_no_false_alarm(tmp_path: 
     assert found[0].lines[:3].tolist() == [2, 5, 8]
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("name,address,y", 'N{0},"5 Main St\nSpringfield, IL, 6200{1}\nUSA",{1}'),
+        ("address,y", '"{0} Main St\nSpringfield, 6200{1}\nUSA",{1}'),
+        ('id,"name",y', '{0},"n{0}" ,{1}'),
+        ('id,"name",y', '{0},"n{0}"  \t,{1}'),
+        ('id,"Income\n(USD, yearly)",y', "{0},x,{1}"),
+    ],
+)
+def test_more_ways_in_which_tables_are_written_raise_no_false_alarm(tmp_path: Path, header: str, row: str) -> None:
+    lines = [row.format(number, number % 2) for number in range(600)]
+    outcome, read = ingest(tmp_path, "\n".join([header, *lines]) + "\n")
+    assert read.num_rows == 600 and outcome.metrics["quarantined"] == 0
+
+
+def test_a_first_line_of_blanks_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        ingest(tmp_path, "  \na,y\n1,0\n2,1\n")
+
+
 def test_empty_lines_are_counted(tmp_path: Path) -> None:
     outcome, rows = ingest(tmp_path, "\nx,y\n1,2\n\n\r\n3,4\n5,6\n\n")
     assert rows.num_rows == 3

@@ -33,6 +33,8 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(0.5)
     told = b"<%s %s %d>" % (scope["method"].encode(), scope["path"].encode(), len(body))
+    if scope["path"][1:].isdigit():
+        told += b" " * int(scope["path"][1:])
     headers = [(b"content-length", b"%d" % len(told))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": told})
@@ -232,6 +234,36 @@ def test_a_client_that_does_not_read_is_cut_off() -> None:
         while server.connections.open and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not server.connections.open
+
+
+def test_a_client_that_reads_slowly_but_steadily_gets_its_whole_answer() -> None:
+    """As many seconds as the head may take would not be enough for it, nor those of the last connection."""
+    size = 6_000_000
+    with running(LIMITS) as server, server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        connection.sendall(request(f"/{size}", headers="Connection: close\r\n", body=b"x"))
+        connection.settimeout(5)
+        told = 0
+        while part := connection.recv(60_000):
+            told += len(part)
+            time.sleep(0.04)
+    assert told > size
+
+
+def test_trailers_are_bounded_and_say_nothing(server: Server) -> None:
+    head = request(headers="Transfer-Encoding: chunked\r\n") + b"1\r\na\r\n0\r\n"
+    assert OK in server.ask(head + b"Host: b\r\nContent-Encoding: br\r\n\r\n")
+    assert b" 431 " in server.ask(head, b"a: b\r\n" * 1_000)
+
+
+def test_blanks_behind_a_value_are_no_part_of_it(server: Server) -> None:
+    assert OK in server.ask(request(host="Host: a \t\r\n"))
+
+
+def test_an_upgrade_without_a_body_is_answered_at_once_also_on_the_last_request(server: Server) -> None:
+    begun = time.monotonic()
+    assert OK in server.ask(request(headers="Connection: Upgrade, close\r\nUpgrade: h2c\r\n"))
+    assert time.monotonic() - begun < 0.9
 
 
 def test_more_connections_than_allowed_push_out_those_that_say_nothing() -> None:
