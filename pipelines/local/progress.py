@@ -80,9 +80,10 @@ class Progress:
 def _doing(state: StageState) -> str:
     if state.state == "running" and state.import_seconds > max(0.5, state.seconds - 0.5):
         return "waiting for the imports that all stages share (TensorFlow and its companions)"
-    if state.verdict == "skipped" and state.stage in _LEFT_OUT:
-        return state.reason.partition(":")[0]  # why is the reason of the stage before, and in the last lines
-    return f"(reused) {state.reason}" if state.reused else state.reason
+    is_left_out = state.verdict == "skipped" and state.stage in _LEFT_OUT
+    # why is the reason of the stage before, and in the last lines
+    reason = state.reason.partition(":")[0] if is_left_out else state.reason
+    return f"(reused) {reason}" if state.reused else reason
 
 
 def print_record(console: Console, record: RunRecord) -> None:

@@ -87,16 +87,16 @@ def test_it_is_served_and_answers_the_request_that_lies_beside_it(project: Path,
 
 
 @pytest.mark.slow
-def test_the_next_run_compares_with_it_and_its_model_can_be_backed_up_and_restored(
-    project: Path, tmp_path: Path
-) -> None:
+def test_the_next_run_finds_it_and_its_model_can_be_backed_up_and_restored(project: Path, tmp_path: Path) -> None:
     """Its bounds are open, so that whatever comes of the comparison the new version is deployed."""
     file = project / "project.yaml"
     file.write_text(file.read_text().replace("gates: {", "gates: {model: {min_gain: -1}, "))
     ran = run_naru(str(project))
     assert ran.code == 0, ran.errors
     judged = {check["name"]: check for check in _outcome(ran.told, "evaluation")["checks"]}
-    assert "champion v2" in judged["champion"]["reason"] and judged["champion"]["baseline"] is not None
+    # its rows were split by the rule of then, and of so small a table too few are unseen by both: that is said, never passed over
+    assert judged["champion"]["status"] == "no_baseline"
+    assert judged["champion"]["reason"].startswith("not compared with champion v2: its rows were split otherwise")
     assert ran.told["deployed"] and ran.told["model_version"] == "3"
     assert lines(project)[-1]["model"].startswith("store:parcels/models/") and violations(project) == []
     again = restore(project, tmp_path / "again")
