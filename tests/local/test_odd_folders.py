@@ -54,7 +54,7 @@ def test_a_file_that_was_changed_in_the_store_is_refused_by_every_command(
     archive.write_bytes(b"other code")
     again = run_naru(str(folder), "--no-cache")
     assert again.code == 0, again.told["error"]  # it was made anew from the project's own files
-    (line,) = (folder / ".naru" / "store" / "small" / "deployments").glob("*1.json")
+    line = min((folder / ".naru" / "store" / "small" / "deployments").glob("*.json"))
     assert len(json.loads(line.read_text())["registration_sha256"]) == 64
 
 
