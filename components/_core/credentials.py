@@ -107,8 +107,8 @@ def _user_info(scheme: str, rest: str, *, surely: bool = False) -> bool:
     """
     if "@" not in rest or scheme.lower() in _NO_USERS:
         return False
-    ends = r"::|[/?#\s'\"<>]" if surely else r"[/?#\s'\"<>]"  # `zip://inner::s3://...` is one address in another
-    authority = re.split(ends, rest, maxsplit=1)[0]
+    nested = "::|" if surely else ""  # `zip://inner::s3://...` is one address in another
+    authority = re.split(rf"{nested}[/?#\s'\"<>]", rest, maxsplit=1)[0]
     if "@" in authority:
         return ":" in authority.rpartition("@")[0] or scheme.lower() not in _NAMES_FIRST
     _, colon, after = re.sub(r"^\[[^\]]*\]", "", authority).partition(":")

@@ -10,7 +10,8 @@
         └── UnavailableError      exit 8   ... and may do so later: retried with a bound, then reported
 
 A message says what was wrong, where, what is allowed and what to do. Errors of other libraries are translated where
-they enter; whoever calls Naru meets only this tree. No message holds a credential: each part is masked. An interrupted run exits with 130, as shells have it.
+they enter; whoever calls Naru meets only this tree. No message holds a credential: each part is masked. An interrupted run
+exits with 130, as shells have it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 
 from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.files import files_below, hash_file, write_bytes
-from components._core.filesystems import open_filesystem
+from components._core.filesystems import is_local, open_filesystem
 from components._core.system_errors import from_system, is_for_the_person, remedy_for
 
 _ASIDE = re.compile(r"\..+\.(?:[0-9a-f]{16}|[a-z0-9_]{8})")
@@ -58,7 +58,7 @@ def put(content: bytes, uri: str) -> None:
     """
     try:
         filesystem, target = open_filesystem(uri)
-        if _is_local(filesystem):
+        if is_local(filesystem):
             write_bytes(Path(target), content)
         else:
             filesystem.pipe_file(target, content)
@@ -78,7 +78,7 @@ def fetch(uri: str, folder: Path) -> Path:
         if not filesystem.isdir(base):
             remedy = "it may have been removed: run the pipeline again"
             raise ServiceError("the store holds no such folder", where=uri, remedy=remedy)
-        if _is_local(filesystem):
+        if is_local(filesystem):
             return Path(base)
         for name in sorted(filesystem.find(base)):
             write_bytes(folder / str(name)[len(base) :].lstrip("/"), filesystem.cat_file(name))
@@ -99,7 +99,7 @@ def fetch_file(uri: str, folder: Path) -> Path:
         if not filesystem.isfile(base):
             remedy = "it may have been removed, or never sent: naru apply, naru submit and naru run send it again"
             raise ServiceError("the store holds no such file", where=uri, remedy=remedy)
-        if _is_local(filesystem):
+        if is_local(filesystem):
             return Path(base)
         here = folder / Path(base).name
         write_bytes(here, filesystem.cat_file(base))
@@ -111,7 +111,7 @@ def fetch_file(uri: str, folder: Path) -> Path:
 def remove_leftovers(uri: str) -> None:
     """Remove what a killed writer left aside below a folder on this machine; other stores have no half-written objects."""
     filesystem, base = open_filesystem(uri)
-    if _is_local(filesystem):
+    if is_local(filesystem):
         for path in Path(base).rglob(".*"):
             if _ASIDE.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
@@ -156,7 +156,7 @@ def _upload(filesystem: Any, source: Path, target: str) -> str:
     sent = hash_file(source)
     if filesystem.exists(target) and _hash(filesystem, target) == sent:
         return sent
-    if _is_local(filesystem):
+    if is_local(filesystem):
         write_bytes(Path(target), source.read_bytes())
     else:
         filesystem.put_file(os.fspath(source), target)
@@ -173,10 +173,6 @@ def _hash(filesystem: Any, name: str) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _is_local(filesystem: Any) -> bool:
-    return "file" in filesystem.protocol
 
 
 def _unavailable(uri: str, error: Exception) -> NaruError:

@@ -11,15 +11,15 @@ import pyarrow as pa
 
 from components._core.artifacts import QUARANTINE
 from components._core.checks import Check, Outcome, Status, judge
-from components._core.errors import ConfigError, DataError
+from components._core.errors import DataError
 from components._core.examples import SPLITS, Manifest, SourceFile, split_file
 from components._core.files import fingerprint_of
 from components._core.hash_split import assign_splits, define_split
 from components._core.parquet import pq
 from components._core.project import Project
 from components._core.split_definition import SplitDefinition
-from components._core.suggestions import suggest
 from components.ingest.bad_rows import BadRow, BadRowCount, quote_remedy
+from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_spans, check_splits
 from components.ingest.reading import FileTally, Rows, read_rows
 from components.ingest.sources import SpanFile, find_files
@@ -48,7 +48,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
     """
     files = find_files(project.data.source, project.data.spans, project.data.csv)
     survey = survey_files(files, project.label)
-    _check_columns(project, survey)
+    check_named_columns(project, list(survey.types))
     hidden = {project.label, *project.data.exclude}
     split = define_split(project.data.split, [name for name in survey.types if name not in hidden])
     with _Quarantine(quarantine / QUARANTINE) as aside:
@@ -58,21 +58,6 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
     checks = [_check_rows(manifest, aside.count), *check_spans(manifest), *check_splits(project, manifest, examples)]
     manifest.save(examples)
     return _outcome(manifest, checks, aside.count, aside.blank), manifest.fingerprint
-
-
-def _check_columns(project: Project, survey: Survey) -> None:
-    known = list(survey.types)
-    named = {
-        "data.exclude": project.data.exclude,
-        "data.split.by": project.data.split.by,
-        "gates.model.slices": project.gates.model.slices,
-    }
-    for place, names in named.items():
-        for name in names:
-            if name not in known:
-                raise ConfigError(
-                    f"there is no column {name!r}; {suggest(name, known)}", where=place, remedy="correct project.yaml"
-                )
 
 
 @dataclass

@@ -86,68 +86,68 @@ def read_rows(
         cells: Columns whose raw cells are wanted, too.
         tally: Counts what is read.
     """
-    names, tally = read_header(file), tally or FileTally()
-    read = _read_clean if file.name in survey.clean else _read_cells
+    reader = _Reader(file, read_header(file), survey, reject, cells, tally or FileTally())
+    read = reader.read_clean if file.name in survey.clean else reader.read_cells
     try:
-        for block in read_blocks(file, len(names), tally.watch):
-            rows = read(block, file, names, survey, reject, cells, tally)
+        for block in read_blocks(file, len(reader.names), reader.tally.watch):
+            rows = read(block)
             rows = Rows(_as_examples(rows.examples), rows.cells, rows.lines)
             yield _without_missing_label(rows, file, label, reject)
     except pa.ArrowInvalid as error:
         raise unreadable(file, error) from None
 
 
-def _read_clean(
-    block: Block,
-    file: SpanFile,
-    names: list[str],
-    survey: Survey,
-    reject: Callable[[BadRow], None],
-    cells: Collection[str],
-    tally: FileTally,
-) -> Rows:
-    """Read the columns whose cells are wanted as texts, and convert those here: a column cannot be read twice."""
-    types = {name: pa.string() if name in cells else kind for name, kind in survey.types.items()}
-    batch, lines = _parse_block(block, file, names, types, reject, tally)
-    raw = _encode(batch, cells)
-    columns = [
-        _convert(raw.column(raw.schema.get_field_index(name)), kind)
-        if name in cells and kind != pa.string()
-        else column
-        for column, (name, kind) in zip(batch.columns, survey.types.items(), strict=True)
-    ]
-    return Rows(pa.RecordBatch.from_arrays(columns, names=list(types)), raw, lines)
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one file, block by block; `read_rows` says what each attribute is."""
 
+    file: SpanFile
+    names: list[str]
+    survey: Survey
+    reject: Callable[[BadRow], None]
+    cells: Collection[str]
+    tally: FileTally
 
-def _read_cells(
-    block: Block,
-    file: SpanFile,
-    names: list[str],
-    survey: Survey,
-    reject: Callable[[BadRow], None],
-    cells: Collection[str],
-    tally: FileTally,
-) -> Rows:
-    """Read every column as text, and look at each cell: some do not fit their column's type."""
-    types = dict.fromkeys(survey.types, pa.string())
-    batch, lines = _parse_block(block, file, names, types, reject, tally)
-    return _parse(batch, lines, file, survey.types, reject, cells)
+    def read_clean(self, block: Block) -> Rows:
+        """Read the columns whose cells are wanted as texts, and convert those here: a column cannot be read twice."""
+        kinds, cells = self.survey.types, self.cells
+        types = {name: pa.string() if name in cells else kind for name, kind in kinds.items()}
+        batch, lines = self._parse_block(block, types)
+        raw = _encode(batch, cells)
+        columns = [
+            _convert(raw.column(raw.schema.get_field_index(name)), kind)
+            if name in cells and kind != pa.string()
+            else column
+            for column, (name, kind) in zip(batch.columns, kinds.items(), strict=True)
+        ]
+        return Rows(pa.RecordBatch.from_arrays(columns, names=list(types)), raw, lines)
 
+    def read_cells(self, block: Block) -> Rows:
+        """Read every column as text, and look at each cell: some do not fit their column's type."""
+        kinds = self.survey.types
+        batch, lines = self._parse_block(block, dict.fromkeys(kinds, pa.string()))
+        columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
+        for text, (name, kind) in zip(batch.columns, kinds.items(), strict=True):
+            values, wrong = _parse_column(text, kind)
+            found = np.flatnonzero(wrong & ~bad)
+            places = lines() if len(found) else np.empty(0, np.int64)  # once: it looks at the whole batch
+            for row in map(int, found):
+                reason = f"column {name!r}: {_wrong(text[row].as_py(), kind)}"
+                self.reject(BadRow(self.file.name, int(places[row]), reason, _as_text(batch, row)))
+            bad |= wrong
+            columns.append(values)
+        rows = Rows(pa.RecordBatch.from_arrays(columns, names=list(kinds)), _encode(batch, self.cells), lines)
+        return rows.filter(~bad)
 
-def _parse_block(
-    block: Block,
-    file: SpanFile,
-    names: list[str],
-    types: dict[str, pa.DataType],
-    reject: Callable[[BadRow], None],
-    tally: FileTally,
-) -> tuple[pa.RecordBatch, Callable[[], NDArray[Any]]]:
-    """The rows of a block and what gives their lines; those without the header's fields are set aside."""
-    batch, ragged = parse_block(block, file, names, types, list(types))
-    tally.blank += 0 if block.is_full(batch.num_rows + len(ragged)) else block.blank
-    for row in sorted([*block.bad, *ragged], key=lambda row: row.line):
-        reject(row)
-    return batch, lambda: lines_of(block, ragged)
+    def _parse_block(
+        self, block: Block, types: dict[str, pa.DataType]
+    ) -> tuple[pa.RecordBatch, Callable[[], NDArray[Any]]]:
+        """The rows of a block and what gives their lines; those without the header's fields are set aside."""
+        batch, ragged = parse_block(block, self.file, self.names, types, list(types))
+        self.tally.blank += 0 if block.is_full(batch.num_rows + len(ragged)) else block.blank
+        for row in sorted([*block.bad, *ragged], key=lambda row: row.line):
+            self.reject(row)
+        return batch, lambda: lines_of(block, ragged)
 
 
 def _encode(texts: pa.RecordBatch, cells: Collection[str]) -> pa.RecordBatch:
@@ -164,29 +164,6 @@ def _convert(cells: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
     missing = pc.is_in(texts, value_set=_ARROW_NULLS)
     known = pc.if_else(missing, pa.scalar(None, pa.string()), pc.utf8_trim(texts, characters=" \t"))
     return known.cast(kind).take(cells.indices)
-
-
-def _parse(
-    batch: pa.RecordBatch,
-    lines: Callable[[], NDArray[Any]],
-    file: SpanFile,
-    types: dict[str, pa.DataType],
-    reject: Callable[[BadRow], None],
-    cells: Collection[str],
-) -> Rows:
-    columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
-    for text, (name, kind) in zip(batch.columns, types.items(), strict=True):
-        values, wrong = _parse_column(text, kind)
-        found = np.flatnonzero(wrong & ~bad)
-        places = lines() if len(found) else np.empty(0, np.int64)  # once: it looks at the whole batch
-        for row in found:
-            whole = ",".join(value or "" for value in batch.slice(int(row), 1).to_pylist()[0].values())
-            reject(
-                BadRow(file.name, int(places[row]), f"column {name!r}: {_wrong(text[int(row)].as_py(), kind)}", whole)
-            )
-        bad |= wrong
-        columns.append(values)
-    return Rows(pa.RecordBatch.from_arrays(columns, names=list(types)), _encode(batch, cells), lines).filter(~bad)
 
 
 def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, NDArray[Any]]:
@@ -246,9 +223,13 @@ def _without_missing_label(rows: Rows, file: SpanFile, label: str, reject: Calla
         return rows
     missing = np.asarray(labels.is_null())
     lines = rows.lines()
-    for row in np.flatnonzero(missing):
-        text = ",".join(
-            "" if value is None else str(value) for value in rows.examples.slice(int(row), 1).to_pylist()[0].values()
-        )
+    for row in map(int, np.flatnonzero(missing)):
+        text = _as_text(rows.examples, row)
         reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text))
     return rows.filter(~missing)
+
+
+def _as_text(batch: pa.RecordBatch, row: int) -> str:
+    """A row as the quarantine shows it, where its own text is no longer at hand."""
+    values = batch.slice(row, 1).to_pylist()[0].values()
+    return ",".join("" if value is None else str(value) for value in values)

@@ -88,6 +88,15 @@ class Client(socket.socket):
         """Itself: gunicorn asks connections for their socket."""
         return self
 
+    def receive(self) -> bytes | None:
+        """What it has sent by now; None: nothing yet, empty: it sends no more, or is gone."""
+        try:
+            return self.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return b""
+
     def sendall(self, data: bytes, *_: Any) -> None:  # type: ignore[override]
         """Keep what is to be sent; `flush` sends it."""
         self.unsent += data
@@ -235,15 +244,10 @@ class Worker(ThreadWorker):
         self.poller.register(client, selectors.EVENT_READ, self._read)
 
     def _read(self, client: Client) -> None:
-        try:
-            data = client.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
+        data = client.receive()
         if data:
             self._feed(client, data)
-        else:
+        elif data is not None:
             self._close(client)
 
     def _feed(self, client: Client, data: bytes) -> None:
@@ -327,12 +331,9 @@ class Worker(ThreadWorker):
             self._close(client)
 
     def _discard(self, client: Client) -> None:
-        try:
-            data = client.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
+        data = client.receive()
+        if data is None:
             return
-        except OSError:
-            data = b""
         client.discarded += len(data)
         if not data or client.discarded > _DISCARDED_BYTES:
             self._close(client)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from components._core.errors import ConfigError, NaruError
 from components._core.project import Project
-from components._core.suggestions import listed, suggest
+from components._core.suggestions import listed
+from components.ingest.named_columns import check_named_columns
 from components.ingest.sources import find_files
 
 _BYTES = 1 << 20
@@ -45,16 +46,7 @@ def check_named(project: Project, source: str, spans: str) -> None:
     preview = _read(source, spans)
     if preview is None or project.label not in preview.columns:
         return
-    named = {
-        "data.exclude": project.data.exclude,
-        "data.split.by": project.data.split.by,
-        "gates.model.slices": project.gates.model.slices,
-    }
-    for place, names in named.items():
-        for name in names:
-            if name not in preview.columns:
-                told = f"there is no column {name!r}; {suggest(name, preview.columns)}"
-                raise ConfigError(told, where=place, remedy="correct project.yaml")
+    check_named_columns(project, preview.columns)
     _check_positive(project, preview)
 
 

@@ -1,0 +1,31 @@
+"""The columns that a project names, held against those of its source: by ingest, and before a run by what the first file shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components._core.errors import ConfigError
+from components._core.project import Project
+from components._core.suggestions import suggest
+
+
+def check_named_columns(project: Project, known: Sequence[str]) -> None:
+    """Refuse a column that the source does not have.
+
+    Args:
+        project: Names columns to exclude, to split by and to slice by.
+        known: The columns of the source.
+
+    Raises:
+        ConfigError: With the place in project.yaml and the name that was probably meant.
+    """
+    named = {
+        "data.exclude": project.data.exclude,
+        "data.split.by": project.data.split.by,
+        "gates.model.slices": project.gates.model.slices,
+    }
+    for path, names in named.items():
+        for name in names:
+            if name not in known:
+                message = f"there is no column {name!r}; {suggest(name, known)}"
+                raise ConfigError(message, where=path, remedy="correct project.yaml")
