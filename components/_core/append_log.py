@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import UnavailableError
+from components._core.files import open_aside
 from components._core.filesystems import is_local, open_filesystem
 from components._core.line_digests import HEADS, digest_of, is_of_old_rule, order_of
 from components._core.system_errors import from_system, is_for_the_person, remedy_for
@@ -148,8 +149,7 @@ def _put_new(filesystem: Any, root: str, number: int, content: bytes) -> str:
 
 def _link_new(_filesystem: Any, root: str, number: int, content: bytes) -> str:
     """Written aside and linked: a line is there whole or not at all, and a name that is taken is refused."""
-    aside = Path(root) / f".{make_nonce()}"
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes
+    descriptor, aside = open_aside(Path(root) / "line")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -163,4 +163,4 @@ def _link_new(_filesystem: Any, root: str, number: int, content: bytes) -> str:
             except FileExistsError:
                 continue
     finally:
-        aside.unlink()
+        Path(aside).unlink()

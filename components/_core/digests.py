@@ -20,7 +20,7 @@ from typing import Any
 from components._core.artifacts import DIGESTS
 from components._core.errors import ModelError
 from components._core.files import dump_json, files_below, hash_file, write_json
-from components._core.store import fetch, read_bytes
+from components._core.store import fetch, parent_of, read_bytes
 
 _REMEDY = "restore it from a backup, go back to another version (naru rollback), or train again"
 _MOST_SHOWN = 3
@@ -176,7 +176,7 @@ def fetch_verified(uri: str, digest: str, folder: Path) -> Path:
         UnavailableError: When the store does not answer.
     """
     there = fetch(uri, folder)
-    version, _, name = uri.rstrip("/").rpartition("/")
+    version, name = parent_of(uri), uri.rstrip("/").rpartition("/")[2]
     listed = read_registered(version, digest)
     if listed is None:
         warn_unverified(str(there))
@@ -195,7 +195,7 @@ def fetch_version(model: str, digest: str, folder: Path, parts: Sequence[str] = 
         parts: The files and folders of it that will be opened; empty: all.
         warn: Whether to say that a version cannot be verified; False: a server that is started then says so itself.
     """
-    version = model.rstrip("/").rpartition("/")[0]
+    version = parent_of(model)
     there = fetch(version, folder)
     listed = read_registered(version, digest)
     if listed is not None:
@@ -214,7 +214,7 @@ def check_content(content: bytes, uri: str, part: str, digest: str) -> None:
         part: URI of the folder or file right below the version's folder that it belongs to.
         digest: As for `fetch_verified`; errors too.
     """
-    version = part.rstrip("/").rpartition("/")[0]
+    version = parent_of(part)
     listed = read_registered(version, digest)
     if listed is None:
         warn_unverified(part)

@@ -20,6 +20,7 @@ from components._core.errors import DataError
 from components._core.files import write_bytes
 from components._core.inference import find_missing
 from components._core.parquet import pq
+from components._core.store import parent_of
 
 Arrays = dict[str, NDArray[Any]]
 _IN, _OUT = "in:", "out:"
@@ -77,7 +78,7 @@ class Sample:
 
 def beside(model: str, name: str = SAMPLE) -> str:
     """Where the sample, or another file, of a registered model is, by the URI of the model's folder."""
-    return f"{model.rstrip('/').rpartition('/')[0]}/{name}"
+    return f"{parent_of(model)}/{name}"
 
 
 def _to_column(values: NDArray[Any]) -> pa.Array:

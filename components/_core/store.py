@@ -167,6 +167,11 @@ def _upload(filesystem: Any, source: Path, target: str) -> str:
     return sent
 
 
+def parent_of(uri: str) -> str:
+    """Address of the folder that something in the store lies in: of a version, by one of its parts."""
+    return uri.rstrip("/").rpartition("/")[0]
+
+
 def _hash(filesystem: Any, name: str) -> str:
     digest = hashlib.sha256()
     with filesystem.open(name, "rb") as file:

@@ -21,7 +21,7 @@ from components._core.ledger import Deployment, current_champion, identity_of
 from components._core.project import Project
 from components._core.samples import Sample, beside
 from components._core.settings import Settings
-from components._core.store import fetch_file, find_missing
+from components._core.store import fetch_file, find_missing, parent_of
 from components.deploy.parity import check_parity, check_refusal
 from components.deploy.seldon.logged import read_predictions
 from components.deploy.seldon.pods import PodClient
@@ -137,7 +137,7 @@ def tell_placements(placements: dict[str, dict[str, Placement]]) -> str:
 
 
 def _read_list(model: ModelVersion, registration: str) -> Digests | None:
-    listed = read_registered(model.uri.rstrip("/").rpartition("/")[0], registration)
+    listed = read_registered(parent_of(model.uri), registration)
     if listed is None:
         warn_unverified(model.uri)
     return listed
@@ -156,7 +156,7 @@ def fetch_sample(model: ModelVersion, listed: Digests | None = None) -> tuple[Sa
     """
     with tempfile.TemporaryDirectory(prefix="naru-sample-") as temporary:
         uri = beside(model.uri)
-        if find_missing(uri.rpartition("/")[0], [SAMPLE]):
+        if find_missing(parent_of(uri), [SAMPLE]):
             remedy = "train it again; versions of an earlier Naru have none"
             told = f"version {model.version} has no offline answers to be held against"
             raise ServiceError(told, where=uri, remedy=remedy)

@@ -105,11 +105,9 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
     signature, seed, name = model.signature, project.train.seed, metrics.primary_metric(project)
     repeats = repeats_for(len(signature.inputs))
     sample = draw_sample(signature, examples, project.label, seed, repeats)
-    alone = (
-        sample
-        if sample.rows >= ENOUGH_ROWS
-        else draw_sample(signature, examples, project.label, seed, repeats, "train")
-    )
+    is_enough = sample.rows >= ENOUGH_ROWS
+    alone = sample if is_enough else draw_sample(signature, examples, project.label, seed, repeats, "train")
+    power = powers(project.task, alone)
     found = permutation_importance(project.task, name, model, sample, seed, repeats)
     importances = dict(sorted(found.items(), key=lambda item: (-item[1].drop, item[0])))
     few = take(sample.arrays, _spread(sample.rows, _attributed_rows(len(signature.inputs))))
@@ -125,8 +123,8 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
         repeats,
         importances,
         shares(importances),
-        powers(project.task, alone),
-        find_telling(project.task, alone),
+        power,
+        find_telling(project.task, alone, power),
         inputs_that_reach(folder),
         gradients,
         shapley,

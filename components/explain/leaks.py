@@ -46,19 +46,24 @@ def powers(task: Task, sample: Sample) -> dict[str, float]:
     return {feature: _power(task, values, sample.labels) for feature, values in sample.arrays.items()}
 
 
-def find_telling(task: Task, sample: Sample) -> dict[str, float]:
+def find_telling(task: Task, sample: Sample, alone: Mapping[str, float]) -> dict[str, float]:
     """The features that alone tell the whole label, and how well; none where there are too few rows to say so.
 
     Of many classes, all must be told: one that stands apart is no leak. What counts is the share of the rows which a
     table of the feature's values, made from the other half of the rows, gets right beyond the most frequent class. For two
     classes and for numbers, what the feature's order tells counts as well.
+
+    Args:
+        task: The project's task.
+        sample: The rows.
+        alone: What `powers` says of these rows.
     """
     labels, rows = sample.labels, len(sample.labels)
     if rows < _FEWEST_ROWS or (task == "binary_classification" and _rarest(labels) < _FEWEST_OF_A_CLASS):
         return {}
     found: dict[str, float] = {}
     for feature, values in sample.arrays.items():
-        ordered = 0.0 if task == "multiclass_classification" else _power(task, values, labels)
+        ordered = 0.0 if task == "multiclass_classification" else alone[feature]
         looked_up = 0.0 if task == "regression" else _right_beyond_guessing(values, labels)
         if ordered > ALONE or looked_up > LOOKED_UP:
             found[feature] = max(ordered, looked_up)

@@ -15,7 +15,7 @@ from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.features import Signature
 from components._core.ledger import current_champion
 from components._core.project import Project, load_project
-from components._core.store import absolute_uri, fetch_file, find_missing
+from components._core.store import absolute_uri, fetch_file, find_missing, parent_of
 from components.deploy.on_cluster import secret_keys
 from components.deploy.seldon.preflight import check_deployment
 from components.deploy.seldon.rendering import Canary, ModelVersion, render_deployment
@@ -99,7 +99,7 @@ def _with_digest(model: ModelVersion, registration: str, remarks: list[str]) -> 
         ModelError: When the version's list of files is not the registered one.
     """
     try:
-        listed = read_registered(model.uri.rpartition("/")[0], registration)
+        listed = read_registered(parent_of(model.uri), registration)
     except (ConfigError, UnavailableError) as error:
         remarks.append(f"servers do not verify the model: {model.uri}: {error.message}")
         return model

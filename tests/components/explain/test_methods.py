@@ -155,7 +155,8 @@ def test_rank_correlation_is_that_of_scipy() -> None:
 
 
 def _telling(values: np.ndarray, labels: np.ndarray, task: str) -> bool:
-    return "x" in find_telling(task, Sample({"x": values}, labels, len(labels)))  # type: ignore[arg-type]
+    sample = Sample({"x": values}, labels, len(labels))
+    return "x" in find_telling(task, sample, powers(task, sample))  # type: ignore[arg-type]
 
 
 RANDOM = np.random.default_rng(5)
