@@ -70,7 +70,7 @@ def fetch_champion(deployment: Deployment, signature: Signature, examples: Path,
     if problem:
         return Champion(deployment, None, "warn", problem)
     try:
-        unseen, problem = find_unseen(deployment, examples, label, folder)
+        unseen, problem = find_unseen(deployment, examples, label)
     except UnavailableError as error:
         return Champion(deployment, None, "fail", f"how its rows were split cannot be fetched: {error.message}")
     if problem:

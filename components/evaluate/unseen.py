@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from components._core.artifacts import MANIFEST
-from components._core.errors import ServiceError
+from components._core.digests import check_content
+from components._core.errors import ModelError
 from components._core.examples import SPLITS, Manifest, read_batches, split_files
-from components._core.files import fingerprint_of, read_json
+from components._core.files import fingerprint_of
 from components._core.hash_split import RULE, define_split_v1, reassign_splits
 from components._core.ledger import Deployment
 from components._core.metrics.ranking import Array
@@ -25,7 +26,7 @@ from components._core.parquet import pq
 from components._core.project import Split
 from components._core.samples import beside
 from components._core.split_definition import SplitDefinition
-from components._core.store import fetch_file
+from components._core.store import read_bytes
 
 _TEST = SPLITS.index("test")
 _FORMAT_1 = "1"
@@ -35,14 +36,13 @@ _SHARES = ((0.8, 0.1, 0.1), (0.7, 0.15, 0.15), (0.6, 0.2, 0.2))
 _MOST_ORDERED = 4
 
 
-def find_unseen(deployment: Deployment, examples: Path, label: str, folder: Path) -> tuple[Array | None, str]:
+def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Array | None, str]:
     """Which test rows the champion was not trained on either.
 
     Args:
         deployment: The champion's line of the ledger.
         examples: The examples artifact.
         label: The label's column.
-        folder: A folder to download into.
 
     Returns:
         Truth values, shape [rows of the test split], or None: all, since its rows were split as today's are. And why it cannot be
@@ -54,7 +54,7 @@ def find_unseen(deployment: Deployment, examples: Path, label: str, folder: Path
     ours = Manifest.load(examples)
     if deployment.split == (ours.split.fingerprint if ours.split else ""):
         return None, ""
-    theirs = _fetch_manifest(deployment, folder)
+    theirs = _fetch_manifest(deployment)
     if theirs is None:
         return None, "its rows were split otherwise, and the manifest beside its model, which says how, cannot be read"
     definition = theirs.split or _find_definition_v1(theirs, ours, label, _column_order(examples))
@@ -71,16 +71,17 @@ def find_unseen(deployment: Deployment, examples: Path, label: str, folder: Path
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool), ""
 
 
-def _fetch_manifest(deployment: Deployment, folder: Path) -> Manifest | None:
+def _fetch_manifest(deployment: Deployment) -> Manifest | None:
+    """The manifest beside the champion's model; None when it is missing, is not the registered one, or is no manifest."""
+    uri = beside(deployment.model, MANIFEST)
+    content = read_bytes(uri)
+    if content is None:
+        return None
     try:
-        return Manifest.from_json(read_json(fetch_file(beside(deployment.model, MANIFEST), folder)))
-    except (
-        ServiceError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ):  # the last four: what it holds is no manifest
+        if deployment.registration_sha256:  # else it is of an earlier Naru, which was said of its model
+            check_content(content, uri, uri, deployment.registration_sha256)
+        return Manifest.from_json(json.loads(content))
+    except (ModelError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

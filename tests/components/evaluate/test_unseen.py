@@ -93,7 +93,7 @@ def champion(folder: Path, model: Path, manifest: Manifest | None) -> Deployment
 def test_test_rows_of_both_definitions_are_the_unseen_ones(
     manifest: Manifest, definition: SplitDefinition, examples: Path, tmp_path: Path
 ) -> None:
-    unseen, problem = find_unseen(champion(tmp_path / "c", tmp_path, manifest), examples, "y", tmp_path)
+    unseen, problem = find_unseen(champion(tmp_path / "c", tmp_path, manifest), examples, "y")
     (test,) = pq.read_table(split_file(examples, "test", 1)).combine_chunks().to_batches()
     assert not problem and unseen is not None
     assert unseen.tolist() == (assign_splits(test, definition) == 2).tolist()
@@ -103,7 +103,7 @@ def test_test_rows_of_both_definitions_are_the_unseen_ones(
 def test_the_columns_by_which_rule_1_split_are_found_in_their_order(rows: pa.RecordBatch, tmp_path: Path) -> None:
     examples = split_rows(rows, define_split(Split(by=["month", "delay"]), NAMES), tmp_path / "by")
     then = manifest_v1(Split(by=["month", "delay"]), list(TYPES))
-    unseen, _ = find_unseen(champion(tmp_path / "c", tmp_path, then), examples, "y", tmp_path)
+    unseen, _ = find_unseen(champion(tmp_path / "c", tmp_path, then), examples, "y")
     (test,) = pq.read_table(split_file(examples, "test", 1)).combine_chunks().to_batches()
     expected = assign_splits(test, define_split_v1(Split(by=["month", "delay"]), list(TYPES))) == 2
     assert unseen is not None and unseen.tolist() == expected.tolist()
@@ -111,7 +111,7 @@ def test_the_columns_by_which_rule_1_split_are_found_in_their_order(rows: pa.Rec
 
 def test_equal_definitions_need_no_manifest(examples: Path, tmp_path: Path) -> None:
     deployment = replace(champion(tmp_path / "c", tmp_path, None), split=TODAY.fingerprint)
-    assert find_unseen(deployment, examples, "y", tmp_path) == (None, "")
+    assert find_unseen(deployment, examples, "y") == (None, "")
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_a_damaged_manifest_is_no_baseline(
     deployment = champion(tmp_path / "c", model(delay_weight=0.02), None)
     for content in ("{", "{}", "[]", '{"files": 3}'):
         (tmp_path / "c" / MANIFEST).write_text(content)
-        assert find_unseen(deployment, examples, "y", tmp_path)[1]
+        assert find_unseen(deployment, examples, "y")[1]
 
 
 def test_models_are_compared_on_the_rows_that_neither_was_trained_on(
     examples: Path, model: Callable[..., Path], judged: Any, tmp_path: Path
 ) -> None:
     deployment = champion(tmp_path / "c", model(delay_weight=0.02), Manifest("f", TYPES, {}, [1], FILES, OTHER))
-    unseen, _ = find_unseen(deployment, examples, "y", tmp_path)
+    unseen, _ = find_unseen(deployment, examples, "y")
     assert unseen is not None
     project = tiny_project(slice_min_rows=20)
     found = judged(project, champion=json.dumps(asdict(deployment)), rows=examples)
