@@ -6,7 +6,6 @@ The header is signed, so the proxy signs what is left of the request itself, wit
 from __future__ import annotations
 
 import http.client
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from minio.credentials import Credentials
 from minio.signer import sign_v4_s3
 
 from tests.containers.s3_server import S3Server
+from tests.http_servers import running
 
 _OWN = ("authorization", "connection", "if-none-match", "host", "x-amz-date")
 
@@ -37,10 +37,8 @@ class DroppingProxy(ThreadingHTTPServer):
 
 @contextmanager
 def dropping(server: S3Server) -> Iterator[DroppingProxy]:
-    with DroppingProxy(server) as proxy:
-        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+    with running(DroppingProxy(server)) as proxy:
         yield proxy
-        proxy.shutdown()
 
 
 class _Handler(BaseHTTPRequestHandler):

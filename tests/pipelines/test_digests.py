@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ from pipelines.digests import Digests
 from pipelines.placement import NOT_CACHED
 from pipelines.spec import read_spec
 from pipelines.target import Target
+from tests.http_servers import running
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = ("sha256:" + two * 32 for two in ("ab", "cd"))
@@ -88,10 +88,8 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Regist
     server.daemon_threads = True
     held.port = server.server_port
     held.tags["/v2/team/naru-stages/manifests/1"] = FIRST
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield held
-    server.shutdown()
-    server.server_close()
+    with running(server):
+        yield held
 
 
 def test_a_tag_becomes_the_digest_that_it_names_now_and_is_asked_for_once(registry: Registry) -> None:

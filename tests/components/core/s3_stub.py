@@ -11,6 +11,8 @@ from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from tests.http_servers import running
+
 Conditions = Literal["atomic", "ignored", "checked before the write"]
 
 
@@ -44,10 +46,8 @@ class S3Stub(ThreadingHTTPServer):
 
 @contextmanager
 def serving(conditions: Conditions) -> Iterator[S3Stub]:
-    with S3Stub(conditions) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with running(S3Stub(conditions)) as server:
         yield server
-        server.shutdown()
 
 
 class _Handler(BaseHTTPRequestHandler):
