@@ -82,12 +82,12 @@ submit: setup ## Start a run of PROJECT and follow it (CAUSE="..."; PARAMS="span
 
 ##@ Work on Naru
 
-.PHONY: dev test e2e lint format
+.PHONY: dev test test-slow test-nightly e2e lint format
 dev:
 	@tools/setup --dev
 
 test: dev ## The quick tests: real data, whole small pipelines, no network
-	@$(BIN)/pytest -q -m "not slow and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+	@$(BIN)/pytest -q -m "not slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
 
 # An hour; what it needs is asked before anything is installed.
 e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (settings: tests/e2e/environment.py)
@@ -96,7 +96,11 @@ e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (
 	@$(BIN)/pytest -m e2e tests/e2e
 
 test-slow: dev ## Runs that are killed, interrupted, out of room, repeated, badly fed: some twenty minutes
-	@$(BIN)/pytest -q -m "slow and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+	@$(BIN)/pytest -q -m "slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+
+# What CI leaves out: the siblings of the cases that it runs.
+test-nightly: dev
+	@$(BIN)/pytest -q -m "nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
 
 lint: dev ## ruff, mypy --strict, who may import whom
 	@$(BIN)/ruff check

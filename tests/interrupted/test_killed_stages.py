@@ -24,6 +24,7 @@ from pipelines.local.workspace import Workspace
 from tests.interrupted.conftest import HOOKS, only_run
 from tests.local.conftest import ROOT
 from tests.local.made import holds_a_time
+from tests.representatives import representatives
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="stages are forked on Linux only")
 
@@ -157,7 +158,7 @@ def bench(undisturbed: Path, server: Path, tmp_path: Path, request: pytest.Fixtu
     return Bench(undisturbed, server, tmp_path)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", representatives(STAGES, "ingest", "train", "register"))
 def test_a_stage_killed_at_every_renaming_leaves_no_half_artifact_and_ends_well_at_last(
     bench: Bench, stage: str
 ) -> None:
@@ -176,8 +177,8 @@ def test_a_stage_killed_at_every_renaming_leaves_no_half_artifact_and_ends_well_
     expect_no_leftovers(bench.place / stage)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("limit", [0, 600, 9_000])
+@pytest.mark.parametrize("stage", representatives(STAGES, "ingest", "train", "register"))
+@pytest.mark.parametrize("limit", representatives([0, 600, 9_000], 600))
 def test_a_stage_without_room_says_so_and_leaves_nothing_half_written(bench: Bench, stage: str, limit: int) -> None:
     ended = bench.run(stage, DISTURB_BYTES=str(limit))
     bench.expect_whole(stage)
