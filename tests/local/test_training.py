@@ -79,6 +79,7 @@ def test_metrics_roc_and_confusion_matrix_are_as_the_kubeflow_ui_reads_them(firs
     )
 
 
+@pytest.mark.slow
 def test_the_same_data_again_gives_no_better_model_and_ends_well(project: Path, first: Ran) -> None:
     again = run_naru(str(project))
     assert again.code == 0, again.errors
@@ -90,6 +91,7 @@ def test_the_same_data_again_gives_no_better_model_and_ends_well(project: Path, 
     assert Path(again.told["paths"]["report"]).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("first")
 def test_data_that_validation_blocks_ends_the_run_with_its_own_code(project: Path) -> None:
     rows = (project / "flights-3.csv").read_text().splitlines()
@@ -107,6 +109,7 @@ def test_data_that_validation_blocks_ends_the_run_with_its_own_code(project: Pat
     assert "late" in Path(blocked.told["paths"]["report"]).read_text()
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_persons_code_shows_their_own_line(project: Path) -> None:
     source = (project / "preprocessing.py").read_text()
     try:

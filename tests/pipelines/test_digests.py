@@ -165,6 +165,7 @@ def _cached(folder: Path, target: Target) -> set[str]:
     return {stage for stage in STAGES if tasks[stage]["cachingOptions"].get("enableCache")}
 
 
+@pytest.mark.slow
 def test_a_stage_is_cached_only_under_a_name_that_is_one_build(registry: Registry, tmp_path: Path) -> None:
     target = Target(registry=f"{registry.host}/team", tag="1").resolving()
     pinned = {"ingest", "validate", "transform", "tune", "train", "evaluate", "explain"}
@@ -179,6 +180,7 @@ def test_a_stage_is_cached_only_under_a_name_that_is_one_build(registry: Registr
     assert "NARU_DIGESTS" in told and "naru-server" not in told, "what serves is no stage"
 
 
+@pytest.mark.slow
 def test_whose_tags_are_final_may_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NARU_FINAL_TAGS", "1")
     target = Target.from_environment().resolving()

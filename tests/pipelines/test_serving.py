@@ -17,6 +17,7 @@ from components._core.store import absolute_uri
 from pipelines.serving import serve_champion
 
 
+@pytest.mark.slow
 def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path) -> None:
     # a shell that starts this suite in the background lets its children ignore SIGINT; a terminal does not
     listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"

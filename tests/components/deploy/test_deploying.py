@@ -37,6 +37,7 @@ def registry(registration: Path, tmp_path: Path) -> Any:
     return client
 
 
+@pytest.mark.slow
 def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, registry: Any, tmp_path: Path) -> None:
     outcome = deploy()
     assert (outcome.verdict, outcome.reason) == ("ok", "version 1 is the champion")

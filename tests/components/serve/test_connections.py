@@ -16,6 +16,7 @@ import uvicorn
 
 from components.serve.connections import Connections
 from components.serve.limits import Limits
+from tests.representatives import representatives
 
 LIMITS = Limits(body_bytes=100_000, header_bytes=4_096, headers=20, head_seconds=1.0, idle_seconds=2.0)
 OK = b"HTTP/1.1 200 OK"
@@ -61,11 +62,12 @@ class Server:
 
 
 def read(connection: socket.socket, seconds: float = 0.8) -> bytes:
-    connection.settimeout(seconds)
+    connection.settimeout(max(seconds, 3))  # a busy machine takes its time for the first words
     told = b""
     try:
         while part := connection.recv(1 << 16):
             told += part
+            connection.settimeout(seconds)
     except TimeoutError:
         return told
     except ConnectionError:
@@ -115,7 +117,7 @@ def request(path: str = "/", body: bytes = b"", headers: str = "", host: str = "
     return f"POST {path} HTTP/1.1\r\n{host}{headers}{length}\r\n".encode() + body
 
 
-@pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0", "foo/2, h2c"])
+@pytest.mark.parametrize("upgrade", representatives(["h2c", "websocket", "TLS/1.0", "foo/2, h2c"], "h2c"))
 def test_an_upgrade_is_ignored_and_the_body_read(server: Server, upgrade: str) -> None:
     headers = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABk\r\n"
     first = request(body=b"x" * 1_000, headers=headers)
@@ -236,6 +238,7 @@ def test_a_client_that_does_not_read_is_cut_off() -> None:
         assert not server.connections.open
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_slowly_but_steadily_gets_its_whole_answer() -> None:
     """As many seconds as the head may take would not be enough for it, nor those of the last connection."""
     size = 6_000_000

@@ -110,6 +110,7 @@ def test_a_table_that_only_a_list_holds_cannot_be_saved_and_says_so(small: Small
         train(small, code=code_archive(tmp_path, model=own_layer("[", "]")))
 
 
+@pytest.mark.slow
 def test_a_server_needs_no_tensorflow_transform(small: Small):
     blocked = "import sys; sys.modules.update(dict.fromkeys(['tensorflow_transform', 'tfx_bsl', 'apache_beam']))"
     asked = (
@@ -125,6 +126,7 @@ def test_a_server_needs_no_tensorflow_transform(small: Small):
     assert answer.stdout.strip() == repr(here)
 
 
+@pytest.mark.slow
 def test_a_killed_fit_goes_on_and_ends_in_the_same_model(small: Small, store: Path, monkeypatch: pytest.MonkeyPatch):
     keep = Checkpoint.save
 
@@ -182,6 +184,7 @@ def test_checkpoints_that_nobody_took_up_for_a_week_go_with_the_next_fit_that_en
     assert {path.name for path in folder.iterdir()} == {"b.npz", "notes.txt"}
 
 
+@pytest.mark.slow
 def test_steps_end_the_fit_before_the_epochs_do(small: Small):
     outcome, _, _ = train(small, small_project(steps=5))
     assert outcome.metrics["steps"] == 5 and outcome.metrics["epochs"] == 1

@@ -59,6 +59,7 @@ def traced(small: Small, function: Preprocessing, scratch: Path) -> Traced:
     return Traced(held_to_contract(function, "preprocessing.py"), input_specs(features), scratch)
 
 
+@pytest.mark.slow
 def test_the_result_is_the_one_of_beam(small: Small, rows: dict[str, np.ndarray], tmp_path: Path):
     assert evaluated_both_ways(small, rows, one_phase, tmp_path) == 1
 

@@ -56,6 +56,7 @@ def test_the_defaults_are_the_first_trial_and_the_best_trial_wins(searched: tupl
     assert {"Search", "Trials"} <= {block.title for block in Page.load(folder).blocks}
 
 
+@pytest.mark.slow
 def test_the_same_search_finds_the_same(small: Small, searched: tuple[Outcome, Path]):
     _, again = tune(small, 2)
     assert read_json(again / "trials.json") == read_json(searched[1] / "trials.json")

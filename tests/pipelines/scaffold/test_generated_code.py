@@ -136,6 +136,7 @@ def test_missing_is_a_category_of_its_own(transformed: Path) -> None:
     assert sorted(vocabulary) == ["(missing)", "gold", "silver"]
 
 
+@pytest.mark.slow
 def test_the_model_takes_what_the_preprocessing_gives(project: Path, transformed: Path) -> None:
     from tensorflow_transform import TFTransformOutput
 

@@ -40,6 +40,7 @@ def test_a_folder_without_a_model_ends_it_with_a_sentence(kind: Kind, tmp_path: 
     assert code == ModelError.exit_code and told.startswith("naru: serve: ") and "holds no model" in told
 
 
+@pytest.mark.slow
 def test_a_damaged_model_ends_it_with_the_reason(kind: Kind, model: Make, tmp_path: Path) -> None:
     damaged = shutil.copytree(model(), tmp_path / "model")
     (damaged / "saved_model" / "saved_model.pb").write_bytes(b"no model at all")
