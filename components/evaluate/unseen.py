@@ -72,7 +72,7 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
 
 
 def _fetch_manifest(deployment: Deployment) -> Manifest | None:
-    """The manifest beside the champion's model; None when it is missing, is not the registered one, or is no manifest."""
+    """The manifest beside the champion's model; None when it is missing, is not the registered one, or is not a manifest."""
     uri = beside(deployment.model, MANIFEST)
     content = read_bytes(uri)
     if content is None:

@@ -16,6 +16,7 @@ import pytest
 
 from components._core.artifacts import MANIFEST
 from components._core.checks import Check
+from components._core.digests import write_digests
 from components._core.examples import SPLITS, Manifest, SourceFile, split_file
 from components._core.files import fingerprint_of
 from components._core.hash_split import assign_splits, define_split, define_split_v1
@@ -141,6 +142,16 @@ def test_a_damaged_manifest_is_no_baseline(
     for content in ("{", "{}", "[]", '{"files": 3}'):
         (tmp_path / "c" / MANIFEST).write_text(content)
         assert find_unseen(deployment, examples, "y")[1]
+
+
+def test_a_manifest_that_is_not_the_registered_one_is_no_baseline(examples: Path, tmp_path: Path) -> None:
+    manifest = Manifest("f", TYPES, {}, [1], FILES, OTHER)
+    deployment = champion(tmp_path / "c", tmp_path / "nothing", manifest)
+    registered = replace(deployment, registration_sha256=write_digests(tmp_path / "c"))
+    assert not find_unseen(registered, examples, "y")[1]
+    replace(manifest, split=TODAY).save(tmp_path / "c")
+    assert "cannot be read" in find_unseen(registered, examples, "y")[1]
+    assert not find_unseen(deployment, examples, "y")[1], "an earlier Naru registered no digests"
 
 
 def test_models_are_compared_on_the_rows_that_neither_was_trained_on(
