@@ -13,6 +13,8 @@ _Server = TypeVar("_Server", bound=HTTPServer)
 def running(server: _Server) -> Iterator[_Server]:
     """A server that answers during a `with` block, and is closed at its end."""
     with server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield server
-        server.shutdown()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.http_servers import running
 from tests.kubernetes.clock import Clock
 from tests.kubernetes.kubelet import Behaviours, Kubelet, Pod
 from tests.kubernetes.objects import Conflict, Object, Objects, Place, place_of
@@ -343,7 +344,6 @@ def serving(config: Path, clock: Clock | None = None) -> Iterator[ApiServer]:
     cluster.put("/api/v1/namespaces/kubeflow")
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"cluster": cluster}))
     cluster.port = server.server_port
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"http://127.0.0.1:{cluster.port}"
     content = {
         "apiVersion": "v1", "kind": "Config", "current-context": "here",
@@ -352,8 +352,5 @@ def serving(config: Path, clock: Clock | None = None) -> Iterator[ApiServer]:
         "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
     }  # fmt: skip
     config.write_text(yaml.safe_dump(content))
-    try:
+    with running(server):
         yield cluster
-    finally:
-        server.shutdown()
-        server.server_close()

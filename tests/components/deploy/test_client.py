@@ -2,13 +2,13 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from components._core.errors import ServiceError
 from components.deploy.client import Client
+from tests.http_servers import running
 
 
 class Forgetful(http.server.BaseHTTPRequestHandler):
@@ -31,12 +31,8 @@ class Forgetful(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[http.server.HTTPServer]:
-    with http.server.HTTPServer(("127.0.0.1", 0), Forgetful) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with running(http.server.HTTPServer(("127.0.0.1", 0), Forgetful)) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_a_connection_that_was_closed_while_it_was_idle_is_no_failure(server: http.server.HTTPServer) -> None:

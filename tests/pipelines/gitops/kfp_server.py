@@ -20,7 +20,6 @@ Each habit names the place in kubeflow/pipelines 2.17.0 (backend/src) that it mi
 import base64
 import json
 import re
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,8 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.http_servers import running
 
 Thing = dict[str, Any]
 
@@ -378,9 +379,5 @@ def serving() -> Iterator[KfpServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"kfp": held}))
     server.daemon_threads = True
     held.port = server.server_port
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
+    with running(server):
         yield held
-    finally:
-        server.shutdown()
-        server.server_close()
