@@ -15,11 +15,8 @@ LOST = f"/s3/mlpipeline/v2/artifacts/flights-training/{UUID}/transform/{UUID}/tr
     ("path", "artifact", "uri"),
     [
         (LOST, "'transformed' of the stage transform", LOST.replace("/s3/", "s3://")),
-        (
-            f"/minio/b/root/flights/{UUID}/ingest/examples",
-            "'examples' of the stage ingest",
-            None,
-        ),  # as KFP mounts minio://b/root
+        # as KFP mounts a pipeline root of minio://b/root
+        (f"/minio/b/root/flights/{UUID}/ingest/examples", "'examples' of the stage ingest", None),
         ("/gcs/b/p/train/model/saved_model/saved_model.pb", "'model' of the stage train", "gs://b/p/train/model"),
         ("/s3/bucket/somewhere/else.json", "'somewhere'", "s3://bucket/somewhere/else.json"),
     ],
