@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from components._cluster.client import Cluster
-from components._core.artifacts import SAMPLE
+from components._core.artifacts import COMPARED, DIGESTS, SAMPLE
 from components._core.checks import Outcome
+from components._core.digests import digest_of, write_digests
 from components._core.features import to_arrays
 from components._core.files import read_json, write_json
 from components._core.inference import to_request
+from components._core.ledger import current_champion
 from components._core.pages import Page
 from components._core.project import Project
 from components._core.samples import Sample
@@ -23,6 +25,7 @@ from components.deploy.deploying import deploy_version
 from components.deploy.seldon.objects import KIND, VERSION
 from components.deploy.seldon.observing import look
 from components.deploy.seldon.rendering import IMAGES, Placement
+from components.register.storing import store_parts
 from pipelines.cluster.store_keys import server_keys
 from tests.components.tiny_models import CARRIERS, FEATURES, write_examples, write_model
 from tests.e2e.world import until
@@ -105,10 +108,17 @@ class Site:
         sample.parent.mkdir()
         Sample(rows, answers).save(sample)
         base = f"{STORE}/{NAME}/models/{version}/artifacts"
-        upload(model, f"{base}/model")
-        upload(sample, f"{base}/{SAMPLE}")
-        told = {name: f"{base}/{name}" for name in ("model", "statistics", "schema")}
-        return {**told, "version": version, "fingerprint": "f" * 32, "metrics": {"auc": 0.9}, "run": f"run-{version}"}
+        write_digests(model)
+        hashes = store_parts({"model": model, SAMPLE: sample}, base, self.folder / f"digests-{version}" / DIGESTS)
+        return {
+            **{name: f"{base}/{name}" for name in ("model", "statistics", "schema")},
+            "version": version,
+            "fingerprint": "f" * 32,
+            "metrics": {"auc": 0.9},
+            "run": f"run-{version}",
+            "sha256": hashes,
+            "registration_sha256": digest_of(hashes),
+        }
 
     def damage(self, version: str) -> None:
         """Leave the model's files there, and nothing in them that can be loaded."""
@@ -123,6 +133,8 @@ class Site:
         work = self.folder / f"deploy-{len(list(self.folder.glob('deploy-*')))}"
         (work / "rollout").mkdir(parents=True)
         write_json(work / "registration" / "registration.json", registered)
+        champion = current_champion(STORE, NAME)
+        write_json(work / "evaluation" / COMPARED, {"champion": champion.identity if champion else None})
         Page("register", "Registration", Outcome("ok", "")).save(work / "registration")
         outcome = deploy_version(
             project or self.project(),
