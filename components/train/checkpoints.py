@@ -12,7 +12,6 @@ import io
 import json
 import sys
 import time
-import uuid
 import zipfile
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from components._core.filesystems import open_filesystem
+from components._core.store import put
 from components._model.fitting import Progress
 
 _ABANDONED_SECONDS = 7 * 24 * 3600.0
@@ -57,7 +57,7 @@ class Checkpoint:
             return None
 
     def save(self, progress: Progress) -> None:
-        """Keep it in one step as others see it: aside, then renamed."""
+        """Keep it in one step as others see it. Errors as in `put`."""
         told = {
             "epochs": progress.epochs,
             "steps": progress.steps,
@@ -69,15 +69,7 @@ class Checkpoint:
         named |= {f"best_{number}": value for number, value in enumerate(progress.best)}
         content = io.BytesIO()
         np.savez(content, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **named)
-        files, path = open_filesystem(self.uri, auto_mkdir=True)
-        aside = f"{path}.{uuid.uuid4().hex[:8]}.partial"  # another run may be at the same fit
-        try:
-            files.pipe_file(aside, content.getvalue())
-            files.mv(aside, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                files.rm_file(aside)
-            raise
+        put(content.getvalue(), self.uri)
 
     def remove(self) -> None:
         """Forget it: the fit has ended."""
@@ -95,5 +87,8 @@ class Checkpoint:
 
 
 def _is_abandoned(entry: dict[str, Any]) -> bool:
-    ours = str(entry["name"]).endswith((".npz", ".partial"))
-    return ours and time.time() - (entry.get("mtime") or time.time()) > _ABANDONED_SECONDS
+    # a file that was being written when its run was killed ends otherwise: `.x.npz.<16 hex>`, and in earlier releases `x.npz.<8 hex>.partial`
+    name = str(entry["name"]).rpartition("/")[2]
+    return (name.endswith(".npz") or ".npz." in name) and time.time() - (
+        entry.get("mtime") or time.time()
+    ) > _ABANDONED_SECONDS

@@ -61,6 +61,19 @@ def policy_of(bucket: str, keys: Mapping[str, str]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def own_bucket(endpoint: str, region: str, bucket: str, environment: Mapping[str, str]) -> None:
+    """Say that the bucket is the root's, which a folder that was made by `mkdir` does not.
+
+    Without an owner the server fails on every copy inside the bucket that another user asks for (500, seen with versitygw 1.8.0). It
+    forgets the bucket's policy, so `set_users` comes after it.
+
+    Args and errors as in `set_users`.
+    """
+    root = Credentials(environment["ROOT_ACCESS_KEY"], environment["ROOT_SECRET_KEY"])
+    query = {"bucket": bucket, "owner": environment["ROOT_ACCESS_KEY"]}
+    _asker(endpoint, region, root)("change-bucket-owner", query, "")
+
+
 def set_users(endpoint: str, region: str, bucket: str, environment: Mapping[str, str]) -> None:
     """Make the users and the policy, or bring those that are there to what they should be.
 
@@ -117,10 +130,12 @@ def _need(status: int, what: str) -> None:
 
 def main() -> None:
     """Set the users now and every minute, for as long as the server's pod lives."""
-    told = ""
+    told, server = "", (os.environ["ENDPOINT"], os.environ["REGION"], os.environ["BUCKET"])
     while True:
         try:
-            set_users(os.environ["ENDPOINT"], os.environ["REGION"], os.environ["BUCKET"], os.environ)
+            if not READY.exists():  # nobody asks yet, so nobody misses the policy meanwhile
+                own_bucket(*server, os.environ)
+            set_users(*server, os.environ)
             said = "users and policy are set"
             READY.touch()
         except (OSError, MinioException, urllib3.exceptions.HTTPError) as error:

@@ -176,7 +176,7 @@ def test_checkpoints_that_nobody_took_up_for_a_week_go_with_the_next_fit_that_en
     folder = store / "flights" / "checkpoints"
     own = Checkpoint.of(str(store), "flights", "a" * 32)
     own.remove_abandoned()
-    for name in ("b.npz", "c.npz", "d.npz.1234.partial", "notes.txt"):
+    for name in ("b.npz", "c.npz", "d.npz.1234.partial", ".e.npz.0123456789abcdef", "notes.txt"):
         Checkpoint(str(folder / name)).save(Progress([{"eval_loss": 1.0}], 3, 0, [np.ones(2)], [np.zeros(1)]))
         age = 0 if name == "b.npz" else 8 * 24 * 3600
         os.utime(folder / name, (time.time() - age,) * 2)
