@@ -29,7 +29,7 @@ a predictor that is not to be started again must be asked for in the same words.
 _MODEL = "/mnt/models"  # where the operator's init container copies modelUri to
 _USER = 10001  # the image's own
 HTTP, GRPC, METRICS = 8080, 8081, 8082
-_GRACE_SECONDS = 45  # the operator lets a pod wait for ten before SIGTERM; the server then takes 18 at most
+_GRACE_SECONDS = 45  # the operator lets a pod wait for ten before SIGTERM; the server then takes 23 at most
 _START_SECONDS = 180
 
 
