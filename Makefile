@@ -145,10 +145,11 @@ $(TFX)/ready: benchmarks/requirements-tfx.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(TFX)
 	@$(UV) pip sync --quiet --python $(TFX)/bin/python --require-hashes $< && touch $@
 
-golden: dev ## Renew the files that are reviewed as files: the compiled pipeline, the JSON Schema of project.yaml
+golden: dev ## Renew the files that are reviewed as files: the compiled pipeline, the JSON Schema of project.yaml, the interface
 	@env -i PATH="$$PATH" HOME="$$HOME" NARU_STORE=s3://naru NARU_FINAL_TAGS=1 $(BIN)/naru compile examples/flights --output build/golden >/dev/null
 	@cp build/golden/training.yaml tests/golden/flights-training.yaml
 	@$(BIN)/naru schema >docs/project.schema.json
+	@$(BIN)/python -m tests.architecture.interface
 
 ##@ Release
 

@@ -9,6 +9,7 @@ import pytest
 
 from components import STAGES
 from pipelines.local.watching import task_root
+from tests.architecture.interface import GOLDEN, record_keys
 from tests.local.conftest import Ran, run_naru
 
 
@@ -122,6 +123,11 @@ def test_a_fault_in_the_persons_code_shows_their_own_line(project: Path) -> None
     assert ran.code == 3
     assert "return inputs['nothing']" in ran.told["error"]["message"]
     assert "site-packages" not in ran.told["error"]["message"]
+
+
+def test_the_keys_of_the_record_are_those_that_were_reviewed(first: Ran) -> None:
+    """Programs read them: `naru run --json`, `run.json`. A new key is added to the file by hand; one that is gone is an issue."""
+    assert sorted(record_keys(first.told)) == json.loads(GOLDEN.read_text())["run"]
 
 
 def test_the_record_of_a_run_is_kept(first: Ran) -> None:
