@@ -32,6 +32,7 @@ from components.serve.desk import Desk
 from components.serve.limits import Limits
 from components.serve.parameters import check_output, check_request, decode_input
 from components.serve.plain import Tensor, Values
+from components.serve.prediction_queue import PredictionQueue
 from components.serve.predictor import Predictor, load
 from components.serve.refusals import STATUS, Refusal
 from components.serve.request_log import Answered
@@ -65,7 +66,7 @@ class NaruRuntime(MLModel):
         parameters = self.settings.parameters
         extra = (parameters.extra if parameters else None) or {}
         self.desk: Desk = extra.get("desk") or Desk()
-        self._turn = asyncio.Lock()
+        self._queue = PredictionQueue()
         limits: Limits = extra.get("limits") or Limits()
         model = Path((parameters.uri if parameters else None) or "")
         try:
@@ -135,12 +136,8 @@ class NaruRuntime(MLModel):
     async def _predict(self, columns: dict[str, Values]) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _INLINE_ROWS:
             return await asyncio.to_thread(self._predictor.predict, columns)
-        await self._turn.acquire()
-        try:
-            return self._predictor.predict(columns)
-        finally:
-            # not before the event loop has been round once: what came meanwhile is read, and counted or refused, before the next
-            asyncio.get_running_loop().call_soon(self._turn.release)
+        outputs: Outputs = await self._queue.run(lambda: self._predictor.predict(columns))
+        return outputs
 
     def _columns(self, tensors: Iterable[Tensor]) -> dict[str, Values]:
         columns: dict[str, Values] = {}

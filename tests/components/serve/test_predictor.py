@@ -1,5 +1,6 @@
 """The predictor core, without any server."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,12 @@ ROWS = {"delay": [30.0, None], "month": [6, 6], "carrier": ["AA", "nobody"], "no
 def test_rows_are_answered_with_every_output(model: Make) -> None:
     outputs = load(model()).predict(ROWS)
     assert outputs["probabilities"].shape == (2, 3) and outputs["class"].tolist() == ["late", "on time"]
+
+
+def test_what_a_server_has_loaded_is_left_alone_by_the_garbage_collector(model: Make) -> None:
+    gc.unfreeze()
+    load(model())
+    assert gc.get_freeze_count() > 100_000, "TensorFlow's objects are among them: half a second for each look at all"
 
 
 def test_an_unknown_category_and_a_missing_number_are_answered(model: Make) -> None:
