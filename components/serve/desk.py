@@ -29,8 +29,8 @@ single rows to some ten milliseconds, whatever is offered (`make bench-serving` 
 
 
 QUEUE_PER_PLACE = 2
-"""Requests that may wait, for each that may be in work: with 16 and 32, some 20 ms of single rows, which is a garbage
-collection, a burst, or another process on the core."""
+"""Requests that may wait, for each that may be in work: with 16 and 32, some 20 ms of single rows, which is a burst,
+or another process on the core."""
 
 QUEUE_SECONDS = 0.25
 """How long one may wait. It matters when those in work are large; small ones are through in a tenth of it."""
