@@ -87,6 +87,7 @@ def test_the_command_tells_size_and_seconds(tmp_path: Path) -> None:
     assert re.search(r"training\.yaml: [\d.]+ KB, compiled in [\d.]+ s", done.stderr)
 
 
+@pytest.mark.slow
 def test_two_compilations_are_the_same_byte_for_byte(tmp_path: Path) -> None:
     written = []
     for name in ("one", "two"):

@@ -80,6 +80,7 @@ def test_of_sixteen_one_acts_on_an_s3_whatever_a_condition_is_worth_there() -> N
     assert sum(acted) == 1 and len(_listed(done)) == 1
 
 
+@pytest.mark.slow
 def test_a_claim_that_lands_after_the_winner_looked_does_not_win(s3: S3Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its name sorts first, but the store dates it later."""
     names = iter(["b", "a"])

@@ -225,6 +225,7 @@ def test_a_head_that_comes_in_drops_ends_in_time(server: Server) -> None:
     assert time.monotonic() - begun < 6
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_cut_off() -> None:
     with running(LIMITS) as server, server.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

@@ -95,6 +95,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(STORE, str(tmp_path / "store"))
 
 
+@pytest.mark.slow
 def test_many_classes_are_answered_by_their_names_whatever_the_columns_are_called(tmp_path: Path):
     rows = table(["u", "v", "wé", "x"] * 100)
     loaded = load_model(run(tmp_path, "multiclass_classification", rows))

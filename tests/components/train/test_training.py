@@ -100,11 +100,13 @@ def own_layer(held: str, held_end: str) -> str:
     return OWN.replace("HELD_END", held_end).replace("HELD", held) + NUMBERS + JOIN
 
 
+@pytest.mark.slow
 def test_a_variable_and_a_table_of_a_layers_own_are_served(small: Small, tmp_path: Path):
     _, model, _ = train(small, code=code_archive(tmp_path, model=own_layer("", "")))
     assert np.isfinite(scores(model, read_head(small.path("examples"), "test", 50))).all()
 
 
+@pytest.mark.slow
 def test_a_table_that_only_a_list_holds_cannot_be_saved_and_says_so(small: Small, tmp_path: Path):
     with pytest.raises(ModelError, match="cannot be saved: a layer of it uses what it does not hold"):
         train(small, code=code_archive(tmp_path, model=own_layer("[", "]")))
@@ -190,6 +192,7 @@ def test_steps_end_the_fit_before_the_epochs_do(small: Small):
     assert outcome.metrics["steps"] == 5 and outcome.metrics["epochs"] == 1
 
 
+@pytest.mark.slow
 def test_it_stops_early_when_the_eval_loss_no_longer_falls(small: Small, tmp_path: Path):
     (tmp_path / "hyperparameters.json").write_text('{"learning_rate": 0.0, "embedding": 2}')
     outcome, _, history = train(small, small_project(epochs=9, patience=2), hyperparameters=tmp_path)

@@ -125,6 +125,7 @@ def test_the_counters_agree_with_what_was_sent(wire: Wire, served: Served) -> No
     assert reasons == {'naru_refusals_total{code="wrong_type"}': 1}
 
 
+@pytest.mark.slow
 def test_what_comes_above_the_limit_is_refused_at_once_and_the_rest_answered_right(wire: Wire, served: Served) -> None:
     # a busy machine may let a quick model answer each of a burst over gRPC before the next is taken in
     bursts = 1 if isinstance(wire, Rest) else BURSTS
