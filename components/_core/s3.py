@@ -24,7 +24,6 @@ import urllib3
 from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 from minio import Minio
-from minio.commonconfig import CopySource
 from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider
 from minio.error import MinioException, S3Error
 
@@ -128,11 +127,6 @@ class S3FileSystem(AbstractFileSystem):
         bucket, key = _split(rpath)
         with self._errors(rpath):
             self._client.fput_object(bucket, key, lpath)
-
-    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
-        (bucket, key), (to_bucket, to_key) = _split(path1), _split(path2)
-        with self._errors(path1):
-            self._client.copy_object(to_bucket, to_key, CopySource(bucket, key))
 
     def rm_file(self, path: str) -> None:
         bucket, key = _split(path)

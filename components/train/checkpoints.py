@@ -87,8 +87,7 @@ class Checkpoint:
 
 
 def _is_abandoned(entry: dict[str, Any]) -> bool:
-    # a file that was being written when its run was killed ends otherwise: `.x.npz.<16 hex>`, and in earlier releases `x.npz.<8 hex>.partial`
+    # a file whose writer was killed ends otherwise: `.x.npz.<16 hex>`, and in earlier releases `x.npz.<8 hex>.partial`
     name = str(entry["name"]).rpartition("/")[2]
-    return (name.endswith(".npz") or ".npz." in name) and time.time() - (
-        entry.get("mtime") or time.time()
-    ) > _ABANDONED_SECONDS
+    ours = name.endswith(".npz") or ".npz." in name
+    return ours and time.time() - (entry.get("mtime") or time.time()) > _ABANDONED_SECONDS

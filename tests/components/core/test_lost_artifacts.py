@@ -9,6 +9,7 @@ from components._core.lost_artifacts import explain_lost
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 LOST = f"/s3/mlpipeline/v2/artifacts/flights-training/{UUID}/transform/{UUID}/transformed/train.parquet"
+MOUNTED = f"/minio/b/root/flights/{UUID}/ingest/examples"
 
 
 @pytest.mark.parametrize(
@@ -16,19 +17,19 @@ LOST = f"/s3/mlpipeline/v2/artifacts/flights-training/{UUID}/transform/{UUID}/tr
     [
         (LOST, "'transformed' of the stage transform", LOST.replace("/s3/", "s3://")),
         # as KFP mounts a pipeline root of minio://b/root
-        (f"/minio/b/root/flights/{UUID}/ingest/examples", "'examples' of the stage ingest", None),
+        (MOUNTED, "'examples' of the stage ingest", MOUNTED.replace("/minio/", "minio://")),
         ("/gcs/b/p/train/model/saved_model/saved_model.pb", "'model' of the stage train", "gs://b/p/train/model"),
         ("/s3/bucket/somewhere/else.json", "'somewhere'", "s3://bucket/somewhere/else.json"),
     ],
 )
 def test_the_artifact_its_stage_its_uri_and_the_command_that_makes_it_again_are_named(
-    path: str, artifact: str, uri: str | None
+    path: str, artifact: str, uri: str
 ) -> None:
     told = explain_lost(FileNotFoundError(errno.ENOENT, "No such file or directory", path))
     assert told is not None and told.exit_code == 7
     assert artifact in told.message and path.rpartition("/")[2] in told.message
     assert "naru submit PROJECT --no-cache" in told.remedy
-    assert uri is None or told.where.startswith(uri)
+    assert told.where.startswith(uri)
 
 
 def test_a_library_that_has_the_path_in_its_message_only_and_an_error_of_ours_are_explained_too() -> None:
