@@ -19,9 +19,9 @@ from typing import Any
 
 import grpc
 
-from benchmarks.asked import Asked
-from benchmarks.served import Served
-from components.deploy.servers import HOST
+from benchmarks.server_processes import Served
+from benchmarks.workload import Asked
+from components.deploy.targets.local.server_process import HOST
 
 Sent = tuple[int, bytes]
 _SECONDS = 30.0

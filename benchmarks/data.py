@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from components._core.examples import SPLITS, read_batches
-from components._core.project import load_project
-from components.ingest.ingesting import ingest_examples
+from components._core.examples.artifact import SPLITS, read_batches
+from components._core.project.project_file import load_project
+from components.ingest.ingest import ingest_examples
 
 FLIGHTS = Path(__file__).resolve().parents[1] / "examples" / "flights"
 MONTHS = 12

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from benchmarks.asked import Asked
-from benchmarks.rounds import Pace
-from benchmarks.served import Served
-from components.deploy.servers import HOST
+from benchmarks.server_processes import Served
+from benchmarks.server_rounds import Pace
+from benchmarks.workload import Asked
+from components.deploy.targets.local.server_process import HOST
 
 IDLE, HALF_SENT = 1_000, 200
 _PROBE = "/v2/health/live"

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components._core.artifacts import SAVED_MODEL
-from components._core.features import Signature
-from components._model.calling import SERVING, load_model, tensor_names
-from components.serve.casting import to_arrays
+from components._core.types.artifact_files import SAVED_MODEL
+from components._core.types.signature import Signature
+from components._frameworks.keras.saved_model import SERVING, load_model, tensor_names
+from components.serve.feature_values import to_arrays
 
 
 def main() -> None:

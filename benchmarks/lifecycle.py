@@ -12,15 +12,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import ours, theirs
+from benchmarks import naru_run, tfx_run
 from benchmarks.data import prepare
 from benchmarks.machine import describe_machine
-from benchmarks.measuring import Run
+from benchmarks.measured_run import Run
+from benchmarks.process_watch import alone
 from benchmarks.summary import COUNTERPARTS, summarise, table
-from benchmarks.watching import alone
 from components._core.files import write_json
 
-WORK = ours.ROOT / "build" / "bench"
+WORK = naru_run.ROOT / "build" / "bench"
 RESULTS = Path(__file__).resolve().parent / "results" / "lifecycle.json"
 NOTES = {
     "seconds": "median over the rounds of the whole command, all nine of our stages and all eight of theirs, one copy",
@@ -36,7 +36,7 @@ def main() -> int:
     _warm()
     runs = _measure_one_copy(wanted) + _measure_growth(wanted) + _measure_memory(wanted)
     found = summarise(runs)
-    machine = describe_machine(theirs.PYTHON)
+    machine = describe_machine(tfx_run.PYTHON)
     record = {"rounds": wanted.rounds, "steps": wanted.steps, "notes": NOTES, "counterparts": COUNTERPARTS}
     write_json(wanted.output, {**found, **record, "machine": machine, "runs": [run.to_dict() for run in runs]})
     print(
@@ -60,11 +60,11 @@ def _arguments() -> argparse.Namespace:
 
 def _warm() -> None:
     """Import everything once on both sides, so that no run pays for compiling Python files or reading cold disks."""
-    if not theirs.PYTHON.exists():
+    if not tfx_run.PYTHON.exists():
         raise SystemExit("TFX is not installed; `make bench` does it, or: make benchmarks/.venv-tfx")
     for python, imports, environment in (
-        (Path(sys.executable), ours.IMPORTS, ours.environment()),
-        (theirs.PYTHON, theirs.IMPORTS, theirs.environment()),
+        (Path(sys.executable), naru_run.IMPORTS, naru_run.environment()),
+        (tfx_run.PYTHON, tfx_run.IMPORTS, tfx_run.environment()),
     ):
         subprocess.run([str(python), "-c", imports], env=environment, check=True, capture_output=True)
 
@@ -92,10 +92,12 @@ def _both(
     rows = prepare(data, copies)
     told = f"{sum(rows.values()):>9,} rows, {'memory' if closely else f'round {round_ + 1}'}"
     with alone(wanted.lock):
-        runs = [_measured(told, lambda home: ours.run_ours(home, data, copies, wanted.steps, closely=closely))]
+        runs = [_measured(told, lambda home: naru_run.run_ours(home, data, copies, wanted.steps, closely=closely))]
         if peer:
             runs.append(
-                _measured(told, lambda home: theirs.run_theirs(home, data, copies, wanted.steps, rows, closely=closely))
+                _measured(
+                    told, lambda home: tfx_run.run_theirs(home, data, copies, wanted.steps, rows, closely=closely)
+                )
             )
     return runs
 

@@ -20,10 +20,10 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from benchmarks.asked import Asked
 from benchmarks.attacks import attacks_on
-from benchmarks.served import Served
-from components.deploy.servers import HOST
+from benchmarks.server_processes import Served
+from benchmarks.workload import Asked
+from components.deploy.targets.local.server_process import HOST
 
 SEED = 7
 _EVERY = 10

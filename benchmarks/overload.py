@@ -5,10 +5,10 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from benchmarks.asked import Asked
-from benchmarks.rounds import Pace, warm
-from benchmarks.served import Served
-from components.deploy.load import Load
+from benchmarks.server_processes import Served
+from benchmarks.server_rounds import Pace, warm
+from benchmarks.workload import Asked
+from components.deploy.load_generator import Load
 
 _CONNECTIONS = 256
 _LATE_SHARE = 0.002

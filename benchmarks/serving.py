@@ -19,26 +19,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import data, ours
-from benchmarks.asked import Asked, prepared
+from benchmarks import data, naru_run
 from benchmarks.hostile import try_hostile
 from benchmarks.machine import describe_machine
 from benchmarks.malformed import Tried, try_malformed
 from benchmarks.overload import overload, refused_at_80
-from benchmarks.rounds import QUICK, Pace, Turn, measure_batches, medians, ratios, take_turns
-from benchmarks.served import Kind, Served
+from benchmarks.process_watch import alone, busy_seconds
+from benchmarks.server_processes import Kind, Served
+from benchmarks.server_rounds import QUICK, Pace, Turn, measure_batches, medians, ratios, take_turns
 from benchmarks.serving_summary import bounds, table
-from benchmarks.watching import alone, busy_seconds
-from components._core.artifacts import SAVED_MODEL
+from benchmarks.workload import Asked, prepared
 from components._core.errors import ConfigError
 from components._core.files import write_json
-from components._core.project import load_project
-from pipelines.serving import fetched_champion
+from components._core.project.project_file import load_project
+from components._core.types.artifact_files import SAVED_MODEL
+from pipelines.serve import fetched_champion
 
-WORK = ours.ROOT / "build" / "bench" / "serving"
+WORK = naru_run.ROOT / "build" / "bench" / "serving"
 RESULTS = Path(__file__).resolve().parent / "results" / "serving.json"
 PEER = Path(__file__).resolve().parent / "peer"
-SELDON = ours.ROOT / ".venv-seldon" / "bin" / "python"
+SELDON = naru_run.ROOT / ".venv-seldon" / "bin" / "python"
 SELDON_PACKAGES = ["seldon-core", "tensorflow-cpu", "gunicorn", "flask", "numpy"]
 NAME = "model"
 _V2 = f"/v2/models/{NAME}"
@@ -145,12 +145,12 @@ def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path, tried: Tr
 
 
 def _ours(asked: Asked) -> Kind:
-    return Kind("naru", "v2", [sys.executable, *_served(asked)], f"{_V2}/infer", f"{_V2}/ready", folder=ours.ROOT)
+    return Kind("naru", "v2", [sys.executable, *_served(asked)], f"{_V2}/infer", f"{_V2}/ready", folder=naru_run.ROOT)
 
 
 def _ours_on_seldon(asked: Asked, seldon: Path) -> Kind:
     command = [str(seldon.absolute()), *_served(asked), "--protocol", "seldon"]
-    return Kind("naru seldon", "seldon", command, _SELDON, "/health/status", folder=ours.ROOT)
+    return Kind("naru seldon", "seldon", command, _SELDON, "/health/status", folder=naru_run.ROOT)
 
 
 def _served(asked: Asked) -> list[str]:
@@ -206,12 +206,12 @@ def _train() -> Path:
     except ConfigError:
         pass
     _tell("model", "none yet: training one on the flights")
-    data.prepare(ours.ROOT / "build" / "bench" / "data" / "1", 1)
+    data.prepare(naru_run.ROOT / "build" / "bench" / "data" / "1", 1)
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir(parents=True)
-    ours.write_project(project, ours.ROOT / "build" / "bench" / "data" / "1", 1)
+    naru_run.write_project(project, naru_run.ROOT / "build" / "bench" / "data" / "1", 1)
     command = [sys.executable, "-m", "pipelines", "run", ".", "--json", "--set", "train.steps=256"]
-    done = subprocess.run(command, cwd=project, env=ours.environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, env=naru_run.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"the model was not made: {done.stdout or done.stderr}")
     return project

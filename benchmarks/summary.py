@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import Run
+from benchmarks.measured_run import Run
 
 COUNTERPARTS = {
     "ingest": ["CsvExampleGen"],

@@ -19,8 +19,8 @@ from components import STAGES
 from components._core.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaruError
 from components._core.suggestions import suggest
 from components._core.system_errors import from_system
-from pipelines.cluster.commands import app as cluster
-from pipelines.gitops import commands as gitops
+from pipelines.cli import kfp as gitops
+from pipelines.cli.cluster import app as cluster
 
 _EPILOG = "Exit codes: 0 well (also when a model gate said no), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
 
@@ -97,8 +97,8 @@ def new(
     from rich.console import Console
 
     from pipelines.scaffold import new_project
-    from pipelines.scaffold.creating import parse_csv
-    from pipelines.scaffold.telling import print_created
+    from pipelines.scaffold.create_project import parse_csv
+    from pipelines.scaffold.summary import print_created
 
     print_created(Console(), new_project(folder, data=data, label=label, csv=parse_csv(quote, escape)))
 
@@ -112,8 +112,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the champion on loopback until interrupted, and print a request that works."""
-    from components._core.project import load_project
-    from pipelines.serving import serve_champion
+    from components._core.project.project_file import load_project
+    from pipelines.serve import serve_champion
 
     loaded = load_project(project)
     raise typer.Exit(
@@ -136,7 +136,7 @@ def load(
     """Load the server that `naru serve` runs, or the champion for that time, with real rows: requests per second, latencies, errors."""
     from rich.console import Console
 
-    from pipelines.loading import Target, load_server, parse_clients
+    from pipelines.load_test import Target, load_server, parse_clients
 
     target = Target.of(port, url)
     raise typer.Exit(load_server(Console(highlight=False), project, target, parse_clients(clients), seconds, rows))
@@ -151,8 +151,8 @@ def rollback(
     pools: Annotated[str, typer.Option(metavar="FILE", help="The cluster's pools; also NARU_POOLS.")] = "",
 ) -> None:
     """Make an earlier champion the champion again; with NARU_SERVING=seldon on the cluster of KUBECONFIG first."""
-    from pipelines.rolling_back import roll_back
-    from pipelines.target import Target
+    from pipelines.compile_target import Target
+    from pipelines.rollback import roll_back
 
     done = roll_back(project, to, Target.from_environment(registry=registry, tag=tag, pools=pools))
     for line in done.seen:
@@ -166,7 +166,7 @@ def ledger(project: ProjectPath = Path()) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipelines.rolling_back import tell_ledgers
+    from pipelines.rollback import tell_ledgers
 
     table = Table("when", "by", "what", "shares", "why", box=None, pad_edge=False)
     for line in tell_ledgers(project):
@@ -193,7 +193,7 @@ def runs(
     """List the runs of a project, or compare two of them."""
     from rich.console import Console
 
-    from pipelines.local.runs import find_run, print_comparison, print_runs, read_runs
+    from pipelines.local.run_history import find_run, print_comparison, print_runs, read_runs
     from pipelines.local.workspace import find_workspace
 
     workspace = find_workspace(project)
@@ -222,8 +222,8 @@ def compile_(
     pools: Annotated[str, typer.Option(metavar="FILE", help="The cluster's pools; also NARU_POOLS.")] = "",
 ) -> None:
     """Write the pipeline as KFP v2 YAML with the project's values as defaults, and the code archive beside it."""
-    from pipelines.compiling import compile_project
-    from pipelines.target import Target
+    from pipelines.compile_target import Target
+    from pipelines.compiler import compile_project
 
     target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools).resolving()
     written = compile_project(project, output, parse_settings(settings or []), target)
@@ -238,7 +238,7 @@ def compile_(
 @app.command(name="lint-spec", epilog="Example: `naru lint-spec build/training.yaml`")
 def lint_spec_(file: Annotated[Path, typer.Argument(help="A compiled pipeline.", readable=False)]) -> None:
     """Refuse a compiled pipeline that would do harm on a cluster; `naru compile` does so by itself."""
-    from pipelines.linting import lint_spec
+    from pipelines.spec_lint import lint_spec
 
     lint_spec(file)
     typer.echo(f"{file}: no faults")
@@ -247,7 +247,7 @@ def lint_spec_(file: Annotated[Path, typer.Argument(help="A compiled pipeline.",
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of project.yaml, which editors use: every field with its meaning."""
-    from pipelines.compiling import project_schema
+    from pipelines.compiler import project_schema
 
     typer.echo(project_schema(), nl=False)
 
@@ -264,7 +264,7 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     Raises:
         ConfigError: When one has no `=`, or its value is no YAML.
     """
-    from components._core.yaml_text import parse_yaml
+    from components._core.project.yaml_text import parse_yaml
 
     parsed: dict[str, Any] = {}
     for setting in settings:

@@ -10,20 +10,20 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from components._cluster.client import ACCOUNT_FOLDER
+from components._cluster.kubernetes_client import ACCOUNT_FOLDER
 from components._core.settings import NAMESPACE, SERVING, STORE, TRACKING
-from components.deploy.on_cluster import PLACEMENTS, tell_placements
-from pipelines.cluster.placing import all_placements
-from pipelines.local.cache import SIDE_EFFECTS
+from components.deploy.targets.seldon.deploy_version import PLACEMENTS, tell_placements
+from pipelines.cluster.server_placement import all_placements
+from pipelines.compile_target import Target
+from pipelines.local.stage_cache import SIDE_EFFECTS
 from pipelines.pools import Needs, Pool, choose_pools, load_pools
-from pipelines.target import Target
 
 NOT_CACHED = (*SIDE_EFFECTS, "evaluate")
 """Stages that always run, as all do whose image has no digest (`Target.is_pinned`). evaluate has no side effect, but it asks who the champion is today, which no parameter tells.
 
 ingest and validate look outside too and are cached all the same: KFP knows an input by the number of its artifact, so what comes
 after a stage that ran is never taken from the cache. What they see outside has a parameter instead (`source_fingerprint`,
-`champion`), which is new in each run unless whoever starts it says what it is of (`components/_core/macros.py`).
+`champion`), which is new in each run unless whoever starts it says what it is of (`components/_core/project/placeholders.py`).
 """
 
 CONFIG_MAP = "naru-settings"

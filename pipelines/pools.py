@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Valida
 
 from components import STAGES
 from components._core.errors import ConfigError
-from components._core.misfits import tell_problems
-from components._core.quantities import Amounts, Quantity
+from components._core.project.quantities import Amounts, Quantity
+from components._core.project.validation_messages import tell_problems
+from components._core.project.yaml_text import parse_yaml
 from components._core.suggestions import suggest
-from components._core.yaml_text import parse_yaml
-from pipelines.local.cache import SIDE_EFFECTS
+from pipelines.local.stage_cache import SIDE_EFFECTS
 
 OURS = Path(__file__).with_name("pools.yaml")
 """The pools of a cluster that has not said otherwise."""

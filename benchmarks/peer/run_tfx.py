@@ -2,7 +2,7 @@
 
     python run_tfx.py SETTINGS.json
 
-Runs in the peer's environment, as a process of its own; `benchmarks/theirs.py` starts it and writes SETTINGS.json.
+Runs in the peer's environment, as a process of its own; `benchmarks/tfx_run.py` starts it and writes SETTINGS.json.
 """
 
 from __future__ import annotations

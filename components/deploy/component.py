@@ -38,10 +38,10 @@ def deploy(
     """
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("deploy", rollout) as this:
-        from components.deploy.deploying import deploy_version
+        from components.deploy.deploy import deploy_version
 
         this.imported()
         told = [examples, validation, transform_graph, hyperparameters, history, evaluation, explanation, registration]

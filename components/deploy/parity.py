@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from components._core.checks import Check
 from components._core.errors import ServiceError
-from components._core.features import Feature
-from components._core.inference import to_request
-from components._core.samples import Arrays, Sample
-from components.deploy.client import Answer, Asks, to_outputs
+from components._core.examples.samples import Arrays, Sample
+from components._core.types.oip_requests import to_request
+from components._core.types.signature import Feature
+from components.deploy.model_client import Answer, Asks, to_outputs
 
 _SINGLE = 50
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from components._core.examples import read_batches
-from components._core.features import Signature
-from components._core.labels import UNKNOWN, class_indices, targets
-from components._core.metrics.ranking import Array
+from components._core.examples.artifact import read_batches
+from components._core.types.label_values import UNKNOWN, class_indices, targets
+from components._core.types.metrics.ranking import Array
+from components._core.types.signature import Signature
 
 
 @dataclass(frozen=True)

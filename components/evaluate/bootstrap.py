@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core import metrics
-from components._core.metric_names import Task
-from components._core.metrics.ranking import Numbers
+from components._core.types import metrics
+from components._core.types.metric_names import Task
+from components._core.types.metrics.ranking import Numbers
 
 Array = NDArray[Any]
 Interval = tuple[float, float]

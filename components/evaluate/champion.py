@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components._core.checks import Status
-from components._core.digests import fetch_verified
 from components._core.errors import ModelError, ServiceError, UnavailableError
-from components._core.examples import Manifest, missing_counts
-from components._core.features import Signature
-from components._core.ledger import Deployment
-from components._core.metrics.ranking import Array
-from components._model.calling import LoadedModel, load_model
-from components.evaluate.unseen import find_unseen
+from components._core.examples.artifact import Manifest, missing_counts
+from components._core.store.file_digests import fetch_verified
+from components._core.store.ledger import Deployment
+from components._core.types.metrics.ranking import Array
+from components._core.types.signature import Signature
+from components._frameworks.keras.saved_model import LoadedModel, load_model
+from components.evaluate.unseen_rows import find_unseen
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ def evaluate(
     """
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("evaluate", evaluation) as this:
-        from components.evaluate.evaluating import evaluate_model
+        from components.evaluate.evaluate import evaluate_model
 
         this.imported()
         judged = evaluate_model(

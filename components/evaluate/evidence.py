@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from components._core import metrics
 from components._core.errors import ConfigError, ModelError
-from components._core.examples import Manifest
-from components._core.features import Signature
-from components._core.metrics.ranking import Array
-from components._core.project import Project
-from components._model.calling import LoadedModel
-from components._model.scoring import Scored, score_split
+from components._core.examples.artifact import Manifest
+from components._core.project.project_file import Project
+from components._core.types import metrics
+from components._core.types.metrics.ranking import Array
+from components._core.types.signature import Signature
+from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.keras.score_rows import Scored, score_split
 from components.evaluate.baselines import Baseline, fit_baseline
 from components.evaluate.bootstrap import Interval, intervals, paired_interval
 from components.evaluate.champion import Champion

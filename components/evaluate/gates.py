@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from components._core import metrics
 from components._core.checks import Check, Outcome, Status, judge, round_off
-from components._core.project import Bound
+from components._core.project.project_file import Bound
+from components._core.types import metrics
 from components.evaluate.bootstrap import paired_interval
 from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices

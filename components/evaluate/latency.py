@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from components._core.examples import read_head
-from components._core.features import to_arrays
-from components._model.calling import LoadedModel
+from components._core.examples.artifact import read_head
+from components._core.types.signature import to_arrays
+from components._frameworks.keras.saved_model import LoadedModel
 
 _WARM_UP = 5
 _CALLS = {1: 100, 1_000: 40}

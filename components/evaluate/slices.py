@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from components._core import metrics
 from components._core.checks import Check
-from components._core.labels import as_text
-from components._core.metric_names import Task
-from components._core.metrics.ranking import Array
-from components._core.project import Project
+from components._core.project.project_file import Project
+from components._core.types import metrics
+from components._core.types.label_values import as_text
+from components._core.types.metric_names import Task
+from components._core.types.metrics.ranking import Array
 from components.evaluate.bootstrap import Interval, intervals
 
 MOST_VALUES = 30

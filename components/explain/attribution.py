@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from components._model.calling import LoadedModel
-from components._model.scoring import scores_of
-from components.explain.sampling import Array, Arrays
+from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.keras.score_rows import scores_of
+from components.explain.sampled_rows import Array, Arrays
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ def explain(
     """
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("explain", explanation) as this:
-        from components.explain.explaining import explain_model
+        from components.explain.explain import explain_model
 
         this.imported()
         outcome = explain_model(

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from components._core.features import Feature
-from components._model.calling import LoadedModel
-from components._model.scoring import SCORES
+from components._core.types.signature import Feature
+from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.keras.score_rows import SCORES
 from components.explain.attribution import Attribution, explained_score
-from components.explain.sampling import Array, Arrays
+from components.explain.sampled_rows import Array, Arrays
 from components.explain.variations import score_variations
 
 STEPS = 32

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._core.checks import Check
-from components._core.metric_names import Task
-from components._core.metrics.ranking import auc
-from components.explain.sampling import Array, Sample
+from components._core.types.metric_names import Task
+from components._core.types.metrics.ranking import auc
+from components.explain.sampled_rows import Array, Sample
 
 ALONE = 0.99
 """Power from which a feature by itself is a suspect."""

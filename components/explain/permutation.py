@@ -12,11 +12,11 @@ from itertools import islice
 
 import numpy as np
 
-from components._core import metrics
-from components._core.metric_names import Task
-from components._model.calling import LoadedModel
-from components._model.scoring import scores_of
-from components.explain.sampling import Array, Sample
+from components._core.types import metrics
+from components._core.types.metric_names import Task
+from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.keras.score_rows import scores_of
+from components.explain.sampled_rows import Array, Sample
 from components.explain.variations import score_variations
 
 _REPEATS, _WIDE_REPEATS = 5, 2

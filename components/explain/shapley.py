@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._model.calling import LoadedModel
+from components._frameworks.keras.saved_model import LoadedModel
 from components.explain.attribution import Attribution, explained_score, repeated
-from components.explain.sampling import Array, Arrays
+from components.explain.sampled_rows import Array, Arrays
 
 ORDERS = 8
 _CELLS = 20_000_000

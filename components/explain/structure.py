@@ -14,10 +14,10 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components._core.artifacts import SAVED_MODEL
 from components._core.errors import ModelError
-from components._core.features import Signature
-from components._model.calling import tensor_names
+from components._core.types.artifact_files import SAVED_MODEL
+from components._core.types.signature import Signature
+from components._frameworks.keras.saved_model import tensor_names
 
 _SERVING = "serving_default"
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from components.explain.sampling import Array, Arrays
+from components.explain.sampled_rows import Array, Arrays
 
 _CELLS = 5_000_000
 """Values handed to the model in one call at most, about 20 MB."""

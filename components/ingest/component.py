@@ -26,11 +26,11 @@ def ingest(
     """
     from collections import namedtuple
 
-    from components._core.macros import check_replaced
-    from components._core.stages import stage
+    from components._core.project.placeholders import check_replaced
+    from components._core.stage.lifecycle import stage
 
     with stage("ingest", examples) as this:
-        from components.ingest.ingesting import ingest_examples
+        from components.ingest.ingest import ingest_examples
 
         this.imported()
         check_replaced("source_fingerprint", source_fingerprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components._core.errors import ConfigError
-from components._core.project import Project
+from components._core.project.project_file import Project
 from components._core.suggestions import suggest
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from components._core.checks import Check
 from components._core.errors import DataError
-from components._core.examples import SPLITS, Manifest, read_batches, row_count
-from components._core.project import Project
+from components._core.examples.artifact import SPLITS, Manifest, read_batches, row_count
+from components._core.project.project_file import Project
 
 _FEW = 10
 """Different rows below which a split with many more rows judges by a handful of cases."""

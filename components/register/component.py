@@ -38,10 +38,10 @@ def register(
     """
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("register", registration) as this:
-        from components.register.registering import register_model
+        from components.register.register import register_model
 
         this.imported()
         outcome = register_model(

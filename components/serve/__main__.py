@@ -16,13 +16,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from components._core.artifacts import DIGESTS
-from components._core.digests import verify_model
 from components._core.errors import ConfigError, ModelError, NaruError
-from components._core.features import Signature
-from components.serve.desk import MAX_CONCURRENCY, Desk
+from components._core.store.file_digests import verify_model
+from components._core.types.artifact_files import DIGESTS
+from components._core.types.signature import Signature
+from components.serve.admission import MAX_CONCURRENCY, Desk
 from components.serve.limits import add_options, limits_from
-from components.serve.metrics import Metrics, published
+from components.serve.prometheus_metrics import Metrics, published
 from components.serve.request_log import LogSettings, RequestLog
 
 _A_DAY = 86_400
@@ -53,9 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _serving(protocol: str) -> Callable[[argparse.Namespace, Desk], None]:
     """Imported here: an image has one of the two servers, and each needs seconds."""
     if protocol == "seldon":
-        from components.serve.seldon_hosting import serve
+        from components.serve.seldon_process import serve
     else:
-        from components.serve.mlserver_hosting import serve
+        from components.serve.mlserver_process import serve
     return serve
 
 

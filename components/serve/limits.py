@@ -12,7 +12,7 @@ import resource
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from components._core.features import Feature
+from components._core.types.signature import Feature
 
 KIB = 1 << 10
 MIB = 1 << 20

@@ -24,8 +24,8 @@ from mlserver.grpc.server import GRPCServer
 from mlserver.grpc.servicers import InferenceServicer
 
 from components.serve.limits import Limits
-from components.serve.parameters import check_request, decode_input
-from components.serve.plain import Tensor
+from components.serve.oip_json import Tensor
+from components.serve.oip_parameters import check_request, decode_input
 from components.serve.refusals import STATUS, Refusal
 
 if TYPE_CHECKING:

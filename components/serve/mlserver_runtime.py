@@ -25,13 +25,13 @@ from mlserver.types import (
 )
 
 from components._core.errors import NaruError
-from components._core.features import DType, Signature
-from components._core.inference import DATATYPE
-from components.serve.bounds import Bounds
-from components.serve.desk import Desk
+from components._core.types.oip_requests import DATATYPE
+from components._core.types.signature import DType, Signature
+from components.serve.admission import Desk
 from components.serve.limits import Limits
-from components.serve.parameters import check_output, check_request, decode_input
-from components.serve.plain import Tensor, Values
+from components.serve.oip_bounds import Bounds
+from components.serve.oip_json import Tensor, Values
+from components.serve.oip_parameters import check_output, check_request, decode_input
 from components.serve.prediction_queue import PredictionQueue
 from components.serve.predictor import Predictor, load
 from components.serve.refusals import STATUS, Refusal

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components._core.errors import ModelError
-from components._core.features import Signature
-from components._core.reference_rows import Ranges, Reference
-from components.serve.casting import Columns, to_arrays
-from components.serve.finiteness import check_finite
+from components._core.examples.reference_rows import Ranges, Reference
+from components._core.types.signature import Signature
+from components.serve.feature_values import Columns, to_arrays
+from components.serve.finite_answers import check_finite
 from components.serve.limits import Limits
 from components.serve.refusals import Refusal
 from components.serve.warm_up import warm_up
 
 if TYPE_CHECKING:
-    from components._model.calling import LoadedModel
+    from components._frameworks.keras.saved_model import LoadedModel
 
 _log = logging.getLogger("naru.serve")
 
@@ -77,7 +77,7 @@ def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
     """
     if not model.is_dir():
         raise ModelError("there is no such folder", where=str(model), remedy="name the folder of a trained model")
-    from components._model.calling import load_model
+    from components._frameworks.keras.saved_model import load_model
 
     reference = Reference.load(model)
     predictor = Predictor(load_model(model), max_rows, reference.ranges)

@@ -28,15 +28,15 @@ from seldon_core.seldon_methods import init_metadata
 from seldon_core.user_model import SeldonComponent
 from seldon_core.utils import json_to_seldon_model_metadata
 
-from components._core.features import Feature, Signature
-from components._core.inference import DATATYPE
-from components.serve.bounds import Bounds
-from components.serve.desk import Desk
+from components._core.types.oip_requests import DATATYPE
+from components._core.types.signature import Feature, Signature
+from components.serve.admission import Desk
 from components.serve.limits import Limits
+from components.serve.oip_bounds import Bounds
 from components.serve.predictor import Predictor
 from components.serve.refusals import Code, Refusal
 from components.serve.request_log import Answered
-from components.serve.seldon_wire import NotAMessage, read_message
+from components.serve.seldon_protobuf import NotAMessage, read_message
 
 Columns = dict[str, list[Any]]
 

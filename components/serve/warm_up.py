@@ -1,6 +1,6 @@
 """The first call of a model, before a client makes it: so that a client does not wait, and a broken model is never ready.
 
-A registered model has a real row beside it (`_core/reference_rows.py`), and must answer that one. For another model rows are
+A registered model has a real row beside it (`_core/examples/reference_rows.py`), and must answer that one. For another model rows are
 made up, of which it must answer one: a feature that divides, or takes a logarithm, has no finite answer for some of them.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from components._core.features import DType, Feature
+from components._core.types.signature import DType, Feature
 from components.serve.refusals import Refusal
 
 _NAME = "of the warm-up"

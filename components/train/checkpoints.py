@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from components._core.filesystems import open_filesystem
-from components._core.store import put
-from components._model.fitting import Progress
+from components._core.store.filesystems import open_filesystem
+from components._core.store.object_store import put
+from components._frameworks.keras.fit import Progress
 
 _ABANDONED_SECONDS = 7 * 24 * 3600.0
 """A fit that goes on writes after every epoch; what is older than this, nobody waits for."""

@@ -34,10 +34,10 @@ def train(
     """
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("train", history) as this:
-        from components.train.training import train_model
+        from components.train.train import train_model
 
         this.imported()
         outcome = train_model(

@@ -32,10 +32,10 @@ def transform(
     """
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("transform", transform_graph) as this:
-        from components.transform.transforming import transform_examples
+        from components.transform.transform import transform_examples
 
         this.imported()
         outcome = transform_examples(

@@ -28,10 +28,10 @@ def tune(
     """
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("tune", hyperparameters) as this:
-        from components.tune.tuning import tune_hyperparameters
+        from components.tune.tune import tune_hyperparameters
 
         this.imported()
         outcome = tune_hyperparameters(

@@ -9,12 +9,12 @@ from typing import Any
 from tensorflow_data_validation import validate_statistics
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components._core.examples import read_batches
-from components.validate import schemas
-from components.validate.columns import batch_rows, column_of
+from components._core.examples.artifact import read_batches
+from components.validate import dataset_schema
+from components.validate.dataset_schema import TYPES, Schema, names
 from components.validate.findings import Finding
-from components.validate.schemas import TYPES, Schema, names
 from components.validate.statistics import Statistics, as_list, by_name, is_text, missing_rows, only
+from components.validate.tfdv_columns import batch_rows, column_of
 
 MOSTLY = 0.5
 """Share of missing values from which a feature is told as mostly missing."""
@@ -117,7 +117,7 @@ def check_inferred(parts: dict[str, Statistics], schema: Schema, label: str) -> 
     Columns without one are not looked at: TFDV takes a millisecond for each.
     """
     listed = {feature.name for feature in schema.feature if feature.domain and feature.name != label}
-    narrow = schemas.only(schema, listed)
+    narrow = dataset_schema.only(schema, listed)
     return [
         finding
         for split, statistics in parts.items()

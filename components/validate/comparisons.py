@@ -8,15 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from components._core.artifacts import STATISTICS
 from components._core.checks import Check, Status
-from components._core.digests import check_content
 from components._core.errors import ModelError, UnavailableError
-from components._core.examples import split_file
-from components._core.filesystems import open_filesystem
-from components._core.ledger import Deployment
-from components._core.parquet import pq
-from components._core.project import DataGates
+from components._core.examples.artifact import split_file
+from components._core.examples.safe_parquet import pq
+from components._core.project.project_file import DataGates
+from components._core.store.file_digests import check_content
+from components._core.store.filesystems import open_filesystem
+from components._core.store.ledger import Deployment
+from components._core.types.artifact_files import STATISTICS
 from components.validate.drift import Shift, measure_shifts
 from components.validate.statistics import Statistics, parse
 

@@ -39,10 +39,10 @@ def validate(
     from collections import namedtuple
     from pathlib import Path
 
-    from components._core.stages import stage
+    from components._core.stage.lifecycle import stage
 
     with stage("validate", validation) as this:
-        from components.validate.validating import validate_examples
+        from components.validate.validate import validate_examples
 
         this.imported()
         outcome = validate_examples(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from components._core.checks import Check, Status
 from components._core.errors import ConfigError
-from components._core.project import Severity
+from components._core.project.project_file import Severity
 
 MOST_CHECKS = 10
 """Findings of one kind that get a line each; the others are counted in one more."""

@@ -15,12 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.checks import Check
-from components._core.examples import SPLITS, Manifest, read_batches
-from components._core.identifiers import is_named_group
-from components._core.project import Severity
-from components._core.row_hash import hash_rows
-from components.validate.columns import batch_rows, column_of
+from components._core.examples.artifact import SPLITS, Manifest, read_batches
+from components._core.examples.row_hash import hash_rows
+from components._core.project.project_file import Severity
+from components._core.types.identifier_columns import is_named_group
 from components.validate.findings import to_status
+from components.validate.tfdv_columns import batch_rows, column_of
 
 MOST_SHARED = 0.01
 """Share of the eval and test rows from which it matters that they stand in another split, too."""

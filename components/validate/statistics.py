@@ -22,9 +22,9 @@ from tensorflow_data_validation.statistics.generators.top_k_uniques_sketch_stats
 from tensorflow_data_validation.types import PerFeatureStatsConfig
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components._core.artifacts import STATISTICS
 from components._core.files import write_bytes
-from components.validate.columns import read_lists
+from components._core.types.artifact_files import STATISTICS
+from components.validate.tfdv_columns import read_lists
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatistics
 """Of one set of rows; `features` are in the order of the table."""

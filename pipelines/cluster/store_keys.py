@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import secrets
 
-from components._cluster.client import Cluster, Object
+from components._cluster.kubernetes_client import Cluster, Object
 from components._core.settings import MODELS_NAMESPACE
-from pipelines.cluster.credentials import content_of, read_secret
+from pipelines.cluster.secret_rotation import content_of, read_secret
 from pipelines.placement import CONFIG_MAP, CREDENTIALS
 
 STORE = "naru-object-store"

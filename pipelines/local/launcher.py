@@ -1,7 +1,7 @@
 """What kfp.local starts in place of Python for each stage: it reuses an earlier run's work, or hands over to a fork server.
 
 Importing TensorFlow and its companions takes several seconds in every process that needs them. One server per run pays
-that once (`forkserver.py`); this client hands it the command, the environment and its own standard streams, waits, and
+that once (`fork_server.py`); this client hands it the command, the environment and its own standard streams, waits, and
 ends as the stage ended. A stage that needs no TensorFlow is started as an ordinary process at once. The server is started
 when a stage first needs it, so a run that reuses everything never imports TensorFlow.
 
@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from components._core.errors import NaruError
 from components._core.files import write_json
-from pipelines.local import cache, lifetimes
+from pipelines.local import process_guard, stage_cache
 
 SERVER = "NARU_FORKSERVER"
 """Environment: the folder of this run's fork server; empty: every stage imports for itself."""
@@ -34,7 +34,7 @@ PLAIN_STAGES = ("ingest",)
 
 _CONNECT_SECONDS = 180.0
 ERROR = "error.json"
-"""As `components/_core/stages.py` names it, which imports more than this may."""
+"""As `components/_core/stage/lifecycle.py` names it, which imports more than this may."""
 
 
 def main(stand_in: str, python: str, arguments: list[str]) -> int:
@@ -48,7 +48,7 @@ def main(stand_in: str, python: str, arguments: list[str]) -> int:
     """
     arguments = [argument.replace(stand_in, "python3") for argument in arguments]
     task = Task(arguments)
-    with lifetimes.with_run(task.end):
+    with process_guard.with_run(task.end):
         return _run(task, python, arguments)
 
 
@@ -75,7 +75,7 @@ def _is_forked(stage: str, python: str) -> bool:
     if not os.environ.get(SERVER):
         return False
     folder = Path(os.environ[SERVER])
-    if stage not in cache.SIDE_EFFECTS:
+    if stage not in stage_cache.SIDE_EFFECTS:
         start_server(folder, python)
     return stage not in PLAIN_STAGES and (folder / "started").exists()
 
@@ -126,21 +126,21 @@ class Task:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.killpg(self.process, signal.SIGKILL)
                 os.waitpid(self.process, 0)
-        lifetimes.clear_up()
+        process_guard.clear_up()
         os._exit(128 + signal.SIGKILL)
 
     def reuse(self) -> str:
         """Take an earlier run's outputs if they are what this task would make; returns that run's name, or nothing."""
-        if self.folder is None or not os.environ.get(cache.HOME) or self.stage in cache.SIDE_EFFECTS:
+        if self.folder is None or not os.environ.get(stage_cache.HOME) or self.stage in stage_cache.SIDE_EFFECTS:
             return ""
         inputs = self._given.get("inputs", {})
         artifacts = {name: each["artifacts"][0]["uri"] for name, each in inputs.get("artifacts", {}).items()}
-        self._key = cache.key_of(self.stage, inputs.get("parameterValues", {}), artifacts)
-        entry = cache.look_up(self.stage, self._key)
+        self._key = stage_cache.key_of(self.stage, inputs.get("parameterValues", {}), artifacts)
+        entry = stage_cache.look_up(self.stage, self._key)
         if entry is None:
             return ""
         try:
-            cache.reuse(self.stage, self._key, entry, self.folder)
+            stage_cache.reuse(self.stage, self._key, entry, self.folder)
         except (
             OSError
         ) as error:  # no room, or the earlier run is just being removed: the stage runs, and says what is wrong
@@ -153,7 +153,7 @@ class Task:
         if self._key and self.folder is not None:
             outputs = sorted(self._given["outputs"].get("artifacts", {}))
             try:
-                cache.keep(self.stage, self._key, self.folder, outputs)
+                stage_cache.keep(self.stage, self._key, self.folder, outputs)
             except OSError as error:
                 sys.stderr.write(f"naru: {self.stage}: cannot be reused by later runs: {error}\n")
 
@@ -164,7 +164,7 @@ def start_server(folder: Path, python: str) -> None:
         os.close(os.open(folder / "started", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         return
-    command = [python, "-m", "pipelines.local.forkserver", str(folder / "socket")]
+    command = [python, "-m", "pipelines.local.fork_server", str(folder / "socket")]
     with (folder / "alive").open("rb") as alive, (folder / "log").open("ab") as log:
         server = subprocess.Popen(command, stdin=alive, stdout=log, stderr=log, start_new_session=True)
     (folder / "pid").write_text(str(server.pid), encoding="ascii")
@@ -190,7 +190,7 @@ def _spawn(command: list[str]) -> int:
     if process == 0:
         try:
             os.setpgid(0, 0)
-            lifetimes.die_with_parent(launcher)
+            process_guard.die_with_parent(launcher)
             os.execv(command[0], command)  # noqa: S606 - no shell is wanted
         finally:
             os._exit(127)

@@ -10,8 +10,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.local.record import RunRecord
-from pipelines.local.watching import StageState, read_states
+from pipelines.local.run_record import RunRecord
+from pipelines.local.run_state import StageState, read_states
 
 _MARKS = {
     "ok": ("✓", "green"),

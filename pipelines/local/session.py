@@ -12,12 +12,12 @@ from typing import Any
 from rich.console import Console
 
 from components._core.errors import NaruError
-from components._core.project import load_project
+from components._core.project.project_file import load_project
 from components._core.system_errors import from_system
-from pipelines.local.preflight import check_places
 from pipelines.local.progress import Progress, print_record
-from pipelines.local.record import RunRecord, keep_record, make_record
-from pipelines.local.running import absolute_source, run_training
+from pipelines.local.project_places import check_places
+from pipelines.local.run_record import RunRecord, keep_record, make_record
+from pipelines.local.runner import absolute_source, run_training
 from pipelines.local.source_preview import check_named
 from pipelines.local.workspace import find_workspace
 

@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from components._core.errors import ConfigError, NaruError
-from components._core.project import Project
+from components._core.project.project_file import Project
 from components._core.suggestions import listed
+from components._data.sources.files import find_files
 from components.ingest.named_columns import check_named_columns
-from components.ingest.sources import find_files
 
 _BYTES = 1 << 20
 _MISSING = frozenset({"", "NA", "N/A", "NULL", "null", "NaN", "nan", "None", "?", "-"})

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components._core.errors import ConfigError
-from components._core.project import PROJECT_FILE
+from components._core.project.project_file import PROJECT_FILE
 from components._core.settings import STORE, TRACKING, Settings, sqlite_uri
 from components._core.system_errors import from_system
 
@@ -55,7 +55,7 @@ class Workspace:
 
     @property
     def cache(self) -> Path:
-        """What later runs know earlier work by; see `cache.py`."""
+        """What later runs know earlier work by; see `stage_cache.py`."""
         return self.home / "cache"
 
     def environment(self) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """`naru new`: look at a person's own table and write a project that runs at once."""
 
-from pipelines.scaffold.creating import Created, new_project
+from pipelines.scaffold.create_project import Created, new_project
 
 __all__ = ["Created", "new_project"]

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from components._core.identifiers import is_named_identifier, to_words
-from components._core.project import Split
-from pipelines.scaffold.dates import DateFormat, find_date_format
-from pipelines.scaffold.groups import Group
-from pipelines.scaffold.labels import Target
-from pipelines.scaffold.profile import Column, Profile
+from components._core.project.project_file import Split
+from components._core.types.identifier_columns import is_named_identifier, to_words
+from pipelines.scaffold.date_columns import DateFormat, find_date_format
+from pipelines.scaffold.group_column import Group
+from pipelines.scaffold.label_choice import Target
+from pipelines.scaffold.table_profile import Column, Profile
 
 Role = Literal["label", "number", "category", "hashed", "text", "date", "left out"]
 

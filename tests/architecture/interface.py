@@ -10,7 +10,7 @@ import typer
 
 from components._core import errors
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
-from components._core.metric_names import NAMES
+from components._core.types.metric_names import NAMES
 from pipelines.__main__ import app
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "interface.json"

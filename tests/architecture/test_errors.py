@@ -11,16 +11,16 @@ import pytest
 
 from components._core import errors
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
-from components._core.features import Signature
-from components._core.ledger import append_deployment, current_champion, resolve_champion
-from components._core.project import load_project, parse_project
-from components._core.store import fetch, upload
+from components._core.project.project_file import load_project, parse_project
+from components._core.project.yaml_text import parse_yaml
+from components._core.stage.user_code import load_function, unpack_code
+from components._core.store.ledger import append_deployment, current_champion, resolve_champion
+from components._core.store.object_store import fetch, upload
 from components._core.system_errors import from_system
-from components._core.usercode import load_function, unpack_code
-from components._core.yaml_text import parse_yaml
-from components.ingest.reading import read_rows
-from components.ingest.sources import SpanFile, find_files
-from components.ingest.survey import read_header, survey_files
+from components._core.types.signature import Signature
+from components._data.formats.csv.inference import read_header, survey_files
+from components._data.formats.csv.reader import read_rows
+from components._data.sources.files import SpanFile, find_files
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = {kind.__name__: kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, NaruError)}
@@ -113,7 +113,7 @@ def test_what_a_library_raises_is_told_as_an_error_of_ours_with_place_and_remedy
 
 @pytest.mark.slow
 def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None:
-    from components._model.calling import load_model
+    from components._frameworks.keras.saved_model import load_model
 
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "saved_model" / "saved_model.pb").write_bytes(b"no model")
@@ -124,7 +124,7 @@ def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_path: Path) -> None:
-    from components._registry.opening import open_registry, registry_errors
+    from components._registry.mlflow_client import open_registry, registry_errors
 
     uri = f"sqlite:///{_file(tmp_path, 'mlflow.db', b'no database' * 100)}"
     with pytest.raises(errors.ServiceError, match="database cannot be used") as error, registry_errors(uri):
@@ -134,7 +134,7 @@ def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_pa
 
 @pytest.mark.slow
 def test_what_a_schema_parser_raises_is_told_as_a_config_error() -> None:
-    from components.validate.schemas import parse_schema
+    from components.validate.dataset_schema import parse_schema
 
     with pytest.raises(errors.ConfigError, match=r"schema\.pbtxt: is no schema"):
         parse_schema(b"feature {", "schema.pbtxt")
@@ -159,47 +159,51 @@ def test_what_a_person_must_correct_in_the_file_system_is_a_config_error(number:
 
 
 NOT_OURS = {
-    "components/_core/cron.py": {"ValueError"},  # what pydantic wants of a validator
-    "components/_core/ledger.py": {"TypeError", "ValueError"},  # of one line; told with its file where it is read
-    "components/_core/project.py": {"ValueError"},  # what pydantic wants of a validator
-    "components/_core/fields.py": {"ValueError"},  # the same
-    "components/_core/serving.py": {"ValueError"},  # the same
-    "components/_core/s3.py": {"FileNotFoundError", "NotImplementedError"},  # what fsspec asks of a file system
-    "components/_core/saved_graph.py": {"ValueError"},  # of a damaged graph; told with its file where it is read
-    "components/_core/wire.py": {"ValueError"},  # the same
-    "components/_core/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
-    "components/_core/usercode.py": {"ImportError"},  # told as the person's code that does not import
+    "components/_core/project/cron.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/store/ledger.py": {"TypeError", "ValueError"},  # of one line; told with its file where it is read
+    "components/_core/project/project_file.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/project/config_types.py": {"ValueError"},  # the same
+    "components/_core/project/serving_config.py": {"ValueError"},  # the same
+    "components/_core/store/s3.py": {"FileNotFoundError", "NotImplementedError"},  # what fsspec asks of a file system
+    "components/_frameworks/keras/saved_graph.py": {
+        "ValueError"
+    },  # of a damaged graph; told with its file where it is read
+    "components/_frameworks/keras/protobuf_fields.py": {"ValueError"},  # the same
+    "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
+    "components/_core/stage/user_code.py": {"ImportError"},  # told as the person's code that does not import
     "pipelines/__main__.py": {"Exit"},  # how typer ends a command
-    "pipelines/cluster/commands.py": {"Exit"},  # the same
-    "pipelines/gitops/commands.py": {"Exit"},  # the same
-    "components/deploy/promoting.py": {"ChampionChangedError"},  # a ServiceError; by it deploy ends with a verdict
-    "components/deploy/seldon/rollout.py": {"RolloutError"},  # a ServiceError; by it a rollout goes back
-    "components/deploy/seldon/site.py": {
+    "pipelines/cli/cluster.py": {"Exit"},  # the same
+    "pipelines/cli/kfp.py": {"Exit"},  # the same
+    "components/deploy/promotion.py": {"ChampionChangedError"},  # a ServiceError; by it deploy ends with a verdict
+    "components/deploy/rollout/state_machine.py": {"RolloutError"},  # a ServiceError; by it a rollout goes back
+    "components/deploy/targets/seldon/target.py": {
         "RolloutError",
         "TakenOverError",
     },  # the same; and one by which it keeps its hands off
     "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
     "components/serve/limits.py": {"ArgumentTypeError"},  # the same
-    "components/serve/bodies.py": {"Refusal", "error"},  # answered to a client; zlib's, told as a Refusal
-    "components/serve/bounds.py": {"Refusal"},
-    "components/serve/connections.py": {"_RefusedError"},  # ends parsing; what is answered stands in the connection
-    "components/serve/front.py": {"Refusal"},
+    "components/serve/request_body.py": {"Refusal", "error"},  # answered to a client; zlib's, told as a Refusal
+    "components/serve/oip_bounds.py": {"Refusal"},
+    "components/serve/http_connections.py": {
+        "_RefusedError"
+    },  # ends parsing; what is answered stands in the connection
+    "components/serve/fast_path.py": {"Refusal"},
     "components/serve/mlserver_grpc.py": {"Refusal"},
-    "components/serve/parameters.py": {"Refusal"},
-    "components/serve/casting.py": {"Refusal"},  # answered to a client, with an HTTP code
-    "components/serve/desk.py": {"Refusal"},
-    "components/serve/finiteness.py": {"Refusal"},
+    "components/serve/oip_parameters.py": {"Refusal"},
+    "components/serve/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code
+    "components/serve/admission.py": {"Refusal"},
+    "components/serve/finite_answers.py": {"Refusal"},
     "components/serve/http_refusals.py": {"HttpRefusal"},  # the same, before it is read as a request
     "components/serve/json_guard.py": {"HttpRefusal"},
-    "components/serve/guarding.py": {"MLServerError"},  # what MLServer answers a client with
+    "components/serve/mlserver_hardening.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/serve/predictor.py": {"Refusal"},
-    "components/serve/seldon_hosting.py": {"HttpRefusal"},
+    "components/serve/seldon_process.py": {"HttpRefusal"},
     "components/serve/seldon_runtime.py": {"Refusal", "NotAMessage"},
-    "components/serve/seldon_wire.py": {"NotAMessage"},  # answered to a client of gRPC
-    "components/transform/analysing.py": {"ValueError"},  # told as preprocessing_fn that fails
+    "components/serve/seldon_protobuf.py": {"NotAMessage"},  # answered to a client of gRPC
+    "components/transform/analysis.py": {"ValueError"},  # told as preprocessing_fn that fails
     "components/validate/statistics.py": {"ValueError"},  # told where statistics are read
-    "pipelines/local/forkserver.py": {"ValueError"},  # between two processes of ours
+    "pipelines/local/fork_server.py": {"ValueError"},  # between two processes of ours
 }
 """Errors of Python and of libraries that are raised by intent, each with where it is told."""
 

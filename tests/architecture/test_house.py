@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def spec(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from kfp import compiler
 
-    from pipelines.training import training
+    from pipelines.graphs.training import training
 
     file = tmp_path_factory.mktemp("spec") / "training.yaml"
     compiler.Compiler().compile(training, str(file))
@@ -46,7 +46,7 @@ def test_the_pipeline_runs_every_stage_in_order(spec: dict[str, Any]) -> None:
 
 
 def test_the_pipelines_docstring_lists_its_stages_in_order() -> None:
-    text = (ROOT / "pipelines" / "training.py").read_text()
+    text = (ROOT / "pipelines" / "graphs" / "training.py").read_text()
     assert tuple(re.findall(r"^    \d+\. (\w+):", text, re.MULTILINE)) == STAGES
 
 

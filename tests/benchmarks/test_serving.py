@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.asked import Asked
 from benchmarks.malformed import _fault
-from benchmarks.rounds import Turn, medians, ratios
+from benchmarks.server_rounds import Turn, medians, ratios
 from benchmarks.serving_summary import Bound, bounds, table
-from components.deploy.load import Load
+from benchmarks.workload import Asked
+from components.deploy.load_generator import Load
 from tests.components.tiny_models import write_examples
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.measuring import Run, Stage
+from benchmarks.measured_run import Run, Stage
 from benchmarks.summary import COUNTERPARTS, floors, per_further_copy, summarise, table
 from components import STAGES
 

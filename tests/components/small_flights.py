@@ -15,11 +15,11 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components._core.artifacts import SCHEMA
-from components._core.examples import split_file
-from components._core.project import Project, load_project
+from components._core.examples.artifact import split_file
+from components._core.project.project_file import Project, load_project
 from components._core.settings import STORE
-from components._core.usercode import pack_code
+from components._core.stage.user_code import pack_code
+from components._core.types.artifact_files import SCHEMA
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
 SHARES = {"train": 6_000, "eval": 1_000, "test": 1_000}
@@ -101,8 +101,8 @@ def examples_of_flights() -> Small:
 @cache
 def transformed_flights() -> Small:
     """The same, and what transform and tune make of it."""
-    from components.transform.transforming import transform_examples
-    from components.tune.tuning import tune_hyperparameters
+    from components.transform.transform import transform_examples
+    from components.tune.tune import tune_hyperparameters
 
     small = examples_of_flights()
     outputs = {name: small.path(name) for name in ("transform_graph", "transformed", "hyperparameters")}
@@ -117,7 +117,7 @@ def transformed_flights() -> Small:
 @cache
 def trained_flights() -> Small:
     """The same, and what train makes of it."""
-    from components.train.training import train_model
+    from components.train.train import train_model
 
     small = transformed_flights()
     outputs = {name: small.path(name) for name in ("model", "history")}

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components._core.artifacts import SAVED_MODEL
-from components._core.examples import Manifest, split_file
-from components._core.features import Feature, Signature, outputs_of
-from components._core.project import Project
+from components._core.examples.artifact import Manifest, split_file
+from components._core.project.project_file import Project
+from components._core.types.artifact_files import SAVED_MODEL
+from components._core.types.signature import Feature, Signature, outputs_of
 
 CARRIERS = ("AA", "BB", "CC")
 PUSH = {"AA": -1.0, "BB": 0.0, "CC": 1.5}

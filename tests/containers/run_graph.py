@@ -14,7 +14,7 @@ from pathlib import Path
 def main() -> None:
     from kfp import local
 
-    from pipelines.training import training
+    from pipelines.graphs.training import training
 
     assert importlib.util.find_spec("tensorflow") is None, "the runner's environment has TensorFlow"
     asked = json.loads(Path(sys.argv[1]).read_text())

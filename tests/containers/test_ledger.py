@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from components._core.conditional_writes import check_conditional_writes
-from components._core.ledger import Deployment, append_deployment, open_log, open_rollouts, read_deployments
-from components._core.line_digests import find_violations
-from components._core.rollouts import Change, append_change, read_changes
 from components._core.settings import Settings
-from components.deploy import promoting
-from components.deploy.promoting import ChampionChangedError, Compared, promote
+from components._core.store.conditional_writes import check_conditional_writes
+from components._core.store.ledger import Deployment, append_deployment, open_log, open_rollouts, read_deployments
+from components._core.store.line_digests import find_violations
+from components._core.store.rollout_history import Change, append_change, read_changes
+from components.deploy import promotion
+from components.deploy.promotion import ChampionChangedError, Compared, promote
 from tests.containers.dropping_proxy import DroppingProxy, dropping
 from tests.containers.s3_server import S3Server
 
@@ -72,7 +72,7 @@ def test_sixteen_writers_leave_sixteen_lines(store: str) -> None:
 def test_of_sixteen_that_were_compared_with_one_champion_one_is_promoted(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promoting, "_set_alias", lambda *_: None)
+    monkeypatch.setattr(promotion, "_set_alias", lambda *_: None)
     append_deployment(store, "p", LINE)
 
     def try_to(number: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components._core.files import write_text
-from components._core.store import upload
+from components._core.store.object_store import upload
 from tests.containers.conftest import started, wait_until_answers
 from tests.containers.s3_server import S3Server, free_port
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.target import Target
+from pipelines.compile_target import Target
 from tests.containers.engine import READ_ONLY, ROOT, docker, inspect, tag
 from tests.containers.registry import serving_registry
 from tests.containers.s3_server import free_port

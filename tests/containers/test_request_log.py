@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from components.deploy.seldon.rendering import Placement, render_deployment
-from components.deploy.servers import free_port
-from tests.components.deploy.seldon.made import STABLE, component, project
+from components.deploy.targets.local.server_process import free_port
+from components.deploy.targets.seldon.manifest import Placement, render_deployment
+from tests.components.deploy.targets.seldon.made import STABLE, component, project
 from tests.components.serve.conftest import Running, ready_url
 from tests.components.serve.test_mlserver_runtime import infer
 from tests.components.tiny_models import write_model

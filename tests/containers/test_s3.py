@@ -9,11 +9,11 @@ import pytest
 
 from components._core.errors import ConfigError, DataError, ServiceError, UnavailableError
 from components._core.files import hash_file, write_text
-from components._core.filesystems import open_filesystem
-from components._core.ledger import Deployment, append_deployment, current_champion, read_deployments
-from components._core.store import fetch, upload
-from components._model.fitting import Progress
-from components.ingest.sources import find_files, fingerprint_source
+from components._core.store.filesystems import open_filesystem
+from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
+from components._core.store.object_store import fetch, upload
+from components._data.sources.files import find_files, fingerprint_source
+from components._frameworks.keras.fit import Progress
 from components.train.checkpoints import Checkpoint
 from tests.containers.s3_server import S3Server
 

@@ -18,7 +18,12 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from components import STAGES
-from components._core.artifacts import (
+from components._core.files import files_below, hash_file, read_json
+from components._core.project.project_file import load_project
+from components._core.stage.user_code import pack_code
+from components._core.store.filesystems import open_filesystem
+from components._core.store.object_store import fetch, upload
+from components._core.types.artifact_files import (
     DIGESTS,
     HYPERPARAMETERS,
     MANIFEST,
@@ -30,13 +35,8 @@ from components._core.artifacts import (
     SCHEMA,
     STATISTICS,
 )
-from components._core.files import files_below, hash_file, read_json
-from components._core.filesystems import open_filesystem
-from components._core.project import load_project
-from components._core.store import fetch, upload
-from components._core.usercode import pack_code
-from components.ingest.sources import fingerprint_source
-from pipelines.local.watching import task_root
+from components._data.sources.files import fingerprint_source
+from pipelines.local.run_state import task_root
 from tests.components.serve.conformance.wires import request as ask
 from tests.containers.conftest import container_user, started, wait_until_answers
 from tests.containers.engine import ROOT

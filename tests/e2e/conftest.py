@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from components._cluster.client import Cluster
+from components._cluster.kubernetes_client import Cluster
 from components._core.errors import NaruError
-from pipelines.cluster.deploying import find_ours
-from pipelines.waiting import time_lines
+from pipelines.cluster.overlay_deployment import find_ours
+from pipelines.stage_durations import time_lines
 from tests.containers.engine import ROOT, build_images
 from tests.e2e.environment import Environment, credentials
 from tests.e2e.flights import write_project, write_rows
@@ -130,7 +130,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def source(world: World, rows: Path) -> str:
     """Where the stages read the rows: in the store of the overlay."""
-    from components._core.store import upload
+    from components._core.store.object_store import upload
 
     uri = f"{world.variables['NARU_STORE']}/e2e-data"
     with world.store():

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from components import STAGES
-from components._cluster.client import KINDS
-from components._core.artifacts import OUTCOME
-from components._core.filesystems import open_filesystem
+from components._cluster.kubernetes_client import KINDS
 from components._core.settings import MODELS_NAMESPACE
-from pipelines.gitops.applying import apply
-from pipelines.gitops.client import Kfp
-from pipelines.gitops.connection import Connection
-from pipelines.gitops.desired import read_wanted
-from pipelines.gitops.server import Server
-from pipelines.local.cache import SIDE_EFFECTS
-from pipelines.waiting import StageTime
+from components._core.store.filesystems import open_filesystem
+from components._core.types.artifact_files import OUTCOME
+from pipelines.kfp.apply_changes import apply
+from pipelines.kfp.connection import Connection
+from pipelines.kfp.desired_state import read_wanted
+from pipelines.kfp.kfp_client import Kfp
+from pipelines.kfp.server_state import Server
+from pipelines.local.stage_cache import SIDE_EFFECTS
+from pipelines.stage_durations import StageTime
 from tests.e2e.browsing import make_python, start_run_in_page
 from tests.e2e.conftest import Deployed, status
 from tests.e2e.environment import Environment

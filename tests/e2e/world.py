@@ -20,14 +20,14 @@ import pytest
 from minio import Minio
 
 from components import STAGES
-from components._cluster.client import Cluster
-from components._core.filesystems import open_filesystem
-from pipelines.gitops.client import Kfp
-from pipelines.gitops.connection import Connection
-from pipelines.gitops.reasons import RUN_LABEL
-from pipelines.gitops.server import FINAL
-from pipelines.spec import read_spec
-from pipelines.waiting import StageTime, stage_times, told_by_pods
+from components._cluster.kubernetes_client import Cluster
+from components._core.store.filesystems import open_filesystem
+from pipelines.kfp.connection import Connection
+from pipelines.kfp.failure_reasons import RUN_LABEL
+from pipelines.kfp.kfp_client import Kfp
+from pipelines.kfp.server_state import FINAL
+from pipelines.spec_text import read_spec
+from pipelines.stage_durations import StageTime, stage_times, told_by_pods
 from tests.containers.engine import ROOT
 from tests.e2e.environment import Environment
 

@@ -143,8 +143,8 @@ def test_a_database_that_is_locked_is_waited_for(project: Path, tmp_path: Path) 
     import sqlite3
     import threading
 
-    from components._registry.opening import LockedError, open_registry
-    from components._registry.waiting import when_unlocked
+    from components._registry.mlflow_client import LockedError, open_registry
+    from components._registry.sqlite_lock import when_unlocked
 
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = open_registry(uri)

@@ -16,10 +16,10 @@ import pytest
 from components import STAGES
 from components._core.files import files_below, hash_file
 from components._core.settings import PYTHON
-from components._registry.opening import open_registry
+from components._registry.mlflow_client import open_registry
 from pipelines.local import launcher
-from pipelines.local.interpreter import write_stand_in
-from pipelines.local.watching import task_root
+from pipelines.local.python_shim import write_stand_in
+from pipelines.local.run_state import task_root
 from pipelines.local.workspace import Workspace
 from tests.interrupted.conftest import HOOKS, only_run
 from tests.local.conftest import ROOT
@@ -128,7 +128,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("server")
     (folder / "started").touch()  # the launcher starts none
     world = {**os.environ, **_quiet(), "PYTHONPATH": f"{HOOKS}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "pipelines.local.forkserver", str(folder / "socket")]
+    command = [sys.executable, "-m", "pipelines.local.fork_server", str(folder / "socket")]
     write_stand_in(folder / "interpreter")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=world)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components._cluster.client import Cluster
+from components._cluster.kubernetes_client import Cluster
 from tests.kubernetes.api_server import ApiServer, serving
 from tests.kubernetes.clock import Clock
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from components._cluster.client import Cluster
-from components.deploy.seldon.rendering import Canary, Placement, render_deployment
-from tests.components.deploy.seldon.made import CANARY, STABLE, project
+from components._cluster.kubernetes_client import Cluster
+from components.deploy.targets.seldon.manifest import Canary, Placement, render_deployment
+from tests.components.deploy.targets.seldon.made import CANARY, STABLE, project
 
 PLACE = Placement(namespace="models")
 _ROLE = Path(__file__).resolve().parents[2] / "manifests" / "components" / "serving" / "rollouts.yaml"

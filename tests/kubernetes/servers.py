@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
-from components.serve.metrics import Metrics
+from components.serve.prometheus_metrics import Metrics
 from components.serve.refusals import Refusal
 
 Columns = dict[str, list[Any]]

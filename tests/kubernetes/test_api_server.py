@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components._cluster.client import Cluster
+from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.made import SELDON, live, one, service, two

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from components._cluster.client import Cluster
+from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ServiceError, UnavailableError
-from components.serve.metrics import Metrics
-from tests.components.deploy.seldon.made import CANARY, STABLE
+from components.serve.prometheus_metrics import Metrics
+from tests.components.deploy.targets.seldon.made import CANARY, STABLE
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.made import container, deployments, events, live, one, pods, service, two
 from tests.kubernetes.servers import Answers

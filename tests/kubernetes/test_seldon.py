@@ -2,9 +2,9 @@
 
 import pytest
 
-from components._cluster.client import Cluster
+from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ServiceError, UnavailableError
-from tests.components.deploy.seldon.made import CANARY, STABLE, component
+from tests.components.deploy.targets.seldon.made import CANARY, STABLE, component
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.made import deployments, live, one, pods, two
 from tests.kubernetes.starts import CrashLoops, NoQuota, Ready

@@ -7,7 +7,7 @@ from typing import Any
 
 from components import STAGES
 from components._core.files import files_below, hash_file
-from pipelines.local.watching import task_root
+from pipelines.local.run_state import task_root
 
 HOLDS_A_TIME = {
     "*/launch.json": "when the stage was asked for, began and ended; its process",

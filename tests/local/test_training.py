@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components import STAGES
-from pipelines.local.watching import task_root
+from pipelines.local.run_state import task_root
 from tests.architecture.interface import GOLDEN, record_keys
 from tests.local.conftest import Ran, run_naru
 

@@ -15,17 +15,17 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from components._cluster.client import KINDS, path_of
+from components._cluster.kubernetes_client import KINDS, path_of
 from components._core.errors import ConfigError
 from components._core.settings import MODELS_NAMESPACE
-from components.deploy.seldon.rendering import METRICS
-from pipelines.cluster.api_server import PLACEHOLDER, with_api_server
-from pipelines.cluster.rendering import OVERLAYS, find_kustomize, pods_of, render, secrets_of
+from components.deploy.targets.seldon.manifest import METRICS
+from pipelines.cluster.api_server_addresses import PLACEHOLDER, with_api_server
+from pipelines.cluster.overlay import OVERLAYS, find_kustomize, pods_of, render, secrets_of
 from pipelines.cluster.store_keys import MADE, READER, STORE
+from pipelines.compile_target import Target
 from pipelines.placement import CREDENTIALS, DEPLOYER, SECRET, SETTINGS
 from pipelines.pools import load_pools
-from pipelines.target import Target
-from tests.components.deploy.seldon.made import component, rendered
+from tests.components.deploy.targets.seldon.made import component, rendered
 
 ROOT = OVERLAYS.parents[1]
 NAMES = sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml"))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from components._core.files import write_json
-from components._core.inference import to_request
-from components._core.ledger import Deployment, append_deployment
-from components._core.store import absolute_uri, upload
-from components.evaluate.sampling import probe_rows
+from components._core.store.ledger import Deployment, append_deployment
+from components._core.store.object_store import absolute_uri, upload
+from components._core.types.oip_requests import to_request
+from components.evaluate.parity_samples import probe_rows
 from tests.components.tiny_models import FEATURES, write_examples, write_model
 
 PROJECT = "name: tiny\ntask: binary_classification\nlabel: y\ndata:\n  source: t.csv\n"

@@ -8,13 +8,13 @@ import yaml
 
 from components import STAGES
 from components._core.errors import ConfigError
-from components._core.project import load_project
-from pipelines.compiling import compile_training
-from pipelines.local.cache import SIDE_EFFECTS
+from components._core.project.project_file import load_project
+from pipelines.compile_target import Target
+from pipelines.compiler import compile_training
+from pipelines.local.stage_cache import SIDE_EFFECTS
 from pipelines.placement import CREDENTIALS, NOT_CACHED
 from pipelines.pools import OURS, load_pools
-from pipelines.spec import read_spec
-from pipelines.target import Target
+from pipelines.spec_text import read_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 FLIGHTS = load_project(ROOT / "examples" / "flights")

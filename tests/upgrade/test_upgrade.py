@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from components._core.files import read_json
-from components._core.ledger import current_champion, open_log, open_rollouts, read_deployments
-from components._core.line_digests import find_violations
-from components._registry.opening import open_registry
-from components.deploy.servers import HOST, ModelServer
-from pipelines.rolling_back import roll_back
-from pipelines.serving import fetched_champion
-from pipelines.target import Target
+from components._core.store.ledger import current_champion, open_log, open_rollouts, read_deployments
+from components._core.store.line_digests import find_violations
+from components._registry.mlflow_client import open_registry
+from components.deploy.targets.local.server_process import HOST, ModelServer
+from pipelines.compile_target import Target
+from pipelines.rollback import roll_back
+from pipelines.serve import fetched_champion
 from tests.local.conftest import run_naru
 from tests.upgrade.conftest import lay_out, restore
 

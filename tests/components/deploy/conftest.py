@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from components._core.artifacts import COMPARED, SAMPLE
 from components._core.checks import Outcome
-from components._core.examples import read_head
-from components._core.features import to_arrays
+from components._core.examples.artifact import read_head
+from components._core.examples.samples import Sample
 from components._core.files import write_json
-from components._core.ledger import Deployment, append_deployment, current_champion
-from components._core.pages import Page
-from components._core.project import Project
-from components._core.samples import Sample
-from components._core.store import absolute_uri, upload
-from components._model.calling import load_model
-from components.deploy.deploying import deploy_version
+from components._core.project.project_file import Project
+from components._core.report.page import Page
+from components._core.store.ledger import Deployment, append_deployment, current_champion
+from components._core.store.object_store import absolute_uri, upload
+from components._core.types.artifact_files import COMPARED, SAMPLE
+from components._core.types.signature import to_arrays
+from components._frameworks.keras.saved_model import load_model
+from components.deploy.deploy import deploy_version
 from tests.components.tiny_models import FEATURES, tiny_project, write_examples, write_model
 
 Deploy = Callable[..., Outcome]

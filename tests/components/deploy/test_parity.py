@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 from components._core.errors import ServiceError
-from components._core.features import Feature
-from components._core.inference import to_request
-from components._core.samples import Sample
-from components.deploy.client import Answer
+from components._core.examples.samples import Sample
+from components._core.types.oip_requests import to_request
+from components._core.types.signature import Feature
+from components.deploy.model_client import Answer
 from components.deploy.parity import check_parity, check_refusal, compare
-from components.serve.casting import to_arrays
+from components.serve.feature_values import to_arrays
 from components.serve.refusals import Refusal
 
 FEATURES = (Feature("x", "float32", True),)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from components._core.features import Feature
-from components._core.project import Project
-from components.evaluate.evaluating import Judged, evaluate_model
+from components._core.project.project_file import Project
+from components._core.types.signature import Feature
+from components.evaluate.evaluate import Judged, evaluate_model
 from tests.components.tiny_models import (
     CLASSES,
     tiny_project,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from components._core import metrics
+from components._core.types import metrics
 from components.evaluate import bootstrap
 
 

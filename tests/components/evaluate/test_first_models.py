@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components._core.features import Signature
-from components._core.ledger import Deployment
+from components._core.store.ledger import Deployment
+from components._core.types.signature import Signature
 from components.evaluate.champion import Champion
 from components.evaluate.evidence import Evidence
 from components.evaluate.gates import check_classes

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from components._core.artifacts import OUTCOME
 from components._core.checks import Outcome
-from components._core.project import Project
-from components._model.calling import LoadedModel, load_model
-from components.explain.explaining import explain_model
+from components._core.project.project_file import Project
+from components._core.types.artifact_files import OUTCOME
+from components._frameworks.keras.saved_model import LoadedModel, load_model
+from components.explain.explain import explain_model
 from tests.components.tiny_models import tiny_project, write_examples, write_model
 
 Make = Callable[..., Path]

@@ -10,15 +10,15 @@ import pytest
 import tensorflow as tf
 from scipy.stats import spearmanr
 
-from components._core.artifacts import SAVED_MODEL
-from components._core.features import Feature, Signature, outputs_of
-from components._model.calling import LoadedModel, tensor_names
+from components._core.types.artifact_files import SAVED_MODEL
+from components._core.types.signature import Feature, Signature, outputs_of
+from components._frameworks.keras.saved_model import LoadedModel, tensor_names
 from components.explain.attribution import chosen_classes
 from components.explain.dependence import partial_dependence
 from components.explain.gradients import integrated_gradients
 from components.explain.leaks import find_telling, leak_check, powers, rank_correlation
 from components.explain.permutation import Importance, permutation_importance, shares
-from components.explain.sampling import Sample, draw_sample, take, typical_row
+from components.explain.sampled_rows import Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
 from components.explain.structure import inputs_that_reach
 from tests.components.tiny_models import PUSH

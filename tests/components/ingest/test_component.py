@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from components._core.macros import PER_RUN
+from components._core.project.placeholders import PER_RUN
 from components.ingest.component import ingest
 
 

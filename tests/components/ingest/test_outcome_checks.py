@@ -8,8 +8,8 @@ import pytest
 
 from components._core.checks import Outcome
 from components._core.errors import DataError
-from components._core.project import parse_project
-from components.ingest.ingesting import ingest_examples
+from components._core.project.project_file import parse_project
+from components.ingest.ingest import ingest_examples
 
 Ingest = Callable[..., Outcome]
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import DataError
-from components._core.examples import SPLITS, Manifest, split_file
-from components._core.project import Project
-from components.ingest import blocks
-from components.ingest.ingesting import ingest_examples
+from components._core.examples.artifact import SPLITS, Manifest, split_file
+from components._core.project.project_file import Project
+from components._data.formats.csv import blocks
+from components.ingest.ingest import ingest_examples
 
 Row = dict[str, str]
 COLUMNS = ("id", "a", "b", "c", "y")

@@ -10,7 +10,7 @@ import pytest
 
 from components._core.checks import Outcome
 from components._core.files import write_json, write_text
-from components.register.registering import register_model
+from components.register.register import register_model
 from tests.components.tiny_models import tiny_project, write_examples, write_model
 
 Register = Callable[..., Outcome]

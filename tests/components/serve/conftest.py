@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from components.deploy.servers import free_port
+from components.deploy.targets.local.server_process import free_port
 from tests.components.tiny_models import write_model
 
 Make = Callable[..., Path]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from components._core.features import Feature
-from components._core.serving import Serve, limit_options
+from components._core.project.serving_config import Serve, limit_options
+from components._core.types.signature import Feature
 from components.serve.limits import Limits, add_options, limits_from
 
 ROOT = Path(__file__).parents[3]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import ConfigError
-from components.deploy.servers import free_port
+from components.deploy.targets.local.server_process import free_port
 from components.serve.__main__ import main
 from tests.components.serve.conftest import Make, Running, metrics, start, wait_for
 from tests.components.serve.test_mlserver_runtime import ROW, infer, tensor

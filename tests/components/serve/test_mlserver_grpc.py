@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from mlserver.grpc import dataplane_pb2 as pb
 
-from components.serve.bounds import Bounds
-from components.serve.desk import Desk
+from components.serve.admission import Desk
 from components.serve.limits import Limits
 from components.serve.mlserver_grpc import GrpcFront
 from components.serve.mlserver_runtime import NaruRuntime
+from components.serve.oip_bounds import Bounds
 
 LIMITS = Limits(rows=5, inputs=4, name_bytes=16, id_bytes=8, text_bytes=64, body_bytes=2_000)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from components._core.errors import ModelError
-from components._core.features import Feature
-from components._core.reference_rows import Reference
+from components._core.examples.reference_rows import Reference
+from components._core.types.signature import Feature
 from components.serve.predictor import load
 from components.serve.refusals import Refusal
 from components.serve.warm_up import warm_up

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components._core.features import to_arrays
-from components._core.project import Project
+from components._core.project.project_file import Project
 from components._core.settings import STORE
-from components._core.usercode import pack_code
-from components._model.calling import load_model
-from components.train.training import train_model
-from components.transform.transforming import transform_examples
-from components.tune.tuning import tune_hyperparameters
+from components._core.stage.user_code import pack_code
+from components._core.types.signature import to_arrays
+from components._frameworks.keras.saved_model import load_model
+from components.train.train import train_model
+from components.transform.transform import transform_examples
+from components.tune.tune import tune_hyperparameters
 from tests.components.small_flights import write_schema, write_split
 
 NAMES = [

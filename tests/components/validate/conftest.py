@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.checks import Check, Outcome
-from components._core.examples import SPLITS, Manifest, split_file
-from components._core.project import Project, parse_project
-from components._core.usercode import pack_code
-from components.validate.validating import validate_examples
+from components._core.examples.artifact import SPLITS, Manifest, split_file
+from components._core.project.project_file import Project, parse_project
+from components._core.stage.user_code import pack_code
+from components.validate.validate import validate_examples
 
 Columns = dict[str, list[Any]]
 _NAMES = {pa.int64(): "int64", pa.float32(): "float32", pa.string(): "string"}

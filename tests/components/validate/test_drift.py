@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from components.validate.columns import to_lists
 from components.validate.drift import JENSEN_SHANNON, L_INFINITY, jensen_shannon, measure_shifts
 from components.validate.statistics import Accumulator, Detail
+from components.validate.tfdv_columns import to_lists
 
 _DETAIL = Detail(20, 20)
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.examples import SPLITS, Manifest, split_file
-from components._core.hash_split import define_split
-from components._core.project import Split
+from components._core.examples.artifact import SPLITS, Manifest, split_file
+from components._core.examples.hash_split import define_split
+from components._core.project.project_file import Split
 from components.validate.findings import severities
 from components.validate.overlaps import KeyCounter, Overlap, find_overlaps, to_checks
 

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components._core.svg import is_plain
-from components.validate.bins import bins
-from components.validate.columns import to_lists
+from components._core.report.svg import is_plain
+from components.validate.histogram_bins import bins
 from components.validate.sketches import histogram, shares
 from components.validate.statistics import Accumulator, Detail
+from components.validate.tfdv_columns import to_lists
 
 
 def _feature(values):

@@ -6,8 +6,8 @@ import pytest
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 from tensorflow_data_validation.statistics.stats_options import StatsOptions
 
-from components.validate.columns import batch_rows, to_lists
 from components.validate.statistics import CHECKED, Accumulator, Detail, by_name, compute, parse, save
+from components.validate.tfdv_columns import batch_rows, to_lists
 
 _DETAIL = Detail(10, 10)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from components._cluster.client import Cluster
+from components._cluster.kubernetes_client import Cluster
 
 NAME = "asker"
 # its own words only: it runs in the server's image, without this repository

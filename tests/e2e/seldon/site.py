@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from components._cluster.client import Cluster
-from components._core.artifacts import COMPARED, DIGESTS, SAMPLE
+from components._cluster.kubernetes_client import Cluster
 from components._core.checks import Outcome
-from components._core.digests import digest_of, write_digests
-from components._core.features import to_arrays
+from components._core.examples.samples import Sample
 from components._core.files import read_json, write_json
-from components._core.inference import to_request
-from components._core.ledger import current_champion
-from components._core.pages import Page
-from components._core.project import Project
-from components._core.samples import Sample
-from components._core.store import upload
-from components.deploy.deploying import deploy_version
-from components.deploy.seldon.objects import KIND, VERSION
-from components.deploy.seldon.observing import look
-from components.deploy.seldon.rendering import IMAGES, Placement
-from components.register.storing import store_parts
+from components._core.project.project_file import Project
+from components._core.report.page import Page
+from components._core.store.file_digests import digest_of, write_digests
+from components._core.store.ledger import current_champion
+from components._core.store.object_store import upload
+from components._core.types.artifact_files import COMPARED, DIGESTS, SAMPLE
+from components._core.types.oip_requests import to_request
+from components._core.types.signature import to_arrays
+from components.deploy.deploy import deploy_version
+from components.deploy.targets.seldon.manifest import IMAGES, Placement
+from components.deploy.targets.seldon.objects import KIND, VERSION
+from components.deploy.targets.seldon.observation import look
+from components.register.version_files import store_parts
 from pipelines.cluster.store_keys import server_keys
 from tests.components.tiny_models import CARRIERS, FEATURES, write_examples, write_model
 from tests.e2e.world import until
@@ -93,7 +93,7 @@ class Site:
         Returns:
             What register writes into `registration.json`.
         """
-        from components._model.calling import load_model
+        from components._frameworks.keras.saved_model import load_model
 
         model = write_model(self.folder / f"model-{version}", "binary_classification", weight)
         truth = (

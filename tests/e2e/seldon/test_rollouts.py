@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from components._core.errors import ConfigError
-from components._core.ledger import current_champion
-from components._core.rollouts import Change, read_changes
-from components.deploy.seldon.pods import PodClient
-from components.deploy.seldon.rendering import PREDICTOR_LABEL, ModelVersion
-from pipelines.rolling_back import roll_back
-from pipelines.target import Target
+from components._core.store.ledger import current_champion
+from components._core.store.rollout_history import Change, read_changes
+from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL, ModelVersion
+from components.deploy.targets.seldon.pods import PodClient
+from pipelines.compile_target import Target
+from pipelines.rollback import roll_back
 from tests.e2e.seldon.asking import Asked, read_asked, render_asker, share_of
 from tests.e2e.seldon.site import NAME, NAMESPACE, ROWS, STORE, TABLE, Site
 from tests.e2e.world import until

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components._core.errors import ConfigError
-from components._core.project import parse_project
+from components._core.project.project_file import parse_project
 from pipelines.local.source_preview import check_named
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.scaffold.profile import Column
+from pipelines.scaffold.table_profile import Column
 
 Table = Callable[..., Path]
 Columns = Mapping[str, Iterable[Any]]

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pipelines.scaffold.decisions import Decision, decide_columns, decide_fitting, quarantine_limit, worth_telling
-from pipelines.scaffold.labels import Target
-from pipelines.scaffold.profile import Column, Profile
+from pipelines.scaffold.label_choice import Target
+from pipelines.scaffold.table_profile import Column, Profile
 from tests.pipelines.scaffold.conftest import column
 
 LABEL = column("late", "int64", distinct=2)

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.artifacts import SCHEMA
-from components._core.examples import Manifest
-from components._core.project import Project, load_project
-from components._core.usercode import load_function, pack_code
+from components._core.examples.artifact import Manifest
+from components._core.project.project_file import Project, load_project
+from components._core.stage.user_code import load_function, pack_code
+from components._core.types.artifact_files import SCHEMA
 from pipelines.scaffold import new_project
 from tests.pipelines.scaffold.conftest import write_csv
 
@@ -58,8 +58,8 @@ def module(project: Path) -> ModuleType:
 @pytest.fixture(scope="module")
 def transformed(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ingest and transform make of the table with the written code."""
-    from components.ingest.ingesting import ingest_examples
-    from components.transform.transforming import transform_examples
+    from components.ingest.ingest import ingest_examples
+    from components.transform.transform import transform_examples
 
     folder = tmp_path_factory.mktemp("run")
     for name in ("examples", "quarantine", "schema", "graph", "transformed"):
@@ -140,8 +140,8 @@ def test_missing_is_a_category_of_its_own(transformed: Path) -> None:
 def test_the_model_takes_what_the_preprocessing_gives(project: Path, transformed: Path) -> None:
     from tensorflow_transform import TFTransformOutput
 
-    from components._model.building import build
-    from components._model.datasets import TransformedRows
+    from components._frameworks.keras.build_model import build
+    from components._frameworks.keras.datasets import TransformedRows
 
     loaded = load_project(project)
     rows = TransformedRows(transformed / "transformed" / "train.parquet")

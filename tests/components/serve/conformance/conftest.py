@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from components.deploy.servers import free_port
+from components.deploy.targets.local.server_process import free_port
 from tests.components.serve.conformance.environment import seldon_python
 from tests.components.serve.conformance.wires import Rest, SeldonGrpc, SeldonRest, V2Grpc, V2Rest, Wire
 from tests.components.serve.conftest import Make, Running, metrics

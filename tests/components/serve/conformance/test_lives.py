@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import ConfigError, ModelError
-from components.deploy.servers import free_port
+from components.deploy.targets.local.server_process import free_port
 from tests.components.serve.conformance.conftest import Kind, ready_line
 from tests.components.serve.conformance.wires import ROW, Refused, Rest
 from tests.components.serve.conftest import Make

@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 import pytest
 
-from components.deploy.servers import free_port
+from components.deploy.targets.local.server_process import free_port
 from tests.components.serve.conformance.conftest import KINDS, Served, ready_line
 from tests.components.serve.conformance.environment import seldon_python
 from tests.components.serve.conformance.test_answers import OF_AN_EXCEPTION, changed, refused, times

@@ -1,0 +1,68 @@
+"""Our side: `naru run` over the flights, as a person runs it, in a fresh project folder with a fresh store."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.data import FLIGHTS
+from benchmarks.measured_run import Run, Stage, make_run
+from benchmarks.process_watch import watch
+
+ROOT = Path(__file__).resolve().parents[1]
+IMPORTS = "import pipelines.local.fork_server as server, importlib; [importlib.import_module(name) for name in server.PRELOADED + server.LATER]"
+
+
+def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) -> Run:
+    """Run the whole pipeline, all nine stages, and measure it.
+
+    Args:
+        home: An empty folder for the project and all that it leaves.
+        data: From `data.prepare`.
+        copies: How often the rows are repeated there.
+        steps: Optimiser steps.
+        closely: Sample its memory, at the cost of time.
+    """
+    write_project(home, data, copies)
+    command = [sys.executable, "-m", "pipelines", "run", ".", "--json", "--no-cache", "--set", f"train.steps={steps}"]
+    watched = watch(
+        command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "told.json"
+    )
+    told = (home / "told.json").read_text(encoding="utf-8")
+    if watched.exit_code:
+        raise SystemExit(f"naru run ended with exit code {watched.exit_code}: {told or (home / 'log').read_text()}")
+    record = json.loads(told)
+    if not record["deployed"]:
+        raise SystemExit(f"naru run deployed nothing: {record['reason']}")
+    return make_run("naru", copies, watched, _stages(record), record["metrics"]["auc"])
+
+
+def environment() -> dict[str, str]:
+    """This process's, without settings that would lead a run to another store or another way of starting stages."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NARU_", "MLFLOW_", "TF_"))}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def write_project(home: Path, data: Path, copies: int) -> None:
+    """The flights as a project of its own, over the files that `data.prepare` made."""
+    for name in ("preprocessing.py", "model.py"):
+        shutil.copyfile(FLIGHTS / name, home / name)
+    project = yaml.safe_load((FLIGHTS / "project.yaml").read_text(encoding="utf-8"))
+    project["data"] = {"source": str((data / "months" / "flights-{span}.csv").resolve()), "spans": f"1-{12 * copies}"}
+    (home / "project.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
+
+
+def _stages(record: dict[str, Any]) -> list[Stage]:
+    """From the moments that the run noted for each stage."""
+    tasks = next(Path(record["paths"]["run"]).glob("training-*"))
+    return [_stage(told, json.loads((tasks / told["stage"] / "launch.json").read_text())) for told in record["stages"]]
+
+
+def _stage(told: dict[str, Any], moments: dict[str, Any]) -> Stage:
+    return Stage(told["stage"], moments["asked"], moments["ended"], told["work_seconds"])

@@ -1,0 +1,1 @@
+"""The examples artifact: rows as Parquet, their splits, hashes and samples."""

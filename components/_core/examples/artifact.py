@@ -1,0 +1,157 @@
+"""The examples artifact: rows as Parquet, one file per split and span, read and written in bounded batches.
+
+    examples/
+        manifest.json              see `Manifest`
+        train/span-00001.parquet   flat columns: int64, float32 or string, each nullable
+        eval/...
+        test/...
+
+Whoever reads examples reads them here, so the format on disk is decided in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from components._core.examples.safe_parquet import pq
+from components._core.examples.split_definition import SplitDefinition
+from components._core.files import read_json, write_json
+from components._core.types.artifact_files import MANIFEST
+
+SPLITS = ("train", "eval", "test")
+BATCH_ROWS = 65_536
+"""Rows per batch in memory: large enough that work, not overhead, takes the time; a few megabytes for a usual table."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that was read.
+
+    Attributes:
+        path: Where it was, as the project names it.
+        span: Its span; 1 when the source has none.
+        rows: Rows that became examples.
+        quarantined: Rows set aside.
+        bytes: Its size.
+        sha256: Fingerprint of its content.
+    """
+
+    path: str
+    span: int
+    rows: int
+    quarantined: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an examples artifact holds and where it came from.
+
+    Attributes:
+        fingerprint: Of the contents and of how they were split; equal data has equal fingerprints anywhere.
+        columns: Type (`int64`, `float32`, `string`) by column name, in order.
+        rows: Rows by split.
+        spans: The spans read, ascending.
+        files: The files read.
+        split: How the rows were split; None in examples from before it was kept, which were split by rule 1.
+    """
+
+    fingerprint: str
+    columns: dict[str, str]
+    rows: dict[str, int]
+    spans: list[int]
+    files: list[SourceFile]
+    split: SplitDefinition | None = None
+
+    def save(self, examples: Path) -> None:
+        """Write it into the artifact."""
+        raw = asdict(self)
+        if self.split is not None:
+            raw["split"]["fingerprint"] = self.split.fingerprint
+        write_json(examples / MANIFEST, raw)
+
+    @classmethod
+    def load(cls, examples: Path) -> Manifest:
+        """Read it from the artifact."""
+        return cls.from_json(read_json(examples / MANIFEST))
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Manifest:
+        """From what `save` wrote, as JSON has it."""
+        # sort_keys orders the file for people and diffs; the columns' own order is the Parquet schema's
+        split = SplitDefinition.from_json(raw["split"]) if raw.get("split") else None
+        return cls(**{**raw, "files": [SourceFile(**file) for file in raw["files"]], "split": split})
+
+
+def split_file(examples: Path, split: str, span: int) -> Path:
+    """Where the rows of one split and span are."""
+    return examples / split / f"span-{span:05d}.parquet"
+
+
+def split_files(examples: Path, split: str, spans: list[int] | None = None) -> list[Path]:
+    """The files of one split, in the order of their spans; of some spans only, if given."""
+    if spans is not None:
+        return [path for span in spans if (path := split_file(examples, split, span)).exists()]
+    return sorted((examples / split).glob("span-*.parquet"))
+
+
+def read_batches(
+    examples: Path,
+    split: str,
+    columns: list[str] | None = None,
+    spans: list[int] | None = None,
+    batch_rows: int = BATCH_ROWS,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one split as record batches of at most `batch_rows`, in a stable order."""
+    for path in split_files(examples, split, spans):
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=batch_rows, columns=columns)
+
+
+def read_head(examples: Path, split: str, rows: int, columns: list[str] | None = None) -> pa.Table:
+    """The first rows of one split as a table; fewer when the split has fewer."""
+    batches, left = [], rows
+    for batch in read_batches(examples, split, columns, batch_rows=min(rows, BATCH_ROWS)):
+        batches.append(batch.slice(0, left))
+        left -= batches[-1].num_rows
+        if left <= 0:
+            break
+    return pa.Table.from_batches(batches) if batches else pa.table({})
+
+
+def missing_counts(examples: Path, split: str) -> dict[str, int]:
+    """Missing values of one split by column, read from the files' footers."""
+    counts: dict[str, int] = {}
+    for path in split_files(examples, split):
+        footer = pq.read_metadata(path)
+        for group, place in product(range(footer.num_row_groups), range(footer.num_columns)):
+            column = footer.row_group(group).column(place)
+            missing = column.statistics.null_count if column.statistics else 0
+            counts[column.path_in_schema] = counts.get(column.path_in_schema, 0) + missing
+    return counts
+
+
+def number_ranges(examples: Path, split: str, columns: list[str]) -> dict[str, tuple[float, float]]:
+    """Least and largest number of one split by column, read from the files' footers; of columns of numbers only."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for path in split_files(examples, split):
+        footer = pq.read_metadata(path)
+        for group, place in product(range(footer.num_row_groups), range(footer.num_columns)):
+            column = footer.row_group(group).column(place)
+            name, found = column.path_in_schema, column.statistics
+            if name in columns and found and found.has_min_max and isinstance(found.min, int | float):
+                least, most = ranges.get(name, (found.min, found.max))
+                ranges[name] = (min(least, found.min), max(most, found.max))
+    return ranges
+
+
+def row_count(examples: Path, split: str) -> int:
+    """Rows of one split, read from the files' footers."""
+    return sum(pq.read_metadata(path).num_rows for path in split_files(examples, split))

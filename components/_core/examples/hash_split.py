@@ -1,0 +1,98 @@
+"""Which split a row belongs to: decided by its content alone, so it is the same in every run, order and batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components._core.examples import row_hash, row_hash_v1
+from components._core.examples.split_definition import SplitDefinition
+from components._core.project.project_file import Split
+
+RULE = 2
+"""The rule of today; `row_hash.py` says what it is."""
+UNKNOWN = -1
+"""In place of a split: it cannot be said where the row was."""
+_FLOAT32_EXACT = 2**24
+"""Whole numbers from here on are not all a float32."""
+
+_ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
+
+
+def define_split(split: Split, features: Collection[str]) -> SplitDefinition:
+    """The split of a table's rows: by `data.split.by`, else by what the model may see.
+
+    An identifier that the model does not see decides nothing, and neither does the label: rows with equal features land together.
+
+    Args:
+        split: The project's.
+        features: The columns of the source without the label and the excluded ones.
+    """
+    chosen = set(split.by or features)
+    return SplitDefinition(RULE, tuple(sorted(chosen)), bool(split.by), split.train, split.eval, split.test)
+
+
+def define_split_v1(split: Split, columns: Collection[str]) -> SplitDefinition:
+    """The split by rule 1: by `data.split.by`, else by the whole row with its label, columns in the order of the source."""
+    return SplitDefinition(1, tuple(split.by or columns), bool(split.by), split.train, split.eval, split.test)
+
+
+def assign_splits(rows: pa.RecordBatch, definition: SplitDefinition) -> NDArray[np.int8]:
+    """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
+
+    Args:
+        rows: For rule 2 raw cells or typed values, for rule 1 the examples as they were; with the columns of the definition.
+        definition: How they are split.
+    """
+    hashed = (row_hash_v1 if definition.rule == 1 else row_hash).hash_rows(rows, definition.columns)
+    bounds = [definition.train, definition.train + definition.eval]
+    return np.asarray(np.searchsorted(bounds, hashed / np.float64(2**64), side="right"), dtype=np.int8)
+
+
+def reassign_splits(examples: pa.RecordBatch, definition: SplitDefinition, types: dict[str, str]) -> NDArray[np.int8]:
+    """The split that another definition gave rows of today's examples; `UNKNOWN` where the examples do not tell.
+
+    Args:
+        examples: Rows with the columns of the definition.
+        definition: The other definition.
+        types: Type by column as the examples of that definition had it; only rule 1 depends on it.
+    """
+    if not definition.columns:
+        return np.full(examples.num_rows, UNKNOWN, dtype=np.int8)
+    unknown = np.zeros(examples.num_rows, dtype=bool)
+    columns = []
+    for name in definition.columns:
+        column = examples.column(examples.schema.get_field_index(name))
+        if definition.rule == 1:
+            column, lost = _as_it_was(column, types[name])
+        else:
+            lost = _is_rounded(column)
+        columns.append(column)
+        unknown |= lost
+    rows = pa.RecordBatch.from_arrays(columns, names=list(definition.columns))
+    return np.where(unknown, np.int8(UNKNOWN), assign_splits(rows, definition))
+
+
+def _is_rounded(column: pa.Array) -> NDArray[np.bool_]:
+    """Where the cell may have been a whole number that a float32 does not hold."""
+    if not pa.types.is_floating(column.type):
+        return np.zeros(len(column), dtype=bool)
+    return np.asarray(np.abs(column.fill_null(0).to_numpy(zero_copy_only=False)) >= _FLOAT32_EXACT)
+
+
+def _as_it_was(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """A column in the type that it had, and where its values in that type are not known."""
+    wanted = _ARROW[kind]
+    if column.type == wanted:
+        return column, np.zeros(len(column), dtype=bool)
+    if pa.types.is_string(column.type) or kind == "string":  # how a number was written is not kept
+        return pa.nulls(len(column), wanted), np.asarray(column.is_valid())
+    if kind == "float32":
+        return column.cast(wanted, safe=False), np.zeros(len(column), dtype=bool)
+    values = column.fill_null(0).to_numpy(zero_copy_only=False)
+    lost = (np.abs(values) >= _FLOAT32_EXACT) | (np.floor(values) != values)
+    whole = np.where(lost, 0, values).astype(np.int64)
+    return pa.array(whole, mask=np.asarray(column.is_null())), lost

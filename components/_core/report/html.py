@@ -1,0 +1,284 @@
+"""Pages as HTML: one self-contained file, light and dark, readable in a panel of 600 pixels and without a script.
+
+A stage says what is shown (`page.py`); how it looks is decided here and in `templates/`. Everything is escaped; the only
+markup that passes is an SVG element that draws and does nothing else (`svg.is_plain`), and the only script that a browser
+may run is ours, which makes links work in the Kubeflow UI: the page names its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from components._core.checks import Check
+from components._core.files import write_text
+from components._core.report.number_format import MISSING, is_number, show, show_column
+from components._core.report.page import Block, Cell, Page
+from components._core.report.svg import is_plain, label, prefix_ids, width_of
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_OWN_ANCHORS = ("summary", "stages", "checks-heading")
+_URGENCY = {"fail": 0, "warn": 1, "no_baseline": 2}
+_HEADLINES = {
+    "failed": "Failed at {stage}",
+    "blocked": "Blocked at {stage}",
+    "skipped": "Ended without {stage}",
+    "warn": "Passed, with warnings from {stage}",
+}
+_SMALL = 320.0
+_WORDS = {"ok": "ok", "no_baseline": "no baseline"}
+_CHECK_NUMBERS = {"measured": "Measured", "threshold": "Bound", "baseline": "Baseline", "n": "Rows"}
+
+
+def render_page(page: Page) -> str:
+    """One stage's page as a whole HTML document."""
+    section = _section(page, _anchors([page])[0])
+    return _environment().get_template("page.html").render(section=section, title=page.title)
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write one stage's page as one file, in one step as others see it."""
+    write_text(path, _writable(render_page(page)))
+
+
+def bind_report(
+    title: str, pages: list[Page], stages: list[dict[str, Any]], facts: dict[str, Cell], path: Path
+) -> None:
+    """Bind the pages of a run into its report: one file.
+
+    Args:
+        title: Project and run.
+        pages: The pages of the stages, in the order in which they are read.
+        stages: What each stage left in its artifact's metadata (`lifecycle.py`): stage, verdict, reason, import_seconds,
+            work_seconds, metric_*. Those without a stage are left out.
+        facts: The few values to be seen first.
+        path: Where the file goes.
+    """
+    sections = [_section(page, anchor) for page, anchor in zip(pages, _anchors(pages), strict=True)]
+    ran = [stage for stage in stages if stage.get("stage")]
+    html = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title=title,
+            facts=_facts(facts),
+            verdict=_verdict(pages, ran),
+            sections=sections,
+            problems=_problems(sections, {"fail", "warn"}),
+            unjudged=_problems(sections, {"no_baseline"}),
+            checks_total=sum(len(rows) for section in sections for rows in section["check_rows"]),
+            stages=_stage_rows(ran),
+            metrics=_metric_rows(ran),
+        )
+    )
+    write_text(path, _writable(html))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = environment.get_template("links.js").render()
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    environment.globals["script_hash"] = base64.b64encode(digest).decode("ascii")
+    environment.filters.update(show=show, words=_words, prose=_prose, paragraphs=_paragraphs)
+    return environment
+
+
+def _section(page: Page, anchor: str) -> dict[str, Any]:
+    """A page as the templates take it; checks that no block shows are shown at its end."""
+    blocks = list(page.blocks)
+    if page.outcome.checks and not any(block.kind == "checks" for block in blocks):
+        extra = Page(page.stage, page.title)
+        extra.checks(page.outcome.checks)
+        blocks += extra.blocks
+    shown = [_block(block, f"{anchor}_{number}") for number, block in enumerate(blocks, 1)]
+    return {
+        "anchor": anchor,
+        "stage": page.stage,
+        "title": page.title,
+        "verdict": page.outcome.verdict,
+        "reason": page.outcome.reason,
+        "groups": _grouped(shown),
+        "check_rows": [block["checks"]["rows"] for block in shown if block["kind"] == "checks"],
+    }
+
+
+def _block(block: Block, anchor: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "kind": block.kind, "title": block.title, "note": block.note, "folded": block.folded, "anchor": anchor, "content": block.content
+    }  # fmt: skip
+    match block.kind:
+        case "table":
+            shown["table"] = _table(block.content["columns"], block.content["rows"])
+        case "checks":
+            shown["checks"] = _checks([Check(**check) for check in block.content], anchor)
+        case "facts":
+            shown["facts"] = _facts(block.content)
+        case "figure" if is_plain(block.content):
+            named = label(prefix_ids(block.content, anchor), str(escape(block.title or "figure")))
+            shown["small"] = width_of(block.content) <= _SMALL
+            shown["svg"] = Markup(named)  # noqa: S704 - it was just checked to only draw
+        case "text" | "code":
+            pass
+        case _:
+            # a figure that is more than a drawing, or a kind of a later version: shown as the text that it is
+            shown.update(kind="code", content=str(block.content))
+    return shown
+
+
+def _grouped(blocks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Figures that follow one another stand side by side where there is room."""
+    groups: list[list[dict[str, Any]]] = []
+    for block in blocks:
+        if block["kind"] == "figure" and groups and groups[-1][-1]["kind"] == "figure":
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+    return groups
+
+
+def _table(columns: list[str], rows: list[list[Cell]]) -> dict[str, Any]:
+    width = len(columns)
+    padded = [[*row, *[None] * width][:width] for row in rows]
+    by_column = [[row[number] for row in padded] for number in range(width)]
+    numeric = [_is_numeric(values) for values in by_column]
+    texts = [
+        show_column(values) if number else [show(value) for value in values]
+        for values, number in zip(by_column, numeric, strict=True)
+    ]
+    return {
+        "columns": list(zip(columns, numeric, strict=True)),
+        "rows": [list(zip(row, numeric, strict=True)) for row in zip(*texts, strict=True)],
+    }
+
+
+def _is_numeric(values: list[Cell]) -> bool:
+    told = [value for value in values if value is not None]
+    return bool(told) and all(is_number(value) for value in told)
+
+
+def _checks(checks: list[Check], anchor: str) -> dict[str, Any]:
+    shown = [name for name in _CHECK_NUMBERS if any(getattr(check, name) is not None for check in checks)]
+    numbers = [show_column([getattr(check, name) for check in checks]) if name == "n" else
+               [show(getattr(check, name)) for check in checks] for name in shown]  # fmt: skip
+    rows = [
+        {"check": check, "anchor": f"{anchor}_check_{row + 1}", "numbers": [column[row] for column in numbers]}
+        for row, check in enumerate(checks)
+    ]
+    return {"columns": [_CHECK_NUMBERS[name] for name in shown], "rows": rows}
+
+
+def _facts(facts: dict[str, Cell]) -> list[tuple[str, str]]:
+    return [(name, show(value)) for name, value in facts.items()]
+
+
+def _anchors(pages: list[Page]) -> list[str]:
+    """A name for each page within the document, from its stage; a second page of a stage gets a number."""
+    seen = dict.fromkeys(_OWN_ANCHORS, 1)
+    anchors = []
+    for page in pages:
+        name = re.sub(r"[^a-z0-9]+", "-", page.stage.lower()).strip("-") or "page"
+        seen[name] = seen.get(name, 0) + 1
+        anchors.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return anchors
+
+
+def _problems(sections: list[dict[str, Any]], statuses: set[str]) -> list[dict[str, Any]]:
+    """Every check of some statuses, the gravest first."""
+    rows = [
+        {**row, "title": section["title"]} for section in sections for rows in section["check_rows"] for row in rows
+        if row["check"].status in statuses
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: _URGENCY[row["check"].status])
+
+
+def _verdict(pages: list[Page], stages: list[dict[str, Any]]) -> dict[str, str]:
+    """The run in one line: what failed or blocked it first, else that its end was left out, else what to look at.
+
+    A stage that had nothing to do on the way, such as a search without trials, is no news.
+    """
+    told = [(str(stage["stage"]), str(stage.get("verdict", "ok")), str(stage.get("reason") or "")) for stage in stages]
+    known = {name for name, *_ in told}
+    told += [(page.stage, page.outcome.verdict, page.outcome.reason) for page in pages if page.stage not in known]
+    for verdict, line in _HEADLINES.items():
+        found = [(stage, reason) for stage, said, reason in told if said == verdict]
+        if verdict == "skipped":
+            found = [entry for entry in found if entry[0] == told[-1][0]]
+        if found:
+            stage = _listed([name for name, _ in found]) if verdict == "warn" else found[0][0]
+            reason = told[-1][2] if verdict == "warn" else found[0][1]
+            return {"verdict": verdict, "line": line.format(stage=stage), "reason": reason}
+    return {"verdict": "ok", "line": "Passed", "reason": told[-1][2] if told else ""}
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _stage_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The stages with the width of their bars, in percent of the longest."""
+    seconds = [(_seconds(stage, "import_seconds"), _seconds(stage, "work_seconds")) for stage in stages]
+    longest = max([sum(pair) for pair in seconds], default=0.0) or 1.0
+    rows = [
+        {
+            "stage": str(stage["stage"]),
+            "verdict": str(stage.get("verdict", "ok")),
+            "reason": str(stage.get("reason") or ""),
+            "seconds": f"{imports + work:.1f}",
+            "imports": f"{imports:.1f}",
+            "work": f"{work:.1f}",
+            "import_width": f"{100 * imports / longest:.2f}",
+            "work_width": f"{100 * work / longest:.2f}",
+        }
+        for stage, (imports, work) in zip(stages, seconds, strict=True)
+    ]
+    imports, work = sum(pair[0] for pair in seconds), sum(pair[1] for pair in seconds)
+    return {"rows": rows, "seconds": f"{imports + work:.1f}", "imports": f"{imports:.1f}", "work": f"{work:.1f}"}
+
+
+def _seconds(stage: dict[str, Any], name: str) -> float:
+    value = stage.get(name)
+    return max(float(value), 0.0) if is_number(value) and math.isfinite(value) else 0.0
+
+
+def _metric_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:
+    rows: list[list[Cell]] = [
+        [str(stage["stage"]), name.removeprefix("metric_"), value]
+        for stage in stages
+        for name, value in sorted(stage.items())
+        if name.startswith("metric_")
+    ]
+    return _table(["Stage", "Metric", "Value"], rows) if rows else {}
+
+
+def _words(status: str) -> str:
+    return _WORDS.get(status, status)
+
+
+def _prose(text: object) -> Markup:
+    """Escaped text in which `code` between backticks is set as code."""
+    told = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(told)  # noqa: S704 - escaped in the line above
+
+
+def _paragraphs(text: object) -> list[str]:
+    return [part for part in re.split(r"\n\s*\n", str(text).strip()) if part] or [MISSING]
+
+
+def _writable(html: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate, as undecodable file names have it, becomes a question mark."""
+    return html.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,213 @@
+"""What every stage does around its work: times it, writes its outputs aside and renames them, reports how it ended.
+
+A component's body opens `stage(...)`, imports its function inside, calls it and hands the outcome over:
+
+    with stage("validate", validation) as this:
+        from components.validate.validate import validate_examples
+
+        this.imported()
+        this.done(validate_examples(..., validation=this.folder(validation)))
+
+Outputs get their final names only when the body ended well. An error of ours ends the process with the error's own exit
+code and message, without a traceback, and leaves `error.json` beside the outputs for whoever watches. In a pod the same is
+said to Kubernetes (`termination_message.py`), for whoever reads the pod's status.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from components._core.checks import Outcome
+from components._core.credentials import mask_credentials
+from components._core.errors import NaruError
+from components._core.files import write_bytes, write_json
+from components._core.project.project_file import Project, parse_project
+from components._core.project.stage_config import restrict
+from components._core.stage.lost_artifacts import explain_lost
+from components._core.stage.termination_message import tell_error, tell_record
+from components._core.system_errors import from_system
+
+ERROR = "error.json"
+_ASIDE = ".partial"
+
+
+class Artifact(Protocol):
+    """What a stage needs of a KFP artifact: a local path and a place for metadata."""
+
+    path: str
+    metadata: dict[str, Any]
+
+
+@dataclass
+class Stage:
+    """One execution of a stage.
+
+    Attributes:
+        name: The stage's name, one of `components.STAGES`.
+        record: The output whose metadata tells the outcome (verdict, reason, metrics, seconds) to whoever reads the run.
+    """
+
+    name: str
+    record: Artifact
+    _started: float = field(default_factory=time.perf_counter)
+    _imported: float = 0.0
+    _outputs: list[Path] = field(default_factory=list)
+    _outcome: Outcome | None = None
+    _scratch: ExitStack = field(default_factory=ExitStack)
+
+    def imported(self) -> None:
+        """Mark the end of the imports; what follows is work."""
+        self._imported = time.perf_counter()
+
+    def project(self, text: str, **overrides: Any) -> Project:
+        """What this stage goes by of the project; a run parameter overrides it unless it is `''` or `-1` (KFP has no None).
+
+        Args:
+            text: What `Project.to_json` wrote.
+            **overrides: Value by place with `__` for the dot, as in `train__epochs=3`.
+        """
+        raw = json.loads(text)
+        for place, value in overrides.items():
+            if value not in ("", -1):
+                *parents, last = place.split("__")
+                section = raw
+                for parent in parents:
+                    section = section.setdefault(parent, {})
+                section[last] = value
+        return parse_project(restrict(raw, self.name), "the run's parameters")
+
+    def folder(self, artifact: Artifact) -> Path:
+        """An empty folder that becomes the artifact when the stage ends well."""
+        aside = self._aside(artifact)
+        aside.mkdir(parents=True)
+        return aside
+
+    def file(self, artifact: Artifact) -> Path:
+        """A path for one file that becomes the artifact when the stage ends well."""
+        return self._aside(artifact)
+
+    def fetch(self, uri: str) -> Path:
+        """A file of the store, on this machine for as long as the stage runs: in place when it is here already."""
+        from components._core.store.object_store import fetch_file
+
+        return fetch_file(uri, Path(self._scratch.enter_context(tempfile.TemporaryDirectory())))
+
+    def fetch_code(self, uri: str, fingerprint: str) -> Path:
+        """A copy of the project's code archive that nobody else writes to, held against its fingerprint.
+
+        Raises:
+            ConfigError: When it is no archive, or holds other code.
+        """
+        from components._core.stage.code_archives import check_archive
+
+        scratch = Path(self._scratch.enter_context(tempfile.TemporaryDirectory()))
+        copy = scratch / "code.zip"
+        write_bytes(copy, self.fetch(uri).read_bytes())
+        check_archive(copy, fingerprint, uri)
+        return copy
+
+    def done(self, outcome: Outcome) -> None:
+        """Hand over what came of it."""
+        self._outcome = outcome
+
+    def _aside(self, artifact: Artifact) -> Path:
+        final = Path(artifact.path)
+        self._outputs.append(final)
+        aside = final.with_name(final.name + _ASIDE)
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        aside.unlink(missing_ok=True)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        return aside
+
+    def _clear(self) -> None:
+        """Remove what is half-written: it is of no use, and takes room that may be what was missing."""
+        for final in self._outputs:
+            aside = final.with_name(final.name + _ASIDE)
+            with suppress(OSError):
+                shutil.rmtree(aside) if aside.is_dir() else aside.unlink(missing_ok=True)
+
+    def _publish(self) -> None:
+        for final in self._outputs:
+            aside = final.with_name(final.name + _ASIDE)
+            if final.is_dir():
+                shutil.rmtree(final)
+            os.replace(aside, final)
+
+    def _tell(self) -> None:
+        if self._outcome is None:
+            raise NaruError(f"the stage {self.name} ended without an outcome")
+        ended = time.perf_counter()
+        told: dict[str, Any] = {
+            "stage": self.name,
+            "verdict": self._outcome.verdict,
+            "reason": self._outcome.reason,
+            "import_seconds": round(max(self._imported - self._started, 0.0), 3),
+            "work_seconds": round(ended - (self._imported or self._started), 3),
+            **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if math.isfinite(value)},
+        }
+        self.record.metadata.update(told)
+        tell_record(told)
+
+
+@contextmanager
+def stage(name: str, record: Artifact) -> Iterator[Stage]:
+    """Run the body of a component as the stage of that name. See the module's docstring."""
+    this = Stage(name, record)
+    try:
+        yield this
+        this._publish()
+        this._tell()
+    except NaruError as error:
+        told = explain_lost(error) or error
+        _leave(this, told, "")
+        sys.exit(told.exit_code)
+    except OSError as error:
+        told = explain_lost(error) or from_system(error)
+        _leave(this, told, traceback.format_exc())
+        sys.exit(told.exit_code)
+    except Exception as error:  # noqa: BLE001 - the border of the process: whatever comes is told, with its traceback
+        told = explain_lost(error) or NaruError(
+            f"{type(error).__name__}: {error}",
+            where=f"stage {name}",
+            remedy="this is a fault in Naru or in a library; the traceback is in the run's log",
+        )
+        _leave(this, told, traceback.format_exc())
+        sys.exit(told.exit_code)
+    finally:
+        this._scratch.close()
+
+
+def _leave(this: Stage, error: NaruError, details: str) -> None:
+    this._clear()
+    print(mask_credentials(details), file=sys.stderr) if details else None
+    # the code is for whoever has the log of a pod and nothing else: KFP's launcher ends with one of its own
+    told = f"naru: {this.name}: {error}\n  exit code {error.exit_code}"
+    print(told, file=sys.stderr, flush=True)
+    tell_error(told)
+    try:
+        write_json(
+            Path(this.record.path).parent / ERROR,
+            {
+                "stage": this.name,
+                "kind": error.kind,
+                "exit_code": error.exit_code,
+                "message": error.message,
+                "where": error.where,
+                "remedy": error.remedy,
+            },
+        )
+    except OSError as problem:
+        print(f"naru: {this.name}: the error could not be kept beside the outputs: {problem}", file=sys.stderr)

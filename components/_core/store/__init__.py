@@ -1,0 +1,1 @@
+"""The object store and what Naru keeps in it: file systems, append logs, the ledger, the rollout history."""

@@ -1,0 +1,174 @@
+"""The deployment ledger: append-only, one small JSON object per deployment in the object store; the last good one is the champion.
+
+    <store>/<project>/deployments/000001-0199c3a1b2c4d5e6f7a8b9c0.json      (`append_log.py` says what the name holds)
+
+Any stage can ask who the champion is with no registry client and no server; MLflow's `champion` alias mirrors it.
+
+What lies in the store is named relative to it (`store:flights/models/...`), so that a store can be moved, or restored from a
+backup in another place. Here addresses are whole: a line is resolved against the store that it is read from.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from components._core.errors import ConfigError, ServiceError
+from components._core.project.placeholders import check_replaced
+from components._core.settings import Settings
+from components._core.store.append_log import AppendLog
+from components._core.store.store_addresses import resolve, shorten, within_project
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One line of the ledger.
+
+    Attributes:
+        version: The version in the model registry.
+        model: URI of the model artifact's folder.
+        statistics: URI of the statistics of the data it was trained on.
+        schema: URI of the schema it was trained with.
+        metrics: Its metrics when it was deployed.
+        fingerprint: Of the examples it was trained on.
+        run: The run that made it.
+        at: When, as ISO 8601 with the zone.
+        by: Who or what deployed it.
+        why: The cause, in a sentence.
+        registration_sha256: SHA-256 of the list of the version's files and their digests (`file_digests.py`), which lies beside its
+            model; empty in a line of an earlier Naru, whose files cannot be verified.
+        split: Fingerprint of the definition of the split that it was trained with; empty in lines from before it was kept.
+    """
+
+    version: str
+    model: str
+    statistics: str
+    schema: str
+    metrics: dict[str, float]
+    fingerprint: str
+    run: str
+    at: str
+    by: str
+    why: str
+    registration_sha256: str = ""
+    split: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells one version from another, wherever the store lies: two lines of one version have the same."""
+        return identity_of(self.version, self.model)
+
+
+_ADDRESSES = ("model", "statistics", "schema")
+
+
+def identity_of(version: str, model: str) -> tuple[str, str]:
+    """The version's number and its model's place below the project's models: see `Deployment.identity`."""
+    return version, within_project(model)
+
+
+def resolve_champion(parameter: str, project: str) -> Deployment | None:
+    """The champion that a run's parameter names.
+
+    Args:
+        parameter: `auto` asks the ledger of the store in the environment, `none` is none; else a line of it as JSON. A word
+            after `auto` says as of when, for a cache that goes by parameters.
+        project: The project's name.
+
+    Raises:
+        ConfigError: When the parameter is none of these, or holds a macro that was not replaced.
+        ServiceError: When the ledger is damaged.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    if parameter == "none":
+        return None
+    check_replaced("champion", parameter)
+    if parameter.partition(" ")[0] == "auto":
+        return current_champion(Settings.from_environment().store, project)
+    try:
+        return _resolve(_parse(parameter), Settings.from_environment().store, project)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"is no line of the deployment ledger: {error}",
+            where="parameter champion",
+            remedy="give `auto`, `none` or the JSON of a deployment",
+        ) from None
+
+
+def read_deployments(store: str, project: str) -> list[Deployment]:
+    """All deployments of a project, oldest first; none when there was none. Errors as in `current_champion`."""
+    return [_read(name, content, store, project) for name, content in open_log(store, project).read()]
+
+
+def current_champion(store: str, project: str) -> Deployment | None:
+    """The deployment in force: the last of the ledger; None before the first.
+
+    Raises:
+        ConfigError: When the ledger may not be read.
+        ServiceError: When the last line is damaged: it is not passed over, or an older model would count as the champion.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    last = open_log(store, project).read(last=1)
+    return _read(*last[0], store, project) if last else None
+
+
+def append_deployment(store: str, project: str, deployment: Deployment) -> str:
+    """Add a line to the ledger under the next number; returns its URI.
+
+    Raises:
+        UnavailableError: When the ledger cannot be reached or written.
+    """
+    line = {**asdict(deployment), **{name: shorten(getattr(deployment, name), store) for name in _ADDRESSES}}
+    return open_log(store, project).append(line, beside=[open_rollouts(store, project)])
+
+
+def open_log(store: str, project: str) -> AppendLog:
+    """The ledger's lines."""
+    return AppendLog(f"{store.rstrip('/')}/{project}/deployments", "the deployment ledger", store)
+
+
+def open_rollouts(store: str, project: str) -> AppendLog:
+    """The lines of the ledger of shares (`rollout_history.py`)."""
+    return AppendLog(f"{store.rstrip('/')}/{project}/rollouts", "the ledger of shares", store)
+
+
+def _read(name: str, content: bytes, store: str, project: str) -> Deployment:
+    try:
+        return _resolve(_parse(content), store, project)
+    except (ValueError, TypeError) as error:
+        remedy = "restore the file, or move it away: the deployment before it is then the champion"
+        raise ServiceError(f"the deployment ledger is damaged here: {error}", where=name, remedy=remedy) from None
+
+
+def _parse(text: str | bytes) -> Deployment:
+    """A line of this Naru, of an earlier one, which lacks what has a default, or of a later one, which has more."""
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise TypeError("a mapping is needed")
+    lacking = sorted({field.name for field in fields(Deployment) if field.default is MISSING} - raw.keys())
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
+    if wrong := [name for name in ("version", *_ADDRESSES) if not isinstance(raw[name], str)]:
+        raise TypeError(f"{', '.join(wrong)} must be text")
+    return Deployment(**{field.name: raw[field.name] for field in fields(Deployment) if field.name in raw})
+
+
+def _resolve(line: Deployment, store: str, project: str) -> Deployment:
+    whole: dict[str, Any] = {name: resolve(getattr(line, name), store, project) for name in _ADDRESSES}
+    return replace(line, **whole)
+
+
+def now() -> str:
+    """This moment as ledgers have it: ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def who() -> str:
+    """Who acts here."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user often has no name
+        return "unknown"

@@ -1,0 +1,188 @@
+"""The object store: files and folders in and out, each file verified by hash. A folder on a laptop, S3 or GCS on a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components._core.errors import NaruError, ServiceError, UnavailableError
+from components._core.files import files_below, hash_file, write_bytes
+from components._core.store.filesystems import is_local, open_filesystem
+from components._core.system_errors import from_system, is_for_the_person, remedy_for
+
+_ASIDE = re.compile(r"\..+\.(?:[0-9a-f]{16}|[a-z0-9_]{8})")
+"""Names of what is not finished: as `open_aside` makes them; of eight signs: an earlier Naru's."""
+
+
+def upload(source: Path, uri: str) -> dict[str, str]:
+    """Copy a file to `uri`, or a folder's files below it; one that is there with the same content is left as it is.
+
+    Args:
+        source: The file or folder.
+        uri: Where it goes: a path, `file:///path` or `s3://bucket/prefix`.
+
+    Returns:
+        SHA-256 by name: the path below the folder, or the file's own name.
+
+    Raises:
+        ConfigError: When the store may not be written to.
+        ServiceError: When what arrived is not what was sent.
+        UnavailableError: When the store does not answer.
+    """
+    files = [source] if source.is_file() else files_below(source)
+    names = {path: path.name if path == source else path.relative_to(source).as_posix() for path in files}
+    try:
+        filesystem, base = open_filesystem(uri)
+        return {
+            name: _upload(filesystem, path, str(base) if path == source else f"{base}/{name}")
+            for path, name in names.items()
+        }
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+
+
+def put(content: bytes, uri: str) -> None:
+    """Write an object whole: aside and renamed in a folder on this machine, in one request elsewhere.
+
+    Args:
+        content: What it holds.
+        uri: Where it goes: a path, `file:///path` or `s3://bucket/key`.
+
+    Raises:
+        ConfigError: When the store may not be written to.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, target = open_filesystem(uri)
+        if is_local(filesystem):
+            write_bytes(Path(target), content)
+        else:
+            filesystem.pipe_file(target, content)
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+
+
+def fetch(uri: str, folder: Path) -> Path:
+    """A folder of the store on this machine: in place when the store is a folder here, else copied to `folder`.
+
+    Raises:
+        ServiceError: When the store holds no such folder.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, base = open_filesystem(uri)
+        if not filesystem.isdir(base):
+            remedy = "it may have been removed: run the pipeline again"
+            raise ServiceError("the store holds no such folder", where=uri, remedy=remedy)
+        if is_local(filesystem):
+            return Path(base)
+        for name in sorted(filesystem.find(base)):
+            write_bytes(folder / str(name)[len(base) :].lstrip("/"), filesystem.cat_file(name))
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+    return folder
+
+
+def fetch_file(uri: str, folder: Path) -> Path:
+    """A file of the store on this machine: in place when the store is a folder here, else copied into `folder`.
+
+    Raises:
+        ServiceError: When the store holds no such file.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, base = open_filesystem(uri)
+        if not filesystem.isfile(base):
+            remedy = "it may have been removed, or never sent: naru apply, naru submit and naru run send it again"
+            raise ServiceError("the store holds no such file", where=uri, remedy=remedy)
+        if is_local(filesystem):
+            return Path(base)
+        here = folder / Path(base).name
+        write_bytes(here, filesystem.cat_file(base))
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+    return here
+
+
+def remove_leftovers(uri: str) -> None:
+    """Remove what a killed writer left aside below a folder on this machine; other stores have no half-written objects."""
+    filesystem, base = open_filesystem(uri)
+    if is_local(filesystem):
+        for path in Path(base).rglob(".*"):
+            if _ASIDE.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def read_bytes(uri: str) -> bytes | None:
+    """What an object holds; None when there is no such object.
+
+    Raises:
+        ConfigError: When the store may not be read.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, path = open_filesystem(uri)
+        return bytes(filesystem.cat_file(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+
+
+def find_missing(uri: str, names: Sequence[str]) -> list[str]:
+    """URIs of those files that a folder of the store does not hold.
+
+    Raises:
+        ConfigError: When the store may not be read, or no credentials are there.
+        UnavailableError: When the store does not answer.
+    """
+    try:
+        filesystem, base = open_filesystem(uri)
+        return [f"{uri}/{name}" for name in names if not filesystem.isfile(f"{base}/{name}")]
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
+
+
+def absolute_uri(uri: str) -> str:
+    """A path as `file:///...`, so that it means the same to every program; other URIs as they are."""
+    return uri if "://" in uri else Path(uri).absolute().as_uri()
+
+
+def _upload(filesystem: Any, source: Path, target: str) -> str:
+    sent = hash_file(source)
+    if filesystem.exists(target) and _hash(filesystem, target) == sent:
+        return sent
+    if is_local(filesystem):
+        write_bytes(Path(target), source.read_bytes())
+    else:
+        filesystem.put_file(os.fspath(source), target)
+    arrived = _hash(filesystem, target)
+    if arrived != sent:
+        told = f"arrived with hash {arrived[:12]} and was sent with {sent[:12]}"
+        raise ServiceError(told, where=target, remedy="run again; if it stays, look at the store's disk and proxy")
+    return sent
+
+
+def parent_of(uri: str) -> str:
+    """Address of the folder that something in the store lies in: of a version, by one of its parts."""
+    return uri.rstrip("/").rpartition("/")[0]
+
+
+def _hash(filesystem: Any, name: str) -> str:
+    digest = hashlib.sha256()
+    with filesystem.open(name, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _unavailable(uri: str, error: Exception) -> NaruError:
+    if isinstance(error, OSError) and is_for_the_person(error):
+        return from_system(error, uri)
+    otherwise = "look at the disk, the permissions or the network, then run again; NARU_STORE names the store"
+    remedy = remedy_for(error) or otherwise
+    return UnavailableError(f"the object store failed: {error}", where=uri, remedy=remedy)

@@ -1,0 +1,1 @@
+"""The vocabulary of every stage: columns, signatures, labels, metrics. Lies below the project file."""

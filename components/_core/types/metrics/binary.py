@@ -1,0 +1,111 @@
+"""Metrics of two classes, from sums over rows: the same formulas serve all rows and every bootstrap resample.
+
+A row counts as positive from a probability of 0.5. A ratio 0/0 (precision when nothing is called positive, recall when
+nothing is positive, and so on) is 0, as in scikit-learn by default; AUC and PR-AUC without both classes are NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.types.metric_names import BINARY
+from components._core.types.metrics.ranking import Array, Numbers, area, average_precision
+
+CALIBRATION_BINS = 10
+_CLOSEST = float(np.finfo(np.float32).eps)
+"""Probabilities are kept this far from 0 and 1 in the log loss: a model answers in float32, and infinity tells nothing."""
+
+NAMES = BINARY
+
+
+def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """What `from_sums` wants, by block of rows, but for the rows by score.
+
+    Args:
+        labels: 0 or 1, shape [rows].
+        scores: Probability of the positive class, shape [rows].
+        blocks: The block of each row, below `count`.
+        count: How many blocks there are.
+
+    Returns:
+        Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS].
+    """
+    truth, score = labels.astype(np.float64), np.asarray(scores, dtype=np.float64)
+    called = (score >= 0.5).astype(np.float64)
+    clipped = np.clip(score, _CLOSEST, 1 - _CLOSEST)
+    by_row = {
+        "tp": called * truth,
+        "fp": called * (1 - truth),
+        "fn": (1 - called) * truth,
+        "tn": (1 - called) * (1 - truth),
+        "surprise": -np.log(np.where(truth == 1, clipped, 1 - clipped)),
+        "squared": (score - truth) ** 2,
+    }
+    added = {name: add_up(values, blocks, count) for name, values in by_row.items()}
+    return {**added, "bin_gap": bin_gaps(score, truth - score, blocks, count)}
+
+
+def add_up(values: Numbers, blocks: Array, count: int) -> Numbers:
+    """The sum of a value over each block, shape [blocks]."""
+    return np.bincount(blocks, weights=values, minlength=count).astype(np.float64)
+
+
+def bin_gaps(scores: Numbers, gaps: Numbers, blocks: Array, count: int) -> Numbers:
+    """The sum of a gap over each block and calibration bin of the scores, shape [blocks, CALIBRATION_BINS]."""
+    cells = blocks * CALIBRATION_BINS + calibration_bin(scores)
+    return add_up(gaps, cells, count * CALIBRATION_BINS).reshape(count, CALIBRATION_BINS)
+
+
+def calibration_bin(scores: Numbers) -> NDArray[np.int64]:
+    """The bin, of equal widths between 0 and 1, in which each score falls."""
+    return np.clip((scores * CALIBRATION_BINS).astype(np.int64), 0, CALIBRATION_BINS - 1)
+
+
+def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
+    """All metrics from sums with any leading shape.
+
+    Args:
+        sums: What `sums` gives, over any rows, with `positive` and `negative`: rows by ascending score.
+
+    Returns:
+        Metric by name, each of the leading shape.
+    """
+    tp, fp, fn, tn = (sums[name] for name in ("tp", "fp", "fn", "tn"))
+    rows = tp + fp + fn + tn
+    return {
+        "auc": area(sums["positive"], sums["negative"]),
+        "pr_auc": average_precision(sums["positive"], sums["negative"]),
+        "accuracy": ratio(tp + tn, rows),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "specificity": ratio(tn, tn + fp),
+        "npv": ratio(tn, tn + fn),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "fpr": ratio(fp, fp + tn),
+        "log_loss": ratio(sums["surprise"], rows),
+        "brier": ratio(sums["squared"], rows),
+        "ece": ratio(np.abs(sums["bin_gap"]).sum(axis=-1), rows),
+    }
+
+
+def ratio(above: Numbers, below: Numbers) -> Numbers:
+    """A quotient in which 0/0 is 0."""
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.divide(above, below, out=np.zeros(np.broadcast(above, below).shape), where=below != 0)
+
+
+def confusion(labels: Array, scores: Array, threshold: float = 0.5) -> list[list[int]]:
+    """Rows by actual (down: negative, positive) and predicted class (across) when positive starts at a threshold."""
+    cells = np.bincount(labels.astype(np.int64) * 2 + (scores >= threshold), minlength=4)
+    return [[int(count) for count in row] for row in cells.reshape(2, 2)]
+
+
+def calibration(labels: Array, scores: Array) -> tuple[list[float], list[float], list[int]]:
+    """Mean score, share of positive rows and number of rows of each calibration bin that has any."""
+    bins = calibration_bin(np.asarray(scores, dtype=np.float64))
+    rows = np.bincount(bins, minlength=CALIBRATION_BINS)
+    used = rows > 0
+    said = np.bincount(bins, weights=scores, minlength=CALIBRATION_BINS)[used] / rows[used]
+    seen = np.bincount(bins, weights=labels, minlength=CALIBRATION_BINS)[used] / rows[used]
+    return said.tolist(), seen.tolist(), rows[used].tolist()

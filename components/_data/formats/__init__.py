@@ -1,0 +1,1 @@
+"""Formats of tables: how columns and types are inferred, how rows are read, which rows are rejected."""

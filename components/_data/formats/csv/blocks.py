@@ -1,0 +1,443 @@
+"""Cut a CSV file into blocks of whole rows, with the physical line of each row; set aside rows whose quotes go wrong.
+
+The grammar is Arrow's: a quote opens a cell only at the cell's start, a doubled quote inside is one quote, any other quote
+closes, and what follows up to the delimiter belongs to the cell. Quotes are found with numpy, not cell by cell, and a block
+without any is only cut at its last line end: almost all of a usual file costs a few milliseconds per 8 MiB.
+
+Arrow gets whole rows only. Its own cutting loses a byte where a block ends between CR and LF, and fails on a row that is
+longer than a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.errors import DataError
+from components._core.project.project_file import Csv
+from components._data.formats.csv.bad_rows import BadRow, quote_remedy
+from components._data.formats.csv.row_shape import RowShape
+from components._data.sources.files import SpanFile
+
+BLOCK_BYTES = 8 << 20
+"""Bytes read at a time: what bounds the memory, and the size of the sample by which types are first inferred."""
+
+_MOST_BLANKS = 64
+"""Behind a closing quote, before the cell ends."""
+LONGEST_ROW = 64 << 20
+"""Bytes of the longest row that is read: a longer one is a quote that is not closed, and would take all memory."""
+
+_LF, _CR, _NUL = 10, 13, 0
+_HAS_NUL = "has a NUL byte, which no text has"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole rows of a file, the header left out.
+
+    Attributes:
+        data: Their bytes, line ends included; rows set aside are left out.
+        line: Physical line of the first byte, from 1; meant for a block without quotes.
+        bad: The rows set aside.
+        is_plain: Whether no line break is part of a cell.
+        known_lines: Physical line of each row, where that was found already.
+        known_blank: Empty lines, where they were counted already.
+    """
+
+    data: bytes
+    line: int
+    bad: tuple[BadRow, ...] = ()
+    is_plain: bool = True
+    known_lines: NDArray[Any] | None = None
+    known_blank: int | None = None
+
+    @cached_property
+    def lines(self) -> NDArray[Any]:
+        """Physical line of each row, empty lines not counted as rows."""
+        if self.known_lines is not None:
+            return self.known_lines
+        rows = _split_lines(np.frombuffer(self.data, np.uint8))
+        return self.line + np.flatnonzero(~rows.is_blank)
+
+    @property
+    def blank(self) -> int:
+        """Empty lines between its rows."""
+        return self._line_ends - len(self.lines) if self.known_blank is None else self.known_blank
+
+    @property
+    def _line_ends(self) -> int:
+        return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
+
+    def is_full(self, rows: int) -> bool:
+        """Whether every line of it is one of that many rows; most blocks are, and then need no other count."""
+        return self.known_lines is None and rows == self._line_ends
+
+    def holds(self, rows: int) -> bool:
+        """Whether it has that many rows."""
+        return self.is_full(rows) or rows == len(self.lines)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Where the rows of a buffer are.
+
+    Attributes:
+        starts: Offset of each row.
+        ends: Offset behind each row's line end.
+        breaks: Offset behind each physical line end, those inside of cells included.
+        garbage: Offsets at which text follows a closing quote.
+        is_blank: Rows without a byte before their line end.
+        is_open: Whether a quote is open at the end.
+    """
+
+    starts: NDArray[Any]
+    ends: NDArray[Any]
+    breaks: NDArray[Any]
+    garbage: NDArray[Any]
+    is_blank: NDArray[Any]
+    is_open: bool
+
+
+def read_blocks(file: SpanFile, columns: int, watch: Callable[[bytes], None] | None = None) -> Iterator[Block]:
+    """Yield the rows of a file behind its header, in bounded memory.
+
+    Args:
+        file: Which file.
+        columns: Fields of its header.
+        watch: Called with every byte of the file in order, such as to hash what was read.
+
+    Raises:
+        DataError: When the header's quotes go wrong, or a row is longer than `LONGEST_ROW`.
+    """
+    cutter = _Cutter(file, columns)
+    with file.filesystem.open(file.path, "rb") as stream:
+        rest, is_last = b"", False
+        while not is_last:
+            chunk = _fill(stream)
+            is_last = len(chunk) < BLOCK_BYTES
+            if watch:
+                watch(chunk)
+            block, rest = cutter.cut(rest + chunk, is_last)
+            if block.data or block.bad:
+                yield block
+
+
+def _fill(stream: Any) -> bytes:
+    """The next block, full unless it is the last: a remote file may give less than was asked for."""
+    parts, missing = [], BLOCK_BYTES
+    while missing and (part := stream.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class _Cutter:
+    """Cuts one file's buffers; knows the line that the next one begins with."""
+
+    def __init__(self, file: SpanFile, columns: int) -> None:
+        self._file = file
+        self._csv = file.csv
+        self._columns = columns
+        self._line = 1
+        self._is_first = True
+        self._has_header = False
+        self._shape: RowShape | None = None
+
+    def cut(self, buffer: bytes, is_last: bool) -> tuple[Block, bytes]:
+        """The whole rows of a buffer, and the bytes behind them.
+
+        Args:
+            buffer: Begins where a row begins.
+            is_last: Whether the file ends with it.
+        """
+        if self._is_first:
+            buffer, self._is_first = buffer.removeprefix(_BYTE_ORDER_MARK), False
+        if self._is_plain(buffer):
+            block, end = self._cut_lines(buffer, is_last)
+        else:
+            block, end = self._cut_rows(buffer, is_last)
+        if len(buffer) - end > LONGEST_ROW:
+            raise self._too_long()
+        return block, buffer[end:]
+
+    def _cut_lines(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
+        """Where every line is a row."""
+        start = 0 if self._has_header else _header_end(buffer)
+        end = len(buffer) if is_last else buffer.rfind(b"\n") + 1
+        self._has_header = self._has_header or 0 < start <= end
+        block = Block(buffer[start:end], self._line + buffer.count(b"\n", 0, start))
+        self._line += buffer.count(b"\n", 0, end)
+        return block, end
+
+    def _is_plain(self, buffer: bytes) -> bool:
+        """Whether every line end ends a row, and each is LF or CR LF."""
+        special = [mark.encode() for mark in (self._csv.quote, self._csv.escape) if mark]
+        if b"\0" in buffer or any(mark in buffer for mark in special):
+            return False
+        return b"\r" not in buffer or buffer.count(b"\r") == buffer.count(b"\r\n")
+
+    def _cut_rows(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
+        codes = np.frombuffer(buffer, np.uint8)
+        rows = _find_rows(codes, self._csv, is_last)
+        if not len(rows.starts):
+            return Block(b"", self._line), 0
+        first, end = self._line, int(rows.ends[-1])
+        self._line += int(np.searchsorted(rows.breaks, end, side="right"))
+        lines = first + np.searchsorted(rows.breaks, rows.starts, side="right")
+        counts = np.searchsorted(rows.breaks, rows.ends, side="right") + first - lines
+        counts = np.maximum(counts, 1)  # the last row of a file may have no line end
+        is_header = self._take_header(rows)
+        wrong = self._find_bad(buffer, codes, rows, counts, is_header)
+        bad = tuple(
+            BadRow(
+                self._file.name,
+                int(lines[row]),
+                reason,
+                _text(buffer, rows, row),
+                int(counts[row]),
+                is_quote=reason != _HAS_NUL,
+            )
+            for row, reason in sorted(wrong.items())
+        )
+        keep = ~rows.is_blank & ~is_header
+        keep[list(wrong)] = False
+        return Block(_join(buffer, rows, keep), first, bad, False, lines[keep], int(rows.is_blank.sum())), end
+
+    def _take_header(self, rows: _Rows) -> NDArray[Any]:
+        """Which row is the header: the first of a file that is not blank."""
+        is_header = np.zeros(len(rows.starts), dtype=bool)
+        if not self._has_header and not rows.is_blank.all():
+            is_header[np.argmax(~rows.is_blank)] = self._has_header = True
+        return is_header
+
+    def _find_bad(
+        self, buffer: bytes, codes: NDArray[Any], rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]
+    ) -> dict[int, str]:
+        """The reason by row that cannot be trusted."""
+        wrong: dict[int, str] = {}
+        for row in self._find_swallowers(buffer, codes, rows, counts, skip):
+            wrong[row] = f"a quoted cell holds {counts[row] - 1:,} more lines, which look like rows of the table"
+        for row in np.unique(np.searchsorted(rows.ends, rows.garbage, side="right")):
+            more = f" {counts[row] - 1:,} lines on" if counts[row] > 1 else ""
+            wrong[int(row)] = f"a quoted cell is closed{more} by a quote with text behind it"
+        if rows.is_open:
+            more = f"; {counts[-1] - 1:,} more lines were in it" if counts[-1] > 1 else ""
+            wrong[len(counts) - 1] = f"a quoted cell is never closed{more}"
+        for row in np.unique(np.searchsorted(rows.ends, np.flatnonzero(codes[: rows.ends[-1]] == _NUL), side="right")):
+            wrong.setdefault(int(row), _HAS_NUL)
+        return {row: reason for row, reason in wrong.items() if not skip[row]}
+
+    def _find_swallowers(
+        self, buffer: bytes, codes: NDArray[Any], rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]
+    ) -> Iterator[int]:
+        """Rows over several lines of which a cell seems to hold other rows."""
+        several = np.flatnonzero((counts > 1) & ~skip)
+        if not len(several):
+            return
+        edges = np.concatenate([[0], rows.breaks, [len(codes)]])
+        per_line = np.diff(np.searchsorted(np.flatnonzero(codes == ord(self._csv.delimiter)), edges))
+        fitting = np.append(0, np.cumsum(per_line == self._columns - 1))
+        firsts = np.searchsorted(rows.breaks, rows.starts[several], side="right")
+        candidates = several[fitting[firsts + counts[several]] > fitting[firsts + 1]]
+        if not len(candidates):
+            return
+        shape = self._shape_of(buffer, rows, counts, skip)
+        for row in candidates:
+            if shape.is_swallowed(buffer[rows.starts[row] : rows.ends[row]]):
+                yield int(row)
+
+    def _shape_of(self, buffer: bytes, rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]) -> RowShape:
+        """How a row of this table looks, learned from rows of one line."""
+        if self._shape is None:
+            single = np.flatnonzero((counts == 1) & ~skip & ~rows.is_blank)
+            chosen = single[:: max(len(single) // RowShape.SAMPLE, 1)][: RowShape.SAMPLE]
+            self._shape = RowShape.learn([_text(buffer, rows, row) for row in chosen], self._columns, self._csv)
+        return self._shape
+
+    def _too_long(self) -> DataError:
+        return DataError(
+            f"a row is longer than {LONGEST_ROW >> 20} MiB: a quote is opened there and not closed",
+            where=f"{self._file.name}, line {self._line}",
+            remedy=quote_remedy(""),
+        )
+
+
+def split_header(file: SpanFile, first: bytes, is_whole: bool) -> bytes:
+    """The header's bytes, from the first ones of a file.
+
+    Args:
+        file: Which file.
+        first: What it begins with, a byte order mark included.
+        is_whole: Whether that is all of it.
+
+    Raises:
+        DataError: When its quotes go wrong.
+    """
+    text = first.removeprefix(_BYTE_ORDER_MARK)
+    rows = _find_rows(np.frombuffer(text, np.uint8), file.csv, is_whole)
+    row = int(np.argmax(~rows.is_blank)) if len(rows.starts) else 0
+    end = int(rows.ends[row]) if len(rows.starts) else len(text)
+    start = int(rows.starts[row]) if len(rows.starts) else 0
+    is_open = (rows.is_open and end == len(text)) or not len(rows.starts)
+    if is_open or (rows.garbage < end).any() or b"\0" in text[start:end]:
+        raise bad_header(file, text[start:end])
+    return text[start:end]
+
+
+def check_header(file: SpanFile, header: bytes, columns: int) -> None:
+    """Refuse a header of which a column's name holds a whole row.
+
+    Args:
+        file: Which file.
+        header: Its bytes.
+        columns: The names in it.
+
+    Raises:
+        DataError: When a line within a name has as many fields as the header.
+    """
+    first, *inner = header.strip(b"\r\n").splitlines() or [b""]
+    whole = list(inner)
+    if inner and file.csv.quote:
+        inner[-1] = inner[-1].split(file.csv.quote.encode())[0]
+    delimiter = file.csv.delimiter.encode()
+    most = max(min(columns - 1, first.count(delimiter)), 1)
+    named = zip(inner, whole, strict=True)  # a row that was swallowed has as many as the header's own line
+    if any(cut.count(delimiter) >= most and line.count(delimiter) == first.count(delimiter) for cut, line in named):
+        raise bad_header(file, header)
+
+
+def bad_header(file: SpanFile, header: bytes) -> DataError:
+    """The error for a header whose quotes go wrong."""
+    told = "the header has a NUL byte" if b"\0" in header else "a quote in the header is not closed where its name ends"
+    return DataError(told, where=f"{file.name}, line 1", remedy=quote_remedy(header.decode("utf-8", "replace")))
+
+
+def _header_end(buffer: bytes) -> int:
+    """Offset behind the first line that is not blank, in a buffer without quotes."""
+    start = len(buffer) - len(buffer.lstrip(b"\r\n"))
+    end = buffer.find(b"\n", start)
+    return end + 1 if end >= 0 else len(buffer)
+
+
+def _text(buffer: bytes, rows: _Rows, row: int) -> str:
+    return buffer[int(rows.starts[row]) : int(rows.ends[row])].decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _join(buffer: bytes, rows: _Rows, keep: NDArray[Any]) -> bytes:
+    """The bytes of some rows; those next to each other in one slice."""
+    change = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
+    return b"".join(buffer[rows.starts[first] : rows.ends[last - 1]] for first, last in change.reshape(-1, 2))
+
+
+def _split_lines(codes: NDArray[Any]) -> _Rows:
+    """The rows of a buffer in which every LF ends one."""
+    return _make_rows(codes, np.flatnonzero(codes == _LF) + 1, np.empty(0, np.int64), np.empty(0, bool), False, True)
+
+
+def _find_rows(codes: NDArray[Any], csv: Csv, is_last: bool) -> _Rows:
+    literal = _escaped(codes, csv.escape)
+    breaks = _line_ends(codes, is_last)
+    ends_cell = _ends_cell(codes, csv, literal)
+    at, states, garbage = _quote_states(codes, csv, literal, ends_cell)
+    inside = np.append(False, states)[np.searchsorted(at, breaks - 1)]
+    if literal is not None:
+        inside |= literal[breaks - 1]
+    return _make_rows(codes, breaks, garbage, inside, bool(len(states) and states[-1]), is_last)
+
+
+def _make_rows(
+    codes: NDArray[Any], breaks: NDArray[Any], garbage: NDArray[Any], inside: NDArray[Any], is_open: bool, is_last: bool
+) -> _Rows:
+    ends = breaks[~inside] if len(inside) else breaks
+    if is_last and len(codes) and (not len(ends) or ends[-1] < len(codes)):
+        ends = np.append(ends, len(codes))
+    starts = np.append(0, ends[:-1]) if len(ends) else ends
+    sizes = ends - starts
+    first = codes[starts] if len(starts) else starts
+    is_blank = ((sizes == 1) | ((sizes == 2) & (first == _CR))) & ((first == _LF) | (first == _CR))
+    garbage = garbage[garbage < (ends[-1] if len(ends) else 0)]
+    return _Rows(starts, ends, breaks, garbage, is_blank, is_open and is_last)
+
+
+def _line_ends(codes: NDArray[Any], is_last: bool) -> NDArray[Any]:
+    """Offsets behind LF, CR LF, and a CR that stands alone; one that the buffer ends with is left to the next."""
+    breaks = np.flatnonzero(codes == _LF) + 1
+    returns = np.flatnonzero(codes == _CR)
+    if not len(returns):
+        return breaks
+    alone = returns[np.append(codes, _LF if not is_last else 0)[returns + 1] != _LF] + 1
+    return np.union1d(breaks, alone) if len(alone) else breaks
+
+
+def _escaped(codes: NDArray[Any], escape: str) -> NDArray[Any] | None:
+    """Which bytes have an escape before them that counts; None when there is none."""
+    marks = np.flatnonzero(codes == ord(escape)) if escape else np.empty(0, np.int64)
+    if not len(marks):
+        return None
+    is_first = np.append(True, np.diff(marks) > 1)
+    place = np.arange(len(marks))
+    place -= np.maximum.accumulate(np.where(is_first, place, 0))
+    literal = np.zeros(len(codes) + 1, dtype=bool)
+    literal[marks[place % 2 == 0] + 1] = True  # of several in a row, every second one is itself escaped
+    return literal[:-1]
+
+
+def _ends_cell(codes: NDArray[Any], csv: Csv, literal: NDArray[Any] | None) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Whether the bytes at some offsets end a cell; what is outside of the buffer does."""
+
+    def ends(offsets: NDArray[Any]) -> NDArray[Any]:
+        is_there = (offsets >= 0) & (offsets < len(codes))
+        there = np.where(is_there, offsets, 0)
+        found = np.isin(codes[there], (ord(csv.delimiter), _LF, _CR))
+        if literal is not None:
+            found &= ~literal[there]
+        return found | ~is_there
+
+    return ends
+
+
+def _quote_states(
+    codes: NDArray[Any],
+    csv: Csv,
+    literal: NDArray[Any] | None,
+    ends_cell: Callable[[NDArray[Any]], NDArray[Any]],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Where the state may change, whether a cell's quotes are open behind each such place, and where text follows a closed cell.
+
+    Quotes side by side are one run. Inside of a cell, pairs of a run are doubled quotes and an odd one closes. Outside, the
+    first of a run opens a cell if it stands at the cell's start, and the rest are as inside; elsewhere quotes are text. So a
+    run of even length changes nothing; an odd one at a cell's start turns the state over, and elsewhere closes it.
+    """
+    marks = np.flatnonzero(codes == ord(csv.quote)) if csv.quote else np.empty(0, np.int64)
+    if literal is not None:
+        marks = marks[~literal[marks]]
+    if not len(marks):
+        return marks, np.empty(0, bool), marks
+    firsts = np.flatnonzero(np.append(True, np.diff(marks) > 1))
+    starts, lengths = marks[firsts], np.diff(np.append(firsts, len(marks)))
+    at_start, is_odd = ends_cell(starts - 1), lengths % 2 == 1
+    after = _scan(at_start, is_odd)
+    before = np.append(False, after[:-1])
+    closes = np.where(before, is_odd, at_start & ~is_odd)
+    text = np.flatnonzero(closes & ~ends_cell(starts + lengths))
+    behind = (starts + lengths)[text]
+    for _ in range(_MOST_BLANKS):  # exports that pad their columns leave blanks behind the quotes
+        is_blank = (behind < len(codes)) & np.isin(codes[np.minimum(behind, len(codes) - 1)], (ord(" "), ord("\t")))
+        if not is_blank.any():
+            break
+        behind = behind + is_blank
+    return starts, after, starts[text[~ends_cell(behind)]]
+
+
+def _scan(at_start: NDArray[Any], is_odd: NDArray[Any]) -> NDArray[Any]:
+    """The state behind each run: how often it turned over since it was last closed for certain."""
+    place = np.arange(len(is_odd))
+    reset = np.maximum.accumulate(np.where(is_odd & ~at_start, place, -1))
+    turns = np.append(0, np.cumsum(is_odd & at_start))
+    return np.asarray((turns[place + 1] - turns[reset + 1]) % 2 == 1)

@@ -1,0 +1,233 @@
+"""Where the examples come from: which files belong to which span, and which spans a run wants."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from components._core.errors import ConfigError, DataError, ServiceError
+from components._core.files import fingerprint_of
+from components._core.project.project_file import Csv
+from components._core.store.filesystems import open_filesystem
+from components._core.system_errors import from_system, is_for_the_person
+
+SPAN = "{span}"
+_MOST_MISSING = 1_000
+_READ_BYTES = 1 << 20
+_TAGS = (
+    "etag",
+    "md5hash",
+    "content-md5",
+    "checksum",
+    "crc",
+    "crc32c",
+    "sha256",
+    "generation",
+    "versionid",
+    "version_id",
+)
+"""What file systems call a tag that differs when content does, in lower case."""
+
+
+@dataclass(frozen=True)
+class SpanFile:
+    """One file of the source.
+
+    Attributes:
+        span: Its span; 1 when the source has none.
+        path: Its path as its file system has it.
+        filesystem: The fsspec file system that it lies in.
+        csv: How it is written.
+    """
+
+    span: int
+    path: str
+    filesystem: Any
+    csv: Csv = field(default_factory=Csv)
+
+    @property
+    def name(self) -> str:
+        """Its last part, as messages and manifests name it."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+def find_files(source: str, spans: str, csv: Csv | None = None) -> list[SpanFile]:
+    """The files of the wanted spans, in the order of their spans.
+
+    Args:
+        source: Path or URL; `{span}` in its last part stands for a span's number.
+        spans: As in `data.spans`.
+        csv: How the files are written; default: quotes as `"`, no escape.
+
+    Raises:
+        ConfigError: When the source or the spans cannot be understood, or it may not be read.
+        DataError: When there is no such file or span.
+    """
+    filesystem, path = _open(source)
+    csv = csv or Csv()
+    if SPAN not in path:
+        if spans != "all":
+            raise ConfigError(
+                f"spans are {spans!r}, but the source {source!r} has no {SPAN}",
+                where="data.spans",
+                remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
+            )
+        _check_file(filesystem, path, source)
+        return [SpanFile(1, path, filesystem, csv)]
+    there = _list_spans(filesystem, path)
+    if not there:
+        raise DataError(
+            "no file fits",
+            where=source,
+            remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source",
+        )
+    return [SpanFile(span, there[span], filesystem, csv) for span in select_spans(spans, sorted(there))]
+
+
+def fingerprint_source(source: str, spans: str) -> str:
+    """Fingerprint of what the source holds now.
+
+    By name, size and what cannot be set back when content changes: a local file's inode and time of change of its status, an
+    object's tag. Content is read only where a file system has nothing of the kind.
+    """
+    files = find_files(source, spans)
+    return fingerprint_of(part for file in files for part in (str(file.span), file.name, _state(file)))
+
+
+def select_spans(wanted: str, there: list[int]) -> list[int]:
+    """The spans that an expression names.
+
+    Args:
+        wanted: `all`, `last 3`, or numbers and ranges as in `1-3,7`.
+        there: The spans that exist, ascending.
+
+    Raises:
+        ConfigError: When the expression cannot be understood.
+        DataError: When a named span does not exist.
+    """
+    text = wanted.strip().lower()
+    if text == "all":
+        return there
+    if match := re.fullmatch(r"last\s+([1-9]\d{0,17})", text):
+        return there[-int(match[1]) :]
+    chosen: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,18})\s*(?:-\s*(\d{1,18})\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise ConfigError(
+                f"found {wanted[:80]!r}", where="data.spans", remedy="allowed: all, 7, 1-11, 1,2,5, last 3"
+            )
+        last = min(last, max(first, there[-1] + _MOST_MISSING))  # a typing error of many digits is not counted up to
+        chosen.update(range(first, last + 1))
+    if missing := sorted(chosen - set(there)):
+        raise DataError(
+            f"there is no span {_ranges(missing)}",
+            where="data.spans",
+            remedy=f"there are spans {_ranges(there)}: name some of them",
+        )
+    return sorted(chosen)
+
+
+def _open(source: str) -> tuple[Any, str]:
+    try:
+        filesystem, path = open_filesystem(source)
+    except (ImportError, ValueError) as error:
+        remedy = "name a path, or a URL whose kind is known here; install what the message asks for"
+        raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}", remedy=remedy) from None
+    except FileNotFoundError as error:  # the archive in a chain such as zip://t.csv::file:///data/t.zip
+        raise DataError(
+            f"there is no such file: {error.filename}", where=source, remedy="correct data.source"
+        ) from None
+    return filesystem, path
+
+
+def _check_file(filesystem: Any, path: str, source: str) -> None:
+    if filesystem.isfile(path):
+        return
+    _check_permission(filesystem, path)
+    if "://" in source:
+        raise DataError(
+            "there is no such file, or it cannot be reached", where=source, remedy="correct data.source, or try again"
+        )
+    if filesystem.isdir(path):
+        remedy = f"name a CSV in it, or several as in {source.rstrip('/')}/part-{SPAN}.csv"
+        raise DataError("is a folder", where=source, remedy=remedy)
+    raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
+
+
+def _check_permission(filesystem: Any, path: str) -> None:
+    """A file that may not be looked at is not one that is not there."""
+    try:
+        filesystem.info(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if is_for_the_person(error):
+            raise from_system(error, path) from None
+
+
+def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
+    folder, _, name = path.rpartition("/")
+    if SPAN in folder:
+        raise ConfigError(
+            f"has {SPAN} in a folder's name", where="data.source", remedy=f"put {SPAN} into the file's name only"
+        )
+    before, _, after = name.partition(SPAN)
+    pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    try:
+        names = [str(entry) for entry in filesystem.ls(folder or ".", detail=False)]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        if is_for_the_person(error):
+            raise from_system(error, folder) from None
+        remedy = "correct its permissions or the network, then run again"
+        raise ServiceError(f"cannot be listed: {error}", where=folder, remedy=remedy) from error
+    found: dict[int, str] = {}
+    for entry in sorted(names):
+        match = pattern.fullmatch(entry.rsplit("/", 1)[-1])
+        if match is None:
+            continue
+        if int(match[1]) in found:
+            raise DataError(
+                f"two files are span {int(match[1])}: {found[int(match[1])]} and {entry}",
+                where="data.source",
+                remedy="remove one of them, or name the files more closely",
+            )
+        found[int(match[1])] = entry
+    return found
+
+
+def _state(file: SpanFile) -> str:
+    if isinstance(file.filesystem, LocalFileSystem):
+        status = os.stat(file.path)  # noqa: PTH116 - a path as fsspec has it
+        # mtime can be set, as by `touch -d` and `cp -p`; ctime cannot
+        return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+    info = file.filesystem.info(file.path)
+    tags = [f"{name}={value}" for name, value in sorted(info.items()) if name.lower() in _TAGS and value]
+    return f"{info.get('size')} {tags or _digest(file)}"
+
+
+def _digest(file: SpanFile) -> str:
+    digest = hashlib.sha256()
+    with file.filesystem.open(file.path, "rb") as stream:
+        while part := stream.read(_READ_BYTES):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _ranges(numbers: list[int]) -> str:
+    """`[1, 2, 3, 7]` as `1-3, 7`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)

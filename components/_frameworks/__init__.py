@@ -1,0 +1,1 @@
+"""Frameworks of models: building, fitting, exporting, loading and calling a model."""

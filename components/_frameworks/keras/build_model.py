@@ -1,0 +1,189 @@
+"""The project's build_model: what it is given, and what it must give back.
+
+Inputs, by the name of the transformed feature:
+
+    float32 scalar      keras.Input of shape (1,)    ready to be concatenated
+    int64 scalar        keras.Input of shape ()      an index: Embedding makes it [rows, size]
+    vector of k         keras.Input of shape (k,)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.errors import ConfigError, ModelError, UserCodeError
+from components._core.project.config_types import Hyperparameter
+from components._core.stage.user_code import own_frames
+from components._frameworks.keras.datasets import Column
+
+LEARNING_RATE = "learning_rate"
+_DEFAULT_LEARNING_RATE = 0.001
+
+
+def input_shape(column: Column) -> tuple[int, ...]:
+    """The shape of one row of a feature, as the model takes it."""
+    return (1,) if column.dtype == "float32" and not column.shape else column.shape
+
+
+def keras_inputs(columns: tuple[Column, ...]) -> dict[str, Any]:
+    """A keras.Input per transformed feature, by the feature's name."""
+    return {
+        column.name: keras.Input(input_shape(column), dtype=column.dtype, name=_keras_name(column))
+        for column in columns
+    }
+
+
+def fed_columns(model: keras.Model, columns: tuple[Column, ...]) -> dict[str, Column]:
+    """Which column each input of the model takes, by the name under which the model wants it fed."""
+    if not model.inputs:
+        return {column.name: column for column in columns}  # not functional: it gets all, and takes what it knows
+    known = {_keras_name(column): column for column in columns}
+    named = model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in model.inputs}
+    return {name: known[tensor.name] for name, tensor in named.items()}
+
+
+def as_model_inputs(features: Mapping[str, Any], fed: Mapping[str, Column]) -> dict[str, Any]:
+    """Arrays or tensors [rows] or [rows, k] by feature name, as the model takes them; see `fed_columns`."""
+    return {name: _shaped(features[column.name], column) for name, column in fed.items()}
+
+
+def _shaped(values: Any, column: Column) -> Any:
+    return values[:, None] if input_shape(column) != column.shape else values
+
+
+def _keras_name(column: Column) -> str:
+    return column.name.replace("/", "\u2215")  # Keras refuses a slash in a name; this one only looks like it
+
+
+def build(
+    function: Callable[..., Any],
+    folder: Path,
+    file: str,
+    columns: tuple[Column, ...],
+    transform: Any,
+    hyperparameters: Mapping[str, Hyperparameter],
+    *,
+    task: str,
+    classes: list[str],
+    seed: int,
+) -> keras.Model:
+    """Call build_model, check what it returns and compile it if it is not compiled.
+
+    Args:
+        function: The project's build_model.
+        folder: Where the project's code lies.
+        file: The file that build_model comes from, for messages.
+        columns: The transformed features.
+        transform: The TFTransformOutput, for sizes of vocabularies.
+        hyperparameters: The values for this model; build_model also gets `classes`, their number, if there are any.
+        task: The project's task.
+        classes: The label's classes; empty for regression.
+        seed: Of the initial weights and of everything random in the model.
+
+    Raises:
+        UserCodeError: When build_model raises or returns no model.
+        ModelError: When the model's output has the wrong shape.
+    """
+    keras.backend.clear_session()  # names of layers would otherwise count on from the model before
+    keras.utils.set_random_seed(seed)
+    given = {**hyperparameters, **({"classes": len(classes)} if classes else {})}
+    inputs = keras_inputs(columns)
+    with own_frames(folder, "build_model"):
+        returned = function(dict(inputs), transform, given)
+        model = keras.Model(inputs, returned) if isinstance(returned, keras.KerasTensor) else returned
+    if not isinstance(model, keras.Model):
+        told = "nothing" if model is None else f"a {type(model).__name__}"
+        raise UserCodeError(
+            f"build_model returned {told}", where=file, remedy="return a keras.Model or its output tensor"
+        )
+    _check_inputs(model, inputs, file)
+    _check_output(model, task, classes, file)
+    if not model.compiled:
+        _compile(model, task, _learning_rate(hyperparameters))
+    return model
+
+
+def units_of(task: str, classes: list[str]) -> int:
+    """How many numbers the model must give per row."""
+    return len(classes) if task == "multiclass_classification" else 1
+
+
+def check_scores(scores: NDArray[Any], task: str) -> None:
+    """Refuse scores that are no probabilities.
+
+    Args:
+        scores: What the model gave, [rows, units].
+        task: The project's task.
+
+    Raises:
+        ModelError: When a score is NaN or infinite, or (classification) lies outside 0 to 1 or does not sum to 1.
+    """
+    if not np.isfinite(scores).all():
+        raise ModelError("the model gives NaN or infinity", remedy="lower the learning rate, or look at build_model")
+    if task == "regression":
+        return
+    within = scores.min(initial=0.0) >= 0.0 and scores.max(initial=1.0) <= 1.0 + 1e-6
+    if not within:
+        found = f"{scores.min():.4g} to {scores.max():.4g}"
+        ending = "sigmoid" if task == "binary_classification" else "softmax"
+        raise ModelError(f"the model gives {found}, not probabilities", remedy=f"end it with activation={ending!r}")
+    if task == "multiclass_classification" and not np.allclose(scores.sum(axis=-1), 1.0, atol=1e-3):
+        raise ModelError("the model's probabilities do not sum to 1", remedy="end it with activation='softmax'")
+
+
+def _check_inputs(model: keras.Model, inputs: dict[str, Any], file: str) -> None:
+    given = {tensor.name for tensor in inputs.values()}
+    unknown = sorted({tensor.name for tensor in model.inputs or ()} - given)
+    if unknown:
+        raise UserCodeError(
+            f"the model takes {', '.join(unknown)}, which preprocessing_fn does not return",
+            where=file,
+            remedy=f"use the inputs that build_model is given: {', '.join(inputs)}",
+        )
+
+
+def _check_output(model: keras.Model, task: str, classes: list[str], file: str) -> None:
+    if not model.inputs:
+        return  # not functional: its shape is known only when it is called; the scores are checked then
+    found = [tuple(output.shape) for output in model.outputs]
+    expected = (None, units_of(task, classes))
+    if len(found) != 1 or found[0] not in (expected, (None,) if expected[1] == 1 else expected):
+        raise ModelError(
+            f"the model gives {' and '.join(_shape(shape) for shape in found)}, expected is {_shape(expected)} for {task}",
+            where=file,
+            remedy=f"end it with keras.layers.Dense({expected[1]}, ...)",
+        )
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return f"[{', '.join('rows' if size is None and place == 0 else str(size) for place, size in enumerate(shape))}]"
+
+
+def _learning_rate(hyperparameters: Mapping[str, Hyperparameter]) -> float:
+    value = hyperparameters.get(LEARNING_RATE, _DEFAULT_LEARNING_RATE)
+    if isinstance(value, bool | str) or value < 0:
+        place = f"train.hyperparameters.{LEARNING_RATE}, or its tune.space"
+        raise ConfigError(f"found {value!r}; must be a number, not below 0", where=place, remedy="correct project.yaml")
+    return float(value)
+
+
+def _compile(model: keras.Model, task: str, learning_rate: float) -> None:
+    loss, metrics = _judged_by(task)
+    # without XLA: it would compile for longer than a usual model trains, and not repeatably
+    model.compile(keras.optimizers.Adam(learning_rate), loss=loss, metrics=metrics, jit_compile=False)
+
+
+def _judged_by(task: str) -> tuple[str, list[Any]]:
+    match task:
+        case "binary_classification":
+            return "binary_crossentropy", [keras.metrics.AUC(name="auc"), keras.metrics.BinaryAccuracy(name="accuracy")]
+        case "multiclass_classification":
+            return "sparse_categorical_crossentropy", [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        case _:
+            return "mean_squared_error", [keras.metrics.MeanAbsoluteError(name="mae")]

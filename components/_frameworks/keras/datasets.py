@@ -1,0 +1,158 @@
+"""Transformed rows on disk and in memory: Parquet files that are streamed in windows, so memory does not grow with rows.
+
+transformed/
+    train.parquet    a column per transformed feature (float32 or int64, or a fixed-size list of them) and `label`
+    eval.parquet
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components._core.examples.safe_parquet import pq
+
+LABEL = "label"
+GROUP_ROWS = 65_536
+"""Rows per row group: the piece in which files are written and read."""
+WINDOW_GROUPS = 8
+"""Row groups in memory at a time while fitting; rows are shuffled within such a window, and windows are drawn at random."""
+
+Batch = tuple[dict[str, NDArray[Any]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One transformed feature.
+
+    Attributes:
+        name: Its name.
+        dtype: `int64` or `float32`.
+        shape: Per row: `()` for a scalar, `(k,)` for a vector.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def transformed_file(transformed: Path, split: str) -> Path:
+    """Where the transformed rows of a split are."""
+    return transformed / f"{split}.parquet"
+
+
+class TransformedRows:
+    """The rows of one file.
+
+    Attributes:
+        columns: The features, in the order of the file.
+        label_dtype: `int64` (class indices) or `float32`.
+        rows: How many there are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with pq.ParquetFile(path) as file:
+            self.columns = tuple(_column(field) for field in file.schema_arrow if field.name != LABEL)
+            self.label_dtype = _dtype(file.schema_arrow.field(LABEL).type)
+            self.rows: int = file.metadata.num_rows
+            self._groups: int = file.num_row_groups
+        self._whole: tuple[Batch, ...] = ()
+
+    def batches(self, size: int, order: np.random.Generator | None = None) -> Iterator[Batch]:
+        """Yield features by name and labels, `size` rows at a time.
+
+        Args:
+            size: Rows per batch; the last one of a window may have fewer.
+            order: Shuffles the rows; without it they come as they stand.
+        """
+        for features, labels in self._windows(order):
+            rows = len(labels)
+            if order is not None:
+                taken = order.permutation(rows)
+                features, labels = {name: values[taken] for name, values in features.items()}, labels[taken]
+            for start in range(0, rows, size):
+                part = slice(start, start + size)
+                yield {name: values[part] for name, values in features.items()}, labels[part]
+
+    def head(self, rows: int) -> Batch:
+        """The first rows; fewer when there are fewer."""
+        return next(self.batches(rows))
+
+    def _windows(self, order: np.random.Generator | None) -> Iterator[Batch]:
+        if self._groups <= WINDOW_GROUPS:  # all of it fits: read once, kept for the next epoch
+            self._whole = self._whole or (self._read(list(range(self._groups))),)
+            yield self._whole[0]
+            return
+        groups = np.arange(self._groups) if order is None else order.permutation(self._groups)
+        for start in range(0, self._groups, WINDOW_GROUPS):
+            yield self._read([int(group) for group in groups[start : start + WINDOW_GROUPS]])
+
+    def _read(self, groups: list[int]) -> Batch:
+        with pq.ParquetFile(self._path) as file:
+            table = file.read_row_groups(groups) if groups else file.read()
+        return {column.name: _values(table[column.name], column) for column in self.columns}, table[LABEL].to_numpy()
+
+
+class TransformedWriter:
+    """Writes transformed batches as row groups of one file; use it as a context."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+
+    def write(self, features: dict[str, NDArray[Any]], labels: NDArray[Any]) -> None:
+        """Append a batch: arrays of shape [rows] or [rows, k], int64 or float32."""
+        named = {name: _to_arrow(values) for name, values in features.items()} | {LABEL: pa.array(labels)}
+        self._waiting.append(pa.table(named))
+        if sum(table.num_rows for table in self._waiting) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write whole row groups, however small the batches were that came in."""
+        table = pa.concat_tables(self._waiting)
+        if self._writer is None:
+            # whole numbers repeat (indices), real ones hardly do: a dictionary only costs time there
+            repeated = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+            self._writer = pq.ParquetWriter(self._path, table.schema, use_dictionary=repeated, compression="zstd")
+        self._writer.write_table(table, row_group_size=GROUP_ROWS)
+        self._waiting = []
+
+    def __enter__(self) -> TransformedWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._waiting:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _to_arrow(values: NDArray[Any]) -> pa.Array:
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
+
+
+def _column(field: pa.Field) -> Column:
+    if pa.types.is_fixed_size_list(field.type):
+        return Column(field.name, _dtype(field.type.value_type), (field.type.list_size,))
+    return Column(field.name, _dtype(field.type), ())
+
+
+def _dtype(kind: pa.DataType) -> str:
+    return "int64" if pa.types.is_integer(kind) else "float32"
+
+
+def _values(column: pa.ChunkedArray, spec: Column) -> NDArray[Any]:
+    if not spec.shape:
+        return np.asarray(column.to_numpy())
+    flat: NDArray[Any] = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks])
+    return flat.reshape(-1, *spec.shape)

@@ -1,0 +1,184 @@
+"""Fit a model: seeded, with early stopping on the eval rows, one epoch after another, so it can go on where it was stopped."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components._core.errors import ModelError
+from components._core.project.project_file import Train
+from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape
+from components._frameworks.keras.datasets import Batch, Column, TransformedRows
+from components._frameworks.keras.tensorflow_errors import reason_of
+
+EVAL_ROWS = 16_384
+"""Rows per call when the eval rows are judged."""
+
+
+@dataclass
+class Progress:
+    """How far a fit has come: all that is needed to go on as if it had not been stopped.
+
+    Attributes:
+        epochs: Loss and metrics of each epoch: `loss`, `eval_loss`, `auc`, `eval_auc`, ...
+        steps: Optimiser steps taken.
+        best_epoch: Index of the epoch with the lowest eval loss; -1 before the first.
+        variables: Values of the model's and the optimizer's variables after the last epoch.
+        best: Values of the model's weights after the best epoch.
+    """
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
+    best_epoch: int = -1
+    variables: list[NDArray[Any]] = field(default_factory=list)
+    best: list[NDArray[Any]] = field(default_factory=list)
+
+
+AfterEpoch = Callable[[Progress], bool]
+"""Called after each epoch; True stops the fit."""
+
+
+def be_repeatable() -> None:
+    """Ask TensorFlow for the same result from the same inputs; for the whole process, before anything is computed."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def fit(
+    model: keras.Model,
+    train: TransformedRows,
+    held_out: TransformedRows,
+    settings: Train,
+    *,
+    task: str,
+    progress: Progress | None = None,
+    after_epoch: AfterEpoch | None = None,
+) -> Progress:
+    """Fit a compiled model and leave the weights of its best epoch in it.
+
+    Args:
+        model: The compiled model.
+        train: The rows to fit.
+        held_out: The rows to stop by.
+        settings: Epochs, steps, batch size, patience and seed.
+        task: The project's task.
+        progress: Where an earlier fit of the same model was stopped.
+        after_epoch: Told of each epoch; may stop the fit.
+
+    Raises:
+        ModelError: When the loss is no number, or the model fails on the rows.
+    """
+    progress = progress or Progress()
+    fed = fed_columns(model, train.columns)
+    _check_first_rows(model, held_out, fed, task)
+    if progress.variables:
+        _restore(model, progress.variables)
+
+    def shuffled() -> Iterator[Batch]:  # asked for anew in each epoch, which decides the order
+        order = np.random.Generator(np.random.PCG64([settings.seed, len(progress.epochs)]))
+        return train.batches(settings.batch_size, order)
+
+    rows = _dataset(shuffled, fed, train)
+    judged = _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out)
+    while not _finished(progress, settings):
+        limit = settings.steps - progress.steps if settings.steps else -1
+        _fit_epoch(model, rows.take(limit), judged, progress)
+        if after_epoch and after_epoch(progress):
+            break
+    model.set_weights(progress.best)
+    return progress
+
+
+def _finished(progress: Progress, settings: Train) -> bool:
+    done = len(progress.epochs)
+    out_of_patience = bool(settings.patience) and done - 1 - progress.best_epoch >= settings.patience and done > 0
+    out_of_steps = bool(settings.steps) and progress.steps >= settings.steps
+    return done >= settings.epochs or out_of_patience or out_of_steps
+
+
+def _fit_epoch(model: keras.Model, rows: tf.data.Dataset, judged: tf.data.Dataset, progress: Progress) -> None:
+    counted = _Count()
+    with _failures_told(len(progress.epochs)), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Your input ran out of data")  # it does, at the end of each epoch
+        logs = model.fit(rows, epochs=1, verbose=0, shuffle=False, callbacks=[counted])
+        found = {name: float(values[-1]) for name, values in logs.history.items()}
+        answers = model.evaluate(judged, verbose=0, return_dict=True)
+    found |= {f"eval_{name}": float(value) for name, value in answers.items()}
+    progress.steps += counted.steps
+    _note(model, progress, found)
+
+
+def _note(model: keras.Model, progress: Progress, found: dict[str, float]) -> None:
+    number = len(progress.epochs)
+    for name in ("loss", "eval_loss"):
+        if not math.isfinite(found[name]):
+            raise ModelError(
+                f"the {name.replace('_', ' ')} of epoch {number + 1} is {found[name]}",
+                remedy="lower learning_rate, or look for unbounded numbers in build_model",
+            )
+    progress.epochs.append(found)
+    if progress.best_epoch < 0 or found["eval_loss"] < progress.epochs[progress.best_epoch]["eval_loss"]:
+        progress.best_epoch = number
+        progress.best = model.get_weights()
+    progress.variables = [np.asarray(variable) for variable in _variables(model)]
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _restore(model: keras.Model, values: list[NDArray[Any]]) -> None:
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(_variables(model), values, strict=True):
+        variable.assign(value)
+
+
+def _check_first_rows(model: keras.Model, rows: TransformedRows, fed: dict[str, Column], task: str) -> None:
+    """Look at what the untrained model gives: a wrong activation or a NaN shows before minutes are spent."""
+    features, _ = rows.head(256)
+    with _failures_told(0):
+        scores = np.asarray(model(as_model_inputs(features, fed), training=False))
+    check_scores(scores, task)
+
+
+class _Count(keras.callbacks.Callback):
+    """Counts optimiser steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Called by Keras."""
+        self.steps = batch + 1
+
+
+def _dataset(batches: Callable[[], Iterator[Batch]], fed: dict[str, Column], rows: TransformedRows) -> tf.data.Dataset:
+    """Whole batches from NumPy: rows are never handled one by one."""
+
+    def shaped() -> Iterator[Batch]:
+        for features, labels in batches():
+            yield as_model_inputs(features, fed), labels
+
+    kinds = {name: tf.TensorSpec([None, *input_shape(column)], column.dtype) for name, column in fed.items()}
+    specs = (kinds, tf.TensorSpec([None], rows.label_dtype))
+    return tf.data.Dataset.from_generator(shaped, output_signature=specs).prefetch(2)
+
+
+@contextmanager
+def _failures_told(epoch: int) -> Iterator[None]:
+    """Turn what Keras and TensorFlow raise while fitting into a ModelError."""
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ModelError(
+            f"the model fails in epoch {epoch + 1}: {reason_of(error)}", remedy="look at build_model"
+        ) from error

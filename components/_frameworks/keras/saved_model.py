@@ -1,0 +1,198 @@
+"""Call a saved model as a server would: raw, named features in, named outputs out.
+
+Needs TensorFlow and nothing else: the transform graph is inside the SavedModel, so TensorFlow Transform is not imported.
+"""
+
+from __future__ import annotations
+
+import keyword
+import logging
+import re
+import string
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+from components._core.errors import ModelError
+from components._core.store.file_digests import verify_model
+from components._core.types.artifact_files import MODEL_FILES, SAVED_MODEL, SIGNATURE
+from components._core.types.signature import DType, Feature, Signature
+from components._frameworks.keras.saved_graph import check_saved_model
+from components._frameworks.keras.tensorflow_errors import reason_of
+
+SERVING = "serving_default"
+_REMEDY = "train the model again, without the cache"
+_LOADING = threading.Lock()  # the level of TensorFlow's logger is one for all threads
+_CASTING: dict[DType, Literal["safe", "same_kind"]] = {"int64": "safe", "float32": "same_kind", "string": "safe"}
+_DTYPES: dict[DType, np.dtype[Any]] = {
+    "int64": np.dtype(np.int64),
+    "float32": np.dtype(np.float32),
+    "string": np.dtype(object),
+}
+_SPELT_OUT = "column_"
+_LOOKS_SPELT_OUT = re.compile(_SPELT_OUT + r"(?:[a-z0-9]|_[0-9a-f]+_)*$", re.IGNORECASE)
+
+
+def tensor_names(features: tuple[Feature, ...]) -> dict[str, str]:
+    """What each feature is called in the SavedModel's signature, by the feature's name.
+
+    That is its own name where TensorFlow can take it: where Python could name an argument so, it does not begin with an
+    underscore (TensorFlow would leave that out), and no other differs in case only. Any other is spelt out, as in
+    `column_sepal_20_length` for `sepal length`; so is one that looks spelt out itself.
+    """
+    lowered = Counter(feature.name.lower() for feature in features)
+    own = {name for name in (feature.name for feature in features) if _is_argument(name) and lowered[name.lower()] == 1}
+    return {feature.name: feature.name if feature.name in own else _spelt_out(feature.name) for feature in features}
+
+
+def _is_argument(name: str) -> bool:
+    plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+    return plain and name != "self" and not name.startswith("_") and not _LOOKS_SPELT_OUT.match(name)
+
+
+def _spelt_out(name: str) -> str:
+    plain = string.ascii_lowercase + string.digits
+    return _SPELT_OUT + "".join(sign if sign in plain else f"_{ord(sign):x}_" for sign in name)
+
+
+class LoadedModel:
+    """A model in memory.
+
+    It is called through a session, not as TensorFlow 2's function: the answers are the same but for the last bits of a float32, and
+    Python's part of a call, most of it for a few rows, is a fraction of a function's.
+
+    Args:
+        signature: What it takes and gives.
+        saved_model: Its SavedModel's folder; it must stay for `serve`.
+
+    Attributes:
+        signature: What it takes and gives.
+    """
+
+    def __init__(self, signature: Signature, saved_model: Path) -> None:
+        self.signature = signature
+        self._saved_model = saved_model
+        self._names = tensor_names(signature.inputs)
+        self._call = _callable(signature, saved_model)
+
+    def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name for the rows given; the names and shapes are those of `Signature.outputs`. Safe from many threads.
+
+        Args:
+            arrays: One vector [rows] per feature, as `features.to_arrays` makes them; further names are ignored.
+
+        Raises:
+            ModelError: When a feature is missing, has another shape or type, or the model itself fails.
+        """
+        fed = [_fed(feature, arrays) for feature in self.signature.inputs]
+        try:
+            outputs = map(_array, self._call(*fed))
+            return dict(zip(self.signature.outputs, outputs, strict=True))
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
+
+    def serve(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The serving function itself, tensors by feature name in and outputs out, so that gradients flow through it."""
+        outputs: dict[str, tf.Tensor] = self._function(**{self._names[name]: value for name, value in tensors.items()})
+        return outputs
+
+    @cached_property
+    def _function(self) -> Any:
+        self._restored = tf.saved_model.load(str(self._saved_model))  # keeps the variables and vocabulary tables alive
+        return self._restored.signatures[SERVING]
+
+
+def load_model(model: Path, digest: str = "") -> LoadedModel:
+    """Load the model artifact that train wrote.
+
+    Args:
+        model: The artifact's folder, with `saved_model/` and `signature.json`.
+        digest: SHA-256 of the list of its files, as somebody knows it who holds it elsewhere; empty: nobody does.
+
+    Raises:
+        ModelError: When it is missing, incomplete or damaged, is not what its list says, or reads or writes other files.
+    """
+    for needed in (model / name for name in MODEL_FILES):
+        if not needed.is_file():
+            raise ModelError("is missing", where=str(needed), remedy=_REMEDY)
+    verify_model(model, digest)
+    check_saved_model(model / SAVED_MODEL)
+    try:
+        return LoadedModel(Signature.load(model), model / SAVED_MODEL)
+    except (tf.errors.OpError, DecodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"does not load: {reason_of(error)}", where=str(model), remedy=_REMEDY) from error
+
+
+def _callable(signature: Signature, saved_model: Path) -> Callable[..., list[NDArray[Any]]]:
+    """Takes arrays in the order of the signature's inputs, gives arrays in the order of its outputs."""
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph)  # has variables and tables of its own, whatever their names elsewhere
+    with graph.as_default(), _LOADING, _without_remarks():
+        loaded = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(saved_model))
+        empty = _empty_variables(graph, session)
+    serving, names = loaded.signature_def[SERVING], tensor_names(signature.inputs)
+    fed, fetched = [names[feature.name] for feature in signature.inputs], list(signature.outputs)
+    problems = [f"its variable {name} stays empty" for name in empty]
+    problems += [f"it takes no {name!r}, which {SIGNATURE} names" for name in fed if name not in serving.inputs]
+    problems += [f"it gives no {name!r}, which {SIGNATURE} names" for name in fetched if name not in serving.outputs]
+    if problems:
+        raise ModelError(f"does not load: {problems[0]}", where=str(saved_model), remedy=_REMEDY)
+    options = CallableOptions()
+    options.feed.extend(serving.inputs[name].name for name in fed)
+    options.fetch.extend(serving.outputs[name].name for name in fetched)
+    # not its public `make_callable`: that goes the way of `run` as soon as something is fed, in three times the time
+    call: Callable[..., list[NDArray[Any]]] = session._make_callable_from_options(options)
+    return call
+
+
+def _empty_variables(graph: tf.Graph, session: tf.compat.v1.Session) -> list[str]:
+    handles = [operation.outputs[0] for operation in graph.get_operations() if operation.type == "VarHandleOp"]
+    known = session.run([tf.raw_ops.VarIsInitializedOp(resource=handle) for handle in handles])
+    return [handle.op.name for handle, is_known in zip(handles, known, strict=True) if not is_known]
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """TensorFlow advises on every loading to load otherwise."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _fed(feature: Feature, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    if feature.name not in arrays:
+        raise ModelError("is missing", where=f"feature {feature.name}", remedy="give every feature of the signature")
+    values = arrays[feature.name]
+    if values.ndim != 1:
+        raise ModelError(f"has shape {list(values.shape)}, must be [rows]", where=f"feature {feature.name}")
+    dtype = _DTYPES[feature.dtype]
+    if values.dtype == dtype:
+        return values
+    remedy = "make the arrays with features.to_arrays"
+    if feature.dtype == "string" and values.dtype.kind not in "OUS":
+        raise ModelError(f"is no string: found {values.dtype}", where=f"feature {feature.name}", remedy=remedy)
+    try:
+        return values.astype(dtype, casting=_CASTING[feature.dtype])
+    except (TypeError, ValueError) as error:
+        told = f"is no {feature.dtype}: {reason_of(error)}"
+        raise ModelError(told, where=f"feature {feature.name}", remedy=remedy) from error
+
+
+def _array(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype != object:
+        return values
+    return np.array([value.decode("utf-8") for value in values], dtype=object)

@@ -1,0 +1,160 @@
+"""Deploy's own page, and the run's report that binds it with those of the stages before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components._core.checks import Outcome
+from components._core.examples.artifact import Manifest
+from components._core.project.project_file import Project
+from components._core.project.serving_config import ServingGates
+from components._core.report.html import bind_report
+from components._core.report.page import Cell, Page
+from components._core.types.artifact_files import PAGE
+from components._core.types.metric_names import PRIMARY
+from components.deploy.performance import Processing
+from components.deploy.smoke_test import Probe
+from components.deploy.targets.local.side_by_side import Trial
+
+_BINS = 40
+_LABELS = {
+    "requests_per_second": "requests per second",
+    "error_rate": "error rate",
+    "p50_ms": "p50, ms",
+    "p95_ms": "p95, ms",
+    "p99_ms": "p99, ms",
+    "cold_start_seconds": "cold start, s",
+    "memory_mb": "memory, MB",
+    "size_mb": "model size, MB",
+}
+_WHOLE = ("requests_per_second", "memory_mb")
+_READING = "Times are of this machine, which also sent the requests."
+
+
+def rollout_page(
+    outcome: Outcome,
+    version: str | None,
+    trial: Trial | None,
+    gates: ServingGates,
+    changes: Sequence[dict[str, Any]] = (),
+) -> Page:
+    """What was deployed and how it answered; on a cluster, with what it took: lines of the ledger of shares."""
+    page = Page("deploy", "Deployment", outcome)
+    if trial is None:
+        page.text(outcome.reason)
+    else:
+        _show_facts(page, version, trial.probe)
+        _show_load(page, f"v{version}", trial, gates)
+        _show_latency(page, trial.probe)
+    if changes:
+        _show_changes(page, changes)
+    if outcome.checks:
+        page.checks(outcome.checks)
+    return page
+
+
+def _show_changes(page: Page, changes: Sequence[dict[str, Any]]) -> None:
+    columns = ["when (UTC)", "what", "share of the requests", "seen"]
+    page.table("Steps", columns, [_row(change) for change in changes])
+    if "\n" in changes[-1]["reason"]:
+        page.code("What was seen", changes[-1]["reason"], folded=False)
+
+
+def _row(change: dict[str, Any]) -> list[Cell]:
+    shares = ", ".join(f"version {version}: {percent:g} %" for version, percent in change["shares"].items())
+    return [change["at"][11:19], change["action"], shares or "none", change["reason"].partition("\n")[0]]
+
+
+def bind(
+    project: Project,
+    run: str,
+    cause: str,
+    examples: Path,
+    pages: list[Path],
+    own: Page,
+    stages: list[dict[str, Any]],
+    report: Path,
+) -> None:
+    """Bind the run's report: the pages of the stages that wrote one, then deploy's own."""
+    bound = [Page.load(folder) for folder in pages if (folder / PAGE).is_file()] + [own]
+    title = f"{project.name} · {run}" if run else project.name
+    facts = _facts(project, examples, stages, own)
+    bind_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
+
+
+def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:
+    manifest = Manifest.load(examples)
+    name = project.gates.model.metric or PRIMARY[project.task]
+    values = [value for stage in stages if (value := stage.get(f"metric_{name}")) is not None]
+    facts: dict[str, Cell] = {"rows": sum(manifest.rows.values()), "spans": len(manifest.spans)}
+    if values:
+        facts[name] = values[-1]
+    shown: dict[str, Cell] = next((block.content for block in own.blocks if block.kind == "facts"), {})
+    return {**facts, **{key: shown[key] for key in ("version", "p95 ms") if key in shown}}
+
+
+def _show_facts(page: Page, version: str | None, probe: Probe) -> None:
+    page.facts(
+        {
+            "version": version,
+            "rows compared": probe.rows,
+            "with missing values": probe.with_gaps,
+            **{f"{name} ms": value for name, value in probe.percentiles().items()},
+            f"{probe.batch_rows} rows ms": probe.batch_milliseconds,
+        }
+    )
+
+
+def _show_load(page: Page, version: str, trial: Trial, gates: ServingGates) -> None:
+    """The version, the champion and the bounds side by side."""
+    bounds = _bounds(gates, trial.theirs)
+    columns = ["metric", version, *([trial.champion] if trial.theirs else []), "bound"]
+    measured = [each.numbers() for each in (trial.ours, trial.theirs) if each]
+    rows: list[list[Cell]] = [
+        [label, *(_cell(name, numbers[name]) for numbers in measured), bounds.get(name)]
+        for name, label in _LABELS.items()
+    ]
+    page.table("Under load", columns, rows, _load_note(trial, gates))
+
+
+def _cell(name: str, value: float | None) -> Cell:
+    """Without decimals where they are noise; whole numbers among others also keep the renderer from giving all the same."""
+    return round(value) if value is not None and name in _WHOLE else value
+
+
+def _bounds(gates: ServingGates, theirs: Processing | None) -> dict[str, float | None]:
+    p95 = theirs.numbers()["p95_ms"] if theirs else None
+    slower = gates.slower_percent
+    return {
+        "p95_ms": None if p95 is None or slower is None else p95 * (1 + slower / 100),
+        "requests_per_second": gates.throughput,
+        "error_rate": gates.error_rate,
+        "cold_start_seconds": gates.cold_start_seconds,
+        "memory_mb": gates.memory_mb,
+        "size_mb": gates.size_mb,
+    }
+
+
+def _load_note(trial: Trial, gates: ServingGates) -> str:
+    clients = f"{gates.concurrency} clients at a time" if gates.concurrency > 1 else "one client"
+    asked = f"{clients}, each with requests of one row, over HTTP on loopback"
+    if trial.theirs:
+        each = gates.load_seconds / 2
+        return f"{asked}; {each:g} s for each version, in turn; the two servers started together. {_READING}"
+    return f"{asked}, for {gates.load_seconds:g} s; {trial.not_compared}. {_READING}"
+
+
+def _show_latency(page: Page, probe: Probe) -> None:
+    from components._core.report import plots  # brings matplotlib, which a skipped deployment does not need
+
+    percentiles = probe.percentiles()
+    # the slowest per cent would squeeze everything else into one bin; it is told as p99
+    kept = [value for value in probe.milliseconds if value <= percentiles["p99"]]
+    counts, edges = np.histogram(kept, bins=_BINS)
+    svg = plots.histogram(edges.tolist(), counts.tolist(), "milliseconds", percentiles)
+    note = "Over HTTP on loopback, one request after another on one connection; the slowest per cent is left out."
+    page.figure("Latency of one row", svg, note)

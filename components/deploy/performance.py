@@ -1,0 +1,194 @@
+"""What a served version takes to do its work: time under load, memory, size; and whether the project's bounds allow it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+
+from components._core.checks import Check
+from components._core.files import files_below
+from components._core.project.serving_config import ServingGates
+from components._core.types.oip_requests import to_request
+from components._core.types.signature import Feature, Signature
+from components.deploy.load_generator import Load, drive
+from components.deploy.model_client import infer_path
+from components.deploy.targets.local.server_process import HOST, ModelServer
+
+AGAINST_CHAMPION = "p95 under load against the champion"
+_WARM_UP_SECONDS = 0.2
+_ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Processing:
+    """What was measured of one version behind a server of its own.
+
+    Attributes:
+        load: Requests of one row by several clients at the same time.
+        cold_start_seconds: From the start of the server to its first answer.
+        memory_mb: What its process held after the load, in millions of bytes; None when the system does not tell.
+        size_mb: Of the model's files, in millions of bytes.
+    """
+
+    load: Load
+    cold_start_seconds: float
+    memory_mb: float | None
+    size_mb: float
+
+    def numbers(self) -> dict[str, float | None]:
+        """All of it by name; None for what could not be measured."""
+        percentiles = self.load.percentiles()
+        return {
+            **{f"{name}_ms": value if math.isfinite(value) else None for name, value in percentiles.items()},
+            "requests_per_second": round(self.load.throughput, 1),
+            "error_rate": round(self.load.error_rate, 6),
+            "cold_start_seconds": round(self.cold_start_seconds, 3),
+            "memory_mb": self.memory_mb,
+            "size_mb": self.size_mb,
+        }
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version behind a server of its own.
+
+    Attributes:
+        server: The process.
+        name: The model's name there.
+        model: The model's folder.
+    """
+
+    server: ModelServer
+    name: str
+    model: Path
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """What it takes."""
+        return Signature.load(self.model).inputs
+
+    def bodies(self, rows: pa.Table) -> list[bytes]:
+        """A request for each row, as it is sent."""
+        return [json.dumps(to_request(rows.slice(row, 1), self.features)).encode() for row in range(rows.num_rows)]
+
+
+def measure(versions: Sequence[Served], rows: pa.Table, gates: ServingGates) -> list[Processing]:
+    """Put load on one version, or on two in turn: each gets the same share of `gates.load_seconds`.
+
+    Two take turns as first, second, second, first, and again, so that a machine that gets slower or quicker meanwhile does so
+    for both.
+
+    Raises:
+        ServiceError: When there is no server to connect to.
+    """
+    order = [*range(len(versions)), *reversed(range(len(versions)))] * _ROUNDS if len(versions) > 1 else [0]
+    bodies = [version.bodies(rows) for version in versions]
+    for version, sent in zip(versions, bodies, strict=True):
+        _drive(version, sent, gates.concurrency, min(_WARM_UP_SECONDS, gates.load_seconds))
+    loads: list[list[Load]] = [[] for _ in versions]
+    for turn in order:
+        seconds = gates.load_seconds / len(order)
+        loads[turn].append(_drive(versions[turn], bodies[turn], gates.concurrency, seconds))
+    return [_processing(version, _sum(parts)) for version, parts in zip(versions, loads, strict=True)]
+
+
+def judge_processing(
+    ours: Processing, theirs: Processing | None, champion: str, not_compared: str, gates: ServingGates
+) -> list[Check]:
+    """A check for every bound that is set.
+
+    Args:
+        ours: Of the version in question.
+        theirs: Of the champion, asked in turn with it; None when it was not.
+        champion: How the champion is called; empty when there is none.
+        not_compared: Why it was not asked.
+        gates: The bounds.
+    """
+    numbers, n = ours.numbers(), sum(ours.load.by_status.values()) + ours.load.unsent
+    checks = [
+        _at_least("requests per second", numbers["requests_per_second"], gates.throughput, n),
+        _errors(ours.load, n, gates.error_rate),
+        _against(ours, theirs, champion, not_compared, gates.slower_percent),
+        at_most("cold start (s)", numbers["cold_start_seconds"], gates.cold_start_seconds),
+        at_most("memory (MB)", numbers["memory_mb"], gates.memory_mb),
+        at_most("model size (MB)", numbers["size_mb"], gates.size_mb),
+    ]
+    return [check for check in checks if check is not None]
+
+
+def _drive(version: Served, bodies: Sequence[bytes], clients: int, seconds: float) -> Load:
+    path = infer_path(version.name)
+    return drive(HOST, version.server.port, path, bodies, clients=clients, seconds=seconds)
+
+
+def _sum(loads: Sequence[Load]) -> Load:
+    statuses = sorted({status for load in loads for status in load.by_status})
+    return Load(
+        clients=loads[0].clients,
+        seconds=sum(load.seconds for load in loads),
+        answered=sum(load.answered for load in loads),
+        by_status={status: sum(load.by_status.get(status, 0) for load in loads) for status in statuses},
+        milliseconds=[value for load in loads for value in load.milliseconds],
+    )
+
+
+def _processing(version: Served, load: Load) -> Processing:
+    size = sum(path.stat().st_size for path in files_below(version.model)) / 1e6
+    return Processing(load, version.server.ready_seconds, version.server.resident_mb(), round(size, 3))
+
+
+def _errors(load: Load, n: int, bound: float) -> Check:
+    if not n:
+        return Check(
+            "error rate", "fail", None, bound, n=0, reason="no request was sent under load: nothing can be said"
+        )
+    failed = {code: count for code, count in load.by_status.items() if code != 200}
+    told = ", ".join(f"{count:,} with {code or 'no answer'}" for code, count in failed.items())
+    reason = f"{sum(failed.values()) or 'none'} of {n:,} requests failed{': ' if told else ''}{told}; the bound is {bound:.4g}"
+    kept = load.error_rate <= bound
+    return Check("error rate", "pass" if kept else "fail", round(load.error_rate, 6), bound, n=n, reason=reason)
+
+
+def at_most(name: str, value: float | None, bound: float | None) -> Check | None:
+    """A check of a value against its upper bound; None where there is no bound."""
+    if bound is None:
+        return None
+    if value is None:
+        return Check(name, "skipped", None, bound, reason="this system does not tell it")
+    kept = value <= bound
+    told = f"{name} is {value:g}, {'within' if kept else 'above'} the bound of {bound:g}"
+    return Check(name, "pass" if kept else "fail", value, bound, reason=told)
+
+
+def _at_least(name: str, value: float | None, bound: float | None, n: int) -> Check | None:
+    if bound is None or value is None:
+        return None
+    told = f"{value:,.0f} {name} were answered; at least {bound:g} are wanted"
+    return Check(name, "pass" if value >= bound else "fail", value, bound, n=n, reason=told)
+
+
+def _against(
+    ours: Processing, theirs: Processing | None, champion: str, not_compared: str, percent: float | None
+) -> Check | None:
+    """Nothing to compare with is told; it is news only when there is a champion: evaluate has already said that there is none."""
+    if percent is None:
+        return None
+    mine = ours.numbers()["p95_ms"]
+    other = theirs.numbers()["p95_ms"] if theirs else None
+    if other is None:
+        reason = not_compared or f"{champion} answered nothing"
+        return Check(AGAINST_CHAMPION, "no_baseline" if champion else "skipped", mine, reason=reason)
+    bound = round(other * (1 + percent / 100), 3)
+    if mine is None:
+        return Check(AGAINST_CHAMPION, "fail", None, bound, other, reason="no request was answered under load")
+    apart = 100 * (mine / other - 1)
+    words = f"{abs(apart):.0f} % {'slower' if apart > 0 else 'quicker'}"
+    told = f"p95 under load is {mine:.3g} ms against {other:.3g} ms of {champion}: {words}; the bound is {percent:g} % slower"
+    n = len(ours.load.milliseconds)
+    return Check(AGAINST_CHAMPION, "pass" if mine <= bound else "fail", mine, bound, other, n, told)

@@ -1,0 +1,1 @@
+"""The laptop: a model server as a process on loopback."""

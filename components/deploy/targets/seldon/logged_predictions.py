@@ -1,0 +1,74 @@
+"""The predictions that two versions logged in the same hours, and how far apart they are."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from components._core.errors import NaruError, UnavailableError
+from components._core.store.filesystems import open_filesystem
+
+_SURE = 1.95
+"""Of the two-sample Kolmogorov-Smirnov test: with equal distributions, 1 in 1,000 is further apart than this times
+sqrt((n + m) / (n m)) (Smirnov, 1948)."""
+
+
+def read_predictions(uri: str, versions: Sequence[str], since: datetime) -> dict[str, list[Any]]:
+    """One prediction per logged row, by version: of several outputs the class, else the first one.
+
+    Args:
+        uri: The request log's folder.
+        versions: Those that are wanted.
+        since: When the first of them was answered.
+
+    Raises:
+        UnavailableError: When the log cannot be read.
+    """
+    found: dict[str, list[Any]] = {version: [] for version in versions}
+    for record in _records(uri, since):
+        if record["version"] in found and datetime.fromisoformat(record["time"]) >= since:
+            outputs = record["outputs"]
+            values = outputs["class"] if "class" in outputs else next(iter(outputs.values()))
+            found[record["version"]] += values
+    return found
+
+
+def distance(one: Sequence[Any], other: Sequence[Any]) -> float:
+    """Between two samples, 0 to 1: the largest difference of their cumulative distributions; of classes, of their shares."""
+    if isinstance(one[0], str):
+        classes = sorted({*one, *other})
+        return max(abs(one.count(name) / len(one) - other.count(name) / len(other)) for name in classes)
+    first, second = np.sort(np.asarray(one, dtype=float)), np.sort(np.asarray(other, dtype=float))
+    values = np.concatenate([first, second])
+    below = [np.searchsorted(sample, values, side="right") / len(sample) for sample in (first, second)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
+def by_chance(one: int, other: int) -> float:
+    """The distance that samples of these sizes may have though they are of one distribution, but for 1 in 1,000."""
+    return _SURE * math.sqrt((one + other) / (one * other))
+
+
+def _records(uri: str, since: datetime) -> Iterator[dict[str, Any]]:
+    try:
+        filesystem, root = open_filesystem(uri)
+        hour = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        while hour <= datetime.now(UTC):
+            folder = f"{root.rstrip('/')}/{hour:dt=%Y-%m-%d/hour=%H}"
+            for name in _names(filesystem, folder):
+                yield from (json.loads(line) for line in filesystem.cat_file(name).splitlines() if line.strip())
+            hour += timedelta(hours=1)
+    except (OSError, ImportError, ValueError, NaruError) as error:
+        raise UnavailableError(f"the request log cannot be read: {error}", where=uri) from error
+
+
+def _names(filesystem: Any, folder: str) -> list[str]:
+    try:
+        return sorted(str(name) for name in filesystem.ls(folder, detail=False) if str(name).endswith(".jsonl"))
+    except FileNotFoundError:
+        return []

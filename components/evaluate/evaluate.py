@@ -1,0 +1,116 @@
+"""Judge a model on the test rows: metrics, slices, the champion on the same rows, latency."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components._core.checks import Outcome
+from components._core.files import fingerprint_folder, write_json
+from components._core.project.project_file import Project
+from components._core.report.html import write_page
+from components._core.store.ledger import resolve_champion
+from components._core.types.artifact_files import COMPARED, LATENCY, SAMPLE
+from components._core.types.metrics import binary, multiclass, ranking
+from components._frameworks.keras.saved_model import load_model
+from components.evaluate.champion import Champion, fetch_champion
+from components.evaluate.evaluation_page import add_latency, make_page
+from components.evaluate.evidence import Evidence, check_gates, gather
+from components.evaluate.gates import judge_model
+from components.evaluate.latency import as_json, measure_latency
+from components.evaluate.parity_samples import take_sample
+
+Roc = tuple[list[float], list[float], list[float]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the component hands over.
+
+    Attributes:
+        outcome: The verdict; `blocked` means that the model gate said no, and the run goes on.
+        classes: The label's values in the order of the confusion matrix.
+        confusion: Rows by actual (down) and predicted class (across); None for a regression.
+        roc: False and true positive rates and thresholds, all finite, 200 at most; None unless binary.
+        timings: Measured times, in milliseconds: for metadata only, since they differ from run to run.
+    """
+
+    outcome: Outcome
+    classes: list[str]
+    confusion: list[list[int]] | None
+    roc: Roc | None
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """Metrics and timings for the Kubeflow UI; KFP's launcher fails on what is no JSON, so NaN and infinity are left out."""
+        told = {**self.outcome.metrics, **self.timings}
+        return {name: value for name, value in told.items() if math.isfinite(value)}
+
+
+def evaluate_model(
+    project: Project, *, champion: str, examples: Path, model: Path, evaluation: Path, page: Path
+) -> Judged:
+    """Judge a model on the test rows.
+
+    `evaluation` gets the outcome, the page as data, the champion's identity and a sample of rows with the model's answers, equal for equal inputs,
+    and `latency.json`, which holds times. The rendered page shows the times too. A model that cannot be judged by numbers
+    has no sample.
+
+    Args:
+        project: The project; its gates decide.
+        champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
+        examples: The examples artifact.
+        model: The model artifact.
+        evaluation: An empty folder.
+        page: Where the rendered page goes.
+
+    Raises:
+        ConfigError: When a gate names a column that there is not, or `champion` is no line of the ledger.
+        DataError: When no test row has a label.
+        ModelError: When the model does not load, fails on the rows or answers in another shape.
+        UnavailableError: When the ledger cannot be reached.
+    """
+    check_gates(project, examples)
+    loaded = load_model(model)
+    with tempfile.TemporaryDirectory(prefix="naru-champion-") as folder:
+        deployment = resolve_champion(champion, project.name)
+        rival = None
+        if deployment:
+            rival = fetch_champion(deployment, loaded.signature, examples, Path(folder), project.label)
+        evidence = gather(project, loaded, rival, examples, unchanged=_is_same(model, rival))
+    outcome = judge_model(evidence)
+    shown = make_page(evidence, outcome)
+    shown.save(evaluation)
+    if not evidence.unusable and (sample := take_sample(loaded, examples)):
+        sample.save(evaluation / SAMPLE)
+    write_json(evaluation / COMPARED, {"champion": deployment.identity if deployment else None})
+    latencies = measure_latency(loaded, examples)
+    write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
+    add_latency(shown, latencies, project.gates.serving.p95_ms)
+    write_page(shown, page)
+    timings = {f"latency_{at.rows}_rows_p95_ms": at.p95_ms for at in latencies}
+    return Judged(outcome, list(loaded.signature.classes), _confusion(evidence), _roc(evidence), timings)
+
+
+def _is_same(model: Path, champion: Champion | None) -> bool:
+    """Whether the champion's model has the same files."""
+    there = champion.folder if champion else None
+    return there is not None and fingerprint_folder(model) == fingerprint_folder(there)
+
+
+def _confusion(evidence: Evidence) -> list[list[int]] | None:
+    if evidence.unusable or not evidence.signature.classes:
+        return None
+    if evidence.project.task == "binary_classification":
+        return binary.confusion(evidence.labels, evidence.scores)
+    return multiclass.confusion(evidence.labels, evidence.scores)
+
+
+def _roc(evidence: Evidence) -> Roc | None:
+    if evidence.unusable or evidence.project.task != "binary_classification":
+        return None
+    curve = ranking.roc_curve(evidence.labels, evidence.scores)
+    return (curve.x, curve.y, curve.thresholds) if curve else None

@@ -1,0 +1,122 @@
+"""The page of explain: what matters, how it was measured, how the score depends on it, a few rows."""
+
+from __future__ import annotations
+
+from components._core.checks import Outcome
+from components._core.report import plots
+from components._core.report.page import Cell, Page
+from components._core.types import metrics
+from components.explain.dependence import Dependence
+from components.explain.feature_findings import ExplainedRow, Findings
+
+_MOST_FEATURES = 30
+_MOST_PARTS = 10
+
+
+def make_page(found: Findings, outcome: Outcome) -> Page:
+    """Everything there is to show.
+
+    Args:
+        found: What was found.
+        outcome: How it was judged.
+    """
+    page = Page("explain", "Explanation", outcome)
+    top = next(iter(found.importances), "")
+    page.facts(
+        {
+            "most important": top,
+            "its share": f"{found.share.get(top, 0.0):.0%}",
+            "features": len(found.importances),
+            "rows looked at": found.rows,
+        }
+    )
+    page.checks(outcome.checks)
+    _importance(page, found)
+    _features(page, found)
+    for feature, dependence in found.dependence.items():
+        page.figure(
+            f"The score by {feature}",
+            _dependence_plot(feature, dependence, _score_name(found)),
+            _dependence_note(found),
+        )
+    for row in found.examples:
+        _row(page, row)
+    return page
+
+
+def _importance(page: Page, found: Findings) -> None:
+    name = metrics.primary_metric(found.project)
+    shown = dict(list(found.importances.items())[:_MOST_FEATURES])
+    values = {feature: item.drop for feature, item in shown.items()}
+    limits = {feature: (item.low, item.high) for feature, item in shown.items()}
+    word = "rises" if name in metrics.LOWER_IS_BETTER else "drops"
+    page.figure(
+        "Permutation importance",
+        plots.bars(values, f"how much {name} {word} when the feature is shuffled", limits),
+        f"{found.repeats} shuffles on {found.rows:,} of {found.total:,} test rows; whiskers are the least and the greatest of them. "
+        "Features that say the same as another one look less important than they are.",
+    )
+
+
+def _features(page: Page, found: Findings) -> None:
+    types = {feature.name: feature.dtype for feature in found.signature.inputs}
+    contribution, gradient = found.shapley.typical(), found.gradients.typical()
+    rows: list[list[Cell]] = []
+    for name, item in found.importances.items():
+        numbers: list[Cell] = [_digits(item.drop), _digits(found.share.get(name, 0.0)), _digits(found.power[name])]
+        slope = _digits(gradient[name]) if name in gradient else None
+        used = "no" if name in found.ignored else "yes"
+        rows.append([name, types[name], *numbers, _digits(contribution[name]), slope, used])
+    columns = ["feature", "type", "importance", "share", "alone", "Shapley", "integrated gradient", "used"]
+    page.table("Features", columns, rows, _feature_note(found))
+
+
+def _feature_note(found: Findings) -> str:
+    alone = "the absolute rank correlation" if found.project.task == "regression" else "the AUC"
+    texts = [feature.name for feature in found.signature.inputs if feature.dtype == "string"]
+    slopes = f" Texts have no slope ({', '.join(texts[:5])}{', ...' if len(texts) > 5 else ''})." if texts else ""
+    return (
+        f"Alone: {alone} of the feature by itself. Shapley and integrated gradient: the mean absolute part in the score's way from "
+        f"the typical row (medians, most frequent texts), over {len(found.shapley.moved):,} rows; the gradients miss "
+        f"{found.gradients.completeness_error():.1%} of it.{slopes}"
+    )
+
+
+def _dependence_plot(feature: str, dependence: Dependence, score: str) -> str:
+    numbers = [float(value) for value in dependence if not isinstance(value, str)]
+    if numbers:
+        return plots.lines({score: (numbers, list(dependence.values()))}, feature, score)
+    return plots.bars({str(value) or "(missing)": mean for value, mean in dependence.items()}, score)
+
+
+def _dependence_note(found: Findings) -> str:
+    return "Partial dependence: the mean over rows in which only this feature was set."
+
+
+def _score_name(found: Findings) -> str:
+    match found.project.task:
+        case "binary_classification":
+            return f"mean probability of {found.project.label} = {found.signature.classes[1]}"
+        case "multiclass_classification":
+            return f"mean probability of {found.dependent_class}"
+        case _:
+            return f"mean predicted {found.project.label}"
+
+
+def _row(page: Page, row: ExplainedRow) -> None:
+    parts = sorted(row.parts.items(), key=lambda item: (-abs(item[1]), item[0]))[:_MOST_PARTS]
+    rows: list[list[Cell]] = [[name, _value(row.values[name]), _digits(part)] for name, part in parts]
+    note = (
+        f"From {row.start:.4g} for the typical row to {row.score:.4g}: Shapley values, the largest {len(rows)} parts."
+    )
+    page.table(f"One row: {row.title}", ["feature", "value", "part in the score"], rows, note)
+
+
+def _value(value: object) -> Cell:
+    if isinstance(value, float):
+        return "(missing)" if value != value else float(f"{value:.6g}")
+    return value if isinstance(value, int) else str(value) or "(missing)"
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,113 @@
+"""What a person should look at: leaks, features that are not used, methods that disagree."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from components._core.checks import Check, Outcome, judge, round_off
+from components._core.types import metrics
+from components.explain.feature_findings import Findings
+from components.explain.leaks import leak_check
+
+AGREEMENT = 0.5
+"""Rank correlation below which two methods are told to disagree; with fewer than `_COMPARABLE` features it is not judged."""
+_COMPARABLE = 4
+COMPLETENESS = 0.1
+"""Share of the way by which integrated gradients may miss it."""
+
+
+def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
+    """What a person should look at.
+
+    Args:
+        found: What was found.
+        blocks: Whether a feature that alone tells the label blocks the model; otherwise nothing here does.
+    """
+    checks = [
+        leak_check(found.power, found.share, found.rows, found.telling if blocks else {}),
+        _unused(found),
+        *_agree(found),
+        *_complete(found),
+    ]
+    top = next(iter(found.importances), "")
+    told = f"{top} matters most ({found.share[top]:.0%} of all importance)" if found.share else "no feature matters"
+    warned = [check.reason for check in checks if check.status == "warn"]
+    numbers = {
+        "completeness_error": found.gradients.completeness_error(),
+        **{_key(name): value for name, value in found.agreement.items()},
+    }
+    return judge(
+        [check.rounded() for check in checks],
+        "; ".join(warned) or told,
+        {name: round_off(value) for name, value in numbers.items() if not math.isnan(value)},
+    )
+
+
+def as_json(found: Findings) -> dict[str, Any]:
+    """What `importances.json` holds."""
+    contribution = found.shapley.typical()
+    return {
+        "metric": metrics.primary_metric(found.project),
+        "rows": found.rows,
+        "features": {
+            name: {
+                "importance": round_off(item.drop),
+                "low": round_off(item.low),
+                "high": round_off(item.high),
+                "alone": round_off(found.power[name]),
+                "contribution": round_off(contribution[name]),
+                "reaches_output": name in found.reached,
+            }
+            for name, item in found.importances.items()
+        },
+    }
+
+
+def _unused(found: Findings) -> Check:
+    names, count = found.ignored, len(found.importances)
+    if not names:
+        return Check(
+            "unused features", "pass", 0.0, n=found.rows, reason=f"the model uses each of its {count} features"
+        )
+    cut_off = [name for name in names if name not in found.reached]
+    told = [f"{', '.join(cut_off)}: nothing of it reaches the output"] if cut_off else []
+    idle = [name for name in names if name in found.reached]
+    told += [f"{', '.join(idle)}: no prediction changes with it"] if idle else []
+    reason = f"the model takes features that it does not use: {'; '.join(told)}"
+    return Check("unused features", "warn", float(len(names)), n=found.rows, reason=reason)
+
+
+def _agree(found: Findings) -> list[Check]:
+    checks = []
+    for name, value in found.agreement.items():
+        attribution = found.shapley if name == "Shapley values" else found.gradients
+        if len(attribution.values) < _COMPARABLE or math.isnan(value):
+            continue
+        typical = attribution.typical()
+        first = next(feature for feature in found.importances if feature in typical)
+        agrees = value >= AGREEMENT or typical[first] == max(typical.values())
+        told = f"permutation importance and {name} {'agree' if agrees else 'order the features differently'}"
+        reason = f"{told} (rank correlation {value:.2f})"
+        checks.append(
+            Check(f"agreement: {name}", "pass" if agrees else "warn", value, AGREEMENT, n=found.rows, reason=reason)
+        )
+    return checks
+
+
+def _complete(found: Findings) -> list[Check]:
+    if not found.gradients.values:
+        return []
+    error = found.gradients.completeness_error()
+    good = error <= COMPLETENESS
+    told = "add up to the difference of the scores" if good else "do not add up well: read them with care"
+    reason = f"integrated gradients {told} (error {error:.1%})"
+    return [
+        Check(
+            "completeness", "pass" if good else "warn", error, COMPLETENESS, n=len(found.gradients.moved), reason=reason
+        )
+    ]
+
+
+def _key(name: str) -> str:
+    return f"agreement_{name.lower().replace(' ', '_')}"

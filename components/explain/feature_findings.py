@@ -1,0 +1,187 @@
+"""What was found about the features, before it is judged and shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components._core.project.project_file import Project
+from components._core.types import metrics
+from components._core.types.signature import Signature
+from components._frameworks.keras.saved_model import LoadedModel
+from components.explain.attribution import Attribution, chosen_classes, explained_score
+from components.explain.dependence import Dependence, partial_dependence
+from components.explain.gradients import integrated_gradients
+from components.explain.leaks import ENOUGH_ROWS, find_telling, powers, rank_correlation
+from components.explain.permutation import Importance, permutation_importance, repeats_for, shares
+from components.explain.sampled_rows import Array, Arrays, Sample, draw_sample, take, typical_row
+from components.explain.shapley import shapley_values
+from components.explain.structure import inputs_that_reach
+
+_ATTRIBUTED_ROWS = 200
+_CELLS = 4_000_000
+"""Values that an attribution may hand to the model for each step; a very wide table gets fewer rows."""
+_SHOWN = 3
+_COMPARED = 20
+
+
+@dataclass(frozen=True)
+class ExplainedRow:
+    """One row and what moved its score.
+
+    Attributes:
+        title: Why this row was chosen.
+        score: The model's answer.
+        start: The answer for the typical row.
+        values: The row's own value by feature.
+        parts: What each feature added to the score.
+    """
+
+    title: str
+    score: float
+    start: float
+    values: dict[str, Any]
+    parts: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found.
+
+    Attributes:
+        project: The project.
+        signature: The model's border.
+        rows: Rows of the sample.
+        total: Rows of the split.
+        repeats: How often each feature was permuted.
+        importances: Permutation importance by feature, most important first.
+        share: Share of all importance by feature; empty when nothing matters.
+        power: What each feature alone tells of the label, 0 to 1.
+        telling: How well the features that alone tell the whole label do so, 0 to 1; others are not in it.
+        reached: Features from which the graph reaches an output.
+        gradients: Integrated gradients of the numeric features.
+        shapley: Shapley values of all features.
+        agreement: Rank correlation of permutation importance with each attribution, over the most important features.
+        dependence: Partial dependence of the most important features.
+        dependent_class: For many classes, the class whose probability that is.
+        examples: A few rows, explained.
+    """
+
+    project: Project
+    signature: Signature
+    rows: int
+    total: int
+    repeats: int
+    importances: dict[str, Importance]
+    share: dict[str, float]
+    power: dict[str, float]
+    telling: dict[str, float]
+    reached: frozenset[str]
+    gradients: Attribution
+    shapley: Attribution
+    agreement: dict[str, float]
+    dependence: dict[str, Dependence]
+    dependent_class: str
+    examples: list[ExplainedRow]
+
+    @property
+    def ignored(self) -> list[str]:
+        """Features that the model takes and does not use: the graph does not reach them, or no prediction ever changed."""
+        return [name for name, found in self.importances.items() if name not in self.reached or not found.changes]
+
+
+def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> Findings:
+    """Look at the features of a model from every side.
+
+    Args:
+        project: The project.
+        model: The model, loaded.
+        folder: The model artifact.
+        examples: The examples artifact.
+    """
+    signature, seed, name = model.signature, project.train.seed, metrics.primary_metric(project)
+    repeats = repeats_for(len(signature.inputs))
+    sample = draw_sample(signature, examples, project.label, seed, repeats)
+    is_enough = sample.rows >= ENOUGH_ROWS
+    alone = sample if is_enough else draw_sample(signature, examples, project.label, seed, repeats, "train")
+    power = powers(project.task, alone)
+    found = permutation_importance(project.task, name, model, sample, seed, repeats)
+    importances = dict(sorted(found.items(), key=lambda item: (-item[1].drop, item[0])))
+    few = take(sample.arrays, _spread(sample.rows, _attributed_rows(len(signature.inputs))))
+    baseline, classes = typical_row(signature, sample.arrays), chosen_classes(model, few)
+    gradients = integrated_gradients(model, few, baseline, classes)
+    shapley = shapley_values(model, few, baseline, classes, seed)
+    most_frequent = int(np.bincount(sample.labels).argmax()) if classes is not None else None
+    return Findings(
+        project,
+        signature,
+        sample.rows,
+        sample.total,
+        repeats,
+        importances,
+        shares(importances),
+        power,
+        find_telling(project.task, alone, power),
+        inputs_that_reach(folder),
+        gradients,
+        shapley,
+        _agreement(importances, {"Shapley values": shapley, "integrated gradients": gradients}),
+        {top: partial_dependence(model, sample.arrays, top, most_frequent) for top in list(importances)[:_SHOWN]},
+        "" if most_frequent is None else signature.classes[most_frequent],
+        _explain_rows(model, sample, baseline, seed),
+    )
+
+
+def _attributed_rows(width: int) -> int:
+    return max(10, min(_ATTRIBUTED_ROWS, _CELLS // (width * width)))
+
+
+def _spread(rows: int, wanted: int) -> Array:
+    return np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
+
+
+def _agreement(importances: dict[str, Importance], others: dict[str, Attribution]) -> dict[str, float]:
+    drops = {feature: importance.drop for feature, importance in importances.items()}
+    found = {}
+    for method, other in others.items():
+        typical = other.typical()
+        # the order of features that hardly matter is noise on both sides
+        compared = [feature for feature in importances if feature in typical][:_COMPARED]
+        ours, theirs = ([values[name] for name in compared] for values in (drops, typical))
+        found[method] = rank_correlation(np.array(ours), np.array(theirs))
+    return found
+
+
+def _explain_rows(model: LoadedModel, sample: Sample, baseline: Arrays, seed: int) -> list[ExplainedRow]:
+    classes = chosen_classes(model, sample.arrays)
+    scores = explained_score(model, sample.arrays, classes)
+    chosen = _chosen(model.signature, sample, scores)
+    arrays = take(sample.arrays, np.array(list(chosen.values())))
+    of = None if classes is None else classes[list(chosen.values())]
+    found = shapley_values(model, arrays, baseline, of, seed)
+    rows = []
+    for place, (title, row) in enumerate(chosen.items()):
+        told = title if of is None else f"{title} ({model.signature.classes[int(of[place])]})"
+        values = {
+            name: column[place].item() if hasattr(column[place], "item") else column[place]
+            for name, column in arrays.items()
+        }
+        parts = {name: float(column[place]) for name, column in found.values.items()}
+        score = float(scores[row])
+        rows.append(ExplainedRow(told, score, score - float(found.moved[place]), values, parts))
+    return rows
+
+
+def _chosen(signature: Signature, sample: Sample, scores: Array) -> dict[str, int]:
+    """The rows worth a look, by why; each row once."""
+    wanted = {"highest score": int(scores.argmax()), "lowest score": int(scores.argmin())}
+    if signature.task == "regression":
+        wanted["largest error"] = int(np.abs(sample.labels - scores).argmax())
+    else:
+        wanted["most uncertain score"] = int(np.abs(scores - 0.5).argmin())
+    return {
+        title: row for title, row in wanted.items() if list(wanted.values()).index(row) == list(wanted).index(title)
+    }

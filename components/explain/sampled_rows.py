@@ -1,0 +1,102 @@
+"""The rows that explanations are made from: a seeded sample of the test split, as the model takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components._core.errors import DataError
+from components._core.examples.artifact import read_batches, row_count
+from components._core.types.label_values import UNKNOWN
+from components._core.types.signature import Signature, to_arrays
+from components._frameworks.keras.score_rows import label_values
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+MOST_ROWS = 5_000
+_CELLS = 200_000_000
+"""Values that permutation may hand to the model in all; a very wide table gets a smaller sample."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of the test split.
+
+    Attributes:
+        arrays: One vector [rows] per feature, as the model takes them.
+        labels: Class index or target, shape [rows].
+        total: Rows of the split that the sample was drawn from.
+    """
+
+    arrays: Arrays
+    labels: Array
+    total: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.labels)
+
+
+def draw_sample(
+    signature: Signature, examples: Path, label: str, seed: int, repeats: int, split: str = "test"
+) -> Sample:
+    """Draw rows evenly at random, in the order of the split; only the rows drawn stay in memory.
+
+    Args:
+        signature: What the model takes.
+        examples: The examples artifact.
+        label: The label's column.
+        seed: Equal seeds draw equal rows.
+        repeats: How often each feature will be permuted; bounds the sample of a very wide table.
+        split: Whose rows.
+
+    Raises:
+        DataError: When no row drawn has a label of the model's.
+    """
+    total, width = row_count(examples, split), max(len(signature.inputs), 1)
+    size = min(total, MOST_ROWS, max(200, _CELLS // (width * width * repeats)))
+    chosen = np.sort(np.random.default_rng([seed, total]).choice(total, size, replace=False))
+    columns = [feature.name for feature in signature.inputs]
+    parts, seen = [], 0
+    for batch in read_batches(examples, split, sorted({*columns, label})):
+        inside = chosen[(chosen >= seen) & (chosen < seen + batch.num_rows)] - seen
+        seen += batch.num_rows
+        parts.append(pa.Table.from_batches([batch]).take(pa.array(inside)))
+    table = pa.concat_tables(parts) if parts else pa.table({})
+    return _labelled(table, signature, label, total, split)
+
+
+def _labelled(table: pa.Table, signature: Signature, label: str, total: int, split: str) -> Sample:
+    if not table.num_rows:
+        raise DataError("has no rows to explain", where=f"split {split}", remedy="give data.split a larger share of it")
+    labels = label_values(table[label], signature)
+    known = (labels != UNKNOWN) if signature.classes else ~np.isnan(labels)
+    if not known.any():
+        raise DataError("has no row with a label", where=f"split {split}", remedy="correct the label's column")
+    kept = table.filter(pa.array(known))
+    return Sample(to_arrays(kept, signature.inputs), labels[known], total)
+
+
+def take(arrays: Arrays, rows: Array) -> Arrays:
+    """Some rows of every feature."""
+    return {name: values[rows] for name, values in arrays.items()}
+
+
+def typical_row(signature: Signature, arrays: Arrays) -> Arrays:
+    """The row that stands for nothing in particular: medians of numbers (NaN left out), the most frequent text; [1] each."""
+    return {feature.name: _typical(arrays[feature.name], feature.dtype) for feature in signature.inputs}
+
+
+def _typical(values: Array, dtype: str) -> Array:
+    if dtype == "string":
+        names, rows = np.unique(values.astype(str), return_counts=True)
+        return np.array([str(names[rows.argmax()])], dtype=object)
+    known = values[~np.isnan(values)] if dtype == "float32" else values
+    middle = np.quantile(known, 0.5, method="nearest") if len(known) else np.nan
+    return np.array([middle], dtype=values.dtype)

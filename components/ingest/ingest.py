@@ -1,0 +1,174 @@
+"""Ingest a source: survey it, deal its rows to splits span by span, and say exactly what was read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+
+from components._core.checks import Check, Outcome, Status, judge
+from components._core.errors import DataError
+from components._core.examples.artifact import SPLITS, Manifest, SourceFile, split_file
+from components._core.examples.hash_split import assign_splits, define_split
+from components._core.examples.safe_parquet import pq
+from components._core.examples.split_definition import SplitDefinition
+from components._core.files import fingerprint_of
+from components._core.project.project_file import Project
+from components._core.types.artifact_files import QUARANTINE
+from components._data.formats.csv.bad_rows import BadRow, BadRowCount, quote_remedy
+from components._data.formats.csv.inference import Survey, survey_files
+from components._data.formats.csv.reader import FileTally, Rows, read_rows
+from components._data.sources.files import SpanFile, find_files
+from components.ingest.named_columns import check_named_columns
+from components.ingest.outcome_checks import check_spans, check_splits
+
+FORMAT = "2"
+"""Counts up when the same source would give other examples, so that fingerprints then differ."""
+
+_TYPES = {"double": "float32", "float": "float32", "int64": "int64", "string": "string"}
+
+
+def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tuple[Outcome, str]:
+    """Read the project's source into the examples artifact.
+
+    Args:
+        project: Says where the source is, which spans, and how to split.
+        examples: An empty folder; gets one Parquet file per split and span, and the manifest.
+        quarantine: An empty folder; gets the unreadable rows as JSON lines.
+
+    Returns:
+        The outcome and the examples' fingerprint.
+
+    Raises:
+        ConfigError: When the project names what the source does not have.
+        DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
+    """
+    files = find_files(project.data.source, project.data.spans, project.data.csv)
+    survey = survey_files(files, project.label)
+    check_named_columns(project, list(survey.types))
+    hidden = {project.label, *project.data.exclude}
+    split = define_split(project.data.split, [name for name in survey.types if name not in hidden])
+    with _Quarantine(quarantine / QUARANTINE) as aside:
+        read = [_ingest_file(file, survey, project.label, split, examples, aside) for file in files]
+    manifest = _manifest(project, survey, split, examples, read)
+    _judge_quarantine(project, manifest, aside.count)
+    checks = [_check_rows(manifest, aside.count), *check_spans(manifest), *check_splits(project, manifest, examples)]
+    manifest.save(examples)
+    return _outcome(manifest, checks, aside.count, aside.blank), manifest.fingerprint
+
+
+@dataclass
+class _Quarantine:
+    """Rows set aside, written as they come; and how many lines were empty."""
+
+    path: Path
+    count: BadRowCount = field(default_factory=BadRowCount)
+    blank: int = 0
+    by_file: dict[str, int] = field(default_factory=dict)
+
+    def __enter__(self) -> _Quarantine:
+        self._file = self.path.open("w", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, row: BadRow) -> None:
+        self.count.add(row)
+        self.by_file[row.file] = self.by_file.get(row.file, 0) + row.rows
+        self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def _ingest_file(
+    file: SpanFile, survey: Survey, label: str, split: SplitDefinition, examples: Path, aside: _Quarantine
+) -> SourceFile:
+    writers: dict[str, pq.ParquetWriter] = {}
+    count, tally = 0, FileTally()
+    try:
+        for rows in read_rows(file, survey, label, aside.add, split.columns, tally):
+            _write_rows(rows, file.span, split, examples, writers)
+            count += rows.examples.num_rows
+    finally:
+        for writer in writers.values():
+            writer.close()
+    aside.blank += tally.blank
+    quarantined = aside.by_file.get(file.name, 0)
+    return SourceFile(file.name, file.span, count, quarantined, tally.bytes, tally.sha256.hexdigest())
+
+
+def _write_rows(
+    rows: Rows, span: int, definition: SplitDefinition, examples: Path, writers: dict[str, pq.ParquetWriter]
+) -> None:
+    numbers = assign_splits(rows.cells, definition)
+    for number, split in enumerate(SPLITS):
+        part = rows.examples.filter(pa.array(numbers == number))
+        if not part.num_rows:
+            continue
+        if split not in writers:
+            path = split_file(examples, split, span)
+            path.parent.mkdir(exist_ok=True)
+            writers[split] = pq.ParquetWriter(path, part.schema, compression="snappy")
+        writers[split].write_table(pa.Table.from_batches([part]))
+
+
+def _manifest(
+    project: Project, survey: Survey, split: SplitDefinition, examples: Path, read: list[SourceFile]
+) -> Manifest:
+    columns = {name: _TYPES[str(kind)] for name, kind in survey.types.items()}
+    how = json.dumps([FORMAT, columns, project.label, split.fingerprint, project.data.csv.model_dump()])
+    fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
+    rows = {
+        split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
+        for split in SPLITS
+    }
+    return Manifest(fingerprint, columns, rows, [file.span for file in read], read, split)
+
+
+def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) -> None:
+    kept = sum(manifest.rows.values())
+    if not kept and not aside.rows:
+        raise DataError(
+            "has a header and no rows",
+            where=manifest.files[0].path,
+            remedy="nothing can be learned from it; check the export",
+        )
+    aside.check_quotes(kept)
+    share = aside.rows / (kept + aside.rows)
+    if share > project.data.quarantine_limit and aside.first is not None:
+        first = aside.first
+        told = f"{aside.rows} of {kept + aside.rows} rows cannot be read ({share:.2%}; allowed {project.data.quarantine_limit:.2%}); the first: {first.reason}"
+        remedy = "correct the rows, or allow a share of them with data.quarantine_limit"
+        raise DataError(
+            told,
+            where=f"{first.file}, line {first.line}",
+            remedy=f"{quote_remedy(first.text)}; or {remedy}" if first.is_quote else remedy,
+        )
+
+
+def _check_rows(manifest: Manifest, aside: BadRowCount) -> Check:
+    rows = sum(manifest.rows.values())
+    status: Status = "warn" if aside.rows else "pass"
+    return Check("readable rows", status, float(aside.rows), 0.0, n=rows + aside.rows, reason=_told(aside))
+
+
+def _told(aside: BadRowCount) -> str:
+    if aside.first is None:
+        return ""
+    by_quotes = f" ({aside.quote_rows} of them by quotes that go wrong)" if aside.quote_rows else ""
+    first = aside.first
+    return f"{aside.rows} rows set aside{by_quotes}; the first: {first.file}, line {first.line}: {first.reason}"
+
+
+def _outcome(manifest: Manifest, checks: list[Check], aside: BadRowCount, blank: int) -> Outcome:
+    rows = sum(manifest.rows.values())
+    spans = f"{len(manifest.files)} spans" if len(manifest.files) > 1 else "1 file"
+    skipped = [f"{blank} empty lines skipped"] if blank else []
+    warned = [check.reason for check in checks if check.status == "warn"]
+    reason = "; ".join([f"{rows:,} rows, {len(manifest.columns)} columns, {spans}", *skipped, *warned])
+    counts = {f"rows_{split}": float(count) for split, count in manifest.rows.items()}
+    return judge(checks, reason, {"rows": float(rows), **counts, "quarantined": float(aside.rows)})

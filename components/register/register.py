@@ -1,0 +1,232 @@
+"""Register a model: its parts into the store, its record into MLflow, the version as challenger."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components._core.checks import Outcome
+from components._core.errors import DataError
+from components._core.examples.artifact import Manifest, number_ranges, read_head
+from components._core.examples.reference_rows import Reference, pick_row, row_of
+from components._core.examples.samples import Sample
+from components._core.files import fingerprint_folder, fingerprint_of, hash_file, read_json, write_json
+from components._core.project.project_file import Project
+from components._core.report.page import Page
+from components._core.settings import Settings
+from components._core.store.file_digests import digest_of, list_digests, verify_model
+from components._core.types.artifact_files import (
+    DIGESTS,
+    HYPERPARAMETERS,
+    MANIFEST,
+    OUTCOME,
+    REFERENCE,
+    REGISTRATION,
+    REQUEST,
+    SAMPLE,
+    SAVED_MODEL,
+)
+from components._core.types.hyperparameter_names import stored_hyperparameter
+from components._core.types.oip_requests import find_missing, to_request
+from components._core.types.signature import Signature
+from components._frameworks.keras.saved_graph import check_saved_model
+from components._registry.mlflow_client import CHALLENGER
+from components._registry.sqlite_lock import when_unlocked
+from components.register.mlflow_records import Record, Version, record_version
+from components.register.version_files import store_parts
+
+_CODE = "code.zip"
+_LOOKED_AT = 1_000
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What made the model: the artifacts of the run, by name."""
+
+    code: Path
+    examples: Path
+    statistics: Path
+    schema: Path
+    hyperparameters: Path
+    model: Path
+    evaluation: Path
+
+    def parts(self) -> dict[str, Path]:
+        """What goes into the store, by the name that it has there. The rows themselves stay where they are."""
+        sample = self.evaluation / SAMPLE
+        return {
+            "model": self.model,
+            "statistics": self.statistics,
+            "schema": self.schema,
+            _CODE: self.code,
+            MANIFEST: self.examples / MANIFEST,
+            HYPERPARAMETERS: self.hyperparameters / HYPERPARAMETERS,
+            OUTCOME: self.evaluation / OUTCOME,
+            **({SAMPLE: sample} if sample.is_file() else {}),
+        }
+
+
+def register_model(
+    project: Project,
+    *,
+    run: str,
+    fingerprint: str,
+    code_fingerprint: str,
+    code: Path,
+    examples: Path,
+    statistics: Path,
+    schema: Path,
+    hyperparameters: Path,
+    model: Path,
+    evaluation: Path,
+    explanation: Path,
+    registration: Path,
+) -> Outcome:
+    """Make the model a version in the registry, with all that is needed to make it again. See `component.py`.
+
+    The parts are copied once, to `<store>/<project>/models/<MLflow run>/artifacts`, which is where MLflow looks for the
+    artifacts of that run. Registering the same model of the same run again gives the same version.
+
+    Raises:
+        ServiceError: When the store or MLflow failed, or what arrived is not what was sent.
+    """
+    judged = Outcome.load(evaluation / OUTCOME)
+    explained = Outcome.load(explanation / OUTCOME)
+    if judged.verdict in ("blocked", "skipped"):
+        return _skip(judged, registration)
+    if explained.verdict == "blocked":
+        return _skip(explained, registration)
+    settings = Settings.from_environment()
+    made = _Made(code, examples, statistics, schema, hyperparameters, model, evaluation)
+    record = _record(project, made, judged, run, fingerprint, code_fingerprint)
+    _check_model(model)
+    request = registration / REQUEST
+    write_json(request, sample_request(examples, model))
+    reference = registration / REFERENCE
+    make_reference(examples, model, evaluation, read_json(request)).save(reference)
+    added = {REFERENCE: reference}
+    parts = {**made.parts(), REQUEST: request, **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
+    version = when_unlocked(
+        settings.tracking_uri,
+        lambda: record_version(settings, record, lambda base: store_parts(parts, base, registration / DIGESTS)),
+    )
+    split = Manifest.load(examples).split
+    return _tell(record, version, judged, settings, registration, split.fingerprint if split else "")
+
+
+def sample_request(examples: Path, model: Path) -> dict[str, Any]:
+    """A request that the model answers, made of a real test row: whole if there is one, so that it shows every feature.
+
+    With no test row at all it has no inputs.
+    """
+    features = Signature.load(model).inputs
+    head = read_head(examples, "test", _LOOKED_AT, [feature.name for feature in features])
+    if not head.num_rows:
+        return {"inputs": []}
+    gaps = np.logical_or.reduce([find_missing(head[feature.name]) for feature in features])
+    return to_request(head.slice(int(gaps.argmin()), 1), features)
+
+
+def make_reference(examples: Path, model: Path, evaluation: Path, request: dict[str, Any]) -> Reference:
+    """What the model's server warms up with, and names unusual values by: a row of the sample, else of the request."""
+    features = Signature.load(model).inputs
+    row: dict[str, Any] = {}
+    with contextlib.suppress(DataError):  # a damaged sample is deploy's to report: it decides there
+        row = pick_row(Sample.load(evaluation / SAMPLE), features)
+    return Reference(row or row_of(request), number_ranges(examples, "train", [feature.name for feature in features]))
+
+
+def _check_model(model: Path) -> None:
+    """See that the model is as train left it, and reads and writes no files of its own choice.
+
+    Raises:
+        ModelError: When it is not.
+    """
+    check_saved_model(model / SAVED_MODEL)
+    if (model / DIGESTS).is_file():
+        verify_model(model)
+
+
+def _add_to_model(model: Path, added: dict[str, Path], digests: Path) -> dict[str, Path]:
+    """Files that a registered model has besides train's, and the list of all its files, in place of train's list."""
+    write_json(digests, {**list_digests(model), **{name: hash_file(path) for name, path in added.items()}})
+    return {f"model/{name}": path for name, path in {**added, DIGESTS: digests}.items()}
+
+
+def _skip(judged: Outcome, registration: Path) -> Outcome:
+    why = judged.reason or f"evaluation was {judged.verdict}"
+    outcome = Outcome("skipped", f"not registered: {why}")
+    page = Page("register", "Registration", outcome)
+    page.text(f"The model was not registered: {why}.")
+    page.save(registration)
+    write_json(registration / REGISTRATION, {"version": None, "reason": outcome.reason})
+    return outcome
+
+
+def _record(
+    project: Project, made: _Made, judged: Outcome, run: str, fingerprint: str, code_fingerprint: str
+) -> Record:
+    manifest = Manifest.load(made.examples)
+    model_fingerprint = fingerprint_folder(made.model)
+    chosen: dict[str, Any] = read_json(made.hyperparameters / HYPERPARAMETERS)
+    params = {
+        **{stored_hyperparameter(name): value for name, value in sorted(chosen.items())},
+        **{f"rows.{split}": count for split, count in sorted(manifest.rows.items())},
+        "spans": ",".join(map(str, manifest.spans)),
+        "seed": project.train.seed,
+        "data_fingerprint": fingerprint,
+        "code_fingerprint": code_fingerprint,
+    }
+    tags = {
+        "naru.key": fingerprint_of([run, model_fingerprint]),
+        "naru.run": run,
+        "naru.task": project.task,
+        "naru.model_fingerprint": model_fingerprint,
+        "naru.data_fingerprint": fingerprint,
+        "naru.code_fingerprint": code_fingerprint,
+        "naru.verdict": judged.verdict,
+    }
+    return Record(project.name, run, params, judged.metrics, tags)
+
+
+def _tell(
+    record: Record, version: Version, judged: Outcome, settings: Settings, registration: Path, split: str
+) -> Outcome:
+    named = ("model", "statistics", "schema", _CODE, *([SAMPLE] if SAMPLE in version.hashes else []))
+    parts = {name: f"{version.base}/{name}" for name in named}
+    outcome = Outcome("ok", f"version {version.number} of {record.project}, as {CHALLENGER}")
+    write_json(
+        registration / REGISTRATION,
+        {
+            "project": record.project,
+            "version": version.number,
+            "run": record.run,
+            "mlflow_run": version.mlflow_run,
+            "model": parts["model"],
+            "statistics": parts["statistics"],
+            "schema": parts["schema"],
+            "code": parts[_CODE],
+            "sample": parts.get(SAMPLE),
+            "fingerprint": record.params["data_fingerprint"],
+            "split": split,
+            "metrics": judged.metrics,
+            "tags": record.tags,
+            "sha256": version.hashes,
+            "registration_sha256": digest_of(version.hashes),
+        },
+    )
+    page = Page("register", "Registration", outcome)
+    page.facts({"version": version.number, "alias": CHALLENGER, "files": len(version.hashes)})
+    page.table("Recorded with it", ["what", "value"], [[name, str(value)] for name, value in record.params.items()])
+    page.table("Where it lies", ["part", "address"], [[name, uri] for name, uri in parts.items()], folded=True)
+    if settings.tracking_uri.startswith("sqlite:"):
+        page.code(
+            "Look at it in MLflow", f"mlflow ui --backend-store-uri {shlex.quote(settings.tracking_uri)}", folded=False
+        )
+    page.save(registration)
+    return outcome

@@ -1,0 +1,194 @@
+"""The way of every HTTP request of the v2 server: bounded, unpacked, and if it is plain answered before MLServer's own layers.
+
+Those parse every request into objects of a schema and build the answer from such objects again, which takes more time than
+the model does. Whatever is not plain (parameters, chosen outputs, a wrong type, no JSON at all) takes MLServer's way, after
+the same bounds. Both ways meet at `NaruRuntime.answer`: one desk, one predictor, one request log.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from components.serve.limits import KIB, Limits
+from components.serve.oip_bounds import Bounds
+from components.serve.oip_json import Tensor, read_plain, write_answer
+from components.serve.refusals import STATUS, Refusal
+from components.serve.request_body import CODINGS, check_type, codings_of, unpack
+
+if TYPE_CHECKING:
+    from components.serve.mlserver_runtime import NaruRuntime
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_OTHER_BODY_BYTES = 64 * KIB
+"""Of requests to all other paths: the largest is a few words about a model."""
+_NOT_READY = 400
+_JSON = [(b"content-type", b"application/json")]
+_MORE = {
+    STATUS["too_busy"]: [(b"retry-after", b"1")],
+    STATUS["media_type"]: [(b"accept-encoding", CODINGS.encode()), (b"accept", b"application/json")],
+}
+
+
+class Front:
+    """Stands before MLServer's application (ASGI) and answers what it can itself.
+
+    Args:
+        name: The model's name.
+        version: The model's version; empty: none.
+        limits: Of one request.
+    """
+
+    def __init__(self, name: str, version: str, limits: Limits | None = None) -> None:
+        base = f"/v2/models/{name}"
+        places = (base, f"{base}/versions/{version}")
+        self._paths = {f"{place}/{verb}" for place in places for verb in ("infer", "generate")}
+        self._name, self._version = name, version
+        self._limits = limits or Limits()
+        self._bounds = Bounds(self._limits, 1)
+        self._runtime: NaruRuntime | None = None
+        self._app: Any = None
+
+    def stand_before(self, server: Any) -> None:
+        """Take the place of an MLServer's application; before it starts."""
+        self._app = server._rest_server._app
+        server._rest_server._app = self
+
+    def open(self, runtime: NaruRuntime, bounds: Bounds) -> None:
+        """Answer from now on: the model is loaded."""
+        self._bounds, self._runtime = bounds, runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand over to MLServer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            if scope["method"] == "POST" and scope["path"] in self._paths:
+                await self._infer(scope, receive, send)
+            else:
+                await self._others(scope, receive, send)
+        except Refusal as refusal:
+            await _send(send, refusal.status, orjson.dumps({"error": str(refusal)}))
+
+    async def _infer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["headers"]
+        check_type(headers)
+        codings = codings_of(headers)
+        body = await _read(receive, self._limits.body_bytes)
+        if body is None:
+            return
+        if self._runtime is None:
+            await _send(send, _NOT_READY, orjson.dumps({"error": f"Model {self._name} is not ready yet."}))
+            return
+        # nothing is unpacked or parsed before there is a place: refusing must cost next to nothing
+        async with self._runtime.desk.place() as place:
+            if codings:
+                body = unpack(body, codings, self._limits.body_bytes)
+            self._bounds.check_size(body)
+            asked = read_plain(body, self._bounds)
+            if asked is not None:
+                self._check_texts(body, asked[1])
+                content = await self._answer(self._runtime, *asked)
+            else:
+                self._check(body)
+                place.hand_over()
+        if asked is not None:
+            await _send(send, 200, content)
+        else:
+            await self._hand_over(scope, body, receive, send)
+
+    async def _answer(self, runtime: NaruRuntime, request_id: str, tensors: list[Tensor]) -> bytes:
+        request_id = request_id or str(uuid.uuid4())
+        outputs = await runtime.answer(request_id, tensors)
+        return write_answer(self._name, self._version, request_id, outputs)
+
+    def _check_texts(self, body: bytes, tensors: list[Tensor]) -> None:
+        if len(body) > self._limits.text_bytes:  # else none can be too long
+            for tensor in tensors:
+                self._bounds.check_texts(tensor.name, tensor.data)
+
+    def _check(self, body: bytes) -> None:
+        """The bounds of a request that MLServer reads: it makes objects before anybody can look at them."""
+        self._bounds.check_depth(body)
+        try:
+            told = orjson.loads(body)
+        except ValueError:
+            return  # MLServer says where
+        if not isinstance(told, dict):
+            return
+        self._bounds.check_id(told.get("id"))
+        for name in ("inputs", "outputs"):
+            if isinstance(tensors := told.get(name), list):
+                self._bounds.check_count(len(tensors))
+                self._bounds.check_names(tensor.get("name") for tensor in tensors if isinstance(tensor, dict))
+        parameters = told.get("parameters")
+        if isinstance(parameters, dict) and "headers" in parameters:  # MLServer would write its own over it
+            raise Refusal("bad_parameter", "parameter 'headers' of the request is not honoured; allowed: content_type")
+
+    async def _hand_over(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """To MLServer, which gets the body unpacked."""
+        headers = [header for header in scope["headers"] if header[0] not in (b"content-encoding", b"content-length")]
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await self._app({**scope, "headers": headers}, _replay(body, receive), send)
+
+    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST" and scope["path"].endswith(("/infer", "/generate")):
+            # for a model that is not here: MLServer says so, whatever the body is
+            if await _read(receive, self._limits.body_bytes) is not None:
+                await self._hand_over(scope, b'{"inputs":[]}', receive, send)
+            return
+        if codings_of(scope["headers"]):
+            raise Refusal("media_type", "a body that is packed is taken for inference only")
+        if scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        body = await _read(receive, min(_OTHER_BODY_BYTES, self._limits.body_bytes))
+        if body is not None:
+            await self._app(scope, _replay(body, receive), send)
+
+
+async def _read(receive: Receive, limit: int) -> bytes | None:
+    """The whole body; None when the client hung up."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    parts, size = [], 0
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    return None
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal("too_large", f"the body is longer; at most {limit} bytes are allowed here")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A body that was read, for who reads it again; what comes after it is the client's hanging up."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> dict[str, Any]:
+        return waiting.pop() if waiting else await receive()
+
+    return replayed
+
+
+async def _send(send: Send, status: int, content: bytes) -> None:
+    headers = [*_JSON, (b"content-length", b"%d" % len(content)), *_MORE.get(status, ())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,155 @@
+"""From what a client sends to what the model takes: Python values, or vectors of numbers, to one typed vector per feature.
+
+A missing value is `None`, or NaN in a number and the empty string in a text, as clients without a null say it. It is let
+through only where the feature is nullable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from components._core.types.signature import DType, Feature
+from components.serve.refusals import Refusal
+
+Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
+_SHOWN = 40
+_COMPARED, _COMPARED_LENGTH = 256, 64
+"""Names that an unknown one is compared with, and its own length: the time goes with both, and a client chooses the second."""
+_NAMED = 50
+
+
+def to_arrays(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray[Any, Any]]:
+    """One NumPy vector [rows] per feature, of the feature's type.
+
+    Args:
+        columns: Values by feature name, one per row: of Python, or a vector of numbers. A nullable feature may be left out.
+        features: What the model takes.
+        max_rows: Rows that one request may have.
+
+    Raises:
+        Refusal: Names the feature, what was found and what is allowed.
+    """
+    _check_names(columns, features)
+    rows = _count_rows(columns, max_rows)
+    return {feature.name: _cast(columns.get(feature.name, [None] * rows), feature) for feature in features}
+
+
+def _check_names(columns: Columns, features: tuple[Feature, ...]) -> None:
+    known = [feature.name for feature in features]
+    for name in columns:
+        if name not in known:
+            close = get_close_matches(name, known[:_COMPARED], n=1) if len(name) <= _COMPARED_LENGTH else []
+            advice = f"did you mean {close[0]!r}?" if close else f"the model takes {_some(known)}"
+            raise Refusal("unknown_feature", f"{_shown(name)} is no feature of this model; {advice}")
+    for feature in features:
+        if feature.name not in columns and not feature.nullable:
+            raise Refusal("missing_feature", f"{feature.name!r} is missing; it must be given as {feature.dtype}")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _count_rows(columns: Columns, max_rows: int) -> int:
+    counts = {name: len(values) for name, values in columns.items()}
+    if not counts:
+        raise Refusal("missing_feature", "the request holds no feature")
+    (first, rows), *others = counts.items()
+    for name, count in others:
+        if count != rows:
+            raise Refusal("wrong_shape", f"{name!r} has {count} values and {first!r} has {rows}; give one per row")
+    if rows == 0:
+        raise Refusal("wrong_shape", f"{first!r} has no values; give at least one row")
+    if rows > max_rows:
+        raise Refusal("too_many_rows", f"{rows} rows in one request; at most {max_rows} are allowed")
+    return rows
+
+
+def _cast(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> np.ndarray[Any, Any]:
+    if not isinstance(values, np.ndarray):
+        return _CASTS[feature.dtype](values, feature)
+    if feature.dtype == "int64" and values.dtype == np.int64:
+        return values
+    if feature.dtype == "float32" and values.dtype in (np.int64, np.float64):
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32)
+        if np.isfinite(single).all():
+            return single
+    return _CASTS[feature.dtype](values.tolist(), feature)  # which says what is wrong
+
+
+def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
+    _check_types(values, feature, (float, int), "a number")
+    real = np.array(values, dtype=np.float64)  # None becomes NaN
+    if not feature.nullable and (bad := np.flatnonzero(np.isnan(real))).size:
+        raise _missing(feature, int(bad[0]))
+    with np.errstate(over="ignore"):
+        single = real.astype(np.float32)
+    if (bad := np.flatnonzero(np.isinf(single))).size:
+        row = int(bad[0])
+        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is no finite float32")
+    return single
+
+
+def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
+    if type(None) in _check_types(values, feature, (int,), "a whole number"):
+        raise _missing(feature, list(values).index(None))
+    try:
+        return np.array(values, dtype=np.int64)
+    except OverflowError:
+        row = next(row for row, value in enumerate(values) if not -(2**63) <= value < 2**63)
+        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is no int64") from None
+
+
+def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
+    texts = values
+    if _check_types(values, feature, (str, bytes), "a text") != {str}:
+        try:
+            texts = [_text(value) for value in values]
+        except UnicodeDecodeError:
+            raise Refusal("wrong_type", f"{feature.name!r}: a text is not UTF-8") from None
+    if not feature.nullable and "" in texts:
+        raise _missing(feature, list(texts).index(""))
+    return np.array(texts, dtype=object)
+
+
+def _text(value: str | bytes | None) -> str:
+    return "" if value is None else value.decode("utf-8") if isinstance(value, bytes) else value
+
+
+_CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any]]] = {
+    "float32": _to_float32,
+    "int64": _to_int64,
+    "string": _to_string,
+}
+
+
+def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, ...], wanted: str) -> set[type]:
+    """The types that there are; all of them allowed, or none at all."""
+    found = list(map(type, values))
+    if found.count(allowed[0]) == len(found):  # nearly always; a set takes half as long again
+        return {allowed[0]}
+    types = set(found)
+    if types <= {*allowed, type(None)}:  # exact types: True is no number here
+        return types
+    row, value = next((row, value) for row, value in enumerate(values) if type(value) not in (*allowed, type(None)))
+    raise Refusal("wrong_type", f"{feature.name!r}, row {row}: {_shown(value)} is not {wanted} ({feature.dtype})")
+
+
+def _missing(feature: Feature, row: int) -> Refusal:
+    return Refusal(
+        "missing_feature", f"{feature.name!r}, row {row}: the value is missing, and this feature must have one"
+    )
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "a list in a list, many times over"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -1,0 +1,73 @@
+"""An answer that is not finite: which rows have one, and what is unusual in the first of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from components._core.examples.reference_rows import Ranges
+from components.serve.refusals import Refusal
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+_MOST_NAMED = 20
+_log = logging.getLogger("naru.serve")
+
+
+def check_finite(outputs: Arrays, inputs: Arrays, ranges: Ranges, request_id: str = "") -> None:
+    """Refuse an answer that holds a number that is not finite.
+
+    The message names features, not their values: those of a masked feature do not leave the server, nor do they reach its log.
+
+    Args:
+        outputs: The model's answer by output, a row per row of the request.
+        inputs: What the model was given, one vector per feature.
+        ranges: Training range by the name of a numeric feature, where it is known.
+        request_id: The request's id, for the server's log.
+
+    Raises:
+        Refusal: `model_failed`, with the row and those of its features that are missing or outside the training range.
+    """
+    for name, values in outputs.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            rows = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+            message = (
+                f"the model's {name} is no finite number in {_rows(rows)}; {_unusual(inputs, ranges, int(rows[0]))}"
+            )
+            _log.error("request %s: %s", request_id or "without an id", message)
+            raise Refusal("model_failed", message)
+
+
+def _rows(rows: np.ndarray[Any, Any]) -> str:
+    more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+    return f"row {rows[0]}{more}"
+
+
+def _unusual(inputs: Arrays, ranges: Ranges, row: int) -> str:
+    missing = [name for name, values in inputs.items() if _is_missing(values[row])]
+    outside = [
+        name
+        for name in inputs
+        if name in ranges and name not in missing and _is_outside(inputs[name][row], *ranges[name])
+    ]
+    parts = [f"missing in row {row}: {_named(missing)}"] if missing else []
+    parts += [f"outside the training range in row {row}: {_named(outside)}"] if outside else []
+    if parts:
+        return "; ".join(parts)
+    known = " or outside its training range" if ranges else ""
+    return f"no feature of row {row} is missing{known}"
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(map(repr, names[:_MOST_NAMED])) + more
+
+
+def _is_missing(value: Any) -> bool:
+    return bool(value == "" or value != value)
+
+
+def _is_outside(value: Any, least: float, most: float) -> bool:
+    return not least <= float(value) <= most

@@ -1,0 +1,132 @@
+"""Fit the project's model on the transformed rows, and save it so that it takes raw features."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import keras
+from tensorflow_transform import TFTransformOutput
+
+from components._core.checks import Outcome
+from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
+from components._core.project.config_types import Hyperparameter
+from components._core.project.project_file import Project
+from components._core.settings import Settings
+from components._core.stage.user_code import load_function, unpack_code
+from components._core.types.artifact_files import CLASSES, HISTORY, HYPERPARAMETERS, SCHEMA
+from components._core.types.signature import Signature, outputs_of, read_features
+from components._frameworks.keras.build_model import build
+from components._frameworks.keras.datasets import TransformedRows, transformed_file
+from components._frameworks.keras.export import export
+from components._frameworks.keras.fit import Progress, be_repeatable, fit
+from components.train.checkpoints import Checkpoint
+from components.train.training_page import page_of
+
+
+def train_model(
+    project: Project,
+    *,
+    code: Path,
+    schema: Path,
+    transform_graph: Path,
+    transformed: Path,
+    hyperparameters: Path,
+    model: Path,
+    history: Path,
+) -> Outcome:
+    """Fit, keep the best epoch, save.
+
+    A fit that was killed goes on from its last epoch when it is run again on the same inputs, and ends in the same model.
+
+    Args:
+        project: The project.
+        code: Archive of the project's code.
+        schema: The schema in force: what the served model takes.
+        transform_graph: From transform.
+        transformed: From transform.
+        hyperparameters: From tune.
+        model: Folder for `saved_model/` and `signature.json`.
+        history: Folder for `history.json` and the page as data.
+
+    Raises:
+        UserCodeError: When build_model raises or returns no model.
+        ModelError: When the loss is no number, or the output has the wrong shape.
+    """
+    be_repeatable()
+    values: dict[str, Hyperparameter] = read_json(hyperparameters / HYPERPARAMETERS)
+    classes: list[str] = read_json(transform_graph / CLASSES)
+    checkpoint = Checkpoint.of(
+        Settings.from_environment().store,
+        project.name,
+        _fingerprint(project, [code, transform_graph, transformed], values),
+    )
+    rows = {split: TransformedRows(transformed_file(transformed, split)) for split in ("train", "eval")}
+    with tempfile.TemporaryDirectory(prefix="naru-train-") as scratch:
+        fitted = _build(project, code, Path(scratch), rows["train"], transform_graph, values, classes)
+        progress = _fit(fitted, rows, project, checkpoint)
+        features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
+        signature = Signature(project.task, features, outputs_of(project.task), tuple(classes))
+        export(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR, fitted, rows["train"].columns, signature, model)
+    outcome = _outcome(progress, project)
+    write_json(
+        history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}
+    )
+    page_of(progress, outcome, values, fitted).save(history)
+    checkpoint.remove()
+    checkpoint.remove_abandoned()
+    return outcome
+
+
+def _build(
+    project: Project,
+    code: Path,
+    folder: Path,
+    rows: TransformedRows,
+    transform_graph: Path,
+    values: dict[str, Hyperparameter],
+    classes: list[str],
+) -> keras.Model:
+    unpack_code(code, folder)
+    return build(
+        load_function(folder, project.code.model, "build_model"),
+        folder,
+        project.code.model,
+        rows.columns,
+        TFTransformOutput(str(transform_graph)),
+        values,
+        task=project.task,
+        classes=classes,
+        seed=project.train.seed,
+    )
+
+
+def _fit(model: keras.Model, rows: dict[str, TransformedRows], project: Project, checkpoint: Checkpoint) -> Progress:
+    def keep(progress: Progress) -> bool:
+        checkpoint.save(progress)
+        return False
+
+    return fit(
+        model,
+        rows["train"],
+        rows["eval"],
+        project.train,
+        task=project.task,
+        progress=checkpoint.load(),
+        after_epoch=keep,
+    )
+
+
+def _fingerprint(project: Project, inputs: list[Path], values: dict[str, Hyperparameter]) -> str:
+    """Of all that decides what a fit computes."""
+    told = [project.task, project.train.model_dump_json(), repr(sorted(values.items())), keras.__version__]
+    return fingerprint_of([*told, *(fingerprint_folder(path) for path in inputs)])
+
+
+def _outcome(progress: Progress, project: Project) -> Outcome:
+    done, best = len(progress.epochs), progress.best_epoch
+    ended = "stopped early" if done < project.train.epochs and not project.train.steps else "ended"
+    reason = f"{ended} after {done} epochs ({progress.steps:,} steps); best is epoch {best + 1}"
+    return Outcome(
+        reason=reason, metrics={**progress.epochs[best], "epochs": float(done), "steps": float(progress.steps)}
+    )

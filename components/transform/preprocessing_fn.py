@@ -1,0 +1,72 @@
+"""The project's preprocessing_fn, held to its contract: a dictionary of dense numbers, each [rows] or [rows, k]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from components._core.errors import UserCodeError
+from components._core.types.signature import Feature
+from components.transform.analysis import Preprocessing, Tensors
+
+_DTYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
+
+
+def input_specs(features: tuple[Feature, ...]) -> dict[str, tf.TensorSpec]:
+    """Type and shape of each input: dense, [rows]."""
+    return {feature.name: tf.TensorSpec([None], _DTYPES[feature.dtype]) for feature in features}
+
+
+def held_to_contract(function: Preprocessing, file: str) -> Preprocessing:
+    """The function with its result checked and its numbers as the model takes them: int64 or float32.
+
+    Args:
+        function: The project's preprocessing_fn.
+        file: The file it comes from, for messages.
+
+    Raises:
+        UserCodeError: When called, if the result cannot be used.
+    """
+
+    def preprocessing_fn(inputs: Mapping[str, tf.Tensor]) -> Tensors:
+        outputs = function(dict(inputs))
+        if not isinstance(outputs, dict) or not outputs:
+            raise _refusal(f"returned {_named(outputs)}", "return a dictionary of tensors by feature name", file)
+        return {str(name): _usable(str(name), outputs[name], file) for name in sorted(outputs, key=str)}
+
+    return preprocessing_fn
+
+
+def _usable(name: str, tensor: Any, file: str) -> tf.Tensor:
+    if isinstance(tensor, (tf.SparseTensor, tf.RaggedTensor)):
+        raise _refusal(f"{name!r} is a {type(tensor).__name__}", "make it dense, as with tf.sparse.to_dense", file)
+    if not isinstance(tensor, tf.Tensor):
+        raise _refusal(f"{name!r} is {_named(tensor)}", "every value must be a tensor", file)
+    if name == "label":
+        raise _refusal(
+            "'label' is the name of the label column",
+            "name the feature otherwise; the label is not yours to return",
+            file,
+        )
+    rank = tensor.shape.rank
+    # a first size that is known while no row has been seen is not the number of rows
+    if rank not in (1, 2) or tensor.shape[0] is not None or (rank == 2 and tensor.shape[1] is None):
+        told = f"{name!r} has shape {tensor.shape}; it must be [rows] or [rows, k] with k known"
+        raise _refusal(told, "use tf.reshape or tf.ensure_shape", file)
+    if tensor.dtype.is_floating:
+        return tf.cast(tensor, tf.float32)
+    if tensor.dtype.is_integer or tensor.dtype.is_bool:
+        return tf.cast(tensor, tf.int64)
+    advice = "turn it into numbers, as with tft.compute_and_apply_vocabulary"
+    raise _refusal(f"{name!r} is of type {tensor.dtype.name}, which a model cannot take", advice, file)
+
+
+def _named(value: Any) -> str:
+    empty = isinstance(value, dict) and not value
+    return "nothing" if value is None else "an empty dictionary" if empty else f"a {type(value).__name__}"
+
+
+def _refusal(message: str, remedy: str, file: str) -> UserCodeError:
+    return UserCodeError(f"preprocessing_fn: {message}", where=file, remedy=remedy)

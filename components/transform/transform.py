@@ -1,0 +1,171 @@
+"""Prepare the rows for the model with the project's preprocessing_fn: analysed once on train, applied to train and eval."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow_transform import TFTransformOutput
+
+from components._core.checks import Outcome
+from components._core.errors import DataBlockedError, DataError, UserCodeError
+from components._core.examples.artifact import read_batches, row_count, split_files
+from components._core.files import write_json
+from components._core.project.project_file import Project
+from components._core.stage.user_code import load_function, own_frames, unpack_code
+from components._core.types.artifact_files import CLASSES, SCHEMA
+from components._core.types.signature import Feature, read_features, to_arrays
+from components._frameworks.keras.canonical import make_canonical
+from components._frameworks.keras.datasets import TransformedWriter, transformed_file
+from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
+from components.transform.analysis import Preprocessing, Tensors, Traced, analyse
+from components.transform.label_encoding import encode_labels, find_classes
+from components.transform.preprocessing_fn import held_to_contract, input_specs
+
+SPLITS = ("train", "eval")
+
+
+def transform_examples(
+    project: Project,
+    *,
+    code: Path,
+    examples: Path,
+    schema: Path,
+    blocked: str,
+    transform_graph: Path,
+    transformed: Path,
+) -> Outcome:
+    """Analyse the training rows and write the transform graph and the transformed rows.
+
+    Args:
+        project: The project.
+        code: Archive of the project's code.
+        examples: The examples artifact.
+        schema: The schema in force, as a text proto.
+        blocked: Why validation blocked the data; empty: it did not.
+        transform_graph: Folder for TensorFlow Transform's graph and `classes.json`.
+        transformed: Folder for `train.parquet` and `eval.parquet`.
+
+    Raises:
+        DataBlockedError: When validation blocked the data.
+        DataError: When a split is empty or the label does not fit the task.
+        UserCodeError: When preprocessing_fn raises or returns something that a model cannot take.
+    """
+    _refuse_blocked(blocked)
+    _refuse_empty(examples)
+    classes = find_classes(project, examples)
+    features = read_features(_schema_file(schema), {project.label, *project.data.exclude})
+    with tempfile.TemporaryDirectory(prefix="naru-transform-") as scratch:
+        folder = Path(scratch) / "code"
+        unpack_code(code, folder)
+        file = project.code.preprocessing
+        function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file)
+        with own_frames(folder, "preprocessing_fn"), full_disk_told("writing the transform graph"):
+            passes = _analyse(function, features, examples, transform_graph, Path(scratch))
+            make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
+            metrics = _apply(project, features, classes, examples, transform_graph, transformed)
+    write_json(transform_graph / CLASSES, classes)
+    return Outcome(reason=_told(metrics, passes), metrics=metrics)
+
+
+def _refuse_blocked(blocked: str) -> None:
+    if blocked:
+        raise DataBlockedError(
+            blocked,
+            remedy="mend the data, or change the schema or gates.data if the data is right",
+        )
+
+
+def _refuse_empty(examples: Path) -> None:
+    for split in SPLITS:
+        if row_count(examples, split) == 0:
+            raise DataError(
+                "has no rows", where=f"split {split}", remedy="give it a larger share in data.split, or more data"
+            )
+
+
+def _schema_file(schema: Path) -> Path:
+    return schema / SCHEMA if schema.is_dir() else schema
+
+
+def _analyse(
+    function: Preprocessing, features: tuple[Feature, ...], examples: Path, transform_graph: Path, scratch: Path
+) -> int | None:
+    """Returns the number of passes over the rows; None when Beam made them."""
+    traced = Traced(function, input_specs(features), scratch)
+    if traced.supported():
+        return analyse(traced, lambda: _tensors(examples, features), transform_graph)
+    from components.transform.beam_analysis import analyse_with_beam
+
+    analyse_with_beam(function, features, split_files(examples, "train"), transform_graph, scratch)
+    return None
+
+
+def _tensors(examples: Path, features: tuple[Feature, ...]) -> Iterator[Tensors]:
+    for batch in read_batches(examples, "train", [feature.name for feature in features]):
+        yield _as_tensors(batch, features)
+
+
+def _as_tensors(batch: pa.RecordBatch, features: tuple[Feature, ...]) -> Tensors:
+    return {name: tf.constant(values) for name, values in to_arrays(batch, features).items()}
+
+
+def _apply(
+    project: Project,
+    features: tuple[Feature, ...],
+    classes: list[str],
+    examples: Path,
+    transform_graph: Path,
+    transformed: Path,
+) -> dict[str, float]:
+    """Run every batch of train and eval through the graph in one call each; returns the rows written by split."""
+    graph = tf.saved_model.load(str(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR))
+    columns = [*(feature.name for feature in features), project.label]
+    rows = dict.fromkeys((f"{split}_rows" for split in SPLITS), 0.0)
+    for split in SPLITS:
+        with TransformedWriter(transformed_file(transformed, split)) as writer:
+            for batch in read_batches(examples, split, columns):
+                outputs = _run(graph, _as_tensors(batch, features), split)
+                writer.write(_numbers(outputs, batch.num_rows, split), encode_labels(batch[project.label], classes))
+                rows[f"{split}_rows"] += batch.num_rows
+    return rows
+
+
+def _run(graph: Any, tensors: Tensors, split: str) -> Tensors:
+    try:
+        outputs: Tensors = graph.transform_fn(tensors)
+    except tf.errors.InvalidArgumentError as error:
+        told = f"preprocessing_fn cannot handle a value among the rows of {split}: {reason_of(error)}"
+        raise UserCodeError(
+            told, remedy="let it expect missing values ('' and NaN) and ones that were not seen before"
+        ) from error
+    return outputs
+
+
+def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, NDArray[Any]]:
+    """The outputs as arrays in the order of their names.
+
+    Raises:
+        UserCodeError: When one has another number of rows, or is no finite number somewhere.
+    """
+    arrays: dict[str, NDArray[Any]] = {name: outputs[name].numpy() for name in sorted(outputs)}
+    for name, values in arrays.items():
+        if len(values) != rows:
+            told = f"preprocessing_fn: {name!r} has {len(values)} rows of {rows}"
+            raise UserCodeError(told, remedy="return one value, or one vector, per row")
+        broken = int(np.sum(~np.isfinite(values))) if values.dtype.kind == "f" else 0
+        if broken:
+            told = f"preprocessing_fn: {name!r} is NaN or infinite {broken} times among {rows} rows of {split}"
+            raise UserCodeError(told, remedy="fill missing values (NaN) before means are taken and values are scaled")
+    return arrays
+
+
+def _told(metrics: dict[str, Any], passes: int | None) -> str:
+    how = "with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"
+    return f"{metrics['train_rows']:,.0f} train and {metrics['eval_rows']:,.0f} eval rows, analysed {how}"

@@ -1,0 +1,137 @@
+"""The label: which values it has, and whether they are what the task needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components._core.examples.artifact import SPLITS, read_batches
+from components._core.project.project_file import Project
+from components._core.types.label_values import as_text
+from components.validate.findings import Finding
+
+MOST_CLASSES = 1_000
+"""A label with more values is no class."""
+RARE_ROWS = 10
+"""Training rows below which a class can hardly be learned."""
+_SHOWN = 8
+
+Counts = dict[str, Counter[str]]
+"""Rows by label value (as text), by split."""
+
+
+def count_labels(project: Project, examples: Path) -> Counts:
+    """Count the label's values in each split; nothing is counted for regression, nor beyond `MOST_CLASSES` values."""
+    counts: Counts = {split: Counter() for split in SPLITS}
+    if project.task == "regression":
+        return counts
+    for split in SPLITS:
+        for batch in read_batches(examples, split, [project.label]):
+            if batch.num_columns and len(counts[split]) <= MOST_CLASSES:
+                counts[split].update(_count(batch.column(0)))
+    return counts
+
+
+def check_label(project: Project, kind: str, counts: Counts) -> list[Finding]:
+    """What is wrong with the label's values.
+
+    Args:
+        project: The project.
+        kind: The label column's type.
+        counts: What `count_labels` found.
+    """
+    if project.task == "regression":
+        return _check_number(project.label, kind)
+    wrong = _check_values(project, counts)
+    return wrong or _check_other_splits(project.label, counts) + _check_rare(project.label, counts["train"])
+
+
+def in_order(counts: Counter[str]) -> dict[str, int]:
+    """Rows by value, values ascending; numbers are compared as numbers."""
+    return {value: counts[value] for value in sorted(counts, key=_rank)}
+
+
+def _count(column: pa.Array) -> Counter[str]:
+    counted = pc.value_counts(as_text(pc.drop_null(column)))
+    return Counter(dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)))
+
+
+def _check_number(label: str, kind: str) -> list[Finding]:
+    if kind != "string":
+        return []
+    remedy = "name a numeric label, or set task to a classification"
+    return [Finding("label_values", label, f"the label {label} is text, and a regression needs a number; {remedy}")]
+
+
+def _check_values(project: Project, counts: Counts) -> list[Finding]:
+    label, train = project.label, counts["train"]
+    told = _named(train)
+    if not train:
+        return []
+    if len(train) == 1:
+        return [
+            _wrong(project, f"has the value {told} in every training row", "a classification needs two values at least")
+        ]
+    if len(train) > MOST_CLASSES:
+        return [_wrong(project, f"has more than {MOST_CLASSES} values", "if it is a quantity, set task: regression")]
+    if project.task == "multiclass_classification":
+        return []
+    every = Counter[str]()
+    for part in counts.values():
+        every.update(part)
+    if len(every) > 2:
+        return [
+            _wrong(
+                project,
+                f"has {len(every)} values ({_named(every)})",
+                "binary needs two; set task: multiclass_classification",
+            )
+        ]
+    if project.positive is not None and str(project.positive) not in train:
+        told = f"positive is {str(project.positive)!r}, and the label {label} has {told}; name one of them as positive"
+        return [Finding("label_values", label, told, len(train), 2, train.total())]
+    return []
+
+
+def _wrong(project: Project, told: str, remedy: str) -> Finding:
+    return Finding("label_values", project.label, f"the label {project.label} {told}; {remedy}")
+
+
+def _check_other_splits(label: str, counts: Counts) -> list[Finding]:
+    findings = []
+    for split in ("eval", "test"):
+        new = {value: rows for value, rows in counts[split].items() if value not in counts["train"]}
+        if new and counts["train"]:
+            told = f"{split} has label values that train lacks: {_named(Counter(new))}; the model cannot learn them"
+            findings.append(Finding("label_unseen", label, told, len(new), 0, sum(new.values()), split))
+    return findings
+
+
+def _check_rare(label: str, train: Counter[str]) -> list[Finding]:
+    rare = [value for value in in_order(train) if train[value] < RARE_ROWS] if len(train) <= MOST_CLASSES else []
+    return [
+        Finding(
+            "rare_class",
+            f"{label} = {value}",
+            f"only {train[value]} training rows have {label} = {value}",
+            train[value],
+            RARE_ROWS,
+        )
+        for value in rare
+    ]
+
+
+def _named(counts: Counter[str]) -> str:
+    values = list(in_order(counts))
+    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+    return ", ".join(repr(value) for value in values[:_SHOWN]) + more
+
+
+def _rank(value: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(value), value
+    except ValueError:
+        return True, 0.0, value

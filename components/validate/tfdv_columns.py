@@ -1,0 +1,83 @@
+"""Columns as TensorFlow Data Validation takes them: lists of values, in which a missing value is a missing list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components._core.examples.artifact import BATCH_ROWS, SPLITS, Manifest, read_batches, split_files
+from components._core.examples.safe_parquet import pq
+
+ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
+"""Arrow type by the type that a manifest names."""
+_CELLS = 16_000_000
+_FEWEST_ROWS = 1_024
+
+
+def column_types(examples: Path, exclude: list[str]) -> dict[str, str]:
+    """Type by column name as the manifest says, in the order of the table, without the columns to leave out."""
+    named = Manifest.load(examples).columns
+    files = [path for split in SPLITS for path in split_files(examples, split)]
+    order = [name for name in pq.read_schema(files[0]).names if name in named] if files else []
+    order += [name for name in named if name not in order]
+    return {name: named[name] for name in order if name not in exclude}
+
+
+def batch_rows(columns: int) -> int:
+    """Rows per batch: fewer for a wide table, so that memory does not grow with its width."""
+    return max(_FEWEST_ROWS, min(BATCH_ROWS, _CELLS // max(columns, 1)))
+
+
+def read_lists(
+    examples: Path, split: str, types: dict[str, str], spans: list[int] | None, infinite: dict[str, int]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one split as batches of list columns.
+
+    Args:
+        examples: The examples artifact.
+        split: Which split.
+        types: Type by name of the columns to read.
+        spans: Which spans; None: all.
+        infinite: Counts infinite values by column; they go on as missing, since one of them spoils every mean.
+    """
+    for batch in read_batches(examples, split, list(types), spans, batch_rows(len(types))):
+        columns = [_finite(name, column_of(batch, name, kind), infinite) for name, kind in types.items()]
+        yield pa.RecordBatch.from_arrays([to_lists(column) for column in columns], names=list(types))
+
+
+def column_of(batch: pa.RecordBatch, name: str, kind: str) -> pa.Array:
+    """A column with its declared type; all missing when the batch does not have it."""
+    place = batch.schema.get_field_index(name)
+    if place < 0:
+        return pa.nulls(batch.num_rows, ARROW[kind])
+    column = batch.column(place)
+    return column if column.type == ARROW[kind] else column.cast(ARROW[kind], safe=False)
+
+
+def to_lists(column: pa.Array) -> pa.ListArray:
+    """Wrap each value into a list of one; the values are shared, not copied, unless some are missing."""
+    rows = len(column)
+    if column.null_count == 0:
+        return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32)), column)
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    ends = np.concatenate([[0], np.cumsum(~missing)])
+    # an offset that is itself null makes a null list; the last offset is never one
+    offsets = pa.array(ends, type=pa.int32(), mask=np.append(missing, False))
+    return pa.ListArray.from_arrays(offsets, pc.drop_null(column))
+
+
+def _finite(name: str, column: pa.Array, infinite: dict[str, int]) -> pa.Array:
+    """The column with NaN and infinity made missing; the infinities are counted."""
+    if not pa.types.is_floating(column.type):
+        return column
+    finite = pc.is_finite(column)
+    if pc.all(finite).as_py() is not False:
+        return column
+    found = int(pc.sum(pc.is_inf(column)).as_py() or 0)
+    if found:
+        infinite[name] = infinite.get(name, 0) + found
+    return pc.if_else(finite, column, pa.scalar(None, column.type))

@@ -1,0 +1,209 @@
+"""Validate examples: statistics, schema, anomalies, drift; judged by the project's policy."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from components._core.checks import Check, Outcome, judge
+from components._core.examples.artifact import SPLITS, Manifest
+from components._core.project.project_file import Project, Severity
+from components._core.report.html import write_page
+from components._core.store.ledger import Deployment, resolve_champion
+from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, overlaps, statistics
+from components.validate.comparisons import Comparison
+from components.validate.dataset_schema import Schema
+from components.validate.findings import Finding
+from components.validate.statistics import Computed
+from components.validate.tfdv_columns import column_types
+from components.validate.validation_page import Shown, make_page
+
+_NAMED = 3
+"""Warnings that the stage table names."""
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """The schema question answered: what is in force, what was found on the way, what the data asks to change."""
+
+    schema: Schema
+    found: list[Finding]
+    change: str
+    reviewed: bool
+
+
+def validate_examples(
+    project: Project,
+    *,
+    champion: str,
+    code: Path,
+    examples: Path,
+    statistics: Path,
+    schema: Path,
+    validation: Path,
+    page: Path,
+) -> Outcome:
+    """Validate an examples artifact.
+
+    Args:
+        project: The project; `gates.data` is the policy.
+        champion: `auto`, `none` or a line of the deployment ledger as JSON.
+        code: The code archive, with the reviewed schema if there is one.
+        examples: From ingest.
+        statistics: Empty folder for the statistics of the training rows.
+        schema: Empty folder for the schema in force.
+        validation: Empty folder for the outcome and the page as data.
+        page: The page's file.
+
+    Raises:
+        ConfigError: When the policy names an unknown kind, the reviewed schema is none, or the champion is no deployment.
+        UnavailableError: When the ledger or the champion's statistics cannot be reached.
+    """
+    policy = findings.severities(project.gates.data.anomalies)
+    reviewed = dataset_schema.read_reviewed(code, project.schema_file)
+    deployment = resolve_champion(champion, project.name)
+    manifest = Manifest.load(examples)
+    types = column_types(examples, project.data.exclude)
+    computed = _compute(examples, types, manifest, reviewed)
+    settled = _settle(project, policy, types, computed, reviewed)
+    counts = label_findings.count_labels(project, examples) if project.label in types else {}
+    found = [*settled.found, *_look(project, examples, manifest, types, computed, counts)]
+    compared = (_against_spans(project, manifest, computed), _against_champion(project, deployment, computed))
+    followers = comparisons.follow_spans(examples, manifest.spans, list(types))
+    checks = [*findings.to_checks(found, policy), *_schema_checks(project, settled)]
+    features = {name: kind for name, kind in types.items() if name != project.label}
+    checks += overlaps.to_checks(overlaps.find_overlaps(examples, manifest, features, project.data.exclude), policy)
+    for comparison in compared:
+        checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
+    outcome = _judge(checks, manifest, types)
+    shown = Shown(
+        project,
+        manifest,
+        types,
+        computed.train,
+        counts,
+        compared,
+        followers,
+        settled.schema,
+        settled.change,
+        settled.reviewed,
+    )
+    _write(shown, outcome, statistics, schema, validation, page)
+    return outcome
+
+
+def _compute(examples: Path, types: dict[str, str], manifest: Manifest, reviewed: Schema | None) -> Computed:
+    """The statistics, with columns as the model will take them."""
+    if reviewed is not None:
+        # whole numbers where the schema has real ones are no change: the model takes them as real numbers
+        real = {feature.name for feature in reviewed.feature if dataset_schema.TYPES[feature.type] == "float32"}
+        types.update({name: "float32" for name, kind in types.items() if kind == "int64" and name in real})
+    return statistics.compute(examples, types, manifest.spans)
+
+
+def _settle(
+    project: Project, policy: dict[str, Severity], types: dict[str, str], computed: Computed, reviewed: Schema | None
+) -> _Settled:
+    """Infer the schema, or hold the data against the reviewed one."""
+    inferred = dataset_schema.infer(computed.train, list(computed.held_out.values()), project.label)
+    if reviewed is None:
+        return _Settled(inferred, anomalies.check_inferred(computed.held_out, inferred, project.label), "", False)
+    parts = {"train": computed.train, **computed.held_out}
+    exclude = project.data.exclude
+    found = anomalies.check_against(types, parts, reviewed, exclude, project.label)
+    gone = _columns(found, "missing_column")
+    retyped = _columns(found, "wrong_type") if policy["wrong_type"] != "fail" else set()
+    gaps = _columns(found, "missing_values") if policy["missing_values"] != "fail" else set()
+    in_force = dataset_schema.settle(
+        reviewed, inferred, {*exclude, *gone}, retyped | _new_label(project, reviewed), gaps
+    )
+    known = dataset_schema.settle(reviewed, inferred, set(exclude), set(), set())
+    change = dataset_schema.difference(known, dataset_schema.propose(known, list(parts.values())), project.schema_file)
+    return _Settled(in_force, found, change, True)
+
+
+def _columns(found: list[Finding], kind: str) -> set[str]:
+    return {finding.where for finding in found if finding.kind == kind}
+
+
+def _new_label(project: Project, reviewed: Schema) -> set[str]:
+    return set() if project.label in dataset_schema.names(reviewed) else {project.label}
+
+
+def _look(
+    project: Project,
+    examples: Path,
+    manifest: Manifest,
+    types: dict[str, str],
+    computed: Computed,
+    counts: label_findings.Counts,
+) -> list[Finding]:
+    """What is wrong with the data whatever the schema says."""
+    parts = {"train": computed.train, **computed.held_out}
+    found = anomalies.check_splits({split: manifest.rows.get(split, 0) for split in SPLITS})
+    found += anomalies.check_presence(project.label, types, parts)
+    if counts:
+        found += label_findings.check_label(project, types[project.label], counts)
+    found += anomalies.check_infinite(computed.infinite)
+    found += anomalies.check_features(computed.train, project.label)
+    return found + anomalies.find_duplicates(computed.train, examples, types)
+
+
+def _against_spans(project: Project, manifest: Manifest, computed: Computed) -> Comparison:
+    after = computed.newest if computed.newest is not None else computed.train
+    reason = "one span only: there are no earlier rows to compare with"
+    return comparisons.compare("the earlier spans", computed.earlier, after, project.gates.data.min_rows, reason)
+
+
+def _against_champion(project: Project, deployment: Deployment | None, computed: Computed) -> Comparison:
+    after = computed.newest if computed.newest is not None else computed.train
+    if deployment is None:
+        return comparisons.compare(
+            "the champion's data", None, after, project.gates.data.min_rows, "there is no champion yet"
+        )
+    before, reason = comparisons.fetch_statistics(deployment)
+    return comparisons.compare(
+        f"the data of champion {deployment.version}", before, after, project.gates.data.min_rows, reason
+    )
+
+
+def _schema_checks(project: Project, settled: _Settled) -> list[Check]:
+    name = project.schema_file
+    if not settled.reviewed:
+        told = f"no reviewed schema: inferred; keep it with `cp <run>/validate/schema/schema.pbtxt {shlex.quote(name)}` beside project.yaml"
+        return [Check("reviewed schema", "no_baseline", reason=told)]
+    if settled.change:
+        return [
+            Check(
+                "reviewed schema", "warn", reason=f"the data asks for a change of {name}; the page shows it as a diff"
+            )
+        ]
+    return [Check("reviewed schema", "pass", reason=f"the data conforms to {name}")]
+
+
+def _judge(checks: list[Check], manifest: Manifest, types: dict[str, str]) -> Outcome:
+    warned = [check for check in checks if check.status == "warn"]
+    drifted = [check for check in warned if check.name.startswith("drift")]
+    told = f"{len(types)} columns"
+    if warned:
+        named = ", ".join(check.name for check in warned[:_NAMED]) + (", ..." if len(warned) > _NAMED else "")
+        told += f"; {len(warned)} warning{'s' * (len(warned) > 1)}, {len(drifted)} of drift: {named}"
+    elif any(check.status == "no_baseline" for check in checks):
+        told += "; nothing to compare with: " + ", ".join(sorted(_missing_baselines(checks)))
+    metrics = {f"{split}_rows": float(manifest.rows.get(split, 0)) for split in SPLITS}
+    metrics |= {"columns": float(len(types)), "warnings": float(len(warned)), "drifted": float(len(drifted))}
+    metrics["blocking"] = float(sum(check.status == "fail" for check in checks))
+    return judge(checks, told, metrics)
+
+
+def _missing_baselines(checks: list[Check]) -> set[str]:
+    return {check.name.removeprefix("drift against ") for check in checks if check.status == "no_baseline"}
+
+
+def _write(shown: Shown, outcome: Outcome, to_statistics: Path, to_schema: Path, validation: Path, page: Path) -> None:
+    statistics.save(shown.train, to_statistics)
+    dataset_schema.save(shown.schema, to_schema)
+    made = make_page(shown, outcome)
+    made.save(validation)
+    write_page(made, page)

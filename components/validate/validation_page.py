@@ -1,0 +1,201 @@
+"""The page of validate: what was read, what was judged, what each column looks like, what moved, what the schema says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from components._core.checks import Outcome
+from components._core.examples.artifact import SPLITS, Manifest
+from components._core.project.project_file import Project
+from components._core.report.page import Cell, Page
+from components.validate import sketches
+from components.validate.comparisons import Comparison, moved_in_words
+from components.validate.dataset_schema import Schema, to_text
+from components.validate.histogram_bins import bins
+from components.validate.label_findings import Counts, in_order
+from components.validate.statistics import Statistics, by_name, is_text, missing_rows
+
+MOST_FIGURES = 24
+"""Columns that are drawn; a wide table has its table of features for the rest."""
+FEW_ROWS = 24
+"""Rows from which a table starts folded."""
+MOST_ROWS = 200
+_TOP = 6
+_MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page tells.
+
+    Attributes:
+        project: The project.
+        manifest: Of the examples.
+        types: Type by column, without the excluded ones.
+        train: Statistics of the training rows.
+        labels: Rows by label value, by split; empty for regression.
+        comparisons: Against what drift was measured.
+        followers: Columns that follow the span.
+        schema: The schema in force.
+        change: The change that the data asks of the reviewed schema, as a diff; empty when it asks none.
+        reviewed: Whether there is a reviewed schema.
+    """
+
+    project: Project
+    manifest: Manifest
+    types: dict[str, str]
+    train: Statistics
+    labels: Counts
+    comparisons: tuple[Comparison, ...]
+    followers: set[str]
+    schema: Schema
+    change: str
+    reviewed: bool
+
+
+def make_page(shown: Shown, outcome: Outcome) -> Page:
+    """Lay the page out.
+
+    Args:
+        shown: What was found.
+        outcome: How it was judged.
+    """
+    page = Page("validate", "Data", outcome)
+    page.facts(_facts(shown))
+    page.checks(outcome.checks)
+    _schema_change(page, shown)
+    _label(page, shown)
+    _feature_table(page, shown)
+    _left_out(page, shown)
+    _figures(page, shown)
+    for comparison in shown.comparisons:
+        _drift_table(page, comparison, shown)
+    page.code("Schema in force", to_text(shown.schema), "The model takes these columns, with these types.")
+    return page
+
+
+def _facts(shown: Shown) -> dict[str, Cell]:
+    facts: dict[str, Cell] = {f"{split} rows": shown.manifest.rows.get(split, 0) for split in SPLITS}
+    facts["columns"] = len(shown.types)
+    spans = shown.manifest.spans
+    if len(spans) > 1:
+        facts["spans"] = f"{spans[0]} to {spans[-1]}" if spans == list(range(spans[0], spans[-1] + 1)) else len(spans)
+    if excluded := len(shown.project.data.exclude):
+        facts["excluded columns"] = excluded
+    return facts
+
+
+def _schema_change(page: Page, shown: Shown) -> None:
+    name = shown.project.schema_file
+    if shown.change:
+        note = f"If the data is right, put this change into {name} and run again; if it is wrong, mend the source."
+        page.code("Change that the data asks of the schema", shown.change, note, folded=False)
+    elif not shown.reviewed:
+        page.text(
+            f"The schema below was inferred. Kept as {name} beside project.yaml, later data is held against it.",
+            "Schema",
+        )
+
+
+def _label(page: Page, shown: Shown) -> None:
+    """The label's distribution: counts by class, or a histogram."""
+    label, counts = shown.project.label, shown.labels.get("train")
+    if counts:
+        values = in_order(counts)
+        total = sum(values.values())
+        shares = {value: rows / total for value, rows in list(values.items())[:_MOST_CLASSES]}
+        note = f"The first {len(shares)} of {len(values)} values." if len(values) > len(shares) else ""
+        page.figure(f"Label: {label}", sketches.shares(shares), note)
+    elif (feature := by_name(shown.train).get(label)) is not None and not is_text(feature):
+        _draw(page, f"Label: {label}", feature)
+
+
+def _feature_table(page: Page, shown: Shown) -> None:
+    rows = [_feature_row(name, shown.types[name], feature, shown) for name, feature in by_name(shown.train).items()]
+    columns = ["column", "type", "missing, %", "distinct", "min", "median", "max", "most frequent"]
+    note = "Of the training rows. Distinct values are counted for text, by a sketch: large numbers are approximate."
+    if len(rows) > MOST_ROWS:
+        note += f" The first {MOST_ROWS} of {len(rows)} columns are listed; statistics.binpb has all."
+    page.table("Columns", columns, rows[:MOST_ROWS], note, folded=len(rows) > FEW_ROWS)
+
+
+def _left_out(page: Page, shown: Shown) -> None:
+    """The columns that the model does not see, and why, as far as the project says so."""
+    project = shown.project
+    rows: list[list[Cell]] = [
+        [name, shown.manifest.columns.get(name, "not in the data"), project.data.exclusion_reasons.get(name, "")]
+        for name in project.data.exclude
+    ]
+    if rows:
+        note = "Listed under data.exclude; data.exclusion_reasons says why."
+        page.table("Left out", ["column", "type", "why"], rows[:MOST_ROWS], note, folded=len(rows) > FEW_ROWS)
+
+
+def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]:
+    rows = int(shown.train.num_examples)
+    shown_name = f"{name} (label)" if name == shown.project.label else name
+    gaps = round(100 * missing_rows(feature, rows) / rows, 2) if rows else None
+    if is_text(feature):
+        top = [f"{value.value} ({value.frequency / rows:.0%})" for value in feature.string_stats.top_values[:3]]
+        return [shown_name, kind, gaps, int(feature.string_stats.unique), None, None, None, ", ".join(top)]
+    numbers = feature.num_stats
+    if not numbers.common_stats.num_non_missing:
+        return [shown_name, kind, gaps, 0, None, None, None, ""]
+    return [shown_name, kind, gaps, None, *(_digits(value) for value in (numbers.min, numbers.median, numbers.max)), ""]
+
+
+def _figures(page: Page, shown: Shown) -> None:
+    features = {name: feature for name, feature in by_name(shown.train).items() if name != shown.project.label}
+    drawn = list(features.items())[:MOST_FIGURES]
+    for name, feature in drawn:
+        _draw(page, name, feature)
+    if len(features) > len(drawn):
+        page.text(f"The first {len(drawn)} of {len(features)} features are drawn.")
+
+
+def _draw(page: Page, title: str, feature: Any) -> None:
+    if is_text(feature):
+        rows = feature.string_stats.common_stats.num_non_missing
+        values = {value.value: value.frequency / rows for value in feature.string_stats.top_values[:_TOP]}
+        if values:
+            more = int(feature.string_stats.unique) - len(values)
+            page.figure(title, sketches.shares(values), f"{more:,} more values." if more > 0 else "")
+        return
+    numbers = feature.num_stats
+    if numbers.min == numbers.max:
+        return
+    edges, counts, note = bins(feature)
+    ends = (edges[0], edges[-1]) if note else (float(numbers.min), float(numbers.max))
+    page.figure(title, sketches.histogram(edges, counts, float(numbers.median), ends), note)
+
+
+def _drift_table(page: Page, comparison: Comparison, shown: Shown) -> None:
+    if not comparison.shifts:
+        return
+    limit = shown.project.gates.data.drift
+    ordered = sorted(comparison.shifts, key=lambda shift: (math.isnan(shift.distance), -shift.distance, shift.feature))
+    rows: list[list[Cell]] = [
+        [
+            shift.feature,
+            shift.measure.split()[0],
+            None if math.isnan(shift.distance) else round(shift.distance, 4),
+            "follows the span" if shift.feature in shown.followers else "drifted" if shift.distance > limit else "",
+            shift.before,
+            shift.after,
+            moved_in_words(shift),
+        ]
+        for shift in ordered[:MOST_ROWS]
+    ]
+    columns = ["column", "measure", "distance", "verdict", "then", "now", "most moved (share then -> now)"]
+    note = f"{int(comparison.before.num_examples) if comparison.before else 0:,} rows then, {int(comparison.after.num_examples):,} now; "
+    note += f"beyond {limit:g} a column has drifted (gates.data.drift)."
+    if len(ordered) > MOST_ROWS:
+        note += f" The {MOST_ROWS} furthest moved of {len(ordered)} are listed."
+    page.table(f"Drift against {comparison.name}", columns, rows, note, folded=len(rows) > FEW_ROWS)
+
+
+def _digits(value: float) -> float:
+    """Six digits; a whole number has all of its own, as an identifier or a year must."""
+    return float(value) if float(value).is_integer() else float(f"{value:.6g}")

@@ -1,0 +1,114 @@
+"""`naru cluster deploy|diff|status|undeploy`: Naru's own objects on the cluster of KUBECONFIG; `seldon`: a model's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(name="cluster", no_args_is_help=True, rich_markup_mode="markdown")
+
+Overlay = Annotated[str, typer.Option(help="One of manifests/overlays, or a folder.")]
+
+
+@app.command()
+def deploy(overlay: Overlay = "kind") -> None:
+    """Bring the cluster to what the overlay says; a second time changes nothing."""
+    from components._cluster.kubernetes_client import Cluster
+    from pipelines.cluster.overlay import render
+    from pipelines.cluster.overlay_deployment import deploy, plan
+    from pipelines.compile_target import Target
+
+    wanted = render(overlay, Target.from_environment())
+    cluster = Cluster()
+    changes = plan(cluster, wanted)
+    deploy(cluster, changes)
+    for change in changes:
+        if change.action != "keep":
+            typer.echo(change)
+    counted = Counter(change.action for change in changes)
+    if any(change.action == "change" and change.object["kind"] == "Secret" for change in changes):
+        typer.echo("pods that run keep the old credential until they start again: naru cluster status names them")
+    done = counted.total() - counted["keep"] - counted["leave"]
+    left = f", {counted['leave']} left as they are" if counted["leave"] else ""
+    typer.echo(f"{cluster.server}: {done} changed, {counted['keep']} as they were{left}")
+
+
+@app.command()
+def diff(overlay: Overlay = "kind") -> None:
+    """Say what deploy would do, and do nothing; ends with 1 when there is something."""
+    from components._cluster.kubernetes_client import Cluster
+    from pipelines.cluster.overlay import render
+    from pipelines.cluster.overlay_deployment import plan
+    from pipelines.compile_target import Target
+
+    wanted = render(overlay, Target.from_environment())
+    due = [change for change in plan(Cluster(), wanted) if change.action != "keep"]
+    for change in due:
+        typer.echo(change)
+    if due:
+        raise typer.Exit(1)
+    typer.echo("nothing would change")
+
+
+@app.command()
+def status(overlay: Overlay = "kind") -> None:
+    """Say what is missing, what serves, which stages wait, with the reason, and which pods hold an old credential."""
+    from components._cluster.kubernetes_client import Cluster
+    from pipelines.cluster.overlay import render
+    from pipelines.cluster.status import tell_status
+    from pipelines.compile_target import Target
+
+    wanted = render(overlay, Target.from_environment())
+    typer.echo("\n".join(tell_status(Cluster(), wanted)) or "all is there, and no stage waits")
+
+
+@app.command()
+def undeploy(
+    delete_data: Annotated[bool, typer.Option(help="The volumes too: MLflow's database, the bundled store.")] = False,
+) -> None:
+    """Remove everything of ours, and nothing else."""
+    from components._cluster.kubernetes_client import Cluster, name_of
+    from pipelines.cluster.overlay_deployment import undeploy
+
+    removed = undeploy(Cluster(), with_data=delete_data)
+    for one in removed:
+        typer.echo(f"remove {name_of(one)}")
+    typer.echo(f"{len(removed)} removed")
+
+
+@app.command(
+    epilog="Example: `naru cluster seldon examples/flights --model s3://naru/flights/models/3/artifacts/model --version 3 "
+    "| kubectl apply --server-side -f -`"
+)
+def seldon(
+    project: Annotated[
+        Path, typer.Argument(help="The project's folder, or its project.yaml.", readable=False)
+    ] = Path(),
+    model: Annotated[
+        str, typer.Option(help="The model's folder, as pods reach it.", show_default="the champion's")
+    ] = "",
+    version: Annotated[str, typer.Option(help="What answers carry.", show_default="the champion's")] = "",
+    canary_model: Annotated[str, typer.Option(help="Folder of a second version that is tried beside it.")] = "",
+    canary_version: Annotated[str, typer.Option(help="What its answers carry.")] = "",
+    weight: Annotated[int, typer.Option(help="Percent of the requests that go to the canary.")] = 10,
+    namespace: Annotated[str, typer.Option(help="Where it is to be.", show_default="wherever it is applied")] = "",
+    check_secret: Annotated[
+        bool, typer.Option(help="Look at the keys of `serve.secret` too, on the cluster of KUBECONFIG.")
+    ] = False,
+    registry: Annotated[str, typer.Option(help="Before the image's name; also NARU_REGISTRY.")] = "",
+    tag: Annotated[str, typer.Option(help="The image's version; also NARU_TAG.")] = "",
+    pools: Annotated[str, typer.Option(metavar="FILE", help="The cluster's pools; also NARU_POOLS.")] = "",
+) -> None:
+    """Print, and check, the SeldonDeployment that serves a model; nothing is applied."""
+    from pipelines.cluster.seldon_manifest import Choice, tell_deployment
+    from pipelines.compile_target import Target
+
+    target = Target.from_environment(registry=registry, tag=tag, pools=pools)
+    choice = Choice(model, version, canary_model, canary_version, weight, namespace, check_secret)
+    told = tell_deployment(project, choice, target)
+    for remark in told.remarks:
+        typer.echo(f"naru: {remark}", err=True)
+    typer.echo(told.text, nl=False)

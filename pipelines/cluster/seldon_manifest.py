@@ -1,0 +1,141 @@
+"""The SeldonDeployment of a project, checked and as YAML: what would be applied, to read, to keep in git, or to pipe to kubectl."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from components._cluster.kubernetes_client import Cluster
+from components._core.errors import ConfigError, NaruError, UnavailableError
+from components._core.project.project_file import Project, load_project
+from components._core.store.file_digests import read_registered
+from components._core.store.ledger import current_champion
+from components._core.store.object_store import absolute_uri, fetch_file, find_missing, parent_of
+from components._core.types.artifact_files import MODEL_FILES, SIGNATURE
+from components._core.types.signature import Signature
+from components.deploy.targets.seldon.deploy_version import secret_keys
+from components.deploy.targets.seldon.manifest import Canary, ModelVersion, render_deployment
+from components.deploy.targets.seldon.preflight import check_deployment
+from pipelines.cluster.server_placement import place_servers
+from pipelines.compile_target import Target
+from pipelines.local.workspace import find_workspace
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line says; empty: the champion, no canary, no namespace."""
+
+    model: str = ""
+    version: str = ""
+    canary_model: str = ""
+    canary_version: str = ""
+    weight: int = 10
+    namespace: str = ""
+    check_secret: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the command prints.
+
+    Attributes:
+        text: The object as YAML.
+        remarks: What could not be looked at, and why.
+    """
+
+    text: str
+    remarks: list[str]
+
+
+def tell_deployment(folder: Path, choice: Choice, target: Target) -> Told:
+    """Render and check the object of a project.
+
+    Raises:
+        ConfigError: With every problem in it; when there is no champion and no model is named; when no pool has the name.
+        ServiceError: When the cluster or the ledger cannot be read.
+    """
+    project = load_project(folder)
+    remarks: list[str] = []
+    stable, canary = _stable(project, folder, choice, remarks), _canary(choice, remarks)
+    placement = replace(
+        place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
+    )
+    wanted = render_deployment(project, stable, placement, canary)
+    lacking = _look(remarks, stable, *([canary.model] if canary else []))
+    keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
+    check_deployment(wanted, keys, lacking, _features(project, stable))
+    return Told(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
+
+
+def _stable(project: Project, folder: Path, choice: Choice, remarks: list[str]) -> ModelVersion:
+    if choice.model and choice.version:
+        return _with_digest(_version("--model", choice.model, choice.version), "", remarks)
+    if choice.model or choice.version:
+        raise ConfigError("found one of --model and --version", remedy="give both, or neither: the champion then")
+    champion = current_champion(find_workspace(folder).settings().store, project.name)
+    if champion is None:
+        remedy = "name one: --model s3://... --version 3; or say the NARU_STORE whose ledger has one"
+        raise ConfigError("has no champion to serve yet", where=project.name, remedy=remedy)
+    model = ModelVersion(champion.version, absolute_uri(champion.model))
+    return _with_digest(model, champion.registration_sha256, remarks)
+
+
+def _canary(choice: Choice, remarks: list[str]) -> Canary | None:
+    if bool(choice.canary_model) != bool(choice.canary_version):
+        raise ConfigError("found one of --canary-model and --canary-version", remedy="give both, or neither")
+    if not choice.canary_model:
+        return None
+    model = _version("--canary-model", choice.canary_model, choice.canary_version)
+    return Canary(_with_digest(model, "", remarks), choice.weight)
+
+
+def _with_digest(model: ModelVersion, registration: str, remarks: list[str]) -> ModelVersion:
+    """The version with the digest that its servers demand, where the store can be reached; else a remark.
+
+    Raises:
+        ModelError: When the version's list of files is not the registered one.
+    """
+    try:
+        listed = read_registered(parent_of(model.uri), registration)
+    except (ConfigError, UnavailableError) as error:
+        remarks.append(f"servers do not verify the model: {model.uri}: {error.message}")
+        return model
+    return replace(model, sha256=listed.model if listed else "")
+
+
+def _version(option: str, uri: str, version: str) -> ModelVersion:
+    if "://" not in uri:
+        raise ConfigError(f"found {uri!r}; allowed: s3://bucket/folder", where=option)
+    return ModelVersion(version, uri.rstrip("/"))
+
+
+def _look(remarks: list[str], *models: ModelVersion) -> list[str]:
+    """Files that are missing; a remark where one cannot be looked at: the store of a cluster is often out of reach from here."""
+    lacking: list[str] = []
+    for model in models:
+        try:
+            lacking += find_missing(model.uri, MODEL_FILES)
+        except (ConfigError, UnavailableError) as error:
+            remarks.append(f"not looked at: {model.uri}: {error.message}")
+    return lacking
+
+
+def _features(project: Project, model: ModelVersion) -> list[str] | None:
+    """What the model takes, where that is of use; None: it cannot be read from here."""
+    if project.serve.request_log is None or not project.serve.request_log.mask:
+        return None
+    with tempfile.TemporaryDirectory(prefix="naru-signature-") as temporary:
+        try:
+            folder = fetch_file(f"{model.uri}/{SIGNATURE}", Path(temporary)).parent
+            return [feature.name for feature in Signature.load(folder).inputs]
+        except NaruError:
+            return None
+
+
+def _secret_keys(project: Project, namespace: str) -> set[str] | None:
+    if project.serve.secret and not namespace:
+        raise ConfigError("--check-secret needs --namespace", remedy="say where the Secret is: --namespace NAME")
+    return secret_keys(Cluster(), project, namespace) if project.serve.secret else None

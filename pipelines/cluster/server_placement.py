@@ -1,0 +1,46 @@
+"""Where model servers run on a cluster, and from which image: what the pools file and the target say of them."""
+
+from __future__ import annotations
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import Project
+from components._core.suggestions import suggest
+from components.deploy.targets.seldon.manifest import IMAGES, Placement
+from pipelines.compile_target import Target
+from pipelines.pools import Pool, load_pools
+
+
+def place_servers(project: Project, target: Target, namespace: str = "") -> Placement:
+    """Where the project's servers run.
+
+    Raises:
+        ConfigError: When the pools file does not fit, or has no pool of that name.
+    """
+    pools, chosen = load_pools(target.pools), project.serve.pool
+    if chosen and chosen not in pools.pools:
+        told = f"there is no pool {chosen!r} in {target.pools}; {suggest(chosen, tuple(pools.pools))}"
+        remedy = "name one of the file's, or another file: --pools, NARU_POOLS"
+        raise ConfigError(told, where="serve.pool", remedy=remedy)
+    return _place(pools.pools[chosen] if chosen else Pool(), project.serve.protocol, target, namespace)
+
+
+def all_placements(target: Target) -> dict[str, dict[str, Placement]]:
+    """By protocol and pool: which of them a project wants is known when its pipeline runs. The empty pool: any node.
+
+    Raises:
+        ConfigError: When the pools file does not fit.
+    """
+    pools = {"": Pool(), **load_pools(target.pools).pools}
+    return {protocol: {name: _place(pool, protocol, target, "") for name, pool in pools.items()} for protocol in IMAGES}
+
+
+def _place(pool: Pool, protocol: str, target: Target, namespace: str) -> Placement:
+    name, _, tag = IMAGES[protocol].partition(":")
+    return Placement(
+        image=target.image(f"{pool.images.get(name, name)}:{tag}"),
+        namespace=namespace,
+        pull_secrets=target.pull_secrets,
+        selector=pool.selector,
+        tolerations=tuple(taint.model_dump(exclude_none=True) for taint in pool.tolerations),
+        devices={pool.accelerator.type: pool.accelerator.count} if pool.accelerator else {},
+    )

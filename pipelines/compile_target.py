@@ -1,0 +1,135 @@
+"""The cluster that a pipeline is compiled for: read from the environment when asked, overridden by the command line."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from components._core.errors import ConfigError
+from components._core.project.yaml_text import parse_yaml
+from pipelines.image_digests import DIGEST, Digests
+from pipelines.pools import OURS
+
+REGISTRY = "NARU_REGISTRY"
+TAG = "NARU_TAG"
+DIGESTS = "NARU_DIGESTS"
+FINAL_TAGS = "NARU_FINAL_TAGS"
+POOLS = "NARU_POOLS"
+PROFILE = "NARU_PROFILE"
+PULL_SECRETS = "NARU_PULL_SECRETS"
+CA = "NARU_CA"
+
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a spec is to run.
+
+    Attributes:
+        registry: Host and path before the image names. Environment: `NARU_REGISTRY`; default: none, as on a node that has
+            the images already.
+        tag: The images' version. Environment: `NARU_TAG`; default: what the component names.
+        digests: Digest by image name; goes before the tag. Environment: `NARU_DIGESTS`, a file of lines `image: sha256:...`.
+        final_tags: A tag is never given to another build, so that stages may be cached by it. Environment: `NARU_FINAL_TAGS`, 1
+            or 0; default 0.
+        lookup: Asks the registry for digests; None: nobody is asked.
+        pools: The cluster's pools file. Environment: `NARU_POOLS`; default: `pipelines/pools.yaml`.
+        profile: Which of its profiles. Environment: `NARU_PROFILE`; default `cpu`.
+        pull_secrets: Names of the Secrets that open the registry. Environment: `NARU_PULL_SECRETS`, separated by commas.
+        ca: Name of the ConfigMap whose `ca.crt` the store's and MLflow's certificates are checked by. Environment: `NARU_CA`.
+    """
+
+    registry: str = ""
+    tag: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
+    final_tags: bool = False
+    lookup: Digests | None = field(default=None, compare=False)
+    pools: Path = OURS
+    profile: str = "cpu"
+    pull_secrets: tuple[str, ...] = ()
+    ca: str = ""
+
+    @classmethod
+    def from_environment(cls, *, registry: str = "", tag: str = "", pools: str = "", profile: str = "") -> Target:
+        """Read the settings now; what is given here goes before them.
+
+        Raises:
+            ConfigError: When one of them cannot be.
+        """
+        secrets = os.environ.get(PULL_SECRETS, "").split(",")
+        target = cls(
+            registry=(registry or os.environ.get(REGISTRY, "")).removesuffix("/"),
+            tag=tag or os.environ.get(TAG, ""),
+            digests=_read_digests(os.environ.get(DIGESTS, "")),
+            final_tags=_read_switch(FINAL_TAGS),
+            pools=Path(pools or os.environ.get(POOLS) or OURS),
+            profile=profile or os.environ.get(PROFILE) or "cpu",
+            pull_secrets=tuple(name.strip() for name in secrets if name.strip()),
+            ca=os.environ.get(CA, ""),
+        )
+        target._check()
+        return target
+
+    def image(self, named: str) -> str:
+        """The full name of an image that a component names, as in `naru-stages:python3.12`."""
+        name, _, tag = named.partition(":")
+        tagged = f"{name}:{self.tag or tag}"
+        tagged = f"{self.registry}/{tagged}" if self.registry else tagged
+        digest = self.digests.get(name) or (self.lookup.find(tagged) if self.lookup else "")
+        return f"{tagged.rpartition(':')[0]}@{digest}" if digest else tagged
+
+    def is_pinned(self, named: str) -> bool:
+        """Whether an image's full name names one build, so that what a stage made with it may be taken from the cache."""
+        image = self.image(named)
+        if self.lookup and not self.final_tags:
+            self.lookup.needed.add(image)
+        return self.final_tags or "@sha256:" in image
+
+    def resolving(self) -> Target:
+        """The same, which asks the registry for the digest of each image that has none."""
+        return replace(self, lookup=Digests())
+
+    def remarks(self) -> list[str]:
+        """Of each reason why stages are not cached: which images' they are, and what to do."""
+        if self.lookup is None:
+            return []
+        remedy = f"name digests ({DIGESTS}), or say that tags are never given to another build ({FINAL_TAGS}=1)"
+        reasons: dict[str, list[str]] = {}
+        for image in sorted(self.lookup.needed & self.lookup.unknown.keys()):
+            reasons.setdefault(self.lookup.unknown[image], []).append(image)
+        return [f"the stages of {', '.join(images)} are not cached: {why}; {remedy}" for why, images in reasons.items()]
+
+    def _check(self) -> None:
+        if self.registry and not _REGISTRY.fullmatch(self.registry):
+            remedy = "write host[:port][/path] in lower case, without https://"
+            raise ConfigError(f"found {self.registry!r}", where=f"--registry or {REGISTRY}", remedy=remedy)
+        if self.tag and not _TAG.fullmatch(self.tag):
+            remedy = "letters, digits, dots and dashes, 128 at most; for digests there is NARU_DIGESTS"
+            raise ConfigError(f"found {self.tag!r}", where=f"--tag or {TAG}", remedy=remedy)
+        if self.registry and not self.tag and not self.digests:
+            remedy = f"say the version that was pushed: --tag, {TAG} or {DIGESTS}"
+            raise ConfigError("a registry is named and no version of the images", where=REGISTRY, remedy=remedy)
+
+
+def _read_switch(name: str) -> bool:
+    value = os.environ.get(name, "")
+    if value not in ("", "0", "1"):
+        raise ConfigError(f"found {value!r}; allowed: 0, 1", where=name)
+    return value == "1"
+
+
+def _read_digests(file: str) -> dict[str, str]:
+    if not file:
+        return {}
+    try:
+        read = parse_yaml(Path(file).read_text(encoding="utf-8"), file)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=f"{DIGESTS}={file}") from None
+    digests = read if isinstance(read, dict) else {}
+    if not digests or not all(DIGEST.fullmatch(str(digest)) for digest in digests.values()):
+        raise ConfigError("must hold lines `image: sha256:` and 64 hexadecimal digits", where=f"{DIGESTS}={file}")
+    return digests

@@ -1,0 +1,101 @@
+"""Compile a project's pipeline: KFP v2 YAML that is the same, byte for byte, whenever project and code are."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from components._core.files import write_text
+from components._core.project.placeholders import PER_RUN
+from components._core.project.project_file import Project, load_project
+from components._core.settings import Settings
+from components._core.stage.user_code import pack_code
+from pipelines.compile_target import Target
+from pipelines.spec_lint import lint_spec
+from pipelines.spec_text import tidy_spec
+
+
+def compile_project(path: Path, output: Path, overrides: dict[str, Any], target: Target | None = None) -> list[Path]:
+    """Write the training pipeline and the project's code archive.
+
+    Args:
+        path: The project's folder or file.
+        output: The folder to write to; made when it is not there.
+        overrides: Values by dotted place that go before the file's.
+        target: The cluster that it is for; default: what the environment says.
+
+    Returns:
+        What was written: the pipeline, the archive.
+
+    Raises:
+        ConfigError: When the project or the target is not valid, or the linter refuses what came of them.
+    """
+    project = load_project(path, overrides)
+    folder = path if path.is_dir() else path.parent
+    output.mkdir(parents=True, exist_ok=True)
+    archive = output / "code.zip"
+    fingerprint = pack_code(folder, project, archive)
+    spec = compile_training(project, fingerprint, output / "training.yaml", target or Target.from_environment())
+    return [spec, archive]
+
+
+def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:
+    """Write the training pipeline, placed for its cluster, with the project's values as its parameters' defaults.
+
+    What a stage looks up outside gets a macro that is new in each run: see `components/_core/project/placeholders.py`.
+    """
+    from kfp import compiler, dsl
+
+    from pipelines.graphs.training import training
+    from pipelines.placement import placed
+
+    store = Settings.from_environment().store
+    defaults = {
+        "project": project.to_json(),
+        "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",
+        "code_fingerprint": code_fingerprint,
+        "source": _source(project, store),
+        "spans": project.data.spans,
+        "trials": project.tune.trials,
+        "epochs": project.train.epochs,
+        "source_fingerprint": PER_RUN,
+        "champion": f"auto {PER_RUN}",
+        "run": PER_RUN,
+    }
+    graph = dsl.pipeline(name="training")(placed(training.pipeline_func, target))
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "training.yaml"
+        name = f"{project.name}-training"
+        compiler.Compiler().compile(graph, str(written), pipeline_name=name, pipeline_parameters=defaults)
+        tidy_spec(written)
+        lint_spec(written, str(file))
+        write_text(file, written.read_text(encoding="utf-8"))
+    return file
+
+
+def _source(project: Project, store: str) -> str:
+    """Where a cluster finds the source: a relative path, which no pod has, is taken from the project's folder in the store."""
+    source = project.data.source
+    if "://" in source or "://" not in store or Path(source).is_absolute():
+        return source
+    return f"{store.rstrip('/')}/{project.name}/{source.removeprefix('./')}"
+
+
+def project_schema() -> str:
+    """The JSON Schema of project.yaml, as text; the same from every version of pydantic."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Project.model_json_schema(by_alias=True)}
+    return json.dumps(_without_repetition(schema), indent=2, sort_keys=True) + "\n"
+
+
+def _without_repetition(node: Any) -> Any:
+    """A schema as every version of pydantic could have written it: they wrap a reference, and repeat a constant, differently."""
+    if isinstance(node, list):
+        return [_without_repetition(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if len(node.get("allOf", ())) == 1:
+        node = {**{key: value for key, value in node.items() if key != "allOf"}, **node["allOf"][0]}
+    said_twice = {"enum", "type"} if "const" in node else {"le", "lt"}
+    return {key: _without_repetition(value) for key, value in node.items() if key not in said_twice}

@@ -1,0 +1,1 @@
+"""The graphs: which stages a pipeline has, and what flows between them."""

@@ -1,0 +1,63 @@
+"""Which files of the project's code a stage goes by, so that a change of `model.py` alone leaves the data stages as they are.
+
+On a cluster the fingerprint of all the code is a parameter of each stage that gets it. Here validate goes by the reviewed
+schema, and transform by everything but the model's file, unless another file may import that. Standard library only.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from components._core.errors import ConfigError
+from components._core.files import fingerprint_folder, fingerprint_of
+from components._core.stage.code_archives import read_archive
+
+PARTIAL = ("validate", "transform")
+"""The stages that get the code archive and go by a part of it."""
+
+_IMPORT_BY_NAME = ("importlib", "runpy", "__import__", "exec", "open")
+
+
+def fingerprint_part(stage: str, archive: Path, project: dict[str, Any]) -> str:
+    """Fingerprint of the files that the stage goes by; of the whole archive when that cannot be told.
+
+    Args:
+        stage: One of `PARTIAL`.
+        archive: The code archive.
+        project: The project, as read from JSON.
+    """
+    try:
+        files = dict(sorted(read_archive(archive).items()))
+    except ConfigError:  # the stage will say what is wrong with it
+        return fingerprint_folder(archive) if archive.is_file() else ""
+    schema = project.get("schema", "schema.pbtxt")
+    wanted = [name for name in files if name == schema] if stage == "validate" else _of_transform(files, project)
+    return fingerprint_of(part for name in wanted for part in (name, hashlib.sha256(files[name]).hexdigest()))
+
+
+def _of_transform(files: dict[str, bytes], project: dict[str, Any]) -> list[str]:
+    model = project.get("code", {}).get("model", "model.py")
+    others = [name for name in files if name != model]
+    stem = Path(model).stem
+    reached = any(_may_import(files[name], stem) for name in others if name.endswith(".py"))
+    return list(files) if reached or project.get("code", {}).get("preprocessing") == model else others
+
+
+def _may_import(source: bytes, module: str) -> bool:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return True
+    named: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            named.add((node.module or "").split(".")[0])
+            named.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Name):
+            named.update({node.id} & set(_IMPORT_BY_NAME))
+    return bool(named & {module, *_IMPORT_BY_NAME})

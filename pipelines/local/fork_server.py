@@ -1,0 +1,262 @@
+"""One process that imports what the stages need, once, and forks a child for each of them.
+
+    python -m pipelines.local.fork_server SOCKET
+
+The parent runs no TensorFlow operation, so a child finds a library that is loaded and not yet started, which is what makes
+forking safe here. A child is told what to run over a Unix socket (see `launcher.py`); whatever happens in it stays in it.
+When the connection closes before the child has ended (its launcher was killed), the child is killed; when the run that
+started this process ends, standard input closes, and this process ends with all its children.
+"""
+
+import array
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from pipelines.local import process_guard
+
+PRELOADED = (
+    "kfp.dsl.executor",
+    "pandas",
+    "pyarrow.parquet",
+    "tensorflow_data_validation",
+    "tensorflow_transform.beam",
+    "tensorflow",
+    "keras.layers",
+    "components._core.stage.lifecycle",
+    "components._core.report.html",
+    "components._core.report.plots",
+    "components.validate.validate",
+    "components.transform.transform",
+    "components.tune.tune",
+    "components.train.train",
+    "components.evaluate.evaluate",
+    "components.explain.explain",
+)
+"""What is imported before the first child."""
+
+LATER = (
+    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "components.register.register",
+    "components.deploy.deploy",
+    "mlserver",
+    "components.serve.mlserver_runtime",
+)
+"""What is imported while the longest stage runs, on the second core: only the last stages need it."""
+
+_LONGEST = "train"
+
+
+def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ...] = LATER) -> int:
+    """Import, listen on the socket at `path`, serve until standard input closes; returns the exit code."""
+    os.environ["_KFP_RUNTIME"] = "true"
+    gc.disable()  # what is imported stays: looking for garbage among it would take a quarter of the imports' time
+    try:
+        with process_guard.watched(0, _end_unused):
+            for name in preloaded:
+                importlib.import_module(name)
+    except Exception:  # noqa: BLE001 - any failed import is told to the launchers that wait
+        traceback.print_exc()
+        Path(path + ".failed").touch()
+        return 1
+    _Server(path, later).serve()
+    return 0
+
+
+def _end_unused() -> None:
+    process_guard.clear_up()
+    os._exit(0)
+
+
+class _Server:
+    def __init__(self, path: str, later: tuple[str, ...]) -> None:
+        self._later = list(later)
+        self._children: dict[int, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(path)
+        self._listener.listen()
+        self._wake_read, self._wake_write = os.pipe()
+        for descriptor in (self._wake_read, self._wake_write):
+            os.set_blocking(descriptor, False)
+
+    def serve(self) -> None:
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        for thing in (self._listener, self._wake_read, sys.stdin):
+            self._selector.register(thing, selectors.EVENT_READ)
+        try:
+            while self._step():
+                pass
+        finally:
+            self._end_all()
+
+    def _end_all(self) -> None:
+        """End the children and wait until they are gone, so that none writes where it is cleared up."""
+        for child in list(self._children):
+            _kill(child)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+        process_guard.clear_up()
+
+    def _step(self) -> bool:
+        for key, _ in self._selector.select():
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj == self._wake_read:
+                os.read(self._wake_read, 4096)
+                self._reap()
+            elif key.fileobj is sys.stdin:
+                if not os.read(0, 4096):
+                    return False
+            else:
+                self._hang_up(key.fileobj)  # type: ignore[arg-type]
+        return True
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        try:
+            request, streams = _receive(connection)
+        except (OSError, ValueError):
+            connection.close()
+            return
+        server = os.getpid()
+        gc.freeze()  # a child's collector leaves these objects alone, and so their pages stay shared
+        child = os.fork()
+        if child == 0:
+            gc.enable()
+            process_guard.die_with_parent(server)
+            signal.set_wakeup_fd(-1)
+            self._close_in_child(connection)
+            _become(request, streams)
+        for descriptor in streams:
+            os.close(descriptor)
+        self._children[child] = connection
+        self._selector.register(connection, selectors.EVENT_READ)
+        _answer(connection, {"pid": child})
+        if _LONGEST in request["arguments"]:  # type: ignore[operator]
+            self._import_more()
+
+    def _close_in_child(self, connection: socket.socket) -> None:
+        self._selector.close()
+        for thing in (self._listener, connection, *self._children.values()):
+            thing.close()
+        for descriptor in (self._wake_read, self._wake_write):
+            os.close(descriptor)
+
+    def _import_more(self) -> None:
+        """Import what the last stages need; the end of the child that runs meanwhile is noticed afterwards."""
+        with process_guard.watched(0, self._end_at_once):
+            while self._later:
+                name = self._later.pop(0)
+                try:
+                    importlib.import_module(name)
+                except Exception:  # noqa: BLE001 - see below
+                    traceback.print_exc()  # the stage that needs it will say so in its own words
+
+    def _end_at_once(self) -> None:
+        self._end_all()
+        os._exit(0)
+
+    def _reap(self) -> None:
+        while self._children:
+            child, status, usage = os.wait4(-1, os.WNOHANG)
+            if child == 0:
+                return
+            connection = self._children.pop(child, None)
+            if connection is None:
+                continue
+            _answer(
+                connection,
+                {"status": status, "max_rss_kib": usage.ru_maxrss, "cpu_seconds": usage.ru_utime + usage.ru_stime},
+            )
+            with contextlib.suppress(KeyError):  # it hung up first
+                self._selector.unregister(connection)
+            connection.close()
+
+    def _hang_up(self, connection: socket.socket) -> None:
+        for child, other in list(self._children.items()):
+            if other is connection:
+                _kill(child)
+        self._selector.unregister(connection)
+
+
+def _receive(connection: socket.socket) -> tuple[dict[str, object], list[int]]:
+    size = array.array("i").itemsize
+    head, extra, _, _ = connection.recvmsg(8, socket.CMSG_SPACE(3 * size))
+    streams = array.array("i")
+    for level, kind, content in extra:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            streams.frombytes(content[: len(content) - len(content) % size])
+    left, parts = int.from_bytes(head, "big"), []
+    while left:
+        part = connection.recv(min(left, 1 << 20))
+        if not part:
+            raise ValueError("the request ended early")
+        parts.append(part)
+        left -= len(part)
+    return json.loads(b"".join(parts)), list(streams)
+
+
+def _answer(connection: socket.socket, value: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):  # the launcher is gone: there is nobody left to tell
+        connection.sendall(json.dumps(value).encode() + b"\n")
+
+
+def _kill(child: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
+
+
+def _become(request: dict[str, object], streams: list[int]) -> None:
+    """In the child: take over streams, environment and arguments, run the module, end."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        for number, descriptor in enumerate(streams):
+            os.dup2(descriptor, number)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.environ.clear()
+        os.environ.update(request["environment"])  # type: ignore[call-overload]
+        time.tzset()
+        tempfile.tempdir = None  # the caller's is another than the server's
+        os.chdir(str(request["folder"]))
+        code = _run(request["arguments"])  # type: ignore[arg-type]
+    except BaseException:  # noqa: BLE001 - a forked child must never return into the server's loop
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run `-m module arguments...` as Python would; returns the exit code."""
+    if arguments[0] != "-m":
+        raise ValueError(f"only -m MODULE can be run here, not {arguments[0]!r}")
+    sys.argv = arguments[1:]
+    sys.path[0] = str(Path.cwd())
+    try:
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

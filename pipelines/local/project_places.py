@@ -1,0 +1,47 @@
+"""What must hold of a project's places before any work is done: folders that can be written to, and a database that is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from components._core.errors import ConfigError
+from components._core.settings import SQLITE
+from components._registry.sqlite_probe import check_database
+from pipelines.local.workspace import Workspace
+
+
+def check_places(workspace: Workspace) -> None:
+    """Look whether a run could keep what it makes; makes nothing itself.
+
+    Raises:
+        ConfigError: When something else lies where a folder must be, or it may not be written to.
+        ServiceError: When MLflow's database is damaged.
+    """
+    for folder in _folders(workspace):
+        _check_folder(folder)
+    check_database(workspace.settings().tracking_uri)
+
+
+def _folders(workspace: Workspace) -> list[Path]:
+    """The folders of this machine that a run writes to."""
+    settings = workspace.settings()
+    folders = [workspace.home, workspace.runs, workspace.code, workspace.cache]
+    store = settings.store.removeprefix("file://")
+    if "://" not in store:
+        folders.append(Path(store))
+    if settings.tracking_uri.startswith(SQLITE):
+        folders.append(Path(settings.tracking_uri.removeprefix(SQLITE)).parent)
+    return folders
+
+
+def _check_folder(folder: Path) -> None:
+    """Look at a folder, or at the one that it will be made in."""
+    here = folder.absolute()
+    there = next(place for place in (here, *here.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        remedy = "something else lies where a folder must be: move it away and run again"
+        raise ConfigError("is no folder", where=str(there), remedy=remedy)
+    if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        remedy = "correct its permissions, or copy the project elsewhere (NARU_STORE names another store)"
+        raise ConfigError("may not be read and written", where=str(there), remedy=remedy)

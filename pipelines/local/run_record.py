@@ -1,0 +1,193 @@
+"""What a run came to, as one object: what the table shows to a person, `--json` prints to a program and `run.json` keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from components._core.checks import Outcome
+from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
+from components._core.files import read_json, write_bytes, write_json
+from components._core.types.artifact_files import OUTCOME, REGISTRATION
+from pipelines.local.run_state import StageFailedError, StageState, read_states, task_root
+from pipelines.local.workspace import LOG, RECORD, REPORT
+
+_NOT_TO_MISS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
+"""Checks by artifact whose warnings are repeated in the last lines."""
+
+Status = Literal["succeeded", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run came to.
+
+    Attributes:
+        run: Its name.
+        project: The project's name.
+        status: `succeeded` (also when a model gate said no), `failed` or `interrupted`.
+        exit_code: The exit code of `naru run`.
+        reason: The line that matters most: why it failed, what was not good enough, or what was deployed.
+        deployed: Whether the model became the champion.
+        model_version: Its version in the registry; empty when it was not registered.
+        seconds: From the command's start to its end.
+        other_seconds: Of those, in no stage: the command's own imports, kfp, hand-overs.
+        stages: How every stage ended.
+        metrics: The model's metrics on the test rows.
+        error: Kind, message, place and remedy when it failed.
+        paths: The run's folder, report and log.
+        artifacts: Path by name of what the stages made.
+        serve: The command that serves the champion.
+        warnings: What must not be missed, a sentence each: it stands in the last lines too.
+    """
+
+    run: str
+    project: str
+    status: Status
+    exit_code: int
+    reason: str
+    deployed: bool
+    model_version: str
+    seconds: float
+    other_seconds: float
+    stages: list[StageState]
+    metrics: dict[str, float]
+    error: dict[str, Any] | None = None
+    paths: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
+    serve: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def make_record(
+    run: Path, project: str, folder: Path, seconds: float, error: NaruError | None, interrupted: bool
+) -> RunRecord:
+    """Gather what a run left.
+
+    Args:
+        run: The run's folder.
+        project: The project's name.
+        folder: The project's folder, as the person named it.
+        seconds: How long the command took.
+        error: What ended it, if it failed.
+        interrupted: Whether a person ended it.
+    """
+    states = [_settle(state, interrupted) for state in read_states(run)]
+    by_stage = {state.stage: state for state in states}
+    outputs = {name: path for state in states for name, path in state.outputs.items()}
+    status: Status = "interrupted" if interrupted else "failed" if error else "succeeded"
+    return RunRecord(
+        run=run.name,
+        project=project,
+        status=status,
+        exit_code=_exit_code(error, interrupted),
+        reason=_reason(states, error, interrupted),
+        deployed=by_stage["deploy"].state == "done" and by_stage["deploy"].verdict in ("ok", "warn"),
+        model_version=_version(outputs.get("registration")),
+        seconds=round(seconds, 3),
+        other_seconds=round(max(seconds - sum(state.seconds for state in states), 0.0), 3),
+        stages=states,
+        metrics=by_stage["evaluate"].metrics,
+        error=_told(error),
+        paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states)},
+        artifacts=outputs,
+        warnings=_warnings(states, outputs),
+        serve=f"naru serve {shlex.quote(str(folder))}",
+    )
+
+
+def keep_record(run: Path, record: RunRecord) -> None:
+    """Keep what a run came to in its folder.
+
+    Raises:
+        OSError: When it cannot be written.
+    """
+    write_json(run / RECORD, record.to_dict())
+
+
+def _settle(state: StageState, interrupted: bool) -> StageState:
+    """A stage that was under way when a person ended the run did not fail."""
+    if interrupted and state.state in ("running", "failed"):
+        return replace(state, state="interrupted", verdict="interrupted", reason="")
+    return state
+
+
+def _exit_code(error: NaruError | None, interrupted: bool) -> int:
+    if interrupted:
+        return INTERRUPTED_EXIT_CODE
+    if isinstance(error, StageFailedError):
+        return int(error.told_exit_code)
+    return error.exit_code if error else 0
+
+
+def _reason(states: list[StageState], error: NaruError | None, interrupted: bool) -> str:
+    if interrupted:
+        return "what was finished is kept, and reused by the next run"
+    if error:
+        return str(error.message)
+    blocked = next((state for state in states if state.verdict == "blocked"), None)
+    if not blocked:  # the model is the champion's: no gate said no, and there is nothing to deploy
+        blocked = next((state for state in states if state.stage == "evaluate" and state.verdict == "skipped"), None)
+    return f"nothing was deployed: {blocked.reason}" if blocked else states[-1].reason
+
+
+def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
+    """What a person must not miss although the run went on; what blocked it is its reason already."""
+    found = [state.reason for state in states if state.stage == "ingest" and state.verdict == "warn"]
+    for artifact, names in _NOT_TO_MISS.items():
+        file = Path(outputs.get(artifact, "")) / OUTCOME
+        if artifact in outputs and file.is_file():
+            checks = Outcome.load(file).checks
+            found += [check.reason for check in checks if check.name in names and check.status == "warn"]
+    return found
+
+
+def _told(error: NaruError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    kind = error.told_kind if isinstance(error, StageFailedError) else error.kind
+    return {"kind": kind, "message": error.message, "where": error.where, "remedy": error.remedy}
+
+
+def _version(registration: str | None) -> str:
+    file = Path(registration) / REGISTRATION if registration else None
+    return str(read_json(file).get("version") or "") if file and file.exists() else ""
+
+
+def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str:
+    """The run's one page at a place that a person finds; of a run that failed, what its stages had to show until then."""
+    target = run / REPORT
+    with contextlib.suppress(OSError):  # no room for it: that is told as the error that it is
+        if bound := outputs.get("report"):
+            write_bytes(target, Path(bound).read_bytes())
+        elif task_root(run) is not None:
+            _bind_what_there_is(run, outputs, states, target)
+    return str(target) if target.exists() else ""
+
+
+def _bind_what_there_is(run: Path, outputs: dict[str, str], states: list[StageState], target: Path) -> None:
+    from components._core.report.html import bind_report
+    from components._core.report.page import Page
+    from components._core.types.artifact_files import PAGE
+
+    pages = [Page.load(Path(path)) for path in outputs.values() if (Path(path) / PAGE).exists()]
+    told = [
+        {
+            "stage": state.stage,
+            "verdict": state.verdict,
+            "reason": state.reason,
+            "import_seconds": state.import_seconds,
+            "work_seconds": state.work_seconds,
+        }
+        for state in states
+        if state.state in ("done", "failed")
+    ]
+    if told:
+        bind_report(f"{run.name} (not finished)", pages, told, {}, target)

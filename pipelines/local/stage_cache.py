@@ -1,0 +1,173 @@
+"""Reuse what an earlier run made: a stage whose parameters, inputs, code and environment are the same is not run again.
+
+On a cluster KFP does this; on the laptop it is done here, by content. A key is the fingerprint of the stage's parameters (the
+project cut down to what the stage reads), of what its input artifacts hold, of Naru's own code for it, and of the installed
+packages. Of the project's code a stage's key has the files that the stage goes by. What is found is checked against its
+fingerprint before it is used, and linked, not copied. Stages with side effects always run.
+
+    .naru/cache/<stage>/<key>.json    where the outputs lie, and their fingerprints
+
+An entry names the last run that made or took the outputs, so earlier runs may be removed.
+
+Standard library only: the launcher, which starts in milliseconds, imports this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from components import STAGES
+from components._core.files import fingerprint_folder, fingerprint_of, hash_file, write_text
+from components._core.project.stage_config import restrict
+from pipelines.local import code_fingerprints
+
+HOME = "NARU_CACHE"
+"""Environment: the cache's folder; empty: nothing is reused or kept."""
+FRESH_FROM = "NARU_FRESH_FROM"
+"""Environment: the stage from which on everything runs anew."""
+PACKAGES = "NARU_PACKAGES"
+"""Environment: the folders of installed packages, as in `PATH`: what is installed there is part of every key."""
+
+SIDE_EFFECTS = ("register", "deploy")
+_NAMES_ONLY = ("run",)
+_TOLD = "executor_output.json"
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> str:
+    """What the stage's work is known by.
+
+    Args:
+        stage: Its name.
+        parameters: Value by parameter name.
+        inputs: Path by input artifact's name.
+    """
+    given = {name: value for name, value in parameters.items() if name not in _NAMES_ONLY}
+    archive = given.pop("code_uri", "")  # its place says nothing; what is in it is told by code_fingerprint
+    project = json.loads(given.get("project", "{}"))
+    if "project" in given:
+        given["project"] = restrict(project, stage)
+    held = {name: fingerprint_folder(Path(path)) for name, path in inputs.items()}
+    if stage in code_fingerprints.PARTIAL and archive:
+        given.pop("code_fingerprint", None)
+        held["code"] = code_fingerprints.fingerprint_part(stage, Path(archive), project)
+    return fingerprint_of([stage, json.dumps([given, held], sort_keys=True), _code_of(stage), _environment()])
+
+
+def look_up(stage: str, key: str) -> dict[str, Any] | None:
+    """The entry of an earlier run whose outputs are all there and as they were; None otherwise."""
+    if not may_reuse(stage):
+        return None
+    try:
+        entry: dict[str, Any] = json.loads(_entry(stage, key).read_text(encoding="utf-8"))
+        task = Path(entry["task"])
+        whole = all(_made(task / name) == known for name, known in entry["outputs"].items())
+        return entry if whole and entry["run"] and _TOLD in entry["outputs"] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or damaged: the stage runs
+        return None
+
+
+def may_reuse(stage: str) -> bool:
+    """Whether the settings of this run let the stage be taken from an earlier one."""
+    fresh = os.environ.get(FRESH_FROM, "")
+    before = STAGES.index(stage) < STAGES.index(fresh) if fresh else True
+    return bool(os.environ.get(HOME)) and stage not in SIDE_EFFECTS and before
+
+
+def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
+    """Give a task the outputs of an earlier one: its artifacts linked, its executor output with the paths of this run."""
+    earlier = Path(entry["task"])
+    task.mkdir(parents=True, exist_ok=True)
+    artifacts = [name for name in entry["outputs"] if name != _TOLD]
+    for name in artifacts:
+        aside = task / f"{name}.partial"
+        _link(earlier / name, aside)
+        _remove(task / name)
+        os.replace(aside, task / name)
+    told = json.loads((earlier / _TOLD).read_text(encoding="utf-8"))
+    for name, listed in told.get("artifacts", {}).items():
+        for artifact in listed["artifacts"]:
+            artifact["uri"] = str(task / name)
+            if "verdict" in artifact.get("metadata", {}):
+                artifact["metadata"].update(import_seconds=0.0, work_seconds=0.0)
+    write_text(task / _TOLD, json.dumps(told))
+    made = {**entry["outputs"], _TOLD: fingerprint_folder(task / _TOLD)}
+    _write(stage, key, {**entry, "task": str(task), "outputs": made})
+
+
+def keep(stage: str, key: str, task: Path, outputs: list[str]) -> None:
+    """Remember what a task made, for later runs.
+
+    Raises:
+        OSError: When that cannot be written.
+    """
+    if not os.environ.get(HOME) or stage in SIDE_EFFECTS:
+        return
+    made = {name: fingerprint_folder(task / name) for name in [*outputs, _TOLD] if (task / name).exists()}
+    _write(stage, key, {"task": str(task), "run": _run_of(task), "outputs": made})
+
+
+def _write(stage: str, key: str, entry: dict[str, Any]) -> None:
+    write_text(_entry(stage, key), json.dumps(entry, sort_keys=True))
+
+
+def _made(path: Path) -> str:
+    return fingerprint_folder(path) if path.exists() else ""
+
+
+def _entry(stage: str, key: str) -> Path:
+    return Path(os.environ[HOME]) / stage / f"{key}.json"
+
+
+def _run_of(task: Path) -> str:
+    return task.parent.parent.name
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same files under another name; copied where the file system has no links."""
+    _remove(target)
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link_file)
+    else:
+        _link_file(str(source), str(target))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _link_file(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
+
+
+def _code_of(stage: str) -> str:
+    """Fingerprint of Naru's own code that the stage runs: its folder and the packages that all stages share."""
+    shared = sorted(
+        path for path in (_REPOSITORY / "components").glob("_*") if path.is_dir() and path.name != "__pycache__"
+    )
+    folders = [*shared, _REPOSITORY / "components" / stage]
+    files = [
+        path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"
+    ]
+    return fingerprint_of(
+        part for path in files for part in (path.relative_to(_REPOSITORY).as_posix(), hash_file(path))
+    )
+
+
+def _environment() -> str:
+    """Fingerprint of the interpreter and of the packages installed for it, by name and version."""
+    places = [Path(place) for place in os.environ.get(PACKAGES, "").split(os.pathsep) if place]
+    packages = sorted(path.name for place in places for path in place.glob("*.dist-info"))
+    return fingerprint_of([sys.version, *packages])

@@ -1,0 +1,161 @@
+"""`naru rollback` and `naru ledger`: back to a version that was in service, and what the ledgers say of how things came about."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from components._core.errors import ConfigError, ServiceError
+from components._core.project.project_file import Project, load_project
+from components._core.settings import Settings
+from components._core.store.file_digests import fetch_version
+from components._core.store.ledger import Deployment, read_deployments, who
+from components._core.store.object_store import find_missing
+from components._core.store.rollout_history import Change, read_changes
+from components._core.suggestions import suggest
+from components._core.types.artifact_files import MODEL_FILES
+from components.deploy.promotion import Compared, promote
+from pipelines.compile_target import Target
+from pipelines.local.workspace import find_workspace
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What was done.
+
+    Attributes:
+        name: The project's name.
+        before: The version that was the champion.
+        now: The one that is.
+        seen: What the cluster did; empty where no servers were moved.
+    """
+
+    name: str
+    before: str
+    now: str
+    seen: list[str]
+
+
+def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
+    """Make an earlier champion the champion again; where NARU_SERVING is `seldon`, on the cluster first.
+
+    On a cluster it is proved before it is asked, and takes over all at once. A canary that is being tried there is removed
+    instead when no version is named: the version in service is what one goes back to then.
+
+    Args:
+        folder: The project's folder.
+        to: The version; empty: the champion before the present one.
+        target: Where the server's image and the pools are.
+
+    Raises:
+        ConfigError: When there is no such version.
+        ServiceError: When its model is gone, the cluster fails, the version does not do there what it did, or another version
+            became the champion meanwhile.
+    """
+    project, settings = load_project(folder), find_workspace(folder).settings()
+    lines = read_deployments(settings.store, project.name)
+    chosen = _choose(project.name, lines, to)
+    remedy = "look at what was done (naru ledger), then run naru rollback again"
+    compared = Compared(lines[-1].identity, "this rollback began", remedy)
+    seen: list[str] = []
+    if settings.serving == "seldon":
+        chosen, seen = _on_cluster(project, settings, compared, lines[-1], chosen, to, target)
+    else:
+        _verify(chosen)
+    promote(settings, project.name, asdict(chosen), _why(chosen), compared)
+    return RolledBack(project.name, lines[-1].version, chosen.version, seen)
+
+
+def tell_ledgers(folder: Path) -> list[list[str]]:
+    """Both ledgers of a project by time: when, who, what, the shares or the champion, and why.
+
+    Raises:
+        ServiceError: When they cannot be read.
+    """
+    project, settings = load_project(folder), find_workspace(folder).settings()
+    lines = [_of_deployment(line) for line in read_deployments(settings.store, project.name)]
+    lines += [_of_change(change) for change in read_changes(settings.store, project.name)]
+    return sorted(lines, key=lambda line: line[0])
+
+
+def _choose(name: str, lines: Sequence[Deployment], to: str) -> Deployment:
+    versions = list(dict.fromkeys(line.version for line in lines))
+    if not lines:
+        raise ConfigError("has no champion yet, so there is nothing to go back to", where=name)
+    if to and to not in versions:
+        told = f"version {to!r} was never in service; {suggest(to, versions)}"
+        raise ConfigError(told, where="--to", remedy="naru ledger shows what was when")
+    wanted = [line for line in lines if (line.version == to if to else line.version != lines[-1].version)]
+    if not wanted:
+        remedy = "train a better one: naru run"
+        raise ConfigError(f"version {lines[-1].version} is the only one that was in service", where=name, remedy=remedy)
+    return wanted[-1]
+
+
+def _verify(chosen: Deployment) -> None:
+    """See that its model is there, and every file of it as it was registered.
+
+    Raises:
+        ModelError: When a file has changed, is missing, or is there and was not registered.
+        ServiceError: When there is no model.
+    """
+    if lacking := find_missing(chosen.model, MODEL_FILES):
+        raise ServiceError(f"version {chosen.version} cannot be served", where=lacking[0], remedy="train it again")
+    with tempfile.TemporaryDirectory(prefix="naru-rollback-") as folder:
+        fetch_version(chosen.model, chosen.registration_sha256, Path(folder))
+
+
+def _on_cluster(
+    project: Project,
+    settings: Settings,
+    compared: Compared,
+    champion: Deployment,
+    chosen: Deployment,
+    to: str,
+    target: Target,
+) -> tuple[Deployment, list[str]]:
+    from components._cluster.kubernetes_client import Cluster
+    from components.deploy.rollout.state_machine import State
+    from components.deploy.targets.seldon.deploy_version import roll_out, version_of_line
+    from components.deploy.targets.seldon.observation import look
+    from pipelines.cluster.server_placement import place_servers
+
+    if not to and len(look(Cluster(), settings.namespace, project.name).predictors) > 1:
+        chosen = champion
+    placement = place_servers(project, target, settings.namespace)
+    result = roll_out(
+        project,
+        settings,
+        version_of_line(chosen),
+        placement=placement,
+        why=_why(chosen),
+        shares=(),
+        check=compared.check,
+        registration=chosen.registration_sha256,
+    )
+    if result.state is not State.DONE:
+        told = f"version {chosen.version} was taken back: {result.reason}"
+        serves = bool(result.changes and result.changes[-1].shares)
+        remedy = (
+            f"version {champion.version} is still in service"
+            if serves
+            else "look at the cluster: nothing may be in service"
+        )
+        raise ServiceError(told, where=project.name, remedy=remedy)
+    return chosen, [f"{change.action}: {change.reason}" for change in result.changes]
+
+
+def _why(chosen: Deployment) -> str:
+    return f"rolled back to version {chosen.version} by {who()}"
+
+
+def _of_deployment(line: Deployment) -> list[str]:
+    return [line.at, line.by, "champion", f"version {line.version}", line.why]
+
+
+def _of_change(change: Change) -> list[str]:
+    shares = ", ".join(f"{version}: {percent:g} %" for version, percent in change.shares.items())
+    told = f"{change.action} version {change.version}" + ("" if change.verdict == "ok" else f" ({change.verdict})")
+    return [change.at, change.by, told, shares, change.reason.partition("\n")[0]]

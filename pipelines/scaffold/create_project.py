@@ -1,0 +1,252 @@
+"""Make a project from a table: check what was asked for, look, decide, write."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from components._core.errors import ConfigError, DataError
+from components._core.project.project_file import Csv, load_project
+from components._core.suggestions import listed
+from components._data.formats.csv.inference import check_separator, read_header
+from components._data.sources.files import find_files
+from pipelines.scaffold.decisions import (
+    Decision,
+    Fitting,
+    decide_columns,
+    decide_fitting,
+    quarantine_limit,
+    worth_telling,
+)
+from pipelines.scaffold.group_column import find_group, first_of_each
+from pipelines.scaffold.label_choice import Target, decide_target
+from pipelines.scaffold.leak_suspects import score_columns
+from pipelines.scaffold.project_writer import write_project
+from pipelines.scaffold.table_profile import Column, Profile, profile_table
+
+_OUTPUTS = {
+    "binary_classification": "a probability",
+    "multiclass_classification": "a probability for each class",
+    "regression": "a number",
+}
+_CLOSEST_FOLDERS = 2
+
+
+@dataclass(frozen=True)
+class Created:
+    """A project that was written.
+
+    Attributes:
+        folder: Where it is.
+        name: Its name in project.yaml.
+        source: The table.
+        label: The column to predict.
+        target: The task, and why.
+        rows: Rows with a label.
+        decisions: What becomes of each column, in the table's order.
+        fitting: How it is trained.
+        notes: What else a person should know, one sentence each.
+        files: What was written.
+    """
+
+    folder: Path
+    name: str
+    source: Path
+    label: str
+    target: Target
+    rows: int
+    decisions: list[Decision]
+    fitting: Fitting
+    notes: list[str]
+    files: list[Path]
+
+    @property
+    def suspects(self) -> list[Decision]:
+        """The columns that a person should look at."""
+        return [decision for decision in self.decisions if decision.suspect]
+
+
+def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None) -> Created:
+    """Look at a table and write a project that `naru run` can run at once.
+
+    Args:
+        folder: Where to write it; new or empty.
+        data: The table as CSV; `{span}` in its name stands for a span's number.
+        label: The column to predict.
+        csv: How the table is written; default: quotes as `"`, no escape.
+
+    Raises:
+        ConfigError: When the folder is in use, there is no such table or column, or the label cannot be predicted.
+        DataError: When the table cannot be read, or holds too little.
+    """
+    _check_folder(folder)
+    csv = csv or Csv()
+    _check_table(data, label, csv)
+    profile = profile_table(data, label, csv)
+    if label not in profile.columns:
+        raise DataError(_no_label(profile, label), where=str(data), remedy="name another label, or fill it")
+    target = decide_target(profile.columns[label])
+    group = find_group(profile.columns, profile.sample, label)
+    sample = first_of_each(profile.sample, group) if group else profile.sample
+    decisions = decide_columns(profile, label, score_columns(sample, label, target.task), group)
+    _check_features(decisions, data)
+    fitting, notes = decide_fitting(profile.rows), worth_telling(profile, target, decisions, group)
+    name = project_name(folder)
+    facts = _facts(folder, data, profile, target, label) | {
+        "name": name,
+        "fitting": fitting,
+        "notes": notes,
+        "group": group,
+        "csv": csv.model_dump(exclude_defaults=True),
+    }
+    files = _write(folder, facts, decisions)
+    return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files)
+
+
+def parse_csv(quote: str, escape: str) -> Csv:
+    """How a table is written, from the command line.
+
+    Raises:
+        ConfigError: When a mark is not allowed.
+    """
+    try:
+        return Csv(quote=quote, escape=escape)
+    except ValidationError as error:
+        told = "; ".join(
+            f"--{problem['loc'][0] if problem['loc'] else 'quote'}: {problem['msg']}" for problem in error.errors()
+        )
+        remedy = "a mark is one character, such as '\\'; '' is none"
+        raise ConfigError(told.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
+
+
+def _no_label(profile: Profile, label: str) -> str:
+    if not profile.unlabelled + profile.unreadable:
+        return "has a header and no rows"
+    return f"no row has a label: {label!r} is empty in every one that can be read"
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("is a file", where=str(folder), remedy="name a new folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        told = "is there already and is not empty; nothing is overwritten"
+        raise ConfigError(told, where=str(folder), remedy="name a new folder")
+
+
+def _check_table(data: Path, label: str, csv: Csv) -> None:
+    if data.is_dir():
+        remedy = "name a CSV in it, or several as in data/part-{span}.csv"
+        raise ConfigError("is a folder", where=str(data), remedy=remedy)
+    if "{span}" not in data.name and not data.is_file():
+        raise ConfigError(f"there is no such file{_close_file(data)}", where=str(data), remedy="name a CSV with --data")
+    for file in find_files(str(data), "all", csv)[:1]:
+        _check_header(read_header(file), label, data)
+
+
+def _close_file(data: Path) -> str:
+    there = [path.name for path in data.parent.glob("*")] if data.parent.is_dir() else []
+    close = difflib.get_close_matches(data.name, there, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _check_header(names: list[str], label: str, data: Path) -> None:
+    check_separator(str(data), names)
+    if label not in names:
+        raise ConfigError(
+            _no_such_column(names, label), where=str(data), remedy="name the column to predict with --label"
+        )
+
+
+def _no_such_column(names: list[str], label: str) -> str:
+    lower = {name.lower(): name for name in names}
+    close = [lower[name] for name in difflib.get_close_matches(label.lower(), lower, n=3)]
+    if close:
+        return f"there is no column {label!r}; did you mean {' or '.join(map(repr, close))}?"
+    return f"there is no column {label!r}; there are {listed(names)}"
+
+
+def _check_features(decisions: list[Decision], data: Path) -> None:
+    if any(decision.role not in ("label", "left out") for decision in decisions):
+        return
+    left_out = [decision for decision in decisions if decision.role == "left out"]
+    left = "; ".join(f"{decision.column.name}: {decision.reason}" for decision in left_out)
+    told = f"no column is left to predict from ({left or 'there is only the label'})"
+    raise DataError(told, where=str(data), remedy="add columns that are known before the label is")
+
+
+def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> list[Path]:
+    """Write the project aside and rename it, so that a folder with its name is a whole project."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        files = write_project(aside, facts, decisions)
+        load_project(aside)  # what was written must be what a run accepts
+        os.replace(aside, folder)
+    except OSError as error:
+        told = f"cannot be written: {error.strerror}"
+        raise ConfigError(
+            told, where=str(folder), remedy="name a folder that you may write, on a disk with space"
+        ) from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return [folder / file.name for file in files]
+
+
+def project_name(folder: Path) -> str:
+    """A name that a project may have, from its folder's."""
+    plain = re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-")
+    plain = plain if plain[:1].isalpha() else f"project-{plain}"
+    return plain[:40].strip("-") or "project"
+
+
+def _facts(folder: Path, data: Path, profile: Profile, target: Target, label: str) -> dict[str, Any]:
+    source, is_relative = source_from(folder, data)
+    mean, spread = _start(profile.columns[label])
+    return {
+        "label": label,
+        "source": source,
+        "source_is_relative": is_relative,
+        "source_name": data.name,
+        "folder_name": folder.name,
+        "rows": profile.rows,
+        "columns": len(profile.columns),
+        "target": target,
+        "limit": quarantine_limit(profile),
+        "limit_reason": _limit_reason(profile),
+        "output": _OUTPUTS[target.task],
+        "mean": mean,
+        "spread": spread,
+    }
+
+
+def source_from(folder: Path, data: Path) -> tuple[str, bool]:
+    """How the project file names the table, and whether that is relative.
+
+    Relative when both lie close together, so that they can move and be committed together; else absolute.
+    """
+    relative = Path(os.path.relpath(data.absolute(), folder.absolute()))
+    if relative.parts.count("..") <= _CLOSEST_FOLDERS:
+        return relative.as_posix(), True
+    return data.absolute().as_posix(), False
+
+
+def _limit_reason(profile: Profile) -> str:
+    told = []
+    if profile.unlabelled:
+        told.append(f"{profile.unlabelled:,} rows have no label")
+    if profile.unreadable:
+        told.append(f"{profile.unreadable:,} rows cannot be read")
+    return " and ".join(told) + ": set aside in each run; more than this share stops it"
+
+
+def _start(label: Column) -> tuple[float, float]:
+    """Mean and spread of a number, short enough to stand in a file; 0 and 1 for text."""
+    if label.mean is None or not label.deviation:
+        return 0.0, 1.0
+    return float(f"{label.mean:.4g}"), float(f"{label.deviation:.4g}")

@@ -1,0 +1,86 @@
+"""Which rows belong together, as the visits of one patient: they must not be parted, or a model is judged on what it has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components._core.types.identifier_columns import is_named_group
+from pipelines.scaffold.table_profile import Column
+
+_FEWEST_GROUPS = 20
+_FEWEST_ROWS = 2.0
+_MOST_ROWS = 100.0
+_AGREES = 0.9
+"""Share of the rows of a group that agree with its first row, from which a column belongs to the group and not to the row ..."""
+_BY_CHANCE = 0.7
+"""... unless any two rows agree as often as this."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The column by whose values rows belong together.
+
+    Attributes:
+        column: Its name.
+        groups: Different values of it.
+        rows: Rows of each, on average.
+        agreeing: Columns in which the rows of a group agree; the label may be one.
+    """
+
+    column: str
+    groups: int
+    rows: float
+    agreeing: list[str]
+
+
+def find_group(columns: dict[str, Column], sample: pa.Table, label: str) -> Group | None:
+    """The column that groups the rows; None when there is none.
+
+    It is named as an identifier, has a few rows for each of many values, and the rows of a value agree in another column.
+
+    Args:
+        columns: What each column holds, by name.
+        sample: Some rows.
+        label: The label's column.
+    """
+    for name, column in columns.items():
+        known = column.rows - column.missing
+        if name == label or column.dtype == "float32" or column.distinct < _FEWEST_GROUPS or not is_named_group(name):
+            continue
+        if not _FEWEST_ROWS <= known / column.distinct <= _MOST_ROWS:
+            continue
+        agreeing = [other for other in columns if other != name and _agrees(sample[name], sample[other])]
+        if agreeing:
+            return Group(name, column.distinct, known / column.distinct, agreeing)
+    return None
+
+
+def first_of_each(sample: pa.Table, group: Group) -> pa.Table:
+    """One row of each group: among rows that belong together, one gives the label of the others away."""
+    _, first = np.unique(_codes(sample[group.column]), return_index=True)
+    return sample.take(pa.array(np.sort(first)))
+
+
+def _agrees(group: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    """Whether the rows of a group have one value in another column, which rows of different groups have not."""
+    groups, values = _codes(group), _codes(other)
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    later = np.ones(len(groups), dtype=bool)
+    later[first] = False
+    if later.sum() < _FEWEST_GROUPS:
+        return False
+    agreed = float((values == values[first][inverse])[later].mean())
+    by_chance = float(((np.bincount(values) / len(values)) ** 2).sum())
+    return agreed >= _AGREES and by_chance <= _BY_CHANCE
+
+
+def _codes(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A number for each different value, missing included."""
+    encoded = column.combine_chunks().dictionary_encode()
+    encoded = encoded if isinstance(encoded, pa.Array) else encoded.combine_chunks()
+    return np.asarray(encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False))

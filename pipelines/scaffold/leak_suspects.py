@@ -1,0 +1,84 @@
+"""How well each column alone gives the label away: one that is almost perfect is a suspect, not a feature.
+
+Each sampled row's label is predicted from the other rows: those with the same value where values repeat, the nearest one
+where they do not. Nothing is assumed of the shape of the link, so a grade computed from a score is found as well as a copy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components._core.types.metric_names import Task
+
+FEWEST_ROWS = 30
+_FEWEST_OF_A_CLASS = 5
+
+
+def score_columns(sample: pa.Table, label: str, task: Task) -> dict[str, float]:
+    """How well each column alone predicts the label, by name; the label itself is left out.
+
+    Returns:
+        Balanced accuracy (classification) or R² (regression), at most 1; 0 when there are too few rows to tell.
+    """
+    if sample.num_rows < FEWEST_ROWS:
+        return {name: 0.0 for name in sample.column_names if name != label}
+    target = _target(sample[label], task)
+    return {name: _score(sample[name], target, task) for name in sample.column_names if name != label}
+
+
+def _target(labels: pa.ChunkedArray, task: Task) -> NDArray[Any]:
+    if task == "regression":
+        return np.asarray(labels.to_numpy(), dtype=np.float64)
+    return _codes(labels)
+
+
+def _codes(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A number for each different value, missing included."""
+    encoded = column.combine_chunks().dictionary_encode()
+    encoded = encoded if isinstance(encoded, pa.Array) else encoded.combine_chunks()
+    return np.asarray(encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False))
+
+
+def _score(column: pa.ChunkedArray, target: NDArray[Any], task: Task) -> float:
+    codes = _codes(column)
+    repeats = pa.types.is_string(column.type) or len(np.unique(codes)) * 10 <= len(codes)
+    if task == "regression":
+        predicted = _mean_of_others(codes, target) if repeats else _nearest(column, target)
+        spread = float(((target - target.mean()) ** 2).mean())
+        return max(1.0 - float(((target - predicted) ** 2).mean()) / spread, 0.0) if spread else 0.0
+    return _balanced_accuracy(target, _mode_of_others(codes, target) if repeats else _nearest(column, target))
+
+
+def _nearest(column: pa.ChunkedArray, target: NDArray[Any]) -> NDArray[Any]:
+    """The label of the row that comes just before in the order of the column."""
+    numbers = np.asarray(column.to_numpy(), dtype=np.float64)
+    order = np.argsort(numbers, kind="stable")
+    predicted = np.empty_like(target)
+    predicted[order[1:]] = target[order[:-1]]
+    predicted[order[0]] = target[order[1]]
+    return predicted
+
+
+def _mean_of_others(codes: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
+    count, total = np.bincount(codes)[codes], np.bincount(codes, weights=target)[codes]
+    return np.where(count > 1, (total - target) / np.maximum(count - 1, 1), target.mean())
+
+
+def _mode_of_others(codes: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
+    classes = int(target.max()) + 1
+    pairs = np.bincount(codes.astype(np.int64) * classes + target, minlength=(int(codes.max()) + 1) * classes)
+    others = pairs.reshape(-1, classes)[codes]
+    others[np.arange(len(codes)), target] -= 1
+    return np.where(others.max(axis=1) > 0, others.argmax(axis=1), np.bincount(target).argmax())
+
+
+def _balanced_accuracy(target: NDArray[Any], predicted: NDArray[Any]) -> float:
+    counts = np.bincount(target)
+    classes = [label for label, count in enumerate(counts) if count >= _FEWEST_OF_A_CLASS]
+    if len(classes) < 2:
+        return 0.0
+    return float(np.mean([(predicted[target == label] == label).mean() for label in classes]))

@@ -1,0 +1,270 @@
+"""Look at a table once, in bounded memory: what each column holds, as the pipeline itself will read it.
+
+The rows come from ingest's own reader, so types, missing values and rows that cannot be read are here what they will be in
+a run. Counts, missing values and ranges are exact; the number of distinct values is exact up to some thousands and
+estimated beyond; shapes (words, dates, tails) and links with the label come from a fixed random sample of the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pandas.util import hash_array
+
+from components._core.project.project_file import Csv
+from components._core.types.label_values import as_text
+from components._core.types.signature import DType
+from components._data.formats.csv.bad_rows import BadRow, BadRowCount
+from components._data.formats.csv.inference import survey_files
+from components._data.formats.csv.reader import read_rows
+from components._data.sources.files import find_files
+
+SAMPLE_ROWS = 20_000
+"""Rows in the sample: enough to tell a leak from a good feature."""
+SAMPLE_CELLS = 4_000_000
+"""Cells in the sample, so that a thousand columns take no more memory than twenty."""
+COUNTED_VALUES = 1_000
+"""Distinct labels up to which the rows of each are counted."""
+_SMALLEST_HASHES = 4_096
+_SHOWN_TEXTS = 1_000
+_SHOWN_NUMBERS = 3
+_SEED = 7
+_DTYPES: dict[str, DType] = {"int64": "int64", "float": "float32", "string": "string"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    Attributes:
+        name: Its name.
+        dtype: Its type in examples.
+        rows: Rows with a label.
+        missing: Rows of them without a value.
+        distinct: Different values, missing not counted; an estimate (3 %) above some thousands.
+        minimum: Smallest number; None for text.
+        maximum: Largest number; None for text.
+        mean: Mean of the numbers; None for text.
+        deviation: Standard deviation of the numbers; None for text.
+        skewness: Of the sampled numbers: 0 when symmetric, above 3 when a few are very large; 0 for text.
+        counts: Rows by value as the text of a class, largest first; of the label only, and empty when it has more than `COUNTED_VALUES`.
+        words: Words per sampled text, on average; 0 for numbers.
+        length: Characters per sampled text, on average; 0 for numbers.
+        values: Different sampled values as text, in the order of the rows: 1,000 texts or 3 numbers at most.
+    """
+
+    name: str
+    dtype: DType
+    rows: int
+    missing: int
+    distinct: int
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    deviation: float | None = None
+    skewness: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
+    words: float = 0.0
+    length: float = 0.0
+    values: tuple[str, ...] = ()
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the rows without a value, 0 to 1."""
+        return self.missing / self.rows if self.rows else 0.0
+
+    @property
+    def distinct_share(self) -> float:
+        """Different values per row that has one, 0 to 1."""
+        known = self.rows - self.missing
+        return min(self.distinct / known, 1.0) if known else 0.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a table holds.
+
+    Attributes:
+        columns: Every column, in the table's order, the label included; only rows with a label are looked at.
+        rows: Rows with a label.
+        unlabelled: Rows without one.
+        unreadable: Rows that cannot be read, such as ragged ones.
+        first_unreadable: Line and reason of the first of these; empty when there is none.
+        sample: A random sample of the rows with a label.
+    """
+
+    columns: dict[str, Column]
+    rows: int
+    unlabelled: int
+    unreadable: int
+    first_unreadable: str
+    sample: pa.Table
+
+
+def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
+    """Read a table and say what it holds.
+
+    Args:
+        source: The CSV; `{span}` in its name stands for a span's number.
+        label: The column to predict.
+        csv: How the table is written; default: quotes as `"`, no escape.
+
+    Raises:
+        DataError: When the table cannot be read.
+    """
+    files = find_files(str(source), "all", csv)
+    survey = survey_files(files, label)
+    aside = _Aside(label)
+    watches = {name: _Watch(Counter() if name == label else None) for name in survey.types}
+    sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(watches), 200)))
+    for file in files:
+        for rows in read_rows(file, survey, label, aside.add):
+            sample.add(rows.examples)
+            for name, values in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
+                watches[name].add(values)
+    aside.count.check_quotes(sample.seen)
+    table = sample.table()
+    columns = {name: watch.column(name, table[name]) for name, watch in watches.items()} if table.num_columns else {}
+    return Profile(columns, sample.seen, aside.unlabelled, aside.unreadable, aside.first, table)
+
+
+@dataclass
+class _Aside:
+    """Rows that do not become examples."""
+
+    label: str
+    unlabelled: int = 0
+    unreadable: int = 0
+    first: str = ""
+    count: BadRowCount = field(default_factory=BadRowCount)
+
+    def add(self, row: BadRow) -> None:
+        self.count.add(row)
+        if row.reason == f"the label {self.label!r} is missing":
+            self.unlabelled += 1
+            return
+        self.unreadable += row.rows
+        self.first = self.first or f"{row.file}, line {row.line}: {row.reason}"
+
+
+class _Sample:
+    """The rows with the smallest of seeded random numbers: the same for the same table, however long it is."""
+
+    def __init__(self, rows: int) -> None:
+        self.seen = 0
+        self._rows = rows
+        self._random = np.random.default_rng(_SEED)
+        self._kept: list[pa.RecordBatch] = []
+        self._numbers = np.empty(0)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        numbers = self._random.random(batch.num_rows)
+        self.seen += batch.num_rows
+        self._kept.append(batch)
+        self._numbers = np.concatenate([self._numbers, numbers])
+        if len(self._numbers) > 2 * self._rows:
+            self._trim()
+
+    def _trim(self) -> None:
+        keep = np.sort(np.argsort(self._numbers, kind="stable")[: self._rows])
+        self._kept = pa.Table.from_batches(self._kept).take(pa.array(keep)).combine_chunks().to_batches()
+        self._numbers = self._numbers[keep]
+
+    def table(self) -> pa.Table:
+        if len(self._numbers) > self._rows:
+            self._trim()
+        return pa.Table.from_batches(self._kept) if self._kept else pa.table({})
+
+
+@dataclass
+class _Watch:
+    """One column, as its batches pass."""
+
+    counts: Counter[str] | None
+    rows: int = 0
+    missing: int = 0
+    minimum: float = np.inf
+    maximum: float = -np.inf
+    total: float = 0.0
+    squares: float = 0.0
+    hashes: NDArray[Any] = field(default_factory=lambda: np.empty(0, np.uint64))
+
+    def add(self, values: pa.Array) -> None:
+        self.rows += len(values)
+        self.missing += values.null_count
+        known = values.drop_null()
+        if not len(known):
+            return
+        self._count(known)
+        if not pa.types.is_string(known.type):
+            self._measure(known.to_numpy(zero_copy_only=False).astype(np.float64))
+
+    def _count(self, known: pa.Array) -> None:
+        different = known.unique()
+        plain = (
+            np.asarray(different.to_pylist(), dtype=object)
+            if pa.types.is_string(different.type)
+            else different.to_numpy()
+        )
+        self.hashes = np.union1d(self.hashes, hash_array(plain, categorize=False))[:_SMALLEST_HASHES]
+        if self.counts is None:
+            return
+        counted = known.value_counts()
+        classes = as_text(counted.field("values")).to_pylist()
+        self.counts.update(dict(zip(classes, counted.field("counts").to_pylist(), strict=True)))
+        if len(self.counts) > COUNTED_VALUES:
+            self.counts = None
+
+    def _measure(self, numbers: NDArray[Any]) -> None:
+        finite = numbers[np.isfinite(numbers)]
+        if len(finite):
+            self.minimum, self.maximum = min(self.minimum, float(finite.min())), max(self.maximum, float(finite.max()))
+            self.total += float(finite.sum())
+            self.squares += float((finite**2).sum())
+
+    def column(self, name: str, sample: pa.ChunkedArray) -> Column:
+        counts = dict(sorted((self.counts or {}).items(), key=lambda pair: (-pair[1], pair[0])))
+        known = sample.drop_null()
+        column = Column(name, _DTYPES[str(sample.type)], self.rows, self.missing, self._distinct(), counts=counts)
+        return self._with_text(column, known) if column.dtype == "string" else self._with_numbers(column, known)
+
+    def _with_text(self, column: Column, known: pa.ChunkedArray) -> Column:
+        words = _mean(pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(known))))
+        values = tuple(known.unique()[:_SHOWN_TEXTS].to_pylist())
+        return replace(column, words=words, length=_mean(pc.utf8_length(known)), values=values)
+
+    def _with_numbers(self, column: Column, known: pa.ChunkedArray) -> Column:
+        column = replace(column, values=tuple(str(value) for value in known.unique()[:_SHOWN_NUMBERS].to_pylist()))
+        if not np.isfinite(self.minimum):
+            return column
+        numbers = self.rows - self.missing
+        mean = self.total / numbers
+        deviation = max(self.squares / numbers - mean**2, 0.0) ** 0.5
+        skewness = _skewness(known.to_numpy().astype(np.float64))
+        return replace(
+            column, minimum=self.minimum, maximum=self.maximum, mean=mean, deviation=deviation, skewness=skewness
+        )
+
+    def _distinct(self) -> int:
+        """Exact while few; beyond that, from how densely the smallest hashes lie."""
+        if len(self.hashes) < _SMALLEST_HASHES:
+            return len(self.hashes)
+        return min(round((_SMALLEST_HASHES - 1) / (float(self.hashes[-1]) / 2.0**64)), self.rows - self.missing)
+
+
+def _mean(values: pa.ChunkedArray) -> float:
+    return float(pc.mean(values).as_py() or 0.0)
+
+
+def _skewness(numbers: NDArray[Any]) -> float:
+    finite = numbers[np.isfinite(numbers)]
+    if len(finite) < 3 or finite.std() == 0:
+        return 0.0
+    return float((((finite - finite.mean()) / finite.std()) ** 3).mean())

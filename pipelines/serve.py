@@ -1,0 +1,122 @@
+"""`naru serve`: the champion of a project on loopback, in the foreground, with a request that works."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from components._core.errors import ConfigError
+from components._core.files import read_json
+from components._core.project.project_file import Project, load_project
+from components._core.project.serving_config import limit_options
+from components._core.store.file_digests import digest_options, fetch_version
+from components._core.store.ledger import Deployment, current_champion
+from components._core.types.artifact_files import REQUEST, SAMPLE
+from components._core.types.signature import Signature
+from components.deploy.targets.local.server_process import HOST, free_port
+from pipelines.local.workspace import find_workspace
+
+_STOP_SECONDS = 15.0
+
+
+def serve_champion(folder: Path, port: int) -> int:
+    """Serve the champion until Ctrl-C or SIGTERM; returns the exit code.
+
+    Args:
+        folder: The project's folder.
+        port: On loopback; 0: any free one.
+
+    Raises:
+        ConfigError: When there is no champion yet.
+        ServiceError: When the champion's files are gone from the store.
+    """
+    project = load_project(folder)
+    settings = find_workspace(folder).settings()
+    with fetched_champion(folder, warn=False) as (champion, parts):
+        return _serve(settings.python, parts, project, champion, port or free_port())
+
+
+@contextmanager
+def fetched_champion(folder: Path, *, warn: bool = True) -> Iterator[tuple[Deployment, Path]]:
+    """The champion and its parts (model, request example, sample) on this machine, verified, for the time of a `with` block.
+
+    Args:
+        folder: The project's folder.
+        warn: Whether to say that the champion's files cannot be verified.
+
+    Raises:
+        ConfigError: When there is no champion yet.
+        ModelError: When one of these parts is not as it was registered.
+        ServiceError: When the champion's files are gone from the store.
+    """
+    name = load_project(folder).name
+    champion = current_champion(find_workspace(folder).settings().store, name)
+    if champion is None:
+        remedy = f"train and deploy one: naru run {shlex.quote(str(folder))}"
+        raise ConfigError("has no champion to serve yet", where=name, remedy=remedy)
+    with tempfile.TemporaryDirectory(prefix="naru-champion-") as temporary:
+        parts = (champion.model.rstrip("/").rpartition("/")[2], REQUEST, SAMPLE)
+        yield champion, fetch_version(champion.model, champion.registration_sha256, Path(temporary), parts, warn=warn)
+
+
+def _serve(python: str, parts: Path, project: Project, champion: Deployment, port: int) -> int:
+    name = project.name
+    command = [python, "-m", "components.serve", "--model", str(parts / "model"), "--name", name]
+    command += ["--version", champion.version, "--host", HOST, "--port", str(port), "--while-stdin"]
+    command += [*limit_options(project.serve), *digest_options(parts / "model")]
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    # its standard input is ours to close: should this process be killed, the server ends with it
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            if server.stdout is not None and server.stdout.readline().startswith("ready:"):
+                _tell(parts, name, champion, port)
+            return server.wait()
+        except KeyboardInterrupt:
+            return _end(server)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(server: subprocess.Popen[str]) -> int:
+    """End the server; being interrupted is how serving ends, so its code is 0."""
+    server.terminate()
+    try:
+        return server.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        return server.wait()
+
+
+def _tell(parts: Path, name: str, champion: Deployment, port: int) -> None:
+    url = f"http://{HOST}:{port}/v2/models/{name}"
+    lines = [f"Serving version {champion.version} of {name} at {url}", *_how_to_ask(parts, url), "Ctrl-C ends it."]
+    print("\n".join(lines), flush=True)
+
+
+def _how_to_ask(parts: Path, url: str) -> list[str]:
+    request = read_json(parts / REQUEST)
+    body = shlex.quote(json.dumps(request, ensure_ascii=False, separators=(",", ":")))
+    curl = f"curl -s {url}/infer -H 'Content-Type: application/json' -d {body}"
+    return ["Ask it, with a row of the test split:", "", curl, "", f"It answers {_meaning(parts / 'model')}."]
+
+
+def _meaning(model: Path) -> str:
+    signature = Signature.load(model)
+    match signature.task:
+        case "binary_classification":
+            return f"the probability of {signature.classes[1]!r}"
+        case "multiclass_classification":
+            return f"the class and the probabilities of {', '.join(signature.classes)}"
+        case _:
+            return "the predicted value"

@@ -1,0 +1,207 @@
+"""Refuse a compiled pipeline that would do harm on a cluster: each rule is one function, each finding says what to do.
+
+moving tag         KFP caches by the image's name: new code under an old name is never run
+literal secret     a spec is read by everybody who may see a run
+accelerator        without a pool, or half named, there is silently no device, or a pod that waits for ever
+memory limit       one stage that grows takes the node and its neighbours down
+cached             a step with side effects that is taken from the cache does not do them
+retried            a step that is not idempotent does its work twice
+large parameters   all parameters of a step travel as one argument, of which Linux takes 128 KiB
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components._core.credentials import find_credentials
+from components._core.errors import ConfigError
+from pipelines.local.stage_cache import SIDE_EFFECTS
+from pipelines.spec_text import Spec, read_spec
+
+LARGEST_PARAMETERS = 96 * 1024
+"""Bytes of one step's parameters; artifacts and paths, which the cluster adds, need the rest of 128 KiB."""
+
+_MOVING = re.compile(r"latest|main|master|develop|dev|edge|nightly|stable")
+_LOCAL = re.compile(r"python\d+\.\d+")
+_SECRET_NAME = re.compile(r"passw(or)?d|secret|token|credential|api_?key|access_?key|private_?key", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that must change.
+
+    Attributes:
+        rule: As in the module's docstring.
+        place: The step or parameter.
+        told: What was found.
+        remedy: What to do.
+    """
+
+    rule: str
+    place: str
+    told: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.told} ({self.rule})\n    -> {self.remedy}"
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    task: Spec
+    container: Spec
+    platform: Spec
+
+    @property
+    def stage(self) -> str:
+        """The stage that its container runs, by the function's name; else the step's own name."""
+        args = self.container.get("args", [])
+        at = args.index("--function_to_execute") + 1 if "--function_to_execute" in args else len(args)
+        return str(args[at]) if at < len(args) else self.name
+
+    @property
+    def resources(self) -> Spec:
+        return dict(self.container.get("resources", {}))
+
+
+def lint_spec(file: Path, where: str = "") -> None:
+    """Hold a compiled pipeline against every rule.
+
+    Args:
+        file: What the compiler wrote.
+        where: Its name in messages; default: the file's own.
+
+    Raises:
+        ConfigError: With every fault and what to do about it, or when the file is no compiled pipeline.
+    """
+    faults = find_faults(*read_spec(file))
+    if faults:
+        told = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}\n  "
+        raise ConfigError(told + "\n  ".join(map(str, faults)), where=where or str(file))
+
+
+def find_faults(spec: Spec, platform: Spec) -> list[Fault]:
+    """Every fault of a pipeline.
+
+    Args:
+        spec: The pipeline.
+        platform: What only Kubernetes understands of it, by executor.
+    """
+    faults = [*_literal_secrets(spec)]
+    for step in _steps(spec, platform):
+        for rule in (_moving_tag, _secret_variables, _accelerator, _memory_limit, _side_effects):
+            faults += rule(step)
+        faults += _large_parameters(step, spec)
+    return faults
+
+
+def _steps(spec: Spec, platform: Spec) -> Iterator[_Step]:
+    """Every step with a container, of the pipeline and of those inside it."""
+    components = spec.get("components", {})
+    graphs = [spec["root"], *components.values()]
+    for graph in graphs:
+        for name, task in graph.get("dag", {}).get("tasks", {}).items():
+            label = components.get(task["componentRef"]["name"], {}).get("executorLabel", "")
+            executor = spec["deploymentSpec"].get("executors", {}).get(label, {})
+            if "container" in executor:
+                yield _Step(name, task, executor["container"], platform.get(label, {}))
+
+
+def _moving_tag(step: _Step) -> Iterator[Fault]:
+    image = str(step.container.get("image", ""))
+    name, at, _ = image.partition("@sha256:")
+    path, _, last = name.rpartition("/")
+    tag = last.partition(":")[2]
+    if at or (tag and not _MOVING.fullmatch(tag) and not (path and _LOCAL.fullmatch(tag))):
+        return
+    told = f"the image {image!r} has {f'the tag {tag!r}, which moves' if tag else 'no tag'}"
+    yield Fault(
+        "moving tag", step.name, told, "name a version that is never pushed twice: --tag, NARU_TAG or NARU_DIGESTS"
+    )
+
+
+def _secret_variables(step: _Step) -> Iterator[Fault]:
+    for variable in step.container.get("env", []):
+        if _SECRET_NAME.search(variable["name"]) and variable.get("value"):
+            told = f"the environment variable {variable['name']} has a literal value"
+            yield Fault("literal secret", step.name, told, "put it into a Secret and use use_secret_as_env")
+
+
+def _literal_secrets(spec: Spec) -> Iterator[Fault]:
+    for name, parameter in _parameters(spec).items():
+        if _SECRET_NAME.search(name) and parameter.get("defaultValue"):
+            remedy = "remove the parameter: a stage reads a secret from its environment, a Secret gives it there"
+            yield Fault("literal secret", f"parameter {name}", "a secret has a default value", remedy)
+    for place, text in _texts(spec, ""):
+        if what := find_credentials(text):
+            yield Fault("literal secret", place, f"holds {what}", "take it out, put it into a Secret, and renew it")
+
+
+def _accelerator(step: _Step) -> Iterator[Fault]:
+    device = step.resources.get("accelerator", {})
+    kind = device.get("resourceType") or device.get("type")
+    count = device.get("resourceCount") or device.get("count")
+    remedy = (
+        "place it by a pool with an accelerator, type and count (pipelines/pools.yaml), and compile with its profile"
+    )
+    if bool(kind) != bool(int(count or 0)):
+        told = f"asks for {kind} without a count" if kind else f"asks for {count} devices without a type"
+        yield Fault("accelerator", step.name, told, remedy)
+    elif kind and not (step.platform.get("nodeSelector") or step.platform.get("nodeAffinity")):
+        yield Fault("accelerator", step.name, f"asks for {kind} and for no pool that has it", remedy)
+    elif not kind and "-cuda" in str(step.container.get("image", "")):
+        yield Fault("accelerator", step.name, "has an image for GPUs and asks for none", remedy)
+
+
+def _memory_limit(step: _Step) -> Iterator[Fault]:
+    if not (step.resources.get("resourceMemoryLimit") or step.resources.get("memoryLimit")):
+        remedy = f"give {step.stage} a limits.memory in the pools file"
+        yield Fault("memory limit", step.name, "has none", remedy)
+
+
+def _side_effects(step: _Step) -> Iterator[Fault]:
+    if step.stage not in SIDE_EFFECTS:
+        return
+    if step.task.get("cachingOptions", {}).get("enableCache"):
+        yield Fault(
+            "cached", step.name, "has side effects and may be taken from the cache", "set_caching_options(False)"
+        )
+    if int(step.task.get("retryPolicy", {}).get("maxRetryCount", 0)):
+        told = "is not idempotent and is retried"
+        yield Fault("retried", step.name, told, "remove set_retry; what is transient is retried inside the stage")
+
+
+def _large_parameters(step: _Step, spec: Spec) -> Iterator[Fault]:
+    size = sum(_size(given, spec) for given in step.task.get("inputs", {}).get("parameters", {}).values())
+    if size > LARGEST_PARAMETERS:
+        told = f"its parameters take {size // 1024} KiB, and {LARGEST_PARAMETERS // 1024} is the most"
+        yield Fault("large parameters", step.name, told, "pass what is large as an artifact")
+
+
+def _size(given: Spec, spec: Spec) -> int:
+    """Bytes of a parameter as JSON: a constant, or the default of the pipeline's own; others are not known yet."""
+    value = given.get("runtimeValue", {}).get("constant")
+    if "componentInputParameter" in given:
+        value = _parameters(spec).get(given["componentInputParameter"], {}).get("defaultValue")
+    return len(json.dumps(value).encode()) if value is not None else 0
+
+
+def _parameters(spec: Spec) -> dict[str, Spec]:
+    return dict(spec["root"].get("inputDefinitions", {}).get("parameters", {}))
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, held in value.items():
+            yield from _texts(held, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for held in value:
+            yield from _texts(held, place)
+    elif isinstance(value, str):
+        yield place, value

@@ -1,0 +1,213 @@
+"""What a cluster adds to each stage: the time from one stage's end to the next one's, beside the stage's own seconds.
+
+Each stage costs a driver pod and a pod of its own that are scheduled, started and polled for, and its inputs and outputs
+go through the object store. The KFP server knows when a task was asked for and when it ended; what the stage itself spent it
+says when it ends (`components/_core/stage/termination_message.py`), and Kubernetes keeps that in the pod's status. Nothing here asks
+anybody: it is given what the two servers answered.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from components import STAGES
+from components._core.stage.termination_message import LOGGED
+from pipelines.placement import STAGE_LABEL
+
+Told = dict[str, Any]
+"""What a stage said when it ended: verdict, reason, import_seconds, work_seconds, metric_*."""
+
+_DRIVER = "-driver"
+_EPOCH = 1970
+NOT_BEGUN = ("", "PENDING", "RUNTIME_STATE_UNSPECIFIED")
+_EXECUTOR = re.compile(r"executor(\(\d+\))?")
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """One stage of a run on a cluster.
+
+    Attributes:
+        stage: Its name.
+        state: As KFP has it, in lower case: `succeeded`, `failed`, `running`, `skipped`, ...; `cached` when it was not run,
+            `not begun` when the run ended before it.
+        total: Seconds from the end of what came before it to its end; None while it is not over.
+        imports: Seconds that it spent on imports; None when it did not say.
+        work: Seconds that it worked; None when it did not say.
+        verdict: What it said of its outcome; empty when it did not say.
+        reason: Why, or the error that it failed with.
+    """
+
+    stage: str
+    state: str
+    total: float | None = None
+    imports: float | None = None
+    work: float | None = None
+    verdict: str = ""
+    reason: str = ""
+
+    @property
+    def own(self) -> float | None:
+        """Seconds that the stage itself took; none when it was taken from the cache."""
+        if self.work is None:
+            return 0.0 if self.state == "cached" else None
+        return (self.imports or 0.0) + self.work
+
+    @property
+    def waiting(self) -> float | None:
+        """Seconds that the cluster took: pods, polls, artifacts on their way."""
+        return None if self.total is None or self.own is None else max(self.total - self.own, 0.0)
+
+
+def stage_times(tasks: Iterable[Mapping[str, Any]], told: Mapping[str, Told] | None = None) -> list[StageTime]:
+    """The stages of a run that KFP tells of, in order.
+
+    Args:
+        tasks: `run_details.task_details` of the run, as REST's JSON or the client's `to_dict()` has them: display_name, state,
+            start_time, end_time. Every node that Argo made is among them; those of no stage are passed over.
+        told: What the stages said, by name: from their pods (`told_by_pods`) or logs (`told_by_log`). A stage that ended well
+            and said nothing while others did was taken from the cache. None: nobody was asked.
+    """
+    listed = list(tasks)
+    nodes = {str(task.get("display_name") or ""): task for task in listed}
+    before = _time(nodes.get(f"root{_DRIVER}", {}).get("end_time"))
+    times = []
+    for stage in STAGES:
+        driver, task = nodes.get(stage + _DRIVER, {}), nodes.get(stage, {})
+        if not any(has_begun(node) for node in (driver, task)):
+            times += [StageTime(stage, "not begun")] if driver or task else []
+        else:
+            began = before or _time((driver or task).get("start_time"))
+            before = _time(task.get("end_time"))
+            total = (before - began).total_seconds() if began and before else None
+            state = "SKIPPED" if is_cached(task, listed) else str(task.get("state") or _of_driver(driver))
+            times.append(_stage_time(stage, state.lower(), total, told))
+    return times
+
+
+def has_begun(node: Mapping[str, Any]) -> bool:
+    """Whether a node of Argo's has done anything; one that it leaves out has no state, and the same time twice."""
+    return str(node.get("state") or "") not in NOT_BEGUN
+
+
+def is_cached(task: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a stage was taken from the cache: KFP 2.17 says that it succeeded, and that what would have run it was skipped.
+
+    Args:
+        task: The stage's node.
+        nodes: All nodes of the run. What is below the stage is among them: by the names of their pods where the server tells
+            those of every node (2.17 tells those of children only), else by their times, as no two stages of ours overlap.
+    """
+    if task.get("state") == "SKIPPED":
+        return True
+    listed = list(nodes)
+    executors = [node for node in listed if _EXECUTOR.fullmatch(str(node.get("display_name") or ""))]
+    below = [node for node in _below(task, listed) if node in executors]
+    below = below or [node for node in executors if _is_within(node, task)]
+    return task.get("state") == "SUCCEEDED" and bool(below) and not any(_has_run(node) for node in below)
+
+
+def _below(task: Mapping[str, Any], nodes: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    names = [str(child.get("pod_name") or "") for child in task.get("child_tasks") or []]
+    for node in nodes:
+        if node is not task and str(node.get("pod_name") or "") in names and node.get("pod_name"):
+            yield node
+            yield from _below(node, [other for other in nodes if other is not task])
+
+
+def _is_within(node: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
+    """Whether a node began while the stage ran."""
+    began, first, last = _time(node.get("start_time")), _time(task.get("start_time")), _time(task.get("end_time"))
+    return bool(began and first and last and first <= began <= last)
+
+
+def _has_run(node: Mapping[str, Any]) -> bool:
+    return has_begun(node) and node.get("state") != "SKIPPED"
+
+
+def _of_driver(driver: Mapping[str, Any]) -> str:
+    """A stage of which there is only the driver runs, unless that failed."""
+    return "FAILED" if driver.get("state") == "FAILED" else "RUNNING"
+
+
+def told_by_pods(pods: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
+    """What each stage's last pod said when it ended; nothing of one that has not, or that was killed.
+
+    Args:
+        pods: The run's pods as Kubernetes' JSON (label `pipeline/runid`); those without our label are passed over.
+    """
+    ours = [pod for pod in pods if STAGE_LABEL in pod["metadata"].get("labels", {})]
+    in_order = sorted(ours, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""))
+    return {pod["metadata"]["labels"][STAGE_LABEL]: _said_by(pod) for pod in in_order}
+
+
+def told_by_log(text: str) -> Told:
+    """What a stage said, from the log of its pod: its record, or the error up to its exit code; empty when there is neither."""
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(LOGGED)]
+    if not starts:
+        return {}
+    rest = lines[starts[-1] :]
+    end = next((number for number, line in enumerate(rest) if line.startswith("  exit code ")), 1)
+    return _record(rest[0].removeprefix(LOGGED)) or {"reason": "\n".join(rest[:end])}
+
+
+def time_rows(times: Iterable[StageTime]) -> list[list[str]]:
+    """A table for a terminal: stage, state, seconds in all, its own, waiting; a last row sums them up."""
+    listed = list(times)
+    rows = [[one.stage, one.state, _show(one.total), _show(one.own), _show(one.waiting)] for one in listed]
+    sums = [
+        [getattr(one, name) for one in listed if getattr(one, name) is not None] for name in ("total", "own", "waiting")
+    ]
+    return [["stage", "state", "seconds", "own", "waiting"], *rows, ["all", "", *(_show(sum(each)) for each in sums)]]
+
+
+def time_lines(times: Iterable[StageTime]) -> list[str]:
+    """The table of `time_rows`, a line each, its columns one below the other."""
+    rows = time_rows(times)
+    return [f"{row[0]:<11}{row[1]:<11}{''.join(f'{cell:>9}' for cell in row[2:])}".rstrip() for row in rows]
+
+
+def _stage_time(stage: str, state: str, total: float | None, told: Mapping[str, Told] | None) -> StageTime:
+    said = (told or {}).get(stage)
+    if said is None:
+        # nothing in our graph is conditional: KFP skips a stage for the cache only
+        cached = state == "skipped" or bool(told and state == "succeeded")
+        return StageTime(stage, "cached" if cached else state, total)
+    texts = {name: str(said.get(name) or "") for name in ("verdict", "reason")}
+    return StageTime(stage, state, total, said.get("import_seconds"), said.get("work_seconds"), **texts)
+
+
+def _said_by(pod: Mapping[str, Any]) -> Told:
+    containers = pod.get("status", {}).get("containerStatuses") or []
+    ended = [one.get("state", {}).get("terminated") or {} for one in containers if one.get("name") == "main"]
+    message = str(ended[0].get("message") or "") if ended else ""
+    failed = bool(ended and ended[0].get("exitCode"))
+    return _record(message) or {"reason": message or (str(ended[0].get("reason") or "") if failed else "")}
+
+
+def _record(text: str) -> Told:
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _time(value: object) -> datetime | None:
+    """A server's time; what is not yet is missing, or the year 1 or 1970."""
+    if isinstance(value, str) and value:
+        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    if not isinstance(value, datetime):
+        return None
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return aware if aware.year > _EPOCH else None
+
+
+def _show(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"

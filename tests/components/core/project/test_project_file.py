@@ -1,0 +1,261 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import load_project, parse_project
+
+SMALLEST = {"name": "p", "task": "regression", "label": "y", "data": {"source": "t.csv"}}
+
+
+def test_a_first_project_needs_four_fields() -> None:
+    project = parse_project(SMALLEST)
+    assert project.data.split.train == 0.8
+    assert project.tune.trials == 0
+
+
+def test_json_and_back_is_the_same_project() -> None:
+    project = parse_project(
+        {**SMALLEST, "schema": "s.pbtxt", "tune": {"trials": 2, "space": {"x": {"low": 1, "high": 3}}}}
+    )
+    assert type(project).model_validate_json(project.to_json()) == project
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"lable": "y"}, "lable: unknown field; did you mean 'label'?"),
+        ({"train": {"epoch": 3}}, "train.epoch: unknown field; did you mean 'epochs'?"),
+        ({"train": {"epochs": "many"}}, "train.epochs: found 'many'; must be a whole number"),
+        (
+            {"task": "guess"},
+            "task: found 'guess'; input should be 'binary_classification', 'multiclass_classification' or",
+        ),
+        ({"name": "My Project"}, "name: found 'My Project'; allowed: lower-case letters, digits and dashes"),
+        ({"data": {}}, "data.source: is missing"),
+        ({"train": {"epochs": True}}, "train.epochs: found True; must be a whole number"),
+        ({"train": {"epochs": 2.5}}, "train.epochs: found 2.5; must be a whole number"),
+        ({"train": {"seed": 2**32}}, "train.seed: found 4294967296"),
+        ({"train": None}, "train: is empty: give it a value, or remove the line"),
+        ({"train": 3}, "train: found 3; must be a section with fields of its own"),
+        (
+            {"train": {"hyperparameters": {"units": [8]}}},
+            "train.hyperparameters.units: found [8]; must be text, a number",
+        ),
+        ({"tune": {"space": {"rate": {"lo": 1}}}}, "tune.space.rate.lo: unknown field; did you mean 'low'?"),
+        ({"gates": {"data": {"drift": True}}}, "gates.data.drift: found true; must be a number"),
+        ({"gates": {"data": {"drift": float("nan")}}}, "gates.data.drift: found nan; must be a finite number"),
+        ({"label": 3}, "label: found 3; must be text: put it in quotes"),
+        ({"label": "x" * 500 + "y", "task": "y" * 500}, "yyy..."),
+        ({3: 4}, "3: found 3; the name of a field must be text"),
+        ({"data": {"source": "t.csv", "exclude": "x"}}, "data.exclude: found 'x'; must be a list"),
+        ({"data": {"source": "t.csv", "split": {"train": 0.9}}}, "train + eval + test must be 1, and are 1.1"),
+        ({"data": {"source": "t.csv", "exclude": ["y"]}}, "data.exclude names the label 'y'"),
+        ({"tune": {"trials": 3}}, "trials need a space"),
+        ({"tune": {"space": {"x": {"low": 2, "high": 1}}}}, "low (2) must be below high (1)"),
+        ({"gates": {"model": {"thresholds": {"auc": {}}}}}, "give min, max or both"),
+    ],
+)
+def test_a_wrong_field_is_told_with_its_place_and_what_is_allowed(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_project({**SMALLEST, **change})
+    assert told in str(error.value)
+    assert "naru schema" in error.value.remedy
+
+
+def test_every_wrong_field_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_project({"name": "p", "task": "regression"})
+    assert "label: is missing" in str(error.value)
+    assert "data: is missing" in str(error.value)
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    file = folder / "project.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+YAML = "name: p\ntask: regression\nlabel: y\ndata:\n  source: t.csv\n"
+
+
+def test_a_parameter_overrides_the_file(tmp_path: Path) -> None:
+    project = load_project(write(tmp_path, YAML), {"train.epochs": 3, "data.spans": 7})
+    assert (project.train.epochs, project.data.spans) == (3, "7")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "holds no fields"),
+        ("- a\n", "holds no fields"),
+        ("name: [\n", "line 2: is not valid YAML"),
+        ("name: caf\u00e9\n".encode("latin-1"), "is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, text: str | bytes, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_project(write(tmp_path, text))
+    assert told in str(error.value)
+
+
+def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such project file"):
+        load_project(tmp_path)
+
+
+def test_what_the_command_line_got_wrong_is_told_as_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="as the command line has it") as error:
+        load_project(write(tmp_path, f"{YAML}tune: 3\n"), {"train.epochs": "x"})
+    lines = str(error.value).splitlines()
+    assert [line.strip() for line in lines[1:3]] == [
+        "train.epochs: found 'x'; must be a whole number (as the command line has it)",
+        "tune: found 3; must be a section with fields of its own",
+    ]
+
+
+def test_an_empty_section_can_be_set_from_the_command_line(tmp_path: Path) -> None:
+    assert load_project(write(tmp_path, f"{YAML}train:\n"), {"train.epochs": 3}).train.epochs == 3
+
+
+def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "project.yaml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory\n  -> it must be a file"):
+        load_project(tmp_path)
+
+
+def test_a_positive_value_may_be_written_as_the_table_has_it(tmp_path: Path) -> None:
+    text = YAML.replace("regression", "binary_classification").replace("label: y", "label: no\npositive: true")
+    project = load_project(write(tmp_path, text))
+    assert (project.label, project.positive) == ("no", "true")
+
+
+def test_an_override_of_no_section_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name is no section"):
+        load_project(write(tmp_path, YAML), {"name.first": "x"})
+
+
+def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
+    given = {"whole": 8, "real": 0.5, "flag": True, "word": "relu"}
+    project = parse_project({**SMALLEST, "train": {"hyperparameters": given}})
+    back = type(project).model_validate_json(project.to_json()).train.hyperparameters
+    assert back == given
+    assert [type(value) for value in back.values()] == [int, float, bool, str]
+
+
+@pytest.mark.parametrize(
+    ("serve", "told"),
+    [
+        ({"protocol": "tensorflow"}, "serve.protocol: found 'tensorflow'; input should be 'v2' or 'seldon'"),
+        ({"canary": {"shares": [50, 10]}}, r"found \[50, 10\]; must grow from step to step"),
+        ({"autoscaling": {"min": 3, "max": 2}}, r"min \(3\) must be at most max \(2\)"),
+        (
+            {"resources": {"requests": {"cpu": "4", "memory": "1Gi"}}},
+            r"requests.cpu \(4\) must be at most limits.cpu \(2\)",
+        ),
+        (
+            {"resources": {"limits": {"cpu": "4", "memory": "much"}}},
+            "limits.memory: found 'much'; allowed: bytes, as in",
+        ),
+        ({"secret": "No Name"}, "serve.secret: found 'No Name'"),
+    ],
+)
+def test_what_cannot_be_served_so_is_told(serve: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse_project({"name": "a", "task": "regression", "label": "y", "data": {"source": "t.csv"}, "serve": serve})
+
+
+BINARY = {**SMALLEST, "task": "binary_classification"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({**BINARY, "gates": {"model": {"thresholds": {"auk": {"min": 0.5}}}}}, r"gates.model.thresholds: 'auk' .*did you mean 'auc'"),
+        ({**BINARY, "gates": {"model": {"metric": "rmse"}}}, r"gates.model.metric: 'rmse' is not a metric of a binary.*pr_auc"),
+        ({**SMALLEST, "gates": {"model": {"thresholds": {"auc": {"min": 0.5}}}}}, "'auc' is not a metric of a regression"),
+        ({**SMALLEST, "train": {"hyperparameters": {"l2[kernel]": 1, "l2(kernel)": 2}}}, r"'l2\[kernel\]' and 'l2\(kernel\)' are one"),
+        ({**SMALLEST, "train": {"hyperparameters": {"a:b": 1}}, "tune": {"space": {"a*b": {"choices": [1]}}}}, "'a:b' and 'a\\*b'"),
+        ({**SMALLEST, "tune": {"space": {"x" * 235: {"choices": [1]}}}}, "has 235 characters; MLflow stores 234"),
+        ({**SMALLEST, "train": {"hyperparameters": {"a//b": 1}}}, "is a path"),
+        ({**SMALLEST, "train": {"hyperparameters": {"": 1}}}, "is empty"),
+        ({**SMALLEST, "data": {"source": "http://me:PW@host/t.csv"}}, "data.source: holds a user name or password in a URL"),
+        ({**SMALLEST, "data": {"source": "s3://b/t.csv?X-Amz-Signature=PW"}}, "data.source: holds a signature"),
+        ({**SMALLEST, "serve": {"request_log": {"uri": "s3://k:PW@b/x"}}}, "serve.request_log.uri: holds a user name"),
+        ({**SMALLEST, "train": {"hyperparameters": {"a": "https://h/x?sig=PW"}}}, "train.hyperparameters.a: holds a signature"),
+        ({**SMALLEST, "train": {"hyperparameters": {"n": 10**30}}}, "train.hyperparameters.n: a whole number of 31 digits"),
+        ({**SMALLEST, "train": {"epochs": -(10**4000)}}, "train.epochs: a whole number of 4001 digits"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_or_leak_later_is_refused_where_it_is_written(raw: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as error:
+        parse_project(raw)
+    assert "PW" not in str(error.value)
+    assert error.value.remedy
+
+
+PLACEHOLDERS = [
+    "{{=1+1}}", "{{$}}", "{{$.inputs.parameters['x']}}", "{{workflow.name}}", "{{ workflow.uid }}", "{{workflow.uid}}",
+    "{{inputs.parameters.x}}", "{{outputs.x}}", "{{tasks.a.outputs}}", "{{steps.a.id}}", "{{pod.name}}", "{{item}}", "{{item.x}}",
+    "{{node.name}}", "{{retries}}", "{{lastRetry.exitCode}}", "a {{= x}} b",
+]  # fmt: skip
+OTHER_BRACES = [
+    "\\d{2}",
+    "{{name}}",
+    "{span}",
+    "{{",
+    "}}",
+    "{{{}}}",
+    "${HOME}",
+    "{% if x %}",
+    "{{items}}",
+    "{ {workflow.uid} }",
+]
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+@pytest.mark.parametrize("kind", ["value", "name", "column"])
+def test_a_placeholder_of_the_cluster_is_refused_wherever_it_stands(kind: str, text: str) -> None:
+    raw = {
+        "value": {**SMALLEST, "train": {"hyperparameters": {"a": text}}},
+        "name": {**SMALLEST, "train": {"hyperparameters": {text: 1}}},
+        "column": {**SMALLEST, "data": {"source": "t.csv", "exclude": [text]}},
+    }[kind]
+    with pytest.raises(ConfigError, match="for a placeholder and replace"):
+        parse_project(raw)
+
+
+@pytest.mark.parametrize("text", OTHER_BRACES)
+def test_other_braces_are_left_alone(text: str) -> None:
+    project = parse_project({**SMALLEST, "train": {"hyperparameters": {"a": text}}})
+    assert project.train.hyperparameters["a"] == text
+
+
+def test_only_a_schedule_may_name_its_run() -> None:
+    schedule = {"name": "daily", "cron": "0 0 3 * * *", "parameters": {"champion": "auto {{workflow.uid}}"}}
+    assert parse_project({**SMALLEST, "triggers": {"schedules": [schedule]}}).triggers.schedules
+    schedule["parameters"] = {"champion": "{{workflow.name}}"}
+    with pytest.raises(ConfigError, match="placeholder"):
+        parse_project({**SMALLEST, "triggers": {"schedules": [schedule]}})
+
+
+@pytest.mark.parametrize(
+    "value", [["x"] * 9_000, {f"k{n}": n for n in range(4_000)}, "http://me:" + "P" * 9_000 + "W@host", 10**18]
+)
+def test_what_is_found_in_a_wrong_place_is_shown_short_and_masked(value: object) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_project({**SMALLEST, "code": value})
+    assert len(str(error.value)) < 1_500
+    assert "PPP" not in str(error.value)
+
+
+def test_of_many_wrong_places_a_few_are_told_and_the_rest_counted() -> None:
+    with pytest.raises(ConfigError, match=r"and 4,9\d\d more") as error:
+        parse_project({**SMALLEST, **{f"key{n}": n for n in range(5_000)}})
+    assert len(str(error.value).splitlines()) < 30
+
+
+def test_a_file_of_more_than_a_megabyte_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        load_project(write(tmp_path, YAML + "# " + "x" * (1 << 20)))

@@ -1,0 +1,85 @@
+"""No stage reads a section of the project that is not in its row: it would see defaults, and never be run again for a change."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components import STAGES
+from components._core.project.stage_config import EVERYTHING, READS
+
+COMPONENTS = Path(__file__).parents[4] / "components"
+THROUGH = {"primary_metric": "gates.model.metric"}
+"""Shared functions that take the whole project, and the place that each reads."""
+
+
+def reads(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every place that code below a folder takes from something called `project`, dotted, and where it does so."""
+    for path in sorted(folder.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in EVERYTHING and _is_project(node.value):
+                place = _whole(node, parents)
+                if not place.startswith("data.exclude"):
+                    yield place, f"{path.name}:{node.lineno}"
+            if isinstance(node, ast.Call) and (called := _name(node.func)) in THROUGH:
+                yield THROUGH[called], f"{path.name}:{node.lineno}"
+
+
+def _whole(node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> str:
+    """The attributes of attributes that begin here: `gates.model.slices`."""
+    above = parents[node]
+    return f"{node.attr}.{_whole(above, parents)}" if isinstance(above, ast.Attribute) else node.attr
+
+
+def is_given(place: str, stage: str) -> bool:
+    return any(f"{place}.".startswith(f"{row}.") for row in READS[stage])
+
+
+def _is_project(node: ast.expr) -> bool:
+    return _name(node) == "project"
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def mentions_of_project(folder: Path) -> set[str]:
+    """Names of variables, arguments and fields that are annotated as a whole Project."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            annotation = getattr(node, "annotation", None)
+            if (
+                isinstance(annotation, ast.expr)
+                and "Project" in ast.unparse(annotation).replace("Projection", "").split()
+            ):
+                found.add(node.arg if isinstance(node, ast.arg) else ast.unparse(getattr(node, "target", node)))
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_only_the_sections_in_its_row(stage: str) -> None:
+    beyond = {f"{place} ({where})" for place, where in reads(COMPONENTS / stage) if not is_given(place, stage)}
+    assert not beyond, f"{stage} reads what _core/project/stage_config.py does not give it: {sorted(beyond)}"
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in ("register", "deploy")])
+def test_a_stage_is_given_only_what_it_reads(stage: str) -> None:
+    taken = {place for place, _ in reads(COMPONENTS / stage)}
+    assert [row for row in READS[stage] if not any(f"{place}.".startswith(f"{row}.") for place in taken)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_project_is_called_so_everywhere_or_it_would_not_be_seen_here(stage: str) -> None:
+    assert mentions_of_project(COMPONENTS / stage) <= {"project"}
+
+
+def test_shared_code_reads_sections_only_in_functions_that_are_known_here() -> None:
+    found = {place for shared in COMPONENTS.glob("_[a-z]*") for _, place in reads(shared)}
+    inside = COMPONENTS / "_core" / "types" / "metrics" / "__init__.py"
+    known = [node for node in ast.walk(ast.parse(inside.read_text())) if getattr(node, "name", "") in THROUGH]
+    lines = {f"{inside.name}:{line}" for node in known for line in range(node.lineno, node.end_lineno + 1)}  # type: ignore[attr-defined]
+    assert found <= lines

@@ -1,6 +1,0 @@
-"""A cluster that plays Seldon's operator, by a clock that stands still but for what a rollout sleeps."""
-
-from tests.components.deploy.seldon.world import world
-from tests.kubernetes.conftest import cluster, server
-
-__all__ = ["cluster", "server", "world"]

@@ -1,0 +1,201 @@
+"""A model becomes a version with all that made it, once, or is left out with the reason."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from mlflow.tracking import MlflowClient
+
+from components._core.checks import Outcome
+from components._core.errors import NaruError, ServiceError, UnavailableError
+from components._core.examples.reference_rows import Reference, row_of
+from components._core.examples.samples import Sample, beside
+from components._core.files import hash_file, read_json
+from components._core.report.page import Page
+from components._registry.mlflow_client import open_registry
+from components.serve.feature_values import to_arrays
+from components.serve.predictor import load
+from tests.components.register.conftest import Register
+from tests.components.tiny_models import FEATURES
+
+
+@pytest.fixture
+def client(home: Path) -> MlflowClient:
+    return open_registry(f"sqlite:///{home / 'mlflow.db'}")
+
+
+def registration(folder: Path, name: str = "registration") -> dict[str, Any]:
+    told: dict[str, Any] = read_json(folder / name / "registration.json")
+    return told
+
+
+def test_a_good_model_becomes_a_version_as_challenger(register: Register, tmp_path: Path, client: MlflowClient) -> None:
+    outcome = register("good")
+    assert (outcome.verdict, outcome.reason) == ("ok", "version 1 of good, as challenger")
+    version = client.get_model_version_by_alias("good", "challenger")
+    assert str(version.version) == registration(tmp_path)["version"] == "1"
+    assert version.tags["naru.data_fingerprint"] == "f" * 32
+    assert Page.load(tmp_path / "registration").blocks[0].content["version"] == "1"
+
+
+def test_the_record_says_what_made_it(register: Register, tmp_path: Path, client: MlflowClient) -> None:
+    register("record")
+    run = client.get_run(registration(tmp_path)["mlflow_run"])
+    assert run.data.params["hyperparameters.learning_rate"] == "0.01"
+    assert run.data.params["spans"] == "1" and run.data.params["code_fingerprint"] == "c" * 32
+    assert run.data.metrics == {"auc": 0.9, "f1 _0.5_": 0.8}
+    assert run.info.status == "FINISHED" and run.info.run_name == "run-1"
+
+
+def test_every_part_is_in_the_store_and_arrived_whole(
+    register: Register, tmp_path: Path, client: MlflowClient, made: dict[str, Path]
+) -> None:
+    register("parts")
+    told = registration(tmp_path)
+    base = Path(urlparse(told["model"]).path).parent
+    assert {name: hash_file(base / name) for name in told["sha256"]} == told["sha256"]
+    assert told["sha256"]["code.zip"] == hash_file(made["code"])
+    assert {"manifest.json", "outcome.json", "hyperparameters.json", "request.json"} <= set(told["sha256"])
+    assert (Path(urlparse(told["statistics"]).path) / "statistics.binpb").is_file()
+
+
+def test_the_offline_answers_lie_beside_the_model(register: Register, tmp_path: Path, made: dict[str, Path]) -> None:
+    register("sample")
+    told = registration(tmp_path)
+    assert told["sample"] == beside(told["model"])
+    assert told["sha256"]["sample.parquet"] == hash_file(made["evaluation"] / "sample.parquet")
+
+
+def test_the_models_server_gets_a_real_row_and_the_training_ranges(
+    register: Register, tmp_path: Path, made: dict[str, Path]
+) -> None:
+    evaluation = shutil.copytree(made["evaluation"], tmp_path / "with-a-sample")
+    rows = pa.table({"delay": [None, 1.5, 2.5], "month": [1, 2, 3], "carrier": ["AA", "BB", ""], "noise": [0.5] * 3})
+    Sample(rows, {"probability": np.array([0.1, np.nan, 0.3], np.float32)}).save(evaluation / "sample.parquet")
+    register("reference", evaluation=evaluation)
+    told = registration(tmp_path)
+    model = Path(urlparse(told["model"]).path)
+    reference = Reference.load(model)
+    assert reference.row == {"delay": None, "month": 1, "carrier": "AA", "noise": 0.5}  # of those with a finite answer
+    months = pq.read_table(made["examples"] / "train")["month"].to_pylist()
+    assert reference.ranges["month"] == (min(months), max(months))
+    assert set(reference.ranges) == {"delay", "month", "noise"}
+    assert told["sha256"]["model/reference.json"] == hash_file(model / "reference.json")
+    assert load(model).predict({name: [value] for name, value in reference.row.items()})
+
+
+def test_without_a_readable_sample_the_row_is_that_of_the_request(register: Register, tmp_path: Path) -> None:
+    register("unreadable")
+    model = Path(urlparse(registration(tmp_path)["model"]).path)
+    assert Reference.load(model).row == row_of(read_json(model.parent / "request.json"))
+
+
+def test_a_version_without_offline_answers_is_registered_all_the_same(
+    register: Register, tmp_path: Path, made: dict[str, Path]
+) -> None:
+    shutil.copytree(made["evaluation"], tmp_path / "old", ignore=shutil.ignore_patterns("sample.parquet"))
+    assert register("old", evaluation=tmp_path / "old").verdict == "ok"
+    assert registration(tmp_path)["sample"] is None
+
+
+def test_mlflow_finds_the_model_and_the_parts_where_it_looks(
+    register: Register, tmp_path: Path, client: MlflowClient
+) -> None:
+    register("source")
+    told = registration(tmp_path)
+    assert client.get_model_version("source", "1").source == told["model"]
+    artifacts = client.list_artifacts(told["mlflow_run"])
+    assert {"model", "statistics", "schema", "code.zip"} <= {artifact.path for artifact in artifacts}
+
+
+def test_the_same_run_again_gives_the_same_version(register: Register, tmp_path: Path, client: MlflowClient) -> None:
+    register("again")
+    register("again", to="second")
+    first, second = registration(tmp_path), registration(tmp_path, "second")
+    assert first == second
+    assert len(client.search_model_versions("name = 'again'")) == 1
+    assert register("again", run="run-2", to="third").reason == "version 2 of again, as challenger"
+
+
+def test_an_interrupted_registration_is_taken_up(
+    register: Register, made: dict[str, Path], tmp_path: Path, client: MlflowClient
+) -> None:
+    with pytest.raises(NaruError, match="has no gone"):
+        register("taken-up", schema=made["schema"] / "gone")
+    assert not client.search_model_versions("name = 'taken-up'")
+    assert register("taken-up", to="second").reason == "version 1 of taken-up, as challenger"
+    experiment = client.get_experiment_by_name("taken-up")
+    assert experiment is not None and len(client.search_runs([experiment.experiment_id])) == 1
+
+
+def test_a_damaged_copy_in_the_store_is_mended(register: Register, tmp_path: Path) -> None:
+    register("damaged")
+    copy = Path(urlparse(registration(tmp_path)["model"]).path) / "signature.json"
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:10])
+    register("damaged", to="second")
+    assert copy.read_bytes() == whole
+
+
+def test_a_blocked_model_is_not_registered(register: Register, tmp_path: Path, client: MlflowClient) -> None:
+    (tmp_path / "evaluation").mkdir()
+    Outcome("blocked", "auc 0.61 is below 0.85").save(tmp_path / "evaluation" / "outcome.json")
+    outcome = register("blocked", evaluation=tmp_path / "evaluation")
+    assert (outcome.verdict, outcome.reason) == ("skipped", "not registered: auc 0.61 is below 0.85")
+    assert registration(tmp_path)["version"] is None
+    assert client.get_experiment_by_name("blocked") is None
+    assert Page.load(tmp_path / "registration").outcome.verdict == "skipped"
+
+
+def test_the_sample_request_is_a_row_that_the_model_takes(register: Register, tmp_path: Path) -> None:
+    register("sample")
+    request = json.loads((tmp_path / "registration" / "request.json").read_text())
+    columns = {item["name"]: item["data"] for item in request["inputs"]}
+    arrays = to_arrays(columns, FEATURES, max_rows=1)
+    assert list(columns) == [feature.name for feature in FEATURES] and None not in [*map(list, arrays.values())]
+
+
+def test_a_corrupt_database_is_told_with_what_to_do(
+    register: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "mlflow.db"
+    database.write_text("no database, but a text that somebody put there" * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    with pytest.raises(ServiceError, match="cannot be used") as caught:
+        register("corrupt")
+    assert str(database) in caught.value.where and "move the file away" in caught.value.remedy
+
+
+def test_a_server_that_is_away_is_unavailable_and_no_password_is_told(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(UnavailableError) as caught:
+        register("away")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_new_database_appears_whole_and_alone(register: Register, home: Path) -> None:
+    register("whole")
+    assert [path.name for path in home.iterdir() if path.is_file()] == ["mlflow.db"]
+
+
+def test_a_skipped_registration_does_not_import_mlflow() -> None:
+    code = "import sys, components.register.register; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_model_that_its_explanation_blocked_is_not_registered(register: Register, tmp_path: Path) -> None:
+    (tmp_path / "explained").mkdir()
+    Outcome("blocked", "x alone tells the label").save(tmp_path / "explained" / "outcome.json")
+    outcome = register("leaking", explanation=tmp_path / "explained")
+    assert (outcome.verdict, outcome.reason) == ("skipped", "not registered: x alone tells the label")

@@ -1,0 +1,205 @@
+"""Deploy, diff, status and undeploy touch what is ours and nothing else; what a cluster refuses is said plainly."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._cluster.kubernetes_client import Cluster
+from components._core.errors import ConfigError, ServiceError, UnavailableError
+from pipelines.cluster.overlay_deployment import deploy, plan, undeploy
+from pipelines.cluster.status import tell_status
+
+LABELS = {"app.kubernetes.io/part-of": "naru"}
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "naru", "labels": LABELS}}
+ROOT = Path(__file__).resolve().parents[3]
+SERVER = "/apis/apps/v1/namespaces/naru/deployments/naru-mlflow"
+
+
+def _object(version: str, kind: str, name: str, space: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": space, "labels": LABELS}, **fields
+    }  # fmt: skip
+
+
+def wanted(replicas: int = 1) -> list[dict[str, Any]]:
+    read = {"valueFrom": {"secretKeyRef": {"name": "naru-mlflow", "key": "uri"}}}
+    pod = {"containers": [{"name": "mlflow", "image": "naru-mlflow:1", "env": [{"name": "URI", **read}]}]}
+    return [
+        _object("apps/v1", "Deployment", "naru-mlflow", "naru", spec={"replicas": replicas, "template": {"spec": pod}}),
+        _object("v1", "ConfigMap", "naru-settings", "kubeflow", data={"AWS_REGION": "us-east-1"}),
+        NAMESPACE,
+    ]
+
+
+@pytest.fixture
+def cluster(store: Any, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "word")
+    return Cluster()
+
+
+def _due(cluster: Cluster, objects: list[dict[str, Any]]) -> list[str]:
+    return [str(change) for change in plan(cluster, objects) if change.action != "keep"]
+
+
+def test_deploy_makes_everything_namespaces_first_and_a_second_time_changes_nothing(
+    cluster: Cluster, store: Any
+) -> None:
+    changes = plan(cluster, wanted())
+    assert not [path for verb, path in store.asked if verb != "GET"]
+    assert str(changes[0]).endswith("Namespace naru")
+    deploy(cluster, changes)
+    assert SERVER in store.objects
+    assert _due(cluster, wanted()) == []
+
+
+def test_a_change_is_told_by_its_place_and_made(cluster: Cluster, store: Any) -> None:
+    deploy(cluster, plan(cluster, wanted()))
+    assert _due(cluster, wanted(2)) == ["change Deployment naru/naru-mlflow: spec.replicas"]
+    assert store.objects[SERVER]["spec"]["replicas"] == 1
+    deploy(cluster, plan(cluster, wanted(2)))
+    assert store.objects[SERVER]["spec"]["replicas"] == 2
+
+
+def test_what_an_overlay_no_longer_names_is_removed_and_what_others_labelled_so_is_not(
+    cluster: Cluster, store: Any
+) -> None:
+    deploy(cluster, plan(cluster, [*wanted(), _object("v1", "Service", "old", "naru")]))
+    theirs = "/api/v1/namespaces/naru/services/made-by-an-operator"
+    store.put(theirs)
+    store.objects[theirs]["metadata"] |= {"labels": LABELS, "managedFields": [{"manager": "seldon"}]}
+    assert _due(cluster, wanted()) == ["remove Service naru/old"]
+    deploy(cluster, plan(cluster, wanted()))
+    assert theirs in store.objects
+
+
+def test_secrets_that_are_missing_are_made_from_the_environment_and_never_overwritten(
+    cluster: Cluster, store: Any
+) -> None:
+    mine = "/api/v1/namespaces/kubeflow/secrets/naru-store"
+    store.put(mine, data={"AWS_ACCESS_KEY_ID": "bXk="})
+    deploy(cluster, plan(cluster, wanted()))
+    database = store.objects["/api/v1/namespaces/naru/secrets/naru-mlflow"]["stringData"]
+    assert database["password"] in database["uri"] and len(database["password"]) >= 32
+    driver = database["uri"].partition("://")[0].partition("+")[2]
+    # unnamed, it is whichever SQLAlchemy's version prefers
+    assert f"{driver}-binary" in (ROOT / "images" / "mlflow" / "requirements.in").read_text().split()
+    assert store.objects[mine]["data"] == {"AWS_ACCESS_KEY_ID": "bXk="}
+
+
+def test_without_credentials_nothing_is_applied(cluster: Cluster, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(ConfigError, match="AWS_SECRET_ACCESS_KEY"):
+        plan(cluster, wanted())
+    assert {verb for verb, _ in store.asked} == {"GET"}
+
+
+def test_a_namespace_that_is_not_ours_to_make_is_asked_for(cluster: Cluster, store: Any) -> None:
+    del store.objects["/api/v1/namespaces/kubeflow"]
+    with pytest.raises(ConfigError, match="install Kubeflow Pipelines first"):
+        plan(cluster, wanted())
+
+
+def test_undeploy_leaves_nothing_of_ours_and_everything_of_others(cluster: Cluster, store: Any) -> None:
+    before = set(store.objects)
+    deploy(cluster, plan(cluster, wanted()))
+    undeploy(cluster, with_data=False)
+    assert set(store.objects) == before
+
+
+def test_undeploy_leaves_what_serves_a_model_to_whoever_rolled_it_out(cluster: Cluster, store: Any) -> None:
+    served = _object(
+        "machinelearning.seldon.io/v1", "SeldonDeployment", "flights", "kubeflow", spec={"predictors": [{}]}
+    )
+    store.operator.stopped = True  # there is nothing in it that could be started
+    cluster.apply(served)
+    with pytest.raises(ConfigError, match="no kind that Naru deploys"):
+        plan(cluster, [served])
+    undeploy(cluster, with_data=True)
+    assert cluster.get(served) is not None
+
+
+def test_a_namespace_in_which_a_model_is_served_stays(cluster: Cluster, store: Any) -> None:
+    models = {**NAMESPACE, "metadata": {"name": "naru-models", "labels": LABELS}}
+    deploy(cluster, plan(cluster, [*wanted(), models]))
+    served = _object(
+        "machinelearning.seldon.io/v1", "SeldonDeployment", "flights", "naru-models", spec={"predictors": [{}]}
+    )
+    store.operator.stopped = True
+    cluster.apply(served)
+    for take_away in (lambda: plan(cluster, wanted()), lambda: undeploy(cluster, with_data=True)):
+        with pytest.raises(ConfigError, match="answer requests and would end: SeldonDeployment naru-models/flights"):
+            take_away()
+    assert SERVER in store.objects
+    cluster.delete(served)
+    assert _due(cluster, wanted()) == ["remove Namespace naru-models"]
+
+
+def test_undeploy_does_not_lose_data_unless_told_so(cluster: Cluster, store: Any) -> None:
+    deploy(cluster, plan(cluster, wanted()))
+    volume = "/api/v1/namespaces/naru/persistentvolumeclaims/data-naru-database-0"
+    store.put(volume)
+    store.objects[volume]["metadata"]["labels"] = LABELS
+    with pytest.raises(ConfigError, match="DATA=delete"):
+        undeploy(cluster, with_data=False)
+    assert SERVER in store.objects
+    undeploy(cluster, with_data=True)
+    assert volume not in store.objects
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "told"),
+    [
+        (401, "Unauthorized", ServiceError, "have expired"),
+        (403, "deployments is forbidden: User me cannot patch", ServiceError, "cannot patch.*permission"),
+        (409, "conflict with manager kubectl: .spec.replicas", ServiceError, "somebody else"),
+        (422, "spec.replicas: Invalid value", ServiceError, "correct the overlay"),
+        (503, "the server is currently unable", UnavailableError, "run again"),
+    ],
+)
+def test_a_refusal_says_what_to_do_and_how_far_it_came(
+    cluster: Cluster, store: Any, status: int, message: str, kind: type[Exception], told: str
+) -> None:
+    store.refuse("PATCH", SERVER, status, message)
+    with pytest.raises(kind, match=f"(?s){told}") as refused:
+        deploy(cluster, plan(cluster, wanted()))
+    assert "changes were made before it" in str(refused.value)
+
+
+def test_a_cluster_that_does_not_answer_is_told_by_its_address(
+    store: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(file.read_text().replace(str(store.port), "1"))
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1: the cluster does not answer"):
+        Cluster().get(NAMESPACE)
+
+
+def test_no_configuration_says_how_to_give_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="set KUBECONFIG"):
+        Cluster()
+
+
+def test_a_kind_that_we_could_not_remove_is_not_applied(cluster: Cluster) -> None:
+    with pytest.raises(ConfigError, match="no kind that Naru deploys"):
+        plan(cluster, [_object("batch/v1", "Job", "x", "kubeflow")])
+
+
+def test_status_tells_what_is_missing_what_serves_and_why_a_stage_waits(cluster: Cluster, store: Any) -> None:
+    deploy(cluster, plan(cluster, wanted()))
+    store.objects[SERVER]["status"] = {"readyReplicas": 1}
+    pod = "/api/v1/namespaces/kubeflow/pods/train-1"
+    why = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+    store.put(
+        pod,
+        status={"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": why}]},
+    )
+    store.objects[pod]["metadata"]["labels"] = {"naru/stage": "train"}
+    missing = _object("v1", "Service", "naru-mlflow", "naru")
+    assert tell_status(cluster, [*wanted(), missing]) == [
+        "ready    Deployment naru/naru-mlflow 1/1",
+        "missing  Service naru/naru-mlflow",
+        f"pending  stage train (Pod kubeflow/train-1): {why}",
+    ]

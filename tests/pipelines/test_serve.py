@@ -1,0 +1,67 @@
+"""`naru serve`: the champion answers the request that is printed, until it is interrupted."""
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from components._core.errors import ConfigError, ServiceError
+from components._core.store.ledger import Deployment, append_deployment
+from components._core.store.object_store import absolute_uri
+from pipelines.serve import serve_champion
+
+
+@pytest.mark.slow
+def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path) -> None:
+    # a shell that starts this suite in the background lets its children ignore SIGINT; a terminal does not
+    listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    serve = "from pathlib import Path; from pipelines.serve import serve_champion"
+    code = f"{listen}; {serve}; sys.exit(serve_champion(Path({str(champion)!r}), 0))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.strip())
+        if line.startswith("Ctrl-C"):
+            break
+    try:
+        assert lines[0].startswith("Serving version 4 of tiny at http://127.0.0.1:"), process.stderr
+        curl = shlex.split(next(line for line in lines if line.startswith("curl")))
+        header, body = curl[curl.index("-H") + 1].split(": "), curl[curl.index("-d") + 1]
+        request = urllib.request.Request(curl[2], body.encode(), dict([header]))
+        with urllib.request.urlopen(request, timeout=120) as response:
+            answer = json.load(response)
+        assert answer["model_version"] == "4" and 0 < answer["outputs"][0]["data"][0] < 1
+        assert "It answers the probability of '1'." in lines
+    finally:
+        process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=120)[1]
+    assert process.returncode == 0 and "Traceback" not in err
+
+
+def test_a_project_without_a_champion_is_told_how_to_get_one(project: Path) -> None:
+    with pytest.raises(ConfigError, match="no champion to serve yet") as caught:
+        serve_champion(project, 0)
+    assert "naru run" in caught.value.remedy
+
+
+def test_a_port_that_is_taken_is_named(champion: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert serve_champion(champion, port) == ConfigError.exit_code
+    told = capfd.readouterr().err
+    assert str(port) in told and "--port" in told
+
+
+def test_a_champion_whose_files_are_gone_is_told(project: Path) -> None:
+    store = project / ".naru" / "store"
+    line = Deployment("4", f"{absolute_uri(str(store))}/gone/model", "", "", {}, "f", "run", "", "me", "a test")
+    append_deployment(str(store), "tiny", line)
+    with pytest.raises(ServiceError, match="no such folder"):
+        serve_champion(project, 0)
