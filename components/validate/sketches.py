@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
+from components._core.report.palette import paint
+
 WIDTH = 270
 """Pixels: two stand side by side in a panel of 600."""
 _HEIGHT, _ROW, _NAMES = 84, 18, 104
-_FILL = "fill:var(--series-1, #0072b2);fill-opacity:0.75"
+_FILL = f"fill:{paint('series-1')};fill-opacity:0.75"
 _TEXT = "fill:currentColor;font-size:11px"
-_MUTED = "fill:var(--muted, #5b6470);font-size:11px"
-_AXIS = "stroke:var(--axis, #9aa3ad);stroke-width:1"
-_MARK = "stroke:var(--series-2, #d55e00);stroke-width:1.2;stroke-dasharray:4 2"
+_MUTED = f"fill:{paint('muted')};font-size:11px"
+_AXIS = f"stroke:{paint('axis')};stroke-width:1"
+_MARK = f"stroke:{paint('series-2')};stroke-width:1.2;stroke-dasharray:4 2"
 _LONGEST = 16
 
 

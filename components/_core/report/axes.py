@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from components._core.report.svg import INK, MUTED, RULE, SERIES, embed
+from components._core.report.palette import SERIES
+from components._core.report.svg import INK, MUTED, RULE, embed
 
 _PADDING = 3.0
 _LONGEST_NAME = 28

@@ -22,6 +22,7 @@ from components._core.checks import Check
 from components._core.files import write_text
 from components._core.report.number_format import MISSING, is_number, show, show_column
 from components._core.report.page import Block, Cell, Page
+from components._core.report.palette import style_sheet
 from components._core.report.svg import is_plain, label, prefix_ids, width_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -94,6 +95,7 @@ def _environment() -> Environment:
     script = environment.get_template("links.js").render()
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     environment.globals["script_hash"] = base64.b64encode(digest).decode("ascii")
+    environment.globals["palette"] = style_sheet()
     environment.filters.update(show=show, words=_words, prose=_prose, paragraphs=_paragraphs)
     return environment
 

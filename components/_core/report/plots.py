@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from components._core.report.axes import draw_axes, fill_boxes, printable, shorten
 from components._core.report.number_format import show
-from components._core.report.svg import INK, MUTED, RULE, SERIES
+from components._core.report.palette import SERIES
+from components._core.report.svg import INK, MUTED, RULE
 
 WIDTH = 560
 """Pixels: what is left of a side panel of 600."""

@@ -11,15 +11,14 @@ import math
 import re
 from xml.etree import ElementTree
 
+from components._core.report.palette import SERIES, paint
+
 INK = "#010203"
 """Drawn in this colour, it takes the colour of the page's text."""
 MUTED = "#040506"
 """Drawn in this colour, it takes the colour of the page's secondary text."""
 RULE = "#070809"
 """Drawn in this colour, it takes the colour of the axes."""
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#b5588f", "#8a6d00", "#56789a")
-"""Colours that people with any kind of colour vision can tell apart (after Okabe and Ito, darkened for contrast)."""
-
 _SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = frozenset(
     [
@@ -41,9 +40,9 @@ _ELEMENTS = frozenset(
 )
 _PAINT = {
     INK: "currentColor",
-    MUTED: "var(--muted, #5b6470)",
-    RULE: "var(--axis, #9aa3ad)",
-    **{colour: f"var(--series-{number}, {colour})" for number, colour in enumerate(SERIES, 1)},
+    MUTED: paint("muted"),
+    RULE: paint("axis"),
+    **{colour: paint(f"series-{number}") for number, colour in enumerate(SERIES, 1)},
 }
 _DOCUMENT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 _ROOT = re.compile(r"<svg\b[^>]*?viewBox=\"0 0 ([\d.]+) ([\d.]+)\"[^>]*>", re.DOTALL)
@@ -86,8 +85,8 @@ def _attribute(found: re.Match[str]) -> str:
     """One attribute with short numbers, the page's fonts and the page's colours; text between tags is never touched."""
     value = _LONG_NUMBER.sub(r"\1", found[0])
     value = _FONT.sub(lambda font: f"font-size: {font['size']}" if font["size"] else "", value)
-    for colour, paint in _PAINT.items():
-        value = value.replace(colour, paint)
+    for colour, painted in _PAINT.items():
+        value = value.replace(colour, painted)
     return value
 
 
