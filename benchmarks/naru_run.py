@@ -16,7 +16,7 @@ from benchmarks.measured_run import Run, Stage, make_run
 from benchmarks.process_watch import watch
 
 ROOT = Path(__file__).resolve().parents[1]
-IMPORTS = "import pipelines.local.fork_server as server, importlib; [importlib.import_module(name) for name in server.PRELOADED + server.LATER]"
+IMPORTS = "import pipelines.local.fork_server as server, importlib; [importlib.import_module(name) for name in (*server.PRELOADED, *(name for names in server.LATER.values() for name in names))]"
 
 
 def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) -> Run:

@@ -13,6 +13,7 @@ from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
 from pipelines.compile_target import Target
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.spec_lint import lint_spec
 from pipelines.spec_text import tidy_spec
 
@@ -37,7 +38,7 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
     fingerprint = pack_code(folder, project, archive)
-    spec = compile_training(project, fingerprint, output / "training.yaml", target or Target.from_environment())
+    spec = compile_training(project, fingerprint, output / TRAINING.file_name, target or Target.from_environment())
     return [spec, archive]
 
 
@@ -64,10 +65,10 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         "champion": f"auto {PER_RUN}",
         "run": PER_RUN,
     }
-    graph = dsl.pipeline(name="training")(placed(training.pipeline_func, target))
+    graph = dsl.pipeline(name=TRAINING.name)(placed(training.pipeline_func, target))
     with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "training.yaml"
-        name = f"{project.name}-training"
+        written = Path(folder) / TRAINING.file_name
+        name = TRAINING.name_of(project.name)
         compiler.Compiler().compile(graph, str(written), pipeline_name=name, pipeline_parameters=defaults)
         tidy_spec(written)
         lint_spec(written, str(file))

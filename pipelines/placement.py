@@ -11,20 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from components._cluster.kubernetes_client import ACCOUNT_FOLDER
-from components._core.settings import NAMESPACE, SERVING, STORE, TRACKING
+from components._core.stage.stage_spec import StageSpec
 from components.deploy.targets.seldon.deploy_version import PLACEMENTS, tell_placements
 from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
-from pipelines.local.stage_cache import SIDE_EFFECTS
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.pools import Needs, Pool, choose_pools, load_pools
-
-NOT_CACHED = (*SIDE_EFFECTS, "evaluate")
-"""Stages that always run, as all do whose image has no digest (`Target.is_pinned`). evaluate has no side effect, but it asks who the champion is today, which no parameter tells.
-
-ingest and validate look outside too and are cached all the same: KFP knows an input by the number of its artifact, so what comes
-after a stage that ran is never taken from the cache. What they see outside has a parameter instead (`source_fingerprint`,
-`champion`), which is new in each run unless whoever starts it says what it is of (`components/_core/project/placeholders.py`).
-"""
 
 CONFIG_MAP = "naru-settings"
 SECRET = "naru-store"  # noqa: S105 - its name
@@ -32,13 +24,6 @@ DEPLOYER = "naru-deployer"
 """Service account that a rollout acts as, and the Secret with its token."""
 STAGE_LABEL = "naru/stage"
 
-_STORE_SETTINGS = (STORE, "AWS_ENDPOINT_URL", "AWS_REGION")
-SETTINGS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("ingest", "validate", "transform", "tune", "train", "evaluate"), _STORE_SETTINGS),
-    "register": (*_STORE_SETTINGS, TRACKING),
-    "deploy": (*_STORE_SETTINGS, TRACKING, SERVING, NAMESPACE),
-}
-"""Which settings a stage is given from the ConfigMap; one that is given any is given the store's credentials too."""
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 _CA_FOLDER = "/etc/naru-ca"
@@ -61,23 +46,26 @@ def placed(graph: Callable[..., None], target: Target) -> Callable[..., None]:
     def traced(*args: Any, **kwargs: Any) -> None:
         graph(*args, **kwargs)
         tasks = pipeline_context.Pipeline.get_default_pipeline().tasks
-        for stage, pool in chosen.items():
-            _place(tasks[stage], stage, pool, pools.stages[stage], target)
+        for stage in TRAINING.stages:
+            _place(tasks[stage.name], stage, chosen[stage.name], pools.stages[stage.name], target)
 
     return traced
 
 
-def _place(task: Any, stage: str, pool: Pool, needs: Needs, target: Target) -> None:
+def _place(task: Any, stage: StageSpec, pool: Pool, needs: Needs, target: Target) -> None:
     from kfp import kubernetes
 
     named = _give_image(task, pool, target)
     task.set_cpu_request(needs.requests.cpu).set_cpu_limit(needs.limits.cpu)
     task.set_memory_request(needs.requests.memory).set_memory_limit(needs.limits.memory)
-    # KFP's cache goes by the image's name alone
-    task.set_caching_options(stage not in NOT_CACHED and target.is_pinned(named))
+    # KFP's cache goes by the image's name alone. ingest and validate look outside too and are cached all the same: KFP
+    # identifies an input by the number of its artifact, so what comes after a stage that ran is never taken from the cache.
+    # What they see outside has a parameter instead (`source_fingerprint`, `champion`), which is new in each run unless who
+    # starts it says otherwise (`components/_core/project/placeholders.py`).
+    task.set_caching_options(stage.is_cached_by_kfp and target.is_pinned(named))
     if needs.retries:
         task.set_retry(needs.retries, backoff_duration="30s")
-    kubernetes.add_pod_label(task, STAGE_LABEL, stage)
+    kubernetes.add_pod_label(task, STAGE_LABEL, stage.name)
     _give_settings(task, stage, target)
     _choose_nodes(task, pool)
 
@@ -94,19 +82,18 @@ def _give_image(task: Any, pool: Pool, target: Target) -> str:
     return named
 
 
-def _give_settings(task: Any, stage: str, target: Target) -> None:
+def _give_settings(task: Any, stage: StageSpec, target: Target) -> None:
     from kfp import kubernetes
 
-    names = SETTINGS.get(stage, ())
-    if not names:
+    if not stage.environment:
         return
-    if stage == "deploy":
+    if stage.cluster_access:
         task.set_env_variable(PLACEMENTS, tell_placements(all_placements(target)))
         task.set_env_variable(ACCOUNT_FOLDER, _ACCOUNT_FOLDER)
         kubernetes.use_secret_as_volume(
             task, DEPLOYER, _ACCOUNT_FOLDER, optional=True
         )  # it is there where models are served
-    kubernetes.use_config_map_as_env(task, CONFIG_MAP, {name: name for name in names})
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, {name: name for name in stage.environment})
     kubernetes.use_secret_as_env(task, SECRET, {name: name for name in CREDENTIALS})
     if target.ca:
         kubernetes.use_config_map_as_volume(task, target.ca, _CA_FOLDER)

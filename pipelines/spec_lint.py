@@ -20,7 +20,7 @@ from typing import Any
 
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
-from pipelines.local.stage_cache import SIDE_EFFECTS
+from components.stages import STAGES
 from pipelines.spec_text import Spec, read_spec
 
 LARGEST_PARAMETERS = 96 * 1024
@@ -166,7 +166,7 @@ def _memory_limit(step: _Step) -> Iterator[Fault]:
 
 
 def _side_effects(step: _Step) -> Iterator[Fault]:
-    if step.stage not in SIDE_EFFECTS:
+    if not any(stage.side_effects for stage in STAGES if stage.name == step.stage):
         return
     if step.task.get("cachingOptions", {}).get("enableCache"):
         yield Fault(

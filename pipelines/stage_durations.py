@@ -8,15 +8,14 @@ anybody: it is given what the two servers answered.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from components import STAGES
-from components._core.stage.termination_message import LOGGED
+from components._core.stage.stage_end import StageEnd, error_of, find_end, parse_end
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.placement import STAGE_LABEL
 
 Told = dict[str, Any]
@@ -77,7 +76,7 @@ def stage_times(tasks: Iterable[Mapping[str, Any]], told: Mapping[str, Told] | N
     nodes = {str(task.get("display_name") or ""): task for task in listed}
     before = _time(nodes.get(f"root{_DRIVER}", {}).get("end_time"))
     times = []
-    for stage in STAGES:
+    for stage in TRAINING.stage_names:
         driver, task = nodes.get(stage + _DRIVER, {}), nodes.get(stage, {})
         if not any(has_begun(node) for node in (driver, task)):
             times += [StageTime(stage, "not begun")] if driver or task else []
@@ -147,14 +146,8 @@ def told_by_pods(pods: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
 
 
 def told_by_log(text: str) -> Told:
-    """What a stage said, from the log of its pod: its record, or the error up to its exit code; empty when there is neither."""
-    lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines) if line.startswith(LOGGED)]
-    if not starts:
-        return {}
-    rest = lines[starts[-1] :]
-    end = next((number for number, line in enumerate(rest) if line.startswith("  exit code ")), 1)
-    return _record(rest[0].removeprefix(LOGGED)) or {"reason": "\n".join(rest[:end])}
+    """How a stage ended, from the log of its pod: its record, or its error as the reason; empty when the log has neither."""
+    return _told(find_end(text))
 
 
 def time_rows(times: Iterable[StageTime]) -> list[list[str]]:
@@ -188,15 +181,12 @@ def _said_by(pod: Mapping[str, Any]) -> Told:
     ended = [one.get("state", {}).get("terminated") or {} for one in containers if one.get("name") == "main"]
     message = str(ended[0].get("message") or "") if ended else ""
     failed = bool(ended and ended[0].get("exitCode"))
-    return _record(message) or {"reason": message or (str(ended[0].get("reason") or "") if failed else "")}
+    return _told(parse_end(message)) or {"reason": message or (str(ended[0].get("reason") or "") if failed else "")}
 
 
-def _record(text: str) -> Told:
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
+def _told(end: StageEnd) -> Told:
+    error = error_of(end)
+    return {"stage": end["stage"], "reason": str(error)} if error else end
 
 
 def _time(value: object) -> datetime | None:

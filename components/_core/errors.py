@@ -16,7 +16,8 @@ exits with 130, as shells have it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from components._core.credentials import mask_credentials
 
@@ -40,6 +41,18 @@ class NaruError(Exception):
         self.where = mask_credentials(where)
         self.remedy = mask_credentials(remedy)
         super().__init__(self.message)
+
+    def to_dict(self) -> dict[str, str]:
+        """The error as other processes, `--json` and `run.json` have it; its exit code follows from its kind."""
+        return {"kind": self.kind, "message": self.message, "where": self.where, "remedy": self.remedy}
+
+    @staticmethod
+    def from_dict(error: Mapping[str, Any]) -> NaruError:
+        """The error that `to_dict` wrote, of the class of its kind; a kind that is not known here is an internal error."""
+        texts = {name: str(error.get(name) or "") for name in ("message", "where", "remedy")}
+        return _BY_KIND.get(str(error.get("kind")), NaruError)(
+            texts["message"], where=texts["where"], remedy=texts["remedy"]
+        )
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -94,3 +107,18 @@ class UnavailableError(ServiceError):
 
     exit_code = 8
     kind = "unavailable"
+
+
+_BY_KIND: dict[str, type[NaruError]] = {
+    error.kind: error
+    for error in (
+        NaruError,
+        ConfigError,
+        UserCodeError,
+        DataError,
+        DataBlockedError,
+        ModelError,
+        ServiceError,
+        UnavailableError,
+    )
+}

@@ -11,17 +11,13 @@ from urllib.parse import quote, unquote
 
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
+from components._core.setting_names import NAMESPACE, PYTHON, SERVING, STORE, TRACKING
 
 Serving = Literal["local", "none", "seldon"]
 
-STORE = "NARU_STORE"
-TRACKING = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
 _SQLITE_FILE = "file:"
 _ODD = frozenset("%?")
-SERVING = "NARU_SERVING"
-NAMESPACE = "NARU_SERVING_NAMESPACE"
-PYTHON = "NARU_PYTHON"
 MODELS_NAMESPACE = "naru-models"
 
 

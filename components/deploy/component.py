@@ -1,9 +1,11 @@
-"""The KFP face of deploy."""
+"""The KFP component of deploy."""
 
 from kfp import dsl
 
+from components.stages import DEPLOY
 
-@dsl.component(base_image="naru-light:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=DEPLOY.base_image, install_kfp_package=False)
 def deploy(
     project: str,
     run: str,
@@ -39,8 +41,9 @@ def deploy(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import DEPLOY
 
-    with stage("deploy", rollout) as this:
+    with stage(DEPLOY, rollout) as this:
         from components.deploy.deploy import deploy_version
 
         this.imported()

@@ -12,7 +12,8 @@ from components._core.errors import DataError, ServiceError
 from components._core.examples.samples import Sample
 from components._core.files import read_json, write_json
 from components._core.project.project_file import Project
-from components._core.settings import SERVING, Settings
+from components._core.setting_names import SERVING
+from components._core.settings import Settings
 from components._core.store.conditional_writes import check_conditional_writes
 from components._core.store.file_digests import Digests
 from components._core.store.ledger import current_champion, identity_of

@@ -1,9 +1,11 @@
-"""The KFP face of evaluate."""
+"""The KFP component of evaluate."""
 
 from kfp import dsl
 
+from components.stages import EVALUATE
 
-@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=EVALUATE.base_image, install_kfp_package=False)
 def evaluate(
     project: str,
     champion: str,
@@ -29,8 +31,9 @@ def evaluate(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import EVALUATE
 
-    with stage("evaluate", evaluation) as this:
+    with stage(EVALUATE, evaluation) as this:
         from components.evaluate.evaluate import evaluate_model
 
         this.imported()

@@ -1,9 +1,11 @@
-"""The KFP face of explain."""
+"""The KFP component of explain."""
 
 from kfp import dsl
 
+from components.stages import EXPLAIN
 
-@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=EXPLAIN.base_image, install_kfp_package=False)
 def explain(
     project: str,
     examples: dsl.Input[dsl.Dataset],
@@ -25,8 +27,9 @@ def explain(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import EXPLAIN
 
-    with stage("explain", explanation) as this:
+    with stage(EXPLAIN, explanation) as this:
         from components.explain.explain import explain_model
 
         this.imported()

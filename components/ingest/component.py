@@ -1,11 +1,13 @@
-"""The KFP face of ingest."""
+"""The KFP component of ingest."""
 
 from typing import NamedTuple
 
 from kfp import dsl
 
+from components.stages import INGEST
 
-@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=INGEST.base_image, install_kfp_package=False)
 def ingest(
     project: str,
     source: str,
@@ -28,8 +30,9 @@ def ingest(
 
     from components._core.project.placeholders import check_replaced
     from components._core.stage.lifecycle import stage
+    from components.stages import INGEST
 
-    with stage("ingest", examples) as this:
+    with stage(INGEST, examples) as this:
         from components.ingest.ingest import ingest_examples
 
         this.imported()

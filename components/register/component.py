@@ -1,9 +1,11 @@
-"""The KFP face of register."""
+"""The KFP component of register."""
 
 from kfp import dsl
 
+from components.stages import REGISTER
 
-@dsl.component(base_image="naru-light:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=REGISTER.base_image, install_kfp_package=False)
 def register(
     project: str,
     run: str,
@@ -39,8 +41,9 @@ def register(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import REGISTER
 
-    with stage("register", registration) as this:
+    with stage(REGISTER, registration) as this:
         from components.register.register import register_model
 
         this.imported()

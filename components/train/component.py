@@ -1,9 +1,11 @@
-"""The KFP face of train."""
+"""The KFP component of train."""
 
 from kfp import dsl
 
+from components.stages import TRAIN
 
-@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=TRAIN.base_image, install_kfp_package=False)
 def train(
     project: str,
     epochs: int,
@@ -35,8 +37,9 @@ def train(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import TRAIN
 
-    with stage("train", history) as this:
+    with stage(TRAIN, history) as this:
         from components.train.train import train_model
 
         this.imported()

@@ -1,9 +1,11 @@
-"""The KFP face of transform."""
+"""The KFP component of transform."""
 
 from kfp import dsl
 
+from components.stages import TRANSFORM
 
-@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=TRANSFORM.base_image, install_kfp_package=False)
 def transform(
     project: str,
     fingerprint: str,
@@ -33,8 +35,9 @@ def transform(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import TRANSFORM
 
-    with stage("transform", transform_graph) as this:
+    with stage(TRANSFORM, transform_graph) as this:
         from components.transform.transform import transform_examples
 
         this.imported()

@@ -1,9 +1,11 @@
-"""The KFP face of tune."""
+"""The KFP component of tune."""
 
 from kfp import dsl
 
+from components.stages import TUNE
 
-@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=TUNE.base_image, install_kfp_package=False)
 def tune(
     project: str,
     trials: int,
@@ -29,8 +31,9 @@ def tune(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import TUNE
 
-    with stage("tune", hyperparameters) as this:
+    with stage(TUNE, hyperparameters) as this:
         from components.tune.tune import tune_hyperparameters
 
         this.imported()

@@ -1,11 +1,13 @@
-"""The KFP face of validate."""
+"""The KFP component of validate."""
 
 from typing import NamedTuple
 
 from kfp import dsl
 
+from components.stages import VALIDATE
 
-@dsl.component(base_image="naru-stages:python3.12", install_kfp_package=False)
+
+@dsl.component(base_image=VALIDATE.base_image, install_kfp_package=False)
 def validate(
     project: str,
     fingerprint: str,
@@ -40,8 +42,9 @@ def validate(
     from pathlib import Path
 
     from components._core.stage.lifecycle import stage
+    from components.stages import VALIDATE
 
-    with stage("validate", validation) as this:
+    with stage(VALIDATE, validation) as this:
         from components.validate.validate import validate_examples
 
         this.imported()

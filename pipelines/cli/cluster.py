@@ -8,12 +8,21 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="cluster", no_args_is_help=True, rich_markup_mode="markdown")
+from pipelines.cli.arguments import PoolsFile, ProjectPath, Registry, Tag
+
+_PANEL = "A cluster (KUBECONFIG)"
+_group = typer.Typer(name="cluster", no_args_is_help=True, rich_markup_mode="markdown")
 
 Overlay = Annotated[str, typer.Option(help="One of manifests/overlays, or a folder.")]
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    told = "Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy; seldon prints a model's."
+    app.add_typer(_group, help=told, rich_help_panel=_PANEL)
+
+
+@_group.command()
 def deploy(overlay: Overlay = "kind") -> None:
     """Bring the cluster to what the overlay says; a second time changes nothing."""
     from components._cluster.kubernetes_client import Cluster
@@ -36,7 +45,7 @@ def deploy(overlay: Overlay = "kind") -> None:
     typer.echo(f"{cluster.server}: {done} changed, {counted['keep']} as they were{left}")
 
 
-@app.command()
+@_group.command()
 def diff(overlay: Overlay = "kind") -> None:
     """Say what deploy would do, and do nothing; ends with 1 when there is something."""
     from components._cluster.kubernetes_client import Cluster
@@ -53,7 +62,7 @@ def diff(overlay: Overlay = "kind") -> None:
     typer.echo("nothing would change")
 
 
-@app.command()
+@_group.command()
 def status(overlay: Overlay = "kind") -> None:
     """Say what is missing, what serves, which stages wait, with the reason, and which pods hold an old credential."""
     from components._cluster.kubernetes_client import Cluster
@@ -65,7 +74,7 @@ def status(overlay: Overlay = "kind") -> None:
     typer.echo("\n".join(tell_status(Cluster(), wanted)) or "all is there, and no stage waits")
 
 
-@app.command()
+@_group.command()
 def undeploy(
     delete_data: Annotated[bool, typer.Option(help="The volumes too: MLflow's database, the bundled store.")] = False,
 ) -> None:
@@ -79,28 +88,26 @@ def undeploy(
     typer.echo(f"{len(removed)} removed")
 
 
-@app.command(
+@_group.command(
     epilog="Example: `naru cluster seldon examples/flights --model s3://naru/flights/models/3/artifacts/model --version 3 "
     "| kubectl apply --server-side -f -`"
 )
 def seldon(
-    project: Annotated[
-        Path, typer.Argument(help="The project's folder, or its project.yaml.", readable=False)
-    ] = Path(),
+    project: ProjectPath = Path(),
     model: Annotated[
         str, typer.Option(help="The model's folder, as pods reach it.", show_default="the champion's")
     ] = "",
-    version: Annotated[str, typer.Option(help="What answers carry.", show_default="the champion's")] = "",
+    version: Annotated[str, typer.Option(help="Version that answers carry.", show_default="the champion's")] = "",
     canary_model: Annotated[str, typer.Option(help="Folder of a second version that is tried beside it.")] = "",
-    canary_version: Annotated[str, typer.Option(help="What its answers carry.")] = "",
+    canary_version: Annotated[str, typer.Option(help="Version that its answers carry.")] = "",
     weight: Annotated[int, typer.Option(help="Percent of the requests that go to the canary.")] = 10,
-    namespace: Annotated[str, typer.Option(help="Where it is to be.", show_default="wherever it is applied")] = "",
+    namespace: Annotated[str, typer.Option(help="Namespace.", show_default="wherever it is applied")] = "",
     check_secret: Annotated[
         bool, typer.Option(help="Look at the keys of `serve.secret` too, on the cluster of KUBECONFIG.")
     ] = False,
-    registry: Annotated[str, typer.Option(help="Before the image's name; also NARU_REGISTRY.")] = "",
-    tag: Annotated[str, typer.Option(help="The image's version; also NARU_TAG.")] = "",
-    pools: Annotated[str, typer.Option(metavar="FILE", help="The cluster's pools; also NARU_POOLS.")] = "",
+    registry: Registry = "",
+    tag: Tag = "",
+    pools: PoolsFile = "",
 ) -> None:
     """Print, and check, the SeldonDeployment that serves a model; nothing is applied."""
     from pipelines.cluster.seldon_manifest import Choice, tell_deployment

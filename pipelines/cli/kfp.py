@@ -25,7 +25,7 @@ Projects = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Give the command line its commands of this subject."""
+    """Add the commands of this group."""
     app.command(rich_help_panel=_PANEL, epilog="Ends with 1 when something is due.")(plan)
     app.command(rich_help_panel=_PANEL)(apply)
     app.command(rich_help_panel=_PANEL)(prune)

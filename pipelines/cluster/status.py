@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components._cluster.kubernetes_client import Cluster, Object, name_of
+from components._core.stage.stage_end import error_of, parse_end
 from pipelines.cluster.secret_rotation import tell_outdated
 from pipelines.placement import STAGE_LABEL
 
@@ -40,6 +41,11 @@ def _stage(pod: Object) -> str:
     return f"{phase.lower():<9}stage {stage} ({name_of(pod)}): {why_of(pod['status'])}"
 
 
+def _in_words(message: str) -> str:
+    """A container's message; of a stage that failed its error."""
+    return str(error_of(parse_end(message)) or message)
+
+
 def why_of(status: Object) -> str:
     """What keeps a pod: no node for it, an image that does not come, a container that ended."""
     for condition in status.get("conditions", []):
@@ -49,5 +55,5 @@ def why_of(status: Object) -> str:
         state = container.get("state", {})
         told = state.get("waiting") or state.get("terminated") or {}
         if told.get("reason") and told["reason"] != "Completed":
-            return ": ".join(filter(None, [told["reason"], told.get("message", "")]))
+            return ": ".join(filter(None, [told["reason"], _in_words(told.get("message", ""))]))
     return str(status.get("message") or status.get("reason") or "no reason given")

@@ -1,1 +1,1 @@
-"""The graphs: which stages a pipeline has, and what flows between them."""
+"""The pipelines: which stages each has (`pipelines.py`), and what flows between them (a graph for each)."""

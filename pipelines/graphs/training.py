@@ -11,9 +11,10 @@ from components.train.component import train
 from components.transform.component import transform
 from components.tune.component import tune
 from components.validate.component import validate
+from pipelines.graphs.pipelines import TRAINING
 
 
-@dsl.pipeline(name="training")
+@dsl.pipeline(name=TRAINING.name)
 def training(
     project: str,
     code_uri: str,

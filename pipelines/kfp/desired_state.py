@@ -16,10 +16,12 @@ from components._core.errors import ConfigError
 from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import PROJECT_FILE, Project, Schedule, load_project
 from components._core.project.value_rules import CREDENTIALS_REMEDY, check_placeholders
-from components._core.settings import STORE, Settings
+from components._core.setting_names import STORE
+from components._core.settings import Settings
 from components._core.suggestions import suggest
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.connection import TIMEZONE, Connection
 from pipelines.kfp.ownership import Mark, ask_git, find_owner
 from pipelines.spec_text import read_spec
@@ -64,7 +66,7 @@ class Wanted:
     @property
     def pipeline(self) -> str:
         """The pipeline's name on the server."""
-        return f"{self.project.name}-training"
+        return TRAINING.name_of(self.project.name)
 
     def parameters_of(self, schedule: Schedule) -> dict[str, Any]:
         """What each run of a schedule is given: nothing of it may be older than the run."""

@@ -1,4 +1,4 @@
-"""Why a run failed: KFP's API names the stage and no reason, so the reason is read from the pod's log, where the stage said it.
+"""Why a run failed: KFP's API names the stage and no reason, so the reason is read from the pod's log, where the stage left it.
 
 The log comes through the KFP server, which reads it from the pod or from the archive; where it cannot, from Kubernetes, if
 KUBECONFIG leads there.
@@ -6,19 +6,18 @@ KUBECONFIG leads there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from components._core.errors import NaruError, ServiceError
+from components._core.stage.stage_end import error_of, find_end
 from pipelines.kfp.run_watch import RUN_LABEL, Stage, stages_of
 from pipelines.kfp.server_state import Server
 from pipelines.placement import STAGE_LABEL
 
 _LONGEST = 20
 _TAIL = 5
-_CODE = re.compile(r"^  exit code (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,12 @@ def find_reason(server: Server, run: Mapping[str, Any]) -> Reason:
 
 
 def read_log(log: str, stage: str) -> Reason | None:
-    """What a stage of ours said at its end, out of all that its pod printed; None when it said nothing."""
-    begins = [match.start() for match in re.finditer(rf"^naru: {stage or '[a-z]+'}: ", log, re.MULTILINE)]
-    if not begins:
+    """The error that a stage reported, out of all that its pod printed; None when it reported none."""
+    end = find_end(log, stage)
+    error = error_of(end)
+    if error is None:
         return None
-    text = log[begins[-1] :]
-    code = _CODE.search(text)
-    said = text[: code.start()] if code else text
-    lines = said.strip().splitlines()[:_LONGEST]
-    found = re.match(r"naru: ([a-z]+): ", text)
-    return Reason(
-        stage or (found[1] if found else ""),
-        "\n".join(lines).partition(": ")[2].partition(": ")[2],
-        int(code[1]) if code else ServiceError.exit_code,
-    )
+    return Reason(end["stage"], "\n".join(str(error).splitlines()[:_LONGEST]), error.exit_code)
 
 
 def _logs_of_kfp(server: Server, run_id: str, failed: Stage | None) -> Iterator[str]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from components import STAGES
 from components._core.errors import NaruError, UnavailableError
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.kfp_client import Answer
 from pipelines.kfp.server_state import FINAL, Server
 from pipelines.stage_durations import NOT_BEGUN, is_cached
@@ -134,7 +134,7 @@ def stages_of(run: Mapping[str, Any]) -> list[Stage]:
     """The stages that have begun, in their order; none while KFP gives no details, as before its agent's first report."""
     details = (run.get("run_details") or {}).get("task_details") or []
     found: list[Stage] = []
-    for name in STAGES:
+    for name in TRAINING.stage_names:
         named = [task for task in details if task.get("display_name") == name]
         if named:
             found.append(_stage(name, named, details))

@@ -15,17 +15,17 @@ from components._core.errors import ConfigError
 from components._core.files import fingerprint_folder, fingerprint_of
 from components._core.stage.code_archives import read_archive
 
-PARTIAL = ("validate", "transform")
-"""The stages that get the code archive and go by a part of it."""
+PARTS = ("schema", "preprocessing")
+"""The values of `StageSpec.code` that name a part of the archive."""
 
 _IMPORT_BY_NAME = ("importlib", "runpy", "__import__", "exec", "open")
 
 
-def fingerprint_part(stage: str, archive: Path, project: dict[str, Any]) -> str:
-    """Fingerprint of the files that the stage goes by; of the whole archive when that cannot be told.
+def fingerprint_part(part: str, archive: Path, project: dict[str, Any]) -> str:
+    """Fingerprint of the files of a part; of the whole archive when they cannot be determined.
 
     Args:
-        stage: One of `PARTIAL`.
+        part: One of `PARTS`.
         archive: The code archive.
         project: The project, as read from JSON.
     """
@@ -34,11 +34,11 @@ def fingerprint_part(stage: str, archive: Path, project: dict[str, Any]) -> str:
     except ConfigError:  # the stage will say what is wrong with it
         return fingerprint_folder(archive) if archive.is_file() else ""
     schema = project.get("schema", "schema.pbtxt")
-    wanted = [name for name in files if name == schema] if stage == "validate" else _of_transform(files, project)
-    return fingerprint_of(part for name in wanted for part in (name, hashlib.sha256(files[name]).hexdigest()))
+    wanted = [name for name in files if name == schema] if part == "schema" else _of_preprocessing(files, project)
+    return fingerprint_of(text for name in wanted for text in (name, hashlib.sha256(files[name]).hexdigest()))
 
 
-def _of_transform(files: dict[str, bytes], project: dict[str, Any]) -> list[str]:
+def _of_preprocessing(files: dict[str, bytes], project: dict[str, Any]) -> list[str]:
     model = project.get("code", {}).get("model", "model.py")
     others = [name for name in files if name != model]
     stem = Path(model).stem

@@ -22,45 +22,33 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import process_guard
 
-PRELOADED = (
+SHARED = (
     "kfp.dsl.executor",
     "pandas",
     "pyarrow.parquet",
-    "tensorflow_data_validation",
-    "tensorflow_transform.beam",
-    "tensorflow",
-    "keras.layers",
     "components._core.stage.lifecycle",
     "components._core.report.html",
     "components._core.report.plots",
-    "components.validate.validate",
-    "components.transform.transform",
-    "components.tune.tune",
-    "components.train.train",
-    "components.evaluate.evaluate",
-    "components.explain.explain",
 )
+"""What every stage needs."""
+
+PRELOADED = (*SHARED, *(name for stage in TRAINING.stages if not stage.imports_during for name in stage.imports))
 """What is imported before the first child."""
 
-LATER = (
-    "mlflow",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.model_registry.sqlalchemy_store",
-    "components.register.register",
-    "components.deploy.deploy",
-    "mlserver",
-    "components.serve.mlserver_runtime",
-)
-"""What is imported while the longest stage runs, on the second core: only the last stages need it."""
-
-_LONGEST = "train"
+LATER = {
+    during: tuple(name for stage in TRAINING.stages if stage.imports_during == during for name in stage.imports)
+    for during in TRAINING.stage_names
+}
+"""What is imported while a stage runs, on the second core: only later stages need it."""
 
 
-def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: tuple[str, ...] = LATER) -> int:
+def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: Mapping[str, tuple[str, ...]] = LATER) -> int:
     """Import, listen on the socket at `path`, serve until standard input closes; returns the exit code."""
     os.environ["_KFP_RUNTIME"] = "true"
     gc.disable()  # what is imported stays: looking for garbage among it would take a quarter of the imports' time
@@ -82,8 +70,8 @@ def _end_unused() -> None:
 
 
 class _Server:
-    def __init__(self, path: str, later: tuple[str, ...]) -> None:
-        self._later = list(later)
+    def __init__(self, path: str, later: Mapping[str, tuple[str, ...]]) -> None:
+        self._later = {stage: list(names) for stage, names in later.items()}
         self._children: dict[int, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -148,8 +136,9 @@ class _Server:
         self._children[child] = connection
         self._selector.register(connection, selectors.EVENT_READ)
         _answer(connection, {"pid": child})
-        if _LONGEST in request["arguments"]:  # type: ignore[operator]
-            self._import_more()
+        for stage, names in self._later.items():
+            if stage in request["arguments"]:  # type: ignore[operator]
+                self._import_more(names)
 
     def _close_in_child(self, connection: socket.socket) -> None:
         self._selector.close()
@@ -158,11 +147,11 @@ class _Server:
         for descriptor in (self._wake_read, self._wake_write):
             os.close(descriptor)
 
-    def _import_more(self) -> None:
-        """Import what the last stages need; the end of the child that runs meanwhile is noticed afterwards."""
+    def _import_more(self, names: list[str]) -> None:
+        """Import what later stages need; the end of the child that runs meanwhile is noticed afterwards."""
         with process_guard.watched(0, self._end_at_once):
-            while self._later:
-                name = self._later.pop(0)
+            while names:
+                name = names.pop(0)
                 try:
                     importlib.import_module(name)
                 except Exception:  # noqa: BLE001 - see below

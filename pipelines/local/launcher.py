@@ -25,16 +25,13 @@ if __name__ == "__main__":
 
 from components._core.errors import NaruError
 from components._core.files import write_json
+from components._core.stage.stage_end import ERROR_FILE, failed
+from components.stages import find_stage
 from pipelines.local import process_guard, stage_cache
 
 SERVER = "NARU_FORKSERVER"
 """Environment: the folder of this run's fork server; empty: every stage imports for itself."""
-PLAIN_STAGES = ("ingest",)
-"""Stages that start as a process of their own: they need little, and run while the server is still importing."""
-
 _CONNECT_SECONDS = 180.0
-ERROR = "error.json"
-"""As `components/_core/stage/lifecycle.py` names it, which imports more than this may."""
 
 
 def main(stand_in: str, python: str, arguments: list[str]) -> int:
@@ -75,9 +72,10 @@ def _is_forked(stage: str, python: str) -> bool:
     if not os.environ.get(SERVER):
         return False
     folder = Path(os.environ[SERVER])
-    if stage not in stage_cache.SIDE_EFFECTS:
+    spec = find_stage(stage) if stage else None
+    if not (spec and spec.side_effects):
         start_server(folder, python)
-    return stage not in PLAIN_STAGES and (folder / "started").exists()
+    return not (spec and spec.own_process) and (folder / "started").exists()
 
 
 class Task:
@@ -115,9 +113,8 @@ class Task:
         """Leave why the stage could not begin beside its outputs, as a stage does itself; returns the exit code."""
         sys.stderr.write(f"naru: {self.stage}: {error}\n")
         if self.folder is not None:
-            told = {name: getattr(error, name) for name in ("kind", "exit_code", "message", "where", "remedy")}
             with contextlib.suppress(OSError):
-                write_json(self.folder / ERROR, {"stage": self.stage, **told})
+                write_json(self.folder / ERROR_FILE, failed(self.stage, error))
         return error.exit_code
 
     def end(self) -> None:
@@ -131,7 +128,7 @@ class Task:
 
     def reuse(self) -> str:
         """Take an earlier run's outputs if they are what this task would make; returns that run's name, or nothing."""
-        if self.folder is None or not os.environ.get(stage_cache.HOME) or self.stage in stage_cache.SIDE_EFFECTS:
+        if self.folder is None or not os.environ.get(stage_cache.HOME) or find_stage(self.stage).side_effects:
             return ""
         inputs = self._given.get("inputs", {})
         artifacts = {name: each["artifacts"][0]["uri"] for name, each in inputs.get("artifacts", {}).items()}

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from components._core.settings import PYTHON
+from components._core.setting_names import PYTHON
 from pipelines.local import launcher, process_guard
 
 _LAUNCHER = Path(launcher.__file__)

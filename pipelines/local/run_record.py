@@ -12,7 +12,7 @@ from components._core.checks import Outcome
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
 from components._core.files import read_json, write_bytes, write_json
 from components._core.types.artifact_files import OUTCOME, REGISTRATION
-from pipelines.local.run_state import StageFailedError, StageState, read_states, task_root
+from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, RECORD, REPORT
 
 _NOT_TO_MISS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
@@ -95,7 +95,7 @@ def make_record(
         other_seconds=round(max(seconds - sum(state.seconds for state in states), 0.0), 3),
         stages=states,
         metrics=by_stage["evaluate"].metrics,
-        error=_told(error),
+        error=error.to_dict() if error else None,
         paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states)},
         artifacts=outputs,
         warnings=_warnings(states, outputs),
@@ -122,8 +122,6 @@ def _settle(state: StageState, interrupted: bool) -> StageState:
 def _exit_code(error: NaruError | None, interrupted: bool) -> int:
     if interrupted:
         return INTERRUPTED_EXIT_CODE
-    if isinstance(error, StageFailedError):
-        return int(error.told_exit_code)
     return error.exit_code if error else 0
 
 
@@ -147,13 +145,6 @@ def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
             checks = Outcome.load(file).checks
             found += [check.reason for check in checks if check.name in names and check.status == "warn"]
     return found
-
-
-def _told(error: NaruError | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    kind = error.told_kind if isinstance(error, StageFailedError) else error.kind
-    return {"kind": kind, "message": error.message, "where": error.where, "remedy": error.remedy}
 
 
 def _version(registration: str | None) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from components import STAGES
 from components._core.errors import NaruError
-from components._core.stage.lifecycle import ERROR
+from components._core.stage.stage_end import ERROR_FILE, error_of, read_end
 from components._core.system_errors import find_lack_of_room
+from pipelines.graphs.pipelines import TRAINING
 
 _KILLED = 128
 _LOST = -1
@@ -59,12 +59,12 @@ class StageState:
 def read_states(run: Path) -> list[StageState]:
     """How every stage of a run stands now, in their order."""
     folder = task_root(run)
-    return [read_state(folder / stage, stage) if folder else StageState(stage) for stage in STAGES]
+    return [read_state(folder / stage, stage) if folder else StageState(stage) for stage in TRAINING.stage_names]
 
 
 def task_root(run: Path) -> Path | None:
     """The folder below which kfp.local keeps a folder per task; None before it is there."""
-    return next((path for path in sorted(run.glob("training-*")) if path.is_dir()), None)
+    return next((path for path in sorted(run.glob(f"{TRAINING.name}-*")) if path.is_dir()), None)
 
 
 def read_state(task: Path, stage: str) -> StageState:
@@ -98,45 +98,24 @@ def read_state(task: Path, stage: str) -> StageState:
     )
 
 
-class StageFailedError(NaruError):
-    """A stage failed: its own error, told by another process.
-
-    Args:
-        told: What the stage wrote.
-    """
-
-    def __init__(self, told: dict[str, Any]) -> None:
-        super().__init__(told["message"], where=told["where"], remedy=told["remedy"])
-        self.stage = told["stage"]
-        self.told_kind = told["kind"]
-        self.told_exit_code = told["exit_code"]
-
-
-def read_failure(run: Path) -> StageFailedError | None:
+def read_failure(run: Path) -> NaruError | None:
     """The error of the stage that ended a run; None when none did."""
     folder = task_root(run)
     if folder is None:
         return None
-    for stage in STAGES:
+    for stage in TRAINING.stage_names:
         launch = _read(folder / stage / "launch.json")
         if launch and launch.get("exit_code", _LOST):
             return _failure(folder / stage, stage, launch)
     return None
 
 
-def _failure(task: Path, stage: str, launch: dict[str, Any]) -> StageFailedError:
-    told = _read(task / ERROR)
-    if told is None:
-        error = _guess(task, launch.get("exit_code", _LOST))
-        told = {
-            "stage": stage,
-            "kind": error.kind,
-            "exit_code": error.exit_code,
-            "message": error.message,
-            "where": error.where or stage,
-            "remedy": error.remedy,
-        }
-    return StageFailedError(told)
+def _failure(task: Path, stage: str, launch: dict[str, Any]) -> NaruError:
+    if error := error_of(read_end(task / ERROR_FILE)):
+        return error
+    guess = _guess(task, launch.get("exit_code", _LOST))
+    guess.where = guess.where or stage
+    return guess
 
 
 def _guess(task: Path, code: int) -> NaruError:
@@ -149,7 +128,9 @@ def _guess(task: Path, code: int) -> NaruError:
     if lack := find_lack_of_room(task):
         return lack
     if code == _LOST:
-        return NaruError("the stage ended and could leave no word of why", remedy=_SPACE + _MEMORY + _AGAIN)
+        return NaruError(
+            "the stage died without an error report (out of memory or disk?)", remedy=_SPACE + _MEMORY + _AGAIN
+        )
     return NaruError(f"the stage ended with exit code {code}", remedy="see the run's log")
 
 

@@ -23,6 +23,7 @@ from components._core.stage.user_code import fingerprint_code, pack_code
 from components._core.store.ledger import current_champion
 from components._core.system_errors import find_lack_of_room
 from components._data.sources.files import fingerprint_source
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
 from pipelines.local.python_shim import stand_in
 from pipelines.local.run_state import read_failure
@@ -126,7 +127,7 @@ def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
     reuse = {
         stage_cache.HOME: str(workspace.cache),
         stage_cache.PACKAGES: os.pathsep.join(site.getsitepackages()),
-        stage_cache.FRESH_FROM: fresh_from,
+        stage_cache.FRESH: ",".join(TRAINING.from_stage(fresh_from)) if fresh_from else "",
     }
     quiet = {
         "TF_CPP_MIN_LOG_LEVEL": "2",

@@ -21,19 +21,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components import STAGES
 from components._core.files import fingerprint_folder, fingerprint_of, hash_file, write_text
 from components._core.project.stage_config import restrict
+from components.stages import find_stage
 from pipelines.local import code_fingerprints
 
 HOME = "NARU_CACHE"
 """Environment: the cache's folder; empty: nothing is reused or kept."""
-FRESH_FROM = "NARU_FRESH_FROM"
-"""Environment: the stage from which on everything runs anew."""
+FRESH = "NARU_FRESH"
+"""Environment: names of the stages that run whatever the cache holds, separated by commas."""
 PACKAGES = "NARU_PACKAGES"
 """Environment: the folders of installed packages, as in `PATH`: what is installed there is part of every key."""
 
-SIDE_EFFECTS = ("register", "deploy")
 _NAMES_ONLY = ("run",)
 _TOLD = "executor_output.json"
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,11 +50,12 @@ def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> st
     archive = given.pop("code_uri", "")  # its place says nothing; what is in it is told by code_fingerprint
     project = json.loads(given.get("project", "{}"))
     if "project" in given:
-        given["project"] = restrict(project, stage)
+        given["project"] = restrict(project, find_stage(stage).reads)
     held = {name: fingerprint_folder(Path(path)) for name, path in inputs.items()}
-    if stage in code_fingerprints.PARTIAL and archive:
+    code = find_stage(stage).code
+    if code in code_fingerprints.PARTS and archive:
         given.pop("code_fingerprint", None)
-        held["code"] = code_fingerprints.fingerprint_part(stage, Path(archive), project)
+        held["code"] = code_fingerprints.fingerprint_part(code, Path(archive), project)
     return fingerprint_of([stage, json.dumps([given, held], sort_keys=True), _code_of(stage), _environment()])
 
 
@@ -74,9 +74,8 @@ def look_up(stage: str, key: str) -> dict[str, Any] | None:
 
 def may_reuse(stage: str) -> bool:
     """Whether the settings of this run let the stage be taken from an earlier one."""
-    fresh = os.environ.get(FRESH_FROM, "")
-    before = STAGES.index(stage) < STAGES.index(fresh) if fresh else True
-    return bool(os.environ.get(HOME)) and stage not in SIDE_EFFECTS and before
+    fresh = os.environ.get(FRESH, "").split(",")
+    return bool(os.environ.get(HOME)) and not find_stage(stage).side_effects and stage not in fresh
 
 
 def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
@@ -106,7 +105,7 @@ def keep(stage: str, key: str, task: Path, outputs: list[str]) -> None:
     Raises:
         OSError: When that cannot be written.
     """
-    if not os.environ.get(HOME) or stage in SIDE_EFFECTS:
+    if not os.environ.get(HOME) or find_stage(stage).side_effects:
         return
     made = {name: fingerprint_folder(task / name) for name in [*outputs, _TOLD] if (task / name).exists()}
     _write(stage, key, {"task": str(task), "run": _run_of(task), "outputs": made})
@@ -153,14 +152,12 @@ def _link_file(source: str, target: str) -> str:
 
 
 def _code_of(stage: str) -> str:
-    """Fingerprint of Naru's own code that the stage runs: its folder and the packages that all stages share."""
-    shared = sorted(
-        path for path in (_REPOSITORY / "components").glob("_*") if path.is_dir() and path.name != "__pycache__"
-    )
-    folders = [*shared, _REPOSITORY / "components" / stage]
-    files = [
-        path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"
-    ]
+    """Fingerprint of Naru's own code that the stage runs: its folder, and the packages and the table that all stages share."""
+    components = _REPOSITORY / "components"
+    shared = sorted(path for path in components.glob("_*") if path.is_dir() and path.name != "__pycache__")
+    files = [components / "stages.py"]
+    for folder in (*shared, components / stage):
+        files += [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     return fingerprint_of(
         part for path in files for part in (path.relative_to(_REPOSITORY).as_posix(), hash_file(path))
     )

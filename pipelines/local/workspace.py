@@ -19,7 +19,8 @@ from pathlib import Path
 
 from components._core.errors import ConfigError
 from components._core.project.project_file import PROJECT_FILE
-from components._core.settings import STORE, TRACKING, Settings, sqlite_uri
+from components._core.setting_names import STORE, TRACKING
+from components._core.settings import Settings, sqlite_uri
 from components._core.system_errors import from_system
 
 REPORT = "report.html"

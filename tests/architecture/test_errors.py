@@ -171,7 +171,8 @@ NOT_OURS = {
     "components/_frameworks/keras/protobuf_fields.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
     "components/_core/stage/user_code.py": {"ImportError"},  # told as the person's code that does not import
-    "pipelines/__main__.py": {"Exit"},  # how typer ends a command
+    "pipelines/cli/run.py": {"Exit"},  # how typer ends a command
+    "pipelines/cli/serving.py": {"Exit"},  # the same
     "pipelines/cli/cluster.py": {"Exit"},  # the same
     "pipelines/cli/kfp.py": {"Exit"},  # the same
     "components/deploy/promotion.py": {"ChampionChangedError"},  # a ServiceError; by it deploy ends with a verdict

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components import STAGES
+from components.stages import STAGES
+from pipelines.graphs.pipelines import TRAINING
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,25 +30,25 @@ def _folders_with(pattern: str) -> set[str]:
 
 
 def test_a_folder_with_a_component_is_a_stage() -> None:
-    assert _folders_with("components/*/component.py") == set(STAGES)
+    assert _folders_with("components/*/component.py") == {stage.name for stage in STAGES}
 
 
 def test_every_stage_has_tests() -> None:
-    assert set(STAGES) <= _folders_with("tests/components/*/test_*.py")
+    assert set(TRAINING.stage_names) <= _folders_with("tests/components/*/test_*.py")
 
 
 def test_every_stage_has_a_page_in_the_docs() -> None:
-    assert {path.stem for path in (ROOT / "docs" / "stages").glob("*.md")} == set(STAGES)
+    assert {path.stem for path in (ROOT / "docs" / "stages").glob("*.md")} == set(TRAINING.stage_names)
 
 
 def test_the_pipeline_runs_every_stage_in_order(spec: dict[str, Any]) -> None:
     tasks = set(spec["root"]["dag"]["tasks"])
-    assert tasks == set(STAGES)
+    assert tasks == set(TRAINING.stage_names)
 
 
 def test_the_pipelines_docstring_lists_its_stages_in_order() -> None:
     text = (ROOT / "pipelines" / "graphs" / "training.py").read_text()
-    assert tuple(re.findall(r"^    \d+\. (\w+):", text, re.MULTILINE)) == STAGES
+    assert tuple(re.findall(r"^    \d+\. (\w+):", text, re.MULTILINE)) == TRAINING.stage_names
 
 
 def test_the_image_table_says_where_each_stage_runs(spec: dict[str, Any]) -> None:
@@ -55,17 +56,19 @@ def test_the_image_table_says_where_each_stage_runs(spec: dict[str, Any]) -> Non
     for image, stages in re.findall(
         r"^\| `([\w-]+)` \| (.+) \|$", (ROOT / "images" / "README.md").read_text(), re.MULTILINE
     ):
-        told.update({stage.strip(): image for stage in stages.split(",") if stage.strip() in STAGES})
+        told.update({stage.strip(): image for stage in stages.split(",") if stage.strip() in TRAINING.stage_names})
     executors = spec["deploymentSpec"]["executors"]
-    named = {stage: executors[f"exec-{stage}"]["container"]["image"].partition(":")[0] for stage in STAGES}
+    named = {
+        stage: executors[f"exec-{stage}"]["container"]["image"].partition(":")[0] for stage in TRAINING.stage_names
+    }
     assert told == named
 
 
 def test_the_readme_names_the_lifecycle_in_order() -> None:
-    assert ", ".join(STAGES[:-1]) in (ROOT / "README.md").read_text().replace("\n", " ")
+    assert ", ".join(TRAINING.stage_names[:-1]) in (ROOT / "README.md").read_text().replace("\n", " ")
 
 
-def test_component_faces_are_thin() -> None:
-    for stage in STAGES:
+def test_components_are_thin() -> None:
+    for stage in TRAINING.stage_names:
         body = (ROOT / "components" / stage / "component.py").read_text().partition("with stage(")[2].splitlines()
         assert len(body) <= 30, f"components/{stage}/component.py does more than call its stage"

@@ -7,13 +7,13 @@ import pytest
 
 from benchmarks.measured_run import Run, Stage
 from benchmarks.summary import COUNTERPARTS, floors, per_further_copy, summarise, table
-from components import STAGES
+from pipelines.graphs.pipelines import TRAINING
 
 THEIR_STAGES = [component for components in COUNTERPARTS.values() for component in components]
 
 
 def a_run(side, copies, *, stage_seconds=1.0, to_transform=10.0, peak=0.0, auc=0.9, others=0.0):
-    names = STAGES if side == "naru" else THEIR_STAGES
+    names = TRAINING.stage_names if side == "naru" else THEIR_STAGES
     stages = [Stage(name, 100.0, 100.0 + stage_seconds, stage_seconds / 2, peak) for name in names]
     seconds = len(names) * stage_seconds + 2.0
     looks = 12.0 if peak else 0.0
@@ -68,7 +68,7 @@ def test_the_results_keep_the_names_that_programs_read(runs):
     found = json.loads(json.dumps(summarise(runs)))
     assert {"seconds", "peer_seconds", "auc", "peer_auc", "rss_one_copy", "rss_ten_copies"} <= set(found)
     assert {"seconds_per_further_copy", "peer_seconds_per_further_copy"} <= set(found)
-    assert set(found["stages"]) == {*STAGES, "outside"}
+    assert set(found["stages"]) == {*TRAINING.stage_names, "outside"}
     assert set(found["peer_stages"]) == {*THEIR_STAGES, "outside"}
 
 
@@ -85,4 +85,4 @@ def test_a_machine_that_was_not_quiet_is_told(runs):
 
 
 def test_every_stage_has_its_line_in_the_comparison():
-    assert list(COUNTERPARTS) == list(STAGES)
+    assert list(COUNTERPARTS) == list(TRAINING.stage_names)

@@ -17,7 +17,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._core.examples.artifact import split_file
 from components._core.project.project_file import Project, load_project
-from components._core.settings import STORE
+from components._core.setting_names import STORE
 from components._core.stage.user_code import pack_code
 from components._core.types.artifact_files import SCHEMA
 

@@ -17,7 +17,6 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from components import STAGES
 from components._core.files import files_below, hash_file, read_json
 from components._core.project.project_file import load_project
 from components._core.stage.user_code import pack_code
@@ -36,6 +35,7 @@ from components._core.types.artifact_files import (
     STATISTICS,
 )
 from components._data.sources.files import fingerprint_source
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_state import task_root
 from tests.components.serve.conformance.wires import request as ask
 from tests.containers.conftest import container_user, started, wait_until_answers
@@ -76,7 +76,7 @@ class Run:
         return found
 
     def verdicts(self) -> dict[str, tuple[str, str]]:
-        return {stage: (self.told(stage)["verdict"], self.told(stage)["reason"]) for stage in STAGES}
+        return {stage: (self.told(stage)["verdict"], self.told(stage)["reason"]) for stage in TRAINING.stage_names}
 
     def judged(self) -> dict[str, dict[str, Any]]:
         """The outcomes of the stages that judge."""
@@ -128,7 +128,7 @@ def in_containers(project: Path, world: dict[str, str], runner: Path, tmp_path_f
     done = subprocess.run(command, env=clean, cwd=folder, capture_output=True, text=True, timeout=3_000, check=False)
     found = task_root(root)
     assert found is not None, done.stdout[-3_000:] + done.stderr[-3_000:]
-    lacking = [stage for stage in STAGES if not (found / stage / "executor_output.json").exists()]
+    lacking = [stage for stage in TRAINING.stage_names if not (found / stage / "executor_output.json").exists()]
     assert not lacking, f"{lacking} left nothing:\n{done.stdout[-6_000:]}\n{done.stderr[-2_000:]}"
     return Run(found)
 

@@ -12,17 +12,16 @@ from typing import Any
 
 import pytest
 
-from components import STAGES
 from components._cluster.kubernetes_client import KINDS
 from components._core.settings import MODELS_NAMESPACE
 from components._core.store.filesystems import open_filesystem
 from components._core.types.artifact_files import OUTCOME
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.apply_changes import apply
 from pipelines.kfp.connection import Connection
 from pipelines.kfp.desired_state import read_wanted
 from pipelines.kfp.kfp_client import Kfp
 from pipelines.kfp.server_state import Server
-from pipelines.local.stage_cache import SIDE_EFFECTS
 from pipelines.stage_durations import StageTime
 from tests.e2e.browsing import make_python, start_run_in_page
 from tests.e2e.conftest import Deployed, status
@@ -271,8 +270,10 @@ def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environ
 
 
 def _cached(times: list[StageTime]) -> set[str]:
-    assert [time.stage for time in times] == list(STAGES)
-    return {time.stage for time in times if time.state == "cached"} - set(SIDE_EFFECTS)
+    assert [time.stage for time in times] == list(TRAINING.stage_names)
+    return {time.stage for time in times if time.state == "cached"} - {
+        stage.name for stage in TRAINING.stages if stage.side_effects
+    }
 
 
 def _schedules(world: World) -> list[Any]:

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import pytest
 from minio import Minio
 
-from components import STAGES
 from components._cluster.kubernetes_client import Cluster
 from components._core.store.filesystems import open_filesystem
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.connection import Connection
 from pipelines.kfp.failure_reasons import RUN_LABEL
 from pipelines.kfp.kfp_client import Kfp
@@ -214,7 +214,7 @@ def expected_artifacts(file: Path) -> set[tuple[str, str]]:
     components = read_spec(file)[0]["components"]
     return {
         (stage, name)
-        for stage in STAGES
+        for stage in TRAINING.stage_names
         for name, told in components[f"comp-{stage}"]["outputDefinitions"].get("artifacts", {}).items()
         if not told["artifactType"]["schemaTitle"].endswith("Metrics")
     }

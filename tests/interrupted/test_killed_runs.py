@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components import STAGES
+from pipelines.graphs.pipelines import TRAINING
 from tests.interrupted.conftest import Naru, only_run, wait_for
 from tests.local.conftest import run_naru
 from tests.local.made import artifacts_of
@@ -99,13 +99,15 @@ def test_control_c_ends_everything_and_keeps_what_was_finished(project: Path, un
     states = {state["stage"]: state["state"] for state in record["stages"]}
     if stage:
         assert states[stage] == "interrupted"
-        assert {states[each] for each in STAGES[: STAGES.index(stage)]} <= {"done"}
-        assert {states[each] for each in STAGES[STAGES.index(stage) + 1 :]} == {"waiting"}
-        assert all(each in told for each in STAGES)
+        assert {states[each] for each in TRAINING.stage_names[: TRAINING.stage_names.index(stage)]} <= {"done"}
+        assert {states[each] for each in TRAINING.stage_names[TRAINING.stage_names.index(stage) + 1 :]} == {"waiting"}
+        assert all(each in told for each in TRAINING.stage_names)
     expect_undisturbed_next(project, undisturbed)
     if stage == "train":
         again = json.loads((only_run(project) / "run.json").read_text())
-        assert [state["stage"] for state in again["stages"] if state["reused"]] == list(STAGES[: STAGES.index("train")])
+        assert [state["stage"] for state in again["stages"] if state["reused"]] == list(
+            TRAINING.stage_names[: TRAINING.stage_names.index("train")]
+        )
 
 
 def test_without_forks_a_killed_run_leaves_no_process_either(project: Path) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from components import STAGES
 from components._core.files import files_below, hash_file
-from components._core.settings import PYTHON
+from components._core.setting_names import PYTHON
 from components._registry.mlflow_client import open_registry
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import launcher
 from pipelines.local.python_shim import write_stand_in
 from pipelines.local.run_state import task_root
@@ -158,7 +158,7 @@ def bench(undisturbed: Path, server: Path, tmp_path: Path, request: pytest.Fixtu
     return Bench(undisturbed, server, tmp_path)
 
 
-@pytest.mark.parametrize("stage", representatives(STAGES, "ingest", "train", "register"))
+@pytest.mark.parametrize("stage", representatives(TRAINING.stage_names, "ingest", "train", "register"))
 def test_a_stage_killed_at_every_renaming_leaves_no_half_artifact_and_ends_well_at_last(
     bench: Bench, stage: str
 ) -> None:
@@ -177,7 +177,7 @@ def test_a_stage_killed_at_every_renaming_leaves_no_half_artifact_and_ends_well_
     expect_no_leftovers(bench.place / stage)
 
 
-@pytest.mark.parametrize("stage", representatives(STAGES, "ingest", "train", "register"))
+@pytest.mark.parametrize("stage", representatives(TRAINING.stage_names, "ingest", "train", "register"))
 @pytest.mark.parametrize("limit", representatives([0, 600, 9_000], 600))
 def test_a_stage_without_room_says_so_and_leaves_nothing_half_written(bench: Bench, stage: str, limit: int) -> None:
     ended = bench.run(stage, DISTURB_BYTES=str(limit))
@@ -186,7 +186,7 @@ def test_a_stage_without_room_says_so_and_leaves_nothing_half_written(bench: Ben
         return
     assert ended.returncode in (1, 7, 8), ended.stderr
     if limit:  # with no room at all there is none for the word either; see the tests of whole runs
-        word: dict[str, Any] = json.loads((bench.place / stage / "error.json").read_text())
+        word: dict[str, Any] = json.loads((bench.place / stage / "error.json").read_text())["error"]
         assert "ulimit -f" in word["remedy"] or "disk" in word["remedy"], word
     assert "File too large" in ended.stderr or "no room" in ended.stderr or "disk" in ended.stderr, ended.stderr
     again = bench.run(stage)

@@ -5,8 +5,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from components import STAGES
 from components._core.files import files_below, hash_file
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_state import task_root
 
 HOLDS_A_TIME = {
@@ -40,7 +40,9 @@ def told(run: Path) -> dict[str, Any]:
     """What every stage told in numbers and words, without seconds and places; metrics to four digits."""
     root = task_root(run)
     assert root is not None
-    return {stage: _rest(json.loads((root / stage / "executor_output.json").read_text())) for stage in STAGES}
+    return {
+        stage: _rest(json.loads((root / stage / "executor_output.json").read_text())) for stage in TRAINING.stage_names
+    }
 
 
 def _rest(value: Any) -> Any:

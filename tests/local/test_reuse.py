@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components import STAGES
+from pipelines.graphs.pipelines import TRAINING
 from tests.local.conftest import ROOT, Ran, run_naru
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def reused(ran: Ran) -> set[str]:
 
 
 def before(stage: str) -> set[str]:
-    return set(STAGES[: STAGES.index(stage)])
+    return set(TRAINING.stage_names[: TRAINING.stage_names.index(stage)])
 
 
 def test_a_run_in_which_nothing_changed_reuses_all_but_the_last_two_stages_and_says_so(settled: Ran) -> None:
@@ -57,7 +57,7 @@ def test_another_model_file_reuses_up_to_transform(project: Path) -> None:
         (project / "model.py").write_text(source + "\n# another thought\n")
         again = reused(run_naru(str(project)))
         # the model is fitted again, and since it came out the same, what follows it is reused
-        assert set(STAGES) - again == {"tune", "train", "register", "deploy"}
+        assert set(TRAINING.stage_names) - again == {"tune", "train", "register", "deploy"}
     finally:
         (project / "model.py").write_text(source)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import STAGES
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_state import task_root
 from tests.architecture.interface import GOLDEN, record_keys
 from tests.local.conftest import Ran, run_naru
@@ -28,7 +28,7 @@ def test_a_first_run_ends_in_a_deployed_version(first: Ran) -> None:
     assert (first.told["status"], first.told["deployed"], first.told["model_version"]) == ("succeeded", True, "1")
     assert first.told["metrics"]["auc"] > 0.7
     verdicts = first.verdicts()
-    assert set(verdicts) == set(STAGES)
+    assert set(verdicts) == set(TRAINING.stage_names)
     assert verdicts["tune"] == "skipped"
     assert {verdicts[stage] for stage in ("ingest", "transform", "train", "register", "deploy")} == {"ok"}
 
@@ -58,7 +58,7 @@ def _metadata(ran: Ran, stage: str) -> dict[str, dict[str, Any]]:
     return {name: listed["artifacts"][0]["metadata"] for name, listed in told["artifacts"].items()}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", TRAINING.stage_names)
 def test_what_a_stage_tells_is_of_the_types_that_kfp_can_record(first: Ran, stage: str) -> None:
     values = [value for metadata in _metadata(first, stage).values() for value in metadata.values()]
     assert values and all(isinstance(value, str | int | float | list | dict) for value in values)

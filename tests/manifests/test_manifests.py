@@ -19,11 +19,12 @@ from components._cluster.kubernetes_client import KINDS, path_of
 from components._core.errors import ConfigError
 from components._core.settings import MODELS_NAMESPACE
 from components.deploy.targets.seldon.manifest import METRICS
+from components.stages import STAGES
 from pipelines.cluster.api_server_addresses import PLACEHOLDER, with_api_server
 from pipelines.cluster.overlay import OVERLAYS, find_kustomize, pods_of, render, secrets_of
 from pipelines.cluster.store_keys import MADE, READER, STORE
 from pipelines.compile_target import Target
-from pipelines.placement import CREDENTIALS, DEPLOYER, SECRET, SETTINGS
+from pipelines.placement import CREDENTIALS, DEPLOYER, SECRET
 from pipelines.pools import load_pools
 from tests.components.deploy.targets.seldon.made import component, rendered
 
@@ -274,7 +275,7 @@ def test_the_root_key_of_the_store_is_read_by_its_own_pod_alone(objects: list[di
 
 def test_the_settings_have_every_key_that_a_stage_is_given(objects: list[dict[str, Any]]) -> None:
     settings = [one for one in _of(objects, "ConfigMap") if one["metadata"]["name"] == "naru-settings"]
-    asked = {name for names in SETTINGS.values() for name in names}
+    asked = {name for stage in STAGES for name in stage.environment}
     assert len(settings) == 2 and settings[0]["data"] == settings[1]["data"]
     assert asked <= set(settings[0]["data"]) and not set(CREDENTIALS) & set(settings[0]["data"])
 

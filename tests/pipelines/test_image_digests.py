@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from components import STAGES
 from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_training
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.image_digests import Digests
-from pipelines.placement import NOT_CACHED
 from pipelines.spec_text import read_spec
 from tests.http_servers import running
 
+NOT_CACHED = {stage.name for stage in TRAINING.stages if not stage.is_cached_by_kfp}
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = ("sha256:" + two * 32 for two in ("ab", "cd"))
 
@@ -162,14 +162,14 @@ def test_a_registry_that_is_away_is_waited_for_once() -> None:
 def _cached(folder: Path, target: Target) -> set[str]:
     project = load_project(ROOT / "examples" / "flights")
     tasks = read_spec(compile_training(project, "0" * 32, folder / "t.yaml", target))[0]["root"]["dag"]["tasks"]
-    return {stage for stage in STAGES if tasks[stage]["cachingOptions"].get("enableCache")}
+    return {stage for stage in TRAINING.stage_names if tasks[stage]["cachingOptions"].get("enableCache")}
 
 
 @pytest.mark.slow
 def test_a_stage_is_cached_only_under_a_name_that_is_one_build(registry: Registry, tmp_path: Path) -> None:
     target = Target(registry=f"{registry.host}/team", tag="1").resolving()
     pinned = {"ingest", "validate", "transform", "tune", "train", "evaluate", "explain"}
-    assert _cached(tmp_path, target) == pinned - set(NOT_CACHED)
+    assert _cached(tmp_path, target) == pinned - NOT_CACHED
     registry.tags.clear()
     target = target.resolving()
     assert _cached(tmp_path, target) == set()
@@ -184,7 +184,7 @@ def test_a_stage_is_cached_only_under_a_name_that_is_one_build(registry: Registr
 def test_whose_tags_are_final_may_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NARU_FINAL_TAGS", "1")
     target = Target.from_environment().resolving()
-    assert _cached(tmp_path, target) == set(STAGES) - set(NOT_CACHED) and target.remarks() == []
+    assert _cached(tmp_path, target) == set(TRAINING.stage_names) - NOT_CACHED and target.remarks() == []
     monkeypatch.setenv("NARU_FINAL_TAGS", "yes")
     with pytest.raises(ConfigError, match="found 'yes'; allowed: 0, 1"):
         Target.from_environment()

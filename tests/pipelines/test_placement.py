@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components import STAGES
 from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_training
-from pipelines.local.stage_cache import SIDE_EFFECTS
-from pipelines.placement import CREDENTIALS, NOT_CACHED
+from pipelines.graphs.pipelines import TRAINING
+from pipelines.placement import CREDENTIALS
 from pipelines.pools import OURS, load_pools
 from pipelines.spec_text import read_spec
 
@@ -24,8 +23,14 @@ DIGEST = "sha256:" + "ab" * 32
 def compiled(folder: Path, target: Target) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The containers and tasks by stage, and what only Kubernetes understands."""
     spec, platform = read_spec(compile_training(FLIGHTS, "0" * 32, folder / "training.yaml", target))
-    containers = {stage: spec["deploymentSpec"]["executors"][f"exec-{stage}"]["container"] for stage in STAGES}
-    return containers, spec["root"]["dag"]["tasks"], {stage: platform[f"exec-{stage}"] for stage in STAGES}
+    containers = {
+        stage: spec["deploymentSpec"]["executors"][f"exec-{stage}"]["container"] for stage in TRAINING.stage_names
+    }
+    return (
+        containers,
+        spec["root"]["dag"]["tasks"],
+        {stage: platform[f"exec-{stage}"] for stage in TRAINING.stage_names},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +49,8 @@ def on_gpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], d
 
 def test_a_profile_moves_its_stages_to_the_pool_and_no_others(on_gpus: Any) -> None:
     containers, _, platform = on_gpus
-    on_pool = {stage for stage in STAGES if platform[stage].get("nodeSelector")}
-    with_device = {stage for stage in STAGES if "accelerator" in containers[stage]["resources"]}
+    on_pool = {stage for stage in TRAINING.stage_names if platform[stage].get("nodeSelector")}
+    with_device = {stage for stage in TRAINING.stage_names if "accelerator" in containers[stage]["resources"]}
     assert on_pool == with_device == {"tune", "train"}
     assert platform["train"]["nodeSelector"]["labels"] == {"pool": "gpu"}
     assert platform["train"]["tolerations"][0]["key"] == "nvidia.com/gpu"
@@ -69,16 +74,16 @@ def test_every_stage_has_requests_and_limits(on_gpus: Any) -> None:
 
 def test_what_acts_or_looks_outside_is_not_cached_and_what_acts_is_not_retried(on_gpus: Any) -> None:
     tasks = on_gpus[1]
-    cached = {stage for stage in STAGES if tasks[stage]["cachingOptions"].get("enableCache")}
-    retried = {stage for stage in STAGES if "retryPolicy" in tasks[stage]}
-    assert cached == set(STAGES) - set(NOT_CACHED)
-    assert retried and not retried & set(SIDE_EFFECTS)
+    cached = {stage for stage in TRAINING.stage_names if tasks[stage]["cachingOptions"].get("enableCache")}
+    retried = {stage for stage in TRAINING.stage_names if "retryPolicy" in tasks[stage]}
+    assert cached == {stage.name for stage in TRAINING.stages if stage.is_cached_by_kfp}
+    assert retried and not retried & {stage.name for stage in TRAINING.stages if stage.side_effects}
 
 
 def test_credentials_are_named_and_only_given_where_the_store_is_used(on_gpus: Any) -> None:
     containers, _, platform = on_gpus
-    given = {stage: platform[stage].get("secretAsEnv") for stage in STAGES}
-    assert {stage for stage in STAGES if given[stage]} == {
+    given = {stage: platform[stage].get("secretAsEnv") for stage in TRAINING.stage_names}
+    assert {stage for stage in TRAINING.stage_names if given[stage]} == {
         "ingest", "validate", "transform", "tune", "train", "evaluate", "register", "deploy"
     }  # fmt: skip
     assert {pair["envVar"] for pair in given["deploy"][0]["keyToEnv"]} == set(CREDENTIALS)
@@ -87,15 +92,17 @@ def test_credentials_are_named_and_only_given_where_the_store_is_used(on_gpus: A
 
 def test_pull_secrets_and_a_custom_ca_are_named_by_the_target(on_gpus: Any) -> None:
     containers, _, platform = on_gpus
-    assert all(platform[stage]["imagePullSecret"][0]["secretName"] == "pull" for stage in STAGES)
+    assert all(platform[stage]["imagePullSecret"][0]["secretName"] == "pull" for stage in TRAINING.stage_names)
     assert platform["ingest"]["configMapAsVolume"][0]["configMapName"] == "company-ca"
     assert {"name": "AWS_CA_BUNDLE", "value": "/etc/naru-ca/ca.crt"} in containers["ingest"]["env"]
 
 
 def test_the_default_profile_needs_no_label_and_no_device(tmp_path: Path) -> None:
     containers, _, platform = compiled(tmp_path, Target())
-    assert not any("nodeSelector" in platform[stage] or "tolerations" in platform[stage] for stage in STAGES)
-    assert not any("accelerator" in containers[stage]["resources"] for stage in STAGES)
+    assert not any(
+        "nodeSelector" in platform[stage] or "tolerations" in platform[stage] for stage in TRAINING.stage_names
+    )
+    assert not any("accelerator" in containers[stage]["resources"] for stage in TRAINING.stage_names)
 
 
 def changed(tmp_path: Path, *places: str, value: Any) -> Path:

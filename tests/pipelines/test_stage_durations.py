@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from components._core.errors import DataError
+from components._core.stage.stage_end import failed
 from pipelines.stage_durations import stage_times, time_rows, told_by_log, told_by_pods
+
+NO_FILE = DataError("no file matches", remedy="correct data.source")
 
 
 def node(name: str, start: str, end: str, state: str = "SUCCEEDED") -> dict[str, Any]:
@@ -76,17 +80,17 @@ def test_without_pods_nothing_is_said_about_own_seconds() -> None:
 
 
 def test_a_failed_stage_has_its_reason_and_one_that_was_killed_what_kubernetes_says() -> None:
-    failed = [*RUN[:-1], node("validate", "00:50", "01:10", "FAILED")]
+    failing = [*RUN[:-1], node("validate", "00:50", "01:10", "FAILED")]
     told = stage_times(
-        failed, told_by_pods([pod("validate", "naru: validate: no file fits", exit_code=1, reason="Error")])
+        failing, told_by_pods([pod("validate", json.dumps(failed("validate", NO_FILE)), exit_code=1, reason="Error")])
     )[1]
-    assert (told.state, told.reason, told.waiting) == ("failed", "naru: validate: no file fits", None)
-    killed = stage_times(failed, told_by_pods([pod("validate", "", exit_code=137, reason="OOMKilled")]))[1]
+    assert (told.state, told.reason, told.waiting) == ("failed", "no file matches\n  -> correct data.source", None)
+    killed = stage_times(failing, told_by_pods([pod("validate", "", exit_code=137, reason="OOMKilled")]))[1]
     assert killed.reason == "OOMKilled"
 
 
 def test_the_last_try_of_a_stage_counts() -> None:
-    first = pod("ingest", "naru: ingest: away", created="10:00", exit_code=1)
+    first = pod("ingest", json.dumps(failed("ingest", NO_FILE)), created="10:00", exit_code=1)
     last = pod("ingest", record("ingest", 1, 2), created="10:01")
     assert stage_times(RUN, told_by_pods([last, first]))[0].own == 3.0
 
@@ -101,8 +105,8 @@ def test_a_stage_that_is_not_over_has_no_end(end: str | None) -> None:
 def test_a_log_tells_the_same_as_the_pod() -> None:
     log = "loading\nnaru: " + record("ingest", 0.5, 2.5) + "\nuploading\n"
     assert stage_times(RUN, {"ingest": told_by_log(log)})[0].own == 3.0
-    failed = "I0101 launcher\nnaru: validate: no file fits\n  -> correct data.source\n  exit code 4\nF0101 launcher: exit status 4\n"
-    assert told_by_log(failed) == {"reason": "naru: validate: no file fits\n  -> correct data.source"}
+    log = f"I0101 launcher\nnaru: {json.dumps(failed('validate', NO_FILE))}\nF0101 launcher: exit status 4\n"
+    assert told_by_log(log) == {"stage": "validate", "reason": "no file matches\n  -> correct data.source"}
     assert told_by_log("killed before it said anything") == {}
 
 

@@ -2,15 +2,15 @@
 
 A component's body opens `stage(...)`, imports its function inside, calls it and hands the outcome over:
 
-    with stage("validate", validation) as this:
+    with stage(VALIDATE, validation) as this:
         from components.validate.validate import validate_examples
 
         this.imported()
         this.done(validate_examples(..., validation=this.folder(validation)))
 
 Outputs get their final names only when the body ended well. An error of ours ends the process with the error's own exit
-code and message, without a traceback, and leaves `error.json` beside the outputs for whoever watches. In a pod the same is
-said to Kubernetes (`termination_message.py`), for whoever reads the pod's status.
+code and message, without a traceback, and leaves `error.json` beside the outputs for who watches the run. In a pod the same object
+is the termination message (`termination_message.py`), which the pod's status holds.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from components._core.files import write_bytes, write_json
 from components._core.project.project_file import Project, parse_project
 from components._core.project.stage_config import restrict
 from components._core.stage.lost_artifacts import explain_lost
-from components._core.stage.termination_message import tell_error, tell_record
+from components._core.stage.stage_end import ERROR_FILE, StageEnd, failed
+from components._core.stage.stage_spec import StageSpec
+from components._core.stage.termination_message import leave_end
 from components._core.system_errors import from_system
 
-ERROR = "error.json"
 _ASIDE = ".partial"
 
 
@@ -55,11 +56,11 @@ class Stage:
     """One execution of a stage.
 
     Attributes:
-        name: The stage's name, one of `components.STAGES`.
+        spec: The facts about the stage, from `components/stages.py`.
         record: The output whose metadata tells the outcome (verdict, reason, metrics, seconds) to whoever reads the run.
     """
 
-    name: str
+    spec: StageSpec
     record: Artifact
     _started: float = field(default_factory=time.perf_counter)
     _imported: float = 0.0
@@ -86,7 +87,7 @@ class Stage:
                 for parent in parents:
                     section = section.setdefault(parent, {})
                 section[last] = value
-        return parse_project(restrict(raw, self.name), "the run's parameters")
+        return parse_project(restrict(raw, self.spec.reads), "the run's parameters")
 
     def folder(self, artifact: Artifact) -> Path:
         """An empty folder that becomes the artifact when the stage ends well."""
@@ -148,24 +149,24 @@ class Stage:
 
     def _tell(self) -> None:
         if self._outcome is None:
-            raise NaruError(f"the stage {self.name} ended without an outcome")
+            raise NaruError(f"the stage {self.spec.name} ended without an outcome")
         ended = time.perf_counter()
-        told: dict[str, Any] = {
-            "stage": self.name,
+        record: StageEnd = {
+            "stage": self.spec.name,
             "verdict": self._outcome.verdict,
             "reason": self._outcome.reason,
             "import_seconds": round(max(self._imported - self._started, 0.0), 3),
             "work_seconds": round(ended - (self._imported or self._started), 3),
             **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if math.isfinite(value)},
         }
-        self.record.metadata.update(told)
-        tell_record(told)
+        self.record.metadata.update(record)
+        leave_end(record)
 
 
 @contextmanager
-def stage(name: str, record: Artifact) -> Iterator[Stage]:
-    """Run the body of a component as the stage of that name. See the module's docstring."""
-    this = Stage(name, record)
+def stage(spec: StageSpec, record: Artifact) -> Iterator[Stage]:
+    """Run the body of a component as that stage. See the module's docstring."""
+    this = Stage(spec, record)
     try:
         yield this
         this._publish()
@@ -181,7 +182,7 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
     except Exception as error:  # noqa: BLE001 - the border of the process: whatever comes is told, with its traceback
         told = explain_lost(error) or NaruError(
             f"{type(error).__name__}: {error}",
-            where=f"stage {name}",
+            where=f"stage {spec.name}",
             remedy="this is a fault in Naru or in a library; the traceback is in the run's log",
         )
         _leave(this, told, traceback.format_exc())
@@ -193,21 +194,11 @@ def stage(name: str, record: Artifact) -> Iterator[Stage]:
 def _leave(this: Stage, error: NaruError, details: str) -> None:
     this._clear()
     print(mask_credentials(details), file=sys.stderr) if details else None
-    # the code is for whoever has the log of a pod and nothing else: KFP's launcher ends with one of its own
-    told = f"naru: {this.name}: {error}\n  exit code {error.exit_code}"
-    print(told, file=sys.stderr, flush=True)
-    tell_error(told)
+    # the code is for users who have only the log of a pod: KFP's launcher ends with a code of its own
+    print(f"naru: {this.spec.name}: {error}\n  exit code {error.exit_code}", file=sys.stderr, flush=True)
+    end = failed(this.spec.name, error)
+    leave_end(end)
     try:
-        write_json(
-            Path(this.record.path).parent / ERROR,
-            {
-                "stage": this.name,
-                "kind": error.kind,
-                "exit_code": error.exit_code,
-                "message": error.message,
-                "where": error.where,
-                "remedy": error.remedy,
-            },
-        )
+        write_json(Path(this.record.path).parent / ERROR_FILE, end)
     except OSError as problem:
-        print(f"naru: {this.name}: the error could not be kept beside the outputs: {problem}", file=sys.stderr)
+        print(f"naru: {this.spec.name}: the error could not be kept beside the outputs: {problem}", file=sys.stderr)

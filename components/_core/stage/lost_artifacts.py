@@ -11,7 +11,6 @@ import errno
 import re
 from pathlib import Path
 
-from components import STAGES
 from components._core.errors import NaruError, ServiceError
 
 _PATH = re.compile(r"/(s3|minio|gcs)/[^\s'\",:;)\]]+")
@@ -46,9 +45,8 @@ def explain_lost(error: BaseException) -> NaruError | None:
 
 
 def _made_by(path: str) -> tuple[str, str]:
-    """The artifact's name and the stage that made it: `.../transform/UUID/transformed/train.parquet`, the UUID not always."""
+    """The artifact's name and the stage that made it: `PIPELINE/RUN/transform/UUID/transformed/train.parquet`, the second UUID not always."""
     parts = path.split("/")
-    at = max((number for number, part in enumerate(parts) if part in STAGES), default=-1)
-    below = [part for part in parts[at + 1 :] if not _UUID.fullmatch(part)]
-    name = below[0] if at >= 0 and below else (parts[-2] if len(parts) > 1 else parts[-1])
-    return name, parts[at] if at >= 0 else ""
+    run = next((number for number, part in enumerate(parts) if _UUID.fullmatch(part)), len(parts))
+    stage, *below = [part for part in parts[run + 1 :] if not _UUID.fullmatch(part)] or [""]
+    return (below or parts[-2:])[0], stage

@@ -1,9 +1,8 @@
-"""What Kubernetes keeps of a container that has ended: one message in the pod's status, read without log or artifact.
+"""The message that Kubernetes keeps of a container that has ended: how the stage ended, readable without log or artifact.
 
-A KFP task that fails leaves its log and nothing else, and no KFP server tells what an artifact's metadata holds. So a stage
-says the same thing here: its record as JSON when it ended well, else the error as a sentence. `kubectl describe pod` and Argo
-show it, `pipelines/stage_durations.py` reads it; the record is a line of the log too, for who may ask the KFP server only. On a machine
-that is no pod there is no such place, and nothing is written.
+A KFP task that fails leaves its log and no artifact, and the KFP API does not return an artifact's metadata. So a stage leaves
+how it ended (`stage_end.py`) as the container's termination message too, and as a line of the log for users who can reach only
+the KFP API. On a machine that is not a pod there is no such file, and nothing is written.
 """
 
 from __future__ import annotations
@@ -13,37 +12,43 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from components._core.stage.stage_end import LOG_PREFIX, StageEnd
+
 PLACE = Path("/dev/termination-log")
 LARGEST = 4096
 """Bytes that Kubernetes keeps."""
-LOGGED = "naru: "
-"""What the record's line in the log begins with, as an error's does."""
-_LONGEST_REASON = 800
+_LONGEST_TEXT = 800
+"""Characters that are kept of a reason, a message or a remedy."""
 
 
-def tell_record(record: dict[str, Any]) -> None:
-    """Leave what a stage that ended well writes into its artifact's metadata; of a long reason the beginning."""
-    short = {**record, "reason": str(record.get("reason") or "")[:_LONGEST_REASON]}
-    while len((text := _as_text(short)).encode()) > LARGEST and len(short) > 1:
-        short.popitem()
-    if _leave(text):
-        print(LOGGED + text, flush=True)
-
-
-def tell_error(text: str) -> None:
-    """Leave why a stage failed."""
-    _leave(text)
-
-
-def _as_text(record: dict[str, Any]) -> str:
-    """One line that UTF-8 can hold, whatever is in a reason."""
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
-
-
-def _leave(text: str) -> bool:
-    """Write the message if there is a place for it; a stage never fails for want of it."""
+def leave_end(end: StageEnd) -> None:
+    """Leave how the stage ended, if there is a place for it; a stage never fails because it could not be written."""
     if not PLACE.is_file():
-        return False
+        return
     with suppress(OSError):
-        PLACE.write_bytes(text.encode("utf-8", "replace")[:LARGEST])
-    return True
+        PLACE.write_text(_shorten(end), encoding="utf-8")
+    print(LOG_PREFIX + _to_line(end), flush=True)
+
+
+def _shorten(end: StageEnd) -> str:
+    """The object in as many bytes as are kept: its texts cut; of a record with very many metrics the last ones left out."""
+    longest = _LONGEST_TEXT
+    short = _cut(end, longest)
+    while len(_to_line(short).encode()) > LARGEST:
+        if "error" in short:
+            longest //= 2
+            short = _cut(end, longest)
+        else:
+            short.popitem()
+    return _to_line(short)
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, dict):
+        return {name: _cut(each, longest) for name, each in value.items()}
+    return value[:longest] if isinstance(value, str) else value
+
+
+def _to_line(end: StageEnd) -> str:
+    """One line that UTF-8 can hold, whatever is in a text."""
+    return json.dumps(end, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")

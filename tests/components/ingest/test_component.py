@@ -18,5 +18,5 @@ def test_a_source_whose_state_is_not_said_is_refused_since_a_later_run_would_be_
     with pytest.raises(SystemExit) as end:
         ingest.python_func(project="{}", source="", spans="", source_fingerprint=value, **outputs)
     assert end.value.code == 2
-    error = json.loads((tmp_path / "error.json").read_text())
+    error = json.loads((tmp_path / "error.json").read_text())["error"]
     assert told in error["message"] and "source_fingerprint" in error["where"]

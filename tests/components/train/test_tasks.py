@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from components._core.project.project_file import Project
-from components._core.settings import STORE
+from components._core.setting_names import STORE
 from components._core.stage.user_code import pack_code
 from components._core.types.signature import to_arrays
 from components._frameworks.keras.saved_model import load_model

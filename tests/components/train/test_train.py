@@ -17,7 +17,7 @@ from components._core.examples.artifact import read_head
 from components._core.files import fingerprint_folder, read_json
 from components._core.project.project_file import Project
 from components._core.report.page import Page
-from components._core.settings import STORE
+from components._core.setting_names import STORE
 from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import to_arrays
 from components._frameworks.keras.fit import Progress

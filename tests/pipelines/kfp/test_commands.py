@@ -1,5 +1,6 @@
 """The commands as a person runs them: what they print, and how they end."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from components._core.errors import ServiceError
+from components._core.errors import DataError, ServiceError
+from components._core.stage.stage_end import failed
 from pipelines.__main__ import app
 from pipelines.kfp.desired_state import Wanted
 from tests.pipelines.kfp.kfp_server import KfpServer, task
@@ -60,7 +62,7 @@ def test_submit_ends_as_its_run_did(
 ) -> None:
     monkeypatch.setenv("KF_PIPELINES_UI_ENDPOINT", "http://kfp")
     held.course = [{"state": state, "run_details": {"task_details": [task("ingest", state, "pod")]}}]
-    held.logs["pod"] = "naru: ingest: s3://b/x.csv: there is no such file\n  exit code 4\n"
+    held.logs["pod"] = "naru: " + json.dumps(failed("ingest", DataError("there is no such file", where="s3://b/x.csv")))
     done = _naru("submit", project, "--wait", "--cause", "trying")
     assert done.exit_code == code
     assert told in done.output and f"http://kfp/#/runs/details/{held.runs[0]['run_id']}" in done.output

@@ -23,6 +23,7 @@ I1121 05:00:01 launcher_v2.go:200] starting
 naru: transform: validation: the data was blocked: 3 anomalies
   -> correct the data, or the schema
   exit code 5
+naru: {"stage": "transform", "error": {"kind": "data_blocked", "message": "the data was blocked: 3 anomalies", "where": "validation", "remedy": "correct the data, or the schema"}}
 I1121 05:00:02 launcher_v2.go:300] exit status 5
 """
 
@@ -255,8 +256,11 @@ def test_where_the_kfp_server_cannot_read_the_log_kubernetes_is_asked(
         assert find_reason(server, _failed("transform", "pod-1")).text == "Killed\nOOMKilled"
 
 
-def test_a_log_without_our_words_is_no_reason() -> None:
-    assert read_log("Killed\n", "train") is None
+@pytest.mark.parametrize(
+    "log", ["Killed\n", 'naru: {"stage": "tune"}\n', 'naru: {"sta\nnaru: []\n', "naru: train: prose\n"]
+)
+def test_a_log_without_the_error_of_the_stage_is_no_reason(log: str) -> None:
+    assert read_log(log, "train") is None
 
 
 def test_the_last_try_of_a_stage_is_what_counts() -> None:

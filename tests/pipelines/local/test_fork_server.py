@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from components.stages import STAGES
 from pipelines.local import launcher
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
@@ -38,7 +39,7 @@ def module(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     (tmp_path / "started").touch()  # the launcher starts none
-    code = f"import sys; from pipelines.local.fork_server import main; sys.exit(main({str(tmp_path / 'socket')!r}, ('decimal',), ()))"
+    code = f"import sys; from pipelines.local.fork_server import main; sys.exit(main({str(tmp_path / 'socket')!r}, ('decimal',), {{}}))"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     yield process
     assert process.stdin is not None
@@ -104,7 +105,7 @@ def test_children_end_with_the_server(module: Path, server: subprocess.Popen[byt
 
 @pytest.mark.usefixtures("server")
 def test_a_stage_that_needs_little_is_a_process_of_its_own(module: Path) -> None:
-    _, told = finish(launch(module, "--function_to_execute", launcher.PLAIN_STAGES[0]))
+    _, told = finish(launch(module, "--function_to_execute", next(stage.name for stage in STAGES if stage.own_process)))
     assert told["had"] is False
 
 
@@ -127,11 +128,12 @@ def test_a_killed_server_is_noticed_within_a_second_and_told(module: Path, momen
     (module / "started").touch()
     (module / "slow.py").write_text("import time; time.sleep(600)\n")
     modules = ("slow",) if moment == "importing" else ()
-    code = f"from pipelines.local.fork_server import main; main({str(module / 'socket')!r}, {modules!r}, ())"
+    code = f"from pipelines.local.fork_server import main; main({str(module / 'socket')!r}, {modules!r}, {{}})"
     environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{module}"}
     server = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment)
     (module / "pid").write_text(str(server.pid))
     while moment == "listening" and not (module / "socket").exists():
+        assert server.poll() is None, "the server ended before it listened"
         time.sleep(0.02)
     process = _launch_stage(module) if moment == "importing" else None
     while process and not (module / "task" / "launch.json").exists():
@@ -146,8 +148,8 @@ def test_a_killed_server_is_noticed_within_a_second_and_told(module: Path, momen
     assert "was killed (out of memory?)" in err
     assert took < (1 if moment == "importing" else 10)  # the second counts the client's own start
     told = json.loads((module / "task" / "error.json").read_text())
-    assert (told["stage"], told["kind"], told["exit_code"]) == ("train", "internal", 1)
-    assert "was killed (out of memory?)" in told["message"]
+    assert (told["stage"], told["error"]["kind"]) == ("train", "internal")
+    assert "was killed (out of memory?)" in told["error"]["message"]
     launched = json.loads((module / "task" / "launch.json").read_text())
     assert launched["exit_code"] == 1 and "ended" in launched
 
@@ -156,14 +158,8 @@ def test_imports_that_fail_are_told_as_such(module: Path) -> None:
     for name in ("started", "socket.failed"):
         (module / name).touch()
     _, err = _launch_stage(module).communicate(timeout=60)
-    assert "failed to" in json.loads((module / "task" / "error.json").read_text())["message"]
+    assert "failed to" in json.loads((module / "task" / "error.json").read_text())["error"]["message"]
     assert "run's log" in err
-
-
-def test_the_name_of_the_error_file_is_that_of_the_stages() -> None:
-    from components._core.stage.lifecycle import ERROR
-
-    assert launcher.ERROR == ERROR
 
 
 def wait_for_child(folder: Path) -> int:

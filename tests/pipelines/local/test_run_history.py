@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from components import STAGES
 from components._core.errors import ConfigError
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_history import find_run, print_comparison, print_runs, read_runs
 from pipelines.local.workspace import Workspace
 
@@ -18,7 +18,7 @@ NAMES = ("20260101-100000-aaaa", "20260102-100000-aabb", "20260103-100000-ccdd")
 
 def keep(folder: Path, name: str, *, epochs: int = 2, auc: float = 0.87, **others: Any) -> None:
     """A run's record and parameters as a run leaves them."""
-    stages = [{"stage": stage, "seconds": 1.0, "verdict": "ok", "reused": ""} for stage in STAGES]
+    stages = [{"stage": stage, "seconds": 1.0, "verdict": "ok", "reused": ""} for stage in TRAINING.stage_names]
     stages[0]["reused"] = NAMES[0] if name != NAMES[0] else ""
     record = {
         "run": name,

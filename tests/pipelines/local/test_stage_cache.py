@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from components import STAGES
 from components._core.project.project_file import load_project
-from components._core.project.stage_config import EVERYTHING, READS, restrict
+from components._core.project.stage_config import EVERYTHING, restrict
 from components._core.stage.user_code import pack_code
+from components.stages import find_stage
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
 
 PROJECT = """
@@ -39,7 +40,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "site" / "numpy-1.26.4.dist-info").mkdir(parents=True)
     monkeypatch.setenv(stage_cache.HOME, str(tmp_path / "cache"))
     monkeypatch.setenv(stage_cache.PACKAGES, str(tmp_path / "site"))
-    monkeypatch.delenv(stage_cache.FRESH_FROM, raising=False)
+    monkeypatch.delenv(stage_cache.FRESH, raising=False)
 
 
 def project(folder: Path, files: dict[str, str] = CODE, **changes: Any) -> tuple[str, Path]:
@@ -66,18 +67,18 @@ def key(stage: str, folder: Path, text: str = "1,2", files: dict[str, str] = COD
     return stage_cache.key_of(stage, parameters, {"examples": str(rows(folder, text))})
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", TRAINING.stage_names)
 def test_the_same_in_another_folder_and_run_has_the_same_key(stage: str, tmp_path: Path) -> None:
     assert key(stage, tmp_path / "one") == key(stage, tmp_path / "with a späce")
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", TRAINING.stage_names)
 @pytest.mark.parametrize("place", CHANGES)
 def test_a_key_changes_with_what_its_stage_reads_of_the_project_and_with_nothing_else(
     stage: str, place: str, tmp_path: Path
 ) -> None:
     changed = key(stage, tmp_path / "two", **{place.replace(".", "__"): CHANGES[place]})
-    reads = any(f"{place}.".startswith(f"{row}.") for row in READS[stage])
+    reads = any(f"{place}.".startswith(f"{row}.") for row in find_stage(stage).reads)
     assert (key(stage, tmp_path / "one") != changed) == reads
 
 
@@ -104,12 +105,12 @@ def test_a_key_changes_with_the_packages(tmp_path: Path) -> None:
 
 
 def test_a_key_changes_with_narus_own_code_for_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("_core/files.py", "train/train.py", "evaluate/gates.py"):
-        (tmp_path / "naru" / "components" / place).parent.mkdir(parents=True)
+    for place in ("stages.py", "_core/files.py", "train/train.py", "evaluate/gates.py"):
+        (tmp_path / "naru" / "components" / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "naru" / "components" / place).write_text("ONE = 1\n")
     monkeypatch.setattr(stage_cache, "_REPOSITORY", tmp_path / "naru")
     known = [key(stage, tmp_path / "a") for stage in ("train", "evaluate")]
-    (tmp_path / "naru" / "components" / "train" / "training.py").write_text("ONE = 2\n")
+    (tmp_path / "naru" / "components" / "train" / "train.py").write_text("ONE = 2\n")
     changed = [key(stage, tmp_path / "a") for stage in ("train", "evaluate")]
     assert (changed[0] != known[0], changed[1] != known[1]) == (True, False)
     (tmp_path / "naru" / "components" / "_core" / "files.py").write_text("ONE = 2\n")
@@ -214,7 +215,7 @@ def test_a_damaged_entry_is_none(text: str, tmp_path: Path) -> None:
     assert stage_cache.look_up("train", "k") is None
 
 
-@pytest.mark.parametrize("stage", stage_cache.SIDE_EFFECTS)
+@pytest.mark.parametrize("stage", [stage.name for stage in TRAINING.stages if stage.side_effects])
 def test_a_stage_with_side_effects_is_never_reused(stage: str, tmp_path: Path) -> None:
     made(tmp_path, stage)
     assert not (tmp_path / "cache").exists()
@@ -222,10 +223,15 @@ def test_a_stage_with_side_effects_is_never_reused(stage: str, tmp_path: Path) -
 
 
 def test_from_a_stage_on_everything_runs_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(stage_cache.FRESH_FROM, "train")
-    assert [stage for stage in STAGES if stage_cache.may_reuse(stage)] == ["ingest", "validate", "transform", "tune"]
-    monkeypatch.setenv(stage_cache.FRESH_FROM, STAGES[0])
-    assert not any(stage_cache.may_reuse(stage) for stage in STAGES)
+    monkeypatch.setenv(stage_cache.FRESH, ",".join(TRAINING.from_stage("train")))
+    assert [stage for stage in TRAINING.stage_names if stage_cache.may_reuse(stage)] == [
+        "ingest",
+        "validate",
+        "transform",
+        "tune",
+    ]
+    monkeypatch.setenv(stage_cache.FRESH, ",".join(TRAINING.stage_names))
+    assert not any(stage_cache.may_reuse(stage) for stage in TRAINING.stage_names)
 
 
 def test_a_stage_is_given_the_defaults_of_what_it_does_not_go_by(tmp_path: Path) -> None:

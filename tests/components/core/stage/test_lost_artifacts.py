@@ -18,7 +18,7 @@ MOUNTED = f"/minio/b/root/flights/{UUID}/ingest/examples"
         (LOST, "'transformed' of the stage transform", LOST.replace("/s3/", "s3://")),
         # as KFP mounts a pipeline root of minio://b/root
         (MOUNTED, "'examples' of the stage ingest", MOUNTED.replace("/minio/", "minio://")),
-        ("/gcs/b/p/train/model/saved_model/saved_model.pb", "'model' of the stage train", "gs://b/p/train/model"),
+        (f"/gcs/b/p/{UUID}/train/model/saved_model.pb", "'model' of the stage train", f"gs://b/p/{UUID}/train/model"),
         ("/s3/bucket/somewhere/else.json", "'somewhere'", "s3://bucket/somewhere/else.json"),
     ],
 )

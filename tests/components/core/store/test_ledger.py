@@ -8,7 +8,7 @@ import pytest
 
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from components._core.project.placeholders import PER_RUN
-from components._core.settings import STORE
+from components._core.setting_names import STORE
 from components._core.store.ledger import (
     Deployment,
     append_deployment,

@@ -1,0 +1,87 @@
+"""`naru new|compile|lint-spec|schema`: a project, and what it compiles to."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.arguments import STARTED, PoolsFile, ProjectPath, Registry, Settings, Tag, parse_settings
+
+_PANEL = "A project"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command(epilog="Example: `naru new churn --data customers.csv --label churned`", rich_help_panel=_PANEL)(new)
+    app.command(
+        name="compile", epilog="Example: `naru compile examples/flights --output build`", rich_help_panel=_PANEL
+    )(compile_)
+    app.command(name="lint-spec", epilog="Example: `naru lint-spec build/training.yaml`", rich_help_panel=_PANEL)(
+        lint_spec_
+    )
+    app.command(rich_help_panel=_PANEL)(schema)
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.", readable=False)],
+    data: Annotated[Path, typer.Option(help="Your table, as CSV with a header.", readable=False)],
+    label: Annotated[str, typer.Option(help="The column to predict.")],
+    quote: Annotated[
+        str, typer.Option(help="The character that encloses a cell with commas or line breaks; '' for none.")
+    ] = '"',
+    escape: Annotated[
+        str,
+        typer.Option(help="The character that makes a quote in a cell ordinary, as \\ in files of Spark and MySQL."),
+    ] = "",
+) -> None:
+    """Look at a table and write a project for it that runs at once."""
+    from rich.console import Console
+
+    from pipelines.scaffold import new_project
+    from pipelines.scaffold.create_project import parse_csv
+    from pipelines.scaffold.summary import print_created
+
+    print_created(Console(), new_project(folder, data=data, label=label, csv=parse_csv(quote, escape)))
+
+
+def compile_(
+    project: ProjectPath = Path(),
+    output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("build"),
+    settings: Settings = None,
+    registry: Registry = "",
+    tag: Tag = "",
+    profile: Annotated[
+        str, typer.Option(help="Profile of the pools file: which pool each stage runs on; also NARU_PROFILE.")
+    ] = "",
+    pools: PoolsFile = "",
+) -> None:
+    """Write the pipeline as KFP v2 YAML with the project's values as defaults, and the code archive beside it."""
+    from pipelines.compile_target import Target
+    from pipelines.compiler import compile_project
+
+    target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools).resolving()
+    written = compile_project(project, output, parse_settings(settings or []), target)
+    for path in written:
+        typer.echo(path)
+    for remark in target.remarks():
+        typer.echo(f"naru: {remark}", err=True)
+    spent = f"{time.perf_counter() - STARTED:.1f} s"
+    typer.echo(f"{written[0].name}: {written[0].stat().st_size / 1000:.1f} KB, compiled in {spent}", err=True)
+
+
+def lint_spec_(file: Annotated[Path, typer.Argument(help="A compiled pipeline.", readable=False)]) -> None:
+    """Refuse a compiled pipeline that would do harm on a cluster; `naru compile` does so by itself."""
+    from pipelines.spec_lint import lint_spec
+
+    lint_spec(file)
+    typer.echo(f"{file}: no faults")
+
+
+def schema() -> None:
+    """Print the JSON Schema of project.yaml, which editors use: every field with its meaning."""
+    from pipelines.compiler import project_schema
+
+    typer.echo(project_schema(), nl=False)

@@ -1,0 +1,92 @@
+"""`naru run|runs|report`: pipelines on this machine, and what they left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components._core.errors import ConfigError
+from components._core.suggestions import suggest
+from pipelines.cli.arguments import STARTED, ProjectPath, Settings, parse_settings
+from pipelines.graphs.pipelines import TRAINING
+
+_PANEL = "On this machine"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command(
+        epilog="Example: `naru run examples/flights --spans 1-12 --set train.epochs=3`", rich_help_panel=_PANEL
+    )(run)
+    app.command(
+        epilog="Examples: `naru runs examples/flights`, `naru runs examples/flights f522 last`", rich_help_panel=_PANEL
+    )(runs)
+    app.command(rich_help_panel=_PANEL)(report)
+
+
+def run(
+    project: ProjectPath = Path(),
+    spans: Annotated[str, typer.Option(help="Spans to read: `all`, `7`, `1-11`, `1,2,5`, `last 3`.")] = "",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training rows, at most.", show_default="the project's")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=0, help="Models to try when tuning.", show_default="the project's")
+    ] = None,
+    settings: Settings = None,
+    begin: Annotated[
+        str, typer.Option("--from", metavar="STAGE", help="Run this stage and those after it anew; reuse those before.")
+    ] = "",
+    cache: Annotated[bool, typer.Option(help="Reuse stages that nothing has changed for since an earlier run.")] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the outcome as one JSON object, and nothing else, on standard output.")
+    ] = False,
+) -> None:
+    """Run the training pipeline on this machine: from the data to a deployed version and a report."""
+    from pipelines.local.session import run_and_tell
+
+    overrides = parse_settings(settings or [])
+    named = {"data.spans": spans or None, "train.epochs": epochs, "tune.trials": trials}
+    overrides.update({place: value for place, value in named.items() if value is not None})
+    fresh_from = _stage(begin) if cache else TRAINING.stage_names[0]
+    raise typer.Exit(run_and_tell(project, overrides, fresh_from=fresh_from, as_json=as_json, started=STARTED))
+
+
+def runs(
+    project: ProjectPath = Path(),
+    compare: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN RUN]", help="Two runs to hold side by side; `last` is the newest."),
+    ] = None,
+) -> None:
+    """List the runs of a project, or compare two of them."""
+    from rich.console import Console
+
+    from pipelines.local.run_history import find_run, print_comparison, print_runs, read_runs
+    from pipelines.local.workspace import find_workspace
+
+    workspace = find_workspace(project)
+    workspace.check_project()
+    past = read_runs(workspace)
+    if not compare:
+        print_runs(Console(highlight=False), past)
+        return
+    if len(compare) != 2:
+        raise ConfigError(f"found {len(compare)} run, and two can be compared", where="naru runs")
+    one, other = (find_run(past, name) for name in compare)
+    print_comparison(Console(highlight=False), one, other)
+
+
+def report(project: ProjectPath = Path()) -> None:
+    """Print the path of the newest run's report."""
+    from pipelines.local.workspace import find_workspace
+
+    typer.echo(find_workspace(project).last_report())
+
+
+def _stage(name: str) -> str:
+    if name and name not in TRAINING.stage_names:
+        raise ConfigError(f"there is no stage {name!r}; {suggest(name, TRAINING.stage_names)}", where="--from")
+    return name

@@ -1,0 +1,93 @@
+"""`naru serve|load|rollback|ledger`: the champion of a project, and who was it when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.arguments import PoolsFile, ProjectPath, Registry, Tag
+
+_PANEL = "Serving"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command(epilog="Example: `naru serve examples/flights --port 8081`", rich_help_panel=_PANEL)(serve)
+    app.command(
+        epilog="Examples: `naru load examples/flights`, `naru load --clients 1,8,32 --rows 100 --seconds 5`",
+        rich_help_panel=_PANEL,
+    )(load)
+    app.command(
+        epilog="Examples: `naru rollback examples/flights`, `naru rollback examples/flights --to 3`",
+        rich_help_panel=_PANEL,
+    )(rollback)
+    app.command(rich_help_panel=_PANEL)(ledger)
+
+
+def serve(
+    project: ProjectPath = Path(),
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port on loopback; 0: any free one.", show_default="the project's"),
+    ] = None,
+) -> None:
+    """Serve the champion on loopback until interrupted, and print a request that works."""
+    from components._core.project.project_file import load_project
+    from pipelines.serve import serve_champion
+
+    loaded = load_project(project)
+    raise typer.Exit(
+        serve_champion(project if project.is_dir() else project.parent, loaded.serve.port if port is None else port)
+    )
+
+
+def load(
+    project: ProjectPath = Path(),
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port on loopback of a server that runs.", show_default="the project's"),
+    ] = None,
+    url: Annotated[str, typer.Option(help="Or where it answers, as http://HOST:PORT.")] = "",
+    clients: Annotated[str, typer.Option(help="Clients that ask at the same time, one run for each number.")] = "1,8",
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each run lasts.")] = 10.0,
+    rows: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in a request.")] = 1,
+) -> None:
+    """Load the server that `naru serve` runs, or the champion for that time, with real rows: requests per second, latencies, errors."""
+    from rich.console import Console
+
+    from pipelines.load_test import Target, load_server, parse_clients
+
+    target = Target.of(port, url)
+    raise typer.Exit(load_server(Console(highlight=False), project, target, parse_clients(clients), seconds, rows))
+
+
+def rollback(
+    project: ProjectPath = Path(),
+    to: Annotated[str, typer.Option(help="The version.", show_default="the champion before the present one")] = "",
+    registry: Registry = "",
+    tag: Tag = "",
+    pools: PoolsFile = "",
+) -> None:
+    """Make an earlier champion the champion again; with NARU_SERVING=seldon on the cluster of KUBECONFIG first."""
+    from pipelines.compile_target import Target
+    from pipelines.rollback import roll_back
+
+    done = roll_back(project, to, Target.from_environment(registry=registry, tag=tag, pools=pools))
+    for line in done.seen:
+        typer.echo(line)
+    typer.echo(f"version {done.now} is the champion of {done.name}; it was {done.before}")
+
+
+def ledger(project: ProjectPath = Path()) -> None:
+    """Print who was in service when, what was tried on the way, by whom and why."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipelines.rollback import tell_ledgers
+
+    table = Table("when", "by", "what", "shares", "why", box=None, pad_edge=False)
+    for line in tell_ledgers(project):
+        table.add_row(*line)
+    Console().print(table)

@@ -1,0 +1,48 @@
+"""The pipelines by name: a pipeline is a list of stages. Its graph, which needs kfp, is in the module of its name.
+
+Standard library only: the launcher, which starts once per stage in milliseconds, imports this.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from components._core.stage.stage_spec import StageSpec
+from components.stages import DEPLOY, EVALUATE, EXPLAIN, INGEST, REGISTER, TRAIN, TRANSFORM, TUNE, VALIDATE
+
+
+class Pipeline(NamedTuple):
+    """A pipeline.
+
+    Attributes:
+        name: Its name: the module of its graph, the file that it compiles to, the ending of its name on a KFP server.
+        stages: Its stages, in the order in which they run.
+    """
+
+    name: str
+    stages: tuple[StageSpec, ...]
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The names of its stages, in order."""
+        return tuple(stage.name for stage in self.stages)
+
+    @property
+    def file_name(self) -> str:
+        """The file that it compiles to."""
+        return f"{self.name}.yaml"
+
+    def name_of(self, project: str) -> str:
+        """Its name on a KFP server, for a project."""
+        return f"{project}-{self.name}"
+
+    def from_stage(self, name: str) -> tuple[str, ...]:
+        """The names of a stage and of those after it.
+
+        Raises:
+            ValueError: When the pipeline has no stage of that name.
+        """
+        return self.stage_names[self.stage_names.index(name) :]
+
+
+TRAINING = Pipeline("training", (INGEST, VALIDATE, TRANSFORM, TUNE, TRAIN, EVALUATE, EXPLAIN, REGISTER, DEPLOY))
