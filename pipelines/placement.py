@@ -12,7 +12,7 @@ from typing import Any
 
 from components._cluster.kubernetes_client import ACCOUNT_FOLDER
 from components._core.settings import NAMESPACE, SERVING, STORE, TRACKING
-from components.deploy.targets.seldon.deploy_version import PLACEMENTS, tell_placements
+from components.deploy.rollout.roll_out import PLACEMENTS, tell_placements
 from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
 from pipelines.local.stage_cache import SIDE_EFFECTS

@@ -117,8 +117,8 @@ def _on_cluster(
     target: Target,
 ) -> tuple[Deployment, list[str]]:
     from components._cluster.kubernetes_client import Cluster
+    from components.deploy.rollout.roll_out import roll_out, version_of_line
     from components.deploy.rollout.state_machine import State
-    from components.deploy.targets.seldon.deploy_version import roll_out, version_of_line
     from components.deploy.targets.seldon.observation import look
     from pipelines.cluster.server_placement import place_servers
 

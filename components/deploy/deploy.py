@@ -101,7 +101,7 @@ def _on_loopback(
 def _on_cluster(
     project: Project, settings: Settings, registered: dict[str, Any], why: str, compared: Compared
 ) -> tuple[Outcome, Trial | None, dict[str, Any]]:
-    from components.deploy.targets.seldon.deploy_version import (  # brings the client of Kubernetes
+    from components.deploy.rollout.roll_out import (  # brings the client of Kubernetes
         load_placement,
         put_back,
         roll_out,

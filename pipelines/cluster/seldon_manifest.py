@@ -16,7 +16,7 @@ from components._core.store.ledger import current_champion
 from components._core.store.object_store import absolute_uri, fetch_file, find_missing, parent_of
 from components._core.types.artifact_files import MODEL_FILES, SIGNATURE
 from components._core.types.signature import Signature
-from components.deploy.targets.seldon.deploy_version import secret_keys
+from components.deploy.rollout.roll_out import secret_keys
 from components.deploy.targets.seldon.manifest import Canary, ModelVersion, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
 from pipelines.cluster.server_placement import place_servers

@@ -38,8 +38,8 @@ from components._core.store.ledger import now, who
 from components._core.store.rollout_history import Action, Change, append_change, find_takeover
 from components.deploy.rollout.bake import judge_bake
 from components.deploy.rollout.canary_step import Predictions, watch_step
+from components.deploy.rollout.footprint import judge_footprint
 from components.deploy.targets.seldon.diagnosis import Diagnosis
-from components.deploy.targets.seldon.footprint import judge_footprint
 from components.deploy.targets.seldon.manifest import ModelVersion, Placement, compose, render_canary, render_stable
 from components.deploy.targets.seldon.observation import Seen, ready_pods, version_of
 from components.deploy.targets.seldon.pods import PodClient

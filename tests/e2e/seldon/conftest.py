@@ -10,7 +10,7 @@ import pytest
 
 from components._cluster.kubernetes_client import Cluster
 from components._registry.mlflow_client import open_registry
-from components.deploy.targets.seldon.deploy_version import PLACEMENTS, tell_placements
+from components.deploy.rollout.roll_out import PLACEMENTS, tell_placements
 from tests.e2e.forwarding import forwarded
 from tests.e2e.models import has_seldon
 from tests.e2e.seldon.asking import render_asker

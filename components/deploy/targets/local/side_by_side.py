@@ -19,10 +19,10 @@ from components._core.project.serving_config import ServingGates, limit_options
 from components._core.settings import Settings
 from components._core.store.file_digests import digest_options, fetch_verified
 from components._core.store.ledger import Deployment
-from components.deploy.champion_server import Rival, find_rival
 from components.deploy.model_client import Client
 from components.deploy.performance import Processing, Served, judge_processing, measure
 from components.deploy.smoke_test import Probe, probe_server
+from components.deploy.targets.local.champion_server import Rival, find_rival
 from components.deploy.targets.local.server_process import HOST, POLL_SECONDS, ModelServer
 
 

@@ -18,8 +18,7 @@ from components._core.store.object_store import upload
 from components._core.types.artifact_files import SAMPLE
 from components._registry.mlflow_client import open_registry
 from components.deploy.promotion import ChampionChangedError
-from components.deploy.rollout.state_machine import Result, State
-from components.deploy.targets.seldon.deploy_version import (
+from components.deploy.rollout.roll_out import (
     PLACEMENTS,
     fetch_sample,
     load_placement,
@@ -27,6 +26,7 @@ from components.deploy.targets.seldon.deploy_version import (
     secret_keys,
     tell_placements,
 )
+from components.deploy.rollout.state_machine import Result, State
 from components.deploy.targets.seldon.manifest import ModelVersion, Placement
 from components.deploy.targets.seldon.target import Timing
 from tests.components.deploy.conftest import Deploy
@@ -136,7 +136,7 @@ def test_a_champion_that_changes_at_the_very_end_of_a_rollout_is_brought_back(
 
     monkeypatch.setattr("components.deploy.deploy.promote", overtaken)
     monkeypatch.setattr(
-        "components.deploy.targets.seldon.deploy_version.put_back",
+        "components.deploy.rollout.roll_out.put_back",
         lambda _project, _settings, now, *, placement: back.append(now.version),
     )
     outcome = on_cluster()
@@ -153,7 +153,7 @@ def test_a_champion_that_cannot_be_brought_back_is_an_error_that_says_what_is_se
         asked.append(model.version)
         return Result(state, "it crashes")
 
-    monkeypatch.setattr("components.deploy.targets.seldon.deploy_version.roll_out", roll_out)
+    monkeypatch.setattr("components.deploy.rollout.roll_out.roll_out", roll_out)
     settings = Settings("store", "")
     if state is State.DONE:
         put_back(project(), settings, OVERTAKER, placement=Placement())

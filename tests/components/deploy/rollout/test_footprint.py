@@ -1,7 +1,7 @@
 from typing import Any
 
 from components._core.project.serving_config import ServingGates
-from components.deploy.targets.seldon.footprint import cold_start, judge_footprint
+from components.deploy.rollout.footprint import cold_start, judge_footprint
 from components.deploy.targets.seldon.pods import Counts, _from_seldon, _to_seldon
 
 

@@ -24,8 +24,8 @@ from components._core.types.artifact_files import MODEL_FILES, SAMPLE, SIGNATURE
 from components._core.types.signature import Feature, Signature
 from components.deploy.parity import check_parity, check_refusal
 from components.deploy.rollout.canary_step import Predictions
+from components.deploy.rollout.logged_predictions import read_predictions
 from components.deploy.rollout.state_machine import Prove, ReadPredictions, Result, Rollout, State, Wanted
-from components.deploy.targets.seldon.logged_predictions import read_predictions
 from components.deploy.targets.seldon.manifest import ModelVersion, Placement, log_uri
 from components.deploy.targets.seldon.pods import PodClient
 from components.deploy.targets.seldon.target import Timing
