@@ -33,6 +33,7 @@ from components._core.errors import ConfigError
 from components._core.files import write_json
 from components._core.project.project_file import load_project
 from components._core.types.artifact_files import SAVED_MODEL
+from components.deploy.server_command import program_command, server_arguments
 from pipelines.serve import fetched_champion
 
 WORK = naru_run.ROOT / "build" / "bench" / "serving"
@@ -145,18 +146,18 @@ def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path, tried: Tr
 
 
 def _ours(asked: Asked) -> Kind:
-    return Kind("naru", "v2", [sys.executable, *_served(asked)], f"{_V2}/infer", f"{_V2}/ready", folder=naru_run.ROOT)
+    return Kind("naru", "v2", _served(sys.executable, asked), f"{_V2}/infer", f"{_V2}/ready", folder=naru_run.ROOT)
 
 
 def _ours_on_seldon(asked: Asked, seldon: Path) -> Kind:
-    command = [str(seldon.absolute()), *_served(asked), "--protocol", "seldon"]
+    command = [*_served(str(seldon.absolute()), asked), "--protocol", "seldon"]
     return Kind("naru seldon", "seldon", command, _SELDON, "/health/status", folder=naru_run.ROOT)
 
 
-def _served(asked: Asked) -> list[str]:
+def _served(python: str, asked: Asked) -> list[str]:
     """As on a cluster: with the request log and with metrics."""
     options = ["--port", "PORT", "--grpc-port", "GRPC_PORT", "--metrics-port", "METRICS_PORT", "--log", "SCRATCH"]
-    return ["-m", "components.serve", "--model", str(asked.model), "--name", NAME, "--version", "1", *options]
+    return program_command(python, [*server_arguments(asked.model, NAME, "1"), *options])
 
 
 def _bare(asked: Asked) -> Kind:

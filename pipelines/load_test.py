@@ -21,8 +21,7 @@ from components._core.errors import ConfigError, ServiceError
 from components._core.examples.samples import Sample
 from components._core.files import read_json
 from components._core.project.project_file import load_project
-from components._core.project.serving_config import limit_options
-from components._core.store.file_digests import digest_options
+from components._core.store.file_digests import digest_of_model
 from components._core.store.ledger import Deployment
 from components._core.types.artifact_files import REQUEST, SAMPLE
 from components._core.types.oip_requests import to_request
@@ -174,8 +173,8 @@ def _running(
         return
     with tempfile.TemporaryDirectory(prefix="naru-load-") as scratch:
         python, log = find_workspace(folder).settings().python, Path(scratch) / "log"
-        options = [*limit_options(project.serve), *digest_options(parts / "model")]
-        with ModelServer(python, parts / "model", name, champion.version, log, options) as server:
+        model = parts / "model"
+        with ModelServer(python, model, name, champion.version, log, project.serve, digest_of_model(model)) as server:
             server.wait_until_ready()
             console.print(f"Nobody serves {name}: version {champion.version} is started for this, and ended after it")
             yield Target(HOST, server.port)

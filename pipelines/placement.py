@@ -12,7 +12,7 @@ from typing import Any
 
 from components._cluster.kubernetes_client import ACCOUNT_FOLDER
 from components._core.settings import NAMESPACE, SERVING, STORE, TRACKING
-from components.deploy.rollout.roll_out import PLACEMENTS, tell_placements
+from components.deploy.targets.placement import PLACEMENTS, dump_placements
 from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
 from pipelines.local.stage_cache import SIDE_EFFECTS
@@ -101,7 +101,7 @@ def _give_settings(task: Any, stage: str, target: Target) -> None:
     if not names:
         return
     if stage == "deploy":
-        task.set_env_variable(PLACEMENTS, tell_placements(all_placements(target)))
+        task.set_env_variable(PLACEMENTS, dump_placements(all_placements(target)))
         task.set_env_variable(ACCOUNT_FOLDER, _ACCOUNT_FOLDER)
         kubernetes.use_secret_as_volume(
             task, DEPLOYER, _ACCOUNT_FOLDER, optional=True

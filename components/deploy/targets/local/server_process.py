@@ -7,12 +7,13 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from components._core.errors import ConfigError, ServiceError
+from components._core.project.serving_config import Serve
+from components.deploy.server_command import process_command, server_arguments
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
@@ -29,22 +30,23 @@ class ModelServer:
     starter, however that ends, because it watches its standard input.
 
     Attributes:
+        host: Loopback.
         port: On loopback; known when it is ready.
         ready_seconds: From start to ready.
         exit_code: How it ended when it was told to; None before, and when it had to be killed.
     """
 
     def __init__(
-        self, python: str, model: Path, name: str, version: str, log: Path, options: Sequence[str] = ()
+        self, python: str, model: Path, name: str, version: str, log: Path, serve: Serve | None = None, sha256: str = ""
     ) -> None:
+        self.host = HOST
         self.port = self._metrics_port = 0
         self.ready_seconds = 0.0
         self.exit_code: int | None = None
         self._tries_left = _TRIES
         self._name = name
         self._log = log
-        self._command = [python, "-m", "components.serve", "--model", str(model), "--name", name, "--version", version]
-        self._command += ["--host", HOST, "--while-stdin", *options]
+        self._command = process_command(python, server_arguments(model, name, version, serve, sha256), HOST)
 
     def __enter__(self) -> Self:
         self._started = time.perf_counter()
