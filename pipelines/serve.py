@@ -18,6 +18,7 @@ from components._core.project.project_file import Project, load_project
 from components._core.store.file_digests import digest_of_model, fetch_version
 from components._core.store.ledger import Deployment, current_champion
 from components._core.types.artifact_files import REQUEST, SAMPLE
+from components._core.types.oip_paths import model_path
 from components._core.types.signature import Signature
 from components.deploy.server_command import process_command, server_arguments
 from components.deploy.targets.local.server_process import HOST, free_port
@@ -99,7 +100,7 @@ def _end(server: subprocess.Popen[str]) -> int:
 
 
 def _tell(parts: Path, name: str, champion: Deployment, port: int) -> None:
-    url = f"http://{HOST}:{port}/v2/models/{name}"
+    url = f"http://{HOST}:{port}{model_path(name)}"
     lines = [f"Serving version {champion.version} of {name} at {url}", *_how_to_ask(parts, url), "Ctrl-C ends it."]
     print("\n".join(lines), flush=True)
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 from components._core.checks import Check
 from components._core.files import files_below
 from components._core.project.serving_config import ServingGates
+from components._core.types.oip_paths import infer_path
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature, Signature
 from components.deploy.load_generator import Load, drive
-from components.deploy.model_client import infer_path
 
 AGAINST_CHAMPION = "p95 under load against the champion"
 _WARM_UP_SECONDS = 0.2

@@ -13,6 +13,7 @@ from typing import Any
 
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve
+from components._core.types.oip_paths import LIVE, ready_path
 from components.deploy.server_command import log_arguments, server_arguments
 from components.deploy.targets.contract import ModelVersion
 from components.deploy.targets.placement import Placement
@@ -187,7 +188,7 @@ def _probes(project: Project) -> Object:
     if project.serve.protocol == "seldon":
         ready, live = "/health/status", "/health/ping"
     else:
-        ready, live = f"/v2/models/{project.name}/ready", "/v2/health/live"
+        ready, live = ready_path(project.name), LIVE
     return {
         "startupProbe": _probe(ready, every=5, failures=_START_SECONDS // 5),
         "readinessProbe": _probe(ready, every=5, failures=3),

@@ -13,6 +13,7 @@ import numpy as np
 
 from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ServiceError
+from components._core.types.oip_paths import infer_path
 from components.deploy.model_client import Answer
 from components.deploy.server_metrics import Counts, read_counts
 from components.deploy.targets.seldon.manifest import HTTP, METRICS
@@ -45,8 +46,8 @@ class PodClient:
             ServiceError: When no answer comes, or one that is no JSON.
         """
         if self.protocol == "v2":
-            return self._send(f"v2/models/{self.model}/infer", request)
-        answer = self._send("api/v1.0/predictions", _to_seldon(request))
+            return self._send(infer_path(self.model), request)
+        answer = self._send("/api/v1.0/predictions", _to_seldon(request))
         return replace(answer, body=_from_seldon(answer.body))
 
     def _send(self, path: str, request: dict[str, Any]) -> Answer:
