@@ -18,10 +18,10 @@ from typing import Any
 from benchmarks.server_processes import Served
 from benchmarks.server_rounds import Pace
 from benchmarks.workload import Asked
+from components._core.types.oip_paths import LIVE
 from components.deploy.targets.local.server_process import HOST
 
 IDLE, HALF_SENT = 1_000, 200
-_PROBE = "/v2/health/live"
 _PROBE_SECONDS = 0.02
 _TIMEOUT = 60.0
 _MIB = 1 << 20
@@ -132,7 +132,7 @@ def _probing(port: int) -> Iterator[dict[str, Any]]:
             began = time.perf_counter()
             connection = http.client.HTTPConnection(HOST, port, timeout=_TIMEOUT)
             try:
-                connection.request("GET", _PROBE)
+                connection.request("GET", LIVE)
                 found["failed"] += connection.getresponse().status != 200
             except (OSError, http.client.HTTPException):
                 found["failed"] += 1

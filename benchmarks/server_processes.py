@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import signal
 import subprocess
@@ -16,8 +15,10 @@ from typing import Any, Self
 
 from benchmarks.process_watch import descendants
 from components.deploy.load_generator import Load, drive
+from components.deploy.model_client import NO_ANSWER, get
 from components.deploy.targets.local.server_process import HOST, free_port
 
+_PROBE_SECONDS = 10.0
 _START_SECONDS = 300.0
 _STOP_SECONDS = 20.0
 _TOLD_LINES = 20
@@ -131,11 +132,7 @@ class Served:
 
     def asked_ready(self) -> int:
         """The status that its probe is answered with now; 0 when it is not answered."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=10)
         try:
-            connection.request("GET", self.kind.ready)
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException):
+            return get(HOST, self.port, self.kind.ready, _PROBE_SECONDS)[0]
+        except NO_ANSWER:
             return 0
-        finally:
-            connection.close()

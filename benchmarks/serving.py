@@ -33,6 +33,8 @@ from components._core.errors import ConfigError
 from components._core.files import write_json
 from components._core.project.project_file import load_project
 from components._core.types.artifact_files import SAVED_MODEL
+from components._core.types.oip_paths import infer_path, ready_path
+from components.deploy.server_command import program_command, server_arguments
 from pipelines.serve import fetched_champion
 
 WORK = naru_run.ROOT / "build" / "bench" / "serving"
@@ -41,7 +43,6 @@ PEER = Path(__file__).resolve().parent / "peer"
 SELDON = naru_run.ROOT / ".venv-seldon" / "bin" / "python"
 SELDON_PACKAGES = ["seldon-core", "tensorflow-cpu", "gunicorn", "flask", "numpy"]
 NAME = "model"
-_V2 = f"/v2/models/{NAME}"
 _SELDON = "/api/v1.0/predictions"
 _OF_SELDON = 5
 """Of so many malformed requests as the one server gets, the other, for Seldon's protocol, gets one."""
@@ -145,23 +146,23 @@ def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path, tried: Tr
 
 
 def _ours(asked: Asked) -> Kind:
-    return Kind("naru", "v2", [sys.executable, *_served(asked)], f"{_V2}/infer", f"{_V2}/ready", folder=naru_run.ROOT)
+    return Kind("naru", "v2", _served(sys.executable, asked), infer_path(NAME), ready_path(NAME), folder=naru_run.ROOT)
 
 
 def _ours_on_seldon(asked: Asked, seldon: Path) -> Kind:
-    command = [str(seldon.absolute()), *_served(asked), "--protocol", "seldon"]
+    command = [*_served(str(seldon.absolute()), asked), "--protocol", "seldon"]
     return Kind("naru seldon", "seldon", command, _SELDON, "/health/status", folder=naru_run.ROOT)
 
 
-def _served(asked: Asked) -> list[str]:
+def _served(python: str, asked: Asked) -> list[str]:
     """As on a cluster: with the request log and with metrics."""
     options = ["--port", "PORT", "--grpc-port", "GRPC_PORT", "--metrics-port", "METRICS_PORT", "--log", "SCRATCH"]
-    return ["-m", "components.serve", "--model", str(asked.model), "--name", NAME, "--version", "1", *options]
+    return program_command(python, [*server_arguments(asked.model, NAME, "1"), *options])
 
 
 def _bare(asked: Asked) -> Kind:
     command = [sys.executable, str(PEER / "bare_mlserver.py"), str(asked.model / SAVED_MODEL), NAME, "PORT"]
-    return Kind("bare mlserver", "v2", command, f"{_V2}/infer", f"{_V2}/ready", folder=PEER)
+    return Kind("bare mlserver", "v2", command, infer_path(NAME), ready_path(NAME), folder=PEER)
 
 
 def _plain_seldon(asked: Asked, seldon: Path) -> Kind:

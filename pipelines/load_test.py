@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,20 +20,20 @@ from components._core.errors import ConfigError, ServiceError
 from components._core.examples.samples import Sample
 from components._core.files import read_json
 from components._core.project.project_file import load_project
-from components._core.project.serving_config import limit_options
-from components._core.store.file_digests import digest_options
+from components._core.store.file_digests import digest_of_model
 from components._core.store.ledger import Deployment
 from components._core.types.artifact_files import REQUEST, SAMPLE
+from components._core.types.oip_paths import MODELS, model_path
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Signature
 from components.deploy.load_generator import Load, drive
+from components.deploy.model_client import NO_ANSWER, get
 from components.deploy.targets.local.server_process import HOST, ModelServer
 from pipelines.local.workspace import find_workspace
 from pipelines.serve import fetched_champion
 
 MOST_CLIENTS = 512
 _SECONDS = 5.0
-_MODELS = "/v2/models/"
 _DISTINCT_ROWS = 20_000
 
 
@@ -74,7 +73,7 @@ class Target:
 
     def model_path(self, name: str) -> str:
         """Of a model's readiness and, with `/infer`, of its answers."""
-        return self.path if _MODELS in self.path else f"{self.path}{_MODELS}{name}"
+        return self.path if MODELS in self.path else f"{self.path}{model_path(name)}"
 
 
 def parse_clients(text: str) -> list[int]:
@@ -174,8 +173,8 @@ def _running(
         return
     with tempfile.TemporaryDirectory(prefix="naru-load-") as scratch:
         python, log = find_workspace(folder).settings().python, Path(scratch) / "log"
-        options = [*limit_options(project.serve), *digest_options(parts / "model")]
-        with ModelServer(python, parts / "model", name, champion.version, log, options) as server:
+        model = parts / "model"
+        with ModelServer(python, model, name, champion.version, log, project.serve, digest_of_model(model)) as server:
             server.wait_until_ready()
             console.print(f"Nobody serves {name}: version {champion.version} is started for this, and ended after it")
             yield Target(HOST, server.port)
@@ -185,17 +184,13 @@ def _running(
 def _serves(target: Target, name: str, *, expected: bool) -> bool:
     """Whether the model is served there; False when there is nobody and nobody was named."""
     where = f"{target.host}:{target.port}"
-    connection = http.client.HTTPConnection(target.host, target.port, timeout=_SECONDS)
     try:
-        connection.request("GET", f"{target.model_path(name)}/ready")
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
+        status, _ = get(target.host, target.port, f"{target.model_path(name)}/ready", _SECONDS)
+    except NO_ANSWER as error:
         if isinstance(error, ConnectionRefusedError) and not expected:
             return False
         remedy = f"start one: naru serve --port {target.port}; without --port and --url the champion is started"
         raise ServiceError(f"no model server answers: {error}", where=where, remedy=remedy) from None
-    finally:
-        connection.close()
     if status != 200:
         remedy = "name the server of this project with --port or --url"
         raise ConfigError(f"whoever answers there does not serve {name} (status {status})", where=where, remedy=remedy)

@@ -12,7 +12,7 @@ from typing import Any
 
 from components._cluster.kubernetes_client import ACCOUNT_FOLDER
 from components._core.stage.stage_spec import StageSpec
-from components.deploy.targets.seldon.deploy_version import PLACEMENTS, tell_placements
+from components.deploy.targets.placement import PLACEMENTS, dump_placements
 from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import TRAINING
@@ -88,7 +88,7 @@ def _give_settings(task: Any, stage: StageSpec, target: Target) -> None:
     if not stage.environment:
         return
     if stage.cluster_access:
-        task.set_env_variable(PLACEMENTS, tell_placements(all_placements(target)))
+        task.set_env_variable(PLACEMENTS, dump_placements(all_placements(target)))
         task.set_env_variable(ACCOUNT_FOLDER, _ACCOUNT_FOLDER)
         kubernetes.use_secret_as_volume(
             task, DEPLOYER, _ACCOUNT_FOLDER, optional=True

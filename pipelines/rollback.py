@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components._core.errors import ConfigError, ServiceError
 from components._core.project.project_file import Project, load_project
@@ -17,8 +19,13 @@ from components._core.store.rollout_history import Change, read_changes
 from components._core.suggestions import suggest
 from components._core.types.artifact_files import MODEL_FILES
 from components.deploy.promotion import Compared, promote
+from components.deploy.targets.table import find_target
+from pipelines.cluster.server_placement import place_servers
 from pipelines.compile_target import Target
 from pipelines.local.workspace import find_workspace
+
+if TYPE_CHECKING:
+    from components.deploy.targets.contract import RolloutTarget
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,9 @@ class RolledBack:
 
 
 def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
-    """Make an earlier champion the champion again; where NARU_SERVING is `seldon`, on the cluster first.
+    """Make an earlier champion the champion again; where the deployment target keeps versions in service, there first.
 
-    On a cluster it is proved before it is asked, and takes over all at once. A canary that is being tried there is removed
+    There it is proved before it gets requests, and takes over all at once. A canary that is being tried there is removed
     instead when no version is named: the version in service is what one goes back to then.
 
     Args:
@@ -54,14 +61,18 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
         ServiceError: When its model is gone, the cluster fails, the version does not do there what it did, or another version
             became the champion meanwhile.
     """
+    from components.deploy.targets.contract import RolloutTarget  # brings NumPy and PyArrow
+
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = read_deployments(settings.store, project.name)
     chosen = _choose(project.name, lines, to)
     remedy = "look at what was done (naru ledger), then run naru rollback again"
     compared = Compared(lines[-1].identity, "this rollback began", remedy)
     seen: list[str] = []
-    if settings.serving == "seldon":
-        chosen, seen = _on_cluster(project, settings, compared, lines[-1], chosen, to, target)
+    open_target = find_target(settings.serving)
+    served = open_target and open_target(project, settings, partial(place_servers, project, target, settings.namespace))
+    if isinstance(served, RolloutTarget):
+        chosen, seen = _move_servers(project, settings, compared, lines[-1], chosen, to, served)
     else:
         _verify(chosen)
     promote(settings, project.name, asdict(chosen), _why(chosen), compared)
@@ -107,29 +118,25 @@ def _verify(chosen: Deployment) -> None:
         fetch_version(chosen.model, chosen.registration_sha256, Path(folder))
 
 
-def _on_cluster(
+def _move_servers(
     project: Project,
     settings: Settings,
     compared: Compared,
     champion: Deployment,
     chosen: Deployment,
     to: str,
-    target: Target,
+    served: RolloutTarget,
 ) -> tuple[Deployment, list[str]]:
-    from components._cluster.kubernetes_client import Cluster
+    from components.deploy.rollout.roll_out import roll_out, version_of_line
     from components.deploy.rollout.state_machine import State
-    from components.deploy.targets.seldon.deploy_version import roll_out, version_of_line
-    from components.deploy.targets.seldon.observation import look
-    from pipelines.cluster.server_placement import place_servers
 
-    if not to and len(look(Cluster(), settings.namespace, project.name).predictors) > 1:
+    if not to and len(served.see().keys) > 1:
         chosen = champion
-    placement = place_servers(project, target, settings.namespace)
     result = roll_out(
         project,
         settings,
         version_of_line(chosen),
-        placement=placement,
+        target=served,
         why=_why(chosen),
         shares=(),
         check=compared.check,

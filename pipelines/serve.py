@@ -15,11 +15,12 @@ from typing import Any
 from components._core.errors import ConfigError
 from components._core.files import read_json
 from components._core.project.project_file import Project, load_project
-from components._core.project.serving_config import limit_options
-from components._core.store.file_digests import digest_options, fetch_version
+from components._core.store.file_digests import digest_of_model, fetch_version
 from components._core.store.ledger import Deployment, current_champion
 from components._core.types.artifact_files import REQUEST, SAMPLE
+from components._core.types.oip_paths import model_path
 from components._core.types.signature import Signature
+from components.deploy.server_command import process_command, server_arguments
 from components.deploy.targets.local.server_process import HOST, free_port
 from pipelines.local.workspace import find_workspace
 
@@ -68,9 +69,9 @@ def fetched_champion(folder: Path, *, warn: bool = True) -> Iterator[tuple[Deplo
 
 def _serve(python: str, parts: Path, project: Project, champion: Deployment, port: int) -> int:
     name = project.name
-    command = [python, "-m", "components.serve", "--model", str(parts / "model"), "--name", name]
-    command += ["--version", champion.version, "--host", HOST, "--port", str(port), "--while-stdin"]
-    command += [*limit_options(project.serve), *digest_options(parts / "model")]
+    model = parts / "model"
+    arguments = server_arguments(model, name, champion.version, project.serve, digest_of_model(model))
+    command = [*process_command(python, arguments, HOST), "--port", str(port)]
     before = signal.signal(signal.SIGTERM, _interrupt)
     # its standard input is ours to close: should this process be killed, the server ends with it
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
@@ -99,7 +100,7 @@ def _end(server: subprocess.Popen[str]) -> int:
 
 
 def _tell(parts: Path, name: str, champion: Deployment, port: int) -> None:
-    url = f"http://{HOST}:{port}/v2/models/{name}"
+    url = f"http://{HOST}:{port}{model_path(name)}"
     lines = [f"Serving version {champion.version} of {name} at {url}", *_how_to_ask(parts, url), "Ctrl-C ends it."]
     print("\n".join(lines), flush=True)
 

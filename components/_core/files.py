@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def write_text(path: Path, text: str) -> None:
@@ -60,11 +60,16 @@ def open_aside(path: Path) -> tuple[int, str]:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
+    """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        return hash_stream(file)
+
+
+def hash_stream(stream: BinaryIO) -> str:
+    """SHA-256 of what an open file holds from here on, in hexadecimal, read in blocks."""
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 

@@ -6,19 +6,18 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
 from urllib.parse import quote, unquote
 
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
 from components._core.setting_names import NAMESPACE, PYTHON, SERVING, STORE, TRACKING
 
-Serving = Literal["local", "none", "seldon"]
-
 SQLITE = "sqlite:///"
 _SQLITE_FILE = "file:"
 _ODD = frozenset("%?")
 MODELS_NAMESPACE = "naru-models"
+LOCAL = "local"
+"""Name of the deployment target of a laptop, the default."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,10 @@ class Settings:
             `NARU_STORE`; default `.naru/store` in the working directory.
         tracking_uri: MLflow's tracking and registry server. Environment: `MLFLOW_TRACKING_URI`; default: SQLite beside the
             store.
-        serving: Where deploy serves a version: `local` starts a server on loopback, `seldon` rolls it out on the cluster that
-            this runs in or that KUBECONFIG names, `none` is nowhere, and deploy says so. Environment: `NARU_SERVING`; default
-            `local`.
+        serving: Name of the deployment target: `local` starts a server on loopback, `seldon` rolls a version out on the cluster
+            that this runs in or that KUBECONFIG names, `none` is nowhere, and deploy says so. Which names there are is said by
+            the table of targets (`components/deploy/targets/table.py`), which the core may not import: whoever uses the name
+            asks that table. Environment: `NARU_SERVING`; default `local`.
         namespace: Where servers run on a cluster. Environment: `NARU_SERVING_NAMESPACE`; default `naru-models`.
         python: What a stage starts another process of ours with. Environment: `NARU_PYTHON`; default: the interpreter that
             runs the stage.
@@ -40,7 +40,7 @@ class Settings:
 
     store: str
     tracking_uri: str
-    serving: Serving = "local"
+    serving: str = LOCAL
     namespace: str = MODELS_NAMESPACE
     python: str = sys.executable
 
@@ -49,7 +49,7 @@ class Settings:
         """Read the settings now.
 
         Raises:
-            ConfigError: When the store's address holds credentials, or a setting has none of its values.
+            ConfigError: When the store's address holds credentials.
         """
         store = _without_credentials(os.environ.get(STORE, "")) or str(Path(".naru/store").absolute())
         tracking = os.environ.get(TRACKING) or sqlite_uri(Path(store).parent / "mlflow.db")
@@ -57,7 +57,7 @@ class Settings:
         return cls(
             store=store,
             tracking_uri=tracking,
-            serving=_serving(os.environ.get(SERVING) or "local"),
+            serving=os.environ.get(SERVING) or LOCAL,
             namespace=os.environ.get(NAMESPACE) or MODELS_NAMESPACE,
             python=python,
         )
@@ -68,12 +68,6 @@ def _without_credentials(store: str) -> str:
         remedy = "take it out: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment open a store at s3://"
         raise ConfigError(f"the store's address holds {found}", where=f"environment variable {STORE}", remedy=remedy)
     return store
-
-
-def _serving(value: str) -> Serving:
-    if value in get_args(Serving):
-        return cast(Serving, value)
-    raise ConfigError(f"found {value!r}; allowed: local, seldon, none", where=f"environment variable {SERVING}")
 
 
 def sqlite_uri(path: Path) -> str:

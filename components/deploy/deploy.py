@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from components._core.store.conditional_writes import check_conditional_writes
 from components._core.store.file_digests import Digests
 from components._core.store.ledger import current_champion, identity_of
 from components._core.types.artifact_files import COMPARED, REGISTRATION, ROLLOUT, SAMPLE
+from components.deploy.comparison import Comparison
 from components.deploy.deploy_page import bind, rollout_page
 from components.deploy.promotion import ChampionChangedError, Compared, promote
-from components.deploy.targets.local.side_by_side import Trial, try_out
-from components.deploy.targets.seldon.manifest import ModelVersion
+from components.deploy.rollout.roll_out import put_back, roll_out
+from components.deploy.targets.contract import ComparisonTarget, ModelVersion, RolloutTarget
+from components.deploy.targets.placement import load_placement
+from components.deploy.targets.table import NONE, find_target
 
 
 def deploy_version(
@@ -47,9 +51,9 @@ def deploy_version(
     started = time.perf_counter()
     registered = read_json(registration / REGISTRATION)
     why = ": ".join(filter(None, [f"training run {run}".strip(), cause]))
-    outcome, trial, details = _deploy(project, registered, why, evaluation)
+    outcome, comparison, details = _deploy(project, registered, why, evaluation)
     write_json(rollout / ROLLOUT, {"version": registered["version"], "verdict": outcome.verdict, **details})
-    page = rollout_page(outcome, registered["version"], trial, project.gates.serving, details.get("changes", []))
+    page = rollout_page(outcome, registered["version"], comparison, project.gates.serving, details.get("changes", []))
     page.save(rollout)
     seconds = round(time.perf_counter() - started, 3)
     own = {"stage": "deploy", "verdict": outcome.verdict, "reason": outcome.reason, "work_seconds": seconds}
@@ -59,65 +63,69 @@ def deploy_version(
 
 def _deploy(
     project: Project, registered: dict[str, Any], why: str, evaluation: Path
-) -> tuple[Outcome, Trial | None, dict[str, Any]]:
+) -> tuple[Outcome, Comparison | None, dict[str, Any]]:
     if registered["version"] is None:
         return Outcome("skipped", f"nothing to deploy: {registered['reason']}"), None, {}
     settings = Settings.from_environment()
-    if settings.serving == "none":
-        return Outcome("skipped", f"no serving target ({SERVING} is none)"), None, {}
+    open_target = find_target(settings.serving)
+    if open_target is None:
+        return Outcome("skipped", f"no serving target ({SERVING} is {NONE})"), None, {}
     champion = current_champion(settings.store, project.name)
     try:
         compared = _load_compared(evaluation)
         if champion is None or champion.identity != identity_of(registered["version"], registered["model"]):
             compared.check(champion)
-        if settings.serving == "seldon":
-            return _on_cluster(project, settings, registered, why, compared)
-        return _on_loopback(project, settings, registered, why, compared, _load_sample(evaluation, registered))
+        target = open_target(project, settings, partial(load_placement, project, settings.namespace))
+        if isinstance(target, RolloutTarget):
+            return _roll_out(project, settings, registered, why, compared, target)
+        return _compare(project, settings, registered, why, compared, target, _load_sample(evaluation, registered))
     except ChampionChangedError as error:
         return judge([_changed(error)]), None, {}
     except DataError as error:
         return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
 
 
-def _on_loopback(
-    project: Project, settings: Settings, registered: dict[str, Any], why: str, compared: Compared, sample: Sample
-) -> tuple[Outcome, Trial | None, dict[str, Any]]:
+def _compare(
+    project: Project,
+    settings: Settings,
+    registered: dict[str, Any],
+    why: str,
+    compared: Compared,
+    target: ComparisonTarget,
+    sample: Sample,
+) -> tuple[Outcome, Comparison | None, dict[str, Any]]:
     champion = current_champion(settings.store, project.name)
     try:
-        trial = try_out(project, settings, registered, sample, champion)
+        comparison = target.compare(registered, sample, champion)
     except ServiceError as error:
         return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
-    checks = [*trial.checks, *_check_store(settings)]
+    checks = [*comparison.checks, *_check_store(settings)]
     outcome = judge(checks, f"version {registered['version']} is the champion")
-    details = _details(trial)
+    details = _details(comparison)
     if outcome.verdict == "blocked":
-        return outcome, trial, details
+        return outcome, comparison, details
     try:
         promoted = promote(settings, project.name, registered, why, compared)
     except ChampionChangedError as error:
-        return judge([*checks, _changed(error)]), trial, details
-    return outcome, trial, {**details, "deployment": asdict(promoted)}
+        return judge([*checks, _changed(error)]), comparison, details
+    return outcome, comparison, {**details, "deployment": asdict(promoted)}
 
 
-def _on_cluster(
-    project: Project, settings: Settings, registered: dict[str, Any], why: str, compared: Compared
-) -> tuple[Outcome, Trial | None, dict[str, Any]]:
-    from components.deploy.targets.seldon.deploy_version import (  # brings the client of Kubernetes
-        load_placement,
-        put_back,
-        roll_out,
-    )
-
-    model = ModelVersion(registered["version"], registered["model"])
-    placement = load_placement(project, settings.namespace)
-    shares = project.serve.canary.shares
+def _roll_out(
+    project: Project,
+    settings: Settings,
+    registered: dict[str, Any],
+    why: str,
+    compared: Compared,
+    target: RolloutTarget,
+) -> tuple[Outcome, Comparison | None, dict[str, Any]]:
     result = roll_out(
         project,
         settings,
-        model,
-        placement=placement,
+        ModelVersion(registered["version"], registered["model"]),
+        target=target,
         why=why,
-        shares=shares,
+        shares=project.serve.canary.shares,
         check=compared.check,
         registration=registered.get("registration_sha256", ""),
     )
@@ -129,7 +137,7 @@ def _on_cluster(
     try:
         promoted = promote(settings, project.name, registered, why, compared)
     except ChampionChangedError as error:
-        put_back(project, settings, error.now, placement=placement)
+        put_back(project, settings, error.now, target=target)
         return judge([*checks, _changed(error)]), None, details
     return outcome, None, {**details, "deployment": asdict(promoted)}
 
@@ -178,19 +186,19 @@ def _load_sample(evaluation: Path, registered: dict[str, Any]) -> Sample:
     return Sample.load(path)
 
 
-def _details(trial: Trial) -> dict[str, Any]:
-    probe = trial.probe
-    theirs = {"name": trial.champion, **trial.theirs.numbers()} if trial.theirs else None
+def _details(comparison: Comparison) -> dict[str, Any]:
+    probe = comparison.probe
+    theirs = {"name": comparison.champion, **comparison.theirs.numbers()} if comparison.theirs else None
     return {
         "rows_compared": probe.rows,
         "rows_with_missing_values": probe.with_gaps,
         "latency_ms": {**probe.percentiles(), "batch": probe.batch_milliseconds, "batch_rows": probe.batch_rows},
         "processing": {
-            "clients": trial.ours.load.clients,
-            "version": trial.ours.numbers(),
+            "clients": comparison.ours.load.clients,
+            "version": comparison.ours.numbers(),
             "champion": theirs,
-            "not_compared": trial.not_compared,
+            "not_compared": comparison.not_compared,
         },
-        "server_ready_seconds": round(trial.ours.cold_start_seconds, 3),
-        "checks": [asdict(check) for check in trial.checks],
+        "server_ready_seconds": round(comparison.ours.cold_start_seconds, 3),
+        "checks": [asdict(check) for check in comparison.checks],
     }

@@ -16,9 +16,9 @@ from components._core.report.html import bind_report
 from components._core.report.page import Cell, Page
 from components._core.types.artifact_files import PAGE
 from components._core.types.metric_names import PRIMARY
+from components.deploy.comparison import Comparison
 from components.deploy.performance import Processing
 from components.deploy.smoke_test import Probe
-from components.deploy.targets.local.side_by_side import Trial
 
 _BINS = 40
 _LABELS = {
@@ -38,18 +38,18 @@ _READING = "Times are of this machine, which also sent the requests."
 def rollout_page(
     outcome: Outcome,
     version: str | None,
-    trial: Trial | None,
+    comparison: Comparison | None,
     gates: ServingGates,
     changes: Sequence[dict[str, Any]] = (),
 ) -> Page:
     """What was deployed and how it answered; on a cluster, with what it took: lines of the ledger of shares."""
     page = Page("deploy", "Deployment", outcome)
-    if trial is None:
+    if comparison is None:
         page.text(outcome.reason)
     else:
-        _show_facts(page, version, trial.probe)
-        _show_load(page, f"v{version}", trial, gates)
-        _show_latency(page, trial.probe)
+        _show_facts(page, version, comparison.probe)
+        _show_load(page, f"v{version}", comparison, gates)
+        _show_latency(page, comparison.probe)
     if changes:
         _show_changes(page, changes)
     if outcome.checks:
@@ -109,16 +109,16 @@ def _show_facts(page: Page, version: str | None, probe: Probe) -> None:
     )
 
 
-def _show_load(page: Page, version: str, trial: Trial, gates: ServingGates) -> None:
+def _show_load(page: Page, version: str, comparison: Comparison, gates: ServingGates) -> None:
     """The version, the champion and the bounds side by side."""
-    bounds = _bounds(gates, trial.theirs)
-    columns = ["metric", version, *([trial.champion] if trial.theirs else []), "bound"]
-    measured = [each.numbers() for each in (trial.ours, trial.theirs) if each]
+    bounds = _bounds(gates, comparison.theirs)
+    columns = ["metric", version, *([comparison.champion] if comparison.theirs else []), "bound"]
+    measured = [each.numbers() for each in (comparison.ours, comparison.theirs) if each]
     rows: list[list[Cell]] = [
         [label, *(_cell(name, numbers[name]) for numbers in measured), bounds.get(name)]
         for name, label in _LABELS.items()
     ]
-    page.table("Under load", columns, rows, _load_note(trial, gates))
+    page.table("Under load", columns, rows, _load_note(comparison, gates))
 
 
 def _cell(name: str, value: float | None) -> Cell:
@@ -139,13 +139,13 @@ def _bounds(gates: ServingGates, theirs: Processing | None) -> dict[str, float |
     }
 
 
-def _load_note(trial: Trial, gates: ServingGates) -> str:
+def _load_note(comparison: Comparison, gates: ServingGates) -> str:
     clients = f"{gates.concurrency} clients at a time" if gates.concurrency > 1 else "one client"
     asked = f"{clients}, each with requests of one row, over HTTP on loopback"
-    if trial.theirs:
+    if comparison.theirs:
         each = gates.load_seconds / 2
         return f"{asked}; {each:g} s for each version, in turn; the two servers started together. {_READING}"
-    return f"{asked}, for {gates.load_seconds:g} s; {trial.not_compared}. {_READING}"
+    return f"{asked}, for {gates.load_seconds:g} s; {comparison.not_compared}. {_READING}"
 
 
 def _show_latency(page: Page, probe: Probe) -> None:

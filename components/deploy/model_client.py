@@ -11,8 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from components._core.errors import ServiceError
+from components._core.types.oip_paths import infer_path
 
 _SECONDS = 60.0
+NO_ANSWER = (OSError, http.client.HTTPException)
+"""What is raised where no server answers, or something that does not speak HTTP."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,25 @@ class Asks(Protocol):
         ...
 
 
-def infer_path(name: str) -> str:
-    """Where a model is asked."""
-    return f"/v2/models/{name}/infer"
+def get(host: str, port: int, path: str, seconds: float) -> tuple[int, bytes]:
+    """Status and body of one GET on a connection of its own.
+
+    Args:
+        host: The server's host.
+        port: The server's port.
+        path: The path.
+        seconds: How long the answer may take.
+
+    Raises:
+        OSError: When no answer comes; or an `http.client.HTTPException`, which is another of `NO_ANSWER`.
+    """
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
 
 
 def to_outputs(body: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
@@ -77,7 +96,7 @@ class Client:
             except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
                 self._connection.close()  # it was idle for longer than the server keeps one: the next is a new one
                 return self._send(content)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (*NO_ANSWER, ValueError) as error:
             raise ServiceError(f"the model server gave no answer: {error}", where=self._path) from error
 
     def _send(self, content: str) -> Answer:

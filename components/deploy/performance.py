@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
 from components._core.checks import Check
 from components._core.files import files_below
 from components._core.project.serving_config import ServingGates
+from components._core.types.oip_paths import infer_path
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature, Signature
 from components.deploy.load_generator import Load, drive
-from components.deploy.model_client import infer_path
-from components.deploy.targets.local.server_process import HOST, ModelServer
 
 AGAINST_CHAMPION = "p95 under load against the champion"
 _WARM_UP_SECONDS = 0.2
@@ -54,17 +54,35 @@ class Processing:
         }
 
 
+class LoadedServer(Protocol):
+    """A server that may be put under load, because no user waits for its answers.
+
+    Attributes:
+        host: Its host.
+        port: Its port.
+        ready_seconds: From its start until it was ready.
+    """
+
+    host: str
+    port: int
+    ready_seconds: float
+
+    def resident_mb(self) -> float | None:
+        """The memory that it holds now, in millions of bytes; None: unknown."""
+        ...
+
+
 @dataclass(frozen=True)
 class Served:
     """A version behind a server of its own.
 
     Attributes:
-        server: The process.
+        server: The server.
         name: The model's name there.
         model: The model's folder.
     """
 
-    server: ModelServer
+    server: LoadedServer
     name: str
     model: Path
 
@@ -124,7 +142,7 @@ def judge_processing(
 
 def _drive(version: Served, bodies: Sequence[bytes], clients: int, seconds: float) -> Load:
     path = infer_path(version.name)
-    return drive(HOST, version.server.port, path, bodies, clients=clients, seconds=seconds)
+    return drive(version.server.host, version.server.port, path, bodies, clients=clients, seconds=seconds)
 
 
 def _sum(loads: Sequence[Load]) -> Load:

@@ -19,6 +19,7 @@ from pathlib import Path
 from components._core.errors import ConfigError, ModelError, NaruError
 from components._core.store.file_digests import verify_model
 from components._core.types.artifact_files import DIGESTS
+from components._core.types.oip_paths import infer_path
 from components._core.types.signature import Signature
 from components.serve.admission import MAX_CONCURRENCY, Desk
 from components.serve.limits import add_options, limits_from
@@ -65,7 +66,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--protocol", choices=("v2", "seldon"), default="v2", help="v2, by MLServer; or seldon, by seldon-core"
     )
-    parser.add_argument("--name", required=True, help="the model's name; with v2 in the URL: /v2/models/NAME/infer")
+    parser.add_argument("--name", required=True, help=f"the model's name; with v2 in the URL: {infer_path('NAME')}")
     parser.add_argument("--version", default="", help="version that answers carry")
     parser.add_argument("--model-sha256", type=_sha256, default="", metavar="HEX", help=_OF_DIGESTS)
     parser.add_argument("--port", type=int, required=True, help="HTTP port")

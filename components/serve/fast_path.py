@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from components._core.types.oip_paths import model_path
 from components.serve.limits import KIB, Limits
 from components.serve.oip_bounds import Bounds
 from components.serve.oip_json import Tensor, read_plain, write_answer
@@ -46,7 +47,7 @@ class Front:
     """
 
     def __init__(self, name: str, version: str, limits: Limits | None = None) -> None:
-        base = f"/v2/models/{name}"
+        base = model_path(name)
         places = (base, f"{base}/versions/{version}")
         self._paths = {f"{place}/{verb}" for place in places for verb in ("infer", "generate")}
         self._name, self._version = name, version

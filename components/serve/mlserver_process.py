@@ -15,6 +15,7 @@ import uvicorn
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
+from components._core.types.oip_paths import model_path, ready_path
 from components.serve.admission import Desk
 from components.serve.fast_path import Front
 from components.serve.http_connections import ACCEPTED_AT_ONCE, Connections
@@ -128,11 +129,11 @@ def _end_with_stdin() -> None:
 
 
 async def _announce(asked: argparse.Namespace, ending: Ending) -> None:
-    path = f"/v2/models/{asked.name}/ready"
+    path = ready_path(asked.name)
     while not await _answers(asked.host, asked.port, path):
         await asyncio.sleep(_POLL_SECONDS)
     ending.take_over()  # not before: uvicorn takes the signals for itself when its port opens
-    print(f"ready: http://{asked.host}:{asked.port}/v2/models/{asked.name}", flush=True)
+    print(f"ready: http://{asked.host}:{asked.port}{model_path(asked.name)}", flush=True)
 
 
 async def _answers(host: str, port: int, path: str) -> bool:

@@ -31,6 +31,7 @@ import numpy as np
 from components._core.errors import ConfigError, NaruError
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
+from components._core.store.request_log_layout import SUFFIX, hour_folder
 from components.serve.feature_values import Columns
 from components.serve.limits import Limits
 
@@ -227,7 +228,7 @@ class RequestLog:
                 self._raw_bytes -= size
                 self._bytes += len(content) - size
                 if content:
-                    self._lines.append(_Line(_folder(answered), answered.rows, content))
+                    self._lines.append(_Line(hour_folder(answered.time), answered.rows, content))
                 else:
                     self._rows -= answered.rows
                     self.dropped += 1
@@ -268,7 +269,7 @@ class RequestLog:
                 self._batch.append(self._lines.popleft())
         if self._batch:
             self._objects += 1  # named once: an object that arrived though the store did not say so is written over
-            name = f"{socket.gethostname()}-{self._objects}-{uuid.uuid4().hex}.jsonl"
+            name = f"{socket.gethostname()}-{self._objects}-{uuid.uuid4().hex}{SUFFIX}"
             self._target = f"{self._settings.uri.rstrip('/')}/{self._batch[0].folder}/{name}"
         return bool(self._batch)
 
@@ -326,10 +327,6 @@ def _is_sampled(request_id: str, share: float) -> bool:
 
 def _moment(answered: Answered) -> datetime:
     return datetime.fromtimestamp(answered.time, UTC)
-
-
-def _folder(answered: Answered) -> str:
-    return time.strftime("dt=%Y-%m-%d/hour=%H", time.gmtime(answered.time))
 
 
 def _to_json(record: dict[str, Any]) -> bytes:

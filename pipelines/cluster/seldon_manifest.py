@@ -16,9 +16,10 @@ from components._core.store.ledger import current_champion
 from components._core.store.object_store import absolute_uri, fetch_file, find_missing, parent_of
 from components._core.types.artifact_files import MODEL_FILES, SIGNATURE
 from components._core.types.signature import Signature
-from components.deploy.targets.seldon.deploy_version import secret_keys
-from components.deploy.targets.seldon.manifest import Canary, ModelVersion, render_deployment
+from components.deploy.targets.contract import ModelVersion
+from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
+from components.deploy.targets.seldon.store_secret import read_secret_keys
 from pipelines.cluster.server_placement import place_servers
 from pipelines.compile_target import Target
 from pipelines.local.workspace import find_workspace
@@ -138,4 +139,4 @@ def _features(project: Project, model: ModelVersion) -> list[str] | None:
 def _secret_keys(project: Project, namespace: str) -> set[str] | None:
     if project.serve.secret and not namespace:
         raise ConfigError("--check-secret needs --namespace", remedy="say where the Secret is: --namespace NAME")
-    return secret_keys(Cluster(), project, namespace) if project.serve.secret else None
+    return read_secret_keys(Cluster(), project, namespace) if project.serve.secret else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project
 from components._core.suggestions import suggest
-from components.deploy.targets.seldon.manifest import IMAGES, Placement
+from components.deploy.targets.placement import IMAGES, Placement
 from pipelines.compile_target import Target
 from pipelines.pools import Pool, load_pools
 

@@ -22,6 +22,7 @@ from components._core.project.project_file import PROJECT_FILE
 from components._core.setting_names import STORE, TRACKING
 from components._core.settings import Settings, sqlite_uri
 from components._core.system_errors import from_system
+from components.deploy.targets.table import find_target
 
 REPORT = "report.html"
 RECORD = "run.json"
@@ -66,9 +67,16 @@ class Workspace:
         return {STORE: store, TRACKING: tracking}
 
     def settings(self) -> Settings:
-        """The same settings, as an object."""
+        """The same settings, as an object.
+
+        Raises:
+            ConfigError: When the store's address holds credentials, or NARU_SERVING names no deployment target: refused here, at
+                the start of a command, and not after the training.
+        """
         environment = self.environment()
-        return replace(Settings.from_environment(), store=environment[STORE], tracking_uri=environment[TRACKING])
+        settings = Settings.from_environment()
+        find_target(settings.serving)
+        return replace(settings, store=environment[STORE], tracking_uri=environment[TRACKING])
 
     def new_run(self) -> Path:
         """Make the folder of a new run; its name sorts by time and is never used twice.

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from components.deploy.targets.local.server_process import free_port
-from components.deploy.targets.seldon.manifest import Placement, render_deployment
+from components.deploy.targets.placement import Placement
+from components.deploy.targets.seldon.manifest import render_deployment
 from tests.components.deploy.targets.seldon.made import STABLE, component, project
 from tests.components.serve.conftest import Running, ready_url
 from tests.components.serve.test_mlserver_runtime import infer

@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from components._cluster.kubernetes_client import Cluster
-from components.deploy.targets.seldon.manifest import Canary, Placement, render_deployment
+from components.deploy.targets.placement import Placement
+from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from tests.components.deploy.targets.seldon.made import CANARY, STABLE, project
 
 PLACE = Placement(namespace="models")
@@ -43,7 +44,7 @@ def deployments(cluster: Cluster) -> dict[str, dict[str, Any]]:
     return {one["metadata"]["labels"]["naru/predictor"]: one for one in found}
 
 
-def pods(cluster: Cluster, predictor: str = STABLE.predictor) -> list[dict[str, Any]]:
+def pods(cluster: Cluster, predictor: str = STABLE.key) -> list[dict[str, Any]]:
     return cluster.list_in("models", "v1", "Pod", f"naru/predictor={predictor}")
 
 

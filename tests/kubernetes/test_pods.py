@@ -85,14 +85,14 @@ def test_where_the_quota_is_used_up_there_is_no_pod_and_the_deployment_says_why(
     cluster: Cluster, server: ApiServer
 ) -> None:
     assert _started(cluster, server, NoQuota()) == {}
-    conditions = {one["type"]: one for one in deployments(cluster)[STABLE.predictor]["status"]["conditions"]}
+    conditions = {one["type"]: one for one in deployments(cluster)[STABLE.key]["status"]["conditions"]}
     assert "exceeded quota" in conditions["ReplicaFailure"]["message"]
     assert "exceeded quota" in events(cluster, "FailedCreate")[0]
 
 
 def test_the_third_pod_may_fare_worse_than_the_first_two(cluster: Cluster, server: ApiServer) -> None:
     _started(cluster, server, Ready(), Ready(), NoNode(), replicas=3)
-    status = deployments(cluster)[STABLE.predictor]["status"]
+    status = deployments(cluster)[STABLE.key]["status"]
     assert (status["replicas"], status["readyReplicas"], status["unavailableReplicas"]) == (3, 2, 1)
 
 
@@ -132,7 +132,7 @@ def test_a_pod_answers_through_the_api_server_as_its_version_does(cluster: Clust
     server.clock.advance(3)
     status, told = _ask(cluster, pods(cluster)[0])
     assert status == 200 and told["model_version"] == "3" and told["outputs"][0]["data"] == [0.25, 0.25]
-    canary = pods(cluster, CANARY.predictor)[0]
+    canary = pods(cluster, CANARY.key)[0]
     answered = [_ask(cluster, canary) for _ in range(4)]
     assert [status for status, _ in answered] == [200, 500, 200, 500]
     assert answered[0][1]["outputs"][0]["data"] == [0.75, 0.75]
@@ -167,7 +167,7 @@ def test_requests_are_spread_over_the_pods_that_a_service_selects(cluster: Clust
     server.traffic.per_second, server.traffic.services = 40, ["models/flights"]
     before = _metrics(cluster, pods(cluster)[0])["naru_requests_total"]
     server.clock.advance(10)
-    stable, canary = _metrics(cluster, pods(cluster)[0]), _metrics(cluster, pods(cluster, CANARY.predictor)[0])
+    stable, canary = _metrics(cluster, pods(cluster)[0]), _metrics(cluster, pods(cluster, CANARY.key)[0])
     assert stable["naru_requests_total"] - before == pytest.approx(100, abs=1)
     assert canary["naru_request_seconds_count"] == pytest.approx(90, abs=1)
     assert canary["naru_request_seconds_sum"] == pytest.approx(36, abs=0.5)

@@ -20,12 +20,12 @@ def test_an_object_becomes_a_deployment_its_pods_and_services(cluster: Cluster, 
     _rest(server, 0.5)
     assert live(cluster)["status"]["state"] == "Creating"
     _rest(server)
-    status, found = live(cluster)["status"], deployments(cluster)[STABLE.predictor]
-    assert found["metadata"]["name"] == f"flights-{STABLE.predictor}-0-flights"
+    status, found = live(cluster)["status"], deployments(cluster)[STABLE.key]
+    assert found["metadata"]["name"] == f"flights-{STABLE.key}-0-flights"
     assert status["state"] == "Available" and "observedGeneration" not in status
     assert status["deploymentStatus"] == {found["metadata"]["name"]: {"replicas": 1, "availableReplicas": 1}}
     labels = pods(cluster)[0]["metadata"]["labels"]
-    assert labels["seldon-deployment-id"] == "flights" and labels["seldon-app"] == f"flights-{STABLE.predictor}"
+    assert labels["seldon-deployment-id"] == "flights" and labels["seldon-app"] == f"flights-{STABLE.key}"
     assert found["status"]["observedGeneration"] == found["metadata"]["generation"]
     inits = found["spec"]["template"]["spec"]["initContainers"]
     assert [init["name"] for init in inits] == ["flights-model-initializer"]
@@ -59,10 +59,10 @@ def test_a_canary_that_crashes_keeps_the_state_at_creating_and_blocks_what_is_re
     wanted["spec"]["predictors"][0]["labels"]["naru/predictor"] = "m-third"
     cluster.apply(wanted)
     _rest(server, 30)
-    assert set(deployments(cluster)) == {STABLE.predictor, CANARY.predictor, "m-third"}
+    assert set(deployments(cluster)) == {STABLE.key, CANARY.key, "m-third"}
     cluster.apply(one())
     _rest(server, 5)
-    assert set(deployments(cluster)) == {STABLE.predictor}
+    assert set(deployments(cluster)) == {STABLE.key}
     assert live(cluster)["status"]["state"] == "Available"
 
 
@@ -92,7 +92,7 @@ def test_failed_is_said_after_the_deadline_where_nothing_is_available(cluster: C
     _rest(server, 70)
     status = live(cluster)["status"]
     assert status["state"] == "Failed" and "no longer progressing" in status["description"]
-    conditions = {one["type"]: one["reason"] for one in deployments(cluster)[STABLE.predictor]["status"]["conditions"]}
+    conditions = {one["type"]: one["reason"] for one in deployments(cluster)[STABLE.key]["status"]["conditions"]}
     assert conditions["Progressing"] == "ProgressDeadlineExceeded"
 
 
@@ -104,7 +104,7 @@ def test_a_deployment_that_never_had_a_pod_is_left_behind(cluster: Cluster, serv
     _rest(server)
     cluster.apply(one())
     _rest(server, 5)
-    assert set(deployments(cluster)) == {STABLE.predictor, CANARY.predictor}
+    assert set(deployments(cluster)) == {STABLE.key, CANARY.key}
 
 
 def test_an_operator_that_is_started_again_catches_up(cluster: Cluster, server: ApiServer) -> None:
@@ -123,7 +123,7 @@ def test_a_variable_that_the_operator_sets_too_takes_all_before_it_along(cluster
     component(wanted)["spec"]["containers"][0]["env"] = env
     cluster.apply(wanted)
     _rest(server)
-    found = deployments(cluster)[STABLE.predictor]["spec"]["template"]["spec"]["containers"][0]["env"]
+    found = deployments(cluster)[STABLE.key]["spec"]["template"]["spec"]["containers"][0]["env"]
     assert "MINE" not in [variable["name"] for variable in found]
 
 
@@ -136,7 +136,7 @@ def test_an_update_keeps_the_old_pod_until_the_new_one_is_ready(cluster: Cluster
     server.pods.set("3", Ready(after=1))
     cluster.apply(wanted)
     _rest(server, 0.5)
-    assert deployments(cluster)[STABLE.predictor]["status"]["replicas"] == 2
+    assert deployments(cluster)[STABLE.key]["status"]["replicas"] == 2
     _rest(server, 5)
     assert [pod["spec"]["containers"][0]["image"] for pod in pods(cluster)] == ["other:1"]
 

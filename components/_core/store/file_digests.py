@@ -136,12 +136,6 @@ def digest_of_model(model: Path) -> str:
     return hash_file(model / DIGESTS) if (model / DIGESTS).is_file() else ""
 
 
-def digest_options(model: Path) -> list[str]:
-    """Options of a server of that folder, by which it serves nothing else that may lie there when it starts."""
-    digest = digest_of_model(model)
-    return ["--model-sha256", digest] if digest else []
-
-
 def read_registered(version: str, digest: str) -> Digests | None:
     """The list of a registered version in the store; None when it has none, being of an earlier Naru.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import NaruError, ServiceError, UnavailableError
-from components._core.files import files_below, hash_file, write_bytes
+from components._core.files import files_below, hash_file, hash_stream, write_bytes
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.system_errors import from_system, is_for_the_person, remedy_for
 
@@ -173,11 +172,8 @@ def parent_of(uri: str) -> str:
 
 
 def _hash(filesystem: Any, name: str) -> str:
-    digest = hashlib.sha256()
     with filesystem.open(name, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hash_stream(file)
 
 
 def _unavailable(uri: str, error: Exception) -> NaruError:

@@ -8,8 +8,8 @@ from typing import Any
 
 from components._core.checks import Check, Status
 from components._core.project.serving_config import CanarySteps, ServingGates
-from components.deploy.targets.seldon.logged_predictions import by_chance, distance
-from components.deploy.targets.seldon.pods import Counts
+from components.deploy.rollout.logged_predictions import by_chance, distance
+from components.deploy.server_metrics import Counts
 
 _P95 = 0.95
 

@@ -1,4 +1,4 @@
-"""A version takes over on a cluster: a state machine that goes on from whatever it finds, and goes back when it must.
+"""A version takes over on a deployment target: a state machine that goes on from whatever it finds, and goes back when it must.
 
     LOOK ──► START ──► PROVE ──► SHARE ──► BAKE ──► (next SHARE) ──► WIDEN ──► RETIRE ──► DONE
       │                  │         │         │                        │
@@ -6,31 +6,30 @@
       └──► PROVE (it serves already)                    └──► FAILED
 
 LOOK    What is there: nothing, a version in service, or a canary that a broken-off rollout left, which is removed first.
-START   The new version's servers are started beside those in service. Nobody asks them: the Service names the other version.
+START   The new version's servers are started beside those in service. They get no request: all go to the other version.
 PROVE   They must answer real rows as the model did offline, and refuse what is malformed. Without a server that is ready
         nothing is proved: it is waited for again.
 SHARE   They get a share of the requests.
 BAKE    It is watched for a while: restarts, errors, time, predictions. As long as a version got no request it is watched on.
-WIDEN   They become as many as are to stay, and the Service names them alone: from now on the version is in service.
+WIDEN   They become as many as are to stay, and get every request: from now on the version is in service.
 RETIRE  The other version's servers are let go.
-BACK    The Service names the other version alone again, the new one is removed, and the reason is told.
+BACK    Every request goes to the other version again, the new one is removed, and the reason is recorded.
 
 Where somebody deletes what is served meanwhile, the rollout ends: the version in service is made again, and the outage is a
 line of the history. What somebody else changed is left as it is.
 
-What was asked for before stands in the object itself, in the same words, so that no server of the version in service is
-started again for a canary. Every change of who is asked is a line in the ledger of shares.
+The target is known by its contract only (`components/deploy/targets/contract.py`). Every change of who answers is a line of the
+rollout history.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from components._cluster.kubernetes_client import Cluster, Object
 from components._core.checks import Check
 from components._core.errors import ConfigError, NaruError, ServiceError
 from components._core.project.project_file import Project
@@ -38,19 +37,24 @@ from components._core.store.ledger import now, who
 from components._core.store.rollout_history import Action, Change, append_change, find_takeover
 from components.deploy.rollout.bake import judge_bake
 from components.deploy.rollout.canary_step import Predictions, watch_step
-from components.deploy.targets.seldon.diagnosis import Diagnosis
-from components.deploy.targets.seldon.footprint import judge_footprint
-from components.deploy.targets.seldon.manifest import ModelVersion, Placement, compose, render_canary, render_stable
-from components.deploy.targets.seldon.observation import Seen, ready_pods, version_of
-from components.deploy.targets.seldon.pods import PodClient
-from components.deploy.targets.seldon.preflight import check_deployment
-from components.deploy.targets.seldon.target import GoneError, RolloutError, Site, TakenOverError, Timing
-from components.deploy.targets.seldon.traffic import Share, hold_shares, tell_shares
+from components.deploy.rollout.footprint import judge_footprint
+from components.deploy.targets.contract import (
+    GoneError,
+    ModelVersion,
+    Observation,
+    RolloutError,
+    RolloutTarget,
+    Server,
+    ServerClient,
+    Servers,
+    Share,
+    TakenOverError,
+)
 
 _LOOKS = 3
 """How often servers that were ready and then went are waited for again, and how often what is deleted is made again."""
 
-Prove = Callable[[PodClient], list[Check]]
+Prove = Callable[[ServerClient], list[Check]]
 ReadPredictions = Callable[[str, str, float], Predictions]
 
 
@@ -76,29 +80,25 @@ class Wanted:
     Attributes:
         project: The project.
         model: The version.
-        placement: Where its servers run; with the namespace.
-        store: Where the ledger of shares is.
+        store: Object store of the rollout history.
         why: The cause, in a sentence.
         prove: Holds one server against what is known offline; each check that fails takes the version back.
         predictions: Logged ones of two versions since a moment; None: there is no request log.
         shares: Steps on the way; empty: all at once, when it has been proved.
-        secret_keys: Of the Secret that opens the store; None: not known.
-        lacking: URIs of the model's files that are not there.
-        features: What the model takes; None: not known.
+        missing_files: URIs of files that the model should have and has not.
+        features: Names of the model's inputs; None: unknown.
         champion: The version in service by the deployment ledger; None: there is none.
         confirm: Raises when the version may not have requests any more, as another one became the champion; None: it may.
     """
 
     project: Project
     model: ModelVersion
-    placement: Placement
     store: str
     why: str
     prove: Prove
     predictions: ReadPredictions | None = None
     shares: tuple[int, ...] = ()
-    secret_keys: set[str] | None = None
-    lacking: tuple[str, ...] = ()
+    missing_files: tuple[str, ...] = ()
     features: tuple[str, ...] | None = None
     champion: ModelVersion | None = None
     confirm: Callable[[], None] | None = None
@@ -125,19 +125,17 @@ class Rollout:
     """One version's way into service.
 
     Args:
-        cluster: Where.
-        wanted: What.
-        timing: How often it looks.
+        target: Where the version is served.
+        wanted: The version, and how it is judged.
     """
 
-    def __init__(self, cluster: Cluster, wanted: Wanted, timing: Timing | None = None) -> None:
+    def __init__(self, target: RolloutTarget, wanted: Wanted) -> None:
         self._wanted = wanted
         self._project = wanted.project
-        self._timing = timing or Timing()
-        self._site = Site(cluster, wanted.project, wanted.placement.namespace, self._timing)
+        self._target = target
         self._id = uuid.uuid4().hex[:12]
-        self._stable: Object | None = None
-        """The predictor in service, as it was asked for."""
+        self._stable: Servers | None = None
+        """The servers of the version in service, as they were applied."""
         self._steps: list[Share] = []
         self._step = 0
         self._failure: NaruError | None = None
@@ -151,7 +149,7 @@ class Rollout:
         Raises:
             ConfigError: When what is asked for cannot be; nothing was touched.
             TakenOverError: When somebody else changed what is served meanwhile.
-            ServiceError: When the cluster or the ledger cannot be reached before anything was touched.
+            ServiceError: When the target or the ledger cannot be reached before anything was touched.
         """
         do = {
             State.LOOK: self._look,
@@ -163,6 +161,7 @@ class Rollout:
             State.RETIRE: self._retire,
             State.BACK: self._back,
         }
+        self._target.begin()
         state = State.LOOK
         while state in do:
             self.result.state = state
@@ -180,47 +179,45 @@ class Rollout:
         return self.result
 
     def _look(self) -> State:
-        seen = self._site.see()
+        seen = self._target.see()
         ours = self._ours()
         self._preflight(ours, seen)
-        if seen.served is None:
+        if not seen.exists:
             self._record("start", {}, "nothing was served before")
             return State.START
-        self._stable = self._in_force(seen)
-        self._site.adopt(seen)
-        if len(seen.predictors) > 1:
+        self._stable = self._in_force(self._target.adopt(seen))
+        if len(seen.keys) > 1:
             self._clean_up(seen)
-        if self._stable["name"] == ours["name"]:
+        if self._stable.key == ours.key:
             self._record("start", self._all_to_stable(), "it serves already; its servers are brought to what is asked")
             self._stable = ours  # what the project says of its servers may have changed
             return State.START
-        asked, by_mesh = self._wanted.shares, self._project.serve.mesh != "none"
         servers = self._servers(self._stable)
-        self._steps = hold_shares(asked, servers, by_mesh=by_mesh)
-        told = f"servers are started beside those in service; {tell_shares(self._steps, servers)}"
+        self._steps = self._target.hold_shares(self._wanted.shares, servers)
+        told = f"servers are started beside those in service; {describe_shares(self._steps, servers)}"
         self._record("start", self._all_to_stable(), told)
         return State.START
 
     def _start(self) -> State:
         ours = self._ours()
-        if self._stable is None or self._stable["name"] == ours["name"]:
-            self._site.apply([ours])
+        if self._stable is None or self._stable.key == ours.key:
+            self._target.apply([ours])
         else:
-            self._site.route(self._stable["name"])
+            self._target.route(self._stable.key)
             replicas = self._steps[0].replicas if self._steps else self._servers(self._stable)
-            self._site.apply([self._stable, self._canary(replicas)], self._weight())
-        self._site.wait([ours["name"]])
+            self._target.apply([self._stable, self._canary(replicas)], self._weight())
+        self._target.wait([ours.key])
         return State.PROVE
 
     def _prove(self) -> State:
-        version, name = self._wanted.model.version, self._wanted.model.predictor
+        version, key = self._wanted.model.version, self._wanted.model.key
         proved = self._prove_servers()
         servers = f"{proved} server{'s' if proved > 1 else ''}"
         self._record("prove", self._all_to_stable(), f"answers as offline ({servers} of version {version} asked)")
-        if self._stable is not None and self._stable["name"] != name:
+        if self._stable is not None and self._stable.key != key:
             return State.SHARE if self._steps else State.WIDEN
         self._confirm()
-        self._site.route(name)
+        self._target.route(key)
         if self._stable is None:
             self._record("promote", {version: 100.0}, "it is the first", must=False)
         self.result.reason = f"version {version} serves"
@@ -231,45 +228,43 @@ class Rollout:
 
         A server may go between two looks, as with its node: then those that came instead are waited for, and asked.
         """
-        name = self._wanted.model.predictor
+        key = self._wanted.model.key
         for _ in range(_LOOKS):
-            pods = ready_pods(self._site.wait([name]), name)
+            servers = self._target.wait([key]).ready(key)
             try:
-                checks = [check for pod in pods for check in self._prove_server(pod)]
+                checks = [check for server in servers for check in self._prove_server(server)]
             except ServiceError:
-                if _names(pods) & _names(ready_pods(self._site.see(), name)) == _names(pods):
+                if _ids(servers) <= _ids(self._target.see().ready(key)):
                     raise
                 continue
-            if pods:
+            if servers:
                 self._judge(checks)
-                return len(pods)
-            self._timing.sleep(self._timing.poll)
-        told = f"no server of version {self._wanted.model.version} stayed ready to be asked, in {_LOOKS} looks"
-        raise RolloutError(Diagnosis(told))
+                return len(servers)
+            self._target.timing.sleep(self._target.timing.poll)
+        raise RolloutError(
+            f"no server of version {self._wanted.model.version} stayed ready to be asked, in {_LOOKS} looks"
+        )
 
-    def _prove_server(self, pod: Object) -> list[Check]:
-        client = self._site.client(pod)
+    def _prove_server(self, server: Server) -> list[Check]:
+        client = self._target.client(server)
         checks = self._wanted.prove(client)
         if not checks:
-            told = f"nothing was asked of {pod['metadata']['name']}, so nothing is proved"
-            return [Check("proof", "fail", reason=told)]
-        return [*checks, *judge_footprint(pod, client.count(), self._project.gates.serving)]
+            return [Check("proof", "fail", reason=f"nothing was asked of {server.name}, so nothing is proved")]
+        return [*checks, *judge_footprint(server, client.count(), self._project.gates.serving)]
 
     def _share(self) -> State:
         self._confirm()
         step, stable = self._steps[self._step], self._beside()
-        self._site.apply([stable, self._canary(step.replicas)], self._weight())
-        self._site.wait([self._wanted.model.predictor])
-        self._site.route("")
-        shares = {self._wanted.model.version: step.percent, version_of(stable).version: round(100 - step.percent, 1)}
+        self._target.apply([stable, self._canary(step.replicas)], self._weight())
+        self._target.wait([self._wanted.model.key])
+        self._target.route("")
+        shares = {self._wanted.model.version: step.percent, stable.model.version: round(100 - step.percent, 1)}
         self._record("share", shares, f"asked {step.asked} %")
         return State.BAKE
 
     def _bake(self) -> State:
         step, stable = self._steps[self._step], self._beside()
-        predictors = self._wanted.model.predictor, stable["name"]
-        versions = self._wanted.model.version, version_of(stable).version
-        bake = watch_step(self._site, self._project, self._timing, predictors, versions, self._wanted.predictions)
+        bake = watch_step(self._target, self._project, (self._wanted.model, stable.model), self._wanted.predictions)
         checks = judge_bake(bake, self._project.serve.canary, self._project.gates.serving)
         self._judge([replace(check, name=f"{check.name} at {step.percent:g} %") for check in checks])
         self._step += 1
@@ -278,19 +273,17 @@ class Rollout:
     def _widen(self) -> State:
         self._confirm()
         stable, ours = self._beside(), self._ours()
-        component = {**stable["componentSpecs"][0], "replicas": self._servers(stable)}
-        component.pop("hpaSpec", None)
-        self._site.apply([ours, {**stable, "componentSpecs": [component]}], 1)
-        self._site.wait([ours["name"]])
-        self._site.route(ours["name"])
-        told = f"takes over from version {version_of(stable).version}"
+        self._target.apply([ours, self._target.resize(stable, self._servers(stable))], 1)
+        self._target.wait([ours.key])
+        self._target.route(ours.key)
+        told = f"takes over from version {stable.model.version}"
         self._record("promote", {self._wanted.model.version: 100.0}, told, must=False)
         self._promoted = True
         return State.RETIRE
 
     def _retire(self) -> State:
-        self._site.apply([self._ours()])
-        self._site.wait([])
+        self._target.apply([self._ours()])
+        self._target.wait([])
         self.result.reason = f"version {self._wanted.model.version} serves"
         return State.DONE
 
@@ -338,7 +331,7 @@ class Rollout:
         return State.BACK
 
     def _tell_outage(self, outage: GoneError, lasts: bool) -> str:
-        end = self._site.moment()
+        end = self._target.timing.moment()
         until = "and still lasts" if lasts else f"until {end.at}, {end.seconds - outage.since.seconds:.0f} s at most"
         return f"requests failed from {outage.since.at} on, {until}: {outage}"
 
@@ -366,72 +359,60 @@ class Rollout:
         if self._wanted.confirm is not None:
             self._wanted.confirm()
 
-    def _ours(self) -> Object:
-        return render_stable(self._project, self._wanted.model, self._wanted.placement)
+    def _ours(self) -> Servers:
+        return self._target.describe(self._wanted.model)
 
-    def _canary(self, replicas: int) -> Object:
-        return render_canary(self._project, self._wanted.model, self._wanted.placement, replicas)
+    def _canary(self, replicas: int) -> Servers:
+        return self._target.describe(self._wanted.model, replicas)
 
-    def _preflight(self, ours: Object, seen: Seen) -> None:
-        """What is refused is told in the ledger too."""
+    def _preflight(self, ours: Servers, seen: Observation) -> None:
+        """Refuse what cannot be served; the refusal is a line of the history too."""
         try:
-            alone = compose(self._project, self._wanted.placement.namespace, [ours])
-            check_deployment(alone, self._wanted.secret_keys, self._wanted.lacking, self._wanted.features)
-            _check_protocol(seen, self._project)
+            self._target.check(ours, seen, self._wanted.missing_files, self._wanted.features)
         except ConfigError as error:
             self._record("refuse", {}, str(error), "failed", must=False)
             raise
 
-    def _in_force(self, seen: Seen) -> Object:
-        """The predictor in service: the ledger's champion, else the first one, which is where requests go by default."""
-        predictors = self._site.asked_before(seen) or [
-            render_stable(self._project, version_of(predictor), self._wanted.placement)  # made by other hands
-            for predictor in seen.predictors
-        ]
-        champion = self._wanted.champion.predictor if self._wanted.champion else ""
-        return next((one for one in predictors if one["name"] == champion), predictors[0])
+    def _in_force(self, served: list[Servers]) -> Servers:
+        """The version in service: the ledger's champion, else the first one, which is where requests go by default."""
+        champion = self._wanted.champion.key if self._wanted.champion else ""
+        return next((one for one in served if one.key == champion), served[0])
 
-    def _clean_up(self, seen: Seen) -> None:
+    def _clean_up(self, seen: Observation) -> None:
         """A canary that nobody watches any more answers requests unjudged."""
-        names = [one["name"] for one in seen.predictors if one["name"] != self._beside()["name"]]
+        names = [key for key in seen.keys if key != self._beside().key]
         self._route_back()
         self._remove_canary()
         self._record("roll back", self._all_to_stable(), f"a broken-off rollout had left {', '.join(names)}", "failed")
 
     def _route_back(self) -> None:
         if self._stable is not None:
-            self._site.route(self._stable["name"])
+            self._target.route(self._stable.key)
 
     def _remove_canary(self) -> None:
-        if self._stable is None:
-            self._site.remove()
-            return
-        self._site.apply([self._stable], restore=True)
-        self._site.wait([])
+        self._target.restore(self._stable)
 
-    def _beside(self) -> Object:
+    def _beside(self) -> Servers:
         """The version in service, where there is one beside the new one."""
         if self._stable is None:
             raise ServiceError("no version is in service", where=self._project.name)
         return self._stable
 
-    def _servers(self, predictor: Object) -> int:
-        """How many a version has now: an autoscaler may have changed what was asked."""
-        deployment = self._site.see().deployments.get(predictor["name"], {})
-        asked = predictor["componentSpecs"][0].get("replicas", 1)
-        return max(1, int(deployment.get("spec", {}).get("replicas", asked)))
+    def _servers(self, servers: Servers) -> int:
+        """How many servers a version has now: an autoscaler may have changed what was applied."""
+        return max(1, self._target.see().replicas.get(servers.key, servers.replicas))
 
     def _weight(self) -> int:
         """What a mesh holds; from 1 to 99, for it may not be told 0."""
         return min(99, max(1, round(self._steps[self._step].percent))) if self._steps else 1
 
     def _all_to_stable(self) -> dict[str, float]:
-        return {version_of(self._stable).version: 100.0} if self._stable else {}
+        return {self._stable.model.version: 100.0} if self._stable else {}
 
     def _judge(self, checks: list[Check]) -> None:
         self.result.checks += checks
         if failed := [check for check in checks if check.status == "fail"]:
-            raise RolloutError(Diagnosis("; ".join(f"{check.name}: {check.reason}" for check in failed)))
+            raise RolloutError("; ".join(f"{check.name}: {check.reason}" for check in failed))
 
     def _record(
         self, action: Action, shares: dict[str, float], reason: str, verdict: str = "ok", *, must: bool = True
@@ -448,13 +429,19 @@ class Rollout:
             self.result.checks.append(Check("ledger of shares", "warn", reason=f"a line is not written: {error}"))
 
 
-def _names(pods: list[Object]) -> set[str]:
-    return {str(pod["metadata"]["uid"]) for pod in pods}
+def _ids(servers: Iterable[Server]) -> set[str]:
+    return {server.id for server in servers}
 
 
-def _check_protocol(seen: Seen, project: Project) -> None:
-    served = (seen.served or {}).get("spec", {}).get("protocol", project.serve.protocol)
-    if served != project.serve.protocol:
-        told = f"is served as protocol {served!r}, and one object has one protocol; asked is {project.serve.protocol!r}"
-        remedy = "give the project another name, or remove what is served first: kubectl delete seldondeployment"
-        raise ConfigError(told, where=f"SeldonDeployment {project.name}", remedy=remedy)
+def describe_shares(held: Sequence[Share], stable: int) -> str:
+    """The steps of a canary in a sentence.
+
+    Args:
+        held: The steps.
+        stable: Number of servers of the version in service.
+    """
+    steps = [
+        f"{share.percent:g} %" + ("" if share.asked == share.percent else f" (asked {share.asked} %)") for share in held
+    ]
+    pods = ", ".join(f"{share.replicas} beside {stable}" for share in held)
+    return f"steps of {', '.join(steps)}: {pods} servers" if held else "all at once"

@@ -16,8 +16,9 @@ from components._core.settings import Settings
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.types.artifact_files import COMPARED, SAMPLE
 from components._registry.mlflow_client import open_registry
+from components.deploy.comparison import Comparison
 from components.deploy.promotion import Compared, promote
-from components.deploy.targets.local.side_by_side import Trial, try_out
+from components.deploy.targets.local.side_by_side import LocalTarget
 from tests.components.deploy.conftest import Deploy
 from tests.components.tiny_models import tiny_project
 
@@ -160,17 +161,19 @@ def test_with_no_serving_target_nothing_is_deployed_the_version_stays_challenger
     assert "no serving target" in report and "Registration" in report
 
 
-def test_an_unknown_serving_target_is_told_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_serving_target_is_refused_with_what_is_allowed(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NARU_SERVING", "moon")
-    with pytest.raises(ConfigError, match="allowed: local, seldon, none"):
-        Settings.from_environment()
+    with pytest.raises(ConfigError, match="found 'moon'; allowed: local, seldon, none"):
+        deploy()
 
 
 def test_a_version_that_was_not_compared_with_the_champion_of_now_is_not_even_served(
     deploy: Deploy, champion: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
-    monkeypatch.setattr("components.deploy.deploy.try_out", lambda *_: pytest.fail("it was served"))
+    monkeypatch.setattr(LocalTarget, "compare", lambda *_: pytest.fail("it was served"))
     outcome = deploy()
     assert outcome.verdict == "blocked" and champion.is_dir()
     assert outcome.reason.startswith("champion changed since evaluate: it was none, and is version 1 (2026-01-01T00:00")
@@ -185,13 +188,15 @@ def test_a_champion_that_changes_while_the_version_is_tried_stays_and_what_was_m
 ) -> None:
     line = Deployment("7", "elsewhere", "", "", {}, "", "run-0", "2026-01-01T00:00:00+00:00", "ada", "a rollback")
 
-    def try_and_be_overtaken(*given: Any) -> Trial:
-        trial = try_out(*given)
+    compare = LocalTarget.compare
+
+    def compare_and_be_overtaken(*given: Any) -> Comparison:
+        comparison = compare(*given)
         registry.create_model_version("tiny", "second")
         append_deployment(str(tmp_path / "store"), "tiny", line)
-        return trial
+        return comparison
 
-    monkeypatch.setattr("components.deploy.deploy.try_out", try_and_be_overtaken)
+    monkeypatch.setattr(LocalTarget, "compare", compare_and_be_overtaken)
     outcome = deploy()
     assert outcome.verdict == "blocked" and "it was none, and is version 7" in outcome.reason
     assert {check.name for check in outcome.checks if check.status == "fail"} == {"champion"}

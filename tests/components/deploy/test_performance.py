@@ -1,7 +1,7 @@
 """What was measured under load, held against the bounds that are set and against the champion."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,7 +12,6 @@ from components._core.types.signature import Feature
 from components.deploy import performance
 from components.deploy.load_generator import Load
 from components.deploy.performance import AGAINST_CHAMPION, Processing, Served, judge_processing, measure
-from components.deploy.targets.local.server_process import ModelServer
 
 NONE_THERE = "there is no champion to compare with"
 
@@ -88,6 +87,7 @@ def test_a_version_that_answers_nothing_fails_against_any_champion() -> None:
 class Ready:
     """A server that is up, of which only the numbers are asked."""
 
+    host = "127.0.0.1"
     ready_seconds = 5.0
 
     def __init__(self, port: int) -> None:
@@ -107,7 +107,7 @@ def test_two_versions_take_turns_and_get_the_same_time(tmp_path: Path, monkeypat
     monkeypatch.setattr(performance, "drive", drive)
     (tmp_path / "weights").write_bytes(b"0" * 2_000_000)
     features = (Feature("x", "float32", True),)
-    versions = [Served(cast(ModelServer, Ready(port)), "tiny", tmp_path) for port in (1, 2)]
+    versions = [Served(Ready(port), "tiny", tmp_path) for port in (1, 2)]
     for version in versions:
         vars(version)["features"] = features
     rows = pa.table({"x": pa.array([1.0, None, 3.0], pa.float32())})

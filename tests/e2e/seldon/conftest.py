@@ -10,7 +10,7 @@ import pytest
 
 from components._cluster.kubernetes_client import Cluster
 from components._registry.mlflow_client import open_registry
-from components.deploy.targets.seldon.deploy_version import PLACEMENTS, tell_placements
+from components.deploy.targets.placement import PLACEMENTS, dump_placements
 from tests.e2e.forwarding import forwarded
 from tests.e2e.models import has_seldon
 from tests.e2e.seldon.asking import render_asker
@@ -38,7 +38,7 @@ def site(server_image: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "NARU_SERVING": "seldon",
             "NARU_SERVING_NAMESPACE": NAMESPACE,
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-            PLACEMENTS: tell_placements(site_placements),
+            PLACEMENTS: dump_placements(site_placements),
         }
         for name, value in variables.items():
             patch.setenv(name, value)

@@ -22,7 +22,7 @@ from components._core.types.artifact_files import COMPARED, DIGESTS, SAMPLE
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import to_arrays
 from components.deploy.deploy import deploy_version
-from components.deploy.targets.seldon.manifest import IMAGES, Placement
+from components.deploy.targets.placement import IMAGES, Placement
 from components.deploy.targets.seldon.objects import KIND, VERSION
 from components.deploy.targets.seldon.observation import look
 from components.register.version_files import store_parts

@@ -15,7 +15,8 @@ import pytest
 from components._core.errors import ConfigError
 from components._core.store.ledger import current_champion
 from components._core.store.rollout_history import Change, read_changes
-from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL, ModelVersion
+from components.deploy.targets.contract import ModelVersion
+from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL
 from components.deploy.targets.seldon.pods import PodClient
 from pipelines.compile_target import Target
 from pipelines.rollback import roll_back
@@ -29,7 +30,7 @@ ROUNDS = 10
 
 
 def predictor(registered: dict[str, Any]) -> str:
-    return ModelVersion(registered["version"], registered["model"]).predictor
+    return ModelVersion(registered["version"], registered["model"]).key
 
 
 def champion() -> str:

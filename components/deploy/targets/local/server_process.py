@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
-import re
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from components._core.errors import ConfigError, ServiceError
+from components._core.project.serving_config import Serve
+from components._core.types.oip_paths import ready_path
+from components.deploy.model_client import NO_ANSWER, get
+from components.deploy.server_command import process_command, server_arguments
+from components.deploy.server_metrics import read_counts
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 _START_SECONDS = 300.0  # two servers on one busy core have taken 120
 _STOP_SECONDS = 15.0
+_SECONDS = 5.0
 _TRIES = 3
 _TOLD_LINES = 12
 
@@ -29,22 +32,23 @@ class ModelServer:
     starter, however that ends, because it watches its standard input.
 
     Attributes:
+        host: Loopback.
         port: On loopback; known when it is ready.
         ready_seconds: From start to ready.
         exit_code: How it ended when it was told to; None before, and when it had to be killed.
     """
 
     def __init__(
-        self, python: str, model: Path, name: str, version: str, log: Path, options: Sequence[str] = ()
+        self, python: str, model: Path, name: str, version: str, log: Path, serve: Serve | None = None, sha256: str = ""
     ) -> None:
+        self.host = HOST
         self.port = self._metrics_port = 0
         self.ready_seconds = 0.0
         self.exit_code: int | None = None
         self._tries_left = _TRIES
         self._name = name
         self._log = log
-        self._command = [python, "-m", "components.serve", "--model", str(model), "--name", name, "--version", version]
-        self._command += ["--host", HOST, "--while-stdin", *options]
+        self._command = process_command(python, server_arguments(model, name, version, serve, sha256), HOST)
 
     def __enter__(self) -> Self:
         self._started = time.perf_counter()
@@ -91,8 +95,8 @@ class ModelServer:
         status, page = _get(self._metrics_port, "/metrics")
         if status != 200:
             return None
-        told = re.search(rb"^process_resident_memory_bytes (\S+)$", page, re.MULTILINE)
-        return round(float(told[1]) / 1e6, 1) if told else _resident_mb(self._process.pid)
+        memory = read_counts(page.decode("utf-8")).memory
+        return round(memory / 1e6, 1) if memory else _resident_mb(self._process.pid)
 
     def stop(self) -> None:
         """Tell it to end, and wait for it.
@@ -123,7 +127,7 @@ class ModelServer:
             self._process.stdin.close()
 
     def _is_ready(self) -> bool:
-        status, _ = _get(self.port, f"/v2/models/{self._name}/ready")
+        status, _ = _get(self.port, ready_path(self._name))
         return status == 200
 
     def _last_lines(self) -> str:
@@ -133,15 +137,10 @@ class ModelServer:
 
 def _get(port: int, path: str) -> tuple[int, bytes]:
     """Status and body; 0 when nothing answers."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
-    except (OSError, http.client.HTTPException):
+        return get(HOST, port, path, _SECONDS)
+    except NO_ANSWER:
         return 0, b""
-    finally:
-        connection.close()
 
 
 def _resident_mb(process: int) -> float | None:

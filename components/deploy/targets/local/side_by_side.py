@@ -1,11 +1,10 @@
-"""The trial of a version: behind a server of its own on loopback, and the champion behind another, asked in turn with it."""
+"""A version behind a server of its own on loopback, and the champion behind another, under load in turn."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,81 +14,74 @@ from components._core.checks import Check
 from components._core.errors import ServiceError
 from components._core.examples.samples import Sample
 from components._core.project.project_file import Project
-from components._core.project.serving_config import ServingGates, limit_options
+from components._core.project.serving_config import ServingGates
 from components._core.settings import Settings
-from components._core.store.file_digests import digest_options, fetch_verified
+from components._core.store.file_digests import digest_of_model, fetch_verified
 from components._core.store.ledger import Deployment
-from components.deploy.champion_server import Rival, find_rival
+from components.deploy.comparison import Comparison
 from components.deploy.model_client import Client
 from components.deploy.performance import Processing, Served, judge_processing, measure
 from components.deploy.smoke_test import Probe, probe_server
-from components.deploy.targets.local.server_process import HOST, POLL_SECONDS, ModelServer
+from components.deploy.targets.contract import ComparisonTarget
+from components.deploy.targets.local.champion_server import Rival, find_rival
+from components.deploy.targets.local.server_process import POLL_SECONDS, ModelServer
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What came of it.
+class LocalTarget(ComparisonTarget):
+    """Serves versions as processes on loopback.
 
-    Attributes:
-        probe: What was asked one after the other.
-        checks: Every gate, in the order in which a person should read them.
-        ours: What the version takes to do its work.
-        theirs: What the champion takes; None when it was not asked.
-        champion: How the champion is called; empty when there is none but the version itself.
-        not_compared: Why the champion was not asked; empty when it was.
+    Args:
+        project: The project.
+        settings: Say which interpreter runs the servers.
     """
 
-    probe: Probe
-    checks: list[Check]
-    ours: Processing
-    theirs: Processing | None
-    champion: str
-    not_compared: str
+    def __init__(self, project: Project, settings: Settings) -> None:
+        self._project = project
+        self._settings = settings
+
+    def compare(self, registered: dict[str, Any], sample: Sample, champion: Deployment | None) -> Comparison:
+        """Serve the registered copy, and the champion beside it when it is another; smoke-test the one, put load on both.
+
+        Raises:
+            ServiceError: When the registered copy cannot be served, or gives no answer. What is wrong with the champion is
+                reported and stops nothing.
+        """
+        project, gates = self._project, self._project.gates.serving
+        with tempfile.TemporaryDirectory(prefix="naru-deploy-") as temporary, ExitStack() as servers:
+            folder = Path(temporary)
+
+            def serve(model: Path, version: str) -> tuple[ModelServer, Served]:
+                log = folder / f"{len(list(folder.glob('*.log')))}.log"
+                python, digest = self._settings.python, digest_of_model(model)
+                server = ModelServer(python, model, project.name, version, log, project.serve, digest)
+                return servers.enter_context(server), Served(server, project.name, model)
+
+            copy = fetch_verified(registered["model"], registered.get("registration_sha256", ""), folder / "version")
+            rival = find_rival(champion, registered, folder / "champion")
+            server, served = serve(copy, registered["version"])
+            beside = None
+            if champion and rival.model:
+                beside, rival.served = serve(rival.model, champion.version)
+            _wait_for(server, beside, rival)
+            rows = rival.rows_for_both(sample.rows)
+            probe = _probe(served, sample, gates)
+            ours, theirs = _measure(served, rival, rows, gates)
+            server.stop()
+        judged = judge_processing(ours, theirs, rival.name, rival.problem, gates)
+        checks = [*probe.checks, *judged, _check_end(server)]
+        return Comparison(probe, checks, ours, theirs, rival.name, rival.problem)
 
 
-def try_out(
-    project: Project, settings: Settings, registered: dict[str, Any], sample: Sample, champion: Deployment | None
-) -> Trial:
-    """Serve the registered copy, and the champion beside it when it is another; ask the one, and put load on both.
-
-    Raises:
-        ServiceError: When the registered copy cannot be served, or gives no answer. What is wrong with the champion is told.
-    """
-    gates = project.gates.serving
-    with tempfile.TemporaryDirectory(prefix="naru-deploy-") as temporary, ExitStack() as servers:
-        folder = Path(temporary)
-
-        def serve(model: Path, version: str) -> Served:
-            log = folder / f"{len(list(folder.glob('*.log')))}.log"
-            options = [*limit_options(project.serve), *digest_options(model)]
-            server = ModelServer(settings.python, model, project.name, version, log, options)
-            return Served(servers.enter_context(server), project.name, model)
-
-        copy = fetch_verified(registered["model"], registered.get("registration_sha256", ""), folder / "version")
-        rival = find_rival(champion, registered, folder / "champion")
-        served = serve(copy, registered["version"])
-        if champion and rival.model:
-            rival.served = serve(rival.model, champion.version)
-        _wait_for(served, rival)
-        rows = rival.rows_for_both(sample.rows)
-        probe = _probe(served, sample, gates)
-        ours, theirs = _measure(served, rival, rows, gates)
-        served.server.stop()
-    judged = judge_processing(ours, theirs, rival.name, rival.problem, gates)
-    checks = [*probe.checks, *judged, _check_end(served.server)]
-    return Trial(probe, checks, ours, theirs, rival.name, rival.problem)
-
-
-def _wait_for(served: Served, rival: Rival) -> None:
+def _wait_for(server: ModelServer, beside: ModelServer | None, rival: Rival) -> None:
     """Wait until both answer; they start at the same time, each on a core of its own where there are two."""
-    waiting = [served, *([rival.served] if rival.served else [])]
+    waiting = [server, *([beside] if beside else [])]
     while waiting:
         for each in list(waiting):
             try:
-                if each.server.has_come_up():
+                if each.has_come_up():
                     waiting.remove(each)
             except ServiceError as error:
-                if each is served:
+                if each is server:
                     raise
                 rival.give_up(error.message)
                 waiting.remove(each)
@@ -97,7 +89,7 @@ def _wait_for(served: Served, rival: Rival) -> None:
 
 
 def _probe(served: Served, sample: Sample, gates: ServingGates) -> Probe:
-    client = Client(HOST, served.server.port, served.name)
+    client = Client(served.server.host, served.server.port, served.name)
     try:
         return probe_server(client, sample, served.features, gates)
     finally:

@@ -1,1 +1,22 @@
-"""Serving on a cluster through Seldon: the object that is asked for, and what must be right about it beforehand."""
+"""A cluster with Seldon Core: versions in service behind a SeldonDeployment and a Service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from components._core.project.project_file import Project
+    from components._core.settings import Settings
+    from components.deploy.targets.contract import FindPlacement, RolloutTarget
+
+
+def open_target(project: Project, settings: Settings, find_placement: FindPlacement) -> RolloutTarget:
+    """Open the target on the cluster that this runs in, or that KUBECONFIG names.
+
+    Raises:
+        ConfigError: When no pool or no Secret has the name that the project says.
+        ServiceError: When the cluster does not answer, or refuses.
+    """
+    from components.deploy.targets.seldon.target import open_on_cluster  # brings the client of Kubernetes
+
+    return open_on_cluster(project, settings, find_placement())

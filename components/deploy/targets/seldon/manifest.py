@@ -6,20 +6,21 @@ is started again. Names, ports and the place of the model are what the operator 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from components._core.project.project_file import Project
-from components._core.project.serving_config import Serve, limit_options
+from components._core.project.serving_config import Serve
+from components._core.types.oip_paths import LIVE, ready_path
+from components.deploy.server_command import log_arguments, server_arguments
+from components.deploy.targets.contract import ModelVersion
+from components.deploy.targets.placement import Placement
 from components.deploy.targets.seldon.objects import KIND, NO_ENGINE, VERSION
 
 Object = dict[str, Any]
 
-IMAGES = {"v2": "naru-server:python3.12", "seldon": "naru-server-seldon:python3.11"}
-"""The server's image by protocol."""
 PROJECT_LABEL = "naru/project"
 PREDICTOR_LABEL = "naru/predictor"
 ASKED = "naru/asked"
@@ -31,26 +32,6 @@ _USER = 10001  # the image's own
 HTTP, GRPC, METRICS = 8080, 8081, 8082
 _GRACE_SECONDS = 45  # the operator lets a pod wait for ten before SIGTERM; the server then takes 23 at most
 _START_SECONDS = 180
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """What a predictor serves.
-
-    Attributes:
-        version: The version that answers carry.
-        uri: The model's folder, as the cluster reaches it: `s3://bucket/...`.
-        sha256: Of the list of its files that lies in it: its servers serve no other; empty for a version of an earlier Naru.
-    """
-
-    version: str
-    uri: str
-    sha256: str = field(default="", compare=False)
-
-    @property
-    def predictor(self) -> str:
-        """The predictor's name: the same for the same version of the same model, another for any other."""
-        return f"m-{hashlib.sha256(f'{self.version} {self.uri}'.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -66,29 +47,6 @@ class Canary:
     model: ModelVersion
     weight: int
     replicas: int = 1
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the pods run, and from which image.
-
-    Attributes:
-        image: The server's full name.
-        namespace: Empty: whichever the object is applied to.
-        pull_secrets: Names of the Secrets that open the registry.
-        selector: Labels of the nodes.
-        tolerations: Taints of the nodes, in Kubernetes' words.
-        devices: Count by kind, as in `{"nvidia.com/gpu": 1}`.
-        store: Object store of the runs, as pods reach it: the request log is there, unless the project names another place.
-    """
-
-    image: str = IMAGES["v2"]
-    namespace: str = ""
-    pull_secrets: tuple[str, ...] = ()
-    selector: dict[str, str] = field(default_factory=dict)
-    tolerations: tuple[Object, ...] = ()
-    devices: dict[str, int] = field(default_factory=dict)
-    store: str = ""
 
 
 def render_deployment(
@@ -137,8 +95,8 @@ def _predictor(project: Project, model: ModelVersion, component: Object) -> Obje
     graph = {"name": project.name, "type": "MODEL", "modelUri": model.uri}
     if project.serve.secret:
         graph["envSecretRefName"] = project.serve.secret
-    predictor: Object = {"name": model.predictor, "graph": graph, "componentSpecs": [component]}
-    predictor["labels"] = {PROJECT_LABEL: project.name, PREDICTOR_LABEL: model.predictor}
+    predictor: Object = {"name": model.key, "graph": graph, "componentSpecs": [component]}
+    predictor["labels"] = {PROJECT_LABEL: project.name, PREDICTOR_LABEL: model.key}
     if not project.serve.engine:
         predictor["annotations"] = {NO_ENGINE: "true"}
     return predictor
@@ -183,7 +141,7 @@ def _spread(model: ModelVersion) -> Object:
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": {PREDICTOR_LABEL: model.predictor}},
+        "labelSelector": {"matchLabels": {PREDICTOR_LABEL: model.key}},
     }
 
 
@@ -193,15 +151,8 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
         "name": project.name,
         "image": placement.image,
         "args": [
-            "--model",
-            _MODEL,
-            "--name",
-            project.name,
-            "--version",
-            model.version,
-            *limit_options(project.serve),
-            *(["--model-sha256", model.sha256] if model.sha256 else []),
-            *_log(project, placement.store),
+            *server_arguments(_MODEL, project.name, model.version, project.serve, model.sha256),
+            *log_arguments(project, placement.store),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP, "protocol": "TCP"},
@@ -218,16 +169,6 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
         **_probes(project),
         **_credentials(project.serve),
     }
-
-
-def _log(project: Project, store: str) -> list[str]:
-    """Options of the request log: all of them, so that the object tells how it is kept."""
-    asked = project.serve.request_log
-    if asked is None:
-        return []
-    mask = ["--log-mask", ",".join(asked.mask)] if asked.mask else []
-    flush = ["--log-flush-rows", str(asked.flush_rows), "--log-flush-seconds", f"{asked.flush_seconds:g}"]
-    return ["--log", log_uri(project, store), "--log-sample", f"{asked.sample:g}", *mask, *flush]
 
 
 def _credentials(serve: Serve) -> Object:
@@ -247,7 +188,7 @@ def _probes(project: Project) -> Object:
     if project.serve.protocol == "seldon":
         ready, live = "/health/status", "/health/ping"
     else:
-        ready, live = f"/v2/models/{project.name}/ready", "/v2/health/live"
+        ready, live = ready_path(project.name), LIVE
     return {
         "startupProbe": _probe(ready, every=5, failures=_START_SECONDS // 5),
         "readinessProbe": _probe(ready, every=5, failures=3),
@@ -259,9 +200,3 @@ def _probe(path: str, *, every: int, failures: int) -> Object:
     """A long request holds an answer up, hence the time that one may take."""
     ask = {"path": path, "port": "http"}
     return {"httpGet": ask, "periodSeconds": every, "timeoutSeconds": every, "failureThreshold": failures}
-
-
-def log_uri(project: Project, store: str) -> str:
-    """Where the request log of a project is."""
-    asked = project.serve.request_log
-    return (asked.uri if asked else "") or f"{store.rstrip('/')}/{project.name}/requests"

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from components._cluster.kubernetes_client import Cluster, Object
 from components._core.project.quantities import count_of
-from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL, PROJECT_LABEL, ModelVersion
+from components.deploy.server_command import DIGEST
+from components.deploy.server_command import VERSION as VERSION_OPTION
+from components.deploy.targets.contract import ModelVersion, Observation, Server
+from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL, PROJECT_LABEL
 from components.deploy.targets.seldon.objects import KIND, VERSION
 
 _ASKED = ("image", "args", "envFrom", "volumeMounts", "securityContext")
@@ -59,12 +63,40 @@ def look(cluster: Cluster, namespace: str, project: str) -> Seen:
     return Seen(served, deployments, pods, service)
 
 
+def to_observation(seen: Seen) -> Observation:
+    """The same moment in the words of the contract."""
+    specs = {key: deployment.get("spec", {}) for key, deployment in seen.deployments.items()}
+    return Observation(
+        exists=seen.served is not None,
+        keys=tuple(str(predictor["name"]) for predictor in seen.predictors),
+        servers={key: tuple(_to_server(pod) for pod in ready_pods(seen, key)) for key in seen.pods},
+        replicas={key: int(spec["replicas"]) for key, spec in specs.items() if "replicas" in spec},
+        restarts={key: count_restarts(seen, key) for key in seen.pods},
+        native=seen,
+    )
+
+
+def _to_server(pod: Object) -> Server:
+    return Server(str(pod["metadata"]["uid"]), str(pod["metadata"]["name"]), cold_start(pod))
+
+
+def cold_start(pod: Object) -> float | None:
+    """Seconds from the start of the server's container, its model fetched, until the pod was ready; None: unknown."""
+    status = pod.get("status", {})
+    containers = status.get("containerStatuses", [])
+    started = [container.get("state", {}).get("running", {}).get("startedAt") for container in containers]
+    ready = [one.get("lastTransitionTime") for one in status.get("conditions", []) if one["type"] == "Ready"]
+    if not started or not ready or not all(started) or not all(ready):
+        return None
+    return (datetime.fromisoformat(ready[0]) - min(map(datetime.fromisoformat, started))).total_seconds()
+
+
 def version_of(predictor: Object) -> ModelVersion:
     """The version that a predictor of ours serves, by what its container is told."""
     container = predictor["componentSpecs"][0]["spec"]["containers"][0]
     arguments = container.get("args", [])
-    uri, digest = predictor["graph"].get("modelUri", ""), _argument(arguments, "--model-sha256")
-    return ModelVersion(_argument(arguments, "--version"), uri, digest)
+    uri, digest = predictor["graph"].get("modelUri", ""), _argument(arguments, DIGEST)
+    return ModelVersion(_argument(arguments, VERSION_OPTION), uri, digest)
 
 
 def find_lag(seen: Seen, wanted: Object) -> list[str]:
@@ -147,7 +179,7 @@ def _tell_versions(predictors: list[Object]) -> str:
     told = []
     for predictor in predictors:
         fields = _fields(predictor)
-        version = _argument(fields.get("args", []), "--version")
+        version = _argument(fields.get("args", []), VERSION_OPTION)
         told.append(f"{f'version {version}' if version else predictor['name']} x {fields['replicas']}")
     return ", ".join(told) or "nothing"
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from components._core.errors import ConfigError
 from components._core.project.validation_messages import tell_problems
 from components._core.suggestions import listed
+from components.deploy.server_command import LOG, LOG_MASK
 from components.deploy.targets.seldon.objects import NO_ENGINE, Predictor, SeldonDeployment
 
 LONGEST_NAME = 63
@@ -201,7 +202,7 @@ def _model_uris(deployment: SeldonDeployment) -> Iterator[Problem]:
 
 def _log_uris(deployment: SeldonDeployment) -> Iterator[Problem]:
     for place, container in _each_container(deployment):
-        uri = _option(container, "--log")
+        uri = _option(container, LOG)
         if uri is not None and not uri.startswith("s3://"):
             remedy = "a pod cannot write there: say serve.request_log.uri, or the NARU_STORE of the cluster"
             yield Problem(f"{place} --log", repr(uri), "s3://bucket/folder", remedy)
@@ -209,7 +210,7 @@ def _log_uris(deployment: SeldonDeployment) -> Iterator[Problem]:
 
 def _masks(deployment: SeldonDeployment, features: Collection[str]) -> Iterator[Problem]:
     for place, container in _each_container(deployment):
-        for name in filter(None, (_option(container, "--log-mask") or "").split(",")):
+        for name in filter(None, (_option(container, LOG_MASK) or "").split(",")):
             if name not in features:
                 remedy = "correct serve.request_log.mask: the server would not start"
                 yield Problem(f"{place} --log-mask", repr(name), f"features: {listed(sorted(features))}", remedy)
@@ -252,7 +253,7 @@ def _log_secret(deployment: SeldonDeployment, keys: Collection[str]) -> Iterator
     names = {
         source["secretRef"]["name"]
         for _, container in _each_container(deployment)
-        if _option(container, "--log") is not None
+        if _option(container, LOG) is not None
         for source in container.get("envFrom", [])
     }
     for name in sorted(names):

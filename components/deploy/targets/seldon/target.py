@@ -1,153 +1,212 @@
-"""One served model on a cluster: looked at, changed, waited for. Knows no order of things; `state_machine.py` does."""
+"""The deployment target of a cluster with Seldon Core: one SeldonDeployment and one Service for each project."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 from components._cluster.kubernetes_client import MANAGER, Cluster, Object
-from components._core.errors import ServiceError, UnavailableError
+from components._core.errors import ConfigError, UnavailableError
 from components._core.project.project_file import Project
-from components._core.store.ledger import now
+from components._core.settings import Settings
+from components.deploy.targets.contract import (
+    GoneError,
+    ModelVersion,
+    Observation,
+    RolloutError,
+    RolloutTarget,
+    Server,
+    Servers,
+    Share,
+    TakenOverError,
+    Timing,
+)
+from components.deploy.targets.placement import Placement
 from components.deploy.targets.seldon.diagnosis import Diagnosis, Trouble, diagnose, find_troubles
-from components.deploy.targets.seldon.manifest import ASKED, compose
-from components.deploy.targets.seldon.observation import Seen, find_edits, find_lag, look, ready_pods
-from components.deploy.targets.seldon.pods import Counts, PodClient
+from components.deploy.targets.seldon.manifest import ASKED, compose, render_canary, render_stable
+from components.deploy.targets.seldon.observation import (
+    Seen,
+    find_edits,
+    find_lag,
+    look,
+    ready_pods,
+    to_observation,
+    version_of,
+)
+from components.deploy.targets.seldon.pods import PodClient
 from components.deploy.targets.seldon.preflight import check_deployment
-from components.deploy.targets.seldon.traffic import render_service
+from components.deploy.targets.seldon.store_secret import read_secret_keys
+from components.deploy.targets.seldon.traffic import hold_shares, render_service
+
+_SWEEP_SECONDS = 15.0
+"""Seconds after which the Deployments that the operator left behind are removed here."""
 
 _Key = tuple[str, str, str]
 
 
-class RolloutError(ServiceError):
-    """A version did not do what it must.
-
-    Args:
-        diagnosis: What was seen.
-    """
-
-    def __init__(self, diagnosis: Diagnosis) -> None:
-        super().__init__(str(diagnosis))
-
-
-class TakenOverError(ServiceError):
-    """Somebody else changed what is served; whoever meets this keeps its hands off."""
-
-
-class GoneError(ServiceError):
-    """What is served was deleted by somebody else, or nothing of it is left to answer: requests fail.
-
-    Args:
-        message: What is gone.
-        where: Of what.
-        since: The last look at which it was there.
-    """
-
-    def __init__(self, message: str, *, where: str, since: Moment) -> None:
-        super().__init__(f"{message}; who did it cannot be known from here", where=where)
-        self.since = since
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A point in time, twice.
-
-    Attributes:
-        at: For people, as ledgers have it.
-        seconds: Of the clock that a rollout goes by.
-    """
-
-    at: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How often and how long.
-
-    Attributes:
-        poll: Seconds between two looks.
-        patience: Factor of how long a trouble may last.
-        silence: Seconds for which the API server may be away.
-        sweep: Seconds after which what the operator left behind is removed by us.
-        now: The clock.
-        sleep: Lets time pass.
-    """
-
-    poll: float = 2.0
-    patience: float = 1.0
-    silence: float = 120.0
-    sweep: float = 15.0
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-class Site:
-    """Where a project's model is served.
+class SeldonTarget(RolloutTarget):
+    """Serves a project's model on a cluster with Seldon Core.
 
     Args:
         cluster: The cluster.
         project: The project.
-        namespace: Where its servers are.
-        timing: How often it looks.
+        placement: Where its servers run, in which namespace, and the store of their request log.
+        timing: How often the cluster is looked at.
+        secret_keys: Keys of the Secret that opens the store to the servers; None: unknown, so not checked.
     """
 
-    def __init__(self, cluster: Cluster, project: Project, namespace: str, timing: Timing) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        project: Project,
+        placement: Placement,
+        timing: Timing | None = None,
+        secret_keys: set[str] | None = None,
+    ) -> None:
+        self.timing = timing or Timing()
         self._cluster = cluster
         self._project = project
-        self._namespace = namespace
-        self._timing = timing
+        self._placement = placement
+        self._namespace = placement.namespace
+        self._secret_keys = secret_keys
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the SeldonDeployment and the Service of an earlier rollout. See `RolloutTarget`."""
         self._asked: Object = {}
-        """The SeldonDeployment as it was last asked for, or found."""
+        """The SeldonDeployment as it was applied last, or found."""
         self._uid = ""
         """Of that object; another one of its name has another."""
         self._selector: Object | None = None
-        """Of the Service, as it was last written; None: it was not yet."""
-        self._good = self.moment()
+        """Selector of the Service as it was written last; None: it was not written yet."""
+        self._good = self.timing.moment()
 
-    def moment(self) -> Moment:
-        """Now."""
-        return Moment(now(), self._timing.now())
+    def see(self) -> Observation:
+        """Look, and look again while the API server is away. See `RolloutTarget`."""
+        return to_observation(self._see())
 
-    def see(self) -> Seen:
-        """Look, and look again while the API server is away.
+    def adopt(self, seen: Observation) -> list[Servers]:
+        """Take the SeldonDeployment that is there for the one to change. See `RolloutTarget`.
 
-        Raises:
-            ServiceError: When it refuses, or stays away.
+        Its predictors are taken in the words in which they were applied, so that none of their pods is started again; those
+        that somebody else made are described anew.
         """
-        until = self._timing.now() + self._timing.silence
+        found: Seen = seen.native
+        self._asked = found.served or {}
+        self._uid = _uid(self._asked)
+        predictors = _applied_before(found) or [
+            render_stable(self._project, version_of(predictor), self._placement) for predictor in found.predictors
+        ]
+        return [_to_servers(version_of(predictor), predictor) for predictor in predictors]
+
+    def describe(self, model: ModelVersion, replicas: int | None = None) -> Servers:
+        """A predictor of the version. See `RolloutTarget`."""
+        if replicas is None:
+            return _to_servers(model, render_stable(self._project, model, self._placement))
+        return _to_servers(model, render_canary(self._project, model, self._placement, replicas))
+
+    def resize(self, servers: Servers, replicas: int) -> Servers:
+        """The same predictor in a fixed number of pods. See `RolloutTarget`."""
+        component = {**servers.native["componentSpecs"][0], "replicas": replicas}
+        component.pop("hpaSpec", None)
+        return _to_servers(servers.model, {**servers.native, "componentSpecs": [component]})
+
+    def check(
+        self, servers: Servers, seen: Observation, missing_files: Sequence[str], features: Sequence[str] | None
+    ) -> None:
+        """Hold the object against every rule of the operator and of ours. See `RolloutTarget`."""
+        alone = compose(self._project, self._namespace, [servers.native])
+        check_deployment(alone, self._secret_keys, missing_files, features)
+        found: Seen = seen.native
+        wanted = self._project.serve.protocol
+        served = (found.served or {}).get("spec", {}).get("protocol", wanted)
+        if served != wanted:
+            told = f"is served as protocol {served!r}, and one object has one protocol; asked is {wanted!r}"
+            remedy = "give the project another name, or remove what is served first: kubectl delete seldondeployment"
+            raise ConfigError(told, where=f"SeldonDeployment {self._project.name}", remedy=remedy)
+
+    def hold_shares(self, asked: Sequence[int], stable: int) -> list[Share]:
+        """Shares by the number of pods, or by a mesh to the percent. See `RolloutTarget`."""
+        return hold_shares(asked, stable, by_mesh=self._project.serve.mesh != "none")
+
+    def apply(self, servers: Sequence[Servers], weight: int = 0) -> None:
+        """Apply the SeldonDeployment with these predictors. See `RolloutTarget`."""
+        self._apply(servers, weight)
+
+    def wait(self, watched: Sequence[str]) -> Observation:
+        """Wait until the Deployments are those that were applied. See `RolloutTarget`."""
+        started = self.timing.now()
+        since: dict[_Key, float] = {}
+        while True:
+            seen = self._see()
+            self._still_ours(seen)
+            if not (lag := find_lag(seen, self._asked)):
+                return to_observation(seen)
+            troubles = find_troubles(seen, list(watched))
+            self._lose_patience(seen, troubles, since)
+            waited = self.timing.now() - started
+            if waited >= _SWEEP_SECONDS:
+                self._sweep(seen)
+            if waited >= self._project.serve.wait_seconds:
+                raise RolloutError(str(self._too_late(seen, troubles, lag)))
+            self.timing.sleep(self.timing.poll)
+
+    def watch(self, key: str, seconds: float) -> Observation:
+        """Let time pass while pods of a predictor are looked at. See `RolloutTarget`."""
+        deadline = self.timing.now() + seconds
+        since: dict[_Key, float] = {}
+        while True:
+            seen = self._see()
+            self._still_ours(seen)
+            self._still_answered(seen)
+            self._lose_patience(seen, find_troubles(seen, [key]), since)
+            if (left := deadline - self.timing.now()) <= 0:
+                return to_observation(seen)
+            self.timing.sleep(min(self.timing.poll, left))
+
+    def client(self, server: Server) -> PodClient:
+        """A client of one pod, through the API server. See `RolloutTarget`."""
+        name, protocol = self._project.name, self._project.serve.protocol
+        return PodClient(self._cluster, self._namespace, server.name, name, protocol)
+
+    def route(self, key: str) -> None:
+        """Select the pods of one predictor, or of all. With a mesh the operator's own routes go by `traffic`. See `RolloutTarget`."""
+        wanted = render_service(self._project.name, self._namespace, key)
+        self._cluster.apply(wanted)
+        self._selector = wanted["spec"]["selector"]
+
+    def restore(self, stable: Servers | None) -> None:
+        """Apply the SeldonDeployment with the stable predictor alone; or delete all, when the first version did not come up."""
+        if stable is None:
+            self._remove()
+            return
+        self._apply([stable], 0, restore=True)
+        self.wait([])
+
+    def _see(self) -> Seen:
+        until = self.timing.now() + self.timing.silence
         while True:
             try:
                 return look(self._cluster, self._namespace, self._project.name)
             except UnavailableError:
-                if self._timing.now() > until:
+                if self.timing.now() > until:
                     raise
-                self._timing.sleep(self._timing.poll)
+                self.timing.sleep(self.timing.poll)
 
-    def adopt(self, seen: Seen) -> None:
-        """Take what is there for what is to be changed."""
-        self._asked = seen.served or {}
-        self._uid = _uid(self._asked)
-
-    def apply(self, predictors: list[Object], weight: int = 0, *, restore: bool = False) -> None:
-        """Ask for these predictors, and no others.
+    def _apply(self, servers: Sequence[Servers], weight: int, *, restore: bool = False) -> None:
+        """Apply these servers.
 
         Args:
-            predictors: As they are asked for.
+            servers: Of one version, or of two.
             weight: Percent of the second one, where a mesh holds it.
             restore: Make the object again where somebody deleted it.
-
-        Raises:
-            ConfigError: When the preflight refuses them.
-            TakenOverError: When what is there is not what was last asked for.
-            GoneError: When it was deleted, and is not to be made again.
         """
+        predictors = [one.native for one in servers]
         wanted = compose(self._project, self._namespace, predictors, weight if len(predictors) > 1 else 0)
         check_deployment(wanted)
         try:
-            self._still_ours(self.see())
+            self._still_ours(self._see())
         except GoneError:
             if not restore:
                 raise
@@ -155,76 +214,16 @@ class Site:
         self._uid = _uid(self._cluster.apply(wanted))
         self._asked = wanted
 
-    def _let_it_go(self) -> None:
-        """Wait until an object that is being deleted is gone: applied to before, it would take that along."""
-        until = self._timing.now() + self._timing.silence
-        while _is_ending(self.see().served) and self._timing.now() < until:
-            self._timing.sleep(self._timing.poll)
-
-    def route(self, predictor: str) -> None:
-        """Let everybody ask this one alone; empty: all servers. With a mesh the operator's own routes go by `traffic`."""
-        wanted = render_service(self._project.name, self._namespace, predictor)
-        self._cluster.apply(wanted)
-        self._selector = wanted["spec"]["selector"]
-
-    def remove(self) -> None:
-        """Take everything away: it was the first, and did not come up."""
+    def _remove(self) -> None:
         for one in (self._asked, render_service(self._project.name, self._namespace)):
             if one:
                 self._cluster.delete(one)
 
-    def wait(self, watched: list[str]) -> Seen:
-        """Until what runs is what was asked.
-
-        Raises:
-            RolloutError: When one of the watched predictors cannot come up, or it takes too long.
-            TakenOverError: When somebody else asks for something else.
-            GoneError: When somebody deleted it.
-        """
-        started = self._timing.now()
-        since: dict[_Key, float] = {}
-        while True:
-            seen = self.see()
-            self._still_ours(seen)
-            if not (lag := find_lag(seen, self._asked)):
-                return seen
-            troubles = find_troubles(seen, watched)
-            self._lose_patience(seen, troubles, since)
-            waited = self._timing.now() - started
-            if waited >= self._timing.sweep:
-                self._sweep(seen)
-            if waited >= self._project.serve.wait_seconds:
-                raise RolloutError(self._too_late(seen, troubles, lag))
-            self._timing.sleep(self._timing.poll)
-
-    def watch(self, predictor: str, seconds: float) -> Seen:
-        """Let time pass, and see at once when servers of this one go, or all of them. Errors as in `wait`."""
-        deadline = self._timing.now() + seconds
-        since: dict[_Key, float] = {}
-        while True:
-            seen = self.see()
-            self._still_ours(seen)
-            self._still_answered(seen)
-            self._lose_patience(seen, find_troubles(seen, [predictor]), since)
-            if (left := deadline - self._timing.now()) <= 0:
-                return seen
-            self._timing.sleep(min(self._timing.poll, left))
-
-    def client(self, pod: Object) -> PodClient:
-        """Whoever asks a server."""
-        name, protocol = pod["metadata"]["name"], self._project.serve.protocol
-        return PodClient(self._cluster, self._namespace, name, self._project.name, protocol)
-
-    def count(self, seen: Seen, predictor: str) -> dict[str, Counts]:
-        """What the servers of a predictor have counted, by pod; of those that are ready."""
-        return {pod["metadata"]["name"]: self.client(pod).count() for pod in ready_pods(seen, predictor)}
-
-    def asked_before(self, seen: Seen) -> list[Object]:
-        """The predictors that are there, in the words in which they were asked for; none when those are not kept."""
-        there = {predictor["name"] for predictor in seen.predictors}
-        kept = ((seen.served or {}).get("metadata", {}).get("annotations") or {}).get(ASKED, "[]")
-        asked: list[Object] = [one for one in json.loads(kept) if one["name"] in there]
-        return asked if {one["name"] for one in asked} == there else []
+    def _let_it_go(self) -> None:
+        """Wait until an object that is being deleted is gone: applied to before, it would take that along."""
+        until = self.timing.now() + self.timing.silence
+        while _is_ending(self._see().served) and self.timing.now() < until:
+            self.timing.sleep(self.timing.poll)
 
     def _sweep(self, seen: Seen) -> None:
         """The operator (1.17.1) forgets a Deployment that never had a pod: it goes by `deploymentStatus`, where that is not."""
@@ -235,13 +234,13 @@ class Site:
                 self._cluster.delete(seen.deployments[name])
 
     def _lose_patience(self, seen: Seen, troubles: list[Trouble], since: dict[_Key, float]) -> None:
-        moment = self._timing.now()
+        moment = self.timing.now()
         keys = {(trouble.predictor, trouble.what, trouble.pod): trouble for trouble in troubles}
         for key in since.keys() - keys.keys():
             del since[key]
         for key, trouble in keys.items():
-            if moment - since.setdefault(key, moment) >= trouble.patience * self._timing.patience:
-                raise RolloutError(diagnose(self._cluster, self._namespace, seen, trouble))
+            if moment - since.setdefault(key, moment) >= trouble.patience * self.timing.patience:
+                raise RolloutError(str(diagnose(self._cluster, self._namespace, seen, trouble)))
 
     def _too_late(self, seen: Seen, troubles: list[Trouble], lag: list[str]) -> Diagnosis:
         told = f"not there after {self._project.serve.wait_seconds:g} s (serve.wait_seconds): {'; '.join(lag)}"
@@ -264,7 +263,7 @@ class Site:
         if _uid(seen.served) != self._uid:
             raise self._gone("the SeldonDeployment was deleted and made again")
         self._still_routed(seen.service)
-        self._good = self.moment()
+        self._good = self.timing.moment()
 
     def _still_routed(self, service: Object | None) -> None:
         if self._selector is None:
@@ -286,6 +285,30 @@ class Site:
         where = f"SeldonDeployment {self._namespace}/{self._project.name}"
         remedy = "let them finish, then run again"
         return TakenOverError(f"somebody else changed what is served: {told}", where=where, remedy=remedy)
+
+
+def open_on_cluster(project: Project, settings: Settings, placement: Placement) -> SeldonTarget:
+    """The target of a project on the cluster that this runs in, or that KUBECONFIG names.
+
+    Raises:
+        ConfigError: When the Secret that the project names is not there.
+        ServiceError: When the cluster does not answer, or refuses.
+    """
+    cluster = Cluster()
+    keys = read_secret_keys(cluster, project, placement.namespace)
+    return SeldonTarget(cluster, project, replace(placement, store=settings.store), secret_keys=keys)
+
+
+def _to_servers(model: ModelVersion, predictor: Object) -> Servers:
+    return Servers(predictor["name"], model, predictor["componentSpecs"][0].get("replicas", 1), predictor)
+
+
+def _applied_before(seen: Seen) -> list[Object]:
+    """The predictors that are there, in the words in which they were applied; none when those are not kept."""
+    there = {predictor["name"] for predictor in seen.predictors}
+    kept = ((seen.served or {}).get("metadata", {}).get("annotations") or {}).get(ASKED, "[]")
+    applied: list[Object] = [one for one in json.loads(kept) if one["name"] in there]
+    return applied if {one["name"] for one in applied} == there else []
 
 
 def _uid(one: Object) -> str:

@@ -8,25 +8,10 @@ project spreads connections over all pods: a share is then a ratio of pods, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from components.deploy.targets.contract import Share
 from components.deploy.targets.seldon.manifest import GRPC, HTTP, PREDICTOR_LABEL, PROJECT_LABEL
-
-
-@dataclass(frozen=True)
-class Share:
-    """One step of a canary.
-
-    Attributes:
-        asked: Percent of the requests that the project wants it to get.
-        replicas: Its servers.
-        percent: What it gets: by the number of servers, or by the mesh to the percent.
-    """
-
-    asked: int
-    replicas: int
-    percent: float
 
 
 def hold_shares(asked: Sequence[int], stable: int, *, by_mesh: bool = False) -> list[Share]:
@@ -47,15 +32,6 @@ def hold_shares(asked: Sequence[int], stable: int, *, by_mesh: bool = False) -> 
             held.pop()
         held.append(share)
     return held
-
-
-def tell_shares(held: Sequence[Share], stable: int) -> str:
-    """What will be held, in a sentence."""
-    steps = [
-        f"{share.percent:g} %" + ("" if share.asked == share.percent else f" (asked {share.asked} %)") for share in held
-    ]
-    pods = ", ".join(f"{share.replicas} beside {stable}" for share in held)
-    return f"steps of {', '.join(steps)}: {pods} servers" if held else "all at once"
 
 
 def render_service(project: str, namespace: str, predictor: str = "") -> dict[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 from components._core.checks import Check
 from components._core.project.serving_config import CanarySteps, ServingGates
 from components.deploy.rollout.bake import Bake, judge_bake
-from components.deploy.targets.seldon.logged_predictions import by_chance, distance
-from components.deploy.targets.seldon.pods import Counts, add_up, read_counts
+from components.deploy.rollout.logged_predictions import by_chance, distance
+from components.deploy.server_metrics import Counts, add_up, read_counts
 
 QUICK = {0.005: 900.0, 0.01: 1000.0, float("inf"): 1000.0}
 SLOW = {0.005: 0.0, 0.01: 100.0, 0.25: 1000.0, float("inf"): 1000.0}

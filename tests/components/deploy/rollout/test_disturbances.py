@@ -9,9 +9,8 @@ import pytest
 
 from components._core.checks import Check
 from components._core.store.rollout_history import read_changes
-from components.deploy.rollout import state_machine as rollouts
 from components.deploy.rollout.state_machine import Result, State
-from components.deploy.targets.seldon.target import TakenOverError
+from components.deploy.targets.contract import Observation, TakenOverError
 from tests.components.deploy.targets.seldon.made import CANARY, STABLE
 from tests.components.deploy.targets.seldon.world import World
 from tests.kubernetes.made import deployments
@@ -71,13 +70,13 @@ def test_a_version_without_a_ready_server_at_the_proof_is_waited_for_and_asked(
 ) -> None:
     world.serve()
     world.flow()
-    real, looks = rollouts.ready_pods, [0]
+    real, looks = Observation.ready, [0]
 
-    def none_at_first(seen: Any, predictor: str) -> Any:
-        looks[0] += predictor == CANARY.predictor
-        return [] if predictor == CANARY.predictor and looks[0] <= times else real(seen, predictor)
+    def none_at_first(seen: Observation, key: str) -> Any:
+        looks[0] += key == CANARY.key
+        return () if key == CANARY.key and looks[0] <= times else real(seen, key)
 
-    monkeypatch.setattr(rollouts, "ready_pods", none_at_first)
+    monkeypatch.setattr(Observation, "ready", none_at_first)
     result = roll_out(world)
     assert result.state is State.DONE, result.reason
     assert sum(check.name == "parity: probability" for check in result.checks) == 2
@@ -89,11 +88,11 @@ def test_a_version_that_never_has_a_ready_server_at_the_proof_is_taken_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.serve()
-    real = rollouts.ready_pods
-    monkeypatch.setattr(rollouts, "ready_pods", lambda seen, name: [] if name == CANARY.predictor else real(seen, name))
+    real = Observation.ready
+    monkeypatch.setattr(Observation, "ready", lambda seen, key: () if key == CANARY.key else real(seen, key))
     result = roll_out(world)
     assert result.state is State.FAILED and "no server of version 4 stayed ready to be asked" in result.reason
-    assert world.actions == ["start", "roll back"] and set(deployments(world.cluster)) == {STABLE.predictor}
+    assert world.actions == ["start", "roll back"] and set(deployments(world.cluster)) == {STABLE.key}
 
 
 def test_the_only_server_that_goes_right_before_it_is_asked_is_followed_by_another_which_is(world: World) -> None:
@@ -130,7 +129,7 @@ def test_a_step_without_requests_is_watched_on_and_then_fails(world: World) -> N
     assert result.state is State.FAILED and "got no request, so the step cannot be judged" in result.reason
     assert "serve.canary.when_idle: promote" in result.reason
     assert world.server.clock.now() - began >= 50, "it was waited for"
-    assert set(deployments(world.cluster)) == {STABLE.predictor}
+    assert set(deployments(world.cluster)) == {STABLE.key}
 
 
 def test_requests_that_come_late_are_waited_for(world: World) -> None:
@@ -155,7 +154,7 @@ def test_what_is_deleted_during_a_bake_ends_the_rollout_and_is_an_outage_in_the_
     assert outage.verdict == "failed" and "who did it cannot be known" in outage.reason
     assert "requests failed from " in outage.reason and " s at most" in outage.reason
     assert ("SeldonDeployment was deleted" if path == SERVED else "Service by which") in outage.reason
-    assert set(deployments(world.cluster)) == {STABLE.predictor} and world.selector_now() == STABLE.predictor
+    assert set(deployments(world.cluster)) == {STABLE.key} and world.selector_now() == STABLE.key
     lost = world.server.traffic.lost
     world.server.clock.advance(30)
     assert world.server.traffic.lost == lost, "the version in service answers again"
@@ -174,7 +173,7 @@ def test_what_is_deleted_and_made_again_between_two_looks_is_noticed(world: Worl
     once(world, baking(world), make_again)
     result = roll_out(world)
     assert result.state is State.FAILED and "deleted and made again" in result.reason
-    assert "outage" in world.actions and set(deployments(world.cluster)) == {STABLE.predictor}
+    assert "outage" in world.actions and set(deployments(world.cluster)) == {STABLE.key}
 
 
 def test_what_is_deleted_while_the_canary_starts_is_noticed(world: World) -> None:
@@ -183,7 +182,7 @@ def test_what_is_deleted_while_the_canary_starts_is_noticed(world: World) -> Non
     once(world, lambda: len(world.server.objects[SERVED]["spec"]["predictors"]) == 2, delete(world, SERVED))
     result = roll_out(world)
     assert result.state is State.FAILED and world.actions == ["start", "outage", "roll back"]
-    assert set(deployments(world.cluster)) == {STABLE.predictor}
+    assert set(deployments(world.cluster)) == {STABLE.key}
 
 
 def test_a_first_version_that_is_deleted_while_it_starts_is_not_made_again(world: World) -> None:
@@ -196,11 +195,11 @@ def test_a_first_version_that_is_deleted_while_it_starts_is_not_made_again(world
 def test_what_is_deleted_once_the_new_version_is_promoted_comes_back_as_the_new_version(world: World) -> None:
     world.serve()
     world.flow()
-    once(world, lambda: world.selector_now() == CANARY.predictor, delete(world, SERVED))
+    once(world, lambda: world.selector_now() == CANARY.key, delete(world, SERVED))
     result = roll_out(world, shares=())
     assert result.state is State.DONE and "serves again" in result.reason
     assert world.actions == ["start", "prove", "promote", "outage"]
-    assert set(deployments(world.cluster)) == {CANARY.predictor} and world.selector_now() == CANARY.predictor
+    assert set(deployments(world.cluster)) == {CANARY.key} and world.selector_now() == CANARY.key
     assert [check.name for check in result.checks if check.status == "warn"] == ["outage"]
 
 

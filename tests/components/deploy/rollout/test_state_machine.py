@@ -9,8 +9,7 @@ import pytest
 from components._core.errors import ConfigError, UnavailableError
 from components._core.store.rollout_history import read_changes
 from components.deploy.rollout.state_machine import Rollout, State, Wanted
-from components.deploy.targets.seldon.manifest import ModelVersion, Placement
-from components.deploy.targets.seldon.target import TakenOverError
+from components.deploy.targets.contract import ModelVersion, TakenOverError
 from tests.components.deploy.targets.seldon.made import CANARY, STABLE, project
 from tests.components.deploy.targets.seldon.world import CANARY_STEPS, World, prove
 from tests.kubernetes.made import deployments, live, pods
@@ -22,7 +21,7 @@ def test_the_first_version_is_asked_only_once_it_has_been_proved(world: World) -
     result = world.roll_out(STABLE)
     assert (result.state, result.reason) == (State.DONE, "version 3 serves")
     assert world.actions == ["start", "prove", "promote"]
-    assert world.selector_now() == STABLE.predictor
+    assert world.selector_now() == STABLE.key
     patched = [write.path.rpartition("/")[2] for write in world.server.writes if not write.dry_run]
     assert patched == ["flights", "flights"] and "seldondeployments" in world.server.writes[0].path
 
@@ -48,8 +47,8 @@ def test_a_canary_gets_its_shares_one_after_the_other_and_then_takes_over(world:
     assert world.actions == ["start", "prove", "share", "share", "promote"]
     told = [change.shares for change in result.changes]
     assert told == [{"3": 100.0}, {"3": 100.0}, {"4": 33.3, "3": 66.7}, {"4": 50.0, "3": 50.0}, {"4": 100.0}]
-    assert set(deployments(world.cluster)) == {CANARY.predictor} and world.selector_now() == CANARY.predictor
-    assert (2, 1, STABLE.predictor) in shares, "while it is proved only the stable version is asked"
+    assert set(deployments(world.cluster)) == {CANARY.key} and world.selector_now() == CANARY.key
+    assert (2, 1, STABLE.key) in shares, "while it is proved only the stable version is asked"
     assert (2, 1, "") in shares and (2, 2, "") in shares
     assert stable == set(before), "no server of the stable version was started again"
     assert world.server.traffic.lost == 0
@@ -59,7 +58,7 @@ def test_all_at_once_is_one_change_of_whom_the_service_names(world: World) -> No
     world.serve()
     result = world.roll_out(CANARY, shares=())
     assert result.state is State.DONE and world.actions == ["start", "prove", "promote"]
-    assert set(deployments(world.cluster)) == {CANARY.predictor}
+    assert set(deployments(world.cluster)) == {CANARY.key}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def test_a_canary_that_does_not_come_up_is_taken_back_with_the_reason(world: Wor
     assert result.state is State.FAILED and told in result.reason, result.reason
     assert world.actions == ["start", "roll back"] and told in world.reason()
     assert [check.status for check in result.checks] == ["fail"]
-    assert set(deployments(world.cluster)) == {STABLE.predictor} and world.selector_now() == STABLE.predictor
+    assert set(deployments(world.cluster)) == {STABLE.key} and world.selector_now() == STABLE.key
     assert world.server.traffic.lost == 0
 
 
@@ -122,7 +121,7 @@ def test_a_canary_that_fares_badly_with_real_requests_is_taken_back(world: World
     result = world.roll_out(CANARY)
     assert result.state is State.FAILED and told in result.reason, result.reason
     assert world.actions == ["start", "prove", "share", "roll back"]
-    assert set(deployments(world.cluster)) == {STABLE.predictor} and world.selector_now() == STABLE.predictor
+    assert set(deployments(world.cluster)) == {STABLE.key} and world.selector_now() == STABLE.key
 
 
 def test_a_canary_that_is_killed_during_its_bake_is_taken_back(world: World) -> None:
@@ -166,7 +165,7 @@ def test_an_operator_that_stays_away_is_told_and_the_service_names_the_version_b
     world.server.operator.stopped = True
     result = world.roll_out(CANARY, wait_seconds=100)
     assert result.state is State.FAILED and "the operator has not made its Deployment yet" in result.reason
-    assert world.selector_now() == STABLE.predictor
+    assert world.selector_now() == STABLE.key
 
 
 def test_variables_that_the_operator_drops_are_found_by_comparing_what_runs(world: World) -> None:
@@ -203,7 +202,7 @@ def test_a_canary_that_a_broken_off_rollout_left_is_removed_first(world: World) 
     result = world.roll_out(third)
     assert result.state is State.DONE
     assert world.actions[:2] == ["roll back", "start"]
-    assert set(deployments(world.cluster)) == {third.predictor}
+    assert set(deployments(world.cluster)) == {third.key}
 
 
 def test_deploying_what_serves_already_changes_nothing_but_what_the_project_says_of_it(world: World) -> None:
@@ -223,21 +222,23 @@ def test_whoever_finds_that_others_took_over_keeps_its_hands_off(world: World) -
         if world.selector_now() == "":
             world.server.clock.watchers.remove(interfere)
             wanted = replace(_wanted(world, other), shares=())
-            Rollout(world.cluster, wanted, world.timing).run()
+            Rollout(world.target(wanted.project), wanted).run()
 
     world.server.clock.watchers.append(interfere)
     with pytest.raises(TakenOverError, match="somebody else changed what is served"):
         world.roll_out(CANARY)
-    assert set(deployments(world.cluster)) == {other.predictor}
+    assert set(deployments(world.cluster)) == {other.key}
     assert read_changes(world.store, "flights")[-1].action == "stop"
 
 
 def test_what_preflight_refuses_touches_nothing_and_is_in_the_ledger(world: World) -> None:
     world.serve()
     writes = len(world.server.writes)
-    wanted = replace(_wanted(world, CANARY), lacking=("s3://naru/flights/models/4/artifacts/model/signature.json",))
+    wanted = replace(
+        _wanted(world, CANARY), missing_files=("s3://naru/flights/models/4/artifacts/model/signature.json",)
+    )
     with pytest.raises(ConfigError, match=r"no file s3://.*signature\.json"):
-        Rollout(world.cluster, wanted, world.timing).run()
+        Rollout(world.target(wanted.project), wanted).run()
     assert len(world.server.writes) == writes
     assert world.actions == ["refuse"]
 
@@ -270,7 +271,7 @@ def test_ten_rounds_lose_no_request(world: World) -> None:
         assert world.roll_out(model, shares=()).state is State.DONE
         world.champion = model
     assert world.server.traffic.lost == 0
-    assert set(deployments(world.cluster)) == {STABLE.predictor}
+    assert set(deployments(world.cluster)) == {STABLE.key}
 
 
 def test_a_project_that_scales_itself_keeps_its_servers_through_a_canary(world: World) -> None:
@@ -286,18 +287,18 @@ def test_servers_of_the_version_before_that_stay_take_nothing_back(world: World)
     world.flow()
 
     def stop_at_the_end() -> None:
-        if world.selector_now() == CANARY.predictor:
+        if world.selector_now() == CANARY.key:
             world.server.operator.stopped = True
 
     world.server.clock.watchers.insert(0, stop_at_the_end)  # before the operator acts
     result = world.roll_out(CANARY, wait_seconds=60)
     assert result.state is State.DONE and "the servers of the version before are not gone" in result.reason
-    assert world.selector_now() == CANARY.predictor
+    assert world.selector_now() == CANARY.key
 
 
 def _wanted(world: World, model: ModelVersion) -> Wanted:
     made = project(replicas=2, canary=CANARY_STEPS)
-    return Wanted(made, model, Placement(namespace="models"), world.store, "a test", prove, champion=world.champion)
+    return Wanted(made, model, world.store, "a test", prove, champion=world.champion)
 
 
 def _served() -> dict[str, Any]:
@@ -313,7 +314,7 @@ def _names(world: World, model: ModelVersion) -> set[str]:
     return {
         pod.path.rpartition("/")[2]
         for pod in world.server.kubelet.pods.values()
-        if pod.template["metadata"]["labels"]["naru/predictor"] == model.predictor
+        if pod.template["metadata"]["labels"]["naru/predictor"] == model.key
     }
 
 
@@ -322,5 +323,5 @@ def _standing(world: World) -> tuple[int, int, str]:
     counts = [0, 0]
     for pod in world.server.kubelet.pods.values():
         label = pod.template["metadata"]["labels"]["naru/predictor"]
-        counts[label == CANARY.predictor] += pod.serves
+        counts[label == CANARY.key] += pod.serves
     return counts[0], counts[1], world.selector_now()

@@ -3,7 +3,9 @@
 from typing import Any
 
 from components._core.project.project_file import Project
-from components.deploy.targets.seldon.manifest import Canary, ModelVersion, Placement, render_deployment
+from components.deploy.targets.contract import ModelVersion
+from components.deploy.targets.placement import Placement
+from components.deploy.targets.seldon.manifest import Canary, render_deployment
 
 STABLE = ModelVersion("3", "s3://naru/flights/models/3/artifacts/model")
 CANARY = ModelVersion("4", "s3://naru/flights/models/4/artifacts/model")

@@ -8,7 +8,9 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from components.deploy.targets.seldon.manifest import IMAGES, Canary, ModelVersion, Placement, render_deployment
+from components.deploy.targets.contract import ModelVersion
+from components.deploy.targets.placement import IMAGES, Placement
+from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.objects import SeldonDeployment
 from components.deploy.targets.seldon.preflight import check_deployment
 from tests.components.deploy.targets.seldon.made import CANARY, GPU, STABLE, component, predictors, project, rendered
@@ -72,8 +74,8 @@ def test_its_pods_are_kubernetes_pods(wanted: dict[str, Any]) -> None:
 def test_a_predictor_is_named_by_its_version_whatever_part_it_plays() -> None:
     before = predictors(rendered(Canary(CANARY, 10)))[1]
     after = predictors(render_deployment(project(), CANARY, GPU))[0]
-    assert before["name"] == after["name"] == CANARY.predictor != STABLE.predictor
-    assert ModelVersion("3", CANARY.uri).predictor not in (CANARY.predictor, STABLE.predictor)
+    assert before["name"] == after["name"] == CANARY.key != STABLE.key
+    assert ModelVersion("3", CANARY.uri).key not in (CANARY.key, STABLE.key)
 
 
 def test_one_predictor_has_no_traffic_and_two_share_it() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from components.deploy.targets.seldon.traffic import hold_shares, render_service, tell_shares
+from components.deploy.rollout.state_machine import describe_shares
+from components.deploy.targets.seldon.traffic import hold_shares, render_service
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,8 @@ def test_a_mesh_holds_every_share_to_the_percent() -> None:
 
 def test_what_cannot_be_held_is_said() -> None:
     held = hold_shares([10, 50], 2)
-    assert tell_shares(held, 2) == "steps of 33.3 % (asked 10 %), 50 %: 1 beside 2, 2 beside 2 servers"
-    assert tell_shares([], 2) == "all at once"
+    assert describe_shares(held, 2) == "steps of 33.3 % (asked 10 %), 50 %: 1 beside 2, 2 beside 2 servers"
+    assert describe_shares([], 2) == "all at once"
 
 
 def test_the_service_names_one_version_or_all_of_the_project() -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from components._cluster.kubernetes_client import Cluster
 from components._core.checks import Check
+from components._core.project.project_file import Project
 from components._core.store.rollout_history import read_changes
 from components.deploy.rollout.state_machine import Result, Rollout, State, Wanted
-from components.deploy.targets.seldon.manifest import ModelVersion, Placement
-from components.deploy.targets.seldon.pods import PodClient
-from components.deploy.targets.seldon.target import Timing
+from components.deploy.targets.contract import ModelVersion, ServerClient, Timing
+from components.deploy.targets.placement import Placement
+from components.deploy.targets.seldon.target import SeldonTarget
 from tests.components.deploy.targets.seldon.made import STABLE, project
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.made import ROLLOUT_RULES
@@ -21,7 +22,7 @@ REQUEST = {"inputs": [{"name": "hour", "datatype": "INT64", "shape": [1], "data"
 CANARY_STEPS = {"shares": [10, 50], "bake_seconds": 60, "min_requests": 20}
 
 
-def prove(client: PodClient) -> list[Check]:
+def prove(client: ServerClient) -> list[Check]:
     answer = client.ask(REQUEST)
     value = answer.body["outputs"][0]["data"][0] if answer.status == 200 else None
     status = "pass" if value == 0.25 else "fail"
@@ -42,14 +43,16 @@ class World:
         wanted = Wanted(
             project(**serve),
             model,
-            Placement(namespace="models"),
             self.store,
             self.why,
             self.prove,
             shares=shares,
             champion=self.champion,
         )
-        return Rollout(self.cluster, wanted, self.timing).run()
+        return Rollout(self.target(project(**serve)), wanted).run()
+
+    def target(self, project: Project) -> SeldonTarget:
+        return SeldonTarget(self.cluster, project, Placement(namespace="models"), self.timing)
 
     @property
     def timing(self) -> Timing:

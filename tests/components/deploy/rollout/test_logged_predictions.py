@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import UnavailableError
-from components.deploy.targets.seldon.logged_predictions import read_predictions
+from components.deploy.rollout.logged_predictions import read_predictions
 
 NOW = datetime.now(UTC)
 

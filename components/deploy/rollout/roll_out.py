@@ -1,19 +1,16 @@
-"""A registered version served on a cluster through Seldon: what deploy and `naru rollback` put in motion."""
+"""A registered version brought into service on a deployment target: what deploy and `naru rollback` put in motion."""
 
 from __future__ import annotations
 
-import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components._cluster.kubernetes_client import Cluster
 from components._core.checks import Check
-from components._core.errors import ConfigError, ServiceError
+from components._core.errors import ServiceError
 from components._core.examples.samples import Sample, beside
 from components._core.project.project_file import Project
 from components._core.settings import Settings
@@ -24,14 +21,10 @@ from components._core.types.artifact_files import MODEL_FILES, SAMPLE, SIGNATURE
 from components._core.types.signature import Feature, Signature
 from components.deploy.parity import check_parity, check_refusal
 from components.deploy.rollout.canary_step import Predictions
+from components.deploy.rollout.logged_predictions import read_predictions
 from components.deploy.rollout.state_machine import Prove, ReadPredictions, Result, Rollout, State, Wanted
-from components.deploy.targets.seldon.logged_predictions import read_predictions
-from components.deploy.targets.seldon.manifest import ModelVersion, Placement, log_uri
-from components.deploy.targets.seldon.pods import PodClient
-from components.deploy.targets.seldon.target import Timing
-
-PLACEMENTS = "NARU_SERVING_PLACEMENTS"
-"""Environment of the deploy stage: where servers run, by protocol and pool, as the pipeline was compiled."""
+from components.deploy.server_command import log_uri
+from components.deploy.targets.contract import ModelVersion, RolloutTarget, ServerClient
 
 
 def roll_out(
@@ -39,32 +32,29 @@ def roll_out(
     settings: Settings,
     model: ModelVersion,
     *,
-    placement: Placement,
+    target: RolloutTarget,
     why: str,
     shares: Sequence[int],
-    timing: Timing | None = None,
     check: Callable[[Deployment | None], None] | None = None,
     registration: str = "",
 ) -> Result:
-    """Bring a registered version into service on the cluster, or back out.
+    """Bring a registered version into service, or back out.
 
     Args:
         project: The project.
         settings: Where the store is.
         model: The version; its offline answers lie beside it in the store.
-        placement: Where its servers run, and in which namespace.
+        target: Where it is served.
         why: The cause, in a sentence.
         shares: Percents on the way; none: all at once, when it has been proved.
-        timing: How often it looks.
         check: Is given the ledger's champion before the version gets requests, and raises when it may not have them.
         registration: SHA-256 of the version's registration, by the ledger; empty: it is of an earlier Naru.
 
     Raises:
         ConfigError: When it is refused before anything was touched.
         ModelError: When what lies in the store is not what was registered.
-        ServiceError: When cluster, store or ledger cannot be reached before anything was touched, or others changed it.
+        ServiceError: When target, store or ledger cannot be reached before anything was touched, or others changed it.
     """
-    cluster = Cluster()
     listed = _read_list(model, registration)
     model = replace(model, sha256=listed.model if listed else "")
     sample, features = fetch_sample(model, listed)
@@ -72,22 +62,20 @@ def roll_out(
     wanted = Wanted(
         project,
         model,
-        replace(placement, store=settings.store),
         settings.store,
         why,
         prove=_prover(sample, features, project.gates.serving.parity),
         predictions=_reader(project, settings.store),
         shares=tuple(shares),
-        secret_keys=secret_keys(cluster, project, placement.namespace),
-        lacking=tuple(find_missing(model.uri, MODEL_FILES)),
+        missing_files=tuple(find_missing(model.uri, MODEL_FILES)),
         features=tuple(feature.name for feature in features),
         champion=version_of_line(champion) if champion else None,
         confirm=None if check is None else _confirmer(settings, project.name, model, check),
     )
-    return Rollout(cluster, wanted, timing).run()
+    return Rollout(target, wanted).run()
 
 
-def put_back(project: Project, settings: Settings, champion: Deployment | None, *, placement: Placement) -> None:
+def put_back(project: Project, settings: Settings, champion: Deployment | None, *, target: RolloutTarget) -> None:
     """Bring the ledger's champion back into service, when another version was brought there and may not stay.
 
     Raises:
@@ -96,7 +84,7 @@ def put_back(project: Project, settings: Settings, champion: Deployment | None, 
     if champion is None:
         return
     why = f"version {champion.version} is the champion: it became so while another version was rolled out"
-    result = roll_out(project, settings, version_of_line(champion), placement=placement, why=why, shares=())
+    result = roll_out(project, settings, version_of_line(champion), target=target, why=why, shares=())
     if result.state is not State.DONE:
         told = f"version {champion.version} is the champion, and another one is served: {result.reason}"
         remedy = f"bring it back: naru rollback --to {champion.version}"
@@ -106,34 +94,6 @@ def put_back(project: Project, settings: Settings, champion: Deployment | None, 
 def version_of_line(deployment: Deployment) -> ModelVersion:
     """What a line of the deployment ledger says was served."""
     return ModelVersion(deployment.version, deployment.model)
-
-
-def load_placement(project: Project, namespace: str) -> Placement:
-    """Where the compiled pipeline says that servers run.
-
-    Raises:
-        ConfigError: When it says nothing, or knows no such pool.
-    """
-    told = os.environ.get(PLACEMENTS, "")
-    if not told:
-        remedy = "compile the pipeline again: naru apply"
-        raise ConfigError("the pipeline does not say where servers run", where=PLACEMENTS, remedy=remedy)
-    pools: dict[str, dict[str, Any]] = json.loads(told)[project.serve.protocol]
-    if project.serve.pool not in pools:
-        remedy = "name one of the pools file that the pipeline was compiled with, or compile it again: naru apply"
-        raise ConfigError(f"there is no pool {project.serve.pool!r}", where="serve.pool", remedy=remedy)
-    chosen = pools[project.serve.pool]
-    lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
-    return Placement(**{**chosen, **lists, "namespace": namespace})
-
-
-def tell_placements(placements: dict[str, dict[str, Placement]]) -> str:
-    """What `load_placement` reads: placements by protocol and pool."""
-    raw = {
-        protocol: {pool: {name: value for name, value in asdict(one).items() if value} for pool, one in pools.items()}
-        for protocol, pools in placements.items()
-    }
-    return json.dumps(raw, separators=(",", ":"), sort_keys=True)
 
 
 def _read_list(model: ModelVersion, registration: str) -> Digests | None:
@@ -168,23 +128,6 @@ def fetch_sample(model: ModelVersion, listed: Digests | None = None) -> tuple[Sa
         return Sample.load(answers), Signature.load(signature.parent).inputs
 
 
-def secret_keys(cluster: Cluster, project: Project, namespace: str) -> set[str] | None:
-    """Keys of the Secret that opens the store to the servers; None when none is needed.
-
-    Raises:
-        ConfigError: When there is no such Secret.
-        ServiceError: When it may not be looked at.
-    """
-    name = project.serve.secret
-    if not name:
-        return None
-    found = cluster.get({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
-    if found is None:
-        remedy = "make it (docs/serving.md shows how), or name another one under serve.secret"
-        raise ConfigError("there is no such Secret", where=f"Secret {namespace}/{name}", remedy=remedy)
-    return set(found.get("data", {}))
-
-
 def _confirmer(
     settings: Settings, project: str, model: ModelVersion, check: Callable[[Deployment | None], None]
 ) -> Callable[[], None]:
@@ -197,7 +140,7 @@ def _confirmer(
 
 
 def _prover(sample: Sample, features: tuple[Feature, ...], bound: float) -> Prove:
-    def prove(client: PodClient) -> list[Check]:
+    def prove(client: ServerClient) -> list[Check]:
         return [*check_parity(client, sample, features, bound), check_refusal(client, sample, features)]
 
     return prove

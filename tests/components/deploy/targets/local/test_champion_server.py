@@ -8,9 +8,9 @@ import pytest
 
 from components._core.store.ledger import Deployment
 from components._core.types.signature import Feature
-from components.deploy import champion_server
-from components.deploy.champion_server import Rival, find_rival
 from components.deploy.performance import Served
+from components.deploy.targets.local import champion_server
+from components.deploy.targets.local.champion_server import Rival, find_rival
 from components.deploy.targets.local.server_process import ModelServer
 
 REGISTERED = {"version": "2", "model": "/store/2/model"}

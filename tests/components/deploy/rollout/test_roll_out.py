@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,17 +18,11 @@ from components._core.store.object_store import upload
 from components._core.types.artifact_files import SAMPLE
 from components._registry.mlflow_client import open_registry
 from components.deploy.promotion import ChampionChangedError
+from components.deploy.rollout.roll_out import fetch_sample, put_back
 from components.deploy.rollout.state_machine import Result, State
-from components.deploy.targets.seldon.deploy_version import (
-    PLACEMENTS,
-    fetch_sample,
-    load_placement,
-    put_back,
-    secret_keys,
-    tell_placements,
-)
-from components.deploy.targets.seldon.manifest import ModelVersion, Placement
-from components.deploy.targets.seldon.target import Timing
+from components.deploy.targets.contract import ModelVersion, RolloutTarget, Timing
+from components.deploy.targets.placement import PLACEMENTS, Placement, dump_placements, load_placement
+from components.deploy.targets.seldon.store_secret import read_secret_keys
 from tests.components.deploy.conftest import Deploy
 from tests.components.deploy.targets.seldon.made import GPU, project
 from tests.kubernetes.api_server import ApiServer, serving
@@ -36,6 +30,7 @@ from tests.kubernetes.clock import Clock
 from tests.kubernetes.starts import CrashLoops
 
 OVERTAKER = Deployment("7", "elsewhere", "", "", {}, "", "run-0", "2026-01-01T00:00:00+00:00", "ada", "a rollback")
+TARGET = cast(RolloutTarget, object())
 SERVED = "/apis/machinelearning.seldon.io/v1/namespaces/naru-models/seldondeployments/tiny"
 
 
@@ -49,7 +44,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServe
             "/api/v1/namespaces/naru-models/secrets/naru-models", data={"RCLONE_CONFIG_FILE_TYPE": "", "OTHER": ""}
         )
         quick = Timing(poll=1.0, now=held.clock.now, sleep=held.clock.advance)
-        monkeypatch.setattr("components.deploy.rollout.state_machine.Timing", lambda: quick)
+        monkeypatch.setattr("components.deploy.targets.seldon.target.Timing", lambda: quick)
         yield held
 
 
@@ -59,7 +54,7 @@ def on_cluster(
 ) -> Deploy:
     """Deploy with NARU_SERVING=seldon; the model's address is one that a pod can reach, the store a folder."""
     monkeypatch.setenv("NARU_SERVING", "seldon")
-    monkeypatch.setenv(PLACEMENTS, tell_placements({"v2": {"": Placement()}}))
+    monkeypatch.setenv(PLACEMENTS, dump_placements({"v2": {"": Placement()}}))
     registered = read_json(registration / "registration.json")
     sample = Sample.load(evaluation / SAMPLE)
     constant = {name: np.full_like(values, 0.25) for name, values in sample.outputs.items()}
@@ -136,8 +131,8 @@ def test_a_champion_that_changes_at_the_very_end_of_a_rollout_is_brought_back(
 
     monkeypatch.setattr("components.deploy.deploy.promote", overtaken)
     monkeypatch.setattr(
-        "components.deploy.targets.seldon.deploy_version.put_back",
-        lambda _project, _settings, now, *, placement: back.append(now.version),
+        "components.deploy.deploy.put_back",
+        lambda _project, _settings, now, *, target: back.append(now.version),
     )
     outcome = on_cluster()
     assert outcome.verdict == "blocked" and outcome.reason.endswith("; run again") and back == ["7"]
@@ -153,19 +148,19 @@ def test_a_champion_that_cannot_be_brought_back_is_an_error_that_says_what_is_se
         asked.append(model.version)
         return Result(state, "it crashes")
 
-    monkeypatch.setattr("components.deploy.targets.seldon.deploy_version.roll_out", roll_out)
+    monkeypatch.setattr("components.deploy.rollout.roll_out.roll_out", roll_out)
     settings = Settings("store", "")
     if state is State.DONE:
-        put_back(project(), settings, OVERTAKER, placement=Placement())
+        put_back(project(), settings, OVERTAKER, target=TARGET)
     else:
         with pytest.raises(ServiceError, match="version 7 is the champion, and another one is served: it crashes"):
-            put_back(project(), settings, OVERTAKER, placement=Placement())
-    put_back(project(), settings, None, placement=Placement())
+            put_back(project(), settings, OVERTAKER, target=TARGET)
+    put_back(project(), settings, None, target=TARGET)
     assert asked == ["7"], "where there is no champion any more there is nothing to bring back"
 
 
 def test_what_the_pipeline_was_compiled_for_says_where_servers_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PLACEMENTS, tell_placements({"v2": {"": Placement(), "gpu": GPU}}))
+    monkeypatch.setenv(PLACEMENTS, dump_placements({"v2": {"": Placement(), "gpu": GPU}}))
     assert load_placement(project(), "here") == Placement(namespace="here")
     chosen = load_placement(project(pool="gpu"), "here")
     assert (chosen.image, chosen.namespace, chosen.tolerations) == (GPU.image, "here", GPU.tolerations)
@@ -184,7 +179,7 @@ def test_a_version_without_offline_answers_cannot_be_proved(tmp_path: Path) -> N
 
 
 def test_a_secret_is_known_by_its_keys(server: ApiServer) -> None:
-    assert secret_keys(Cluster(), project(), "naru-models") == {"RCLONE_CONFIG_FILE_TYPE", "OTHER"}
-    assert secret_keys(Cluster(), project(secret=""), "naru-models") is None
+    assert read_secret_keys(Cluster(), project(), "naru-models") == {"RCLONE_CONFIG_FILE_TYPE", "OTHER"}
+    assert read_secret_keys(Cluster(), project(secret=""), "naru-models") is None
     with pytest.raises(ConfigError, match="there is no such Secret"):
-        secret_keys(Cluster(), project(secret="other"), "naru-models")
+        read_secret_keys(Cluster(), project(secret="other"), "naru-models")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from components._core.errors import NaruError, UnavailableError
 from components._core.store.filesystems import open_filesystem
+from components._core.store.request_log_layout import SUFFIX, hour_folders
 
 _SURE = 1.95
 """Of the two-sample Kolmogorov-Smirnov test: with equal distributions, 1 in 1,000 is further apart than this times
@@ -57,18 +59,15 @@ def by_chance(one: int, other: int) -> float:
 def _records(uri: str, since: datetime) -> Iterator[dict[str, Any]]:
     try:
         filesystem, root = open_filesystem(uri)
-        hour = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        while hour <= datetime.now(UTC):
-            folder = f"{root.rstrip('/')}/{hour:dt=%Y-%m-%d/hour=%H}"
-            for name in _names(filesystem, folder):
+        for hour in hour_folders(since.timestamp(), time.time()):
+            for name in _names(filesystem, f"{root.rstrip('/')}/{hour}"):
                 yield from (json.loads(line) for line in filesystem.cat_file(name).splitlines() if line.strip())
-            hour += timedelta(hours=1)
     except (OSError, ImportError, ValueError, NaruError) as error:
         raise UnavailableError(f"the request log cannot be read: {error}", where=uri) from error
 
 
 def _names(filesystem: Any, folder: str) -> list[str]:
     try:
-        return sorted(str(name) for name in filesystem.ls(folder, detail=False) if str(name).endswith(".jsonl"))
+        return sorted(str(name) for name in filesystem.ls(folder, detail=False) if str(name).endswith(SUFFIX))
     except FileNotFoundError:
         return []

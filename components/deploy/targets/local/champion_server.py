@@ -16,7 +16,6 @@ from components._core.types.oip_requests import find_missing, to_request
 from components._core.types.signature import Feature
 from components.deploy.model_client import Client
 from components.deploy.performance import Served
-from components.deploy.targets.local.server_process import HOST
 
 
 @dataclass
@@ -88,7 +87,7 @@ def _takeable(rows: pa.Table, features: tuple[Feature, ...]) -> tuple[pa.Table, 
 
 
 def _refusal(served: Served, rows: pa.Table) -> str:
-    client = Client(HOST, served.server.port, served.name)
+    client = Client(served.server.host, served.server.port, served.name)
     try:
         answer = client.ask(to_request(rows, served.features))
     except NaruError as error:

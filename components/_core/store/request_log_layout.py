@@ -1,0 +1,29 @@
+"""Where the lines of a request log are: the server writes them, a rollout reads those of some hours.
+
+URI/dt=YYYY-MM-DD/hour=HH/NAME.jsonl      one JSON object for each request, by the hour (UTC) in which it was answered
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+SUFFIX = ".jsonl"
+_HOUR_SECONDS = 3_600
+
+
+def hour_folder(seconds: float) -> str:
+    """The folder of the hour that a moment lies in, below the log's URI.
+
+    Args:
+        seconds: The moment, in seconds since 1970.
+    """
+    return time.strftime("dt=%Y-%m-%d/hour=%H", time.gmtime(seconds))
+
+
+def hour_folders(since: float, until: float) -> Iterator[str]:
+    """The folders of every hour from one moment to another, oldest first; both moments in seconds since 1970."""
+    hour = since - since % _HOUR_SECONDS
+    while hour <= until:
+        yield hour_folder(hour)
+        hour += _HOUR_SECONDS

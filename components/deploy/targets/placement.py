@@ -1,0 +1,72 @@
+"""Where model servers run on a cluster and from which image, and how a compiled pipeline tells its deploy stage.
+
+The pipeline's compiler writes the placements of every pool into one environment variable of the deploy stage; which of them
+a project uses is known only when the stage runs. Both ends are here, so that the compiler needs no rollout to write it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import Project
+
+PLACEMENTS = "NARU_SERVING_PLACEMENTS"
+"""Environment variable of the deploy stage: where servers run, by protocol and pool, as the pipeline was compiled."""
+IMAGES = {"v2": "naru-server:python3.12", "seldon": "naru-server-seldon:python3.11"}
+"""The server's image by protocol."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the servers of a version run, and from which image.
+
+    Attributes:
+        image: Full name of the server's image.
+        namespace: Namespace of the servers; empty: the one that the object is applied to.
+        pull_secrets: Names of the Secrets that open the registry.
+        selector: Labels of the nodes.
+        tolerations: Tolerated taints of the nodes, as in a pod's spec.
+        devices: Count of each kind of device, as in `{"nvidia.com/gpu": 1}`.
+        store: Object store of the runs, as servers reach it: the request log is there, unless the project names another place.
+    """
+
+    image: str = IMAGES["v2"]
+    namespace: str = ""
+    pull_secrets: tuple[str, ...] = ()
+    selector: dict[str, str] = field(default_factory=dict)
+    tolerations: tuple[dict[str, Any], ...] = ()
+    devices: dict[str, int] = field(default_factory=dict)
+    store: str = ""
+
+
+def load_placement(project: Project, namespace: str) -> Placement:
+    """The placement that the pipeline was compiled with for the project's protocol and pool.
+
+    Raises:
+        ConfigError: When the pipeline names no placements, or has no such pool.
+    """
+    written = os.environ.get(PLACEMENTS, "")
+    if not written:
+        remedy = "compile the pipeline again: naru apply"
+        raise ConfigError("the pipeline does not say where servers run", where=PLACEMENTS, remedy=remedy)
+    pools: dict[str, dict[str, Any]] = json.loads(written)[project.serve.protocol]
+    if project.serve.pool not in pools:
+        remedy = "name one of the pools file that the pipeline was compiled with, or compile it again: naru apply"
+        raise ConfigError(f"there is no pool {project.serve.pool!r}", where="serve.pool", remedy=remedy)
+    chosen = pools[project.serve.pool]
+    lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
+    return Placement(**{**chosen, **lists, "namespace": namespace})
+
+
+def dump_placements(placements: Mapping[str, Mapping[str, Placement]]) -> str:
+    """Placements by protocol and pool as `load_placement` reads them: compact JSON, empty fields left out."""
+    raw = {
+        protocol: {pool: {name: value for name, value in asdict(one).items() if value} for pool, one in pools.items()}
+        for protocol, pools in placements.items()
+    }
+    return json.dumps(raw, separators=(",", ":"), sort_keys=True)
