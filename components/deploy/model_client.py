@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from components._core.errors import ServiceError
+from components._core.types.oip_requests import output_array
 
 _SECONDS = 60.0
 
@@ -49,12 +50,7 @@ def infer_path(name: str) -> str:
 
 def to_outputs(body: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """The outputs of a V2 answer by name, in their shapes."""
-    return {
-        output["name"]: np.array(output["data"], dtype=object if output["datatype"] == "BYTES" else np.float32).reshape(
-            output["shape"]
-        )
-        for output in body["outputs"]
-    }
+    return {output["name"]: output_array(output) for output in body["outputs"]}
 
 
 class Client:

@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components._core.examples.artifact import read_batches
 from components.validate import dataset_schema
-from components.validate.dataset_schema import TYPES, Schema, names
+from components.validate.dataset_schema import Schema, names
 from components.validate.findings import Finding
 from components.validate.statistics import Statistics, as_list, by_name, is_text, missing_rows, only
 from components.validate.tfdv_columns import batch_rows, column_of
@@ -58,7 +58,8 @@ def check_columns(types: dict[str, str], reviewed: Schema, exclude: list[str], l
         exclude: Columns that the model must not see.
         label: The label's column, whose absence is told by `check_presence`.
     """
-    wanted = {feature.name: TYPES[feature.type] for feature in reviewed.feature if feature.name in names(reviewed)}
+    asked_for = dataset_schema.feature_types(reviewed)
+    wanted = {name: asked_for[name].name for name in names(reviewed)}
     missing = [name for name in wanted if name not in types and name not in (*exclude, label)]
     findings = [Finding("missing_column", name, f"{name} is in the schema and not in the data") for name in missing]
     for name, kind in types.items():

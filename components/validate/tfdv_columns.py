@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 
 from components._core.examples.artifact import BATCH_ROWS, SPLITS, Manifest, read_batches, split_files
 from components._core.examples.safe_parquet import pq
+from components._core.types.feature_types import FEATURE_TYPES
 
-ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
-"""Arrow type by the type that a manifest names."""
 _CELLS = 16_000_000
 _FEWEST_ROWS = 1_024
 
@@ -51,11 +50,11 @@ def read_lists(
 
 def column_of(batch: pa.RecordBatch, name: str, kind: str) -> pa.Array:
     """A column with its declared type; all missing when the batch does not have it."""
-    place = batch.schema.get_field_index(name)
+    place, arrow = batch.schema.get_field_index(name), FEATURE_TYPES[kind].arrow
     if place < 0:
-        return pa.nulls(batch.num_rows, ARROW[kind])
+        return pa.nulls(batch.num_rows, arrow)
     column = batch.column(place)
-    return column if column.type == ARROW[kind] else column.cast(ARROW[kind], safe=False)
+    return column if column.type == arrow else column.cast(arrow, safe=False)
 
 
 def to_lists(column: pa.Array) -> pa.ListArray:

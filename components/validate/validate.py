@@ -11,6 +11,7 @@ from components._core.examples.artifact import SPLITS, Manifest
 from components._core.project.project_file import Project, Severity
 from components._core.report.html import write_page
 from components._core.store.ledger import Deployment, resolve_champion
+from components._core.types.feature_types import FEATURE_TYPES
 from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, overlaps, statistics
 from components.validate.comparisons import Comparison
 from components.validate.dataset_schema import Schema
@@ -97,8 +98,11 @@ def _compute(examples: Path, types: dict[str, str], manifest: Manifest, reviewed
     """The statistics, with columns as the model will take them."""
     if reviewed is not None:
         # whole numbers where the schema has real ones are no change: the model takes them as real numbers
-        real = {feature.name for feature in reviewed.feature if dataset_schema.TYPES[feature.type] == "float32"}
-        types.update({name: "float32" for name, kind in types.items() if kind == "int64" and name in real})
+        wanted = dataset_schema.feature_types(reviewed)
+        real = {name: kind.name for name, kind in wanted.items() if kind.is_real}
+        types.update(
+            {name: real[name] for name, kind in types.items() if FEATURE_TYPES[kind].is_whole and name in real}
+        )
     return statistics.compute(examples, types, manifest.spans)
 
 

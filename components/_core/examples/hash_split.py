@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from components._core.examples import row_hash, row_hash_v1
 from components._core.examples.split_definition import SplitDefinition
 from components._core.project.project_file import Split
+from components._core.types.feature_types import FEATURE_TYPES
 
 RULE = 2
 """The rule of today; `row_hash.py` says what it is."""
@@ -18,8 +19,6 @@ UNKNOWN = -1
 """In place of a split: it cannot be said where the row was."""
 _FLOAT32_EXACT = 2**24
 """Whole numbers from here on are not all a float32."""
-
-_ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
 
 
 def define_split(split: Split, features: Collection[str]) -> SplitDefinition:
@@ -85,12 +84,13 @@ def _is_rounded(column: pa.Array) -> NDArray[np.bool_]:
 
 def _as_it_was(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]]:
     """A column in the type that it had, and where its values in that type are not known."""
-    wanted = _ARROW[kind]
+    known = FEATURE_TYPES[kind]
+    wanted = known.arrow
     if column.type == wanted:
         return column, np.zeros(len(column), dtype=bool)
-    if pa.types.is_string(column.type) or kind == "string":  # how a number was written is not kept
+    if pa.types.is_string(column.type) or known.is_text:  # how a number was written is not kept
         return pa.nulls(len(column), wanted), np.asarray(column.is_valid())
-    if kind == "float32":
+    if known.is_real:
         return column.cast(wanted, safe=False), np.zeros(len(column), dtype=bool)
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
     lost = (np.abs(values) >= _FLOAT32_EXACT) | (np.floor(values) != values)
