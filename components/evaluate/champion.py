@@ -10,7 +10,7 @@ from components._core.errors import ModelError, ServiceError, UnavailableError
 from components._core.examples.artifact import Manifest, missing_counts
 from components._core.store.file_digests import fetch_verified
 from components._core.store.ledger import Deployment
-from components._core.types.feature_types import FEATURE_TYPES
+from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.metrics.ranking import Array
 from components._core.types.signature import Signature
 from components._frameworks.keras.saved_model import LoadedModel, load_model
@@ -87,7 +87,9 @@ def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]
     missing = sorted({feature.name for feature in champion.inputs} - columns.keys())
     if missing:
         return f"it needs columns that the data no longer has: {', '.join(missing)}"
-    retyped = [item.name for item in champion.inputs if item.type.is_text != FEATURE_TYPES[columns[item.name]].is_text]
+    retyped = [
+        item.name for item in champion.inputs if item.type.is_text != COLUMN_TYPES[columns[item.name]].feature.is_text
+    ]
     return f"it takes columns that have another type now: {', '.join(retyped)}" if retyped else ""
 
 

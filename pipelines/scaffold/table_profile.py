@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pandas.util import hash_array
 
 from components._core.project.project_file import Csv
-from components._core.types.feature_types import FeatureType, type_of_arrow
+from components._core.types.column_types import type_of_arrow
+from components._core.types.feature_types import FeatureType
 from components._core.types.label_values import as_text
 from components._data.formats.csv.bad_rows import BadRow, BadRowCount
 from components._data.formats.csv.inference import survey_files
@@ -44,7 +45,7 @@ class Column:
 
     Attributes:
         name: Its name.
-        type: Its type in examples.
+        type: What a model takes it as.
         rows: Rows with a label.
         missing: Rows of them without a value.
         distinct: Different values, missing not counted; an estimate (3 %) above some thousands.
@@ -231,7 +232,7 @@ class _Watch:
     def column(self, name: str, sample: pa.ChunkedArray) -> Column:
         counts = dict(sorted((self.counts or {}).items(), key=lambda pair: (-pair[1], pair[0])))
         known = sample.drop_null()
-        kind = type_of_arrow(sample.type, name)
+        kind = type_of_arrow(sample.type, name).feature
         column = Column(name, kind, self.rows, self.missing, self._distinct(), counts=counts)
         return self._with_text(column, known) if column.type.is_text else self._with_numbers(column, known)
 

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from components._core.examples import row_hash, row_hash_v1
 from components._core.examples.split_definition import SplitDefinition
 from components._core.project.project_file import Split
-from components._core.types.feature_types import FEATURE_TYPES
+from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 
 RULE = 2
 """The rule of today; `row_hash.py` says what it is."""
 UNKNOWN = -1
 """In place of a split: it cannot be said where the row was."""
-_FLOAT32_EXACT = 2**24
-"""Whole numbers from here on are not all a float32."""
 
 
 def define_split(split: Split, features: Collection[str]) -> SplitDefinition:
@@ -76,10 +74,11 @@ def reassign_splits(examples: pa.RecordBatch, definition: SplitDefinition, types
 
 
 def _is_rounded(column: pa.Array) -> NDArray[np.bool_]:
-    """Where the cell may have been a whole number that a float32 does not hold."""
+    """Where the cell may have been a whole number that the column's type does not hold."""
     if not pa.types.is_floating(column.type):
         return np.zeros(len(column), dtype=bool)
-    return np.asarray(np.abs(column.fill_null(0).to_numpy(zero_copy_only=False)) >= _FLOAT32_EXACT)
+    values = column.fill_null(0).to_numpy(zero_copy_only=False)
+    return np.asarray(np.abs(values) >= first_inexact(values.dtype))
 
 
 def _as_it_was(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]]:
@@ -93,6 +92,6 @@ def _as_it_was(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]
     if known.is_real:
         return column.cast(wanted, safe=False), np.zeros(len(column), dtype=bool)
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
-    lost = (np.abs(values) >= _FLOAT32_EXACT) | (np.floor(values) != values)
+    lost = (np.abs(values) >= first_inexact(values.dtype)) | (np.floor(values) != values)
     whole = np.where(lost, 0, values).astype(np.int64)
     return pa.array(whole, mask=np.asarray(column.is_null())), lost

@@ -1,19 +1,17 @@
 """The types of a model's inputs and outputs: one object for each, which says what the type is called and how it looks elsewhere.
 
-A new type is a line in `FEATURE_TYPES`. Arrow's types, a schema's types, requests, tensors and arrays are looked up here and
-nowhere listed again. TensorFlow and TensorFlow Metadata are named by text, so that this module imports neither.
+A new type is a line in `FEATURE_TYPES`. A schema's types, requests, tensors and arrays are looked up here and nowhere listed
+again; which columns of examples become which of these types says `column_types.py`. TensorFlow and TensorFlow Metadata are named by
+text, so that this module imports neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-
-from components._core.errors import DataError
 
 _OIP_WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
 
@@ -23,10 +21,9 @@ class FeatureType:
     """One type at a model's border.
 
     Attributes:
-        name: Its name in `signature.json`, in the manifest of examples and in messages.
+        name: Its name in `signature.json` and in messages.
         kind: Whether its values are whole numbers, real numbers or texts.
         arrow: Its Arrow type.
-        is_arrow: Whether an Arrow type is read as this type.
         numpy: The NumPy type of a vector that a model takes; texts are objects of `str`.
         missing: What a model sees in place of a missing value; None: a value must not be missing.
         tensorflow: The name of its TensorFlow type, as in `tf.int64`.
@@ -38,7 +35,6 @@ class FeatureType:
     name: str
     kind: Literal["whole", "real", "text"]
     arrow: pa.DataType
-    is_arrow: Callable[[pa.DataType], bool]
     numpy: np.dtype[Any]
     missing: float | str | None
     tensorflow: str
@@ -66,7 +62,6 @@ INT64 = FeatureType(
     name="int64",
     kind="whole",
     arrow=pa.int64(),
-    is_arrow=pa.types.is_integer,
     numpy=np.dtype(np.int64),
     missing=None,
     tensorflow="int64",
@@ -78,7 +73,6 @@ FLOAT32 = FeatureType(
     name="float32",
     kind="real",
     arrow=pa.float32(),
-    is_arrow=pa.types.is_floating,
     numpy=np.dtype(np.float32),
     missing=np.nan,
     tensorflow="float32",
@@ -90,7 +84,6 @@ STRING = FeatureType(
     name="string",
     kind="text",
     arrow=pa.string(),
-    is_arrow=pa.types.is_string,
     numpy=np.dtype(object),
     missing="",
     tensorflow="string",
@@ -104,27 +97,12 @@ FEATURE_TYPES: dict[str, FeatureType] = {
     FLOAT32.name: FLOAT32,
     STRING.name: STRING,
 }
-"""Every type by its name, in the order in which an Arrow type is looked up."""
+"""Every type by its name."""
 
 
-def type_of_arrow(arrow: pa.DataType, column: str) -> FeatureType:
-    """The type as which a column of an Arrow type is read.
-
-    Args:
-        arrow: The Arrow type.
-        column: The column's name, for the message.
-
-    Raises:
-        DataError: When no type reads it.
-    """
-    for found in FEATURE_TYPES.values():
-        if found.is_arrow(arrow):
-            return found
-    raise DataError(
-        f"has the Arrow type {arrow}; allowed: {', '.join(FEATURE_TYPES)}",
-        where=f"column {column}",
-        remedy="convert it in the source, or leave it out of the table",
-    )
+def first_inexact(real: np.dtype[Any]) -> int:
+    """The number from which on a type of real numbers does not hold every whole one: 2**24 for float32, 2**53 for float64."""
+    return int(2 ** (np.finfo(real).nmant + 1))
 
 
 def type_of_schema(schema_type: str) -> FeatureType | None:

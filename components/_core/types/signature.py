@@ -1,7 +1,8 @@
 """What a model takes and gives, by name and type: read from the schema, kept beside the model, enforced wherever it is called.
 
 Three types cross the border: `int64`, `float32` and `string`. A missing value is NaN in a `float32` and the empty string in
-a `string`; a column of whole numbers in which values may be missing is therefore a `float32` to the model.
+a `string`; a column of whole numbers in which values may be missing is therefore a `float32` to the model. Columns of examples
+are exact (`column_types.py`); `to_arrays` is the one place where they are narrowed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from components._core.errors import DataError
 from components._core.files import read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
+from components._core.types.column_types import to_plain
 from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, STRING, FeatureType, type_of_schema
 
 
@@ -86,11 +88,17 @@ def read_features(schema_file: Path, leave_out: set[str]) -> tuple[Feature, ...]
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     schema = text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
-    kept = [feature for feature in schema.feature if feature.name not in leave_out]
-    return tuple(_feature(feature, schema_pb2) for feature in kept)
+    return features_of(schema, leave_out)
 
 
-def _feature(feature: Any, schema_pb2: Any) -> Feature:
+def features_of(schema: Any, leave_out: set[str]) -> tuple[Feature, ...]:
+    """The features of a schema (a proto), in its order, without the columns to leave out."""
+    return tuple(_feature(feature) for feature in schema.feature if feature.name not in leave_out)
+
+
+def _feature(feature: Any) -> Feature:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
     nullable = feature.presence.min_fraction < 1.0
     found = type_of_schema(schema_pb2.FeatureType.Name(feature.type)) or FLOAT32
     is_certain = found.missing is not None or not nullable
@@ -114,7 +122,7 @@ def _to_array(column: pa.Array | pa.ChunkedArray, feature: Feature) -> NDArray[A
         told = f"is missing in {column.null_count} of {len(column)} rows, and the schema requires it in every one"
         remedy = "fill it in the source, or let it be missing in the reviewed schema and train again"
         raise DataError(told, where=f"column {feature.name}", remedy=remedy)
-    cast = column.cast(wanted.arrow, safe=not wanted.is_real)
+    cast = to_plain(column, feature.name).cast(wanted.arrow, safe=not wanted.is_real)
     filled = cast.fill_null(wanted.missing) if wanted.is_text else cast  # Arrow itself gives a missing number as NaN
     values = filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy()
     return np.asarray(values, dtype=wanted.numpy)

@@ -149,7 +149,7 @@ def _column(field: pa.Field) -> Column:
 
 
 def _dtype(kind: pa.DataType) -> str:
-    return (INT64 if INT64.is_arrow(kind) else FLOAT32).name
+    return (INT64 if pa.types.is_integer(kind) else FLOAT32).name
 
 
 def _values(column: pa.ChunkedArray, spec: Column) -> NDArray[Any]:
