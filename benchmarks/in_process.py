@@ -23,7 +23,7 @@ import tensorflow as tf
 from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Signature
 from components._frameworks.keras.saved_model import SERVING, load_model, tensor_names
-from components.serve.feature_values import to_arrays
+from components.serve.feature_values import cast_columns
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     signature, loaded = Signature.load(model), load_model(model)
     names = [item["name"] for item in requests[0]["inputs"]]
     columns = {name: [request["inputs"][at]["data"][0] for request in requests] for at, name in enumerate(names)}
-    arrays = to_arrays(columns, signature.inputs, len(requests))
+    arrays = cast_columns(columns, signature.inputs, len(requests))
     restored = tf.saved_model.load(str(model / SAVED_MODEL))
     serve, tensors = restored.signatures[SERVING], tensor_names(signature.inputs)
 

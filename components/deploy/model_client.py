@@ -12,6 +12,7 @@ import numpy as np
 
 from components._core.errors import ServiceError
 from components._core.types.oip_paths import infer_path
+from components._core.types.oip_requests import output_array
 
 _SECONDS = 60.0
 NO_ANSWER = (OSError, http.client.HTTPException)
@@ -68,12 +69,7 @@ def get(host: str, port: int, path: str, seconds: float) -> tuple[int, bytes]:
 
 def to_outputs(body: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """The outputs of a V2 answer by name, in their shapes."""
-    return {
-        output["name"]: np.array(output["data"], dtype=object if output["datatype"] == "BYTES" else np.float32).reshape(
-            output["shape"]
-        )
-        for output in body["outputs"]
-    }
+    return {output["name"]: output_array(output) for output in body["outputs"]}
 
 
 class Client:

@@ -39,7 +39,7 @@ def check_refusal(client: Asks, sample: Sample, features: tuple[Feature, ...]) -
     """A value of the wrong type must be refused as the client's mistake, by the name of the feature."""
     request = to_request(sample.rows.slice(0, 1), features)
     feature = features[0]
-    request["inputs"][0]["data"] = [1] if feature.dtype == "string" else ["no number"]
+    request["inputs"][0]["data"] = [1] if feature.type.is_text else ["no number"]
     answer = client.ask(request)
     told = str(answer.body.get("error", ""))
     # a refusal names it as Python writes it: with quotes, a backslash or an unprintable character that is not the name itself

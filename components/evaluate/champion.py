@@ -10,6 +10,7 @@ from components._core.errors import ModelError, ServiceError, UnavailableError
 from components._core.examples.artifact import Manifest, missing_counts
 from components._core.store.file_digests import fetch_verified
 from components._core.store.ledger import Deployment
+from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.metrics.ranking import Array
 from components._core.types.signature import Signature
 from components._frameworks.keras.saved_model import LoadedModel, load_model
@@ -86,13 +87,15 @@ def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]
     missing = sorted({feature.name for feature in champion.inputs} - columns.keys())
     if missing:
         return f"it needs columns that the data no longer has: {', '.join(missing)}"
-    retyped = [item.name for item in champion.inputs if (item.dtype == "string") != (columns[item.name] == "string")]
+    retyped = [
+        item.name for item in champion.inputs if item.type.is_text != COLUMN_TYPES[columns[item.name]].feature.is_text
+    ]
     return f"it takes columns that have another type now: {', '.join(retyped)}" if retyped else ""
 
 
 def _gap(champion: Signature, examples: Path) -> str:
     missing = missing_counts(examples, "test")
-    gaps = [item.name for item in champion.inputs if item.dtype == "int64" and missing.get(item.name)]
+    gaps = [item.name for item in champion.inputs if item.type.missing is None and missing.get(item.name)]
     return f"it requires values that are missing in some rows now: {', '.join(gaps)}" if gaps else ""
 
 

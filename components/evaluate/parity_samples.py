@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from components._core.examples.artifact import read_head
 from components._core.examples.samples import Sample
+from components._core.types.column_types import to_plain
 from components._core.types.oip_requests import find_missing
 from components._core.types.signature import Feature, to_arrays
 from components._frameworks.keras.saved_model import LoadedModel
@@ -26,7 +27,7 @@ def take_sample(model: LoadedModel, examples: Path) -> Sample | None:
 
 
 def probe_rows(examples: Path, features: tuple[Feature, ...]) -> pa.Table:
-    """Real test rows, the same in every run: some with missing values where the features allow them, and whole ones."""
+    """Real test rows in their plain form, the same in every run: some with missing values where the features allow them, and whole ones."""
     head = read_head(examples, "test", _LOOKED_AT, [feature.name for feature in features])
     if not head.num_rows:
         return head
@@ -38,4 +39,5 @@ def probe_rows(examples: Path, features: tuple[Feature, ...]) -> pa.Table:
         refused |= missing & (not feature.nullable)
     with_gaps = np.flatnonzero(gaps & ~refused)[:_WITH_GAPS]
     whole = np.flatnonzero(~gaps)[: _ROWS - len(with_gaps)]
-    return head.take(pa.array(np.sort(np.concatenate([with_gaps, whole]))))
+    taken = head.take(pa.array(np.sort(np.concatenate([with_gaps, whole]))))
+    return pa.table({name: to_plain(taken[name], name) for name in taken.column_names})

@@ -12,6 +12,7 @@ import pyarrow as pa
 from components._core.checks import Check
 from components._core.project.project_file import Project
 from components._core.types import metrics
+from components._core.types.column_types import is_text
 from components._core.types.label_values import as_text
 from components._core.types.metric_names import Task
 from components._core.types.metrics.ranking import Array
@@ -72,8 +73,8 @@ def slice_names(column: pa.ChunkedArray) -> Array:
     """The slice of each row by name: the value's text, or the quarter that a number falls in when there are many."""
     encoded = column.combine_chunks().dictionary_encode()
     distinct = as_text(encoded.dictionary).to_pylist()
-    if len(distinct) > MOST_VALUES and not pa.types.is_string(column.type):
-        return _quarters(column.cast(pa.float64()).to_numpy())
+    if len(distinct) > MOST_VALUES and not is_text(column.type):
+        return _quarters(column.cast(pa.float64(), safe=False).to_numpy())
     names = [value or _MISSING for value in distinct] + [_MISSING]
     places = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False).astype(np.int64)
     of_rows: Array = np.take(np.asarray(names), places)

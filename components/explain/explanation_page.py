@@ -73,7 +73,7 @@ def _features(page: Page, found: Findings) -> None:
 
 def _feature_note(found: Findings) -> str:
     alone = "the absolute rank correlation" if found.project.task == "regression" else "the AUC"
-    texts = [feature.name for feature in found.signature.inputs if feature.dtype == "string"]
+    texts = [feature.name for feature in found.signature.inputs if feature.type.is_text]
     slopes = f" Texts have no slope ({', '.join(texts[:5])}{', ...' if len(texts) > 5 else ''})." if texts else ""
     return (
         f"Alone: {alone} of the feature by itself. Shapley and integrated gradient: the mean absolute part in the score's way from "

@@ -38,12 +38,12 @@ def integrated_gradients(
         classes: For many classes, the class explained in each row.
         steps: Places on the way, at the middle of equal parts.
     """
-    numeric = [feature for feature in model.signature.inputs if feature.dtype != "string"]
+    numeric = [feature for feature in model.signature.inputs if not feature.type.is_text]
     start = {**arrays, **{item.name: _start(arrays[item.name], baseline[item.name]) for item in numeric}}
     moved = explained_score(model, arrays, classes) - explained_score(model, start, classes)
     way = _Way(start, arrays, classes, steps)
-    floats = [item for item in numeric if item.dtype == "float32"]
-    whole = [item.name for item in numeric if item.dtype == "int64"]
+    floats = [item for item in numeric if item.type.is_real]
+    whole = [item.name for item in numeric if item.type.is_whole]
     values = {**_float_parts(model, way, floats), **_whole_parts(model, way, whole)}
     return Attribution({item.name: values[item.name] for item in numeric}, moved)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from components._core.errors import DataError
 from components._core.examples.artifact import read_batches, row_count
+from components._core.types.feature_types import FeatureType
 from components._core.types.label_values import UNKNOWN
 from components._core.types.signature import Signature, to_arrays
 from components._frameworks.keras.score_rows import label_values
@@ -90,13 +91,13 @@ def take(arrays: Arrays, rows: Array) -> Arrays:
 
 def typical_row(signature: Signature, arrays: Arrays) -> Arrays:
     """The row that stands for nothing in particular: medians of numbers (NaN left out), the most frequent text; [1] each."""
-    return {feature.name: _typical(arrays[feature.name], feature.dtype) for feature in signature.inputs}
+    return {feature.name: _typical(arrays[feature.name], feature.type) for feature in signature.inputs}
 
 
-def _typical(values: Array, dtype: str) -> Array:
-    if dtype == "string":
+def _typical(values: Array, kind: FeatureType) -> Array:
+    if kind.is_text:
         names, rows = np.unique(values.astype(str), return_counts=True)
-        return np.array([str(names[rows.argmax()])], dtype=object)
-    known = values[~np.isnan(values)] if dtype == "float32" else values
+        return np.array([str(names[rows.argmax()])], dtype=kind.numpy)
+    known = values[~np.isnan(values)] if kind.is_real else values
     middle = np.quantile(known, 0.5, method="nearest") if len(known) else np.nan
     return np.array([middle], dtype=values.dtype)

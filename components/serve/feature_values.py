@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from components._core.types.signature import DType, Feature
+from components._core.types.feature_types import FLOAT32, INT64, STRING, FeatureType
+from components._core.types.signature import Feature
 from components.serve.refusals import Refusal
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
@@ -20,9 +21,11 @@ _SHOWN = 40
 _COMPARED, _COMPARED_LENGTH = 256, 64
 """Names that an unknown one is compared with, and its own length: the time goes with both, and a client chooses the second."""
 _NAMED = 50
+_NUMBERS = (np.dtype(np.int64), np.dtype(np.float64))
+"""The types of vectors in which requests are read."""
 
 
-def to_arrays(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray[Any, Any]]:
+def cast_columns(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray[Any, Any]]:
     """One NumPy vector [rows] per feature, of the feature's type.
 
     Args:
@@ -71,16 +74,17 @@ def _count_rows(columns: Columns, max_rows: int) -> int:
 
 
 def _cast(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> np.ndarray[Any, Any]:
+    wanted = feature.type
     if not isinstance(values, np.ndarray):
-        return _CASTS[feature.dtype](values, feature)
-    if feature.dtype == "int64" and values.dtype == np.int64:
+        return _CASTS[wanted](values, feature)
+    if values.dtype == wanted.numpy:
         return values
-    if feature.dtype == "float32" and values.dtype in (np.int64, np.float64):
+    if wanted.is_real and values.dtype in _NUMBERS:
         with np.errstate(over="ignore"):
-            single = values.astype(np.float32)
+            single = values.astype(wanted.numpy)
         if np.isfinite(single).all():
             return single
-    return _CASTS[feature.dtype](values.tolist(), feature)  # which says what is wrong
+    return _CASTS[wanted](values.tolist(), feature)  # which says what is wrong
 
 
 def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
@@ -122,10 +126,10 @@ def _text(value: str | bytes | None) -> str:
     return "" if value is None else value.decode("utf-8") if isinstance(value, bytes) else value
 
 
-_CASTS: dict[DType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any]]] = {
-    "float32": _to_float32,
-    "int64": _to_int64,
-    "string": _to_string,
+_CASTS: dict[FeatureType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any]]] = {
+    FLOAT32: _to_float32,
+    INT64: _to_int64,
+    STRING: _to_string,
 }
 
 

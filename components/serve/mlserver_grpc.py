@@ -23,6 +23,7 @@ from mlserver.grpc.model_repository_pb2_grpc import add_ModelRepositoryServiceSe
 from mlserver.grpc.server import GRPCServer
 from mlserver.grpc.servicers import InferenceServicer
 
+from components._core.types.oip_requests import output_datatype
 from components.serve.limits import Limits
 from components.serve.oip_json import Tensor
 from components.serve.oip_parameters import check_request, decode_input
@@ -138,7 +139,7 @@ class GrpcFront:
         answer = pb.ModelInferResponse(model_name=self._name, model_version=self._version, id=request_id)
         for name, values in outputs.items():
             is_text = values.dtype == object
-            told = answer.outputs.add(name=name, datatype="BYTES" if is_text else "FP32", shape=values.shape)
+            told = answer.outputs.add(name=name, datatype=output_datatype(values), shape=values.shape)
             texts = [str(text).encode() for text in values.ravel()] if is_text else []
             if is_raw and is_text:
                 answer.raw_output_contents.append(b"".join(len(text).to_bytes(4, "little") + text for text in texts))

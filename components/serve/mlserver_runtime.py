@@ -25,8 +25,9 @@ from mlserver.types import (
 )
 
 from components._core.errors import NaruError
-from components._core.types.oip_requests import DATATYPE
-from components._core.types.signature import DType, Signature
+from components._core.types.feature_types import FEATURE_TYPES, FeatureType
+from components._core.types.oip_requests import output_datatype
+from components._core.types.signature import Signature
 from components.serve.admission import Desk
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
@@ -41,12 +42,6 @@ from components.serve.request_log import Answered
 STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED
 STATUS_CODE_MAPPING[STATUS["too_many_rows"]] = grpc.StatusCode.INVALID_ARGUMENT
 Outputs = dict[str, np.ndarray[Any, Any]]
-_WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
-_ACCEPTED: dict[DType, frozenset[str]] = {
-    "float32": _WHOLE | {"FP32", "FP64"},
-    "int64": _WHOLE,
-    "string": frozenset({"BYTES"}),
-}
 _INLINE_ROWS = 1_024
 """Requests up to this many rows are answered on the event loop: a thread would cost more than it spares the others."""
 
@@ -75,7 +70,7 @@ class NaruRuntime(MLModel):
             NaruRuntime.failure = error
             raise
         self.inputs, self.outputs = _metadata(self._predictor.signature)
-        self._dtypes = {feature.name: feature.dtype for feature in self._predictor.signature.inputs}
+        self._types = {feature.name: feature.type for feature in self._predictor.signature.inputs}
         features = self._predictor.signature.inputs
         self.bounds = Bounds(limits.for_model(features), len(features))
         if front := extra.get("front"):
@@ -144,7 +139,7 @@ class NaruRuntime(MLModel):
         for given in tensors:
             if given.name in columns:
                 raise Refusal("wrong_shape", f"{given.name!r} is given twice")
-            columns[given.name] = _column(given, self._dtypes.get(given.name))
+            columns[given.name] = _column(given, self._types.get(given.name))
         return columns
 
 
@@ -158,9 +153,9 @@ def _plain(parameters: Parameters | None) -> dict[str, Any]:
     return parameters.model_dump(exclude_none=True) if parameters else {}
 
 
-def _column(given: Tensor, dtype: DType | None) -> Values:
-    if dtype is not None and given.datatype not in _ACCEPTED[dtype]:
-        told = f"{given.name!r} is sent as {given.datatype}; this model takes it as {DATATYPE[dtype]}"
+def _column(given: Tensor, wanted: FeatureType | None) -> Values:
+    if wanted is not None and given.datatype not in wanted.oip_accepted:
+        told = f"{given.name!r} is sent as {given.datatype}; this model takes it as {wanted.oip}"
         raise Refusal("wrong_type", told)
     values: Values = given.data
     if not isinstance(values, list | np.ndarray):
@@ -181,7 +176,7 @@ def _output(name: str, values: np.ndarray[Any, Any]) -> ResponseOutput:
     return ResponseOutput(
         name=name,
         shape=list(values.shape),
-        datatype="BYTES" if is_text else "FP32",
+        datatype=output_datatype(values),
         data=TensorData(root=flat),
     )
 
@@ -190,7 +185,7 @@ def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[Metadata
     inputs = [
         MetadataTensor(
             name=feature.name,
-            datatype=DATATYPE[feature.dtype],
+            datatype=feature.type.oip,
             shape=[-1],
             parameters=Parameters(nullable=feature.nullable),
         )
@@ -200,7 +195,7 @@ def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[Metadata
     outputs = [
         MetadataTensor(
             name=name,
-            datatype=DATATYPE[dtype],
+            datatype=FEATURE_TYPES[dtype].oip,
             shape=[-1, len(signature.classes)] if name == "probabilities" else [-1],
             parameters=classes if signature.classes else None,
         )

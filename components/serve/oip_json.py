@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import simdjson
 
+from components._core.types.oip_requests import output_datatype
 from components.serve.oip_bounds import Bounds, is_longer
 
 _REQUEST = frozenset({"id", "inputs"})
@@ -106,5 +107,5 @@ def write_answer(name: str, version: str | None, request_id: str, outputs: dict[
 
 
 def _write_output(name: str, values: np.ndarray[Any, Any]) -> dict[str, Any]:
-    datatype = "BYTES" if values.dtype == object else "FP32"
-    return {"name": name, "shape": list(values.shape), "datatype": datatype, "data": values.ravel().tolist()}
+    shape, datatype = list(values.shape), output_datatype(values)
+    return {"name": name, "shape": shape, "datatype": datatype, "data": values.ravel().tolist()}

@@ -12,7 +12,7 @@ import numpy as np
 from components._core.errors import ModelError
 from components._core.examples.reference_rows import Ranges, Reference
 from components._core.types.signature import Signature
-from components.serve.feature_values import Columns, to_arrays
+from components.serve.feature_values import Columns, cast_columns
 from components.serve.finite_answers import check_finite
 from components.serve.limits import Limits
 from components.serve.refusals import Refusal
@@ -53,7 +53,7 @@ class Predictor:
         Raises:
             Refusal: With a status and a message that may go to the client.
         """
-        arrays = to_arrays(columns, self.signature.inputs, self.max_rows)
+        arrays = cast_columns(columns, self.signature.inputs, self.max_rows)
         try:
             outputs = self._model.predict(arrays)
         except ModelError as error:

@@ -28,7 +28,7 @@ from seldon_core.seldon_methods import init_metadata
 from seldon_core.user_model import SeldonComponent
 from seldon_core.utils import json_to_seldon_model_metadata
 
-from components._core.types.oip_requests import DATATYPE
+from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Feature, Signature
 from components.serve.admission import Desk
 from components.serve.limits import Limits
@@ -77,7 +77,7 @@ class NaruComponent(SeldonComponent):
         super().__init__()
         self.features = signature.inputs
         self._known = frozenset(feature.name for feature in signature.inputs)
-        self._texts = [feature.name for feature in signature.inputs if feature.dtype == "string"]
+        self._texts = [feature.name for feature in signature.inputs if feature.type.is_text]
         self._limits, self._bounds = limits, Bounds(limits, len(signature.inputs))
         self._most_values = (limits.rows + _ROOM) * (2 * len(self.features) + 4)
         self.predictor: Predictor | None = None
@@ -181,9 +181,9 @@ class NaruComponent(SeldonComponent):
             "name": self._name,
             "versions": [self._version],
             "platform": "naru",
-            "inputs": [_tensor(feature.name, DATATYPE[feature.dtype], [-1]) for feature in self._signature.inputs],
+            "inputs": [_tensor(feature.name, feature.type.oip, [-1]) for feature in self._signature.inputs],
             "outputs": [
-                _tensor(name, DATATYPE[dtype], [-1, len(classes)] if name == "probabilities" else [-1])
+                _tensor(name, FEATURE_TYPES[dtype].oip, [-1, len(classes)] if name == "probabilities" else [-1])
                 for name, dtype in self._signature.outputs.items()
             ],
             "custom": {"nullable": ",".join(nullable), "classes": ",".join(classes)},
@@ -290,7 +290,7 @@ def _from_table(names: Any, rows: Any) -> Columns:
 
 def _whole_numbers(columns: Columns, features: tuple[Feature, ...]) -> Columns:
     """Over gRPC every number is a float: those of whole features are made whole again, where they are."""
-    whole = {feature.name for feature in features if feature.dtype == "int64"}
+    whole = {feature.name for feature in features if feature.type.is_whole}
     return {
         name: [int(value) if type(value) is float and value.is_integer() else value for value in values]
         if name in whole

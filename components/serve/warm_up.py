@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from components._core.types.signature import DType, Feature
+from components._core.types.signature import Feature
 from components.serve.refusals import Refusal
 
 _NAME = "of the warm-up"
-_MADE_UP: dict[DType, list[Any]] = {
-    "float32": [0.0, 1.0, 2.0, 10.0, 100.0, 1_000.0, 1_000_000.0, -1.0, 0.5],
-    "int64": [0, 1, 2, 10, 100, 1_000, 1_000_000, -1, 1],
-    "string": ["?", "1", "0", "2020-01-01", "2020-01-01 10:00:00", "10:00", "a", "a b", "1.5"],
+_MADE_UP: dict[str, list[Any]] = {
+    "real": [0.0, 1.0, 2.0, 10.0, 100.0, 1_000.0, 1_000_000.0, -1.0, 0.5],
+    "whole": [0, 1, 2, 10, 100, 1_000, 1_000_000, -1, 1],
+    "text": ["?", "1", "0", "2020-01-01", "2020-01-01 10:00:00", "10:00", "a", "a b", "1.5"],
 }
 
 
@@ -37,7 +37,7 @@ def warm_up(
         predict({name: [value] for name, value in row.items()}, _NAME)
         return
     first: Refusal | None = None
-    for number in range(len(_MADE_UP["string"])):
+    for number in range(len(_MADE_UP["text"])):
         try:
             predict(_made_up(features, number), _NAME)
         except Refusal as refusal:
@@ -51,10 +51,11 @@ def warm_up(
 def _made_up(features: tuple[Feature, ...], number: int) -> dict[str, list[Any]]:
     """Values that differ from feature to feature, except in the first row: the difference of two is not 0."""
     return {
-        feature.name: [_value(feature.dtype, number, place if number else 0)] for place, feature in enumerate(features)
+        feature.name: [_value(feature.type.kind, number, place if number else 0)]
+        for place, feature in enumerate(features)
     }
 
 
-def _value(dtype: DType, number: int, place: int) -> Any:
-    value = _MADE_UP[dtype][number]
-    return value if dtype == "string" else value + place
+def _value(kind: str, number: int, place: int) -> Any:
+    value = _MADE_UP[kind][number]
+    return value if kind == "text" else value + place

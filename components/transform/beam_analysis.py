@@ -64,7 +64,7 @@ def _as_lists(values: NDArray[Any], feature: Feature) -> pa.Array:
 
 
 def _arrow_type(feature: Feature) -> pa.DataType:
-    return {"int64": pa.int64(), "float32": pa.float32(), "string": pa.binary()}[feature.dtype]
+    return pa.binary() if feature.type.is_text else feature.type.arrow  # TensorFlow Transform reads texts as bytes
 
 
 def _adapter(features: tuple[Feature, ...]) -> tensor_adapter.TensorAdapterConfig:

@@ -8,15 +8,14 @@ from typing import Any
 import tensorflow as tf
 
 from components._core.errors import UserCodeError
+from components._core.types.feature_types import FLOAT32, INT64
 from components._core.types.signature import Feature
 from components.transform.analysis import Preprocessing, Tensors
-
-_DTYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
 
 def input_specs(features: tuple[Feature, ...]) -> dict[str, tf.TensorSpec]:
     """Type and shape of each input: dense, [rows]."""
-    return {feature.name: tf.TensorSpec([None], _DTYPES[feature.dtype]) for feature in features}
+    return {feature.name: tf.TensorSpec([None], feature.type.tensorflow) for feature in features}
 
 
 def held_to_contract(function: Preprocessing, file: str) -> Preprocessing:
@@ -56,9 +55,9 @@ def _usable(name: str, tensor: Any, file: str) -> tf.Tensor:
         told = f"{name!r} has shape {tensor.shape}; it must be [rows] or [rows, k] with k known"
         raise _refusal(told, "use tf.reshape or tf.ensure_shape", file)
     if tensor.dtype.is_floating:
-        return tf.cast(tensor, tf.float32)
+        return tf.cast(tensor, FLOAT32.tensorflow)
     if tensor.dtype.is_integer or tensor.dtype.is_bool:
-        return tf.cast(tensor, tf.int64)
+        return tf.cast(tensor, INT64.tensorflow)
     advice = "turn it into numbers, as with tft.compute_and_apply_vocabulary"
     raise _refusal(f"{name!r} is of type {tensor.dtype.name}, which a model cannot take", advice, file)
 

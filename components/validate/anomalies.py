@@ -6,12 +6,15 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tensorflow_data_validation import validate_statistics
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components._core.examples.artifact import read_batches
+from components._core.types.column_types import COLUMN_TYPES, DOUBLE
+from components._core.types.feature_types import FLOAT32
 from components.validate import dataset_schema
-from components.validate.dataset_schema import TYPES, Schema, names
+from components.validate.dataset_schema import Schema, names
 from components.validate.findings import Finding
 from components.validate.statistics import Statistics, as_list, by_name, is_text, missing_rows, only
 from components.validate.tfdv_columns import batch_rows, column_of
@@ -58,7 +61,8 @@ def check_columns(types: dict[str, str], reviewed: Schema, exclude: list[str], l
         exclude: Columns that the model must not see.
         label: The label's column, whose absence is told by `check_presence`.
     """
-    wanted = {feature.name: TYPES[feature.type] for feature in reviewed.feature if feature.name in names(reviewed)}
+    asked_for = dataset_schema.feature_types(reviewed)
+    wanted = {name: asked_for[name] for name in names(reviewed)}
     missing = [name for name in wanted if name not in types and name not in (*exclude, label)]
     findings = [Finding("missing_column", name, f"{name} is in the schema and not in the data") for name in missing]
     for name, kind in types.items():
@@ -67,8 +71,8 @@ def check_columns(types: dict[str, str], reviewed: Schema, exclude: list[str], l
             findings.append(
                 Finding("new_column", name, f"{name} ({kind}) is not in the schema: {seen} until the schema has it")
             )
-        elif kind != wanted[name]:
-            findings.append(Finding("wrong_type", name, f"{name} is {kind}, and the schema says {wanted[name]}"))
+        elif COLUMN_TYPES[kind].feature is not wanted[name]:
+            findings.append(Finding("wrong_type", name, f"{name} is {kind}, and the schema says {wanted[name].name}"))
     return findings
 
 
@@ -141,11 +145,18 @@ def check_presence(label: str, types: dict[str, str], parts: dict[str, Statistic
     return findings
 
 
-def check_infinite(infinite: dict[str, int]) -> list[Finding]:
-    """Numeric columns with infinite values."""
+def check_infinite(infinite: dict[str, int], types: dict[str, str]) -> list[Finding]:
+    """Numeric columns with values that are infinite, or so large that a model sees them as such."""
     remedy = "mend the source, or exclude the column"
+    larger = f" (larger than {np.finfo(FLOAT32.numpy).max:.3g}, the largest number of a model, counts as infinite)"
     return [
-        Finding("infinite_values", name, f"{name} has {count} infinite values; {remedy}", count, 0)
+        Finding(
+            "infinite_values",
+            name,
+            f"{name} has {count} infinite values{larger if types[name] == DOUBLE.name else ''}; {remedy}",
+            count,
+            0,
+        )
         for name, count in sorted(infinite.items())
     ]
 

@@ -15,12 +15,11 @@ from components._core.errors import ConfigError
 from components._core.files import write_text
 from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import SCHEMA
+from components._core.types.feature_types import FEATURE_TYPES, FeatureType, type_of_schema
 from components.validate.statistics import Statistics, as_list, by_name, is_text, missing_rows
 
 Schema: TypeAlias = schema_pb2.Schema
 
-TYPES = {schema_pb2.INT: "int64", schema_pb2.FLOAT: "float32", schema_pb2.BYTES: "string"}
-"""Column type by the type that a schema names."""
 MAX_DOMAIN = 100
 """A string column with more values gets no domain: a list that long is not reviewed, and new values are no anomaly."""
 _ROWS_PER_VALUE = 5
@@ -54,10 +53,17 @@ def parse_schema(content: bytes, name: str) -> Schema:
     if not schema.feature:
         raise ConfigError("names no feature", where=name, remedy="delete it to have one inferred")
     for feature in schema.feature:
-        if feature.type not in TYPES:
-            told = f"feature {feature.name!r} has type {schema_pb2.FeatureType.Name(feature.type)}; allowed: INT, FLOAT, BYTES"
+        if type_of_schema(found := schema_pb2.FeatureType.Name(feature.type)) is None:
+            allowed = ", ".join(known.schema for known in FEATURE_TYPES.values())
+            told = f"feature {feature.name!r} has type {found}; allowed: {allowed}"
             raise ConfigError(told, where=name, remedy="correct its type")
     return schema
+
+
+def feature_types(schema: Schema) -> dict[str, FeatureType]:
+    """The type of each feature of a schema that `parse_schema` took."""
+    found = {feature.name: type_of_schema(schema_pb2.FeatureType.Name(feature.type)) for feature in schema.feature}
+    return {name: kind for name, kind in found.items() if kind is not None}
 
 
 def infer(statistics: Statistics, others: list[Statistics], label: str) -> Schema:

@@ -36,6 +36,7 @@ KINDS: dict[str, Kind] = {
     "infinite_values": Kind("fail", "infinite values"),
     "out_of_range": Kind("fail", "numbers out of range"),
     "schema_violation": Kind("fail", "other violations of the schema"),
+    "lost_precision": Kind("warn", "whole numbers that the model does not hold"),
     "unexpected_value": Kind("warn", "texts that the schema does not list"),
     "new_column": Kind("warn", "new columns"),
     "label_unseen": Kind("warn", "label values that train lacks"),

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from components._core.examples.artifact import SPLITS, read_batches
 from components._core.project.project_file import Project
+from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.label_values import as_text
 from components.validate.findings import Finding
 
@@ -60,7 +61,7 @@ def _count(column: pa.Array) -> Counter[str]:
 
 
 def _check_number(label: str, kind: str) -> list[Finding]:
-    if kind != "string":
+    if not COLUMN_TYPES[kind].feature.is_text:
         return []
     remedy = "name a numeric label, or set task to a classification"
     return [Finding("label_values", label, f"the label {label} is text, and a regression needs a number; {remedy}")]

@@ -18,6 +18,7 @@ from components._core.checks import Check
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
 from components._core.examples.row_hash import hash_rows
 from components._core.project.project_file import Severity
+from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.identifier_columns import is_named_group
 from components.validate.findings import to_status
 from components.validate.tfdv_columns import batch_rows, column_of
@@ -113,7 +114,9 @@ def find_overlaps(examples: Path, manifest: Manifest, features: dict[str, str], 
     """
     decided = manifest.split.columns if manifest.split and manifest.split.grouped else ()
     groups = [name for name in exclude if name in manifest.columns and is_named_group(name)]
-    groups = [name for name in groups if manifest.columns[name] != "float32" and decided != (name,)]
+    groups = [
+        name for name in groups if not COLUMN_TYPES[manifest.columns[name]].feature.is_real and decided != (name,)
+    ]
     types = {**features, **{name: manifest.columns[name] for name in groups}}
     keys: dict[str, list[str]] = {"": list(features), **{name: [name] for name in groups}}
     counters = {name: KeyCounter(max(MOST_HASHES // len(keys), _FEWEST_HASHES)) for name in keys}

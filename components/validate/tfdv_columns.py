@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from components._core.examples.artifact import BATCH_ROWS, SPLITS, Manifest, read_batches, split_files
 from components._core.examples.safe_parquet import pq
+from components._core.types.column_types import COLUMN_TYPES, to_plain
+from components._core.types.feature_types import FLOAT32
 
-ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
-"""Arrow type by the type that a manifest names."""
 _CELLS = 16_000_000
 _FEWEST_ROWS = 1_024
 
@@ -42,7 +42,7 @@ def read_lists(
         split: Which split.
         types: Type by name of the columns to read.
         spans: Which spans; None: all.
-        infinite: Counts infinite values by column; they go on as missing, since one of them spoils every mean.
+        infinite: Counts values by column that are infinite to a model; they go on as missing, since one of them spoils every mean.
     """
     for batch in read_batches(examples, split, list(types), spans, batch_rows(len(types))):
         columns = [_finite(name, column_of(batch, name, kind), infinite) for name, kind in types.items()]
@@ -50,12 +50,12 @@ def read_lists(
 
 
 def column_of(batch: pa.RecordBatch, name: str, kind: str) -> pa.Array:
-    """A column with its declared type; all missing when the batch does not have it."""
-    place = batch.schema.get_field_index(name)
+    """A column in the plain form of its declared type; all missing when the batch does not have it."""
+    place, arrow = batch.schema.get_field_index(name), COLUMN_TYPES[kind].plain
     if place < 0:
-        return pa.nulls(batch.num_rows, ARROW[kind])
-    column = batch.column(place)
-    return column if column.type == ARROW[kind] else column.cast(ARROW[kind], safe=False)
+        return pa.nulls(batch.num_rows, arrow)
+    column = to_plain(batch.column(place), name)
+    return column if column.type == arrow else column.cast(arrow, safe=False)
 
 
 def to_lists(column: pa.Array) -> pa.ListArray:
@@ -71,13 +71,14 @@ def to_lists(column: pa.Array) -> pa.ListArray:
 
 
 def _finite(name: str, column: pa.Array, infinite: dict[str, int]) -> pa.Array:
-    """The column with NaN and infinity made missing; the infinities are counted."""
+    """The column with NaN and infinity made missing; the infinities are counted, and what a model sees as one."""
     if not pa.types.is_floating(column.type):
         return column
-    finite = pc.is_finite(column)
+    held = column.cast(FLOAT32.arrow, safe=False)
+    finite = pc.is_finite(held)
     if pc.all(finite).as_py() is not False:
         return column
-    found = int(pc.sum(pc.is_inf(column)).as_py() or 0)
+    found = int(pc.sum(pc.is_inf(held)).as_py() or 0)
     if found:
         infinite[name] = infinite.get(name, 0) + found
     return pc.if_else(finite, column, pa.scalar(None, column.type))

@@ -11,10 +11,13 @@ from components._core.examples.artifact import SPLITS, Manifest
 from components._core.project.project_file import Project, Severity
 from components._core.report.html import write_page
 from components._core.store.ledger import Deployment, resolve_champion
+from components._core.types.column_types import COLUMN_TYPES
+from components._core.types.signature import features_of
 from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, overlaps, statistics
 from components.validate.comparisons import Comparison
 from components.validate.dataset_schema import Schema
 from components.validate.findings import Finding
+from components.validate.lost_precision import find_lost_precision
 from components.validate.statistics import Computed
 from components.validate.tfdv_columns import column_types
 from components.validate.validation_page import Shown, make_page
@@ -69,6 +72,7 @@ def validate_examples(
     settled = _settle(project, policy, types, computed, reviewed)
     counts = label_findings.count_labels(project, examples) if project.label in types else {}
     found = [*settled.found, *_look(project, examples, manifest, types, computed, counts)]
+    found += _find_lost_precision(project, examples, settled.schema, computed)
     compared = (_against_spans(project, manifest, computed), _against_champion(project, deployment, computed))
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
     checks = [*findings.to_checks(found, policy), *_schema_checks(project, settled)]
@@ -97,8 +101,11 @@ def _compute(examples: Path, types: dict[str, str], manifest: Manifest, reviewed
     """The statistics, with columns as the model will take them."""
     if reviewed is not None:
         # whole numbers where the schema has real ones are no change: the model takes them as real numbers
-        real = {feature.name for feature in reviewed.feature if dataset_schema.TYPES[feature.type] == "float32"}
-        types.update({name: "float32" for name, kind in types.items() if kind == "int64" and name in real})
+        wanted = dataset_schema.feature_types(reviewed)
+        real = {name: kind.name for name, kind in wanted.items() if kind.is_real}
+        types.update(
+            {name: real[name] for name, kind in types.items() if COLUMN_TYPES[kind].feature.is_whole and name in real}
+        )
     return statistics.compute(examples, types, manifest.spans)
 
 
@@ -145,9 +152,15 @@ def _look(
     found += anomalies.check_presence(project.label, types, parts)
     if counts:
         found += label_findings.check_label(project, types[project.label], counts)
-    found += anomalies.check_infinite(computed.infinite)
+    found += anomalies.check_infinite(computed.infinite, types)
     found += anomalies.check_features(computed.train, project.label)
     return found + anomalies.find_duplicates(computed.train, examples, types)
+
+
+def _find_lost_precision(project: Project, examples: Path, schema: Schema, computed: Computed) -> list[Finding]:
+    features = features_of(schema, {project.label, *project.data.exclude})
+    target = project.label if project.task == "regression" else ""
+    return find_lost_precision(examples, features, target, {"train": computed.train, **computed.held_out})
 
 
 def _against_spans(project: Project, manifest: Manifest, computed: Computed) -> Comparison:

@@ -131,10 +131,10 @@ def _leaking(column: Column, label: str, score: float) -> Decision | None:
 
 
 def _identifying(column: Column, label: str, score: float) -> Decision | None:
-    if column.rows - column.missing < _FEWEST_TO_IDENTIFY or column.dtype == "float32":
+    if column.rows - column.missing < _FEWEST_TO_IDENTIFY or column.type.is_real:
         return None
     named = is_named_identifier(column.name)
-    if column.dtype == "int64":
+    if column.type.is_whole:
         span = (column.maximum or 0) - (column.minimum or 0) + 1
         counts_rows = column.distinct_share > 0.99 and span <= 1.2 * (column.rows + 1)
         if counts_rows or (named and column.distinct_share > 0.2):
@@ -158,7 +158,7 @@ def _is_prose(column: Column) -> bool:
 
 
 def _date(column: Column, label: str, score: float) -> Decision | None:
-    form = find_date_format(column.values) if column.dtype == "string" else None
+    form = find_date_format(column.values) if column.type.is_text else None
     if form is None:
         return None
     parts = "year, month, day, weekday" + (", hour" if form.has_clock else "")
@@ -167,9 +167,9 @@ def _date(column: Column, label: str, score: float) -> Decision | None:
 
 
 def _number(column: Column, label: str, score: float) -> Decision | None:
-    if column.dtype == "string":
+    if column.type.is_text:
         return None
-    if column.dtype == "int64" and set(to_words(column.name).split()) & _CODES and column.distinct > 2:
+    if column.type.is_whole and set(to_words(column.name).split()) & _CODES and column.distinct > 2:
         told = "whole numbers, but named as a code"
         return Decision(column, "category" if column.distinct <= _LARGEST_VOCABULARY else "hashed", told)
     parts = ["logarithm (a few are very large), z-score" if is_long_tailed(column) else "z-score"]

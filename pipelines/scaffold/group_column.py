@@ -50,7 +50,7 @@ def find_group(columns: dict[str, Column], sample: pa.Table, label: str) -> Grou
     """
     for name, column in columns.items():
         known = column.rows - column.missing
-        if name == label or column.dtype == "float32" or column.distinct < _FEWEST_GROUPS or not is_named_group(name):
+        if name == label or column.type.is_real or column.distinct < _FEWEST_GROUPS or not is_named_group(name):
             continue
         if not _FEWEST_ROWS <= known / column.distinct <= _MOST_ROWS:
             continue

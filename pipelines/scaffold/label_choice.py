@@ -45,7 +45,7 @@ def decide_target(label: Column) -> Target:
     _check_rows(label)
     if label.distinct == 2:
         return _binary(label, label.counts)
-    if label.dtype == "string":
+    if label.type.is_text:
         return _text_classes(label)
     if label.distinct <= _MOST_NUMBER_CLASSES and label.distinct_share <= 0.1 and _are_whole(label):
         told = f"{label.distinct} different whole numbers; if their distances matter, make it a regression"
@@ -82,7 +82,7 @@ def _binary(label: Column, classes: dict[str, int]) -> Target:
     )
     positive = yes or rarer
     reason = f"{'it says yes' if yes else 'the rarer one'}; in {classes[positive] / label.rows:.1%} of the rows"
-    written = int(positive) if label.dtype != "string" and _is_whole(positive) else positive
+    written = int(positive) if not label.type.is_text and _is_whole(positive) else positive
     return Target("binary_classification", "two values", classes, written, reason)
 
 

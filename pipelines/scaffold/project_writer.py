@@ -96,7 +96,7 @@ def _features(decisions: list[Decision]) -> dict[str, Any]:
         "categories": categories,
         "hashed": [decision.column.name for decision in by_role.get("hashed", [])],
         "whole_categories": any(
-            decision.column.dtype != "string" for role in ("category", "hashed") for decision in by_role.get(role, [])
+            not decision.column.type.is_text for role in ("category", "hashed") for decision in by_role.get(role, [])
         ),
         "texts": texts,
         "dense": dense,

@@ -67,4 +67,4 @@ def _row(decision: Decision, created: Created) -> list[str]:
     reason = decision.reason
     if decision.role == "label" and created.target.positive is not None:
         reason += f"; positive is {created.target.positive!r}, {created.target.positive_reason}"
-    return [escape(as_line(column.name)), column.dtype, missing, decision.role, escape(as_line(reason))]
+    return [escape(as_line(column.name)), column.type.name, missing, decision.role, escape(as_line(reason))]

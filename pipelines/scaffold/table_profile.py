@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from pandas.util import hash_array
 
 from components._core.project.project_file import Csv
+from components._core.types.column_types import type_of_arrow
+from components._core.types.feature_types import FeatureType
 from components._core.types.label_values import as_text
-from components._core.types.signature import DType
 from components._data.formats.csv.bad_rows import BadRow, BadRowCount
 from components._data.formats.csv.inference import survey_files
 from components._data.formats.csv.reader import read_rows
@@ -36,7 +37,6 @@ _SMALLEST_HASHES = 4_096
 _SHOWN_TEXTS = 1_000
 _SHOWN_NUMBERS = 3
 _SEED = 7
-_DTYPES: dict[str, DType] = {"int64": "int64", "float": "float32", "string": "string"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Column:
 
     Attributes:
         name: Its name.
-        dtype: Its type in examples.
+        type: What a model takes it as.
         rows: Rows with a label.
         missing: Rows of them without a value.
         distinct: Different values, missing not counted; an estimate (3 %) above some thousands.
@@ -61,7 +61,7 @@ class Column:
     """
 
     name: str
-    dtype: DType
+    type: FeatureType
     rows: int
     missing: int
     distinct: int
@@ -232,8 +232,9 @@ class _Watch:
     def column(self, name: str, sample: pa.ChunkedArray) -> Column:
         counts = dict(sorted((self.counts or {}).items(), key=lambda pair: (-pair[1], pair[0])))
         known = sample.drop_null()
-        column = Column(name, _DTYPES[str(sample.type)], self.rows, self.missing, self._distinct(), counts=counts)
-        return self._with_text(column, known) if column.dtype == "string" else self._with_numbers(column, known)
+        kind = type_of_arrow(sample.type, name).feature
+        column = Column(name, kind, self.rows, self.missing, self._distinct(), counts=counts)
+        return self._with_text(column, known) if column.type.is_text else self._with_numbers(column, known)
 
     def _with_text(self, column: Column, known: pa.ChunkedArray) -> Column:
         words = _mean(pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(known))))

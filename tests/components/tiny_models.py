@@ -67,8 +67,7 @@ def write_model(
     """
     features = (*FEATURES, *more)
     module = _Tiny(task, delay_weight, broken)
-    types = {"float32": tf.float32, "int64": tf.int64, "string": tf.string}
-    inputs = {item.name: tf.TensorSpec([None], types[item.dtype], name=item.name) for item in features}
+    inputs = {item.name: tf.TensorSpec([None], item.type.tensorflow, name=item.name) for item in features}
     serve = tf.function(module.serve).get_concrete_function(**inputs)
     tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={"serving_default": serve})
     Signature(task, features, outputs_of(task), CLASSES[task]).save(folder)

@@ -2,7 +2,7 @@
 
     examples/
         manifest.json              see `Manifest`
-        train/span-00001.parquet   flat columns: int64, float32 or string, each nullable
+        train/span-00001.parquet   flat columns of the types in `column_types.py`, each nullable
         eval/...
         test/...
 
@@ -56,7 +56,7 @@ class Manifest:
 
     Attributes:
         fingerprint: Of the contents and of how they were split; equal data has equal fingerprints anywhere.
-        columns: Type (`int64`, `float32`, `string`) by column name, in order.
+        columns: Name of the type (see `COLUMN_TYPES`) by column name, in order.
         rows: Rows by split.
         spans: The spans read, ascending.
         files: The files read.

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from components._core.examples import row_hash, row_hash_v1
 from components._core.examples.split_definition import SplitDefinition
 from components._core.project.project_file import Split
+from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 
 RULE = 2
 """The rule of today; `row_hash.py` says what it is."""
 UNKNOWN = -1
 """In place of a split: it cannot be said where the row was."""
-_FLOAT32_EXACT = 2**24
-"""Whole numbers from here on are not all a float32."""
-
-_ARROW = {"int64": pa.int64(), "float32": pa.float32(), "string": pa.string()}
 
 
 def define_split(split: Split, features: Collection[str]) -> SplitDefinition:
@@ -77,22 +74,24 @@ def reassign_splits(examples: pa.RecordBatch, definition: SplitDefinition, types
 
 
 def _is_rounded(column: pa.Array) -> NDArray[np.bool_]:
-    """Where the cell may have been a whole number that a float32 does not hold."""
+    """Where the cell may have been a whole number that the column's type does not hold."""
     if not pa.types.is_floating(column.type):
         return np.zeros(len(column), dtype=bool)
-    return np.asarray(np.abs(column.fill_null(0).to_numpy(zero_copy_only=False)) >= _FLOAT32_EXACT)
+    values = column.fill_null(0).to_numpy(zero_copy_only=False)
+    return np.asarray(np.abs(values) >= first_inexact(values.dtype))
 
 
 def _as_it_was(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]]:
     """A column in the type that it had, and where its values in that type are not known."""
-    wanted = _ARROW[kind]
+    known = FEATURE_TYPES[kind]
+    wanted = known.arrow
     if column.type == wanted:
         return column, np.zeros(len(column), dtype=bool)
-    if pa.types.is_string(column.type) or kind == "string":  # how a number was written is not kept
+    if pa.types.is_string(column.type) or known.is_text:  # how a number was written is not kept
         return pa.nulls(len(column), wanted), np.asarray(column.is_valid())
-    if kind == "float32":
+    if known.is_real:
         return column.cast(wanted, safe=False), np.zeros(len(column), dtype=bool)
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
-    lost = (np.abs(values) >= _FLOAT32_EXACT) | (np.floor(values) != values)
+    lost = (np.abs(values) >= first_inexact(values.dtype)) | (np.floor(values) != values)
     whole = np.where(lost, 0, values).astype(np.int64)
     return pa.array(whole, mask=np.asarray(column.is_null())), lost

@@ -9,7 +9,7 @@ and for typed values.
    old rows have no value does not move them.
 3. A decimal number, as in 7, 7.0, +7, 007, -0, .5 or 1e3, is its number: whole numbers exactly, whatever their size; others as
    the nearest float32, which is what a model sees. Rows that a model cannot tell apart therefore have equal hashes.
-4. Anything else is its text.
+4. Anything else is its text: a time without the zeros that its unit adds, bytes as base64.
 5. Columns go by their name, and their order does not count.
 """
 
@@ -23,6 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pandas.util import hash_array
+
+from components._core.types.column_types import to_text
 
 Hashes = NDArray[np.uint64]
 
@@ -96,7 +98,7 @@ def _hash_values(values: pa.Array) -> tuple[Hashes, NDArray[np.bool_]]:
 def _to_texts(values: pa.Array) -> pa.Array:
     if pa.types.is_decimal(values.type):  # pyarrow 10 does not cast them
         return pa.array([None if value is None else f"{value:f}" for value in values.to_pylist()], pa.string())
-    return values.cast(pa.string())
+    return to_text(values)
 
 
 def _hash_integers(values: pa.Array) -> Hashes:

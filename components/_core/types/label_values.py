@@ -1,6 +1,6 @@
 """Labels as they stand in the examples, turned into what models and metrics count with.
 
-A class is known by its text, so that 1, 1.0 (a column in which values are missing is read as float32) and "1" are one class.
+A class is known by its text, so that 1, 1.0 (where a file has the label as a real number) and "1" are one class.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from components._core.types.column_types import to_text
+
 UNKNOWN = -1
 """The index of a label that is missing or is none of the classes."""
 
 
 def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Values as the text by which classes are known; a real number that is whole has no decimals."""
-    text = column.cast(pa.string())
+    text = to_text(column)
     return pc.replace_substring_regex(text, r"\.0$", "") if pa.types.is_floating(column.type) else text
 
 
@@ -28,6 +30,6 @@ def class_indices(column: pa.Array | pa.ChunkedArray, classes: tuple[str, ...]) 
 
 def targets(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
     """The numbers of a regression's label, shape [rows], in its own unit; NaN where one is missing."""
-    real = column.cast(pa.float64())
+    real = column.cast(pa.float64(), safe=False)  # a whole number beyond 2**53 is rounded; validate counts these
     values = real.to_numpy(zero_copy_only=False) if isinstance(real, pa.Array) else real.to_numpy()
     return np.asarray(values, dtype=np.float64)

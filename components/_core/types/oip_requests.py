@@ -9,25 +9,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components._core.types.signature import DType, Feature
-
-DATATYPE: dict[DType, str] = {"float32": "FP32", "int64": "INT64", "string": "BYTES"}
-"""The protocol's name of each of the three types at a model's border."""
+from components._core.types.column_types import is_text, to_plain, to_text
+from components._core.types.feature_types import FLOAT32, STRING
+from components._core.types.signature import Feature
 
 
 def to_request(rows: pa.Table, features: tuple[Feature, ...]) -> dict[str, Any]:
     """Rows as a request: one input per feature, in the signature's order, a missing value as null."""
-    return {"inputs": [_input(rows[feature.name].to_pylist(), feature) for feature in features]}
+    return {"inputs": [_input(to_plain(rows[feature.name], feature.name).to_pylist(), feature) for feature in features]}
+
+
+def output_datatype(values: np.ndarray[Any, Any]) -> str:
+    """The protocol's datatype of a model's output: texts or real numbers."""
+    return STRING.oip if values.dtype == STRING.numpy else FLOAT32.oip
+
+
+def output_array(output: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """An output of an answer, in its shape."""
+    wanted = STRING if output["datatype"] == STRING.oip else FLOAT32
+    return np.array(output["data"], dtype=wanted.numpy).reshape(output["shape"])
 
 
 def find_missing(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    """Where a value is missing to a model: null, NaN, or the empty text. A vector [rows] of bool."""
+    """Where a value is missing to a model: null, NaN, no bytes, or the empty text. A vector [rows] of bool."""
     missing = np.asarray(pc.is_null(column, nan_is_null=True))
-    return missing | np.asarray(pc.equal(column.fill_null(""), "")) if pa.types.is_string(column.type) else missing
+    return missing | np.asarray(pc.equal(to_text(column).fill_null(""), "")) if is_text(column.type) else missing
 
 
 def _input(values: list[Any], feature: Feature) -> dict[str, Any]:
     data = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
-    if feature.dtype == "float32":
+    if feature.type.is_real:
         data = [None if value is None else float(value) for value in data]
-    return {"name": feature.name, "datatype": DATATYPE[feature.dtype], "shape": [len(data)], "data": data}
+    return {"name": feature.name, "datatype": feature.type.oip, "shape": [len(data)], "data": data}

@@ -1,14 +1,15 @@
 """What a model takes and gives, by name and type: read from the schema, kept beside the model, enforced wherever it is called.
 
 Three types cross the border: `int64`, `float32` and `string`. A missing value is NaN in a `float32` and the empty string in
-a `string`; a column of whole numbers in which values may be missing is therefore a `float32` to the model.
+a `string`; a column of whole numbers in which values may be missing is therefore a `float32` to the model. Columns of examples
+are exact (`column_types.py`); `to_arrays` is the one place where they are narrowed.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from components._core.errors import DataError
 from components._core.files import read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
-
-DType = Literal["int64", "float32", "string"]
+from components._core.types.column_types import to_plain
+from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, STRING, FeatureType, type_of_schema
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,18 @@ class Feature:
 
     Attributes:
         name: Its column name.
-        dtype: Its type at the model's border.
+        dtype: The name of its type at the model's border.
         nullable: Whether a value may be missing.
     """
 
     name: str
-    dtype: DType
+    dtype: str
     nullable: bool
+
+    @property
+    def type(self) -> FeatureType:
+        """Its type at the model's border."""
+        return FEATURE_TYPES[self.dtype]
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,14 @@ class Signature:
     Attributes:
         task: The project's task.
         inputs: The features it takes, each a vector of shape [rows].
-        outputs: Type by output name: `probability` [rows] (binary), `probabilities` [rows, classes] and `class` [rows]
+        outputs: Name of the type by output name: `probability` [rows] (binary), `probabilities` [rows, classes] and `class` [rows]
             (multiclass), `prediction` [rows] (regression).
         classes: The label's values in the order of the probabilities (binary: negative, positive); empty for regression.
     """
 
     task: str
     inputs: tuple[Feature, ...]
-    outputs: dict[str, DType]
+    outputs: dict[str, str]
     classes: tuple[str, ...]
 
     def save(self, model: Path) -> None:
@@ -65,15 +71,15 @@ class Signature:
         return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]))
 
 
-def outputs_of(task: str) -> dict[str, DType]:
-    """Type by output name for a task."""
+def outputs_of(task: str) -> dict[str, str]:
+    """Name of the type by output name for a task."""
     match task:
         case "binary_classification":
-            return {"probability": "float32"}
+            return {"probability": FLOAT32.name}
         case "multiclass_classification":
-            return {"probabilities": "float32", "class": "string"}
+            return {"probabilities": FLOAT32.name, "class": STRING.name}
         case _:
-            return {"prediction": "float32"}
+            return {"prediction": FLOAT32.name}
 
 
 def read_features(schema_file: Path, leave_out: set[str]) -> tuple[Feature, ...]:
@@ -82,17 +88,21 @@ def read_features(schema_file: Path, leave_out: set[str]) -> tuple[Feature, ...]
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     schema = text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
-    kept = [feature for feature in schema.feature if feature.name not in leave_out]
-    return tuple(_feature(feature, schema_pb2) for feature in kept)
+    return features_of(schema, leave_out)
 
 
-def _feature(feature: Any, schema_pb2: Any) -> Feature:
+def features_of(schema: Any, leave_out: set[str]) -> tuple[Feature, ...]:
+    """The features of a schema (a proto), in its order, without the columns to leave out."""
+    return tuple(_feature(feature) for feature in schema.feature if feature.name not in leave_out)
+
+
+def _feature(feature: Any) -> Feature:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
     nullable = feature.presence.min_fraction < 1.0
-    if feature.type == schema_pb2.BYTES:
-        return Feature(feature.name, "string", nullable)
-    if feature.type == schema_pb2.INT and not nullable:
-        return Feature(feature.name, "int64", nullable)
-    return Feature(feature.name, "float32", nullable)
+    found = type_of_schema(schema_pb2.FeatureType.Name(feature.type)) or FLOAT32
+    is_certain = found.missing is not None or not nullable
+    return Feature(feature.name, (found if is_certain else FLOAT32).name, nullable)
 
 
 def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -> dict[str, NDArray[Any]]:
@@ -103,25 +113,16 @@ def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -
     Raises:
         DataError: When a whole number is missing that the features require: there is no value that could stand for it.
     """
-    return {feature.name: _to_array(batch[feature.name], feature.dtype, feature.name) for feature in features}
+    return {feature.name: _to_array(batch[feature.name], feature) for feature in features}
 
 
-def _to_array(column: pa.Array | pa.ChunkedArray, dtype: DType, name: str) -> NDArray[Any]:
-    if dtype == "string":
-        text = column.cast(pa.string()).fill_null("")
-        return np.asarray(
-            text.to_numpy(zero_copy_only=False) if isinstance(text, pa.Array) else text.to_numpy(), dtype=object
-        )
-    if dtype == "int64":
-        if column.null_count:
-            told = f"is missing in {column.null_count} of {len(column)} rows, and the schema requires it in every one"
-            remedy = "fill it in the source, or let it be missing in the reviewed schema and train again"
-            raise DataError(told, where=f"column {name}", remedy=remedy)
-        whole = column.cast(pa.int64())
-        return np.asarray(
-            whole.to_numpy(zero_copy_only=False) if isinstance(whole, pa.Array) else whole.to_numpy(), dtype=np.int64
-        )
-    real = column.cast(pa.float32(), safe=False)
-    return np.asarray(
-        real.to_numpy(zero_copy_only=False) if isinstance(real, pa.Array) else real.to_numpy(), dtype=np.float32
-    )
+def _to_array(column: pa.Array | pa.ChunkedArray, feature: Feature) -> NDArray[Any]:
+    wanted = feature.type
+    if wanted.missing is None and column.null_count:
+        told = f"is missing in {column.null_count} of {len(column)} rows, and the schema requires it in every one"
+        remedy = "fill it in the source, or let it be missing in the reviewed schema and train again"
+        raise DataError(told, where=f"column {feature.name}", remedy=remedy)
+    cast = to_plain(column, feature.name).cast(wanted.arrow, safe=not wanted.is_real)
+    filled = cast.fill_null(wanted.missing) if wanted.is_text else cast  # Arrow itself gives a missing number as NaN
+    values = filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy()
+    return np.asarray(values, dtype=wanted.numpy)

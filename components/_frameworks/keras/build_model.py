@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from components._core.errors import ConfigError, ModelError, UserCodeError
 from components._core.project.config_types import Hyperparameter
 from components._core.stage.user_code import own_frames
+from components._core.types.feature_types import FEATURE_TYPES
 from components._frameworks.keras.datasets import Column
 
 LEARNING_RATE = "learning_rate"
@@ -28,7 +29,7 @@ _DEFAULT_LEARNING_RATE = 0.001
 
 def input_shape(column: Column) -> tuple[int, ...]:
     """The shape of one row of a feature, as the model takes it."""
-    return (1,) if column.dtype == "float32" and not column.shape else column.shape
+    return (1,) if FEATURE_TYPES[column.dtype].is_real and not column.shape else column.shape
 
 
 def keras_inputs(columns: tuple[Column, ...]) -> dict[str, Any]:

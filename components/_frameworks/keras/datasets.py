@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.examples.safe_parquet import pq
+from components._core.types.feature_types import FLOAT32, INT64
 
 LABEL = "label"
 GROUP_ROWS = 65_536
@@ -148,7 +149,7 @@ def _column(field: pa.Field) -> Column:
 
 
 def _dtype(kind: pa.DataType) -> str:
-    return "int64" if pa.types.is_integer(kind) else "float32"
+    return (INT64 if pa.types.is_integer(kind) else FLOAT32).name
 
 
 def _values(column: pa.ChunkedArray, spec: Column) -> NDArray[Any]:

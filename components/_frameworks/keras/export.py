@@ -19,8 +19,6 @@ from components._frameworks.keras.saved_graph import find_misuses
 from components._frameworks.keras.saved_model import SERVING, tensor_names
 from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
 
-_TENSOR_TYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
-
 
 class Served(tf.Module):
     """What is saved: what the serving function holds of the transform graph and of the model.
@@ -72,7 +70,7 @@ def export(
         (name,) = outputs_of(signature.task)
         return {name: tf.reshape(scores, [-1])}
 
-    named = [(names[feature.name], _TENSOR_TYPES[feature.dtype]) for feature in signature.inputs]
+    named = [(names[feature.name], feature.type.tensorflow) for feature in signature.inputs]
     specs = {name: tf.TensorSpec([None], dtype, name) for name, dtype in named}
     function = tf.function(serve, autograph=False).get_concrete_function(**specs)
     served = Served(transform, model, function)

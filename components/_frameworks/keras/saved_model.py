@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,19 +26,14 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from components._core.errors import ModelError
 from components._core.store.file_digests import verify_model
 from components._core.types.artifact_files import MODEL_FILES, SAVED_MODEL, SIGNATURE
-from components._core.types.signature import DType, Feature, Signature
+from components._core.types.feature_types import FeatureType
+from components._core.types.signature import Feature, Signature
 from components._frameworks.keras.saved_graph import check_saved_model
 from components._frameworks.keras.tensorflow_errors import reason_of
 
 SERVING = "serving_default"
 _REMEDY = "train the model again, without the cache"
 _LOADING = threading.Lock()  # the level of TensorFlow's logger is one for all threads
-_CASTING: dict[DType, Literal["safe", "same_kind"]] = {"int64": "safe", "float32": "same_kind", "string": "safe"}
-_DTYPES: dict[DType, np.dtype[Any]] = {
-    "int64": np.dtype(np.int64),
-    "float32": np.dtype(np.float32),
-    "string": np.dtype(object),
-}
 _SPELT_OUT = "column_"
 _LOOKS_SPELT_OUT = re.compile(_SPELT_OUT + r"(?:[a-z0-9]|_[0-9a-f]+_)*$", re.IGNORECASE)
 
@@ -83,18 +78,19 @@ class LoadedModel:
         self.signature = signature
         self._saved_model = saved_model
         self._names = tensor_names(signature.inputs)
+        self._types = [(feature.name, feature.type) for feature in signature.inputs]
         self._call = _callable(signature, saved_model)
 
     def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Outputs by name for the rows given; the names and shapes are those of `Signature.outputs`. Safe from many threads.
 
         Args:
-            arrays: One vector [rows] per feature, as `features.to_arrays` makes them; further names are ignored.
+            arrays: One vector [rows] per feature, as `signature.to_arrays` makes them; further names are ignored.
 
         Raises:
             ModelError: When a feature is missing, has another shape or type, or the model itself fails.
         """
-        fed = [_fed(feature, arrays) for feature in self.signature.inputs]
+        fed = [_fed(name, kind, arrays) for name, kind in self._types]
         try:
             outputs = map(_array, self._call(*fed))
             return dict(zip(self.signature.outputs, outputs, strict=True))
@@ -173,23 +169,21 @@ def _without_remarks() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _fed(feature: Feature, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    if feature.name not in arrays:
-        raise ModelError("is missing", where=f"feature {feature.name}", remedy="give every feature of the signature")
-    values = arrays[feature.name]
+def _fed(name: str, wanted: FeatureType, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    if name not in arrays:
+        raise ModelError("is missing", where=f"feature {name}", remedy="give every feature of the signature")
+    values = arrays[name]
     if values.ndim != 1:
-        raise ModelError(f"has shape {list(values.shape)}, must be [rows]", where=f"feature {feature.name}")
-    dtype = _DTYPES[feature.dtype]
-    if values.dtype == dtype:
+        raise ModelError(f"has shape {list(values.shape)}, must be [rows]", where=f"feature {name}")
+    if values.dtype == wanted.numpy:
         return values
-    remedy = "make the arrays with features.to_arrays"
-    if feature.dtype == "string" and values.dtype.kind not in "OUS":
-        raise ModelError(f"is no string: found {values.dtype}", where=f"feature {feature.name}", remedy=remedy)
+    remedy = "make the arrays with signature.to_arrays"
+    if wanted.is_text and values.dtype.kind not in "OUS":
+        raise ModelError(f"is no {wanted.name}: found {values.dtype}", where=f"feature {name}", remedy=remedy)
     try:
-        return values.astype(dtype, casting=_CASTING[feature.dtype])
+        return values.astype(wanted.numpy, casting="same_kind" if wanted.is_real else "safe")
     except (TypeError, ValueError) as error:
-        told = f"is no {feature.dtype}: {reason_of(error)}"
-        raise ModelError(told, where=f"feature {feature.name}", remedy=remedy) from error
+        raise ModelError(f"is no {wanted.name}: {reason_of(error)}", where=f"feature {name}", remedy=remedy) from error
 
 
 def _array(values: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature
 from components.deploy.model_client import Answer
 from components.deploy.parity import check_parity, check_refusal, compare
-from components.serve.feature_values import to_arrays
+from components.serve.feature_values import cast_columns
 from components.serve.refusals import Refusal
 
 FEATURES = (Feature("x", "float32", True),)
@@ -69,7 +69,7 @@ def test_a_name_counts_as_told_however_it_is_quoted(name: str) -> None:
     class Server:
         def ask(self, request: dict[str, Any]) -> Answer:
             try:
-                to_arrays({item["name"]: item["data"] for item in request["inputs"]}, (feature,), 10)
+                cast_columns({item["name"]: item["data"] for item in request["inputs"]}, (feature,), 10)
             except Refusal as refusal:
                 return Answer(400, {"error": str(refusal)}, 0.0)
             raise AssertionError("the value is taken")

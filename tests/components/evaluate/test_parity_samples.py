@@ -37,6 +37,12 @@ def test_a_row_that_the_model_cannot_take_is_not_chosen(tmp_path: Path) -> None:
     assert not probe_rows(examples, (Feature("a", "int64", False), Feature("b", "string", False))).num_rows
 
 
+def test_rows_are_kept_in_their_plain_form(tmp_path: Path) -> None:
+    columns = {"a": pa.array([True, None]), "b": pa.array([0.1, None], pa.float64()), "c": pa.array([b"\xff", b""])}
+    rows = probe_rows(write_rows(tmp_path, **columns), tuple(Feature(name, "float32", True) for name in columns))
+    assert rows.to_pydict() == {"a": [1, None], "b": [0.1, None], "c": ["_w==", ""]}
+
+
 def test_a_sample_holds_what_the_model_answers(judged: Judge, model: Make, tmp_path: Path) -> None:
     judged(tiny_project("multiclass_classification"))
     sample = Sample.load(tmp_path / "evaluation" / SAMPLE)

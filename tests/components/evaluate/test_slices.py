@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pyarrow as pa
 
@@ -34,6 +36,12 @@ def test_missing_and_empty_values_are_a_slice_of_their_own() -> None:
 
 def test_a_number_with_few_values_is_sliced_by_value() -> None:
     assert slice_names(_column([1.0, 2.0, None], pa.float32())).tolist() == ["1", "2", "(missing)"]
+
+
+def test_a_truth_value_and_a_time_are_sliced_by_value() -> None:
+    assert slice_names(_column([True, False, None], pa.bool_())).tolist() == ["true", "false", "(missing)"]
+    times = [dt.datetime(2026, 1, 31) + dt.timedelta(hours=hour) for hour in range(MOST_VALUES + 1)]
+    assert slice_names(_column([*times], pa.timestamp("us")))[1] == "2026-01-31 01:00:00"
 
 
 def test_a_number_with_many_values_is_cut_into_quarters() -> None:

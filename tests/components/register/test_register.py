@@ -21,7 +21,7 @@ from components._core.examples.samples import Sample, beside
 from components._core.files import hash_file, read_json
 from components._core.report.page import Page
 from components._registry.mlflow_client import open_registry
-from components.serve.feature_values import to_arrays
+from components.serve.feature_values import cast_columns
 from components.serve.predictor import load
 from tests.components.register.conftest import Register
 from tests.components.tiny_models import FEATURES
@@ -159,7 +159,7 @@ def test_the_sample_request_is_a_row_that_the_model_takes(register: Register, tm
     register("sample")
     request = json.loads((tmp_path / "registration" / "request.json").read_text())
     columns = {item["name"]: item["data"] for item in request["inputs"]}
-    arrays = to_arrays(columns, FEATURES, max_rows=1)
+    arrays = cast_columns(columns, FEATURES, max_rows=1)
     assert list(columns) == [feature.name for feature in FEATURES] and None not in [*map(list, arrays.values())]
 
 

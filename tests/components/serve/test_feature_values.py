@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components._core.types.signature import Feature
-from components.serve.feature_values import to_arrays
+from components.serve.feature_values import cast_columns
 from components.serve.refusals import STATUS, Refusal
 
 FEATURES = (
@@ -20,7 +20,7 @@ ROW: dict[str, list[Any]] = {"delay": [1.5], "month": [7], "carrier": ["AA"], "n
 
 
 def cast(**changed: list[Any]) -> dict[str, np.ndarray]:
-    return to_arrays({**ROW, **changed}, FEATURES, max_rows=3)
+    return cast_columns({**ROW, **changed}, FEATURES, max_rows=3)
 
 
 def refusal(**changed: list[Any]) -> Refusal:
@@ -47,7 +47,7 @@ def test_null_is_a_missing_value_where_the_feature_allows_it() -> None:
 
 
 def test_a_nullable_feature_may_be_left_out() -> None:
-    arrays = to_arrays({name: ROW[name] for name in ("month", "noise", "origin")}, FEATURES, max_rows=3)
+    arrays = cast_columns({name: ROW[name] for name in ("month", "noise", "origin")}, FEATURES, max_rows=3)
     assert np.isnan(arrays["delay"][0]) and arrays["carrier"].tolist() == [""]
 
 
@@ -107,26 +107,26 @@ def test_vectors_of_numbers_become_what_lists_become(dtype: type) -> None:
 
 def test_a_required_feature_that_is_left_out_is_named() -> None:
     with pytest.raises(Refusal, match="'month' is missing"):
-        to_arrays({"delay": [1.0]}, FEATURES, max_rows=3)
+        cast_columns({"delay": [1.0]}, FEATURES, max_rows=3)
 
 
 def test_the_row_that_is_wrong_is_told() -> None:
     columns = {name: values * 3 for name, values in ROW.items()} | {"noise": [0.0, 1.0, "x"]}
     with pytest.raises(Refusal, match="'noise', row 2"):
-        to_arrays(columns, FEATURES, max_rows=3)
+        cast_columns(columns, FEATURES, max_rows=3)
 
 
 def test_more_rows_than_allowed_are_refused_with_413() -> None:
     with pytest.raises(Refusal, match="at most 3 are allowed") as caught:
-        to_arrays({name: values * 4 for name, values in ROW.items()}, FEATURES, max_rows=3)
+        cast_columns({name: values * 4 for name, values in ROW.items()}, FEATURES, max_rows=3)
     assert caught.value.status == 413
 
 
 def test_no_feature_and_no_rows_are_refused() -> None:
     with pytest.raises(Refusal, match="holds no feature"):
-        to_arrays({}, (Feature("delay", "float32", True),), max_rows=3)
+        cast_columns({}, (Feature("delay", "float32", True),), max_rows=3)
     with pytest.raises(Refusal, match="at least one row"):
-        to_arrays({"delay": []}, (Feature("delay", "float32", True),), max_rows=3)
+        cast_columns({"delay": []}, (Feature("delay", "float32", True),), max_rows=3)
 
 
 def test_a_long_value_is_told_shortly() -> None:

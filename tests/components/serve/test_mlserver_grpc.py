@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from mlserver.grpc import dataplane_pb2 as pb
 
+from components._core.types.feature_types import INT64, STRING
 from components.serve.admission import Desk
 from components.serve.limits import Limits
 from components.serve.mlserver_grpc import GrpcFront
@@ -36,7 +37,7 @@ class Runtime:
     def __init__(self) -> None:
         self.desk, self.bounds = Desk(), Bounds(LIMITS, 2)
         self.seen: dict[str, Any] = {}
-        self._dtypes = {"age": "int64", "city": "string"}
+        self._types = {"age": INT64, "city": STRING}
 
     def choose(self, wanted: list[Any]) -> Any:
         return lambda outputs: {name: values for name, values in outputs.items() if not wanted or name in dict(wanted)}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components._core.types.signature import Feature
-from components.serve.feature_values import to_arrays
+from components.serve.feature_values import cast_columns
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds, is_longer
 from components.serve.oip_json import read_plain
@@ -90,6 +90,6 @@ def test_the_time_of_a_refusal_does_not_grow_with_a_clients_name_or_their_number
     started = time.perf_counter()
     for columns in ({"x" * 10_000_000: [1.0]}, {f"{number:059d}x": [1.0] for number in range(20_000)}):
         with pytest.raises(Refusal, match="unknown_feature") as caught:
-            to_arrays(columns, features, 10)
+            cast_columns(columns, features, 10)
         assert len(str(caught.value)) < 5_000
     assert time.perf_counter() - started < 3

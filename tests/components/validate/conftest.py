@@ -16,10 +16,10 @@ from components._core.checks import Check, Outcome
 from components._core.examples.artifact import SPLITS, Manifest, split_file
 from components._core.project.project_file import Project, parse_project
 from components._core.stage.user_code import pack_code
+from components._core.types.column_types import type_of_arrow
 from components.validate.validate import validate_examples
 
 Columns = dict[str, list[Any]]
-_NAMES = {pa.int64(): "int64", pa.float32(): "float32", pa.string(): "string"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,10 @@ def write(tmp_path: Path) -> Callable[..., Path]:
             for span, columns in by_span.items():
                 found = pa.table({name: _array(values, types.get(name)) for name, values in columns.items()})
                 kinds.update(
-                    {name: _NAMES[kind] for name, kind in zip(found.schema.names, found.schema.types, strict=True)}
+                    {
+                        name: type_of_arrow(kind, name).name
+                        for name, kind in zip(found.schema.names, found.schema.types, strict=True)
+                    }
                 )
                 rows[split] += found.num_rows
                 path = split_file(examples, split, span)
@@ -144,4 +147,4 @@ def validate(tmp_path: Path, project: Callable[..., Project]) -> Callable[..., V
 
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     array = pa.array(values, kind)
-    return array.cast(pa.float32()) if array.type == pa.float64() else array
+    return array.cast(pa.float32()) if kind is None and array.type == pa.float64() else array

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from components._core.types.feature_types import FEATURE_TYPES
 from pipelines.scaffold.table_profile import Column
 
 Table = Callable[..., Path]
@@ -56,4 +57,4 @@ def weather(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def column(name: str = "x", dtype: Any = "string", rows: int = 1_000, distinct: int = 10, **known: Any) -> Column:
     """A column as the profile would tell it."""
-    return Column(name, dtype, rows, known.pop("missing", 0), distinct, **known)
+    return Column(name, FEATURE_TYPES[dtype], rows, known.pop("missing", 0), distinct, **known)

@@ -14,7 +14,7 @@ from tests.pipelines.scaffold.conftest import Table
 
 def test_missing_values_are_counted_and_types_are_those_of_a_run(penguins: Path) -> None:
     columns = profile_table(penguins, "species").columns
-    assert {name: column.dtype for name, column in columns.items()} == {
+    assert {name: column.type.name for name, column in columns.items()} == {
         "species": "string",
         "island": "string",
         "bill_length_mm": "float32",

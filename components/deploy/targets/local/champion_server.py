@@ -12,6 +12,7 @@ import pyarrow as pa
 from components._core.errors import ModelError, NaruError
 from components._core.store.file_digests import fetch_verified
 from components._core.store.ledger import Deployment
+from components._core.types.column_types import is_text
 from components._core.types.oip_requests import find_missing, to_request
 from components._core.types.signature import Feature
 from components.deploy.model_client import Client
@@ -78,7 +79,7 @@ def _takeable(rows: pa.Table, features: tuple[Feature, ...]) -> tuple[pa.Table, 
     lacking = sorted({feature.name for feature in features} - set(rows.column_names))
     if lacking:
         return rows, f"it needs columns that this version does not take: {', '.join(lacking)}"
-    retyped = [item.name for item in features if (item.dtype == "string") != pa.types.is_string(rows[item.name].type)]
+    retyped = [item.name for item in features if item.type.is_text != is_text(rows[item.name].type)]
     if retyped:
         return rows, f"it takes columns that have another type now: {', '.join(retyped)}"
     required = [find_missing(rows[feature.name]) for feature in features if not feature.nullable]

@@ -13,6 +13,7 @@ import numpy as np
 
 from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ServiceError
+from components._core.types.feature_types import FLOAT32, STRING
 from components._core.types.oip_paths import infer_path
 from components.deploy.model_client import Answer
 from components.deploy.server_metrics import Counts, read_counts
@@ -81,6 +82,6 @@ def _from_seldon(body: dict[str, Any]) -> dict[str, Any]:
     outputs = []
     for name, values in body["jsonData"].items():
         array = np.array(values)
-        datatype = "BYTES" if array.dtype.kind == "U" else "FP32"
+        datatype = (STRING if array.dtype.kind == "U" else FLOAT32).oip
         outputs.append({"name": name, "datatype": datatype, "shape": list(array.shape), "data": array.ravel().tolist()})
     return {"model_version": body.get("meta", {}).get("tags", {}).get("model_version"), "outputs": outputs}
