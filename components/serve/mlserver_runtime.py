@@ -27,6 +27,7 @@ from mlserver.types import (
 from components._core.errors import NaruError
 from components._core.types.oip_requests import DATATYPE
 from components._core.types.signature import DType, Signature
+from components._core.types.tasks import TASKS
 from components.serve.admission import Desk
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
@@ -201,7 +202,7 @@ def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[Metadata
         MetadataTensor(
             name=name,
             datatype=DATATYPE[dtype],
-            shape=[-1, len(signature.classes)] if name == "probabilities" else [-1],
+            shape=TASKS[signature.task].output_shape(name, signature.classes),
             parameters=classes if signature.classes else None,
         )
         for name, dtype in signature.outputs.items()

@@ -43,8 +43,7 @@ class Signature:
     Attributes:
         task: The project's task.
         inputs: The features it takes, each a vector of shape [rows].
-        outputs: Type by output name: `probability` [rows] (binary), `probabilities` [rows, classes] and `class` [rows]
-            (multiclass), `prediction` [rows] (regression).
+        outputs: Type by output name, as the task has them.
         classes: The label's values in the order of the probabilities (binary: negative, positive); empty for regression.
     """
 
@@ -63,17 +62,6 @@ class Signature:
         raw: dict[str, Any] = read_json(model / SIGNATURE)
         inputs = tuple(Feature(**feature) for feature in raw["inputs"])
         return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]))
-
-
-def outputs_of(task: str) -> dict[str, DType]:
-    """Type by output name for a task."""
-    match task:
-        case "binary_classification":
-            return {"probability": "float32"}
-        case "multiclass_classification":
-            return {"probabilities": "float32", "class": "string"}
-        case _:
-            return {"prediction": "float32"}
 
 
 def read_features(schema_file: Path, leave_out: set[str]) -> tuple[Feature, ...]:
