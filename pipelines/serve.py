@@ -20,6 +20,7 @@ from components._core.store.ledger import Deployment, current_champion
 from components._core.types.artifact_files import REQUEST, SAMPLE
 from components._core.types.oip_paths import model_path
 from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
 from components.deploy.server_command import process_command, server_arguments
 from components.deploy.targets.local.server_process import HOST, free_port
 from pipelines.local.workspace import find_workspace
@@ -114,10 +115,4 @@ def _how_to_ask(parts: Path, url: str) -> list[str]:
 
 def _meaning(model: Path) -> str:
     signature = Signature.load(model)
-    match signature.task:
-        case "binary_classification":
-            return f"the probability of {signature.classes[1]!r}"
-        case "multiclass_classification":
-            return f"the class and the probabilities of {', '.join(signature.classes)}"
-        case _:
-            return "the predicted value"
+    return TASKS[signature.task].describe_answer(signature.classes)

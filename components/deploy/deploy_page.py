@@ -15,7 +15,6 @@ from components._core.project.serving_config import ServingGates
 from components._core.report.html import bind_report
 from components._core.report.page import Cell, Page
 from components._core.types.artifact_files import PAGE
-from components._core.types.metric_names import PRIMARY
 from components.deploy.comparison import Comparison
 from components.deploy.performance import Processing
 from components.deploy.smoke_test import Probe
@@ -88,7 +87,7 @@ def bind(
 
 def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:
     manifest = Manifest.load(examples)
-    name = project.gates.model.metric or PRIMARY[project.task]
+    name = project.primary_metric().name
     values = [value for stage in stages if (value := stage.get(f"metric_{name}")) is not None]
     facts: dict[str, Cell] = {"rows": sum(manifest.rows.values()), "spans": len(manifest.spans)}
     if values:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from components._core.examples.artifact import read_batches
-from components._core.types.label_values import UNKNOWN, class_indices, targets
-from components._core.types.metrics.ranking import Array
+from components._core.types.metrics.row_sums import Array
 from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,6 @@ def fit_baseline(signature: Signature, examples: Path, label: str) -> Baseline:
         examples: The examples artifact.
         label: The label's column.
     """
-    if not signature.classes:
-        return _mean(examples, label)
-    rows = np.zeros(len(signature.classes))
-    for batch in read_batches(examples, "train", [label]):
-        found = class_indices(batch[label], signature.classes)
-        rows += np.bincount(found[found != UNKNOWN], minlength=len(rows))
-    share = rows / max(rows.sum(), 1)
-    most = signature.classes[int(rows.argmax())]
-    answer = share[1] if signature.task == "binary_classification" else share
-    return Baseline(f"always {most} ({share.max():.0%} of the training rows)", np.asarray(answer))
-
-
-def _mean(examples: Path, label: str) -> Baseline:
-    total, rows = 0.0, 0
-    for batch in read_batches(examples, "train", [label]):
-        found = targets(batch[label])
-        known = found[~np.isnan(found)]
-        total, rows = total + float(known.sum()), rows + len(known)
-    mean = total / max(rows, 1)
-    return Baseline(f"always the mean of the training rows ({mean:.4g})", np.asarray(mean))
+    task = TASKS[signature.task]
+    labels = (task.label_values(batch[label], signature.classes) for batch in read_batches(examples, "train", [label]))
+    return Baseline(*task.fit_baseline((found[task.is_known(found)] for found in labels), signature.classes))

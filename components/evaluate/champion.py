@@ -11,7 +11,7 @@ from components._core.examples.artifact import Manifest, missing_counts
 from components._core.store.file_digests import fetch_verified
 from components._core.store.ledger import Deployment
 from components._core.types.column_types import COLUMN_TYPES
-from components._core.types.metrics.ranking import Array
+from components._core.types.metrics.row_sums import Array
 from components._core.types.signature import Signature
 from components._frameworks.keras.saved_model import LoadedModel, load_model
 from components.evaluate.unseen_rows import find_unseen

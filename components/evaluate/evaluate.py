@@ -13,7 +13,7 @@ from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.store.ledger import resolve_champion
 from components._core.types.artifact_files import COMPARED, LATENCY, SAMPLE
-from components._core.types.metrics import binary, multiclass, ranking
+from components._core.types.metrics import ranking
 from components._frameworks.keras.saved_model import load_model
 from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.evaluation_page import add_latency, make_page
@@ -32,8 +32,8 @@ class Judged:
     Attributes:
         outcome: The verdict; `blocked` means that the model gate said no, and the run goes on.
         classes: The label's values in the order of the confusion matrix.
-        confusion: Rows by actual (down) and predicted class (across); None for a regression.
-        roc: False and true positive rates and thresholds, all finite, 200 at most; None unless binary.
+        confusion: Rows by actual (down) and predicted class (across); None for a task without classes.
+        roc: False and true positive rates and thresholds, all finite, 200 at most; None where the task has no such curve.
         timings: Measured times, in milliseconds: for metadata only, since they differ from run to run.
     """
 
@@ -102,15 +102,11 @@ def _is_same(model: Path, champion: Champion | None) -> bool:
 
 
 def _confusion(evidence: Evidence) -> list[list[int]] | None:
-    if evidence.unusable or not evidence.signature.classes:
-        return None
-    if evidence.project.task == "binary_classification":
-        return binary.confusion(evidence.labels, evidence.scores)
-    return multiclass.confusion(evidence.labels, evidence.scores)
+    return None if evidence.unusable else evidence.task.confusion(evidence.labels, evidence.scores)
 
 
 def _roc(evidence: Evidence) -> Roc | None:
-    if evidence.unusable or evidence.project.task != "binary_classification":
+    if evidence.unusable or "roc" not in evidence.task.figures:
         return None
     curve = ranking.roc_curve(evidence.labels, evidence.scores)
     return (curve.x, curve.y, curve.thresholds) if curve else None

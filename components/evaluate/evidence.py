@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from components._core.errors import ConfigError, ModelError
+from components._core.errors import ModelError
 from components._core.examples.artifact import Manifest
+from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
-from components._core.types import metrics
-from components._core.types.metrics.ranking import Array
+from components._core.types.metrics.row_sums import Array
 from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.contract import Task
+from components._core.types.tasks.metric import Metric
 from components._frameworks.keras.saved_model import LoadedModel
 from components._frameworks.keras.score_rows import Scored, score_split
 from components.evaluate.baselines import Baseline, fit_baseline
@@ -31,7 +34,7 @@ class Evidence:
         project: The project.
         signature: The model's border.
         labels: Class index or target, shape [rows].
-        scores: The model's, as `metrics.measure` takes them.
+        scores: The model's, as `Task.measure` takes them.
         left_out: Test rows without a label that the model knows.
         unusable: Why the model cannot be judged by numbers at all; empty when it can.
         metrics: Every metric of the task; empty when unusable, as all below.
@@ -66,9 +69,14 @@ class Evidence:
     unchanged: bool = False
 
     @property
-    def primary(self) -> str:
+    def task(self) -> Task:
+        """The project's task."""
+        return TASKS[self.project.task]
+
+    @property
+    def primary(self) -> Metric:
         """The metric that decides."""
-        return metrics.primary_metric(self.project)
+        return self.project.primary_metric()
 
 
 def check_gates(project: Project, examples: Path) -> None:
@@ -77,14 +85,7 @@ def check_gates(project: Project, examples: Path) -> None:
     Raises:
         ConfigError: With what is allowed.
     """
-    columns = Manifest.load(examples).columns
-    for column in project.gates.model.slices:
-        if column not in columns:
-            raise ConfigError(
-                f"the data has no column {column!r}",
-                where="gates.model.slices",
-                remedy=f"use some of {', '.join(sorted(columns))}",
-            )
+    check_columns_exist({"gates.model.slices": project.gates.model.slices}, list(Manifest.load(examples).columns))
 
 
 def gather(
@@ -105,17 +106,17 @@ def gather(
     if unusable:
         return Evidence(project, model.signature, labels, scores, scored.left_out, unusable, champion=champion)
     baseline = fit_baseline(model.signature, examples, project.label)
-    seed = project.train.seed
+    task, seed = TASKS[project.task], project.train.seed
     evidence = Evidence(
         project,
         model.signature,
         labels,
         scores,
         scored.left_out,
-        metrics=metrics.measure(project.task, labels, scores),
-        intervals=intervals(project.task, labels, scores, seed),
+        metrics=task.measure(labels, scores),
+        intervals=intervals(task, labels, scores, seed),
         baseline=baseline,
-        baseline_metrics=metrics.measure(project.task, labels, baseline.scores(len(labels))),
+        baseline_metrics=task.measure(labels, baseline.scores(len(labels))),
         champion=champion,
         slices=measure_slices(project, labels, scores, scored.columns),
         unchanged=unchanged,
@@ -134,12 +135,12 @@ def _with_champion(evidence: Evidence, scored: Scored) -> Evidence:
         labels, ours, theirs = labels[shared], ours[shared], theirs[shared]
     if problem := _too_few(evidence, labels):
         return replace(evidence, champion=Champion(champion.deployment, None, "no_baseline", problem))
-    task, seed = evidence.project.task, evidence.project.train.seed
+    task, seed = evidence.task, evidence.project.train.seed
     return replace(
         evidence,
         compared=len(labels),
-        compared_metrics=metrics.measure(task, labels, ours),
-        champion_metrics=metrics.measure(task, labels, theirs),
+        compared_metrics=task.measure(labels, ours),
+        champion_metrics=task.measure(labels, theirs),
         gain_interval=paired_interval(task, evidence.primary, labels, ours, theirs, seed),
     )
 

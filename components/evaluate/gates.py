@@ -9,13 +9,10 @@ import numpy as np
 
 from components._core.checks import Check, Outcome, Status, judge, round_off
 from components._core.project.project_file import Bound
-from components._core.types import metrics
 from components.evaluate.bootstrap import paired_interval
 from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices
 
-_CALLED = 0.5
-"""Probability from which a row is called positive."""
 _FEW_ROWS = 3
 """Test rows of one of many classes, from which it must be predicted."""
 
@@ -33,7 +30,7 @@ def judge_model(evidence: Evidence) -> Outcome:
         against_champion(evidence),
         *_left_out(evidence),
     ]
-    checks += judge_slices(evidence.project, evidence.slices, evidence.metrics[evidence.primary])
+    checks += judge_slices(evidence.project, evidence.slices, evidence.metrics[evidence.primary.name])
     outcome = judge([check.rounded() for check in checks], _summary(evidence), told_metrics(evidence.metrics))
     if evidence.unchanged and outcome.verdict != "blocked":
         return replace(outcome, verdict="skipped", reason=_unchanged(evidence))
@@ -68,12 +65,13 @@ def _bound(name: str, value: float, bound: Bound, rows: int) -> Check:
 
 
 def _against_baseline(evidence: Evidence) -> Check:
-    name, rows = evidence.primary, len(evidence.labels)
+    metric, rows = evidence.primary, len(evidence.labels)
+    name = metric.name
     ours, theirs = evidence.metrics[name], evidence.baseline_metrics[name]
     told = (
         f"{name} {_n(ours)} against {_n(theirs)} of a baseline: {evidence.baseline.name if evidence.baseline else ''}"
     )
-    gained = metrics.gain(name, ours, theirs)
+    gained = metric.gain(ours, theirs)
     if not gained > 0:
         return Check("baseline", "fail", ours, None, theirs, rows, f"not better than no model at all: {told}")
     low, high = evidence.intervals[name]
@@ -90,18 +88,16 @@ def _is_surely_better(evidence: Evidence) -> bool:
     answers = np.ascontiguousarray(evidence.baseline.scores(len(evidence.labels)))
     project = evidence.project
     low, _ = paired_interval(
-        project.task, evidence.primary, evidence.labels, evidence.scores, answers, project.train.seed
+        evidence.task, evidence.primary, evidence.labels, evidence.scores, answers, project.train.seed
     )
     return low > 0
 
 
 def check_classes(evidence: Evidence) -> list[Check]:
     """Whether every class that the test rows hold is ever predicted; of many classes, each with a few rows at least."""
-    classes = evidence.signature.classes
-    if not classes:
+    classes, predicted = evidence.signature.classes, evidence.task.predicted_classes(evidence.scores)
+    if predicted is None:
         return []
-    binary = len(classes) == 2 and evidence.scores.ndim == 1
-    predicted = (evidence.scores >= _CALLED).astype(np.int64) if binary else evidence.scores.argmax(axis=1)
     rows = np.bincount(evidence.labels, minlength=len(classes))
     called = np.bincount(predicted, minlength=len(classes))
     never = [index for index in range(len(classes)) if rows[index] and not called[index]]
@@ -110,7 +106,7 @@ def check_classes(evidence: Evidence) -> list[Check]:
     told = ", ".join(
         f"{classes[index]!r} ({rows[index]:,} of {len(evidence.labels):,} test rows)" for index in never[:5]
     )
-    serious = binary or max(rows[index] for index in never) >= _FEW_ROWS
+    serious = not evidence.task.scores_by_class or max(rows[index] for index in never) >= _FEW_ROWS
     status = _status_of_first(evidence) if serious else "warn"
     advice = _remedy(evidence) if serious else ""
     reason = f"never predicts {told}{', ...' if len(never) > 5 else ''}{advice}"
@@ -129,7 +125,8 @@ def _remedy(evidence: Evidence) -> str:
 
 def against_champion(evidence: Evidence) -> Check:
     """The model against the champion on the same rows, by the primary metric and a paired bootstrap."""
-    champion, name, rows = evidence.champion, evidence.primary, len(evidence.labels)
+    champion, metric, rows = evidence.champion, evidence.primary, len(evidence.labels)
+    name = metric.name
     ours = evidence.metrics[name]
     if champion is None:
         return Check("champion", "no_baseline", ours, n=rows, reason="there is no champion to compare with")
@@ -141,7 +138,7 @@ def against_champion(evidence: Evidence) -> Check:
         )
     ours, rows = evidence.compared_metrics[name], evidence.compared
     theirs, least = evidence.champion_metrics[name], evidence.project.gates.model.min_gain
-    gained = metrics.gain(name, ours, theirs)
+    gained = metric.gain(ours, theirs)
     told = _against(name, ours, theirs) + _where_compared(evidence)
     low, high = evidence.gain_interval
     spans = f"gain {gained:+.2g}, 95 % of {low:+.2g} to {high:+.2g}"
@@ -181,7 +178,7 @@ def _unchanged(evidence: Evidence) -> str:
 
 
 def _summary(evidence: Evidence) -> str:
-    name = evidence.primary
+    name = evidence.primary.name
     told = f"{name} {_n(evidence.metrics[name])}"
     if evidence.champion is None:
         return f"{told}; no champion to compare with"

@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from components._core.checks import Check
 from components._core.project.project_file import Project
-from components._core.types import metrics
 from components._core.types.column_types import is_text
 from components._core.types.label_values import as_text
-from components._core.types.metric_names import Task
-from components._core.types.metrics.ranking import Array
+from components._core.types.metrics.row_sums import Array
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.contract import Task
+from components._core.types.tasks.metric import Metric
 from components.evaluate.bootstrap import Interval, intervals
 
 MOST_VALUES = 30
@@ -36,7 +37,7 @@ class Slice:
         column: The column that it is a part by.
         value: Its value, or range.
         rows: How many rows it has.
-        label: Mean of its labels: the share of positives, or the mean target; NaN for many classes.
+        label: Mean of its labels: the share of positives, or the mean target; NaN where scores are by class.
         metric: The primary metric on its rows; NaN where undefined.
         interval: The metric's 95 % interval; None when the slice is too small to be judged.
     """
@@ -55,7 +56,7 @@ def measure_slices(project: Project, labels: Array, scores: Array, columns: pa.T
     Args:
         project: The project.
         labels: Class index or target, shape [rows].
-        scores: As `metrics.measure` takes them.
+        scores: As `Task.measure` takes them.
         columns: The columns to slice by, [rows].
     """
     found = []
@@ -83,23 +84,23 @@ def slice_names(column: pa.ChunkedArray) -> Array:
 
 def judge_slices(project: Project, slices: list[Slice], whole: float) -> list[Check]:
     """Warn of slices that are much worse than the whole; one check for each column, so that a page stays readable."""
-    name, least = metrics.primary_metric(project), project.gates.model.slice_min_rows
+    metric, least = project.primary_metric(), project.gates.model.slice_min_rows
     checks = []
     for column in project.gates.model.slices:
         judged = [part for part in slices if part.column == column and part.rows >= least]
-        worse = [part for part in judged if part.interval and _much_worse(name, part.metric, part.interval, whole)]
-        checks.append(_check(name, column, judged, worse, whole, least))
+        worse = [part for part in judged if part.interval and _much_worse(metric, part.metric, part.interval, whole)]
+        checks.append(_check(metric, column, judged, worse, whole, least))
     return checks
 
 
-def _check(name: str, column: str, judged: list[Slice], worse: list[Slice], whole: float, least: int) -> Check:
+def _check(metric: Metric, column: str, judged: list[Slice], worse: list[Slice], whole: float, least: int) -> Check:
     rows = sum(part.rows for part in judged)
     if not judged:
         return Check(f"slice: {column}", "skipped", n=0, reason=f"no value of {column} has {least} test rows")
-    worst = min(judged, key=lambda part: _order(metrics.gain(name, part.metric, whole)))
+    worst = min(judged, key=lambda part: _order(metric.gain(part.metric, whole)))
     told = ", ".join(f"{part.value} ({part.metric:.4g})" for part in worse[:5]) + (", ..." if len(worse) > 5 else "")
     reason = (
-        f"{name} is much worse than the whole's {whole:.4g} for {column} {told}"
+        f"{metric.name} is much worse than the whole's {whole:.4g} for {column} {told}"
         if worse
         else f"no value of {column} with {least} rows or more is much worse than the whole; lowest: {worst.value}"
     )
@@ -110,22 +111,22 @@ def _order(gained: float) -> float:
     return math.inf if math.isnan(gained) else gained
 
 
-def _much_worse(name: str, value: float, interval: Interval, whole: float) -> bool:
-    if name in metrics.LOWER_IS_BETTER:
+def _much_worse(metric: Metric, value: float, interval: Interval, whole: float) -> bool:
+    if metric.lower_is_better:
         return value > whole * MUCH_WORSE_ERROR and interval[0] > whole
     return value < whole - MUCH_WORSE and interval[1] < whole
 
 
 def _measure(project: Project, column: str, value: str, labels: Array, scores: Array) -> Slice:
-    name, rows = metrics.primary_metric(project), len(labels)
-    measured = metrics.measure(project.task, labels, scores)[name]
+    task, name, rows = TASKS[project.task], project.primary_metric().name, len(labels)
+    measured = task.measure(labels, scores)[name]
     known = not math.isnan(measured) and rows >= project.gates.model.slice_min_rows
-    interval = intervals(project.task, labels, scores, project.train.seed, _BLOCKS)[name] if known else None
-    return Slice(column, value, rows, _mean_label(project.task, labels), measured, interval)
+    interval = intervals(task, labels, scores, project.train.seed, _BLOCKS)[name] if known else None
+    return Slice(column, value, rows, _mean_label(task, labels), measured, interval)
 
 
 def _mean_label(task: Task, labels: Array) -> float:
-    return float("nan") if task == "multiclass_classification" else float(labels.mean())
+    return float("nan") if task.scores_by_class else float(labels.mean())
 
 
 def _quarters(numbers: Array) -> Array:

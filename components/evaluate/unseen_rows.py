@@ -26,7 +26,7 @@ from components._core.store.file_digests import check_content
 from components._core.store.ledger import Deployment
 from components._core.store.object_store import read_bytes
 from components._core.types.artifact_files import MANIFEST
-from components._core.types.metrics.ranking import Array
+from components._core.types.metrics.row_sums import Array
 
 _TEST = SPLITS.index("test")
 _FORMAT_1 = "1"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel
 from components._frameworks.keras.score_rows import scores_of
 from components.explain.sampled_rows import Array, Arrays
@@ -36,8 +37,8 @@ class Attribution:
 
 
 def chosen_classes(model: LoadedModel, arrays: Arrays) -> Array | None:
-    """For many classes, the class predicted for each row: its probability is what is explained. None otherwise."""
-    if model.signature.task != "multiclass_classification":
+    """Where scores are by class, the class predicted for each row: its probability is what is explained. None otherwise."""
+    if not TASKS[model.signature.task].scores_by_class:
         return None
     found: Array = scores_of(model, arrays).argmax(axis=1)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components._core.checks import Outcome
 from components._core.report import plots
 from components._core.report.page import Cell, Page
-from components._core.types import metrics
+from components._core.types.tasks import TASKS
 from components.explain.dependence import Dependence
 from components.explain.feature_findings import ExplainedRow, Findings
 
@@ -45,14 +45,14 @@ def make_page(found: Findings, outcome: Outcome) -> Page:
 
 
 def _importance(page: Page, found: Findings) -> None:
-    name = metrics.primary_metric(found.project)
+    metric = found.project.primary_metric()
     shown = dict(list(found.importances.items())[:_MOST_FEATURES])
     values = {feature: item.drop for feature, item in shown.items()}
     limits = {feature: (item.low, item.high) for feature, item in shown.items()}
-    word = "rises" if name in metrics.LOWER_IS_BETTER else "drops"
+    word = "rises" if metric.lower_is_better else "drops"
     page.figure(
         "Permutation importance",
-        plots.bars(values, f"how much {name} {word} when the feature is shuffled", limits),
+        plots.bars(values, f"how much {metric.name} {word} when the feature is shuffled", limits),
         f"{found.repeats} shuffles on {found.rows:,} of {found.total:,} test rows; whiskers are the least and the greatest of them. "
         "Features that say the same as another one look less important than they are.",
     )
@@ -72,7 +72,7 @@ def _features(page: Page, found: Findings) -> None:
 
 
 def _feature_note(found: Findings) -> str:
-    alone = "the absolute rank correlation" if found.project.task == "regression" else "the AUC"
+    alone = "the AUC" if TASKS[found.project.task].has_classes else "the absolute rank correlation"
     texts = [feature.name for feature in found.signature.inputs if feature.type.is_text]
     slopes = f" Texts have no slope ({', '.join(texts[:5])}{', ...' if len(texts) > 5 else ''})." if texts else ""
     return (
@@ -94,13 +94,8 @@ def _dependence_note(found: Findings) -> str:
 
 
 def _score_name(found: Findings) -> str:
-    match found.project.task:
-        case "binary_classification":
-            return f"mean probability of {found.project.label} = {found.signature.classes[1]}"
-        case "multiclass_classification":
-            return f"mean probability of {found.dependent_class}"
-        case _:
-            return f"mean predicted {found.project.label}"
+    task, project = TASKS[found.project.task], found.project
+    return f"mean {task.describe_score(project.label, found.signature.classes, found.dependent_class)}"
 
 
 def _row(page: Page, row: ExplainedRow) -> None:

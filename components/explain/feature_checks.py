@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from components._core.checks import Check, Outcome, judge, round_off
-from components._core.types import metrics
 from components.explain.feature_findings import Findings
 from components.explain.leaks import leak_check
 
@@ -48,7 +47,7 @@ def as_json(found: Findings) -> dict[str, Any]:
     """What `importances.json` holds."""
     contribution = found.shapley.typical()
     return {
-        "metric": metrics.primary_metric(found.project),
+        "metric": found.project.primary_metric().name,
         "rows": found.rows,
         "features": {
             name: {

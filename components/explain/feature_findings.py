@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from components._core.project.project_file import Project
-from components._core.types import metrics
 from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
@@ -102,13 +102,13 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
         folder: The model artifact.
         examples: The examples artifact.
     """
-    signature, seed, name = model.signature, project.train.seed, metrics.primary_metric(project)
+    task, signature, seed = TASKS[project.task], model.signature, project.train.seed
     repeats = repeats_for(len(signature.inputs))
     sample = draw_sample(signature, examples, project.label, seed, repeats)
     is_enough = sample.rows >= ENOUGH_ROWS
     alone = sample if is_enough else draw_sample(signature, examples, project.label, seed, repeats, "train")
-    power = powers(project.task, alone)
-    found = permutation_importance(project.task, name, model, sample, seed, repeats)
+    power = powers(task, alone)
+    found = permutation_importance(task, project.primary_metric(), model, sample, seed, repeats)
     importances = dict(sorted(found.items(), key=lambda item: (-item[1].drop, item[0])))
     few = take(sample.arrays, _spread(sample.rows, _attributed_rows(len(signature.inputs))))
     baseline, classes = typical_row(signature, sample.arrays), chosen_classes(model, few)
@@ -124,7 +124,7 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
         importances,
         shares(importances),
         power,
-        find_telling(project.task, alone, power),
+        find_telling(task, alone, power),
         inputs_that_reach(folder),
         gradients,
         shapley,
@@ -178,10 +178,10 @@ def _explain_rows(model: LoadedModel, sample: Sample, baseline: Arrays, seed: in
 def _chosen(signature: Signature, sample: Sample, scores: Array) -> dict[str, int]:
     """The rows worth a look, by why; each row once."""
     wanted = {"highest score": int(scores.argmax()), "lowest score": int(scores.argmin())}
-    if signature.task == "regression":
-        wanted["largest error"] = int(np.abs(sample.labels - scores).argmax())
-    else:
+    if TASKS[signature.task].has_classes:
         wanted["most uncertain score"] = int(np.abs(scores - 0.5).argmin())
+    else:
+        wanted["largest error"] = int(np.abs(sample.labels - scores).argmax())
     return {
         title: row for title, row in wanted.items() if list(wanted.values()).index(row) == list(wanted).index(title)
     }

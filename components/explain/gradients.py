@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from components._core.types.signature import Feature
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import SCORES
 from components.explain.attribution import Attribution, explained_score
 from components.explain.sampled_rows import Array, Arrays
 from components.explain.variations import score_variations
@@ -128,7 +128,7 @@ def _gradients(model: LoadedModel, way: Arrays, floats: list[Feature], classes: 
     with tf.GradientTape() as tape:
         tape.watch(watched)
         scores = model.serve({feature.name: tensors[feature.name] for feature in model.signature.inputs})
-        score = scores[SCORES[model.signature.task]]
+        score = scores[TASKS[model.signature.task].score]
         if classes is not None:
             score = tf.gather(score, classes, batch_dims=1)
     found = tape.gradient(score, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)

@@ -14,22 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._core.checks import Check
-from components._core.types.metric_names import Task
+from components._core.types.leak_rules import FEWEST_OF_A_CLASS, FEWEST_ROWS, SUSPECT
 from components._core.types.metrics.ranking import auc
+from components._core.types.tasks.contract import Task
 from components.explain.sampled_rows import Array, Sample
 
-ALONE = 0.99
-"""Power from which a feature by itself is a suspect."""
 SHARE = 0.95
 """Share of all permutation importance from which a feature is a suspect; only judged among three features or more."""
 LOOKED_UP = 0.97
 """Share that a table of a feature's values gets right beyond guessing, from which it tells the label alone."""
 ENOUGH_ROWS = 1_000
 """Test rows from which a feature alone is judged by them; of fewer, by those of train, as no model has a part in it."""
-_FEWEST_ROWS = 30
 _ROWS_IN_BIN, _MOST_BINS = 10, 500
 _FOLDS = 2
-_FEWEST_OF_A_CLASS = 5
 
 
 def powers(task: Task, sample: Sample) -> dict[str, float]:
@@ -59,13 +56,14 @@ def find_telling(task: Task, sample: Sample, alone: Mapping[str, float]) -> dict
         alone: What `powers` says of these rows.
     """
     labels, rows = sample.labels, len(sample.labels)
-    if rows < _FEWEST_ROWS or (task == "binary_classification" and _rarest(labels) < _FEWEST_OF_A_CLASS):
+    is_one_score = not task.scores_by_class
+    if rows < FEWEST_ROWS or (task.has_classes and is_one_score and _rarest(labels) < FEWEST_OF_A_CLASS):
         return {}
     found: dict[str, float] = {}
     for feature, values in sample.arrays.items():
-        ordered = 0.0 if task == "multiclass_classification" else alone[feature]
-        looked_up = 0.0 if task == "regression" else _right_beyond_guessing(values, labels)
-        if ordered > ALONE or looked_up > LOOKED_UP:
+        ordered = alone[feature] if is_one_score else 0.0
+        looked_up = _right_beyond_guessing(values, labels) if task.has_classes else 0.0
+        if ordered > SUSPECT or looked_up > LOOKED_UP:
             found[feature] = max(ordered, looked_up)
     return found
 
@@ -91,19 +89,19 @@ def leak_check(
         advice = (
             "is it known when the model is asked? If not, list it under data.exclude; if so, gates.model.first: deploy"
         )
-        return Check("leaks", "fail", max(blocking.values()), ALONE, n=rows, reason=f"{told}: {advice}")
+        return Check("leaks", "fail", max(blocking.values()), SUSPECT, n=rows, reason=f"{told}: {advice}")
     if not (alone or share) or not rows:
-        return Check("leaks", "skipped", None, ALONE, n=rows, reason="there is nothing to look at")
-    suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > ALONE]
+        return Check("leaks", "skipped", None, SUSPECT, n=rows, reason="there is nothing to look at")
+    suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > SUSPECT]
     if len(share) > 2:
         suspects += [f"{name} carries {part:.0%} of all importance" for name, part in share.items() if part > SHARE]
     most = max(alone.values(), default=float("nan"))
     if not suspects:
         return Check(
-            "leaks", "pass", most, ALONE, n=rows, reason="no feature tells the label by itself or carries nearly all"
+            "leaks", "pass", most, SUSPECT, n=rows, reason="no feature tells the label by itself or carries nearly all"
         )
     question = "is it known when the model is asked? If not, list it under data.exclude"
-    return Check("leaks", "warn", most, ALONE, n=rows, reason=f"{'; '.join(suspects)}: {question}")
+    return Check("leaks", "warn", most, SUSPECT, n=rows, reason=f"{'; '.join(suspects)}: {question}")
 
 
 def rank_correlation(left: Array, right: Array) -> float:
@@ -122,11 +120,9 @@ def ranks(values: Array) -> Array:
 
 
 def _power(task: Task, values: Array, labels: Array) -> float:
-    if task == "multiclass_classification":
-        present = np.unique(labels)
-        return max((_power_of_two(values, labels == index) for index in present), default=0.5)
-    if task == "binary_classification":
-        return _power_of_two(values, labels == 1)
+    if task.has_classes:
+        classes = np.unique(labels) if task.scores_by_class else [1]
+        return max((_power_of_two(values, labels == index) for index in classes), default=0.5)
     found = abs(rank_correlation(_as_number(values, labels), labels))
     return 0.0 if np.isnan(found) else found
 

@@ -12,8 +12,8 @@ from itertools import islice
 
 import numpy as np
 
-from components._core.types import metrics
-from components._core.types.metric_names import Task
+from components._core.types.tasks.contract import Task
+from components._core.types.tasks.metric import Metric
 from components._frameworks.keras.saved_model import LoadedModel
 from components._frameworks.keras.score_rows import scores_of
 from components.explain.sampled_rows import Array, Sample
@@ -46,23 +46,23 @@ def repeats_for(features: int) -> int:
 
 
 def permutation_importance(
-    task: Task, name: str, model: LoadedModel, sample: Sample, seed: int, repeats: int = _REPEATS
+    task: Task, metric: Metric, model: LoadedModel, sample: Sample, seed: int, repeats: int = _REPEATS
 ) -> dict[str, Importance]:
     """The importance of every feature, in the signature's order.
 
     Args:
         task: The project's task.
-        name: The metric.
+        metric: One of the task's.
         model: The model.
         sample: The rows.
         seed: Equal seeds permute equally.
         repeats: How often each feature is permuted.
     """
     scores = scores_of(model, sample.arrays)
-    whole = metrics.measure(task, sample.labels, scores)[name]
+    whole = task.measure(sample.labels, scores)[metric.name]
     answers = score_variations(lambda many, _: scores_of(model, many), sample.arrays, _shuffled(sample, seed, repeats))
     return {
-        feature: _importance(task, name, whole, sample.labels, scores, list(islice(answers, repeats)))
+        feature: _importance(task, metric, whole, sample.labels, scores, list(islice(answers, repeats)))
         for feature in sample.arrays
     }
 
@@ -73,8 +73,10 @@ def _shuffled(sample: Sample, seed: int, repeats: int) -> Iterator[tuple[str, Ar
         yield from ((feature, random.permutation(values)) for _ in range(repeats))
 
 
-def _importance(task: Task, name: str, whole: float, labels: Array, scores: Array, answers: list[Array]) -> Importance:
-    drops = [metrics.gain(name, whole, metrics.measure(task, labels, answer)[name]) for answer in answers]
+def _importance(
+    task: Task, metric: Metric, whole: float, labels: Array, scores: Array, answers: list[Array]
+) -> Importance:
+    drops = [metric.gain(whole, task.measure(labels, answer)[metric.name]) for answer in answers]
     changes = any(bool((answer != scores).any()) for answer in answers)
     return Importance(float(np.mean(drops)), float(min(drops)), float(max(drops)), changes)
 

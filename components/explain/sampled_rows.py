@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from components._core.errors import DataError
 from components._core.examples.artifact import read_batches, row_count
 from components._core.types.feature_types import FeatureType
-from components._core.types.label_values import UNKNOWN
 from components._core.types.signature import Signature, to_arrays
-from components._frameworks.keras.score_rows import label_values
+from components._core.types.tasks import TASKS
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -76,8 +75,9 @@ def draw_sample(
 def _labelled(table: pa.Table, signature: Signature, label: str, total: int, split: str) -> Sample:
     if not table.num_rows:
         raise DataError("has no rows to explain", where=f"split {split}", remedy="give data.split a larger share of it")
-    labels = label_values(table[label], signature)
-    known = (labels != UNKNOWN) if signature.classes else ~np.isnan(labels)
+    task = TASKS[signature.task]
+    labels = task.label_values(table[label], signature.classes)
+    known = task.is_known(labels)
     if not known.any():
         raise DataError("has no row with a label", where=f"split {split}", remedy="correct the label's column")
     kept = table.filter(pa.array(known))

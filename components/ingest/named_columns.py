@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components._core.errors import ConfigError
+from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
-from components._core.suggestions import suggest
 
 
 def check_named_columns(project: Project, known: Sequence[str]) -> None:
@@ -17,15 +16,11 @@ def check_named_columns(project: Project, known: Sequence[str]) -> None:
         known: The columns of the source.
 
     Raises:
-        ConfigError: With the place in project.yaml and the name that was probably meant.
+        ConfigError: With the path in project.yaml and the name that was probably meant.
     """
     named = {
         "data.exclude": project.data.exclude,
         "data.split.by": project.data.split.by,
         "gates.model.slices": project.gates.model.slices,
     }
-    for path, names in named.items():
-        for name in names:
-            if name not in known:
-                message = f"there is no column {name!r}; {suggest(name, known)}"
-                raise ConfigError(message, where=path, remedy="correct project.yaml")
+    check_columns_exist(named, known)

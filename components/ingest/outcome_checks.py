@@ -9,6 +9,7 @@ from components._core.checks import Check
 from components._core.errors import DataError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches, row_count
 from components._core.project.project_file import Project
+from components._core.types.tasks import TASKS
 
 _FEW = 10
 """Different rows below which a split with many more rows judges by a handful of cases."""
@@ -72,7 +73,7 @@ def _why_useless(project: Project, manifest: Manifest, examples: Path, split: st
     rows = manifest.rows[split]
     if not rows:
         return f"the {split} split has no rows"
-    classes = [] if project.task == "regression" else _first_values(examples, split, project.label)
+    classes = _first_values(examples, split, project.label) if TASKS[project.task].has_classes else []
     if len(classes) == 1:
         return f"the {rows:,} rows of the {split} split have one class, {str(classes[0])!r}"
     return ""

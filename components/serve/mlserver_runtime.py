@@ -28,6 +28,7 @@ from components._core.errors import NaruError
 from components._core.types.feature_types import FEATURE_TYPES, FeatureType
 from components._core.types.oip_requests import output_datatype
 from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
 from components.serve.admission import Desk
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
@@ -196,7 +197,7 @@ def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[Metadata
         MetadataTensor(
             name=name,
             datatype=FEATURE_TYPES[dtype].oip,
-            shape=[-1, len(signature.classes)] if name == "probabilities" else [-1],
+            shape=TASKS[signature.task].output_shape(name, signature.classes),
             parameters=classes if signature.classes else None,
         )
         for name, dtype in signature.outputs.items()

@@ -30,6 +30,7 @@ from seldon_core.utils import json_to_seldon_model_metadata
 
 from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Feature, Signature
+from components._core.types.tasks import TASKS
 from components.serve.admission import Desk
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
@@ -183,7 +184,7 @@ class NaruComponent(SeldonComponent):
             "platform": "naru",
             "inputs": [_tensor(feature.name, feature.type.oip, [-1]) for feature in self._signature.inputs],
             "outputs": [
-                _tensor(name, FEATURE_TYPES[dtype].oip, [-1, len(classes)] if name == "probabilities" else [-1])
+                _tensor(name, FEATURE_TYPES[dtype].oip, TASKS[self._signature.task].output_shape(name, classes))
                 for name, dtype in self._signature.outputs.items()
             ],
             "custom": {"nullable": ",".join(nullable), "classes": ",".join(classes)},

@@ -15,7 +15,8 @@ from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.stage.user_code import load_function, unpack_code
 from components._core.types.artifact_files import CLASSES, HISTORY, HYPERPARAMETERS, SCHEMA
-from components._core.types.signature import Signature, outputs_of, read_features
+from components._core.types.signature import Signature, read_features
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.build_model import build
 from components._frameworks.keras.datasets import TransformedRows, transformed_file
 from components._frameworks.keras.export import export
@@ -66,7 +67,7 @@ def train_model(
         fitted = _build(project, code, Path(scratch), rows["train"], transform_graph, values, classes)
         progress = _fit(fitted, rows, project, checkpoint)
         features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
-        signature = Signature(project.task, features, outputs_of(project.task), tuple(classes))
+        signature = Signature(project.task, features, TASKS[project.task].output_types, tuple(classes))
         export(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR, fitted, rows["train"].columns, signature, model)
     outcome = _outcome(progress, project)
     write_json(
@@ -95,7 +96,7 @@ def _build(
         rows.columns,
         TFTransformOutput(str(transform_graph)),
         values,
-        task=project.task,
+        task=TASKS[project.task],
         classes=classes,
         seed=project.train.seed,
     )
@@ -111,7 +112,7 @@ def _fit(model: keras.Model, rows: dict[str, TransformedRows], project: Project,
         rows["train"],
         rows["eval"],
         project.train,
-        task=project.task,
+        task=TASKS[project.task],
         progress=checkpoint.load(),
         after_epoch=keep,
     )

@@ -21,11 +21,12 @@ from components._core.project.project_file import Project
 from components._core.stage.user_code import load_function, own_frames, unpack_code
 from components._core.types.artifact_files import CLASSES, SCHEMA
 from components._core.types.signature import Feature, read_features, to_arrays
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.datasets import TransformedWriter, transformed_file
 from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
 from components.transform.analysis import Preprocessing, Tensors, Traced, analyse
-from components.transform.label_encoding import encode_labels, find_classes
+from components.transform.label_encoding import find_classes
 from components.transform.preprocessing_fn import held_to_contract, input_specs
 
 SPLITS = ("train", "eval")
@@ -132,7 +133,10 @@ def _apply(
         with TransformedWriter(transformed_file(transformed, split)) as writer:
             for batch in read_batches(examples, split, columns):
                 outputs = _run(graph, _as_tensors(batch, features), split)
-                writer.write(_numbers(outputs, batch.num_rows, split), encode_labels(batch[project.label], classes))
+                writer.write(
+                    _numbers(outputs, batch.num_rows, split),
+                    TASKS[project.task].training_labels(batch[project.label], classes),
+                )
                 rows[f"{split}_rows"] += batch.num_rows
     return rows
 

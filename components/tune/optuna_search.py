@@ -18,6 +18,7 @@ from components._core.project.config_types import Hyperparameter
 from components._core.project.project_file import Project, Space
 from components._core.stage.user_code import load_function, unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, TRIALS
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.build_model import build
 from components._frameworks.keras.datasets import TransformedRows, transformed_file
 from components._frameworks.keras.fit import Progress, be_repeatable, fit
@@ -59,7 +60,12 @@ class Trials:
 
         try:
             progress = fit(
-                model, self.train, self.held_out, self.project.train, task=self.project.task, after_epoch=after_epoch
+                model,
+                self.train,
+                self.held_out,
+                self.project.train,
+                task=TASKS[self.project.task],
+                after_epoch=after_epoch,
             )
         except ModelError as error:
             if trial.number == 0:  # the defaults: this is no unlucky draw, the model is broken
@@ -79,7 +85,7 @@ class Trials:
             self.train.columns,
             TFTransformOutput(str(self.transform_graph)),
             values,
-            task=self.project.task,
+            task=TASKS[self.project.task],
             classes=read_json(self.transform_graph / CLASSES),
             seed=self.project.train.seed,
         )

@@ -10,24 +10,26 @@ import pyarrow.compute as pc
 
 from components._core.examples.artifact import SPLITS, read_batches
 from components._core.project.project_file import Project
+from components._core.suggestions import listed
 from components._core.types.column_types import COLUMN_TYPES
+from components._core.types.label_order import order_labels
 from components._core.types.label_values import as_text
+from components._core.types.tasks import TASKS
 from components.validate.findings import Finding
 
 MOST_CLASSES = 1_000
 """A label with more values is no class."""
 RARE_ROWS = 10
 """Training rows below which a class can hardly be learned."""
-_SHOWN = 8
 
 Counts = dict[str, Counter[str]]
 """Rows by label value (as text), by split."""
 
 
 def count_labels(project: Project, examples: Path) -> Counts:
-    """Count the label's values in each split; nothing is counted for regression, nor beyond `MOST_CLASSES` values."""
+    """Count the label's values in each split; nothing is counted for a task without classes, nor beyond `MOST_CLASSES` values."""
     counts: Counts = {split: Counter() for split in SPLITS}
-    if project.task == "regression":
+    if not TASKS[project.task].has_classes:
         return counts
     for split in SPLITS:
         for batch in read_batches(examples, split, [project.label]):
@@ -44,15 +46,13 @@ def check_label(project: Project, kind: str, counts: Counts) -> list[Finding]:
         kind: The label column's type.
         counts: What `count_labels` found.
     """
-    if project.task == "regression":
-        return _check_number(project.label, kind)
-    wrong = _check_values(project, counts)
+    wrong = _check_type(project, kind) + _check_values(project, counts)
     return wrong or _check_other_splits(project.label, counts) + _check_rare(project.label, counts["train"])
 
 
 def in_order(counts: Counter[str]) -> dict[str, int]:
     """Rows by value, values ascending; numbers are compared as numbers."""
-    return {value: counts[value] for value in sorted(counts, key=_rank)}
+    return {value: counts[value] for value in order_labels(counts)}
 
 
 def _count(column: pa.Array) -> Counter[str]:
@@ -60,41 +60,27 @@ def _count(column: pa.Array) -> Counter[str]:
     return Counter(dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)))
 
 
-def _check_number(label: str, kind: str) -> list[Finding]:
-    if not COLUMN_TYPES[kind].feature.is_text:
-        return []
-    remedy = "name a numeric label, or set task to a classification"
-    return [Finding("label_values", label, f"the label {label} is text, and a regression needs a number; {remedy}")]
+def _check_type(project: Project, kind: str) -> list[Finding]:
+    wrong = TASKS[project.task].find_type_violation(is_text=COLUMN_TYPES[kind].feature.is_text)
+    return [_wrong(project, wrong.message, wrong.remedy)] if wrong else []
 
 
 def _check_values(project: Project, counts: Counts) -> list[Finding]:
     label, train = project.label, counts["train"]
-    told = _named(train)
     if not train:
         return []
-    if len(train) == 1:
-        return [
-            _wrong(project, f"has the value {told} in every training row", "a classification needs two values at least")
-        ]
     if len(train) > MOST_CLASSES:
         return [_wrong(project, f"has more than {MOST_CLASSES} values", "if it is a quantity, set task: regression")]
-    if project.task == "multiclass_classification":
+    elsewhere = {*counts["eval"], *counts["test"]}
+    wrong = TASKS[project.task].find_class_violation(
+        train, project.positive_text, label, elsewhere=elsewhere, row="training row"
+    )
+    if wrong is None:
         return []
-    every = Counter[str]()
-    for part in counts.values():
-        every.update(part)
-    if len(every) > 2:
-        return [
-            _wrong(
-                project,
-                f"has {len(every)} values ({_named(every)})",
-                "binary needs two; set task: multiclass_classification",
-            )
-        ]
-    if project.positive is not None and str(project.positive) not in train:
-        told = f"positive is {str(project.positive)!r}, and the label {label} has {told}; name one of them as positive"
+    if wrong.is_positive:
+        told = f"positive: {wrong.message}; {wrong.remedy}"
         return [Finding("label_values", label, told, len(train), 2, train.total())]
-    return []
+    return [_wrong(project, wrong.message, wrong.remedy)]
 
 
 def _wrong(project: Project, told: str, remedy: str) -> Finding:
@@ -106,7 +92,9 @@ def _check_other_splits(label: str, counts: Counts) -> list[Finding]:
     for split in ("eval", "test"):
         new = {value: rows for value, rows in counts[split].items() if value not in counts["train"]}
         if new and counts["train"]:
-            told = f"{split} has label values that train lacks: {_named(Counter(new))}; the model cannot learn them"
+            told = (
+                f"{split} has label values that train lacks: {listed(order_labels(new))}; the model cannot learn them"
+            )
             findings.append(Finding("label_unseen", label, told, len(new), 0, sum(new.values()), split))
     return findings
 
@@ -123,16 +111,3 @@ def _check_rare(label: str, train: Counter[str]) -> list[Finding]:
         )
         for value in rare
     ]
-
-
-def _named(counts: Counter[str]) -> str:
-    values = list(in_order(counts))
-    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
-    return ", ".join(repr(value) for value in values[:_SHOWN]) + more
-
-
-def _rank(value: str) -> tuple[bool, float, str]:
-    try:
-        return False, float(value), value
-    except ValueError:
-        return True, 0.0, value

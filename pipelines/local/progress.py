@@ -10,6 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from components._core.types.tasks import TASKS
 from pipelines.local.run_record import RunRecord
 from pipelines.local.run_state import StageState, read_states
 
@@ -25,7 +26,6 @@ _MARKS = {
 }
 _LEFT_OUT = ("explain", "register", "deploy")
 """Stages that do nothing when one before them said no."""
-_MAIN_METRICS = ("auc", "accuracy", "log_loss", "f1", "rmse", "mae", "r2")
 
 
 class Progress:
@@ -148,7 +148,8 @@ def _stage_table(record: RunRecord) -> Table:
 
 
 def _metric_line(metrics: dict[str, float]) -> Text:
-    shown = [name for name in _MAIN_METRICS if name in metrics] or sorted(metrics)[:6]
+    headlines = dict.fromkeys(name for task in TASKS.values() for name in task.headline)
+    shown = [name for name in headlines if name in metrics] or sorted(metrics)[:6]
     return Text("test   ") + Text("  ".join(f"{name} {metrics[name]:.4f}" for name in shown), style="bold")
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from components._core.errors import ConfigError, NaruError
 from components._core.project.project_file import Project
-from components._core.suggestions import listed
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.binary_classification import unknown_positive
 from components._data.sources.files import find_files
 from components.ingest.named_columns import check_named_columns
 
@@ -52,17 +53,14 @@ def check_named(project: Project, source: str, spans: str) -> None:
 
 def _check_positive(project: Project, preview: _Preview) -> None:
     """A binary label has two values: where two others are common, the one that is named is none of them."""
-    if project.task != "binary_classification" or project.positive is None:
+    if not TASKS[project.task].takes_positive or project.positive is None:
         return
     at = preview.columns.index(project.label)
     counts = Counter(_plain(row[at]) for row in preview.rows if row[at].strip() not in _MISSING)
     common = sorted(value for value, count in counts.items() if count >= max(_SHARE * len(preview.rows), 2))
     if len(common) >= 2 and _plain(str(project.positive)) not in counts:
-        raise ConfigError(
-            f"{project.positive!r} is not a value of the label {project.label!r}, which has {listed(common)}",
-            where="positive",
-            remedy="name one of them in project.yaml",
-        )
+        wrong = unknown_positive(project.positive, project.label, common)
+        raise ConfigError(wrong.message, where="positive", remedy=wrong.remedy)
 
 
 def _plain(text: str) -> str:

@@ -31,11 +31,6 @@ from pipelines.scaffold.leak_suspects import score_columns
 from pipelines.scaffold.project_writer import write_project
 from pipelines.scaffold.table_profile import Column, Profile, profile_table
 
-_OUTPUTS = {
-    "binary_classification": "a probability",
-    "multiclass_classification": "a probability for each class",
-    "regression": "a number",
-}
 _CLOSEST_FOLDERS = 2
 
 
@@ -219,7 +214,7 @@ def _facts(folder: Path, data: Path, profile: Profile, target: Target, label: st
         "target": target,
         "limit": quarantine_limit(profile),
         "limit_reason": _limit_reason(profile),
-        "output": _OUTPUTS[target.task],
+        "output": target.task.answer,
         "mean": mean,
         "spread": spread,
     }

@@ -12,6 +12,7 @@ from typing import Literal
 
 from components._core.project.project_file import Split
 from components._core.types.identifier_columns import is_named_identifier, to_words
+from components._core.types.leak_rules import SUSPECT
 from pipelines.scaffold.date_columns import DateFormat, find_date_format
 from pipelines.scaffold.group_column import Group
 from pipelines.scaffold.label_choice import Target
@@ -19,8 +20,6 @@ from pipelines.scaffold.table_profile import Column, Profile
 
 Role = Literal["label", "number", "category", "hashed", "text", "date", "left out"]
 
-LEAK = 0.99
-"""From this score on, a column alone as good as gives the label away."""
 OFTEN_MISSING = 0.05
 """From this share on, that a number is missing is told to the model as well."""
 _NEAR_UNIQUE = 0.95
@@ -123,7 +122,7 @@ def _empty(column: Column, label: str, score: float) -> Decision | None:
 
 
 def _leaking(column: Column, label: str, score: float) -> Decision | None:
-    if score > LEAK:
+    if score > SUSPECT:
         return Decision(column, "left out", f"gives the label away: it alone predicts {score:.1%} of it", suspect=True)
     if len(label) > 2 and f" {to_words(label)} " in f" {to_words(column.name)} ":
         return Decision(column, "left out", "its name contains the label's: it may be computed from it", suspect=True)

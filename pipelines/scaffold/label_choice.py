@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from components._core.errors import ConfigError, DataError
-from components._core.types.metric_names import Task
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.contract import LabelProfile, Task
+from components._core.types.tasks.multiclass_classification import MOST_TEXTS
 from pipelines.scaffold.table_profile import Column
 
 FEWEST_ROWS = 30
 """Rows below which a table cannot be split into train, eval and test with something in each."""
-_MOST_CLASSES = 100
-_MOST_NUMBER_CLASSES = 20
-_YES = ("1", "yes", "y", "true", "t", "positive", "pos", "si", "sí", "oui", "ja", "예")
-_NO = ("0", "no", "n", "false", "f", "negative", "neg", "non", "nein", "아니오")
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,8 @@ class Target:
     Attributes:
         task: The task.
         reason: Why this task, in a few words.
-        classes: Rows by class, largest first; empty for regression.
-        positive: Binary: the value that counts as positive, as project.yaml has it.
+        classes: Rows by class, largest first; empty for a task without classes.
+        positive: The value that counts as positive, as project.yaml has it; None for a task that takes none.
         positive_reason: Why this one.
     """
 
@@ -43,14 +41,26 @@ def decide_target(label: Column) -> Target:
         ConfigError: When the label is a text that differs in nearly every row.
     """
     _check_rows(label)
-    if label.distinct == 2:
-        return _binary(label, label.counts)
-    if label.type.is_text:
-        return _text_classes(label)
-    if label.distinct <= _MOST_NUMBER_CLASSES and label.distinct_share <= 0.1 and _are_whole(label):
-        told = f"{label.distinct} different whole numbers; if their distances matter, make it a regression"
-        return Target("multiclass_classification", told, label.counts)
-    return Target("regression", f"a number with {label.distinct:,} different values", {})
+    profile = LabelProfile(label.rows, label.distinct, label.distinct_share, label.type.is_text, label.counts)
+    for task in TASKS.values():
+        if reason := task.recognise(profile):
+            return _target(task, reason, label, profile)
+    shown = ", ".join(repr(value) for value in label.values[:3])
+    told = f"the label {label.name!r} is text with {label.distinct:,} different values ({shown}, ...)"
+    raise ConfigError(
+        f"{told}: too many to be classes, and not a number",
+        where=label.name,
+        remedy=f"name another label, or group it into {MOST_TEXTS} at most",
+    )
+
+
+def _target(task: Task, reason: str, label: Column, profile: LabelProfile) -> Target:
+    classes = label.counts if task.has_classes else {}
+    if not (suggested := task.suggest_positive(profile)):
+        return Target(task, reason, classes)
+    positive, why = suggested
+    is_whole = not label.type.is_text and positive.removeprefix("-").isdigit()
+    return Target(task, reason, classes, int(positive) if is_whole else positive, why)
 
 
 def _check_rows(label: Column) -> None:
@@ -65,38 +75,3 @@ def _check_rows(label: Column) -> None:
     if label.rows < FEWEST_ROWS:
         told = f"{label.rows} rows with a label are too few to train, stop and judge by; {FEWEST_ROWS} is the least"
         raise DataError(told, where=label.name, remedy="add rows")
-
-
-def _are_whole(label: Column) -> bool:
-    return all(_is_whole(value) for value in label.counts)
-
-
-def _is_whole(value: str) -> bool:
-    return value.removeprefix("-").isdigit()
-
-
-def _binary(label: Column, classes: dict[str, int]) -> Target:
-    rarer, other = sorted(classes, key=lambda value: (classes[value], value))
-    yes = next(
-        (value for value, no in ((rarer, other), (other, rarer)) if _plain(value) in _YES and _plain(no) in _NO), None
-    )
-    positive = yes or rarer
-    reason = f"{'it says yes' if yes else 'the rarer one'}; in {classes[positive] / label.rows:.1%} of the rows"
-    written = int(positive) if not label.type.is_text and _is_whole(positive) else positive
-    return Target("binary_classification", "two values", classes, written, reason)
-
-
-def _plain(value: str) -> str:
-    return value.strip().lower()
-
-
-def _text_classes(label: Column) -> Target:
-    if label.distinct <= _MOST_CLASSES and label.distinct_share <= 0.5:
-        return Target("multiclass_classification", f"{label.distinct} different values", label.counts)
-    shown = ", ".join(repr(value) for value in label.values[:3])
-    told = f"the label {label.name!r} is text with {label.distinct:,} different values ({shown}, ...)"
-    raise ConfigError(
-        f"{told}: too many to be classes, and no number",
-        where=label.name,
-        remedy=f"name another label, or group it into {_MOST_CLASSES} at most",
-    )

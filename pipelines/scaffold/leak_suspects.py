@@ -12,17 +12,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components._core.types.metric_names import Task
-
-FEWEST_ROWS = 30
-_FEWEST_OF_A_CLASS = 5
+from components._core.types.leak_rules import FEWEST_OF_A_CLASS, FEWEST_ROWS
+from components._core.types.tasks.contract import Task
 
 
 def score_columns(sample: pa.Table, label: str, task: Task) -> dict[str, float]:
     """How well each column alone predicts the label, by name; the label itself is left out.
 
     Returns:
-        Balanced accuracy (classification) or R² (regression), at most 1; 0 when there are too few rows to tell.
+        Balanced accuracy (of classes) or R² (of numbers), at most 1; 0 when there are too few rows to tell.
     """
     if sample.num_rows < FEWEST_ROWS:
         return {name: 0.0 for name in sample.column_names if name != label}
@@ -31,9 +29,7 @@ def score_columns(sample: pa.Table, label: str, task: Task) -> dict[str, float]:
 
 
 def _target(labels: pa.ChunkedArray, task: Task) -> NDArray[Any]:
-    if task == "regression":
-        return np.asarray(labels.to_numpy(), dtype=np.float64)
-    return _codes(labels)
+    return _codes(labels) if task.has_classes else np.asarray(labels.to_numpy(), dtype=np.float64)
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -46,7 +42,7 @@ def _codes(column: pa.ChunkedArray) -> NDArray[Any]:
 def _score(column: pa.ChunkedArray, target: NDArray[Any], task: Task) -> float:
     codes = _codes(column)
     repeats = pa.types.is_string(column.type) or len(np.unique(codes)) * 10 <= len(codes)
-    if task == "regression":
+    if not task.has_classes:
         predicted = _mean_of_others(codes, target) if repeats else _nearest(column, target)
         spread = float(((target - target.mean()) ** 2).mean())
         return max(1.0 - float(((target - predicted) ** 2).mean()) / spread, 0.0) if spread else 0.0
@@ -78,7 +74,7 @@ def _mode_of_others(codes: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
 
 def _balanced_accuracy(target: NDArray[Any], predicted: NDArray[Any]) -> float:
     counts = np.bincount(target)
-    classes = [label for label, count in enumerate(counts) if count >= _FEWEST_OF_A_CLASS]
+    classes = [label for label, count in enumerate(counts) if count >= FEWEST_OF_A_CLASS]
     if len(classes) < 2:
         return 0.0
     return float(np.mean([(predicted[target == label] == label).mean() for label in classes]))

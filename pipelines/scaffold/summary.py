@@ -32,7 +32,7 @@ def print_created(console: Console, created: Created) -> None:
 
 
 def _headline(created: Created) -> str:
-    task = created.target.task.replace("_", " ")
+    task = created.target.task.name.replace("_", " ")
     return f"[bold]{escape(as_line(created.label))}[/]: {task} ({escape(as_line(created.target.reason))}), {created.rows:,} rows"
 
 

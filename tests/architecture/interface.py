@@ -10,7 +10,7 @@ import typer
 
 from components._core import errors
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
-from components._core.types.metric_names import NAMES
+from components._core.types.tasks import TASKS
 from pipelines.__main__ import app
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "interface.json"
@@ -21,7 +21,7 @@ def describe_interface() -> dict[str, Any]:
     return {
         "commands": _commands(typer.main.get_command(app)),
         "exit_codes": {**_exit_codes(NaruError), "interrupted": INTERRUPTED_EXIT_CODE},
-        "metrics": {task: list(names) for task, names in NAMES.items()},
+        "metrics": {task.name: [metric.name for metric in task.metrics] for task in TASKS.values()},
     }
 
 

@@ -17,7 +17,8 @@ import tensorflow as tf
 from components._core.examples.artifact import Manifest, split_file
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import SAVED_MODEL
-from components._core.types.signature import Feature, Signature, outputs_of
+from components._core.types.signature import Feature, Signature
+from components._core.types.tasks import TASKS
 
 CARRIERS = ("AA", "BB", "CC")
 PUSH = {"AA": -1.0, "BB": 0.0, "CC": 1.5}
@@ -70,7 +71,7 @@ def write_model(
     inputs = {item.name: tf.TensorSpec([None], item.type.tensorflow, name=item.name) for item in features}
     serve = tf.function(module.serve).get_concrete_function(**inputs)
     tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={"serving_default": serve})
-    Signature(task, features, outputs_of(task), CLASSES[task]).save(folder)
+    Signature(task, features, TASKS[task].output_types, CLASSES[task]).save(folder)
     return folder
 
 

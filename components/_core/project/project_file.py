@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     StrictBool,
     StrictInt,
@@ -19,6 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from components._core.errors import ConfigError
 from components._core.project.config_types import Hyperparameter, Real, Section
@@ -28,13 +30,33 @@ from components._core.project.validation_messages import tell_problems
 from components._core.project.value_rules import check_values
 from components._core.project.yaml_text import parse_yaml
 from components._core.types.hyperparameter_names import find_unusable
-from components._core.types.metric_names import Task, find_unknown
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.metric import Metric
 
 PROJECT_FILE = "project.yaml"
 LARGEST_FILE = 1 << 20
 """Bytes of a project file."""
 
 Severity = Literal["fail", "warn", "ignore"]
+
+
+def _either(names: list[str]) -> str:
+    """Names as in "a, b or c"."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _check_task(value: Any) -> Any:
+    """Refuse a task that is not in the table, in pydantic's words for a value that is not in a list."""
+    if not isinstance(value, str) or value not in TASKS:
+        raise PydanticCustomError(
+            "literal_error", "Input should be {expected}", {"expected": _either([*map(repr, TASKS)])}
+        )
+    return value
+
+
+def _list_tasks(schema: dict[str, Any]) -> None:
+    """Name the tasks in the JSON Schema."""
+    schema["enum"] = [*TASKS]
 
 
 class Split(Section):
@@ -234,7 +256,11 @@ class ModelGates(Section):
 
     thresholds: Annotated[dict[str, Bound], Field(description="Absolute bounds by metric name.")] = {}
     metric: Annotated[
-        str, Field(description="The metric that compares with the champion; empty: auc, accuracy or rmse by task.")
+        str,
+        Field(
+            description="The metric that compares with the champion; empty: "
+            f"{_either([task.primary for task in TASKS.values()])} by task.",
+        ),
     ] = ""
     first: Annotated[
         Literal["block", "deploy"],
@@ -328,7 +354,9 @@ class Project(Section):
             description="Lower-case letters, digits and dashes, 40 at most: names of pipelines and servers derive from it.",
         ),
     ]
-    task: Annotated[Task, Field(description="What is predicted.")]
+    task: Annotated[
+        str, BeforeValidator(_check_task), Field(description="What is predicted.", json_schema_extra=_list_tasks)
+    ]
     label: Annotated[str, Field(min_length=1, description="The column to predict.")]
     positive: Annotated[
         str | int | None,
@@ -359,14 +387,21 @@ class Project(Section):
 
     @model_validator(mode="after")
     def _gates_name_metrics_of_the_task(self) -> Project:
-        gates = self.gates.model
+        task, gates = TASKS[self.task], self.gates.model
         named = {
             "gates.model.metric": [gates.metric] if gates.metric else [],
             "gates.model.thresholds": [*gates.thresholds],
         }
         for place, names in named.items():
-            if wrong := next(filter(None, (find_unknown(self.task, name) for name in names)), ""):
+            if wrong := next(filter(None, map(task.find_unknown_metric, names)), ""):
                 raise ValueError(f"{place}: {wrong}")
+        return self
+
+    @model_validator(mode="after")
+    def _positive_is_of_a_task_that_takes_one(self) -> Project:
+        if self.positive is not None and not TASKS[self.task].takes_positive:
+            takers = " or ".join(task.name for task in TASKS.values() if task.takes_positive)
+            raise ValueError(f"positive: a {self.task} project has no positive value; remove it, or set task: {takers}")
         return self
 
     @model_validator(mode="after")
@@ -378,6 +413,15 @@ class Project(Section):
         if wrong := find_unusable({**self.train.hyperparameters, **self.tune.space}):
             raise ValueError(f"train.hyperparameters and tune.space: {wrong}")
         return self
+
+    @property
+    def positive_text(self) -> str | None:
+        """The label value that counts as positive, as the text by which classes are known."""
+        return None if self.positive is None else str(self.positive)
+
+    def primary_metric(self) -> Metric:
+        """The metric by which two models of the project are compared."""
+        return TASKS[self.task].metric(self.gates.model.metric)
 
     def to_json(self) -> str:
         """The project as one compact JSON line, as pipelines carry it: without what starts them, which changes nothing in them."""

@@ -26,6 +26,11 @@ def show(value: object) -> str:
             return str(value)
 
 
+def four_digits(value: float) -> float | None:
+    """A measured number for a page: four digits, which is more than intervals warrant; None when it is undefined."""
+    return float(f"{value:.{DIGITS}g}") if not math.isnan(value) else None
+
+
 def show_column(values: Sequence[object]) -> list[str]:
     """Values of one column as text; if they are floats of like size, with as many decimals as the longest of them, four at most.
 

@@ -19,7 +19,7 @@ from components._core.errors import DataError
 from components._core.files import read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.column_types import to_plain
-from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, STRING, FeatureType, type_of_schema
+from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, FeatureType, type_of_schema
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class Signature:
     Attributes:
         task: The project's task.
         inputs: The features it takes, each a vector of shape [rows].
-        outputs: Name of the type by output name: `probability` [rows] (binary), `probabilities` [rows, classes] and `class` [rows]
-            (multiclass), `prediction` [rows] (regression).
+        outputs: Name of the type by output name, as the task has them.
         classes: The label's values in the order of the probabilities (binary: negative, positive); empty for regression.
     """
 
@@ -69,17 +68,6 @@ class Signature:
         raw: dict[str, Any] = read_json(model / SIGNATURE)
         inputs = tuple(Feature(**feature) for feature in raw["inputs"])
         return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]))
-
-
-def outputs_of(task: str) -> dict[str, str]:
-    """Name of the type by output name for a task."""
-    match task:
-        case "binary_classification":
-            return {"probability": FLOAT32.name}
-        case "multiclass_classification":
-            return {"probabilities": FLOAT32.name, "class": STRING.name}
-        case _:
-            return {"prediction": FLOAT32.name}
 
 
 def read_features(schema_file: Path, leave_out: set[str]) -> tuple[Feature, ...]:

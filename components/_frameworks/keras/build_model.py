@@ -21,6 +21,7 @@ from components._core.errors import ConfigError, ModelError, UserCodeError
 from components._core.project.config_types import Hyperparameter
 from components._core.stage.user_code import own_frames
 from components._core.types.feature_types import FEATURE_TYPES
+from components._core.types.tasks.contract import Task
 from components._frameworks.keras.datasets import Column
 
 LEARNING_RATE = "learning_rate"
@@ -70,7 +71,7 @@ def build(
     transform: Any,
     hyperparameters: Mapping[str, Hyperparameter],
     *,
-    task: str,
+    task: Task,
     classes: list[str],
     seed: int,
 ) -> keras.Model:
@@ -84,7 +85,7 @@ def build(
         transform: The TFTransformOutput, for sizes of vocabularies.
         hyperparameters: The values for this model; build_model also gets `classes`, their number, if there are any.
         task: The project's task.
-        classes: The label's classes; empty for regression.
+        classes: The label's classes; empty for a task without classes.
         seed: Of the initial weights and of everything random in the model.
 
     Raises:
@@ -110,12 +111,7 @@ def build(
     return model
 
 
-def units_of(task: str, classes: list[str]) -> int:
-    """How many numbers the model must give per row."""
-    return len(classes) if task == "multiclass_classification" else 1
-
-
-def check_scores(scores: NDArray[Any], task: str) -> None:
+def check_scores(scores: NDArray[Any], task: Task) -> None:
     """Refuse scores that are no probabilities.
 
     Args:
@@ -127,15 +123,18 @@ def check_scores(scores: NDArray[Any], task: str) -> None:
     """
     if not np.isfinite(scores).all():
         raise ModelError("the model gives NaN or infinity", remedy="lower the learning rate, or look at build_model")
-    if task == "regression":
+    if not task.has_classes:
         return
     within = scores.min(initial=0.0) >= 0.0 and scores.max(initial=1.0) <= 1.0 + 1e-6
     if not within:
         found = f"{scores.min():.4g} to {scores.max():.4g}"
-        ending = "sigmoid" if task == "binary_classification" else "softmax"
-        raise ModelError(f"the model gives {found}, not probabilities", remedy=f"end it with activation={ending!r}")
-    if task == "multiclass_classification" and not np.allclose(scores.sum(axis=-1), 1.0, atol=1e-3):
-        raise ModelError("the model's probabilities do not sum to 1", remedy="end it with activation='softmax'")
+        raise ModelError(f"the model gives {found}, not probabilities", remedy=_ending(task))
+    if task.scores_by_class and not np.allclose(scores.sum(axis=-1), 1.0, atol=1e-3):
+        raise ModelError("the model's probabilities do not sum to 1", remedy=_ending(task))
+
+
+def _ending(task: Task) -> str:
+    return f"end it with activation={task.activation!r}"
 
 
 def _check_inputs(model: keras.Model, inputs: dict[str, Any], file: str) -> None:
@@ -149,14 +148,14 @@ def _check_inputs(model: keras.Model, inputs: dict[str, Any], file: str) -> None
         )
 
 
-def _check_output(model: keras.Model, task: str, classes: list[str], file: str) -> None:
+def _check_output(model: keras.Model, task: Task, classes: list[str], file: str) -> None:
     if not model.inputs:
         return  # not functional: its shape is known only when it is called; the scores are checked then
     found = [tuple(output.shape) for output in model.outputs]
-    expected = (None, units_of(task, classes))
+    expected = (None, task.units(classes))
     if len(found) != 1 or found[0] not in (expected, (None,) if expected[1] == 1 else expected):
         raise ModelError(
-            f"the model gives {' and '.join(_shape(shape) for shape in found)}, expected is {_shape(expected)} for {task}",
+            f"the model gives {' and '.join(_shape(shape) for shape in found)}, expected is {_shape(expected)} for {task.name}",
             where=file,
             remedy=f"end it with keras.layers.Dense({expected[1]}, ...)",
         )
@@ -174,17 +173,7 @@ def _learning_rate(hyperparameters: Mapping[str, Hyperparameter]) -> float:
     return float(value)
 
 
-def _compile(model: keras.Model, task: str, learning_rate: float) -> None:
-    loss, metrics = _judged_by(task)
+def _compile(model: keras.Model, task: Task, learning_rate: float) -> None:
+    metrics = [getattr(keras.metrics, kind)(name=name) for name, kind in task.training_metrics.items()]
     # without XLA: it would compile for longer than a usual model trains, and not repeatably
-    model.compile(keras.optimizers.Adam(learning_rate), loss=loss, metrics=metrics, jit_compile=False)
-
-
-def _judged_by(task: str) -> tuple[str, list[Any]]:
-    match task:
-        case "binary_classification":
-            return "binary_crossentropy", [keras.metrics.AUC(name="auc"), keras.metrics.BinaryAccuracy(name="accuracy")]
-        case "multiclass_classification":
-            return "sparse_categorical_crossentropy", [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-        case _:
-            return "mean_squared_error", [keras.metrics.MeanAbsoluteError(name="mae")]
+    model.compile(keras.optimizers.Adam(learning_rate), loss=task.loss, metrics=metrics, jit_compile=False)

@@ -11,7 +11,10 @@ import tensorflow as tf
 from components._core.errors import ModelError, UserCodeError
 from components._core.store.file_digests import write_digests
 from components._core.types.artifact_files import SAVED_MODEL
-from components._core.types.signature import Signature, outputs_of
+from components._core.types.feature_types import FEATURE_TYPES
+from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.contract import Output
 from components._frameworks.keras.build_model import as_model_inputs, fed_columns
 from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.datasets import Column
@@ -65,10 +68,7 @@ def export(
     def serve(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         transformed = transform.transform_fn({feature: tensors[name] for feature, name in names.items()})
         scores = tf.cast(model(as_model_inputs(transformed, fed), training=False), tf.float32)
-        if signature.task == "multiclass_classification":
-            return {"probabilities": scores, "class": tf.gather(classes, tf.argmax(scores, axis=-1))}
-        (name,) = outputs_of(signature.task)
-        return {name: tf.reshape(scores, [-1])}
+        return {output.name: _answer(output, scores, classes) for output in TASKS[signature.task].outputs}
 
     named = [(names[feature.name], feature.type.tensorflow) for feature in signature.inputs]
     specs = {name: tf.TensorSpec([None], dtype, name) for name, dtype in named}
@@ -85,6 +85,15 @@ def export(
     _check_files(folder / SAVED_MODEL)
     signature.save(folder)
     write_digests(folder)
+
+
+def _answer(output: Output, scores: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """An output from what the model gives, [rows, units]: the scores, or the text of the class with the greatest one."""
+    if output.by_class:
+        return scores
+    if FEATURE_TYPES[output.dtype].is_text:
+        return tf.gather(classes, tf.argmax(scores, axis=-1))
+    return tf.reshape(scores, [-1])
 
 
 def _check_files(saved_model: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from components._core.errors import ModelError
 from components._core.project.project_file import Train
+from components._core.types.tasks.contract import Task
 from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape
 from components._frameworks.keras.datasets import Batch, Column, TransformedRows
 from components._frameworks.keras.tensorflow_errors import reason_of
@@ -58,7 +59,7 @@ def fit(
     held_out: TransformedRows,
     settings: Train,
     *,
-    task: str,
+    task: Task,
     progress: Progress | None = None,
     after_epoch: AfterEpoch | None = None,
 ) -> Progress:
@@ -141,7 +142,7 @@ def _restore(model: keras.Model, values: list[NDArray[Any]]) -> None:
         variable.assign(value)
 
 
-def _check_first_rows(model: keras.Model, rows: TransformedRows, fed: dict[str, Column], task: str) -> None:
+def _check_first_rows(model: keras.Model, rows: TransformedRows, fed: dict[str, Column], task: Task) -> None:
     """Look at what the untrained model gives: a wrong activation or a NaN shows before minutes are spent."""
     features, _ = rows.head(256)
     with _failures_told(0):

@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 
 from components._core.errors import DataError, ModelError
 from components._core.examples.artifact import read_batches
-from components._core.types.label_values import UNKNOWN, class_indices, targets
 from components._core.types.signature import Signature, to_arrays
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel
 
 Array = NDArray[Any]
-SCORES = {
-    "binary_classification": "probability",
-    "multiclass_classification": "probabilities",
-    "regression": "prediction",
-}
-"""The output by which a model is judged, by task."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Scored:
 
     Attributes:
         labels: Class index (int64) or target (float64), shape [rows].
-        scores: By model, in the order of the split: [rows], or [rows, classes] for many classes.
+        scores: By model, in the order of the split: [rows], or [rows, classes] where scores are by class.
         columns: The columns asked for, for the same rows.
         left_out: Rows left out because their label is missing or is none of the classes.
         places: Place in the split of each row that was not left out, from 0.
@@ -62,13 +56,14 @@ def score_split(
         DataError: When the split has no row with a label of the model's.
         ModelError: When a model cannot take the rows or answers in another shape.
     """
+    task = TASKS[judged.task]
     needed = {feature.name for model in models.values() for feature in model.signature.inputs}
     wanted = sorted(needed | {label} | set(columns))
     labels, kept, places, seen = [], [], [], 0
     scores: dict[str, list[Array]] = {name: [] for name in models}
     for batch in read_batches(examples, split, wanted):
-        found = label_values(batch[label], judged)
-        known = (found != UNKNOWN) if judged.classes else ~np.isnan(found)
+        found = task.label_values(batch[label], judged.classes)
+        known = task.is_known(found)
         places.append(seen + np.flatnonzero(known))
         seen += len(known)
         labels.append(found[known])
@@ -97,26 +92,19 @@ def _inputs(batch: pa.RecordBatch, signature: Signature) -> dict[str, Array]:
         ) from error
 
 
-def label_values(column: pa.Array | pa.ChunkedArray, signature: Signature) -> Array:
-    """Labels as metrics take them: class indices, or numbers when the signature has no classes."""
-    return class_indices(column, signature.classes) if signature.classes else targets(column)
-
-
 def scores_of(model: LoadedModel, arrays: dict[str, Array]) -> Array:
-    """What a model is judged by, for the rows given: [rows], or [rows, classes] for many classes.
+    """What a model is judged by, for the rows given: [rows], or [rows, classes] where scores are by class.
 
     Raises:
         ModelError: When the model fails or answers in another shape.
     """
-    output = SCORES[model.signature.task]
-    found = model.predict(arrays)[output]
-    rows = len(next(iter(arrays.values())))
-    many = model.signature.task == "multiclass_classification"
-    expected = (rows, len(model.signature.classes)) if many else (rows,)
+    task = TASKS[model.signature.task]
+    found = model.predict(arrays)[task.score]
+    expected = task.score_shape(len(next(iter(arrays.values()))), model.signature.classes)
     if found.shape != expected:
         raise ModelError(
             f"has shape {list(found.shape)}, must be {list(expected)}",
-            where=f"output {output}",
+            where=f"output {task.score}",
             remedy="correct what build_model returns",
         )
     return found

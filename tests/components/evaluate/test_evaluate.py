@@ -230,9 +230,8 @@ def test_a_regression_is_judged_by_rmse_and_lower_is_better(judged: Judge, model
 
 
 def test_an_unknown_slice_column_is_refused_with_those_that_there_are(judged: Judge) -> None:
-    with pytest.raises(ConfigError, match="no column 'airline'") as caught:
+    with pytest.raises(ConfigError, match="no column 'airline'; there are 'carrier'"):
         judged(tiny_project(slices=["airline"]))
-    assert "carrier" in caught.value.remedy
 
 
 def test_a_champion_that_is_no_ledger_line_is_refused(judged: Judge) -> None:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from scipy.stats import spearmanr
 
 from components._core.types.artifact_files import SAVED_MODEL
-from components._core.types.signature import Feature, Signature, outputs_of
+from components._core.types.signature import Feature, Signature
+from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel, tensor_names
 from components.explain.attribution import chosen_classes
 from components.explain.dependence import partial_dependence
@@ -32,7 +33,7 @@ def _sample(loaded: Load, examples: Make, task: str = "binary_classification") -
 
 
 def _alone(values: np.ndarray, labels: np.ndarray, task: str = "binary_classification") -> float:
-    return powers(task, Sample({"x": values}, labels, len(labels)))["x"]  # type: ignore[arg-type]
+    return powers(TASKS[task], Sample({"x": values}, labels, len(labels)))["x"]
 
 
 def test_of_a_linear_model_both_attributions_are_weight_times_distance(loaded: Load, examples: Make) -> None:
@@ -71,14 +72,25 @@ def test_a_missing_number_has_a_shapley_value_and_no_gradient(loaded: Load, exam
 
 
 def test_permuting_an_unused_feature_changes_no_prediction(loaded: Load, examples: Make) -> None:
-    found = permutation_importance("binary_classification", "auc", loaded(), _sample(loaded, examples), seed=7)
+    found = permutation_importance(
+        TASKS["binary_classification"],
+        TASKS["binary_classification"].metric(),
+        loaded(),
+        _sample(loaded, examples),
+        seed=7,
+    )
     assert not found["noise"].changes and found["noise"].drop == 0
     assert found["delay"].changes and 0 < found["delay"].low <= found["delay"].drop <= found["delay"].high
 
 
 def test_permuting_raises_an_error_and_counts_as_a_loss(loaded: Load, examples: Make) -> None:
     sample = _sample(loaded, examples, "regression")
-    assert permutation_importance("regression", "rmse", loaded("regression"), sample, seed=7)["delay"].drop > 0
+    assert (
+        permutation_importance(TASKS["regression"], TASKS["regression"].metric(), loaded("regression"), sample, seed=7)[
+            "delay"
+        ].drop
+        > 0
+    )
 
 
 def test_shares_leave_out_what_is_only_noise() -> None:
@@ -98,7 +110,7 @@ def test_a_feature_that_tensorflow_cannot_name_is_reached_by_its_own_name(tmp_pa
     serve = tf.function(lambda **given: {"prediction": given["column_used_20_twice"] * 2.0})
     serving = {"serving_default": serve.get_concrete_function(**tensors)}
     tf.saved_model.save(tf.Module(), str(tmp_path / SAVED_MODEL), signatures=serving)
-    Signature("regression", signature, outputs_of("regression"), ()).save(tmp_path)
+    Signature("regression", signature, TASKS["regression"].output_types, ()).save(tmp_path)
     assert inputs_that_reach(tmp_path) == {"used twice"}
 
 
@@ -156,7 +168,7 @@ def test_rank_correlation_is_that_of_scipy() -> None:
 
 def _telling(values: np.ndarray, labels: np.ndarray, task: str) -> bool:
     sample = Sample({"x": values}, labels, len(labels))
-    return "x" in find_telling(task, sample, powers(task, sample))  # type: ignore[arg-type]
+    return "x" in find_telling(TASKS[task], sample, powers(TASKS[task], sample))
 
 
 RANDOM = np.random.default_rng(5)

@@ -8,7 +8,8 @@ import pytest
 
 from components._core.errors import ConfigError, DataError
 from components._core.project.project_file import Project
-from components.transform.label_encoding import encode_labels, find_classes
+from components._core.types.tasks import TASKS
+from components.transform.label_encoding import find_classes
 from tests.components.small_flights import write_split
 
 BINARY, MULTICLASS = "binary_classification", "multiclass_classification"
@@ -41,7 +42,7 @@ def test_three_values_are_no_binary_label(tmp_path: Path):
 
 
 def test_a_positive_value_that_does_not_occur_is_a_mistake_in_the_project(tmp_path: Path):
-    with pytest.raises(ConfigError, match="is 'maybe', and the label y has 'no' and 'yes'"):
+    with pytest.raises(ConfigError, match="positive: 'maybe' is not a value of the label 'y', which has 'no', 'yes'"):
         classes_of(tmp_path, BINARY, ["yes", "no"], positive="maybe")
 
 
@@ -51,6 +52,6 @@ def test_a_missing_label_is_told_with_its_split(tmp_path: Path):
 
 
 def test_labels_become_class_indices_and_numbers_stay_numbers():
-    assert encode_labels(pa.array(["b", "a", "b"]), ["a", "b"]).tolist() == [1, 0, 1]
-    values = encode_labels(pa.array([3, 4]), [])
+    assert TASKS[BINARY].training_labels(pa.array(["b", "a", "b"]), ["a", "b"]).tolist() == [1, 0, 1]
+    values = TASKS["regression"].training_labels(pa.array([3, 4]), [])
     assert values.dtype == np.float32 and values.tolist() == [3.0, 4.0]

@@ -29,7 +29,7 @@ def test_a_binary_label_with_a_third_value_anywhere_is_told(project, split):
 
 def test_a_positive_value_that_the_label_lacks_is_told_with_what_it_has(project):
     told = _told(project(positive="yes"), train={"0": 50, "1": 20})
-    assert "positive is 'yes', and the label late has '0', '1'" in told["label_values"]
+    assert "positive: 'yes' is not a value of the label 'late', which has '0', '1'" in told["label_values"]
 
 
 def test_a_regression_needs_numbers(project):

@@ -48,7 +48,6 @@ def test_what_no_row_could_change_is_refused_at_once(tmp_path: Path, content: st
         (ROWS.encode("utf-16"), {"positive": "baad"}),
         ("", {"positive": "baad"}),
         ('x,y\n1,"good\n2,bad\n', {"positive": "baad"}),
-        (ROWS, {"task": "regression", "positive": "baad"}),
     ],
 )
 def test_what_is_not_certain_is_left_to_the_stages(tmp_path: Path, content: str | bytes, changes: Any) -> None:

@@ -15,6 +15,7 @@ from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project, load_project
 from components._core.stage.user_code import load_function, pack_code
 from components._core.types.artifact_files import SCHEMA
+from components._core.types.tasks import TASKS
 from pipelines.scaffold import new_project
 from tests.pipelines.scaffold.conftest import write_csv
 
@@ -149,7 +150,15 @@ def test_the_model_takes_what_the_preprocessing_gives(project: Path, transformed
     function = load_function(project, "model.py", "build_model")
     chosen: dict[str, Any] = loaded.train.hyperparameters
     model = build(
-        function, project, "model.py", rows.columns, transform, chosen, task=loaded.task, classes=["no", "yes"], seed=7
+        function,
+        project,
+        "model.py",
+        rows.columns,
+        transform,
+        chosen,
+        task=TASKS[loaded.task],
+        classes=["no", "yes"],
+        seed=7,
     )
     assert model.output_shape == (None, 1)
     assert {tensor.name for tensor in model.inputs} == {column.name for column in rows.columns}

@@ -30,22 +30,22 @@ def test_of_two_values_the_one_that_says_yes_or_else_the_rarer_is_positive(
     dtype: str, counts: dict[str, int], positive: str | int
 ) -> None:
     target = decide_target(_label(dtype, counts))
-    assert (target.task, target.positive) == ("binary_classification", positive)
+    assert (target.task.name, target.positive) == ("binary_classification", positive)
 
 
 def test_a_few_texts_are_classes() -> None:
     target = decide_target(_label("string", {"a": 50, "b": 30, "c": 20}))
-    assert (target.task, target.positive) == ("multiclass_classification", None)
+    assert (target.task.name, target.positive) == ("multiclass_classification", None)
 
 
 def test_a_few_whole_numbers_are_classes_and_many_are_a_quantity() -> None:
     few, many = {str(value): 100 for value in range(5)}, {str(value): 3 for value in range(90)}
-    assert decide_target(_label("int64", few)).task == "multiclass_classification"
-    assert decide_target(_label("int64", many)).task == "regression"
+    assert decide_target(_label("int64", few)).task.name == "multiclass_classification"
+    assert decide_target(_label("int64", many)).task.name == "regression"
 
 
 def test_real_numbers_are_a_quantity() -> None:
-    assert decide_target(_label("float32", {str(value / 3): 10 for value in range(1, 12)})).task == "regression"
+    assert decide_target(_label("float32", {str(value / 3): 10 for value in range(1, 12)})).task.name == "regression"
 
 
 def test_a_label_with_one_value_is_refused() -> None:

@@ -9,18 +9,28 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.types.metric_names import BINARY
-from components._core.types.metrics.ranking import Array, Numbers, area, average_precision
+from components._core.types.metrics.ranking import area, average_precision, binned_tally, bins_for, tally
+from components._core.types.metrics.row_sums import Array, Numbers, add_up, over_all_rows, ratio
 
+THRESHOLD = 0.5
+"""Probability from which a row is called positive."""
 CALIBRATION_BINS = 10
 _CLOSEST = float(np.finfo(np.float32).eps)
 """Probabilities are kept this far from 0 and 1 in the log loss: a model answers in float32, and infinity tells nothing."""
 
-NAMES = BINARY
+
+def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
+    """What `from_sums` takes, over all rows; arguments as in `block_sums`."""
+    counted = tally(labels, scores)
+    return {
+        **over_all_rows(_sums, labels, scores),
+        "positive": counted.positive,
+        "negative": counted.negative,
+    }
 
 
-def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
-    """What `from_sums` wants, by block of rows, but for the rows by score.
+def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """What `from_sums` takes, by block of rows; rows are counted by binned score.
 
     Args:
         labels: 0 or 1, shape [rows].
@@ -29,10 +39,15 @@ def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, N
         count: How many blocks there are.
 
     Returns:
-        Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS].
+        Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS], `positive` and `negative`
+        have shape [blocks, bins].
     """
+    return {**_sums(labels, scores, blocks, count), **binned_tally(labels, scores, blocks, count, bins_for(count))}
+
+
+def _sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
     truth, score = labels.astype(np.float64), np.asarray(scores, dtype=np.float64)
-    called = (score >= 0.5).astype(np.float64)
+    called = (score >= THRESHOLD).astype(np.float64)
     clipped = np.clip(score, _CLOSEST, 1 - _CLOSEST)
     by_row = {
         "tp": called * truth,
@@ -44,11 +59,6 @@ def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, N
     }
     added = {name: add_up(values, blocks, count) for name, values in by_row.items()}
     return {**added, "bin_gap": bin_gaps(score, truth - score, blocks, count)}
-
-
-def add_up(values: Numbers, blocks: Array, count: int) -> Numbers:
-    """The sum of a value over each block, shape [blocks]."""
-    return np.bincount(blocks, weights=values, minlength=count).astype(np.float64)
 
 
 def bin_gaps(scores: Numbers, gaps: Numbers, blocks: Array, count: int) -> Numbers:
@@ -66,7 +76,7 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
     """All metrics from sums with any leading shape.
 
     Args:
-        sums: What `sums` gives, over any rows, with `positive` and `negative`: rows by ascending score.
+        sums: What `exact_sums` or `block_sums` gives, over any rows; `positive` and `negative` are rows by ascending score.
 
     Returns:
         Metric by name, each of the leading shape.
@@ -89,13 +99,7 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
     }
 
 
-def ratio(above: Numbers, below: Numbers) -> Numbers:
-    """A quotient in which 0/0 is 0."""
-    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    return np.divide(above, below, out=np.zeros(np.broadcast(above, below).shape), where=below != 0)
-
-
-def confusion(labels: Array, scores: Array, threshold: float = 0.5) -> list[list[int]]:
+def confusion(labels: Array, scores: Array, threshold: float = THRESHOLD) -> list[list[int]]:
     """Rows by actual (down: negative, positive) and predicted class (across) when positive starts at a threshold."""
     cells = np.bincount(labels.astype(np.int64) * 2 + (scores >= threshold), minlength=4)
     return [[int(count) for count in row] for row in cells.reshape(2, 2)]

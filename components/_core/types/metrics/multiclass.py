@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._core.types.metric_names import MULTICLASS
-from components._core.types.metrics.binary import add_up, bin_gaps, ratio
-from components._core.types.metrics.ranking import Array, Numbers
+from components._core.types.metrics.binary import bin_gaps
+from components._core.types.metrics.ranking import FEWEST_BINS, MOST_BINS, area, auc, binned_tally
+from components._core.types.metrics.row_sums import Array, Numbers, add_up, over_all_rows, ratio
 
 _CLOSEST = float(np.finfo(np.float32).eps)
+_MOST_CELLS = 8_000_000
+"""Numbers that the rows by binned score may take in all: with very many classes there are fewer bins."""
 
-NAMES = MULTICLASS
+
+def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
+    """What `from_sums` takes, over all rows; arguments as in `block_sums`."""
+    by_class = [auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]
+    return {**over_all_rows(_sums, labels, scores), "auc_by_class": np.asarray(by_class)}
 
 
-def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
-    """What `from_sums` wants, by block of rows, but for the AUC.
+def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """What `from_sums` takes, by block of rows; rows are counted by binned score.
 
     Args:
         labels: Class index, shape [rows].
@@ -28,9 +34,13 @@ def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, N
         count: How many blocks there are.
 
     Returns:
-        Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS] and `confusion` [blocks, classes,
-        classes].
+        Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS], `confusion` [blocks, classes,
+        classes], and for each class `positive_<index>` and `negative_<index>` [blocks, bins].
     """
+    return {**_sums(labels, scores, blocks, count), **_tally_by_class(labels, scores, blocks, count)}
+
+
+def _sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
     classes, called = scores.shape[1], scores.argmax(axis=1)
     own = np.clip(scores[np.arange(len(labels)), labels].astype(np.float64), _CLOSEST, 1.0)
     sure = scores.max(axis=1).astype(np.float64)
@@ -43,11 +53,21 @@ def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, N
     }
 
 
+def _tally_by_class(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    classes = scores.shape[1]
+    bins = max(FEWEST_BINS, min(MOST_BINS, _MOST_CELLS // (count * classes * 2)))
+    counted = {}
+    for index in range(classes):
+        found = binned_tally((labels == index).astype(np.int64), scores[:, index], blocks, count, bins)
+        counted.update({f"{name}_{index}": values for name, values in found.items()})
+    return counted
+
+
 def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
     """All metrics from sums with any leading shape.
 
     Args:
-        sums: What `sums` gives, over any rows, with `auc_by_class` ([..., classes]).
+        sums: What `exact_sums` or `block_sums` gives, over any rows.
 
     Returns:
         Metric by name, each of the leading shape.
@@ -57,14 +77,22 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
     rows = by_class["rows"].sum(axis=-1)
     metrics = {
         "accuracy": ratio(np.trace(sums["confusion"], axis1=-2, axis2=-1), rows),
-        "auc": _mean_of_known(sums["auc_by_class"]),
+        "auc": _mean_of_known(_auc_by_class(sums)),
         "log_loss": ratio(sums["surprise"], rows),
         "ece": ratio(np.abs(sums["bin_gap"]).sum(axis=-1), rows),
     }
     for name in ("precision", "recall", "f1"):
         metrics[f"{name}_macro"] = by_class[name].mean(axis=-1)
         metrics[f"{name}_weighted"] = (by_class[name] * share).sum(axis=-1)
-    return {name: metrics[name] for name in NAMES}
+    return metrics
+
+
+def _auc_by_class(sums: dict[str, Numbers]) -> Numbers:
+    """AUC of each class against the rest, shape [..., classes]; exact where the sums hold it."""
+    if "auc_by_class" in sums:
+        return sums["auc_by_class"]
+    classes = sums["confusion"].shape[-1]
+    return np.stack([area(sums[f"positive_{index}"], sums[f"negative_{index}"]) for index in range(classes)], axis=-1)
 
 
 def class_metrics(confusion: Numbers) -> dict[str, Numbers]:

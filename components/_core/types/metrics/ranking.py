@@ -7,13 +7,14 @@ positive row scores above a negative one, a tie counting one half; Davis and Goa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Numbers = NDArray[np.float64]
+from components._core.types.metrics.row_sums import Array, Numbers
+
+MOST_BINS, FEWEST_BINS = 512, 16
+"""Bins of scores in `binned_tally`, at most and at least."""
 CURVE_POINTS = 200
 """Points of a curve at most: what the Kubeflow UI still draws at once, and more than a screen shows."""
 
@@ -39,6 +40,31 @@ def tally(labels: Array, scores: Array) -> Tally:
     positive = np.bincount(place, weights=labels.astype(np.float64), minlength=len(distinct)).astype(np.float64)
     rows = np.bincount(place, minlength=len(distinct)).astype(np.float64)
     return Tally(positive, rows - positive, distinct)
+
+
+def binned_tally(truth: Array, scores: Array, blocks: Array, count: int, bins: int) -> dict[str, Numbers]:
+    """Positive and negative rows of each block by binned score, ascending.
+
+    Args:
+        truth: 1 for a positive row, 0 for a negative one, shape [rows].
+        scores: Shape [rows].
+        blocks: The block of each row, below `count`.
+        count: How many blocks there are.
+        bins: How many bins of equal mass at most.
+
+    Returns:
+        `positive` and `negative`, each of shape [blocks, bins]; equal scores may leave fewer bins.
+    """
+    edges = np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1]))
+    cells = blocks * (len(edges) + 1) + np.searchsorted(edges, scores, side="right")
+    size = count * (len(edges) + 1)
+    positive = np.bincount(cells, weights=truth.astype(np.float64), minlength=size).reshape(count, -1)
+    return {"positive": positive, "negative": np.bincount(cells, minlength=size).reshape(count, -1) - positive}
+
+
+def bins_for(blocks: int) -> int:
+    """Bins of scores for a number of blocks: with few blocks there are few rows to fill them."""
+    return min(MOST_BINS, max(blocks, FEWEST_BINS))
 
 
 def area(positive: Numbers, negative: Numbers) -> Numbers:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._core.types.metric_names import REGRESSION
-from components._core.types.metrics.binary import add_up, ratio
-from components._core.types.metrics.ranking import Array, Numbers
-
-NAMES = REGRESSION
+from components._core.types.metrics.row_sums import Array, Numbers, add_up, over_all_rows, ratio
 
 
-def sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
-    """What `from_sums` wants, by block of rows.
+def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
+    """What `from_sums` takes, over all rows; arguments as in `block_sums`."""
+    return over_all_rows(block_sums, labels, scores)
+
+
+def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+    """What `from_sums` takes, by block of rows.
 
     Args:
         labels: The target, shape [rows], in its own unit.

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from components._core.types import metrics
 from components._core.types.metrics import binary, multiclass, ranking
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.contract import Task
 
 
 def _binary(ties: bool, rows: int = 2_000) -> tuple[np.ndarray, np.ndarray]:
@@ -35,25 +36,25 @@ def test_binary_metrics_are_those_of_scikit_learn(ties: bool) -> None:
         "log_loss": reference.log_loss(labels, scores),
         "brier": reference.brier_score_loss(labels, scores),
     }
-    measured = metrics.measure("binary_classification", labels, scores)
+    measured = TASKS["binary_classification"].measure(labels, scores)
     assert {name: measured[name] for name in expected} == pytest.approx(expected, rel=1e-5)
     assert measured["recall"] == pytest.approx(tp / (tp + fn))
 
 
 def test_calibration_error_is_the_mean_gap_weighted_by_rows() -> None:
     labels, scores = np.array([0, 1, 1, 1]), np.array([0.05, 0.05, 0.95, 0.95])
-    assert metrics.measure("binary_classification", labels, scores)["ece"] == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
+    assert TASKS["binary_classification"].measure(labels, scores)["ece"] == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
 
 
 def test_a_quotient_of_nothing_is_zero_as_in_scikit_learn() -> None:
     labels, scores = np.array([0, 1, 0]), np.array([0.1, 0.2, 0.3])
-    measured = metrics.measure("binary_classification", labels, scores)
+    measured = TASKS["binary_classification"].measure(labels, scores)
     assert measured["precision"] == reference.precision_score(labels, scores >= 0.5, zero_division=0) == 0
     assert measured["f1"] == 0
 
 
 def test_auc_of_one_class_is_undefined() -> None:
-    measured = metrics.measure("binary_classification", np.zeros(3, dtype=int), np.array([0.1, 0.2, 0.3]))
+    measured = TASKS["binary_classification"].measure(np.zeros(3, dtype=int), np.array([0.1, 0.2, 0.3]))
     assert np.isnan(measured["auc"]) and np.isnan(measured["pr_auc"])
     assert measured["accuracy"] == 1
 
@@ -64,7 +65,7 @@ def test_multiclass_metrics_are_those_of_scikit_learn(labels: np.ndarray) -> Non
     scores = random.random((len(labels), 3)) + np.eye(3)[labels] * 0.4
     scores /= scores.sum(axis=1, keepdims=True)
     called = scores.argmax(axis=1)
-    measured = metrics.measure("multiclass_classification", labels, scores)
+    measured = TASKS["multiclass_classification"].measure(labels, scores)
     for average in ("macro", "weighted"):
         expected = reference.precision_recall_fscore_support(
             labels, called, labels=[0, 1, 2], average=average, zero_division=0
@@ -87,7 +88,7 @@ def test_regression_metrics_are_those_of_scikit_learn() -> None:
     random = np.random.default_rng(5)
     labels = random.normal(1e6, 2, size=500)
     scores = labels + random.normal(size=500)
-    measured = metrics.measure("regression", labels, scores)
+    measured = TASKS["regression"].measure(labels, scores)
     expected = {
         "mae": reference.mean_absolute_error(labels, scores),
         "mse": reference.mean_squared_error(labels, scores),
@@ -100,7 +101,7 @@ def test_regression_metrics_are_those_of_scikit_learn() -> None:
 @pytest.mark.parametrize("predicted", [[2.0, 2.0, 2.0], [1.0, 2.0, 3.0]])
 def test_r2_on_a_constant_target_is_that_of_scikit_learn(predicted: list[float]) -> None:
     labels, scores = np.full(3, 2.0), np.array(predicted)
-    assert metrics.measure("regression", labels, scores)["r2"] == reference.r2_score(labels, scores)
+    assert TASKS["regression"].measure(labels, scores)["r2"] == reference.r2_score(labels, scores)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -123,13 +124,13 @@ def test_the_best_threshold_has_the_highest_f1_of_all() -> None:
 
 
 def test_gain_is_positive_for_the_better_value_whichever_way_the_metric_points() -> None:
-    assert metrics.gain("auc", 0.9, 0.8) > 0
-    assert metrics.gain("rmse", 0.9, 0.8) < 0
+    assert TASKS["binary_classification"].metric("auc").gain(0.9, 0.8) > 0
+    assert TASKS["regression"].metric("rmse").gain(0.9, 0.8) < 0
 
 
-def test_every_metric_is_measured_under_the_name_that_the_task_lists() -> None:
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_every_metric_is_measured_under_the_name_that_the_task_lists(task: Task) -> None:
     labels, scores = _binary(ties=False, rows=50)
-    assert set(metrics.measure("binary_classification", labels, scores)) == set(binary.NAMES)
     of_classes = np.stack([1 - scores, scores], axis=1)
-    assert set(metrics.measure("multiclass_classification", labels, of_classes)) == set(multiclass.NAMES)
-    assert set(metrics.measure("regression", labels, scores)) == set(metrics.NAMES["regression"])
+    sums = task.formulas.exact_sums(labels, of_classes if task.scores_by_class else scores)
+    assert set(task.formulas.from_sums(sums)) == {metric.name for metric in task.metrics}

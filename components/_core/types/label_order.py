@@ -1,0 +1,17 @@
+"""The order of a label's values where they are known by their text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def order_labels(values: Iterable[str]) -> list[str]:
+    """Values ascending: numbers first, compared as numbers, then texts by alphabet."""
+    return sorted(values, key=_rank)
+
+
+def _rank(value: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(value), value
+    except ValueError:
+        return True, 0.0, value

@@ -1,0 +1,271 @@
+"""What a machine-learning task is to everyone else: its outputs, metrics, label rules, scores, baseline and words.
+
+Everything that differs from task to task is a field or a method of `Task`; other modules ask for the property that they need
+(`task.scores_by_class`) and never for the name. The project file reads this room, so that a wrong metric is refused before
+anything runs: NumPy and Arrow are imported only in the methods that calculate.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from components._core.suggestions import suggest
+from components._core.types.tasks.metric import Metric
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from components._core.types.metrics.row_sums import Array, Numbers
+
+
+@dataclass(frozen=True)
+class Output:
+    """One named output of a served model.
+
+    Attributes:
+        name: As requests and `signature.json` have it.
+        dtype: Name of its type, of `feature_types.py`.
+        by_class: Whether each row has a value for each class, shape [rows, classes]; otherwise the shape is [rows].
+    """
+
+    name: str
+    dtype: str
+    by_class: bool = False
+
+
+class Formulas(Protocol):
+    """A module of `components._core.types.metrics`: the metrics of a task, from sums over rows."""
+
+    def exact_sums(self, labels: Array, scores: Array) -> dict[str, Numbers]:
+        """The sums over all rows, with rows counted at each different score."""
+
+    def block_sums(self, labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+        """The sums over each block of rows, shape [blocks, ...], with rows counted by binned score."""
+
+    def from_sums(self, sums: dict[str, Numbers]) -> dict[str, Numbers]:
+        """All metrics by name, from sums with any leading shape."""
+
+
+@dataclass(frozen=True)
+class LabelProfile:
+    """The label of a table for which no project exists yet.
+
+    Attributes:
+        rows: Rows with a label.
+        distinct: How many different labels there are.
+        distinct_share: Different labels per row, 0 to 1.
+        is_text: Whether labels are text; otherwise they are numbers.
+        counts: Rows by label as text; empty when there are very many labels.
+    """
+
+    rows: int
+    distinct: int
+    distinct_share: float
+    is_text: bool
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class LabelViolation:
+    """A rule of the task that the label's values break.
+
+    Attributes:
+        message: What is wrong; follows "the label x", or "positive: " where the project's positive value is wrong.
+        remedy: What to do.
+        is_positive: Whether the project's positive value is wrong, and not the data.
+    """
+
+    message: str
+    remedy: str
+    is_positive: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Task(ABC):
+    """A machine-learning task.
+
+    Attributes:
+        name: As project.yaml, `signature.json` and records have it.
+        outputs: What a served model answers; a model is judged by the first, its score.
+        metrics: What is measured, in the order of the pages.
+        primary: Name of the metric that compares two models, where the project names no other.
+        headline: Names of the metrics that a run's summary shows.
+        figures: Figures of the evaluation page, by name in `components.evaluate.evaluation_figures`.
+        loss: The training loss, by its name in Keras.
+        training_metrics: What each epoch shows beside the loss: class in `keras.metrics` by name.
+        activation: Activation of the model's last layer, by its name in Keras; None: the layer is linear.
+        answer: What a model answers for a row, in words.
+        has_classes: Whether the label is one of a few classes; otherwise it is a number.
+        takes_positive: Whether one of two classes is the positive one, which project.yaml may name.
+    """
+
+    name: str
+    outputs: tuple[Output, ...]
+    metrics: tuple[Metric, ...]
+    primary: str
+    headline: tuple[str, ...]
+    figures: tuple[str, ...]
+    loss: str
+    training_metrics: Mapping[str, str]
+    activation: str | None
+    answer: str
+    has_classes: bool
+    takes_positive: bool = False
+
+    # outputs
+
+    @property
+    def score(self) -> str:
+        """The output by which a model is judged."""
+        return self.outputs[0].name
+
+    @property
+    def scores_by_class(self) -> bool:
+        """Whether a row's score is one number per class, shape [rows, classes]; otherwise it is one number."""
+        return self.outputs[0].by_class
+
+    @property
+    def output_types(self) -> dict[str, str]:
+        """Type by output name."""
+        return {output.name: output.dtype for output in self.outputs}
+
+    def units(self, classes: Sequence[str]) -> int:
+        """How many numbers the model gives per row."""
+        return len(classes) if self.scores_by_class else 1
+
+    def score_shape(self, rows: int, classes: Sequence[str]) -> tuple[int, ...]:
+        """The shape of the scores of some rows."""
+        return (rows, len(classes)) if self.scores_by_class else (rows,)
+
+    def output_shape(self, name: str, classes: Sequence[str]) -> list[int]:
+        """The shape of an output as inference protocols have it, with -1 for the number of rows; [-1] for an unknown name."""
+        by_class = any(output.by_class for output in self.outputs if output.name == name)
+        return [-1, len(classes)] if by_class else [-1]
+
+    def predicted_classes(self, scores: Array) -> Array | None:
+        """The class index that each row's score stands for; None for a task without classes."""
+        return None
+
+    # metrics
+
+    @property
+    @abstractmethod
+    def formulas(self) -> Formulas:
+        """The arithmetic of the metrics; importing it takes NumPy."""
+
+    def metric(self, name: str = "") -> Metric:
+        """A metric by name; the primary one for an empty name."""
+        return next(metric for metric in self.metrics if metric.name == (name or self.primary))
+
+    def find_unknown_metric(self, name: str) -> str:
+        """What is wrong with a metric's name, in a sentence; empty when the task has it."""
+        names = [metric.name for metric in self.metrics]
+        if name in names:
+            return ""
+        meant = suggest(name, names)
+        close = f"; {meant}" if meant.startswith("did") else ""
+        return f"{name!r} is not a metric of a {self.name} project{close}; allowed: {', '.join(names)}"
+
+    def measure(self, labels: Array, scores: Array) -> dict[str, float]:
+        """All metrics of the task.
+
+        Args:
+            labels: Class index or target, shape [rows], at least one row.
+            scores: Probability [rows] (binary), probabilities [rows, classes] (multiclass) or prediction [rows].
+
+        Returns:
+            Metric by name; NaN where the rows do not define it.
+        """
+        values = self.formulas.from_sums(self.formulas.exact_sums(labels, scores))
+        return {metric.name: float(values[metric.name]) for metric in self.metrics}
+
+    def confusion(self, labels: Array, scores: Array) -> list[list[int]] | None:
+        """Rows by actual (down) and predicted class (across); None for a task without classes."""
+        return None
+
+    # labels
+
+    @abstractmethod
+    def label_values(self, column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> Array:
+        """Labels as metrics take them, shape [rows]: class indices (int64) or numbers (float64)."""
+
+    @abstractmethod
+    def is_known(self, labels: Array) -> Array:
+        """Which of the `label_values` are there, and are a class of the model's, shape [rows]."""
+
+    @abstractmethod
+    def training_labels(self, column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> Array:
+        """Labels as the loss takes them, shape [rows]."""
+
+    def order_classes(self, values: Collection[str], positive: str | None) -> list[str]:
+        """The label's values in the order of their class indices; empty for a task without classes."""
+        return []
+
+    def find_type_violation(self, *, is_text: bool) -> LabelViolation | None:
+        """What is wrong with the type of the label's column."""
+        return None
+
+    def find_class_violation(
+        self,
+        values: Collection[str],
+        positive: str | None,
+        label: str,
+        *,
+        elsewhere: Collection[str] = (),
+        row: str = "row",
+    ) -> LabelViolation | None:
+        """What is wrong with the label's values; nothing for a task without classes.
+
+        Args:
+            values: The different values to learn from, as text.
+            positive: The project's positive value, as text.
+            label: The label's column, for messages.
+            elsewhere: The different values of the rows that nothing is learned from.
+            row: What a row that `values` comes from is called, for messages.
+        """
+        return None
+
+    @abstractmethod
+    def recognise(self, label: LabelProfile) -> str:
+        """Why this is the task for a label, in a few words; empty when it is not."""
+
+    def suggest_positive(self, label: LabelProfile) -> tuple[str, str] | None:
+        """The value to take as positive and why, in a few words; None for a task that takes no positive value."""
+        return None
+
+    # the answer without a model
+
+    @abstractmethod
+    def fit_baseline(self, labels: Iterable[Array], classes: Sequence[str]) -> tuple[str, Array]:
+        """The best answer without any feature.
+
+        Args:
+            labels: The known `label_values` of the training rows, in parts.
+            classes: The label's classes.
+
+        Returns:
+            What the baseline does, in words, and its score for every row, shape [] or [classes].
+        """
+
+    # words
+
+    @abstractmethod
+    def describe_answer(self, classes: Sequence[str]) -> str:
+        """What a served model answers, for the person who sends it a row."""
+
+    @abstractmethod
+    def describe_score(self, label: str, classes: Sequence[str], chosen: str) -> str:
+        """What a score is, for an axis.
+
+        Args:
+            label: The label's column.
+            classes: The label's classes.
+            chosen: The class whose score is shown, where scores are by class.
+        """
+
+    @abstractmethod
+    def describe_mean_label(self, label: str) -> str:
+        """What the mean of the labels is, for a heading."""
