@@ -18,7 +18,7 @@ from components._core.examples.split_definition import SplitDefinition
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
-from components._data.formats.csv.bad_rows import BadRow, BadRowCount, quote_remedy
+from components._data.formats.bad_rows import BadRow, BadRowCount, quote_remedy
 from components._data.formats.csv.inference import Survey, survey_files
 from components._data.formats.csv.reader import FileTally, Rows, read_rows
 from components._data.sources.files import SpanFile, find_files

@@ -21,7 +21,7 @@ from pandas.util import hash_array
 from components._core.project.project_file import Csv
 from components._core.types.label_values import as_text
 from components._core.types.signature import DType
-from components._data.formats.csv.bad_rows import BadRow, BadRowCount
+from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.csv.inference import survey_files
 from components._data.formats.csv.reader import read_rows
 from components._data.sources.files import find_files

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from components._core.errors import DataError
-from components._data.formats.csv.bad_rows import BadRow, quote_remedy
+from components._data.formats.bad_rows import BadRow, quote_remedy
 from components._data.formats.csv.blocks import Block
 from components._data.sources.files import SpanFile
 

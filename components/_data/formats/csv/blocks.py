@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from components._core.errors import DataError
 from components._core.project.project_file import Csv
-from components._data.formats.csv.bad_rows import BadRow, quote_remedy
+from components._data.formats.bad_rows import BadRow, quote_remedy
 from components._data.formats.csv.row_shape import RowShape
 from components._data.sources.files import SpanFile
 

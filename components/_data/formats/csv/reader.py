@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from components._data.formats.bad_rows import BadRow
 from components._data.formats.csv.arrow_parser import lines_of, parse_block, unreadable
-from components._data.formats.csv.bad_rows import BadRow
 from components._data.formats.csv.blocks import Block, read_blocks
 from components._data.formats.csv.inference import FLOAT32_MAX, Survey, read_header
 from components._data.sources.files import SpanFile
