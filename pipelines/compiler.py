@@ -12,6 +12,7 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
+from components._data.formats.registry import FORMATS, open_format
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.spec_lint import lint_spec
@@ -34,6 +35,7 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
         ConfigError: When the project or the target is not valid, or the linter refuses what came of them.
     """
     project = load_project(path, overrides)
+    open_format(project.data)  # a format that does not exist is refused before anything runs
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
@@ -87,6 +89,7 @@ def _source(project: Project, store: str) -> str:
 def project_schema() -> str:
     """The JSON Schema of project.yaml, as text; the same from every version of pydantic."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Project.model_json_schema(by_alias=True)}
+    schema["$defs"]["Data"]["properties"]["format"]["enum"] = ["", *FORMATS]  # the project file knows no format
     return json.dumps(_without_repetition(schema), indent=2, sort_keys=True) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Ingest a source: survey it, deal its rows to splits span by span, and say exactly what was read."""
+"""Ingest a source: infer its schema, assign its rows to splits span by span, and say exactly what was read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from components._core.examples.split_definition import SplitDefinition
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
-from components._data.formats.csv.bad_rows import BadRow, BadRowCount, quote_remedy
-from components._data.formats.csv.inference import Survey, survey_files
-from components._data.formats.csv.reader import FileTally, Rows, read_rows
-from components._data.sources.files import SpanFile, find_files
+from components._data.formats.bad_rows import BadRow, BadRowCount, quote_remedy
+from components._data.formats.contract import Format, TableSchema
+from components._data.formats.registry import open_format
+from components._data.formats.rows import FileTally, Rows
+from components._data.sources.contract import SpanFile
+from components._data.sources.registry import open_source
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_spans, check_splits
 
@@ -46,14 +48,15 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
         ConfigError: When the project names what the source does not have.
         DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
     """
-    files = find_files(project.data.source, project.data.spans, project.data.csv)
-    survey = survey_files(files, project.label)
-    check_named_columns(project, list(survey.types))
+    table = open_format(project.data)
+    files = open_source(project.data.source).list_files(project.data.spans)
+    schema = table.infer_schema(files, project.label)
+    check_named_columns(project, list(schema.types))
     hidden = {project.label, *project.data.exclude}
-    split = define_split(project.data.split, [name for name in survey.types if name not in hidden])
+    split = define_split(project.data.split, [name for name in schema.types if name not in hidden])
     with _Quarantine(quarantine / QUARANTINE) as aside:
-        read = [_ingest_file(file, survey, project.label, split, examples, aside) for file in files]
-    manifest = _manifest(project, survey, split, examples, read)
+        read = [_ingest_file(table, file, schema, project.label, split, examples, aside) for file in files]
+    manifest = _manifest(project, table, schema, split, examples, read)
     _judge_quarantine(project, manifest, aside.count)
     checks = [_check_rows(manifest, aside.count), *check_spans(manifest), *check_splits(project, manifest, examples)]
     manifest.save(examples)
@@ -85,12 +88,18 @@ class _Quarantine:
 
 
 def _ingest_file(
-    file: SpanFile, survey: Survey, label: str, split: SplitDefinition, examples: Path, aside: _Quarantine
+    table: Format,
+    file: SpanFile,
+    schema: TableSchema,
+    label: str,
+    split: SplitDefinition,
+    examples: Path,
+    aside: _Quarantine,
 ) -> SourceFile:
     writers: dict[str, pq.ParquetWriter] = {}
     count, tally = 0, FileTally()
     try:
-        for rows in read_rows(file, survey, label, aside.add, split.columns, tally):
+        for rows in table.read_rows(file, schema, label, aside.add, split.columns, tally):
             _write_rows(rows, file.span, split, examples, writers)
             count += rows.examples.num_rows
     finally:
@@ -117,10 +126,15 @@ def _write_rows(
 
 
 def _manifest(
-    project: Project, survey: Survey, split: SplitDefinition, examples: Path, read: list[SourceFile]
+    project: Project,
+    table: Format,
+    schema: TableSchema,
+    split: SplitDefinition,
+    examples: Path,
+    read: list[SourceFile],
 ) -> Manifest:
-    columns = {name: _TYPES[str(kind)] for name, kind in survey.types.items()}
-    how = json.dumps([FORMAT, columns, project.label, split.fingerprint, project.data.csv.model_dump()])
+    columns = {name: _TYPES[str(kind)] for name, kind in schema.types.items()}
+    how = json.dumps([FORMAT, columns, project.label, split.fingerprint, table.options])
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
     rows = {
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
@@ -145,7 +159,7 @@ def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) 
         remedy = "correct the rows, or allow a share of them with data.quarantine_limit"
         raise DataError(
             told,
-            where=f"{first.file}, line {first.line}",
+            where=first.place,
             remedy=f"{quote_remedy(first.text)}; or {remedy}" if first.is_quote else remedy,
         )
 
@@ -161,7 +175,7 @@ def _told(aside: BadRowCount) -> str:
         return ""
     by_quotes = f" ({aside.quote_rows} of them by quotes that go wrong)" if aside.quote_rows else ""
     first = aside.first
-    return f"{aside.rows} rows set aside{by_quotes}; the first: {first.file}, line {first.line}: {first.reason}"
+    return f"{aside.rows} rows set aside{by_quotes}; the first: {first.place}: {first.reason}"
 
 
 def _outcome(manifest: Manifest, checks: list[Check], aside: BadRowCount, blank: int) -> Outcome:

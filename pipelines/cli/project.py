@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def new(
     folder: Annotated[Path, typer.Argument(help="The folder to make.", readable=False)],
-    data: Annotated[Path, typer.Option(help="Your table, as CSV with a header.", readable=False)],
+    data: Annotated[Path, typer.Option(help="Your table: CSV with a header, or Parquet.", readable=False)],
     label: Annotated[str, typer.Option(help="The column to predict.")],
     quote: Annotated[
         str, typer.Option(help="The character that encloses a cell with commas or line breaks; '' for none.")

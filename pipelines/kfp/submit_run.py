@@ -11,7 +11,7 @@ from typing import Any
 
 from components._core.errors import ConfigError, NaruError
 from components._core.store.ledger import current_champion
-from components._data.sources.files import fingerprint_source
+from components._data.sources.registry import open_source
 from pipelines.kfp.apply_changes import Change, bring_version, find_pipeline
 from pipelines.kfp.desired_state import (
     FRESH,
@@ -123,7 +123,7 @@ def _champion(wanted: Wanted, notes: list[str]) -> str:
 
 def _fingerprint(source: str, spans: str, notes: list[str]) -> str:
     try:
-        return fingerprint_source(source, spans)
+        return open_source(source).fingerprint(spans)
     except (NaruError, OSError) as error:
         told = getattr(error, "message", str(error))
         notes.append(f"nothing is taken from the cache, as the source cannot be seen from here: {told}")

@@ -22,7 +22,7 @@ from components._core.stage.code_archives import fingerprint_archive
 from components._core.stage.user_code import fingerprint_code, pack_code
 from components._core.store.ledger import current_champion
 from components._core.system_errors import find_lack_of_room
-from components._data.sources.files import fingerprint_source
+from components._data.sources.registry import open_source
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
 from pipelines.local.python_shim import stand_in
@@ -73,7 +73,7 @@ def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, A
         "code_fingerprint": code_fingerprint,
         "source": source,
         "spans": project.data.spans,
-        "source_fingerprint": fingerprint_source(source, project.data.spans),
+        "source_fingerprint": open_source(source).fingerprint(project.data.spans),
         "champion": json.dumps(asdict(champion), sort_keys=True) if champion else "none",
         "run": run.name,
     }

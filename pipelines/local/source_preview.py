@@ -1,40 +1,30 @@
 """What the beginning of a source shows at once: whether the columns and the value that a project names are in it.
 
-Stages look at every row and have the last word. This looks at one file's first bytes, before anything heavy is imported, and
-says no only where no row could change it; a file that is not plain comma-separated UTF-8 here is left to them.
+Stages look at every row and have the last word. This looks at the beginning of one file, before anything heavy is imported, and
+refuses only what no further row could change; a file that its format cannot read at a glance is left to them.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 
 from components._core.errors import ConfigError, NaruError
 from components._core.project.project_file import Project
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.binary_classification import unknown_positive
-from components._data.sources.files import find_files
+from components._data.formats.contract import Format, Preview
+from components._data.formats.registry import open_format
+from components._data.sources.registry import open_source
 from components.ingest.named_columns import check_named_columns
 
-_BYTES = 1 << 20
 _MISSING = frozenset({"", "NA", "N/A", "NULL", "null", "NaN", "nan", "None", "?", "-"})
 _SHARE = 0.05
 """Of the rows, from which a value is one of the label's classes and no slip of the pen."""
 
 
-@dataclass(frozen=True)
-class _Preview:
-    """The columns' names, and the rows that were read whole."""
-
-    columns: list[str]
-    rows: list[list[str]]
-
-
 def check_named(project: Project, source: str, spans: str) -> None:
-    """Refuse columns and a positive value that the source cannot have.
+    """Refuse a format that does not exist, and columns and a positive value that the source cannot have.
 
     Args:
         project: What it names.
@@ -44,14 +34,14 @@ def check_named(project: Project, source: str, spans: str) -> None:
     Raises:
         ConfigError: Says what is there instead.
     """
-    preview = _read(source, spans)
+    preview = _read(open_format(project.data), source, spans)
     if preview is None or project.label not in preview.columns:
         return
     check_named_columns(project, preview.columns)
     _check_positive(project, preview)
 
 
-def _check_positive(project: Project, preview: _Preview) -> None:
+def _check_positive(project: Project, preview: Preview) -> None:
     """A binary label has two values: where two others are common, the one that is named is none of them."""
     if not TASKS[project.task].takes_positive or project.positive is None:
         return
@@ -72,19 +62,10 @@ def _plain(text: str) -> str:
     return text
 
 
-def _read(source: str, spans: str) -> _Preview | None:
+def _read(kind: Format, source: str, spans: str) -> Preview | None:
     if "://" in source:
         return None
     try:
-        file = find_files(source, spans)[0]
-        with file.filesystem.open(file.path, "rb") as stream:
-            content = stream.read(_BYTES + 1)
-        whole = len(content) <= _BYTES
-        text = content.decode("utf-8-sig", "strict" if whole else "ignore")
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=whole))
-    except (NaruError, OSError, ValueError, OverflowError, csv.Error):
+        return kind.preview(open_source(source).list_files(spans)[0])
+    except (NaruError, OSError):
         return None  # ingest says what is wrong, in its own words
-    if not rows or any(not name or name != name.strip() for name in rows[0]) or len(set(rows[0])) < len(rows[0]):
-        return None
-    seen = rows[1:] if whole else rows[1:-1]  # the last row may be cut
-    return _Preview(rows[0], [row for row in seen if len(row) == len(rows[0])])

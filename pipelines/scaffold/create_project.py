@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from components._core.errors import ConfigError, DataError
-from components._core.project.project_file import Csv, load_project
+from components._core.project.project_file import Csv, Data, load_project
 from components._core.suggestions import listed
-from components._data.formats.csv.inference import check_separator, read_header
-from components._data.sources.files import find_files
+from components._data.formats.registry import open_format
+from components._data.sources.registry import open_source
 from pipelines.scaffold.decisions import (
     Decision,
     Fitting,
@@ -73,9 +73,9 @@ def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None)
 
     Args:
         folder: Where to write it; new or empty.
-        data: The table as CSV; `{span}` in its name stands for a span's number.
+        data: The table; `{span}` in its name stands for a span's number.
         label: The column to predict.
-        csv: How the table is written; default: quotes as `"`, no escape.
+        csv: How a CSV is written; default: quotes as `"`, no escape.
 
     Raises:
         ConfigError: When the folder is in use, there is no such table or column, or the label cannot be predicted.
@@ -137,12 +137,15 @@ def _check_folder(folder: Path) -> None:
 
 def _check_table(data: Path, label: str, csv: Csv) -> None:
     if data.is_dir():
-        remedy = "name a CSV in it, or several as in data/part-{span}.csv"
+        remedy = "name a file in it, or several as in data/part-{span}.csv"
         raise ConfigError("is a folder", where=str(data), remedy=remedy)
     if "{span}" not in data.name and not data.is_file():
-        raise ConfigError(f"there is no such file{_close_file(data)}", where=str(data), remedy="name a CSV with --data")
-    for file in find_files(str(data), "all", csv)[:1]:
-        _check_header(read_header(file), label, data)
+        raise ConfigError(
+            f"there is no such file{_close_file(data)}", where=str(data), remedy="name a table with --data"
+        )
+    table = open_format(Data(source=str(data), csv=csv))
+    for file in open_source(str(data)).list_files("all")[:1]:
+        _check_header(table.column_names(file), label, data)
 
 
 def _close_file(data: Path) -> str:
@@ -152,7 +155,6 @@ def _close_file(data: Path) -> str:
 
 
 def _check_header(names: list[str], label: str, data: Path) -> None:
-    check_separator(str(data), names)
     if label not in names:
         raise ConfigError(
             _no_such_column(names, label), where=str(data), remedy="name the column to predict with --label"

@@ -18,14 +18,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pandas.util import hash_array
 
-from components._core.project.project_file import Csv
+from components._core.project.project_file import Csv, Data
 from components._core.types.column_types import type_of_arrow
 from components._core.types.feature_types import FeatureType
 from components._core.types.label_values import as_text
-from components._data.formats.csv.bad_rows import BadRow, BadRowCount
-from components._data.formats.csv.inference import survey_files
-from components._data.formats.csv.reader import read_rows
-from components._data.sources.files import find_files
+from components._data.formats.bad_rows import BadRow, BadRowCount
+from components._data.formats.registry import open_format
+from components._data.sources.registry import open_source
 
 SAMPLE_ROWS = 20_000
 """Rows in the sample: enough to tell a leak from a good feature."""
@@ -112,27 +111,29 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     """Read a table and say what it holds.
 
     Args:
-        source: The CSV; `{span}` in its name stands for a span's number.
+        source: The table; `{span}` in its name stands for a span's number.
         label: The column to predict.
-        csv: How the table is written; default: quotes as `"`, no escape.
+        csv: How a CSV is written; default: quotes as `"`, no escape.
 
     Raises:
         DataError: When the table cannot be read.
     """
-    files = find_files(str(source), "all", csv)
-    survey = survey_files(files, label)
+    table = open_format(Data(source=str(source), csv=csv or Csv()))
+    files = open_source(str(source)).list_files("all")
+    schema = table.infer_schema(files, label)
     aside = _Aside(label)
-    watches = {name: _Watch(Counter() if name == label else None) for name in survey.types}
+    watches = {name: _Watch(Counter() if name == label else None) for name in schema.types}
     sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(watches), 200)))
     for file in files:
-        for rows in read_rows(file, survey, label, aside.add):
+        for rows in table.read_rows(file, schema, label, aside.add):
             sample.add(rows.examples)
             for name, values in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
                 watches[name].add(values)
     aside.count.check_quotes(sample.seen)
-    table = sample.table()
-    columns = {name: watch.column(name, table[name]) for name, watch in watches.items()} if table.num_columns else {}
-    return Profile(columns, sample.seen, aside.unlabelled, aside.unreadable, aside.first, table)
+    sampled = sample.table()
+    known = watches if sampled.num_columns else {}
+    columns = {name: watch.column(name, sampled[name]) for name, watch in known.items()}
+    return Profile(columns, sample.seen, aside.unlabelled, aside.unreadable, aside.first, sampled)
 
 
 @dataclass
@@ -151,7 +152,7 @@ class _Aside:
             self.unlabelled += 1
             return
         self.unreadable += row.rows
-        self.first = self.first or f"{row.file}, line {row.line}: {row.reason}"
+        self.first = self.first or f"{row.place}: {row.reason}"
 
 
 class _Sample:

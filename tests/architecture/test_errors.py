@@ -11,16 +11,16 @@ import pytest
 
 from components._core import errors
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
-from components._core.project.project_file import load_project, parse_project
+from components._core.project.project_file import Data, load_project, parse_project
 from components._core.project.yaml_text import parse_yaml
 from components._core.stage.user_code import load_function, unpack_code
 from components._core.store.ledger import append_deployment, current_champion, resolve_champion
 from components._core.store.object_store import fetch, upload
 from components._core.system_errors import from_system
 from components._core.types.signature import Signature
-from components._data.formats.csv.inference import read_header, survey_files
-from components._data.formats.csv.reader import read_rows
-from components._data.sources.files import SpanFile, find_files
+from components._data.formats.registry import open_format
+from components._data.sources.contract import SpanFile
+from components._data.sources.registry import open_source
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = {kind.__name__: kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, NaruError)}
@@ -64,11 +64,12 @@ def _file(folder: Path, name: str, content: bytes) -> Path:
 
 
 def _span(folder: Path, content: bytes) -> SpanFile:
-    return find_files(str(_file(folder, "t.csv", content)), "all")[0]
+    return open_source(str(_file(folder, "t.csv", content))).list_files("all")[0]
 
 
-def _read(file: SpanFile) -> list[object]:
-    return list(read_rows(file, survey_files([file], "y"), "y", lambda row: None))
+def _read(file: SpanFile, kind: str = "csv") -> list[object]:
+    table = open_format(Data(source="t", format=kind))
+    return list(table.read_rows(file, table.infer_schema([file], "y"), "y", lambda row: None))
 
 
 def _link_archive(folder: Path) -> Path:
@@ -83,13 +84,13 @@ BORDERS: dict[str, Callable[[Path], object]] = {
     "pydantic": lambda folder: load_project(_file(folder, "project.yaml", b"name: 3\n")),
     "text": lambda folder: load_project(_file(folder, "project.yaml", b"\xff\xff")),
     "pathlib": lambda folder: load_project(folder / "nothing.yaml"),
-    "fsspec: a protocol": lambda folder: find_files("nowhere://t.csv", "all"),
+    "fsspec: a protocol": lambda folder: open_source("nowhere://t.csv").list_files("all"),
     "fsspec: a missing driver": lambda folder: current_champion("nowhere://store", "p"),
     "fsspec: reading": lambda folder: fetch(f"{folder}/nothing", folder / "to"),
     "fsspec: writing": lambda folder: upload(_file(folder, "f", b"x"), f"{folder}/f/below"),
     "fsspec: the ledger": lambda folder: append_deployment(str(_file(folder, "store", b"")), "p", DEPLOYMENT),
     "json: a parameter": lambda folder: resolve_champion("{", "p"),
-    "pyarrow: a header": lambda folder: read_header(_span(folder, b"\xe9,y\n")),
+    "pyarrow: a header": lambda folder: _read(_span(folder, b"\xe9,y\n")),
     "pyarrow: a body": lambda folder: _read(_span(folder, b"x,y\na,1\n\xe9,1\n")),
     "zipfile: no archive": lambda folder: unpack_code(_file(folder, "code.zip", b"PK"), folder / "to"),
     "zipfile: a path": lambda folder: unpack_code(_link_archive(folder), folder / "to"),

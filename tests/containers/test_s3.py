@@ -12,7 +12,7 @@ from components._core.files import hash_file, write_text
 from components._core.store.filesystems import open_filesystem
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.store.object_store import fetch, upload
-from components._data.sources.files import find_files, fingerprint_source
+from components._data.sources.registry import open_source
 from components._frameworks.keras.fit import Progress
 from components.train.checkpoints import Checkpoint
 from tests.containers.s3_server import S3Server
@@ -79,20 +79,20 @@ def test_eight_writers_get_eight_lines_of_the_ledger() -> None:
 def test_spans_are_found_and_pinned_by_their_content() -> None:
     for span in (1, 2):
         _put(f"s3://naru/data/flights-{span:02d}.csv", f"a,b\n{span},2\n")
-    found = find_files("s3://naru/data/flights-{span}.csv", "all")
+    found = open_source("s3://naru/data/flights-{span}.csv").list_files("all")
     assert [(file.span, file.name) for file in found] == [(1, "flights-01.csv"), (2, "flights-02.csv")]
     with found[1].filesystem.open(found[1].path, "rb") as stream:
         assert stream.read() == b"a,b\n2,2\n"
-    before = fingerprint_source("s3://naru/data/flights-{span}.csv", "all")
-    assert fingerprint_source("s3://naru/data/flights-{span}.csv", "all") == before
+    before = open_source("s3://naru/data/flights-{span}.csv").fingerprint("all")
+    assert open_source("s3://naru/data/flights-{span}.csv").fingerprint("all") == before
     _put("s3://naru/data/flights-02.csv", "a,b\n2,3\n")
-    assert fingerprint_source("s3://naru/data/flights-{span}.csv", "all") != before
+    assert open_source("s3://naru/data/flights-{span}.csv").fingerprint("all") != before
 
 
 @pytest.mark.usefixtures("s3")
 def test_a_source_that_is_not_there_is_bad_data() -> None:
     with pytest.raises(DataError, match="no such file"):
-        find_files("s3://naru/data/none.csv", "all")
+        open_source("s3://naru/data/none.csv").list_files("all")
 
 
 @pytest.mark.usefixtures("s3")

@@ -34,7 +34,7 @@ from components._core.types.artifact_files import (
     SCHEMA,
     STATISTICS,
 )
-from components._data.sources.files import fingerprint_source
+from components._data.sources.registry import open_source
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_state import task_root
 from tests.components.serve.conformance.wires import request as ask
@@ -145,7 +145,7 @@ def _arguments(project: Path, folder: Path) -> dict[str, Any]:
         "code_fingerprint": fingerprint,
         "source": loaded.data.source,
         "spans": loaded.data.spans,
-        "source_fingerprint": fingerprint_source(loaded.data.source, loaded.data.spans),
+        "source_fingerprint": open_source(loaded.data.source).fingerprint(loaded.data.spans),
         "run": "in-containers",
     }
 

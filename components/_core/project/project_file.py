@@ -132,7 +132,12 @@ class Data(Section):
             "as in `data/flights-{span}.csv`.",
         ),
     ]
-    format: Annotated[Literal["csv"], Field(description="How the source is written.")] = "csv"
+    format: Annotated[
+        str,
+        Field(
+            description="Format of the source's files; empty: by the ending of their name, and CSV where that says nothing."
+        ),
+    ] = ""
     csv: Csv = Csv()
     spans: Annotated[
         str,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
 from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
-from components._core.project.project_file import Csv
 from components._core.store.filesystems import open_filesystem
 from components._core.system_errors import from_system, is_for_the_person
+from components._data.sources.contract import SpanFile
 
 SPAN = "{span}"
 _MOST_MISSING = 1_000
@@ -35,68 +35,44 @@ _TAGS = (
 
 
 @dataclass(frozen=True)
-class SpanFile:
-    """One file of the source.
+class FileSource:
+    """A table in one file, or in one file a span.
 
     Attributes:
-        span: Its span; 1 when the source has none.
-        path: Its path as its file system has it.
-        filesystem: The fsspec file system that it lies in.
-        csv: How it is written.
+        location: Path or URL; `{span}` in its last part stands for a span's number.
     """
 
-    span: int
-    path: str
-    filesystem: Any
-    csv: Csv = field(default_factory=Csv)
+    location: str
 
-    @property
-    def name(self) -> str:
-        """Its last part, as messages and manifests name it."""
-        return self.path.rsplit("/", 1)[-1]
-
-
-def find_files(source: str, spans: str, csv: Csv | None = None) -> list[SpanFile]:
-    """The files of the wanted spans, in the order of their spans.
-
-    Args:
-        source: Path or URL; `{span}` in its last part stands for a span's number.
-        spans: As in `data.spans`.
-        csv: How the files are written; default: quotes as `"`, no escape.
-
-    Raises:
-        ConfigError: When the source or the spans cannot be understood, or it may not be read.
-        DataError: When there is no such file or span.
-    """
-    filesystem, path = _open(source)
-    csv = csv or Csv()
-    if SPAN not in path:
-        if spans != "all":
-            raise ConfigError(
-                f"spans are {spans!r}, but the source {source!r} has no {SPAN}",
-                where="data.spans",
-                remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
+    def list_files(self, spans: str) -> list[SpanFile]:
+        """See `Source`."""
+        filesystem, path = _open(self.location)
+        if SPAN not in path:
+            if spans != "all":
+                raise ConfigError(
+                    f"spans are {spans!r}, but the source {self.location!r} has no {SPAN}",
+                    where="data.spans",
+                    remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
+                )
+            _check_file(filesystem, path, self.location)
+            return [SpanFile(1, path, filesystem)]
+        there = _list_spans(filesystem, path)
+        if not there:
+            raise DataError(
+                "no file fits",
+                where=self.location,
+                remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source",
             )
-        _check_file(filesystem, path, source)
-        return [SpanFile(1, path, filesystem, csv)]
-    there = _list_spans(filesystem, path)
-    if not there:
-        raise DataError(
-            "no file fits",
-            where=source,
-            remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source",
-        )
-    return [SpanFile(span, there[span], filesystem, csv) for span in select_spans(spans, sorted(there))]
+        return [SpanFile(span, there[span], filesystem) for span in select_spans(spans, sorted(there))]
 
+    def fingerprint(self, spans: str) -> str:
+        """See `Source`.
 
-def fingerprint_source(source: str, spans: str) -> str:
-    """Fingerprint of what the source holds now.
-
-    By name, size and what cannot be set back when content changes: a local file's inode and time of change of its status, an
-    object's tag. Content is read only where a file system has nothing of the kind.
-    """
-    files = find_files(source, spans)
-    return fingerprint_of(part for file in files for part in (str(file.span), file.name, _state(file)))
+        By name, size and what cannot be set back when content changes: a local file's inode and time of change of its status,
+        an object's tag. Content is read only where a file system has nothing of the kind.
+        """
+        files = self.list_files(spans)
+        return fingerprint_of(part for file in files for part in (str(file.span), file.name, _state(file)))
 
 
 def select_spans(wanted: str, there: list[int]) -> list[int]:
@@ -156,7 +132,7 @@ def _check_file(filesystem: Any, path: str, source: str) -> None:
             "there is no such file, or it cannot be reached", where=source, remedy="correct data.source, or try again"
         )
     if filesystem.isdir(path):
-        remedy = f"name a CSV in it, or several as in {source.rstrip('/')}/part-{SPAN}.csv"
+        remedy = f"name a file in it, or several as in {source.rstrip('/')}/part-{SPAN}.csv"
         raise DataError("is a folder", where=source, remedy=remedy)
     raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
 
@@ -216,7 +192,7 @@ def _state(file: SpanFile) -> str:
 
 def _digest(file: SpanFile) -> str:
     digest = hashlib.sha256()
-    with file.filesystem.open(file.path, "rb") as stream:
+    with file.open() as stream:
         while part := stream.read(_READ_BYTES):
             digest.update(part)
     return digest.hexdigest()

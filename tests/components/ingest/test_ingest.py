@@ -110,7 +110,7 @@ def test_no_unreadable_row_is_allowed_by_default(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"x,y\n", "has a header and no rows"),
-        (b"x,x,y\n1,2,3\n", "column 'x' stands twice"),
+        (b"x,x,y\n1,2,3\n", "duplicate column 'x'"),
         (b"x,,y\n1,2,3\n", "column 2 has no name"),
         (b"x,Y\n1,2\n", "has no label column 'y'; did you mean 'Y'"),
         ("x,y\ncaf\u00e9,1\n".encode("latin-1"), "is not UTF-8"),
@@ -151,7 +151,7 @@ def test_names_stay_as_they_are_written(tmp_path: Path) -> None:
 def test_spans_with_other_columns_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "s-1.csv", "x,z,y\n1,1,0\n")
     write(tmp_path / "s-2.csv", "x,w,y\n1,1,0\n")
-    with pytest.raises(DataError, match=r"s-2\.csv: lacks 'z' and has 'w' more"):
+    with pytest.raises(DataError, match=r"s-2\.csv: columns differ from earlier spans: missing 'z', unexpected 'w'"):
         ingest(tmp_path, tmp_path / "s-{span}.csv")
 
 

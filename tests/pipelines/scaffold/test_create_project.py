@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there_is_answered_with_a_close_name(table: Table, tm
         (b"x,y\n1,a\n2,b\n", "2 rows with a label are too few"),
         (b"x,y\n1,\n2,\n", "no row has a label"),
         (b"x;y\n1;a\n", "separated by ';'"),
-        (b"x,x,y\n1,2,a\n", "twice"),
+        (b"x,x,y\n1,2,a\n", "duplicate column"),
         (b"PAR1\x00\x00", "a Parquet file, no CSV"),
         (b"PK\x03\x04\x00", "a spreadsheet or an archive"),
     ],
@@ -177,3 +177,20 @@ def test_a_table_whose_quotes_swallow_rows_is_refused_and_read_by_the_setting(tm
     assert load_project(tmp_path / "b").data.csv.escape == "\\"
     with pytest.raises(ConfigError, match="--escape: found 'x'"):
         parse_csv('"', "x")
+
+
+def test_a_parquet_table_makes_the_project_that_its_csv_makes(penguins: Path, tmp_path: Path) -> None:
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    read = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
+    pq.write_table(pyarrow.csv.read_csv(penguins, convert_options=read), tmp_path / "penguins.parquet")
+    found = [
+        new_project(tmp_path / place / "p", data=data, label="species")
+        for place, data in (("a", penguins), ("b", tmp_path / "penguins.parquet"))
+    ]
+    assert [(item.column.name, item.role, item.reason) for item in found[1].decisions] == [
+        (item.column.name, item.role, item.reason) for item in found[0].decisions
+    ]
+    project = load_project(found[1].folder)
+    assert project.data.source.endswith("penguins.parquet") and not project.data.format

@@ -9,14 +9,14 @@ import pyarrow as pa
 from pyarrow import csv
 
 from components._core.errors import DataError
-from components._data.formats.csv.bad_rows import BadRow, quote_remedy
+from components._data.formats.bad_rows import BadRow, quote_remedy
 from components._data.formats.csv.blocks import Block
-from components._data.sources.files import SpanFile
+from components._data.formats.csv.csv_file import CsvFile
 
 
 def parse_block(
     block: Block,
-    file: SpanFile,
+    file: CsvFile,
     names: list[str],
     types: dict[str, pa.DataType],
     order: list[str] | None = None,
@@ -66,7 +66,7 @@ def lines_of(block: Block, ragged: list[BadRow]) -> Any:
     return block.lines[~np.isin(block.lines, [row.line for row in ragged])] if ragged else block.lines
 
 
-def parse_names(header: bytes, file: SpanFile) -> list[str]:
+def parse_names(header: bytes, file: CsvFile) -> list[str]:
     """The column names in a header.
 
     Raises:
@@ -85,7 +85,7 @@ def parse_names(header: bytes, file: SpanFile) -> list[str]:
         raise unreadable(file, error) from None
 
 
-def unreadable(file: SpanFile, error: Exception) -> DataError:
+def unreadable(file: CsvFile, error: Exception) -> DataError:
     """Translate what Arrow says of a file that is no CSV of ours."""
     text = str(error)
     if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "UTF-8" in text:
@@ -112,12 +112,12 @@ def _empty(types: dict[str, pa.DataType], names: list[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], types.get(name, pa.null())) for name in names], names=names)
 
 
-def _as_bad_row(row: Any, block: Block, file: SpanFile) -> BadRow:
+def _as_bad_row(row: Any, block: Block, file: CsvFile) -> BadRow:
     told = f"{row.actual_columns} fields where the header has {row.expected_columns}"
     return BadRow(file.name, int(block.lines[row.number - 1]), told, row.text)
 
 
-def _lost(block: Block, file: SpanFile, found: int) -> DataError:
+def _lost(block: Block, file: CsvFile, found: int) -> DataError:
     return DataError(
         f"{len(block.lines):,} rows stand in the lines up from here, and {found:,} were read",
         where=f"{file.name}, line {int(block.lines[0])}",

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from components._core.errors import DataError
 from components._core.project.project_file import Csv
-from components._data.formats.csv.bad_rows import BadRow, quote_remedy
+from components._data.formats.bad_rows import BadRow, quote_remedy
+from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.row_shape import RowShape
-from components._data.sources.files import SpanFile
 
 BLOCK_BYTES = 8 << 20
 """Bytes read at a time: what bounds the memory, and the size of the sample by which types are first inferred."""
@@ -71,6 +71,11 @@ class Block:
         return self._line_ends - len(self.lines) if self.known_blank is None else self.known_blank
 
     @property
+    def memory(self) -> int:
+        """Bytes that it takes."""
+        return len(self.data) + (0 if self.known_lines is None else self.known_lines.nbytes)
+
+    @property
     def _line_ends(self) -> int:
         return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
 
@@ -104,7 +109,7 @@ class _Rows:
     is_open: bool
 
 
-def read_blocks(file: SpanFile, columns: int, watch: Callable[[bytes], None] | None = None) -> Iterator[Block]:
+def read_blocks(file: CsvFile, columns: int, watch: Callable[[bytes], None] | None = None) -> Iterator[Block]:
     """Yield the rows of a file behind its header, in bounded memory.
 
     Args:
@@ -116,7 +121,7 @@ def read_blocks(file: SpanFile, columns: int, watch: Callable[[bytes], None] | N
         DataError: When the header's quotes go wrong, or a row is longer than `LONGEST_ROW`.
     """
     cutter = _Cutter(file, columns)
-    with file.filesystem.open(file.path, "rb") as stream:
+    with file.open() as stream:
         rest, is_last = b"", False
         while not is_last:
             chunk = _fill(stream)
@@ -140,7 +145,7 @@ def _fill(stream: Any) -> bytes:
 class _Cutter:
     """Cuts one file's buffers; knows the line that the next one begins with."""
 
-    def __init__(self, file: SpanFile, columns: int) -> None:
+    def __init__(self, file: CsvFile, columns: int) -> None:
         self._file = file
         self._csv = file.csv
         self._columns = columns
@@ -268,7 +273,7 @@ class _Cutter:
         )
 
 
-def split_header(file: SpanFile, first: bytes, is_whole: bool) -> bytes:
+def split_header(file: CsvFile, first: bytes, is_whole: bool) -> bytes:
     """The header's bytes, from the first ones of a file.
 
     Args:
@@ -290,7 +295,7 @@ def split_header(file: SpanFile, first: bytes, is_whole: bool) -> bytes:
     return text[start:end]
 
 
-def check_header(file: SpanFile, header: bytes, columns: int) -> None:
+def check_header(file: CsvFile, header: bytes, columns: int) -> None:
     """Refuse a header of which a column's name holds a whole row.
 
     Args:
@@ -312,7 +317,7 @@ def check_header(file: SpanFile, header: bytes, columns: int) -> None:
         raise bad_header(file, header)
 
 
-def bad_header(file: SpanFile, header: bytes) -> DataError:
+def bad_header(file: CsvFile, header: bytes) -> DataError:
     """The error for a header whose quotes go wrong."""
     told = "the header has a NUL byte" if b"\0" in header else "a quote in the header is not closed where its name ends"
     return DataError(told, where=f"{file.name}, line 1", remedy=quote_remedy(header.decode("utf-8", "replace")))

@@ -6,27 +6,28 @@ text, because that is how a broken export looks: its rows are then unreadable, o
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._core.errors import DataError
-from components._core.suggestions import listed, suggest
+from components._data.formats.columns import check_columns
+from components._data.formats.contract import TableSchema
 from components._data.formats.csv.arrow_parser import parse_block, parse_names, unreadable
-from components._data.formats.csv.blocks import check_header, read_blocks, split_header
-from components._data.sources.files import SpanFile
+from components._data.formats.csv.blocks import Block, check_header, split_header
+from components._data.formats.csv.csv_file import CsvFile
+from components._data.formats.csv.kept_blocks import KeptBlocks
+from components._data.formats.rows import FLOAT32_MAX
 
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-_HEADER_BYTES = 1 << 20
+_HEADER_BYTES = 1 << 15
+_LONGEST_HEADER = 1 << 20
 _KIND_BYTES = 1 << 10
 _NUL_SHARE = 10
 """A file of which every tenth byte is NUL is no text; a row with one is set aside."""
+_PARQUET = b"PAR1"
 _OTHER_KINDS = {
-    b"PAR1": "a Parquet file",
+    _PARQUET: "a Parquet file",
     b"PK\x03\x04": "a spreadsheet or an archive",
     b"\x1f\x8b": "compressed",
     b"BZh": "compressed",
@@ -40,100 +41,75 @@ _OTHER_KINDS = {
 _SEPARATORS = (";", "\t", "|")
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What the files hold.
+def infer_schema(files: Sequence[CsvFile], label: str, kept: KeptBlocks | None = None) -> TableSchema:
+    """Read every file once, in bounded memory, to find the types and which files have cells that do not fit them.
 
-    Attributes:
-        types: Arrow type (`int64`, `float64` or `string`) by column, in the first file's order; holds for all files.
-        clean: Names of the files in which every row has every cell in its type.
-    """
-
-    types: dict[str, pa.DataType]
-    clean: frozenset[str]
-
-
-def survey_files(files: list[SpanFile], label: str) -> Survey:
-    """Read every file once, in bounded memory, to find the types and what does not fit them.
+    Args:
+        files: In the order of their spans.
+        label: The label's column.
+        kept: Gets the blocks of the files, as far as they fit.
 
     Raises:
         DataError: When a file is empty, not UTF-8, has duplicate or nameless columns, no label, or other columns than the
             first.
     """
+    kept = kept or KeptBlocks()
     types: dict[str, pa.DataType] = {}
     clean = set()
     for file in files:
         names = read_header(file)
-        _check_header(file, names, list(types), label)
-        found, fits = _survey_file(file, names, types)
+        check_separator(file.name, names)
+        check_columns(file.name, names, list(types), label)
+        found, is_clean = _infer_file(file, names, types, kept)
         types = {name: found[name] for name in (types or names)}
-        if fits:
+        if is_clean:
             clean.add(file.name)
-    return Survey(
+    return TableSchema(
         {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}, frozenset(clean)
     )
 
 
-def read_header(file: SpanFile) -> list[str]:
+def read_header(file: CsvFile) -> list[str]:
     """The column names of a file.
 
     Raises:
         DataError: When it has no header or is not UTF-8.
     """
-    with file.filesystem.open(file.path, "rb") as stream:
+    with file.open() as stream:
         first = stream.read(_HEADER_BYTES)
+        is_whole = len(first) < _HEADER_BYTES
+        if not is_whole and not _has_header(file, first):
+            more = stream.read(_LONGEST_HEADER - _HEADER_BYTES)
+            first, is_whole = first + more, len(first + more) < _LONGEST_HEADER
     if not first.strip():
         raise DataError(
             "is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again"
         )
     _check_kind(file, first)
-    header = split_header(file, first, is_whole=len(first) < _HEADER_BYTES)
+    header = split_header(file, first, is_whole)
     names = parse_names(header, file)
     check_header(file, header, len(names))
     return names
 
 
-def _check_kind(file: SpanFile, first: bytes) -> None:
+def _has_header(file: CsvFile, first: bytes) -> bool:
+    """Whether the header is whole in the first bytes of a file."""
+    try:
+        return bool(split_header(file, first, is_whole=False).strip())
+    except DataError:
+        return False
+
+
+def _check_kind(file: CsvFile, first: bytes) -> None:
     """Refuse what is no text at all by its first bytes: a reader of CSV would say odd things of it."""
     if kind := next((kind for magic, kind in _OTHER_KINDS.items() if first.startswith(magic)), None):
-        raise DataError(
-            f"is {kind}, no CSV", where=file.name, remedy="export it as comma-separated text in UTF-8, not compressed"
-        )
+        remedy = "export it as comma-separated text in UTF-8, not compressed"
+        if first.startswith(_PARQUET):
+            remedy = "set data.format to parquet, or let its name end in .parquet"
+        raise DataError(f"is {kind}, no CSV", where=file.name, remedy=remedy)
     head = first[:_KIND_BYTES]
     if first[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(b"\0") > len(head) // _NUL_SHARE:
         raise DataError("is UTF-16 or no text at all", where=file.name, remedy="save it as UTF-8")
-
-
-def _check_header(file: SpanFile, names: list[str], expected: list[str], label: str) -> None:
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise DataError(
-            f"column {twice[0]!r} stands twice in the header", where=file.name, remedy="name each column once"
-        )
-    if "" in names:
-        place = names.index("") + 1
-        raise DataError(
-            f"column {place} has no name",
-            where=file.name,
-            remedy="name it in the header; from pandas: to_csv(index=False)",
-        )
-    check_separator(file.name, names)
-    if label not in names:
-        raise DataError(
-            f"has no label column {label!r}; {suggest(label, names)}",
-            where=file.name,
-            remedy="correct `label` in project.yaml",
-        )
-    if expected and set(names) != set(expected):
-        lacking, new = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
-        told = " and ".join(
-            part for part in (lacking and f"lacks {listed(lacking)}", new and f"has {listed(new)} more") if part
-        )
-        raise DataError(
-            f"{told}, compared with the spans before",
-            where=file.name,
-            remedy="bring the files to the same columns, or name other spans",
-        )
 
 
 def check_separator(where: str, names: list[str]) -> None:
@@ -148,46 +124,116 @@ def check_separator(where: str, names: list[str]) -> None:
         raise DataError(f"its columns are separated by {mark!r}, and must be by a comma", where=where, remedy=remedy)
 
 
-def _survey_file(
-    file: SpanFile, names: list[str], known: dict[str, pa.DataType]
+def _infer_file(
+    file: CsvFile, names: list[str], known: dict[str, pa.DataType], kept: KeptBlocks
 ) -> tuple[dict[str, pa.DataType], bool]:
     """Types that hold for this file and those before, and whether all of its rows fit them."""
-    types = {name: kind for name, kind in known.items() if not pa.types.is_null(kind)}
-    broken: dict[str, pa.DataType] = {}
+    inference = _Inference(file, names, known)
     while True:
         try:
-            seen, fits = _read_through(file, names, {**types, **dict.fromkeys(broken, pa.string())})
-        except pa.ArrowInvalid as error:
-            column = _conversion_column(error, names)
-            if column is None:
-                raise unreadable(file, error) from None
-            if types.get(column) == pa.float64() and not _is_text_allowed(known, column):
-                broken[column] = known[column]
-            else:
-                types[column] = pa.string() if types.get(column) == pa.float64() else pa.float64()
-            continue
-        found = {name: broken.get(name) or types.get(name) or seen.get(name, pa.null()) for name in names}
-        return found, fits and not broken
+            for block in kept.read_and_keep(file, names):
+                if block.data:
+                    inference.add(block)
+            return inference.types, inference.is_clean
+        except _ReadAgainError:
+            inference.begin_again()
 
 
-def _is_text_allowed(known: dict[str, pa.DataType], column: str) -> bool:
-    return column not in known or pa.types.is_null(known[column])
+class _ReadAgainError(Exception):
+    """Cells that were read as one type need not fit the wider type that was found for their column since."""
 
 
-def _read_through(
-    file: SpanFile, names: list[str], types: dict[str, pa.DataType]
-) -> tuple[dict[str, pa.DataType], bool]:
-    """The types found, those that are not given by the first block's rows; and whether every row fits them."""
-    seen: dict[str, pa.DataType] = {}
-    fits = True
-    for block in read_blocks(file, len(names)):
-        if not block.data:
-            continue
-        batch, ragged = parse_block(block, file, names, {**seen, **types})
+class _Inference:
+    """The types of one file's columns, which widen as its blocks pass: whole number, real number, text.
+
+    A block with a cell that does not fit is parsed again in wider types; blocks before it fit those, too, but for one case:
+    Arrow reads `0x1F` as a whole number and not as a real one. Only then is the file read again.
+    """
+
+    def __init__(self, file: CsvFile, names: list[str], known: dict[str, pa.DataType]) -> None:
+        self._file, self._names, self._known = file, names, known
+        self._fixed = {name: kind for name, kind in known.items() if not pa.types.is_null(kind)}
+        self._broken: set[str] = set()
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Forget the blocks, but not the types that they widened."""
+        self._guessed: dict[str, pa.DataType] = {}
+        self._too_large: set[str] = set()
+        self._has_hex = False
+        self._is_ragged = False
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """The types so far; null where there was no value. A column with cells that do not fit keeps the type of the files before."""
+        guessed = {name: _kind(kind) for name, kind in self._guessed.items()}
+        broken = {name: self._known[name] for name in self._broken}
+        found = {**guessed, **self._fixed, **broken}
+        return {name: found.get(name, pa.null()) for name in self._names}
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every cell so far fits its column's type."""
+        too_large = any(pa.types.is_floating(self.types[name]) for name in self._too_large)
+        return not (self._is_ragged or self._broken or too_large)
+
+    def add(self, block: Block) -> None:
+        """Take one more block.
+
+        Raises:
+            DataError: When it is no text that Arrow can parse.
+            _ReadAgainError: When the blocks before it must be parsed in other types.
+        """
+        while True:
+            try:
+                batch, ragged = parse_block(block, self._file, self._names, self._in_force)
+                break
+            except pa.ArrowInvalid as error:
+                misfits = self._find_misfits(block)
+                if not misfits:
+                    raise unreadable(self._file, error) from None
+                for name in misfits:
+                    self._widen(name)
         if batch.num_rows:
-            seen = dict(zip(batch.schema.names, batch.schema.types, strict=True))
-        fits = fits and not ragged and all(is_in_range(column) for column in batch.columns)
-    return {name: _kind(kind) for name, kind in seen.items()}, fits
+            self._guessed = dict(zip(batch.schema.names, batch.schema.types, strict=True))
+        self._has_hex = self._has_hex or b"0x" in block.data or b"0X" in block.data
+        self._is_ragged = self._is_ragged or bool(ragged)
+        self._too_large |= {
+            name for name, column in zip(self._names, batch.columns, strict=True) if not is_in_range(column)
+        }
+
+    @property
+    def _in_force(self) -> dict[str, pa.DataType]:
+        return {**self._guessed, **self._fixed, **dict.fromkeys(self._broken, pa.string())}
+
+    def _find_misfits(self, block: Block) -> list[str]:
+        """The columns of which a cell does not fit: by halves, since a message of Arrow names at most one."""
+        narrow = [name for name, kind in self._in_force.items() if not _is_text(kind)]
+        waiting, found = [narrow] if narrow else [], []
+        while waiting:
+            some = waiting.pop()
+            try:
+                parse_block(block, self._file, self._names, self._in_force, some)
+            except pa.ArrowInvalid:
+                half = len(some) // 2
+                found += some if not half else []
+                waiting += [some[half:], some[:half]] if half else []
+        return found
+
+    def _widen(self, name: str) -> None:
+        kind = self._in_force[name]
+        if kind in (pa.int64(), pa.null()):
+            self._fixed[name] = pa.float64()
+            if kind == pa.int64() and self._has_hex:
+                raise _ReadAgainError
+        elif self._known.get(name, pa.null()) == pa.null():
+            self._fixed[name] = pa.string()
+        else:
+            self._broken.add(name)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
 def is_in_range(column: pa.Array) -> bool:
@@ -200,8 +246,3 @@ def is_in_range(column: pa.Array) -> bool:
 def _kind(kind: pa.DataType) -> pa.DataType:
     """What a column that Arrow guessed is to us: dates, times and truth values stay the text that they were."""
     return kind if kind in (pa.int64(), pa.float64(), pa.null()) else pa.string()
-
-
-def _conversion_column(error: Exception, names: list[str]) -> str | None:
-    match = re.search(r"CSV column #(\d+).*conversion error", str(error), re.DOTALL)
-    return names[int(match[1])] if match else None

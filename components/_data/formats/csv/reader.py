@@ -1,11 +1,10 @@
-"""Read the rows of a file as the survey found it: a clean one straight through, any other cell by cell.
+"""Read the rows of a file as inference found it: a clean one straight through, any other cell by cell.
 
 A row that cannot be read is set aside with its line and the reason; whether the run may go on is decided by the caller.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from components._data.formats.bad_rows import BadRow
+from components._data.formats.contract import TableSchema
 from components._data.formats.csv.arrow_parser import lines_of, parse_block, unreadable
-from components._data.formats.csv.bad_rows import BadRow
-from components._data.formats.csv.blocks import Block, read_blocks
-from components._data.formats.csv.inference import FLOAT32_MAX, Survey, read_header
-from components._data.sources.files import SpanFile
+from components._data.formats.csv.blocks import Block
+from components._data.formats.csv.csv_file import CsvFile
+from components._data.formats.csv.inference import read_header
+from components._data.formats.csv.kept_blocks import KeptBlocks
+from components._data.formats.rows import FLOAT32_MAX, FileTally, Rows, as_examples, row_as_text, set_unlabelled_aside
 
 _NAMES = {pa.int64(): "a whole number", pa.float64(): "a number"}
 _ARROW_NULLS = pa.array(csv.ConvertOptions().null_values)
@@ -28,71 +30,34 @@ _ARROW_NULLS = pa.array(csv.ConvertOptions().null_values)
 _NULLS = ("", "#N/A", "#N/A N/A", "#NA", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null")
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Some rows of a file.
-
-    Attributes:
-        examples: Their columns as int64, float32 or string, missing cells null.
-        cells: The raw cells of the columns asked for, as texts, encoded by a dictionary.
-        lines: Gives the physical line of each row, which is looked up only for a row that is set aside.
-    """
-
-    examples: pa.RecordBatch
-    cells: pa.RecordBatch
-    lines: Callable[[], NDArray[Any]]
-
-    def filter(self, kept: NDArray[np.bool_]) -> Rows:
-        """Some of the rows."""
-        mask = pa.array(kept)
-        return Rows(self.examples.filter(mask), self.cells.filter(mask), lambda: self.lines()[kept])
-
-
-class FileTally:
-    """What was read of one file.
-
-    Attributes:
-        bytes: Its size.
-        sha256: Digest of its content so far.
-        blank: Its empty lines behind the header, which are no rows.
-    """
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self.sha256 = hashlib.sha256()
-        self.blank = 0
-
-    def watch(self, part: bytes) -> None:
-        """Take the next bytes of the file."""
-        self.bytes += len(part)
-        self.sha256.update(part)
-
-
 def read_rows(
-    file: SpanFile,
-    survey: Survey,
+    file: CsvFile,
+    schema: TableSchema,
     label: str,
     reject: Callable[[BadRow], None],
     cells: Collection[str] = (),
     tally: FileTally | None = None,
+    kept: KeptBlocks | None = None,
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches.
 
     Args:
         file: Which file.
-        survey: What the survey found.
+        schema: What inference found.
         label: The label's column; a row without it is set aside.
         reject: Called with every row that is set aside.
         cells: Columns whose raw cells are wanted, too.
         tally: Counts what is read.
+        kept: What inference kept of the files.
     """
-    reader = _Reader(file, read_header(file), survey, reject, cells, tally or FileTally())
-    read = reader.read_clean if file.name in survey.clean else reader.read_cells
+    kept = kept or KeptBlocks()
+    reader = _Reader(file, kept.names(file) or read_header(file), schema, reject, cells, tally or FileTally())
+    read = reader.read_clean if file.name in schema.clean else reader.read_cells
     try:
-        for block in read_blocks(file, len(reader.names), reader.tally.watch):
+        for block in kept.read(file, reader.names, reader.tally):
             rows = read(block)
-            rows = Rows(_as_examples(rows.examples), rows.cells, rows.lines)
-            yield _without_missing_label(rows, file, label, reject)
+            rows = Rows(as_examples(rows.examples), rows.cells, rows.lines)
+            yield set_unlabelled_aside(rows, file, label, reject)
     except pa.ArrowInvalid as error:
         raise unreadable(file, error) from None
 
@@ -101,16 +66,16 @@ def read_rows(
 class _Reader:
     """Reads one file, block by block; `read_rows` says what each attribute is."""
 
-    file: SpanFile
+    file: CsvFile
     names: list[str]
-    survey: Survey
+    schema: TableSchema
     reject: Callable[[BadRow], None]
     cells: Collection[str]
     tally: FileTally
 
     def read_clean(self, block: Block) -> Rows:
         """Read the columns whose cells are wanted as texts, and convert those here: a column cannot be read twice."""
-        kinds, cells = self.survey.types, self.cells
+        kinds, cells = self.schema.types, self.cells
         types = {name: pa.string() if name in cells else kind for name, kind in kinds.items()}
         batch, lines = self._parse_block(block, types)
         raw = _encode(batch, cells)
@@ -124,7 +89,7 @@ class _Reader:
 
     def read_cells(self, block: Block) -> Rows:
         """Read every column as text, and look at each cell: some do not fit their column's type."""
-        kinds = self.survey.types
+        kinds = self.schema.types
         batch, lines = self._parse_block(block, dict.fromkeys(kinds, pa.string()))
         columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
         for text, (name, kind) in zip(batch.columns, kinds.items(), strict=True):
@@ -133,7 +98,7 @@ class _Reader:
             places = lines() if len(found) else np.empty(0, np.int64)  # once: it looks at the whole batch
             for row in map(int, found):
                 reason = f"column {name!r}: {_wrong(text[row].as_py(), kind)}"
-                self.reject(BadRow(self.file.name, int(places[row]), reason, _as_text(batch, row)))
+                self.reject(BadRow(self.file.name, int(places[row]), reason, row_as_text(batch, row)))
             bad |= wrong
             columns.append(values)
         rows = Rows(pa.RecordBatch.from_arrays(columns, names=list(kinds)), _encode(batch, self.cells), lines)
@@ -159,7 +124,7 @@ def _encode(texts: pa.RecordBatch, cells: Collection[str]) -> pa.RecordBatch:
 
 
 def _convert(cells: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
-    """Raw cells as numbers, as Arrow's reader converts them; the survey found that they all are."""
+    """Raw cells as numbers, as Arrow's reader converts them; inference found that they all are."""
     texts = cells.dictionary
     missing = pc.is_in(texts, value_set=_ARROW_NULLS)
     known = pc.if_else(missing, pa.scalar(None, pa.string()), pc.utf8_trim(texts, characters=" \t"))
@@ -201,35 +166,3 @@ def _wrong(found: str, kind: pa.DataType) -> str:
     if too_large:
         return f"{found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
     return f"{found!r} is not {_NAMES[kind]}"
-
-
-def _as_examples(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Columns as examples have them: real numbers as float32, an empty text as missing."""
-    columns = [_as_example(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-
-
-def _as_example(column: pa.Array) -> pa.Array:
-    if pa.types.is_floating(column.type):
-        return column.cast(pa.float32(), safe=False)
-    if pa.types.is_string(column.type):
-        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-    return column
-
-
-def _without_missing_label(rows: Rows, file: SpanFile, label: str, reject: Callable[[BadRow], None]) -> Rows:
-    labels = rows.examples.column(rows.examples.schema.get_field_index(label))
-    if not labels.null_count:
-        return rows
-    missing = np.asarray(labels.is_null())
-    lines = rows.lines()
-    for row in map(int, np.flatnonzero(missing)):
-        text = _as_text(rows.examples, row)
-        reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text))
-    return rows.filter(~missing)
-
-
-def _as_text(batch: pa.RecordBatch, row: int) -> str:
-    """A row as the quarantine shows it, where its own text is no longer at hand."""
-    values = batch.slice(row, 1).to_pylist()[0].values()
-    return ",".join("" if value is None else str(value) for value in values)

@@ -6,7 +6,8 @@ import fsspec
 import pytest
 
 from components._core.errors import ConfigError, DataError
-from components._data.sources.files import find_files, fingerprint_source, select_spans
+from components._data.sources.files import select_spans
+from components._data.sources.registry import open_source
 
 
 @pytest.fixture
@@ -33,32 +34,32 @@ def test_an_expression_that_cannot_be_understood_says_what_is_allowed(wanted: st
 
 def test_a_span_that_is_not_there_is_named_beside_those_that_are(spans: str) -> None:
     with pytest.raises(DataError, match=r"no span 4-6(.|\n)*there are spans 1-3, 7"):
-        find_files(spans, "3-7")
+        open_source(spans).list_files("3-7")
 
 
 def test_files_come_in_the_order_of_their_spans(spans: str) -> None:
-    assert [file.span for file in find_files(spans, "all")] == [1, 2, 3, 7]
+    assert [file.span for file in open_source(spans).list_files("all")] == [1, 2, 3, 7]
 
 
 def test_spans_need_their_place_in_the_source(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"has no \{span\}"):
-        find_files(str(tmp_path / "one.csv"), "2")
+        open_source(str(tmp_path / "one.csv")).list_files("2")
 
 
 def test_a_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.csv: there is no such file"):
-        find_files(str(tmp_path / "nowhere.csv"), "all")
+        open_source(str(tmp_path / "nowhere.csv")).list_files("all")
 
 
 def test_a_folder_in_place_of_a_file_is_told_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is a folder\n  -> name a CSV in it"):
-        find_files(str(tmp_path), "all")
+    with pytest.raises(DataError, match=r"is a folder\n  -> name a file in it"):
+        open_source(str(tmp_path)).list_files("all")
 
 
 @pytest.mark.parametrize("source", ["nowhere://bucket/t.csv", "nowhere://bucket/t-{span}.csv"])
 def test_a_kind_of_url_that_nobody_knows_is_told(source: str) -> None:
     with pytest.raises(ConfigError, match=r"Protocol not known: nowhere\n  -> "):
-        find_files(source, "all")
+        open_source(source).list_files("all")
 
 
 def test_a_typing_error_of_many_digits_is_answered_at_once() -> None:
@@ -69,14 +70,14 @@ def test_a_typing_error_of_many_digits_is_answered_at_once() -> None:
 def test_two_files_of_one_span_are_refused(spans: str, tmp_path: Path) -> None:
     (tmp_path / "part-1.csv").write_text("a,y\n1,0\n")
     with pytest.raises(DataError, match="two files are span 1"):
-        find_files(spans, "all")
+        open_source(spans).list_files("all")
 
 
 def test_the_source_has_another_fingerprint_when_a_file_changes(spans: str, tmp_path: Path) -> None:
-    before = fingerprint_source(spans, "1-2")
-    assert fingerprint_source(spans, "1-2") == before
+    before = open_source(spans).fingerprint("1-2")
+    assert open_source(spans).fingerprint("1-2") == before
     (tmp_path / "part-02.csv").write_text("a,y\n1,0\n2,1\n")
-    assert fingerprint_source(spans, "1-2") != before
+    assert open_source(spans).fingerprint("1-2") != before
 
 
 def test_a_file_changed_in_place_with_its_size_and_time_kept_has_another_fingerprint(
@@ -84,24 +85,24 @@ def test_a_file_changed_in_place_with_its_size_and_time_kept_has_another_fingerp
 ) -> None:
     file = tmp_path / "part-02.csv"
     times = file.stat().st_atime_ns, file.stat().st_mtime_ns
-    before = fingerprint_source(spans, "1-2")
+    before = open_source(spans).fingerprint("1-2")
     file.write_text("a,y\n1,9\n")
     os.utime(file, ns=times)
-    changed = fingerprint_source(spans, "1-2")
+    changed = open_source(spans).fingerprint("1-2")
     other = tmp_path / "other"
     other.write_text("a,y\n1,5\n")
     os.utime(other, ns=times)
     other.replace(file)
-    assert len({before, changed, fingerprint_source(spans, "1-2")}) == 3
+    assert len({before, changed, open_source(spans).fingerprint("1-2")}) == 3
 
 
 def test_a_file_system_without_tags_is_known_by_content() -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe("/tags/t.csv", b"a,y\n1,0\n")
-    before = fingerprint_source("memory://tags/t.csv", "all")
+    before = open_source("memory://tags/t.csv").fingerprint("all")
     memory.store["/tags/t.csv"].seek(6)
     memory.store["/tags/t.csv"].write(b"9")
-    assert fingerprint_source("memory://tags/t.csv", "all") != before
+    assert open_source("memory://tags/t.csv").fingerprint("all") != before
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
@@ -110,15 +111,15 @@ def test_two_colons_in_a_path_are_part_of_a_name(tmp_path: Path, scheme: str) ->
     folder.mkdir()
     for number in (1, 2):
         (folder / f"a::b-{number}.csv").write_text("a,y\n1,0\n")
-    found = find_files(f"{scheme}{folder}/a::b-{{span}}.csv", "all")
+    found = open_source(f"{scheme}{folder}/a::b-{{span}}.csv").list_files("all")
     assert [file.name for file in found] == ["a::b-1.csv", "a::b-2.csv"]
-    assert find_files(f"{scheme}{folder}/a::b-1.csv", "all")[0].path == str(folder / "a::b-1.csv")
+    assert open_source(f"{scheme}{folder}/a::b-1.csv").list_files("all")[0].path == str(folder / "a::b-1.csv")
 
 
 def test_file_systems_upon_one_another_are_still_a_source(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         archive.writestr("t.csv", "a,y\n1,0\n")
     source = f"zip://t.csv::file://{tmp_path}/t.zip"
-    assert find_files(source, "all")[0].path == "t.csv"
+    assert open_source(source).list_files("all")[0].path == "t.csv"
     with pytest.raises(DataError, match="there is no such file"):
-        find_files(source.replace("t.zip", "none.zip"), "all")
+        open_source(source.replace("t.zip", "none.zip")).list_files("all")

@@ -16,7 +16,7 @@ from components._core.examples.artifact import SPLITS, read_batches
 from components._core.project.project_file import Csv, parse_project
 from components._data.formats.csv import blocks
 from components._data.formats.csv.blocks import LONGEST_ROW, read_blocks
-from components._data.sources.files import SpanFile
+from components._data.formats.csv.csv_file import CsvFile
 from components.ingest.ingest import ingest_examples
 
 HEADER = "id,word,note,y"
@@ -124,7 +124,7 @@ def test_a_table_of_two_columns_with_long_texts_raises_no_false_alarm(tmp_path: 
     )
     (tmp_path / "t").mkdir()
     text = "text,y\n" + rows
-    raw = SpanFile(1, "t.csv", SimpleNamespace(open=lambda path, mode: io.BytesIO(text.encode())))
+    raw = CsvFile(1, "t.csv", SimpleNamespace(open=lambda path, mode: io.BytesIO(text.encode())))
     found = list(read_blocks(raw, 2))
     assert sum(len(block.lines) for block in found) == 400
     assert not [row for block in found for row in block.bad]
@@ -267,7 +267,7 @@ def test_any_text_is_cut_as_a_slow_reader_cuts_it(csv: Csv, monkeypatch: pytest.
         text = "x,y\n" + "".join(dice.choices(marks, [4, 4, 5, 2, 2, 0.3, 1], k=dice.randint(1, 30)))
         monkeypatch.setattr(blocks, "BLOCK_BYTES", dice.randint(1, 12))
         opened: Callable[[str, str], io.BytesIO] = lambda path, mode, text=text: io.BytesIO(text.encode())  # type: ignore[misc]  # noqa: E731
-        found = list(read_blocks(SpanFile(1, "t.csv", SimpleNamespace(open=opened), csv), 2))
+        found = list(read_blocks(CsvFile(1, "t.csv", SimpleNamespace(open=opened), csv), 2))
         expected = _expected(text, csv)[1:]
         assert [line for block in found for line in block.lines.tolist()] == [row[0] for row in expected if not row[2]]
         assert [row.line for block in found for row in block.bad] == [row[0] for row in expected if row[2]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from components._core.errors import DataError
 
@@ -17,11 +17,12 @@ class BadRow:
 
     Attributes:
         file: Name of its file.
-        line: The physical line that it begins on, from 1, the header included.
+        line: The physical line that it begins on, from 1, the header included; in a file without lines, the row's number.
         reason: What was wrong.
         text: The row as it stood.
         lines: The lines that it takes; where a quote goes wrong, so many rows may be lost.
         is_quote: Whether it is a quote that goes wrong, so that the row's borders are uncertain.
+        unit: What `line` counts.
     """
 
     file: str
@@ -30,15 +31,21 @@ class BadRow:
     text: str
     lines: int = 1
     is_quote: bool = False
+    unit: Literal["line", "row"] = "line"
 
     @property
     def rows(self) -> int:
         """Rows that it stands for."""
         return self.lines if self.is_quote else 1
 
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return f"{self.file}, {self.unit} {self.line}"
+
     def to_dict(self) -> dict[str, Any]:
         """As the quarantine keeps it."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "unit"}
 
 
 @dataclass
@@ -79,9 +86,7 @@ class BadRowCount:
             return
         row = self.first_quote
         told = f"quotes go wrong in {self.quote_rows:,} of {kept + self.rows:,} rows ({share:.2%}; allowed {QUOTE_LIMIT:.0%})"
-        raise DataError(
-            f"{told}; the first: {row.reason}", where=f"{row.file}, line {row.line}", remedy=quote_remedy(row.text)
-        )
+        raise DataError(f"{told}; the first: {row.reason}", where=row.place, remedy=quote_remedy(row.text))
 
 
 def quote_remedy(text: str) -> str:

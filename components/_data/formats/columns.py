@@ -1,0 +1,46 @@
+"""Checks of a file's column names that are the same for every format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from components._core.errors import DataError
+from components._core.suggestions import listed, suggest
+
+
+def check_columns(file: str, names: Sequence[str], expected: Sequence[str], label: str) -> None:
+    """Refuse column names of which no examples can be made.
+
+    Args:
+        file: The file's name.
+        names: Its columns.
+        expected: The columns of the files before it; empty for the first.
+        label: The label's column.
+
+    Raises:
+        DataError: When a column is duplicate or has no name, when there is no label, or when the columns differ.
+    """
+    duplicate = sorted(name for name, count in Counter(names).items() if count > 1)
+    if duplicate:
+        raise DataError(f"duplicate column {duplicate[0]!r}", where=file, remedy="name each column once")
+    if "" in names:
+        raise DataError(
+            f"column {list(names).index('') + 1} has no name",
+            where=file,
+            remedy="name it; from pandas: to_csv(index=False)",
+        )
+    if label not in names:
+        raise DataError(
+            f"has no label column {label!r}; {suggest(label, names)}",
+            where=file,
+            remedy="correct `label` in project.yaml",
+        )
+    if expected and set(names) != set(expected):
+        missing, unexpected = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
+        parts = [missing and f"missing {listed(missing)}", unexpected and f"unexpected {listed(unexpected)}"]
+        raise DataError(
+            f"columns differ from earlier spans: {', '.join(part for part in parts if part)}",
+            where=file,
+            remedy="bring the files to the same columns, or name other spans",
+        )

@@ -1,0 +1,69 @@
+"""Which type of examples a Parquet column is read as, and its values in that type.
+
+What CSV would give of the same table is what Parquet gives: truth values, dates and times are texts. Both functions belong
+together: what one allows, the other converts.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_WHOLE = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32())
+
+ALLOWED = "whole numbers up to int64, float, double, string, bool, date, time, timestamp, and dictionaries of these"
+
+
+def readable_type(kind: pa.DataType) -> pa.DataType | None:
+    """The type that a column of a Parquet type is read as: `int64`, `float64`, `string`, or `null` without any value.
+
+    Args:
+        kind: Arrow's type of the column.
+
+    Returns:
+        None when no column of examples holds its values.
+    """
+    if pa.types.is_dictionary(kind):
+        return readable_type(kind.value_type)
+    if pa.types.is_null(kind):
+        return kind
+    if kind in _WHOLE:
+        return pa.int64()
+    if pa.types.is_floating(kind):
+        return pa.float64()
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind):
+        return pa.string()
+    if pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_timestamp(kind):
+        return pa.string()
+    return None
+
+
+def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column's values in the type that it is read as: texts as CSV has them, NaN as missing.
+
+    Args:
+        column: As Parquet gives it; of a type that `readable_type` allows.
+        kind: `int64`, `float64` or `string`.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_timestamp(column.type):
+        return _timestamps_as_text(column)
+    if pa.types.is_date64(column.type):
+        column = column.cast(pa.date32())
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column.validate(full=True)  # a writer may have called bytes text that are not UTF-8
+    if not pa.types.is_floating(column.type):
+        return column.cast(kind)
+    reals = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
+    return pa.array(reals.cast(pa.float64()).to_numpy(zero_copy_only=False), from_pandas=True)
+
+
+def _timestamps_as_text(column: pa.Array) -> pa.Array:
+    """ISO text without zeros that end it, in UTC with a Z where there is a zone; no zone's rules are looked up."""
+    texts = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
+    texts = pc.replace_substring_regex(texts, r"(\.\d*?)0+$", r"\1")
+    texts = pc.replace_substring_regex(texts, r"\.$", "")
+    if column.type.tz is None:
+        return texts
+    return pa.array([None if text is None else f"{text}Z" for text in texts.to_pylist()], pa.string())

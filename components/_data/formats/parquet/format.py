@@ -1,0 +1,53 @@
+"""Parquet as a format. Its parts are imported when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from components._data.formats.contract import Format, Preview, TableSchema
+from components._data.sources.contract import SpanFile
+
+if TYPE_CHECKING:
+    from components._data.formats.bad_rows import BadRow
+    from components._data.formats.rows import FileTally, Rows
+
+
+class ParquetFormat(Format):
+    """Parquet files with flat columns."""
+
+    name = "parquet"
+    endings = (".parquet", ".pq")
+
+    def column_names(self, file: SpanFile) -> list[str]:
+        """See `Format`."""
+        from components._data.formats.parquet.reader import open_parquet
+
+        with open_parquet(file) as opened:
+            return list(opened.schema_arrow.names)
+
+    def preview(self, file: SpanFile) -> Preview | None:
+        """See `Format`."""
+        from components._data.formats.parquet.reader import preview_file
+
+        return preview_file(file)
+
+    def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
+        """See `Format`; only the files' footers are read."""
+        from components._data.formats.parquet.inference import infer_schema
+
+        return infer_schema(files, label)
+
+    def read_rows(
+        self,
+        file: SpanFile,
+        schema: TableSchema,
+        label: str,
+        reject: Callable[[BadRow], None],
+        cells: Collection[str] = (),
+        tally: FileTally | None = None,
+    ) -> Iterator[Rows]:
+        """See `Format`. No row is unreadable; set aside are rows without a label, and numbers that no example can hold."""
+        from components._data.formats.parquet.reader import read_rows
+
+        return read_rows(file, schema, label, reject, cells, tally)

@@ -1,0 +1,70 @@
+"""The schema that holds for all Parquet files of a table, from their footers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from components._core.errors import DataError
+from components._data.formats.columns import check_columns
+from components._data.formats.contract import TableSchema
+from components._data.formats.parquet.column_types import ALLOWED, readable_type
+from components._data.formats.parquet.reader import open_parquet
+from components._data.sources.contract import SpanFile
+
+
+def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
+    """The columns and types of all files.
+
+    A whole number in one file and a real one in another are real numbers; a column without a type in one file takes that of
+    another. Other types that differ are refused: Parquet states its types, so none is a slip of one row.
+
+    Args:
+        files: In the order of their spans.
+        label: The label's column.
+
+    Raises:
+        DataError: When a file is not Parquet, its columns differ from the first file's, or their types cannot be read.
+    """
+    types: dict[str, pa.DataType] = {}
+    origins: dict[str, str] = {}
+    for file in files:
+        with open_parquet(file) as opened:
+            schema = opened.schema_arrow
+        check_columns(file.name, schema.names, list(types), label)
+        for field in schema:
+            found = _read_as(file, field)
+            known = types.get(field.name, pa.null())
+            types[field.name] = _common_type(file, field, known, found, origins.get(field.name, ""))
+            if not pa.types.is_null(found):
+                origins.setdefault(field.name, file.name)
+    return TableSchema({name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()})
+
+
+def _read_as(file: SpanFile, field: pa.Field) -> pa.DataType:
+    kind = readable_type(field.type)
+    if kind is None:
+        raise DataError(
+            f"column {field.name!r} has the type {_shown(field.type)}, which examples do not hold",
+            where=file.name,
+            remedy=f"allowed: {ALLOWED}; cast the column or leave it out when the file is written",
+        )
+    return kind
+
+
+def _shown(kind: pa.DataType) -> str:
+    """A nested type may be as long as a schema."""
+    text = str(kind)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _common_type(file: SpanFile, field: pa.Field, known: pa.DataType, found: pa.DataType, origin: str) -> pa.DataType:
+    if known == found or pa.types.is_null(found):
+        return known
+    if pa.types.is_null(known):
+        return found
+    if {known, found} == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    told = f"column {field.name!r} has the type {_shown(field.type)}, which is read as {found}; in {origin} it is read as {known}"
+    raise DataError(told, where=file.name, remedy="write the files with one type, or name other spans")

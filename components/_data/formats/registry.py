@@ -1,0 +1,51 @@
+"""The formats of tables that there are: one line for each."""
+
+from __future__ import annotations
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import Data
+from components._core.suggestions import listed, suggest
+from components._data.formats.contract import Format
+from components._data.formats.csv.format import CsvFormat
+from components._data.formats.parquet.format import ParquetFormat
+
+FORMATS: dict[str, type[Format]] = {}
+"""Format by its name in `data.format`; the first one reads files whose ending no format recognises."""
+
+
+def register(kind: type[Format]) -> None:
+    """Add a format to the table."""
+    FORMATS[kind.name] = kind
+
+
+def open_format(data: Data) -> Format:
+    """The format of a source: the one that the project names, else the one that recognises the ending of its name.
+
+    Args:
+        data: The project's `data` section.
+
+    Raises:
+        ConfigError: When the project names a format that does not exist.
+    """
+    if not data.format:
+        return _recognise(data.source)(data)
+    if data.format not in FORMATS:
+        raise ConfigError(
+            f"unknown format {data.format!r}; {suggest(data.format, list(FORMATS))}",
+            where="data.format",
+            remedy=f"allowed: {listed(list(FORMATS))}, or leave it out to go by the ending of the source's name",
+        )
+    return FORMATS[data.format](data)
+
+
+def _recognise(source: str) -> type[Format]:
+    """By the ending of a path or URL; `zip://t.parquet::s3://bucket/t.zip` names a file in an archive."""
+    for name in (source.lower(), source.lower().partition("::")[0]):
+        for kind in FORMATS.values():
+            if name.endswith(kind.endings):
+                return kind
+    return next(iter(FORMATS.values()))
+
+
+register(CsvFormat)
+register(ParquetFormat)

@@ -1,0 +1,97 @@
+"""Rows of a file as every format yields them, in the types of examples; and what was read of the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from components._data.formats.bad_rows import BadRow
+from components._data.sources.contract import SpanFile
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a file.
+
+    Attributes:
+        examples: Their columns as int64, float32 or string, missing cells null.
+        cells: The raw cells of the columns asked for: texts encoded by a dictionary, or typed values.
+        lines: Gives the place of each row in its file (int64 [rows]), which is looked up only for a row that is set aside.
+    """
+
+    examples: pa.RecordBatch
+    cells: pa.RecordBatch
+    lines: Callable[[], NDArray[np.int64]]
+
+    def filter(self, kept: NDArray[np.bool_]) -> Rows:
+        """Some of the rows."""
+        mask = pa.array(kept)
+        return Rows(self.examples.filter(mask), self.cells.filter(mask), lambda: self.lines()[kept])
+
+
+class FileTally:
+    """What was read of one file.
+
+    Attributes:
+        bytes: Its size.
+        sha256: Digest of its content so far.
+        blank: Its empty lines behind the header, which are no rows.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.sha256 = hashlib.sha256()
+        self.blank = 0
+
+    def watch(self, part: bytes) -> None:
+        """Take the next bytes of the file."""
+        self.bytes += len(part)
+        self.sha256.update(part)
+
+    def take(self, other: FileTally) -> None:
+        """Take over the size and digest of a file that was read before."""
+        self.bytes, self.sha256 = other.bytes, other.sha256
+
+
+def as_examples(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Columns as examples have them: real numbers as float32, an empty text as missing."""
+    columns = [_as_example(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _as_example(column: pa.Array) -> pa.Array:
+    if pa.types.is_floating(column.type):
+        return column.cast(pa.float32(), safe=False)
+    if pa.types.is_string(column.type):
+        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    return column
+
+
+def set_unlabelled_aside(
+    rows: Rows, file: SpanFile, label: str, reject: Callable[[BadRow], None], unit: Literal["line", "row"] = "line"
+) -> Rows:
+    """The rows that have a label; the others are rejected."""
+    labels = rows.examples.column(rows.examples.schema.get_field_index(label))
+    if not labels.null_count:
+        return rows
+    missing = np.asarray(labels.is_null())
+    lines = rows.lines()
+    for row in map(int, np.flatnonzero(missing)):
+        text = row_as_text(rows.examples, row)
+        reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text, unit=unit))
+    return rows.filter(~missing)
+
+
+def row_as_text(batch: pa.RecordBatch, row: int) -> str:
+    """A row as the quarantine shows it, where its own text is no longer at hand."""
+    values = batch.slice(row, 1).to_pylist()[0].values()
+    return ",".join("" if value is None else str(value) for value in values)

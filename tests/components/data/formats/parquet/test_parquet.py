@@ -1,0 +1,283 @@
+"""Parquet is read as CSV of the same table would be, and what examples cannot hold is refused with file and column."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components._core.checks import Outcome
+from components._core.errors import ConfigError, DataError
+from components._core.examples.artifact import SPLITS, Manifest, read_batches
+from components._core.project.project_file import Data, parse_project
+from components._data.formats.parquet import reader
+from components._data.formats.registry import open_format
+from components._data.sources.registry import open_source
+from components.ingest.ingest import ingest_examples
+
+Ingest = Callable[..., tuple[Outcome, pa.Table]]
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Ingest:
+    """Ingest a source; the outcome and all rows, by their number `id`."""
+
+    def run(source: str, **data: Any) -> tuple[Outcome, pa.Table]:
+        folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        for name in ("examples", "quarantine"):
+            (folder / name).mkdir(parents=True)
+        raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": source, **data}}
+        outcome, _ = ingest_examples(parse_project(raw), examples=folder / "examples", quarantine=folder / "quarantine")
+        batches = [batch for split in SPLITS for batch in read_batches(folder / "examples", split)]
+        table = pa.Table.from_batches(batches)
+        return outcome, table.sort_by("id") if "id" in table.column_names else table
+
+    return run
+
+
+def newest(folder: Path, name: str) -> Path:
+    return max(folder.glob(f"run-*/{name}"), key=lambda path: int(path.parent.name.removeprefix("run-")))
+
+
+ROWS = 300
+TABLE = pa.table(
+    {
+        "id": pa.array(range(ROWS), pa.int32()),
+        "x": pa.array([None if n % 7 == 0 else n / 4 for n in range(ROWS)], pa.float64()),
+        "word": pa.array([None if n % 11 == 0 else f"w{n % 5}" for n in range(ROWS)]),
+        "flag": pa.array([n % 2 == 0 for n in range(ROWS)]),
+        "day": pa.array([datetime.date(2013, 1 + n % 12, 1) for n in range(ROWS)]),
+        "y": pa.array([n % 3 for n in range(ROWS)], pa.int64()),
+    }
+)
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    lines = [",".join(table.column_names)]
+    for row in table.to_pylist():
+        cells = [str(value).lower() if isinstance(value, bool) else value for value in row.values()]
+        lines.append(",".join("" if cell is None else str(cell) for cell in cells))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_a_table_gives_the_same_examples_in_the_same_splits_as_parquet_and_as_csv(
+    tmp_path: Path, ingest: Ingest
+) -> None:
+    write_csv(TABLE, tmp_path / "t.csv")
+    pq.write_table(TABLE, tmp_path / "t.parquet")
+    _, from_csv = ingest(str(tmp_path / "t.csv"))
+    rows = Manifest.load(newest(tmp_path, "examples")).rows
+    outcome, from_parquet = ingest(str(tmp_path / "t.parquet"))
+    assert from_parquet.equals(from_csv) and outcome.metrics["rows"] == ROWS
+    manifest = Manifest.load(newest(tmp_path, "examples"))
+    assert manifest.rows == rows and min(rows.values()) > 0
+    assert manifest.columns == {
+        "id": "int64", "x": "float32", "word": "string", "flag": "string", "day": "string", "y": "int64",
+    }  # fmt: skip
+
+
+def test_the_manifest_says_which_bytes_were_read(tmp_path: Path, ingest: Ingest) -> None:
+    pq.write_table(TABLE, tmp_path / "t.parquet")
+    ingest(str(tmp_path / "t.parquet"))
+    (file,) = Manifest.load(newest(tmp_path, "examples")).files
+    content = (tmp_path / "t.parquet").read_bytes()
+    assert (file.bytes, file.rows) == (len(content), ROWS)
+    assert file.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "seen"),
+    [
+        ([1, None, 3], pa.int8(), [1, None, 3]),
+        ([1, None, 2**32 - 1], pa.uint32(), [1, None, 2**32 - 1]),
+        ([0.5, None, float("nan")], pa.float32(), [0.5, None, None]),
+        (["a", None, ""], pa.string(), ["a", None, None]),
+        (["a", None, "b"], pa.large_string(), ["a", None, "b"]),
+        (["a", None, "a"], pa.dictionary(pa.int32(), pa.string()), ["a", None, "a"]),
+        ([True, None, False], pa.bool_(), ["true", None, "false"]),
+        ([None, None, None], pa.null(), [None, None, None]),
+        ([datetime.date(2013, 5, 1), None, None], pa.date32(), ["2013-05-01", None, None]),
+        ([datetime.datetime(2013, 5, 1, 10, 0, 0, 250_000)] * 3, pa.timestamp("us"), ["2013-05-01 10:00:00.25"] * 3),
+        ([datetime.datetime(2013, 5, 1, 10), None, None], pa.timestamp("s"), ["2013-05-01 10:00:00", None, None]),
+        (
+            [datetime.datetime(2013, 5, 1, 10), None, None],
+            pa.timestamp("s", tz="UTC"),
+            ["2013-05-01 10:00:00Z", None, None],
+        ),
+    ],
+)
+def test_a_column_becomes_what_csv_would_give(
+    tmp_path: Path, ingest: Ingest, values: list[Any], kind: pa.DataType, seen: list[Any]
+) -> None:
+    table = pa.table({"id": [0, 1, 2], "c": pa.array(values, kind), "y": [1, 2, 3]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert ingest(str(tmp_path / "t.parquet"))[1]["c"].to_pylist() == seen
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        (pa.array([[1], [2]]), "list<"),
+        (pa.array([{"a": 1}, {"a": 2}]), "struct<"),
+        (pa.array([b"a", b"b"]), "binary"),
+        (pa.array([1, 2], pa.uint64()), "uint64"),
+        (pa.array([Decimal("1.5"), Decimal("2.5")]), "decimal"),
+        (pa.array([1, 2], pa.duration("s")), "duration"),
+    ],
+)
+def test_a_type_that_examples_do_not_hold_is_refused_with_file_column_and_what_is_allowed(
+    tmp_path: Path, ingest: Ingest, column: pa.Array, shown: str
+) -> None:
+    pq.write_table(pa.table({"c": column, "y": [1, 2]}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=rf"t\.parquet: column 'c' has the type {shown}(.|\n)*allowed: whole numbers"):
+        ingest(str(tmp_path / "t.parquet"))
+
+
+def write_spans(folder: Path, *tables: dict[str, Any]) -> str:
+    for number, table in enumerate(tables, start=1):
+        pq.write_table(pa.table(table), folder / f"s-{number}.parquet")
+    return str(folder / "s-{span}.parquet")
+
+
+def test_whole_and_real_numbers_of_different_spans_are_real_ones_and_a_column_without_values_takes_a_later_type(
+    tmp_path: Path, ingest: Ingest
+) -> None:
+    source = write_spans(
+        tmp_path,
+        {"id": [1, 2], "x": [1, 2], "w": pa.nulls(2), "y": [0, 1]},
+        {"y": [0, 1], "w": ["a", "b"], "x": [2.5, 3.0], "id": [3, 4]},
+    )
+    rows = ingest(source)[1]
+    assert rows["x"].to_pylist() == [1.0, 2.0, 2.5, 3.0] and rows["w"].to_pylist() == [None, None, "a", "b"]
+    assert ingest(source, spans="1")[1]["x"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        ({"x": ["a"], "y": [1]}, r"s-2\.parquet: column 'x' .* read as string; in s-1\.parquet it is read as int64"),
+        ({"w": [1], "y": [1]}, r"s-2\.parquet: columns differ from earlier spans: missing 'x', unexpected 'w'"),
+        ({"x": [1]}, r"s-2\.parquet: has no label column 'y'"),
+    ],
+)
+def test_files_of_other_columns_or_types_are_refused_by_name(
+    tmp_path: Path, ingest: Ingest, second: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(DataError, match=told):
+        ingest(write_spans(tmp_path, {"x": [1], "y": [1]}, second))
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def damage_footer(content: bytes) -> bytes:
+    return content[:-40] + b"\xff" * 20 + content[-20:]
+
+
+def damage_pages(content: bytes) -> bytes:
+    return content[:4] + b"\xff" * 2_000 + content[2_004:]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda content: b"", "is empty"),
+        (lambda content: b"id,y\n1,2\n", r"is not a Parquet file\n  -> set data\.format"),
+        (lambda content: b"PAR1", "cut off"),
+        (cut, "cannot be read as Parquet: it does not end as a Parquet file does: it was cut off"),
+        (damage_footer, "cannot be read as Parquet"),
+        (damage_pages, "cannot be read as Parquet"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, ingest: Ingest, spoil: Callable[[bytes], bytes], told: str) -> None:
+    pq.write_table(TABLE, tmp_path / "t.parquet")
+    (tmp_path / "t.parquet").write_bytes(spoil((tmp_path / "t.parquet").read_bytes()))
+    with pytest.raises(DataError, match=rf"t\.parquet: (.|\n)*{told}"):
+        ingest(str(tmp_path / "t.parquet"))
+
+
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path, ingest: Ingest) -> None:
+    texts = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xe9"]).buffers())
+    pq.write_table(pa.table({"c": texts, "y": [1]}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet: .*UTF8"):
+        ingest(str(tmp_path / "t.parquet"))
+
+
+def test_rows_without_a_label_and_numbers_beyond_float32_are_set_aside_with_their_number(
+    tmp_path: Path, ingest: Ingest
+) -> None:
+    table = pa.table({"id": [1, 2, 3, 4], "x": [0.5, float("inf"), 1e39, 1.0], "y": [1, 2, 3, None]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    outcome, rows = ingest(str(tmp_path / "t.parquet"), quarantine_limit=0.8)
+    assert rows["id"].to_pylist() == [1] and "t.parquet, row 2: column 'x'" in outcome.reason
+    lines = (newest(tmp_path, "quarantine") / "rows.jsonl").read_text().splitlines()
+    assert [(json.loads(line)["line"], json.loads(line)["reason"][:10]) for line in lines] == [
+        (2, "column 'x'"),
+        (3, "column 'x'"),
+        (4, "the label "),
+    ]
+
+
+def test_a_row_group_larger_than_a_batch_is_read_in_several_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "BATCH_ROWS", 100)
+    pq.write_table(TABLE.append_column("a.id", TABLE["id"]), tmp_path / "t.parquet", row_group_size=250)
+    files = open_source(str(tmp_path / "t.parquet")).list_files("all")
+    table = open_format(Data(source="t.parquet"))
+    rejected: list[Any] = []
+    found = list(table.read_rows(files[0], table.infer_schema(files, "y"), "y", rejected.append, ["id"]))
+    assert max(rows.examples.num_rows for rows in found) <= 100 and not rejected
+    assert [n for rows in found for n in rows.cells.column(0).to_pylist()] == list(range(ROWS))
+    assert [n for rows in found for n in rows.lines()] == list(range(1, ROWS + 1))
+
+
+def test_of_a_wide_table_fewer_rows_are_read_at_a_time() -> None:
+    assert (reader.batch_rows(10), reader.batch_rows(100), reader.batch_rows(100_000)) == (65_536, 10_485, 1_024)
+
+
+def test_a_file_of_another_store_is_read_over_its_file_system_once(
+    tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("memory")
+    with files.open("/parquet/t.parquet", "wb") as stream:
+        pq.write_table(TABLE, stream)
+    opened: list[str] = []
+    plain = files._open
+    monkeypatch.setattr(type(files), "_open", lambda self, path, *a, **k: opened.append(path) or plain(path, *a, **k))
+    assert ingest("memory://parquet/t.parquet")[1].num_rows == ROWS
+    assert len(opened) == 2, "once for the footer, once for the content"
+
+
+def test_the_format_is_chosen_by_the_ending_and_can_be_named(tmp_path: Path, ingest: Ingest) -> None:
+    pq.write_table(TABLE, tmp_path / "table.data")
+    assert ingest(str(tmp_path / "table.data"), format="parquet")[1].num_rows == ROWS
+    with pytest.raises(DataError, match=r"is a Parquet file, no CSV\n  -> set data\.format to parquet"):
+        ingest(str(tmp_path / "table.data"))
+    with pytest.raises(ConfigError, match=r"data\.format: unknown format 'parket'; did you mean 'parquet'"):
+        ingest(str(tmp_path / "table.data"), format="parket")
+    for source, name in {
+        "t.CSV": "csv", "t.pq": "parquet", "s3://b/t-{span}.parquet": "parquet", "t.txt": "csv",
+        "zip://t.parquet::file:///a.zip": "parquet",
+    }.items():  # fmt: skip
+        assert open_format(Data(source=source)).name == name
+
+
+def test_the_preview_shows_the_first_rows_as_text(tmp_path: Path) -> None:
+    pq.write_table(TABLE, tmp_path / "t.parquet")
+    (file,) = open_source(str(tmp_path / "t.parquet")).list_files("all")
+    preview = open_format(Data(source="t.parquet")).preview(file)
+    assert preview is not None and preview.columns == TABLE.column_names
+    assert preview.rows[0] == ["0", "", "", "true", "2013-01-01", "0"]
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    assert open_format(Data(source="t.parquet")).preview(file) is None

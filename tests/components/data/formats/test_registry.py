@@ -1,0 +1,99 @@
+"""A format is a file in its room and one line of registration: the table, the project and ingest then know it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components._core.errors import ConfigError
+from components._core.examples.artifact import SPLITS, Manifest, read_batches
+from components._core.project.project_file import parse_project
+from components._data.formats import registry
+from components._data.formats.bad_rows import BadRow
+from components._data.formats.contract import Format, Preview, TableSchema
+from components._data.formats.rows import FileTally, Rows, as_examples, set_unlabelled_aside
+from components._data.sources.contract import SpanFile
+from components.ingest.ingest import ingest_examples
+from pipelines.compiler import project_schema
+from pipelines.local.source_preview import check_named
+
+
+class JsonLines(Format):
+    """A toy: one JSON object a line, all of whole numbers."""
+
+    name = "jsonl"
+    endings = (".jsonl",)
+
+    def column_names(self, file: SpanFile) -> list[str]:
+        with file.open() as stream:
+            return list(json.loads(stream.readline()))
+
+    def preview(self, file: SpanFile) -> Preview | None:
+        return Preview(self.column_names(file), [])
+
+    def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
+        return TableSchema({name: pa.int64() for name in self.column_names(files[0])})
+
+    def read_rows(
+        self,
+        file: SpanFile,
+        schema: TableSchema,
+        label: str,
+        reject: Callable[[BadRow], None],
+        cells: Collection[str] = (),
+        tally: FileTally | None = None,
+    ) -> Iterator[Rows]:
+        with file.open() as stream:
+            content = stream.read()
+        (tally or FileTally()).watch(content)
+        rows = [json.loads(line) for line in content.splitlines()]
+        columns = {name: pa.array([row.get(name) for row in rows], kind) for name, kind in schema.types.items()}
+        batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        raw = pa.RecordBatch.from_arrays([columns[name] for name in cells], names=list(cells))
+        yield set_unlabelled_aside(Rows(as_examples(batch), raw, lambda: np.arange(len(rows)) + 1), file, label, reject)
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "FORMATS", {**registry.FORMATS})
+    registry.register(JsonLines)
+
+
+def project(source: Path, **data: Any) -> Any:
+    raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": str(source), **data}}
+    return parse_project(raw)
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_format_that_is_registered_by_the_same_call_is_ingested(tmp_path: Path) -> None:
+    lines = [json.dumps({"x": n, "y": n % 5}) for n in range(200)] + ['{"x": 7}']
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    for name in ("examples", "quarantine"):
+        (tmp_path / name).mkdir()
+    read = project(tmp_path / "t.jsonl", quarantine_limit=0.1)
+    check_named(read, str(tmp_path / "t.jsonl"), "all")
+    outcome, _ = ingest_examples(read, examples=tmp_path / "examples", quarantine=tmp_path / "quarantine")
+    found = [
+        n
+        for split in SPLITS
+        for batch in read_batches(tmp_path / "examples", split)
+        for n in batch.column(0).to_pylist()
+    ]
+    assert sorted(found) == list(range(200)) and outcome.metrics["quarantined"] == 1
+    assert Manifest.load(tmp_path / "examples").files[0].bytes == (tmp_path / "t.jsonl").stat().st_size
+
+
+def test_a_format_that_is_not_registered_is_refused_before_a_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.format: unknown format 'jsonl'(.|\n)*allowed: 'csv', 'parquet'"):
+        check_named(project(tmp_path / "t.jsonl", format="jsonl"), str(tmp_path / "t.jsonl"), "all")
+
+
+def test_the_json_schema_names_the_formats() -> None:
+    named = json.loads(project_schema())["$defs"]["Data"]["properties"]["format"]["enum"]
+    assert named == ["", *registry.FORMATS] and {"csv", "parquet"} <= set(named)
