@@ -10,94 +10,114 @@ _STAGES = "naru-stages"
 _LIGHT = "naru-light"
 _STORE = (STORE, "AWS_ENDPOINT_URL", "AWS_REGION")
 
-INGEST = StageSpec(
-    "ingest",
-    _STAGES,
-    reads=("data", "gates.model.slices"),
-    environment=_STORE,
-    own_process=True,
-)
-VALIDATE = StageSpec(
-    "validate",
-    _STAGES,
-    reads=("gates.data", "data.exclusion_reasons"),
-    code="schema",
-    environment=_STORE,
-    imports=("tensorflow_data_validation", "components.validate.validate"),
-)
-TRANSFORM = StageSpec(
-    "transform",
-    _STAGES,
-    code="preprocessing",
-    environment=_STORE,
-    imports=("tensorflow_transform.beam", "components.transform.transform"),
-)
-TUNE = StageSpec(
-    "tune",
-    _STAGES,
-    reads=("train", "tune"),
-    code="all",
-    environment=_STORE,
-    imports=("tensorflow", "keras.layers", "components.tune.tune"),
-)
-TRAIN = StageSpec(
-    "train",
-    _STAGES,
-    reads=("train",),
-    code="all",
-    environment=_STORE,
-    imports=("components.train.train",),
-)
-EVALUATE = StageSpec(
-    "evaluate",
-    _STAGES,
-    reads=("gates.model", "gates.serving.p95_ms", "train.seed"),
-    environment=_STORE,
-    looks_outside=True,  # it asks who the champion is today
-    imports=("components.evaluate.evaluate",),
-)
-EXPLAIN = StageSpec(
-    "explain",
-    _STAGES,
-    reads=("gates.model.metric", "gates.model.first", "train.seed"),
-    imports=("components.explain.explain",),
-)
-REGISTER = StageSpec(
-    "register",
-    _LIGHT,
-    reads=EVERYTHING,
-    code="all",
-    environment=(*_STORE, TRACKING),
-    side_effects=True,
-    imports=(
-        "mlflow",
-        "mlflow.store.tracking.sqlalchemy_store",
-        "mlflow.store.model_registry.sqlalchemy_store",
-        "components.register.register",
-    ),
-    imports_during="train",  # the longest stage leaves the second core free
-)
-DEPLOY = StageSpec(
-    "deploy",
-    _LIGHT,
-    reads=EVERYTHING,
-    environment=(*_STORE, TRACKING, SERVING, NAMESPACE),
-    side_effects=True,
-    cluster_access=True,
-    imports=("components.deploy.deploy", "mlserver", "components.serve.mlserver_runtime"),
-    imports_during="train",
-)
-
-STAGES = (INGEST, VALIDATE, TRANSFORM, TUNE, TRAIN, EVALUATE, EXPLAIN, REGISTER, DEPLOY)
-"""Every stage there is, in the order of the lifecycle."""
-
-_BY_NAME = {stage.name: stage for stage in STAGES}
+STAGES: dict[str, StageSpec] = {}
+"""Every stage by its name, in the order of the lifecycle."""
 
 
-def find_stage(name: str) -> StageSpec:
-    """The facts about a stage.
+def register(spec: StageSpec) -> StageSpec:
+    """Add a stage to the table, and return it.
 
     Raises:
-        KeyError: When no stage has that name.
+        ValueError: When the name is taken.
     """
-    return _BY_NAME[name]
+    if spec.name in STAGES:
+        raise ValueError(f"duplicate stage {spec.name!r}")
+    STAGES[spec.name] = spec
+    return spec
+
+
+INGEST = register(
+    StageSpec(
+        "ingest",
+        _STAGES,
+        reads=("data", "gates.model.slices"),
+        environment=_STORE,
+        own_process=True,
+    )
+)
+VALIDATE = register(
+    StageSpec(
+        "validate",
+        _STAGES,
+        reads=("gates.data", "data.exclusion_reasons"),
+        code="schema",
+        environment=_STORE,
+        imports=("tensorflow_data_validation", "components.validate.validate"),
+    )
+)
+TRANSFORM = register(
+    StageSpec(
+        "transform",
+        _STAGES,
+        code="preprocessing",
+        environment=_STORE,
+        imports=("tensorflow_transform.beam", "components.transform.transform"),
+    )
+)
+TUNE = register(
+    StageSpec(
+        "tune",
+        _STAGES,
+        reads=("train", "tune"),
+        code="all",
+        environment=_STORE,
+        imports=("tensorflow", "keras.layers", "components.tune.tune"),
+    )
+)
+TRAIN = register(
+    StageSpec(
+        "train",
+        _STAGES,
+        reads=("train",),
+        code="all",
+        environment=_STORE,
+        imports=("components.train.train",),
+    )
+)
+EVALUATE = register(
+    StageSpec(
+        "evaluate",
+        _STAGES,
+        reads=("gates.model", "gates.serving.p95_ms", "train.seed"),
+        environment=_STORE,
+        looks_outside=True,  # it asks who the champion is today
+        imports=("components.evaluate.evaluate",),
+    )
+)
+EXPLAIN = register(
+    StageSpec(
+        "explain",
+        _STAGES,
+        reads=("gates.model.metric", "gates.model.first", "train.seed"),
+        imports=("components.explain.explain",),
+    )
+)
+REGISTER = register(
+    StageSpec(
+        "register",
+        _LIGHT,
+        reads=EVERYTHING,
+        code="all",
+        environment=(*_STORE, TRACKING),
+        side_effects=True,
+        imports=(
+            "mlflow",
+            "mlflow.store.tracking.sqlalchemy_store",
+            "mlflow.store.model_registry.sqlalchemy_store",
+            "components.register.register",
+        ),
+        imports_during="train",  # the longest stage leaves the second core free
+    )
+)
+DEPLOY = register(
+    StageSpec(
+        "deploy",
+        _LIGHT,
+        reads=EVERYTHING,
+        environment=(*_STORE, TRACKING, SERVING, NAMESPACE),
+        side_effects=True,
+        cluster_access=True,
+        imports=("components.deploy.deploy", "mlserver", "components.serve.mlserver_runtime"),
+        imports_during="train",
+    )
+)

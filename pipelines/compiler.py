@@ -67,7 +67,7 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         "champion": f"auto {PER_RUN}",
         "run": PER_RUN,
     }
-    graph = dsl.pipeline(name=TRAINING.name)(placed(training.pipeline_func, target))
+    graph = dsl.pipeline(name=TRAINING.name)(placed(TRAINING, training.pipeline_func, target))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / TRAINING.file_name
         name = TRAINING.name_of(project.name)

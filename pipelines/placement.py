@@ -15,7 +15,7 @@ from components._core.stage.stage_spec import StageSpec
 from components.deploy.targets.placement import PLACEMENTS, dump_placements
 from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
-from pipelines.graphs.pipelines import TRAINING
+from pipelines.graphs.pipelines import Pipeline
 from pipelines.pools import Needs, Pool, choose_pools, load_pools
 
 CONFIG_MAP = "naru-settings"
@@ -31,7 +31,7 @@ _ACCOUNT_FOLDER = "/var/run/secrets/naru-deployer"
 _CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-def placed(graph: Callable[..., None], target: Target) -> Callable[..., None]:
+def placed(pipeline: Pipeline, graph: Callable[..., None], target: Target) -> Callable[..., None]:
     """The same graph, its stages placed for a cluster: the function that is to be compiled.
 
     Raises:
@@ -46,7 +46,7 @@ def placed(graph: Callable[..., None], target: Target) -> Callable[..., None]:
     def traced(*args: Any, **kwargs: Any) -> None:
         graph(*args, **kwargs)
         tasks = pipeline_context.Pipeline.get_default_pipeline().tasks
-        for stage in TRAINING.stages:
+        for stage in pipeline.stages:
             _place(tasks[stage.name], stage, chosen[stage.name], pools.stages[stage.name], target)
 
     return traced

@@ -12,9 +12,8 @@ from components._core.project.quantities import Amounts, Quantity
 from components._core.project.validation_messages import tell_problems
 from components._core.project.yaml_text import parse_yaml
 from components._core.suggestions import suggest
-from components.stages import STAGES, find_stage
+from components.stages import STAGES
 
-_NAMES = tuple(stage.name for stage in STAGES)
 OURS = Path(__file__).with_name("pools.yaml")
 """The pools of a cluster that has not said otherwise."""
 
@@ -97,18 +96,18 @@ def choose_pools(pools: Pools, profile: str, where: str = "--profile") -> dict[s
     if profile not in pools.profiles:
         raise ConfigError(f"there is no profile {profile!r}; {suggest(profile, tuple(pools.profiles))}", where=where)
     chosen = pools.profiles[profile]
-    return {stage: pools.pools[chosen.get(stage, "cpu")] for stage in _NAMES}
+    return {stage: pools.pools[chosen.get(stage, "cpu")] for stage in STAGES}
 
 
 def _hold_together(pools: Pools, where: str) -> None:
     if "cpu" not in pools.pools:
         raise ConfigError("pools.cpu is missing: stages run there that a profile does not move", where=where)
-    missing = [stage for stage in _NAMES if stage not in pools.stages]
+    missing = [stage for stage in STAGES if stage not in pools.stages]
     if missing:
         raise ConfigError(f"stages: {', '.join(missing)} missing: each needs requests and limits", where=where)
     for stage, needs in pools.stages.items():
-        _known(stage, _NAMES, f"stages.{stage}", where)
-        if needs.retries and find_stage(stage).side_effects:
+        _known(stage, tuple(STAGES), f"stages.{stage}", where)
+        if needs.retries and STAGES[stage].side_effects:
             remedy = "remove its retries: what it does outside would be done twice"
             raise ConfigError(f"stages.{stage} may not be retried: it has side effects", where=where, remedy=remedy)
     for profile, moved in pools.profiles.items():
@@ -117,9 +116,9 @@ def _hold_together(pools: Pools, where: str) -> None:
 
 def _fit(profile: str, moved: dict[str, str], pools: Pools, where: str) -> None:
     for stage, pool in moved.items():
-        _known(stage, _NAMES, f"profiles.{profile}", where)
+        _known(stage, tuple(STAGES), f"profiles.{profile}", where)
         _known(pool, tuple(pools.pools), f"profiles.{profile}.{stage}", where)
-        if pools.pools[pool].spot and find_stage(stage).side_effects:
+        if pools.pools[pool].spot and STAGES[stage].side_effects:
             told = (
                 f"profiles.{profile}: {stage} has side effects and may not run on {pool}, whose nodes may be taken away"
             )

@@ -166,7 +166,7 @@ def _memory_limit(step: _Step) -> Iterator[Fault]:
 
 
 def _side_effects(step: _Step) -> Iterator[Fault]:
-    if not any(stage.side_effects for stage in STAGES if stage.name == step.stage):
+    if step.stage not in STAGES or not STAGES[step.stage].side_effects:
         return
     if step.task.get("cachingOptions", {}).get("enableCache"):
         yield Fault(

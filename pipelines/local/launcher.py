@@ -26,7 +26,7 @@ if __name__ == "__main__":
 from components._core.errors import NaruError
 from components._core.files import write_json
 from components._core.stage.stage_end import ERROR_FILE, failed
-from components.stages import find_stage
+from components.stages import STAGES
 from pipelines.local import process_guard, stage_cache
 
 SERVER = "NARU_FORKSERVER"
@@ -72,7 +72,7 @@ def _is_forked(stage: str, python: str) -> bool:
     if not os.environ.get(SERVER):
         return False
     folder = Path(os.environ[SERVER])
-    spec = find_stage(stage) if stage else None
+    spec = STAGES[stage] if stage else None
     if not (spec and spec.side_effects):
         start_server(folder, python)
     return not (spec and spec.own_process) and (folder / "started").exists()
@@ -128,7 +128,7 @@ class Task:
 
     def reuse(self) -> str:
         """Take an earlier run's outputs if they are what this task would make; returns that run's name, or nothing."""
-        if self.folder is None or not os.environ.get(stage_cache.HOME) or find_stage(self.stage).side_effects:
+        if self.folder is None or not os.environ.get(stage_cache.HOME) or STAGES[self.stage].side_effects:
             return ""
         inputs = self._given.get("inputs", {})
         artifacts = {name: each["artifacts"][0]["uri"] for name, each in inputs.get("artifacts", {}).items()}

@@ -23,7 +23,7 @@ from typing import Any
 
 from components._core.files import fingerprint_folder, fingerprint_of, hash_file, write_text
 from components._core.project.stage_config import restrict
-from components.stages import find_stage
+from components.stages import STAGES
 from pipelines.local import code_fingerprints
 
 HOME = "NARU_CACHE"
@@ -50,9 +50,9 @@ def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> st
     archive = given.pop("code_uri", "")  # its place says nothing; what is in it is told by code_fingerprint
     project = json.loads(given.get("project", "{}"))
     if "project" in given:
-        given["project"] = restrict(project, find_stage(stage).reads)
+        given["project"] = restrict(project, STAGES[stage].reads)
     held = {name: fingerprint_folder(Path(path)) for name, path in inputs.items()}
-    code = find_stage(stage).code
+    code = STAGES[stage].code
     if code in code_fingerprints.PARTS and archive:
         given.pop("code_fingerprint", None)
         held["code"] = code_fingerprints.fingerprint_part(code, Path(archive), project)
@@ -75,7 +75,7 @@ def look_up(stage: str, key: str) -> dict[str, Any] | None:
 def may_reuse(stage: str) -> bool:
     """Whether the settings of this run let the stage be taken from an earlier one."""
     fresh = os.environ.get(FRESH, "").split(",")
-    return bool(os.environ.get(HOME)) and not find_stage(stage).side_effects and stage not in fresh
+    return bool(os.environ.get(HOME)) and not STAGES[stage].side_effects and stage not in fresh
 
 
 def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
@@ -105,7 +105,7 @@ def keep(stage: str, key: str, task: Path, outputs: list[str]) -> None:
     Raises:
         OSError: When that cannot be written.
     """
-    if not os.environ.get(HOME) or find_stage(stage).side_effects:
+    if not os.environ.get(HOME) or STAGES[stage].side_effects:
         return
     made = {name: fingerprint_folder(task / name) for name in [*outputs, _TOLD] if (task / name).exists()}
     _write(stage, key, {"task": str(task), "run": _run_of(task), "outputs": made})

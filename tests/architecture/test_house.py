@@ -30,7 +30,7 @@ def _folders_with(pattern: str) -> set[str]:
 
 
 def test_a_folder_with_a_component_is_a_stage() -> None:
-    assert _folders_with("components/*/component.py") == {stage.name for stage in STAGES}
+    assert _folders_with("components/*/component.py") == set(STAGES)
 
 
 def test_every_stage_has_tests() -> None:

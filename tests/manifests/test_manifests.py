@@ -275,7 +275,7 @@ def test_the_root_key_of_the_store_is_read_by_its_own_pod_alone(objects: list[di
 
 def test_the_settings_have_every_key_that_a_stage_is_given(objects: list[dict[str, Any]]) -> None:
     settings = [one for one in _of(objects, "ConfigMap") if one["metadata"]["name"] == "naru-settings"]
-    asked = {name for stage in STAGES for name in stage.environment}
+    asked = {name for stage in STAGES.values() for name in stage.environment}
     assert len(settings) == 2 and settings[0]["data"] == settings[1]["data"]
     assert asked <= set(settings[0]["data"]) and not set(CREDENTIALS) & set(settings[0]["data"])
 

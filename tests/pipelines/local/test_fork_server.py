@@ -105,7 +105,9 @@ def test_children_end_with_the_server(module: Path, server: subprocess.Popen[byt
 
 @pytest.mark.usefixtures("server")
 def test_a_stage_that_needs_little_is_a_process_of_its_own(module: Path) -> None:
-    _, told = finish(launch(module, "--function_to_execute", next(stage.name for stage in STAGES if stage.own_process)))
+    _, told = finish(
+        launch(module, "--function_to_execute", next(stage.name for stage in STAGES.values() if stage.own_process))
+    )
     assert told["had"] is False
 
 

@@ -9,7 +9,7 @@ import pytest
 from components._core.project.project_file import load_project
 from components._core.project.stage_config import EVERYTHING, restrict
 from components._core.stage.user_code import pack_code
-from components.stages import find_stage
+from components.stages import STAGES
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
 
@@ -78,7 +78,7 @@ def test_a_key_changes_with_what_its_stage_reads_of_the_project_and_with_nothing
     stage: str, place: str, tmp_path: Path
 ) -> None:
     changed = key(stage, tmp_path / "two", **{place.replace(".", "__"): CHANGES[place]})
-    reads = any(f"{place}.".startswith(f"{row}.") for row in find_stage(stage).reads)
+    reads = any(f"{place}.".startswith(f"{row}.") for row in STAGES[stage].reads)
     assert (key(stage, tmp_path / "one") != changed) == reads
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from components._core.project.stage_config import EVERYTHING
-from components.stages import STAGES, find_stage
+from components.stages import STAGES
 
-NAMES = [stage.name for stage in STAGES]
 COMPONENTS = Path(__file__).parents[4] / "components"
 THROUGH = {"primary_metric": "gates.model.metric"}
 """Methods of the project that read a section, and the place that each reads."""
@@ -36,7 +35,7 @@ def _whole(node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> str:
 
 
 def is_given(place: str, stage: str) -> bool:
-    return any(f"{place}.".startswith(f"{row}.") for row in find_stage(stage).reads)
+    return any(f"{place}.".startswith(f"{row}.") for row in STAGES[stage].reads)
 
 
 def _is_project(node: ast.expr) -> bool:
@@ -61,21 +60,19 @@ def mentions_of_project(folder: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("stage", NAMES)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_reads_only_the_sections_in_its_row(stage: str) -> None:
     beyond = {f"{place} ({where})" for place, where in reads(COMPONENTS / stage) if not is_given(place, stage)}
     assert not beyond, f"{stage} reads what components/stages.py does not give it: {sorted(beyond)}"
 
 
-@pytest.mark.parametrize("stage", [stage.name for stage in STAGES if stage.reads != EVERYTHING])
+@pytest.mark.parametrize("stage", [name for name, stage in STAGES.items() if stage.reads != EVERYTHING])
 def test_a_stage_is_given_only_what_it_reads(stage: str) -> None:
     taken = {place for place, _ in reads(COMPONENTS / stage)}
-    assert [
-        row for row in find_stage(stage).reads if not any(f"{place}.".startswith(f"{row}.") for place in taken)
-    ] == []
+    assert [row for row in STAGES[stage].reads if not any(f"{place}.".startswith(f"{row}.") for place in taken)] == []
 
 
-@pytest.mark.parametrize("stage", NAMES)
+@pytest.mark.parametrize("stage", STAGES)
 def test_the_project_is_called_so_everywhere_or_it_would_not_be_seen_here(stage: str) -> None:
     assert mentions_of_project(COMPONENTS / stage) <= {"project"}
 
