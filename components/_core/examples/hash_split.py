@@ -87,7 +87,8 @@ def _as_it_was(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]
     wanted = known.arrow
     if column.type == wanted:
         return column, np.zeros(len(column), dtype=bool)
-    if pa.types.is_string(column.type) or known.is_text:  # how a number was written is not kept
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if known.is_text or not is_number:  # how a number was written is not kept
         return pa.nulls(len(column), wanted), np.asarray(column.is_valid())
     if known.is_real:
         return column.cast(wanted, safe=False), np.zeros(len(column), dtype=bool)

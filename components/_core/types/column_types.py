@@ -71,7 +71,7 @@ def _time_as_text(column: Values) -> Values:
     clock = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
     trimmed = pc.replace_substring_regex(clock, r"(\.\d*?)0+$", r"\1")
     text = pc.replace_substring_regex(trimmed, r"\.$", "")
-    return text if column.type.tz is None else pc.replace_substring_regex(text, "$", "Z")
+    return text if column.type.tz is None else pc.binary_join_element_wise(text, "Z", "")
 
 
 def _bytes_as_text(column: Values) -> Values:
