@@ -71,7 +71,7 @@ def write_model(
     inputs = {item.name: tf.TensorSpec([None], item.type.tensorflow, name=item.name) for item in features}
     serve = tf.function(module.serve).get_concrete_function(**inputs)
     tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={"serving_default": serve})
-    Signature(task, features, TASKS[task].output_types, CLASSES[task]).save(folder)
+    Signature(task, features, TASKS[task].output_types, CLASSES.get(task, ())).save(folder)
     return folder
 
 
@@ -88,7 +88,7 @@ class _Tiny(tf.Module):
         value = self.weight * filled + self.table.lookup(carrier) + 0.05 * (tf.cast(month, tf.float32) - 6.0)
         if self.broken:
             value = value * tf.constant(float("nan"))
-        if self.task == "regression":
+        if not TASKS[self.task].has_classes:
             return {"prediction": value}
         if self.task == "binary_classification":
             return {"probability": tf.sigmoid(value)}
@@ -117,7 +117,7 @@ def _table(task: str, rows: int, number: int) -> pa.Table:
 
 
 def _label(task: str, value: np.ndarray) -> pa.Array:
-    if task == "regression":
+    if not TASKS[task].has_classes:
         return pa.array(value, pa.float32())
     if task == "binary_classification":
         return pa.array((value > 0).astype(np.int64))

@@ -10,9 +10,9 @@ import pytest
 
 from components._core.project.project_file import Project
 from components._core.types.signature import Feature
+from components._core.types.tasks import TASKS
 from components.evaluate.evaluate import Judged, evaluate_model
 from tests.components.tiny_models import (
-    CLASSES,
     tiny_project,
     write_examples,
     write_model,
@@ -39,7 +39,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Make:
         broken: bool = False,
         more: tuple[Feature, ...] = (),
     ) -> Path:
-        assert task in CLASSES
+        assert task in TASKS
         return write_model(tmp_path_factory.mktemp("model"), task, delay_weight, broken, more)
 
     return make

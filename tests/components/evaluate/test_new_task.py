@@ -1,9 +1,7 @@
-"""A task that is added to the table is judged, shown and explained without another change."""
+"""A task that is added to the table is judged and shown without another change."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,39 +9,33 @@ from pathlib import Path
 import pytest
 
 from components._core.report.page import Page
-from components._core.types.artifact_files import SIGNATURE
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Task
 from components.evaluate.evaluate import Judged
 from components.evaluate.evaluation_figures import FIGURES
 from components.validate.label_findings import check_label
-from tests.components.core.types.test_tasks import FORECAST
+from tests.components.forecast_task import FORECAST
 from tests.components.tiny_models import tiny_project
 
 
-@pytest.fixture
-def forecast(monkeypatch: pytest.MonkeyPatch, model: Callable[..., Path], tmp_path: Path) -> Path:
-    """A model of the new task: the tiny regression under another name."""
+@pytest.fixture(autouse=True)
+def forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add the new task to the table, as its line there would."""
     monkeypatch.setitem(TASKS, FORECAST.name, FORECAST)
-    folder = tmp_path / "forecast"
-    shutil.copytree(model("regression"), folder)
-    signature = json.loads((folder / SIGNATURE).read_text())
-    (folder / SIGNATURE).write_text(json.dumps({**signature, "task": FORECAST.name}))
-    return folder
 
 
 def test_a_new_task_is_judged_by_its_own_metric_and_shown_with_its_own_figures(
-    forecast: Path, judged: Callable[..., Judged], examples: Callable[..., Path], tmp_path: Path
+    judged: Callable[..., Judged], tmp_path: Path
 ) -> None:
     project = tiny_project(FORECAST.name, slices=["carrier"], thresholds={"miss_rate": {"max": 0.2}})
-    found = judged(project, of=forecast, rows=examples("regression"))
+    found = judged(project)
     assert found.outcome.reason.startswith("miss_rate 0.") and found.confusion is None and found.roc is None
     assert {"miss_rate", "rmse"} <= set(found.outcome.metrics)
     shown = [block.title for block in Page.load(tmp_path / "evaluation").blocks if block.kind == "figure"]
     assert shown == ["Residuals", "Miss rate by carrier"]
 
 
-def test_the_label_rules_of_a_new_task_are_those_that_it_brings(forecast: Path) -> None:
+def test_the_label_rules_of_a_new_task_are_those_that_it_brings() -> None:
     project = tiny_project(FORECAST.name)
     none: dict[str, Counter[str]] = {"train": Counter(), "eval": Counter(), "test": Counter()}
     assert "is text" in check_label(project, "string", none)[0].told and not check_label(project, "float32", none)

@@ -13,6 +13,8 @@ import pytest
 from components._core.checks import Outcome
 from components._core.report.page import Page
 from components._core.types.artifact_files import IMPORTANCES, OUTCOME, PAGE
+from components._core.types.tasks import TASKS
+from tests.components.forecast_task import FORECAST
 from tests.components.tiny_models import tiny_project
 
 Explain = Callable[..., Outcome]
@@ -36,6 +38,16 @@ def test_the_page_shows_importances_dependence_and_single_rows(explained: Explai
     assert {"Permutation importance", "Features", "The score by delay", "One row: highest score"} <= set(titles)
     html = (tmp_path / "explanation.html").read_text()
     assert "Texts have no slope (carrier)" in html and "most uncertain score" in html
+
+
+def test_a_task_that_is_added_to_the_table_is_explained_by_its_own_metric(
+    explained: Explain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TASKS, FORECAST.name, FORECAST)
+    explained(tiny_project(FORECAST.name))
+    assert json.loads((tmp_path / "explanation" / IMPORTANCES).read_text())["metric"] == "miss_rate"
+    html = (tmp_path / "explanation.html").read_text()
+    assert "how much miss_rate rises when the feature is shuffled" in html and "mean predicted y" in html
 
 
 def test_a_second_explanation_is_the_same_to_the_byte(explained: Explain, tmp_path: Path) -> None:
