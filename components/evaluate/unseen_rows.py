@@ -1,7 +1,7 @@
 """Which test rows the champion was not trained on either, where its rows were split by another definition than today's.
 
 Rows that are test rows now may have been training rows of the champion then: on those it cannot be judged. Where each row was
-follows from the definition of that split, which lies beside its model. Examples of before definitions were kept have none: their
+follows from the definition of that split, which lies beside its model: from a hash of the row, or from its time. Examples of before definitions were kept have none: their
 split was by rule 1, and of the few definitions that it can have been, the right one is known by the fingerprint of those examples.
 """
 
@@ -13,13 +13,15 @@ from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from components._core.errors import ModelError
+from components._core.examples import hash_split, time_split
 from components._core.examples.artifact import SPLITS, Manifest, read_batches, split_files
-from components._core.examples.hash_split import RULE, define_split_v1, reassign_splits
+from components._core.examples.hash_split import RULE, define_split_v1
 from components._core.examples.safe_parquet import pq
 from components._core.examples.samples import beside
-from components._core.examples.split_definition import SplitDefinition
+from components._core.examples.split_definition import HashSplit, SplitDefinition, TimeSplit
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Split
 from components._core.store.file_digests import check_content
@@ -60,15 +62,22 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
     definition = theirs.split or _find_definition_v1(theirs, ours, label, _column_order(examples))
     if definition is None:
         return None, "its rows were split by an earlier rule, and the settings of that split cannot be found out"
-    if definition.rule > RULE:
+    if isinstance(definition, HashSplit) and definition.rule > RULE:
         return None, f"its rows were split by rule {definition.rule}, which this version of Naru does not know"
     if gone := sorted(set(definition.columns) - set(ours.columns)):
         return None, f"its rows were split by columns that the data no longer has: {', '.join(gone)}"
     parts = [
-        reassign_splits(batch, definition, theirs.columns) == _TEST
+        _reassign(batch, definition, theirs.columns) == _TEST
         for batch in read_batches(examples, "test", list(definition.columns))
     ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool), ""
+
+
+def _reassign(examples: pa.RecordBatch, definition: SplitDefinition, types: dict[str, str]) -> Array:
+    """The split that another definition gave rows of today's examples."""
+    if isinstance(definition, TimeSplit):
+        return time_split.reassign_splits(examples, definition, types)
+    return hash_split.reassign_splits(examples, definition, types)
 
 
 def _fetch_manifest(deployment: Deployment) -> Manifest | None:
@@ -85,7 +94,7 @@ def _fetch_manifest(deployment: Deployment) -> Manifest | None:
         return None
 
 
-def _find_definition_v1(theirs: Manifest, ours: Manifest, label: str, order: list[str]) -> SplitDefinition | None:
+def _find_definition_v1(theirs: Manifest, ours: Manifest, label: str, order: list[str]) -> HashSplit | None:
     """The definition by rule 1 of which the champion's examples have their fingerprint."""
     if set(order) != set(theirs.columns):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +13,7 @@ import pyarrow as pa
 from components._core.checks import Check, Outcome, Status, judge
 from components._core.errors import DataError
 from components._core.examples.artifact import SPLITS, Manifest, SourceFile, split_file
-from components._core.examples.hash_split import assign_splits, define_split
 from components._core.examples.safe_parquet import pq
-from components._core.examples.split_definition import SplitDefinition
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
@@ -26,6 +25,8 @@ from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_spans, check_splits
+from components.ingest.splits.contract import Splitter
+from components.ingest.splits.registry import fit_splitter
 
 FORMAT = "2"
 """Counts up when the same source would give other examples, so that fingerprints then differ."""
@@ -53,12 +54,18 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
     schema = table.infer_schema(files, project.label)
     check_named_columns(project, list(schema.types))
     hidden = {project.label, *project.data.exclude}
-    split = define_split(project.data.split, [name for name in schema.types if name not in hidden])
+    features = [name for name in schema.types if name not in hidden]
+    splitter = fit_splitter(project.data.split, features, lambda: _read_all(table, files, schema, project.label))
     with _Quarantine(quarantine / QUARANTINE) as aside:
-        read = [_ingest_file(table, file, schema, project.label, split, examples, aside) for file in files]
-    manifest = _manifest(project, table, schema, split, examples, read)
+        read = [_ingest_file(table, file, schema, project.label, splitter, examples, aside) for file in files]
+    manifest = _manifest(project, table, schema, splitter, examples, read)
     _judge_quarantine(project, manifest, aside.count)
-    checks = [_check_rows(manifest, aside.count), *check_spans(manifest), *check_splits(project, manifest, examples)]
+    checks = [
+        _check_rows(manifest, aside.count),
+        *check_spans(manifest),
+        *splitter.checks(manifest),
+        *check_splits(project, manifest, examples),
+    ]
     manifest.save(examples)
     return _outcome(manifest, checks, aside.count, aside.blank), manifest.fingerprint
 
@@ -87,20 +94,26 @@ class _Quarantine:
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
 
+def _read_all(table: Format, files: list[SpanFile], schema: TableSchema, label: str) -> Iterator[Rows]:
+    """All rows that will become examples; what is set aside is said when they are read for good."""
+    for file in files:
+        yield from table.read_rows(file, schema, label, lambda row: None)
+
+
 def _ingest_file(
     table: Format,
     file: SpanFile,
     schema: TableSchema,
     label: str,
-    split: SplitDefinition,
+    splitter: Splitter,
     examples: Path,
     aside: _Quarantine,
 ) -> SourceFile:
     writers: dict[str, pq.ParquetWriter] = {}
     count, tally = 0, FileTally()
     try:
-        for rows in table.read_rows(file, schema, label, aside.add, split.columns, tally):
-            _write_rows(rows, file.span, split, examples, writers)
+        for rows in table.read_rows(file, schema, label, aside.add, splitter.cells, tally):
+            _write_rows(rows, file.span, splitter, examples, writers)
             count += rows.examples.num_rows
     finally:
         for writer in writers.values():
@@ -111,9 +124,9 @@ def _ingest_file(
 
 
 def _write_rows(
-    rows: Rows, span: int, definition: SplitDefinition, examples: Path, writers: dict[str, pq.ParquetWriter]
+    rows: Rows, span: int, splitter: Splitter, examples: Path, writers: dict[str, pq.ParquetWriter]
 ) -> None:
-    numbers = assign_splits(rows.cells, definition)
+    numbers = splitter.assign(rows)
     for number, split in enumerate(SPLITS):
         part = rows.examples.filter(pa.array(numbers == number))
         if not part.num_rows:
@@ -129,18 +142,18 @@ def _manifest(
     project: Project,
     table: Format,
     schema: TableSchema,
-    split: SplitDefinition,
+    splitter: Splitter,
     examples: Path,
     read: list[SourceFile],
 ) -> Manifest:
     columns = {name: _TYPES[str(kind)] for name, kind in schema.types.items()}
-    how = json.dumps([FORMAT, columns, project.label, split.fingerprint, table.options])
+    how = json.dumps([FORMAT, columns, project.label, splitter.definition.fingerprint, table.options])
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
     rows = {
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
         for split in SPLITS
     }
-    return Manifest(fingerprint, columns, rows, [file.span for file in read], read, split)
+    return Manifest(fingerprint, columns, rows, [file.span for file in read], read, splitter.definition)
 
 
 def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) -> None:

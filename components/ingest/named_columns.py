@@ -21,6 +21,7 @@ def check_named_columns(project: Project, known: Sequence[str]) -> None:
     named = {
         "data.exclude": project.data.exclude,
         "data.split.by": project.data.split.by,
+        "data.split.by_time": [project.data.split.by_time] if project.data.split.by_time else [],
         "gates.model.slices": project.gates.model.slices,
     }
     check_columns_exist(named, known)

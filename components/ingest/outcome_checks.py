@@ -57,11 +57,7 @@ def check_splits(project: Project, manifest: Manifest, examples: Path) -> list[C
         if told and (cause := _duplicates(project, manifest, examples)):
             remedy = "add rows that differ, or columns that tell rows apart; columns in data.split.by need many values"
             raise DataError(f"{told}: {cause}", where=manifest.files[0].path, remedy=remedy)
-        if (
-            not told
-            and split != "train"
-            and (distinct := _few_distinct(examples, split, None if project.data.split.by else _hashed(manifest)))
-        ):
+        if not told and split != "train" and (distinct := _few_distinct(examples, split, _compared(project, manifest))):
             told = f"the {manifest.rows[split]:,} rows of the {split} split are only {distinct} different ones: what is measured on them says little"
         if told:
             checks.append(Check(f"{split} split", "warn", n=manifest.rows[split], reason=told))
@@ -81,6 +77,8 @@ def _why_useless(project: Project, manifest: Manifest, examples: Path, split: st
 
 def _duplicates(project: Project, manifest: Manifest, examples: Path) -> str:
     """That a table has few different rows among many, if it has."""
+    if project.data.split.by_time:  # equal rows of different times may be in different splits
+        return ""
     rows = sum(manifest.rows.values())
     by = project.data.split.by
     distinct = len(_distinct_rows(examples, SPLITS, _hashed(manifest), _MANY))
@@ -98,6 +96,11 @@ def _first_values(examples: Path, split: str, column: str) -> list[object]:
 def _hashed(manifest: Manifest) -> list[str]:
     """The columns that decide a row's split."""
     return list(manifest.split.columns if manifest.split else manifest.columns)
+
+
+def _compared(project: Project, manifest: Manifest) -> list[str] | None:
+    """The columns in which rows of a split must differ: those that are hashed by default, else all."""
+    return None if project.data.split.by or project.data.split.by_time else _hashed(manifest)
 
 
 def _few_distinct(examples: Path, split: str, columns: list[str] | None) -> int:

@@ -263,7 +263,10 @@ def _of_columns(decisions: list[Decision]) -> Iterator[str]:
         column = decision.column
         if decision.suspect and is_named_identifier(column.name) and 0.2 < column.distinct_share <= _NEAR_UNIQUE:
             yield f"{_shown(column.name)} repeats: if its rows belong together, keep them in one split (data.split.by)"
-    if any(decision.role == "date" for decision in decisions):
+    dates = [decision for decision in decisions if decision.role == "date" and decision.format]
+    if iso := next((item for item in dates if item.format and item.format.shown == "YYYY-MM-DD"), None):
+        yield f"rows are split at random: to forecast, split by time (data.split.by_time: {_shown(iso.column.name)})"
+    elif dates:
         yield "rows are split at random: to forecast, hold the last dates back as a span of their own instead"
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from components._core.examples.safe_parquet import pq
-from components._core.examples.split_definition import SplitDefinition
+from components._core.examples.split_definition import SplitDefinition, load_definition
 from components._core.files import read_json, write_json
 from components._core.types.artifact_files import MANIFEST
 
@@ -86,7 +86,7 @@ class Manifest:
     def from_json(cls, raw: dict[str, Any]) -> Manifest:
         """From what `save` wrote, as JSON has it."""
         # sort_keys orders the file for people and diffs; the columns' own order is the Parquet schema's
-        split = SplitDefinition.from_json(raw["split"]) if raw.get("split") else None
+        split = load_definition(raw["split"]) if raw.get("split") else None
         return cls(**{**raw, "files": [SourceFile(**file) for file in raw["files"]], "split": split})
 
 

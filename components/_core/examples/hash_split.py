@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.examples import row_hash, row_hash_v1
-from components._core.examples.split_definition import SplitDefinition
+from components._core.examples.split_definition import HashSplit
 from components._core.project.project_file import Split
 from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 
@@ -19,7 +19,7 @@ UNKNOWN = -1
 """In place of a split: it cannot be said where the row was."""
 
 
-def define_split(split: Split, features: Collection[str]) -> SplitDefinition:
+def define_split(split: Split, features: Collection[str]) -> HashSplit:
     """The split of a table's rows: by `data.split.by`, else by what the model may see.
 
     An identifier that the model does not see decides nothing, and neither does the label: rows with equal features land together.
@@ -29,15 +29,15 @@ def define_split(split: Split, features: Collection[str]) -> SplitDefinition:
         features: The columns of the source without the label and the excluded ones.
     """
     chosen = set(split.by or features)
-    return SplitDefinition(RULE, tuple(sorted(chosen)), bool(split.by), split.train, split.eval, split.test)
+    return HashSplit(RULE, tuple(sorted(chosen)), bool(split.by), split.train, split.eval, split.test)
 
 
-def define_split_v1(split: Split, columns: Collection[str]) -> SplitDefinition:
+def define_split_v1(split: Split, columns: Collection[str]) -> HashSplit:
     """The split by rule 1: by `data.split.by`, else by the whole row with its label, columns in the order of the source."""
-    return SplitDefinition(1, tuple(split.by or columns), bool(split.by), split.train, split.eval, split.test)
+    return HashSplit(1, tuple(split.by or columns), bool(split.by), split.train, split.eval, split.test)
 
 
-def assign_splits(rows: pa.RecordBatch, definition: SplitDefinition) -> NDArray[np.int8]:
+def assign_splits(rows: pa.RecordBatch, definition: HashSplit) -> NDArray[np.int8]:
     """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
 
     Args:
@@ -49,7 +49,7 @@ def assign_splits(rows: pa.RecordBatch, definition: SplitDefinition) -> NDArray[
     return np.asarray(np.searchsorted(bounds, hashed / np.float64(2**64), side="right"), dtype=np.int8)
 
 
-def reassign_splits(examples: pa.RecordBatch, definition: SplitDefinition, types: dict[str, str]) -> NDArray[np.int8]:
+def reassign_splits(examples: pa.RecordBatch, definition: HashSplit, types: dict[str, str]) -> NDArray[np.int8]:
     """The split that another definition gave rows of today's examples; `UNKNOWN` where the examples do not tell.
 
     Args:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from components._core.files import fingerprint_of
 
 
 @dataclass(frozen=True)
-class SplitDefinition:
-    """Everything that a row's place depends on besides the row.
+class HashSplit:
+    """A split by the hash of a row: everything that a row's place depends on besides the row.
 
     Attributes:
         rule: Version of the rule by which rows are hashed.
@@ -39,6 +40,67 @@ class SplitDefinition:
         return fingerprint_of([json.dumps([self.rule, columns, self.train, self.eval, self.test])])
 
     @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> SplitDefinition:
+    def from_json(cls, raw: dict[str, Any]) -> HashSplit:
         """From what a manifest holds."""
         return cls(**{field.name: raw[field.name] for field in fields(cls)} | {"columns": tuple(raw["columns"])})
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """A split by time: the newest rows are test, those before them eval, the oldest and those without a time train.
+
+    Attributes:
+        column: The column with the time of a row.
+        eval_from: Time of the oldest eval row: a number, or ISO text.
+        test_from: Time of the oldest test row, written alike.
+        train: Share of train that was wanted.
+        eval: Share of eval.
+        test: Share of test.
+        kind: Tells it from a split by hash, which has none in a manifest.
+    """
+
+    column: str
+    eval_from: float | str
+    test_from: float | str
+    train: float
+    eval: float
+    test: float
+    kind: Literal["time"] = "time"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that decide a row's place."""
+        return (self.column,)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether rows that are equal in some columns are kept together; by time they are not."""
+        return False
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for definitions that put every row into the same split: of the borders, not of the shares that led to them."""
+        return fingerprint_of([json.dumps([self.kind, self.column, self.eval_from, self.test_from])])
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> TimeSplit:
+        """From what a manifest holds."""
+        for border in (raw["eval_from"], raw["test_from"]):
+            if isinstance(border, str):
+                datetime.fromisoformat(border)
+        return cls(**{field.name: raw[field.name] for field in fields(cls)})
+
+
+SplitDefinition = HashSplit | TimeSplit
+_KINDS: dict[str, type[HashSplit] | type[TimeSplit]] = {"hash": HashSplit, "time": TimeSplit}
+"""By `kind`, which manifests of splits by hash do not have: those of before there were others do not, either."""
+
+
+def load_definition(raw: dict[str, Any]) -> SplitDefinition:
+    """The definition that a manifest holds.
+
+    Raises:
+        KeyError: When it lacks something, or is of a kind that this version of Naru does not know.
+        ValueError: When a border is not a time.
+    """
+    return _KINDS[raw.get("kind", "hash")].from_json(raw)

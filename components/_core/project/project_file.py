@@ -60,7 +60,7 @@ def _list_tasks(schema: dict[str, Any]) -> None:
 
 
 class Split(Section):
-    """How rows are dealt to train, eval (early stopping, tuning) and test (judging)."""
+    """How rows are assigned to train, eval (early stopping, tuning) and test (judging)."""
 
     train: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
     eval: Annotated[Real, Field(gt=0, lt=1, description="Share to stop early and tune by.")] = 0.1
@@ -69,6 +69,19 @@ class Split(Section):
         list[str],
         Field(description="Columns whose values are hashed: rows equal in them land together. Default: the features."),
     ] = []
+    by_time: Annotated[
+        str,
+        Field(
+            description="Column with the time of a row, instead of `by`: the newest rows are test, those before them eval, "
+            "the oldest train, by their shares. A number, or ISO text such as `2013-05-01` or `2013-05-01T10:00`."
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _rows_are_split_in_one_way(self) -> Split:
+        if self.by and self.by_time:
+            raise ValueError("give by or by_time, not both")
+        return self
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Split:

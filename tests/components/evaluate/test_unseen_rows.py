@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.checks import Check
+from components._core.examples import time_split
 from components._core.examples.artifact import SPLITS, Manifest, SourceFile, split_file
 from components._core.examples.hash_split import assign_splits, define_split, define_split_v1
-from components._core.examples.split_definition import SplitDefinition
+from components._core.examples.split_definition import HashSplit, SplitDefinition, TimeSplit
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Split
 from components._core.store.file_digests import write_digests
@@ -50,7 +51,8 @@ def examples(rows: pa.RecordBatch, tmp_path: Path) -> Path:
 
 def split_rows(rows: pa.RecordBatch, definition: SplitDefinition, folder: Path) -> Path:
     """Write rows as ingest would, split by a definition."""
-    numbers = assign_splits(rows, definition)
+    is_by_time = isinstance(definition, TimeSplit)
+    numbers = time_split.assign_splits(rows, definition) if is_by_time else assign_splits(rows, definition)
     for number, split in enumerate(SPLITS):
         path = split_file(folder, split, 1)
         path.parent.mkdir(parents=True)
@@ -62,7 +64,7 @@ def split_rows(rows: pa.RecordBatch, definition: SplitDefinition, folder: Path) 
 
 def manifest_v1(split: Split, order: list[str]) -> Manifest:
     """A manifest as it was written when rule 1 was in force."""
-    how = json.dumps(["1", {name: TYPES[name] for name in order}, "y", split.model_dump()])
+    how = json.dumps(["1", {name: TYPES[name] for name in order}, "y", split.model_dump(exclude={"by_time"})])
     return Manifest(fingerprint_of([how, f"1 {'0' * 64}"]), TYPES, {}, [1], FILES)
 
 
@@ -92,7 +94,7 @@ def champion(folder: Path, model: Path, manifest: Manifest | None) -> Deployment
     ],
 )
 def test_test_rows_of_both_definitions_are_the_unseen_ones(
-    manifest: Manifest, definition: SplitDefinition, examples: Path, tmp_path: Path
+    manifest: Manifest, definition: HashSplit, examples: Path, tmp_path: Path
 ) -> None:
     unseen, problem = find_unseen(champion(tmp_path / "c", tmp_path, manifest), examples, "y")
     (test,) = pq.read_table(split_file(examples, "test", 1)).combine_chunks().to_batches()
@@ -198,3 +200,44 @@ def test_the_store_of_an_earlier_naru_says_how_its_rows_were_split() -> None:
         (batch,) = table.combine_chunks().to_batches()
         found = np.bincount(assign_splits(batch, definition), minlength=3).tolist()
         assert found == [manifest.rows[split] for split in SPLITS]
+
+
+def by_time(eval_from: float, test_from: float) -> TimeSplit:
+    return TimeSplit("delay", eval_from, test_from, 0.8, 0.1, 0.1)
+
+
+def test_rows_that_a_champion_by_hash_trained_on_do_not_judge_a_challenger_by_time(
+    rows: pa.RecordBatch, tmp_path: Path
+) -> None:
+    examples = split_rows(rows, by_time(20.0, 30.0), tmp_path / "examples")
+    then = Manifest("f", TYPES, {}, [1], FILES, OTHER)
+    unseen, problem = find_unseen(champion(tmp_path / "c", tmp_path, then), examples, "y")
+    (test,) = pq.read_table(split_file(examples, "test", 1)).combine_chunks().to_batches()
+    assert not problem and unseen is not None and test.num_rows
+    assert unseen.tolist() == (assign_splits(test, OTHER) == 2).tolist()
+    assert 0 < unseen.sum() < len(unseen)
+
+
+def test_only_rows_from_the_border_of_a_champion_by_time_on_are_unseen(
+    rows: pa.RecordBatch, examples: Path, tmp_path: Path
+) -> None:
+    then = Manifest("f", TYPES, {}, [1], FILES, by_time(20.0, 30.0))
+    deployment = champion(tmp_path / "c", tmp_path, then)
+    unseen, problem = find_unseen(deployment, examples, "y")
+    delays = pq.read_table(split_file(examples, "test", 1))["delay"].to_pylist()
+    assert not problem and unseen is not None
+    assert unseen.tolist() == [delay is not None and delay >= 30.0 for delay in delays]
+    assert 0 < unseen.sum() < len(unseen)
+    again = split_rows(rows, by_time(20.0, 30.0), tmp_path / "again")
+    assert find_unseen(deployment, again, "y") == (None, ""), "equal borders leave the same rows unseen"
+    earlier = split_rows(rows, by_time(10.0, 20.0), tmp_path / "earlier")
+    unseen, _ = find_unseen(deployment, earlier, "y")
+    delays = pq.read_table(split_file(earlier, "test", 1))["delay"].to_pylist()
+    assert unseen is not None and unseen.tolist() == [delay >= 30.0 for delay in delays] and not unseen.all()
+
+
+def test_a_split_of_an_unknown_kind_is_no_baseline(examples: Path, tmp_path: Path) -> None:
+    deployment = champion(tmp_path / "c", tmp_path, Manifest("f", TYPES, {}, [1], FILES, by_time(1.0, 2.0)))
+    path = tmp_path / "c" / MANIFEST
+    path.write_text(path.read_text().replace('"time"', '"place"'))
+    assert "cannot be read" in find_unseen(deployment, examples, "y")[1]

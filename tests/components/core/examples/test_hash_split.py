@@ -13,7 +13,7 @@ from components._core.examples.hash_split import (
     define_split_v1,
     reassign_splits,
 )
-from components._core.examples.split_definition import SplitDefinition
+from components._core.examples.split_definition import HashSplit
 from components._core.project.project_file import Split
 
 
@@ -71,7 +71,7 @@ def test_a_definition_is_read_back_from_json() -> None:
     from dataclasses import asdict
 
     definition = define_split(Split(by=["b"]), ["a", "b"])
-    assert SplitDefinition.from_json(json.loads(json.dumps(asdict(definition)))) == definition
+    assert HashSplit.from_json(json.loads(json.dumps(asdict(definition)))) == definition
 
 
 def test_another_definition_finds_its_rows_in_the_examples_of_today() -> None:
@@ -86,16 +86,16 @@ def test_another_definition_finds_its_rows_in_the_examples_of_today() -> None:
 def test_a_column_that_has_another_type_now_is_hashed_as_it_was(rule: int) -> None:
     was = pa.RecordBatch.from_pydict({"a": pa.array([7, None, 123, 16_777_217])})
     now = pa.RecordBatch.from_pydict({"a": pa.array([7.0, None, 123.0, 16_777_217.0], pa.float32())})
-    definition = SplitDefinition(rule, ("a",), False, 0.8, 0.1, 0.1)
+    definition = HashSplit(rule, ("a",), False, 0.8, 0.1, 0.1)
     found = reassign_splits(now, definition, {"a": "int64"})
     assert found.tolist() == [*assign_splits(was, definition).tolist()[:3], UNKNOWN]
 
 
 def test_what_the_examples_do_not_tell_is_unknown() -> None:
     now = pa.RecordBatch.from_pydict({"a": pa.array([7, 8, None])})
-    definition = SplitDefinition(1, ("a",), False, 0.8, 0.1, 0.1)
+    definition = HashSplit(1, ("a",), False, 0.8, 0.1, 0.1)
     assert reassign_splits(now, definition, {"a": "string"}).tolist()[:2] == [UNKNOWN, UNKNOWN]
     fraction = pa.RecordBatch.from_pydict({"a": pa.array([7.5], pa.float32())})
     assert reassign_splits(fraction, definition, {"a": "int64"}).tolist() == [UNKNOWN]
-    nothing = SplitDefinition(2, (), False, 0.8, 0.1, 0.1)
+    nothing = HashSplit(2, (), False, 0.8, 0.1, 0.1)
     assert reassign_splits(now, nothing, {}).tolist() == [UNKNOWN] * 3

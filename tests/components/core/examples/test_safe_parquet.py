@@ -12,6 +12,9 @@ import pytest
 
 from components._core.errors import DataError
 from components._core.examples.samples import Sample
+from components._core.project.project_file import Data
+from components._data.formats.registry import open_format
+from components._data.sources.registry import open_source
 
 REPOSITORY = Path(__file__).parents[4]
 _CRAFT = """
@@ -40,6 +43,18 @@ def test_a_pickled_type_in_a_sample_is_refused_and_does_not_run(tmp_path: Path) 
     with pytest.raises(DataError, match="cannot be read"):
         Sample.load(sample)
     assert not ran.exists()
+
+
+@pytest.mark.skipif(not hasattr(pa, "PyExtensionType"), reason="this pyarrow has no pickled types")
+def test_a_pickled_type_in_a_source_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    source, ran = tmp_path / "t.parquet", tmp_path / "ran"
+    subprocess.run([sys.executable, "-c", _CRAFT, source, ran], check=False, capture_output=True)
+    if ran.is_dir():
+        ran.rmdir()
+    table, files = open_format(Data(source=str(source))), open_source(str(source)).list_files("all")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        table.infer_schema(files, "y")
+    assert table.preview(files[0]) is None and not ran.exists()
 
 
 def test_parquet_is_read_through_one_module_only() -> None:

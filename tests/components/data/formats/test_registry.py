@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,13 @@ def test_a_format_that_is_registered_by_the_same_call_is_ingested(tmp_path: Path
 def test_a_format_that_is_not_registered_is_refused_before_a_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.format: unknown format 'jsonl'(.|\n)*allowed: 'csv', 'parquet'"):
         check_named(project(tmp_path / "t.jsonl", format="jsonl"), str(tmp_path / "t.jsonl"), "all")
+
+
+def test_choosing_a_format_loads_nothing_heavy() -> None:
+    """`naru run` does it before it shows anything."""
+    told = "import sys; from components._data.formats import registry; print({'numpy', 'pyarrow'} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
 
 
 def test_the_json_schema_names_the_formats() -> None:

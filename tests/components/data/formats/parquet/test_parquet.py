@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ from components._data.formats.parquet import reader
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 from components.ingest.ingest import ingest_examples
+from tests.components.core.store.s3_stub import serving
 
 Ingest = Callable[..., tuple[Outcome, pa.Table]]
 
@@ -257,6 +259,19 @@ def test_a_file_of_another_store_is_read_over_its_file_system_once(
     monkeypatch.setattr(type(files), "_open", lambda self, path, *a, **k: opened.append(path) or plain(path, *a, **k))
     assert ingest("memory://parquet/t.parquet")[1].num_rows == ROWS
     assert len(opened) == 2, "once for the footer, once for the content"
+
+
+def test_spans_in_s3_are_read_as_from_a_folder(tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving("atomic") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        for span in (1, 2):
+            pq.write_table(TABLE.slice(150 * (span - 1), 150), tmp_path / f"t-{span}.parquet")
+            content = (tmp_path / f"t-{span}.parquet").read_bytes()
+            server.objects[f"/bucket/data/t-{span}.parquet"] = (content, time.time())
+        rows = ingest("s3://bucket/data/t-{span}.parquet")[1]
+        assert rows.equals(ingest(str(tmp_path / "t-{span}.parquet"))[1]) and rows.num_rows == ROWS
+        assert ingest("s3://bucket/data/t-{span}.parquet", spans="last 1")[1].num_rows == 150
 
 
 def test_the_format_is_chosen_by_the_ending_and_can_be_named(tmp_path: Path, ingest: Ingest) -> None:

@@ -1,0 +1,103 @@
+"""Which split a row belongs to by its time: it is compared with two borders, so the rows of one time are never divided.
+
+The time is taken from the examples, not from raw cells, so that what a manifest says can be repeated on examples later. A number
+is compared as it is; text is read as ISO 8601 and compared in UTC, where it has no zone as if it were UTC, to the microsecond.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from components._core.examples.hash_split import UNKNOWN
+from components._core.examples.split_definition import TimeSplit
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FLOAT32_EXACT = 2**24
+"""Whole numbers from here on are not all a float32."""
+
+
+def read_times(column: pa.Array) -> pa.Array:
+    """The time of each row as int64 or float64; null where it is missing or cannot be read.
+
+    Args:
+        column: Numbers, or texts.
+    """
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.int64())
+    if pa.types.is_floating(column.type):
+        return pa.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), from_pandas=True)
+    encoded = column.dictionary_encode()
+    return pa.array([_read_text(text) for text in encoded.dictionary.to_pylist()], pa.int64()).take(encoded.indices)
+
+
+def write_time(time: float, column: pa.DataType) -> float | str:
+    """A time from `read_times` as a definition keeps it: a number, or ISO text.
+
+    Args:
+        time: The time.
+        column: Type of the column that it is of.
+    """
+    if pa.types.is_integer(column) or pa.types.is_floating(column):
+        return time
+    return (_EPOCH + int(time) * _MICROSECOND).replace(tzinfo=None).isoformat(sep=" ")
+
+
+def assign_splits(examples: pa.RecordBatch, definition: TimeSplit) -> NDArray[np.int8]:
+    """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
+
+    Args:
+        examples: Rows with the column of the definition, of the type that it was made from.
+        definition: How they are split.
+    """
+    times = read_times(examples.column(examples.schema.get_field_index(definition.column)))
+    return _compare(times, [_border(definition.eval_from), _border(definition.test_from)])
+
+
+def reassign_splits(examples: pa.RecordBatch, definition: TimeSplit, types: dict[str, str]) -> NDArray[np.int8]:
+    """The split that another definition gave rows of today's examples; `UNKNOWN` where the examples do not tell.
+
+    Args:
+        examples: Rows with the column of the definition.
+        definition: The other definition.
+        types: Type by column as the examples of that definition had it.
+    """
+    column = examples.column(examples.schema.get_field_index(definition.column))
+    borders = [_border(definition.eval_from), _border(definition.test_from)]
+    is_text = pa.types.is_string(column.type)
+    if is_text != isinstance(definition.test_from, str):
+        return np.where(np.asarray(column.is_null()), np.int8(0), np.int8(UNKNOWN))
+    if types.get(definition.column) == "float32" and not is_text:
+        column = column.cast(pa.float32(), safe=False)
+    elif pa.types.is_float32(column.type):  # whole numbers then: rounding keeps their order, but not beside a border
+        borders = [float(np.float32(border)) for border in borders]
+        values = column.fill_null(0).to_numpy(zero_copy_only=False)
+        beside = np.isin(values, borders) & (np.abs(values) >= _FLOAT32_EXACT)
+        return np.where(beside, np.int8(UNKNOWN), _compare(read_times(column), borders))
+    return _compare(read_times(column), borders)
+
+
+def _compare(times: pa.Array, borders: list[float]) -> NDArray[np.int8]:
+    known = np.asarray(times.is_valid())
+    values = times.fill_null(0).to_numpy(zero_copy_only=False)
+    return np.where(known, np.searchsorted(borders, values, side="right"), 0).astype(np.int8)
+
+
+def _border(written: float | str) -> float:
+    return _microseconds(datetime.fromisoformat(written)) if isinstance(written, str) else written
+
+
+def _read_text(text: str | None) -> int | None:
+    """ISO text in microseconds since 1970 in UTC; None when it is none."""
+    try:
+        return _microseconds(datetime.fromisoformat((text or "").strip()))
+    except ValueError:
+        return None
+
+
+def _microseconds(time: datetime) -> int:
+    return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND

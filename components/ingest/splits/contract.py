@@ -1,0 +1,61 @@
+"""What a splitter is: it is fitted over all rows, keeps what it found as a definition, and assigns batches of rows by it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.checks import Check
+from components._core.examples.artifact import Manifest
+from components._core.examples.split_definition import SplitDefinition
+from components._core.project.project_file import Split
+from components._data.formats.rows import Rows
+
+ReadRows = Callable[[], Iterator[Rows]]
+"""Reads all rows that will become examples, once more at each call."""
+
+
+class Splitter(ABC):
+    """A way to split rows.
+
+    Attributes:
+        definition: Everything that a row's split depends on besides the row; it is kept in the manifest and in the ledger.
+    """
+
+    definition: SplitDefinition
+
+    @classmethod
+    @abstractmethod
+    def is_chosen(cls, split: Split) -> bool:
+        """Whether the project chooses this way."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, split: Split, features: Collection[str], read: ReadRows) -> Self:
+        """Find out what assigning needs to know of all rows.
+
+        Args:
+            split: The project's.
+            features: The columns of the source without the label and the excluded ones.
+            read: Reads all rows, in bounded memory; a splitter that needs none does not call it.
+
+        Raises:
+            DataError: When the rows cannot be split this way.
+        """
+
+    @property
+    @abstractmethod
+    def cells(self) -> tuple[str, ...]:
+        """The columns whose raw cells it needs."""
+
+    @abstractmethod
+    def assign(self, rows: Rows) -> NDArray[np.int8]:
+        """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows]."""
+
+    def checks(self, manifest: Manifest) -> list[Check]:
+        """What a person should know of this split."""
+        return []

@@ -1,0 +1,42 @@
+"""The default: a row's content alone decides, so its split is the same in every run, and no other row matters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.examples.hash_split import assign_splits, define_split
+from components._core.examples.split_definition import HashSplit
+from components._core.project.project_file import Split
+from components._data.formats.rows import Rows
+from components.ingest.splits.contract import ReadRows, Splitter
+
+
+class HashSplitter(Splitter):
+    """By the hash of the features, or of the columns of `data.split.by`."""
+
+    def __init__(self, definition: HashSplit) -> None:
+        """With the columns and the shares."""
+        self.definition: HashSplit = definition
+
+    @classmethod
+    def is_chosen(cls, split: Split) -> bool:
+        """See `Splitter`: it is what remains."""
+        return True
+
+    @classmethod
+    def fit(cls, split: Split, features: Collection[str], read: ReadRows) -> Self:
+        """See `Splitter`; no row is read."""
+        return cls(define_split(split, features))
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """See `Splitter`: what was written is hashed, not the value in the type that was inferred."""
+        return self.definition.columns
+
+    def assign(self, rows: Rows) -> NDArray[np.int8]:
+        """See `Splitter`."""
+        return assign_splits(rows.cells, self.definition)

@@ -1,0 +1,67 @@
+"""A row's split by time: by two borders, exact on examples later, unknown where they were rounded since."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from components._core.examples.hash_split import UNKNOWN
+from components._core.examples.split_definition import TimeSplit, load_definition
+from components._core.examples.time_split import assign_splits, read_times, reassign_splits, write_time
+
+
+def split(eval_from: float | str, test_from: float | str) -> TimeSplit:
+    return TimeSplit("t", eval_from, test_from, 0.8, 0.1, 0.1)
+
+
+def batch(values: list[Any], kind: pa.DataType) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array(values, kind)], names=["t"])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "borders"),
+    [
+        ([1, 4, 5, 8, 9, None], pa.int64(), (5, 9)),
+        ([0.5, 1.25, 1.5, 2.0, 2.5, None], pa.float32(), (1.5, 2.5)),
+        (["2013-01-01", "2013-01-31", "2013-02-01", "2013-02-02", "2013-03-01", "soon"], pa.string(), ("2013-02-01", "2013-03-01")),
+        (["2013-01-01T10:00", "2013-01-01T10:00:00.5", "2013-01-01 10:00:01", "2013-01-01 11:59:59Z", "2013-01-01T14:00+02:00", ""],
+         pa.string(), ("2013-01-01 10:00:01", "2013-01-01 12:00:00")),
+    ],
+)  # fmt: skip
+def test_a_row_is_compared_with_two_borders_and_one_without_a_time_is_train(
+    values: list[Any], kind: pa.DataType, borders: Any
+) -> None:
+    assert assign_splits(batch(values, kind), split(*borders)).tolist() == [0, 0, 1, 1, 2, 0]
+    assert reassign_splits(batch(values, kind), split(*borders), {"t": str(kind)}).tolist() == [0, 0, 1, 1, 2, 0]
+
+
+def test_a_time_is_written_as_it_is_read() -> None:
+    texts = pa.array(["2013-01-31 09:05:00.250000", "1969-12-31 23:59:59"])
+    assert [write_time(time, pa.string()) for time in read_times(texts).to_pylist()] == texts.to_pylist()
+    assert (write_time(7, pa.int64()), write_time(0.1, pa.float32())) == (7, 0.1)
+
+
+def test_a_definition_is_read_from_a_manifest_and_known_by_its_borders() -> None:
+    definition = split("2013-02-01", "2013-03-01")
+    assert load_definition(json.loads(json.dumps(asdict(definition)))) == definition
+    others = [split("2013-02-01", "2013-03-02"), split("2013-01-01", "2013-03-01"), split(1, 2)]
+    assert len({definition.fingerprint, *(other.fingerprint for other in others)}) == 4
+    assert TimeSplit("t", 1, 2, 0.8, 0.1, 0.1).fingerprint == TimeSplit("t", 1, 2, 0.6, 0.2, 0.2).fingerprint
+    with pytest.raises(KeyError, match="place"):
+        load_definition({**asdict(definition), "kind": "place"})
+    with pytest.raises(ValueError, match="soon"):
+        load_definition({**asdict(definition), "test_from": "soon"})
+
+
+def test_where_the_examples_are_rounded_or_of_another_kind_today_a_row_is_unknown() -> None:
+    large = 2**24 + 1
+    rounded = batch([float(large - 100), float(large), float(large + 100), 5.0], pa.float32())
+    assert reassign_splits(rounded, split(3, large), {"t": "int64"}).tolist() == [1, UNKNOWN, 2, 1]
+    texts = batch(["1", None], pa.string())
+    assert reassign_splits(texts, split(1, 2), {"t": "int64"}).tolist() == [UNKNOWN, 0]
+    whole = batch([1, 2, 3], pa.int64())
+    assert reassign_splits(whole, split(2.0, 3.0), {"t": "float32"}).tolist() == [0, 1, 2]
