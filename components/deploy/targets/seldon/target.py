@@ -90,7 +90,7 @@ class SeldonTarget(RolloutTarget):
         """Take the SeldonDeployment that is there for the one to change. See `RolloutTarget`.
 
         Its predictors are taken in the words in which they were applied, so that none of their pods is started again; those
-        that somebody else made are described anew.
+        that somebody else made are rendered again.
         """
         found: Seen = seen.native
         self._asked = found.served or {}

@@ -198,20 +198,39 @@ def test_a_toy_target_that_answers_otherwise_than_offline_is_taken_back(
     assert not toy.applied and current_champion(str(tmp_path / "store"), "tiny") is None
 
 
-def test_a_rollback_moves_the_servers_of_a_toy_target_first(
-    toy: ToyTarget, version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def served(toy: ToyTarget, version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
+    """The project with two champions in the ledger, of which the second, version 1, is in service; returns that one."""
     monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     (tmp_path / "project.yaml").write_text(PROJECT)
-    for number, uri in (("1", version.uri), ("2", "elsewhere")):
+    for number, uri in (("2", "elsewhere"), ("1", version.uri)):
         line = Deployment(number, uri, "", "", {}, "", "run", f"2026-01-0{number}T00:00:00+00:00", "me", "a test")
         append_deployment(str(tmp_path / "store"), "tiny", line)
+    toy.apply([toy.describe(version)])
+    return version
+
+
+def test_a_rollback_moves_the_servers_of_a_toy_target_first(
+    toy: ToyTarget, served: ModelVersion, tmp_path: Path
+) -> None:
+    line = Deployment("2", "elsewhere", "", "", {}, "", "run", "2026-01-03T00:00:00+00:00", "me", "a test")
+    append_deployment(str(tmp_path / "store"), "tiny", line)
     toy.apply([toy.describe(ModelVersion("2", "elsewhere"))])
     done = roll_back(tmp_path, "", Target())
     assert (done.before, done.now) == ("2", "1")
     assert [line.partition(":")[0] for line in done.seen] == ["start", "prove", "promote"]
-    assert list(toy.applied) == [version.key]
+    assert list(toy.applied) == [served.key]
+
+
+def test_a_rollback_during_a_canary_removes_the_canary_and_keeps_the_champion(
+    toy: ToyTarget, served: ModelVersion, tmp_path: Path
+) -> None:
+    canary = ModelVersion("3", "tried")
+    toy.apply([toy.describe(served), toy.describe(canary)])
+    done = roll_back(tmp_path, "", Target())
+    assert (done.before, done.now) == ("1", "1") and list(toy.applied) == [served.key]
+    assert done.seen[0] == f"roll back: a broken-off rollout had left {canary.key}"
 
 
 def test_a_name_is_registered_once(toy: ToyTarget) -> None:
