@@ -72,3 +72,10 @@ def test_components_are_thin() -> None:
     for stage in TRAINING.stage_names:
         body = (ROOT / "components" / stage / "component.py").read_text().partition("with stage(")[2].splitlines()
         assert len(body) <= 30, f"components/{stage}/component.py does more than call its stage"
+
+
+def test_every_file_that_where_to_change_names_is_there() -> None:
+    text = (ROOT / "docs" / "where-to-change.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([\w./-]+)`", text) if "/" in name}
+    assert len(named) > 20
+    assert {name for name in named if not (ROOT / name).exists()} == set()
