@@ -174,4 +174,4 @@ def _told(overlap: Overlap) -> str:
 def _remedy(overlap: Overlap) -> str:
     if overlap.column:
         return f": if rows with the same {overlap.column} belong together, set data.split.by to [{overlap.column}]"
-    return ": the model is judged on what it has learned; take columns out of data.split.by, or remove the copies"
+    return ": the model is judged on what it has learned; split by all features (no data.split.by or by_time), or remove the copies"

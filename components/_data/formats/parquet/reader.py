@@ -48,7 +48,7 @@ def open_parquet(file: SpanFile, stream: BinaryIO | None = None) -> Iterator[Any
         _check_kind(file, opened)
         try:
             # a buffer: pages are read as they are needed, not a column's whole chunk, which may be as large as the file
-            yield pq.ParquetFile(opened, buffer_size=_READ_BYTES)
+            yield pq.ParquetFile(opened, buffer_size=_READ_BYTES, pre_buffer=False)
         except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # of the disk or the network

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import io
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -242,6 +244,29 @@ def test_a_row_group_larger_than_a_batch_is_read_in_several_batches(
     assert max(rows.examples.num_rows for rows in found) <= 100 and not rejected
     assert [n for rows in found for n in rows.cells.column(0).to_pylist()] == list(range(ROWS))
     assert [n for rows in found for n in rows.lines()] == list(range(1, ROWS + 1))
+
+
+class CountedFile(io.FileIO):
+    """Counts the bytes that were read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(-1 if size is None else size) or b""
+        self.count += len(content)
+        return content
+
+
+def test_a_batch_needs_only_some_pages_of_a_large_row_group(tmp_path: Path) -> None:
+    """Newer versions of pyarrow read a whole row group ahead, unless they are told not to."""
+    numbers = np.random.default_rng(7).random(1_000_000)
+    table = pa.table({"a": numbers, "b": numbers, "y": numbers})
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=len(numbers), use_dictionary=False)
+    (file,) = open_source(str(tmp_path / "t.parquet")).list_files("all")
+    counted = CountedFile(tmp_path / "t.parquet")
+    with reader.open_parquet(file, counted) as opened:
+        batch = next(opened.iter_batches(batch_size=1_000, use_threads=False))
+        assert batch.num_rows == 1_000 and 0 < counted.count < table.nbytes / 3
 
 
 def test_of_a_wide_table_fewer_rows_are_read_at_a_time() -> None:
