@@ -105,8 +105,8 @@ def _beside_silent(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
             load = served.drive(bodies, clients=8, seconds=max(pace.seconds, 1.0), check=check)
         opened = len(idle) + len(waiting)
     failed = sum(load.by_status.values()) - load.by_status.get(200, 0) + load.wrong + probe["failed"]
-    told = {"opened": opened, "answered": load.by_status.get(200, 0), "failed": failed}
-    return {**told, "probes": probe["count"], "probe_seconds": probe["longest"]}
+    record = {"opened": opened, "answered": load.by_status.get(200, 0), "failed": failed}
+    return {**record, "probes": probe["count"], "probe_seconds": probe["longest"]}
 
 
 @contextmanager

@@ -90,13 +90,13 @@ def _both(
     """Ours, then theirs, on the same rows."""
     data = WORK / "data" / str(copies)
     rows = prepare(data, copies)
-    told = f"{sum(rows.values()):>9,} rows, {'memory' if closely else f'round {round_ + 1}'}"
+    message = f"{sum(rows.values()):>9,} rows, {'memory' if closely else f'round {round_ + 1}'}"
     with alone(wanted.lock):
-        runs = [_measured(told, lambda home: naru_run.run_ours(home, data, copies, wanted.steps, closely=closely))]
+        runs = [_measured(message, lambda home: naru_run.run_ours(home, data, copies, wanted.steps, closely=closely))]
         if peer:
             runs.append(
                 _measured(
-                    told, lambda home: tfx_run.run_theirs(home, data, copies, wanted.steps, rows, closely=closely)
+                    message, lambda home: tfx_run.run_theirs(home, data, copies, wanted.steps, rows, closely=closely)
                 )
             )
     return runs

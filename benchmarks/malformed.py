@@ -93,8 +93,8 @@ class Tried:
     def to_dict(self) -> dict[str, Any]:
         """As the results keep it."""
         statuses = {str(status): count for status, count in sorted(self.by_status.items())}
-        told = {"malformed_tried": self.tried, "malformed_valid": self.valid, "malformed_wrong": self.wrong}
-        return {**told, "malformed_by_status": statuses, "malformed_examples": self.examples}
+        record = {"malformed_tried": self.tried, "malformed_valid": self.valid, "malformed_wrong": self.wrong}
+        return {**record, "malformed_by_status": statuses, "malformed_examples": self.examples}
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,10 @@ def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) 
     watched = watch(
         command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "told.json"
     )
-    told = (home / "told.json").read_text(encoding="utf-8")
+    message = (home / "told.json").read_text(encoding="utf-8")
     if watched.exit_code:
-        raise SystemExit(f"naru run ended with exit code {watched.exit_code}: {told or (home / 'log').read_text()}")
-    record = json.loads(told)
+        raise SystemExit(f"naru run ended with exit code {watched.exit_code}: {message or (home / 'log').read_text()}")
+    record = json.loads(message)
     if not record["deployed"]:
         raise SystemExit(f"naru run deployed nothing: {record['reason']}")
     return make_run("naru", copies, watched, _stages(record), record["metrics"]["auc"])

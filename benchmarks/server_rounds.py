@@ -89,9 +89,9 @@ def medians(turns: Sequence[Turn]) -> dict[str, dict[str, dict[str, float]]]:
     for server in dict.fromkeys(turn.server for turn in turns):
         for clients in dict.fromkeys(turn.clients for turn in turns):
             rows = [asdict(turn) for turn in turns if (turn.server, turn.clients) == (server, clients)]
-            told = {name: median(row[name] for row in rows) for name in ("requests_per_second", "p50", "p95", "p99")}
-            told.update({name: sum(row[name] for row in rows) for name in ("failed", "wrong")})
-            found.setdefault(server, {})[str(clients)] = told
+            record = {name: median(row[name] for row in rows) for name in ("requests_per_second", "p50", "p95", "p99")}
+            record.update({name: sum(row[name] for row in rows) for name in ("failed", "wrong")})
+            found.setdefault(server, {})[str(clients)] = record
     return found
 
 

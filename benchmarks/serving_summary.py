@@ -65,8 +65,8 @@ def table(found: dict[str, Any]) -> str:
     lines += ["", *_batches(found), *_overload(found["overload"]), *_malformed(found), ""]
     lines += [str(bound) for bound in bounds(found)]
     if found["others_cpu_share"] > 0.1:
-        told = f"{found['others_cpu_share']:.0%} of a core"
-        lines += ["", f"The machine was not quiet: other work took {told} meanwhile. Repeat it on a quiet one."]
+        message = f"{found['others_cpu_share']:.0%} of a core"
+        lines += ["", f"The machine was not quiet: other work took {message} meanwhile. Repeat it on a quiet one."]
     return "\n".join(lines)
 
 
@@ -76,9 +76,9 @@ def _line(name: str, clients: str, row: dict[str, float]) -> str:
 
 
 def _batches(found: dict[str, Any]) -> list[str]:
-    told = f"{found['batch_rows_per_second']:,.0f} rows/s in requests of {found['batch_rows']:,}"
+    message = f"{found['batch_rows_per_second']:,.0f} rows/s in requests of {found['batch_rows']:,}"
     return [
-        f"{told}, {found['single_rows_per_second']:,.0f} one by one; "
+        f"{message}, {found['single_rows_per_second']:,.0f} one by one; "
         f"the SavedModel in process {found['in_process_rows_per_second']:,.0f}, "
         f"called as Naru does {found['own_in_process_rows_per_second']:,.0f} ({found['batch_of_own_in_process']:.2f} of it served)"
     ]

@@ -137,10 +137,10 @@ def table(found: dict[str, Any]) -> str:
     )
     lines += ["", *(_floor_line(floor) for floor in floors(found))]
     if found["others_cpu_share"] > 0.1:
-        told = f"{found['others_cpu_share']:.0%} of a core"
+        message = f"{found['others_cpu_share']:.0%} of a core"
         lines += [
             "",
-            f"The machine was not quiet: other work took up to {told} during a run. Repeat it on a quiet one.",
+            f"The machine was not quiet: other work took up to {message} during a run. Repeat it on a quiet one.",
         ]
     return "\n".join(lines)
 
@@ -149,8 +149,8 @@ def _line(found: dict[str, Any], stage: str) -> str:
     names = COUNTERPARTS.get(stage, [stage])
     theirs = f"{sum(found['peer_stages'][name]['seconds'] for name in names):.1f}" if names else "–"
     peak, peer_peak = _peak(found["stage_rss"], [stage]), _peak(found["peer_stage_rss"], names)
-    told = "imports, hand-overs" if stage == "outside" else ", ".join(names) or "–"
-    return f"{stage:<12} {found['stages'][stage]['seconds']:>8.1f} {theirs:>8}  {peak:>8} {peer_peak:>8}  {told}"
+    message = "imports, hand-overs" if stage == "outside" else ", ".join(names) or "–"
+    return f"{stage:<12} {found['stages'][stage]['seconds']:>8.1f} {theirs:>8}  {peak:>8} {peer_peak:>8}  {message}"
 
 
 def _peak(peaks: dict[str, float], names: list[str]) -> str:

@@ -41,8 +41,8 @@ def run_theirs(home: Path, data: Path, copies: int, steps: int, rows: dict[str, 
     if watched.exit_code:
         tail = (home / "log").read_text(encoding="utf-8", errors="replace")[-2_000:]
         raise SystemExit(f"TFX ended with exit code {watched.exit_code}:\n{tail}")
-    told = json.loads((home / "told.json").read_text(encoding="utf-8"))
-    return make_run("tfx", copies, watched, _stages(told), told.get("auc"))
+    record = json.loads((home / "told.json").read_text(encoding="utf-8"))
+    return make_run("tfx", copies, watched, _stages(record), record.get("auc"))
 
 
 def environment() -> dict[str, str]:

@@ -47,8 +47,8 @@ class Asked:
 
         def is_right(index: int, status: int, body: bytes) -> bool:
             try:
-                told = json.loads(body)
-                return self._is_right(read(told), index, rows) if status == 200 else isinstance(told, dict)
+                record = json.loads(body)
+                return self._is_right(read(record), index, rows) if status == 200 else isinstance(record, dict)
             except (ValueError, LookupError, TypeError):
                 return False
 

@@ -150,8 +150,8 @@ def table_of(loads: Sequence[Load], rows: int) -> Table:
 
 def _errors(load: Load) -> str:
     failed = {status: count for status, count in load.by_status.items() if status != 200}
-    told = [f"{count:,} x {status or 'no answer'}" for status, count in failed.items()]
-    return ", ".join(told) or "none"
+    lines = [f"{count:,} x {status or 'no answer'}" for status, count in failed.items()]
+    return ", ".join(lines) or "none"
 
 
 def _repeated(request: dict[str, Any], rows: int) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def load_pools(file: Path = OURS) -> Pools:
     try:
         pools = Pools.model_validate(raw)
     except ValidationError as error:
-        told = "\n  ".join(tell_problems(error.errors(), Pools, set()))
-        raise ConfigError(told, where=str(file), remedy="pipelines/pools.yaml shows every field") from None
+        message = "\n  ".join(tell_problems(error.errors(), Pools, set()))
+        raise ConfigError(message, where=str(file), remedy="pipelines/pools.yaml shows every field") from None
     _hold_together(pools, str(file))
     return pools
 
@@ -119,10 +119,10 @@ def _fit(profile: str, moved: dict[str, str], pools: Pools, where: str) -> None:
         _known(stage, tuple(STAGES), f"profiles.{profile}", where)
         _known(pool, tuple(pools.pools), f"profiles.{profile}.{stage}", where)
         if pools.pools[pool].spot and STAGES[stage].side_effects:
-            told = (
+            message = (
                 f"profiles.{profile}: {stage} has side effects and may not run on {pool}, whose nodes may be taken away"
             )
-            raise ConfigError(told, where=where, remedy="leave it on a pool that is not spot")
+            raise ConfigError(message, where=where, remedy="leave it on a pool that is not spot")
 
 
 def _known(name: str, allowed: tuple[str, ...], place: str, where: str) -> None:

@@ -82,8 +82,8 @@ def lint_spec(file: Path, where: str = "") -> None:
     """
     faults = find_faults(*read_spec(file))
     if faults:
-        told = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}\n  "
-        raise ConfigError(told + "\n  ".join(map(str, faults)), where=where or str(file))
+        message = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}\n  "
+        raise ConfigError(message + "\n  ".join(map(str, faults)), where=where or str(file))
 
 
 def find_faults(spec: Spec, platform: Spec) -> list[Fault]:
@@ -120,17 +120,17 @@ def _moving_tag(step: _Step) -> Iterator[Fault]:
     tag = last.partition(":")[2]
     if at or (tag and not _MOVING.fullmatch(tag) and not (path and _LOCAL.fullmatch(tag))):
         return
-    told = f"the image {image!r} has {f'the tag {tag!r}, which moves' if tag else 'no tag'}"
+    message = f"the image {image!r} has {f'the tag {tag!r}, which moves' if tag else 'no tag'}"
     yield Fault(
-        "moving tag", step.name, told, "name a version that is never pushed twice: --tag, NARU_TAG or NARU_DIGESTS"
+        "moving tag", step.name, message, "name a version that is never pushed twice: --tag, NARU_TAG or NARU_DIGESTS"
     )
 
 
 def _secret_variables(step: _Step) -> Iterator[Fault]:
     for variable in step.container.get("env", []):
         if _SECRET_NAME.search(variable["name"]) and variable.get("value"):
-            told = f"the environment variable {variable['name']} has a literal value"
-            yield Fault("literal secret", step.name, told, "put it into a Secret and use use_secret_as_env")
+            message = f"the environment variable {variable['name']} has a literal value"
+            yield Fault("literal secret", step.name, message, "put it into a Secret and use use_secret_as_env")
 
 
 def _literal_secrets(spec: Spec) -> Iterator[Fault]:
@@ -151,8 +151,8 @@ def _accelerator(step: _Step) -> Iterator[Fault]:
         "place it by a pool with an accelerator, type and count (pipelines/pools.yaml), and compile with its profile"
     )
     if bool(kind) != bool(int(count or 0)):
-        told = f"asks for {kind} without a count" if kind else f"asks for {count} devices without a type"
-        yield Fault("accelerator", step.name, told, remedy)
+        message = f"asks for {kind} without a count" if kind else f"asks for {count} devices without a type"
+        yield Fault("accelerator", step.name, message, remedy)
     elif kind and not (step.platform.get("nodeSelector") or step.platform.get("nodeAffinity")):
         yield Fault("accelerator", step.name, f"asks for {kind} and for no pool that has it", remedy)
     elif not kind and "-cuda" in str(step.container.get("image", "")):
@@ -173,15 +173,15 @@ def _side_effects(step: _Step) -> Iterator[Fault]:
             "cached", step.name, "has side effects and may be taken from the cache", "set_caching_options(False)"
         )
     if int(step.task.get("retryPolicy", {}).get("maxRetryCount", 0)):
-        told = "is not idempotent and is retried"
-        yield Fault("retried", step.name, told, "remove set_retry; what is transient is retried inside the stage")
+        message = "is not idempotent and is retried"
+        yield Fault("retried", step.name, message, "remove set_retry; what is transient is retried inside the stage")
 
 
 def _large_parameters(step: _Step, spec: Spec) -> Iterator[Fault]:
     size = sum(_size(given, spec) for given in step.task.get("inputs", {}).get("parameters", {}).values())
     if size > LARGEST_PARAMETERS:
-        told = f"its parameters take {size // 1024} KiB, and {LARGEST_PARAMETERS // 1024} is the most"
-        yield Fault("large parameters", step.name, told, "pass what is large as an artifact")
+        message = f"its parameters take {size // 1024} KiB, and {LARGEST_PARAMETERS // 1024} is the most"
+        yield Fault("large parameters", step.name, message, "pass what is large as an artifact")
 
 
 def _size(given: Spec, spec: Spec) -> int:

@@ -26,13 +26,13 @@ AFTER_TRANSFORM = ("Trainer", "Evaluator", "Pusher")
 def main(settings_file: str) -> int:
     """Run the pipeline; writes times and the AUC to the file that the settings name."""
     settings = json.loads(Path(settings_file).read_text(encoding="utf-8"))
-    told: dict[str, Any] = {"started": STARTED, "imported": time.time(), "stages": []}
-    _watch_components(told["stages"])
+    record: dict[str, Any] = {"started": STARTED, "imported": time.time(), "stages": []}
+    _watch_components(record["stages"])
     tfx.orchestration.LocalDagRunner().run(_pipeline(settings))
-    told["ended"] = time.time()
+    record["ended"] = time.time()
     if not settings["until_transform"]:
-        told["auc"] = _auc(Path(settings["home"]))
-    Path(settings["told"]).write_text(json.dumps(told), encoding="utf-8")
+        record["auc"] = _auc(Path(settings["home"]))
+    Path(settings["told"]).write_text(json.dumps(record), encoding="utf-8")
     return 0
 
 

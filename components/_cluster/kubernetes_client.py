@@ -205,8 +205,8 @@ class Cluster:
             return int(answer[1]), bytes(answer[0].data)  # read here: the connection may end in between
         except HTTPError as error:
             remedy = "is the cluster up, and the context the right one? kubectl config current-context"
-            told = f"the cluster does not answer: {str(error)[:200]}"
-            raise UnavailableError(told, where=self.server, remedy=remedy) from None
+            message = f"the cluster does not answer: {str(error)[:200]}"
+            raise UnavailableError(message, where=self.server, remedy=remedy) from None
 
 
 def _load_configuration() -> None:
@@ -259,10 +259,10 @@ def _root(version: str) -> str:
 def _is_the_servers_own(error: Any) -> bool:
     """Whether an answer is the API server's and not that of the pod behind it, by its form."""
     try:
-        told = json.loads(error.body)
+        record = json.loads(error.body)
     except (ValueError, TypeError):
         return False
-    return isinstance(told, dict) and (told.get("kind"), told.get("apiVersion")) == ("Status", "v1")
+    return isinstance(record, dict) and (record.get("kind"), record.get("apiVersion")) == ("Status", "v1")
 
 
 def _translated(verb: str, path: str, error: Any) -> NaruError:

@@ -86,8 +86,8 @@ def judge(checks: list[Check], reason: str = "", metrics: dict[str, float] | Non
     failed = [check for check in checks if check.status == "fail"]
     warned = [check for check in checks if check.status in ("warn", "no_baseline")]
     verdict: Verdict = "blocked" if failed else "warn" if warned else "ok"
-    told = "; ".join(check.reason or check.name for check in failed) or reason
-    return Outcome(verdict, told, tuple(checks), metrics or {})
+    message = "; ".join(check.reason or check.name for check in failed) or reason
+    return Outcome(verdict, message, tuple(checks), metrics or {})
 
 
 def round_off(value: float) -> float:

@@ -47,7 +47,7 @@ def deploy(
         from components.deploy.deploy import deploy_version
 
         this.imported()
-        told = [examples, validation, transform_graph, hyperparameters, history, evaluation, explanation, registration]
+        lines = [examples, validation, transform_graph, hyperparameters, history, evaluation, explanation, registration]
         outcome = deploy_version(
             this.project(project),
             run=run,
@@ -59,7 +59,7 @@ def deploy(
                 Path(part.path)
                 for part in (validation, hyperparameters, history, evaluation, explanation, registration)
             ],
-            stages=[dict(part.metadata) for part in told],
+            stages=[dict(part.metadata) for part in lines],
             rollout=this.folder(rollout),
             report=this.file(report),
         )

@@ -159,8 +159,8 @@ def _load_compared(evaluation: Path) -> Compared:
     """
     path = evaluation / COMPARED
     if not path.is_file():
-        told = "evaluate did not leave which champion it compared with: it is of an earlier Naru"
-        raise DataError(told, where=str(path), remedy="run the pipeline again from evaluate on, without its cache")
+        message = "evaluate did not leave which champion it compared with: it is of an earlier Naru"
+        raise DataError(message, where=str(path), remedy="run the pipeline again from evaluate on, without its cache")
     champion = read_json(path)["champion"]
     remedy = "run again (naru run, or naru submit on a cluster): it compares with the champion of then, and trains nothing anew"
     return Compared(tuple(champion) if champion else None, "evaluate", remedy)
@@ -175,11 +175,11 @@ def _load_sample(evaluation: Path, registered: dict[str, Any]) -> Sample:
     """
     path = evaluation / SAMPLE
     if not path.is_file():
-        told = "evaluate left no offline answers: it is of an earlier Naru, or the test split has no row to send"
+        message = "evaluate left no offline answers: it is of an earlier Naru, or the test split has no row to send"
         remedy = (
             "run the pipeline again from evaluate on, without its cache; if it stays, give the test split more rows"
         )
-        raise DataError(told, where=str(path), remedy=remedy)
+        raise DataError(message, where=str(path), remedy=remedy)
     hashes: dict[str, str] = registered.get("sha256", {})
     if SAMPLE in hashes:
         Digests(hashes, REGISTRATION).check_file(path, SAMPLE)

@@ -118,8 +118,8 @@ def _expect_server(host: str, port: int, patience: float) -> None:
     try:
         socket.create_connection((host, port), patience).close()
     except OSError as error:
-        told = f"cannot be reached: {error.strerror or error}"
-        raise ServiceError(told, where=f"{host}:{port}", remedy="start the model server first") from None
+        message = f"cannot be reached: {error.strerror or error}"
+        raise ServiceError(message, where=f"{host}:{port}", remedy="start the model server first") from None
 
 
 def _moments(rate: float) -> Iterator[float]:

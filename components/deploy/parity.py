@@ -30,8 +30,10 @@ def check_parity(client: Asks, sample: Sample, features: tuple[Feature, ...], bo
         ServiceError: When the server gives no answer at all, or refuses a proper request.
     """
     if not sample.rows.num_rows or not sample.outputs:
-        told = f"{sample.rows.num_rows} rows with {len(sample.outputs)} offline answers each: nothing can be compared"
-        return [Check("parity", "fail", n=0, reason=told)]
+        message = (
+            f"{sample.rows.num_rows} rows with {len(sample.outputs)} offline answers each: nothing can be compared"
+        )
+        return [Check("parity", "fail", n=0, reason=message)]
     return compare(sample.outputs, _serve_mixed(client, sample.rows, features), bound)
 
 
@@ -41,10 +43,10 @@ def check_refusal(client: Asks, sample: Sample, features: tuple[Feature, ...]) -
     feature = features[0]
     request["inputs"][0]["data"] = [1] if feature.type.is_text else ["no number"]
     answer = client.ask(request)
-    told = str(answer.body.get("error", ""))
+    message = str(answer.body.get("error", ""))
     # a refusal names it as Python writes it: with quotes, a backslash or an unprintable character that is not the name itself
-    good = 400 <= answer.status < 500 and (repr(feature.name) in told or feature.name in told)
-    reason = f"a wrong {feature.name} was answered with {answer.status}: {told}"
+    good = 400 <= answer.status < 500 and (repr(feature.name) in message or feature.name in message)
+    reason = f"a wrong {feature.name} was answered with {answer.status}: {message}"
     return Check("malformed request", "pass" if good else "fail", measured=answer.status, reason=reason)
 
 
@@ -89,8 +91,8 @@ def _judge(name: str, apart: np.ndarray[Any, Any], bound: float, rows: int) -> C
     row = int(np.unravel_index(int(apart.argmax()), apart.shape)[0])
     if worst <= bound:
         return Check(f"parity: {name}", "pass", worst, bound, n=rows, reason=f"{rows} rows served as offline")
-    told = f"{name} served differs from offline by {worst:.3g} at row {row}; at most {bound:g} is allowed"
-    return Check(f"parity: {name}", "fail", worst, bound, n=rows, reason=told)
+    message = f"{name} served differs from offline by {worst:.3g} at row {row}; at most {bound:g} is allowed"
+    return Check(f"parity: {name}", "fail", worst, bound, n=rows, reason=message)
 
 
 def _serve_mixed(client: Asks, rows: pa.Table, features: tuple[Feature, ...]) -> Arrays:

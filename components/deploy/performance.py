@@ -167,8 +167,8 @@ def _errors(load: Load, n: int, bound: float) -> Check:
             "error rate", "fail", None, bound, n=0, reason="no request was sent under load: nothing can be said"
         )
     failed = {code: count for code, count in load.by_status.items() if code != 200}
-    told = ", ".join(f"{count:,} with {code or 'no answer'}" for code, count in failed.items())
-    reason = f"{sum(failed.values()) or 'none'} of {n:,} requests failed{': ' if told else ''}{told}; the bound is {bound:.4g}"
+    message = ", ".join(f"{count:,} with {code or 'no answer'}" for code, count in failed.items())
+    reason = f"{sum(failed.values()) or 'none'} of {n:,} requests failed{': ' if message else ''}{message}; the bound is {bound:.4g}"
     kept = load.error_rate <= bound
     return Check("error rate", "pass" if kept else "fail", round(load.error_rate, 6), bound, n=n, reason=reason)
 
@@ -180,15 +180,15 @@ def at_most(name: str, value: float | None, bound: float | None) -> Check | None
     if value is None:
         return Check(name, "skipped", None, bound, reason="this system does not tell it")
     kept = value <= bound
-    told = f"{name} is {value:g}, {'within' if kept else 'above'} the bound of {bound:g}"
-    return Check(name, "pass" if kept else "fail", value, bound, reason=told)
+    message = f"{name} is {value:g}, {'within' if kept else 'above'} the bound of {bound:g}"
+    return Check(name, "pass" if kept else "fail", value, bound, reason=message)
 
 
 def _at_least(name: str, value: float | None, bound: float | None, n: int) -> Check | None:
     if bound is None or value is None:
         return None
-    told = f"{value:,.0f} {name} were answered; at least {bound:g} are wanted"
-    return Check(name, "pass" if value >= bound else "fail", value, bound, n=n, reason=told)
+    message = f"{value:,.0f} {name} were answered; at least {bound:g} are wanted"
+    return Check(name, "pass" if value >= bound else "fail", value, bound, n=n, reason=message)
 
 
 def _against(
@@ -207,6 +207,6 @@ def _against(
         return Check(AGAINST_CHAMPION, "fail", None, bound, other, reason="no request was answered under load")
     apart = 100 * (mine / other - 1)
     words = f"{abs(apart):.0f} % {'slower' if apart > 0 else 'quicker'}"
-    told = f"p95 under load is {mine:.3g} ms against {other:.3g} ms of {champion}: {words}; the bound is {percent:g} % slower"
+    message = f"p95 under load is {mine:.3g} ms against {other:.3g} ms of {champion}: {words}; the bound is {percent:g} % slower"
     n = len(ours.load.milliseconds)
-    return Check(AGAINST_CHAMPION, "pass" if mine <= bound else "fail", mine, bound, other, n, told)
+    return Check(AGAINST_CHAMPION, "pass" if mine <= bound else "fail", mine, bound, other, n, message)

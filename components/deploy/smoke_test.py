@@ -73,5 +73,5 @@ def _time(client: Asks, rows: pa.Table, features: tuple[Feature, ...], probe: Pr
 
 def _judge_latency(probe: Probe, name: str, bound: float) -> Check:
     found, n = probe.percentiles()[name], len(probe.milliseconds)
-    told = f"{name[1:]} % of {n} requests of one row within {found:.3g} ms; the bound is {bound:g} ms"
-    return Check(f"{name} latency (ms)", "pass" if found <= bound else "fail", found, bound, n=n, reason=told)
+    message = f"{name[1:]} % of {n} requests of one row within {found:.3g} ms; the bound is {bound:g} ms"
+    return Check(f"{name} latency (ms)", "pass" if found <= bound else "fail", found, bound, n=n, reason=message)

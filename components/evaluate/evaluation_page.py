@@ -43,12 +43,12 @@ def add_latency(page: Page, latencies: list[Latency], bound_ms: float) -> None:
     """
     rows: list[list[Cell]] = [[at.rows, at.calls, at.p50_ms, at.p95_ms] for at in latencies]
     slow = latencies[0].p95_ms > bound_ms
-    told = f"is above the bound of {bound_ms:g} ms" if slow else f"is within the bound of {bound_ms:g} ms"
+    message = f"is above the bound of {bound_ms:g} ms" if slow else f"is within the bound of {bound_ms:g} ms"
     page.table(
         "Latency in process",
         ["rows in a call", "calls", "p50, ms", "p95, ms"],
         rows,
-        f"The 95th percentile of one row {told}. Times differ from run to run; the served latency is judged at deployment.",
+        f"The 95th percentile of one row {message}. Times differ from run to run; the served latency is judged at deployment.",
     )
 
 

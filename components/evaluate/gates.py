@@ -68,17 +68,17 @@ def _against_baseline(evidence: Evidence) -> Check:
     metric, rows = evidence.primary, len(evidence.labels)
     name = metric.name
     ours, theirs = evidence.metrics[name], evidence.baseline_metrics[name]
-    told = (
+    message = (
         f"{name} {_n(ours)} against {_n(theirs)} of a baseline: {evidence.baseline.name if evidence.baseline else ''}"
     )
     gained = metric.gain(ours, theirs)
     if not gained > 0:
-        return Check("baseline", "fail", ours, None, theirs, rows, f"not better than no model at all: {told}")
+        return Check("baseline", "fail", ours, None, theirs, rows, f"not better than no model at all: {message}")
     low, high = evidence.intervals[name]
     if low <= theirs <= high and not _is_surely_better(evidence):
-        reason = f"hardly better than no model at all: {told}{_remedy(evidence)}"
+        reason = f"hardly better than no model at all: {message}{_remedy(evidence)}"
         return Check("baseline", _status_of_first(evidence), ours, None, theirs, rows, reason)
-    return Check("baseline", "pass", ours, None, theirs, rows, told)
+    return Check("baseline", "pass", ours, None, theirs, rows, message)
 
 
 def _is_surely_better(evidence: Evidence) -> bool:
@@ -103,13 +103,13 @@ def check_classes(evidence: Evidence) -> list[Check]:
     never = [index for index in range(len(classes)) if rows[index] and not called[index]]
     if not never:
         return [Check("classes", "pass", 0.0, n=len(evidence.labels), reason="every class is predicted at least once")]
-    told = ", ".join(
+    message = ", ".join(
         f"{classes[index]!r} ({rows[index]:,} of {len(evidence.labels):,} test rows)" for index in never[:5]
     )
     serious = not evidence.task.scores_by_class or max(rows[index] for index in never) >= _FEW_ROWS
     status = _status_of_first(evidence) if serious else "warn"
     advice = _remedy(evidence) if serious else ""
-    reason = f"never predicts {told}{', ...' if len(never) > 5 else ''}{advice}"
+    reason = f"never predicts {message}{', ...' if len(never) > 5 else ''}{advice}"
     return [Check("classes", status, float(len(never)), n=len(evidence.labels), reason=reason)]
 
 
@@ -168,8 +168,10 @@ def _where_compared(evidence: Evidence) -> str:
 def _left_out(evidence: Evidence) -> list[Check]:
     if not evidence.left_out:
         return []
-    told = f"{evidence.left_out:,} test rows have no label, or one that the training rows did not have"
-    return [Check("labels", "warn", float(evidence.left_out), n=len(evidence.labels) + evidence.left_out, reason=told)]
+    message = f"{evidence.left_out:,} test rows have no label, or one that the training rows did not have"
+    return [
+        Check("labels", "warn", float(evidence.left_out), n=len(evidence.labels) + evidence.left_out, reason=message)
+    ]
 
 
 def _unchanged(evidence: Evidence) -> str:
@@ -179,15 +181,15 @@ def _unchanged(evidence: Evidence) -> str:
 
 def _summary(evidence: Evidence) -> str:
     name = evidence.primary.name
-    told = f"{name} {_n(evidence.metrics[name])}"
+    message = f"{name} {_n(evidence.metrics[name])}"
     if evidence.champion is None:
-        return f"{told}; no champion to compare with"
+        return f"{message}; no champion to compare with"
     if evidence.champion_metrics is None or evidence.compared_metrics is None:
-        return f"{told}; not compared with {evidence.champion.name}"
+        return f"{message}; not compared with {evidence.champion.name}"
     theirs = f"{evidence.champion.name} has {_n(evidence.champion_metrics[name])}"
     if evidence.compared == len(evidence.labels):
-        return f"{told}; {theirs}"
-    return f"{told}; on {evidence.compared:,} rows {_n(evidence.compared_metrics[name])}, {theirs}"
+        return f"{message}; {theirs}"
+    return f"{message}; on {evidence.compared:,} rows {_n(evidence.compared_metrics[name])}, {theirs}"
 
 
 def _against(name: str, ours: float, theirs: float) -> str:

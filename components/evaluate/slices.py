@@ -98,9 +98,9 @@ def _check(metric: Metric, column: str, judged: list[Slice], worse: list[Slice],
     if not judged:
         return Check(f"slice: {column}", "skipped", n=0, reason=f"no value of {column} has {least} test rows")
     worst = min(judged, key=lambda part: _order(metric.gain(part.metric, whole)))
-    told = ", ".join(f"{part.value} ({part.metric:.4g})" for part in worse[:5]) + (", ..." if len(worse) > 5 else "")
+    message = ", ".join(f"{part.value} ({part.metric:.4g})" for part in worse[:5]) + (", ..." if len(worse) > 5 else "")
     reason = (
-        f"{metric.name} is much worse than the whole's {whole:.4g} for {column} {told}"
+        f"{metric.name} is much worse than the whole's {whole:.4g} for {column} {message}"
         if worse
         else f"no value of {column} with {least} rows or more is much worse than the whole; lowest: {worst.value}"
     )

@@ -85,11 +85,11 @@ def leak_check(
         blocking: How well the features that block the model tell the label.
     """
     if blocking:
-        told = "; ".join(f"{name} alone tells the label ({value:.3f} of 1)" for name, value in blocking.items())
+        message = "; ".join(f"{name} alone tells the label ({value:.3f} of 1)" for name, value in blocking.items())
         advice = (
             "is it known when the model is asked? If not, list it under data.exclude; if so, gates.model.first: deploy"
         )
-        return Check("leaks", "fail", max(blocking.values()), SUSPECT, n=rows, reason=f"{told}: {advice}")
+        return Check("leaks", "fail", max(blocking.values()), SUSPECT, n=rows, reason=f"{message}: {advice}")
     if not (alone or share) or not rows:
         return Check("leaks", "skipped", None, SUSPECT, n=rows, reason="there is nothing to look at")
     suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > SUSPECT]

@@ -168,10 +168,10 @@ def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) 
     share = aside.rows / (kept + aside.rows)
     if share > project.data.quarantine_limit and aside.first is not None:
         first = aside.first
-        told = f"{aside.rows} of {kept + aside.rows} rows cannot be read ({share:.2%}; allowed {project.data.quarantine_limit:.2%}); the first: {first.reason}"
+        message = f"{aside.rows} of {kept + aside.rows} rows cannot be read ({share:.2%}; allowed {project.data.quarantine_limit:.2%}); the first: {first.reason}"
         remedy = "correct the rows, or allow a share of them with data.quarantine_limit"
         raise DataError(
-            told,
+            message,
             where=first.place,
             remedy=f"{quote_remedy(first.text)}; or {remedy}" if first.is_quote else remedy,
         )

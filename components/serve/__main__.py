@@ -166,8 +166,8 @@ def _signature(model: Path) -> Signature:
     try:
         return Signature.load(model)
     except (OSError, ValueError, LookupError, TypeError) as error:
-        told = f"signature.json cannot be read: {type(error).__name__}"
-        raise ModelError(told, where=str(model), remedy="train the model again") from error
+        message = f"signature.json cannot be read: {type(error).__name__}"
+        raise ModelError(message, where=str(model), remedy="train the model again") from error
 
 
 if __name__ == "__main__":

@@ -119,17 +119,17 @@ class Front:
         """The bounds of a request that MLServer reads: it makes objects before anybody can look at them."""
         self._bounds.check_depth(body)
         try:
-            told = orjson.loads(body)
+            record = orjson.loads(body)
         except ValueError:
             return  # MLServer says where
-        if not isinstance(told, dict):
+        if not isinstance(record, dict):
             return
-        self._bounds.check_id(told.get("id"))
+        self._bounds.check_id(record.get("id"))
         for name in ("inputs", "outputs"):
-            if isinstance(tensors := told.get(name), list):
+            if isinstance(tensors := record.get(name), list):
                 self._bounds.check_count(len(tensors))
                 self._bounds.check_names(tensor.get("name") for tensor in tensors if isinstance(tensor, dict))
-        parameters = told.get("parameters")
+        parameters = record.get("parameters")
         if isinstance(parameters, dict) and "headers" in parameters:  # MLServer would write its own over it
             raise Refusal("bad_parameter", "parameter 'headers' of the request is not honoured; allowed: content_type")
 

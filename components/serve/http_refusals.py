@@ -28,5 +28,5 @@ class HttpRefusal(Exception):
 
 def body_too_large(most: int) -> HttpRefusal:
     """The refusal of a body above the bound, by its length or while it is read."""
-    told = f"the body is larger than {most:,} bytes; send fewer rows in one request"
-    return HttpRefusal(413, "too_large", told)
+    message = f"the body is larger than {most:,} bytes; send fewer rows in one request"
+    return HttpRefusal(413, "too_large", message)

@@ -106,8 +106,8 @@ class GrpcFront:
         """Answer the bytes of a message; `otherwise` answers those to other models, which are not here."""
         try:
             if len(content) > self._limits.body_bytes:
-                told = f"the message has {len(content)} bytes; at most {self._limits.body_bytes} are allowed"
-                raise Refusal("too_large", told)
+                text = f"the message has {len(content)} bytes; at most {self._limits.body_bytes} are allowed"
+                raise Refusal("too_large", text)
             runtime = self._runtime
             if runtime is None:
                 return await otherwise(_parse(content), context)
@@ -207,8 +207,8 @@ def _parameters(holder: Any) -> dict[str, Any]:
 def _tensors(message: Any, runtime: NaruRuntime) -> Iterator[Tensor]:
     raw = message.raw_input_contents
     if raw and len(raw) != len(message.inputs):
-        told = f"{len(raw)} raw_input_contents for {len(message.inputs)} inputs; give one for each"
-        raise Refusal("wrong_shape", told)
+        text = f"{len(raw)} raw_input_contents for {len(message.inputs)} inputs; give one for each"
+        raise Refusal("wrong_shape", text)
     for number, given in enumerate(message.inputs):
         shape = list(given.shape)
         if given.datatype not in _RAW and given.datatype != "BYTES":
@@ -229,10 +229,10 @@ def _read_contents(given: Any, runtime: NaruRuntime) -> list[Any]:
     for found, values in given.contents.ListFields():
         runtime.bounds.check_rows(len(values))
         if found.name != field:
-            told = (
+            message = (
                 f"{given.name!r} is sent as {given.datatype} with {found.name}; allowed: {field or 'raw contents only'}"
             )
-            raise Refusal("wrong_type", told)
+            raise Refusal("wrong_type", message)
     return list(getattr(given.contents, field)) if field else []
 
 
@@ -244,8 +244,8 @@ def _read_raw(given: Any, shape: list[int], raw: bytes) -> Any:
         return _read_raw_texts(given.name, count, raw)
     dtype = np.dtype(_RAW[given.datatype])
     if len(raw) != count * dtype.itemsize:
-        told = f"{given.name!r}, raw: {len(raw)} bytes, but {count} values of {given.datatype} have {count * dtype.itemsize}"
-        raise Refusal("wrong_shape", told)
+        message = f"{given.name!r}, raw: {len(raw)} bytes, but {count} values of {given.datatype} have {count * dtype.itemsize}"
+        raise Refusal("wrong_shape", message)
     values = np.frombuffer(raw, dtype)
     if dtype.kind == "f":
         return values.astype(np.float64)

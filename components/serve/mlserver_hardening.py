@@ -33,8 +33,8 @@ def _is_closed(path: str) -> bool:
 
 
 async def _tell_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    told = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
-    return JSONResponse({"detail": told}, 422)
+    lines = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
+    return JSONResponse({"detail": lines}, 422)
 
 
 async def _refuse_unload(name: str) -> bool:

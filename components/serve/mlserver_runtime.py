@@ -156,8 +156,8 @@ def _plain(parameters: Parameters | None) -> dict[str, Any]:
 
 def _column(given: Tensor, wanted: FeatureType | None) -> Values:
     if wanted is not None and given.datatype not in wanted.oip_accepted:
-        told = f"{given.name!r} is sent as {given.datatype}; this model takes it as {wanted.oip}"
-        raise Refusal("wrong_type", told)
+        message = f"{given.name!r} is sent as {given.datatype}; this model takes it as {wanted.oip}"
+        raise Refusal("wrong_type", message)
     values: Values = given.data
     if not isinstance(values, list | np.ndarray):
         raise Refusal("wrong_shape", f"{given.name!r}: data must be a list with one value per row")

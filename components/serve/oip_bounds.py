@@ -50,8 +50,10 @@ class Bounds:
         if body.count(b"[") + body.count(b"{") > self._brackets:
             _, depth = _structure_of(body)
             if depth > self.limits.json_depth:
-                told = f"lists and mappings {depth} deep in one another; at most {self.limits.json_depth} are allowed"
-                raise Refusal("over_limit", told)
+                message = (
+                    f"lists and mappings {depth} deep in one another; at most {self.limits.json_depth} are allowed"
+                )
+                raise Refusal("over_limit", message)
 
     def check_count(self, inputs: int) -> None:
         """Refuse too many inputs.
@@ -70,8 +72,10 @@ class Bounds:
         """
         for name in names:
             if isinstance(name, str) and is_longer(name, self.limits.name_bytes):
-                told = f"the name {name[:_SHOWN]!r}... is too long; at most {self.limits.name_bytes} bytes are allowed"
-                raise Refusal("over_limit", told)
+                message = (
+                    f"the name {name[:_SHOWN]!r}... is too long; at most {self.limits.name_bytes} bytes are allowed"
+                )
+                raise Refusal("over_limit", message)
 
     def check_id(self, request_id: Any) -> None:
         """Refuse an id that is too long.
@@ -80,8 +84,8 @@ class Bounds:
             Refusal: `over_limit`.
         """
         if isinstance(request_id, str) and is_longer(request_id, self.limits.id_bytes):
-            told = f"the id {request_id[:_SHOWN]!r}... is too long; at most {self.limits.id_bytes} bytes are allowed"
-            raise Refusal("over_limit", told)
+            message = f"the id {request_id[:_SHOWN]!r}... is too long; at most {self.limits.id_bytes} bytes are allowed"
+            raise Refusal("over_limit", message)
 
     def check_rows(self, rows: int) -> None:
         """Refuse too many rows.
@@ -101,12 +105,12 @@ class Bounds:
         limit = self.limits.text_bytes
         for row, value in enumerate(values if isinstance(values, list) else ()):
             if isinstance(value, str | bytes) and is_longer(value, limit):
-                told = f"{name!r}, row {row}: the text is longer than {limit} bytes, which are allowed"
-                raise Refusal("over_limit", told)
+                message = f"{name!r}, row {row}: the text is longer than {limit} bytes, which are allowed"
+                raise Refusal("over_limit", message)
 
     def _too_many_values(self, found: int) -> Refusal:
-        told = f"about {found} values in one request; {self.limits.rows} rows of this model have {self._values}"
-        return Refusal("too_many_rows", told)
+        message = f"about {found} values in one request; {self.limits.rows} rows of this model have {self._values}"
+        return Refusal("too_many_rows", message)
 
 
 def is_longer(text: str | bytes, limit: int) -> bool:

@@ -49,8 +49,8 @@ def decode_input(name: str, datatype: str, parameters: Mapping[str, Any] | None,
     """
     kind = _check(parameters, f"input {_cut(name)!r}", _OF_AN_INPUT)
     if kind in ("str", "base64") and datatype != "BYTES":
-        told = f"input {_cut(name)!r}: content_type {kind!r} goes with datatype BYTES, not {datatype}"
-        raise Refusal("bad_parameter", told)
+        message = f"input {_cut(name)!r}: content_type {kind!r} goes with datatype BYTES, not {datatype}"
+        raise Refusal("bad_parameter", message)
     if kind != "base64" or not isinstance(values, list):
         return values
     return [_decode(name, row, value) for row, value in enumerate(values)]
@@ -66,8 +66,8 @@ def _check(parameters: Mapping[str, Any] | None, where: str, kinds: Collection[s
                 "bad_parameter", f"parameter {_cut(name)!r} of {where} is not honoured; allowed: content_type"
             )
         if not isinstance(value, str) or value not in kinds:
-            told = f"content_type {_cut(str(value))!r} of {where} is not taken; allowed: {', '.join(sorted(kinds))}"
-            raise Refusal("bad_parameter", told)
+            message = f"content_type {_cut(str(value))!r} of {where} is not taken; allowed: {', '.join(sorted(kinds))}"
+            raise Refusal("bad_parameter", message)
     kind: str | None = (parameters or {}).get(CONTENT_TYPE)
     return kind
 

@@ -90,8 +90,8 @@ class LogSettings:
         if self.flush_seconds <= 0:
             raise ConfigError(f"found {self.flush_seconds}; more than 0 is needed", where="--log-flush-seconds")
         if unknown := self.masked.difference(features):
-            told = f"{', '.join(sorted(unknown))}: no such feature; the model takes {', '.join(features)}"
-            raise ConfigError(told, where="--log-mask")
+            message = f"{', '.join(sorted(unknown))}: no such feature; the model takes {', '.join(features)}"
+            raise ConfigError(message, where="--log-mask")
 
 
 @dataclass(frozen=True, slots=True)

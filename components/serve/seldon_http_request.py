@@ -95,8 +95,8 @@ class Intake:
     def _find_head(self, now: float) -> None:
         end = self._raw.find(_END, max(0, self._scanned - len(_END) + 1))
         if max(end, len(self._raw) if end < 0 else 0) > self._limits.header_bytes:
-            told = f"the head of the request is larger than {self._limits.header_bytes:,} bytes"
-            self.refused = HttpRefusal(431, "header_too_large", told)
+            message = f"the head of the request is larger than {self._limits.header_bytes:,} bytes"
+            self.refused = HttpRefusal(431, "header_too_large", message)
         elif end >= 0:
             head = bytes(self._raw[: end + len(_END)])
             if head.count(b"\n") == head.count(b"\r\n"):

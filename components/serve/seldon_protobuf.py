@@ -38,20 +38,20 @@ def read_message(content: bytes, most_values: int, most_depth: int) -> dict[str,
         NotAMessage: When it is damaged, or above a bound.
     """
     reader = _Reader(most_values, most_depth)
-    told: dict[str, Any] = {}
+    record: dict[str, Any] = {}
     for number, kind, value in _fields(memoryview(content)):
         if kind != _BYTES:
             continue
         if number == 2:
-            told["meta"] = _meta(value)
+            record["meta"] = _meta(value)
         elif number in (3, 4, 5, 6, 7):  # one of which counts: the last
-            told.pop("data", None)
-            told.pop("jsonData", None)
+            record.pop("data", None)
+            record.pop("jsonData", None)
             if number == 3:
-                told["data"] = reader.table(value)
+                record["data"] = reader.table(value)
             elif number == 6:
-                told["jsonData"] = reader.value(value, 1)
-    return told
+                record["jsonData"] = reader.value(value, 1)
+    return record
 
 
 def _meta(content: memoryview) -> dict[str, Any]:

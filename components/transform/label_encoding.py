@@ -37,7 +37,7 @@ def _values(project: Project, examples: Path) -> set[str]:
         for batch in read_batches(examples, split, [project.label]):
             column = batch.column(0)
             if column.null_count:
-                told = f"is missing in {column.null_count} of {len(column)} rows of {split}"
-                raise DataError(told, where=f"label {project.label}", remedy="leave these rows out of the source")
+                message = f"is missing in {column.null_count} of {len(column)} rows of {split}"
+                raise DataError(message, where=f"label {project.label}", remedy="leave these rows out of the source")
             found.update(pc.unique(as_text(column)).to_pylist())
     return found

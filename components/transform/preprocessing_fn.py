@@ -52,8 +52,8 @@ def _usable(name: str, tensor: Any, file: str) -> tf.Tensor:
     rank = tensor.shape.rank
     # a first size that is known while no row has been seen is not the number of rows
     if rank not in (1, 2) or tensor.shape[0] is not None or (rank == 2 and tensor.shape[1] is None):
-        told = f"{name!r} has shape {tensor.shape}; it must be [rows] or [rows, k] with k known"
-        raise _refusal(told, "use tf.reshape or tf.ensure_shape", file)
+        message = f"{name!r} has shape {tensor.shape}; it must be [rows] or [rows, k] with k known"
+        raise _refusal(message, "use tf.reshape or tf.ensure_shape", file)
     if tensor.dtype.is_floating:
         return tf.cast(tensor, FLOAT32.tensorflow)
     if tensor.dtype.is_integer or tensor.dtype.is_bool:

@@ -110,8 +110,8 @@ def check_values(statistics: Statistics, split: str, schema: Schema, skip: set[s
         if column not in skip:
             findings += _translate(column, split, info, features.get(column), int(statistics.num_examples))
     if found.HasField("dataset_anomaly_info"):
-        told = f"{split}: {found.dataset_anomaly_info.description}"
-        findings.append(Finding("schema_violation", split, told, n=int(statistics.num_examples)))
+        message = f"{split}: {found.dataset_anomaly_info.description}"
+        findings.append(Finding("schema_violation", split, message, n=int(statistics.num_examples)))
     return findings
 
 
@@ -133,15 +133,15 @@ def check_inferred(parts: dict[str, Statistics], schema: Schema, label: str) -> 
 def check_presence(label: str, types: dict[str, str], parts: dict[str, Statistics]) -> list[Finding]:
     """The label: in the table, and in every row."""
     if label not in types:
-        told = f"there is no column {label!r} to predict; the table has {', '.join(list(types)[:12])}"
-        return [Finding("label_missing", label, told)]
+        message = f"there is no column {label!r} to predict; the table has {', '.join(list(types)[:12])}"
+        return [Finding("label_missing", label, message)]
     findings = []
     for split, statistics in parts.items():
         feature = by_name(statistics).get(label)
         gaps = missing_rows(feature, statistics.num_examples) if feature is not None else 0
         if gaps:
-            told = f"the label {label} is missing in {gaps} of {statistics.num_examples} rows of {split}; leave these rows out"
-            findings.append(Finding("label_missing", label, told, gaps, 0, int(statistics.num_examples), split))
+            message = f"the label {label} is missing in {gaps} of {statistics.num_examples} rows of {split}; leave these rows out"
+            findings.append(Finding("label_missing", label, message, gaps, 0, int(statistics.num_examples), split))
     return findings
 
 
@@ -169,12 +169,12 @@ def check_features(statistics: Statistics, label: str) -> list[Finding]:
             continue
         share = missing_rows(feature, rows) / rows
         if share > MOSTLY:
-            told = (
+            message = (
                 f"{name} has no value at all"
                 if share == 1
                 else f"{name} is missing in {share:.0%} of the training rows"
             )
-            findings.append(Finding("mostly_missing", name, told, round(share, 4), MOSTLY, rows))
+            findings.append(Finding("mostly_missing", name, message, round(share, 4), MOSTLY, rows))
         elif share == 0 and (value := _only_value(feature)) is not None:
             findings.append(Finding("constant_feature", name, f"{name} is {value} in every training row", 1, 2, rows))
     return findings
@@ -192,8 +192,8 @@ def find_duplicates(statistics: Statistics, examples: Path, types: dict[str, str
         for first, second in combinations(group, 2):
             if first not in original and second not in original and _equal(examples, first, second, types):
                 original[second] = first
-                told = f"{second} equals {first} in every training row; exclude one of them"
-                findings.append(Finding("duplicated_column", second, told, n=int(statistics.num_examples)))
+                message = f"{second} equals {first} in every training row; exclude one of them"
+                findings.append(Finding("duplicated_column", second, message, n=int(statistics.num_examples)))
     return findings
 
 

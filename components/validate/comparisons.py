@@ -75,9 +75,9 @@ def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:
     except ModelError as error:
         return None, f"the statistics of champion {deployment.version} are not those registered: {error.message}"
     except (OSError, ImportError) as error:
-        told = f"the champion's statistics cannot be fetched: {error}"
+        message = f"the champion's statistics cannot be fetched: {error}"
         raise UnavailableError(
-            told, where=uri, remedy="check the store, then run again; or run with champion=none"
+            message, where=uri, remedy="check the store, then run again; or run with champion=none"
         ) from error
 
 
@@ -111,16 +111,16 @@ def to_checks(comparison: Comparison, gates: DataGates, followers: set[str], lab
         return [Check(title, "no_baseline", threshold=gates.drift, reason=comparison.reason)]
     rows = comparison.fewest_rows
     if rows < max(1, gates.min_rows):
-        told = (
+        message = (
             f"{rows} rows on the smaller side, {gates.min_rows} are needed (gates.data.min_rows): too few tell nothing"
         )
-        return [Check(title, "skipped", threshold=gates.drift, n=rows, reason=told)]
+        return [Check(title, "skipped", threshold=gates.drift, n=rows, reason=message)]
     judged = [shift for shift in comparison.shifts if shift.feature not in followers and not math.isnan(shift.distance)]
     drifted = sorted((shift for shift in judged if shift.distance > gates.drift), key=lambda shift: -shift.distance)
     checks = [_drifted(comparison, shift, gates, rows, label) for shift in drifted[:MOST_CHECKS]]
     if len(drifted) > MOST_CHECKS:
-        told = f"{len(drifted) - MOST_CHECKS} more features drifted; the table lists them"
-        checks.append(Check(f"{title}: others", _status(gates), len(drifted) - MOST_CHECKS, reason=told))
+        message = f"{len(drifted) - MOST_CHECKS} more features drifted; the table lists them"
+        checks.append(Check(f"{title}: others", _status(gates), len(drifted) - MOST_CHECKS, reason=message))
     return (
         checks
         + _stayed(title, [shift for shift in judged if shift not in drifted], gates, rows)
@@ -135,20 +135,20 @@ def moved_in_words(shift: Shift) -> str:
 
 def _drifted(comparison: Comparison, shift: Shift, gates: DataGates, rows: int, label: str) -> Check:
     subject = f"the label {shift.feature}" if shift.feature == label else shift.feature
-    told = (
+    message = (
         f"{subject} moved from {comparison.name}: {shift.measure} {shift.distance:.3f}, limit {gates.drift:g}; "
         f"{shift.before} then, {shift.after} now; {moved_in_words(shift)}"
     )
     name = f"drift against {comparison.name}: {shift.feature}"
-    return Check(name, _status(gates), round(shift.distance, 6), gates.drift, n=rows, reason=told)
+    return Check(name, _status(gates), round(shift.distance, 6), gates.drift, n=rows, reason=message)
 
 
 def _stayed(title: str, shifts: list[Shift], gates: DataGates, rows: int) -> list[Check]:
     if not shifts:
         return []
     furthest = max(shifts, key=lambda shift: shift.distance)
-    told = f"{len(shifts)} columns stayed within {gates.drift:g}; furthest moved {furthest.feature} ({furthest.distance:.3f})"
-    return [Check(title, "pass", round(furthest.distance, 6), gates.drift, n=rows, reason=told)]
+    message = f"{len(shifts)} columns stayed within {gates.drift:g}; furthest moved {furthest.feature} ({furthest.distance:.3f})"
+    return [Check(title, "pass", round(furthest.distance, 6), gates.drift, n=rows, reason=message)]
 
 
 def _apart(title: str, comparison: Comparison, followers: set[str]) -> list[Check]:
@@ -156,11 +156,13 @@ def _apart(title: str, comparison: Comparison, followers: set[str]) -> list[Chec
     retyped = [shift.feature for shift in comparison.shifts if math.isnan(shift.distance)]
     checks = []
     if following:
-        told = f"{', '.join(following)} follows the span: it differs between spans by construction, which is no drift"
-        checks.append(Check(f"{title}: follows the span", "skipped", n=len(following), reason=told))
+        message = (
+            f"{', '.join(following)} follows the span: it differs between spans by construction, which is no drift"
+        )
+        checks.append(Check(f"{title}: follows the span", "skipped", n=len(following), reason=message))
     if retyped:
-        told = f"{', '.join(retyped)}: numbers on one side and text on the other cannot be compared"
-        checks.append(Check(f"{title}: other type", "skipped", n=len(retyped), reason=told))
+        message = f"{', '.join(retyped)}: numbers on one side and text on the other cannot be compared"
+        checks.append(Check(f"{title}: other type", "skipped", n=len(retyped), reason=message))
     return checks
 
 

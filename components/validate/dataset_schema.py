@@ -55,8 +55,8 @@ def parse_schema(content: bytes, name: str) -> Schema:
     for feature in schema.feature:
         if type_of_schema(found := schema_pb2.FeatureType.Name(feature.type)) is None:
             allowed = ", ".join(known.schema for known in FEATURE_TYPES.values())
-            told = f"feature {feature.name!r} has type {found}; allowed: {allowed}"
-            raise ConfigError(told, where=name, remedy="correct its type")
+            message = f"feature {feature.name!r} has type {found}; allowed: {allowed}"
+            raise ConfigError(message, where=name, remedy="correct its type")
     return schema
 
 

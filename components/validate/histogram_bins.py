@@ -59,10 +59,10 @@ def _middle(feature: Any) -> Bins | None:
         return None
     edges = np.linspace(low, high, MOST_BINS + 1)
     share = 1 - 2 * cut / len(buckets)
-    told = f"The middle {share:.0%} of the values; all lie between {show(feature.num_stats.min)} and {show(feature.num_stats.max)}."
+    message = f"The middle {share:.0%} of the values; all lie between {show(feature.num_stats.min)} and {show(feature.num_stats.max)}."
     # an edge belongs to the bin above it, the last one to the bin below: many equal values are one bar, and none is lost
     limits = np.append(np.nextafter(edges[:-1], -np.inf), np.nextafter(edges[-1], np.inf))
-    return edges.tolist(), np.diff(_rows_below(buckets, limits)).tolist(), told
+    return edges.tolist(), np.diff(_rows_below(buckets, limits)).tolist(), message
 
 
 def _rows_below(buckets: list[Any], limits: Floats) -> Floats:

@@ -78,8 +78,8 @@ def _check_values(project: Project, counts: Counts) -> list[Finding]:
     if wrong is None:
         return []
     if wrong.is_positive:
-        told = f"positive: {wrong.message}; {wrong.remedy}"
-        return [Finding("label_values", label, told, len(train), 2, train.total())]
+        message = f"positive: {wrong.message}; {wrong.remedy}"
+        return [Finding("label_values", label, message, len(train), 2, train.total())]
     return [_wrong(project, wrong.message, wrong.remedy)]
 
 
@@ -92,10 +92,10 @@ def _check_other_splits(label: str, counts: Counts) -> list[Finding]:
     for split in ("eval", "test"):
         new = {value: rows for value, rows in counts[split].items() if value not in counts["train"]}
         if new and counts["train"]:
-            told = (
+            message = (
                 f"{split} has label values that train lacks: {listed(order_labels(new))}; the model cannot learn them"
             )
-            findings.append(Finding("label_unseen", label, told, len(new), 0, sum(new.values()), split))
+            findings.append(Finding("label_unseen", label, message, len(new), 0, sum(new.values()), split))
     return findings
 
 

@@ -93,9 +93,9 @@ def _is_rounded(values: NDArray[Any], real: np.dtype[Any]) -> NDArray[np.bool_]:
 
 
 def _finding(name: str, real: np.dtype[Any], lost: _Lost) -> Finding:
-    told = (
+    message = (
         f"{lost.values:,} of {lost.rows:,} values of {name} are whole numbers that the model does not tell from the next ones: it has "
         f"them as {real}, which holds every whole number up to {first_inexact(real):,} (largest found: {lost.largest:,})"
     )
     remedy = "if they are amounts, that is harmless; if they identify something, exclude the column or write it as text"
-    return Finding("lost_precision", name, f"{told}; {remedy}", lost.values, 0, lost.rows)
+    return Finding("lost_precision", name, f"{message}; {remedy}", lost.values, 0, lost.rows)

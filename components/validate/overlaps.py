@@ -159,8 +159,8 @@ def _check(overlap: Overlap, policy: dict[str, Severity]) -> Check:
     too_many = overlap.share > MOST_SHARED
     status = to_status(policy[kind]) if too_many else "pass"
     ignored = " (ignored by gates.data.anomalies)" if status == "skipped" else ""
-    told = _told(overlap) + (_remedy(overlap) if too_many else "") + ignored
-    return Check(name, status, round(overlap.share, 6), MOST_SHARED, n=overlap.held_out, reason=told)
+    message = _told(overlap) + (_remedy(overlap) if too_many else "") + ignored
+    return Check(name, status, round(overlap.share, 6), MOST_SHARED, n=overlap.held_out, reason=message)
 
 
 def _told(overlap: Overlap) -> str:

@@ -184,8 +184,8 @@ def _against_champion(project: Project, deployment: Deployment | None, computed:
 def _schema_checks(project: Project, settled: _Settled) -> list[Check]:
     name = project.schema_file
     if not settled.reviewed:
-        told = f"no reviewed schema: inferred; keep it with `cp <run>/validate/schema/schema.pbtxt {shlex.quote(name)}` beside project.yaml"
-        return [Check("reviewed schema", "no_baseline", reason=told)]
+        message = f"no reviewed schema: inferred; keep it with `cp <run>/validate/schema/schema.pbtxt {shlex.quote(name)}` beside project.yaml"
+        return [Check("reviewed schema", "no_baseline", reason=message)]
     if settled.change:
         return [
             Check(
@@ -198,16 +198,16 @@ def _schema_checks(project: Project, settled: _Settled) -> list[Check]:
 def _judge(checks: list[Check], manifest: Manifest, types: dict[str, str]) -> Outcome:
     warned = [check for check in checks if check.status == "warn"]
     drifted = [check for check in warned if check.name.startswith("drift")]
-    told = f"{len(types)} columns"
+    message = f"{len(types)} columns"
     if warned:
         named = ", ".join(check.name for check in warned[:_NAMED]) + (", ..." if len(warned) > _NAMED else "")
-        told += f"; {len(warned)} warning{'s' * (len(warned) > 1)}, {len(drifted)} of drift: {named}"
+        message += f"; {len(warned)} warning{'s' * (len(warned) > 1)}, {len(drifted)} of drift: {named}"
     elif any(check.status == "no_baseline" for check in checks):
-        told += "; nothing to compare with: " + ", ".join(sorted(_missing_baselines(checks)))
+        message += "; nothing to compare with: " + ", ".join(sorted(_missing_baselines(checks)))
     metrics = {f"{split}_rows": float(manifest.rows.get(split, 0)) for split in SPLITS}
     metrics |= {"columns": float(len(types)), "warnings": float(len(warned)), "drifted": float(len(drifted))}
     metrics["blocking"] = float(sum(check.status == "fail" for check in checks))
-    return judge(checks, told, metrics)
+    return judge(checks, message, metrics)
 
 
 def _missing_baselines(checks: list[Check]) -> set[str]:

@@ -18,8 +18,10 @@ Overlay = Annotated[str, typer.Option(help="One of manifests/overlays, or a fold
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    told = "Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy; seldon prints a model's."
-    app.add_typer(_group, help=told, rich_help_panel=_PANEL)
+    message = (
+        "Naru's own objects on the cluster of KUBECONFIG: deploy, diff, status, undeploy; seldon prints a model's."
+    )
+    app.add_typer(_group, help=message, rich_help_panel=_PANEL)
 
 
 @_group.command()

@@ -101,8 +101,8 @@ def _follow(server: Server, run_id: str) -> int:
         typer.echo(f"\nno longer waiting; the run goes on: {run_id}", err=True)
         return INTERRUPTED_EXIT_CODE
     except NaruError as error:
-        told = f"{error.message}; the run {run_id} goes on"
-        raise type(error)(told, where=error.where, remedy=error.remedy) from None
+        message = f"{error.message}; the run {run_id} goes on"
+        raise type(error)(message, where=error.where, remedy=error.remedy) from None
     state = end_of(run)
     typer.echo("\n".join([*spent_lines(server, run), state.lower()]))
     if state == "FAILED":

@@ -37,8 +37,8 @@ def render(overlay: str, target: Target) -> list[Object]:
         raise ConfigError(f"there is no overlay {overlay!r}; {suggest(overlay, known)}", where="OVERLAY", remedy=remedy)
     done = subprocess.run([*find_kustomize(), str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
-        told = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise ConfigError(f"does not render: {told[0]}", where=str(folder), remedy="correct the overlay")
+        lines = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise ConfigError(f"does not render: {lines[0]}", where=str(folder), remedy="correct the overlay")
     objects = [document for document in yaml.safe_load_all(done.stdout) if document]
     for pod in pods_of(objects):
         _give_images(pod, target)

@@ -43,8 +43,8 @@ class Change:
     fields: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        told = f": {', '.join(self.fields)}" if self.fields else ""
-        return f"{self.action:<7}{name_of(self.object)}{told}"
+        message = f": {', '.join(self.fields)}" if self.fields else ""
+        return f"{self.action:<7}{name_of(self.object)}{message}"
 
 
 def plan(cluster: Cluster, wanted: list[Object]) -> list[Change]:
@@ -77,8 +77,8 @@ def deploy(cluster: Cluster, changes: list[Change]) -> None:
         try:
             cluster.delete(change.object) if change.action == "remove" else cluster.apply(change.object)
         except NaruError as error:
-            told = f"{error.message}; {done} of {len(due)} changes were made before it"
-            raise type(error)(told, where=name_of(change.object), remedy=error.remedy) from None
+            message = f"{error.message}; {done} of {len(due)} changes were made before it"
+            raise type(error)(message, where=name_of(change.object), remedy=error.remedy) from None
 
 
 def undeploy(cluster: Cluster, *, with_data: bool) -> list[Object]:
@@ -144,9 +144,9 @@ def _is_applied_by_us(one: Object) -> bool:
 def _need_kinds(wanted: list[Object]) -> None:
     for one in wanted:
         if (one["apiVersion"], one["kind"]) not in KINDS:
-            told = f"{one['apiVersion']} {one['kind']} is no kind that Naru deploys"
+            message = f"{one['apiVersion']} {one['kind']} is no kind that Naru deploys"
             remedy = "apply it yourself; `make deploy` only touches kinds that it can also remove"
-            raise ConfigError(told, where=name_of(one), remedy=remedy)
+            raise ConfigError(message, where=name_of(one), remedy=remedy)
 
 
 def _need_namespaces(cluster: Cluster, wanted: list[Object]) -> None:
@@ -183,8 +183,8 @@ def _rotated_secrets(cluster: Cluster, wanted: list[Object]) -> list[Change]:
             changes.append(Change("change", with_keys(live, given, keys), fields))
         else:
             command = f"kubectl delete secret {SECRET} --namespace {space}, then deploy again"
-            told = f"differs from the environment, and was not made by deploy: change it yourself, or {command}"
-            changes.append(Change("leave", live, (*fields[:-1], f"{fields[-1]} {told}")))
+            message = f"differs from the environment, and was not made by deploy: change it yourself, or {command}"
+            changes.append(Change("leave", live, (*fields[:-1], f"{fields[-1]} {message}")))
     return changes
 
 
@@ -208,13 +208,13 @@ def _content(space: str, name: str) -> dict[str, str]:
         return {"password": password, "uri": f"postgresql+psycopg2://mlflow:{password}@naru-database:5432/mlflow"}
     values = {key: os.environ.get(key, "") for key in CREDENTIALS}
     if name != SECRET or not all(values.values()):
-        told = "is read and is not there" + (f"; {' and '.join(CREDENTIALS)} are not set" if name == SECRET else "")
+        message = "is read and is not there" + (f"; {' and '.join(CREDENTIALS)} are not set" if name == SECRET else "")
         remedy = "set the store's credentials, or make the Secret yourself"
         if name == READER:
             remedy = (
                 f"make it, with the keys {' and '.join(CREDENTIALS)} of an account that may read the store and no more"
             )
-        raise ConfigError(told, where=f"Secret {space}/{name}", remedy=remedy)
+        raise ConfigError(message, where=f"Secret {space}/{name}", remedy=remedy)
     return values
 
 

@@ -68,8 +68,8 @@ def _outdated_in(cluster: Cluster, space: str, prefix: str) -> Iterator[str]:
             moment, started = changed[name], _started(pod)
             if moment and started and started < moment:
                 remedy = f"kubectl delete pod {pod['metadata']['name']} --namespace {space} starts it with the new one"
-                told = f"holds Secret {name} as it was before {moment:%Y-%m-%d %H:%M:%S} UTC"
-                yield f"old      {name_of(pod)} {told}: {remedy}"
+                message = f"holds Secret {name} as it was before {moment:%Y-%m-%d %H:%M:%S} UTC"
+                yield f"old      {name_of(pod)} {message}: {remedy}"
 
 
 def content_of(live: Object) -> dict[str, str]:

@@ -18,9 +18,9 @@ def place_servers(project: Project, target: Target, namespace: str = "") -> Plac
     """
     pools, chosen = load_pools(target.pools), project.serve.pool
     if chosen and chosen not in pools.pools:
-        told = f"there is no pool {chosen!r} in {target.pools}; {suggest(chosen, tuple(pools.pools))}"
+        message = f"there is no pool {chosen!r} in {target.pools}; {suggest(chosen, tuple(pools.pools))}"
         remedy = "name one of the file's, or another file: --pools, NARU_POOLS"
-        raise ConfigError(told, where="serve.pool", remedy=remedy)
+        raise ConfigError(message, where="serve.pool", remedy=remedy)
     return _place(pools.pools[chosen] if chosen else Pool(), project.serve.protocol, target, namespace)
 
 

@@ -53,7 +53,7 @@ def why_of(status: Object) -> str:
             return str(condition.get("message") or condition.get("reason"))
     for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
         state = container.get("state", {})
-        told = state.get("waiting") or state.get("terminated") or {}
-        if told.get("reason") and told["reason"] != "Completed":
-            return ": ".join(filter(None, [told["reason"], _in_words(told.get("message", ""))]))
+        record = state.get("waiting") or state.get("terminated") or {}
+        if record.get("reason") and record["reason"] != "Completed":
+            return ": ".join(filter(None, [record["reason"], _in_words(record.get("message", ""))]))
     return str(status.get("message") or status.get("reason") or "no reason given")

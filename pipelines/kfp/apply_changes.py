@@ -59,8 +59,8 @@ def apply(server: Server, wanted: Sequence[Wanted], *, dry: bool) -> Iterator[Ch
                 done += change.action != "keep"
                 yield change
         except NaruError as error:
-            told = f"{error.message}; {done} changes were made before it"
-            raise type(error)(told, where=error.where, remedy=error.remedy) from None
+            message = f"{error.message}; {done} changes were made before it"
+            raise type(error)(message, where=error.where, remedy=error.remedy) from None
 
 
 def find_pipeline(server: Server, wanted: Wanted) -> Answer | None:
@@ -155,19 +155,19 @@ def _bring_schedule(
         yield Change("disable" if off else "keep", name)
     else:
         newest = next(iter(old or live), None)
-        told = ", ".join(differences(newest, wanted, schedule, ids[1]) or ["switched on"]) if newest else ""
+        message = ", ".join(differences(newest, wanted, schedule, ids[1]) or ["switched on"]) if newest else ""
         if not dry:
             _replace(server, old, _body(server, wanted, schedule, ids))
             _settle(server, wanted, schedule, ids[1])
-        yield Change("replace" if newest else "create", name, told)
+        yield Change("replace" if newest else "create", name, message)
 
 
 def _make_pipeline(server: Server, wanted: Wanted) -> str:
     """Its id; that of the older one, where somebody made it since we looked."""
-    told = f"Trains the model of the project {wanted.project.name}. Made by Naru from git."
+    message = f"Trains the model of the project {wanted.project.name}. Made by Naru from git."
     made, refused = "", None
     try:
-        made = server.create_pipeline(wanted.pipeline, wanted.mark.describe(told))
+        made = server.create_pipeline(wanted.pipeline, wanted.mark.describe(message))
     except ConflictError as error:
         refused = error
     older = find_pipeline(server, wanted)
@@ -181,10 +181,10 @@ def _make_pipeline(server: Server, wanted: Wanted) -> str:
 
 def _make_version(server: Server, pipeline_id: str, wanted: Wanted) -> str:
     """The same of the version: its name is a hash of what it holds, so another's of that name is ours as well."""
-    told = f"Of {wanted.mark.owner} at {_commit(wanted)}."
+    message = f"Of {wanted.mark.owner} at {_commit(wanted)}."
     made = ""
     try:
-        made = server.upload_version(pipeline_id, wanted.version, wanted.spec, wanted.mark.describe(told))
+        made = server.upload_version(pipeline_id, wanted.version, wanted.spec, wanted.mark.describe(message))
     except ConflictError:
         if not find_version(server, pipeline_id, wanted):
             raise
@@ -213,8 +213,8 @@ def _settle(server: Server, wanted: Wanted, schedule: Schedule, version_id: str)
     for one in alike[1:]:
         server.delete_schedule(one)  # whoever was first did so: well
     if alike and (apart := differences(alike[0], wanted, schedule, version_id)):
-        told = f"{_AT_ONCE}, and theirs stays; it differs by {', '.join(apart)}"
-        raise UnavailableError(told, where=schedule_name(wanted, schedule.name), remedy="run again")
+        message = f"{_AT_ONCE}, and theirs stays; it differs by {', '.join(apart)}"
+        raise UnavailableError(message, where=schedule_name(wanted, schedule.name), remedy="run again")
 
 
 def _replace(server: Server, old: list[LiveSchedule], body: dict[str, Any]) -> None:
@@ -231,10 +231,10 @@ def _replace(server: Server, old: list[LiveSchedule], body: dict[str, Any]) -> N
 
 def _body(server: Server, wanted: Wanted, schedule: Schedule, ids: tuple[str, str]) -> dict[str, Any]:
     mark = Mark(wanted.mark.owner, wanted.mark.project, schedule.name)
-    told = f"{schedule.cron} ({schedule.timezone}). Made by Naru from project.yaml; `naru apply` replaces it when that changes."
+    message = f"{schedule.cron} ({schedule.timezone}). Made by Naru from project.yaml; `naru apply` replaces it when that changes."
     return {
         "display_name": f"{wanted.project.name}-{schedule.name}",
-        "description": mark.describe(told),
+        "description": mark.describe(message),
         "pipeline_version_reference": {"pipeline_id": ids[0], "pipeline_version_id": ids[1]},
         "runtime_config": {"parameters": wanted.parameters_of(schedule)},
         "service_account": SERVICE_ACCOUNT,
@@ -250,11 +250,11 @@ def _check_name(wanted: Wanted, live: Answer | None) -> None:
     mark = read_mark(live) if live else wanted.mark
     if mark == wanted.mark:
         return
-    told = f"there is a pipeline of that name already, and it is {f'of {mark.owner}' if mark else 'not of Naru'}"
+    message = f"there is a pipeline of that name already, and it is {f'of {mark.owner}' if mark else 'not of Naru'}"
     remedy = "give the project another name, or remove that pipeline in the KFP page" + (
         " (or say NARU_OWNER, if this is the same repository)" if mark else ""
     )
-    raise ConfigError(told, where=wanted.pipeline, remedy=remedy)
+    raise ConfigError(message, where=wanted.pipeline, remedy=remedy)
 
 
 def _name(thing: Answer) -> str:

@@ -77,8 +77,8 @@ class Connection:
             try:
                 token = self.token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                told = f"cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
-                raise ConfigError(told, where=f"{TOKEN_PATH}={self.token_file}") from None
+                message = f"cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+                raise ConfigError(message, where=f"{TOKEN_PATH}={self.token_file}") from None
         if not re.fullmatch(
             r"[!-~]*", token
         ):  # a header of several lines would be refused with the token in the message

@@ -84,8 +84,8 @@ def find_projects(paths: Sequence[Path]) -> list[Path]:
     root = Path(ask_git(Path(), "rev-parse", "--show-toplevel") or ".")
     listed = ask_git(root, "ls-files", PROJECT_FILE, f"*/{PROJECT_FILE}").splitlines()
     if not listed:
-        told = f"git knows no {PROJECT_FILE} here"
-        raise ConfigError(told, where=str(root.resolve()), remedy="name the projects, or add them to git")
+        message = f"git knows no {PROJECT_FILE} here"
+        raise ConfigError(message, where=str(root.resolve()), remedy="name the projects, or add them to git")
     return [(root / name).parent for name in listed]
 
 
@@ -130,12 +130,12 @@ def check_schedule(wanted: Wanted, schedule: Schedule, connection: Connection) -
     """
     where = f"{wanted.folder / PROJECT_FILE}, schedule {schedule.name}"
     if schedule.timezone != connection.timezone:
-        told = f"is meant in {schedule.timezone}, and the KFP server reads every cron in {connection.timezone}"
+        message = f"is meant in {schedule.timezone}, and the KFP server reads every cron in {connection.timezone}"
         remedy = (
             f"write it in {connection.timezone} and say so (timezone: {connection.timezone}); or have the server's "
             f"CRON_SCHEDULE_TIMEZONE changed for all, and {TIMEZONE} with it"
         )
-        raise ConfigError(told, where=where, remedy=remedy)
+        raise ConfigError(message, where=where, remedy=remedy)
     check_parameters(wanted, schedule.parameters, where)
     check_source(schedule.parameters.get("source") or wanted.defaults["source"], where)
 
@@ -174,8 +174,8 @@ def check_source(source: Any, where: str) -> None:
         ConfigError: Says how to name another.
     """
     if "://" not in str(source) and not Path(str(source)).is_absolute():
-        told = f"the source {source!r} is a path on this machine, which runs on a cluster have not"
-        raise ConfigError(told, where=where, remedy="name it by a URL, as in s3://bucket/flights-{span}.csv")
+        message = f"the source {source!r} is a path on this machine, which runs on a cluster have not"
+        raise ConfigError(message, where=where, remedy="name it by a URL, as in s3://bucket/flights-{span}.csv")
 
 
 def _read(folder: Path, build: Path, store: str, target: Target) -> Wanted:
@@ -208,6 +208,6 @@ def _names_are_their_own(read: list[Wanted]) -> None:
     for wanted in read:
         name = wanted.project.name
         if name in folders:
-            told = f"two projects are named {name!r}: {folders[name]} and {wanted.folder}"
-            raise ConfigError(told, remedy="give each a name of its own")
+            message = f"two projects are named {name!r}: {folders[name]} and {wanted.folder}"
+            raise ConfigError(message, remedy="give each a name of its own")
         folders[name] = wanted.folder

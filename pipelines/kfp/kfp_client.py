@@ -59,8 +59,8 @@ class Kfp:
         )
         health = self.get("/healthz")
         if health.get("multi_user") and not connection.namespace:
-            told = "this KFP server keeps users apart, and no namespace is named"
-            raise ConfigError(told, where=NAMESPACE, remedy="name your profile's")
+            message = "this KFP server keeps users apart, and no namespace is named"
+            raise ConfigError(message, where=NAMESPACE, remedy="name your profile's")
 
     def get(self, path: str, **query: Any) -> Answer:
         """An object; None of its fields is sure to be there, as the server leaves out what is empty."""
@@ -137,11 +137,11 @@ class Kfp:
     def _refused(self, verb: str, path: str, status: int, body: Answer | None) -> NaruError:
         where = f"{self.connection.endpoint}{path}"
         if 300 <= status < 400:
-            told = "sends us to another page, as proxies do with whom they do not know"
-            return ServiceError(told, where=where, remedy=_REMEDIES[401])
+            message = "sends us to another page, as proxies do with whom they do not know"
+            return ServiceError(message, where=where, remedy=_REMEDIES[401])
         if body is None and status not in (401, 403, *_TRANSIENT):
-            told = f"answers ({status}), but is no KFP server"
-            return ConfigError(told, where=self.connection.endpoint, remedy=self.connection.remedy)
+            message = f"answers ({status}), but is no KFP server"
+            return ConfigError(message, where=self.connection.endpoint, remedy=self.connection.remedy)
         kind = ConflictError if status == 409 else UnavailableError if status in _TRANSIENT else ServiceError
         remedy = _REMEDIES.get(status, "look at the server's log (kubectl logs deployment/ml-pipeline), then run again")
         return kind(f"{verb} was refused ({status}): {_message(body)}", where=where, remedy=remedy)
@@ -150,10 +150,10 @@ class Kfp:
         where = self.connection.endpoint
         if isinstance(error, urllib3.exceptions.SSLError):
             remedy = f"name the file of the authority that signed it ({CA}), or the address that it was made for"
-            told = f"its certificate is not trusted here: {_plain(error)}"
-            return ConfigError(told, where=where, remedy=remedy)
-        told = f"no KFP server answers: {_plain(error)}"
-        return UnavailableError(told, where=where, remedy=self.connection.remedy)
+            message = f"its certificate is not trusted here: {_plain(error)}"
+            return ConfigError(message, where=where, remedy=remedy)
+        message = f"no KFP server answers: {_plain(error)}"
+        return UnavailableError(message, where=where, remedy=self.connection.remedy)
 
 
 def _parsed(data: bytes) -> Answer | None:
@@ -169,8 +169,8 @@ def _message(body: Answer | None) -> str:
     """What the server says, in one line."""
     said = body or {}
     first: Answer = next(iter(said.get("details") or []), {})  # the error without the way that it came
-    told = first.get("message") or said.get("message") or said.get("error_message") or "no reason given"
-    line = " ".join(str(told).split())
+    message = first.get("message") or said.get("message") or said.get("error_message") or "no reason given"
+    line = " ".join(str(message).split())
     return line if len(line) <= 400 else f"{line[:400]}..."
 
 

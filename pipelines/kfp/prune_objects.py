@@ -92,8 +92,8 @@ def _busy(server: Server) -> dict[str, str]:
 def _gone(server: Server) -> dict[str, str]:
     """What is said of a run that is waited for no longer, by the schedule that started it."""
     over = [run for run in server.runs_in_flight() if is_over(run)]
-    told = "its run {} counts as ended: KFP has it as CANCELING, and its workflow is gone"
-    return {str(run.get("recurring_run_id", "")): told.format(run.get("display_name", "")) for run in over}
+    message = "its run {} counts as ended: KFP has it as CANCELING, and its workflow is gone"
+    return {str(run.get("recurring_run_id", "")): message.format(run.get("display_name", "")) for run in over}
 
 
 def _going(server: Server) -> list[Answer]:

@@ -63,7 +63,7 @@ def wait(
         UnavailableError: When the server has not answered for long; the run goes on.
         NaruError: When it refuses us; the run goes on.
     """
-    told: dict[str, str] = {}
+    record: dict[str, str] = {}
     silent = 0
     still: tuple[object, float] = (None, time.monotonic())
     while True:
@@ -78,9 +78,9 @@ def wait(
             time.sleep(poll)
             continue
         for stage in stages_of(run):
-            if told.get(stage.name) != stage.state and stage.state not in NOT_BEGUN:
+            if record.get(stage.name) != stage.state and stage.state not in NOT_BEGUN:
                 tell(_line(stage))
-                told[stage.name] = stage.state
+                record[stage.name] = stage.state
         if run.get("state") in FINAL:
             return run
         standing = (run.get("state"), [(stage.name, stage.state) for stage in stages_of(run)])

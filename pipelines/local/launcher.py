@@ -234,8 +234,10 @@ def _connect(folder: Path) -> socket.socket:
         if _is_gone(folder / "pid"):
             raise _server_gone()
         if time.monotonic() > deadline:
-            told = f"the process that imports the libraries took longer than {_CONNECT_SECONDS:.0f} s"
-            raise NaruError(told, remedy="the machine or its disk is very busy: run again; what was finished is kept")
+            message = f"the process that imports the libraries took longer than {_CONNECT_SECONDS:.0f} s"
+            raise NaruError(
+                message, remedy="the machine or its disk is very busy: run again; what was finished is kept"
+            )
         time.sleep(0.02)
 
 

@@ -57,8 +57,8 @@ def find_run(runs: list[PastRun], name: str) -> PastRun:
     if len(found) == 1:
         return found[0]
     names = [run.name for run in runs]
-    told = f"there is no run {name!r}; {suggest(name, names)}" if not found else f"{name!r} fits {len(found)} runs"
-    raise ConfigError(told, where="naru runs", remedy="name one as the list shows it: naru runs PROJECT")
+    message = f"there is no run {name!r}; {suggest(name, names)}" if not found else f"{name!r} fits {len(found)} runs"
+    raise ConfigError(message, where="naru runs", remedy="name one as the list shows it: naru runs PROJECT")
 
 
 def print_runs(console: Console, runs: list[PastRun]) -> None:

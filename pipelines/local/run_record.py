@@ -169,7 +169,7 @@ def _bind_what_there_is(run: Path, outputs: dict[str, str], states: list[StageSt
     from components._core.types.artifact_files import PAGE
 
     pages = [Page.load(Path(path)) for path in outputs.values() if (Path(path) / PAGE).exists()]
-    told = [
+    lines = [
         {
             "stage": state.stage,
             "verdict": state.verdict,
@@ -180,5 +180,5 @@ def _bind_what_there_is(run: Path, outputs: dict[str, str], states: list[StageSt
         for state in states
         if state.state in ("done", "failed")
     ]
-    if told:
-        bind_report(f"{run.name} (not finished)", pages, told, {}, target)
+    if lines:
+        bind_report(f"{run.name} (not finished)", pages, lines, {}, target)

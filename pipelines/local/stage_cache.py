@@ -88,13 +88,13 @@ def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
         _link(earlier / name, aside)
         _remove(task / name)
         os.replace(aside, task / name)
-    told = json.loads((earlier / _TOLD).read_text(encoding="utf-8"))
-    for name, listed in told.get("artifacts", {}).items():
+    record = json.loads((earlier / _TOLD).read_text(encoding="utf-8"))
+    for name, listed in record.get("artifacts", {}).items():
         for artifact in listed["artifacts"]:
             artifact["uri"] = str(task / name)
             if "verdict" in artifact.get("metadata", {}):
                 artifact["metadata"].update(import_seconds=0.0, work_seconds=0.0)
-    write_text(task / _TOLD, json.dumps(told))
+    write_text(task / _TOLD, json.dumps(record))
     made = {**entry["outputs"], _TOLD: fingerprint_folder(task / _TOLD)}
     _write(stage, key, {**entry, "task": str(task), "outputs": made})
 

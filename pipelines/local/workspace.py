@@ -100,9 +100,9 @@ class Workspace:
             ConfigError: When the folder is not there, or holds no project file.
         """
         if not (self.project / PROJECT_FILE).is_file():
-            told = "there is no such project" if not self.project.exists() else f"there is no {PROJECT_FILE} here"
+            message = "there is no such project" if not self.project.exists() else f"there is no {PROJECT_FILE} here"
             raise ConfigError(
-                told, where=str(self.project), remedy="name a project's folder, or make one: naru new --help"
+                message, where=str(self.project), remedy="name a project's folder, or make one: naru new --help"
             )
 
     def last_report(self) -> Path:

@@ -114,11 +114,11 @@ def parse_csv(quote: str, escape: str) -> Csv:
     try:
         return Csv(quote=quote, escape=escape)
     except ValidationError as error:
-        told = "; ".join(
+        message = "; ".join(
             f"--{problem['loc'][0] if problem['loc'] else 'quote'}: {problem['msg']}" for problem in error.errors()
         )
         remedy = "a mark is one character, such as '\\'; '' is none"
-        raise ConfigError(told.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
+        raise ConfigError(message.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
 
 
 def _no_label(profile: Profile, label: str) -> str:
@@ -131,8 +131,8 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError("is a file", where=str(folder), remedy="name a new folder")
     if folder.is_dir() and any(folder.iterdir()):
-        told = "is there already and is not empty; nothing is overwritten"
-        raise ConfigError(told, where=str(folder), remedy="name a new folder")
+        message = "is there already and is not empty; nothing is overwritten"
+        raise ConfigError(message, where=str(folder), remedy="name a new folder")
 
 
 def _check_table(data: Path, label: str, csv: Csv) -> None:
@@ -174,8 +174,8 @@ def _check_features(decisions: list[Decision], data: Path) -> None:
         return
     left_out = [decision for decision in decisions if decision.role == "left out"]
     left = "; ".join(f"{decision.column.name}: {decision.reason}" for decision in left_out)
-    told = f"no column is left to predict from ({left or 'there is only the label'})"
-    raise DataError(told, where=str(data), remedy="add columns that are known before the label is")
+    message = f"no column is left to predict from ({left or 'there is only the label'})"
+    raise DataError(message, where=str(data), remedy="add columns that are known before the label is")
 
 
 def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> list[Path]:
@@ -186,9 +186,9 @@ def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> li
         load_project(aside)  # what was written must be what a run accepts
         os.replace(aside, folder)
     except OSError as error:
-        told = f"cannot be written: {error.strerror}"
+        message = f"cannot be written: {error.strerror}"
         raise ConfigError(
-            told, where=str(folder), remedy="name a folder that you may write, on a disk with space"
+            message, where=str(folder), remedy="name a folder that you may write, on a disk with space"
         ) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -234,12 +234,12 @@ def source_from(folder: Path, data: Path) -> tuple[str, bool]:
 
 
 def _limit_reason(profile: Profile) -> str:
-    told = []
+    lines = []
     if profile.unlabelled:
-        told.append(f"{profile.unlabelled:,} rows have no label")
+        lines.append(f"{profile.unlabelled:,} rows have no label")
     if profile.unreadable:
-        told.append(f"{profile.unreadable:,} rows cannot be read")
-    return " and ".join(told) + ": set aside in each run; more than this share stops it"
+        lines.append(f"{profile.unreadable:,} rows cannot be read")
+    return " and ".join(lines) + ": set aside in each run; more than this share stops it"
 
 
 def _start(label: Column) -> tuple[float, float]:

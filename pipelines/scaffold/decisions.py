@@ -137,8 +137,8 @@ def _identifying(column: Column, label: str, score: float) -> Decision | None:
         span = (column.maximum or 0) - (column.minimum or 0) + 1
         counts_rows = column.distinct_share > 0.99 and span <= 1.2 * (column.rows + 1)
         if counts_rows or (named and column.distinct_share > 0.2):
-            told = "it numbers the rows" if counts_rows else ""
-            return Decision(column, "left out", _identifies(column, told), suspect=True)
+            message = "it numbers the rows" if counts_rows else ""
+            return Decision(column, "left out", _identifies(column, message), suspect=True)
         return None
     if find_date_format(column.values) or (_is_prose(column) and not named):
         return None
@@ -161,16 +161,16 @@ def _date(column: Column, label: str, score: float) -> Decision | None:
     if form is None:
         return None
     parts = "year, month, day, weekday" + (", hour" if form.has_clock else "")
-    told = f"{form.shown}: {parts}" + (f"; {form.note}" if form.note else "")
-    return Decision(column, "date", told, bool(form.note), form)
+    message = f"{form.shown}: {parts}" + (f"; {form.note}" if form.note else "")
+    return Decision(column, "date", message, bool(form.note), form)
 
 
 def _number(column: Column, label: str, score: float) -> Decision | None:
     if column.type.is_text:
         return None
     if column.type.is_whole and set(to_words(column.name).split()) & _CODES and column.distinct > 2:
-        told = "whole numbers, but named as a code"
-        return Decision(column, "category" if column.distinct <= _LARGEST_VOCABULARY else "hashed", told)
+        message = "whole numbers, but named as a code"
+        return Decision(column, "category" if column.distinct <= _LARGEST_VOCABULARY else "hashed", message)
     parts = ["logarithm (a few are very large), z-score" if is_long_tailed(column) else "z-score"]
     if column.missing:
         parts.append("the mean where missing")
@@ -194,14 +194,14 @@ def _text(column: Column, label: str, score: float) -> Decision | None:
 def _category(column: Column) -> Decision:
     missing = ", missing is one of them" if column.missing else ""
     if column.distinct > _LARGEST_VOCABULARY:
-        told = f"{column.distinct:,} different values, too many for a table: hashed{missing}"
-        return Decision(column, "hashed", told)
+        message = f"{column.distinct:,} different values, too many for a table: hashed{missing}"
+        return Decision(column, "hashed", message)
     return Decision(column, "category", f"{column.distinct} different values: embedding{missing}")
 
 
 def _hashed(decision: Decision) -> Decision:
-    told = f"{decision.column.distinct} different values, one of very many categories: hashed"
-    return Decision(decision.column, "hashed", told)
+    message = f"{decision.column.distinct} different values, one of very many categories: hashed"
+    return Decision(decision.column, "hashed", message)
 
 
 def decide_fitting(rows: int) -> Fitting:
@@ -234,8 +234,8 @@ def worth_telling(profile: Profile, target: Target, decisions: list[Decision], g
 def _of_group(group: Group | None) -> Iterator[str]:
     if group is not None:
         agreeing = ", ".join(map(_shown, group.agreeing[:3])) + (", ..." if len(group.agreeing) > 3 else "")
-        told = f"rows with the same {_shown(group.column)} agree in {agreeing}, so they are kept in one split"
-        yield f"{told} (data.split.by); take it out of project.yaml if they do not belong together"
+        message = f"rows with the same {_shown(group.column)} agree in {agreeing}, so they are kept in one split"
+        yield f"{message} (data.split.by); take it out of project.yaml if they do not belong together"
 
 
 def _of_rows(profile: Profile) -> Iterator[str]:

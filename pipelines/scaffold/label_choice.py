@@ -46,9 +46,9 @@ def decide_target(label: Column) -> Target:
         if reason := task.recognise(profile):
             return _target(task, reason, label, profile)
     shown = ", ".join(repr(value) for value in label.values[:3])
-    told = f"the label {label.name!r} is text with {label.distinct:,} different values ({shown}, ...)"
+    message = f"the label {label.name!r} is text with {label.distinct:,} different values ({shown}, ...)"
     raise ConfigError(
-        f"{told}: too many to be classes, and not a number",
+        f"{message}: too many to be classes, and not a number",
         where=label.name,
         remedy=f"name another label, or group it into {MOST_TEXTS} at most",
     )
@@ -70,8 +70,8 @@ def _check_rows(label: Column) -> None:
         )
     if label.distinct < 2:
         value = next(iter(label.counts), "")
-        told = f"the label {label.name!r} is {value!r} in every row: there is nothing to learn"
-        raise DataError(told, where=label.name, remedy="name another label, or add rows with other values")
+        message = f"the label {label.name!r} is {value!r} in every row: there is nothing to learn"
+        raise DataError(message, where=label.name, remedy="name another label, or add rows with other values")
     if label.rows < FEWEST_ROWS:
-        told = f"{label.rows} rows with a label are too few to train, stop and judge by; {FEWEST_ROWS} is the least"
-        raise DataError(told, where=label.name, remedy="add rows")
+        message = f"{label.rows} rows with a label are too few to train, stop and judge by; {FEWEST_ROWS} is the least"
+        raise DataError(message, where=label.name, remedy="add rows")

@@ -21,8 +21,8 @@ def print_created(console: Console, created: Created) -> None:
     console.print(_headline(created))
     console.print(_table(created))
     for decision in created.suspects:
-        told = f"{escape(as_line(decision.column.name))}: {escape(as_line(decision.reason))}"
-        console.print(f"[yellow]look at[/] {told}", highlight=False)
+        message = f"{escape(as_line(decision.column.name))}: {escape(as_line(decision.reason))}"
+        console.print(f"[yellow]look at[/] {message}", highlight=False)
     for note in created.notes:
         console.print(f"[yellow]note[/] {escape(as_line(note))}", highlight=False)
     console.print(

@@ -52,16 +52,16 @@ def test_the_pipelines_docstring_lists_its_stages_in_order() -> None:
 
 
 def test_the_image_table_says_where_each_stage_runs(spec: dict[str, Any]) -> None:
-    told: dict[str, str] = {}
+    record: dict[str, str] = {}
     for image, stages in re.findall(
         r"^\| `([\w-]+)` \| (.+) \|$", (ROOT / "images" / "README.md").read_text(), re.MULTILINE
     ):
-        told.update({stage.strip(): image for stage in stages.split(",") if stage.strip() in TRAINING.stage_names})
+        record.update({stage.strip(): image for stage in stages.split(",") if stage.strip() in TRAINING.stage_names})
     executors = spec["deploymentSpec"]["executors"]
     named = {
         stage: executors[f"exec-{stage}"]["container"]["image"].partition(":")[0] for stage in TRAINING.stage_names
     }
-    assert told == named
+    assert record == named
 
 
 def test_the_readme_names_the_lifecycle_in_order() -> None:

@@ -70,7 +70,7 @@ def test_a_batch_holds_rows_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "message"),
     [
         (0, b"", "no answer"),
         (500, b"", "a fault of the server"),
@@ -85,8 +85,8 @@ def test_a_batch_holds_rows_in_a_circle() -> None:
         (200, b"ValueError", ""),
     ],
 )
-def test_a_bad_answer_is_one_that_fails_or_tells_of_the_inside(status: int, body: bytes, told: str) -> None:
-    assert _fault(status, body).startswith(told) and bool(_fault(status, body)) == bool(told)
+def test_a_bad_answer_is_one_that_fails_or_tells_of_the_inside(status: int, body: bytes, message: str) -> None:
+    assert _fault(status, body).startswith(message) and bool(_fault(status, body)) == bool(message)
 
 
 def test_a_bound_may_be_the_least_or_the_most_and_what_was_not_measured_breaks_none() -> None:

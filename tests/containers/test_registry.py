@@ -73,7 +73,7 @@ def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("registry", "images", "told"),
+    ("registry", "images", "message"),
     [
         ("", ("light",), "say where to"),
         ("https://registry.example.com", ("light",), "without https://"),
@@ -81,6 +81,6 @@ def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_pushed_is_said_before_anything_is(
-    registry: str, images: tuple[str, ...], told: str, tmp_path: Path
+    registry: str, images: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
-    assert told in _refusal(_push(registry, tmp_path / "digests.yaml", *images))
+    assert message in _refusal(_push(registry, tmp_path / "digests.yaml", *images))

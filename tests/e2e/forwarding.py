@@ -28,8 +28,8 @@ def forwarded(namespace: str, service: str, port: int) -> Iterator[str]:
 def _wait(process: subprocess.Popen[bytes], port: int, name: str) -> None:
     for _ in range(300):
         if process.poll() is not None:
-            told = process.stderr.read().decode() if process.stderr else ""
-            raise AssertionError(f"the service {name} is not reached: {told[-500:]}")
+            message = process.stderr.read().decode() if process.stderr else ""
+            raise AssertionError(f"the service {name} is not reached: {message[-500:]}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

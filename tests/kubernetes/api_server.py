@@ -211,8 +211,8 @@ class ApiServer:
         for wanted in verbs:
             used.add((group, resource, wanted))
             if not any(_allows(rule, group, resource, place.name, wanted) for rule in rules):
-                told = f'{resource} "{place.name}" is forbidden: User "me" cannot {wanted} resource "{resource}" in API group "{group}" in the namespace "{place.namespace}"'
-                return _failure(403, told)
+                message = f'{resource} "{place.name}" is forbidden: User "me" cannot {wanted} resource "{resource}" in API group "{group}" in the namespace "{place.namespace}"'
+                return _failure(403, message)
         return None
 
     def _answer(self, verb: str, path: str, query: Query, body: bytes, kind: str) -> Answer:
@@ -250,10 +250,10 @@ class ApiServer:
             came = self.objects.merge(path, sent, manager, force=force)
             if place.plural == "seldondeployments":
                 if self.operator.webhook_away:
-                    told = (
+                    message = (
                         f'Internal error occurred: failed calling webhook "m{WEBHOOK[1:]}": connect: connection refused'
                     )
-                    return _failure(500, told)
+                    return _failure(500, message)
                 self.operator.check(came)
             created = path not in self.objects
             if "dryRun" not in query:
@@ -276,9 +276,9 @@ class ApiServer:
         start = self.pods.start_of(pod.template, pod.number)
         text = start.log(self._time - pod.born, init=init, previous=previous)
         if text is None:
-            told = f'container "{container}" in pod "{place.name}" is waiting to start: PodInitializing'
+            message = f'container "{container}" in pod "{place.name}" is waiting to start: PodInitializing'
             absent = f'previous terminated container "{container}" in pod "{place.name}" not found'
-            return _failure(400, absent if previous else told)
+            return _failure(400, absent if previous else message)
         lines = text.splitlines(keepends=True)
         return Answer(200, "".join(lines[-int(query.get("tailLines", [len(lines) or 1])[0]) :]))
 
@@ -291,8 +291,8 @@ class ApiServer:
         if not self.objects[path].get("status", {}).get("podIP"):
             return _failure(400, "address not allowed")
         if not pod.sight.ready or pod.server is None:
-            told = f"dial tcp 10.244.0.9:{port}: connect: connection refused"
-            return _failure(503, f"error trying to reach service: {told}")
+            message = f"dial tcp 10.244.0.9:{port}: connect: connection refused"
+            return _failure(503, f"error trying to reach service: {message}")
         server, answers = pod.server, self.pods.answers_of(pod.template)
         below = place.below.partition("/")[2]
         if port == _METRICS:
@@ -306,8 +306,8 @@ def _allows(rule: Object, group: str, resource: str, name: str, verb: str) -> bo
 
 
 def _failure(status: int, message: str) -> Answer:
-    told = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
-    return Answer(status, {**told, "reason": _REASONS.get(status, ""), "code": status})
+    record = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
+    return Answer(status, {**record, "reason": _REASONS.get(status, ""), "code": status})
 
 
 def _missing(place: Place) -> Answer:

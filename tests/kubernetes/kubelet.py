@@ -240,10 +240,10 @@ class Kubelet:
             pod = self._make(current, number, now)
             start = self._start(pod)
             if start.refusal:
-                told = start.refusal.format(pod=place_of(pod.path).name)
-                event = Event(0, "FailedCreate", f"Error creating: {told}", source="replicaset-controller")
+                message = start.refusal.format(pod=place_of(pod.path).name)
+                event = Event(0, "FailedCreate", f"Error creating: {message}", source="replicaset-controller")
                 self.tell_event(current, event, now)
-                return told
+                return message
             self._objects.write(pod.path, self._pod_object(pod), now)
             self.pods[pod.path] = pod
             self._look(pod, now)
@@ -303,15 +303,15 @@ class Kubelet:
         updated = sum(pod.replicas == current for pod in live)
         ready = sum(pod.sight.ready for pod in live)
         counts = {"replicas": len(live), "updatedReplicas": updated, "readyReplicas": ready, "availableReplicas": ready}
-        told = {key: value for key, value in counts.items() if value}  # Kubernetes leaves zeros out
+        record = {key: value for key, value in counts.items() if value}  # Kubernetes leaves zeros out
         missing = max(0, max(wanted, len(live)) - ready)
         if missing:
-            told["unavailableReplicas"] = missing
+            record["unavailableReplicas"] = missing
         complete = updated == len(live) == ready == wanted
         conditions = [self._progressing(path, counts, deployment, complete, now), _available(ready, wanted)]
         if failure:
             conditions.append(_condition("ReplicaFailure", "True", "FailedCreate", failure))
-        return {"observedGeneration": deployment["metadata"]["generation"], **told, "conditions": conditions}
+        return {"observedGeneration": deployment["metadata"]["generation"], **record, "conditions": conditions}
 
     def _progressing(self, path: str, counts: Object, deployment: Object, complete: bool, now: float) -> Object:
         """One that was complete once is no longer judged, until it changes."""
@@ -327,16 +327,16 @@ class Kubelet:
                 "Progressing", "True", "NewReplicaSetAvailable", f'ReplicaSet of "{name}" has progressed.'
             )
         if now - self._progress[path][1] >= self._deadline(path):
-            told = f'ReplicaSet "{name}" has timed out progressing.'
-            return _condition("Progressing", "False", "ProgressDeadlineExceeded", told)
+            message = f'ReplicaSet "{name}" has timed out progressing.'
+            return _condition("Progressing", "False", "ProgressDeadlineExceeded", message)
         return _condition("Progressing", "True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.')
 
 
 def _available(ready: int, wanted: int) -> Object:
     if ready >= wanted - wanted // 10:
         return _condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
-    told = "Deployment does not have minimum availability."
-    return _condition("Available", "False", "MinimumReplicasUnavailable", told)
+    message = "Deployment does not have minimum availability."
+    return _condition("Available", "False", "MinimumReplicasUnavailable", message)
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> Object:

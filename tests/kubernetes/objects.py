@@ -174,8 +174,8 @@ def _refuse_another(before: Object, sent: Object) -> None:
 def _tell_conflict(manager: str, version: str, fields: list[str]) -> str:
     if len(fields) == 1:
         return f'Apply failed with 1 conflict: conflict with "{manager}" using {version}: .{fields[0]}'
-    told = "".join(f"\n- .{field}" for field in fields)
-    return f'Apply failed with {len(fields)} conflicts: conflicts with "{manager}" using {version}:{told}'
+    message = "".join(f"\n- .{field}" for field in fields)
+    return f'Apply failed with {len(fields)} conflicts: conflicts with "{manager}" using {version}:{message}'
 
 
 def _quarrel(other: Any, sent: Any, place: str = "") -> list[str]:

@@ -81,12 +81,12 @@ class Operator:
         """
         predictors = [one for one in wanted["spec"]["predictors"] if not one.get("shadow")]
         weights = [one.get("traffic", 0) for one in predictors]
-        told = f'SeldonDeployment "{wanted["metadata"]["name"]}" is invalid: spec: Invalid value: '
+        message = f'SeldonDeployment "{wanted["metadata"]["name"]}" is invalid: spec: Invalid value: '
         if len(predictors) == 1 and weights[0] not in (0, 100):
             what = "Traffic must sum be 100 for a single predictor when set"
-            raise Refused(f'{told}"{predictors[0]["name"]}": {what}')
+            raise Refused(f'{message}"{predictors[0]["name"]}": {what}')
         if len(predictors) > 1 and sum(weights) != 100:
-            raise Refused(f'{told}"{wanted["metadata"]["name"]}": Traffic must sum to 100 for multiple predictors')
+            raise Refused(f'{message}"{wanted["metadata"]["name"]}": Traffic must sum to 100 for multiple predictors')
 
     def _print(self, path: str, one: Object) -> Any:
         uid = one["metadata"].get("uid")
@@ -115,8 +115,8 @@ class Operator:
         if ready and all(there):
             status.update(state="Available", description="")
         elif not progressing and not ready:
-            told = "Deployment is no longer progressing and not available."
-            status.update(state="Failed", description=told)
+            message = "Deployment is no longer progressing and not available."
+            status.update(state="Failed", description=message)
         else:
             status.update(state="Creating", description="")
         status["replicas"] = sum(one["replicas"] for one in status.get("deploymentStatus", {}).values())
@@ -153,9 +153,9 @@ class Operator:
                 ready = False
                 continue
             counts = found.get("status", {})  # of before the change
-            told = {key: counts.get(key, 0) for key in ("replicas", "availableReplicas")}
-            if any(told.values()) or place_of(path).name in status.get("deploymentStatus", {}):
-                status.setdefault("deploymentStatus", {})[place_of(path).name] = told
+            record = {key: counts.get(key, 0) for key in ("replicas", "availableReplicas")}
+            if any(record.values()) or place_of(path).name in status.get("deploymentStatus", {}):
+                status.setdefault("deploymentStatus", {})[place_of(path).name] = record
             if counts.get("readyReplicas", 0) == 0 or counts.get("unavailableReplicas", 0) > 0:
                 stuck = all(_is_false(counts, kind) for kind in ("Progressing", "Available"))
                 progressing = progressing and not (ready and stuck)

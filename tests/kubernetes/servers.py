@@ -95,14 +95,14 @@ class Server:
         if not self.count(rows, answers):
             return 500, b'{"error": "model_failed: the model failed"}'
         outputs = [_tensor(name, values, answers.offset) for name, values in answers.predict(inputs, rows).items()]
-        told = {"model_name": self.name, "model_version": self.version, "id": asked.get("id", "1"), "parameters": {}}
-        return 200, json.dumps({**told, "outputs": outputs}).encode()
+        record = {"model_name": self.name, "model_version": self.version, "id": asked.get("id", "1"), "parameters": {}}
+        return 200, json.dumps({**record, "outputs": outputs}).encode()
 
     def tell_metrics(self, answers: Answers) -> bytes:
         """Its metrics; the memory is not that of the tests."""
         text = generate_latest(self.metrics.registry).decode()
-        told = f"process_resident_memory_bytes {answers.memory_mb * 1e6}"
-        return re.sub(r"^process_resident_memory_bytes .*$", told, text, flags=re.MULTILINE).encode()
+        message = f"process_resident_memory_bytes {answers.memory_mb * 1e6}"
+        return re.sub(r"^process_resident_memory_bytes .*$", message, text, flags=re.MULTILINE).encode()
 
 
 def _tensor(name: str, values: list[Any], offset: float) -> dict[str, Any]:

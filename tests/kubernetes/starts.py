@@ -164,9 +164,9 @@ class NoSecret(Start):
     name: str = "naru-models"
 
     def look(self, age: float, named: Named) -> Sight:
-        told = f'secret "{self.name}" not found'
-        init = _waiting("CreateContainerConfigError", told)
-        return Sight(_waiting("PodInitializing"), init, events=(Event(0, "Failed", f"Error: {told}"),))
+        message = f'secret "{self.name}" not found'
+        init = _waiting("CreateContainerConfigError", message)
+        return Sight(_waiting("PodInitializing"), init, events=(Event(0, "Failed", f"Error: {message}"),))
 
     def log(self, age: float, *, init: bool, previous: bool) -> str | None:
         return None
@@ -177,9 +177,9 @@ class NoImage(Start):
     """The image cannot be had."""
 
     def look(self, age: float, named: Named) -> Sight:
-        told = f'Failed to pull image "{named.image}": not found'
+        message = f'Failed to pull image "{named.image}": not found'
         main = _waiting("ImagePullBackOff", f'Back-off pulling image "{named.image}": ErrImagePull: not found')
-        return Sight(main, events=(Event(0, "Failed", told), Event(0, "Failed", "Error: ErrImagePull")))
+        return Sight(main, events=(Event(0, "Failed", message), Event(0, "Failed", "Error: ErrImagePull")))
 
     def log(self, age: float, *, init: bool, previous: bool) -> str | None:
         return None if not init or previous else ""
@@ -236,8 +236,8 @@ def _running(*, ready: bool) -> State:
 
 
 def _waiting(reason: str, message: str = "") -> State:
-    told = {"reason": reason, **({"message": message} if message else {})}
-    return {"state": {"waiting": told}, "restartCount": 0, "ready": False}
+    record = {"reason": reason, **({"message": message} if message else {})}
+    return {"state": {"waiting": record}, "restartCount": 0, "ready": False}
 
 
 def _back_off(container: str, named: Named) -> str:
@@ -257,5 +257,5 @@ def _loop(age: float, runs: float, code: int, container: str, named: Named) -> t
             "restartCount": restarts,
             **({"lastState": last} if restarts else {}),
         }
-    told = f"back-off {pause:.0f}s restarting failed container={container} pod={named.pod}_{named.namespace}"
-    return restarts, {**_waiting("CrashLoopBackOff", told), "restartCount": restarts, "lastState": last}
+    message = f"back-off {pause:.0f}s restarting failed container={container} pod={named.pod}_{named.namespace}"
+    return restarts, {**_waiting("CrashLoopBackOff", message), "restartCount": restarts, "lastState": last}

@@ -108,10 +108,10 @@ def test_writes_are_recorded_in_order_with_their_time(cluster: Cluster, server: 
     server.clock.advance(5)
     cluster.apply(one())
     cluster.delete(service())
-    told: list[Any] = [
+    lines: list[Any] = [
         (write.verb, write.path.rpartition("/")[0].rpartition("/")[2], write.time) for write in server.writes
     ]
-    assert told == [("PATCH", "services", 0), ("PATCH", "seldondeployments", 5), ("DELETE", "services", 5)]
+    assert lines == [("PATCH", "services", 0), ("PATCH", "seldondeployments", 5), ("DELETE", "services", 5)]
 
 
 def test_what_no_rule_of_a_role_allows_is_forbidden(cluster: Cluster, server: ApiServer) -> None:

@@ -48,9 +48,9 @@ def run(project: Path) -> tuple[int, dict[str, str]]:
         command, capture_output=True, text=True, cwd=ROOT, env=world, check=False, preexec_fn=lay_down_rights()
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    told = json.loads(done.stdout)
-    assert told["exit_code"] == done.returncode
-    return done.returncode, told["error"]
+    record = json.loads(done.stdout)
+    assert record["exit_code"] == done.returncode
+    return done.returncode, record["error"]
 
 
 @pytest.mark.parametrize(

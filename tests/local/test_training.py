@@ -54,8 +54,8 @@ def _metadata(ran: Ran, stage: str) -> dict[str, dict[str, Any]]:
     root = task_root(Path(ran.told["paths"]["run"]))
     assert root is not None
     text = (root / stage / "executor_output.json").read_text()
-    told = json.loads(text, parse_constant=lambda name: pytest.fail(f"{stage} tells {name}, which is no JSON"))
-    return {name: listed["artifacts"][0]["metadata"] for name, listed in told["artifacts"].items()}
+    record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{stage} tells {name}, which is no JSON"))
+    return {name: listed["artifacts"][0]["metadata"] for name, listed in record["artifacts"].items()}
 
 
 @pytest.mark.parametrize("stage", TRAINING.stage_names)

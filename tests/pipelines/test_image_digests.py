@@ -136,7 +136,7 @@ def test_a_registry_that_does_not_say_the_digest_gives_the_manifest_that_it_is_o
 
 
 @pytest.mark.parametrize(
-    ("image", "status", "told"),
+    ("image", "status", "message"),
     [
         ("naru-stages:python3.12", 200, "no registry is named"),
         ("team/naru-stages:python3.12", 200, "no registry is named"),
@@ -145,11 +145,11 @@ def test_a_registry_that_does_not_say_the_digest_gives_the_manifest_that_it_is_o
         ("127.0.0.1:9/team/naru-stages:1", 200, "does not answer"),
     ],
 )
-def test_why_there_is_no_digest_is_said(registry: Registry, image: str, status: int, told: str) -> None:
+def test_why_there_is_no_digest_is_said(registry: Registry, image: str, status: int, message: str) -> None:
     registry.status = status
     digests, image = Digests(1.0), image.replace("{host}", registry.host)
     assert digests.find(image) == "" == digests.find(image)
-    assert told in digests.unknown[image]
+    assert message in digests.unknown[image]
 
 
 def test_a_registry_that_is_away_is_waited_for_once() -> None:

@@ -121,7 +121,7 @@ def changed(tmp_path: Path, *places: str, value: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("places", "value", "told"),
+    ("places", "value", "message"),
     [
         (("pools", "gpu", "accelerator"), {"type": "nvidia.com/gpu"}, "count: is missing"),
         (("pools", "gpu", "selectr"), {}, "did you mean 'selector'"),
@@ -135,9 +135,9 @@ def changed(tmp_path: Path, *places: str, value: Any) -> Path:
     ],
 )
 def test_a_pools_file_that_does_not_fit_is_refused(
-    tmp_path: Path, places: tuple[str, ...], value: Any, told: str
+    tmp_path: Path, places: tuple[str, ...], value: Any, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load_pools(changed(tmp_path, *places, value=value))
 
 
@@ -156,7 +156,7 @@ def test_the_environment_says_the_target_and_the_command_line_goes_before_it(mon
 
 
 @pytest.mark.parametrize(
-    ("registry", "tag", "told"),
+    ("registry", "tag", "message"),
     [
         ("https://registry.example", "1", "without https"),
         ("registry.example", "", "no version"),
@@ -164,11 +164,11 @@ def test_the_environment_says_the_target_and_the_command_line_goes_before_it(mon
     ],
 )
 def test_a_target_that_cannot_be_is_refused(
-    monkeypatch: pytest.MonkeyPatch, registry: str, tag: str, told: str
+    monkeypatch: pytest.MonkeyPatch, registry: str, tag: str, message: str
 ) -> None:
     for name in ("NARU_REGISTRY", "NARU_TAG", "NARU_DIGESTS"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         Target.from_environment(registry=registry, tag=tag)
 
 

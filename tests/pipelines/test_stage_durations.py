@@ -38,8 +38,8 @@ def pod(
 
 
 def record(stage: str, imports: float, work: float) -> str:
-    told = {"stage": stage, "verdict": "ok", "reason": "well", "import_seconds": imports, "work_seconds": work}
-    return json.dumps(told)
+    content = {"stage": stage, "verdict": "ok", "reason": "well", "import_seconds": imports, "work_seconds": work}
+    return json.dumps(content)
 
 
 RUN = [

@@ -71,8 +71,8 @@ class Sample:
             rows = {name.removeprefix(_IN): table[name] for name in names if name.startswith(_IN)}
             outputs = {name.removeprefix(_OUT): _to_array(table[name]) for name in names if name.startswith(_OUT)}
         except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
-            told = f"the sample of offline answers cannot be read: {str(error).partition(chr(10))[0]}"
-            raise DataError(told, where=str(path), remedy="evaluate the model again") from error
+            message = f"the sample of offline answers cannot be read: {str(error).partition(chr(10))[0]}"
+            raise DataError(message, where=str(path), remedy="evaluate the model again") from error
         return cls(pa.table(rows), outputs)
 
 

@@ -27,8 +27,8 @@ def check_replaced(parameter: str, value: str) -> None:
     """
     if value and PER_RUN not in value:
         return
-    told = f"{PER_RUN} was not replaced" if value else "is empty"
+    message = f"{PER_RUN} was not replaced" if value else "is empty"
     remedy = "write a word that is new whenever what it stands for may have changed, such as today's date"
     raise ConfigError(
-        f"{told}: a later run would be answered from the cache", where=f"parameter {parameter}", remedy=remedy
+        f"{message}: a later run would be answered from the cache", where=f"parameter {parameter}", remedy=remedy
     )

@@ -501,13 +501,13 @@ def _read(file: Path) -> dict[str, Any]:
         remedy = "it must be a file that you may read: write one, or correct its permissions"
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(file), remedy=remedy) from None
     if len(content) > LARGEST_FILE:
-        told = "is larger than 1 MiB, which no project file needs to be"
-        raise ConfigError(told, where=str(file), remedy="name the project file; large values belong elsewhere")
+        message = "is larger than 1 MiB, which no project file needs to be"
+        raise ConfigError(message, where=str(file), remedy="name the project file; large values belong elsewhere")
     raw = parse_yaml(text, str(file))
     if not isinstance(raw, dict):
-        told = "holds no fields: a mapping with name, task, label and data is needed"
+        message = "holds no fields: a mapping with name, task, label and data is needed"
         raise ConfigError(
-            told, where=str(file), remedy="start from examples/flights/project.yaml, or run naru new --help"
+            message, where=str(file), remedy="start from examples/flights/project.yaml, or run naru new --help"
         )
     return raw
 
@@ -518,6 +518,6 @@ def _set(raw: dict[str, Any], place: str, value: Any, file: Path) -> None:
     for parent in parents:
         section[parent] = section = {} if section.get(parent) is None else section[parent]
         if not isinstance(section, dict):
-            told = f"{place} cannot be set: {parent} is no section"
-            raise ConfigError(told, where=str(file), remedy="`naru schema` prints every field with its place")
+            message = f"{place} cannot be set: {parent} is no section"
+            raise ConfigError(message, where=str(file), remedy="`naru schema` prints every field with its place")
     section[last] = value

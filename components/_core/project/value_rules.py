@@ -42,8 +42,8 @@ def check_values(raw: dict[str, Any], where: str, given: Collection[str] = ()) -
         if isinstance(value, str):
             check_placeholders(value, f"{where}: {place}{_source(place, given)}", allowed=_may_name_the_run(place))
         elif isinstance(value, int) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
-            told = f"{place}: a whole number of {len(str(abs(value)))} digits{_source(place, given)}"
-            raise ConfigError(told, where=where, remedy="64 bits are allowed: 19 digits at most")
+            message = f"{place}: a whole number of {len(str(abs(value)))} digits{_source(place, given)}"
+            raise ConfigError(message, where=where, remedy="64 bits are allowed: 19 digits at most")
 
 
 def check_placeholders(text: str, where: str, *, allowed: str = "") -> None:
@@ -59,8 +59,10 @@ def check_placeholders(text: str, where: str, *, allowed: str = "") -> None:
     """
     found = _PLACEHOLDER.search(text.replace(allowed, "") if allowed else text)
     if found:
-        told = f"holds {found[0]!r}, which Kubeflow Pipelines and Argo take for a placeholder and replace"
-        raise ConfigError(told, where=where, remedy="write it without the double braces, or with a blank between them")
+        message = f"holds {found[0]!r}, which Kubeflow Pipelines and Argo take for a placeholder and replace"
+        raise ConfigError(
+            message, where=where, remedy="write it without the double braces, or with a blank between them"
+        )
 
 
 def _may_name_the_run(place: str) -> str:

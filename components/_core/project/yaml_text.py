@@ -101,8 +101,10 @@ class _Bounds:
 
     def _check_scalar(self, event: yaml.ScalarEvent) -> None:
         if len(event.value) > LONGEST_TEXT:
-            told = f"a value of {len(event.value):,} characters ({event.value[:20]!r}...); {LONGEST_TEXT:,} are allowed"
-            raise self._refusal(told, event)
+            message = (
+                f"a value of {len(event.value):,} characters ({event.value[:20]!r}...); {LONGEST_TEXT:,} are allowed"
+            )
+            raise self._refusal(message, event)
 
     def _refusal(self, told: str, event: yaml.Event) -> ConfigError:
         place = f"{self._where}, line {event.start_mark.line + 1}" if event.start_mark else self._where

@@ -169,8 +169,8 @@ def _table(columns: list[str], rows: list[list[Cell]]) -> dict[str, Any]:
 
 
 def _is_numeric(values: list[Cell]) -> bool:
-    told = [value for value in values if value is not None]
-    return bool(told) and all(is_number(value) for value in told)
+    lines = [value for value in values if value is not None]
+    return bool(lines) and all(is_number(value) for value in lines)
 
 
 def _checks(checks: list[Check], anchor: str) -> dict[str, Any]:
@@ -213,18 +213,18 @@ def _verdict(pages: list[Page], stages: list[dict[str, Any]]) -> dict[str, str]:
 
     A stage that had nothing to do on the way, such as a search without trials, is no news.
     """
-    told = [(str(stage["stage"]), str(stage.get("verdict", "ok")), str(stage.get("reason") or "")) for stage in stages]
-    known = {name for name, *_ in told}
-    told += [(page.stage, page.outcome.verdict, page.outcome.reason) for page in pages if page.stage not in known]
+    lines = [(str(stage["stage"]), str(stage.get("verdict", "ok")), str(stage.get("reason") or "")) for stage in stages]
+    known = {name for name, *_ in lines}
+    lines += [(page.stage, page.outcome.verdict, page.outcome.reason) for page in pages if page.stage not in known]
     for verdict, line in _HEADLINES.items():
-        found = [(stage, reason) for stage, said, reason in told if said == verdict]
+        found = [(stage, reason) for stage, said, reason in lines if said == verdict]
         if verdict == "skipped":
-            found = [entry for entry in found if entry[0] == told[-1][0]]
+            found = [entry for entry in found if entry[0] == lines[-1][0]]
         if found:
             stage = _listed([name for name, _ in found]) if verdict == "warn" else found[0][0]
-            reason = told[-1][2] if verdict == "warn" else found[0][1]
+            reason = lines[-1][2] if verdict == "warn" else found[0][1]
             return {"verdict": verdict, "line": line.format(stage=stage), "reason": reason}
-    return {"verdict": "ok", "line": "Passed", "reason": told[-1][2] if told else ""}
+    return {"verdict": "ok", "line": "Passed", "reason": lines[-1][2] if lines else ""}
 
 
 def _listed(names: list[str]) -> str:

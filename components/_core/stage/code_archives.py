@@ -61,11 +61,11 @@ def check_archive(archive: Path, fingerprint: str, place: str) -> None:
     """
     found = fingerprint_archive(archive)
     if found != fingerprint:
-        told = f"holds other code than this run asks for: its fingerprint is {found}, not {fingerprint}"
+        message = f"holds other code than this run asks for: its fingerprint is {found}, not {fingerprint}"
         remedy = (
             "naru run, naru submit and naru apply send the project's code again; look at who may write to the store"
         )
-        raise ConfigError(told, where=place, remedy=remedy)
+        raise ConfigError(message, where=place, remedy=remedy)
 
 
 def unpack_archive(archive: Path, folder: Path) -> None:
@@ -76,8 +76,8 @@ def unpack_archive(archive: Path, folder: Path) -> None:
         except OSError as error:
             if error.errno not in _CLASHES:
                 raise
-            told = f"holds {_shown(name)}, which cannot be a file beside the others: {error.strerror}"
-            raise ConfigError(told, where=str(archive), remedy=_REMEDY) from None
+            message = f"holds {_shown(name)}, which cannot be a file beside the others: {error.strerror}"
+            raise ConfigError(message, where=str(archive), remedy=_REMEDY) from None
 
 
 def _is_checked(member: zipfile.ZipInfo, archive: Path) -> bool:
@@ -89,14 +89,14 @@ def _is_checked(member: zipfile.ZipInfo, archive: Path) -> bool:
     path, name = PurePosixPath(member.filename), member.filename
     is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
     if path.is_absolute() or ".." in path.parts or "\\" in name or is_link:
-        told = f"holds {_shown(name)}, which leaves its folder"
-        raise ConfigError(told, where=str(archive), remedy="refused; do not trust it")
+        message = f"holds {_shown(name)}, which leaves its folder"
+        raise ConfigError(message, where=str(archive), remedy="refused; do not trust it")
     if not name.isprintable() or len(name.encode("utf-8")) > _MAX_NAME or not path.parts:
-        told = f"holds {_shown(name)}; allowed are names of printable signs, of at most {_MAX_NAME} bytes"
-        raise ConfigError(told, where=str(archive), remedy=_REMEDY)
+        message = f"holds {_shown(name)}; allowed are names of printable signs, of at most {_MAX_NAME} bytes"
+        raise ConfigError(message, where=str(archive), remedy=_REMEDY)
     if member.compress_type not in _METHODS:
-        told = f"holds {_shown(name)}, compressed by method {member.compress_type}; allowed: deflate, or none"
-        raise ConfigError(told, where=str(archive), remedy=_REMEDY)
+        message = f"holds {_shown(name)}, compressed by method {member.compress_type}; allowed: deflate, or none"
+        raise ConfigError(message, where=str(archive), remedy=_REMEDY)
     return not member.is_dir()
 
 
@@ -115,8 +115,8 @@ def check_size(files: int, total: int, where: str) -> None:
         ConfigError: When it is.
     """
     if files > MAX_FILES:
-        told = f"holds {files:,} files; allowed are {MAX_FILES:,}"
-        raise ConfigError(told, where=where, remedy="keep other things than code out of it")
+        message = f"holds {files:,} files; allowed are {MAX_FILES:,}"
+        raise ConfigError(message, where=where, remedy="keep other things than code out of it")
     if total > MAX_BYTES:
         raise ConfigError(f"holds more than {MAX_BYTES >> 20} MiB", where=where, remedy="keep data out of it")
 
@@ -125,8 +125,8 @@ def _read(pack: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     with pack.open(member) as file:
         content = file.read(member.file_size + 1)  # with a bound, or a lie about the size would fill the memory
     if len(content) != member.file_size:
-        told = f"is no code archive: {_shown(member.filename)} ends early"
-        raise ConfigError(told, where=str(pack.filename), remedy=_REMEDY)
+        message = f"is no code archive: {_shown(member.filename)} ends early"
+        raise ConfigError(message, where=str(pack.filename), remedy=_REMEDY)
     return content
 
 

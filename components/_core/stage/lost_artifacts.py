@@ -28,8 +28,8 @@ def explain_lost(error: BaseException) -> NaruError | None:
     """
     if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
         return None
-    told = f"{error} {getattr(error, 'where', '')} {getattr(error, 'filename', '')}"
-    paths = [match[0] for match in _PATH.finditer(told) if _ASIDE not in match[0]]  # what a stage writes is not lost
+    text = f"{error} {getattr(error, 'where', '')} {getattr(error, 'filename', '')}"
+    paths = [match[0] for match in _PATH.finditer(text) if _ASIDE not in match[0]]  # what a stage writes is not lost
     path = next((path for path in paths if not Path(path).exists()), "")
     if not path:
         return None

@@ -158,8 +158,8 @@ def _frames(folder: Path, error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if str(Path(frame.filename).resolve()).startswith(root)
     ]
-    told = [f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
-    if len(told) > _MOST_FRAMES:  # a function that calls itself without end
+    lines = [f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
+    if len(lines) > _MOST_FRAMES:  # a function that calls itself without end
         half = _MOST_FRAMES // 2
-        told[half:-half] = [f"\n    ... {len(told) - 2 * half} more ..."]
-    return "".join(told)
+        lines[half:-half] = [f"\n    ... {len(lines) - 2 * half} more ..."]
+    return "".join(lines)

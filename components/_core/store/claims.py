@@ -126,8 +126,8 @@ def _ages(filesystem: Any, folder: str, own: str, made: float) -> dict[str, floa
     filesystem.invalidate_cache()
     dates = {str(entry["name"]): _date_of(entry) for entry in filesystem.ls(folder, detail=True)}
     if own not in dates:
-        told = "a claim that was just written is not listed"
-        raise UnavailableError(told, where=own, remedy="the store must list what it has at once: docs/operations.md")
+        message = "a claim that was just written is not listed"
+        raise UnavailableError(message, where=own, remedy="the store must list what it has at once: docs/operations.md")
     present = dates[own] + time.monotonic() - made
     return {name: present - date for name, date in dates.items()}
 

@@ -31,11 +31,11 @@ def check_conditional_writes(store: str) -> Check | None:
         return Check("store", "warn", reason=f"its conditional writes could not be tried: {error}")
     if winners == 1:
         return None
-    told = (
+    message = (
         f"{winners} of {_WRITERS} writers created one object at once: the store does not honour If-None-Match. No line of the "
         "ledger is lost by that; use a newer server (docs/operations.md names them)"
     )
-    return Check("store", "warn", float(winners), 1.0, n=_WRITERS, reason=told)
+    return Check("store", "warn", float(winners), 1.0, n=_WRITERS, reason=message)
 
 
 def _winners(store: str) -> int:

@@ -55,10 +55,10 @@ class Digests:
             ModelError: When it has another one, or is damaged.
         """
         if digest and (found := hashlib.sha256(content).hexdigest()) != digest:
-            told = (
+            message = (
                 f"{DIGESTS} has changed since the model was registered: SHA-256 {found[:12]}, registered {digest[:12]}"
             )
-            raise ModelError(told, where=place, remedy=_REMEDY)
+            raise ModelError(message, where=place, remedy=_REMEDY)
         try:
             files: Any = json.loads(content)
         except (ValueError, RecursionError) as error:
@@ -222,14 +222,14 @@ def warn_unverified(place: str) -> None:
     """Say, once for a place, that what lies there cannot be verified."""
     if place not in _unverified:
         _unverified.add(place)
-        told = f"{place} was registered by an earlier Naru, without digests: its files are used unverified"
-        sys.stderr.write(f"naru: warning: {told}\n  -> the next version that is deployed has them\n")
+        message = f"{place} was registered by an earlier Naru, without digests: its files are used unverified"
+        sys.stderr.write(f"naru: warning: {message}\n  -> the next version that is deployed has them\n")
 
 
 def _refuse_or_warn(place: str, digest: str) -> None:
     if digest:
-        told = f"{DIGESTS}, which lists the model's files, is missing; registered with SHA-256 {digest[:12]}"
-        raise ModelError(told, where=place, remedy=_REMEDY)
+        message = f"{DIGESTS}, which lists the model's files, is missing; registered with SHA-256 {digest[:12]}"
+        raise ModelError(message, where=place, remedy=_REMEDY)
     warn_unverified(place)
 
 

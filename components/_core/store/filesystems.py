@@ -72,5 +72,5 @@ def _say_odd(spelt: str, path: str) -> None:
     if folder not in _said:
         _said.add(folder)
         home = Path(*Path(path).parts[: odd + 1])
-        told = f"an earlier Naru kept files of {home} in {folder}: they are read from there"
-        sys.stderr.write(f"naru: warning: {told}\n  -> keep that folder, or copy what it holds into {home}\n")
+        message = f"an earlier Naru kept files of {home} in {folder}: they are read from there"
+        sys.stderr.write(f"naru: warning: {message}\n  -> keep that folder, or copy what it holds into {home}\n")

@@ -112,14 +112,16 @@ def _against(witness: str, log: str, digests: dict[str, str], lines: dict[str, b
 def _unnamed(log: str, names: Sequence[str], named: set[str]) -> list[Violation]:
     """Lines that none after them names, but for the last ones; lines of the old rule are named by the first of the new one."""
     newest = max((order_of(name)[0] for name in names if not is_of_old_rule(name)), default=0)
-    told = "no later line names it: it arrived late, or was put there afterwards"
-    return [Violation(log, name, "unnamed", told) for name in names if order_of(name)[0] < newest and name not in named]
+    message = "no later line names it: it arrived late, or was put there afterwards"
+    return [
+        Violation(log, name, "unnamed", message) for name in names if order_of(name)[0] < newest and name not in named
+    ]
 
 
 def _doubles(log: str, names: Sequence[str]) -> list[Violation]:
-    told = "it has the number of the line before it: two were written at once, where one has to wait for the other"
+    message = "it has the number of the line before it: two were written at once, where one has to wait for the other"
     return [
-        Violation(log, second, "same number", told)
+        Violation(log, second, "same number", message)
         for first, second in pairwise(names)
         if order_of(first)[0] == order_of(second)[0]
     ]

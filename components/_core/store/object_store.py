@@ -161,8 +161,8 @@ def _upload(filesystem: Any, source: Path, target: str) -> str:
         filesystem.put_file(os.fspath(source), target)
     arrived = _hash(filesystem, target)
     if arrived != sent:
-        told = f"arrived with hash {arrived[:12]} and was sent with {sent[:12]}"
-        raise ServiceError(told, where=target, remedy="run again; if it stays, look at the store's disk and proxy")
+        message = f"arrived with hash {arrived[:12]} and was sent with {sent[:12]}"
+        raise ServiceError(message, where=target, remedy="run again; if it stays, look at the store's disk and proxy")
     return sent
 
 

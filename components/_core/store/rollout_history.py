@@ -85,5 +85,5 @@ def _read(name: str, content: bytes) -> Change:
         raw = json.loads(content)
         return Change(**{field.name: raw[field.name] for field in fields(Change)})
     except (ValueError, TypeError, KeyError) as error:
-        told = f"the ledger of shares is damaged here: {type(error).__name__}: {error}"
-        raise ServiceError(told, where=name, remedy="restore the file, or move it away") from None
+        message = f"the ledger of shares is damaged here: {type(error).__name__}: {error}"
+        raise ServiceError(message, where=name, remedy="restore the file, or move it away") from None

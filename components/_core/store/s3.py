@@ -144,8 +144,8 @@ class S3FileSystem(AbstractFileSystem):
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> _S3File:
         if mode != "rb":
-            told = f"mode {mode!r}: objects are written whole, with pipe_file or put_file"
-            raise NotImplementedError(told)  # what fsspec's own file systems raise for a mode that they do not have
+            message = f"mode {mode!r}: objects are written whole, with pipe_file or put_file"
+            raise NotImplementedError(message)  # what fsspec's own file systems raise for a mode that they do not have
         return _S3File(self, path, mode, block_size or "default")
 
     def _read(self, bucket: str, key: str, start: int = 0, length: int = 0) -> bytes:
@@ -179,9 +179,9 @@ class S3FileSystem(AbstractFileSystem):
         except ValueError as error:  # of the client's credentials and of names that S3 does not allow
             raise ConfigError(str(error), where=f"s3://{path}", remedy=_credentials_remedy()) from error
         except (MinioException, urllib3.exceptions.HTTPError) as error:
-            told = f"the object store does not answer: {str(error)[:200]}"
+            message = f"the object store does not answer: {str(error)[:200]}"
             remedy = f"look at {ENDPOINT} and the network, then run again"
-            raise UnavailableError(told, where=self._endpoint, remedy=remedy) from error
+            raise UnavailableError(message, where=self._endpoint, remedy=remedy) from error
 
     def _translated(self, error: S3Error, path: str) -> Exception:
         where = f"s3://{path} at {self._endpoint}"

@@ -128,8 +128,8 @@ def to_plain(column: Values, name: str) -> Any:
     try:
         return known.to_plain(column)
     except pa.ArrowInvalid as error:
-        told = f"has a value that does not fit {known.plain}: {str(error).partition(chr(10))[0]}"
-        raise DataError(told, where=f"column {name}", remedy="correct it in the source") from error
+        message = f"has a value that does not fit {known.plain}: {str(error).partition(chr(10))[0]}"
+        raise DataError(message, where=f"column {name}", remedy="correct it in the source") from error
 
 
 def to_text(column: Values) -> Any:

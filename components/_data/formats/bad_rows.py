@@ -85,8 +85,8 @@ class BadRowCount:
         if self.first_quote is None or share <= QUOTE_LIMIT:
             return
         row = self.first_quote
-        told = f"quotes go wrong in {self.quote_rows:,} of {kept + self.rows:,} rows ({share:.2%}; allowed {QUOTE_LIMIT:.0%})"
-        raise DataError(f"{told}; the first: {row.reason}", where=row.place, remedy=quote_remedy(row.text))
+        message = f"quotes go wrong in {self.quote_rows:,} of {kept + self.rows:,} rows ({share:.2%}; allowed {QUOTE_LIMIT:.0%})"
+        raise DataError(f"{message}; the first: {row.reason}", where=row.place, remedy=quote_remedy(row.text))
 
 
 def quote_remedy(text: str) -> str:

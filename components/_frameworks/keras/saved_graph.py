@@ -83,14 +83,16 @@ def find_misuses(folder: Path) -> list[Misuse]:
     """Operations of a SavedModel by which it reads or writes other files than its own; errors as in `check_saved_model`."""
     for name in _OTHER_FORMS:
         if (folder / name).exists():
-            told = f"is not loaded: {name} beside {_GRAPH}, of which TensorFlow would read one and not the other"
-            raise ModelError(told, where=str(folder), remedy=f"remove {name}")
+            message = f"is not loaded: {name} beside {_GRAPH}, of which TensorFlow would read one and not the other"
+            raise ModelError(message, where=str(folder), remedy=f"remove {name}")
     try:
         graphs = Message((folder / _GRAPH).read_bytes()).messages(2)
         return [misuse for graph in graphs for misuse in _Graph(graph).misuses()]
     except (OSError, ValueError, IndexError, RecursionError) as error:
-        told = f"does not load: {type(error).__name__}: {error}"
-        raise ModelError(told, where=str(folder / _GRAPH), remedy="train the model again, without the cache") from error
+        message = f"does not load: {type(error).__name__}: {error}"
+        raise ModelError(
+            message, where=str(folder / _GRAPH), remedy="train the model again, without the cache"
+        ) from error
 
 
 class _Node:

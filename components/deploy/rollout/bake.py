@@ -50,26 +50,28 @@ def _idle(bake: Bake, wanted: CanarySteps) -> list[Check]:
     silent = [name for name, one in (("new", bake.canary), ("stable", bake.stable)) if not one.requests]
     if not silent or wanted.when_idle == "promote":
         return []
-    told = (
+    message = (
         f"the {' and the '.join(silent)} version got no request, so the step cannot be judged; send requests, or deploy "
         "without a canary (serve.canary.shares: []), or take it unjudged (serve.canary.when_idle: promote)"
     )
-    return [Check("requests", "fail", 0.0, 1.0, n=0, reason=told)]
+    return [Check("requests", "fail", 0.0, 1.0, n=0, reason=message)]
 
 
 def _restarts(bake: Bake) -> Check:
-    told = f"servers of the new version were started again {bake.restarts} times"
-    return Check("restarts", "fail" if bake.restarts else "pass", float(bake.restarts), 0.0, reason=told)
+    message = f"servers of the new version were started again {bake.restarts} times"
+    return Check("restarts", "fail" if bake.restarts else "pass", float(bake.restarts), 0.0, reason=message)
 
 
 def _errors(bake: Bake, wanted: CanarySteps, enough: bool) -> Check:
     ours, theirs = (one.failed / one.requests if one.requests else 0.0 for one in (bake.canary, bake.stable))
     count = int(bake.canary.requests)
-    told = f"{ours:.2%} of {count} requests failed, {theirs:.2%} of {int(bake.stable.requests)} of the stable version's"
+    message = (
+        f"{ours:.2%} of {count} requests failed, {theirs:.2%} of {int(bake.stable.requests)} of the stable version's"
+    )
     if not enough:
-        return Check("errors", "no_baseline", ours, None, theirs, count, f"{_few(bake, wanted)}: {told}")
+        return Check("errors", "no_baseline", ours, None, theirs, count, f"{_few(bake, wanted)}: {message}")
     bound = theirs + wanted.error_rate
-    return Check("errors", "pass" if ours <= bound else "fail", ours, bound, theirs, count, told)
+    return Check("errors", "pass" if ours <= bound else "fail", ours, bound, theirs, count, message)
 
 
 def _latency(bake: Bake, wanted: CanarySteps, gates: ServingGates, enough: bool) -> Check:
@@ -79,10 +81,10 @@ def _latency(bake: Bake, wanted: CanarySteps, gates: ServingGates, enough: bool)
     if not enough or ours is None or theirs is None:
         return Check("p95 latency (ms)", "no_baseline", n=count, reason=_few(bake, wanted))
     allowed = theirs * (1 + wanted.slower_percent / 100)
-    told = f"95 % within {1e3 * ours:.3g} ms, of the stable version's within {1e3 * theirs:.3g} ms"
+    message = f"95 % within {1e3 * ours:.3g} ms, of the stable version's within {1e3 * theirs:.3g} ms"
     late, slower = 1e3 * ours > gates.p95_ms, ours > allowed
     status: Status = "fail" if late and slower else "warn" if late or slower else "pass"
-    return Check("p95 latency (ms)", status, 1e3 * ours, 1e3 * allowed, 1e3 * theirs, count, told)
+    return Check("p95 latency (ms)", status, 1e3 * ours, 1e3 * allowed, 1e3 * theirs, count, message)
 
 
 def _predictions(bake: Bake, wanted: CanarySteps) -> Check:
@@ -91,14 +93,14 @@ def _predictions(bake: Bake, wanted: CanarySteps) -> Check:
         return Check("predictions", "no_baseline" if bake.unread else "skipped", reason=why)
     ours, theirs = bake.predictions
     if min(len(ours), len(theirs)) < wanted.min_requests:
-        told = (
+        message = (
             f"{len(ours)} and {len(theirs)} predictions are in the request log; {wanted.min_requests} each are needed"
         )
-        return Check("predictions", "no_baseline", n=len(ours), reason=told)
+        return Check("predictions", "no_baseline", n=len(ours), reason=message)
     apart, chance = distance(ours, theirs), by_chance(len(ours), len(theirs))
     bound = max(wanted.drift, chance)
-    told = f"{apart:.3g} apart from the stable version's {len(theirs)}; at most {bound:.3g} is allowed"
-    return Check("predictions", "pass" if apart <= bound else "fail", apart, bound, n=len(ours), reason=told)
+    message = f"{apart:.3g} apart from the stable version's {len(theirs)}; at most {bound:.3g} is allowed"
+    return Check("predictions", "pass" if apart <= bound else "fail", apart, bound, n=len(ours), reason=message)
 
 
 def _few(bake: Bake, wanted: CanarySteps) -> str:

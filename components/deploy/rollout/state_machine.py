@@ -194,8 +194,8 @@ class Rollout:
             return State.START
         servers = self._servers(self._stable)
         self._steps = self._target.hold_shares(self._wanted.shares, servers)
-        told = f"servers are started beside those in service; {describe_shares(self._steps, servers)}"
-        self._record("start", self._all_to_stable(), told)
+        message = f"servers are started beside those in service; {describe_shares(self._steps, servers)}"
+        self._record("start", self._all_to_stable(), message)
         return State.START
 
     def _start(self) -> State:
@@ -276,8 +276,8 @@ class Rollout:
         self._target.apply([ours, self._target.resize(stable, self._servers(stable))], 1)
         self._target.wait([ours.key])
         self._target.route(ours.key)
-        told = f"takes over from version {stable.model.version}"
-        self._record("promote", {self._wanted.model.version: 100.0}, told, must=False)
+        message = f"takes over from version {stable.model.version}"
+        self._record("promote", {self._wanted.model.version: 100.0}, message, must=False)
         self._promoted = True
         return State.RETIRE
 
@@ -306,7 +306,7 @@ class Rollout:
 
     def _undo(self, step: Callable[[], None]) -> str:
         """Do a step of the way back; what could not be done, empty: all was."""
-        told = ""
+        message = ""
         for _ in range(_LOOKS):
             try:
                 step()
@@ -314,12 +314,12 @@ class Rollout:
                 raise
             except GoneError as error:
                 self._outage = self._outage or error
-                told = f"\nnot done: {error}"
+                message = f"\nnot done: {error}"
             except NaruError as error:
                 return f"\nnot done: {error}"
             else:
                 return ""
-        return told
+        return message
 
     def _after_outage(self, error: GoneError, state: State) -> State:
         """What was deleted is not tried further: the version in service is made again, which is ours once it is promoted."""
@@ -350,9 +350,9 @@ class Rollout:
         self._failure = error
         if state is not State.RETIRE:
             return State.BACK
-        told = f"the servers of the version before are not gone: {error}"
-        self.result.checks.append(Check("servers let go", "warn", reason=told))
-        self.result.reason = f"version {self._wanted.model.version} serves; {told}"
+        message = f"the servers of the version before are not gone: {error}"
+        self.result.checks.append(Check("servers let go", "warn", reason=message))
+        self.result.reason = f"version {self._wanted.model.version} serves; {message}"
         return State.DONE
 
     def _confirm(self) -> None:

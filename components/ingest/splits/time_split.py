@@ -71,13 +71,15 @@ class TimeSplitter(Splitter):
         found = {split: manifest.rows[split] / total for split in wanted}
         far_off = any(not 1 / _FAR_OFF <= found[split] / wanted[split] <= _FAR_OFF for split in wanted)
         shares = ", ".join(f"{split} {found[split]:.0%}" for split in wanted)
-        told = f"by {definition.column}: eval from {definition.eval_from}, test from {definition.test_from} ({shares}"
-        told += "; rows of one time stay together)" if far_off else ")"
+        message = (
+            f"by {definition.column}: eval from {definition.eval_from}, test from {definition.test_from} ({shares}"
+        )
+        message += "; rows of one time stay together)" if far_off else ")"
         status: Status = "warn" if far_off else "pass"
-        checks = [Check("time split", status, round(found["test"], 6), definition.test, n=total, reason=told)]
+        checks = [Check("time split", status, round(found["test"], 6), definition.test, n=total, reason=message)]
         if self._timeless:
-            told = f"{self._timeless:,} of {total:,} rows have no time in {definition.column!r} that can be read: they are train rows"
-            checks.append(Check("rows without a time", "warn", float(self._timeless), 0.0, n=total, reason=told))
+            message = f"{self._timeless:,} of {total:,} rows have no time in {definition.column!r} that can be read: they are train rows"
+            checks.append(Check("rows without a time", "warn", float(self._timeless), 0.0, n=total, reason=message))
         return checks
 
 
@@ -117,11 +119,11 @@ def _check_times(column: str, times: _Times, different: NDArray[Any]) -> None:
     if not len(different) and not times.missing:
         return  # no rows at all: what is said of that says more
     found = f", such as {times.example[:40]!r}" if times.example else ""
-    told = f"column {column!r} has {len(different)} different times, and three splits need three"
+    message = f"column {column!r} has {len(different)} different times, and three splits need three"
     if times.missing:
-        told += f"; {times.missing:,} rows have none that can be read{found}"
+        message += f"; {times.missing:,} rows have none that can be read{found}"
     remedy = "name a column of numbers or of ISO text, such as 2013-05-01 or 2013-05-01T10:00, or split by hash"
-    raise DataError(told, where="data.split.by_time", remedy=remedy)
+    raise DataError(message, where="data.split.by_time", remedy=remedy)
 
 
 def _find_borders(counts: NDArray[np.int64], missing: int, split: Split) -> tuple[int, int]:

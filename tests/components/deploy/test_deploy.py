@@ -26,8 +26,8 @@ FIRST = Compared(None, "evaluate", "run again")
 
 
 def rollout(folder: Path) -> dict[str, Any]:
-    told: dict[str, Any] = read_json(folder / "rollout" / "rollout.json")
-    return told
+    record: dict[str, Any] = read_json(folder / "rollout" / "rollout.json")
+    return record
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def aliases(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What MLflow was told, in order."""
-    told: list[str] = []
-    monkeypatch.setattr(promotion, "_set_alias", lambda _settings, _project, version: told.append(version))
-    return told
+    lines: list[str] = []
+    monkeypatch.setattr(promotion, "_set_alias", lambda _settings, _project, version: lines.append(version))
+    return lines
 
 
 def version(number: int) -> dict[str, Any]:
@@ -94,15 +94,15 @@ def test_what_was_promoted_is_promoted_again_whatever_it_was_compared_with(
 def test_a_line_that_came_while_mlflow_was_slow_is_not_followed_by_ours(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    lines: list[str] = []
 
     def slow(_settings: Settings, _project: str, number: str) -> None:
-        if not told:
+        if not lines:
             append_deployment(settings.store, "p", Deployment(**{**LINE.__dict__, "version": "7", "model": "models/7"}))
-        told.append(number)
+        lines.append(number)
 
     monkeypatch.setattr(promotion, "_set_alias", slow)
     with pytest.raises(ChampionChangedError, match="is version 7"):
         promote(settings, "p", version(1), "w", against(LINE))
     champion = current_champion(settings.store, "p")
-    assert champion is not None and champion.version == "7" and told == ["1", "7"], "the alias is put right"
+    assert champion is not None and champion.version == "7" and lines == ["1", "7"], "the alias is put right"

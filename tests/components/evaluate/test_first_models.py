@@ -26,7 +26,7 @@ def _one_hot(classes: list[int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("evidence", "told"),
+    ("evidence", "message"),
     [
         (_evidence([0, 0, 1], [0.1, 0.2, 0.4]), "'1' (1 of 3 test rows)"),
         (_evidence([0, 1, 1], [0.6, 0.7, 0.9]), "'0' (1 of 3 test rows)"),
@@ -34,11 +34,11 @@ def _one_hot(classes: list[int]) -> np.ndarray:
     ],
 )
 def test_a_class_that_is_never_predicted_blocks_a_first_model_and_warns_of_a_later_one(
-    evidence: Evidence, told: str
+    evidence: Evidence, message: str
 ) -> None:
     (first,) = check_classes(evidence)
     assert first.status == "fail"
-    assert f"never predicts {told}" in first.reason
+    assert f"never predicts {message}" in first.reason
     assert "gates.model.first: deploy" in first.reason
     (later,) = check_classes(replace(evidence, champion=CHAMPION))
     assert later.status == "warn"

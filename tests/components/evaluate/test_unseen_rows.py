@@ -118,7 +118,7 @@ def test_equal_definitions_need_no_manifest(examples: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("manifest", "told"),
+    ("manifest", "message"),
     [
         (None, "cannot be read"),
         (manifest_v1(Split(train=0.5, eval=0.25, test=0.25), list(TYPES)), "cannot be found out"),
@@ -129,12 +129,12 @@ def test_equal_definitions_need_no_manifest(examples: Path, tmp_path: Path) -> N
     ],
 )
 def test_a_split_that_cannot_be_followed_is_no_baseline(
-    manifest: Manifest | None, told: str, examples: Path, model: Callable[..., Path], judged: Any, tmp_path: Path
+    manifest: Manifest | None, message: str, examples: Path, model: Callable[..., Path], judged: Any, tmp_path: Path
 ) -> None:
     deployment = champion(tmp_path / "c", model(delay_weight=0.02), manifest)
     found = judged(champion=json.dumps(asdict(deployment)), rows=examples)
     check = find_check(found)
-    assert check.status == "no_baseline" and told in check.reason and "not compared with champion v3" in check.reason
+    assert check.status == "no_baseline" and message in check.reason and "not compared with champion v3" in check.reason
 
 
 def test_a_damaged_manifest_is_no_baseline(

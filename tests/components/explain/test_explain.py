@@ -58,13 +58,13 @@ def test_a_second_explanation_is_the_same_to_the_byte(explained: Explain, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("task", "told"),
+    ("task", "message"),
     [("multiclass_classification", "mean probability of"), ("regression", "largest error")],
 )
-def test_other_tasks_are_explained_too(explained: Explain, tmp_path: Path, task: str, told: str) -> None:
+def test_other_tasks_are_explained_too(explained: Explain, tmp_path: Path, task: str, message: str) -> None:
     outcome = explained(tiny_project(task))
     assert outcome.verdict == "warn" and outcome.metrics["completeness_error"] < 0.1
-    assert told in (tmp_path / "explanation.html").read_text()
+    assert message in (tmp_path / "explanation.html").read_text()
 
 
 def test_a_blocked_model_is_not_explained_and_the_reason_is_passed_on(explained: Explain, tmp_path: Path) -> None:
@@ -74,5 +74,5 @@ def test_a_blocked_model_is_not_explained_and_the_reason_is_passed_on(explained:
 
 
 def test_skipping_needs_no_tensorflow() -> None:
-    told = "import sys, components.explain.explain; sys.exit('tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", told], check=False).returncode == 0
+    message = "import sys, components.explain.explain; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", message], check=False).returncode == 0

@@ -106,7 +106,7 @@ def test_no_unreadable_row_is_allowed_by_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"x,y\n", "has a header and no rows"),
@@ -128,8 +128,8 @@ def test_no_unreadable_row_is_allowed_by_default(tmp_path: Path) -> None:
         (b"x,y\n1.5,1\n-inf,1\n", "t.csv, line 3: .* column 'x': '-inf' is infinite or too large"),
     ],
 )
-def test_a_file_that_is_no_table_says_what_is_wrong(tmp_path: Path, content: bytes, told: str) -> None:
-    with pytest.raises(DataError, match=f"(?s){told}") as error:
+def test_a_file_that_is_no_table_says_what_is_wrong(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=f"(?s){message}") as error:
         ingest(tmp_path, write(tmp_path / "t.csv", content))
     assert not (tmp_path / "examples" / "manifest.json").exists()
     assert "t.csv" in error.value.where

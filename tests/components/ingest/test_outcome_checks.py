@@ -32,16 +32,16 @@ def rows(count: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("empty", "told"), [(3, r"s-3\.csv \(the newest span\) has no rows"), (2, r"s-2\.csv has no rows")]
+    ("empty", "message"), [(3, r"s-3\.csv \(the newest span\) has no rows"), (2, r"s-2\.csv has no rows")]
 )
 def test_a_span_without_rows_is_a_warning_in_the_line_that_a_person_sees(
-    tmp_path: Path, ingest: Ingest, empty: int, told: str
+    tmp_path: Path, ingest: Ingest, empty: int, message: str
 ) -> None:
     for span in (1, 2, 3):
         (tmp_path / f"s-{span}.csv").write_text("x,y\n" + ("" if span == empty else rows(300 + span)))
     outcome = ingest("s-{span}.csv")
     assert outcome.verdict == "warn"
-    assert re.search(told, outcome.reason)
+    assert re.search(message, outcome.reason)
 
 
 @pytest.mark.parametrize("distinct", [4, 12, 20])

@@ -33,8 +33,8 @@ def client(home: Path) -> MlflowClient:
 
 
 def registration(folder: Path, name: str = "registration") -> dict[str, Any]:
-    told: dict[str, Any] = read_json(folder / name / "registration.json")
-    return told
+    record: dict[str, Any] = read_json(folder / name / "registration.json")
+    return record
 
 
 def test_a_good_model_becomes_a_version_as_challenger(register: Register, tmp_path: Path, client: MlflowClient) -> None:

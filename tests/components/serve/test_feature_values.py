@@ -56,7 +56,7 @@ def test_bytes_are_read_as_utf8() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "code", "told"),
+    ("changed", "code", "message"),
     [
         ({"dep_month": [1]}, "unknown_feature", "did you mean 'month'?"),
         ({"zzz": [1]}, "unknown_feature", "the model takes delay, month"),
@@ -77,13 +77,13 @@ def test_bytes_are_read_as_utf8() -> None:
         ({"month": [2**63]}, "not_finite", "'month', row 0"),
     ],
 )
-def test_what_the_model_cannot_take_is_refused_by_name(changed: dict[str, list[Any]], code: str, told: str) -> None:
+def test_what_the_model_cannot_take_is_refused_by_name(changed: dict[str, list[Any]], code: str, message: str) -> None:
     refused = refusal(**changed)
-    assert refused.code == code and told in str(refused)
+    assert refused.code == code and message in str(refused)
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "told"),
+    ("name", "values", "message"),
     [
         ("month", np.array([7.0]), "'month', row 0: 7.0 is not a whole number"),
         ("noise", np.array([1e300]), "'noise', row 0: 1e+300 is no finite float32"),
@@ -91,10 +91,10 @@ def test_what_the_model_cannot_take_is_refused_by_name(changed: dict[str, list[A
         ("carrier", np.array([7]), "'carrier', row 0: 7 is not a text"),
     ],
 )
-def test_vectors_of_numbers_are_refused_in_the_same_words(name: str, values: np.ndarray, told: str) -> None:
+def test_vectors_of_numbers_are_refused_in_the_same_words(name: str, values: np.ndarray, message: str) -> None:
     with pytest.raises(Refusal) as caught:
         cast(**{name: values})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])

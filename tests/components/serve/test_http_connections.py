@@ -287,8 +287,8 @@ def test_large_bodies_of_all_connections_together_are_bounded() -> None:
             connection.sendall(request(body=b"x" * 100_000)[:-1])
         time.sleep(0.5)
         assert server.connections.body_bytes <= 8 * LIMITS.body_bytes
-        told = [read(connection, 0.2) for connection in waiting]
-        assert 0 < sum(b" 429 " in text for text in told) <= 5
+        lines = [read(connection, 0.2) for connection in waiting]
+        assert 0 < sum(b" 429 " in text for text in lines) <= 5
         for connection in waiting:
             connection.close()
         time.sleep(0.5)

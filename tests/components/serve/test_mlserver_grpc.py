@@ -94,7 +94,7 @@ def changed(change: str, raw: bool = False) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ("m.raw_input_contents[0] = b'123'", "'age', raw: 3 bytes, but 2 values of INT64 have 16"),
         ("m.raw_input_contents[0] += b'1'", "'age', raw: 17 bytes"),
@@ -115,14 +115,14 @@ def changed(change: str, raw: bool = False) -> Any:
         ("m.inputs[0].datatype = 'BYTES'", "'age', raw: "),
     ],
 )
-def test_malformed_raw_contents_are_refused_in_our_words(change: str, told: str) -> None:
+def test_malformed_raw_contents_are_refused_in_our_words(change: str, expected: str) -> None:
     with pytest.raises(Aborted) as caught:
         ask(changed(change, raw=True))
-    assert str(caught.value).startswith("INVALID_ARGUMENT ") and told in str(caught.value)
+    assert str(caught.value).startswith("INVALID_ARGUMENT ") and expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ("m.inputs[0].contents.fp32_contents.append(1)", "sent as INT64 with fp32_contents; allowed: int64_contents"),
         ("m.inputs[0].contents.int64_contents.extend([1] * 9)", "too_many_rows: 11 rows"),
@@ -137,14 +137,14 @@ def test_malformed_raw_contents_are_refused_in_our_words(change: str, told: str)
         ("m.id = ''; m.inputs[1].contents.bytes_contents.append(b'x' * 2000)", "too_large: the message has"),
     ],
 )
-def test_what_is_over_a_bound_or_not_honoured_is_an_invalid_argument(change: str, told: str) -> None:
-    if not told:
+def test_what_is_over_a_bound_or_not_honoured_is_an_invalid_argument(change: str, expected: str) -> None:
+    if not expected:
         runtime, _ = ask(changed(change))
         assert runtime.seen["city"] == 2 * [base64.b64decode("Rome")]
         return
     with pytest.raises(Aborted) as caught:
         ask(changed(change))
-    assert str(caught.value).startswith("INVALID_ARGUMENT ") and told in str(caught.value)
+    assert str(caught.value).startswith("INVALID_ARGUMENT ") and expected in str(caught.value)
 
 
 def test_what_is_no_message_is_told_and_another_model_is_left_to_the_server() -> None:

@@ -65,7 +65,7 @@ def test_columns_may_be_two_dimensional(server: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "status", "told"),
+    ("changed", "status", "message"),
     [
         (tensor("month", "FP32", 6.0), 400, "wrong_type: 'month' is sent as FP32"),
         (tensor("month", "INT64", None), 400, "missing_feature: 'month', row 0"),
@@ -73,9 +73,11 @@ def test_columns_may_be_two_dimensional(server: Running) -> None:
         (tensor("month", "INT64", 6, shape=[1, 1, 1]), 400, "wrong_shape: 'month' has shape [1, 1, 1]"),
     ],
 )
-def test_a_wrong_feature_is_refused_by_name(server: Running, changed: dict[str, Any], status: int, told: str) -> None:
+def test_a_wrong_feature_is_refused_by_name(
+    server: Running, changed: dict[str, Any], status: int, message: str
+) -> None:
     found, answer = infer(server, changed)
-    assert found == status and told in answer["error"]
+    assert found == status and message in answer["error"]
 
 
 def test_a_feature_given_twice_is_refused(server: Running) -> None:

@@ -24,7 +24,7 @@ def read(bounds: Bounds = SMALL, **request: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("request_", "told"),
+    ("request_", "message"),
     [
         ({"inputs": [COLUMN] * 5}, "over_limit: 5 inputs in one request; at most 4"),
         ({"inputs": [{**COLUMN, "name": "n" * 9}]}, "over_limit: the name 'nnn.* at most 8 bytes"),
@@ -33,8 +33,8 @@ def read(bounds: Bounds = SMALL, **request: Any) -> Any:
         ({"inputs": [{**COLUMN, "data": [1] * 11}]}, "too_many_rows: 11 rows in one request; at most 10"),
     ],
 )
-def test_a_plain_request_over_a_bound_is_refused_before_any_array_is_made(request_: Any, told: str) -> None:
-    with pytest.raises(Refusal, match=told):
+def test_a_plain_request_over_a_bound_is_refused_before_any_array_is_made(request_: Any, message: str) -> None:
+    with pytest.raises(Refusal, match=message):
         read(**request_)
 
 

@@ -87,9 +87,9 @@ def test_what_is_not_plain_is_left_to_who_reads_all_of_the_protocol(content: Any
 
 def test_an_answer_holds_numbers_and_texts_in_their_shapes() -> None:
     outputs = {"probabilities": np.full((2, 2), 0.5, np.float32), "class": np.array(["a", "b"], dtype=object)}
-    told = json.loads(write_answer("tiny", "3", "mine", outputs))
-    assert (told["model_name"], told["model_version"], told["id"]) == ("tiny", "3", "mine")
-    assert told["outputs"] == [
+    record = json.loads(write_answer("tiny", "3", "mine", outputs))
+    assert (record["model_name"], record["model_version"], record["id"]) == ("tiny", "3", "mine")
+    assert record["outputs"] == [
         {"name": "probabilities", "shape": [2, 2], "datatype": "FP32", "data": [0.5, 0.5, 0.5, 0.5]},
         {"name": "class", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]},
     ]

@@ -31,7 +31,7 @@ def test_kinds_that_values_are_anyway_change_nothing(kind: str | None, datatype:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "message"),
     [
         *(
             ({"content_type": kind}, f"content_type '{kind}' of input 'a'")
@@ -47,8 +47,8 @@ def test_kinds_that_values_are_anyway_change_nothing(kind: str | None, datatype:
         ({"content_type": 7}, "content_type '7' of input 'a'"),
     ],
 )
-def test_what_is_not_honoured_is_refused_by_name(parameters: dict[str, Any], told: str) -> None:
-    with pytest.raises(Refusal, match=re.escape(told)) as caught:
+def test_what_is_not_honoured_is_refused_by_name(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(Refusal, match=re.escape(message)) as caught:
         decode_input("a", "BYTES", parameters, ["x"])
     assert caught.value.status == 400
 

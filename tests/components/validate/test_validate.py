@@ -207,8 +207,8 @@ def test_columns_that_teach_nothing_warn(validate, three):
         }
 
     done = validate(three(dull, note=pa.string(), empty=pa.string()))
-    told = {check.name: check.status for check in done.outcome.checks if ": " in check.name}
-    assert told == {
+    record = {check.name: check.status for check in done.outcome.checks if ": " in check.name}
+    assert record == {
         "constant_feature: year": "warn",
         "mostly_missing: note": "warn",
         "mostly_missing: empty": "warn",

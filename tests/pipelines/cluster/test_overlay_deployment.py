@@ -149,7 +149,7 @@ def test_undeploy_does_not_lose_data_unless_told_so(cluster: Cluster, store: Any
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "kind", "told"),
+    ("status", "message", "kind", "expected"),
     [
         (401, "Unauthorized", ServiceError, "have expired"),
         (403, "deployments is forbidden: User me cannot patch", ServiceError, "cannot patch.*permission"),
@@ -159,10 +159,10 @@ def test_undeploy_does_not_lose_data_unless_told_so(cluster: Cluster, store: Any
     ],
 )
 def test_a_refusal_says_what_to_do_and_how_far_it_came(
-    cluster: Cluster, store: Any, status: int, message: str, kind: type[Exception], told: str
+    cluster: Cluster, store: Any, status: int, message: str, kind: type[Exception], expected: str
 ) -> None:
     store.refuse("PATCH", SERVER, status, message)
-    with pytest.raises(kind, match=f"(?s){told}") as refused:
+    with pytest.raises(kind, match=f"(?s){expected}") as refused:
         deploy(cluster, plan(cluster, wanted()))
     assert "changes were made before it" in str(refused.value)
 

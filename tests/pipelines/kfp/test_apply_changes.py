@@ -187,18 +187,18 @@ def test_another_repositorys_pipelines_are_never_pruned(server: Server, held: Kf
 
 
 @pytest.mark.parametrize(
-    ("description", "told"),
+    ("description", "message"),
     [
         ("made by hand", "not of Naru"),
         ("x\n\nnaru: owner=github.com/other/repo project=flights", "github.com/other/repo"),
     ],
 )
 def test_a_name_that_is_taken_is_told_before_anything_is_changed(
-    server: Server, held: KfpServer, wanted: Wanted, description: str, told: str
+    server: Server, held: KfpServer, wanted: Wanted, description: str, message: str
 ) -> None:
     held.pipelines.append({"pipeline_id": "1", "name": "flights-training", "description": description})
     first = replace(wanted, project=wanted.project.model_copy(update={"name": "first"}))
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         applied(server, first, wanted)
     assert held.writes() == []
 

@@ -50,7 +50,7 @@ def test_what_is_not_cached_for_want_of_a_digest_is_said(
 
 
 @pytest.mark.parametrize(
-    ("state", "code", "told"),
+    ("state", "code", "message"),
     [
         ("SUCCEEDED", 0, "succeeded"),
         ("CANCELED", 130, "canceled"),
@@ -58,14 +58,14 @@ def test_what_is_not_cached_for_want_of_a_digest_is_said(
     ],
 )
 def test_submit_ends_as_its_run_did(
-    held: KfpServer, project: Path, monkeypatch: pytest.MonkeyPatch, state: str, code: int, told: str
+    held: KfpServer, project: Path, monkeypatch: pytest.MonkeyPatch, state: str, code: int, message: str
 ) -> None:
     monkeypatch.setenv("KF_PIPELINES_UI_ENDPOINT", "http://kfp")
     held.course = [{"state": state, "run_details": {"task_details": [task("ingest", state, "pod")]}}]
     held.logs["pod"] = "naru: " + json.dumps(failed("ingest", DataError("there is no such file", where="s3://b/x.csv")))
     done = _naru("submit", project, "--wait", "--cause", "trying")
     assert done.exit_code == code
-    assert told in done.output and f"http://kfp/#/runs/details/{held.runs[0]['run_id']}" in done.output
+    assert message in done.output and f"http://kfp/#/runs/details/{held.runs[0]['run_id']}" in done.output
     assert "✓ ingest" in done.output or state != "SUCCEEDED"
 
 

@@ -26,7 +26,7 @@ def test_five_fields_are_refused_with_the_six_that_were_meant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cron", "told"),
+    ("cron", "message"),
     [
         ("@daily", "with 1 fields; six are needed"),
         ("TZ=UTC 0 0 3 * * *", "with 7 fields"),
@@ -38,8 +38,8 @@ def test_five_fields_are_refused_with_the_six_that_were_meant() -> None:
         ("0 0 3 31 4,6 *", "no month has such a day"),
     ],
 )
-def test_a_cron_that_kfp_would_refuse_or_choke_on_is_told(cron: str, told: str) -> None:
-    assert told.replace("\\", "") in _refused(cron=cron)
+def test_a_cron_that_kfp_would_refuse_or_choke_on_is_told(cron: str, message: str) -> None:
+    assert message.replace("\\", "") in _refused(cron=cron)
 
 
 @pytest.mark.parametrize("cron", ["0 30 3 * * *", "0 0/15 8-18 ? * mon-fri", "1,2,*/20 0 0 29 feb *", "0 0 3 31 4 mon"])
@@ -75,7 +75,7 @@ def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Wanted)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "message"),
     [
         ({"epochz": 3}, "did you mean 'epochs'"),
         ({"epochs": "three"}, "must be a whole number"),
@@ -86,9 +86,9 @@ def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Wanted)
     ],
 )
 def test_parameters_that_the_pipeline_has_not_are_told(
-    compiled: Wanted, parameters: dict[str, object], told: str
+    compiled: Wanted, parameters: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         check_schedule(compiled, nightly(parameters=parameters), HERE)
 
 

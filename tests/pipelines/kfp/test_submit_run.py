@@ -101,8 +101,8 @@ def test_a_parameter_that_does_not_fit_starts_nothing(server: Server, held: KfpS
 def _followed(server: Server, held: KfpServer, *looks: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     held.runs.append({"run_id": "r", "state": "PENDING"})
     held.course = list(looks)
-    told: list[str] = []
-    return wait(server, "r", told.append, poll=0), [" ".join(line.split()) for line in told]
+    lines: list[str] = []
+    return wait(server, "r", lines.append, poll=0), [" ".join(line.split()) for line in lines]
 
 
 def test_a_run_is_followed_by_our_stages_and_not_by_argos_nodes(server: Server, held: KfpServer) -> None:
@@ -144,9 +144,9 @@ def test_a_stage_from_the_cache_shows_as_such_while_the_run_goes_on(server: Serv
 
 def test_a_run_that_is_cancelling_for_ever_has_an_end(server: Server, held: KfpServer) -> None:
     held.runs.append({"run_id": "r", "state": "CANCELING"})
-    told: list[str] = []
-    run = wait(server, "r", told.append, poll=0, patience=0)
-    assert end_of(run) == "CANCELED" and "its workflow is gone" in told[0]
+    lines: list[str] = []
+    run = wait(server, "r", lines.append, poll=0, patience=0)
+    assert end_of(run) == "CANCELED" and "its workflow is gone" in lines[0]
 
 
 @pytest.mark.parametrize(("phases", "over"), [([], True), (["Succeeded"], True), (["Running"], False)])
@@ -159,9 +159,9 @@ def test_a_run_that_stands_still_is_looked_for_on_the_cluster(
     looks = [{"state": "RUNNING", "run_details": {"task_details": [task("ingest", "RUNNING")]}}] * 5
     held.runs.append({"run_id": "r", "state": "PENDING"})
     held.course = [*looks, {"state": "SUCCEEDED"}]
-    told: list[str] = []
-    run = wait(server, "r", told.append, poll=0, patience=0)
-    assert (run["state"] == "CANCELED", any("no pod of it is left" in line for line in told)) == (over, over)
+    lines: list[str] = []
+    run = wait(server, "r", lines.append, poll=0, patience=0)
+    assert (run["state"] == "CANCELED", any("no pod of it is left" in line for line in lines)) == (over, over)
 
 
 def test_the_report_names_the_run_as_kubeflows_page_does(server: Server, held: KfpServer, wanted: Wanted) -> None:
@@ -176,15 +176,15 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
 ) -> None:
     held.runs.append({"run_id": "r", "state": "SUCCEEDED"})
     held.refuse("GET", "/runs/r", 503, 14, "upstream connect error")
-    told: list[str] = []
+    lines: list[str] = []
 
     def mended(_: float) -> None:
         held.refusals.clear()
 
     monkeypatch.setattr("pipelines.kfp.run_watch.time.sleep", mended)
     monkeypatch.setattr(server.kfp._pool.connection_pool_kw["retries"], "backoff_factor", 0)
-    assert wait(server, "r", told.append)["state"] == "SUCCEEDED"
-    assert len(told) == 1 and "the run goes on" in told[0]
+    assert wait(server, "r", lines.append)["state"] == "SUCCEEDED"
+    assert len(lines) == 1 and "the run goes on" in lines[0]
 
 
 def _pod(stage: str, imports: float, work: float) -> dict[str, Any]:

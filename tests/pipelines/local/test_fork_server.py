@@ -149,9 +149,9 @@ def test_a_killed_server_is_noticed_within_a_second_and_told(module: Path, momen
     assert process.returncode == 1
     assert "was killed (out of memory?)" in err
     assert took < (1 if moment == "importing" else 10)  # the second counts the client's own start
-    told = json.loads((module / "task" / "error.json").read_text())
-    assert (told["stage"], told["error"]["kind"]) == ("train", "internal")
-    assert "was killed (out of memory?)" in told["error"]["message"]
+    record = json.loads((module / "task" / "error.json").read_text())
+    assert (record["stage"], record["error"]["kind"]) == ("train", "internal")
+    assert "was killed (out of memory?)" in record["error"]["message"]
     launched = json.loads((module / "task" / "launch.json").read_text())
     assert launched["exit_code"] == 1 and "ended" in launched
 

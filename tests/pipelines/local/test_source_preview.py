@@ -21,7 +21,7 @@ ROWS = "x,y\n" + "1,good\n2,bad\n" * 50
 
 
 @pytest.mark.parametrize(
-    ("content", "changes", "told"),
+    ("content", "changes", "message"),
     [
         (ROWS, {"positive": "baad"}, "positive: 'baad' is not a value of the label 'y', which has 'bad', 'good'"),
         (ROWS.replace("good", "1").replace("bad", "0"), {"positive": 2}, "positive: 2 is not a value"),
@@ -32,8 +32,8 @@ ROWS = "x,y\n" + "1,good\n2,bad\n" * 50
         ("x,y\n" + "1,good\n2,bad\n" * 100_000, {"positive": "baad"}, "positive: 'baad'"),
     ],
 )  # fmt: skip
-def test_what_no_row_could_change_is_refused_at_once(tmp_path: Path, content: str, changes: Any, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_what_no_row_could_change_is_refused_at_once(tmp_path: Path, content: str, changes: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         _check(tmp_path, content, **changes)
 
 

@@ -153,8 +153,8 @@ def made(folder: Path, stage: str = "train", known: str = "k") -> Path:
     (task / "model" / "variables" / "data").write_bytes(b"1" * 1000)
     (task / "page").write_text("<p>")
     metadata = {"verdict": "ok", "import_seconds": 5.0, "work_seconds": 9.0}
-    told = {"artifacts": {"model": {"artifacts": [{"uri": str(task / "model"), "metadata": metadata}]}}}
-    (task / "executor_output.json").write_text(json.dumps(told))
+    record = {"artifacts": {"model": {"artifacts": [{"uri": str(task / "model"), "metadata": metadata}]}}}
+    (task / "executor_output.json").write_text(json.dumps(record))
     stage_cache.keep(stage, known, task, ["model", "page"])
     return task
 

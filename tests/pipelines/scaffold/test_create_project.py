@@ -134,7 +134,7 @@ def test_a_file_that_is_not_there_is_answered_with_a_close_name(table: Table, tm
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"x,y\n", "no rows"),
@@ -148,10 +148,10 @@ def test_a_file_that_is_not_there_is_answered_with_a_close_name(table: Table, tm
     ],
 )
 def test_a_table_that_nothing_can_be_learned_from_is_refused_with_the_reason(
-    content: bytes, told: str, tmp_path: Path
+    content: bytes, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "table.csv").write_bytes(content)
-    with pytest.raises((ConfigError, DataError), match=told):
+    with pytest.raises((ConfigError, DataError), match=message):
         new_project(tmp_path / "p", data=tmp_path / "table.csv", label="y")
     assert not (tmp_path / "p").exists()
 

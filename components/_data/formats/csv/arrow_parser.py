@@ -113,8 +113,8 @@ def _empty(types: dict[str, pa.DataType], names: list[str]) -> pa.RecordBatch:
 
 
 def _as_bad_row(row: Any, block: Block, file: CsvFile) -> BadRow:
-    told = f"{row.actual_columns} fields where the header has {row.expected_columns}"
-    return BadRow(file.name, int(block.lines[row.number - 1]), told, row.text)
+    message = f"{row.actual_columns} fields where the header has {row.expected_columns}"
+    return BadRow(file.name, int(block.lines[row.number - 1]), message, row.text)
 
 
 def _lost(block: Block, file: CsvFile, found: int) -> DataError:

@@ -319,8 +319,10 @@ def check_header(file: CsvFile, header: bytes, columns: int) -> None:
 
 def bad_header(file: CsvFile, header: bytes) -> DataError:
     """The error for a header whose quotes go wrong."""
-    told = "the header has a NUL byte" if b"\0" in header else "a quote in the header is not closed where its name ends"
-    return DataError(told, where=f"{file.name}, line 1", remedy=quote_remedy(header.decode("utf-8", "replace")))
+    message = (
+        "the header has a NUL byte" if b"\0" in header else "a quote in the header is not closed where its name ends"
+    )
+    return DataError(message, where=f"{file.name}, line 1", remedy=quote_remedy(header.decode("utf-8", "replace")))
 
 
 def _header_end(buffer: bytes) -> int:

@@ -66,5 +66,5 @@ def _common_type(file: SpanFile, field: pa.Field, known: pa.DataType, found: pa.
         return found
     if {known, found} == {pa.int64(), pa.float64()}:
         return pa.float64()
-    told = f"column {field.name!r} has the type {_shown(field.type)}, which is read as {found}; in {origin} it is read as {known}"
-    raise DataError(told, where=file.name, remedy="write the files with one type, or name other spans")
+    message = f"column {field.name!r} has the type {_shown(field.type)}, which is read as {found}; in {origin} it is read as {known}"
+    raise DataError(message, where=file.name, remedy="write the files with one type, or name other spans")

@@ -163,7 +163,7 @@ def _set_too_large_aside(rows: Rows, file: SpanFile, reject: Callable[[BadRow], 
         numbers = np.abs(column.fill_null(0).to_numpy(zero_copy_only=False))
         for row in map(int, np.flatnonzero((numbers > FLOAT32_MAX) & ~bad)):
             found = column[row].as_py()
-            told = f"column {name!r}: {found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
-            reject(BadRow(file.name, int(rows.lines()[row]), told, row_as_text(rows.examples, row), unit="row"))
+            message = f"column {name!r}: {found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
+            reject(BadRow(file.name, int(rows.lines()[row]), message, row_as_text(rows.examples, row), unit="row"))
         bad |= numbers > FLOAT32_MAX
     return rows.filter(~bad) if bad.any() else rows

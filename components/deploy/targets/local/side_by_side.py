@@ -109,5 +109,5 @@ def _measure(served: Served, rival: Rival, rows: pa.Table, gates: ServingGates) 
 def _check_end(server: ModelServer) -> Check:
     if server.exit_code == 0:
         return Check("ends when told", "pass", 0, reason="SIGTERM ended the server with 0")
-    told = "did not end" if server.exit_code is None else f"ended with {server.exit_code}"
-    return Check("ends when told", "warn", server.exit_code, reason=f"the server {told} after SIGTERM")
+    message = "did not end" if server.exit_code is None else f"ended with {server.exit_code}"
+    return Check("ends when told", "warn", server.exit_code, reason=f"the server {message} after SIGTERM")

@@ -87,8 +87,8 @@ def find_troubles(seen: Seen, predictors: list[str]) -> list[Trouble]:
     found += [trouble for name in predictors for trouble in _of_deployment(name, seen.deployments.get(name, {}))]
     status = (seen.served or {}).get("status", {})
     if status.get("state") == "Failed" and predictors:
-        told = str(status.get("description", ""))
-        found.append(Trouble(predictors[-1], "the operator failed", _SOON, detail=told))
+        message = str(status.get("description", ""))
+        found.append(Trouble(predictors[-1], "the operator failed", _SOON, detail=message))
     return found
 
 
@@ -159,8 +159,8 @@ def _of_pod(predictor: str, pod: Object) -> Iterator[Trouble]:
             yield Trouble(predictor, f"{container['name']}: runs and is not ready", _LONG, name, container["name"])
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            told = str(condition.get("message", ""))
-            yield Trouble(predictor, "no node takes the pod", _LONG, name, detail=told)
+            message = str(condition.get("message", ""))
+            yield Trouble(predictor, "no node takes the pod", _LONG, name, detail=message)
 
 
 def _exit(container: Object) -> str:
@@ -173,12 +173,12 @@ def _exit(container: Object) -> str:
 
 def _of_deployment(predictor: str, deployment: Object) -> Iterator[Trouble]:
     for condition in deployment.get("status", {}).get("conditions", []):
-        told = str(condition.get("message", ""))
+        message = str(condition.get("message", ""))
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            yield Trouble(predictor, f"no pod can be made ({condition.get('reason', '')})", _SOON, detail=told)
+            yield Trouble(predictor, f"no pod can be made ({condition.get('reason', '')})", _SOON, detail=message)
         if condition["type"] == "Progressing" and condition["status"] == "False":
             what = f"the rollout came to nothing ({condition.get('reason', '')})"
-            yield Trouble(predictor, what, _AT_ONCE, detail=told)
+            yield Trouble(predictor, what, _AT_ONCE, detail=message)
 
 
 def _owned(seen: Seen, predictor: str) -> set[str]:

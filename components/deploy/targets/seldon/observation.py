@@ -176,12 +176,12 @@ def _fields(predictor: Object) -> dict[str, Any]:
 
 
 def _tell_versions(predictors: list[Object]) -> str:
-    told = []
+    lines = []
     for predictor in predictors:
         fields = _fields(predictor)
         version = _argument(fields.get("args", []), VERSION_OPTION)
-        told.append(f"{f'version {version}' if version else predictor['name']} x {fields['replicas']}")
-    return ", ".join(told) or "nothing"
+        lines.append(f"{f'version {version}' if version else predictor['name']} x {fields['replicas']}")
+    return ", ".join(lines) or "nothing"
 
 
 def _argument(arguments: list[str], name: str) -> str:

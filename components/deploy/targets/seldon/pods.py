@@ -56,8 +56,8 @@ class PodClient:
         try:
             return Answer(status, json.loads(body), 0.0)
         except ValueError:
-            told = f"was answered with {status} and no JSON: {body[:200].decode('utf-8', 'replace')}"
-            raise ServiceError(told, where=f"pod {self.pod}, {path}") from None
+            message = f"was answered with {status} and no JSON: {body[:200].decode('utf-8', 'replace')}"
+            raise ServiceError(message, where=f"pod {self.pod}, {path}") from None
 
     def count(self) -> Counts:
         """What the pod's metrics say.

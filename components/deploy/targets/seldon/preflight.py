@@ -122,8 +122,8 @@ def _traffic(deployment: SeldonDeployment) -> Iterator[Problem]:
         return
     weights = [one.traffic or 0 for _, one in serving]
     if len(serving) > 1 and sum(weights) != 100:
-        told = f"{' + '.join(map(str, weights))} = {sum(weights)}"
-        yield Problem("spec.predictors[].traffic", told, "100 in all", "correct the weights")
+        message = f"{' + '.join(map(str, weights))} = {sum(weights)}"
+        yield Problem("spec.predictors[].traffic", message, "100 in all", "correct the weights")
     for place, one in serving if len(serving) > 1 else ():
         if (one.traffic or 0) <= 0:
             remedy = "choose another weight, or remove the predictor: not every mesh keeps to a weight of 0"
@@ -177,9 +177,9 @@ def _names(deployment: SeldonDeployment) -> Iterator[Problem]:
             containers = [str(container.get("name")) for container in component.containers]
             name = "-".join([deployment.metadata.name, predictor.name, str(number), *containers])
             if len(name) > LONGEST_NAME:
-                told = f"the Deployment's name {name!r} of {len(name)} characters"
+                message = f"the Deployment's name {name!r} of {len(name)} characters"
                 remedy = f"shorten the project's name by {(len(name) - LONGEST_NAME + 1) // 2}, or it becomes a hash"
-                yield Problem(place, told, f"{LONGEST_NAME} at most", remedy)
+                yield Problem(place, message, f"{LONGEST_NAME} at most", remedy)
 
 
 def _autoscaling(deployment: SeldonDeployment) -> Iterator[Problem]:
@@ -187,8 +187,8 @@ def _autoscaling(deployment: SeldonDeployment) -> Iterator[Problem]:
         for component in predictor.componentSpecs:
             scaler = component.hpaSpec
             if scaler and scaler.minReplicas > scaler.maxReplicas:
-                told = f"minReplicas {scaler.minReplicas} above maxReplicas {scaler.maxReplicas}"
-                yield Problem(f"{place}.hpaSpec", told, "min up to max", "correct serve.autoscaling")
+                message = f"minReplicas {scaler.minReplicas} above maxReplicas {scaler.maxReplicas}"
+                yield Problem(f"{place}.hpaSpec", message, "min up to max", "correct serve.autoscaling")
 
 
 def _model_uris(deployment: SeldonDeployment) -> Iterator[Problem]:

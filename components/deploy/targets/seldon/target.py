@@ -122,9 +122,9 @@ class SeldonTarget(RolloutTarget):
         wanted = self._project.serve.protocol
         served = (found.served or {}).get("spec", {}).get("protocol", wanted)
         if served != wanted:
-            told = f"is served as protocol {served!r}, and one object has one protocol; asked is {wanted!r}"
+            message = f"is served as protocol {served!r}, and one object has one protocol; asked is {wanted!r}"
             remedy = "give the project another name, or remove what is served first: kubectl delete seldondeployment"
-            raise ConfigError(told, where=f"SeldonDeployment {self._project.name}", remedy=remedy)
+            raise ConfigError(message, where=f"SeldonDeployment {self._project.name}", remedy=remedy)
 
     def hold_shares(self, asked: Sequence[int], stable: int) -> list[Share]:
         """Shares by the number of pods, or by a mesh to the percent. See `RolloutTarget`."""
@@ -243,12 +243,12 @@ class SeldonTarget(RolloutTarget):
                 raise RolloutError(str(diagnose(self._cluster, self._namespace, seen, trouble)))
 
     def _too_late(self, seen: Seen, troubles: list[Trouble], lag: list[str]) -> Diagnosis:
-        told = f"not there after {self._project.serve.wait_seconds:g} s (serve.wait_seconds): {'; '.join(lag)}"
+        message = f"not there after {self._project.serve.wait_seconds:g} s (serve.wait_seconds): {'; '.join(lag)}"
         if not troubles:
             description = str((seen.served or {}).get("status", {}).get("description", ""))
-            return Diagnosis(told, description=description)
+            return Diagnosis(message, description=description)
         found = diagnose(self._cluster, self._namespace, seen, troubles[0])
-        return Diagnosis(f"{told}; {found.reason}", found.log, found.events, found.description)
+        return Diagnosis(f"{message}; {found.reason}", found.log, found.events, found.description)
 
     def _still_ours(self, seen: Seen) -> None:
         """Compare what is there with what was last asked for; as long as nothing was, there is nothing to compare."""
@@ -271,8 +271,8 @@ class SeldonTarget(RolloutTarget):
         if service is None or _is_ending(service):
             raise self._gone("the Service by which the model is asked was deleted")
         if (selector := service["spec"].get("selector")) != self._selector:
-            told = f"the Service names {selector}, asked was {self._selector} ({_changed_by(service)})"
-            raise self._taken_over(told)
+            message = f"the Service names {selector}, asked was {self._selector} ({_changed_by(service)})"
+            raise self._taken_over(message)
 
     def _still_answered(self, seen: Seen) -> None:
         if not any(ready_pods(seen, predictor["name"]) for predictor in self._asked["spec"]["predictors"]):

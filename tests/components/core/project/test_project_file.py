@@ -23,7 +23,7 @@ def test_json_and_back_is_the_same_project() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"lable": "y"}, "lable: unknown field; did you mean 'label'?"),
         ({"train": {"epoch": 3}}, "train.epoch: unknown field; did you mean 'epochs'?"),
@@ -57,10 +57,10 @@ def test_json_and_back_is_the_same_project() -> None:
         ({"gates": {"model": {"thresholds": {"auc": {}}}}}, "give min, max or both"),
     ],
 )
-def test_a_wrong_field_is_told_with_its_place_and_what_is_allowed(change: dict[str, Any], told: str) -> None:
+def test_a_wrong_field_is_told_with_its_place_and_what_is_allowed(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_project({**SMALLEST, **change})
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "naru schema" in error.value.remedy
 
 
@@ -86,7 +86,7 @@ def test_a_parameter_overrides_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "holds no fields"),
         ("- a\n", "holds no fields"),
@@ -94,10 +94,10 @@ def test_a_parameter_overrides_the_file(tmp_path: Path) -> None:
         ("name: caf\u00e9\n".encode("latin-1"), "is not UTF-8"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, text: str | bytes, told: str) -> None:
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, text: str | bytes, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         load_project(write(tmp_path, text))
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("serve", "told"),
+    ("serve", "message"),
     [
         ({"protocol": "tensorflow"}, "serve.protocol: found 'tensorflow'; input should be 'v2' or 'seldon'"),
         ({"canary": {"shares": [50, 10]}}, r"found \[50, 10\]; must grow from step to step"),
@@ -161,8 +161,8 @@ def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
         ({"secret": "No Name"}, "serve.secret: found 'No Name'"),
     ],
 )
-def test_what_cannot_be_served_so_is_told(serve: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_what_cannot_be_served_so_is_told(serve: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         parse_project({"name": "a", "task": "regression", "label": "y", "data": {"source": "t.csv"}, "serve": serve})
 
 
@@ -170,7 +170,7 @@ BINARY = {**SMALLEST, "task": "binary_classification"}
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "message"),
     [
         ({**BINARY, "gates": {"model": {"thresholds": {"auk": {"min": 0.5}}}}}, r"gates.model.thresholds: 'auk' .*did you mean 'auc'"),
         ({**BINARY, "gates": {"model": {"metric": "rmse"}}}, r"gates.model.metric: 'rmse' is not a metric of a binary.*pr_auc"),
@@ -188,8 +188,8 @@ BINARY = {**SMALLEST, "task": "binary_classification"}
         ({**SMALLEST, "train": {"epochs": -(10**4000)}}, "train.epochs: a whole number of 4001 digits"),
     ],
 )  # fmt: skip
-def test_what_would_fail_or_leak_later_is_refused_where_it_is_written(raw: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told) as error:
+def test_what_would_fail_or_leak_later_is_refused_where_it_is_written(raw: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
         parse_project(raw)
     assert "PW" not in str(error.value)
     assert error.value.remedy

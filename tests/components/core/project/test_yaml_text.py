@@ -31,7 +31,7 @@ def test_a_value_without_quotes_is_what_a_person_takes_it_for(text: str, value: 
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3\n", "f, line 3: is not valid YAML: 'a' stands twice\n  -> keep one"),
         ("a: [1\nb: 2\n", "f, line 2: .*\n  -> look at this line and the one before"),
@@ -45,8 +45,8 @@ def test_a_value_without_quotes_is_what_a_person_takes_it_for(text: str, value: 
         ("[" * 5000, "f, line 1: is nested more than 50 levels deep"),
     ],
 )
-def test_text_that_is_no_yaml_is_told_with_its_line_and_what_to_do(text: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told) as error:
+def test_text_that_is_no_yaml_is_told_with_its_line_and_what_to_do(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
         parse_yaml(text, "f")
     assert error.value.remedy
 

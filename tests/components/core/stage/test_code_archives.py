@@ -59,7 +59,7 @@ def test_an_archive_with_other_code_is_refused_with_its_name(packed: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         (
             {f"m{number}.py": b"" for number in range(code_archives.MAX_FILES + 1)},
@@ -77,8 +77,8 @@ def test_an_archive_with_other_code_is_refused_with_its_name(packed: Path, tmp_p
         ({"a.py/b.py": b"", "a.py": b""}, "cannot be a file beside the others"),
     ],
 )
-def test_what_no_code_archive_would_hold_is_refused(tmp_path: Path, files: dict[str, bytes], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_what_no_code_archive_would_hold_is_refused(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         unpack_archive(archive(tmp_path, files), tmp_path / "there")
 
 

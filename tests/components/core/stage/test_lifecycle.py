@@ -137,8 +137,8 @@ def test_in_a_pod_kubernetes_is_told_how_the_stage_ended(
     with stage(TRAIN, output) as this:
         this.folder(output)
         this.done(Outcome(metrics={"loss": 0.5}))
-    told = json.loads(place.read_text())
-    assert (told["stage"], told["verdict"], told["metric_loss"]) == ("train", "ok", 0.5)
+    record = json.loads(place.read_text())
+    assert (record["stage"], record["verdict"], record["metric_loss"]) == ("train", "ok", 0.5)
     with pytest.raises(SystemExit), stage(TRAIN, output):
         raise DataBlockedError("label is missing", where="span 2")
     assert json.loads(place.read_text()) == json.loads((Path(output.path).parent / "error.json").read_text())

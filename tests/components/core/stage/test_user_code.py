@@ -93,7 +93,7 @@ def test_an_error_shows_the_persons_own_frames_and_no_more(folder: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("import nothing_of_that_name\n", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
         ("def broken(:\n", "model.py, line 1: def broken(:"),
@@ -104,11 +104,11 @@ def test_an_error_shows_the_persons_own_frames_and_no_more(folder: Path) -> None
         ("def again():\n    again()\nagain()\n", "maximum recursion depth exceeded"),
     ],
 )
-def test_code_that_does_not_import_says_where(folder: Path, text: str, told: str) -> None:
+def test_code_that_does_not_import_says_where(folder: Path, text: str, message: str) -> None:
     (folder / "model.py").write_text(text)
     with pytest.raises(UserCodeError) as error:
         load_function(folder, "model.py", "build_model")
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert len(str(error.value).splitlines()) < 20
     assert "usercode.py" not in str(error.value)
 

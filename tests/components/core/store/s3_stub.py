@@ -117,8 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
                 found[head] = f"<CommonPrefixes><Prefix>{escape(prefix + head)}/</Prefix></CommonPrefixes>"
             else:
                 date = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at))
-                told = f"<Key>{escape(key)}</Key><LastModified>{date}</LastModified><ETag>0</ETag><Size>{len(content)}</Size>"
-                found[head] = f"<Contents>{told}</Contents>"
+                message = f"<Key>{escape(key)}</Key><LastModified>{date}</LastModified><ETag>0</ETag><Size>{len(content)}</Size>"
+                found[head] = f"<Contents>{message}</Contents>"
         listed = "".join(found.values())
         return (
             '<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -126,8 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         ).encode()
 
     def _fail(self, status: int, code: str) -> None:
-        told = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'
-        self._answer(status, told.encode())
+        message = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'
+        self._answer(status, message.encode())
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)

@@ -70,8 +70,8 @@ def test_multiclass_metrics_are_those_of_scikit_learn(labels: np.ndarray) -> Non
         expected = reference.precision_recall_fscore_support(
             labels, called, labels=[0, 1, 2], average=average, zero_division=0
         )
-        told = [measured[f"{name}_{average}"] for name in ("precision", "recall", "f1")]
-        assert told == pytest.approx(expected[:3])
+        lines = [measured[f"{name}_{average}"] for name in ("precision", "recall", "f1")]
+        assert lines == pytest.approx(expected[:3])
     assert measured["accuracy"] == pytest.approx(reference.accuracy_score(labels, called))
     assert measured["log_loss"] == pytest.approx(reference.log_loss(labels, scores, labels=[0, 1, 2]), rel=1e-6)
     present = np.unique(labels)

@@ -98,8 +98,10 @@ def test_a_format_that_is_not_registered_is_refused_before_a_run(tmp_path: Path)
 
 def test_choosing_a_format_loads_nothing_heavy() -> None:
     """`naru run` does it before it shows anything."""
-    told = "import sys; from components._data.formats import registry; print({'numpy', 'pyarrow'} & sys.modules.keys())"
-    found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    message = (
+        "import sys; from components._data.formats import registry; print({'numpy', 'pyarrow'} & sys.modules.keys())"
+    )
+    found = subprocess.run([sys.executable, "-c", message], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 
 

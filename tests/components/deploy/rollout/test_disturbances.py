@@ -241,7 +241,7 @@ def test_when_no_server_of_any_version_is_left_the_bake_ends(world: World) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda one: one["spec"]["predictors"][1].update(traffic=90), "version 4: traffic is 90, asked was"),
         (
@@ -255,14 +255,14 @@ def test_when_no_server_of_any_version_is_left_the_bake_ends(world: World) -> No
         (lambda one: one["spec"]["predictors"].pop(), "version 3 x 2 instead of version 3 x 2, version 4 x 2"),
     ],
 )
-def test_what_is_edited_by_hand_is_said_with_the_tool_and_left_alone(world: World, change: Any, told: str) -> None:
+def test_what_is_edited_by_hand_is_said_with_the_tool_and_left_alone(world: World, change: Any, message: str) -> None:
     world.serve()
     world.flow()
     once(world, baking(world), lambda: edit(world, SERVED, change))
     with pytest.raises(TakenOverError) as error:
         roll_out(world)
-    assert told in str(error.value) and "by kubectl-edit at 2026-11-28T20:00:00Z" in str(error.value)
-    assert world.actions[-1] == "stop" and told in world.reason()
+    assert message in str(error.value) and "by kubectl-edit at 2026-11-28T20:00:00Z" in str(error.value)
+    assert world.actions[-1] == "stop" and message in world.reason()
 
 
 def test_a_service_that_names_others_is_left_alone(world: World) -> None:

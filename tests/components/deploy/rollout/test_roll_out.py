@@ -73,8 +73,8 @@ def test_a_version_that_proves_itself_on_the_cluster_becomes_the_champion(on_clu
     assert outcome.verdict == "ok" and outcome.reason == "version 1 serves"
     champion = current_champion(str(tmp_path / "store"), "tiny")
     assert champion is not None and champion.version == "1"
-    told = read_json(tmp_path / "rollout" / "rollout.json")
-    assert [change["action"] for change in told["changes"]] == ["start", "prove", "promote"]
+    record = read_json(tmp_path / "rollout" / "rollout.json")
+    assert [change["action"] for change in record["changes"]] == ["start", "prove", "promote"]
     page = Page.load(tmp_path / "rollout")
     assert next(block for block in page.blocks if block.title == "Steps").content["rows"][2][1] == "promote"
 
@@ -114,8 +114,8 @@ def test_a_champion_that_changes_during_a_rollout_takes_the_version_back(
     server.clock.watchers.append(overtake)
     outcome = on_cluster()
     assert overtaken and outcome.verdict == "blocked" and "champion changed since evaluate" in outcome.reason
-    told = read_json(tmp_path / "rollout" / "rollout.json")
-    assert [change["action"] for change in told["changes"]][-1] == "roll back"
+    record = read_json(tmp_path / "rollout" / "rollout.json")
+    assert [change["action"] for change in record["changes"]][-1] == "roll back"
     assert [line.version for line in read_deployments(str(tmp_path / "store"), "tiny")] == ["7"]
     assert server.objects.get(SERVED) is None
 

@@ -45,8 +45,8 @@ def test_a_canary_gets_its_shares_one_after_the_other_and_then_takes_over(world:
     result = world.roll_out(CANARY)
     assert result.state is State.DONE, result.reason
     assert world.actions == ["start", "prove", "share", "share", "promote"]
-    told = [change.shares for change in result.changes]
-    assert told == [{"3": 100.0}, {"3": 100.0}, {"4": 33.3, "3": 66.7}, {"4": 50.0, "3": 50.0}, {"4": 100.0}]
+    lines = [change.shares for change in result.changes]
+    assert lines == [{"3": 100.0}, {"3": 100.0}, {"4": 33.3, "3": 66.7}, {"4": 50.0, "3": 50.0}, {"4": 100.0}]
     assert set(deployments(world.cluster)) == {CANARY.key} and world.selector_now() == CANARY.key
     assert (2, 1, STABLE.key) in shares, "while it is proved only the stable version is asked"
     assert (2, 1, "") in shares and (2, 2, "") in shares
@@ -62,7 +62,7 @@ def test_all_at_once_is_one_change_of_whom_the_service_names(world: World) -> No
 
 
 @pytest.mark.parametrize(
-    ("start", "told"),
+    ("start", "message"),
     [
         (CrashLoops("naru: serve: the model does not load\n"), "CrashLoopBackOff"),
         (InitFails(), "flights-model-initializer: CrashLoopBackOff"),
@@ -72,13 +72,13 @@ def test_all_at_once_is_one_change_of_whom_the_service_names(world: World) -> No
         (NeverReady(), "flights: runs and is not ready"),
     ],
 )
-def test_a_canary_that_does_not_come_up_is_taken_back_with_the_reason(world: World, start: Any, told: str) -> None:
+def test_a_canary_that_does_not_come_up_is_taken_back_with_the_reason(world: World, start: Any, message: str) -> None:
     world.serve()
     world.flow()
     world.server.pods.set("4", start)
     result = world.roll_out(CANARY, wait_seconds=300)
-    assert result.state is State.FAILED and told in result.reason, result.reason
-    assert world.actions == ["start", "roll back"] and told in world.reason()
+    assert result.state is State.FAILED and message in result.reason, result.reason
+    assert world.actions == ["start", "roll back"] and message in world.reason()
     assert [check.status for check in result.checks] == ["fail"]
     assert set(deployments(world.cluster)) == {STABLE.key} and world.selector_now() == STABLE.key
     assert world.server.traffic.lost == 0
@@ -103,13 +103,15 @@ def test_a_canary_that_answers_otherwise_than_offline_is_never_asked(world: Worl
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "message"),
     [
         (Answers(failing=0.2), "errors at 33.3 %"),
         (Answers(seconds=0.3), "p95 latency (ms) at 33.3 %"),
     ],
 )
-def test_a_canary_that_fares_badly_with_real_requests_is_taken_back(world: World, answers: Answers, told: str) -> None:
+def test_a_canary_that_fares_badly_with_real_requests_is_taken_back(
+    world: World, answers: Answers, message: str
+) -> None:
     world.serve()
     world.flow()
 
@@ -119,7 +121,7 @@ def test_a_canary_that_fares_badly_with_real_requests_is_taken_back(world: World
 
     world.server.clock.watchers.append(turn_bad)
     result = world.roll_out(CANARY)
-    assert result.state is State.FAILED and told in result.reason, result.reason
+    assert result.state is State.FAILED and message in result.reason, result.reason
     assert world.actions == ["start", "prove", "share", "roll back"]
     assert set(deployments(world.cluster)) == {STABLE.key} and world.selector_now() == STABLE.key
 

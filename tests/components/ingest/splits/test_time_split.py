@@ -108,7 +108,7 @@ def test_rows_without_a_time_are_train_rows_and_a_check_counts_them(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("times", "told"),
+    ("times", "message"),
     [
         (["yesterday", "today", "soon"] * 50, "has 0 different times.*150 rows have none that can be read, such as 'yester"),
         ([1, 2] * 50, "has 2 different times"),
@@ -116,10 +116,10 @@ def test_rows_without_a_time_are_train_rows_and_a_check_counts_them(tmp_path: Pa
     ],
 )  # fmt: skip
 def test_a_column_without_times_is_refused_with_what_is_allowed(
-    times: list[Any], told: str, tmp_path: Path, ingest: Ingest
+    times: list[Any], message: str, tmp_path: Path, ingest: Ingest
 ) -> None:
     write(tmp_path, times)
-    with pytest.raises(DataError, match=rf"(?s)data\.split\.by_time: .*{told}.*ISO text"):
+    with pytest.raises(DataError, match=rf"(?s)data\.split\.by_time: .*{message}.*ISO text"):
         ingest("t.csv")
 
 

@@ -144,8 +144,8 @@ def burst(wire: Wire, served: Served) -> int:
     busy = [refusal for _, refusal in ended if isinstance(refusal, Refused)]
     assert answers and len(answers) + len(busy) == AT_ONCE
     assert all(answer.id == number and answer.outputs["class"] == expected for number, answer in answers)
-    told = f"too_busy: {PLACES} requests are in work; ask again in a moment"
-    assert {(refusal.status, refusal.told) for refusal in busy} <= {(429, told)}
+    message = f"too_busy: {PLACES} requests are in work; ask again in a moment"
+    assert {(refusal.status, refusal.told) for refusal in busy} <= {(429, message)}
     name = 'naru_refusals_total{code="too_busy"}'
     assert served.counters()[name] - before[name] == len(busy) and served.counters()["naru_in_flight"] == 0
     return len(busy)

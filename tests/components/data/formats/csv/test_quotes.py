@@ -44,7 +44,7 @@ def table(rows: int = 2_000, end: str = "\n", last: str = "\n", **cells: str) ->
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize(
-    ("cells", "line", "told"),
+    ("cells", "line", "message"),
     [
         ({"c50_3": '"1'}, 52, "never closed; 1,949 more lines"),
         ({"c50_0": '"50'}, 52, "never closed; 1,949 more lines"),
@@ -58,11 +58,11 @@ def table(rows: int = 2_000, end: str = "\n", last: str = "\n", **cells: str) ->
     ],
 )
 def test_rows_swallowed_by_a_quote_end_the_run_with_their_line_whatever_the_limit(
-    tmp_path: Path, end: str, cells: dict[str, str], line: int, told: str
+    tmp_path: Path, end: str, cells: dict[str, str], line: int, message: str
 ) -> None:
     text = table(end=end, last=end, **cells)
-    limit = 0.99 if "more" in told or "on by" in told else 0.0
-    with pytest.raises(DataError, match=rf"t\.csv, line {line}: (.|\n)*{told}") as error:
+    limit = 0.99 if "more" in message or "on by" in message else 0.0
+    with pytest.raises(DataError, match=rf"t\.csv, line {line}: (.|\n)*{message}") as error:
         ingest(tmp_path, text, quarantine_limit=limit)
     assert "data.csv.escape" in (error.value.remedy or "") and "data.csv.quote" in (error.value.remedy or "")
 

@@ -166,7 +166,7 @@ def test_whole_and_real_numbers_of_different_spans_are_real_ones_and_a_column_wi
 
 
 @pytest.mark.parametrize(
-    ("second", "told"),
+    ("second", "message"),
     [
         ({"x": ["a"], "y": [1]}, r"s-2\.parquet: column 'x' .* read as string; in s-1\.parquet it is read as int64"),
         ({"w": [1], "y": [1]}, r"s-2\.parquet: columns differ from earlier spans: missing 'x', unexpected 'w'"),
@@ -174,9 +174,9 @@ def test_whole_and_real_numbers_of_different_spans_are_real_ones_and_a_column_wi
     ],
 )
 def test_files_of_other_columns_or_types_are_refused_by_name(
-    tmp_path: Path, ingest: Ingest, second: dict[str, Any], told: str
+    tmp_path: Path, ingest: Ingest, second: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         ingest(write_spans(tmp_path, {"x": [1], "y": [1]}, second))
 
 
@@ -193,7 +193,7 @@ def damage_pages(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (lambda content: b"", "is empty"),
         (lambda content: b"id,y\n1,2\n", r"is not a Parquet file\n  -> set data\.format"),
@@ -203,10 +203,12 @@ def damage_pages(content: bytes) -> bytes:
         (damage_pages, "cannot be read as Parquet"),
     ],
 )
-def test_a_damaged_file_is_refused(tmp_path: Path, ingest: Ingest, spoil: Callable[[bytes], bytes], told: str) -> None:
+def test_a_damaged_file_is_refused(
+    tmp_path: Path, ingest: Ingest, spoil: Callable[[bytes], bytes], message: str
+) -> None:
     pq.write_table(TABLE, tmp_path / "t.parquet")
     (tmp_path / "t.parquet").write_bytes(spoil((tmp_path / "t.parquet").read_bytes()))
-    with pytest.raises(DataError, match=rf"t\.parquet: (.|\n)*{told}"):
+    with pytest.raises(DataError, match=rf"t\.parquet: (.|\n)*{message}"):
         ingest(str(tmp_path / "t.parquet"))
 
 

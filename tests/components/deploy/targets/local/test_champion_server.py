@@ -56,16 +56,16 @@ def test_rows_that_the_champion_cannot_take_are_sent_to_neither(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("feature", "told"),
+    ("feature", "message"),
     [
         (Feature("weather", "string", True), "it needs columns that this version does not take: weather"),
         (Feature("carrier", "float32", True), "it takes columns that have another type now: carrier"),
     ],
 )
-def test_a_champion_that_needs_other_columns_is_given_up_and_every_row_is_sent(feature: Feature, told: str) -> None:
+def test_a_champion_that_needs_other_columns_is_given_up_and_every_row_is_sent(feature: Feature, message: str) -> None:
     rival = rival_of(feature)
     assert rival.rows_for_both(ROWS) is ROWS
-    assert rival.served is None and rival.problem == f"not compared with champion v1: {told}"
+    assert rival.served is None and rival.problem == f"not compared with champion v1: {message}"
 
 
 def test_a_champion_that_refuses_the_rows_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

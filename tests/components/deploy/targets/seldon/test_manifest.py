@@ -154,9 +154,9 @@ def test_the_secret_is_a_name_or_nothing() -> None:
 def test_the_request_log_is_kept_where_the_project_says_with_the_keys_of_the_same_secret() -> None:
     log = {"uri": "s3://logs/flights", "sample": 0.25, "mask": ["month", "hour"], "flush_seconds": 5}
     container = component(rendered(request_log=log))["spec"]["containers"][0]
-    told = " ".join(container["args"][6:])
+    message = " ".join(container["args"][6:])
     assert (
-        told
+        message
         == "--log s3://logs/flights --log-sample 0.25 --log-mask month,hour --log-flush-rows 1000 --log-flush-seconds 5"
     )
     assert container["envFrom"] == [{"secretRef": {"name": "naru-models"}}]

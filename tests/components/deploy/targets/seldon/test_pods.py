@@ -4,11 +4,11 @@ from components.deploy.targets.seldon.pods import _from_seldon, _to_seldon
 def test_requests_and_answers_are_put_into_seldons_words_and_back() -> None:
     asked = {"inputs": [{"name": "hour", "datatype": "INT64", "shape": [2], "data": [6, None]}]}
     assert _to_seldon(asked) == {"jsonData": {"hour": [6, None]}}
-    told = {
+    record = {
         "jsonData": {"class": ["a", "b"], "probabilities": [[0.25, 0.75], [0.5, 0.5]]},
         "meta": {"tags": {"model_version": "3"}},
     }
-    body = _from_seldon(told)
+    body = _from_seldon(record)
     assert body["model_version"] == "3"
     assert [(one["datatype"], one["shape"]) for one in body["outputs"]] == [("BYTES", [2]), ("FP32", [2, 2])]
     refused = {"status": {"code": 400, "info": "wrong_type: 'hour', row 0"}}
