@@ -17,7 +17,7 @@ from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import Metric
 from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import Scored, score_split
+from components._frameworks.score_rows import Scored, score_split
 from components.evaluate.baselines import Baseline, fit_baseline
 from components.evaluate.bootstrap import Interval, intervals, paired_interval
 from components.evaluate.champion import Champion

@@ -9,7 +9,7 @@ import numpy as np
 
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import scores_of
+from components._frameworks.score_rows import scores_of
 from components.explain.sampled_rows import Array, Arrays
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import scores_of
+from components._frameworks.score_rows import scores_of
 from components.explain.sampled_rows import Array, Arrays, take
 
 ROWS = 500

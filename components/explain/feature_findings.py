@@ -12,6 +12,7 @@ from components._core.project.project_file import Project
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.keras.structure import inputs_that_reach
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
 from components.explain.gradients import integrated_gradients
@@ -19,7 +20,6 @@ from components.explain.leaks import ENOUGH_ROWS, find_telling, powers, rank_cor
 from components.explain.permutation import Importance, permutation_importance, repeats_for, shares
 from components.explain.sampled_rows import Array, Arrays, Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
-from components.explain.structure import inputs_that_reach
 
 _ATTRIBUTED_ROWS = 200
 _CELLS = 4_000_000

@@ -15,7 +15,7 @@ import numpy as np
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import Metric
 from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import scores_of
+from components._frameworks.score_rows import scores_of
 from components.explain.sampled_rows import Array, Sample
 from components.explain.variations import score_variations
 

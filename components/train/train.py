@@ -18,9 +18,9 @@ from components._core.types.artifact_files import CLASSES, HISTORY, HYPERPARAMET
 from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.build_model import build
-from components._frameworks.keras.datasets import TransformedRows, transformed_file
 from components._frameworks.keras.export import export
 from components._frameworks.keras.fit import Progress, be_repeatable, fit
+from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.checkpoints import Checkpoint
 from components.train.training_page import page_of
 

@@ -20,8 +20,8 @@ from components._core.stage.user_code import load_function, unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, TRIALS
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.build_model import build
-from components._frameworks.keras.datasets import TransformedRows, transformed_file
 from components._frameworks.keras.fit import Progress, be_repeatable, fit
+from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.tune.tuning_page import page_of
 
 EPOCHS = "epochs"

@@ -18,8 +18,8 @@ from components._core.errors import ModelError
 from components._core.project.project_file import Train
 from components._core.types.tasks.contract import Task
 from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape
-from components._frameworks.keras.datasets import Batch, Column, TransformedRows
 from components._frameworks.keras.tensorflow_errors import reason_of
+from components._frameworks.transformed_rows import Batch, Column, TransformedRows
 
 EVAL_ROWS = 16_384
 """Rows per call when the eval rows are judged."""

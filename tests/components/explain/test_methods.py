@@ -14,6 +14,7 @@ from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.saved_model import LoadedModel, tensor_names
+from components._frameworks.keras.structure import inputs_that_reach
 from components.explain.attribution import chosen_classes
 from components.explain.dependence import partial_dependence
 from components.explain.gradients import integrated_gradients
@@ -21,7 +22,6 @@ from components.explain.leaks import find_telling, leak_check, powers, rank_corr
 from components.explain.permutation import Importance, permutation_importance, shares
 from components.explain.sampled_rows import Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
-from components.explain.structure import inputs_that_reach
 from tests.components.tiny_models import PUSH
 
 Make = Callable[..., Path]
