@@ -46,7 +46,7 @@ TRAIN = StageSpec(
     reads=("train",),
     code="all",
     environment=_STORE,
-    imports=("components.train.train",),
+    imports=("components.train.train", "components._frameworks.keras.trainable_model"),
 )
 EVALUATE = StageSpec(
     "evaluate",
