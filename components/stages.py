@@ -71,7 +71,7 @@ TRAIN = register(
         reads=("train",),
         code="all",
         environment=_STORE,
-        imports=("components.train.train",),
+        imports=("components.train.train", "components._frameworks.keras.trainable_model"),
     )
 )
 EVALUATE = register(

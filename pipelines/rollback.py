@@ -14,10 +14,8 @@ from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.store.file_digests import fetch_version
 from components._core.store.ledger import Deployment, read_deployments, who
-from components._core.store.object_store import find_missing
 from components._core.store.rollout_history import Change, read_changes
 from components._core.suggestions import suggest
-from components._core.types.artifact_files import MODEL_FILES
 from components.deploy.promotion import Compared, promote
 from components.deploy.targets.table import find_target
 from pipelines.cluster.server_placement import place_servers
@@ -112,7 +110,11 @@ def _verify(chosen: Deployment) -> None:
         ModelError: When a file has changed, is missing, or is there and was not registered.
         ServiceError: When there is no model.
     """
-    if lacking := find_missing(chosen.model, MODEL_FILES):
+    from components._frameworks.table import (
+        missing_model_files,  # brings NumPy and Arrow: 0.2 s that `naru ledger` does without
+    )
+
+    if lacking := missing_model_files(chosen.model):
         raise ServiceError(f"version {chosen.version} cannot be served", where=lacking[0], remedy="train it again")
     with tempfile.TemporaryDirectory(prefix="naru-rollback-") as folder:
         fetch_version(chosen.model, chosen.registration_sha256, Path(folder))

@@ -13,7 +13,8 @@ from components._core.store.ledger import Deployment
 from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.metrics.row_sums import Array
 from components._core.types.signature import Signature
-from components._frameworks.keras.saved_model import LoadedModel, load_model
+from components._frameworks.contract import Model
+from components._frameworks.table import load_model
 from components.evaluate.unseen_rows import find_unseen
 
 
@@ -33,7 +34,7 @@ class Champion:
     """
 
     deployment: Deployment
-    model: LoadedModel | None
+    model: Model | None
     status: Status = "pass"
     reason: str = ""
     unseen: Array | None = None

@@ -14,7 +14,7 @@ from components._core.report.html import write_page
 from components._core.store.ledger import resolve_champion
 from components._core.types.artifact_files import COMPARED, LATENCY, SAMPLE
 from components._core.types.metrics import ranking
-from components._frameworks.keras.saved_model import load_model
+from components._frameworks.table import load_model
 from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.evaluation_page import add_latency, make_page
 from components.evaluate.evidence import Evidence, check_gates, gather

@@ -16,8 +16,8 @@ from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import Metric
-from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import Scored, score_split
+from components._frameworks.contract import Model
+from components._frameworks.score_rows import Scored, score_split
 from components.evaluate.baselines import Baseline, fit_baseline
 from components.evaluate.bootstrap import Interval, intervals, paired_interval
 from components.evaluate.champion import Champion
@@ -89,7 +89,7 @@ def check_gates(project: Project, examples: Path) -> None:
 
 
 def gather(
-    project: Project, model: LoadedModel, champion: Champion | None, examples: Path, *, unchanged: bool = False
+    project: Project, model: Model, champion: Champion | None, examples: Path, *, unchanged: bool = False
 ) -> Evidence:
     """Score model and champion on the test rows and measure everything that gates and page want.
 
@@ -157,9 +157,7 @@ def _too_few(evidence: Evidence, labels: Array) -> str:
     return f"{told} {len(labels):,}, which are all of one class" if one_class else ""
 
 
-def _score(
-    project: Project, model: LoadedModel, champion: Champion | None, examples: Path
-) -> tuple[Scored, Champion | None]:
+def _score(project: Project, model: Model, champion: Champion | None, examples: Path) -> tuple[Scored, Champion | None]:
     """Scores of both; a champion that fails on the rows is told so and left out."""
     wanted = (model.signature, examples, "test", project.label, project.gates.model.slices)
     if champion is None or champion.model is None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from components._core.examples.artifact import read_head
 from components._core.types.signature import to_arrays
-from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.contract import Model
 
 _WARM_UP = 5
 _CALLS = {1: 100, 1_000: 40}
@@ -35,7 +35,7 @@ class Latency:
     p95_ms: float
 
 
-def measure_latency(model: LoadedModel, examples: Path) -> list[Latency]:
+def measure_latency(model: Model, examples: Path) -> list[Latency]:
     """Time calls on test rows; rows are repeated when there are fewer than a call needs."""
     columns = [feature.name for feature in model.signature.inputs]
     head = to_arrays(read_head(examples, "test", max(_CALLS), columns), model.signature.inputs)
@@ -48,7 +48,7 @@ def as_json(latencies: list[Latency], bound_ms: float) -> dict[str, Any]:
     return {"measured": measured, "p95_ms_bound": bound_ms, "within": latencies[0].p95_ms <= bound_ms}
 
 
-def _time(model: LoadedModel, arrays: dict[str, np.ndarray[Any, Any]], rows: int) -> Latency:
+def _time(model: Model, arrays: dict[str, np.ndarray[Any, Any]], rows: int) -> Latency:
     for _ in range(_WARM_UP):
         model.predict(arrays)
     taken: list[float] = []

@@ -12,14 +12,14 @@ from components._core.examples.samples import Sample
 from components._core.types.column_types import to_plain
 from components._core.types.oip_requests import find_missing
 from components._core.types.signature import Feature, to_arrays
-from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.contract import Model
 
 _LOOKED_AT = 5_000
 _ROWS = 300
 _WITH_GAPS = 60
 
 
-def take_sample(model: LoadedModel, examples: Path) -> Sample | None:
+def take_sample(model: Model, examples: Path) -> Sample | None:
     """Some test rows and what the model answers for them; None when there is no row that it can take."""
     features = model.signature.inputs
     rows = probe_rows(examples, features)

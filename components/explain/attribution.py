@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from components._core.types.tasks import TASKS
-from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import scores_of
+from components._frameworks.contract import Model
+from components._frameworks.score_rows import scores_of
 from components.explain.sampled_rows import Array, Arrays
 
 
@@ -36,7 +36,7 @@ class Attribution:
         return float(np.abs(total - self.moved).mean()) / way if way > 0 else 0.0
 
 
-def chosen_classes(model: LoadedModel, arrays: Arrays) -> Array | None:
+def chosen_classes(model: Model, arrays: Arrays) -> Array | None:
     """Where scores are by class, the class predicted for each row: its probability is what is explained. None otherwise."""
     if not TASKS[model.signature.task].scores_by_class:
         return None
@@ -44,7 +44,7 @@ def chosen_classes(model: LoadedModel, arrays: Arrays) -> Array | None:
     return found
 
 
-def explained_score(model: LoadedModel, arrays: Arrays, classes: Array | None) -> Array:
+def explained_score(model: Model, arrays: Arrays, classes: Array | None) -> Array:
     """The number that is explained: the probability (of the class given, for many), or the prediction; float64 [rows]."""
     scores = scores_of(model, arrays).astype(np.float64)
     return scores if classes is None else scores[np.arange(len(scores)), classes]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import scores_of
+from components._frameworks.contract import Model
+from components._frameworks.score_rows import scores_of
 from components.explain.sampled_rows import Array, Arrays, take
 
 ROWS = 500
@@ -17,7 +17,7 @@ _MOST_NAMES = 12
 Dependence = dict[str | float, float]
 
 
-def partial_dependence(model: LoadedModel, arrays: Arrays, feature: str, class_index: int | None) -> Dependence:
+def partial_dependence(model: Model, arrays: Arrays, feature: str, class_index: int | None) -> Dependence:
     """Mean score by value of a feature: quantiles of a number, the most frequent values of a text.
 
     Args:

@@ -10,6 +10,7 @@ from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.report.page import Page
 from components._core.types.artifact_files import COMPARED, IMPORTANCES, OUTCOME
+from components._frameworks.table import load_model
 
 
 def explain_model(
@@ -51,12 +52,11 @@ def _skipped(reason: str) -> Page:
 
 
 def _explained(project: Project, model: Path, examples: Path, explanation: Path, *, first: bool) -> Page:
-    # TensorFlow is imported here: a run whose model was blocked does without it
-    from components._frameworks.keras.saved_model import load_model
+    # imported here: a run whose model was blocked does without them
     from components.explain.explanation_page import make_page
     from components.explain.feature_checks import as_json, judge_findings
     from components.explain.feature_findings import find
 
-    found = find(project, load_model(model), model, examples)
+    found = find(project, load_model(model), examples)
     write_json(explanation / IMPORTANCES, as_json(found))
     return make_page(found, judge_findings(found, blocks=first and project.gates.model.first == "block"))

@@ -60,7 +60,8 @@ def _importance(page: Page, found: Findings) -> None:
 
 def _features(page: Page, found: Findings) -> None:
     types = {feature.name: feature.dtype for feature in found.signature.inputs}
-    contribution, gradient = found.shapley.typical(), found.gradients.typical()
+    contribution = found.shapley.typical()
+    gradient = {} if found.gradients is None else found.gradients.typical()
     rows: list[list[Cell]] = []
     for name, item in found.importances.items():
         numbers: list[Cell] = [_digits(item.drop), _digits(found.share.get(name, 0.0)), _digits(found.power[name])]
@@ -72,12 +73,18 @@ def _features(page: Page, found: Findings) -> None:
 
 
 def _feature_note(found: Findings) -> str:
+    rows = f"over {len(found.shapley.moved):,} rows"
     alone = "the AUC" if TASKS[found.project.task].has_classes else "the absolute rank correlation"
+    if found.gradients is None:
+        return (
+            f"Alone: {alone} of the feature by itself. Shapley: the mean absolute part in the score's way from "
+            f"the typical row (medians, most frequent texts), {rows}; the model's framework has no gradients."
+        )
     texts = [feature.name for feature in found.signature.inputs if feature.type.is_text]
     slopes = f" Texts have no slope ({', '.join(texts[:5])}{', ...' if len(texts) > 5 else ''})." if texts else ""
     return (
         f"Alone: {alone} of the feature by itself. Shapley and integrated gradient: the mean absolute part in the score's way from "
-        f"the typical row (medians, most frequent texts), over {len(found.shapley.moved):,} rows; the gradients miss "
+        f"the typical row (medians, most frequent texts), {rows}; the gradients miss "
         f"{found.gradients.completeness_error():.1%} of it.{slopes}"
     )
 

@@ -32,8 +32,9 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
     top = next(iter(found.importances), "")
     told = f"{top} matters most ({found.share[top]:.0%} of all importance)" if found.share else "no feature matters"
     warned = [check.reason for check in checks if check.status == "warn"]
+    gradients = found.gradients
     numbers = {
-        "completeness_error": found.gradients.completeness_error(),
+        **({} if gradients is None else {"completeness_error": gradients.completeness_error()}),
         **{_key(name): value for name, value in found.agreement.items()},
     }
     return judge(
@@ -56,7 +57,7 @@ def as_json(found: Findings) -> dict[str, Any]:
                 "high": round_off(item.high),
                 "alone": round_off(found.power[name]),
                 "contribution": round_off(contribution[name]),
-                "reaches_output": name in found.reached,
+                "reaches_output": None if found.reached is None else name in found.reached,
             }
             for name, item in found.importances.items()
         },
@@ -69,9 +70,9 @@ def _unused(found: Findings) -> Check:
         return Check(
             "unused features", "pass", 0.0, n=found.rows, reason=f"the model uses each of its {count} features"
         )
-    cut_off = [name for name in names if name not in found.reached]
+    cut_off = [name for name in names if not found.reaches(name)]
     told = [f"{', '.join(cut_off)}: nothing of it reaches the output"] if cut_off else []
-    idle = [name for name in names if name in found.reached]
+    idle = [name for name in names if found.reaches(name)]
     told += [f"{', '.join(idle)}: no prediction changes with it"] if idle else []
     reason = f"the model takes features that it does not use: {'; '.join(told)}"
     return Check("unused features", "warn", float(len(names)), n=found.rows, reason=reason)
@@ -80,7 +81,7 @@ def _unused(found: Findings) -> Check:
 def _agree(found: Findings) -> list[Check]:
     checks = []
     for name, value in found.agreement.items():
-        attribution = found.shapley if name == "Shapley values" else found.gradients
+        attribution = found.attributions[name]
         if len(attribution.values) < _COMPARABLE or math.isnan(value):
             continue
         typical = attribution.typical()
@@ -95,7 +96,7 @@ def _agree(found: Findings) -> list[Check]:
 
 
 def _complete(found: Findings) -> list[Check]:
-    if not found.gradients.values:
+    if found.gradients is None or not found.gradients.values:
         return []
     error = found.gradients.completeness_error()
     good = error <= COMPLETENESS

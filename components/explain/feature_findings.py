@@ -11,7 +11,7 @@ import numpy as np
 from components._core.project.project_file import Project
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
-from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.contract import Model
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
 from components.explain.gradients import integrated_gradients
@@ -19,7 +19,6 @@ from components.explain.leaks import ENOUGH_ROWS, find_telling, powers, rank_cor
 from components.explain.permutation import Importance, permutation_importance, repeats_for, shares
 from components.explain.sampled_rows import Array, Arrays, Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
-from components.explain.structure import inputs_that_reach
 
 _ATTRIBUTED_ROWS = 200
 _CELLS = 4_000_000
@@ -61,8 +60,8 @@ class Findings:
         share: Share of all importance by feature; empty when nothing matters.
         power: What each feature alone tells of the label, 0 to 1.
         telling: How well the features that alone tell the whole label do so, 0 to 1; others are not in it.
-        reached: Features from which the graph reaches an output.
-        gradients: Integrated gradients of the numeric features.
+        reached: Features from which the model's structure reaches an output; None: its framework does not show that.
+        gradients: Integrated gradients of the numeric features; None: the model's framework has no gradients.
         shapley: Shapley values of all features.
         agreement: Rank correlation of permutation importance with each attribution, over the most important features.
         dependence: Partial dependence of the most important features.
@@ -79,8 +78,8 @@ class Findings:
     share: dict[str, float]
     power: dict[str, float]
     telling: dict[str, float]
-    reached: frozenset[str]
-    gradients: Attribution
+    reached: frozenset[str] | None
+    gradients: Attribution | None
     shapley: Attribution
     agreement: dict[str, float]
     dependence: dict[str, Dependence]
@@ -89,17 +88,25 @@ class Findings:
 
     @property
     def ignored(self) -> list[str]:
-        """Features that the model takes and does not use: the graph does not reach them, or no prediction ever changed."""
-        return [name for name, found in self.importances.items() if name not in self.reached or not found.changes]
+        """Features that the model takes and does not use: they reach no output, or no prediction ever changed."""
+        return [name for name, found in self.importances.items() if not self.reaches(name) or not found.changes]
+
+    @property
+    def attributions(self) -> dict[str, Attribution]:
+        """The attributions that the model allows, by the name of their method."""
+        return _by_method(self.shapley, self.gradients)
+
+    def reaches(self, feature: str) -> bool:
+        """Whether a feature reaches an output, as far as the model's structure is known."""
+        return self.reached is None or feature in self.reached
 
 
-def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> Findings:
+def find(project: Project, model: Model, examples: Path) -> Findings:
     """Look at the features of a model from every side.
 
     Args:
         project: The project.
         model: The model, loaded.
-        folder: The model artifact.
         examples: The examples artifact.
     """
     task, signature, seed = TASKS[project.task], model.signature, project.train.seed
@@ -125,14 +132,18 @@ def find(project: Project, model: LoadedModel, folder: Path, examples: Path) -> 
         shares(importances),
         power,
         find_telling(task, alone, power),
-        inputs_that_reach(folder),
+        model.connected_inputs(),
         gradients,
         shapley,
-        _agreement(importances, {"Shapley values": shapley, "integrated gradients": gradients}),
+        _agreement(importances, _by_method(shapley, gradients)),
         {top: partial_dependence(model, sample.arrays, top, most_frequent) for top in list(importances)[:_SHOWN]},
         "" if most_frequent is None else signature.classes[most_frequent],
         _explain_rows(model, sample, baseline, seed),
     )
+
+
+def _by_method(shapley: Attribution, gradients: Attribution | None) -> dict[str, Attribution]:
+    return {"Shapley values": shapley, **({} if gradients is None else {"integrated gradients": gradients})}
 
 
 def _attributed_rows(width: int) -> int:
@@ -155,7 +166,7 @@ def _agreement(importances: dict[str, Importance], others: dict[str, Attribution
     return found
 
 
-def _explain_rows(model: LoadedModel, sample: Sample, baseline: Arrays, seed: int) -> list[ExplainedRow]:
+def _explain_rows(model: Model, sample: Sample, baseline: Arrays, seed: int) -> list[ExplainedRow]:
     classes = chosen_classes(model, sample.arrays)
     scores = explained_score(model, sample.arrays, classes)
     chosen = _chosen(model.signature, sample, scores)

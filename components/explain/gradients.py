@@ -1,4 +1,4 @@
-"""Integrated gradients: each number's part in the way from the typical row to a row, through the SavedModel as it is served.
+"""Integrated gradients: each number's part in the way from the typical row to a row, through the model as it is served.
 
 The straight way from the typical row to the row is cut into equal steps. A float32's part is its gradient in the middle of
 each step, times its length. For an int64 no gradient is defined: its part is the difference that going on by the step makes to
@@ -14,11 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from components._core.types.signature import Feature
-from components._core.types.tasks import TASKS
-from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.contract import Gradients, Model
 from components.explain.attribution import Attribution, explained_score
 from components.explain.sampled_rows import Array, Arrays
 from components.explain.variations import score_variations
@@ -27,9 +24,9 @@ STEPS = 32
 
 
 def integrated_gradients(
-    model: LoadedModel, arrays: Arrays, baseline: Arrays, classes: Array | None, steps: int = STEPS
-) -> Attribution:
-    """Integrated gradients of the numeric features.
+    model: Model, arrays: Arrays, baseline: Arrays, classes: Array | None, steps: int = STEPS
+) -> Attribution | None:
+    """Integrated gradients of the numeric features; None: the model's framework has no gradients.
 
     Args:
         model: The model.
@@ -38,13 +35,16 @@ def integrated_gradients(
         classes: For many classes, the class explained in each row.
         steps: Places on the way, at the middle of equal parts.
     """
+    gradients = model.gradients()
+    if gradients is None:
+        return None
     numeric = [feature for feature in model.signature.inputs if not feature.type.is_text]
     start = {**arrays, **{item.name: _start(arrays[item.name], baseline[item.name]) for item in numeric}}
     moved = explained_score(model, arrays, classes) - explained_score(model, start, classes)
     way = _Way(start, arrays, classes, steps)
-    floats = [item for item in numeric if item.type.is_real]
+    floats = [item.name for item in numeric if item.type.is_real]
     whole = [item.name for item in numeric if item.type.is_whole]
-    values = {**_float_parts(model, way, floats), **_whole_parts(model, way, whole)}
+    values = {**_float_parts(gradients, way, floats), **_whole_parts(model, way, whole)}
     return Attribution({item.name: values[item.name] for item in numeric}, moved)
 
 
@@ -84,14 +84,14 @@ class _Way:
         return shaped
 
 
-def _float_parts(model: LoadedModel, way: _Way, floats: list[Feature]) -> dict[str, Array]:
-    slopes = _gradients(model, way.middles(), floats, way.explained())
+def _float_parts(gradients: Gradients, way: _Way, names: list[str]) -> dict[str, Array]:
+    slopes = gradients(way.middles(), names, way.explained()) if names else {}
     return {
         name: way.by_row(slope).mean(axis=1) * _length(way.start[name], way.end[name]) for name, slope in slopes.items()
     }
 
 
-def _whole_parts(model: LoadedModel, way: _Way, names: list[str]) -> dict[str, Array]:
+def _whole_parts(model: Model, way: _Way, names: list[str]) -> dict[str, Array]:
     ends = ((name, way.at(name, offset)) for name in names for offset in (-0.5, 0.5))
     scored = score_variations(
         lambda many, times: explained_score(model, many, way.explained(times)), way.middles(), ends
@@ -117,25 +117,3 @@ def _between(start: Array, end: Array, place: Array) -> Array:
 
 def _length(start: Array, end: Array) -> Array:
     return np.nan_to_num(end.astype(np.float64) - start.astype(np.float64))
-
-
-def _gradients(model: LoadedModel, way: Arrays, floats: list[Feature], classes: Array | None) -> dict[str, Array]:
-    """Slope of the score by each float32, shape [places]; zero where the model gives none."""
-    if not floats:
-        return {}
-    tensors = {name: tf.convert_to_tensor(_plain(values)) for name, values in way.items()}
-    watched = [tensors[feature.name] for feature in floats]
-    with tf.GradientTape() as tape:
-        tape.watch(watched)
-        scores = model.serve({feature.name: tensors[feature.name] for feature in model.signature.inputs})
-        score = scores[TASKS[model.signature.task].score]
-        if classes is not None:
-            score = tf.gather(score, classes, batch_dims=1)
-    found = tape.gradient(score, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return {
-        item.name: np.nan_to_num(slope.numpy().astype(np.float64)) for item, slope in zip(floats, found, strict=True)
-    }
-
-
-def _plain(values: Array) -> Array | list[str]:
-    return values.tolist() if values.dtype == object else values

@@ -14,8 +14,8 @@ import numpy as np
 
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import Metric
-from components._frameworks.keras.saved_model import LoadedModel
-from components._frameworks.keras.score_rows import scores_of
+from components._frameworks.contract import Model
+from components._frameworks.score_rows import scores_of
 from components.explain.sampled_rows import Array, Sample
 from components.explain.variations import score_variations
 
@@ -46,7 +46,7 @@ def repeats_for(features: int) -> int:
 
 
 def permutation_importance(
-    task: Task, metric: Metric, model: LoadedModel, sample: Sample, seed: int, repeats: int = _REPEATS
+    task: Task, metric: Metric, model: Model, sample: Sample, seed: int, repeats: int = _REPEATS
 ) -> dict[str, Importance]:
     """The importance of every feature, in the signature's order.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.contract import Model
 from components.explain.attribution import Attribution, explained_score, repeated
 from components.explain.sampled_rows import Array, Arrays
 
@@ -20,7 +20,7 @@ _CELLS = 20_000_000
 
 
 def shapley_values(
-    model: LoadedModel, arrays: Arrays, baseline: Arrays, classes: Array | None, seed: int, orders: int = ORDERS
+    model: Model, arrays: Arrays, baseline: Arrays, classes: Array | None, seed: int, orders: int = ORDERS
 ) -> Attribution:
     """Shapley values of every feature.
 
@@ -50,7 +50,7 @@ def shapley_values(
     return Attribution({name: values[:, place] for place, name in enumerate(names)}, moved)
 
 
-def _along(model: LoadedModel, arrays: Arrays, baseline: Arrays, classes: Array | None, order: Array) -> Array:
+def _along(model: Model, arrays: Arrays, baseline: Arrays, classes: Array | None, order: Array) -> Array:
     """Scores from the typical row to the row's own, one feature after the other, shape [rows, features + 1]."""
     rows, width = order.shape
     turn = np.argsort(order, axis=1)

@@ -29,12 +29,11 @@ from components._core.types.artifact_files import (
     REGISTRATION,
     REQUEST,
     SAMPLE,
-    SAVED_MODEL,
 )
 from components._core.types.hyperparameter_names import stored_hyperparameter
 from components._core.types.oip_requests import find_missing, to_request
 from components._core.types.signature import Signature
-from components._frameworks.keras.saved_graph import check_saved_model
+from components._frameworks.table import check_model_files
 from components._registry.mlflow_client import CHALLENGER
 from components._registry.sqlite_lock import when_unlocked
 from components.register.mlflow_records import Record, Version, record_version
@@ -147,7 +146,7 @@ def _check_model(model: Path) -> None:
     Raises:
         ModelError: When it is not.
     """
-    check_saved_model(model / SAVED_MODEL)
+    check_model_files(model)
     if (model / DIGESTS).is_file():
         verify_model(model)
 

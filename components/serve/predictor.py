@@ -5,21 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from components._core.errors import ModelError
 from components._core.examples.reference_rows import Ranges, Reference
 from components._core.types.signature import Signature
+from components._frameworks.contract import Model
+from components._frameworks.table import load_model
 from components.serve.feature_values import Columns, cast_columns
 from components.serve.finite_answers import check_finite
 from components.serve.limits import Limits
 from components.serve.refusals import Refusal
 from components.serve.warm_up import warm_up
-
-if TYPE_CHECKING:
-    from components._frameworks.keras.saved_model import LoadedModel
 
 _log = logging.getLogger("naru.serve")
 
@@ -37,7 +36,7 @@ class Predictor:
         max_rows: Rows that one request may have.
     """
 
-    def __init__(self, model: LoadedModel, max_rows: int = Limits.rows, ranges: Ranges | None = None) -> None:
+    def __init__(self, model: Model, max_rows: int = Limits.rows, ranges: Ranges | None = None) -> None:
         self.signature: Signature = model.signature
         self.max_rows = max_rows
         self._model = model
@@ -69,7 +68,7 @@ def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
     The process is a server from now on: objects that are there already are left alone by the garbage collector.
 
     Args:
-        model: Folder with `signature.json` and `saved_model/`.
+        model: Folder of the model: `signature.json` and the files of its framework.
         max_rows: Rows that one request may have.
 
     Raises:
@@ -77,7 +76,6 @@ def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
     """
     if not model.is_dir():
         raise ModelError("there is no such folder", where=str(model), remedy="name the folder of a trained model")
-    from components._frameworks.keras.saved_model import load_model
 
     reference = Reference.load(model)
     predictor = Predictor(load_model(model), max_rows, reference.ranges)

@@ -20,7 +20,7 @@ import numpy as np
 
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
-from components._frameworks.keras.fit import Progress
+from components._frameworks.contract import Progress
 
 _ABANDONED_SECONDS = 7 * 24 * 3600.0
 """A fit that goes on writes after every epoch; what is older than this, nobody waits for."""

@@ -5,22 +5,18 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import keras
-from tensorflow_transform import TFTransformOutput
-
 from components._core.checks import Outcome
 from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
 from components._core.project.config_types import Hyperparameter
 from components._core.project.project_file import Project
 from components._core.settings import Settings
-from components._core.stage.user_code import load_function, unpack_code
+from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HISTORY, HYPERPARAMETERS, SCHEMA
-from components._core.types.signature import Signature, read_features
+from components._core.types.signature import DEFAULT_FRAMEWORK, Signature, read_features
 from components._core.types.tasks import TASKS
-from components._frameworks.keras.build_model import build
-from components._frameworks.keras.datasets import TransformedRows, transformed_file
-from components._frameworks.keras.export import export
-from components._frameworks.keras.fit import Progress, be_repeatable, fit
+from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
+from components._frameworks.table import find_framework
+from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.checkpoints import Checkpoint
 from components.train.training_page import page_of
 
@@ -47,28 +43,41 @@ def train_model(
         transform_graph: From transform.
         transformed: From transform.
         hyperparameters: From tune.
-        model: Folder for `saved_model/` and `signature.json`.
+        model: Folder for the model: the framework's own files and `signature.json`.
         history: Folder for `history.json` and the page as data.
 
     Raises:
         UserCodeError: When build_model raises or returns no model.
         ModelError: When the loss is no number, or the output has the wrong shape.
     """
-    be_repeatable()
+    framework = find_framework(DEFAULT_FRAMEWORK)
+    framework.make_repeatable()
     values: dict[str, Hyperparameter] = read_json(hyperparameters / HYPERPARAMETERS)
     classes: list[str] = read_json(transform_graph / CLASSES)
     checkpoint = Checkpoint.of(
         Settings.from_environment().store,
         project.name,
-        _fingerprint(project, [code, transform_graph, transformed], values),
+        _fingerprint(project, framework, [code, transform_graph, transformed], values),
     )
-    rows = {split: TransformedRows(transformed_file(transformed, split)) for split in ("train", "eval")}
+    data = TrainingData(
+        TransformedRows(transformed_file(transformed, "train")),
+        TransformedRows(transformed_file(transformed, "eval")),
+        transform_graph,
+    )
     with tempfile.TemporaryDirectory(prefix="naru-train-") as scratch:
-        fitted = _build(project, code, Path(scratch), rows["train"], transform_graph, values, classes)
-        progress = _fit(fitted, rows, project, checkpoint)
+        unpack_code(code, Path(scratch))
+        fitted = framework.build(
+            ModelCode(Path(scratch), project.code.model),
+            data,
+            values,
+            task=TASKS[project.task],
+            classes=classes,
+            seed=project.train.seed,
+        )
+        progress = _fit(fitted, data, project, checkpoint)
         features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
-        signature = Signature(project.task, features, TASKS[project.task].output_types, tuple(classes))
-        export(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR, fitted, rows["train"].columns, signature, model)
+        outputs = TASKS[project.task].output_types
+        fitted.export(Signature(project.task, features, outputs, tuple(classes), framework.name), model)
     outcome = _outcome(progress, project)
     write_json(
         history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}
@@ -79,48 +88,17 @@ def train_model(
     return outcome
 
 
-def _build(
-    project: Project,
-    code: Path,
-    folder: Path,
-    rows: TransformedRows,
-    transform_graph: Path,
-    values: dict[str, Hyperparameter],
-    classes: list[str],
-) -> keras.Model:
-    unpack_code(code, folder)
-    return build(
-        load_function(folder, project.code.model, "build_model"),
-        folder,
-        project.code.model,
-        rows.columns,
-        TFTransformOutput(str(transform_graph)),
-        values,
-        task=TASKS[project.task],
-        classes=classes,
-        seed=project.train.seed,
-    )
-
-
-def _fit(model: keras.Model, rows: dict[str, TransformedRows], project: Project, checkpoint: Checkpoint) -> Progress:
+def _fit(model: TrainableModel, data: TrainingData, project: Project, checkpoint: Checkpoint) -> Progress:
     def keep(progress: Progress) -> bool:
         checkpoint.save(progress)
         return False
 
-    return fit(
-        model,
-        rows["train"],
-        rows["eval"],
-        project.train,
-        task=TASKS[project.task],
-        progress=checkpoint.load(),
-        after_epoch=keep,
-    )
+    return model.fit(data, project.train, progress=checkpoint.load(), after_epoch=keep)
 
 
-def _fingerprint(project: Project, inputs: list[Path], values: dict[str, Hyperparameter]) -> str:
+def _fingerprint(project: Project, framework: Framework, inputs: list[Path], values: dict[str, Hyperparameter]) -> str:
     """Of all that decides what a fit computes."""
-    told = [project.task, project.train.model_dump_json(), repr(sorted(values.items())), keras.__version__]
+    told = [project.task, project.train.model_dump_json(), repr(sorted(values.items())), framework.version()]
     return fingerprint_of([*told, *(fingerprint_folder(path) for path in inputs)])
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import keras
-
 from components._core.checks import Outcome
 from components._core.project.config_types import Hyperparameter
 from components._core.report.page import Cell, Page
 from components._core.report.plots import lines
-from components._frameworks.keras.fit import Progress
+from components._frameworks.contract import Progress, TrainableModel
 
 
 def page_of(
-    progress: Progress, outcome: Outcome, hyperparameters: dict[str, Hyperparameter], model: keras.Model
+    progress: Progress, outcome: Outcome, hyperparameters: dict[str, Hyperparameter], model: TrainableModel
 ) -> Page:
     """The page of one fit."""
     best = progress.epochs[progress.best_epoch]
@@ -25,7 +23,7 @@ def page_of(
             "best epoch": progress.best_epoch + 1,
             "steps": progress.steps,
             "eval loss": best["eval_loss"],
-            "parameters": model.count_params(),
+            "parameters": model.count_parameters(),
         }
     )
     numbers = list(range(1, len(progress.epochs) + 1))
@@ -35,16 +33,10 @@ def page_of(
         }
         page.figure(name, lines(series, "epoch", name), "train is measured while the epoch runs, eval after it")
     page.table("Hyperparameters", ["name", "value"], [[name, value] for name, value in sorted(hyperparameters.items())])
-    page.table(
-        "Layers", ["layer", "type", "output", "parameters"], [_row(layer) for layer in model.layers], folded=True
-    )
+    layers: list[list[Cell]] = [[part.name, part.kind, part.output, part.parameters] for part in model.layers()]
+    page.table("Layers", ["layer", "type", "output", "parameters"], layers, folded=True)
     return page
 
 
 def _pair(name: str) -> list[tuple[str, str]]:
     return [("train", name), ("eval", f"eval_{name}")]
-
-
-def _row(layer: keras.Layer) -> list[Cell]:
-    shape = getattr(layer.output, "shape", "") if isinstance(layer.output, keras.KerasTensor) else ""
-    return [layer.name, type(layer).__name__, str(tuple(shape)) if shape else "", layer.count_params()]

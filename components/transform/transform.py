@@ -23,8 +23,8 @@ from components._core.types.artifact_files import CLASSES, SCHEMA
 from components._core.types.signature import Feature, read_features, to_arrays
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.canonical import make_canonical
-from components._frameworks.keras.datasets import TransformedWriter, transformed_file
 from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
+from components._frameworks.transformed_rows import TransformedWriter, transformed_file
 from components.transform.analysis import Preprocessing, Tensors, Traced, analyse
 from components.transform.label_encoding import find_classes
 from components.transform.preprocessing_fn import held_to_contract, input_specs

@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import keras
 import optuna
-from tensorflow_transform import TFTransformOutput
 
 from components._core.checks import Outcome
 from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json, write_json
 from components._core.project.config_types import Hyperparameter
 from components._core.project.project_file import Project, Space
-from components._core.stage.user_code import load_function, unpack_code
+from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, TRIALS
+from components._core.types.signature import DEFAULT_FRAMEWORK
 from components._core.types.tasks import TASKS
-from components._frameworks.keras.build_model import build
-from components._frameworks.keras.datasets import TransformedRows, transformed_file
-from components._frameworks.keras.fit import Progress, be_repeatable, fit
+from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
+from components._frameworks.table import find_framework
+from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.tune.tuning_page import page_of
 
 EPOCHS = "epochs"
@@ -34,17 +33,17 @@ class Trials:
 
     Attributes:
         project: The project, with the epochs of a trial as its epochs.
+        framework: The framework of its model.
         folder: The project's code, unpacked.
-        transform_graph: From transform.
-        train: The rows to fit.
-        held_out: The rows to judge by.
+        data: The rows to fit and to judge by.
+        classes: The label's classes; empty for a task without classes.
     """
 
     project: Project
+    framework: Framework
     folder: Path
-    transform_graph: Path
-    train: TransformedRows
-    held_out: TransformedRows
+    data: TrainingData
+    classes: list[str]
 
     def run(self, trial: optuna.Trial) -> float:
         """Fit one model; returns its lowest eval loss."""
@@ -59,14 +58,7 @@ class Trials:
             return trial.should_prune()
 
         try:
-            progress = fit(
-                model,
-                self.train,
-                self.held_out,
-                self.project.train,
-                task=TASKS[self.project.task],
-                after_epoch=after_epoch,
-            )
+            progress = model.fit(self.data, self.project.train, after_epoch=after_epoch)
         except ModelError as error:
             if trial.number == 0:  # the defaults: this is no unlucky draw, the model is broken
                 raise
@@ -77,23 +69,21 @@ class Trials:
             raise optuna.TrialPruned
         return progress.epochs[progress.best_epoch]["eval_loss"]
 
-    def _model(self, values: dict[str, Hyperparameter]) -> keras.Model:
-        return build(
-            load_function(self.folder, self.project.code.model, "build_model"),
-            self.folder,
-            self.project.code.model,
-            self.train.columns,
-            TFTransformOutput(str(self.transform_graph)),
+    def _model(self, values: dict[str, Hyperparameter]) -> TrainableModel:
+        return self.framework.build(
+            ModelCode(self.folder, self.project.code.model),
+            self.data,
             values,
             task=TASKS[self.project.task],
-            classes=read_json(self.transform_graph / CLASSES),
+            classes=self.classes,
             seed=self.project.train.seed,
         )
 
 
 def search(project: Project, code: Path, transform_graph: Path, transformed: Path, folder: Path) -> Outcome:
     """Run the trials and write the best values, every trial and the page; see `tuning.tune_hyperparameters`."""
-    be_repeatable()
+    framework = find_framework(DEFAULT_FRAMEWORK)
+    framework.make_repeatable()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _check_defaults(project)
     study = optuna.create_study(
@@ -104,11 +94,15 @@ def search(project: Project, code: Path, transform_graph: Path, transformed: Pat
     study.enqueue_trial({name: project.train.hyperparameters[name] for name in project.tune.space})
     with tempfile.TemporaryDirectory(prefix="naru-tune-") as scratch:
         unpack_code(code, Path(scratch))
-        rows = {split: TransformedRows(transformed_file(transformed, split)) for split in ("train", "eval")}
+        data = TrainingData(
+            TransformedRows(transformed_file(transformed, "train")),
+            TransformedRows(transformed_file(transformed, "eval")),
+            transform_graph,
+        )
         shortened = project.model_copy(
             update={"train": project.train.model_copy(update={"epochs": project.tune.epochs})}
         )
-        trials = Trials(shortened, Path(scratch), transform_graph, rows["train"], rows["eval"])
+        trials = Trials(shortened, framework, Path(scratch), data, read_json(transform_graph / CLASSES))
         study.optimize(trials.run, n_trials=project.tune.trials)
     values = project.train.hyperparameters | study.best_params
     outcome = _outcome(study)

@@ -13,9 +13,10 @@ from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.project.project_file import Project, load_project
 from components._core.store.file_digests import read_registered
 from components._core.store.ledger import current_champion
-from components._core.store.object_store import absolute_uri, fetch_file, find_missing, parent_of
-from components._core.types.artifact_files import MODEL_FILES, SIGNATURE
+from components._core.store.object_store import absolute_uri, fetch_file, parent_of
+from components._core.types.artifact_files import SIGNATURE
 from components._core.types.signature import Signature
+from components._frameworks.table import missing_model_files
 from components.deploy.targets.contract import ModelVersion
 from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
@@ -118,7 +119,7 @@ def _look(remarks: list[str], *models: ModelVersion) -> list[str]:
     lacking: list[str] = []
     for model in models:
         try:
-            lacking += find_missing(model.uri, MODEL_FILES)
+            lacking += missing_model_files(model.uri)
         except (ConfigError, UnavailableError) as error:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
     return lacking

@@ -114,7 +114,7 @@ def test_what_a_library_raises_is_told_as_an_error_of_ours_with_place_and_remedy
 
 @pytest.mark.slow
 def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None:
-    from components._frameworks.keras.saved_model import load_model
+    from components._frameworks.table import load_model
 
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "saved_model" / "saved_model.pb").write_bytes(b"no model")

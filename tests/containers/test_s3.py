@@ -13,7 +13,7 @@ from components._core.store.filesystems import open_filesystem
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.store.object_store import fetch, upload
 from components._data.sources.registry import open_source
-from components._frameworks.keras.fit import Progress
+from components._frameworks.contract import Progress
 from components.train.checkpoints import Checkpoint
 from tests.containers.s3_server import S3Server
 

@@ -23,8 +23,6 @@ SIGNATURE = "signature.json"
 REFERENCE = "reference.json"
 # SHA-256 of every file of a model, and of every file of a registered version
 DIGESTS = "sha256.json"
-# without these a folder is no model
-MODEL_FILES = (SIGNATURE, f"{SAVED_MODEL}/saved_model.pb")
 # history
 HISTORY = "history.json"
 # evaluation: times, kept apart from the outcome and the page, which are the same whenever the inputs are

@@ -21,6 +21,9 @@ from components._core.types.artifact_files import SIGNATURE
 from components._core.types.column_types import to_plain
 from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, FeatureType, type_of_schema
 
+DEFAULT_FRAMEWORK = "keras"
+"""The framework of a model that names none. Models of Keras name none: `signature.json` is what it was in earlier releases."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -51,23 +54,29 @@ class Signature:
         inputs: The features it takes, each a vector of shape [rows].
         outputs: Name of the type by output name, as the task has them.
         classes: The label's values in the order of the probabilities (binary: negative, positive); empty for regression.
+        framework: The name of the framework that opens the model (`components/_frameworks/table.py`).
     """
 
     task: str
     inputs: tuple[Feature, ...]
     outputs: dict[str, str]
     classes: tuple[str, ...]
+    framework: str = DEFAULT_FRAMEWORK
 
     def save(self, model: Path) -> None:
-        """Write it beside the SavedModel."""
-        write_json(model / SIGNATURE, asdict(self))
+        """Write it beside the framework's own files."""
+        fields = asdict(self)
+        if self.framework == DEFAULT_FRAMEWORK:
+            del fields["framework"]
+        write_json(model / SIGNATURE, fields)
 
     @classmethod
     def load(cls, model: Path) -> Signature:
         """Read it from the model artifact."""
         raw: dict[str, Any] = read_json(model / SIGNATURE)
         inputs = tuple(Feature(**feature) for feature in raw["inputs"])
-        return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]))
+        framework = raw.get("framework", DEFAULT_FRAMEWORK)
+        return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]), framework)
 
 
 def read_features(schema_file: Path, leave_out: set[str]) -> tuple[Feature, ...]:

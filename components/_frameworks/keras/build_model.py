@@ -22,7 +22,7 @@ from components._core.project.config_types import Hyperparameter
 from components._core.stage.user_code import own_frames
 from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.tasks.contract import Task
-from components._frameworks.keras.datasets import Column
+from components._frameworks.transformed_rows import Column
 
 LEARNING_RATE = "learning_rate"
 _DEFAULT_LEARNING_RATE = 0.001

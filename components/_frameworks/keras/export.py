@@ -17,10 +17,10 @@ from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Output
 from components._frameworks.keras.build_model import as_model_inputs, fed_columns
 from components._frameworks.keras.canonical import make_canonical
-from components._frameworks.keras.datasets import Column
 from components._frameworks.keras.saved_graph import find_misuses
-from components._frameworks.keras.saved_model import SERVING, tensor_names
+from components._frameworks.keras.tensor_names import SERVING, tensor_names
 from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
+from components._frameworks.transformed_rows import Column
 
 
 class Served(tf.Module):

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -17,35 +16,13 @@ from numpy.typing import NDArray
 from components._core.errors import ModelError
 from components._core.project.project_file import Train
 from components._core.types.tasks.contract import Task
+from components._frameworks.contract import AfterEpoch, Progress
 from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape
-from components._frameworks.keras.datasets import Batch, Column, TransformedRows
 from components._frameworks.keras.tensorflow_errors import reason_of
+from components._frameworks.transformed_rows import Batch, Column, TransformedRows
 
 EVAL_ROWS = 16_384
 """Rows per call when the eval rows are judged."""
-
-
-@dataclass
-class Progress:
-    """How far a fit has come: all that is needed to go on as if it had not been stopped.
-
-    Attributes:
-        epochs: Loss and metrics of each epoch: `loss`, `eval_loss`, `auc`, `eval_auc`, ...
-        steps: Optimiser steps taken.
-        best_epoch: Index of the epoch with the lowest eval loss; -1 before the first.
-        variables: Values of the model's and the optimizer's variables after the last epoch.
-        best: Values of the model's weights after the best epoch.
-    """
-
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    steps: int = 0
-    best_epoch: int = -1
-    variables: list[NDArray[Any]] = field(default_factory=list)
-    best: list[NDArray[Any]] = field(default_factory=list)
-
-
-AfterEpoch = Callable[[Progress], bool]
-"""Called after each epoch; True stops the fit."""
 
 
 def be_repeatable() -> None:

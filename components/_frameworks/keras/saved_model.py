@@ -5,12 +5,8 @@ Needs TensorFlow and nothing else: the transform graph is inside the SavedModel,
 
 from __future__ import annotations
 
-import keyword
 import logging
-import re
-import string
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,44 +20,21 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
 from components._core.errors import ModelError
-from components._core.store.file_digests import verify_model
-from components._core.types.artifact_files import MODEL_FILES, SAVED_MODEL, SIGNATURE
+from components._core.types.artifact_files import SAVED_MODEL, SIGNATURE
 from components._core.types.feature_types import FeatureType
-from components._core.types.signature import Feature, Signature
-from components._frameworks.keras.saved_graph import check_saved_model
+from components._core.types.signature import Signature
+from components._frameworks.contract import Gradients, Model
+from components._frameworks.keras.gradients import gradients_of
+from components._frameworks.keras.structure import inputs_that_reach
+from components._frameworks.keras.tensor_names import SERVING, tensor_names
 from components._frameworks.keras.tensorflow_errors import reason_of
 
-SERVING = "serving_default"
 _REMEDY = "train the model again, without the cache"
 _LOADING = threading.Lock()  # the level of TensorFlow's logger is one for all threads
-_SPELT_OUT = "column_"
-_LOOKS_SPELT_OUT = re.compile(_SPELT_OUT + r"(?:[a-z0-9]|_[0-9a-f]+_)*$", re.IGNORECASE)
 
 
-def tensor_names(features: tuple[Feature, ...]) -> dict[str, str]:
-    """What each feature is called in the SavedModel's signature, by the feature's name.
-
-    That is its own name where TensorFlow can take it: where Python could name an argument so, it does not begin with an
-    underscore (TensorFlow would leave that out), and no other differs in case only. Any other is spelt out, as in
-    `column_sepal_20_length` for `sepal length`; so is one that looks spelt out itself.
-    """
-    lowered = Counter(feature.name.lower() for feature in features)
-    own = {name for name in (feature.name for feature in features) if _is_argument(name) and lowered[name.lower()] == 1}
-    return {feature.name: feature.name if feature.name in own else _spelt_out(feature.name) for feature in features}
-
-
-def _is_argument(name: str) -> bool:
-    plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
-    return plain and name != "self" and not name.startswith("_") and not _LOOKS_SPELT_OUT.match(name)
-
-
-def _spelt_out(name: str) -> str:
-    plain = string.ascii_lowercase + string.digits
-    return _SPELT_OUT + "".join(sign if sign in plain else f"_{ord(sign):x}_" for sign in name)
-
-
-class LoadedModel:
-    """A model in memory.
+class LoadedModel(Model):
+    """A SavedModel in memory.
 
     It is called through a session, not as TensorFlow 2's function: the answers are the same but for the last bits of a float32, and
     Python's part of a call, most of it for a few rows, is a fraction of a function's.
@@ -82,14 +55,6 @@ class LoadedModel:
         self._call = _callable(signature, saved_model)
 
     def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs by name for the rows given; the names and shapes are those of `Signature.outputs`. Safe from many threads.
-
-        Args:
-            arrays: One vector [rows] per feature, as `signature.to_arrays` makes them; further names are ignored.
-
-        Raises:
-            ModelError: When a feature is missing, has another shape or type, or the model itself fails.
-        """
         fed = [_fed(name, kind, arrays) for name, kind in self._types]
         try:
             outputs = map(_array, self._call(*fed))
@@ -102,29 +67,30 @@ class LoadedModel:
         outputs: dict[str, tf.Tensor] = self._function(**{self._names[name]: value for name, value in tensors.items()})
         return outputs
 
+    def gradients(self) -> Gradients:
+        return gradients_of(self.signature, self.serve)
+
+    def connected_inputs(self) -> frozenset[str]:
+        return inputs_that_reach(self._saved_model, self.signature)
+
     @cached_property
     def _function(self) -> Any:
         self._restored = tf.saved_model.load(str(self._saved_model))  # keeps the variables and vocabulary tables alive
         return self._restored.signatures[SERVING]
 
 
-def load_model(model: Path, digest: str = "") -> LoadedModel:
-    """Load the model artifact that train wrote.
+def open_model(signature: Signature, model: Path) -> LoadedModel:
+    """Bring a model artifact into memory, whose files were verified and checked before.
 
     Args:
-        model: The artifact's folder, with `saved_model/` and `signature.json`.
-        digest: SHA-256 of the list of its files, as somebody knows it who holds it elsewhere; empty: nobody does.
+        signature: The model's signature.
+        model: The artifact's folder; it must stay where it is while the model is used.
 
     Raises:
-        ModelError: When it is missing, incomplete or damaged, is not what its list says, or reads or writes other files.
+        ModelError: When the SavedModel is damaged or does not fit the signature.
     """
-    for needed in (model / name for name in MODEL_FILES):
-        if not needed.is_file():
-            raise ModelError("is missing", where=str(needed), remedy=_REMEDY)
-    verify_model(model, digest)
-    check_saved_model(model / SAVED_MODEL)
     try:
-        return LoadedModel(Signature.load(model), model / SAVED_MODEL)
+        return LoadedModel(signature, model / SAVED_MODEL)
     except (tf.errors.OpError, DecodeError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"does not load: {reason_of(error)}", where=str(model), remedy=_REMEDY) from error
 

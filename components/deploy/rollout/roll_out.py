@@ -17,8 +17,9 @@ from components._core.settings import Settings
 from components._core.store.file_digests import Digests, read_registered, warn_unverified
 from components._core.store.ledger import Deployment, current_champion, identity_of
 from components._core.store.object_store import fetch_file, find_missing, parent_of
-from components._core.types.artifact_files import MODEL_FILES, SAMPLE, SIGNATURE
+from components._core.types.artifact_files import SAMPLE, SIGNATURE
 from components._core.types.signature import Feature, Signature
+from components._frameworks.table import missing_model_files
 from components.deploy.parity import check_parity, check_refusal
 from components.deploy.rollout.canary_step import Predictions
 from components.deploy.rollout.logged_predictions import read_predictions
@@ -67,7 +68,7 @@ def roll_out(
         prove=_prover(sample, features, project.gates.serving.parity),
         predictions=_reader(project, settings.store),
         shares=tuple(shares),
-        missing_files=tuple(find_missing(model.uri, MODEL_FILES)),
+        missing_files=tuple(missing_model_files(model.uri)),
         features=tuple(feature.name for feature in features),
         champion=version_of_line(champion) if champion else None,
         confirm=None if check is None else _confirmer(settings, project.name, model, check),

@@ -19,7 +19,7 @@ from components._core.store.ledger import Deployment, append_deployment, current
 from components._core.store.object_store import absolute_uri, upload
 from components._core.types.artifact_files import COMPARED, SAMPLE
 from components._core.types.signature import to_arrays
-from components._frameworks.keras.saved_model import load_model
+from components._frameworks.table import load_model
 from components.deploy.deploy import deploy_version
 from tests.components.tiny_models import FEATURES, tiny_project, write_examples, write_model
 

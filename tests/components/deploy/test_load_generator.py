@@ -16,7 +16,7 @@ import pytest
 from components._core.errors import ServiceError
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Signature, to_arrays
-from components._frameworks.keras.saved_model import load_model
+from components._frameworks.table import load_model
 from components.deploy.load_generator import Load, drive
 from components.deploy.model_client import to_outputs
 from components.deploy.targets.local.server_process import HOST, ModelServer, free_port

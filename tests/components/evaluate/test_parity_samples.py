@@ -10,7 +10,7 @@ from components._core.examples.artifact import Manifest, split_file
 from components._core.examples.samples import Sample
 from components._core.types.artifact_files import SAMPLE
 from components._core.types.signature import Feature, to_arrays
-from components._frameworks.keras.saved_model import load_model
+from components._frameworks.table import load_model
 from components.evaluate.parity_samples import probe_rows
 from tests.components.evaluate.conftest import Judge, Make
 from tests.components.tiny_models import FEATURES, tiny_project

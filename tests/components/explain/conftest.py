@@ -11,7 +11,8 @@ import pytest
 from components._core.checks import Outcome
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import OUTCOME
-from components._frameworks.keras.saved_model import LoadedModel, load_model
+from components._frameworks.contract import Model
+from components._frameworks.table import load_model
 from components.explain.explain import explain_model
 from tests.components.tiny_models import tiny_project, write_examples, write_model
 
@@ -31,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 
 @pytest.fixture(scope="session")
-def loaded(model: Make) -> Callable[..., LoadedModel]:
+def loaded(model: Make) -> Callable[..., Model]:
     """Loaded models by task."""
     return cache(lambda task="binary_classification": load_model(model(task)))
 

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from scipy.stats import spearmanr
 
-from components._core.types.artifact_files import SAVED_MODEL
-from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
-from components._frameworks.keras.saved_model import LoadedModel, tensor_names
+from components._frameworks.contract import Model
 from components.explain.attribution import chosen_classes
 from components.explain.dependence import partial_dependence
 from components.explain.gradients import integrated_gradients
@@ -21,11 +18,10 @@ from components.explain.leaks import find_telling, leak_check, powers, rank_corr
 from components.explain.permutation import Importance, permutation_importance, shares
 from components.explain.sampled_rows import Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
-from components.explain.structure import inputs_that_reach
 from tests.components.tiny_models import PUSH
 
 Make = Callable[..., Path]
-Load = Callable[..., LoadedModel]
+Load = Callable[..., Model]
 
 
 def _sample(loaded: Load, examples: Make, task: str = "binary_classification") -> Sample:
@@ -97,21 +93,6 @@ def test_shares_leave_out_what_is_only_noise() -> None:
     found = {name: Importance(drop, drop, drop, True) for name, drop in (("a", 0.3), ("b", 0.1), ("c", -0.05))}
     assert shares(found) == pytest.approx({"a": 0.75, "b": 0.25, "c": 0.0})
     assert shares({"c": found["c"]}) == {}
-
-
-def test_the_graph_tells_which_inputs_reach_the_output(model: Make) -> None:
-    for task in ("binary_classification", "multiclass_classification"):
-        assert inputs_that_reach(model(task)) == {"delay", "month", "carrier"}
-
-
-def test_a_feature_that_tensorflow_cannot_name_is_reached_by_its_own_name(tmp_path: Path) -> None:
-    signature = tuple(Feature(name, "float32", False) for name in ("used twice", "left"))
-    tensors = {name: tf.TensorSpec([None], tf.float32, name) for name in tensor_names(signature).values()}
-    serve = tf.function(lambda **given: {"prediction": given["column_used_20_twice"] * 2.0})
-    serving = {"serving_default": serve.get_concrete_function(**tensors)}
-    tf.saved_model.save(tf.Module(), str(tmp_path / SAVED_MODEL), signatures=serving)
-    Signature("regression", signature, TASKS["regression"].output_types, ()).save(tmp_path)
-    assert inputs_that_reach(tmp_path) == {"used twice"}
 
 
 def test_partial_dependence_follows_the_formula(loaded: Load, examples: Make) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components._core.errors import ModelError
-from components._frameworks.keras.saved_model import load_model
+from components._frameworks.table import load_model
 from components.serve.predictor import Predictor, load
 from components.serve.refusals import Refusal
 from tests.components.serve.conftest import Make

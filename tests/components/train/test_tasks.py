@@ -12,7 +12,7 @@ from components._core.project.project_file import Project
 from components._core.setting_names import STORE
 from components._core.stage.user_code import pack_code
 from components._core.types.signature import to_arrays
-from components._frameworks.keras.saved_model import load_model
+from components._frameworks.table import load_model
 from components.train.train import train_model
 from components.transform.transform import transform_examples
 from components.tune.tune import tune_hyperparameters

@@ -20,8 +20,8 @@ from components._core.report.page import Page
 from components._core.setting_names import STORE
 from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import to_arrays
-from components._frameworks.keras.fit import Progress
-from components._frameworks.keras.saved_model import load_model
+from components._frameworks.contract import Progress
+from components._frameworks.table import load_model
 from components.train.checkpoints import Checkpoint
 from components.train.train import train_model
 from tests.components.small_flights import SHARES, Small, code_archive, small_project
@@ -116,7 +116,7 @@ def test_a_table_that_only_a_list_holds_cannot_be_saved_and_says_so(small: Small
 def test_a_server_needs_no_tensorflow_transform(small: Small):
     blocked = "import sys; sys.modules.update(dict.fromkeys(['tensorflow_transform', 'tfx_bsl', 'apache_beam']))"
     asked = (
-        "import pathlib; from components._frameworks.keras.saved_model import load_model;"
+        "import pathlib; from components._frameworks.table import load_model;"
         "from components._core.examples.artifact import read_head; from components._core.types.signature import to_arrays;"
         "root = pathlib.Path(sys.argv[1]); loaded = load_model(root / 'model');"
         "rows = to_arrays(read_head(root / 'examples', 'test', 20), loaded.signature.inputs);"

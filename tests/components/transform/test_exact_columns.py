@@ -15,7 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components._core.files import read_json
 from components._core.project.project_file import parse_project
 from components._core.types.artifact_files import CLASSES, SCHEMA
-from components._frameworks.keras.datasets import transformed_file
+from components._frameworks.transformed_rows import transformed_file
 from components.transform.transform import transform_examples
 from tests.components.small_flights import code_archive, write_split
 

@@ -11,7 +11,7 @@ from components._core.errors import DataBlockedError, DataError, UserCodeError
 from components._core.examples.artifact import read_head
 from components._core.files import fingerprint_folder, read_json
 from components._core.types.artifact_files import CLASSES
-from components._frameworks.keras.datasets import TransformedRows, transformed_file
+from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.transform.transform import transform_examples
 from tests.components.small_flights import SHARES, Small, code_archive
 

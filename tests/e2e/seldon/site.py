@@ -93,7 +93,7 @@ class Site:
         Returns:
             What register writes into `registration.json`.
         """
-        from components._frameworks.keras.saved_model import load_model
+        from components._frameworks.table import load_model
 
         model = write_model(self.folder / f"model-{version}", "binary_classification", weight)
         truth = (

@@ -142,7 +142,7 @@ def test_the_model_takes_what_the_preprocessing_gives(project: Path, transformed
     from tensorflow_transform import TFTransformOutput
 
     from components._frameworks.keras.build_model import build
-    from components._frameworks.keras.datasets import TransformedRows
+    from components._frameworks.transformed_rows import TransformedRows
 
     loaded = load_project(project)
     rows = TransformedRows(transformed / "transformed" / "train.parquet")

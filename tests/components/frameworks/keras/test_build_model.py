@@ -9,7 +9,7 @@ import pytest
 from components._core.errors import ConfigError
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.build_model import build
-from components._frameworks.keras.datasets import Column
+from components._frameworks.transformed_rows import Column
 
 
 def _score(inputs: dict[str, Any], transform: Any, hyperparameters: dict[str, Any]) -> Any:

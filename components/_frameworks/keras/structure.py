@@ -15,36 +15,35 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components._core.errors import ModelError
-from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Signature
-from components._frameworks.keras.saved_model import tensor_names
+from components._frameworks.keras.tensor_names import SERVING, tensor_names
 
-_SERVING = "serving_default"
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
-def inputs_that_reach(model: Path) -> frozenset[str]:
+def inputs_that_reach(saved_model: Path, signature: Signature) -> frozenset[str]:
     """The features from which any output can be reached.
 
     Args:
-        model: The model artifact.
+        saved_model: Folder of the SavedModel.
+        signature: What the model takes and gives.
 
     Raises:
         ModelError: When it has no readable graph that serves.
     """
-    path = model / SAVED_MODEL / "saved_model.pb"
+    path = saved_model / "saved_model.pb"
     saved = saved_model_pb2.SavedModel()
     try:
         saved.ParseFromString(path.read_bytes())
         graph = saved.meta_graphs[0]
-        serving = graph.signature_def[_SERVING]
+        serving = graph.signature_def[SERVING]
     except (OSError, DecodeError, IndexError, KeyError) as error:
         raise ModelError(f"is no saved model: {error}", where=str(path), remedy="train the model again") from error
     walk = _Walk({function.signature.name: function for function in graph.graph_def.library.function})
     nodes = {node.name: node for node in graph.graph_def.node}
     reached = walk.reach(nodes, [output.name for output in serving.outputs.values()], lambda name: False)
     tensors = {name for name, value in serving.inputs.items() if value.name.split(":")[0] in reached}
-    named = tensor_names(Signature.load(model).inputs)
+    named = tensor_names(signature.inputs)
     return frozenset(feature for feature, tensor in named.items() if tensor in tensors)
 
 

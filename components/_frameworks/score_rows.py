@@ -15,7 +15,7 @@ from components._core.errors import DataError, ModelError
 from components._core.examples.artifact import read_batches
 from components._core.types.signature import Signature, to_arrays
 from components._core.types.tasks import TASKS
-from components._frameworks.keras.saved_model import LoadedModel
+from components._frameworks.contract import Model
 
 Array = NDArray[Any]
 
@@ -40,7 +40,7 @@ class Scored:
 
 
 def score_split(
-    models: Mapping[str, LoadedModel], judged: Signature, examples: Path, split: str, label: str, columns: list[str]
+    models: Mapping[str, Model], judged: Signature, examples: Path, split: str, label: str, columns: list[str]
 ) -> Scored:
     """Score a split; every model sees the same rows.
 
@@ -92,7 +92,7 @@ def _inputs(batch: pa.RecordBatch, signature: Signature) -> dict[str, Array]:
         ) from error
 
 
-def scores_of(model: LoadedModel, arrays: dict[str, Array]) -> Array:
+def scores_of(model: Model, arrays: dict[str, Array]) -> Array:
     """What a model is judged by, for the rows given: [rows], or [rows, classes] where scores are by class.
 
     Raises:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components._frameworks.keras import datasets
-from components._frameworks.keras.datasets import Column, TransformedRows, TransformedWriter
+from components._frameworks import transformed_rows
+from components._frameworks.transformed_rows import Column, TransformedRows, TransformedWriter
 
 
 def write(path: Path, rows: int, batch: int) -> TransformedRows:
@@ -30,8 +30,8 @@ def test_scalars_and_vectors_come_back_as_they_were_written(tmp_path: Path):
 def test_every_row_comes_once_an_epoch_in_an_order_that_the_seed_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
 ):
-    monkeypatch.setattr(datasets, "GROUP_ROWS", 100)
-    monkeypatch.setattr(datasets, "WINDOW_GROUPS", window)
+    monkeypatch.setattr(transformed_rows, "GROUP_ROWS", 100)
+    monkeypatch.setattr(transformed_rows, "WINDOW_GROUPS", window)
     rows = write(tmp_path / "train.parquet", 1_050, 30)
     first, again, other = (_epoch(rows, seed) for seed in (1, 1, 2))
     assert first == again != other
@@ -39,7 +39,7 @@ def test_every_row_comes_once_an_epoch_in_an_order_that_the_seed_decides(
 
 
 def test_small_batches_are_written_as_whole_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(datasets, "GROUP_ROWS", 100)
+    monkeypatch.setattr(transformed_rows, "GROUP_ROWS", 100)
     assert write(tmp_path / "train.parquet", 1_000, 10)._groups == 10
 
 

@@ -1,0 +1,273 @@
+"""What stages and servers need from a machine-learning framework, in words that belong to no framework.
+
+A framework is a package beside this module with a `framework.py`, and one line in `table.py`. It gives four objects:
+
+* `Framework` is the entrance. It builds a model from the project's code, and opens a model that was saved. Looking at it
+  imports nothing of the library: a stage that only checks a model's files runs in an image without it.
+* `TrainableModel` is a model that the project's code has built: it is fitted once and exported.
+* `Model` is an exported model in memory: raw, named, typed features in, named outputs out. Evaluation, explanation and the
+  server know nothing else of it. Two abilities are optional, gradients and structure: a method returns None where the framework
+  does not have them, and explain does without.
+* `Progress` is how far a fit has come, in NumPy arrays, so that `train` can keep it and go on from there.
+
+Whose graph prepares the raw columns differs, and `Framework.preprocessing` says it: `in front` means a TensorFlow Transform graph
+that the stage `transform` makes of `preprocessing_fn`; the model is built on its outputs and export puts it before the model.
+`inside` means that what `build_model` returns takes the raw columns itself. In both cases what is exported takes raw columns.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # a server imports this while a client waits for its first answer
+    from pathlib import Path
+
+    from components._core.project.config_types import Hyperparameter
+    from components._core.project.project_file import Train
+    from components._core.types.signature import Signature
+    from components._core.types.tasks.contract import Task
+    from components._frameworks.transformed_rows import TransformedRows
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+Gradients = Callable[[Arrays, Sequence[str], Array | None], Arrays]
+"""Calculates the slope of the score by features.
+
+It takes rows as `Model.predict` does, the names of the `float32` features, and for a score by class the index of the class in each
+row (None otherwise). It returns for each of these features the change of the row's score per unit of the feature, float64
+[rows]: 0 where the score does not depend on the feature, or has no slope there.
+"""
+
+
+@dataclass(frozen=True)
+class ModelCode:
+    """The project's `build_model`.
+
+    Attributes:
+        folder: Folder of the project's code.
+        file: Path below it of the file that defines `build_model`.
+    """
+
+    folder: Path
+    file: str
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The rows that a model is fitted on, and how they were prepared.
+
+    Attributes:
+        train: The rows to fit.
+        held_out: The rows that early stopping and tuning judge by.
+        transform_graph: Folder of the transform graph that made both from raw rows.
+    """
+
+    train: TransformedRows
+    held_out: TransformedRows
+    transform_graph: Path
+
+
+@dataclass
+class Progress:
+    """How far a fit has come: all that is needed to go on as if it had not been stopped.
+
+    Attributes:
+        epochs: Loss and metrics of each epoch: `loss`, `eval_loss`, `auc`, `eval_auc`, ...
+        steps: Optimiser steps taken.
+        best_epoch: Index of the epoch with the lowest eval loss; -1 before the first.
+        variables: Values of the model's and the optimizer's variables after the last epoch.
+        best: Values of the model's weights after the best epoch.
+    """
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
+    best_epoch: int = -1
+    variables: list[Array] = field(default_factory=list)
+    best: list[Array] = field(default_factory=list)
+
+
+AfterEpoch = Callable[[Progress], bool]
+"""Called after each epoch; True stops the fit."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One part of a model, for the training page.
+
+    Attributes:
+        name: Its name in the model.
+        kind: Its class in the framework.
+        output: Shape of its output as text; empty when it has none, or several.
+        parameters: Numbers in it.
+    """
+
+    name: str
+    kind: str
+    output: str
+    parameters: int
+
+
+class TrainableModel(ABC):
+    """A model that the project's code has built."""
+
+    @abstractmethod
+    def fit(
+        self,
+        data: TrainingData,
+        settings: Train,
+        *,
+        progress: Progress | None = None,
+        after_epoch: AfterEpoch | None = None,
+    ) -> Progress:
+        """Fit the model and leave the weights of its best epoch in it.
+
+        Equal seeds and rows give equal weights, once `Framework.make_repeatable` was called; a fit that goes on from `progress` ends
+        like one that was not interrupted.
+
+        Args:
+            data: The rows; the same that the model was built for.
+            settings: Epochs, steps, batch size, patience and seed.
+            progress: Where an earlier fit of the same model was stopped.
+            after_epoch: Called after each epoch; may stop the fit.
+
+        Raises:
+            ModelError: When the loss is NaN or infinite, the first scores cannot be scores of the task, or the model fails on
+                the rows.
+        """
+
+    @abstractmethod
+    def export(self, signature: Signature, folder: Path) -> None:
+        """Write the model artifact: the framework's own files, `signature.json`, and the digests of both (`sha256.json`).
+
+        The same model gives the same bytes.
+
+        Args:
+            signature: What the exported model takes and gives; its `framework` is the name of this framework.
+            folder: An empty folder.
+
+        Raises:
+            ModelError: When the model cannot be saved.
+            UserCodeError: When the saved model would do more than calculate while it serves, such as read files or run Python.
+            NaruError: When the disk is full.
+        """
+
+    @abstractmethod
+    def count_parameters(self) -> int:
+        """How many numbers the model holds, trained or not."""
+
+    @abstractmethod
+    def layers(self) -> list[Layer]:
+        """The model's parts, from input to output."""
+
+
+class Model(ABC):
+    """An exported model in memory.
+
+    Attributes:
+        signature: What it takes and gives.
+    """
+
+    signature: Signature
+
+    @abstractmethod
+    def predict(self, arrays: Arrays) -> Arrays:
+        """Outputs by name for the rows given; the names and shapes are those of `Signature.outputs`. Safe from many threads.
+
+        Args:
+            arrays: One vector [rows] per feature, as `signature.to_arrays` makes them; further names are ignored.
+
+        Raises:
+            ModelError: When a feature is missing, has another shape or type, or the model itself fails.
+        """
+
+    def gradients(self) -> Gradients | None:
+        """The function that calculates slopes of the score; None: this framework has no gradients."""
+        return None
+
+    def connected_inputs(self) -> frozenset[str] | None:
+        """Names of the features from which the model's structure reaches an output, whatever the data; None: it is unknown.
+
+        Raises:
+            ModelError: When the saved structure cannot be read.
+        """
+        return None
+
+
+class Framework(ABC):
+    """One machine-learning framework.
+
+    Attributes:
+        name: The name in the table, and in `signature.json` of its models.
+        preprocessing: Whether the raw columns are prepared `inside` what `build_model` returns, or by a transform graph
+            `in front` of it.
+        model_files: Paths, below the model artifact, of the files without which there is no model; `signature.json` comes with each
+            framework and is not among them.
+    """
+
+    name: str
+    preprocessing: Literal["inside", "in front"]
+    model_files: tuple[str, ...]
+
+    @abstractmethod
+    def version(self) -> str:
+        """The version of the library. Part of a checkpoint's fingerprint: another version starts from the first epoch."""
+
+    @abstractmethod
+    def make_repeatable(self) -> None:
+        """Make equal inputs give equal results, for the whole process; called before anything is calculated."""
+
+    @abstractmethod
+    def build(
+        self,
+        code: ModelCode,
+        data: TrainingData,
+        hyperparameters: Mapping[str, Hyperparameter],
+        *,
+        task: Task,
+        classes: list[str],
+        seed: int,
+    ) -> TrainableModel:
+        """Call the project's `build_model` and check what it returns.
+
+        Args:
+            code: The project's `build_model`.
+            data: The rows; their columns are the model's inputs.
+            hyperparameters: Values for this model.
+            task: The project's task.
+            classes: The label's classes; empty for a task without classes.
+            seed: Seed of the initial weights and of everything random in the model.
+
+        Raises:
+            UserCodeError: When the file does not import, `build_model` raises, or it returns something other than a model.
+            ModelError: When the model's output has the wrong shape.
+            ConfigError: When a hyperparameter has a value that cannot be used.
+        """
+
+    @abstractmethod
+    def check_files(self, model: Path) -> None:
+        """Refuse a model whose files would do more than calculate. Neither executes them nor imports the library.
+
+        Args:
+            model: The model artifact.
+
+        Raises:
+            ModelError: When a file would read or write other files, run code or open connections, or cannot be read.
+        """
+
+    @abstractmethod
+    def open(self, signature: Signature, model: Path) -> Model:
+        """Bring a model into memory. Only `table.load_model` calls this: it verifies and checks the files first.
+
+        Args:
+            signature: The model's signature.
+            model: The model artifact; it must stay where it is while the model is used.
+
+        Raises:
+            ModelError: When the files do not load, or do not fit the signature.
+        """
