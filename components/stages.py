@@ -81,7 +81,7 @@ EVALUATE = register(
         reads=("gates.model", "gates.serving.p95_ms", "train.seed"),
         environment=_STORE,
         looks_outside=True,  # it asks who the champion is today
-        imports=("components.evaluate.evaluate",),
+        imports=("components.evaluate.evaluate", "components._frameworks.keras.saved_model"),
     )
 )
 EXPLAIN = register(

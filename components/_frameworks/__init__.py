@@ -1,1 +1,1 @@
-"""Frameworks of models: building, fitting, exporting, loading and calling a model."""
+"""Machine-learning frameworks: the contract (`contract.py`), the table by name (`table.py`), one package for each."""

@@ -173,6 +173,9 @@ NOT_OURS = {
         "ValueError"
     },  # of a damaged graph; told with its file where it is read
     "components/_frameworks/keras/protobuf_fields.py": {"ValueError"},  # the same
+    "components/_frameworks/table.py": {
+        "ValueError"
+    },  # two frameworks of one name: a mistake in the code, seen at import
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
     "components/_core/stage/user_code.py": {"ImportError"},  # told as the person's code that does not import
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command

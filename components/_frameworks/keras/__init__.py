@@ -1,6 +1,6 @@
-"""Shared by the stages that need TensorFlow: calling a saved model, reading transformed rows, fitting. Imports `_core` only.
+"""Keras: building, fitting, exporting, checking and calling a model (`framework.py` is the entrance).
 
-Importing this package says to TensorFlow, before it is imported, how it is to behave in a stage's process.
+Importing this package sets the environment of TensorFlow, which is imported only after it.
 """
 
 import logging as _logging
