@@ -47,7 +47,16 @@ def deploy(
         from components.deploy.deploy import deploy_version
 
         this.imported()
-        lines = [examples, validation, transform_graph, hyperparameters, history, evaluation, explanation, registration]
+        artifacts = [
+            examples,
+            validation,
+            transform_graph,
+            hyperparameters,
+            history,
+            evaluation,
+            explanation,
+            registration,
+        ]
         outcome = deploy_version(
             this.project(project),
             run=run,
@@ -59,7 +68,7 @@ def deploy(
                 Path(part.path)
                 for part in (validation, hyperparameters, history, evaluation, explanation, registration)
             ],
-            stages=[dict(part.metadata) for part in lines],
+            stages=[dict(part.metadata) for part in artifacts],
             rollout=this.folder(rollout),
             report=this.file(report),
         )

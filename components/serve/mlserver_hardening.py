@@ -33,8 +33,8 @@ def _is_closed(path: str) -> bool:
 
 
 async def _tell_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    lines = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
-    return JSONResponse({"detail": lines}, 422)
+    faults = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
+    return JSONResponse({"detail": faults}, 422)
 
 
 async def _refuse_unload(name: str) -> bool:

@@ -34,8 +34,8 @@ def with_api_server(cluster: Cluster, wanted: list[Object]) -> list[Object]:
 
 def _addresses(cluster: Cluster) -> list[str]:
     found = cluster.get(_ENDPOINTS) or {}
-    lines = [address["ip"] for subset in found.get("subsets") or [] for address in subset.get("addresses") or []]
-    return sorted(str(ipaddress.ip_network(address)) for address in lines)
+    addresses = [address["ip"] for subset in found.get("subsets") or [] for address in subset.get("addresses") or []]
+    return sorted(str(ipaddress.ip_network(address)) for address in addresses)
 
 
 def _peers(policy: Object) -> list[list[Any]]:

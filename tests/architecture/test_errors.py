@@ -212,6 +212,7 @@ NOT_OURS = {
     "components/serve/seldon_process.py": {"HttpRefusal"},
     "components/serve/seldon_runtime.py": {"Refusal", "NotAMessage"},
     "components/serve/seldon_protobuf.py": {"NotAMessage"},  # answered to a client of gRPC
+    "components/stages.py": {"ValueError"},  # a second stage of one name: a mistake of a programmer
     "components/transform/analysis.py": {"ValueError"},  # told as preprocessing_fn that fails
     "components/validate/statistics.py": {"ValueError"},  # told where statistics are read
     "pipelines/local/fork_server.py": {"ValueError"},  # between two processes of ours
