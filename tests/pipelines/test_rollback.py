@@ -96,7 +96,7 @@ def test_a_rollback_that_another_promotion_overtakes_changes_nothing_and_says_wh
         append_deployment(store, "tiny", overtaker)
         return []
 
-    monkeypatch.setattr("pipelines.rollback.find_missing", overtake)
+    monkeypatch.setattr("components._frameworks.table.missing_model_files", overtake)
     with pytest.raises(
         ServiceError, match="champion changed since this rollback began: it was version 3, and is version 4"
     ) as error:
