@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,11 @@ def upload(source: Path, uri: str) -> dict[str, str]:
     """
     files = [source] if source.is_file() else files_below(source)
     names = {path: path.name if path == source else path.relative_to(source).as_posix() for path in files}
-    try:
-        filesystem, base = open_filesystem(uri)
+    with _translated(uri) as (filesystem, base):
         return {
             name: _upload(filesystem, path, str(base) if path == source else f"{base}/{name}")
             for path, name in names.items()
         }
-    except (OSError, ImportError) as error:
-        raise _unavailable(uri, error) from error
 
 
 def put(content: bytes, uri: str) -> None:
@@ -55,14 +53,11 @@ def put(content: bytes, uri: str) -> None:
         ConfigError: When the store may not be written to.
         UnavailableError: When the store does not answer.
     """
-    try:
-        filesystem, target = open_filesystem(uri)
+    with _translated(uri) as (filesystem, target):
         if is_local(filesystem):
             write_bytes(Path(target), content)
         else:
             filesystem.pipe_file(target, content)
-    except (OSError, ImportError) as error:
-        raise _unavailable(uri, error) from error
 
 
 def fetch(uri: str, folder: Path) -> Path:
@@ -72,8 +67,7 @@ def fetch(uri: str, folder: Path) -> Path:
         ServiceError: When the store holds no such folder.
         UnavailableError: When the store does not answer.
     """
-    try:
-        filesystem, base = open_filesystem(uri)
+    with _translated(uri) as (filesystem, base):
         if not filesystem.isdir(base):
             remedy = "it may have been removed: run the pipeline again"
             raise ServiceError("the store holds no such folder", where=uri, remedy=remedy)
@@ -81,8 +75,6 @@ def fetch(uri: str, folder: Path) -> Path:
             return Path(base)
         for name in sorted(filesystem.find(base)):
             write_bytes(folder / str(name)[len(base) :].lstrip("/"), filesystem.cat_file(name))
-    except (OSError, ImportError) as error:
-        raise _unavailable(uri, error) from error
     return folder
 
 
@@ -93,8 +85,7 @@ def fetch_file(uri: str, folder: Path) -> Path:
         ServiceError: When the store holds no such file.
         UnavailableError: When the store does not answer.
     """
-    try:
-        filesystem, base = open_filesystem(uri)
+    with _translated(uri) as (filesystem, base):
         if not filesystem.isfile(base):
             remedy = "it may have been removed, or never sent: naru apply, naru submit and naru run send it again"
             raise ServiceError("the store holds no such file", where=uri, remedy=remedy)
@@ -102,8 +93,6 @@ def fetch_file(uri: str, folder: Path) -> Path:
             return Path(base)
         here = folder / Path(base).name
         write_bytes(here, filesystem.cat_file(base))
-    except (OSError, ImportError) as error:
-        raise _unavailable(uri, error) from error
     return here
 
 
@@ -139,11 +128,8 @@ def find_missing(uri: str, names: Sequence[str]) -> list[str]:
         ConfigError: When the store may not be read, or no credentials are there.
         UnavailableError: When the store does not answer.
     """
-    try:
-        filesystem, base = open_filesystem(uri)
+    with _translated(uri) as (filesystem, base):
         return [f"{uri}/{name}" for name in names if not filesystem.isfile(f"{base}/{name}")]
-    except (OSError, ImportError) as error:
-        raise _unavailable(uri, error) from error
 
 
 def absolute_uri(uri: str) -> str:
@@ -174,6 +160,16 @@ def parent_of(uri: str) -> str:
 def _hash(filesystem: Any, name: str) -> str:
     with filesystem.open(name, "rb") as file:
         return hash_stream(file)
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[tuple[Any, str]]:
+    """The file system and path of an address; an error of the store inside the block is raised as one of Naru's."""
+    try:
+        filesystem, path = open_filesystem(uri)
+        yield filesystem, path
+    except (OSError, ImportError) as error:
+        raise _unavailable(uri, error) from error
 
 
 def _unavailable(uri: str, error: Exception) -> NaruError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from components._core.errors import ConfigError, DataError, ServiceError
-from components._core.files import fingerprint_of
+from components._core.files import fingerprint_of, hash_stream
 from components._core.store.filesystems import open_filesystem
 from components._core.system_errors import from_system, is_for_the_person
 from components._data.sources.contract import SpanFile
 
 SPAN = "{span}"
 _MOST_MISSING = 1_000
-_READ_BYTES = 1 << 20
 _TAGS = (
     "etag",
     "md5hash",
@@ -191,11 +189,8 @@ def _state(file: SpanFile) -> str:
 
 
 def _digest(file: SpanFile) -> str:
-    digest = hashlib.sha256()
     with file.open() as stream:
-        while part := stream.read(_READ_BYTES):
-            digest.update(part)
-    return digest.hexdigest()
+        return hash_stream(stream)
 
 
 def _ranges(numbers: list[int]) -> str:

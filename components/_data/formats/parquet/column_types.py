@@ -7,7 +7,8 @@ together: what one allows, the other converts.
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from components._core.types.column_types import time_as_text
 
 _WHOLE = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32())
 
@@ -47,23 +48,11 @@ def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_timestamp(column.type):
-        return _timestamps_as_text(column)
-    if pa.types.is_date64(column.type):
-        column = column.cast(pa.date32())
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return time_as_text(column)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column.validate(full=True)  # a writer may have called bytes text that are not UTF-8
     if not pa.types.is_floating(column.type):
         return column.cast(kind)
     reals = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
     return pa.array(reals.cast(pa.float64()).to_numpy(zero_copy_only=False), from_pandas=True)
-
-
-def _timestamps_as_text(column: pa.Array) -> pa.Array:
-    """ISO text without zeros that end it, in UTC with a Z where there is a zone; no zone's rules are looked up."""
-    texts = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
-    texts = pc.replace_substring_regex(texts, r"(\.\d*?)0+$", r"\1")
-    texts = pc.replace_substring_regex(texts, r"\.$", "")
-    if column.type.tz is None:
-        return texts
-    return pa.array([None if text is None else f"{text}Z" for text in texts.to_pylist()], pa.string())

@@ -9,14 +9,13 @@ from components._core.stage.lost_artifacts import explain_lost
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 LOST = f"/s3/mlpipeline/v2/artifacts/flights-training/{UUID}/transform/{UUID}/transformed/train.parquet"
-MOUNTED = f"/minio/b/root/flights/{UUID}/ingest/examples"
+MOUNTED = f"/minio/b/root/flights/{UUID}/ingest/examples"  # KFP's mount of a pipeline root minio://b/root, without a second UUID
 
 
 @pytest.mark.parametrize(
     ("path", "artifact", "uri"),
     [
         (LOST, "'transformed' of the stage transform", LOST.replace("/s3/", "s3://")),
-        # as KFP mounts a pipeline root of minio://b/root
         (MOUNTED, "'examples' of the stage ingest", MOUNTED.replace("/minio/", "minio://")),
         (f"/gcs/b/p/{UUID}/train/model/saved_model.pb", "'model' of the stage train", f"gs://b/p/{UUID}/train/model"),
         ("/s3/bucket/somewhere/else.json", "'somewhere'", "s3://bucket/somewhere/else.json"),
