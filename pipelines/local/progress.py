@@ -79,7 +79,7 @@ class Progress:
 
 def _doing(state: StageState) -> str:
     if state.state == "running" and state.import_seconds > max(0.5, state.seconds - 0.5):
-        return "waiting for the imports that all stages share (TensorFlow and its companions)"
+        return "waiting for the imports that all stages share (TensorFlow and others)"
     is_left_out = state.verdict == "skipped" and state.stage in _LEFT_OUT
     # why is the reason of the stage before, and in the last lines
     reason = state.reason.partition(":")[0] if is_left_out else state.reason
@@ -139,7 +139,7 @@ def _stage_table(record: RunRecord) -> Table:
         f"{record.other_seconds:.1f}",
         "",
         "",
-        Text("the command's own imports and the hand-overs", style="dim"),
+        Text("the command's own imports, and the time between stages", style="dim"),
     )
     imports = record.other_seconds + sum(state.import_seconds for state in record.stages)
     work = sum(state.work_seconds for state in record.stages)

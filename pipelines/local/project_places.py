@@ -40,8 +40,8 @@ def _check_folder(folder: Path) -> None:
     here = folder.absolute()
     there = next(place for place in (here, *here.parents) if os.path.lexists(place))
     if not there.is_dir():
-        remedy = "something else lies where a folder must be: move it away and run again"
-        raise ConfigError("is no folder", where=str(there), remedy=remedy)
+        remedy = "something else is in the place of this folder: move it away and run again"
+        raise ConfigError("is not a folder", where=str(there), remedy=remedy)
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
         remedy = "correct its permissions, or copy the project elsewhere (NARU_STORE names another store)"
-        raise ConfigError("may not be read and written", where=str(there), remedy=remedy)
+        raise ConfigError("cannot be read and written", where=str(there), remedy=remedy)

@@ -57,7 +57,9 @@ def find_run(runs: list[PastRun], name: str) -> PastRun:
     if len(found) == 1:
         return found[0]
     names = [run.name for run in runs]
-    message = f"there is no run {name!r}; {suggest(name, names)}" if not found else f"{name!r} fits {len(found)} runs"
+    message = (
+        f"there is no run {name!r}; {suggest(name, names)}" if not found else f"{name!r} matches {len(found)} runs"
+    )
     raise ConfigError(message, where="naru runs", remedy="name one as the list shows it: naru runs PROJECT")
 
 
@@ -96,7 +98,7 @@ def _found(record: dict[str, Any]) -> str:
     file = Path(record.get("artifacts", {}).get("hyperparameters", "")) / HYPERPARAMETERS
     if not searched or not file.is_file():
         return ""
-    return "found  " + "  ".join(f"{name} {show(value)}" for name, value in sorted(read_json(file).items()))
+    return "tuned  " + "  ".join(f"{name} {show(value)}" for name, value in sorted(read_json(file).items()))
 
 
 def print_comparison(console: Console, one: PastRun, other: PastRun) -> None:
@@ -106,8 +108,8 @@ def print_comparison(console: Console, one: PastRun, other: PastRun) -> None:
     for run in (one, other):
         table.add_column(run.name, justify="right", overflow="fold")
     table.add_column("change", justify="right")
-    _add_differences(table, "given", one.parameters, other.parameters)
-    _add_differences(table, "came", _outcome(one.record), _outcome(other.record))
+    _add_differences(table, "parameters", one.parameters, other.parameters)
+    _add_differences(table, "results", _outcome(one.record), _outcome(other.record))
     _add_differences(table, "seconds", _seconds(one.record), _seconds(other.record))
     console.print(table)
 

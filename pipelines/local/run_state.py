@@ -90,7 +90,7 @@ def read_state(task: Path, stage: str) -> StageState:
         max(seconds - work, 0.0),
         work,
         told.get("verdict", "failed"),
-        told.get("reason", "" if told else "it ended without telling its outcome"),
+        told.get("reason", "" if told else "it ended without reporting its outcome"),
         {key.removeprefix("metric_"): value for key, value in told.items() if key.startswith("metric_")},
         int(launch.get("max_rss_kib") or 0),
         outputs,

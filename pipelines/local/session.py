@@ -22,7 +22,7 @@ from pipelines.local.source_preview import check_named
 from pipelines.local.workspace import find_workspace
 
 
-def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_json: bool, started: float) -> int:
+def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_json: bool, started: float) -> int:
     """Run a project's training pipeline, show it, and return the exit code.
 
     Args:
@@ -69,7 +69,7 @@ def _keep(console: Console, folder: Path, record: RunRecord) -> None:
     try:
         keep_record(folder, record)
     except OSError as problem:
-        console.print(f"The run's record could not be kept: {from_system(problem)}", soft_wrap=True)
+        console.print(f"The run record could not be saved: {from_system(problem)}", soft_wrap=True)
 
 
 def _print_json(record: RunRecord) -> None:

@@ -117,7 +117,7 @@ def parse_csv(quote: str, escape: str) -> Csv:
         message = "; ".join(
             f"--{problem['loc'][0] if problem['loc'] else 'quote'}: {problem['msg']}" for problem in error.errors()
         )
-        remedy = "a mark is one character, such as '\\'; '' is none"
+        remedy = "name one character, such as '\\', or '' for none"
         raise ConfigError(message.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
 
 
@@ -131,7 +131,7 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError("is a file", where=str(folder), remedy="name a new folder")
     if folder.is_dir() and any(folder.iterdir()):
-        message = "is there already and is not empty; nothing is overwritten"
+        message = "already exists and is not empty; nothing is overwritten"
         raise ConfigError(message, where=str(folder), remedy="name a new folder")
 
 

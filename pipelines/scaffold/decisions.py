@@ -149,7 +149,7 @@ def _identifying(column: Column, label: str, score: float) -> Decision | None:
 
 def _identifies(column: Column, told: str) -> str:
     known = column.rows - column.missing
-    return f"seems to identify: {told or f'{min(column.distinct, known):,} different values in {known:,} rows'}"
+    return f"looks like an identifier: {told or f'{min(column.distinct, known):,} different values in {known:,} rows'}"
 
 
 def _is_prose(column: Column) -> bool:
@@ -255,7 +255,7 @@ def _of_classes(target: Target) -> Iterator[str]:
         name, count = rare[-1], target.classes[rare[-1]]
         more = f" ({len(rare)} classes have fewer than {_FEW_OF_A_CLASS})" if len(rare) > 1 else ""
         rows = "1 row has" if count == 1 else f"{count} rows have"
-        yield f"only {rows} the label {_shown(name)}{more}: what is measured on so few says little"
+        yield f"only {rows} the label {_shown(name)}{more}: metrics of so few rows mean little"
 
 
 def _of_columns(decisions: list[Decision]) -> Iterator[str]:

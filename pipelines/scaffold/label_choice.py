@@ -73,5 +73,5 @@ def _check_rows(label: Column) -> None:
         message = f"the label {label.name!r} is {value!r} in every row: there is nothing to learn"
         raise DataError(message, where=label.name, remedy="name another label, or add rows with other values")
     if label.rows < FEWEST_ROWS:
-        message = f"{label.rows} rows with a label are too few to train, stop and judge by; {FEWEST_ROWS} is the least"
+        message = f"{label.rows} rows with a label are too few to train, stop early and evaluate; at least {FEWEST_ROWS} are needed"
         raise DataError(message, where=label.name, remedy="add rows")

@@ -127,7 +127,9 @@ EARLY = [
         "data.spans",
     ),
     Bad("no_code", 2, "there is no such file", "write it, or correct `code`", {"model.py": None}, where="model.py"),
-    Bad("a_file_in_place_of_the_hidden_folder", 2, "is no folder", "move it away", {".naru": "a file"}, where=".naru"),
+    Bad(
+        "a_file_in_place_of_the_hidden_folder", 2, "is not a folder", "move it away", {".naru": "a file"}, where=".naru"
+    ),
     Bad(
         "a_damaged_ledger",
         7,

@@ -89,7 +89,7 @@ def test_the_runs_are_listed_with_what_they_reused(project: Path, settled: Ran) 
     lines = [line for line in listed.splitlines() if line.startswith(settled.told["run"])]
     assert " 7 " in lines[0]
     compared = naru_runs(str(project), settled.told["run"], "last")
-    assert "given" in compared and "came" in compared
+    assert "parameters" in compared and "results" in compared
 
 
 def naru_runs(*arguments: str) -> str:

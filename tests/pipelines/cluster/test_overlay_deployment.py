@@ -8,7 +8,7 @@ import pytest
 from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from pipelines.cluster.overlay_deployment import deploy, plan, undeploy
-from pipelines.cluster.status import tell_status
+from pipelines.cluster.status import describe_status
 
 LABELS = {"app.kubernetes.io/part-of": "naru"}
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "naru", "labels": LABELS}}
@@ -114,7 +114,7 @@ def test_undeploy_leaves_what_serves_a_model_to_whoever_rolled_it_out(cluster: C
     )
     store.operator.stopped = True  # there is nothing in it that could be started
     cluster.apply(served)
-    with pytest.raises(ConfigError, match="no kind that Naru deploys"):
+    with pytest.raises(ConfigError, match="not a kind that Naru deploys"):
         plan(cluster, [served])
     undeploy(cluster, with_data=True)
     assert cluster.get(served) is not None
@@ -129,7 +129,9 @@ def test_a_namespace_in_which_a_model_is_served_stays(cluster: Cluster, store: A
     store.operator.stopped = True
     cluster.apply(served)
     for take_away in (lambda: plan(cluster, wanted()), lambda: undeploy(cluster, with_data=True)):
-        with pytest.raises(ConfigError, match="answer requests and would end: SeldonDeployment naru-models/flights"):
+        with pytest.raises(
+            ConfigError, match="serve requests and would be removed: SeldonDeployment naru-models/flights"
+        ):
             take_away()
     assert SERVER in store.objects
     cluster.delete(served)
@@ -183,7 +185,7 @@ def test_no_configuration_says_how_to_give_one(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_kind_that_we_could_not_remove_is_not_applied(cluster: Cluster) -> None:
-    with pytest.raises(ConfigError, match="no kind that Naru deploys"):
+    with pytest.raises(ConfigError, match="not a kind that Naru deploys"):
         plan(cluster, [_object("batch/v1", "Job", "x", "kubeflow")])
 
 
@@ -198,7 +200,7 @@ def test_status_tells_what_is_missing_what_serves_and_why_a_stage_waits(cluster:
     )
     store.objects[pod]["metadata"]["labels"] = {"naru/stage": "train"}
     missing = _object("v1", "Service", "naru-mlflow", "naru")
-    assert tell_status(cluster, [*wanted(), missing]) == [
+    assert describe_status(cluster, [*wanted(), missing]) == [
         "ready    Deployment naru/naru-mlflow 1/1",
         "missing  Service naru/naru-mlflow",
         f"pending  stage train (Pod kubeflow/train-1): {why}",

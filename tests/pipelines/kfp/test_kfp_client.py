@@ -7,19 +7,19 @@ import pytest
 
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from pipelines.kfp.connection import Connection
-from pipelines.kfp.kfp_client import Kfp
+from pipelines.kfp.kfp_client import KfpClient
 from tests.pipelines.kfp.kfp_server import KfpServer
 
 SECRET = "eyJhbGciOi.very.secret"
 
 
-def _open() -> Kfp:
-    return Kfp(Connection.from_environment())
+def _open() -> KfpClient:
+    return KfpClient(Connection.from_environment())
 
 
 def test_no_server_is_named(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT")
-    with pytest.raises(ConfigError, match=r"(?s)no KFP server is named.*kubectl port-forward"):
+    with pytest.raises(ConfigError, match=r"(?s)no KFP server is set.*kubectl port-forward"):
         _open()
 
 
@@ -45,13 +45,13 @@ def test_nothing_answers(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_something_else_answers(held: KfpServer) -> None:
     held.page = "<html>hello</html>"
-    with pytest.raises(ConfigError, match=r"is no KFP server"):
+    with pytest.raises(ConfigError, match=r"is not a KFP server"):
         _open()
 
 
 def test_the_address_has_a_path_too_many(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"{held.endpoint}/pipeline")
-    with pytest.raises(ConfigError, match=r"answers \(404\), but is no KFP server"):
+    with pytest.raises(ConfigError, match=r"answers \(404\), but is not a KFP server"):
         _open()
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_holds_no_token_is_told_without_it(
 
 def test_a_server_for_several_users_wants_a_namespace(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     held.multi_user = True
-    with pytest.raises(ConfigError, match=r"(?s)no namespace is named.*profile"):
+    with pytest.raises(ConfigError, match=r"(?s)no namespace is set.*profile"):
         _open()
     monkeypatch.setenv("NARU_KFP_NAMESPACE", "team")
     _open()

@@ -67,7 +67,7 @@ def test_a_run_is_found_by_its_beginning_its_end_and_as_the_last(workspace: Work
     assert [find_run(runs, name).name for name in (NAMES[0], "20260102", "ccdd", "last")] == [*NAMES, NAMES[2]]
 
 
-@pytest.mark.parametrize(("name", "message"), [("2026", "fits 3 runs"), ("20260101-100000-aaab", "there is no run")])
+@pytest.mark.parametrize(("name", "message"), [("2026", "matches 3 runs"), ("20260101-100000-aaab", "there is no run")])
 def test_a_name_that_fits_none_or_several_is_told(workspace: Workspace, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_run(read_runs(workspace), name)
