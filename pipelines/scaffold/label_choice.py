@@ -1,4 +1,4 @@
-"""What is to be predicted: the task, from the label's values."""
+"""Choose the task from the label's values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FEWEST_ROWS = 30
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be predicted.
+    """The task of a project, with its classes.
 
     Attributes:
         task: The task.
-        reason: Why this task, in a few words.
+        reason: Reason for this task, in a few words.
         classes: Rows by class, largest first; empty for a task without classes.
-        positive: The value that counts as positive, as project.yaml has it; None for a task that takes none.
-        positive_reason: Why this one.
+        positive: The value that counts as positive, as project.yaml has it; None for a task without one.
+        positive_reason: Reason for this positive value.
     """
 
     task: Task

@@ -47,9 +47,9 @@ def test_who_finds_the_run_killed_removes_its_folder_and_no_other(
     for name in ("naru-x1", "other"):
         (tmp_path / name / "tmp").mkdir(parents=True)
         monkeypatch.setenv(process_guard.ALIVE, str(tmp_path / name / "alive"))
-        process_guard.clear_up()
+        process_guard.remove_run_folder()
     monkeypatch.delenv(process_guard.ALIVE)
-    process_guard.clear_up()
+    process_guard.remove_run_folder()
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
@@ -74,13 +74,13 @@ def test_the_next_run_sweeps_folders_of_dead_runs_and_no_other(
     os.utime(tmp_path / "naru-old", (0, 0))
     (tmp_path / "naru-link").symlink_to(tmp_path / "naru-dead")
     live = os.open(tmp_path / "naru-live" / "alive", os.O_RDWR)
-    watched = os.open(tmp_path / "naru-watched" / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    reader = os.open(tmp_path / "naru-watched" / "alive", os.O_RDONLY | os.O_NONBLOCK)
     try:
         with stand_in(tmp_path / "log", server_now=False):
             left = {path.name for path in tmp_path.iterdir()}
     finally:
         os.close(live)
-        os.close(watched)
+        os.close(reader)
     assert {"naru-live", "naru-watched", "naru-just-made", "naru-other", "other", "naru-link"} <= left
     assert not {"naru-dead", "naru-old"} & left
 

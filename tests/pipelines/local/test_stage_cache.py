@@ -161,7 +161,7 @@ def made(folder: Path, stage: str = "train", known: str = "k") -> Path:
 
 def take(folder: Path, run: str, known: str = "k") -> Path:
     task = folder / "runs" / run / "training-1" / "train"
-    entry = stage_cache.look_up("train", known)
+    entry = stage_cache.find_entry("train", known)
     assert entry is not None
     stage_cache.reuse("train", known, entry, task)
     return task
@@ -185,13 +185,13 @@ def test_an_earlier_run_may_be_removed_when_a_later_one_has_taken_over(tmp_path:
     shutil.rmtree(tmp_path / "runs" / "run-1")
     task = take(tmp_path, "run-3")
     assert (task / "model" / "variables" / "data").read_bytes() == b"1" * 1000
-    assert stage_cache.look_up("train", "k")["run"] == "run-1"  # type: ignore[index]
+    assert stage_cache.find_entry("train", "k")["run"] == "run-1"  # type: ignore[index]
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed", "added", "gone", "untold", "mistold"])
 def test_a_damaged_or_missing_output_is_not_used(damage: str, tmp_path: Path) -> None:
     task = made(tmp_path)
-    assert stage_cache.look_up("train", "k") is not None
+    assert stage_cache.find_entry("train", "k") is not None
     match damage:
         case "changed":
             (task / "model" / "variables" / "data").write_bytes(b"2" * 1000)
@@ -205,14 +205,14 @@ def test_a_damaged_or_missing_output_is_not_used(damage: str, tmp_path: Path) ->
             (task / "executor_output.json").unlink()
         case "mistold":
             (task / "executor_output.json").write_text('{"artifacts": ')
-    assert stage_cache.look_up("train", "k") is None
+    assert stage_cache.find_entry("train", "k") is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"task": 1}', '{"task": "x", "outputs": []}', "\udcff"])
 def test_a_damaged_entry_is_none(text: str, tmp_path: Path) -> None:
     made(tmp_path)
     (tmp_path / "cache" / "train" / "k.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert stage_cache.look_up("train", "k") is None
+    assert stage_cache.find_entry("train", "k") is None
 
 
 @pytest.mark.parametrize("stage", [stage.name for stage in TRAINING.stages if stage.side_effects])
