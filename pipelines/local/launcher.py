@@ -226,7 +226,9 @@ def _connect(folder: Path) -> socket.socket:
             return connection
         connection.close()
         if (folder / "socket.failed").exists():
-            raise NaruError("the process that imports the libraries failed", remedy="the run's log has the traceback")
+            raise NaruError(
+                "the process that imports the libraries could not import them", remedy="the run's log has the traceback"
+            )
         if _is_gone(folder / "pid"):
             raise _server_gone()
         if time.monotonic() > deadline:

@@ -67,9 +67,9 @@ def test_an_image_has_registry_and_version_and_a_digest_goes_first(on_gpus: Any)
 
 def test_every_stage_has_requests_and_limits(on_gpus: Any) -> None:
     for container in on_gpus[0].values():
-        asked = container["resources"]
-        assert asked["resourceMemoryLimit"] and asked["resourceMemoryRequest"]
-        assert asked["resourceCpuLimit"] and asked["resourceCpuRequest"]
+        resources = container["resources"]
+        assert resources["resourceMemoryLimit"] and resources["resourceMemoryRequest"]
+        assert resources["resourceCpuLimit"] and resources["resourceCpuRequest"]
 
 
 def test_what_acts_or_looks_outside_is_not_cached_and_what_acts_is_not_retried(on_gpus: Any) -> None:

@@ -95,7 +95,7 @@ def test_a_step_is_known_by_the_stage_that_it_runs_not_by_its_name(
     assert [(fault.rule, fault.place) for fault in find_violations(spec, platform)] == [("retried", "ship-it")]
 
 
-def test_all_faults_are_told_at_once_each_with_what_to_do(
+def test_all_faults_are_reported_at_once_each_with_what_to_do(
     golden: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path
 ) -> None:
     spec, platform = copy.deepcopy(golden)

@@ -81,11 +81,11 @@ def test_without_pods_nothing_is_said_about_own_seconds() -> None:
 
 def test_a_failed_stage_has_its_reason_and_one_that_was_killed_what_kubernetes_says() -> None:
     failing = [*RUN[:-1], node("validate", "00:50", "01:10", "FAILED")]
-    told = stage_times(
+    times = stage_times(
         failing,
         reports_from_pods([pod("validate", json.dumps(failed("validate", NO_FILE)), exit_code=1, reason="Error")]),
     )[1]
-    assert (told.state, told.reason, told.waiting) == ("failed", "no file matches\n  -> correct data.source", None)
+    assert (times.state, times.reason, times.waiting) == ("failed", "no file matches\n  -> correct data.source", None)
     killed = stage_times(failing, reports_from_pods([pod("validate", "", exit_code=137, reason="OOMKilled")]))[1]
     assert killed.reason == "OOMKilled"
 

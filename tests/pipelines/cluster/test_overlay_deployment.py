@@ -54,7 +54,7 @@ def test_deploy_makes_everything_namespaces_first_and_a_second_time_changes_noth
     assert _due(cluster, wanted()) == []
 
 
-def test_a_change_is_told_by_its_place_and_made(cluster: Cluster, store: Any) -> None:
+def test_a_change_is_reported_by_its_place_and_made(cluster: Cluster, store: Any) -> None:
     deploy(cluster, plan(cluster, wanted()))
     assert _due(cluster, wanted(2)) == ["change Deployment naru/naru-mlflow: spec.replicas"]
     assert store.objects[SERVER]["spec"]["replicas"] == 1
@@ -169,7 +169,7 @@ def test_a_refusal_says_what_to_do_and_how_far_it_came(
     assert "changes were made before it" in str(refused.value)
 
 
-def test_a_cluster_that_does_not_answer_is_told_by_its_address(
+def test_a_cluster_that_does_not_answer_is_reported_by_its_address(
     store: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "config"

@@ -61,9 +61,11 @@ def test_a_secret_of_other_hands_is_left_and_that_is_said_with_what_to_do(
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "after-it-was-rotated")
     store.put(PATH, data={"AWS_ACCESS_KEY_ID": "c29tZW9uZQ==", "AWS_SECRET_ACCESS_KEY": "b2xk"})
-    [told] = _due(cluster)
-    assert told.startswith("leave  Secret kubeflow/naru-store: data.AWS_SECRET_ACCESS_KEY differs from the environment")
-    assert "kubectl delete secret naru-store --namespace kubeflow" in told and "after-it" not in told
+    [change] = _due(cluster)
+    assert change.startswith(
+        "leave  Secret kubeflow/naru-store: data.AWS_SECRET_ACCESS_KEY differs from the environment"
+    )
+    assert "kubectl delete secret naru-store --namespace kubeflow" in change and "after-it" not in change
     deploy(cluster, plan(cluster, WANTED))
     assert _held(store)["AWS_SECRET_ACCESS_KEY"] == "old"
 
@@ -104,7 +106,7 @@ def test_pods_that_started_before_a_secret_changed_are_named(cluster: Cluster, s
     assert len(describe_outdated_pods(cluster, {"kubeflow"}, set())) == len(lines) + 1
 
 
-def test_whoever_may_not_read_secrets_is_told_that_nobody_looked(cluster: Cluster, store: Any) -> None:
+def test_whoever_may_not_read_secrets_is_reported_that_nobody_looked(cluster: Cluster, store: Any) -> None:
     _pod(store, "old", "2026-11-20T11:00:00Z", {"envFrom": [{"secretRef": {"name": "naru-store"}}]})
     store.refuse("GET", PATH, 403, "secrets is forbidden")
     [line] = describe_outdated_pods(cluster, set(), {"kubeflow"})

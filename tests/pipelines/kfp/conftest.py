@@ -54,7 +54,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DesiredProjec
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setenv("NARU_STORE", "memory://store")
         patch.setenv("NARU_OWNER", "github.com/team/models")
-        patch.setenv("NARU_FINAL_TAGS", "1")  # there is no registry that could be asked for digests
+        patch.setenv("NARU_FINAL_TAGS", "1")  # no registry can be reached for digests
         yield stack.enter_context(read_desired_projects([folder], Connection("http://nowhere")))[0]
 
 

@@ -45,7 +45,7 @@ def test_everything_is_made_and_a_second_time_nothing_changes(
     assert applied(server, desired, dry=True) == expected
     assert held.writes() == []
     assert applied(server, desired) == expected
-    held.asked.clear()
+    held.requests.clear()
     assert applied(server, desired) == []
     assert held.writes() == []
 
@@ -133,7 +133,7 @@ def test_a_schedule_that_git_switches_off_is_switched_off_and_one_that_it_switch
     assert [one["status"] for one in held.schedules] == ["ENABLED"]
 
 
-def test_when_the_new_schedule_is_refused_the_old_one_fires_again_and_it_is_told(
+def test_when_the_new_schedule_is_refused_the_old_one_fires_again_and_it_is_reported(
     server: Server, held: KfpServer, desired: DesiredProject
 ) -> None:
     applied(server, desired)
@@ -175,7 +175,7 @@ def test_the_pipeline_of_a_project_that_is_gone_goes_only_when_all_projects_are_
         label=OwnershipLabel(desired.label.owner, "gone"),
     )
     applied(server, desired, gone)
-    held.asked.clear()
+    held.requests.clear()
     expected = ["remove  schedule gone nightly", "remove  pipeline gone-training"]
     assert pruned(server, [desired], everything=True, dry=True) == expected
     assert held.writes() == []
@@ -203,7 +203,7 @@ def test_another_repositorys_pipelines_are_never_pruned(
         ("x\n\nnaru: owner=github.com/other/repo project=flights", "github.com/other/repo"),
     ],
 )
-def test_a_name_that_is_taken_is_told_before_anything_is_changed(
+def test_a_name_that_is_taken_is_reported_before_anything_is_changed(
     server: Server, held: KfpServer, desired: DesiredProject, description: str, message: str
 ) -> None:
     held.pipelines.append({"pipeline_id": "1", "name": "flights-training", "description": description})
@@ -213,7 +213,7 @@ def test_a_name_that_is_taken_is_told_before_anything_is_changed(
     assert held.writes() == []
 
 
-def test_a_name_that_somebody_takes_meanwhile_is_told_with_what_was_done_before(
+def test_a_name_that_somebody_takes_meanwhile_is_reported_with_what_was_done_before(
     server: Server, held: KfpServer, desired: DesiredProject
 ) -> None:
     held.refuse("POST", "/pipelines/upload_version", 409, 6, "The name already exist. Specify a new name")
@@ -230,7 +230,7 @@ def test_more_than_a_page_is_read_to_its_end(server: Server, held: KfpServer, de
     applied(server, desired)
     assert applied(server, desired) == []
     assert len(server.schedules()) == 451
-    assert len([path for verb, path in held.asked if path.endswith("/pipelines") and verb == "GET"]) == 9
+    assert len([path for verb, path in held.requests if path.endswith("/pipelines") and verb == "GET"]) == 9
 
 
 def test_a_run_that_is_cancelling_for_ever_holds_no_schedule_back_and_that_is_said(
@@ -243,6 +243,6 @@ def test_a_run_that_is_cancelling_for_ever_holds_no_schedule_back_and_that_is_sa
     run["state_history"] = [{"state": "CANCELING", "update_time": moment.isoformat()}]
     assert pruned(server, [without])[0].startswith("wait ")
     run["state_history"] = [{"state": "CANCELING", "update_time": (moment - timedelta(hours=1)).isoformat()}]
-    [told] = [str(change) for change in prune(server, [without], everything=False, dry=False, settle=0)]
-    assert told.startswith("remove ") and "counts as ended: KFP reports CANCELING" in told
+    [line] = [str(change) for change in prune(server, [without], everything=False, dry=False, settle=0)]
+    assert line.startswith("remove ") and "counts as ended: KFP reports CANCELING" in line
     assert held.schedules == []

@@ -1,4 +1,4 @@
-"""Two who apply at the same time leave one of everything, and each is told what became of it."""
+"""Two applies at the same time leave one of everything, and each reports what it did."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.pipelines.kfp.made import nightly, scheduled
 
 
 def at_a_barrier(monkeypatch: pytest.MonkeyPatch, name: str, count: int = 2) -> None:
-    """Whoever calls this method of a server has looked before; all of them call it at the same time."""
+    """Make all callers of this method of a server wait for each other, after they have looked."""
     barrier, real = threading.Barrier(count), getattr(Server, name)
 
     def meet(*args: Any) -> Any:
@@ -82,7 +82,7 @@ def test_a_schedule_that_is_replaced_by_two_at_once_is_replaced_once(
     assert [one["status"] for one in held.schedules] == ["DISABLED", "ENABLED"]
 
 
-def test_of_two_who_apply_different_things_the_younger_is_told_to_run_again(
+def test_of_two_who_apply_different_things_the_younger_is_reported_to_run_again(
     held: KfpServer, desired: DesiredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_a_barrier(monkeypatch, "create_schedule")

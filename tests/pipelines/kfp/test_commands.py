@@ -79,7 +79,7 @@ def test_an_interrupt_while_waiting_leaves_the_run_going_and_says_so(
     done = _naru("submit", project, "--wait")
     assert done.exit_code == 130 and f"the run continues: {held.runs[0]['run_id']}" in done.output
     assert held.runs[0]["state"] == "PENDING"
-    assert not [path for _, path in held.asked if "terminate" in path]
+    assert not [path for _, path in held.requests if "terminate" in path]
 
 
 def test_a_token_that_expires_while_waiting_says_that_the_run_goes_on(

@@ -38,7 +38,7 @@ def test_five_fields_are_refused_with_the_six_that_were_meant() -> None:
         ("0 0 3 31 4,6 *", "no month has such a day"),
     ],
 )
-def test_a_cron_that_kfp_would_refuse_or_choke_on_is_told(cron: str, message: str) -> None:
+def test_a_cron_that_kfp_would_refuse_or_choke_on_is_reported(cron: str, message: str) -> None:
     assert message.replace("\\", "") in _refused(cron=cron)
 
 
@@ -51,7 +51,7 @@ def test_a_cron_that_kfp_reads_as_it_is_meant_is_taken(cron: str) -> None:
     "schedule",
     [{"timezone": "Europe/Berlim"}, {"max_concurrency": 11}, {"name": "Night"}, {"name": "n" * 41}, {"catchup": True}],
 )
-def test_a_schedule_that_cannot_be_is_told_by_its_place(schedule: dict[str, object]) -> None:
+def test_a_schedule_that_cannot_be_is_reported_by_its_place(schedule: dict[str, object]) -> None:
     assert "triggers.schedules.0." in _refused(**{"cron": "0 0 3 * * *", **schedule})
 
 
@@ -87,7 +87,7 @@ def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Desired
         ({"source": "data/x.csv"}, "is a path on this machine"),
     ],
 )
-def test_parameters_that_the_pipeline_has_not_are_told(
+def test_parameters_that_the_pipeline_has_not_are_reported(
     compiled: DesiredProject, parameters: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):

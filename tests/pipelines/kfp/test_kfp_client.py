@@ -1,4 +1,4 @@
-"""Whatever a server or a network does, a person is told in one or two lines what to do, and never the token."""
+"""Every failure of a server or a network is reported in one or two lines with a remedy, and never with the token."""
 
 import socket
 from pathlib import Path
@@ -38,9 +38,9 @@ def test_nothing_answers(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> No
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
         monkeypatch.setattr("pipelines.kfp.kfp_client._RETRIES", False)
-        with pytest.raises(UnavailableError, match=r"(?s)no KFP server answers: .*refused.*port-forward") as told:
+        with pytest.raises(UnavailableError, match=r"(?s)no KFP server answers: .*refused.*port-forward") as raised:
             _open()
-    assert "object at 0x" not in str(told.value)
+    assert "object at 0x" not in str(raised.value)
 
 
 def test_something_else_answers(held: KfpServer) -> None:
@@ -97,7 +97,7 @@ def test_an_expired_token_says_how_to_get_another(held: KfpServer, monkeypatch: 
 
 
 @pytest.mark.parametrize("content", [b"two\nlines", b"\xff\xfe"])
-def test_a_file_that_holds_no_token_is_told_without_it(
+def test_a_file_that_holds_no_token_is_reported_without_it(
     held: KfpServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
 ) -> None:
     file = tmp_path / "token"
@@ -117,7 +117,7 @@ def test_a_server_for_several_users_wants_a_namespace(held: KfpServer, monkeypat
 
 
 @pytest.mark.parametrize(("name", "value"), [("NARU_KFP_CA", "/no/such.pem"), ("NARU_KFP_TIMEZONE", "Europe/Berlim")])
-def test_a_setting_that_cannot_be_is_told_by_its_name(
+def test_a_setting_that_cannot_be_is_reported_by_its_name(
     held: KfpServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

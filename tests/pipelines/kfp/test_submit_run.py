@@ -64,7 +64,7 @@ def test_without_the_cache_every_run_is_another(server: Server, desired: Desired
     assert run["parameters"]["source_fingerprint"] == PER_RUN
 
 
-def test_a_source_that_cannot_be_seen_from_here_is_told_and_nothing_is_taken_from_the_cache(
+def test_a_source_that_cannot_be_seen_from_here_is_reported_and_nothing_is_taken_from_the_cache(
     server: Server, desired: DesiredProject
 ) -> None:
     run, notes = _submit(server, desired, source="memory://elsewhere/{span}.csv")
@@ -79,7 +79,9 @@ def test_the_champion_is_the_ledgers_of_now(server: Server, desired: DesiredProj
     assert json.loads(_submit(server, desired)[0]["parameters"]["champion"])["version"] == "7"
 
 
-def test_a_damaged_ledger_is_left_to_the_stages_and_told(server: Server, desired: DesiredProject, store: Any) -> None:
+def test_a_damaged_ledger_is_left_to_the_stages_and_reported(
+    server: Server, desired: DesiredProject, store: Any
+) -> None:
     store.pipe_file("/store/flights/deployments/000001.json", b"{")
     run, notes = _submit(server, desired)
     assert run["parameters"]["champion"] == f"auto {PER_RUN}" and run["parameters"]["source_fingerprint"] == PER_RUN
@@ -110,7 +112,7 @@ def _followed(server: Server, held: KfpServer, *looks: dict[str, Any]) -> tuple[
 def test_a_run_is_followed_by_our_stages_and_not_by_argos_nodes(server: Server, held: KfpServer) -> None:
     begun = [task("root-driver", "SUCCEEDED"), task("executor(0)", "RUNNING"), task("ingest", "RUNNING")]
     ended = [task("root", "SUCCEEDED"), task("ingest", "SUCCEEDED"), task("validate", "SKIPPED"), task("transform", "")]
-    run, told = _followed(
+    run, printed_lines = _followed(
         server,
         held,
         {"state": "PENDING"},  # no run_details yet
@@ -118,7 +120,7 @@ def test_a_run_is_followed_by_our_stages_and_not_by_argos_nodes(server: Server, 
         {"state": "SUCCEEDED", "run_details": {"task_details": ended}},
     )
     assert run["state"] == "SUCCEEDED"
-    assert told == ["▸ ingest running", "✓ ingest 42 s succeeded", "– validate 42 s from the cache"]
+    assert printed_lines == ["▸ ingest running", "✓ ingest 42 s succeeded", "– validate 42 s from the cache"]
 
 
 def test_a_run_that_somebody_cancels_has_an_end(server: Server, held: KfpServer) -> None:
@@ -140,8 +142,8 @@ def test_a_stage_from_the_cache_shows_as_such_while_the_run_goes_on(server: Serv
         {"state": state, "run_details": {"task_details": [ingest, executor, validate, ran]}}
         for state in ("RUNNING", "SUCCEEDED")
     ]
-    _, told = _followed(server, held, *looks)
-    assert told == ["– ingest 42 s from the cache", "✓ validate 42 s succeeded"]
+    _, printed_lines = _followed(server, held, *looks)
+    assert printed_lines == ["– ingest 42 s from the cache", "✓ validate 42 s succeeded"]
 
 
 def test_a_run_that_is_cancelling_for_ever_has_an_end(server: Server, held: KfpServer) -> None:
@@ -220,7 +222,7 @@ def test_without_kubernetes_the_totals_are_shown_alone(
     assert duration_lines(server, {"run_id": "r"}) == []
 
 
-def test_a_run_that_is_gone_is_told(server: Server) -> None:
+def test_a_run_that_is_gone_is_reported(server: Server) -> None:
     with pytest.raises(ServiceError, match=r"refused \(404\).*not found"):
         wait_for_run(server, "gone", print)
 

@@ -118,7 +118,7 @@ def test_a_key_changes_with_narus_own_code_for_the_stage(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "anew"),
+    ("file", "text", "rerun"),
     [
         ("model.py", "ONE = 2\n", {"tune", "train"}),
         ("preprocessing.py", "ONE = 2\n", {"transform", "tune", "train"}),
@@ -127,13 +127,13 @@ def test_a_key_changes_with_narus_own_code_for_the_stage(tmp_path: Path, monkeyp
     ],
 )
 def test_a_change_of_code_touches_the_stages_that_go_by_it(
-    file: str, text: str, anew: set[str], tmp_path: Path
+    file: str, text: str, rerun: set[str], tmp_path: Path
 ) -> None:
     stages = ("validate", "transform", "tune", "train")
     changed = {**CODE, file: text}
     assert {
         stage for stage in stages if key(stage, tmp_path / "a") != key(stage, tmp_path / "b", files=changed)
-    } == anew
+    } == rerun
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,9 @@ def test_what_is_reused_is_linked_and_told_with_the_paths_of_this_run(tmp_path: 
     earlier, task = made(tmp_path), take(tmp_path, "run-2")
     for name in ("model/variables/data", "page"):
         assert (earlier / name).samefile(task / name)
-    told = json.loads((task / "executor_output.json").read_text())["artifacts"]["model"]["artifacts"][0]
-    assert told["uri"] == str(task / "model")
-    assert told["metadata"] == {"verdict": "ok", "import_seconds": 0.0, "work_seconds": 0.0}
+    written = json.loads((task / "executor_output.json").read_text())["artifacts"]["model"]["artifacts"][0]
+    assert written["uri"] == str(task / "model")
+    assert written["metadata"] == {"verdict": "ok", "import_seconds": 0.0, "work_seconds": 0.0}
     assert not list(task.glob("*.partial"))
 
 
