@@ -31,11 +31,11 @@ SPANS = {"project.yaml": PROJECT.replace("t.csv", "'t-{span}.csv'"), "t-1.csv": 
 
 @dataclass(frozen=True)
 class Bad:
-    """A case: the files that differ (None: it is not there), arguments, and what must be told."""
+    """A case: the files that differ (None: it is not there), arguments, and what must be reported."""
 
     name: str
     code: int
-    told: str
+    message: str
     remedy: str
     files: dict[str, str | bytes | None] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
@@ -127,7 +127,9 @@ EARLY = [
         "data.spans",
     ),
     Bad("no_code", 2, "there is no such file", "write it, or correct `code`", {"model.py": None}, where="model.py"),
-    Bad("a_file_in_place_of_the_hidden_folder", 2, "is no folder", "move it away", {".naru": "a file"}, where=".naru"),
+    Bad(
+        "a_file_in_place_of_the_hidden_folder", 2, "is not a folder", "move it away", {".naru": "a file"}, where=".naru"
+    ),
     Bad(
         "a_damaged_ledger",
         7,
@@ -182,25 +184,25 @@ def _naru(*arguments: str) -> tuple[int, dict[str, object], str]:
 
 
 @pytest.mark.parametrize("bad", [*CONFIG, *EARLY, *STAGE], ids=lambda bad: bad.name)
-def test_bad_input_is_told_with_its_place_and_what_to_do(bad: Bad, tmp_path: Path) -> None:
+def test_bad_input_is_reported_with_its_place_and_what_to_do(bad: Bad, tmp_path: Path) -> None:
     folder = _write(tmp_path, {**FILES, **bad.files})
     before = {path.name for path in folder.iterdir()}
-    code, told, seen = _naru("run", str(folder), *bad.arguments, "--json")
-    error = told["error"]
+    code, record, seen = _naru("run", str(folder), *bad.arguments, "--json")
+    error = record["error"]
     assert isinstance(error, dict)
-    assert (code, told["exit_code"]) == (bad.code, bad.code)
-    assert bad.told in error["message"]
+    assert (code, record["exit_code"]) == (bad.code, bad.code)
+    assert bad.message in error["message"]
     assert bad.where in error["where"]
     assert bad.remedy in error["remedy"] and (error["remedy"] or "did you mean" in error["message"])
-    assert bad.told.split()[0] in seen
+    assert bad.message.split()[0] in seen
     assert {path.name for path in folder.iterdir()} - before <= ({".naru"} if bad not in CONFIG else set())
     assert not list(folder.rglob("*.partial"))
 
 
-def test_a_folder_in_place_of_the_project_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_project_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").mkdir()
-    code, told, _ = _naru("run", str(tmp_path), "--json")
-    assert (code, told["status"]) == (2, "failed")
+    code, record, _ = _naru("run", str(tmp_path), "--json")
+    assert (code, record["status"]) == (2, "failed")
 
 
 def test_a_long_file_that_is_broken_at_its_start_ends_new_with_the_code_of_that(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_suspects_are_excluded_with_the_reason_beside_them(table: Table, tmp_pat
     data = load_project(created.folder).data
     assert data.exclude == ["order_id", "code"]
     assert data.exclusion_reasons == {
-        "order_id": "seems to identify: it numbers the rows",
+        "order_id": "looks like an identifier: it numbers the rows",
         "code": "gives the label away: it alone predicts 100.0% of it",
     }
 
@@ -157,7 +157,7 @@ def test_a_table_that_nothing_can_be_learned_from_is_refused_with_the_reason(
 
 
 def test_a_table_with_only_suspects_is_refused_with_their_names(table: Table, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no column is left to predict from \\(id: seems to identify"):
+    with pytest.raises(DataError, match="no column is left to predict from \\(id: looks like an identifier"):
         new_project(tmp_path / "p", data=table({"id": range(100), "y": LABELS}), label="y")
 
 
