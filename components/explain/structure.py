@@ -1,4 +1,4 @@
-"""What the graph itself says: which inputs reach the outputs at all, whatever the data.
+"""Graph analysis: which inputs can reach the outputs at all, for any data.
 
 The saved graph is walked backwards from its outputs, into and out of the functions that it calls. Where it branches, both
 branches count. An input that is not reached cannot change a prediction.
@@ -24,13 +24,13 @@ _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
 def inputs_that_reach(model: Path) -> frozenset[str]:
-    """The features from which any output can be reached.
+    """Return the features from which any output can be reached.
 
     Args:
         model: The model artifact.
 
     Raises:
-        ModelError: When it has no readable graph that serves.
+        ModelError: When it has no readable serving graph.
     """
     path = model / SAVED_MODEL / "saved_model.pb"
     saved = saved_model_pb2.SavedModel()
@@ -39,7 +39,7 @@ def inputs_that_reach(model: Path) -> frozenset[str]:
         graph = saved.meta_graphs[0]
         serving = graph.signature_def[_SERVING]
     except (OSError, DecodeError, IndexError, KeyError) as error:
-        raise ModelError(f"is no saved model: {error}", where=str(path), remedy="train the model again") from error
+        raise ModelError(f"is not a saved model: {error}", where=str(path), remedy="train the model again") from error
     walk = _Walk({function.signature.name: function for function in graph.graph_def.library.function})
     nodes = {node.name: node for node in graph.graph_def.node}
     reached = walk.reach(nodes, [output.name for output in serving.outputs.values()], lambda name: False)
@@ -56,7 +56,7 @@ class _Walk:
         self._needed = cache(self._arguments)
 
     def reach(self, nodes: dict[str, Any], outputs: list[str], is_argument: Callable[[str], bool]) -> set[str]:
-        """Names of all nodes and arguments from which the outputs can be reached."""
+        """Return the names of all nodes and arguments from which the outputs can be reached."""
         left, done, reached = list(outputs), set[tuple[str, int]](), set[str]()
         while left:
             name, place = _reference(left.pop())
@@ -79,7 +79,7 @@ class _Walk:
         return [name for number, name in enumerate(data) if number in needed]
 
     def _arguments(self, function: str, place: int) -> frozenset[int]:
-        """The places of the arguments that one output of a function needs."""
+        """Return the indices of the arguments that one output of a function needs."""
         definition = self._library[function]
         arguments = [argument.name for argument in definition.signature.input_arg]
         output = definition.ret[definition.signature.output_arg[place].name]
@@ -89,6 +89,6 @@ class _Walk:
 
 
 def _reference(name: str) -> tuple[str, int]:
-    """Node and output number of `node`, `node:1` (in a graph) or `node:output:1` (in a function)."""
+    """Parse node and output number of `node`, `node:1` (in a graph) or `node:output:1` (in a function)."""
     node, *rest = name.split(":")
     return node, int(rest[-1]) if rest else 0
