@@ -32,7 +32,7 @@ _PARAMETERS = (
     re.compile(r"([?&;#])([^=&;#?\s'\"<>]{1,200})(=)([^&;#\s'\"<>]+)"),
     re.compile(r"(%3[Ff]|%26)([^=&;#?%\s'\"<>]{1,200})(%3[Dd])((?:(?!%26)[^&;#\s'\"<>])+)"),
 )
-"""`name=value` of a query, and the same percent-encoded, as an address within an address has it."""
+"""`name=value` of a query, and the same percent-encoded, as in an address within an address."""
 _ADDRESS = re.compile(r"\b([A-Za-z][\w+.-]{0,40}):(/{1,3})(?=([^\n]{0,20000}))")
 _END = re.compile(r"[\s'\"<>]")
 _ANYWHERE = {
@@ -136,7 +136,8 @@ def _without_user_info(line: str) -> str:
 def _last_at(rest: str) -> int:
     """Return the position of the `@` that ends the user information: the last one of the address.
 
-    The address ends at the first blank or quote, unless no `@` came before it: then the password contains that character.
+    The address ends at the first blank or quote, unless no `@` came before it: then the password contains that
+    character.
     """
     end = _END.search(rest)
     whole = rest[: end.start()] if end else rest

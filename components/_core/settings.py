@@ -27,15 +27,15 @@ class Settings:
     Attributes:
         store: Root of the object store: a folder on a laptop, `s3://bucket/prefix` on a cluster. Environment:
             `NARU_STORE`; default `.naru/store` in the working directory.
-        tracking_uri: MLflow's tracking and registry server. Environment: `MLFLOW_TRACKING_URI`; default: SQLite beside the
-            store.
-        serving: Name of the deployment target: `local` starts a server on loopback, `seldon` rolls a version out on the cluster
-            that this runs in or that KUBECONFIG names, `none` deploys nowhere. The valid names are in
-            the table of targets (`components/deploy/targets/table.py`), which the core may not import: the caller
-            looks the name up there. Environment: `NARU_SERVING`; default `local`.
+        tracking_uri: MLflow's tracking and registry server. Environment: `MLFLOW_TRACKING_URI`; default: SQLite beside
+            the store.
+        serving: Name of the deployment target: `local` starts a server on loopback, `seldon` rolls a version out on the
+            cluster that this runs in or that KUBECONFIG names, `none` deploys nowhere. The valid names are in the table
+            of targets (`components/deploy/targets/table.py`), which the core may not import: the caller looks the name
+            up there. Environment: `NARU_SERVING`; default `local`.
         namespace: Namespace of the servers on a cluster. Environment: `NARU_SERVING_NAMESPACE`; default `naru-models`.
-        python: Interpreter with which a stage starts further Naru processes. Environment: `NARU_PYTHON`; default: the interpreter that
-            runs the stage.
+        python: Interpreter with which a stage starts further Naru processes. Environment: `NARU_PYTHON`; default: the
+            interpreter that runs the stage.
     """
 
     store: str
@@ -73,9 +73,9 @@ def _without_credentials(store: str) -> str:
 def sqlite_uri(path: Path) -> str:
     """Return the address of a SQLite database for SQLAlchemy, and so for MLflow; most paths are used unchanged.
 
-    Versions of SQLAlchemy differ in whether they decode `%20`, and the older one reads what follows a `?` as options, so the
-    installed one is tried; what neither form can express is written in SQLite's own. Encoded, the path has no slash: MLflow creates
-    the folder that it sees in an address, without decoding it.
+    Versions of SQLAlchemy differ in whether they decode `%20`, and the older one reads what follows a `?` as options,
+    so the installed one is tried; what neither form can express is written in SQLite's own. Encoded, the path has no
+    slash: MLflow creates the folder that it sees in an address, without decoding it.
     """
     if not _ODD & set(str(path)):
         return f"{SQLITE}{path}"

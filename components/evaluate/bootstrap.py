@@ -1,9 +1,10 @@
 """Confidence intervals of metrics: a seeded bootstrap that takes well under a second for any number of rows.
 
-Rows are assigned at random to at most `BLOCKS` blocks, each block is reduced to the sums behind the metrics, and blocks are
-drawn with replacement: a resample is then one row of a matrix product. With no more rows than blocks this is the ordinary
-bootstrap; with more it estimates the same spread. Two models share blocks and draws, which makes their difference a paired one.
-AUC and PR-AUC use scores in bins of equal mass here (only for the spread; the values themselves are exact).
+Rows are assigned at random to at most `BLOCKS` blocks, each block is reduced to the sums behind the metrics, and blocks
+are drawn with replacement: a resample is then one row of a matrix product. With no more rows than blocks this is the
+ordinary bootstrap; with more it estimates the same spread. Two models share blocks and draws, which makes their
+difference a paired one. AUC and PR-AUC use scores in bins of equal mass here (only for the spread; the values
+themselves are exact).
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), percentile intervals.
 """

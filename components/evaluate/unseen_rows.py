@@ -1,8 +1,9 @@
 """Find the test rows that the champion was not trained on, if its rows were split by another definition than today's.
 
 Rows that are test rows now may have been training rows of the champion: on those it cannot be judged. Where each row was
-follows from the definition of that split, which lies beside its model: from a hash of the row, or from its time. Older examples have none: their split
-was by rule 1, and of the few possible definitions, the right one is found by the fingerprint of those examples.
+follows from the definition of that split, which lies beside its model: from a hash of the row, or from its time. Older
+examples have none: their split was by rule 1, and of the few possible definitions, the right one is found by the
+fingerprint of those examples.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
         label: The label's column.
 
     Returns:
-        Truth values, shape [rows of the test split], or None for all, if its rows were split as today's. And why it cannot be
-        determined; empty when it can.
+        Truth values, shape [rows of the test split], or None for all, if its rows were split as today's. And why it
+        cannot be determined; empty when it can.
 
     Raises:
         UnavailableError: When the store does not answer.

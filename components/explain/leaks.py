@@ -32,9 +32,9 @@ _FOLDS = 2
 def powers(task: Task, sample: Sample) -> dict[str, float]:
     """How well each feature alone tells the label, between 0 and 1.
 
-    For classes, the AUC of the feature's ranks (of either direction, at least 0.5; many classes: the best class against the
-    rest). For numbers, the absolute rank correlation. A missing number ranks below all others. A text counts as the mean
-    label of the rows that have it in the other half of the sample, so that rare values do not predict themselves.
+    For classes, the AUC of the feature's ranks (of either direction, at least 0.5; many classes: the best class against
+    the rest). For numbers, the absolute rank correlation. A missing number ranks below all others. A text counts as the
+    mean label of the rows that have it in the other half of the sample, so that rare values do not predict themselves.
 
     Args:
         task: The project's task.
@@ -46,9 +46,9 @@ def powers(task: Task, sample: Sample) -> dict[str, float]:
 def find_telling(task: Task, sample: Sample, alone: Mapping[str, float]) -> dict[str, float]:
     """Find the features that alone predict the whole label, and how well; none if there are too few rows.
 
-    Of many classes, all must be predicted: a single separable class is not a leak. The measure is the share of the rows that
-    a table of the feature's values, made from the other half of the rows, gets right beyond the most frequent class. For two
-    classes and for numbers, the feature's order counts as well.
+    Of many classes, all must be predicted: a single separable class is not a leak. The measure is the share of the rows
+    that a table of the feature's values, made from the other half of the rows, gets right beyond the most frequent
+    class. For two classes and for numbers, the feature's order counts as well.
 
     Args:
         task: The project's task.

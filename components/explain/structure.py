@@ -1,7 +1,7 @@
 """Graph analysis: which inputs can reach the outputs at all, for any data.
 
-The saved graph is walked backwards from its outputs, into and out of the functions that it calls. Where it branches, both
-branches count. An input that is not reached cannot change a prediction.
+The saved graph is walked backwards from its outputs, into and out of the functions that it calls. Where it branches,
+both branches count. An input that is not reached cannot change a prediction.
 """
 
 from __future__ import annotations

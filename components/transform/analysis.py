@@ -1,9 +1,10 @@
 """Evaluate the analyzers of a preprocessing_fn in this process, one pass over the rows per phase, without Beam.
 
-TensorFlow Transform describes each analyzer as a small graph: tensors, an accumulator fed with their values batch by batch,
-a merge, outputs. Its accumulators are plain Python; Beam only carries the batches to them. Here a loop does, which saves
-Beam's import and its overhead per element. Analyzers whose accumulation exists only as a Beam transform (vocabularies by
-weight or by key, `PTransform`s) are not supported here: `beam_analysis.py` then evaluates the whole function.
+TensorFlow Transform describes each analyzer as a small graph: tensors, an accumulator fed with their values batch by
+batch, a merge, outputs. Its accumulators are plain Python; Beam only carries the batches to them. Here a loop does,
+which saves Beam's import and its overhead per element. Analyzers whose accumulation exists only as a Beam transform
+(vocabularies by weight or by key, `PTransform`s) are not supported here: `beam_analysis.py` then evaluates the whole
+function.
 """
 
 from __future__ import annotations

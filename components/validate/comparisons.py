@@ -91,8 +91,9 @@ def _verified(uri: str, deployment: Deployment) -> bytes:
 def follow_spans(examples: Path, spans: list[int], names: list[str]) -> set[str]:
     """Find columns that differ between spans by construction, such as the month, which is not drift.
 
-    A column follows the span when it has one value in every span and not always the same, or when (three spans at least) its
-    ranges follow one another without overlap, as those of a date do. Read from the Parquet footers, not from the rows.
+    A column follows the span when it has one value in every span and not always the same, or when (three spans at
+    least) its ranges follow one another without overlap, as those of a date do. Read from the Parquet footers, not from
+    the rows.
     """
     if len(spans) < 2:
         return set()

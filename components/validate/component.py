@@ -30,7 +30,7 @@ def validate(
         code_uri: URI of the project's code archive, with the reviewed schema if there is one.
         examples: Output of ingest.
         statistics: Statistics of the training rows, as a TensorFlow Metadata proto.
-        schema: The schema in force, as a text proto.
+        schema: The effective schema, as a text proto.
         validation: Outcome, checks and the page as data.
         page: The page of this stage.
 

@@ -69,8 +69,9 @@ def feature_types(schema: Schema) -> dict[str, FeatureType]:
 def infer(statistics: Statistics, others: list[Statistics], label: str) -> Schema:
     """Infer a schema from the training rows.
 
-    A column is required when it has a value in every row of every split; a string column gets a domain when it has few values,
-    each seen often. Bool domains, which TFDV infers from 0 and 1, are left out: a later 2 would be an unwanted anomaly.
+    A column is required when it has a value in every row of every split; a string column gets a domain when it has few
+    values, each seen often. Bool domains, which TFDV infers from 0 and 1, are left out: a later 2 would be an unwanted
+    anomaly.
 
     Args:
         statistics: Statistics of the training rows.

@@ -1,11 +1,12 @@
 """Drift: how far the values of each feature have moved from one set of rows to another.
 
-- Numbers: Jensen-Shannon divergence, base 2, so from 0 (equal) to 1 (nothing in common). It is taken over bins between the
-  deciles of both sides, read off TFDV's quantile histograms; equal-width bins, which TFDV's own comparator uses, put a
-  long-tailed feature into one bin and see nothing move. (J. Lin, "Divergence measures based on the Shannon entropy",
-  IEEE Transactions on Information Theory 37(1), 1991.)
+- Numbers: Jensen-Shannon divergence, base 2, so from 0 (equal) to 1 (nothing in common). It is taken over bins between
+  the deciles of both sides, read off TFDV's quantile histograms; equal-width bins, which TFDV's own comparator uses,
+  put a long-tailed feature into one bin and see nothing move. (J. Lin, "Divergence measures based on the Shannon
+  entropy", IEEE Transactions on Information Theory 37(1), 1991.)
 - Texts: L-infinity, the largest change of any one value's share, as in TFDV's `infinity_norm` comparator. It names the
-  value, and is not drowned by a long tail of rare ones. (E. Breck et al., "Data Validation for Machine Learning", MLSys 2019.)
+  value, and is not drowned by a long tail of rare ones. (E. Breck et al., "Data Validation for Machine Learning", MLSys
+  2019.)
 
 A missing value counts as one more value in both, so a column that loses its values drifts.
 """
@@ -128,8 +129,8 @@ def _in_a_word(feature: Any) -> str:
 def _curve(feature: Any) -> tuple[Floats, Floats]:
     """Return the distribution function of a numeric feature's values: points, and the share of values up to each.
 
-    TFDV's quantile buckets hold what lies above their low and up to their high value, so the sum up to the last bucket that
-    ends at a point is exact there, also for a value that repeats.
+    TFDV's quantile buckets hold what lies above their low and up to their high value, so the sum up to the last bucket
+    that ends at a point is exact there, also for a value that repeats.
     """
     buckets = quantiles(feature)
     if not buckets:

@@ -22,8 +22,8 @@ Bins = tuple[list[float], list[float], str]
 def bins(feature: Any) -> Bins:
     """Return edges, counts and a note for a numeric feature with distinct values.
 
-    Few whole numbers get a bar each. When a long tail crowds nearly all values into one bin, only the middle 90 % are shown,
-    and the note says so.
+    Few whole numbers get a bar each. When a long tail crowds nearly all values into one bin, only the middle 90 % are
+    shown, and the note says so.
     """
     buckets = equal_widths(feature)
     edges = np.array([bucket.low_value for bucket in buckets] + [buckets[-1].high_value], dtype=np.float64)

@@ -1,7 +1,7 @@
 """Find whole numbers that differ in the examples but become one number in the model, as float32.
 
-A column of whole numbers in which values may be missing is a float32 in a model, and so is one of double precision. A float32 is
-exact for whole numbers up to 2**24: beyond it, two identifiers or two amounts can become one.
+A column of whole numbers in which values may be missing is a float32 in a model, and so is one of double precision. A
+float32 is exact for whole numbers up to 2**24: beyond it, two identifiers or two amounts can become one.
 """
 
 from __future__ import annotations

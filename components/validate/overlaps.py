@@ -1,7 +1,8 @@
 """Find rows that are in two splits, as the model sees them, and groups with such rows: they make the evaluation too optimistic.
 
-A row is identified by the hash of its features, a group by that of its identifier. Memory is bounded: beyond half a million different
-hashes only the smallest ones are kept, in every split the same, and the shares are those of this sample.
+A row is identified by the hash of its features, a group by that of its identifier. Memory is bounded: beyond half a
+million different hashes only the smallest ones are kept, in every split the same, and the shares are those of this
+sample.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Statistics by TensorFlow Data Validation, in process: batch by batch into partial statistics, so memory does not grow with rows.
 
-TFDV's own entry points start a Beam pipeline (20 s for a table that takes half a second here). What they do inside, combining
-generators over Arrow batches, is called directly; the two generators and `extract_statistics_output` are the same in TFDV 1.16
-and 1.21.
+TFDV's own entry points start a Beam pipeline (20 s for a table that takes half a second here). What they do inside,
+combining generators over Arrow batches, is called directly; the two generators and `extract_statistics_output` are the
+same in TFDV 1.16 and 1.21.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _NO_HISTOGRAM = PerFeatureStatsConfig([], PerFeatureStatsConfig.INCLUDE)
 class Detail:
     """The histograms of numbers to compute.
 
-    They take most of the time on a wide table (TFDV draws 100 quantiles per bucket, in Python), so each set of rows gets only
-    those that are used.
+    They take most of the time on a wide table (TFDV draws 100 quantiles per bucket, in Python), so each set of rows
+    gets only those that are used.
 
     Attributes:
         equal_widths: Number of buckets of the drawn histogram.

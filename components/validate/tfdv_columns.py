@@ -42,7 +42,8 @@ def read_lists(
         split: The split to read.
         types: Type by name of the columns to read.
         spans: The spans to read; None: all.
-        infinite: Counts values by column that are infinite in a model; they become missing, since one of them spoils every mean.
+        infinite: Counts values by column that are infinite in a model; they become missing, since one of them spoils
+            every mean.
     """
     for batch in read_batches(examples, split, list(types), spans, batch_rows(len(types))):
         columns = [_finite(name, column_of(batch, name, kind), infinite) for name, kind in types.items()]

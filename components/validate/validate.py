@@ -60,7 +60,8 @@ def validate_examples(
         page: The page's file.
 
     Raises:
-        ConfigError: When the policy names an unknown kind, the reviewed schema is invalid, or the champion is not a deployment.
+        ConfigError: When the policy names an unknown kind, the reviewed schema is invalid, or the champion is not a
+            deployment.
         UnavailableError: When the ledger or the champion's statistics cannot be reached.
     """
     policy = findings.severities(project.gates.data.anomalies)

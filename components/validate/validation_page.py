@@ -72,7 +72,7 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
     _figures(page, shown)
     for comparison in shown.comparisons:
         _drift_table(page, comparison, shown)
-    page.code("Schema in force", to_text(shown.schema), "The model takes these columns, with these types.")
+    page.code("Effective schema", to_text(shown.schema), "The model takes these columns, with these types.")
     return page
 
 

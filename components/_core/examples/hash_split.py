@@ -41,7 +41,8 @@ def assign_splits(rows: pa.RecordBatch, definition: HashSplit) -> NDArray[np.int
     """Return the split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
 
     Args:
-        rows: For rule 2 raw cells or typed values, for rule 1 the examples as they were; with the columns of the definition.
+        rows: For rule 2 raw cells or typed values, for rule 1 the examples as they were; with the columns of the
+            definition.
         definition: The definition of the split.
     """
     hashed = (row_hash_v1 if definition.rule == 1 else row_hash).hash_rows(rows, definition.columns)

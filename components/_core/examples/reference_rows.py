@@ -1,7 +1,7 @@
 """Reference data for diagnosing a served model: a real row, and the range of each number in training.
 
-`register` writes it into the model's folder in the store, since a server gets that folder and nothing else. A model of an
-earlier version is served without it.
+`register` writes it into the model's folder in the store, since a server gets that folder and nothing else. A model of
+an earlier version is served without it.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
 """Rule 2 of the split: one canonical form per cell, and a 64-bit hash per row that depends only on those.
 
-The rule is fixed. A change would move rows between splits, so it needs a new rule, with this one kept beside it; golden hashes
-in the tests pin it. It does not know which type a column was read as, so the hashes are the same for the raw cells of a text file
-and for typed values.
+The rule is fixed. A change would move rows between splits, so it needs a new rule, with this one kept beside it; golden
+hashes in the tests pin it. It does not know which type a column was read as, so the hashes are the same for the raw
+cells of a text file and for typed values.
 
 1. Blanks around a text do not count.
-2. A missing value is one value, however it is written (`MISSING`). It adds nothing to the row's hash: a new column in which
-   old rows have no value does not move them.
-3. A decimal number, as in 7, 7.0, +7, 007, -0, .5 or 1e3, is its number: whole numbers exactly, whatever their size; others as
-   the nearest float32, which is what a model sees. Rows that a model cannot tell apart therefore have equal hashes.
+2. A missing value is one value, however it is written (`MISSING`). It adds nothing to the row's hash: a new column in
+   which old rows have no value does not move them.
+3. A decimal number, as in 7, 7.0, +7, 007, -0, .5 or 1e3, is its number: whole numbers exactly, whatever their size;
+   others as the nearest float32, which is what a model sees. Rows that a model cannot tell apart therefore have equal
+   hashes.
 4. Anything else is its text: a time without the zeros that its unit adds, bytes as base64.
-5. Columns go by their name, and their order does not count.
+5. Columns are identified by name, and their order does not count.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Real test rows with the model's offline answers, with which a served version is compared.
 
-One small Parquet file, written by evaluate, which has the model, and read by parity tests, which have a server and no TensorFlow:
-a column `in:NAME` for each feature, null where a value is missing, and a column `out:NAME` for each output, numbers or texts
-[rows], or lists of numbers for an output [rows, classes]. A registered version keeps it beside its model.
+One small Parquet file, written by evaluate, which has the model, and read by parity tests, which have a server and no
+TensorFlow: a column `in:NAME` for each feature, null where a value is missing, and a column `out:NAME` for each output,
+numbers or texts [rows], or lists of numbers for an output [rows, classes]. A registered version keeps it beside its
+model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Split by time: a row's time is compared with two borders, so rows of the same time are never divided.
 
-The time is taken from the examples, not from raw cells, so that what a manifest says can be repeated on examples later. A number
-is compared as it is; text is read as ISO 8601 and compared in UTC, and without a zone is taken as UTC, to the microsecond.
+The time is taken from the examples, not from raw cells, so that what a manifest says can be repeated on examples later.
+A number is compared as it is; text is read as ISO 8601 and compared in UTC, and without a zone is taken as UTC, to the
+microsecond.
 """
 
 from __future__ import annotations

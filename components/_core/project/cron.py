@@ -1,7 +1,8 @@
 """Cron as Kubeflow Pipelines reads it: six fields, seconds first; checked here because the server takes five and misreads them.
 
-KFP goes by robfig/cron 1.2, in which the last field may be left out: `*/20 * * * *` is then every twenty seconds. It knows no
-time zone in the expression, Sunday is 0 and never 7, and a date that never occurs would keep its controller busy for ever.
+KFP uses robfig/cron 1.2, in which the last field may be left out: `*/20 * * * *` is then every twenty seconds. It knows
+no time zone in the expression, Sunday is 0 and never 7, and a date that never occurs would keep its controller busy for
+ever.
 """
 
 from __future__ import annotations

@@ -205,7 +205,10 @@ class Train(Section):
     ] = 2
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32, description="Seed for all randomness.")] = 7
     hyperparameters: Annotated[
-        dict[str, Hyperparameter], Field(description="What build_model gets by default; `learning_rate` is also ours.")
+        dict[str, Hyperparameter],
+        Field(
+            description="Default hyperparameters of build_model; Naru uses `learning_rate` if the model is not compiled."
+        ),
     ] = {}
 
 

@@ -1,7 +1,7 @@
 """Rules for every value of a project file, whatever its field: no credentials, no placeholders of a cluster, no overlong number.
 
-A project travels as a parameter through Kubeflow Pipelines and Argo, is kept in records and shown in reports. So placeholders
-that those would replace, and secrets, are refused in the file.
+A project travels as a parameter through Kubeflow Pipelines and Argo, is kept in records and shown in reports. So
+placeholders that those would replace, and secrets, are refused in the file.
 """
 
 from __future__ import annotations

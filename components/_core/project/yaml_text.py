@@ -1,7 +1,7 @@
 """Parse YAML as people expect: the plain values of YAML 1.2, and no duplicate keys.
 
-The library implements YAML 1.1, in which a label called `no` is False, `1e-3` is text, `010` is 8, `12:30` is 750, and the second of
-two equal fields silently replaces the first. People who write a project file expect none of that.
+The library implements YAML 1.1, in which a label called `no` is False, `1e-3` is text, `010` is 8, `12:30` is 750, and
+the second of two equal fields silently replaces the first. People who write a project file expect none of that.
 """
 
 from __future__ import annotations

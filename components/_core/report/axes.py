@@ -52,7 +52,8 @@ _SETTINGS: Any = {
 def draw_axes(draw: Callable[[Axes], None], width: float, height: float, grow: float = 1.0) -> str:
     """Draw on one set of axes and return the SVG element.
 
-    Matplotlib's own layout engine and `savefig` would draw everything four times over; here the margins are measured once.
+    Matplotlib's own layout engine and `savefig` would draw everything four times over; here the margins are measured
+    once.
 
     Args:
         draw: Draws on the axes.

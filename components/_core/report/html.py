@@ -1,8 +1,8 @@
 """Pages as HTML: one self-contained file, light and dark, readable in a panel of 600 pixels and without a script.
 
-A stage defines the content (`page.py`); this module and `templates/` define the appearance. Everything is escaped; the only
-markup that passes is an SVG element that only draws (`svg.is_plain`), and the only script that a browser may run is
-Naru's, which makes links work in the Kubeflow UI: the page allows it by its hash.
+A stage defines the content (`page.py`); this module and `templates/` define the appearance. Everything is escaped; the
+only markup that passes is an SVG element that only draws (`svg.is_plain`), and the only script that a browser may run
+is Naru's, which makes links work in the Kubeflow UI: the page allows it by its hash.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def show_column(values: Sequence[object]) -> list[str]:
     """Format the values of one column; floats of similar size get as many decimals as the longest of them, four at most.
 
     Sizes differ too much when the largest would show more than six digits or the smallest fewer than two; each is then
-    formatted by itself, and likewise if there are whole numbers among them: such a column holds different things, like a list
-    of hyperparameters.
+    formatted by itself, and likewise if there are whole numbers among them: such a column holds different things, like
+    a list of hyperparameters.
     """
     texts = [show(value) for value in values]
     if any(is_number(value) and isinstance(value, int) for value in values):

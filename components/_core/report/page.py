@@ -1,8 +1,8 @@
 """The page of a stage as data: blocks in order, saved beside the outcome, rendered alone or in the run's report.
 
 A stage defines the content; `html.py` and its templates define the appearance. Every page is one
-self-contained HTML file: no network, no script needed to read it, readable at 600 pixels (the Kubeflow side panel) and on a
-large screen.
+self-contained HTML file: no network, no script needed to read it, readable at 600 pixels (the Kubeflow side panel) and
+on a large screen.
 """
 
 from __future__ import annotations

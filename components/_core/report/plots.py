@@ -1,6 +1,7 @@
 """The plots of every page, as SVG elements that are the same, byte for byte, for the same numbers.
 
-All take plain numbers and names, and none fails on its input: NaN, infinity and empty input give a figure that says so. Colours and fonts come from the page around it (see `svg.py`); one unit is one pixel on a page of 600.
+All take plain numbers and names, and none fails on its input: NaN, infinity and empty input give a figure that says so.
+Colours and fonts come from the page around it (see `svg.py`); one unit is one pixel on a page of 600.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Plots as markup that fits into a page: no ids that collide, no style that leaks, colours that follow the page.
 
-Matplotlib writes a whole document. An element in an HTML page must not bring its own `<style>`, must not share an id with
-the plot beside it, and should take its colours from the page, so that it reads in light and in dark.
+Matplotlib writes a whole document. An element in an HTML page must not bring its own `<style>`, must not share an id
+with the plot beside it, and should take its colours from the page, so that it reads in light and in dark.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def embed(document: str, grow: float = 1.0) -> str:
         grow: How many times larger than drawn it may become where there is room; above 1 it takes a row of its own.
 
     Returns:
-        The element: `role="img"`, as wide as its column and no wider than it was drawn (units are pixels) times `grow`, its ids
-        prefixed with a digest of its content.
+        The element: `role="img"`, as wide as its column and no wider than it was drawn (units are pixels) times `grow`,
+        its ids prefixed with a digest of its content.
     """
     body = _DOCUMENT.sub("", document)
     body = _ROOT.sub(lambda found: _root(found, grow), body, count=1)

@@ -9,8 +9,8 @@ A component's body opens `stage(...)`, imports its function inside, calls it and
         this.done(validate_examples(..., validation=this.folder(validation)))
 
 Outputs get their final names only when the body succeeded. A `NaruError` ends the process with the error's own exit
-code and message, without a traceback, and writes `error.json` beside the outputs for the launcher. In a pod the same object
-is the termination message (`termination_message.py`), which the pod's status holds.
+code and message, without a traceback, and writes `error.json` beside the outputs for the launcher. In a pod the same
+object is the termination message (`termination_message.py`), which the pod's status holds.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def stage(spec: StageSpec, record: Artifact) -> Iterator[Stage]:
 def _write_error(this: Stage, error: NaruError, details: str) -> None:
     this._clear()
     print(mask_credentials(details), file=sys.stderr) if details else None
-    # the code is for users who have only the log of a pod: KFP's launcher ends with a code of its own
+    # the exit code is for users who have only a pod's log: KFP's launcher exits with another code
     print(f"naru: {this.spec.name}: {error}\n  exit code {error.exit_code}", file=sys.stderr, flush=True)
     end = failed(this.spec.name, error)
     write_end(end)

@@ -1,8 +1,8 @@
 """Errors for an input that KFP's store has lost: which artifact, where it was, which stage made it, how to recompute it.
 
-KFP brings an artifact into a pod file by file, below a path that is its URI: `/s3/bucket/...` is `s3://bucket/...`. A file that
-the store has lost shows as a missing file under a path that means nothing to a person; and a run that is started
-again takes the same artifact from KFP's cache, by its name.
+KFP brings an artifact into a pod file by file, below a path that is its URI: `/s3/bucket/...` is `s3://bucket/...`. A
+file that the store has lost shows as a missing file under a path that means nothing to a person; and a run that is
+started again takes the same artifact from KFP's cache, by its name.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """How a stage ended, as one JSON object: the record of its outcome, or its error.
 
-    {"stage": "train", "verdict": "ok", "reason": "...", "import_seconds": 2.7, "work_seconds": 10.1, "metric_loss": 0.25}
-    {"stage": "ingest", "error": {"kind": "data", "message": "...", "where": "...", "remedy": "..."}}
+    {"stage": "train", "verdict": "ok", "reason": "...", "import_seconds": 2.7, "work_seconds": 10.1, "metric_loss":
+    0.25} {"stage": "ingest", "error": {"kind": "data", "message": "...", "where": "...", "remedy": "..."}}
 
-The record is in the metadata of the stage's first artifact; a stage that failed has no artifact and leaves `error.json` beside
-its outputs. In a pod both are the termination message, and a line of the log for users who can reach only the KFP API. Standard
-library only, and fast to import: the laptop's launcher writes an error when a stage could not begin.
+The record is in the metadata of the stage's first artifact; a stage that failed has no artifact and leaves `error.json`
+beside its outputs. In a pod both are the termination message, and a line of the log for users who can reach only the
+KFP API. Standard library only, and fast to import: the laptop's launcher writes an error when a stage could not begin.
 """
 
 from __future__ import annotations

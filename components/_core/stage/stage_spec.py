@@ -1,8 +1,8 @@
 """The declaration of a stage: the image it runs in, what it reads, whether it may be cached, what it imports.
 
-The laptop's runner, the compiler, the pools file and the linter all use these declarations. `components/stages.py` has one for each
-stage; a pipeline (`pipelines/graphs`) is a list of them. Standard library only, and no dataclass: the launcher, which starts
-once per stage in milliseconds, imports this.
+The laptop's runner, the compiler, the pools file and the linter all use these declarations. `components/stages.py` has
+one for each stage; a pipeline (`pipelines/graphs`) is a list of them. Standard library only, and no dataclass: the
+launcher, which starts once per stage in milliseconds, imports this.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ class StageSpec(NamedTuple):
         image: Image that it runs in on a cluster (images/README.md).
         reads: Parts of project.yaml that it depends on, as dotted paths. It gets no others, so changing others does
             not run it again. Name, task, label, positive, code, schema and the excluded columns go to all.
-        code: Which of the project's own files it depends on: `all` of the archive, the reviewed `schema`, all but the model's
-            file (`preprocessing`), or none.
+        code: Which of the project's own files it depends on: `all` of the archive, the reviewed `schema`, all but the
+            model's file (`preprocessing`), or none.
         environment: Environment variables with settings that it gets on a cluster; the credentials of the store
             come with any of them.
         side_effects: Whether it changes something outside its artifacts: such a stage always runs, is never retried, and
             is not scheduled on preemptible nodes.
-        looks_outside: Whether it reads something that no parameter names. KFP caches by parameters, so it always runs there.
+        looks_outside: Whether it reads something that no parameter names. KFP caches by parameters, so it always runs
+            there.
         cluster_access: Whether it changes the cluster itself, with its own service account.
         imports: Modules that the laptop's fork server imports before it forks the stage, in this order.
         imports_during: Stage during which the modules are imported, on the second core; empty: before the first stage.

@@ -1,8 +1,8 @@
 """The termination message of a container: how the stage ended, readable without log or artifact.
 
-A KFP task that fails leaves its log and no artifact, and the KFP API does not return an artifact's metadata. So a stage writes
-how it ended (`stage_end.py`) as the container's termination message too, and as a line of the log for users who can reach only
-the KFP API. On a machine that is not a pod there is no such file, and nothing is written.
+A KFP task that fails leaves its log and no artifact, and the KFP API does not return an artifact's metadata. So a stage
+writes how it ended (`stage_end.py`) as the container's termination message too, and as a line of the log for users who
+can reach only the KFP API. On a machine that is not a pod there is no such file, and nothing is written.
 """
 
 from __future__ import annotations

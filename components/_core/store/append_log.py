@@ -3,9 +3,9 @@
     <folder>/000042-0199c3a1b2c4d5e6f7a8b9c0.json
 
 The number is one more than the highest that the writer saw. The nonce is the writer's time (milliseconds since 1970, in
-hexadecimal) and random digits, so that names sort by number, time and nonce. Writers that take the same number at once write a
-line each, so a store needs no locks or conditional writes to lose no line. Older lines have no nonce (`000042.json`)
-and are read as they are.
+hexadecimal) and random digits, so that names sort by number, time and nonce. Writers that take the same number at once
+write a line each, so a store needs no locks or conditional writes to lose no line. Older lines have no nonce
+(`000042.json`) and are read as they are.
 
 A line carries under `heads` the SHA-256 of the lines that its writer saw last (`line_digests.py` verifies them).
 """
@@ -37,7 +37,8 @@ _NUMBERS_SEEN = 3
 class AppendLog:
     """One append log.
 
-    Every method raises UnavailableError when the store cannot be reached, ConfigError without permission to read or write it.
+    Every method raises UnavailableError when the store cannot be reached, ConfigError without permission to read or
+    write it.
 
     Attributes:
         folder: A path, `file:///path` or `s3://bucket/prefix`; its last part is the log's name in `heads`.

@@ -1,14 +1,14 @@
 """Claims: one winner among several writers that may act on a key, on any store.
 
-In a folder of this machine it is a lock, which the system releases when a process ends. Elsewhere it needs only what every S3
-does (keep an object, list it at once, date it by its own clock):
+In a folder of this machine it is a lock, which the system releases when a process ends. Elsewhere it needs only what
+every S3 does (keep an object, list it at once, date it by its own clock):
 
 1. put `<folder>/<key>/<nonce>.json`, which nobody else writes;
 2. wait `SETTLE` seconds, longer than the clock's own step: a claim that appears after this is dated later;
 3. list: the oldest claim wins, by the store's clock, then by name.
 
-Every claim that could be older is in that list, so all see the same winner. A claim older than `HURRY` seconds is not acted on
-but made again; one older than `EXPIRY` no longer counts, since its writer is dead.
+Every claim that could be older is in that list, so all see the same winner. A claim older than `HURRY` seconds is not
+acted on but made again; one older than `EXPIRY` no longer counts, since its writer is dead.
 """
 
 from __future__ import annotations

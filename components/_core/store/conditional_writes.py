@@ -1,8 +1,9 @@
 """Check whether a conditional write (`If-None-Match: *`) of several writers at once has only one winner in a store.
 
 Naru does not depend on it: lines have unique names (`append_log.py`), and claims decide turns (`claims.py`). But a
-store that answers "created" to two writers of one name breaks a promise of S3, and other programs may rely on it, so Naru warns.
-The store is probed once, and the result is kept in it. A bad store is probed again, since its server may be newer now.
+store that answers "created" to two writers of one name breaks a promise of S3, and other programs may rely on it, so
+Naru warns. The store is probed once, and the result is kept in it. A bad store is probed again, since its server may be
+newer now.
 """
 
 from __future__ import annotations

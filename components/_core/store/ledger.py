@@ -4,8 +4,9 @@
 
 Any stage can find the champion without a registry client or server; MLflow's `champion` alias mirrors it.
 
-Addresses within the store are kept relative to it (`store:flights/models/...`), so that a store can be moved, or restored
-elsewhere from a backup. In this module they are absolute: a line is resolved against the store that it is read from.
+Addresses within the store are kept relative to it (`store:flights/models/...`), so that a store can be moved, or
+restored elsewhere from a backup. In this module they are absolute: a line is resolved against the store that it is read
+from.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ class Deployment:
         at: Time, as ISO 8601 with the zone.
         by: Person or program that deployed it.
         why: The cause, in a sentence.
-        registration_sha256: SHA-256 of the list of the version's files and their digests (`file_digests.py`), which lies beside its
-            model; empty in a line of an earlier Naru, whose files cannot be verified.
-        split: Fingerprint of the definition of the split that it was trained with; empty in lines from before it was kept.
+        registration_sha256: SHA-256 of the list of the version's files and their digests (`file_digests.py`), which
+            lies beside its model; empty in a line of an earlier Naru, whose files cannot be verified.
+        split: Fingerprint of the definition of the split that it was trained with; empty in lines from before it was
+            kept.
     """
 
     version: str
@@ -74,8 +76,8 @@ def resolve_champion(parameter: str, project: str) -> Deployment | None:
     """Resolve the champion that a run's parameter names.
 
     Args:
-        parameter: `auto` reads the ledger of the store in the environment, `none` means no champion; else a line as JSON. A
-            word after `auto` only makes the parameter unique for KFP's cache.
+        parameter: `auto` reads the ledger of the store in the environment, `none` means no champion; else a line as
+            JSON. A word after `auto` only makes the parameter unique for KFP's cache.
         project: The project's name.
 
     Raises:

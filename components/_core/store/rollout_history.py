@@ -2,8 +2,8 @@
 
     <store>/<project>/rollouts/000001-0199c3a1b2c4d5e6f7a8b9c0.json      (`append_log.py` says what the name holds)
 
-The deployment ledger says who the champion is; this one records which versions were tried, which shares of the requests they
-got, and why a version was taken back.
+The deployment ledger says who the champion is; this one records which versions were tried, which shares of the requests
+they got, and why a version was taken back.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Change:
 
     Attributes:
         rollout: Identifier of the rollout, shared by all its lines.
-        action: `start` (nothing was served before, or the new version's servers are started beside the current ones), `prove`
-            (parity test before it gets traffic), `share` (it gets a share), `promote` (it gets all), `roll back`,
-            `refuse` (nothing was changed), `stop` (somebody else took over), `outage` (somebody else deleted the served
-            version, and requests failed).
+        action: `start` (nothing was served before, or the new version's servers are started beside the current ones),
+            `prove` (parity test before it gets traffic), `share` (it gets a share), `promote` (it gets all), `roll
+            back`, `refuse` (nothing was changed), `stop` (somebody else took over), `outage` (somebody else deleted the
+            served version, and requests failed).
         version: The version in question.
         shares: Percent of the requests by version, from this moment on.
         at: Time, as ISO 8601 with the zone.

@@ -1,8 +1,8 @@
 """S3 as a file system, over MinIO's client, with only the operations that the store, the ledger and the sources need.
 
 Endpoint and credentials come from the environment, by the names that every S3 tool knows: `AWS_ENDPOINT_URL` (empty: AWS
-itself), `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE` for a custom CA. With no keys
-in the environment those of `~/.aws/credentials` or of the machine's role are used.
+itself), `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE` for a custom
+CA. With no keys in the environment those of `~/.aws/credentials` or of the machine's role are used.
 
 A missing object or folder is a `FileNotFoundError`, as in fsspec; every other failure is a `NaruError`, so that an
 unreachable server never looks like an empty store.

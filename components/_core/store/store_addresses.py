@@ -21,8 +21,8 @@ def shorten(uri: str, store: str) -> str:
 def resolve(kept: str, store: str, project: str) -> str:
     """Resolve an address made by `shorten`, or kept by an earlier Naru, to an absolute one.
 
-    An earlier Naru kept absolute addresses. If one points outside this store, and this store has the same part of the same
-    version, the store was moved or copied: the part in this store is used, even if the old location still exists.
+    An earlier Naru kept absolute addresses. If one points outside this store, and this store has the same part of the
+    same version, the store was moved or copied: the part in this store is used, even if the old location still exists.
     """
     root = absolute_uri(store).rstrip("/")
     if kept.startswith(_STORE):

@@ -1,9 +1,9 @@
 """The types of the columns of examples: exact, as in the source, and their mapping to a model's types.
 
-Examples keep a value as it is: truth values, whole numbers with missing ones, real numbers in double precision, times, bytes. A model
-takes three types (`feature_types.py`). Between the two a column has a lossless plain form: whole numbers, real
-numbers or texts. Statistics, requests and labels use the plain form; only `signature.to_arrays` narrows it to a model's
-types, and `validate` counts what that loses.
+Examples keep a value as it is: truth values, whole numbers with missing ones, real numbers in double precision, times,
+bytes. A model takes three types (`feature_types.py`). Between the two a column has a lossless plain form: whole
+numbers, real numbers or texts. Statistics, requests and labels use the plain form; only `signature.to_arrays` narrows
+it to a model's types, and `validate` counts what that loses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class ColumnType:
         name: Name of the type in the manifest.
         arrow: Arrow type of the column in examples.
         is_arrow: Returns whether a column of an Arrow type is read as this type.
-        feature: Type in a model when no value is missing; a whole number that may be missing is a real number in a model.
+        feature: Type in a model when no value is missing; a whole number that may be missing is a real number in a
+            model.
         plain: Arrow type of the plain form.
         to_plain: Converts a column to the plain form.
     """

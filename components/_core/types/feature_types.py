@@ -1,8 +1,8 @@
 """The types of a model's inputs and outputs: one object for each, with its equivalents in other systems.
 
 A new type is a line in `FEATURE_TYPES`. The types of schemas, requests, tensors and arrays are all looked up here;
-`column_types.py` maps columns of examples to these types. TensorFlow and TensorFlow Metadata are referred to by name, so that
-this module imports neither.
+`column_types.py` maps columns of examples to these types. TensorFlow and TensorFlow Metadata are referred to by name,
+so that this module imports neither.
 """
 
 from __future__ import annotations

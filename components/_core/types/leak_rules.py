@@ -1,8 +1,8 @@
 """Thresholds for leaks: when a column predicts the label too well.
 
-`naru new` and explain share these rules. They measure differently on purpose: `naru new` sees the columns of a table, before any
-model, and predicts each row's label from other rows; explain sees the features of a model, and measures how well each ranks or
-looks up the label.
+`naru new` and explain share these rules. They measure differently on purpose: `naru new` sees the columns of a table,
+before any model, and predicts each row's label from other rows; explain sees the features of a model, and measures how
+well each ranks or looks up the label.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ class BadRow:
 
     Attributes:
         file: Name of the file.
-        line: The physical line where the row begins, from 1, the header included; in a file without lines, the row's number.
+        line: The physical line where the row begins, from 1, the header included; in a file without lines, the row's
+            number.
         reason: Why the row could not be read.
         text: Text of the row.
         lines: Number of lines of the row; after a quote error so many rows may be lost.

@@ -1,7 +1,7 @@
 """The interface of table formats: column names of a file, schema inference over all files, reading of rows in bounded batches.
 
-A format does not know where files are (`sources/contract.py`), and a source does not know their contents. Nothing heavy is
-imported here: `naru run` chooses the format of a source before it loads anything.
+A format does not know where files are (`sources/contract.py`), and a source does not know their contents. Nothing heavy
+is imported here: `naru run` chooses the format of a source before it loads anything.
 """
 
 from __future__ import annotations

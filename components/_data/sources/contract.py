@@ -1,7 +1,8 @@
 """The interface of table sources: it lists the files of spans, opens them, and has a fingerprint of its state.
 
-There is one implementation, `files.py`: a folder of this machine, S3 and every other store that fsspec knows differ only in their
-file system (`components/_core/store/filesystems.py`). The interface therefore has only what readers of tables use.
+There is one implementation, `files.py`: a folder of this machine, S3 and every other store that fsspec knows differ
+only in their file system (`components/_core/store/filesystems.py`). The interface therefore has only what readers of
+tables use.
 """
 
 from __future__ import annotations

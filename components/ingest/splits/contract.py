@@ -23,7 +23,8 @@ class Splitter(ABC):
     """A way to split rows.
 
     Attributes:
-        definition: All that a row's split depends on besides the row; kept in the manifest, its fingerprint in the ledger.
+        definition: All that a row's split depends on besides the row; kept in the manifest, its fingerprint in the
+            ledger.
     """
 
     definition: SplitDefinition

@@ -1,8 +1,8 @@
 """Split by time: the newest rows are test, those before them eval, the oldest train, as in production.
 
-The borders lie between two different times, as near to the shares as these allow. Rows without a readable time go to train,
-where they do not affect evaluation, and are counted in a check. With each new span the borders move: a test row becomes a
-train row later, as intended.
+The borders lie between two different times, as near to the shares as these allow. Rows without a readable time go to
+train, where they do not affect evaluation, and are counted in a check. With each new span the borders move: a test row
+becomes a train row later, as intended.
 """
 
 from __future__ import annotations

@@ -76,7 +76,8 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
     """Compute all metrics from sums with any leading shape.
 
     Args:
-        sums: Output of `exact_sums` or `block_sums`, over any rows; `positive` and `negative` are rows by ascending score.
+        sums: Output of `exact_sums` or `block_sums`, over any rows; `positive` and `negative` are rows by ascending
+            score.
 
     Returns:
         Metric by name, each of the leading shape.

@@ -1,8 +1,8 @@
 """Metrics of many classes, from sums over rows: the same formulas serve all rows and every bootstrap resample.
 
-The class with the highest probability is predicted. `_macro` averages over the classes of the model, each counting the same;
-`_weighted` weights each by its rows. A ratio 0/0 is 0. `auc` is one class against the rest, averaged over the classes that
-have rows and of which the rest has rows; NaN when there is none.
+The class with the highest probability is predicted. `_macro` averages over the classes of the model, each counting the
+same; `_weighted` weights each by its rows. A ratio 0/0 is 0. `auc` is one class against the rest, averaged over the
+classes that have rows and of which the rest has rows; NaN when there is none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ranking metrics: ROC, AUC and precision-recall, from counts of rows by score, so that ties are exact.
 
-Sources: Fawcett, "An introduction to ROC analysis" (2006); Hanley and McNeil (1982) for the AUC as the probability that a
-positive row scores above a negative one, a tie counting one half; Davis and Goadrich (2006) for average precision.
+Sources: Fawcett, "An introduction to ROC analysis" (2006); Hanley and McNeil (1982) for the AUC as the probability that
+a positive row scores above a negative one, a tie counting one half; Davis and Goadrich (2006) for average precision.
 """
 
 from __future__ import annotations

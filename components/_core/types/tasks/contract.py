@@ -1,8 +1,8 @@
 """The interface of a machine-learning task: its outputs, metrics, label rules, scores, baseline and texts.
 
-Everything that differs from task to task is a field or a method of `Task`; other modules test the property that they need
-(`task.scores_by_class`) and never the name. The project file imports this module, so that a wrong metric is refused before
-anything runs: NumPy and Arrow are imported only in the methods that calculate.
+Everything that differs from task to task is a field or a method of `Task`; other modules test the property that they
+need (`task.scores_by_class`) and never the name. The project file imports this module, so that a wrong metric is
+refused before anything runs: NumPy and Arrow are imported only in the methods that calculate.
 """
 
 from __future__ import annotations

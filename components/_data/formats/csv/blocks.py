@@ -1,8 +1,8 @@
 """Cut a CSV file into blocks of whole rows, with the physical line of each row; set aside rows with a quote error.
 
-The grammar is Arrow's: a quote opens a cell only at the cell's start, a doubled quote inside is one quote, any other quote
-closes, and what follows up to the delimiter belongs to the cell. Quotes are found with numpy, not cell by cell, and a block
-without any is only cut at its last line end: almost all of a usual file costs a few milliseconds per 8 MiB.
+The grammar is Arrow's: a quote opens a cell only at the cell's start, a doubled quote inside is one quote, any other
+quote closes, and what follows up to the delimiter belongs to the cell. Quotes are found with numpy, not cell by cell,
+and a block without any is only cut at its last line end: almost all of a usual file costs a few milliseconds per 8 MiB.
 
 Arrow gets whole rows only. Its own cutting loses a byte where a block ends between CR and LF, and fails on a row that is
 longer than a block.
@@ -418,8 +418,8 @@ def _quote_states(
     """Find where the quote state may change, whether a cell is open after each such offset, and where text follows a closed cell.
 
     Adjacent quotes are one run. Inside of a cell, pairs of a run are doubled quotes and an odd one closes. Outside, the
-    first of a run opens a cell if it stands at the cell's start, and the rest are as inside; elsewhere quotes are text. So a
-    run of even length changes nothing; an odd one at a cell's start turns the state over, and elsewhere closes it.
+    first of a run opens a cell if it stands at the cell's start, and the rest are as inside; elsewhere quotes are text.
+    So a run of even length changes nothing; an odd one at a cell's start turns the state over, and elsewhere closes it.
     """
     marks = np.flatnonzero(codes == ord(csv.quote)) if csv.quote else np.empty(0, np.int64)
     if literal is not None:

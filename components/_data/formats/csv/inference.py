@@ -50,8 +50,8 @@ def infer_schema(files: Sequence[CsvFile], label: str, kept: KeptBlocks | None =
         kept: Receives the blocks of the files, as far as they fit.
 
     Raises:
-        DataError: When a file is empty, not UTF-8, has duplicate or nameless columns, no label, or other columns than the
-            first.
+        DataError: When a file is empty, not UTF-8, has duplicate or nameless columns, no label, or other columns than
+            the first.
     """
     kept = kept or KeptBlocks()
     types: dict[str, pa.DataType] = {}
@@ -146,8 +146,8 @@ class _ReadAgainError(Exception):
 class _Inference:
     """The types of one file's columns, which widen block by block: whole number, real number, text.
 
-    A block with a cell that does not fit is parsed again in wider types; blocks before it fit those, too, but for one case:
-    Arrow reads `0x1F` as a whole number and not as a real one. Only then is the file read again.
+    A block with a cell that does not fit is parsed again in wider types; blocks before it fit those, too, but for one
+    case: Arrow reads `0x1F` as a whole number and not as a real one. Only then is the file read again.
     """
 
     def __init__(self, file: CsvFile, names: list[str], known: dict[str, pa.DataType]) -> None:

@@ -17,8 +17,9 @@ from components._data.sources.contract import SpanFile
 def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
     """Infer the columns and types of all files.
 
-    A whole number in one file and a real one in another are real numbers; a column without a type in one file takes that of
-    another. Other differences are refused: Parquet declares its types, so a difference is not a single bad cell.
+    A whole number in one file and a real one in another are real numbers; a column without a type in one file takes
+    that of another. Other differences are refused: Parquet declares its types, so a difference is not a single bad
+    cell.
 
     Args:
         files: Files in the order of their spans.

@@ -1,8 +1,8 @@
 """Open Parquet files and read their rows in bounded batches.
 
 Every file is read through `safe_parquet`. A local file is read in place; another one is
-copied into a temporary file while its digest is taken, since Parquet is read from its end and by columns: it crosses the network
-once.
+copied into a temporary file while its digest is taken, since Parquet is read from its end and by columns: it crosses
+the network once.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def test_an_empty_section_can_be_set_from_the_command_line(tmp_path: Path) -> No
 
 def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").mkdir()
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory\n  -> it must be a file"):
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory\n  -> name a readable file"):
         load_project(tmp_path)
 
 
