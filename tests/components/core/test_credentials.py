@@ -1,4 +1,4 @@
-"""Credentials in addresses: none is shown, and what holds none is shown as it is."""
+"""Credentials in addresses are masked, and other text is unchanged."""
 
 import time
 

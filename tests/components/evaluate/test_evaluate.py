@@ -1,4 +1,4 @@
-"""Whole evaluations of tiny models: what is said, what is written, what is refused."""
+"""Complete evaluations of tiny models: checks, artifacts, errors."""
 
 from __future__ import annotations
 

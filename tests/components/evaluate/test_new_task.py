@@ -1,4 +1,4 @@
-"""A task that is added to the table is judged and shown without another change."""
+"""A task that is added to the table is evaluated and shown without another change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Champion and challenger whose rows were split by different definitions: compared on what neither was trained on, or not at all."""
+"""Champion and challenger whose rows were split by different definitions: compared on rows that neither was trained on, or not at all."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def split_rows(rows: pa.RecordBatch, definition: SplitDefinition, folder: Path) 
 
 
 def manifest_v1(split: Split, order: list[str]) -> Manifest:
-    """A manifest as it was written when rule 1 was in force."""
+    """Create a manifest as written under rule 1."""
     how = json.dumps(["1", {name: TYPES[name] for name in order}, "y", split.model_dump(exclude={"by_time"})])
     return Manifest(fingerprint_of([how, f"1 {'0' * 64}"]), TYPES, {}, [1], FILES)
 

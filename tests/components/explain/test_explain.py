@@ -1,4 +1,4 @@
-"""Whole explanations of tiny models whose truth is known."""
+"""Complete explanations of tiny models with known truth."""
 
 from __future__ import annotations
 

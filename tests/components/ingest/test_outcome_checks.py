@@ -1,4 +1,4 @@
-"""What a person must know of rows that were read: a span without any, a split that cannot judge."""
+"""Checks of the rows that were read: a span without rows, an unusable split."""
 
 import re
 from collections.abc import Callable

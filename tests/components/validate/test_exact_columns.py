@@ -1,4 +1,4 @@
-"""Examples of every type, as they are checked and as the model will take them."""
+"""Examples of every type, as validated and as converted for the model."""
 
 from __future__ import annotations
 

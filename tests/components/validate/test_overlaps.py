@@ -1,4 +1,4 @@
-"""Rows and groups that stand in two splits are counted, whatever the split went by."""
+"""Rows and groups in two splits are counted, for any kind of split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits: shares, what lands together, and where rows of another definition were."""
+"""Splits by hash: shares, equal rows, and the splits of another definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sample comes back as it was kept: every type, missing values, texts and vectors."""
+"""A sample is loaded as it was saved: every type, missing values, texts and vectors."""
 
 from pathlib import Path
 

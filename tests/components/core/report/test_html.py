@@ -192,8 +192,8 @@ def test_the_verdict_of_a_run_is_reported_in_words(tmp_path: Path, verdict: Any,
 
 def test_a_failed_stage_is_the_headline(tmp_path: Path) -> None:
     pages = [Page("tune", "Tuning", Outcome("skipped", "no trials"))]
-    stages = [{"stage": "train", "verdict": "failed", "reason": "the loss is no number"}]
-    assert "Failed at train the loss is no number" in Reader(report(tmp_path, pages, stages)).said
+    stages = [{"stage": "train", "verdict": "failed", "reason": "the loss is not a number"}]
+    assert "Failed at train the loss is not a number" in Reader(report(tmp_path, pages, stages)).said
 
 
 def test_a_skipped_stage_in_between_is_not_a_headline(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a stage says of an input that the store has lost."""
+"""The error of a stage for an input that the store has lost."""
 
 import errno
 
@@ -44,7 +44,7 @@ def test_a_library_that_has_the_path_in_its_message_only_and_an_error_of_ours_ar
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/home/me/table.csv"),
         OSError(errno.ENOSPC, "No space left on device", LOST),
         OSError(f"cannot write {LOST}.partial/part-0.parquet"),
-        DataError("s3://bucket/table.csv is no table"),
+        DataError("s3://bucket/table.csv is not a table"),
         ValueError("nothing of a path"),
     ],
 )

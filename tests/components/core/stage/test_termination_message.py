@@ -1,4 +1,4 @@
-"""What Kubernetes keeps of a stage that has ended."""
+"""The termination message of a stage."""
 
 import json
 from pathlib import Path

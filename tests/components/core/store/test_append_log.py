@@ -1,4 +1,4 @@
-"""A log loses no line: whoever writes at once, whatever the store makes of a condition, and with lines of an earlier Naru."""
+"""A log loses no line: with concurrent writers, on any S3, and with lines of an earlier Naru."""
 
 import json
 import multiprocessing

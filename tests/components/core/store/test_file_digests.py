@@ -1,4 +1,4 @@
-"""Every file of a registered version is verified before it is opened, whatever was done to it."""
+"""Every file of a registered version is verified before it is opened."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Damage = Callable[[Path], None]
 
 @pytest.fixture
 def version(tmp_path: Path) -> tuple[Path, str]:
-    """A registered version in a store, and what the ledger's line holds of it."""
+    """Create a registered version in a store, and its digest for the ledger's line."""
     folder = tmp_path / "store" / "v"
     for name, content in FILES.items():
         write_bytes(folder / name, content)

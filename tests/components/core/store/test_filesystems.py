@@ -1,4 +1,4 @@
-"""A path is taken as it stands, whatever signs it holds, and the address of a path leads back to it."""
+"""A path is used as written, whatever characters it has, and its address leads back to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log that somebody changed says so itself."""
+"""A changed log is detected from its own lines."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files and folders into the store and out of it, whole."""
+"""Atomic upload and download of files and folders."""
 
 from pathlib import Path
 

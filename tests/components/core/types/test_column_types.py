@@ -1,4 +1,4 @@
-"""Columns of examples keep their values; their plain form loses none of them."""
+"""Columns of examples keep their values; their plain form is lossless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A class is known by its text, however the column was typed."""
+"""A class is identified by its text, whatever the type of the column."""
 
 from __future__ import annotations
 

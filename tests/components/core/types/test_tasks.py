@@ -1,4 +1,4 @@
-"""What project files, labels and metrics take from the table of tasks; and that a new task is a line of it."""
+"""Project files, labels and metrics follow the table of tasks; a new task is one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""By time the newest rows judge: borders lie between different times, and rows without one are train rows and counted."""
+"""Splits by time: the newest rows are test, borders are between distinct times, rows without a time are counted train rows."""
 
 from __future__ import annotations
 

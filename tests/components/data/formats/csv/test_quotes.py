@@ -1,4 +1,4 @@
-"""Quote errors: no row vanishes uncounted, and a cell that holds line breaks by right is read."""
+"""Quote errors: no row is lost uncounted, and a valid cell with line breaks is read."""
 
 import io
 import json

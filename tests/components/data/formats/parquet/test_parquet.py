@@ -1,4 +1,4 @@
-"""Parquet is read as CSV of the same table would be, and what examples cannot hold is refused with file and column."""
+"""Parquet is read like CSV of the same table, and unsupported types are refused with file and column."""
 
 from __future__ import annotations
 
