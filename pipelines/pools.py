@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Valida
 
 from components._core.errors import ConfigError
 from components._core.project.quantities import Amounts, Quantity
-from components._core.project.validation_messages import tell_problems
+from components._core.project.validation_messages import format_errors
 from components._core.project.yaml_text import parse_yaml
 from components._core.suggestions import suggest
 from components.stages import STAGES
@@ -83,7 +83,7 @@ def load_pools(file: Path = DEFAULT_POOLS) -> Pools:
     try:
         pools = Pools.model_validate(raw)
     except ValidationError as error:
-        message = "\n  ".join(tell_problems(error.errors(), Pools, set()))
+        message = "\n  ".join(format_errors(error.errors(), Pools, set()))
         raise ConfigError(message, where=str(file), remedy="pipelines/pools.yaml shows every field") from None
     _check_references(pools, str(file))
     return pools

@@ -12,7 +12,7 @@ from components._core.checks import Outcome
 from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project
 from components._core.project.serving_config import ServingGates
-from components._core.report.html import bind_report
+from components._core.report.html import write_report
 from components._core.report.page import Cell, Page
 from components._core.types.artifact_files import PAGE
 from components.deploy.comparison import Comparison
@@ -82,7 +82,7 @@ def bind(
     bound = [Page.load(folder) for folder in pages if (folder / PAGE).is_file()] + [own]
     title = f"{project.name} · {run}" if run else project.name
     facts = _facts(project, examples, stages, own)
-    bind_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
+    write_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
 
 
 def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:

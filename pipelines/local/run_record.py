@@ -164,7 +164,7 @@ def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str
 
 
 def _bind_partial_report(run: Path, outputs: dict[str, str], states: list[StageState], target: Path) -> None:
-    from components._core.report.html import bind_report
+    from components._core.report.html import write_report
     from components._core.report.page import Page
     from components._core.types.artifact_files import PAGE
 
@@ -181,4 +181,4 @@ def _bind_partial_report(run: Path, outputs: dict[str, str], states: list[StageS
         if state.state in ("done", "failed")
     ]
     if lines:
-        bind_report(f"{run.name} (not finished)", pages, lines, {}, target)
+        write_report(f"{run.name} (not finished)", pages, lines, {}, target)

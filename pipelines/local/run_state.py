@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from components._core.errors import NaruError
 from components._core.stage.stage_end import ERROR_FILE, error_of, read_end
-from components._core.system_errors import find_lack_of_room
+from components._core.system_errors import find_full_disk
 from pipelines.graphs.pipelines import TRAINING
 
 _KILLED = 128
@@ -125,7 +125,7 @@ def _infer_failure(task: Path, code: int) -> NaruError:
         name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
         memory = _MEMORY if number == signal.SIGKILL else ""
         return NaruError(f"the stage was killed from outside ({name})", remedy=memory + _AGAIN)
-    if no_room := find_lack_of_room(task):
+    if no_room := find_full_disk(task):
         return no_room
     if code == _LOST:
         return NaruError(

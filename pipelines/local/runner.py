@@ -21,7 +21,7 @@ from components._core.project.project_file import Project
 from components._core.stage.code_archives import fingerprint_archive
 from components._core.stage.user_code import fingerprint_code, pack_code
 from components._core.store.ledger import current_champion
-from components._core.system_errors import find_lack_of_room
+from components._core.system_errors import find_full_disk
 from components._data.sources.registry import open_source
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
@@ -56,7 +56,7 @@ def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: 
 
 def _find_error(run: Path, error: RuntimeError) -> NaruError:
     """Find why kfp.local failed: the stage's own error, or a full disk if that could not be written."""
-    error_found = read_failure(run) or find_lack_of_room(run)
+    error_found = read_failure(run) or find_full_disk(run)
     return error_found or NaruError(str(error), where="kfp.local", remedy=f"see {run / LOG}")
 
 

@@ -67,7 +67,7 @@ CONFIG = [
     Bad(
         "a_field_twice",
         2,
-        "'label' stands twice",
+        "duplicate key 'label'",
         "keep one",
         {"project.yaml": PROJECT + "label: z\n"},
         where="project.yaml, line 5",
@@ -76,7 +76,7 @@ CONFIG = [
         "no_yaml",
         2,
         "is not valid YAML",
-        "look at this line",
+        "check this line",
         {"project.yaml": "name: [bad\nlabel: y\n"},
         where="project.yaml, line 2",
     ),
@@ -87,7 +87,7 @@ CONFIG = [
         "save it as UTF-8",
         {"project.yaml": (PROJECT + "# \u00e9\n").encode("latin-1")},
     ),
-    Bad("an_empty_file", 2, "holds no fields", "naru new", {"project.yaml": ""}),
+    Bad("an_empty_file", 2, "has no fields", "naru new", {"project.yaml": ""}),
     Bad("no_project_file", 2, "there is no such project file", "naru new", {"project.yaml": None}),
     Bad(
         "a_setting_without_value",
@@ -101,7 +101,7 @@ CONFIG = [
     Bad(
         "a_setting_of_no_field",
         2,
-        "epoch: unknown field; did you mean 'epochs'? (as the command line has it)",
+        "epoch: unknown field; did you mean 'epochs'? (from the command line)",
         "naru schema",
         arguments=("--set", "train.epoch=3"),
     ),
@@ -116,7 +116,7 @@ CONFIG = [
 ]
 EARLY = [
     Bad("no_such_file", 4, "there is no such file", "correct data.source", {"t.csv": None}, where="t.csv"),
-    Bad("no_such_span", 4, "there is no span 2-3", "there are spans 1", SPANS, ("--spans", "1-3"), "data.spans"),
+    Bad("no_such_span", 4, "no span 2-3", "available spans: 1", SPANS, ("--spans", "1-3"), "data.spans"),
     Bad(
         "spans_that_nobody_understands",
         2,

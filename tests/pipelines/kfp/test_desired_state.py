@@ -57,7 +57,7 @@ def test_a_schedule_that_cannot_be_is_reported_by_its_place(schedule: dict[str, 
 
 def test_two_schedules_of_one_name_are_refused() -> None:
     schedules = [{"name": "n", "cron": "0 0 3 * * *"}] * 2
-    with pytest.raises(ConfigError, match="two schedules are named 'n'"):
+    with pytest.raises(ConfigError, match="duplicate schedule 'n'"):
         parse_project({**PROJECT, "triggers": {"schedules": schedules}})
 
 

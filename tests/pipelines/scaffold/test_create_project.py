@@ -143,7 +143,7 @@ def test_a_file_that_is_not_there_is_answered_with_a_close_name(table: Table, tm
         (b"x,y\n1,\n2,\n", "no row has a label"),
         (b"x;y\n1;a\n", "separated by ';'"),
         (b"x,x,y\n1,2,a\n", "duplicate column"),
-        (b"PAR1\x00\x00", "a Parquet file, no CSV"),
+        (b"PAR1\x00\x00", "a Parquet file, not CSV"),
         (b"PK\x03\x04\x00", "a spreadsheet or an archive"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_table_whose_quotes_swallow_rows_is_refused_and_read_by_the_setting(tm
     ]
     data = tmp_path / "t.csv"
     data.write_text("\n".join(["age,note,bought", *rows]) + "\n")
-    with pytest.raises(DataError, match=r"t\.csv, line 9: quotes go wrong in \d+ of 600 rows(.|\n)*--escape"):
+    with pytest.raises(DataError, match=r"t\.csv, line 9: quote errors in \d+ of 600 rows(.|\n)*--escape"):
         new_project(tmp_path / "a", data=data, label="bought")
     created = new_project(tmp_path / "b", data=data, label="bought", csv=parse_csv('"', "\\"))
     assert created.rows == 600

@@ -1,7 +1,7 @@
-"""Which type of examples a Parquet column is read as, and its values in that type.
+"""The mapping of Parquet columns to types of examples, and the conversion of values.
 
-What CSV would give of the same table is what Parquet gives: truth values, dates and times are texts. Both functions belong
-together: what one allows, the other converts.
+The result is the same as from CSV: truth values, dates and times are texts. `convert` supports exactly the types that
+`readable_type` allows.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ ALLOWED = "whole numbers up to int64, float, double, string, bool, date, time, t
 
 
 def readable_type(kind: pa.DataType) -> pa.DataType | None:
-    """The type that a column of a Parquet type is read as: `int64`, `float64`, `string`, or `null` without any value.
+    """Return the type that a Parquet column is read as: `int64`, `float64`, `string`, or `null` without any value.
 
     Args:
         kind: Arrow's type of the column.
 
     Returns:
-        None when no column of examples holds its values.
+        None when the type is not supported.
     """
     if pa.types.is_dictionary(kind):
         return readable_type(kind.value_type)
@@ -39,10 +39,10 @@ def readable_type(kind: pa.DataType) -> pa.DataType | None:
 
 
 def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """A column's values in the type that it is read as: texts as CSV has them, NaN as missing.
+    """Convert a column to the type that it is read as: texts as in CSV, NaN as missing.
 
     Args:
-        column: As Parquet gives it; of a type that `readable_type` allows.
+        column: A Parquet column of a type that `readable_type` allows.
         kind: `int64`, `float64` or `string`.
     """
     if pa.types.is_dictionary(column.type):
@@ -52,7 +52,7 @@ def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_date64(column.type):
         column = column.cast(pa.date32())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column.validate(full=True)  # a writer may have called bytes text that are not UTF-8
+        column.validate(full=True)  # a writer may have declared non-UTF-8 bytes as text
     if not pa.types.is_floating(column.type):
         return column.cast(kind)
     reals = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
@@ -60,7 +60,7 @@ def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _timestamps_as_text(column: pa.Array) -> pa.Array:
-    """ISO text without zeros that end it, in UTC with a Z where there is a zone; no zone's rules are looked up."""
+    """Format timestamps as ISO text without trailing zeros; with a time zone in UTC with a Z, without a zone database."""
     texts = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
     texts = pc.replace_substring_regex(texts, r"(\.\d*?)0+$", r"\1")
     texts = pc.replace_substring_regex(texts, r"\.$", "")

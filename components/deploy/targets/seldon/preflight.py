@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from components._core.errors import ConfigError
-from components._core.project.validation_messages import tell_problems
+from components._core.project.validation_messages import format_errors
 from components._core.suggestions import listed
 from components.deploy.server_command import LOG, LOG_MASK
 from components.deploy.targets.seldon.objects import NO_ENGINE, Predictor, SeldonDeployment
@@ -69,7 +69,7 @@ def check_deployment(
     try:
         deployment = SeldonDeployment.model_validate(wanted)
     except ValidationError as error:
-        raise _refusal(tell_problems(error.errors(), SeldonDeployment, set()), where) from None
+        raise _refusal(format_errors(error.errors(), SeldonDeployment, set()), where) from None
     problems = [*find_problems(deployment), *_lacking_files(lacking)]
     if secret_keys is not None:
         problems += [*_secret(deployment, secret_keys), *_log_secret(deployment, secret_keys)]

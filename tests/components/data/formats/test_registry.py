@@ -1,4 +1,4 @@
-"""A format is a file in its room and one line of registration: the table, the project and ingest then know it."""
+"""A format is one file and one line of registration: the table, the project and ingest then know it."""
 
 from __future__ import annotations
 
