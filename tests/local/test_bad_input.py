@@ -131,7 +131,7 @@ EARLY = [
     Bad(
         "a_damaged_ledger",
         7,
-        "the deployment ledger is damaged",
+        "damaged line of the deployment ledger",
         "restore the file",
         {".naru/store/bad/deployments/000001.json": "{"},
         where="000001.json",
