@@ -133,7 +133,7 @@ EARLY = [
     Bad(
         "a_damaged_ledger",
         7,
-        "the deployment ledger is damaged",
+        "damaged line of the deployment ledger",
         "restore the file",
         {".naru/store/bad/deployments/000001.json": "{"},
         where="000001.json",

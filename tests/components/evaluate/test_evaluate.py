@@ -235,5 +235,5 @@ def test_an_unknown_slice_column_is_refused_with_those_that_there_are(judged: Ju
 
 
 def test_a_champion_that_is_not_a_ledger_line_is_refused(judged: Judge) -> None:
-    with pytest.raises(ConfigError, match="no line of the deployment ledger"):
+    with pytest.raises(ConfigError, match="not a line of the deployment ledger"):
         judged(champion='{"version": "1"}')

@@ -116,7 +116,7 @@ def test_a_missing_column_that_the_policy_lets_pass_leaves_the_schema(validate, 
 def test_a_column_that_turns_to_text_blocks_the_run(validate, three):
     done = validate(three(lambda columns: columns | {"distance": ["far"] * len(columns["late"])}), schema=REVIEWED)
     assert done.check("wrong_type: distance").status == "fail"
-    assert "distance is string, and the schema says int64" in done.outcome.reason
+    assert "distance is string; the schema says int64" in done.outcome.reason
 
 
 def test_whole_numbers_where_the_schema_has_real_ones_are_not_an_anomaly(validate, three):
