@@ -47,7 +47,7 @@ def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, regis
         "p95 latency (ms)": "pass",
         "malformed request": "pass",
         "error rate": "pass",
-        "ends when told": "pass",
+        "ends on SIGTERM": "pass",
     }
     assert outcome.metrics == {}, "times do not repeat: they are in rollout.json"
     champion = current_champion(str(tmp_path / "store"), "tiny")
@@ -88,7 +88,7 @@ def test_a_version_is_measured_against_the_champion_in_turn(
 
 
 @pytest.mark.slow
-def test_a_champion_that_does_not_load_is_told_and_its_successor_deployed(
+def test_a_champion_that_does_not_load_is_reported_and_its_successor_deployed(
     deploy: Deploy, registry: Any, registration: Path, champion: Path, against_champion: Path, tmp_path: Path
 ) -> None:
     write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
@@ -115,7 +115,7 @@ def test_a_server_that_does_not_start_blocks_with_its_last_lines(
     assert "holds no model" in (tmp_path / "report.html").read_text()
 
 
-def test_without_offline_answers_nothing_is_deployed_and_the_person_is_told_what_to_do(
+def test_without_offline_answers_nothing_is_deployed_and_the_message_has_a_remedy(
     deploy: Deploy, tmp_path: Path
 ) -> None:
     write_json(tmp_path / COMPARED, {"champion": None})
@@ -210,7 +210,7 @@ def test_an_evaluation_that_does_not_say_what_it_compared_with_deploys_nothing(
     folder = shutil.copytree(evaluation, tmp_path / "earlier")
     (folder / COMPARED).unlink()
     outcome = deploy(evaluation=folder)
-    assert outcome.verdict == "blocked" and "did not leave which champion it compared with" in outcome.reason
+    assert outcome.verdict == "blocked" and "did not record which champion it compared with" in outcome.reason
     assert "from evaluate on, without its cache" in outcome.reason
 
 

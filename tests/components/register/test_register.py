@@ -163,7 +163,7 @@ def test_the_sample_request_is_a_row_that_the_model_takes(register: Register, tm
     assert list(columns) == [feature.name for feature in FEATURES] and None not in [*map(list, arrays.values())]
 
 
-def test_a_corrupt_database_is_told_with_what_to_do(
+def test_a_corrupt_database_is_reported_with_a_remedy(
     register: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "mlflow.db"
@@ -174,7 +174,7 @@ def test_a_corrupt_database_is_told_with_what_to_do(
     assert str(database) in caught.value.where and "move the file away" in caught.value.remedy
 
 
-def test_a_server_that_is_away_is_unavailable_and_no_password_is_told(
+def test_an_unreachable_server_is_unavailable_and_no_password_is_shown(
     register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@127.0.0.1:9")

@@ -41,7 +41,7 @@ def test_a_server_is_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("damage", ["head", "page", "end"])
-def test_a_damaged_database_is_told_with_what_to_do(database: Path, damage: str) -> None:
+def test_a_damaged_database_is_reported_with_a_remedy(database: Path, damage: str) -> None:
     content = bytearray(database.read_bytes())
     match damage:
         case "head":

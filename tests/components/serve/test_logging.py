@@ -54,4 +54,4 @@ def test_a_place_and_a_mask_that_make_no_sense_end_the_server_before_it_serves(m
     assert main([*asked, "--log", "ftp://somewhere"]) == ConfigError.exit_code
     assert "allowed: a folder" in capfd.readouterr().err
     assert main([*asked, "--log", "log", "--log-mask", "carier"]) == ConfigError.exit_code
-    assert "carier: no such feature" in capfd.readouterr().err
+    assert "unknown features carier" in capfd.readouterr().err

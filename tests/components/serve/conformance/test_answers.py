@@ -60,8 +60,8 @@ def test_a_nullable_feature_may_be_null_nan_or_left_out(wire: Wire) -> None:
 
 
 REFUSED: dict[str, tuple[Rows, str]] = {
-    "an unknown feature": (changed(dealy=[1.0]), "unknown_feature: 'dealy' is no feature of this model; did you mean 'delay'"),
-    "a feature left out": ({"delay": [30.0]}, "missing_feature: 'month' is missing; it must be given as int64"),
+    "an unknown feature": (changed(dealy=[1.0]), "unknown_feature: unknown feature 'dealy'; did you mean 'delay'"),
+    "a feature left out": ({"delay": [30.0]}, "missing_feature: 'month' is missing; it is required, as int64"),
     "a value left out": (changed(carrier=[None]), "missing_feature: 'carrier', row 0"),
     "a text for a number": (changed(month=["6"]), "wrong_type: 'month'"),
     "a fraction for a whole number": (changed(month=[6.5]), "wrong_type: 'month'"),
@@ -98,7 +98,7 @@ def test_rest_and_grpc_answer_alike(wires: tuple[Wire, Wire]) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{no json", b"", b"[1, 2]", b'{"rows": 1}', b'"text"', b"\xff\xfe"])
-def test_a_body_that_is_no_request_is_the_clients_mistake(rest: Rest, body: bytes) -> None:
+def test_an_invalid_body_is_the_clients_mistake(rest: Rest, body: bytes) -> None:
     reply = rest.send(body)
     assert reply.status in (400, 422) and not OF_AN_EXCEPTION.search(str(reply.content))
     assert isinstance(reply.content, dict)
@@ -109,7 +109,7 @@ def test_a_path_that_is_not_there_is_answered_in_json(rest: Rest) -> None:
     assert reply.status == 404 and isinstance(reply.content, dict)
 
 
-def test_readiness_is_told(rest: Rest) -> None:
+def test_readiness_is_reported(rest: Rest) -> None:
     assert rest.is_ready()
 
 
@@ -144,7 +144,7 @@ def burst(wire: Wire, served: Served) -> int:
     busy = [refusal for _, refusal in ended if isinstance(refusal, Refused)]
     assert answers and len(answers) + len(busy) == AT_ONCE
     assert all(answer.id == number and answer.outputs["class"] == expected for number, answer in answers)
-    message = f"too_busy: {PLACES} requests are in work; ask again in a moment"
+    message = f"too_busy: {PLACES} requests are in progress; try again in a moment"
     assert {(refusal.status, refusal.told) for refusal in busy} <= {(429, message)}
     name = 'naru_refusals_total{code="too_busy"}'
     assert served.counters()[name] - before[name] == len(busy) and served.counters()["naru_in_flight"] == 0

@@ -113,7 +113,7 @@ def test_what_nobody_needs_is_not_there(served: Served, path: str) -> None:
         assert send(served, BODY if method == "POST" else None, method=method, path=path)[0] == 404
 
 
-def test_other_origins_and_versions_are_not_told(served: Served) -> None:
+def test_other_origins_and_versions_are_not_shown(served: Served) -> None:
     for path, method in ((PATH, "POST"), ("/metadata", "GET"), ("/health/ping", "GET"), ("/nowhere", "GET")):
         _, headers, _ = send(
             served, BODY if method == "POST" else None, {**JSON, "Origin": "http://evil"}, method, path

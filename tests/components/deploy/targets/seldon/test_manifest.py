@@ -141,7 +141,7 @@ def test_a_pool_gives_nodes_tolerations_and_devices() -> None:
     assert pod["imagePullSecrets"] == [{"name": "pull"}]
 
 
-def test_the_engine_is_left_out_unless_it_is_asked_for() -> None:
+def test_the_engine_is_left_out_by_default() -> None:
     assert predictors(rendered())[0]["annotations"] == {"seldon.io/no-engine": "true"}
     assert "annotations" not in predictors(rendered(engine=True))[0]
 
