@@ -60,7 +60,7 @@ def _check(parameters: Mapping[str, Any] | None, where: str, kinds: Collection[s
     """Check parameters; return the content type, if there is one."""
     for name, value in (parameters or {}).items():
         if value is None or (name == "binary_data" and value is False):
-            continue  # null is no value; and Triton's client sends `binary_data: false`, which is what is done anyway
+            continue  # null means no value; and Triton's client sends `binary_data: false`, which is what is done anyway
         if name != CONTENT_TYPE:
             raise Refusal(
                 "bad_parameter", f"parameter {_cut(name)!r} of {where} is not supported; allowed: content_type"

@@ -38,7 +38,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Event:
-    """What is told of a pod beside its status."""
+    """Reported facts about a pod other than its status."""
 
     age: float
     reason: str

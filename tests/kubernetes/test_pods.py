@@ -1,4 +1,4 @@
-"""Pods fare as they are told to, in Kubernetes' words; what runs in them answers, and is counted as our server counts."""
+"""Pods behave as their scripted start says, with Kubernetes' own messages; their servers answer, and count as the real server counts."""
 
 import json
 from typing import Any
@@ -130,8 +130,8 @@ def test_a_pod_answers_through_the_api_server_as_its_version_does(cluster: Clust
     server.pods.set("4", answers=Answers(offset=0.5, failing=0.5))
     cluster.apply(two())
     server.clock.advance(3)
-    status, told = _ask(cluster, pods(cluster)[0])
-    assert status == 200 and told["model_version"] == "3" and told["outputs"][0]["data"] == [0.25, 0.25]
+    status, answer = _ask(cluster, pods(cluster)[0])
+    assert status == 200 and answer["model_version"] == "3" and answer["outputs"][0]["data"] == [0.25, 0.25]
     canary = pods(cluster, CANARY.key)[0]
     answered = [_ask(cluster, canary) for _ in range(4)]
     assert [status for status, _ in answered] == [200, 500, 200, 500]

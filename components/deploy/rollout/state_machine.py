@@ -425,7 +425,7 @@ class Rollout:
     def _record(
         self, action: Action, shares: dict[str, float], reason: str, verdict: str = "ok", *, must: bool = True
     ) -> None:
-        """Write a line to the history; when the store is unavailable and the line is no must, only add a warning."""
+        """Write a line to the history; when the store is unavailable and `must` is false, only add a warning."""
         version, why = self._wanted.model.version, self._wanted.why
         change = Change(self._id, action, version, shares, now(), who(), why, verdict, reason)
         self.result.changes.append(change)

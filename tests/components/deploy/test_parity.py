@@ -23,7 +23,7 @@ SAMPLE = Sample(
 
 
 class Doubling:
-    """Answers twice what it is asked, and refuses what is no number; or refuses all."""
+    """Answers with twice the value, and refuses what is not a number; or refuses all."""
 
     def __init__(self, refuses: bool = False) -> None:
         self.refuses = refuses

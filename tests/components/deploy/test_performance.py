@@ -85,7 +85,7 @@ def test_a_version_that_answers_nothing_fails_against_any_champion() -> None:
 
 
 class Ready:
-    """A server that is up, of which only the numbers are asked."""
+    """A running server, of which only the numbers are read."""
 
     host = "127.0.0.1"
     ready_seconds = 5.0
@@ -98,10 +98,10 @@ class Ready:
 
 
 def test_two_versions_take_turns_and_get_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, float]] = []
+    calls: list[tuple[int, float]] = []
 
     def drive(_host: str, port: int, _path: str, bodies: list[bytes], *, clients: int, seconds: float) -> Load:
-        asked.append((port, seconds))
+        calls.append((port, seconds))
         return Load(clients, seconds, len(bodies), {200: len(bodies)}, [1.0] * len(bodies))
 
     monkeypatch.setattr(performance, "drive", drive)
@@ -112,10 +112,10 @@ def test_two_versions_take_turns_and_get_the_same_time(tmp_path: Path, monkeypat
         vars(version)["features"] = features
     rows = pa.table({"x": pa.array([1.0, None, 3.0], pa.float32())})
     ours, theirs = measure(versions, rows, ServingGates(load_seconds=4.0))
-    warm_up, turns = asked[:2], asked[2:]
+    warm_up, turns = calls[:2], calls[2:]
     assert [port for port, _ in warm_up] == [1, 2]
     assert turns == [(1, 0.5), (2, 0.5), (2, 0.5), (1, 0.5)] * 2
     assert ours.load.seconds == theirs.load.seconds == 2.0
     assert ours.load.by_status == {200: 12} and ours.size_mb == 2.0
     measure(versions[:1], rows, ServingGates(load_seconds=4.0))
-    assert asked[-1] == (1, 4.0)
+    assert calls[-1] == (1, 4.0)

@@ -14,7 +14,7 @@ from components.serve.prometheus_metrics import Metrics
 from components.serve.refusals import Refusal
 
 
-def told(admission: AdmissionControl) -> list[str]:
+def metric_lines(admission: AdmissionControl) -> list[str]:
     return generate_latest(admission.metrics.registry).decode().splitlines()
 
 
@@ -28,8 +28,8 @@ def test_one_request_more_than_the_limit_is_refused_and_a_place_comes_free_again
         pass
     assert caught.value.status == 429
     with admission.admit():
-        assert "naru_in_flight 1.0" in told(admission)
-    assert "naru_in_flight 0.0" in told(admission)
+        assert "naru_in_flight 1.0" in metric_lines(admission)
+    assert "naru_in_flight 0.0" in metric_lines(admission)
 
 
 def test_a_request_that_fails_gives_its_place_back_and_is_counted_by_its_reason() -> None:
@@ -38,7 +38,7 @@ def test_a_request_that_fails_gives_its_place_back_and_is_counted_by_its_reason(
         raise Refusal("wrong_type", "no number")
     with pytest.raises(RuntimeError), admission.admit():
         raise RuntimeError
-    lines = told(admission)
+    lines = metric_lines(admission)
     assert 'naru_refusals_total{code="wrong_type"} 1.0' in lines
     assert 'naru_refusals_total{code="unexpected"} 1.0' in lines
     assert "naru_requests_total 2.0" in lines and "naru_in_flight 0.0" in lines
@@ -46,7 +46,7 @@ def test_a_request_that_fails_gives_its_place_back_and_is_counted_by_its_reason(
 
 def test_name_and_version_are_exported() -> None:
     admission = AdmissionControl(metrics=Metrics("flights", "7"))
-    assert 'naru_model_info{name="flights",version="7"} 1.0' in told(admission)
+    assert 'naru_model_info{name="flights",version="7"} 1.0' in metric_lines(admission)
 
 
 def run(admission: AdmissionControl, seconds: list[float]) -> list[Any]:
@@ -70,7 +70,7 @@ def test_what_comes_above_the_limit_waits_in_turn_and_above_the_queue_is_refused
     admission = AdmissionControl(limit=2)
     assert run(admission, [0.02] * 8) == [0, 1, 2, 3, 4, 5, "too_busy", "too_busy"]
     assert run(admission, [0.02]) == [0]
-    lines = told(admission)
+    lines = metric_lines(admission)
     assert "naru_requests_total 9.0" in lines and 'naru_refusals_total{code="too_busy"} 2.0' in lines
     assert "naru_in_flight 0.0" in lines
 
@@ -112,6 +112,6 @@ def test_a_request_that_another_counts_is_counted_once() -> None:
                 raise Refusal("wrong_type", "no number")
 
     asyncio.run(go())
-    assert "naru_requests_total 1.0" in told(admission) and 'naru_refusals_total{code="wrong_type"} 1.0' in told(
+    assert "naru_requests_total 1.0" in metric_lines(
         admission
-    )
+    ) and 'naru_refusals_total{code="wrong_type"} 1.0' in metric_lines(admission)

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.slow  # a server for these alone; what it does for requ
     ids=["no JSON", "no UTF-8", "nested", "no inputs", "no datatype", "no shape"],
 )
 def test_an_invalid_request_is_answered_with_its_path_and_no_internals(server: Running, content: object) -> None:
-    status, told = ask(f"{server.url}/infer", content)
-    assert status == 422 and all(fault.keys() == {"type", "loc", "msg"} for fault in told["detail"])
-    assert "pydantic" not in json.dumps(told) and "/etc/passwd" not in json.dumps(told)
+    status, answer = ask(f"{server.url}/infer", content)
+    assert status == 422 and all(each.keys() == {"type", "loc", "msg"} for each in answer["detail"])
+    assert "pydantic" not in json.dumps(answer) and "/etc/passwd" not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("request_id", ["\x00", "two\nlines", "나루"])

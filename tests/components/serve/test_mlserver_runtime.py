@@ -47,15 +47,15 @@ def test_health_and_readiness_are_reported(server: Running) -> None:
 
 
 def test_metadata_has_features_types_and_classes(server: Running) -> None:
-    _, told = ask(server.url)
-    assert told["name"] == "tiny"
-    assert [(item["name"], item["datatype"], item["parameters"]["nullable"]) for item in told["inputs"]] == [
+    _, answer = ask(server.url)
+    assert answer["name"] == "tiny"
+    assert [(item["name"], item["datatype"], item["parameters"]["nullable"]) for item in answer["inputs"]] == [
         ("delay", "FP32", True),
         ("month", "INT64", False),
         ("carrier", "BYTES", False),
         ("noise", "FP32", False),
     ]
-    probabilities = next(item for item in told["outputs"] if item["name"] == "probabilities")
+    probabilities = next(item for item in answer["outputs"] if item["name"] == "probabilities")
     assert probabilities["shape"] == [-1, 3]
     assert probabilities["parameters"]["classes"] == ["early", "late", "on time"]
 

@@ -66,9 +66,9 @@ def test_parameters_of_a_request_and_of_outputs_are_held_to_the_same() -> None:
         with pytest.raises(Refusal, match=r"bad_parameter.* of the request"):
             check_request(parameters)
     check_output("class", {"content_type": "str"}, ["class"])
-    for name, told in (
+    for name, message in (
         ("class", "of output 'class'"),
         ("clas", "unknown output 'clas'; this model has class"),
     ):
-        with pytest.raises(Refusal, match=told):
+        with pytest.raises(Refusal, match=message):
             check_output(name, {"classification": 3}, ["class"])

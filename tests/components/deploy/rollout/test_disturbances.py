@@ -80,8 +80,8 @@ def test_a_version_without_a_ready_server_at_the_parity_test_is_awaited_and_test
     result = roll_out(world)
     assert result.state is State.DONE, result.reason
     assert sum(check.name == "parity: probability" for check in result.checks) == 2
-    told = next(change.reason for change in result.changes if change.action == "prove")
-    assert told == "answers as offline (2 servers of version 4 tested)"
+    reason = next(change.reason for change in result.changes if change.action == "prove")
+    assert reason == "answers as offline (2 servers of version 4 tested)"
 
 
 def test_a_version_that_never_has_a_ready_server_at_the_parity_test_is_rolled_back(
@@ -99,21 +99,21 @@ def test_a_server_that_disappears_right_before_its_parity_test_is_replaced_and_t
     world: World,
 ) -> None:
     world.serve()
-    asked: list[str] = []
+    tested: list[str] = []
     prove = world.prove
 
     def prove_after_a_loss(client: Any) -> list[Check]:
-        if not asked:
+        if not tested:
             world.server.kubelet.pods.pop(f"/api/v1/namespaces/models/pods/{client.pod}")
             world.server.objects.remove(f"/api/v1/namespaces/models/pods/{client.pod}")
-        asked.append(client.pod)
+        tested.append(client.pod)
         return prove(client)
 
     world.prove = prove_after_a_loss
     world.flow()
     result = roll_out(world)
     assert result.state is State.DONE, result.reason
-    assert len(asked) == 3 and asked[0] not in asked[1:]
+    assert len(tested) == 3 and tested[0] not in tested[1:]
     assert [check.status for check in result.checks if check.name.startswith("parity")] == ["pass", "pass"]
 
 

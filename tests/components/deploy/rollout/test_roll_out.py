@@ -142,10 +142,10 @@ def test_a_champion_that_changes_at_the_very_end_of_a_rollout_is_brought_back(
 def test_a_champion_that_cannot_be_brought_back_is_an_error_that_says_what_is_served(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    checked: list[str] = []
 
     def roll_out(_project: Any, _settings: Any, model: ModelVersion, **_: Any) -> Result:
-        asked.append(model.version)
+        checked.append(model.version)
         return Result(state, "it crashes")
 
     monkeypatch.setattr("components.deploy.rollout.roll_out.roll_out", roll_out)
@@ -156,7 +156,7 @@ def test_a_champion_that_cannot_be_brought_back_is_an_error_that_says_what_is_se
         with pytest.raises(ServiceError, match="version 7 is the champion, and another one is served: it crashes"):
             put_back(project(), settings, OVERTAKER, target=TARGET)
     put_back(project(), settings, None, target=TARGET)
-    assert asked == ["7"], "where there is no champion any more there is nothing to bring back"
+    assert checked == ["7"], "where there is no champion any more there is nothing to bring back"
 
 
 def test_what_the_pipeline_was_compiled_for_says_where_servers_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,9 +48,9 @@ def test_a_canary_gets_its_shares_one_after_the_other_and_then_takes_over(world:
     lines = [change.shares for change in result.changes]
     assert lines == [{"3": 100.0}, {"3": 100.0}, {"4": 33.3, "3": 66.7}, {"4": 50.0, "3": 50.0}, {"4": 100.0}]
     assert set(deployments(world.cluster)) == {CANARY.key} and world.selector_now() == CANARY.key
-    assert (2, 1, STABLE.key) in shares, "while it is proved only the stable version is asked"
+    assert (2, 1, STABLE.key) in shares, "during the parity test only the stable version gets requests"
     assert (2, 1, "") in shares and (2, 2, "") in shares
-    assert stable == set(before), "no server of the stable version was started again"
+    assert stable == set(before), "no server of the stable version was restarted"
     assert world.server.traffic.lost == 0
 
 

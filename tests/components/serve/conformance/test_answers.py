@@ -30,7 +30,7 @@ def times(count: int) -> Rows:
 def refused(wire: Wire, rows: Rows) -> Refused:
     with pytest.raises(Refused) as caught:
         wire.ask(rows)
-    assert not OF_AN_EXCEPTION.search(caught.value.told)
+    assert not OF_AN_EXCEPTION.search(caught.value.message)
     return caught.value
 
 
@@ -74,21 +74,21 @@ REFUSED: dict[str, tuple[Rows, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_wrong_request_is_refused_with_the_name_of_what_is_wrong(wire: Wire, case: str) -> None:
-    rows, told = REFUSED[case]
+    rows, message = REFUSED[case]
     refusal = refused(wire, rows)
-    assert refusal.status == 400 and refusal.told.startswith(told)
+    assert refusal.status == 400 and refusal.message.startswith(message)
 
 
 def test_an_infinity_is_refused(wire: Wire) -> None:
     refusal = refused(wire, changed(noise=[float("inf")]))
     is_no_json = refusal.status == 422  # MLServer keeps to JSON, which has none
-    assert is_no_json or (refusal.status == 400 and refusal.told.startswith("not_finite: 'noise', row 0"))
+    assert is_no_json or (refusal.status == 400 and refusal.message.startswith("not_finite: 'noise', row 0"))
 
 
 def test_too_many_rows_are_refused(wire: Wire) -> None:
     refusal = refused(wire, times(1_001))
     assert refusal.status in (413, 400)  # gRPC has no code of its own for it
-    assert refusal.told == "too_many_rows: 1001 rows in one request; at most 1000 are allowed"
+    assert refusal.message == "too_many_rows: 1001 rows in one request; at most 1000 are allowed"
 
 
 def test_rest_and_grpc_answer_alike(wires: tuple[Wire, Wire]) -> None:
@@ -145,7 +145,7 @@ def burst(wire: Wire, served: Served) -> int:
     assert answers and len(answers) + len(busy) == AT_ONCE
     assert all(answer.id == number and answer.outputs["class"] == expected for number, answer in answers)
     message = f"too_busy: {PLACES} requests are in progress; try again in a moment"
-    assert {(refusal.status, refusal.told) for refusal in busy} <= {(429, message)}
+    assert {(refusal.status, refusal.message) for refusal in busy} <= {(429, message)}
     name = 'naru_refusals_total{code="too_busy"}'
     assert served.counters()[name] - before[name] == len(busy) and served.counters()["naru_in_flight"] == 0
     return len(busy)

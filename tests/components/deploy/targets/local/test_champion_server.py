@@ -1,4 +1,4 @@
-"""The champion is compared with when it can be; what is wrong with it is told and stops nobody."""
+"""The champion is compared when it can be; a failure of the champion is reported and does not stop the deployment."""
 
 from pathlib import Path
 from typing import Any, cast

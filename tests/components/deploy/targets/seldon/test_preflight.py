@@ -53,10 +53,10 @@ OURS: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("mistake", [*WEBHOOK, *OURS])
 def test_a_violation_is_reported(mistake: str) -> None:
-    change, told = {**WEBHOOK, **OURS}[mistake]
+    change, message = {**WEBHOOK, **OURS}[mistake]
     wanted = copy.deepcopy(rendered(Canary(CANARY, 10)))
     change(wanted)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         check_deployment(wanted)
 
 
