@@ -70,5 +70,5 @@ def test_what_a_killed_writer_left_is_undone_and_no_damage(database: Path) -> No
 
 
 def test_a_folder_in_its_place_is_a_config_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         check_database(sqlite_uri(tmp_path))

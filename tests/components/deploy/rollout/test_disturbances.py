@@ -153,9 +153,9 @@ def test_what_is_deleted_during_a_bake_ends_the_rollout_and_is_an_outage_in_the_
     assert result.state is State.FAILED, result.reason
     assert world.actions == ["start", "prove", "share", "outage", "roll back"]
     outage = read_changes(world.store, "flights")[-2]
-    assert outage.verdict == "failed" and "who did it cannot be known" in outage.reason
+    assert outage.verdict == "failed" and "it is not recorded by whom" in outage.reason
     assert "requests failed from " in outage.reason and " s at most" in outage.reason
-    assert ("SeldonDeployment was deleted" if path == SERVED else "Service by which") in outage.reason
+    assert ("SeldonDeployment was deleted" if path == SERVED else "Service of the model was deleted") in outage.reason
     assert set(deployments(world.cluster)) == {STABLE.key} and world.selector_now() == STABLE.key
     lost = world.server.traffic.lost
     world.server.clock.advance(30)

@@ -51,7 +51,7 @@ class ToyClient:
     def infer(self, request: dict[str, Any]) -> Answer:
         self.requests += 1
         first = request["inputs"][0]
-        if "no number" in first["data"]:
+        if "not a number" in first["data"]:
             return Answer(400, {"error": f"{first['name']!r} is not a number"}, 0.0)
         rows = first["shape"][0]
         output = {"name": "probability", "datatype": "FP32", "shape": [rows], "data": [self._probability] * rows}

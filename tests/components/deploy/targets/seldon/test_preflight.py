@@ -85,7 +85,7 @@ def test_all_violations_are_reported_at_once() -> None:
     wanted = rendered(Canary(CANARY, 10), name="n" * 30)
     predictors(wanted)[1]["traffic"] = 20
     with pytest.raises(ConfigError) as caught:
-        check_deployment(wanted, secret_keys=[], lacking=["s3://b/m/signature.json"])
+        check_deployment(wanted, secret_keys=[], missing=["s3://b/m/signature.json"])
     lines = str(caught.value).strip().splitlines()
     assert len(lines) == 1 + 5 and lines[0].startswith("SeldonDeployment nnn")
     assert all("found" in line and "allowed" in line and "->" in line for line in lines[1:])
@@ -98,8 +98,8 @@ def test_a_secret_whose_section_is_not_the_addresss_scheme_is_refused() -> None:
 
 
 def test_a_folder_without_a_model_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"found no file s3://b/m/signature\.json; .* empty one would be copied"):
-        check_deployment(rendered(), lacking=["s3://b/m/signature.json"])
+    with pytest.raises(ConfigError, match=r"found no file s3://b/m/signature\.json; .* would silently copy an empty one"):
+        check_deployment(rendered(), missing=["s3://b/m/signature.json"])
 
 
 def test_a_request_log_needs_keys_of_its_own_in_the_secret() -> None:
