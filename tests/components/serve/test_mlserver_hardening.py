@@ -44,7 +44,10 @@ def test_nobody_unloads_the_model(server: Running) -> None:
     root = server.url.partition("/v2/")[0]
     assert ask(f"{root}/v2/repository/models/tiny/unload", {})[0] == 403
     unload = pb.RepositoryModelUnloadRequest(model_name="tiny")
-    with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError, match="the model cannot be unloaded"):
+    with (
+        grpc.insecure_channel(server.grpc) as channel,
+        pytest.raises(grpc.RpcError, match="the model cannot be unloaded"),
+    ):
         ModelRepositoryServiceStub(channel).RepositoryModelUnload(unload, timeout=120)
     assert infer(server)[0] == 200
 
