@@ -66,7 +66,7 @@ def test_a_version_may_be_slower_than_the_champion_by_so_much_and_no_more() -> N
     refused = judged(ours, theirs, slower_percent=49)[AGAINST_CHAMPION]
     assert refused.status == "fail"
     assert "3 ms against 2 ms of champion v1: 50 % slower; the bound is 49 % slower" in refused.reason
-    assert "50 % quicker" in judged(performance_of(1.0), theirs, slower_percent=0)[AGAINST_CHAMPION].reason
+    assert "50 % faster" in judged(performance_of(1.0), theirs, slower_percent=0)[AGAINST_CHAMPION].reason
 
 
 def test_a_champion_that_was_not_compared_is_reported_and_never_a_silent_pass() -> None:

@@ -77,7 +77,7 @@ def test_a_shadow_beside_one_that_answers_is_well() -> None:
 
 def test_the_longest_name_that_fits_is_taken_and_one_letter_more_is_not() -> None:
     check_deployment(rendered(name="n" * 24))
-    with pytest.raises(ConfigError, match=r"of 64 characters; allowed: 63 at most -> shorten .* by 1,"):
+    with pytest.raises(ConfigError, match=r"with 64 characters; allowed: 63 at most -> shorten .* by 1;"):
         check_deployment(rendered(name="n" * 25))
 
 
