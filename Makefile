@@ -53,28 +53,28 @@ OVERLAY ?= kind
 deploy: setup ## Bring the cluster to what the overlay says; credentials come from the environment
 	@$(BIN)/naru cluster deploy --overlay $(OVERLAY)
 
-diff: setup ## Say what deploy would do
+diff: setup ## Show what deploy would change
 	@$(BIN)/naru cluster diff --overlay $(OVERLAY)
 
-status: setup ## Say what is missing, what serves, and which stages wait, with the reason
+status: setup ## List missing objects, workloads, and waiting stages with the reason
 	@$(BIN)/naru cluster status --overlay $(OVERLAY)
 
-undeploy: setup ## Remove everything of ours, and nothing else (DATA=delete: the volumes too)
+undeploy: setup ## Remove every object that Naru deployed, and nothing else (DATA=delete: the volumes too)
 	@$(BIN)/naru cluster undeploy $(if $(filter delete,$(DATA)),--delete-data)
 
-##@ A KFP server (KF_PIPELINES_ENDPOINT; PROJECT=, for plan, apply and prune default: all that git knows)
+##@ A KFP server (KF_PIPELINES_ENDPOINT; PROJECT=, for plan, apply and prune default: all projects that git tracks)
 
 .PHONY: plan apply prune submit
 # The default of PROJECT above is for the commands of one project.
 PROJECTS = $(if $(filter command environment,$(origin PROJECT)),$(PROJECT))
 
-plan: setup ## Say what apply and prune would do; fails when something is due
+plan: setup ## Show what apply and prune would change; fails if there are changes
 	@$(BIN)/naru plan $(PROJECTS)
 
-apply: setup ## Bring pipelines, versions and schedules to what git says; ends no run
+apply: setup ## Apply pipelines, versions and schedules from git; stops no run
 	@$(BIN)/naru apply $(PROJECTS)
 
-prune: setup ## Remove what is ours and no longer in git
+prune: setup ## Remove Naru's objects that are no longer in git
 	@$(BIN)/naru prune $(PROJECTS)
 
 submit: setup ## Start a run of PROJECT and follow it (CAUSE="..."; PARAMS="spans=1-12 trials=5")
@@ -89,13 +89,13 @@ dev:
 test: dev ## The quick tests: real data, whole small pipelines, no network
 	@$(BIN)/pytest -q -m "not slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
 
-# An hour; what it needs is asked before anything is installed.
+# An hour; its needs are checked before anything is installed.
 e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (settings: tests/e2e/environment.py)
-	@test -n "$(KUBECONFIG)" || { echo "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py tells every setting)" >&2; exit 2; }
+	@test -n "$(KUBECONFIG)" || { echo "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py lists every setting)" >&2; exit 2; }
 	@$(MAKE) dev
 	@$(BIN)/pytest -m e2e tests/e2e
 
-test-slow: dev ## Runs that are killed, interrupted, out of room, repeated, badly fed: some twenty minutes
+test-slow: dev ## Runs that are killed, interrupted, repeated, short of disk or given bad input: some twenty minutes
 	@$(BIN)/pytest -q -m "slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
 
 # What CI leaves out: the siblings of the cases that it runs.
@@ -124,7 +124,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 ##@ Measure
 
 .PHONY: bench bench-serving
-# ROUNDS: how often each side runs; the medians are told. LOCKFILE: locked during each pair of runs.
+# ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
 
@@ -165,7 +165,7 @@ IMAGE_LOCK = $(LOCK) --only-binary apache-beam -c requirements/modern.txt --pyth
 LOCKED_IMAGES = stages stages-cuda light server mlflow
 # seldon-core fits neither family (docs/decisions/0001): its image has versions of its own.
 SELDON_LOCK = $(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --override images/server-seldon/overrides.txt
-# TFX packages a project's module with pip and wheel; dill and setuptools are needed and not asked for by any metadata.
+# TFX packages a project's module with pip and wheel; dill and setuptools are needed and not in any metadata.
 PEER = tfx==1.16.0 dill google-crc32c pip 'setuptools<81' wheel
 PEER_PLATFORM = --python-version 3.11 --python-platform x86_64-manylinux_2_28
 

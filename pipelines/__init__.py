@@ -1,1 +1,1 @@
-"""How the stages meet: pipelines, placement, the two places to run, the command line."""
+"""Pipelines of the stages: their graphs, their placement, local runs, KFP servers, the command line."""

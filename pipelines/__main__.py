@@ -17,7 +17,7 @@ from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
 from components._core.system_errors import from_system
 from pipelines.cli import cluster, kfp, project, run, serving
 
-_EPILOG = "Exit codes: 0 well (also when a model gate said no), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
+_EPILOG = "Exit codes: 0 success (also when a gate rejected the model), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
 
 app = typer.Typer(
     name="naru",
@@ -35,10 +35,10 @@ for group in (run, project, serving, kfp, cluster):
 
 
 def main() -> int:
-    """Run the command line; an error of ours is printed without a traceback and ends with its own exit code."""
+    """Run the command line; print a NaruError without a traceback, and end with its exit code."""
     code = _run()
     if code:
-        _end(code)
+        _exit(code)
     return code
 
 
@@ -46,9 +46,9 @@ def _run() -> int:
     try:
         app(standalone_mode=True)
     except NaruError as error:
-        return _tell(error)
+        return _print_error(error)
     except OSError as error:
-        return _tell(from_system(error))
+        return _print_error(from_system(error))
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
     except SystemExit as ended:  # typer ends every command so
@@ -58,15 +58,15 @@ def _run() -> int:
     return 0
 
 
-def _end(code: int) -> NoReturn:
-    """End without taking the interpreter apart: where a command broke off, Arrow's threads may read on, and they abort then."""
+def _exit(code: int) -> NoReturn:
+    """Exit without the interpreter's shutdown: after an error Arrow's threads may still be reading, and would abort."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it may be gone
+        with suppress(OSError):  # the reader of the pipe may be gone
             stream.flush()
     os._exit(code)
 
 
-def _tell(error: NaruError) -> int:
+def _print_error(error: NaruError) -> int:
     if "--json" in sys.argv:
         print(json.dumps({"status": "failed", "exit_code": error.exit_code, "error": error.to_dict()}))
     print(f"naru: {error}", file=sys.stderr)

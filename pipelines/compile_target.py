@@ -1,4 +1,4 @@
-"""The cluster that a pipeline is compiled for: read from the environment when asked, overridden by the command line."""
+"""The cluster that a pipeline is compiled for: settings of the environment, overridden by the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from components._core.errors import ConfigError
 from components._core.project.yaml_text import parse_yaml
 from pipelines.image_digests import DIGEST, Digests
-from pipelines.pools import OURS
+from pipelines.pools import DEFAULT_POOLS
 
 REGISTRY = "NARU_REGISTRY"
 TAG = "NARU_TAG"
@@ -27,18 +27,18 @@ _REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)
 
 @dataclass(frozen=True)
 class Target:
-    """Where a spec is to run.
+    """The cluster, images and pools that a spec is compiled for.
 
     Attributes:
-        registry: Host and path before the image names. Environment: `NARU_REGISTRY`; default: none, as on a node that has
+        registry: Host and path in front of the image names. Environment: `NARU_REGISTRY`; default: none, as on a node that has
             the images already.
-        tag: The images' version. Environment: `NARU_TAG`; default: what the component names.
+        tag: Version of the images. Environment: `NARU_TAG`; default: the tag in the component.
         digests: Digest by image name; goes before the tag. Environment: `NARU_DIGESTS`, a file of lines `image: sha256:...`.
-        final_tags: A tag is never given to another build, so that stages may be cached by it. Environment: `NARU_FINAL_TAGS`, 1
+        final_tags: Whether tags are never reused for another build, so that stages may be cached by tag. Environment: `NARU_FINAL_TAGS`, 1
             or 0; default 0.
-        lookup: Asks the registry for digests; None: nobody is asked.
+        lookup: Looks up digests in the registry; None: digests are not looked up.
         pools: The cluster's pools file. Environment: `NARU_POOLS`; default: `pipelines/pools.yaml`.
-        profile: Which of its profiles. Environment: `NARU_PROFILE`; default `cpu`.
+        profile: Name of a profile in the pools file. Environment: `NARU_PROFILE`; default `cpu`.
         pull_secrets: Names of the Secrets that open the registry. Environment: `NARU_PULL_SECRETS`, separated by commas.
         ca: Name of the ConfigMap whose `ca.crt` the store's and MLflow's certificates are checked by. Environment: `NARU_CA`.
     """
@@ -48,17 +48,17 @@ class Target:
     digests: dict[str, str] = field(default_factory=dict)
     final_tags: bool = False
     lookup: Digests | None = field(default=None, compare=False)
-    pools: Path = OURS
+    pools: Path = DEFAULT_POOLS
     profile: str = "cpu"
     pull_secrets: tuple[str, ...] = ()
     ca: str = ""
 
     @classmethod
     def from_environment(cls, *, registry: str = "", tag: str = "", pools: str = "", profile: str = "") -> Target:
-        """Read the settings now; what is given here goes before them.
+        """Read the settings now; arguments override them.
 
         Raises:
-            ConfigError: When one of them cannot be.
+            ConfigError: When a setting is not valid.
         """
         secrets = os.environ.get(PULL_SECRETS, "").split(",")
         target = cls(
@@ -66,7 +66,7 @@ class Target:
             tag=tag or os.environ.get(TAG, ""),
             digests=_read_digests(os.environ.get(DIGESTS, "")),
             final_tags=_read_switch(FINAL_TAGS),
-            pools=Path(pools or os.environ.get(POOLS) or OURS),
+            pools=Path(pools or os.environ.get(POOLS) or DEFAULT_POOLS),
             profile=profile or os.environ.get(PROFILE) or "cpu",
             pull_secrets=tuple(name.strip() for name in secrets if name.strip()),
             ca=os.environ.get(CA, ""),
@@ -89,15 +89,15 @@ class Target:
             self.lookup.needed.add(image)
         return self.final_tags or "@sha256:" in image
 
-    def resolving(self) -> Target:
-        """The same, which asks the registry for the digest of each image that has none."""
+    def with_digest_lookup(self) -> Target:
+        """Return a copy that looks up the digest of each image without one."""
         return replace(self, lookup=Digests())
 
     def remarks(self) -> list[str]:
-        """Of each reason why stages are not cached: which images' they are, and what to do."""
+        """List the reasons why stages are not cached: the images, the cause, the remedy."""
         if self.lookup is None:
             return []
-        remedy = f"name digests ({DIGESTS}), or say that tags are never given to another build ({FINAL_TAGS}=1)"
+        remedy = f"set digests ({DIGESTS}), or declare that tags are never reused for another build ({FINAL_TAGS}=1)"
         reasons: dict[str, list[str]] = {}
         for image in sorted(self.lookup.needed & self.lookup.unknown.keys()):
             reasons.setdefault(self.lookup.unknown[image], []).append(image)
@@ -111,8 +111,8 @@ class Target:
             remedy = "letters, digits, dots and dashes, 128 at most; for digests there is NARU_DIGESTS"
             raise ConfigError(f"found {self.tag!r}", where=f"--tag or {TAG}", remedy=remedy)
         if self.registry and not self.tag and not self.digests:
-            remedy = f"say the version that was pushed: --tag, {TAG} or {DIGESTS}"
-            raise ConfigError("a registry is named and no version of the images", where=REGISTRY, remedy=remedy)
+            remedy = f"name the version that was pushed: --tag, {TAG} or {DIGESTS}"
+            raise ConfigError("a registry is set without a version of the images", where=REGISTRY, remedy=remedy)
 
 
 def _read_switch(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Compile a project's pipeline: KFP v2 YAML that is the same, byte for byte, whenever project and code are."""
+"""Compile a project's pipeline: KFP v2 YAML, byte for byte the same for the same project and code."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     Args:
         path: The project's folder or file.
         output: The folder to write to; made when it is not there.
-        overrides: Values by dotted place that go before the file's.
-        target: The cluster that it is for; default: what the environment says.
+        overrides: Values by dotted path that override the file's.
+        target: The cluster to compile for; default: read from the environment.
 
     Returns:
-        What was written: the pipeline, the archive.
+        The files written: the pipeline and the archive.
 
     Raises:
-        ConfigError: When the project or the target is not valid, or the linter refuses what came of them.
+        ConfigError: When the project or the target is not valid, or the linter finds violations in the compiled pipeline.
     """
     project = load_project(path, overrides)
-    open_format(project.data)  # a format that does not exist is refused before anything runs
+    open_format(project.data)  # refuse an unknown format before anything runs
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
@@ -45,21 +45,21 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
 
 
 def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:
-    """Write the training pipeline, placed for its cluster, with the project's values as its parameters' defaults.
+    """Write the training pipeline, placed for its cluster, with the project's values as the defaults of its parameters.
 
-    What a stage looks up outside gets a macro that is new in each run: see `components/_core/project/placeholders.py`.
+    Parameters for what a stage looks up outside get a placeholder that is new in each run: see `components/_core/project/placeholders.py`.
     """
     from kfp import compiler, dsl
 
     from pipelines.graphs.training import training
-    from pipelines.placement import placed
+    from pipelines.placement import place_stages
 
     store = Settings.from_environment().store
     defaults = {
         "project": project.to_json(),
         "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",
         "code_fingerprint": code_fingerprint,
-        "source": _source(project, store),
+        "source": _cluster_source(project, store),
         "spans": project.data.spans,
         "trials": project.tune.trials,
         "epochs": project.train.epochs,
@@ -67,7 +67,7 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         "champion": f"auto {PER_RUN}",
         "run": PER_RUN,
     }
-    graph = dsl.pipeline(name=TRAINING.name)(placed(TRAINING, training.pipeline_func, target))
+    graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / TRAINING.file_name
         name = TRAINING.name_of(project.name)
@@ -78,8 +78,8 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
     return file
 
 
-def _source(project: Project, store: str) -> str:
-    """Where a cluster finds the source: a relative path, which no pod has, is taken from the project's folder in the store."""
+def _cluster_source(project: Project, store: str) -> str:
+    """Resolve the source for a cluster: a relative path, which no pod has, is taken from the project's folder in the store."""
     source = project.data.source
     if "://" in source or "://" not in store or Path(source).is_absolute():
         return source
@@ -87,19 +87,19 @@ def _source(project: Project, store: str) -> str:
 
 
 def project_schema() -> str:
-    """The JSON Schema of project.yaml, as text; the same from every version of pydantic."""
+    """Render the JSON Schema of project.yaml, the same with every version of pydantic."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Project.model_json_schema(by_alias=True)}
     schema["$defs"]["Data"]["properties"]["format"]["enum"] = ["", *FORMATS]  # the project file knows no format
-    return json.dumps(_without_repetition(schema), indent=2, sort_keys=True) + "\n"
+    return json.dumps(_normalize_schema(schema), indent=2, sort_keys=True) + "\n"
 
 
-def _without_repetition(node: Any) -> Any:
-    """A schema as every version of pydantic could have written it: they wrap a reference, and repeat a constant, differently."""
+def _normalize_schema(node: Any) -> Any:
+    """Remove what versions of pydantic write differently: wrapped references, and repeated constants."""
     if isinstance(node, list):
-        return [_without_repetition(item) for item in node]
+        return [_normalize_schema(item) for item in node]
     if not isinstance(node, dict):
         return node
     if len(node.get("allOf", ())) == 1:
         node = {**{key: value for key, value in node.items() if key != "allOf"}, **node["allOf"][0]}
     said_twice = {"enum", "type"} if "const" in node else {"le", "lt"}
-    return {key: _without_repetition(value) for key, value in node.items() if key not in said_twice}
+    return {key: _normalize_schema(value) for key, value in node.items() if key not in said_twice}

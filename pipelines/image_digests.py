@@ -1,7 +1,7 @@
-"""Which build an image's tag names now: its digest, asked of the registry over its HTTP API, version 2.
+"""Look up the digest of an image tag, by which it names one build: from the registry, over its HTTP API, version 2.
 
-KFP's cache goes by the image's name. Under a tag that is given to another build, it would answer with what the old one made; a
-digest names one build for ever. Whoever cannot be asked is asked once, and the stages of that image are then not cached.
+KFP's cache key contains the image's name. Under a tag that is reused for another build, the cache would return results of the old build;
+a digest names one build for ever. A registry that does not answer is asked once, and the stages of its images are then not cached.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from components._core.errors import ServiceError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 SECONDS = 5.0
-"""For each answer of a registry."""
+"""Timeout of a request to a registry."""
 
-_KINDS = (
+_MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 )
@@ -34,92 +34,95 @@ _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
 class Digests:
-    """Digests of images, each asked for once.
+    """Digests of images, each looked up once.
 
     Attributes:
-        unknown: Why there is none, by image.
-        needed: Images whose stages are cached only if they have one.
+        unknown: By image, the reason why its digest is unknown.
+        needed: Images whose stages are cached only if their digest is known.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self.unknown: dict[str, str] = {}
         self.needed: set[str] = set()
         self._known: dict[str, str] = {}
-        self._away: dict[str, str] = {}
+        self._unreachable: dict[str, str] = {}
         ca = os.environ.get("SSL_CERT_FILE") or certifi.where()
         timeout = urllib3.Timeout(connect=seconds, read=seconds)
         self._pool = urllib3.PoolManager(timeout=timeout, retries=False, cert_reqs="CERT_REQUIRED", ca_certs=ca)
 
     def find(self, image: str) -> str:
-        """The digest of an image, `host/path/name:tag`; empty: it cannot be had, and `unknown` says why."""
+        """Find the digest of an image, `host/path/name:tag`; empty when it is unknown: `unknown` has the reason."""
         if image in self.unknown or image in self._known:
             return self._known.get(image, "")
         host, _, rest = image.partition("/")
         try:
-            self._known[image] = self._ask(host, *_split(host, rest))
+            self._known[image] = self._fetch_digest(host, *_split_image(host, rest))
         except ServiceError as error:
             self.unknown[image] = error.message
             return ""
         return self._known[image]
 
-    def _ask(self, host: str, repository: str, tag: str) -> str:
-        if host in self._away:
-            raise ServiceError(self._away[host])
-        url = f"{_scheme(host)}://{_address(host)}/v2/{repository}/manifests/{tag}"
+    def _fetch_digest(self, host: str, repository: str, tag: str) -> str:
+        if host in self._unreachable:
+            raise ServiceError(self._unreachable[host])
+        url = f"{_scheme(host)}://{_api_host(host)}/v2/{repository}/manifests/{tag}"
         try:
-            answer = self._request("HEAD", url, {"Accept": _KINDS})
+            answer = self._request("HEAD", url, {"Accept": _MANIFEST_TYPES})
             if answer.status == 401:
-                headers = {"Accept": _KINDS, **self._authorize(host, answer.headers.get("WWW-Authenticate", ""))}
+                headers = {
+                    "Accept": _MANIFEST_TYPES,
+                    **self._authorize(host, answer.headers.get("WWW-Authenticate", "")),
+                }
                 answer = self._request("HEAD", url, headers)
             else:
-                headers = {"Accept": _KINDS}
-            return self._read(url, headers, answer)
+                headers = {"Accept": _MANIFEST_TYPES}
+            return self._read_digest(url, headers, answer)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            self._away[host] = f"the registry {host} does not answer: {str(error).rpartition('>: ')[2][:120]}"
-            raise ServiceError(self._away[host]) from None
+            self._unreachable[host] = f"the registry {host} does not answer: {str(error).rpartition('>: ')[2][:120]}"
+            raise ServiceError(self._unreachable[host]) from None
 
-    def _read(self, url: str, headers: Mapping[str, str], answer: urllib3.BaseHTTPResponse) -> str:
+    def _read_digest(self, url: str, headers: Mapping[str, str], answer: urllib3.BaseHTTPResponse) -> str:
         if answer.status == 404:
             raise ServiceError("the registry has no such tag; has it been pushed?")
         if answer.status != 200:
             remedy = ": docker login" if answer.status in (401, 403) else ""
-            raise ServiceError(f"the registry refused to tell ({answer.status}){remedy}")
+            raise ServiceError(f"the registry refused the request ({answer.status}){remedy}")
         digest = str(answer.headers.get("Docker-Content-Digest", ""))
         if not digest:  # the specification only recommends the header
             digest = f"sha256:{hashlib.sha256(self._request('GET', url, headers).data).hexdigest()}"
         if not DIGEST.fullmatch(digest):
-            raise ServiceError(f"the registry told no digest: {digest[:80]!r}")
+            raise ServiceError(f"the registry returned no valid digest: {digest[:80]!r}")
         return digest
 
     def _authorize(self, host: str, challenge: str) -> dict[str, str]:
-        """What a registry wants to see: the login of `docker login`, or a token, anonymous where there is no login."""
-        login = _login(host)
+        """Build the headers for a registry: the login of `docker login`, or a token, anonymous where there is no login."""
+        login = _docker_login(host)
         kind, _, rest = challenge.partition(" ")
-        told = dict(_CHALLENGE.findall(rest))
-        if kind.lower() != "bearer" or "realm" not in told:
+        challenge_fields = dict(_CHALLENGE.findall(rest))
+        if kind.lower() != "bearer" or "realm" not in challenge_fields:
             return login
-        if urlsplit(told["realm"]).scheme != "https" and _scheme(host) == "https":
-            raise ServiceError("the registry wants a login over plain HTTP, which is not given")
-        asked = urlencode({name: told[name] for name in ("service", "scope") if name in told})
-        answer = self._request("GET", f"{told['realm']}?{asked}", login)
+        if urlsplit(challenge_fields["realm"]).scheme != "https" and _scheme(host) == "https":
+            raise ServiceError("the registry asks for a login over plain HTTP, which Naru does not send")
+        query = urlencode({name: challenge_fields[name] for name in ("service", "scope") if name in challenge_fields})
+        answer = self._request("GET", f"{challenge_fields['realm']}?{query}", login)
         try:
             said: Any = json.loads(answer.data)
             return {"Authorization": f"Bearer {said.get('token') or said['access_token']}"}
         except (ValueError, KeyError, AttributeError):
-            raise ServiceError(f"the registry gave no token ({answer.status}): docker login") from None
+            raise ServiceError(f"the registry returned no token ({answer.status}): docker login") from None
 
     def _request(self, verb: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         return self._pool.request(verb, url, headers=dict(headers))
 
 
-def _split(host: str, rest: str) -> tuple[str, str]:
-    """Repository and tag of what stands behind the host.
+def _split_image(host: str, rest: str) -> tuple[str, str]:
+    """Split what follows the host into repository and tag.
 
     Raises:
-        ServiceError: When no registry is named: whose build a node has under the name, nobody can tell.
+        ServiceError: When the image names no registry: a node's local build has no known digest.
     """
     if not rest or not re.search(r"[.:]|^localhost$", host):
-        raise ServiceError("no registry is named (NARU_REGISTRY), so nobody can be asked which build it is")
+        raise ServiceError("no registry is set (NARU_REGISTRY), so the digest cannot be looked up")
     repository, _, tag = rest.rpartition(":")
     return repository, tag
 
@@ -128,12 +131,12 @@ def _scheme(host: str) -> str:
     return "http" if _LOOPBACK.fullmatch(host) else "https"
 
 
-def _address(host: str) -> str:
+def _api_host(host: str) -> str:
     return "registry-1.docker.io" if host in ("docker.io", "index.docker.io") else host
 
 
-def _login(host: str) -> dict[str, str]:
-    """The header of who has logged in with Docker; none where nobody has, or a helper keeps it."""
+def _docker_login(host: str) -> dict[str, str]:
+    """Read the header of `docker login`; empty without a login, or when a credential helper keeps it."""
     folder = os.environ.get("DOCKER_CONFIG") or str(Path("~/.docker").expanduser())
     try:
         held = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))

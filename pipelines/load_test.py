@@ -1,4 +1,4 @@
-"""`naru load`: what the served champion carries, asked with real rows by several clients at a time."""
+"""`naru load`: load-test the served champion with real rows from concurrent clients."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _DISTINCT_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Target:
-    """Which server is loaded.
+    """The server to load-test.
 
     Attributes:
-        host: Its host.
-        port: Its port; 0: that of the project, and when nobody answers there, the champion is started for the time.
-        path: Before `/v2/models/NAME`, or with it.
+        host: Host of the server.
+        port: Port of the server; 0: the project's port, and when no server answers there, the champion is started for the test.
+        path: URL path before `/v2/models/NAME`, or including it.
     """
 
     host: str = HOST
@@ -53,10 +53,10 @@ class Target:
 
     @classmethod
     def of(cls, port: int | None, url: str) -> Target:
-        """What the options say.
+        """Parse the options.
 
         Raises:
-            ConfigError: When both are given, or the address is none of plain HTTP.
+            ConfigError: When both are given, or the address is not plain HTTP.
         """
         if not url:
             return cls(port=port or 0)
@@ -72,15 +72,15 @@ class Target:
         return cls(host, found, parts.path.rstrip("/").removesuffix("/infer"))
 
     def model_path(self, name: str) -> str:
-        """Of a model's readiness and, with `/infer`, of its answers."""
+        """Path of a model; `/ready` and `/infer` are below it."""
         return self.path if MODELS in self.path else f"{self.path}{model_path(name)}"
 
 
 def parse_clients(text: str) -> list[int]:
-    """`1,8` as numbers.
+    """Parse `1,8` to numbers.
 
     Raises:
-        ConfigError: When one is none, or out of bounds.
+        ConfigError: When one is not a number, or out of bounds.
     """
     numbers = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
     if not all(1 <= number <= MOST_CLIENTS for number in numbers):
@@ -94,49 +94,58 @@ def load_server(
     """Load a server with each number of clients in turn and print a line for each; returns the exit code.
 
     Args:
-        console: Where it is told.
+        console: Console to print to.
         project: The project's folder or file.
-        target: Which server.
-        clients: At a time.
-        seconds: Of each run.
-        rows: In each request.
+        target: The server.
+        clients: Numbers of concurrent clients.
+        seconds: Duration of each run.
+        rows: Rows in each request.
 
     Raises:
-        ConfigError: When the project has no champion, whose rows are sent; or another model is served there.
-        ServiceError: When there is no server at an address that was named, or no request was answered.
+        ConfigError: When the project has no champion, whose rows are sent, or the server has another model.
+        ServiceError: When there is no server at a given address, or no request was answered.
     """
     folder = project if project.is_dir() else project.parent
     name = load_project(project).name
-    with fetched_champion(folder) as (champion, parts), _running(console, folder, name, target, champion, parts) as at:
-        bodies, told = request_bodies(parts, rows)
-        console.print(f"Asking http://{at.host}:{at.port}{at.model_path(name)} with {told}", soft_wrap=True)
+    with (
+        fetched_champion(folder) as (champion, parts),
+        _find_or_start_server(console, folder, name, target, champion, parts) as at,
+    ):
+        bodies, rows_sent = request_bodies(parts, rows)
+        console.print(
+            f"Sending requests to http://{at.host}:{at.port}{at.model_path(name)}: {rows_sent}", soft_wrap=True
+        )
         path = f"{at.model_path(name)}/infer"
         loads = [drive(at.host, at.port, path, bodies, clients=count, seconds=seconds) for count in clients]
-    console.print(table_of(loads, rows))
+    console.print(make_table(loads, rows))
     if not any(load.by_status.get(200) for load in loads):
-        raise ServiceError("answered no request with 200", where=path, remedy="its log says why")
+        raise ServiceError("no request was answered with HTTP 200", where=path, remedy="see the server's log")
     return 0
 
 
 def request_bodies(parts: Path, rows: int) -> tuple[list[bytes], str]:
-    """Requests of so many rows each, and what they are: the test rows that are kept beside the model.
+    """Build requests from the test rows that are kept with the model; returns them and their description.
 
     Args:
-        parts: What the store holds of the version.
-        rows: In each request.
+        parts: Folder with the version's files from the store.
+        rows: Rows in each request.
     """
     if not (parts / SAMPLE).is_file():
-        body = json.dumps(_repeated(read_json(parts / REQUEST), rows)).encode()
-        return [body], f"{rows:,} at a time of the row that is kept with the model"
+        body = json.dumps(_repeat_row(read_json(parts / REQUEST), rows)).encode()
+        return [body], f"{_per_request(rows)}, the row that is kept with the model"
     features, table = Signature.load(parts / "model").inputs, Sample.load(parts / SAMPLE).rows
     count = max(1, min(table.num_rows, _DISTINCT_ROWS // rows))
     chosen = (table.take(pa.array((at + np.arange(rows)) % table.num_rows)) for at in range(count))
     bodies = [json.dumps(to_request(part, features)).encode() for part in chosen]
-    return bodies, f"{rows:,} at a time of {table.num_rows} test rows that are kept with the model"
+    return bodies, f"{_per_request(rows)}, from {table.num_rows} test rows that are kept with the model"
 
 
-def table_of(loads: Sequence[Load], rows: int) -> Table:
-    """A line for each load."""
+def _per_request(rows: int) -> str:
+    return f"{rows:,} row{'s' if rows > 1 else ''} each"
+
+
+def make_table(loads: Sequence[Load], rows: int) -> Table:
+    """Make a table with a row for each load test."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for heading in ("clients", "requests/s", "rows/s", "p50 ms", "p95 ms", "p99 ms"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -144,31 +153,31 @@ def table_of(loads: Sequence[Load], rows: int) -> Table:
     for load in loads:
         rates = [f"{load.throughput:,.0f}", f"{load.throughput * rows:,.0f}"]
         latencies = [f"{value:.2f}" if load.milliseconds else "–" for value in load.percentiles().values()]
-        table.add_row(str(load.clients), *rates, *latencies, _errors(load))
+        table.add_row(str(load.clients), *rates, *latencies, _format_errors(load))
     return table
 
 
-def _errors(load: Load) -> str:
+def _format_errors(load: Load) -> str:
     failed = {status: count for status, count in load.by_status.items() if status != 200}
     lines = [f"{count:,} x {status or 'no answer'}" for status, count in failed.items()]
     return ", ".join(lines) or "none"
 
 
-def _repeated(request: dict[str, Any], rows: int) -> dict[str, Any]:
-    """A request of one row as one of more rows, all the same."""
+def _repeat_row(request: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Repeat the row of a one-row request."""
     inputs = [{**item, "shape": [rows], "data": item["data"][:1] * rows} for item in request["inputs"]]
     return {"inputs": inputs}
 
 
 @contextmanager
-def _running(
+def _find_or_start_server(
     console: Console, folder: Path, name: str, target: Target, champion: Deployment, parts: Path
 ) -> Iterator[Target]:
-    """The server that is there, or one of the champion for the time of a `with` block."""
+    """Yield the running server, or start one of the champion for the time of a `with` block."""
     project = load_project(folder)
     port = target.port or project.serve.port
     there = Target(target.host, port, target.path)
-    if port and _serves(there, name, expected=bool(target.port)):
+    if port and _serves_model(there, name, expected=bool(target.port)):
         yield there
         return
     with tempfile.TemporaryDirectory(prefix="naru-load-") as scratch:
@@ -176,13 +185,15 @@ def _running(
         model = parts / "model"
         with ModelServer(python, model, name, champion.version, log, project.serve, digest_of_model(model)) as server:
             server.wait_until_ready()
-            console.print(f"Nobody serves {name}: version {champion.version} is started for this, and ended after it")
+            console.print(
+                f"No server of {name} is running: version {champion.version} is started for the test, and stopped after it"
+            )
             yield Target(HOST, server.port)
             server.stop()
 
 
-def _serves(target: Target, name: str, *, expected: bool) -> bool:
-    """Whether the model is served there; False when there is nobody and nobody was named."""
+def _serves_model(target: Target, name: str, *, expected: bool) -> bool:
+    """Whether the server has the model; False when there is no server and none was named."""
     where = f"{target.host}:{target.port}"
     try:
         status, _ = get(target.host, target.port, f"{target.model_path(name)}/ready", _SECONDS)
@@ -193,5 +204,5 @@ def _serves(target: Target, name: str, *, expected: bool) -> bool:
         raise ServiceError(f"no model server answers: {error}", where=where, remedy=remedy) from None
     if status != 200:
         remedy = "name the server of this project with --port or --url"
-        raise ConfigError(f"whoever answers there does not serve {name} (status {status})", where=where, remedy=remedy)
+        raise ConfigError(f"the server has no model {name!r} (HTTP {status})", where=where, remedy=remedy)
     return True

@@ -1,6 +1,6 @@
-"""Where each stage runs on a cluster, what it is given there, and what may be cached or tried again.
+"""Place stages on a cluster: nodes, images, resources, environment, caching and retries.
 
-What is said here goes into the compiled spec only; a run on this machine knows nothing of it. Credentials and addresses are
+All of this goes into the compiled spec only; local runs do not use it. Credentials and addresses are
 named, never written: they are in the ConfigMap and the Secret of `manifests/base/settings`, in the namespace of the runs.
 """
 
@@ -16,7 +16,7 @@ from components.deploy.targets.placement import PLACEMENTS, dump_placements
 from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
-from pipelines.pools import Needs, Pool, choose_pools, load_pools
+from pipelines.pools import Pool, StageResources, choose_pools, load_pools
 
 CONFIG_MAP = "naru-settings"
 SECRET = "naru-store"  # noqa: S105 - its name
@@ -31,8 +31,8 @@ _ACCOUNT_FOLDER = "/var/run/secrets/naru-deployer"
 _CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-def placed(pipeline: Pipeline, graph: Callable[..., None], target: Target) -> Callable[..., None]:
-    """The same graph, its stages placed for a cluster: the function that is to be compiled.
+def place_stages(pipeline: Pipeline, graph: Callable[..., None], target: Target) -> Callable[..., None]:
+    """The same graph, with its stages placed for a cluster: the function to compile.
 
     Raises:
         ConfigError: When the pools file does not fit, or has no such profile.
@@ -47,31 +47,31 @@ def placed(pipeline: Pipeline, graph: Callable[..., None], target: Target) -> Ca
         graph(*args, **kwargs)
         tasks = pipeline_context.Pipeline.get_default_pipeline().tasks
         for stage in pipeline.stages:
-            _place(tasks[stage.name], stage, chosen[stage.name], pools.stages[stage.name], target)
+            _place_stage(tasks[stage.name], stage, chosen[stage.name], pools.stages[stage.name], target)
 
     return traced
 
 
-def _place(task: Any, stage: StageSpec, pool: Pool, needs: Needs, target: Target) -> None:
+def _place_stage(task: Any, stage: StageSpec, pool: Pool, needs: StageResources, target: Target) -> None:
     from kfp import kubernetes
 
-    named = _give_image(task, pool, target)
+    named = _set_image(task, pool, target)
     task.set_cpu_request(needs.requests.cpu).set_cpu_limit(needs.limits.cpu)
     task.set_memory_request(needs.requests.memory).set_memory_limit(needs.limits.memory)
-    # KFP's cache goes by the image's name alone. ingest and validate look outside too and are cached all the same: KFP
+    # KFP's cache key has the image's name, not its content. ingest and validate also look outside, and are cached all the same: KFP
     # identifies an input by the number of its artifact, so what comes after a stage that ran is never taken from the cache.
-    # What they see outside has a parameter instead (`source_fingerprint`, `champion`), which is new in each run unless who
-    # starts it says otherwise (`components/_core/project/placeholders.py`).
+    # What they see outside has a parameter instead (`source_fingerprint`, `champion`), which is new in each run unless it is
+    # set when the run is started (`components/_core/project/placeholders.py`).
     task.set_caching_options(stage.is_cached_by_kfp and target.is_pinned(named))
     if needs.retries:
         task.set_retry(needs.retries, backoff_duration="30s")
     kubernetes.add_pod_label(task, STAGE_LABEL, stage.name)
-    _give_settings(task, stage, target)
+    _set_environment(task, stage, target)
     _choose_nodes(task, pool)
 
 
-def _give_image(task: Any, pool: Pool, target: Target) -> str:
-    """Name the image; returns how components name the one that the pool has."""
+def _set_image(task: Any, pool: Pool, target: Target) -> str:
+    """Set the image of the pool; returns its name as components write it."""
     from kfp import kubernetes
 
     name, _, tag = task.container_spec.image.partition(":")
@@ -82,7 +82,7 @@ def _give_image(task: Any, pool: Pool, target: Target) -> str:
     return named
 
 
-def _give_settings(task: Any, stage: StageSpec, target: Target) -> None:
+def _set_environment(task: Any, stage: StageSpec, target: Target) -> None:
     from kfp import kubernetes
 
     if not stage.environment:
@@ -92,7 +92,7 @@ def _give_settings(task: Any, stage: StageSpec, target: Target) -> None:
         task.set_env_variable(ACCOUNT_FOLDER, _ACCOUNT_FOLDER)
         kubernetes.use_secret_as_volume(
             task, DEPLOYER, _ACCOUNT_FOLDER, optional=True
-        )  # it is there where models are served
+        )  # it exists where models are served
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {name: name for name in stage.environment})
     kubernetes.use_secret_as_env(task, SECRET, {name: name for name in CREDENTIALS})
     if target.ca:
@@ -111,5 +111,5 @@ def _choose_nodes(task: Any, pool: Pool) -> None:
     if pool.accelerator:
         task.set_accelerator_type(pool.accelerator.type).set_accelerator_limit(pool.accelerator.count)
     if pool.shared_memory:
-        shm = {"volume_name": "shm", "mount_path": "/dev/shm"}  # noqa: S108 - the place that programs share memory in
+        shm = {"volume_name": "shm", "mount_path": "/dev/shm"}  # noqa: S108 - where programs share memory
         kubernetes.empty_dir_mount(task, **shm, medium="Memory", size_limit=pool.shared_memory)

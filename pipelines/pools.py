@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Valida
 
 from components._core.errors import ConfigError
 from components._core.project.quantities import Amounts, Quantity
-from components._core.project.validation_messages import tell_problems
+from components._core.project.validation_messages import format_errors
 from components._core.project.yaml_text import parse_yaml
 from components._core.suggestions import suggest
 from components.stages import STAGES
 
-OURS = Path(__file__).with_name("pools.yaml")
-"""The pools of a cluster that has not said otherwise."""
+DEFAULT_POOLS = Path(__file__).with_name("pools.yaml")
+"""The pools file that is used when none is named."""
 
 
 class _Section(BaseModel):
@@ -23,7 +23,7 @@ class _Section(BaseModel):
 
 
 class Toleration(_Section):
-    """A taint that the pool's nodes have and the stage puts up with; the words are Kubernetes' own."""
+    """A toleration of a taint on the pool's nodes; the fields are Kubernetes' own."""
 
     key: str
     operator: Literal["Exists", "Equal"] = "Equal"
@@ -32,14 +32,14 @@ class Toleration(_Section):
 
 
 class Accelerator(_Section):
-    """What the stage gets of the node's devices; type and count go together, or there is silently no device."""
+    """The devices that a stage gets; type and count must both be set, or there is silently no device."""
 
     type: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9._-]+$", description="As in `nvidia.com/gpu`.")]
     count: Annotated[StrictInt, Field(ge=1)]
 
 
 class Pool(_Section):
-    """A kind of node."""
+    """A pool of nodes."""
 
     selector: Annotated[dict[str, str], Field(description="Labels that the nodes have.")] = {}
     tolerations: list[Toleration] = []
@@ -47,31 +47,33 @@ class Pool(_Section):
     shared_memory: Annotated[Quantity | None, Field(description="Size of /dev/shm; counts as the stage's memory.")] = (
         None
     )
-    images: Annotated[dict[str, str], Field(description="Image by the one whose place it takes here.")] = {}
-    spot: Annotated[StrictBool, Field(description="Nodes may be taken away at any moment.")] = False
+    images: Annotated[
+        dict[str, str], Field(description="Replacement image by the name of the image that it replaces.")
+    ] = {}
+    spot: Annotated[StrictBool, Field(description="Nodes may be removed at any moment.")] = False
 
 
-class Needs(_Section):
-    """What a stage asks for."""
+class StageResources(_Section):
+    """CPU, memory and retries of a stage."""
 
     requests: Amounts
     limits: Amounts
-    retries: Annotated[StrictInt, Field(ge=0, le=5, description="Times it is started again after it failed.")] = 0
+    retries: Annotated[StrictInt, Field(ge=0, le=5, description="Number of retries after a failure.")] = 0
 
 
 class Pools(_Section):
-    """What the file says."""
+    """The content of a pools file."""
 
     pools: dict[str, Pool]
     profiles: dict[str, dict[str, str]]
-    stages: dict[str, Needs]
+    stages: dict[str, StageResources]
 
 
-def load_pools(file: Path = OURS) -> Pools:
-    """Read a pools file and hold it together: every stage has its needs, every name is one of the file's.
+def load_pools(file: Path = DEFAULT_POOLS) -> Pools:
+    """Read and check a pools file: every stage has resources, every name exists.
 
     Raises:
-        ConfigError: When it cannot be read or something in it does not fit.
+        ConfigError: When it cannot be read or is not valid.
     """
     try:
         raw = parse_yaml(file.read_text(encoding="utf-8"), str(file))
@@ -81,14 +83,14 @@ def load_pools(file: Path = OURS) -> Pools:
     try:
         pools = Pools.model_validate(raw)
     except ValidationError as error:
-        message = "\n  ".join(tell_problems(error.errors(), Pools, set()))
+        message = "\n  ".join(format_errors(error.errors(), Pools, set()))
         raise ConfigError(message, where=str(file), remedy="pipelines/pools.yaml shows every field") from None
-    _hold_together(pools, str(file))
+    _check_references(pools, str(file))
     return pools
 
 
 def choose_pools(pools: Pools, profile: str, where: str = "--profile") -> dict[str, Pool]:
-    """The pool of every stage under a profile.
+    """Choose the pool of every stage under a profile.
 
     Raises:
         ConfigError: When there is no such profile.
@@ -99,25 +101,25 @@ def choose_pools(pools: Pools, profile: str, where: str = "--profile") -> dict[s
     return {stage: pools.pools[chosen.get(stage, "cpu")] for stage in STAGES}
 
 
-def _hold_together(pools: Pools, where: str) -> None:
+def _check_references(pools: Pools, where: str) -> None:
     if "cpu" not in pools.pools:
         raise ConfigError("pools.cpu is missing: stages run there that a profile does not move", where=where)
     missing = [stage for stage in STAGES if stage not in pools.stages]
     if missing:
         raise ConfigError(f"stages: {', '.join(missing)} missing: each needs requests and limits", where=where)
     for stage, needs in pools.stages.items():
-        _known(stage, tuple(STAGES), f"stages.{stage}", where)
+        _check_name(stage, tuple(STAGES), f"stages.{stage}", where)
         if needs.retries and STAGES[stage].side_effects:
-            remedy = "remove its retries: what it does outside would be done twice"
+            remedy = "remove its retries: its side effects would happen twice"
             raise ConfigError(f"stages.{stage} may not be retried: it has side effects", where=where, remedy=remedy)
     for profile, moved in pools.profiles.items():
-        _fit(profile, moved, pools, where)
+        _check_profile(profile, moved, pools, where)
 
 
-def _fit(profile: str, moved: dict[str, str], pools: Pools, where: str) -> None:
+def _check_profile(profile: str, moved: dict[str, str], pools: Pools, where: str) -> None:
     for stage, pool in moved.items():
-        _known(stage, tuple(STAGES), f"profiles.{profile}", where)
-        _known(pool, tuple(pools.pools), f"profiles.{profile}.{stage}", where)
+        _check_name(stage, tuple(STAGES), f"profiles.{profile}", where)
+        _check_name(pool, tuple(pools.pools), f"profiles.{profile}.{stage}", where)
         if pools.pools[pool].spot and STAGES[stage].side_effects:
             message = (
                 f"profiles.{profile}: {stage} has side effects and may not run on {pool}, whose nodes may be taken away"
@@ -125,6 +127,6 @@ def _fit(profile: str, moved: dict[str, str], pools: Pools, where: str) -> None:
             raise ConfigError(message, where=where, remedy="leave it on a pool that is not spot")
 
 
-def _known(name: str, allowed: tuple[str, ...], place: str, where: str) -> None:
+def _check_name(name: str, allowed: tuple[str, ...], place: str, where: str) -> None:
     if name not in allowed:
         raise ConfigError(f"{place}: there is no {name!r}; {suggest(name, allowed)}", where=where)

@@ -1,4 +1,4 @@
-"""`naru serve`: the champion of a project on loopback, in the foreground, with a request that works."""
+"""`naru serve`: serve a project's champion on loopback, in the foreground, and print a request that works."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def serve_champion(folder: Path, port: int) -> int:
 
     Args:
         folder: The project's folder.
-        port: On loopback; 0: any free one.
+        port: Loopback port; 0: any free one.
 
     Raises:
         ConfigError: When there is no champion yet.
@@ -47,15 +47,15 @@ def serve_champion(folder: Path, port: int) -> int:
 
 @contextmanager
 def fetched_champion(folder: Path, *, warn: bool = True) -> Iterator[tuple[Deployment, Path]]:
-    """The champion and its parts (model, request example, sample) on this machine, verified, for the time of a `with` block.
+    """Fetch and verify the champion's parts (model, request example, sample) for the time of a `with` block.
 
     Args:
         folder: The project's folder.
-        warn: Whether to say that the champion's files cannot be verified.
+        warn: Whether to warn when the champion's files cannot be verified.
 
     Raises:
         ConfigError: When there is no champion yet.
-        ModelError: When one of these parts is not as it was registered.
+        ModelError: When one of these parts differs from what was registered.
         ServiceError: When the champion's files are gone from the store.
     """
     name = load_project(folder).name
@@ -74,14 +74,14 @@ def _serve(python: str, parts: Path, project: Project, champion: Deployment, por
     arguments = server_arguments(model, name, champion.version, project.serve, digest_of_model(model))
     command = [*process_command(python, arguments, HOST), "--port", str(port)]
     before = signal.signal(signal.SIGTERM, _interrupt)
-    # its standard input is ours to close: should this process be killed, the server ends with it
+    # the server ends when its standard input closes, also when this process is killed
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         try:
             if server.stdout is not None and server.stdout.readline().startswith("ready:"):
-                _tell(parts, name, champion, port)
+                _print_usage(parts, name, champion, port)
             return server.wait()
         except KeyboardInterrupt:
-            return _end(server)
+            return _stop_server(server)
         finally:
             signal.signal(signal.SIGTERM, before)
 
@@ -90,8 +90,8 @@ def _interrupt(_number: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _end(server: subprocess.Popen[str]) -> int:
-    """End the server; being interrupted is how serving ends, so its code is 0."""
+def _stop_server(server: subprocess.Popen[str]) -> int:
+    """Stop the server; an interrupt is the normal end, so the exit code is 0."""
     server.terminate()
     try:
         return server.wait(_STOP_SECONDS)
@@ -100,19 +100,29 @@ def _end(server: subprocess.Popen[str]) -> int:
         return server.wait()
 
 
-def _tell(parts: Path, name: str, champion: Deployment, port: int) -> None:
+def _print_usage(parts: Path, name: str, champion: Deployment, port: int) -> None:
     url = f"http://{HOST}:{port}{model_path(name)}"
-    lines = [f"Serving version {champion.version} of {name} at {url}", *_how_to_ask(parts, url), "Ctrl-C ends it."]
+    lines = [
+        f"Serving version {champion.version} of {name} at {url}",
+        *_request_lines(parts, url),
+        "Press Ctrl-C to stop.",
+    ]
     print("\n".join(lines), flush=True)
 
 
-def _how_to_ask(parts: Path, url: str) -> list[str]:
+def _request_lines(parts: Path, url: str) -> list[str]:
     request = read_json(parts / REQUEST)
     body = shlex.quote(json.dumps(request, ensure_ascii=False, separators=(",", ":")))
     curl = f"curl -s {url}/infer -H 'Content-Type: application/json' -d {body}"
-    return ["Ask it, with a row of the test split:", "", curl, "", f"It answers {_meaning(parts / 'model')}."]
+    return [
+        "Send a request, with a row of the test split:",
+        "",
+        curl,
+        "",
+        f"It answers {_describe_answer(parts / 'model')}.",
+    ]
 
 
-def _meaning(model: Path) -> str:
+def _describe_answer(model: Path) -> str:
     signature = Signature.load(model)
     return TASKS[signature.task].describe_answer(signature.classes)

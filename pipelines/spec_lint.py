@@ -1,12 +1,12 @@
-"""Refuse a compiled pipeline that would do harm on a cluster: each rule is one function, each finding says what to do.
+"""Check a compiled pipeline for settings that do harm on a cluster: each rule is one function, each violation says what to do.
 
-moving tag         KFP caches by the image's name: new code under an old name is never run
-literal secret     a spec is read by everybody who may see a run
-accelerator        without a pool, or half named, there is silently no device, or a pod that waits for ever
-memory limit       one stage that grows takes the node and its neighbours down
-cached             a step with side effects that is taken from the cache does not do them
+moving tag         KFP caches by the image's name: new code under an old name does not run
+literal secret     everybody who may see a run can read its spec
+accelerator        without a pool, type or count there is silently no device, or a pod that waits for ever
+memory limit       one stage that grows takes down the node and the other pods on it
+cached             a step with side effects skips them when it is taken from the cache
 retried            a step that is not idempotent does its work twice
-large parameters   all parameters of a step travel as one argument, of which Linux takes 128 KiB
+large parameters   all parameters of a step are one command-line argument, which Linux limits to 128 KiB
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ _SECRET_NAME = re.compile(r"passw(or)?d|secret|token|credential|api_?key|access_
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One thing that must change.
+class Violation:
+    """A violation of one rule.
 
     Attributes:
-        rule: As in the module's docstring.
+        rule: The rule's name, as in the module's docstring.
         place: The step or parameter.
-        told: What was found.
+        message: What was found.
         remedy: What to do.
     """
 
     rule: str
     place: str
-    told: str
+    message: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.told} ({self.rule})\n    -> {self.remedy}"
+        return f"{self.place}: {self.message} ({self.rule})\n    -> {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Step:
 
     @property
     def stage(self) -> str:
-        """The stage that its container runs, by the function's name; else the step's own name."""
+        """The stage that the container runs, by its function's name; else the step's own name."""
         args = self.container.get("args", [])
         at = args.index("--function_to_execute") + 1 if "--function_to_execute" in args else len(args)
         return str(args[at]) if at < len(args) else self.name
@@ -71,38 +71,38 @@ class _Step:
 
 
 def lint_spec(file: Path, where: str = "") -> None:
-    """Hold a compiled pipeline against every rule.
+    """Check a compiled pipeline against every rule.
 
     Args:
-        file: What the compiler wrote.
+        file: The compiled pipeline.
         where: Its name in messages; default: the file's own.
 
     Raises:
-        ConfigError: With every fault and what to do about it, or when the file is no compiled pipeline.
+        ConfigError: With every violation and what to do about it, or when the file is not a compiled pipeline.
     """
-    faults = find_faults(*read_spec(file))
-    if faults:
-        message = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}\n  "
-        raise ConfigError(message + "\n  ".join(map(str, faults)), where=where or str(file))
+    violations = find_violations(*read_spec(file))
+    if violations:
+        message = f"{len(violations)} violation{'s' if len(violations) > 1 else ''}\n  "
+        raise ConfigError(message + "\n  ".join(map(str, violations)), where=where or str(file))
 
 
-def find_faults(spec: Spec, platform: Spec) -> list[Fault]:
-    """Every fault of a pipeline.
+def find_violations(spec: Spec, platform: Spec) -> list[Violation]:
+    """Find every violation in a pipeline.
 
     Args:
         spec: The pipeline.
-        platform: What only Kubernetes understands of it, by executor.
+        platform: Its Kubernetes settings by executor.
     """
-    faults = [*_literal_secrets(spec)]
+    violations = [*_literal_secrets(spec)]
     for step in _steps(spec, platform):
         for rule in (_moving_tag, _secret_variables, _accelerator, _memory_limit, _side_effects):
-            faults += rule(step)
-        faults += _large_parameters(step, spec)
-    return faults
+            violations += rule(step)
+        violations += _large_parameters(step, spec)
+    return violations
 
 
 def _steps(spec: Spec, platform: Spec) -> Iterator[_Step]:
-    """Every step with a container, of the pipeline and of those inside it."""
+    """Yield every step with a container, of the pipeline and of nested ones."""
     components = spec.get("components", {})
     graphs = [spec["root"], *components.values()]
     for graph in graphs:
@@ -113,7 +113,7 @@ def _steps(spec: Spec, platform: Spec) -> Iterator[_Step]:
                 yield _Step(name, task, executor["container"], platform.get(label, {}))
 
 
-def _moving_tag(step: _Step) -> Iterator[Fault]:
+def _moving_tag(step: _Step) -> Iterator[Violation]:
     image = str(step.container.get("image", ""))
     name, at, _ = image.partition("@sha256:")
     path, _, last = name.rpartition("/")
@@ -121,29 +121,29 @@ def _moving_tag(step: _Step) -> Iterator[Fault]:
     if at or (tag and not _MOVING.fullmatch(tag) and not (path and _LOCAL.fullmatch(tag))):
         return
     message = f"the image {image!r} has {f'the tag {tag!r}, which moves' if tag else 'no tag'}"
-    yield Fault(
+    yield Violation(
         "moving tag", step.name, message, "name a version that is never pushed twice: --tag, NARU_TAG or NARU_DIGESTS"
     )
 
 
-def _secret_variables(step: _Step) -> Iterator[Fault]:
+def _secret_variables(step: _Step) -> Iterator[Violation]:
     for variable in step.container.get("env", []):
         if _SECRET_NAME.search(variable["name"]) and variable.get("value"):
             message = f"the environment variable {variable['name']} has a literal value"
-            yield Fault("literal secret", step.name, message, "put it into a Secret and use use_secret_as_env")
+            yield Violation("literal secret", step.name, message, "put it into a Secret and use use_secret_as_env")
 
 
-def _literal_secrets(spec: Spec) -> Iterator[Fault]:
+def _literal_secrets(spec: Spec) -> Iterator[Violation]:
     for name, parameter in _parameters(spec).items():
         if _SECRET_NAME.search(name) and parameter.get("defaultValue"):
             remedy = "remove the parameter: a stage reads a secret from its environment, a Secret gives it there"
-            yield Fault("literal secret", f"parameter {name}", "a secret has a default value", remedy)
+            yield Violation("literal secret", f"parameter {name}", "a secret has a default value", remedy)
     for place, text in _texts(spec, ""):
         if what := find_credentials(text):
-            yield Fault("literal secret", place, f"holds {what}", "take it out, put it into a Secret, and renew it")
+            yield Violation("literal secret", place, f"holds {what}", "take it out, put it into a Secret, and renew it")
 
 
-def _accelerator(step: _Step) -> Iterator[Fault]:
+def _accelerator(step: _Step) -> Iterator[Violation]:
     device = step.resources.get("accelerator", {})
     kind = device.get("resourceType") or device.get("type")
     count = device.get("resourceCount") or device.get("count")
@@ -152,36 +152,38 @@ def _accelerator(step: _Step) -> Iterator[Fault]:
     )
     if bool(kind) != bool(int(count or 0)):
         message = f"asks for {kind} without a count" if kind else f"asks for {count} devices without a type"
-        yield Fault("accelerator", step.name, message, remedy)
+        yield Violation("accelerator", step.name, message, remedy)
     elif kind and not (step.platform.get("nodeSelector") or step.platform.get("nodeAffinity")):
-        yield Fault("accelerator", step.name, f"asks for {kind} and for no pool that has it", remedy)
+        yield Violation("accelerator", step.name, f"requests {kind} but selects no nodes that have it", remedy)
     elif not kind and "-cuda" in str(step.container.get("image", "")):
-        yield Fault("accelerator", step.name, "has an image for GPUs and asks for none", remedy)
+        yield Violation("accelerator", step.name, "has an image for GPUs and requests no GPU", remedy)
 
 
-def _memory_limit(step: _Step) -> Iterator[Fault]:
+def _memory_limit(step: _Step) -> Iterator[Violation]:
     if not (step.resources.get("resourceMemoryLimit") or step.resources.get("memoryLimit")):
         remedy = f"give {step.stage} a limits.memory in the pools file"
-        yield Fault("memory limit", step.name, "has none", remedy)
+        yield Violation("memory limit", step.name, "has none", remedy)
 
 
-def _side_effects(step: _Step) -> Iterator[Fault]:
+def _side_effects(step: _Step) -> Iterator[Violation]:
     if step.stage not in STAGES or not STAGES[step.stage].side_effects:
         return
     if step.task.get("cachingOptions", {}).get("enableCache"):
-        yield Fault(
+        yield Violation(
             "cached", step.name, "has side effects and may be taken from the cache", "set_caching_options(False)"
         )
     if int(step.task.get("retryPolicy", {}).get("maxRetryCount", 0)):
         message = "is not idempotent and is retried"
-        yield Fault("retried", step.name, message, "remove set_retry; what is transient is retried inside the stage")
+        yield Violation(
+            "retried", step.name, message, "remove set_retry; what is transient is retried inside the stage"
+        )
 
 
-def _large_parameters(step: _Step, spec: Spec) -> Iterator[Fault]:
+def _large_parameters(step: _Step, spec: Spec) -> Iterator[Violation]:
     size = sum(_size(given, spec) for given in step.task.get("inputs", {}).get("parameters", {}).values())
     if size > LARGEST_PARAMETERS:
         message = f"its parameters take {size // 1024} KiB, and {LARGEST_PARAMETERS // 1024} is the most"
-        yield Fault("large parameters", step.name, message, "pass what is large as an artifact")
+        yield Violation("large parameters", step.name, message, "pass what is large as an artifact")
 
 
 def _size(given: Spec, spec: Spec) -> int:

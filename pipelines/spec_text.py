@@ -1,4 +1,4 @@
-"""A compiled pipeline as text: read it, and write it small, fit for review, and the same in both families of kfp."""
+"""Read a compiled pipeline, and rewrite it: small, readable in review, the same with both families of kfp."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ Spec = dict[str, Any]
 
 
 def read_spec(file: Path) -> tuple[Spec, Spec]:
-    """The pipeline, and what only Kubernetes understands of it, by executor.
+    """Read a compiled pipeline; returns the spec, and its Kubernetes settings by executor.
 
     Raises:
-        ConfigError: When the file is no compiled pipeline.
+        ConfigError: When the file is not a compiled pipeline.
     """
     remedy = "compile one: naru compile PROJECT"
     try:
         documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _loader()))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        told = str(getattr(error, "strerror", None) or error).splitlines()[0]
-        raise ConfigError(f"cannot be read as YAML: {told}", where=str(file), remedy=remedy) from None
+        reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
+        raise ConfigError(f"cannot be read as YAML: {reason}", where=str(file), remedy=remedy) from None
     spec = documents[0] if documents else None
     if not isinstance(spec, dict) or "deploymentSpec" not in spec or "root" not in spec:
-        raise ConfigError("is no compiled pipeline: it has no deploymentSpec and root", where=str(file), remedy=remedy)
+        raise ConfigError(
+            "is not a compiled pipeline: it has no deploymentSpec and root", where=str(file), remedy=remedy
+        )
     platform = documents[1] if len(documents) > 1 else {}
     executors = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
     return spec, cast(Spec, executors)
 
 
 def tidy_spec(file: Path) -> None:
-    """Write what kfp's compiler wrote again: code as readable blocks, without docstrings, which are descriptions already."""
+    """Rewrite the output of kfp's compiler: code as readable blocks, without docstrings, which are repeated as descriptions."""
     text = file.read_text(encoding="utf-8")
     comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     documents = [_tidied(document) for document in yaml.load_all(text, _loader())]
@@ -44,7 +46,7 @@ def tidy_spec(file: Path) -> None:
 
 def _tidied(value: Any) -> Any:
     if isinstance(value, dict):
-        # kfp-kubernetes 2 writes the default out, 1 does not know it
+        # kfp-kubernetes 2 writes this default, 1 does not
         return {key: _tidied(held) for key, held in value.items() if (key, held) != ("optional", False)}
     if isinstance(value, list):
         return [_tidied(held) for held in value]
@@ -55,8 +57,8 @@ def _without_docstring(code: str) -> str:
     lines = code.strip("\n").splitlines()
     for node in ast.parse("\n".join(lines)).body:
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
-            told = node.body[0]
-            del lines[told.lineno - 1 : told.end_lineno]
+            docstring = node.body[0]
+            del lines[docstring.lineno - 1 : docstring.end_lineno]
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +67,7 @@ def _loader() -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks."""
+    """A dumper that writes texts of several lines as blocks."""
 
 
 def _text(dumper: Any, value: str) -> Any:

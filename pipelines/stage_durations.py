@@ -1,9 +1,9 @@
-"""What a cluster adds to each stage: the time from one stage's end to the next one's, beside the stage's own seconds.
+"""Stage durations on a cluster: the time from one stage's end to the next one's, beside the stage's own seconds.
 
 Each stage costs a driver pod and a pod of its own that are scheduled, started and polled for, and its inputs and outputs
-go through the object store. The KFP server knows when a task was asked for and when it ended; what the stage itself spent it
-says when it ends (`components/_core/stage/termination_message.py`), and Kubernetes keeps that in the pod's status. Nothing here asks
-anybody: it is given what the two servers answered.
+go through the object store. The KFP server knows when a task was created and when it ended; the stage itself reports what it spent
+when it ends (`components/_core/stage/termination_message.py`), and Kubernetes keeps that in the pod's status. Nothing here
+connects to a server: the callers pass the responses.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from components._core.stage.stage_end import StageEnd, error_of, find_end, parse
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.placement import STAGE_LABEL
 
-Told = dict[str, Any]
-"""What a stage said when it ended: verdict, reason, import_seconds, work_seconds, metric_*."""
+StageReport = dict[str, Any]
+"""Report of a stage at its end: verdict, reason, import_seconds, work_seconds, metric_*."""
 
 _DRIVER = "-driver"
 _EPOCH = 1970
@@ -33,13 +33,13 @@ class StageTime:
 
     Attributes:
         stage: Its name.
-        state: As KFP has it, in lower case: `succeeded`, `failed`, `running`, `skipped`, ...; `cached` when it was not run,
+        state: KFP's state in lower case: `succeeded`, `failed`, `running`, `skipped`, ...; `cached` when it was not run,
             `not begun` when the run ended before it.
         total: Seconds from the end of what came before it to its end; None while it is not over.
-        imports: Seconds that it spent on imports; None when it did not say.
-        work: Seconds that it worked; None when it did not say.
-        verdict: What it said of its outcome; empty when it did not say.
-        reason: Why, or the error that it failed with.
+        imports: Seconds that it spent on imports; None when not reported.
+        work: Seconds that it worked; None when not reported.
+        verdict: Its reported verdict; empty when not reported.
+        reason: Reason for the verdict, or the error that it failed with.
     """
 
     stage: str
@@ -52,7 +52,7 @@ class StageTime:
 
     @property
     def own(self) -> float | None:
-        """Seconds that the stage itself took; none when it was taken from the cache."""
+        """Seconds that the stage itself took; 0 when it was taken from the cache."""
         if self.work is None:
             return 0.0 if self.state == "cached" else None
         return (self.imports or 0.0) + self.work
@@ -63,14 +63,16 @@ class StageTime:
         return None if self.total is None or self.own is None else max(self.total - self.own, 0.0)
 
 
-def stage_times(tasks: Iterable[Mapping[str, Any]], told: Mapping[str, Told] | None = None) -> list[StageTime]:
-    """The stages of a run that KFP tells of, in order.
+def stage_times(
+    tasks: Iterable[Mapping[str, Any]], reports: Mapping[str, StageReport] | None = None
+) -> list[StageTime]:
+    """List the stages of a run that KFP reports, in order.
 
     Args:
         tasks: `run_details.task_details` of the run, as REST's JSON or the client's `to_dict()` has them: display_name, state,
-            start_time, end_time. Every node that Argo made is among them; those of no stage are passed over.
-        told: What the stages said, by name: from their pods (`told_by_pods`) or logs (`told_by_log`). A stage that ended well
-            and said nothing while others did was taken from the cache. None: nobody was asked.
+            start_time, end_time. They include all nodes of Argo; nodes of no stage are ignored.
+        reports: Reports of the stages, by name: from their pods (`reports_from_pods`) or logs (`report_from_log`). A stage that ended well
+            without a report, while others have one, was taken from the cache. None: reports were not read.
     """
     listed = list(tasks)
     nodes = {str(task.get("display_name") or ""): task for task in listed}
@@ -84,23 +86,23 @@ def stage_times(tasks: Iterable[Mapping[str, Any]], told: Mapping[str, Told] | N
             began = before or _time((driver or task).get("start_time"))
             before = _time(task.get("end_time"))
             total = (before - began).total_seconds() if began and before else None
-            state = "SKIPPED" if is_cached(task, listed) else str(task.get("state") or _of_driver(driver))
-            times.append(_stage_time(stage, state.lower(), total, told))
+            state = "SKIPPED" if is_cached(task, listed) else str(task.get("state") or _state_from_driver(driver))
+            times.append(_stage_time(stage, state.lower(), total, reports))
     return times
 
 
 def has_begun(node: Mapping[str, Any]) -> bool:
-    """Whether a node of Argo's has done anything; one that it leaves out has no state, and the same time twice."""
+    """Whether an Argo node has begun; an omitted one has no state, and equal start and end times."""
     return str(node.get("state") or "") not in NOT_BEGUN
 
 
 def is_cached(task: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a stage was taken from the cache: KFP 2.17 says that it succeeded, and that what would have run it was skipped.
+    """Whether a stage was taken from the cache: KFP 2.17 reports it as succeeded, and its executor as skipped.
 
     Args:
         task: The stage's node.
-        nodes: All nodes of the run. What is below the stage is among them: by the names of their pods where the server tells
-            those of every node (2.17 tells those of children only), else by their times, as no two stages of ours overlap.
+        nodes: All nodes of the run. The nodes below the stage are found by the names of their pods where the server reports
+            those of every node (2.17 reports those of children only), else by their times, as no two stages overlap.
     """
     if task.get("state") == "SKIPPED":
         return True
@@ -129,68 +131,77 @@ def _has_run(node: Mapping[str, Any]) -> bool:
     return has_begun(node) and node.get("state") != "SKIPPED"
 
 
-def _of_driver(driver: Mapping[str, Any]) -> str:
-    """A stage of which there is only the driver runs, unless that failed."""
+def _state_from_driver(driver: Mapping[str, Any]) -> str:
+    """Return the state of a stage that only has a driver: running, unless the driver failed."""
     return "FAILED" if driver.get("state") == "FAILED" else "RUNNING"
 
 
-def told_by_pods(pods: Iterable[Mapping[str, Any]]) -> dict[str, Told]:
-    """What each stage's last pod said when it ended; nothing of one that has not, or that was killed.
+def reports_from_pods(pods: Iterable[Mapping[str, Any]]) -> dict[str, StageReport]:
+    """Read each stage's report from its last pod; empty for one that has not ended, or was killed.
 
     Args:
-        pods: The run's pods as Kubernetes' JSON (label `pipeline/runid`); those without our label are passed over.
+        pods: The run's pods as Kubernetes' JSON (label `pipeline/runid`); those without Naru's label are ignored.
     """
     ours = [pod for pod in pods if STAGE_LABEL in pod["metadata"].get("labels", {})]
     in_order = sorted(ours, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""))
-    return {pod["metadata"]["labels"][STAGE_LABEL]: _said_by(pod) for pod in in_order}
+    return {pod["metadata"]["labels"][STAGE_LABEL]: _report_from_pod(pod) for pod in in_order}
 
 
-def told_by_log(text: str) -> Told:
-    """How a stage ended, from the log of its pod: its record, or its error as the reason; empty when the log has neither."""
-    return _told(find_end(text))
+def report_from_log(text: str) -> StageReport:
+    """Read a stage's report from the log of its pod: its record, or its error as the reason; empty when the log has neither."""
+    return _to_report(find_end(text))
 
 
 def time_rows(times: Iterable[StageTime]) -> list[list[str]]:
-    """A table for a terminal: stage, state, seconds in all, its own, waiting; a last row sums them up."""
+    """Make the rows of a table: stage, state, seconds in all, its own, waiting; the last row is their sum."""
     listed = list(times)
-    rows = [[one.stage, one.state, _show(one.total), _show(one.own), _show(one.waiting)] for one in listed]
+    rows = [
+        [one.stage, one.state, _format_seconds(one.total), _format_seconds(one.own), _format_seconds(one.waiting)]
+        for one in listed
+    ]
     sums = [
         [getattr(one, name) for one in listed if getattr(one, name) is not None] for name in ("total", "own", "waiting")
     ]
-    return [["stage", "state", "seconds", "own", "waiting"], *rows, ["all", "", *(_show(sum(each)) for each in sums)]]
+    return [
+        ["stage", "state", "seconds", "own", "waiting"],
+        *rows,
+        ["all", "", *(_format_seconds(sum(each)) for each in sums)],
+    ]
 
 
 def time_lines(times: Iterable[StageTime]) -> list[str]:
-    """The table of `time_rows`, a line each, its columns one below the other."""
+    """Format the rows of `time_rows` as aligned lines."""
     rows = time_rows(times)
     return [f"{row[0]:<11}{row[1]:<11}{''.join(f'{cell:>9}' for cell in row[2:])}".rstrip() for row in rows]
 
 
-def _stage_time(stage: str, state: str, total: float | None, told: Mapping[str, Told] | None) -> StageTime:
-    said = (told or {}).get(stage)
+def _stage_time(stage: str, state: str, total: float | None, reports: Mapping[str, StageReport] | None) -> StageTime:
+    said = (reports or {}).get(stage)
     if said is None:
-        # nothing in our graph is conditional: KFP skips a stage for the cache only
-        cached = state == "skipped" or bool(told and state == "succeeded")
+        # nothing in the graph is conditional: KFP skips a stage only for the cache
+        cached = state == "skipped" or bool(reports and state == "succeeded")
         return StageTime(stage, "cached" if cached else state, total)
     texts = {name: str(said.get(name) or "") for name in ("verdict", "reason")}
     return StageTime(stage, state, total, said.get("import_seconds"), said.get("work_seconds"), **texts)
 
 
-def _said_by(pod: Mapping[str, Any]) -> Told:
+def _report_from_pod(pod: Mapping[str, Any]) -> StageReport:
     containers = pod.get("status", {}).get("containerStatuses") or []
     ended = [one.get("state", {}).get("terminated") or {} for one in containers if one.get("name") == "main"]
     message = str(ended[0].get("message") or "") if ended else ""
     failed = bool(ended and ended[0].get("exitCode"))
-    return _told(parse_end(message)) or {"reason": message or (str(ended[0].get("reason") or "") if failed else "")}
+    return _to_report(parse_end(message)) or {
+        "reason": message or (str(ended[0].get("reason") or "") if failed else "")
+    }
 
 
-def _told(end: StageEnd) -> Told:
+def _to_report(end: StageEnd) -> StageReport:
     error = error_of(end)
     return {"stage": end["stage"], "reason": str(error)} if error else end
 
 
 def _time(value: object) -> datetime | None:
-    """A server's time; what is not yet is missing, or the year 1 or 1970."""
+    """Parse a server's time; None for a missing one, or the year 1 or 1970, which mean not yet."""
     if isinstance(value, str) and value:
         value = datetime.fromisoformat(value.replace("Z", "+00:00"))
     if not isinstance(value, datetime):
@@ -199,5 +210,5 @@ def _time(value: object) -> datetime | None:
     return aware if aware.year > _EPOCH else None
 
 
-def _show(seconds: float | None) -> str:
+def _format_seconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.1f}"

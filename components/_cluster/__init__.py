@@ -1,1 +1,1 @@
-"""The shared package that speaks to Kubernetes: deploy serves models through it, pipelines deploy Naru itself."""
+"""The shared Kubernetes client: deploy serves models through it, pipelines deploy Naru itself."""

@@ -1,7 +1,7 @@
-"""The border to a cluster: get, apply, list and delete objects by plain REST, and Kubernetes' answers as errors of ours.
+"""A client of the Kubernetes API: gets, applies, lists and deletes objects over REST, and raises Naru's errors.
 
-Discovery is not needed: the kinds that we have are known. Server-side apply says who owns which field, so that nobody's
-change is overwritten without a word, and a dry run of it tells what would change.
+It needs no discovery, as the kinds are known. Server-side apply records who owns which field, so that no change of another
+manager is overwritten silently, and its dry run shows what would change.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KINDS: dict[tuple[str, str], tuple[str, bool]] = {
     ("monitoring.coreos.com/v1", "PodMonitor"): ("podmonitors", True),
     ("monitoring.coreos.com/v1", "PrometheusRule"): ("prometheusrules", True),
 }
-"""Plural and whether it is in a namespace, by version and kind: of what Naru is made of, and what is removed with it."""
+"""Plural, and whether namespaced, by version and kind: the objects that Naru consists of, which are removed with it."""
 
 WATCHED: dict[tuple[str, str], tuple[str, bool]] = {
     ("machinelearning.seldon.io/v1", "SeldonDeployment"): ("seldondeployments", True),
@@ -47,23 +47,23 @@ WATCHED: dict[tuple[str, str], tuple[str, bool]] = {
     ("v1", "Event"): ("events", True),
     ("v1", "Endpoints"): ("endpoints", True),
 }
-"""The same of what a rollout makes and looks at: no part of Naru, so it is neither deployed nor removed with it."""
+"""The same for the objects that a rollout makes or reads: they are not part of Naru, so not deployed or removed with it."""
 
 ACCOUNT_FOLDER = "NARU_CLUSTER_ACCOUNT"
-"""Environment of the deploy stage: a folder with `token` and `ca.crt` of the service account that it acts as. Where the folder is
-empty or missing, the pod's own account is meant."""
+"""Environment variable of the deploy stage: a folder with `token` and `ca.crt` of the service account that it acts as. Where
+the folder is empty or missing, the pod's own account is used."""
 
 _ABSENT = {
     "monitoring.coreos.com": "install the Prometheus operator, or leave components/monitoring out of the overlay",
-    "machinelearning.seldon.io": "install Seldon Core 1.17.1 (docs/serving.md), or say NARU_SERVING=none",
+    "machinelearning.seldon.io": "install Seldon Core 1.17.1 (docs/serving.md), or set NARU_SERVING=none",
 }
-"""What to do where a kind is not known, by its group."""
+"""Remedy where the cluster does not know a kind, by its group."""
 _NO_LOG = ("unable to retrieve container logs for ", "failed to try resolving symlinks in path ")
-"""What the kubelet answers with 200 where it has removed a log: its own words, and none of the container's."""
+"""Beginnings of what the kubelet answers, with status 200, in place of a log that it has removed."""
 _REMEDIES = {
     401: "the credentials have expired or are wrong: log in again, then look with `kubectl auth whoami`",
     403: "ask for the permission, or use another context (docs/operations.md lists what each command needs)",
-    409: "somebody else set the same field: `make diff` shows it; change the overlay, or let them give it up",
+    409: "another manager owns the field: `make diff` shows it; change the overlay, or have the field released",
     422: "correct the overlay",
 }
 
@@ -77,46 +77,46 @@ class Cluster:
         try:
             _load_configuration()
         except (config.ConfigException, OSError) as error:
-            told = str(error).splitlines()[0]
+            message = str(error).splitlines()[0]
             remedy = "set KUBECONFIG, or choose a context: kubectl config use-context NAME"
-            raise ConfigError(f"no cluster: {told}", where="KUBECONFIG", remedy=remedy) from None
+            raise ConfigError(f"no cluster: {message}", where="KUBECONFIG", remedy=remedy) from None
         configuration = client.Configuration.get_default_copy()
         configuration.retries = False
         self._client = client.ApiClient(configuration)
         self.server = str(self._client.configuration.host)
 
     def get(self, wanted: Object) -> Object | None:
-        """The object as it is there; None when it is not."""
-        return self._ask("GET", path_of(wanted), missing=(404,))
+        """Read an object; None when it does not exist."""
+        return self._request("GET", path_of(wanted), missing=(404,))
 
     def apply(self, wanted: Object, *, dry_run: bool = False) -> Object:
-        """Make the object, or the fields of it that we say, as they are wanted; returns what came of it."""
+        """Create the object, or set its given fields; return the resulting object."""
         query = [("fieldManager", MANAGER), *([("dryRun", "All")] if dry_run else [])]
-        return self._ask("PATCH", path_of(wanted), query, wanted) or {}
+        return self._request("PATCH", path_of(wanted), query, wanted) or {}
 
     def delete(self, unwanted: Object) -> None:
-        """Remove the object and what belongs to it; one that is gone already is well."""
-        self._ask("DELETE", path_of(unwanted), [("propagationPolicy", "Foreground")], missing=(404,))
+        """Delete the object and its dependents; no error if it does not exist."""
+        self._request("DELETE", path_of(unwanted), [("propagationPolicy", "Foreground")], missing=(404,))
 
     def list_all(self, version: str, kind: str, selector: str = LABEL) -> list[Object]:
-        """All objects of a kind with the label, in every namespace; none where the kind is not known."""
+        """List the objects of a kind with the label, in every namespace; empty where the cluster does not know the kind."""
         return self._list(_root(version), version, kind, selector)
 
     def list_in(self, namespace: str, version: str, kind: str, selector: str = "") -> list[Object]:
-        """All objects of a kind in a namespace, with the label if one is said; none where the kind is not known."""
+        """List the objects of a kind in a namespace, with the label if given; empty where the cluster does not know the kind."""
         return self._list(f"{_root(version)}/namespaces/{namespace}", version, kind, selector)
 
     def read_log(self, pod: Object, container: str, lines: int = 200, *, previous: bool = False) -> str:
-        """The end of what a container printed; empty when there is none.
+        """Read the last lines of a container's log; empty when there is none.
 
         Args:
-            pod: Whose it is.
-            container: Which one.
-            lines: At most.
-            previous: Of the container before it was started again.
+            pod: The pod.
+            container: Name of the container.
+            lines: Most lines to read.
+            previous: Whether to read the log from before the container's last restart.
         """
         query = [("container", container), ("tailLines", str(lines)), *([("previous", "true")] if previous else [])]
-        # 400: it was not started yet, or not started again
+        # 400: it was not started yet, or not restarted
         data = self._fetch("GET", f"{path_of(pod)}/log", query, missing=(400, 404), accept="*/*")
         text = (data or b"").decode("utf-8", "replace")
         return "" if text.startswith(_NO_LOG) else text
@@ -124,41 +124,41 @@ class Cluster:
     def proxy(
         self, namespace: str, pod: str, port: int, path: str, verb: str = "GET", body: Any = None, timeout: float = 10.0
     ) -> tuple[int, bytes]:
-        """Ask a pod over HTTP, through the API server: what it answers, whatever that is.
+        """Send an HTTP request to a pod through the API server; return its answer, whatever its status.
 
         Args:
-            namespace: The pod's.
-            pod: Its name.
-            port: Of the pod; no Service is needed.
-            path: At the pod, as in `/metrics`.
-            verb: Of HTTP.
-            body: Sent as JSON.
-            timeout: For the answer, in seconds.
+            namespace: Namespace of the pod.
+            pod: Name of the pod.
+            port: Port of the pod; no Service is needed.
+            path: Path on the pod, as in `/metrics`.
+            verb: HTTP method.
+            body: Body, sent as JSON.
+            timeout: Seconds to wait for the answer.
 
         Returns:
-            The pod's status and its body.
+            The pod's status and body.
 
         Raises:
-            ServiceError: When the API server did not ask it: there is no such pod, or it is not allowed.
+            ServiceError: When the API server did not forward it: there is no such pod, or it is not allowed.
             UnavailableError: When the pod, or the cluster, does not answer.
         """
         from kubernetes.client.exceptions import ApiException
 
-        place = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path.lstrip('/')}"
+        url = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path.lstrip('/')}"
         try:
-            return self._call(verb, place, [], body, accept="*/*", timeout=timeout)
+            return self._call(verb, url, [], body, accept="*/*", timeout=timeout)
         except ApiException as error:
-            if _is_the_servers_own(error):
-                raise _translated(verb, place, error) from None
+            if _is_from_api_server(error):
+                raise _translate_error(verb, url, error) from None
             return int(error.status), bytes(error.body or b"")
 
     def _list(self, place: str, version: str, kind: str, selector: str) -> list[Object]:
         plural, _ = _known(version, kind)
         query = [("labelSelector", selector)] if selector else []
-        listed = self._ask("GET", f"{place}/{plural}", query, missing=(404,)) or {}
+        listed = self._request("GET", f"{place}/{plural}", query, missing=(404,)) or {}
         return [{**item, "apiVersion": version, "kind": kind} for item in listed.get("items", [])]
 
-    def _ask(
+    def _request(
         self,
         verb: str,
         path: str,
@@ -179,7 +179,7 @@ class Cluster:
         missing: tuple[int, ...] = (),
         accept: str = "application/json",
     ) -> bytes | None:
-        """The answer's body; None when its status is among `missing`."""
+        """Return the answer's body; None when its status is among `missing`."""
         from kubernetes.client.exceptions import ApiException
 
         try:
@@ -187,7 +187,7 @@ class Cluster:
         except ApiException as error:
             if error.status in missing:
                 return None
-            raise _translated(verb, path, error) from None
+            raise _translate_error(verb, path, error) from None
 
     def _call(
         self, verb: str, path: str, query: list[tuple[str, str]], body: Any, *, accept: str, timeout: float = 30.0
@@ -204,7 +204,7 @@ class Cluster:
             )  # fmt: skip
             return int(answer[1]), bytes(answer[0].data)  # read here: the connection may end in between
         except HTTPError as error:
-            remedy = "is the cluster up, and the context the right one? kubectl config current-context"
+            remedy = "check that the cluster is up and the context is right: kubectl config current-context"
             message = f"the cluster does not answer: {str(error)[:200]}"
             raise UnavailableError(message, where=self.server, remedy=remedy) from None
 
@@ -226,10 +226,10 @@ def _load_configuration() -> None:
 
 
 def path_of(wanted: Object) -> str:
-    """Where an object is in the REST API.
+    """Return the path of an object in the REST API.
 
     Raises:
-        ConfigError: When it is of a kind that we do not have.
+        ConfigError: When Naru does not use its kind.
     """
     version = wanted["apiVersion"]
     plural, in_namespace = _known(version, wanted["kind"])
@@ -238,7 +238,7 @@ def path_of(wanted: Object) -> str:
 
 
 def name_of(wanted: Object) -> str:
-    """How a person is told of an object: `Deployment naru/naru-mlflow`."""
+    """Return an object's name for messages, as in `Deployment naru/naru-mlflow`."""
     metadata = wanted["metadata"]
     place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return f"{wanted['kind']} {place}{metadata['name']}"
@@ -248,7 +248,7 @@ def _known(version: str, kind: str) -> tuple[str, bool]:
     known = {**KINDS, **WATCHED}
     if (version, kind) not in known:
         remedy = "apply it yourself, and look at it with kubectl"
-        raise ConfigError("is no kind that Naru has to do with", where=f"{version} {kind}", remedy=remedy)
+        raise ConfigError("Naru does not use objects of this kind", where=f"{version} {kind}", remedy=remedy)
     return known[version, kind]
 
 
@@ -256,8 +256,8 @@ def _root(version: str) -> str:
     return f"/api/{version}" if version == "v1" else f"/apis/{version}"
 
 
-def _is_the_servers_own(error: Any) -> bool:
-    """Whether an answer is the API server's and not that of the pod behind it, by its form."""
+def _is_from_api_server(error: Any) -> bool:
+    """Whether an answer is the API server's own and not the pod's, judged by its form."""
     try:
         record = json.loads(error.body)
     except (ValueError, TypeError):
@@ -265,14 +265,16 @@ def _is_the_servers_own(error: Any) -> bool:
     return isinstance(record, dict) and (record.get("kind"), record.get("apiVersion")) == ("Status", "v1")
 
 
-def _translated(verb: str, path: str, error: Any) -> NaruError:
+def _translate_error(verb: str, path: str, error: Any) -> NaruError:
     try:
-        told = json.loads(error.body)["message"]
+        message = json.loads(error.body)["message"]
     except (ValueError, KeyError, TypeError):
-        told = error.reason or "no reason given"
+        message = error.reason or "no reason given"
     group = next((group for group in _ABSENT if f"/apis/{group}/" in path), "")
-    if error.status == 404 and group and "not found" not in told:  # which would be a namespace or an object
+    if (
+        error.status == 404 and group and "not found" not in message
+    ):  # "not found" would be about a namespace or an object
         return ConfigError("the cluster does not know this kind", where=path, remedy=_ABSENT[group])
     kind = UnavailableError if error.status in (429, 500, 502, 503, 504) else ServiceError
     remedy = _REMEDIES.get(error.status, "look at the cluster, then run again")
-    return kind(f"{verb} was refused ({error.status}): {told}", where=path, remedy=remedy)
+    return kind(f"{verb} was refused ({error.status}): {message}", where=path, remedy=remedy)

@@ -1,4 +1,4 @@
-"""One type for every gate: what was measured, against what, and what came of it.
+"""The result type of every gate: what was measured, against which bound, with which status.
 
 A stage judges by a list of `Check`; the policy in `project.yaml` decides beforehand which of them block. The stage that
 judges always succeeds: its `Outcome` carries the verdict on, and the next stage reads it.
@@ -19,14 +19,14 @@ Verdict = Literal["ok", "warn", "blocked", "skipped"]
 
 @dataclass(frozen=True)
 class Check:
-    """One question with its answer.
+    """One check of a gate, with its result.
 
     Attributes:
-        name: What was asked, such as `auc` or `missing: dep_delay`.
+        name: What was checked, such as `auc` or `missing: dep_delay`.
         status: `pass`, `warn`, `fail` (blocks), `no_baseline` (nothing to compare with: shown, never a silent pass) or
             `skipped`.
         measured: The value found, if it is a number.
-        threshold: The bound that it was held against.
+        threshold: The bound that it was compared with.
         baseline: The value it was compared with, such as the champion's.
         n: The number of rows behind the answer.
         reason: One sentence for a person: why this status.
@@ -41,7 +41,7 @@ class Check:
     reason: str = ""
 
     def rounded(self) -> Check:
-        """The same check with numbers of six digits: further ones depend on the machine and would make equal runs differ."""
+        """Return the check with numbers of six digits: further digits depend on the machine and would make equal runs differ."""
         measured, threshold, baseline = (
             None if value is None else round_off(value) for value in (self.measured, self.threshold, self.baseline)
         )
@@ -50,10 +50,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage says of its work, and what later stages go by.
+    """The result of a stage, which later stages depend on.
 
     Attributes:
-        verdict: `ok`, `warn`, `blocked` (what follows must not go on with this) or `skipped`.
+        verdict: `ok`, `warn`, `blocked` (later stages must not use the result) or `skipped`.
         reason: One line that a person reads in the stage table.
         checks: The gates behind the verdict.
         metrics: The numbers worth showing, by name.
@@ -76,10 +76,10 @@ class Outcome:
 
 
 def judge(checks: list[Check], reason: str = "", metrics: dict[str, float] | None = None) -> Outcome:
-    """Sum checks up: any `fail` blocks, any `warn` or `no_baseline` warns.
+    """Combine checks into an outcome: any `fail` blocks, any `warn` or `no_baseline` warns.
 
     Args:
-        checks: The answered questions, in the order in which a person should read them.
+        checks: The checks, in the order in which a person should read them.
         reason: The line for the stage table when nothing failed; failures speak for themselves.
         metrics: The numbers worth showing, by name.
     """
@@ -91,7 +91,7 @@ def judge(checks: list[Check], reason: str = "", metrics: dict[str, float] | Non
 
 
 def round_off(value: float) -> float:
-    """A number to six digits."""
+    """Round a number to six significant digits."""
     return float(f"{value:.6g}")
 
 

@@ -1,6 +1,6 @@
 """Credentials in addresses: masked wherever a person may read them, refused wherever the environment is the place for them.
 
-A user name and password before the host, or a signature in the query, opens what it names to whoever reads a message, a
+A user name and password before the host, or a signature in the query, gives access to anyone who reads a message, a
 record or a log. `errors.py` masks with this module, so it imports nothing but the standard library.
 """
 
@@ -22,9 +22,9 @@ _SURELY = re.compile(
     r"key|(?:.*[^a-z0-9])?(?:(?:api|access|secret|account|auth|subscription|private)[-_]?key|sas"
     r"|[a-z0-9]*(?:token|secret|password|signature|sig)|passwd|pwd|passphrase|awsaccesskeyid|x-amz-credential)"
 )
-"""Names of a query that are refused. Those of `_SECRET_NAME` are masked: `sort_key=date` opens nothing, and is no loss in a message."""
+"""Names of a query that are refused. Those of `_SECRET_NAME` are masked: `sort_key=date` gives no access, and masking it costs nothing."""
 _NAMES_FIRST = frozenset({"abfs", "abfss", "adl", "az", "hdfs", "sftp", "ssh", "wasb", "wasbs"})
-"""Schemes in whose addresses a name before the host is no secret: a container, or the user of a key that lies elsewhere."""
+"""Schemes in whose addresses a name before the host is not a secret: a container, or the user of a key that is kept elsewhere."""
 _NO_USERS = frozenset({"file", "git", "github", "local", "memory", "sqlite"})
 """Schemes without users: paths of this machine, and `org:repository@reference` as fsspec writes it."""
 
@@ -32,7 +32,7 @@ _PARAMETERS = (
     re.compile(r"([?&;#])([^=&;#?\s'\"<>]{1,200})(=)([^&;#\s'\"<>]+)"),
     re.compile(r"(%3[Ff]|%26)([^=&;#?%\s'\"<>]{1,200})(%3[Dd])((?:(?!%26)[^&;#\s'\"<>])+)"),
 )
-"""`name=value` of a query, and the same percent-encoded, as an address within an address has it."""
+"""`name=value` of a query, and the same percent-encoded, as in an address within an address."""
 _ADDRESS = re.compile(r"\b([A-Za-z][\w+.-]{0,40}):(/{1,3})(?=([^\n]{0,20000}))")
 _END = re.compile(r"[\s'\"<>]")
 _ANYWHERE = {
@@ -42,13 +42,13 @@ _ANYWHERE = {
     "a bearer token": re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),
     "an Azure key": re.compile(r"(?<=AccountKey=)[^;\s'\"]+|(?<=SharedAccessSignature=)[^;\s'\"]+"),
 }
-"""Secrets that are known by their own form, wherever they stand."""
+"""Secrets that are recognised by their own format, anywhere in a text."""
 
 
 def masked_uri(uri: str) -> str:
-    """One address without its credentials, as messages, records and logs have it: `http://***@host/t.csv?sig=***`.
+    """Mask the credentials in one address, for messages, records and logs: `http://***@host/t.csv?sig=***`.
 
-    A password is masked whole, whatever signs it holds: up to the last `@` of the address.
+    A password is masked whole, whatever characters it has: up to the last `@` of the address.
     """
     match = re.match(r"([A-Za-z][\w+.-]*):(/{1,3})", uri)
     if match and _user_info(match[1], uri[match.end() :]):
@@ -57,14 +57,14 @@ def masked_uri(uri: str) -> str:
 
 
 def mask_credentials(text: str) -> str:
-    """Any text, with each address in it as `masked_uri` has it; where an address ends is guessed to the safe side."""
+    """Mask each address in a text as `masked_uri` does; if the end of an address is unclear, too much is masked rather than too little."""
     if "://" not in text and ":/" not in text and "=" not in text and not _may_hold_secret(text):
         return text
     return _without_secrets("\n".join(map(_without_user_info, text.split("\n"))))
 
 
 def masked(value: Any) -> Any:
-    """A value as JSON has it, with every text in it masked."""
+    """Mask every text in a JSON value."""
     if isinstance(value, dict):
         return {key: masked(held) for key, held in value.items()}
     if isinstance(value, list):
@@ -73,7 +73,7 @@ def masked(value: Any) -> Any:
 
 
 def find_credentials(text: str) -> str:
-    """What credentials a text holds, in words; empty: none."""
+    """Describe the credentials in a text, in words; empty: it has none."""
     if any(_user_info(match[1], match[3], surely=True) for match in _ADDRESS.finditer(text)):
         return "a user name or password in a URL"
     if _ADDRESS.search(text) and any(
@@ -84,7 +84,7 @@ def find_credentials(text: str) -> str:
 
 
 def places_with_credentials(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Place and kind of every credential in nested mappings and lists."""
+    """Yield path and kind of every credential in nested mappings and lists."""
     if isinstance(value, dict):
         for key, held in value.items():
             if isinstance(key, str) and (found := find_credentials(key)):
@@ -101,9 +101,9 @@ def _user_info(scheme: str, rest: str, *, surely: bool = False) -> bool:
     """Whether what follows `scheme://` begins with a user name or a password.
 
     Args:
-        scheme: Of the address.
-        rest: What follows.
-        surely: Not where it may as well be a port and a path with an `@` in it.
+        scheme: Scheme of the address.
+        rest: The address after `scheme://`.
+        surely: Whether to say no if it may as well be a port and a path with an `@` in it.
     """
     if "@" not in rest or scheme.lower() in _NO_USERS:
         return False
@@ -112,8 +112,8 @@ def _user_info(scheme: str, rest: str, *, surely: bool = False) -> bool:
     if "@" in authority:
         return ":" in authority.rpartition("@")[0] or scheme.lower() not in _NAMES_FIRST
     _, colon, after = re.sub(r"^\[[^\]]*\]", "", authority).partition(":")
-    after = after.rstrip(":;,.)")  # punctuation of the sentence around it
-    if not after:  # a password that begins with one of these signs, unlike `host: message`
+    after = after.rstrip(":;,.)")  # punctuation of the surrounding sentence
+    if not after:  # a password that begins with one of these characters, unlike `host: message`
         return bool(colon) and bool(re.match(r"[^\s:]*:[/?#'\"<>]\S*@", rest))
     if after.isdigit() and int(after[:6]) < 1 << 16:
         return not surely and "@" in _END.split(rest, maxsplit=1)[0]
@@ -121,7 +121,7 @@ def _user_info(scheme: str, rest: str, *, surely: bool = False) -> bool:
 
 
 def _without_user_info(line: str) -> str:
-    """A line with the user information of each of its addresses masked; what lies between two such passwords is lost."""
+    """Mask the user information of each address in a line; text between two such passwords is lost."""
     kept, at = [], 0
     while match := _ADDRESS.search(line, at):
         rest = match[3]
@@ -134,9 +134,10 @@ def _without_user_info(line: str) -> str:
 
 
 def _last_at(rest: str) -> int:
-    """Where the `@` stands that ends the user information: the last one of the address.
+    """Return the position of the `@` that ends the user information: the last one of the address.
 
-    The address ends at the first blank or quote, unless no `@` came before it: then the password holds that sign.
+    The address ends at the first blank or quote, unless no `@` came before it: then the password contains that
+    character.
     """
     end = _END.search(rest)
     whole = rest[: end.start()] if end else rest

@@ -2,16 +2,16 @@
 
     NaruError                     exit 1   something failed in Naru itself
     ├── ConfigError               exit 2   the caller must change something: project file, arguments, settings, permissions
-    │   └── UserCodeError         exit 3   preprocessing.py or model.py does not import, raises or returns nonsense
+    │   └── UserCodeError         exit 3   preprocessing.py or model.py does not import, raises or returns an unusable value
     ├── DataError                 exit 4   the data cannot be read as the project says
     │   └── DataBlockedError      exit 5   the data was read, and validation blocked it
     ├── ModelError                exit 6   training or the model went wrong: NaN, wrong shape, not loadable
-    └── ServiceError              exit 7   something outside did not do its part: object store, registry, server
-        └── UnavailableError      exit 8   ... and may do so later: retried with a bound, then reported
+    └── ServiceError              exit 7   an external service failed: object store, registry, server
+        └── UnavailableError      exit 8   ... and may recover: retried a bounded number of times, then reported
 
 A message says what was wrong, where, what is allowed and what to do. Errors of other libraries are translated where
-they enter; whoever calls Naru meets only this tree. No message holds a credential: each part is masked. An interrupted run
-exits with 130, as shells have it.
+they enter; callers of Naru see only this tree. No message contains a credential: each part is masked. An interrupted run
+exits with 130, as in shells.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class NaruError(Exception):
         super().__init__(self.message)
 
     def to_dict(self) -> dict[str, str]:
-        """The error as other processes, `--json` and `run.json` have it; its exit code follows from its kind."""
+        """Return the error as other processes, `--json` and `run.json` represent it; its exit code follows from its kind."""
         return {"kind": self.kind, "message": self.message, "where": self.where, "remedy": self.remedy}
 
     @staticmethod
     def from_dict(error: Mapping[str, Any]) -> NaruError:
-        """The error that `to_dict` wrote, of the class of its kind; a kind that is not known here is an internal error."""
+        """Restore the error that `to_dict` wrote, as the class of its kind; an unknown kind becomes an internal error."""
         texts = {name: str(error.get(name) or "") for name in ("message", "where", "remedy")}
         return _BY_KIND.get(str(error.get("kind")), NaruError)(
             texts["message"], where=texts["where"], remedy=texts["remedy"]
@@ -89,21 +89,21 @@ class DataBlockedError(DataError):
 
 
 class ModelError(NaruError):
-    """Training or the model went wrong: a loss that is no number, a wrong shape, a model that does not load."""
+    """Training or the model went wrong: a loss that is not a number, a wrong shape, a model that does not load."""
 
     exit_code = 6
     kind = "model"
 
 
 class ServiceError(NaruError):
-    """A service outside did not do its part: object store, registry, model server, cluster."""
+    """An external service failed: object store, registry, model server, cluster."""
 
     exit_code = 7
     kind = "service"
 
 
 class UnavailableError(ServiceError):
-    """A service outside is away and may come back: retried with a bound before it is raised."""
+    """An external service is unavailable for now: retried a bounded number of times before this is raised."""
 
     exit_code = 8
     kind = "unavailable"

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, then renamed; and fingerprints of what they hold."""
+"""Atomic file writes (a temporary file, then a rename), and fingerprints of contents."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any, BinaryIO
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step as others see it: aside, flushed to disk, then renamed."""
+    """Write a text file atomically: to a temporary file, flushed to disk, then renamed."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as readable JSON with sorted keys, in one step as others see it."""
+    """Write a value as readable JSON with sorted keys, atomically."""
     write_text(path, dump_json(value))
 
 
 def dump_json(value: Any) -> str:
-    """The text that `write_json` writes."""
+    """Return the text that `write_json` writes."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -32,12 +32,12 @@ def read_json(path: Path) -> Any:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step as others see it: aside, flushed to disk, then renamed."""
+    """Write a file atomically: to a temporary file, flushed to disk, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor, aside = open_aside(path)
     except OSError as error:
-        error.filename = str(path.parent)  # it is the folder that refuses; the name aside tells a person nothing
+        error.filename = str(path.parent)  # the folder refuses; the temporary name means nothing to a person
         raise
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -53,20 +53,20 @@ def write_bytes(path: Path, content: bytes) -> None:
 def open_aside(path: Path) -> tuple[int, str]:
     """Create a hidden file beside a path, to be renamed to it later; returns its descriptor and name.
 
-    Not by `mkstemp`, whose files only their owner may read: these have the permissions that the umask leaves.
+    `mkstemp` is not used, since only the owner may read its files: these have the permissions of the umask.
     """
     aside = str(path.parent / f".{path.name}.{secrets.token_hex(8)}")
     return os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), aside
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hash_stream(file)
 
 
 def hash_stream(stream: BinaryIO) -> str:
-    """SHA-256 of what an open file holds from here on, in hexadecimal, read in blocks."""
+    """Return the SHA-256 of the rest of an open file, in hexadecimal, read in blocks."""
     digest = hashlib.sha256()
     while block := stream.read(1 << 20):
         digest.update(block)
@@ -74,14 +74,14 @@ def hash_stream(stream: BinaryIO) -> str:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file below a folder, sorted by its relative path, so that the order is the same everywhere."""
+    """List every file below a folder, sorted by relative path, so that the order is the same on every machine."""
     return sorted(
         (path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.relative_to(folder).as_posix()
     )
 
 
 def fingerprint_of(parts: Iterable[str]) -> str:
-    """One fingerprint (32 hexadecimal digits) of several strings; the order counts."""
+    """Return one fingerprint (32 hexadecimal digits) of several strings; the order counts."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode("utf-8")
@@ -90,7 +90,7 @@ def fingerprint_of(parts: Iterable[str]) -> str:
 
 
 def fingerprint_folder(folder: Path) -> str:
-    """Fingerprint of the names and contents of all files below a folder (or of one file)."""
+    """Return the fingerprint of the names and contents of all files below a folder (or of one file)."""
     if folder.is_file():
         return fingerprint_of([hash_file(folder)])
     return fingerprint_of(

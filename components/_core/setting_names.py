@@ -1,4 +1,4 @@
-"""Names of the environment variables that say where things live outside the code; `settings.py` reads them."""
+"""Names of the environment variables that `settings.py` reads."""
 
 STORE = "NARU_STORE"
 TRACKING = "MLFLOW_TRACKING_URI"

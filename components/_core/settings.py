@@ -1,4 +1,4 @@
-"""Where things live outside the code: read from the environment when asked, never at import."""
+"""Settings from the environment: read on call, never at import."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _SQLITE_FILE = "file:"
 _ODD = frozenset("%?")
 MODELS_NAMESPACE = "naru-models"
 LOCAL = "local"
-"""Name of the deployment target of a laptop, the default."""
+"""Name of the default deployment target, that of a laptop."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says.
+    """The settings in the environment.
 
     Attributes:
         store: Root of the object store: a folder on a laptop, `s3://bucket/prefix` on a cluster. Environment:
             `NARU_STORE`; default `.naru/store` in the working directory.
-        tracking_uri: MLflow's tracking and registry server. Environment: `MLFLOW_TRACKING_URI`; default: SQLite beside the
-            store.
-        serving: Name of the deployment target: `local` starts a server on loopback, `seldon` rolls a version out on the cluster
-            that this runs in or that KUBECONFIG names, `none` is nowhere, and deploy says so. Which names there are is said by
-            the table of targets (`components/deploy/targets/table.py`), which the core may not import: whoever uses the name
-            asks that table. Environment: `NARU_SERVING`; default `local`.
-        namespace: Where servers run on a cluster. Environment: `NARU_SERVING_NAMESPACE`; default `naru-models`.
-        python: What a stage starts another process of ours with. Environment: `NARU_PYTHON`; default: the interpreter that
-            runs the stage.
+        tracking_uri: MLflow's tracking and registry server. Environment: `MLFLOW_TRACKING_URI`; default: SQLite beside
+            the store.
+        serving: Name of the deployment target: `local` starts a server on loopback, `seldon` rolls a version out on the
+            cluster that this runs in or that KUBECONFIG names, `none` deploys nowhere. The valid names are in the table
+            of targets (`components/deploy/targets/table.py`), which the core may not import: the caller looks the name
+            up there. Environment: `NARU_SERVING`; default `local`.
+        namespace: Namespace of the servers on a cluster. Environment: `NARU_SERVING_NAMESPACE`; default `naru-models`.
+        python: Interpreter with which a stage starts further Naru processes. Environment: `NARU_PYTHON`; default: the
+            interpreter that runs the stage.
     """
 
     store: str
@@ -65,17 +65,17 @@ class Settings:
 
 def _without_credentials(store: str) -> str:
     if found := find_credentials(store):
-        remedy = "take it out: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment open a store at s3://"
+        remedy = "remove it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment open a store at s3://"
         raise ConfigError(f"the store's address holds {found}", where=f"environment variable {STORE}", remedy=remedy)
     return store
 
 
 def sqlite_uri(path: Path) -> str:
-    """The address of a SQLite database as SQLAlchemy, and so MLflow, reads it; most paths stand in it as they are.
+    """Return the address of a SQLite database for SQLAlchemy, and so for MLflow; most paths are used unchanged.
 
-    Versions of SQLAlchemy differ in whether they decode `%20`, and the older one takes what follows a `?` for options, so the
-    installed one is asked; what neither form can say is said in SQLite's own. Encoded, the path has no slash: MLflow makes the
-    folder that it sees in an address, without decoding it.
+    Versions of SQLAlchemy differ in whether they decode `%20`, and the older one reads what follows a `?` as options,
+    so the installed one is tried; what neither form can express is written in SQLite's own. Encoded, the path has no
+    slash: MLflow creates the folder that it sees in an address, without decoding it.
     """
     if not _ODD & set(str(path)):
         return f"{SQLITE}{path}"
@@ -89,7 +89,7 @@ def sqlite_uri(path: Path) -> str:
 
 
 def sqlite_path(uri: str) -> Path:
-    """The file of such an address."""
+    """Return the file of an address made by `sqlite_uri`."""
     if not _ODD & set(uri):
         return Path(uri.removeprefix(SQLITE))
     from sqlalchemy.engine import make_url

@@ -1,1 +1,1 @@
-"""Tables in and out: formats say how rows are read, sources where files lie."""
+"""Reading of tables: formats read rows, sources list and open files."""

@@ -1,1 +1,1 @@
-"""Shared by the stages that speak to the model registry: the border to MLflow. Knows no stage."""
+"""The adapter to MLflow, shared by the stages that use the model registry; independent of any stage."""

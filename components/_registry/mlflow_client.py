@@ -1,4 +1,4 @@
-"""The border to MLflow: opening its store fast and whole, and turning its errors into ours. MLflow is imported on first use."""
+"""The adapter to MLflow: opens its store quickly and atomically, and raises Naru's errors. MLflow is imported on first use."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class LockedError(UnavailableError):
 
 
 def open_registry(tracking_uri: str) -> MlflowClient:
-    """A client of the tracking and registry server; a SQLite database that is not there yet is made.
+    """Open a client of the tracking and registry server; creates a missing SQLite database.
 
     Args:
         tracking_uri: `sqlite:///path` or `http://host:port`.
 
     Raises:
-        ConfigError: When the database may not be written.
+        ConfigError: When the database is not writable.
         ServiceError: When the database cannot be used.
         UnavailableError: When the server does not answer.
     """
     for name, value in _PATIENCE.items():
-        os.environ.setdefault(name, value)  # MLflow's own default is to try for minutes
+        os.environ.setdefault(name, value)  # MLflow's own default retries for minutes
     with registry_errors(tracking_uri):
         from mlflow.tracking import MlflowClient
 
@@ -52,20 +52,20 @@ def open_registry(tracking_uri: str) -> MlflowClient:
 
 @contextmanager
 def registry_errors(tracking_uri: str) -> Iterator[None]:
-    """Turn what MLflow and its database raise into errors of ours that say where and what to do."""
+    """Turn the errors of MLflow and its database into Naru's, which say where and what to do."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of MLflow about its own pydantic models
+        warnings.simplefilter("ignore")  # MLflow warns about its own pydantic models
         from mlflow.exceptions import MlflowException
         from requests.exceptions import RequestException
     foreign: tuple[type[Exception], ...] = (MlflowException, RequestException, *_database_errors(tracking_uri))
     try:
         yield
     except foreign as error:
-        raise _translated(tracking_uri, error) from error
+        raise _translate_error(tracking_uri, error) from error
 
 
 def _database_errors(tracking_uri: str) -> tuple[type[Exception], ...]:
-    """What a database raises, when this process opens one; where MLflow is a server no driver need be installed."""
+    """Return the errors of a database that this process opens; none where MLflow is a server, which needs no driver here."""
     if tracking_uri.startswith(("http://", "https://")):
         return ()
     from sqlalchemy.exc import SQLAlchemyError
@@ -73,25 +73,25 @@ def _database_errors(tracking_uri: str) -> tuple[type[Exception], ...]:
     return (SQLAlchemyError,)
 
 
-def _translated(tracking_uri: str, error: Exception) -> NaruError:
+def _translate_error(tracking_uri: str, error: Exception) -> NaruError:
     where = masked_uri(tracking_uri)
-    told = mask_credentials(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
-    if "out-of-date database schema" in told:
-        remedy = f"it was made by another MLflow: back it up, then run `mlflow db upgrade {shlex.quote(where)}`"
+    message = mask_credentials(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
+    if "out-of-date database schema" in message:
+        remedy = f"another version of MLflow made it: back it up, then run `mlflow db upgrade {shlex.quote(where)}`"
         return ServiceError("MLflow's database has another schema", where=where, remedy=remedy)
-    if tracking_uri.startswith(SQLITE) and "database is locked" in told:
+    if tracking_uri.startswith(SQLITE) and "database is locked" in message:
         remedy = "another run or program is writing to it: wait until it has ended, or end it, then run again"
         return LockedError("MLflow's database is locked", where=where, remedy=remedy)
-    if tracking_uri.startswith(SQLITE) and any(text in told for text in _NO_ROOM):
+    if tracking_uri.startswith(SQLITE) and any(text in message for text in _NO_ROOM):
         remedy = "free some space (or raise ulimit -f) and run again; what was finished is kept"
-        return ServiceError(f"MLflow's database finds no room: {told}", where=where, remedy=remedy)
-    if tracking_uri.startswith(SQLITE) and any(text in told for text in _FORBIDDEN):
+        return ServiceError(f"no space left for MLflow's database: {message}", where=where, remedy=remedy)
+    if tracking_uri.startswith(SQLITE) and any(text in message for text in _FORBIDDEN):
         return forbidden(where)
     if tracking_uri.startswith(SQLITE):
-        return damaged(where, told)
+        return damaged(where, message)
     kind = UnavailableError if _is_away(error) else ServiceError
     return kind(
-        f"MLflow: {told}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again"
+        f"MLflow: {message}", where=where, remedy="look at the tracking server (MLFLOW_TRACKING_URI), then run again"
     )
 
 
@@ -101,23 +101,23 @@ def _is_away(error: Exception) -> bool:
 
 
 def _make_database(path: Path) -> None:
-    """Make MLflow's tables in a file aside and link it into place: interrupted at any moment, no half-made database is left.
+    """Create MLflow's tables in a temporary file and link it into place, so that an interruption leaves no partial database.
 
-    Its some fifty migrations each end in a flush to disk; one flush at the end does as well and spares a second.
+    Its fifty or so migrations each end in a flush to disk; a single flush at the end suffices and saves a second.
     """
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        _migrate(aside)
-        with aside.open("rb") as file:
+        _migrate(temporary)
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.link(aside, path)
+        os.link(temporary, path)
     except FileExistsError:
-        pass  # another run was first; its database is as good
+        pass  # another run was first; its database will do
     finally:
-        for leftover in path.parent.glob(f"{aside.name}*"):
+        for leftover in path.parent.glob(f"{temporary.name}*"):
             leftover.unlink()
 
 

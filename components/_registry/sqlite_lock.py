@@ -1,4 +1,4 @@
-"""Two runs may write to one SQLite database: who finds it locked waits for the other, within a bound."""
+"""Waits for a locked SQLite database, within a bound: two runs may write to the same one."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ Result = TypeVar("Result")
 def when_unlocked(
     tracking_uri: str, work: Callable[[], Result], *, patience_seconds: float = _PATIENCE_SECONDS
 ) -> Result:
-    """Do work in MLflow, again when its database was locked by another process.
+    """Run `work` in MLflow, and run it again while another process locks the database.
 
-    SQLite itself waits some seconds for a lock, and not at all where waiting could last for ever; so the whole work is done
-    again.
+    SQLite itself waits some seconds for a lock, and not at all where that could deadlock; so the whole work is repeated.
 
     Args:
-        tracking_uri: Where MLflow is.
-        work: Finds what an earlier try left, so that it may be done twice.
-        patience_seconds: For how long it is tried.
+        tracking_uri: Address of MLflow.
+        work: The work; it must find what an earlier attempt left, as it may run more than once.
+        patience_seconds: For how long to retry.
 
     Raises:
         LockedError: When the database stays locked.
-        ServiceError: As `registry_errors` has it.
+        ServiceError: As in `registry_errors`.
     """
     deadline = time.monotonic() + patience_seconds
     while True:

@@ -1,4 +1,4 @@
-"""A cheap look at MLflow's SQLite file without MLflow: what is wrong with it is better told before a run than at its end."""
+"""A cheap check of MLflow's SQLite file without MLflow, which reports problems before a run instead of at its end."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ _REMEDY = "move the file away and run again; models and the deployment ledger ar
 
 
 def check_database(tracking_uri: str) -> None:
-    """Look whether MLflow's database can be used, where it is a file that is there already.
+    """Check that MLflow's database can be used, where it is an existing file.
 
     Args:
-        tracking_uri: As MLflow has it; only `sqlite:///path` is looked at.
+        tracking_uri: MLflow's tracking URI; only `sqlite:///path` is checked.
 
     Raises:
-        ConfigError: When it may not be read or written.
-        ServiceError: When it is damaged.
+        ConfigError: When the file is not readable or not writable.
+        ServiceError: When the file is damaged.
     """
     path = sqlite_path(tracking_uri).absolute()
     if not tracking_uri.startswith(SQLITE) or not os.path.lexists(path):
         return
     if not path.is_file():
-        raise ConfigError("MLflow's database is no file", where=str(path), remedy="move it away and run again")
+        raise ConfigError("MLflow's database is not a file", where=str(path), remedy="move it away and run again")
     if not os.access(path, os.R_OK | os.W_OK):
         raise forbidden(str(path))
-    if told := _find_damage(path):
-        raise damaged(str(path), told)
+    if message := _find_damage(path):
+        raise damaged(str(path), message)
 
 
-def damaged(where: str, told: str) -> ServiceError:
-    """The error of a database that cannot be used."""
-    return ServiceError(f"MLflow's database cannot be used: {told}", where=where, remedy=_REMEDY)
+def damaged(where: str, message: str) -> ServiceError:
+    """Make the error for a database that cannot be used."""
+    return ServiceError(f"MLflow's database cannot be used: {message}", where=where, remedy=_REMEDY)
 
 
 def forbidden(where: str) -> ConfigError:
-    """The error of a database that may not be written."""
+    """Make the error for a database that is not writable."""
     remedy = "correct the permissions of the file and of its folder, or name another one (MLFLOW_TRACKING_URI)"
-    return ConfigError("MLflow's database may not be read and written", where=where, remedy=remedy)
+    return ConfigError("no permission to read and write MLflow's database", where=where, remedy=remedy)
 
 
 def _find_damage(path: Path) -> str:
-    """What SQLite finds wrong; it is opened for writing, so that what a killed process left unfinished is undone first."""
+    """Return what SQLite finds wrong; opens it for writing, which first rolls back what a killed process left unfinished."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=0)) as database:
             found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.OperationalError:  # another run is writing to it: so it works
+    except sqlite3.OperationalError:  # another run is writing to it, so it works
         return ""
     except sqlite3.DatabaseError as error:
         return str(error)

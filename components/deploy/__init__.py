@@ -1,1 +1,1 @@
-"""Deploy: prove that the registered version answers requests as it did offline, make it the champion, bind the report."""
+"""Deploy: test that the registered version answers requests as it did offline, make it the champion, bind the report."""

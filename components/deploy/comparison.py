@@ -1,30 +1,30 @@
-"""What a side-by-side comparison of a version with the champion found, whichever target made it."""
+"""Result of a side-by-side comparison of a version with the champion, on any target."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from components._core.checks import Check
-from components.deploy.performance import Processing
-from components.deploy.smoke_test import Probe
+from components.deploy.performance import Performance
+from components.deploy.smoke_test import SmokeTestResult
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A version behind a server of its own, and the champion behind another under the same load.
+    """Results for a version and the champion, each on its own server under the same load.
 
     Attributes:
-        probe: The smoke test: requests sent to the version one after the other.
-        checks: Every gate, in the order in which a person should read them.
-        ours: What was measured of the version under load.
-        theirs: What was measured of the champion; None when it was not compared.
-        champion: The champion's name; empty when there is none but the version itself.
+        smoke_test: Result of requests sent to the version one after the other.
+        checks: Every gate, in reading order.
+        ours: Performance of the version under load.
+        theirs: Performance of the champion; None when it was not compared.
+        champion: The champion's name; empty when there is none, or it is the version itself.
         not_compared: Why the champion was not compared; empty when it was.
     """
 
-    probe: Probe
+    smoke_test: SmokeTestResult
     checks: list[Check]
-    ours: Processing
-    theirs: Processing | None
+    ours: Performance
+    theirs: Performance | None
     champion: str
     not_compared: str

@@ -21,18 +21,18 @@ def deploy(
     rollout: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
 ) -> None:
-    """Serve the registered version, hold its answers against the offline ones, make it the champion, bind the report.
+    """Serve the registered version, compare its answers with the offline ones, make it the champion, bind the report.
 
     Args:
         project: The project as JSON.
         run: Name of this run.
-        cause: Why it was started; may be empty.
-        examples: From ingest; the report tells what was read.
+        cause: Why this run was started; may be empty.
+        examples: From ingest; the report states what was read.
         validation: From validate.
         transform_graph: From transform.
         hyperparameters: From tune.
         history: From train.
-        evaluation: From evaluate; its sample's rows are sent to the server, and its answers held against the served ones.
+        evaluation: From evaluate; its sample rows are sent to the server, and its answers compared with the served ones.
         explanation: From explain.
         registration: From register; without a version nothing is deployed.
         rollout: What was deployed and how it answered, and the page as data.

@@ -1,4 +1,4 @@
-"""Deploy a version: serve the registered copy, hold its answers against evaluate's offline ones, make it the champion."""
+"""Deploy a version: serve the registered copy, compare its answers with evaluate's offline ones, make it the champion."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def deploy_version(
     rollout: Path,
     report: Path,
 ) -> Outcome:
-    """Prove that the registered version answers, make it the champion, bind the report. See `component.py`.
+    """Test the registered version on a server, make it the champion, bind the report. See `component.py`.
 
-    Times of requests are in `rollout.json`, the checks and the page; `Outcome.metrics` holds what repeats.
+    Times of requests are in `rollout.json`, the checks and the page; `Outcome.metrics` holds only reproducible numbers.
 
     Raises:
-        ServiceError: When MLflow, the store or the ledger failed. A server that fails its test is no error: the verdict is `blocked`.
+        ServiceError: When MLflow, the store or the ledger failed. A server that fails its test gives the verdict `blocked` instead.
     """
     started = time.perf_counter()
     registered = read_json(registration / REGISTRATION)
@@ -152,32 +152,36 @@ def _changed(error: ChampionChangedError) -> Check:
 
 
 def _load_compared(evaluation: Path) -> Compared:
-    """The champion that evaluate compared the version with.
+    """Load the champion that evaluate compared the version with.
 
     Raises:
-        DataError: When evaluate did not say.
+        DataError: When evaluate did not record it.
     """
     path = evaluation / COMPARED
     if not path.is_file():
-        message = "evaluate did not leave which champion it compared with: it is of an earlier Naru"
+        message = "evaluate did not record which champion it compared with: it was run by an earlier Naru"
         raise DataError(message, where=str(path), remedy="run the pipeline again from evaluate on, without its cache")
     champion = read_json(path)["champion"]
-    remedy = "run again (naru run, or naru submit on a cluster): it compares with the champion of then, and trains nothing anew"
+    remedy = (
+        "run again (naru run, or naru submit on a cluster): that compares with the new champion and reuses the training"
+    )
     return Compared(tuple(champion) if champion else None, "evaluate", remedy)
 
 
 def _load_sample(evaluation: Path, registered: dict[str, Any]) -> Sample:
-    """The offline answers.
+    """Load the offline answers.
 
     Raises:
-        DataError: When evaluate left none: nothing can be proven then.
-        ModelError: When they are not those that were registered.
+        DataError: When evaluate wrote none, so that nothing can be tested.
+        ModelError: When they are not the registered ones.
     """
     path = evaluation / SAMPLE
     if not path.is_file():
-        message = "evaluate left no offline answers: it is of an earlier Naru, or the test split has no row to send"
+        message = (
+            "evaluate wrote no offline answers: it was run by an earlier Naru, or the test split has no row to send"
+        )
         remedy = (
-            "run the pipeline again from evaluate on, without its cache; if it stays, give the test split more rows"
+            "run the pipeline again from evaluate on, without its cache; if that does not help, enlarge the test split"
         )
         raise DataError(message, where=str(path), remedy=remedy)
     hashes: dict[str, str] = registered.get("sha256", {})
@@ -187,12 +191,16 @@ def _load_sample(evaluation: Path, registered: dict[str, Any]) -> Sample:
 
 
 def _details(comparison: Comparison) -> dict[str, Any]:
-    probe = comparison.probe
+    smoke_test = comparison.smoke_test
     theirs = {"name": comparison.champion, **comparison.theirs.numbers()} if comparison.theirs else None
     return {
-        "rows_compared": probe.rows,
-        "rows_with_missing_values": probe.with_gaps,
-        "latency_ms": {**probe.percentiles(), "batch": probe.batch_milliseconds, "batch_rows": probe.batch_rows},
+        "rows_compared": smoke_test.rows,
+        "rows_with_missing_values": smoke_test.with_gaps,
+        "latency_ms": {
+            **smoke_test.percentiles(),
+            "batch": smoke_test.batch_milliseconds,
+            "batch_rows": smoke_test.batch_rows,
+        },
         "processing": {
             "clients": comparison.ours.load.clients,
             "version": comparison.ours.numbers(),

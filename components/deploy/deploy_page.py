@@ -1,4 +1,4 @@
-"""Deploy's own page, and the run's report that binds it with those of the stages before."""
+"""Deploy's own page, and the run's report, which binds it with the pages of the earlier stages."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from components._core.checks import Outcome
 from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project
 from components._core.project.serving_config import ServingGates
-from components._core.report.html import bind_report
+from components._core.report.html import write_report
 from components._core.report.page import Cell, Page
 from components._core.types.artifact_files import PAGE
 from components.deploy.comparison import Comparison
-from components.deploy.performance import Processing
-from components.deploy.smoke_test import Probe
+from components.deploy.performance import Performance
+from components.deploy.smoke_test import SmokeTestResult
 
 _BINS = 40
 _LABELS = {
@@ -31,7 +31,7 @@ _LABELS = {
     "size_mb": "model size, MB",
 }
 _WHOLE = ("requests_per_second", "memory_mb")
-_READING = "Times are of this machine, which also sent the requests."
+_READING = "Times were measured on this machine, which also sent the requests."
 
 
 def rollout_page(
@@ -41,14 +41,14 @@ def rollout_page(
     gates: ServingGates,
     changes: Sequence[dict[str, Any]] = (),
 ) -> Page:
-    """What was deployed and how it answered; on a cluster, with what it took: lines of the ledger of shares."""
+    """Make the page of what was deployed and how it answered; on a cluster, with the lines of the rollout history."""
     page = Page("deploy", "Deployment", outcome)
     if comparison is None:
         page.text(outcome.reason)
     else:
-        _show_facts(page, version, comparison.probe)
+        _show_facts(page, version, comparison.smoke_test)
         _show_load(page, f"v{version}", comparison, gates)
-        _show_latency(page, comparison.probe)
+        _show_latency(page, comparison.smoke_test)
     if changes:
         _show_changes(page, changes)
     if outcome.checks:
@@ -57,10 +57,10 @@ def rollout_page(
 
 
 def _show_changes(page: Page, changes: Sequence[dict[str, Any]]) -> None:
-    columns = ["when (UTC)", "what", "share of the requests", "seen"]
+    columns = ["when (UTC)", "what", "share of the requests", "observation"]
     page.table("Steps", columns, [_row(change) for change in changes])
     if "\n" in changes[-1]["reason"]:
-        page.code("What was seen", changes[-1]["reason"], folded=False)
+        page.code("Observations", changes[-1]["reason"], folded=False)
 
 
 def _row(change: dict[str, Any]) -> list[Cell]:
@@ -82,7 +82,7 @@ def bind(
     bound = [Page.load(folder) for folder in pages if (folder / PAGE).is_file()] + [own]
     title = f"{project.name} · {run}" if run else project.name
     facts = _facts(project, examples, stages, own)
-    bind_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
+    write_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
 
 
 def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:
@@ -96,20 +96,20 @@ def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: 
     return {**facts, **{key: shown[key] for key in ("version", "p95 ms") if key in shown}}
 
 
-def _show_facts(page: Page, version: str | None, probe: Probe) -> None:
+def _show_facts(page: Page, version: str | None, smoke_test: SmokeTestResult) -> None:
     page.facts(
         {
             "version": version,
-            "rows compared": probe.rows,
-            "with missing values": probe.with_gaps,
-            **{f"{name} ms": value for name, value in probe.percentiles().items()},
-            f"{probe.batch_rows} rows ms": probe.batch_milliseconds,
+            "rows compared": smoke_test.rows,
+            "with missing values": smoke_test.with_gaps,
+            **{f"{name} ms": value for name, value in smoke_test.percentiles().items()},
+            f"{smoke_test.batch_rows} rows ms": smoke_test.batch_milliseconds,
         }
     )
 
 
 def _show_load(page: Page, version: str, comparison: Comparison, gates: ServingGates) -> None:
-    """The version, the champion and the bounds side by side."""
+    """Show the version, the champion and the bounds side by side."""
     bounds = _bounds(gates, comparison.theirs)
     columns = ["metric", version, *([comparison.champion] if comparison.theirs else []), "bound"]
     measured = [each.numbers() for each in (comparison.ours, comparison.theirs) if each]
@@ -121,11 +121,11 @@ def _show_load(page: Page, version: str, comparison: Comparison, gates: ServingG
 
 
 def _cell(name: str, value: float | None) -> Cell:
-    """Without decimals where they are noise; whole numbers among others also keep the renderer from giving all the same."""
+    """Round numbers whose decimals are noise; a whole number also stops the renderer from giving all cells the same decimals."""
     return round(value) if value is not None and name in _WHOLE else value
 
 
-def _bounds(gates: ServingGates, theirs: Processing | None) -> dict[str, float | None]:
+def _bounds(gates: ServingGates, theirs: Performance | None) -> dict[str, float | None]:
     p95 = theirs.numbers()["p95_ms"] if theirs else None
     slower = gates.slower_percent
     return {
@@ -140,19 +140,19 @@ def _bounds(gates: ServingGates, theirs: Processing | None) -> dict[str, float |
 
 def _load_note(comparison: Comparison, gates: ServingGates) -> str:
     clients = f"{gates.concurrency} clients at a time" if gates.concurrency > 1 else "one client"
-    asked = f"{clients}, each with requests of one row, over HTTP on loopback"
+    load = f"{clients}, each with requests of one row, over HTTP on loopback"
     if comparison.theirs:
         each = gates.load_seconds / 2
-        return f"{asked}; {each:g} s for each version, in turn; the two servers started together. {_READING}"
-    return f"{asked}, for {gates.load_seconds:g} s; {comparison.not_compared}. {_READING}"
+        return f"{load}; {each:g} s for each version, in turn; the two servers started together. {_READING}"
+    return f"{load}, for {gates.load_seconds:g} s; {comparison.not_compared}. {_READING}"
 
 
-def _show_latency(page: Page, probe: Probe) -> None:
+def _show_latency(page: Page, smoke_test: SmokeTestResult) -> None:
     from components._core.report import plots  # brings matplotlib, which a skipped deployment does not need
 
-    percentiles = probe.percentiles()
-    # the slowest per cent would squeeze everything else into one bin; it is told as p99
-    kept = [value for value in probe.milliseconds if value <= percentiles["p99"]]
+    percentiles = smoke_test.percentiles()
+    # the slowest per cent would squeeze everything else into one bin; p99 shows it
+    kept = [value for value in smoke_test.milliseconds if value <= percentiles["p99"]]
     counts, edges = np.histogram(kept, bins=_BINS)
     svg = plots.histogram(edges.tolist(), counts.tolist(), "milliseconds", percentiles)
     note = "Over HTTP on loopback, one request after another on one connection; the slowest per cent is left out."

@@ -1,4 +1,4 @@
-"""The part of HTTP/1.1 that a load generator reads: status, body, and whether the connection is kept."""
+"""Parses the part of an HTTP/1.1 response that a load generator needs: status, body, and whether the connection is kept."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Response(NamedTuple):
-    """An answer.
+    """An HTTP response.
 
     Attributes:
-        status: The HTTP status; 0 when what came is no HTTP.
-        body: Its body.
-        keeps: Whether the next request may go over the same connection.
+        status: The HTTP status; 0 when the bytes are not HTTP.
+        body: The body.
+        keeps: Whether the next request may use the same connection.
     """
 
     status: int
@@ -23,11 +23,11 @@ _NO_HTTP = Response(0, b"", keeps=False)
 
 
 def read_response(received: bytes | bytearray, *, ended: bool) -> Response | None:
-    """The answer that was received, or None when more is needed.
+    """Parse the response that was received; None when more bytes are needed.
 
     Args:
         received: All bytes since the request.
-        ended: Whether the server hung up, so that no more come.
+        ended: Whether the server closed the connection.
     """
     split = received.find(b"\r\n\r\n")
     if split < 0:
@@ -56,7 +56,7 @@ def _with_body(status: int, head: bytes, rest: bytes, keeps: bool, ended: bool) 
 
 
 def _header(head: bytes, name: bytes) -> bytes:
-    """A header's value in small letters; empty when there is none."""
+    """Return a header's value in lower case; empty when there is none."""
     at = head.find(b"\r\n" + name + b":")
     if at < 0:
         return b""

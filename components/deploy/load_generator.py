@@ -1,8 +1,8 @@
-"""Load on a model server: many requests at a time from one process and one core, every answer counted and timed.
+"""Load generator for a model server: concurrent requests from one process on one core, every answer counted and timed.
 
-In a closed loop each client asks again when it has its answer, as callers do that wait. In an open loop requests come at a
-rate, at random moments as from many people who know nothing of one another, whether or not answers keep pace: the way to
-see what a server does at overload. Plain sockets, because what measures must be quicker than what is measured.
+In a closed loop each client sends its next request when it has its answer, as waiting callers do. In an open loop requests are
+sent at a rate, at random times like those of many independent users, whether or not answers keep pace: that shows what a server
+does at overload. It uses plain sockets, because a load generator must be faster than the server that it measures.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from components._core.errors import ServiceError
 from components.deploy.http_responses import Response, read_response
 
 Check = Callable[[int, int, bytes], bool]
-"""Whether an answer is right: the index of the body that was sent, the status, the answer's body."""
+"""Whether an answer is right; its arguments are the index of the body that was sent, the status, the answer's body."""
 
 PATIENCE = 10.0
 """Seconds after which a request counts as not answered."""
 
 LATE_SECONDS = 0.01
-"""After a pause of the generator all requests that were due meanwhile come at once, which no server is to be blamed for."""
+"""Requests sent later than this count as late: after a pause of the generator all requests that were due are sent at once, which
+is not the server's fault."""
 
 _AFTER_REFUSAL = 0.05
 _SWEEP_SECONDS = 0.1
@@ -36,15 +37,15 @@ _RECEIVED = 1 << 18
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it.
+    """Result of a load test.
 
     Attributes:
-        clients: Connections at a time, at most.
-        seconds: From the first request to the last answer.
-        answered: Requests with an answer, of whatever status.
-        by_status: Requests by HTTP status; 0: no answer came.
-        milliseconds: Of each request that was answered with 200; in an open loop from the moment that it was due.
-        wrong: Answers that the check did not find right.
+        clients: Most connections at a time.
+        seconds: Time from the first request to the last answer.
+        answered: Requests with an answer, of any status.
+        by_status: Requests by HTTP status; 0: no answer.
+        milliseconds: Time of each request that was answered with 200; in an open loop from the time when it was due.
+        wrong: Answers that failed the check.
         unsent: In an open loop, requests that were due while every connection waited for an answer.
         late: In an open loop, requests that this process itself sent over `LATE_SECONDS` after they were due.
     """
@@ -66,11 +67,11 @@ class Load:
     @property
     def error_rate(self) -> float:
         """Share of the requests that were not answered with 200."""
-        asked = sum(self.by_status.values()) + self.unsent
-        return 1.0 - self.by_status.get(200, 0) / asked if asked else 0.0
+        requests = sum(self.by_status.values()) + self.unsent
+        return 1.0 - self.by_status.get(200, 0) / requests if requests else 0.0
 
     def percentiles(self) -> dict[str, float]:
-        """p50, p95 and p99 in milliseconds; infinite when nothing was answered with 200, so that no bound is kept."""
+        """p50, p95 and p99 in milliseconds; infinite when nothing was answered with 200, so that every bound fails."""
         if not self.milliseconds:
             return {"p50": float("inf"), "p95": float("inf"), "p99": float("inf")}
         return {f"p{at}": round(float(np.percentile(self.milliseconds, at)), 3) for at in (50, 95, 99)}
@@ -89,18 +90,18 @@ def drive(
     check: Check | None = None,
     patience: float = PATIENCE,
 ) -> Load:
-    """Send requests for some time and wait for what is still owed then. A failed request is counted, never raised.
+    """Send requests for some time, then wait for the pending answers. A failed request is counted, never raised.
 
     Args:
-        host: The server's.
-        port: The server's, of plain HTTP.
-        path: What is asked with POST.
-        bodies: JSON to send, one after the other and again from the first.
-        clients: Connections that are kept, each with one request at a time.
+        host: Host of the server.
+        port: Port of the server, for plain HTTP.
+        path: Path of the POST requests.
+        bodies: JSON bodies, sent in turn and again from the first.
+        clients: Persistent connections, each with one request at a time.
         seconds: How long requests are sent.
-        most: Requests that are sent, at most.
-        rate: Requests per second in an open loop, the moments drawn with a fixed seed; None: a closed loop.
-        check: Counts an answer as wrong that it does not find right.
+        most: Most requests to send; None: no limit.
+        rate: Requests per second in an open loop, at times drawn with a fixed seed; None: a closed loop.
+        check: Tells right answers from wrong ones; None: not checked.
         patience: Seconds after which a request counts as not answered.
 
     Raises:
@@ -118,12 +119,12 @@ def _expect_server(host: str, port: int, patience: float) -> None:
     try:
         socket.create_connection((host, port), patience).close()
     except OSError as error:
-        message = f"cannot be reached: {error.strerror or error}"
+        message = f"cannot connect to the server: {error.strerror or error}"
         raise ServiceError(message, where=f"{host}:{port}", remedy="start the model server first") from None
 
 
 def _moments(rate: float) -> Iterator[float]:
-    """Seconds after the start at which requests are due: those of a Poisson process."""
+    """Yield the seconds after the start at which requests are due: a Poisson process."""
     random = np.random.default_rng(7)
     at = 0.0
     while True:
@@ -133,13 +134,13 @@ def _moments(rate: float) -> Iterator[float]:
 
 
 class _Connection:
-    """One client: its socket, and the request that waits for an answer."""
+    """One client: its socket, and its pending request."""
 
     __slots__ = ("index", "kept", "received", "rest", "since", "socket", "tried_again")
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
-        self.kept = False  # an answer came over it: the server may have hung up since
+        self.kept = False  # it has carried an answer, so the server may have closed it since
         self.index = 0
         self.since = 0.0
         self.rest = memoryview(b"")
@@ -158,7 +159,7 @@ class _Drive:
         patience: float,
         selector: selectors.BaseSelector,
     ) -> None:
-        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]  # once, not for every connection
+        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]  # resolved once, not for every connection
         self._family, self._address = found[0], found[4]
         self._requests, self._clients, self._due = requests, clients, due
         self._check, self._patience, self._selector = check, patience, selector
@@ -167,7 +168,7 @@ class _Drive:
         self._resting: deque[tuple[float, _Connection]] = deque()
         self._by_status: Counter[int] = Counter()
         self._milliseconds: list[float] = []
-        self._asked = self._wrong = self._unsent = self._late = 0
+        self._sent = self._wrong = self._unsent = self._late = 0
 
     def run(self, seconds: float, most: int | None) -> Load:
         began = self._last = time.perf_counter()
@@ -180,7 +181,7 @@ class _Drive:
                 for key, events in self._selector.select(self._wait(now, sweep_at)):
                     self._go_on(key.data, events)
                 if now >= sweep_at:
-                    self._give_up_on_the_late(now)
+                    self._end_overdue(now)
                     sweep_at = now + _SWEEP_SECONDS
         finally:
             for connection in (*self._busy, *self._idle, *(connection for _, connection in self._resting)):
@@ -191,7 +192,7 @@ class _Drive:
         return Load(self._clients, took, answered, statuses, self._milliseconds, self._wrong, self._unsent, self._late)
 
     def _wants_more(self, now: float) -> bool:
-        return now < self._until and (self._left is None or self._asked < self._left)
+        return now < self._until and (self._left is None or self._sent < self._left)
 
     def _wait(self, now: float, sweep_at: float) -> float:
         until = sweep_at
@@ -208,20 +209,20 @@ class _Drive:
             self._idle.append(self._resting.popleft()[1])
         if self._due is None:
             while self._idle and self._wants_more(now):
-                self._ask(self._idle.popleft(), now)
+                self._begin(self._idle.popleft(), now)
             return
         while self._next_due <= now and self._wants_more(now):
             self._late += now - self._next_due > LATE_SECONDS
             if self._idle:
-                self._ask(self._idle.pop(), self._next_due)  # the one used last: others may rest
+                self._begin(self._idle.pop(), self._next_due)  # the one used last, so that few connections are used
             else:
-                self._asked += 1
+                self._sent += 1
                 self._unsent += 1
             self._next_due = self._began + next(self._due)
 
-    def _ask(self, connection: _Connection, since: float) -> None:
-        connection.index = self._asked % len(self._requests)
-        self._asked += 1
+    def _begin(self, connection: _Connection, since: float) -> None:
+        connection.index = self._sent % len(self._requests)
+        self._sent += 1
         connection.since, connection.tried_again = since, False
         self._busy.add(connection)
         self._send(connection)
@@ -262,7 +263,7 @@ class _Drive:
         except BlockingIOError:
             pass
         except OSError:
-            self._try_again_or_end(connection)
+            self._retry_or_end(connection)
             return
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.rest else 0)
         if self._selector.get_key(link).events != wanted:
@@ -275,7 +276,7 @@ class _Drive:
             return
         except OSError:
             part = b""
-        if connection not in self._busy:  # nothing is owed on it: the server hung up
+        if connection not in self._busy:  # no request is pending: the server closed the connection
             self._hang_up(connection)
             return
         connection.received += part
@@ -283,10 +284,10 @@ class _Drive:
         if response:
             self._end(connection, response)
         elif not part:
-            self._try_again_or_end(connection)
+            self._retry_or_end(connection)
 
-    def _try_again_or_end(self, connection: _Connection) -> None:
-        """A kept connection may have been closed for its idleness as the request was sent: that is no failure."""
+    def _retry_or_end(self, connection: _Connection) -> None:
+        """Retry on a kept connection, which the server may have closed as idle when the request was sent; else end it."""
         if connection.kept and not connection.received and not connection.tried_again:
             connection.tried_again = True
             self._hang_up(connection)
@@ -313,7 +314,7 @@ class _Drive:
             self._hang_up(connection)
         self._idle.append(connection)
 
-    def _give_up_on_the_late(self, now: float) -> None:
+    def _end_overdue(self, now: float) -> None:
         for connection in [late for late in self._busy if now - late.since > self._patience]:
             self._end(connection, None)
 

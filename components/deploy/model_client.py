@@ -1,4 +1,4 @@
-"""A client of the model server: sends requests over one kept connection, reads outputs from the answers."""
+"""A client of the model server: sends requests over one persistent connection, reads outputs from the answers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from components._core.types.oip_requests import output_array
 
 _SECONDS = 60.0
 NO_ANSWER = (OSError, http.client.HTTPException)
-"""What is raised where no server answers, or something that does not speak HTTP."""
+"""Errors raised where no server answers, or the answer is not HTTP."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
+    """An answer of a model server.
 
     Attributes:
         status: The HTTP status.
-        body: The JSON.
-        seconds: From the first byte sent to the last received.
+        body: The parsed JSON body.
+        seconds: Time from the first byte sent to the last received.
     """
 
     status: int
@@ -34,29 +34,29 @@ class Answer:
     seconds: float
 
 
-class Asks(Protocol):
-    """Whoever sends a request to one model, by whatever way, and brings the answer."""
+class InferenceClient(Protocol):
+    """A client that sends requests to one model."""
 
-    def ask(self, request: dict[str, Any]) -> Answer:
+    def infer(self, request: dict[str, Any]) -> Answer:
         """Send a request.
 
         Raises:
-            ServiceError: When no answer comes.
+            ServiceError: When there is no answer.
         """
         ...
 
 
 def get(host: str, port: int, path: str, seconds: float) -> tuple[int, bytes]:
-    """Status and body of one GET on a connection of its own.
+    """Send one GET on a new connection; return status and body.
 
     Args:
         host: The server's host.
         port: The server's port.
         path: The path.
-        seconds: How long the answer may take.
+        seconds: Timeout of the answer.
 
     Raises:
-        OSError: When no answer comes; or an `http.client.HTTPException`, which is another of `NO_ANSWER`.
+        OSError: When there is no answer; it may be an `http.client.HTTPException` instead: both are in `NO_ANSWER`.
     """
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
@@ -68,7 +68,7 @@ def get(host: str, port: int, path: str, seconds: float) -> tuple[int, bytes]:
 
 
 def to_outputs(body: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    """The outputs of a V2 answer by name, in their shapes."""
+    """Read the outputs of a V2 answer by name, in their shapes."""
     return {output["name"]: output_array(output) for output in body["outputs"]}
 
 
@@ -79,18 +79,18 @@ class Client:
         self._connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
         self._path = infer_path(name)
 
-    def ask(self, request: dict[str, Any]) -> Answer:
+    def infer(self, request: dict[str, Any]) -> Answer:
         """Send a request.
 
         Raises:
-            ServiceError: When no answer comes, or one that is no JSON.
+            ServiceError: When there is no answer, or it is not JSON.
         """
         content = json.dumps(request)
         try:
             try:
                 return self._send(content)
             except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
-                self._connection.close()  # it was idle for longer than the server keeps one: the next is a new one
+                self._connection.close()  # the server closed it as idle: the retry opens a new one
                 return self._send(content)
         except (*NO_ANSWER, ValueError) as error:
             raise ServiceError(f"the model server gave no answer: {error}", where=self._path) from error

@@ -1,4 +1,4 @@
-"""Whether a server answers as the model did offline, and refuses what is no request: whatever way the requests take to it."""
+"""The parity test: a server must answer as the model did offline, and refuse a malformed request; works with any client."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from components._core.errors import ServiceError
 from components._core.examples.samples import Arrays, Sample
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature
-from components.deploy.model_client import Answer, Asks, to_outputs
+from components.deploy.model_client import Answer, InferenceClient, to_outputs
 
 _SINGLE = 50
 
 
-def check_parity(client: Asks, sample: Sample, features: tuple[Feature, ...], bound: float) -> list[Check]:
-    """Ask for the sample's rows, singly and together, and hold the answers against the offline ones.
+def check_parity(client: InferenceClient, sample: Sample, features: tuple[Feature, ...], bound: float) -> list[Check]:
+    """Send the sample's rows, singly and in one request, and compare the answers with the offline ones.
 
     Args:
-        client: Whoever asks the server.
-        sample: Rows and the offline answers.
-        features: What the model takes, in its signature's order.
+        client: Client of the server.
+        sample: Rows and their offline answers.
+        features: Inputs of the model, in its signature's order.
         bound: `gates.serving.parity`.
 
     Raises:
-        ServiceError: When the server gives no answer at all, or refuses a proper request.
+        ServiceError: When the server does not answer, or refuses a valid request.
     """
     if not sample.rows.num_rows or not sample.outputs:
         message = (
@@ -37,21 +37,21 @@ def check_parity(client: Asks, sample: Sample, features: tuple[Feature, ...], bo
     return compare(sample.outputs, _serve_mixed(client, sample.rows, features), bound)
 
 
-def check_refusal(client: Asks, sample: Sample, features: tuple[Feature, ...]) -> Check:
-    """A value of the wrong type must be refused as the client's mistake, by the name of the feature."""
+def check_refusal(client: InferenceClient, sample: Sample, features: tuple[Feature, ...]) -> Check:
+    """Check that a value of the wrong type is refused as the client's mistake, with the name of the feature."""
     request = to_request(sample.rows.slice(0, 1), features)
     feature = features[0]
-    request["inputs"][0]["data"] = [1] if feature.type.is_text else ["no number"]
-    answer = client.ask(request)
+    request["inputs"][0]["data"] = [1] if feature.type.is_text else ["not a number"]
+    answer = client.infer(request)
     message = str(answer.body.get("error", ""))
-    # a refusal names it as Python writes it: with quotes, a backslash or an unprintable character that is not the name itself
+    # a refusal has the name's repr, in which quotes, backslashes and unprintable characters differ from the name itself
     good = 400 <= answer.status < 500 and (repr(feature.name) in message or feature.name in message)
     reason = f"a wrong {feature.name} was answered with {answer.status}: {message}"
     return Check("malformed request", "pass" if good else "fail", measured=answer.status, reason=reason)
 
 
 def compare(offline: Arrays, served: Arrays, parity: float) -> list[Check]:
-    """One check per output: numbers by their largest difference (relative where they are above 1), texts by equality."""
+    """Make one check per output: numbers by their largest difference (relative where above 1), texts by equality."""
     checks = []
     for name, expected in sorted(offline.items()):
         found = served.get(name)
@@ -69,10 +69,10 @@ def compare(offline: Arrays, served: Arrays, parity: float) -> list[Check]:
 
 
 def expect_answer(answer: Answer) -> Answer:
-    """The answer to a proper request.
+    """Return the answer to a valid request.
 
     Raises:
-        ServiceError: When it was refused.
+        ServiceError: When the request was refused.
     """
     if answer.status != 200:
         raise ServiceError(
@@ -95,8 +95,8 @@ def _judge(name: str, apart: np.ndarray[Any, Any], bound: float, rows: int) -> C
     return Check(f"parity: {name}", "fail", worst, bound, n=rows, reason=message)
 
 
-def _serve_mixed(client: Asks, rows: pa.Table, features: tuple[Feature, ...]) -> Arrays:
-    """The first rows one by one, the rest in one request: clients do both."""
+def _serve_mixed(client: InferenceClient, rows: pa.Table, features: tuple[Feature, ...]) -> Arrays:
+    """Send the first rows one by one, the rest in one request: clients do both."""
     singles = min(_SINGLE, rows.num_rows)
     parts = [_served(client, rows.slice(row, 1), features) for row in range(singles)]
     if singles < rows.num_rows:
@@ -104,5 +104,5 @@ def _serve_mixed(client: Asks, rows: pa.Table, features: tuple[Feature, ...]) ->
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _served(client: Asks, rows: pa.Table, features: tuple[Feature, ...]) -> Arrays:
-    return to_outputs(expect_answer(client.ask(to_request(rows, features))).body)
+def _served(client: InferenceClient, rows: pa.Table, features: tuple[Feature, ...]) -> Arrays:
+    return to_outputs(expect_answer(client.infer(to_request(rows, features))).body)

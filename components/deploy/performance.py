@@ -1,4 +1,4 @@
-"""What a served version takes to do its work: time under load, memory, size; and whether the project's bounds allow it."""
+"""The performance gates: time under load, memory and size of a served version, against the project's bounds."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Processing:
-    """What was measured of one version behind a server of its own.
+class Performance:
+    """Measurements of one version on its own server.
 
     Attributes:
-        load: Requests of one row by several clients at the same time.
-        cold_start_seconds: From the start of the server to its first answer.
-        memory_mb: What its process held after the load, in millions of bytes; None when the system does not tell.
-        size_mb: Of the model's files, in millions of bytes.
+        load: Result of requests of one row by concurrent clients.
+        cold_start_seconds: Time from the start of the server to its first answer.
+        memory_mb: Memory of its process after the load, in millions of bytes; None where the system does not report it.
+        size_mb: Size of the model's files, in millions of bytes.
     """
 
     load: Load
@@ -42,7 +42,7 @@ class Processing:
     size_mb: float
 
     def numbers(self) -> dict[str, float | None]:
-        """All of it by name; None for what could not be measured."""
+        """All numbers by name; None for what could not be measured."""
         percentiles = self.load.percentiles()
         return {
             **{f"{name}_ms": value if math.isfinite(value) else None for name, value in percentiles.items()},
@@ -58,9 +58,9 @@ class LoadedServer(Protocol):
     """A server that may be put under load, because no user waits for its answers.
 
     Attributes:
-        host: Its host.
-        port: Its port.
-        ready_seconds: From its start until it was ready.
+        host: Host of the server.
+        port: Port of the server.
+        ready_seconds: Time from its start until it was ready.
     """
 
     host: str
@@ -68,17 +68,17 @@ class LoadedServer(Protocol):
     ready_seconds: float
 
     def resident_mb(self) -> float | None:
-        """The memory that it holds now, in millions of bytes; None: unknown."""
+        """Memory of the server now, in millions of bytes; None: unknown."""
         ...
 
 
 @dataclass(frozen=True)
 class Served:
-    """A version behind a server of its own.
+    """A version on its own server.
 
     Attributes:
         server: The server.
-        name: The model's name there.
+        name: The model's name on the server.
         model: The model's folder.
     """
 
@@ -88,19 +88,19 @@ class Served:
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
-        """What it takes."""
+        """Inputs of the model."""
         return Signature.load(self.model).inputs
 
     def bodies(self, rows: pa.Table) -> list[bytes]:
-        """A request for each row, as it is sent."""
+        """Make the request body for each row."""
         return [json.dumps(to_request(rows.slice(row, 1), self.features)).encode() for row in range(rows.num_rows)]
 
 
-def measure(versions: Sequence[Served], rows: pa.Table, gates: ServingGates) -> list[Processing]:
-    """Put load on one version, or on two in turn: each gets the same share of `gates.load_seconds`.
+def measure(versions: Sequence[Served], rows: pa.Table, gates: ServingGates) -> list[Performance]:
+    """Load-test one version, or two in turn: each gets the same share of `gates.load_seconds`.
 
-    Two take turns as first, second, second, first, and again, so that a machine that gets slower or quicker meanwhile does so
-    for both.
+    Two versions alternate as first, second, second, first, and again, so that a machine that gets slower or faster meanwhile
+    does so for both.
 
     Raises:
         ServiceError: When there is no server to connect to.
@@ -113,19 +113,19 @@ def measure(versions: Sequence[Served], rows: pa.Table, gates: ServingGates) -> 
     for turn in order:
         seconds = gates.load_seconds / len(order)
         loads[turn].append(_drive(versions[turn], bodies[turn], gates.concurrency, seconds))
-    return [_processing(version, _sum(parts)) for version, parts in zip(versions, loads, strict=True)]
+    return [_performance(version, _sum(parts)) for version, parts in zip(versions, loads, strict=True)]
 
 
-def judge_processing(
-    ours: Processing, theirs: Processing | None, champion: str, not_compared: str, gates: ServingGates
+def judge_performance(
+    ours: Performance, theirs: Performance | None, champion: str, not_compared: str, gates: ServingGates
 ) -> list[Check]:
-    """A check for every bound that is set.
+    """Make a check for every bound that is set.
 
     Args:
-        ours: Of the version in question.
-        theirs: Of the champion, asked in turn with it; None when it was not.
-        champion: How the champion is called; empty when there is none.
-        not_compared: Why it was not asked.
+        ours: Performance of the new version.
+        theirs: Performance of the champion, measured in turn with it; None when it was not compared.
+        champion: The champion's name; empty when there is none.
+        not_compared: Why the champion was not compared.
         gates: The bounds.
     """
     numbers, n = ours.numbers(), sum(ours.load.by_status.values()) + ours.load.unsent
@@ -156,15 +156,20 @@ def _sum(loads: Sequence[Load]) -> Load:
     )
 
 
-def _processing(version: Served, load: Load) -> Processing:
+def _performance(version: Served, load: Load) -> Performance:
     size = sum(path.stat().st_size for path in files_below(version.model)) / 1e6
-    return Processing(load, version.server.ready_seconds, version.server.resident_mb(), round(size, 3))
+    return Performance(load, version.server.ready_seconds, version.server.resident_mb(), round(size, 3))
 
 
 def _errors(load: Load, n: int, bound: float) -> Check:
     if not n:
         return Check(
-            "error rate", "fail", None, bound, n=0, reason="no request was sent under load: nothing can be said"
+            "error rate",
+            "fail",
+            None,
+            bound,
+            n=0,
+            reason="no request was sent under load, so the error rate is unknown",
         )
     failed = {code: count for code, count in load.by_status.items() if code != 200}
     message = ", ".join(f"{count:,} with {code or 'no answer'}" for code, count in failed.items())
@@ -174,11 +179,11 @@ def _errors(load: Load, n: int, bound: float) -> Check:
 
 
 def at_most(name: str, value: float | None, bound: float | None) -> Check | None:
-    """A check of a value against its upper bound; None where there is no bound."""
+    """Check a value against its upper bound; None where there is no bound."""
     if bound is None:
         return None
     if value is None:
-        return Check(name, "skipped", None, bound, reason="this system does not tell it")
+        return Check(name, "skipped", None, bound, reason="this system does not report it")
     kept = value <= bound
     message = f"{name} is {value:g}, {'within' if kept else 'above'} the bound of {bound:g}"
     return Check(name, "pass" if kept else "fail", value, bound, reason=message)
@@ -187,14 +192,14 @@ def at_most(name: str, value: float | None, bound: float | None) -> Check | None
 def _at_least(name: str, value: float | None, bound: float | None, n: int) -> Check | None:
     if bound is None or value is None:
         return None
-    message = f"{value:,.0f} {name} were answered; at least {bound:g} are wanted"
+    message = f"{value:,.0f} {name} were answered; at least {bound:g} are required"
     return Check(name, "pass" if value >= bound else "fail", value, bound, n=n, reason=message)
 
 
 def _against(
-    ours: Processing, theirs: Processing | None, champion: str, not_compared: str, percent: float | None
+    ours: Performance, theirs: Performance | None, champion: str, not_compared: str, percent: float | None
 ) -> Check | None:
-    """Nothing to compare with is told; it is news only when there is a champion: evaluate has already said that there is none."""
+    """Compare p95 with the champion's; without a comparison the check is `no_baseline`, or `skipped` if there is no champion."""
     if percent is None:
         return None
     mine = ours.numbers()["p95_ms"]
@@ -206,7 +211,10 @@ def _against(
     if mine is None:
         return Check(AGAINST_CHAMPION, "fail", None, bound, other, reason="no request was answered under load")
     apart = 100 * (mine / other - 1)
-    words = f"{abs(apart):.0f} % {'slower' if apart > 0 else 'quicker'}"
-    message = f"p95 under load is {mine:.3g} ms against {other:.3g} ms of {champion}: {words}; the bound is {percent:g} % slower"
+    difference = f"{abs(apart):.0f} % {'slower' if apart > 0 else 'faster'}"
+    message = (
+        f"p95 under load is {mine:.3g} ms against {other:.3g} ms of {champion}: {difference}; "
+        f"the bound is {percent:g} % slower"
+    )
     n = len(ours.load.milliseconds)
     return Check(AGAINST_CHAMPION, "pass" if mine <= bound else "fail", mine, bound, other, n, message)

@@ -1,7 +1,7 @@
-"""Making a version the champion: MLflow's alias, then the ledger's line, which is what counts.
+"""Makes a version the champion: sets MLflow's alias, then writes the ledger's line, which is authoritative.
 
-Promotions take turns (`claims.py`): each holds the champion that its version was compared with against the ledger's last line, and
-writes the next one before anybody else may.
+Promotions take turns (`claims.py`): each compares the champion that its version was judged against with the ledger's last line,
+and writes the next line before any other promotion can.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from components._registry.sqlite_lock import when_unlocked
 
 
 class ChampionChangedError(ServiceError):
-    """Somebody else made another version the champion meanwhile.
+    """Another version became the champion meanwhile.
 
     Args:
-        compared: Version of the champion that the decision went by; empty: there was none.
-        now: The champion of now; None: there is none.
-        since: What was done when it was looked up, as in `since evaluate`.
+        compared: Version of the champion that the decision was based on; empty: there was none.
+        now: The current champion; None: there is none.
+        since: The step that looked the champion up, as in `since evaluate`.
         remedy: What to do.
     """
 
     def __init__(self, compared: str, now: Deployment | None, since: str, remedy: str) -> None:
         self.now = now
-        of_now = f"version {now.version} ({now.at} by {now.by}: {now.why})" if now else "none"
-        then = f"version {compared}" if compared else "none"
-        super().__init__(f"champion changed since {since}: it was {then}, and is {of_now}", remedy=remedy)
+        current = f"version {now.version} ({now.at} by {now.by}: {now.why})" if now else "none"
+        earlier = f"version {compared}" if compared else "none"
+        super().__init__(f"champion changed since {since}: it was {earlier}, and is {current}", remedy=remedy)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The champion that a decision goes by.
+    """The champion that a decision is based on.
 
     Attributes:
         champion: Its identity (`Deployment.identity`); None: there was none.
-        since: What was done when it was looked up, as in `since evaluate`.
-        remedy: What to do when it is another one now.
+        since: The step that looked the champion up, as in `since evaluate`.
+        remedy: What to do when the champion has changed.
     """
 
     champion: tuple[str, str] | None
@@ -59,28 +59,28 @@ class Compared:
     remedy: str
 
     def check(self, now: Deployment | None) -> None:
-        """Hold it against the champion of now.
+        """Compare it with the current champion.
 
         Raises:
-            ChampionChangedError: When that is another one.
+            ChampionChangedError: When they differ.
         """
         if self.champion != (now.identity if now else None):
             raise ChampionChangedError(self.champion[0] if self.champion else "", now, self.since, self.remedy)
 
 
 def promote(settings: Settings, project: str, registered: dict[str, Any], why: str, compared: Compared) -> Deployment:
-    """Make a registered version the champion; done twice, it leaves one line.
+    """Make a registered version the champion; a repeated call adds no line.
 
     Args:
-        settings: Where store and MLflow are.
+        settings: Settings with the store and MLflow.
         project: The project's name.
-        registered: What register wrote into `registration.json`.
+        registered: Content of `registration.json`.
         why: The cause, in a sentence.
         compared: The champion that the version was compared with.
 
     Raises:
-        ChampionChangedError: When another one is the champion at that moment; nothing is changed then.
-        ServiceError: When MLflow failed; the ledger is then as it was.
+        ChampionChangedError: When another version is the champion by then; nothing is changed.
+        ServiceError: When MLflow failed; the ledger is unchanged.
     """
     log = open_log(settings.store, project)
     claims = _claims(settings, project, registered, why)
@@ -91,19 +91,19 @@ def promote(settings: Settings, project: str, registered: dict[str, Any], why: s
             _follow_ledger(settings, project)
             return before
         compared.check(before)
-        with claims.turn(last.removesuffix(".json") or "first", partial(_has_other_line, log, last)) as ours:
-            if ours and _write_line(settings, project, line := _deployment(registered, why), last):
+        with claims.turn(last.removesuffix(".json") or "first", partial(_has_other_line, log, last)) as is_ours:
+            if is_ours and _write_line(settings, project, line := _deployment(registered, why), last):
                 return line
 
 
 def _write_line(settings: Settings, project: str, line: Deployment, last: str) -> bool:
-    """Whether it was written: not when a line came after `last` meanwhile, as MLflow may take longer than a claim counts."""
+    """Write a line unless another one follows `last`, as MLflow may outlast a claim; return whether it was written."""
     _set_alias(settings, project, line.version)
-    ours = not _has_other_line(open_log(settings.store, project), last)
-    if ours:
+    is_ours = not _has_other_line(open_log(settings.store, project), last)
+    if is_ours:
         append_deployment(settings.store, project, line)
     _follow_ledger(settings, project, line.version)
-    return ours
+    return is_ours
 
 
 def _claims(settings: Settings, project: str, registered: dict[str, Any], why: str) -> Claims:
@@ -124,7 +124,7 @@ def _set_alias(settings: Settings, project: str, version: str) -> None:
 
 
 def _follow_ledger(settings: Settings, project: str, set_to: str = "") -> None:
-    """Set the alias to the ledger's champion, until that has not changed meanwhile: whoever looks last is right."""
+    """Set the alias to the ledger's champion, and repeat while that changes meanwhile: so the last reader sets it right."""
     while (champion := current_champion(settings.store, project)) is not None and champion.version != set_to:
         set_to = champion.version
         _set_alias(settings, project, set_to)

@@ -1,4 +1,4 @@
-"""The command line of Naru's model server (`components/serve/__main__.py`): built here, whoever starts one."""
+"""Builds the command line of Naru's model server (`components/serve/__main__.py`) for everything that starts one."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LOG_MASK = "--log-mask"
 def server_arguments(
     model: Path | str, name: str, version: str, serve: Serve | None = None, sha256: str = ""
 ) -> list[str]:
-    """What a server is told of its model.
+    """Make the server's arguments for a model.
 
     Args:
         model: The model's folder, as the server sees it.
-        name: The model's name, which is in the address of its predictions.
-        version: The version that answers carry.
-        serve: The limits of a request that the project sets; None: the server's own.
-        sha256: Digest of the list of the model's files: the server serves no other; empty: it serves what it finds.
+        name: The model's name, which is part of its prediction URL.
+        version: The version that is returned with each answer.
+        serve: The project's limits of a request; None: the server's defaults.
+        sha256: Digest of the list of the model's files, which the server verifies; empty: it serves any model.
     """
     limits = limit_options(serve) if serve else []
     digest = [DIGEST, sha256] if sha256 else []
@@ -33,23 +33,23 @@ def server_arguments(
 
 
 def process_command(python: str, arguments: Sequence[str], host: str) -> list[str]:
-    """The command of a server as a child process; it ends when its standard input closes, so with its parent.
+    """Make the command of a server as a child process; it ends when its standard input closes, so with its parent.
 
     Args:
         python: The interpreter.
-        arguments: Its arguments, as of `server_arguments`.
-        host: The address that it listens on.
+        arguments: Arguments from `server_arguments`.
+        host: Address to listen on.
     """
     return [*program_command(python, arguments), "--host", host, "--while-stdin"]
 
 
 def program_command(python: str, arguments: Sequence[str]) -> list[str]:
-    """The command of a server with these arguments alone."""
+    """Make the command of a server with these arguments only."""
     return [python, "-m", PROGRAM, *arguments]
 
 
 def log_arguments(project: Project, store: str) -> list[str]:
-    """Every option of the request log that the project asks for, so that the command tells how it is kept."""
+    """Make all options of the project's request log, defaults included, so that the command shows every setting."""
     log = project.serve.request_log
     if log is None:
         return []
@@ -59,6 +59,6 @@ def log_arguments(project: Project, store: str) -> list[str]:
 
 
 def log_uri(project: Project, store: str) -> str:
-    """Address of a project's request log."""
+    """Return the URI of a project's request log."""
     log = project.serve.request_log
     return (log.uri if log else "") or f"{store.rstrip('/')}/{project.name}/requests"

@@ -1,4 +1,4 @@
-"""What Naru's model server says of itself on its metrics page: requests, failures, times and memory."""
+"""Reads the metrics page of Naru's model server: requests, failures, times and memory."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 _LINE = re.compile(r"^(\w+)(?:\{([^}]*)\})? (\S+)")
 _FAILURES = ("model_failed", "unexpected", "too_busy")
-"""Codes of refusals that are not the client's mistake."""
+"""Codes of the refusals that are not the client's mistake."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a server has counted since it started, or between two moments.
+    """A server's counts since its start, or between two times.
 
     Attributes:
         requests: Requests that reached the model.
         failed: Requests that were not answered for a reason that is not the client's mistake.
         buckets: Answered requests by the upper bound of their time in seconds, cumulative.
-        memory: Bytes of resident memory, at the later moment.
+        memory: Bytes of resident memory, at the later time.
     """
 
     requests: float = 0.0

@@ -1,4 +1,4 @@
-"""What a server must show before its model is the champion: the offline answers, in time, and a refusal where one is due."""
+"""The smoke test of a server before its model becomes the champion: offline answers, latency, and a refusal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components._core.examples.samples import Sample
 from components._core.project.serving_config import ServingGates
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature
-from components.deploy.model_client import Asks
+from components.deploy.model_client import InferenceClient
 from components.deploy.parity import check_parity, check_refusal, expect_answer
 
 _WARM_UP = 20
@@ -22,16 +22,16 @@ _BATCHES = 5
 
 
 @dataclass
-class Probe:
-    """What was found.
+class SmokeTestResult:
+    """Result of a smoke test.
 
     Attributes:
         checks: The gates.
-        milliseconds: Of each timed request of one row.
-        batch_milliseconds: Median of a request of `batch_rows` rows.
-        batch_rows: Rows of such a request.
+        milliseconds: Time of each request of one row.
+        batch_milliseconds: Median time of a request of `batch_rows` rows.
+        batch_rows: Rows of a large request.
         rows: Test rows whose answers were compared.
-        with_gaps: Of them, rows with a missing value.
+        with_gaps: Compared rows with a missing value.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -46,32 +46,34 @@ class Probe:
         return {f"p{at}": round(float(np.percentile(self.milliseconds, at)), 3) for at in (50, 95, 99)}
 
 
-def probe_server(client: Asks, sample: Sample, features: tuple[Feature, ...], gates: ServingGates) -> Probe:
-    """Ask everything.
+def run_smoke_test(
+    client: InferenceClient, sample: Sample, features: tuple[Feature, ...], gates: ServingGates
+) -> SmokeTestResult:
+    """Run the smoke test.
 
     Raises:
-        ServiceError: When the server gives no answer at all, or refuses a proper request.
+        ServiceError: When the server does not answer, or refuses a valid request.
     """
-    probe = Probe(rows=sample.rows.num_rows, with_gaps=sample.with_gaps)
-    probe.checks += check_parity(client, sample, features, gates.parity)
-    _time(client, sample.rows, features, probe)
+    result = SmokeTestResult(rows=sample.rows.num_rows, with_gaps=sample.with_gaps)
+    result.checks += check_parity(client, sample, features, gates.parity)
+    _time(client, sample.rows, features, result)
     bounds = {"p50": gates.p50_ms, "p95": gates.p95_ms, "p99": gates.p99_ms}
-    probe.checks += [_judge_latency(probe, name, bound) for name, bound in bounds.items() if bound is not None]
-    probe.checks.append(check_refusal(client, sample, features))
-    return probe
+    result.checks += [_judge_latency(result, name, bound) for name, bound in bounds.items() if bound is not None]
+    result.checks.append(check_refusal(client, sample, features))
+    return result
 
 
-def _time(client: Asks, rows: pa.Table, features: tuple[Feature, ...], probe: Probe) -> None:
+def _time(client: InferenceClient, rows: pa.Table, features: tuple[Feature, ...], result: SmokeTestResult) -> None:
     requests = [to_request(rows.slice(row % rows.num_rows, 1), features) for row in range(_TIMED)]
     for request in requests[:_WARM_UP]:
-        client.ask(request)
-    probe.milliseconds = [1e3 * expect_answer(client.ask(request)).seconds for request in requests]
+        client.infer(request)
+    result.milliseconds = [1e3 * expect_answer(client.infer(request)).seconds for request in requests]
     many = to_request(rows.take(pa.array(np.arange(_BATCH_ROWS) % rows.num_rows)), features)
-    taken = [expect_answer(client.ask(many)).seconds for _ in range(_BATCHES)]
-    probe.batch_milliseconds = round(1e3 * float(np.median(taken)), 3)
+    taken = [expect_answer(client.infer(many)).seconds for _ in range(_BATCHES)]
+    result.batch_milliseconds = round(1e3 * float(np.median(taken)), 3)
 
 
-def _judge_latency(probe: Probe, name: str, bound: float) -> Check:
-    found, n = probe.percentiles()[name], len(probe.milliseconds)
+def _judge_latency(result: SmokeTestResult, name: str, bound: float) -> Check:
+    found, n = result.percentiles()[name], len(result.milliseconds)
     message = f"{name[1:]} % of {n} requests of one row within {found:.3g} ms; the bound is {bound:g} ms"
     return Check(f"{name} latency (ms)", "pass" if found <= bound else "fail", found, bound, n=n, reason=message)

@@ -1,4 +1,4 @@
-"""What is to be beaten without any model: the most frequent class, its share, or the mean of the training rows."""
+"""Baselines without features: the most frequent class, the class shares, or the mean of the training rows."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from components._core.types.tasks import TASKS
 
 @dataclass(frozen=True)
 class Baseline:
-    """A model that knows the training labels and nothing else.
+    """A constant prediction, fitted on the training labels only.
 
     Attributes:
-        name: What it does, as a person would say it.
-        answer: What it answers for every row: probability, probabilities [classes], or the mean.
+        name: Description of the baseline for people.
+        answer: Prediction for every row: probability, probabilities [classes], or the mean.
     """
 
     name: str
     answer: Array
 
     def scores(self, rows: int) -> Array:
-        """Its scores for that many rows, as a model's."""
+        """Return its scores for that many rows, shaped like a model's."""
         return np.broadcast_to(self.answer, (rows, *self.answer.shape))
 
 
 def fit_baseline(signature: Signature, examples: Path, label: str) -> Baseline:
-    """Learn the baseline from the labels of the train split, read in batches.
+    """Fit the baseline on the labels of the train split, read in batches.
 
     Args:
-        signature: Of the model that must beat it; gives task and classes.
+        signature: Signature of the model that must beat it; gives task and classes.
         examples: The examples artifact.
         label: The label's column.
     """

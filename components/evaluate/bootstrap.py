@@ -1,9 +1,10 @@
-"""How sure a metric is: intervals by a seeded bootstrap that takes well under a second, whatever the number of rows.
+"""Confidence intervals of metrics: a seeded bootstrap that takes well under a second for any number of rows.
 
-Rows are dealt at random to at most `BLOCKS` blocks, each block is reduced to the sums behind the metrics, and blocks are
-drawn with replacement: a resample is then one row of a matrix product. With no more rows than blocks this is the ordinary
-bootstrap; with more it estimates the same spread. Two models share blocks and draws, which makes their difference a paired one.
-AUC and PR-AUC use scores in bins of equal mass here (only for the spread; the values themselves are exact).
+Rows are assigned at random to at most `BLOCKS` blocks, each block is reduced to the sums behind the metrics, and blocks
+are drawn with replacement: a resample is then one row of a matrix product. With no more rows than blocks this is the
+ordinary bootstrap; with more it estimates the same spread. Two models share blocks and draws, which makes their
+difference a paired one. AUC and PR-AUC use scores in bins of equal mass here (only for the spread; the values
+themselves are exact).
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), percentile intervals.
 """
@@ -28,14 +29,14 @@ LEVEL = 0.95
 
 
 def intervals(task: Task, labels: Array, scores: Array, seed: int, blocks: int = BLOCKS) -> dict[str, Interval]:
-    """The 95 % interval of every metric.
+    """Compute the 95 % interval of every metric.
 
     Args:
         task: The project's task.
         labels: Class index or target, shape [rows].
-        scores: As `Task.measure` takes them.
-        seed: Equal seeds give equal intervals.
-        blocks: How many blocks to draw from; fewer are faster and a little noisier.
+        scores: Scores as in `Task.measure`.
+        seed: Random seed; equal seeds give equal intervals.
+        blocks: Number of blocks to draw from; fewer are faster and a little noisier.
 
     Returns:
         (low, high) by metric name; NaN where no resample defines the metric.
@@ -45,24 +46,24 @@ def intervals(task: Task, labels: Array, scores: Array, seed: int, blocks: int =
 
 
 def paired_interval(task: Task, metric: Metric, labels: Array, ours: Array, theirs: Array, seed: int) -> Interval:
-    """The 95 % interval of the gain of one model over another on the same rows; positive is better.
+    """Compute the 95 % interval of the gain of one model over another on the same rows; positive is better.
 
     Args:
         task: The project's task.
-        metric: One of the task's.
+        metric: A metric of the task.
         labels: Class index or target, shape [rows].
-        ours: Scores of the model in question.
-        theirs: Scores of the other.
-        seed: Equal seeds give equal intervals.
+        ours: Scores of the first model.
+        theirs: Scores of the other model.
+        seed: Random seed; equal seeds give equal intervals.
     """
     first, second = (_resample(task, labels, scores, seed, BLOCKS)[metric.name] for scores in (ours, theirs))
     return _interval(metric.gain(first, second))
 
 
 def _resample(task: Task, labels: Array, scores: Array, seed: int, blocks: int) -> dict[str, Numbers]:
-    """Every metric on every resample, shape [RESAMPLES]."""
+    """Compute every metric on every resample, shape [RESAMPLES]."""
     count, formulas = min(blocks, len(labels)), task.formulas
-    sums = formulas.block_sums(labels, scores, _deal(len(labels), count, seed), count)
+    sums = formulas.block_sums(labels, scores, _assign_blocks(len(labels), count, seed), count)
     drawn = formulas.from_sums({name: _drawn(values, seed) for name, values in sums.items()})
     whole = formulas.from_sums({name: values.sum(axis=0) for name, values in sums.items()})
     exact = task.measure(labels, scores)
@@ -71,19 +72,19 @@ def _resample(task: Task, labels: Array, scores: Array, seed: int, blocks: int) 
 
 
 def _drawn(values: Numbers, seed: int) -> Numbers:
-    """Sums over each resample, shape [RESAMPLES, ...], from sums over each block."""
+    """Return sums over each resample, shape [RESAMPLES, ...], from sums over each block."""
     flat = values.reshape(len(values), -1).astype(np.float32)
     return (_weights(len(values), seed) @ flat).reshape(-1, *values.shape[1:]).astype(np.float64)
 
 
-def _deal(rows: int, blocks: int, seed: int) -> Array:
-    """The block of each row: as even as can be, in random order."""
+def _assign_blocks(rows: int, blocks: int, seed: int) -> Array:
+    """Assign each row to a block: as evenly as possible, in random order."""
     return np.random.default_rng([seed, rows]).permutation(rows) % blocks
 
 
 @lru_cache(maxsize=8)
 def _weights(blocks: int, seed: int) -> NDArray[np.float32]:
-    """How often each resample draws each block, shape [RESAMPLES, blocks]."""
+    """Return how often each resample draws each block, shape [RESAMPLES, blocks]."""
     drawn = np.random.default_rng([seed, blocks, 1]).integers(0, blocks, (RESAMPLES, blocks))
     cells = drawn + np.arange(RESAMPLES)[:, None] * blocks
     return np.bincount(cells.ravel(), minlength=RESAMPLES * blocks).reshape(RESAMPLES, blocks).astype(np.float32)

@@ -21,8 +21,8 @@ def evaluate(
     Args:
         project: The project as JSON.
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
-        examples: From ingest.
-        model: From train.
+        examples: Output of ingest.
+        model: Output of train.
         evaluation: Outcome, checks, the page as data, and a sample of rows with the model's answers.
         metrics: The metrics, as the Kubeflow UI shows them.
         classification: ROC and confusion matrix, as the Kubeflow UI shows them.

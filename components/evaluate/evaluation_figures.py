@@ -1,4 +1,4 @@
-"""The figures of the evaluation page, by the name under which a task lists them."""
+"""The figures of the evaluation page, named as in a task's list of figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Series = dict[str, tuple[Sequence[float], Sequence[float]]]
 
 
 def roc(page: Page, evidence: Evidence) -> None:
-    """False against true positive rate; nothing where the rows are of one class."""
+    """Draw the ROC curve; nothing if all rows are of one class."""
     curve = ranking.roc_curve(evidence.labels, evidence.scores)
     if curve:
         series: Series = {"model": (curve.x, curve.y)}
@@ -26,7 +26,7 @@ def roc(page: Page, evidence: Evidence) -> None:
 
 
 def precision_recall(page: Page, evidence: Evidence) -> None:
-    """Precision over recall; nothing where no row is positive."""
+    """Draw precision over recall; nothing if no row is positive."""
     curve = ranking.precision_recall_curve(evidence.labels, evidence.scores)
     if curve:
         share = float(evidence.labels.mean())
@@ -35,17 +35,17 @@ def precision_recall(page: Page, evidence: Evidence) -> None:
 
 
 def calibration(page: Page, evidence: Evidence) -> None:
-    """Share of positive rows over the predicted probability."""
+    """Draw the share of positive rows over the predicted probability."""
     said, seen, rows = binary.calibration(evidence.labels, evidence.scores)
     page.figure(
         "Calibration",
         plots.lines({"model": (said, seen)}, "mean predicted probability", "share of positives", True),
-        f"On the diagonal, probabilities can be taken at their word. Rows by bin: {', '.join(f'{n:,}' for n in rows)}.",
+        f"On the diagonal, predicted probabilities equal the observed shares. Rows by bin: {', '.join(f'{n:,}' for n in rows)}.",
     )
 
 
 def scores_by_class(page: Page, evidence: Evidence) -> None:
-    """How the probability is spread over the rows of each class."""
+    """Draw the distribution of the probability over the rows of each class."""
     edges = np.linspace(0, 1, _BINS + 1)
     centres = ((edges[:-1] + edges[1:]) / 2).tolist()
     series: Series = {}
@@ -56,7 +56,7 @@ def scores_by_class(page: Page, evidence: Evidence) -> None:
 
 
 def confusion_by_threshold(page: Page, evidence: Evidence) -> None:
-    """Confusion matrices at the usual threshold and at the one with the best F1."""
+    """Draw the confusion matrices at the default threshold and at the one with the best F1."""
     best = ranking.best_f1_threshold(evidence.labels, evidence.scores)
     for title, threshold in ((f"at {binary.THRESHOLD}", binary.THRESHOLD), (f"at {best:.3f}, the best F1", best)):
         cells = binary.confusion(evidence.labels, evidence.scores, threshold)
@@ -70,7 +70,7 @@ def _confusion_note(cells: list[list[int]]) -> str:
 
 
 def classes(page: Page, evidence: Evidence) -> None:
-    """Precision, recall, F1 and AUC of each class, as a table."""
+    """Add a table with precision, recall, F1 and AUC of each class."""
     cells = multiclass.confusion(evidence.labels, evidence.scores)
     by_class = multiclass.class_metrics(np.asarray(cells, dtype=np.float64))
     rows: list[list[Cell]] = []
@@ -82,24 +82,22 @@ def classes(page: Page, evidence: Evidence) -> None:
 
 
 def confusion(page: Page, evidence: Evidence) -> None:
-    """The confusion matrix of the predicted classes."""
+    """Draw the confusion matrix of the predicted classes."""
     cells = multiclass.confusion(evidence.labels, evidence.scores)
     page.figure("Confusion", plots.matrix(list(evidence.signature.classes), cells))
 
 
 def calibration_of_predicted_class(page: Page, evidence: Evidence) -> None:
-    """Share of right predictions over the probability of the predicted class."""
+    """Draw the share of correct predictions over the probability of the predicted class."""
     sure = evidence.scores.max(axis=1)
     right = (evidence.scores.argmax(axis=1) == evidence.labels).astype(np.int64)
     said, seen, _ = binary.calibration(right, sure)
     series: Series = {"predicted class": (said, seen)}
-    page.figure(
-        "Calibration", plots.lines(series, "mean probability of the predicted class", "share that is right", True)
-    )
+    page.figure("Calibration", plots.lines(series, "mean probability of the predicted class", "share correct", True))
 
 
 def predicted_against_actual(page: Page, evidence: Evidence) -> None:
-    """Mean label over mean prediction, in twentieths of the rows."""
+    """Draw the mean label over the mean prediction, in twentieths of the rows."""
     label = evidence.project.label
     said, seen = _binned(evidence.scores, evidence.labels)
     series: Series = {"mean of each twentieth": (said, seen), "equal": (said, said)}
@@ -112,7 +110,7 @@ def _binned(scores: Array, labels: Array, bins: int = 20) -> tuple[list[float], 
 
 
 def residuals(page: Page, evidence: Evidence) -> None:
-    """How label minus prediction is spread."""
+    """Draw the distribution of label minus prediction."""
     found = evidence.labels - evidence.scores
     low, high = np.quantile(found, [0.005, 0.995])
     counts, edges = np.histogram(found[(found >= low) & (found <= high)], _BINS)
@@ -120,7 +118,7 @@ def residuals(page: Page, evidence: Evidence) -> None:
     page.figure(
         "Residuals",
         plots.histogram(edges.tolist(), counts.tolist(), axis, {"mean": float(found.mean())}),
-        "The outermost half per cent on either side is left out.",
+        "The outermost half per cent on either side is not shown.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The page of evaluate: what decides first, then the numbers, the curves, the slices."""
+"""The page of evaluate: first the decision, then the numbers, the curves, the slices."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from components.evaluate.slices import MOST_VALUES, Slice
 
 
 def make_page(evidence: Evidence, outcome: Outcome) -> Page:
-    """Everything that is the same whenever the inputs are; times come in by `add_latency`.
+    """Make the reproducible part of the page; `add_latency` adds times.
 
     Args:
-        evidence: What was found.
-        outcome: How it was judged.
+        evidence: The measurements.
+        outcome: Outcome of the stage.
     """
     page = Page("evaluate", "Evaluation", outcome)
     if evidence.unusable:
@@ -34,12 +34,12 @@ def make_page(evidence: Evidence, outcome: Outcome) -> Page:
 
 
 def add_latency(page: Page, latencies: list[Latency], bound_ms: float) -> None:
-    """Add how long calls took. Only to the rendered page: the page as data must not hold times.
+    """Add latencies, only to the rendered page: the page as data must be reproducible.
 
     Args:
         page: The page, already saved as data.
-        latencies: What was measured.
-        bound_ms: `gates.serving.p95_ms`, held against one row; deploy judges the served latency.
+        latencies: The measured latencies.
+        bound_ms: `gates.serving.p95_ms`, compared with calls of one row; deploy judges the served latency.
     """
     rows: list[list[Cell]] = [[at.rows, at.calls, at.p50_ms, at.p95_ms] for at in latencies]
     slow = latencies[0].p95_ms > bound_ms
@@ -92,15 +92,15 @@ def _metrics_table(page: Page, evidence: Evidence) -> None:
 
 
 def _compared_table(page: Page, evidence: Evidence, theirs: dict[str, float]) -> None:
-    """Model and champion, where only a part of the test rows may be compared on."""
+    """Add a table of model and champion, if only a part of the test rows can be compared."""
     name = evidence.champion.name if evidence.champion else "champion"
     ours = evidence.compared_metrics or {}
     rows: list[list[Cell]] = [
         [evidence.task.metric(metric).title, four_digits(ours[metric]), four_digits(theirs[metric])] for metric in ours
     ]
     note = (
-        f"The champion's rows were split otherwise: of {len(evidence.labels):,} test rows, these are the {evidence.compared:,} "
-        "that were test rows for it, too."
+        f"The champion's rows were split differently: of {len(evidence.labels):,} test rows, {evidence.compared:,} "
+        "were test rows for it too; only these are compared."
     )
     page.table("Compared on rows that neither was trained on", ["metric", "model", name], rows, note)
 

@@ -1,4 +1,4 @@
-"""The gates of a model: bounds, the simple baseline, the champion on the same rows, slices."""
+"""Gates of a model: bounds, the simple baseline, the champion on the same rows, slices."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices
 
 _FEW_ROWS = 3
-"""Test rows of one of many classes, from which it must be predicted."""
+"""Test rows from which one of many classes must be predicted at least once."""
 
 
 def judge_model(evidence: Evidence) -> Outcome:
-    """Hold what was found against the project's gates. A `fail` blocks the model, and the run stays green."""
+    """Judge the measurements by the project's gates. A `fail` blocks the model, and the run still succeeds."""
     if evidence.unusable:
         return judge([Check("predictions", "fail", n=len(evidence.labels), reason=evidence.unusable)])
     gates, rows = evidence.project.gates.model, len(evidence.labels)
@@ -31,14 +31,14 @@ def judge_model(evidence: Evidence) -> Outcome:
         *_left_out(evidence),
     ]
     checks += judge_slices(evidence.project, evidence.slices, evidence.metrics[evidence.primary.name])
-    outcome = judge([check.rounded() for check in checks], _summary(evidence), told_metrics(evidence.metrics))
+    outcome = judge([check.rounded() for check in checks], _summary(evidence), reported_metrics(evidence.metrics))
     if evidence.unchanged and outcome.verdict != "blocked":
         return replace(outcome, verdict="skipped", reason=_unchanged(evidence))
     return outcome
 
 
-def told_metrics(measured: dict[str, float]) -> dict[str, float]:
-    """Metrics as they leave the stage: six digits (the last ones depend on the machine), without undefined ones."""
+def reported_metrics(measured: dict[str, float]) -> dict[str, float]:
+    """Round metrics for the stage's output: six digits (further ones depend on the machine), without undefined ones."""
     return {name: round_off(value) for name, value in measured.items() if not math.isnan(value)}
 
 
@@ -82,7 +82,7 @@ def _against_baseline(evidence: Evidence) -> Check:
 
 
 def _is_surely_better(evidence: Evidence) -> bool:
-    """Whether the gain over the baseline on the same rows is above zero: that is known better than either of the two metrics."""
+    """Return whether the gain over the baseline on the same rows is above zero; its interval is narrower than either metric's."""
     if evidence.baseline is None:
         return False
     answers = np.ascontiguousarray(evidence.baseline.scores(len(evidence.labels)))
@@ -94,7 +94,7 @@ def _is_surely_better(evidence: Evidence) -> bool:
 
 
 def check_classes(evidence: Evidence) -> list[Check]:
-    """Whether every class that the test rows hold is ever predicted; of many classes, each with a few rows at least."""
+    """Check that every class in the test rows is predicted at least once; of many classes only those with a few rows."""
     classes, predicted = evidence.signature.classes, evidence.task.predicted_classes(evidence.scores)
     if predicted is None:
         return []
@@ -114,7 +114,7 @@ def check_classes(evidence: Evidence) -> list[Check]:
 
 
 def _status_of_first(evidence: Evidence) -> Status:
-    """A model that takes over from another is held against that one; a first one has only these questions to answer."""
+    """Return the status of a failed check that only blocks a first model; a later one is compared with its champion."""
     is_blocked = evidence.champion is None and evidence.project.gates.model.first == "block"
     return "fail" if is_blocked else "warn"
 
@@ -124,7 +124,7 @@ def _remedy(evidence: Evidence) -> str:
 
 
 def against_champion(evidence: Evidence) -> Check:
-    """The model against the champion on the same rows, by the primary metric and a paired bootstrap."""
+    """Compare the model with the champion on the same rows, by the primary metric and a paired bootstrap."""
     champion, metric, rows = evidence.champion, evidence.primary, len(evidence.labels)
     name = metric.name
     ours = evidence.metrics[name]
@@ -139,12 +139,14 @@ def against_champion(evidence: Evidence) -> Check:
     ours, rows = evidence.compared_metrics[name], evidence.compared
     theirs, least = evidence.champion_metrics[name], evidence.project.gates.model.min_gain
     gained = metric.gain(ours, theirs)
-    told = _against(name, ours, theirs) + _where_compared(evidence)
+    message = _against(name, ours, theirs) + _where_compared(evidence)
     low, high = evidence.gain_interval
     spans = f"gain {gained:+.2g}, 95 % of {low:+.2g} to {high:+.2g}"
     if not gained > least:
-        wanted = f" (a gain of more than {least:g} is wanted)" if least else ""
-        return Check("champion", "fail", ours, least, theirs, rows, f"not better than {champion.name}: {told}{wanted}")
+        wanted = f" (a gain of more than {least:g} is required)" if least else ""
+        return Check(
+            "champion", "fail", ours, least, theirs, rows, f"not better than {champion.name}: {message}{wanted}"
+        )
     if low <= 0:
         return Check(
             "champion",
@@ -153,9 +155,9 @@ def against_champion(evidence: Evidence) -> Check:
             least,
             theirs,
             rows,
-            f"better than {champion.name}, perhaps by chance: {told} ({spans})",
+            f"better than {champion.name}, perhaps by chance: {message} ({spans})",
         )
-    return Check("champion", "pass", ours, least, theirs, rows, f"better than {champion.name}: {told} ({spans})")
+    return Check("champion", "pass", ours, least, theirs, rows, f"better than {champion.name}: {message} ({spans})")
 
 
 def _where_compared(evidence: Evidence) -> str:
@@ -193,14 +195,14 @@ def _summary(evidence: Evidence) -> str:
 
 
 def _against(name: str, ours: float, theirs: float) -> str:
-    """Two values with as many digits as it takes to tell them apart."""
+    """Format two values with enough digits to distinguish them."""
     pairs = [(_n(ours, digits), _n(theirs, digits)) for digits in (4, 6, 8)]
     first, second = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
     return f"{name} {first} against {second}"
 
 
 def _n(value: float, digits: int = 4) -> str:
-    """A number as a person compares it: four decimals, or five digits when it is large."""
+    """Format a number for comparison: four decimals, or five digits when it is large."""
     return (
         f"{value:.{digits}f}"
         if abs(value) < 10

@@ -1,4 +1,4 @@
-"""The model on parts of the rows: each value of a column, or a quarter of its range, with how sure the number is."""
+"""Slices: the model's metric on each value of a column, or on quarters of its range, with intervals."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from components._core.types.tasks.metric import Metric
 from components.evaluate.bootstrap import Interval, intervals
 
 MOST_VALUES = 30
-"""Values of a column shown at most, the most frequent ones; a numeric column with more is cut into quarters."""
+"""Maximum number of values of a column, the most frequent ones; a numeric column with more is cut into quarters."""
 MUCH_WORSE = 0.05
-"""From where a slice is much worse than the whole: this much lower a score, or an error higher by ...."""
+"""A slice is much worse than the whole if its score is lower by this much, or its error higher by ...."""
 MUCH_WORSE_ERROR = 1.25
-"""... this factor; and only if the slice's interval leaves the whole's value out."""
+"""... this factor; and only if the slice's interval excludes the whole's value."""
 _BLOCKS = 250
 _MISSING = "(missing)"
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One part of the rows.
+    """A slice of the rows.
 
     Attributes:
-        column: The column that it is a part by.
-        value: Its value, or range.
-        rows: How many rows it has.
-        label: Mean of its labels: the share of positives, or the mean target; NaN where scores are by class.
-        metric: The primary metric on its rows; NaN where undefined.
+        column: The column that defines the slice.
+        value: Value or range of the column.
+        rows: Number of rows.
+        label: Mean of the labels: the share of positives, or the mean target; NaN where scores are by class.
+        metric: The primary metric on the rows; NaN if undefined.
         interval: The metric's 95 % interval; None when the slice is too small to be judged.
     """
 
@@ -51,12 +51,12 @@ class Slice:
 
 
 def measure_slices(project: Project, labels: Array, scores: Array, columns: pa.Table) -> list[Slice]:
-    """The primary metric on each value of the columns in `gates.model.slices`.
+    """Measure the primary metric on each value of the columns in `gates.model.slices`.
 
     Args:
         project: The project.
         labels: Class index or target, shape [rows].
-        scores: As `Task.measure` takes them.
+        scores: Scores as in `Task.measure`.
         columns: The columns to slice by, [rows].
     """
     found = []
@@ -71,7 +71,7 @@ def measure_slices(project: Project, labels: Array, scores: Array, columns: pa.T
 
 
 def slice_names(column: pa.ChunkedArray) -> Array:
-    """The slice of each row by name: the value's text, or the quarter that a number falls in when there are many."""
+    """Return the name of each row's slice: the value's text, or the quarter of the range when there are many numbers."""
     encoded = column.combine_chunks().dictionary_encode()
     distinct = as_text(encoded.dictionary).to_pylist()
     if len(distinct) > MOST_VALUES and not is_text(column.type):
@@ -139,7 +139,7 @@ def _quarters(numbers: Array) -> Array:
 
 
 def _natural(value: str) -> tuple[int, float, str]:
-    """Ranges and numbers by their first number, then texts by alphabet."""
+    """Sort key: ranges and numbers by their first number, then texts alphabetically."""
     try:
         return (0, float(value.split(" to ")[0]), value)
     except ValueError:

@@ -1,8 +1,9 @@
-"""Which test rows the champion was not trained on either, where its rows were split by another definition than today's.
+"""Find the test rows that the champion was not trained on, if its rows were split by another definition than today's.
 
-Rows that are test rows now may have been training rows of the champion then: on those it cannot be judged. Where each row was
-follows from the definition of that split, which lies beside its model: from a hash of the row, or from its time. Examples of before definitions were kept have none: their
-split was by rule 1, and of the few definitions that it can have been, the right one is known by the fingerprint of those examples.
+Rows that are test rows now may have been training rows of the champion: on those it cannot be judged. Where each row was
+follows from the definition of that split, which lies beside its model: from a hash of the row, or from its time. Older
+examples have none: their split was by rule 1, and of the few possible definitions, the right one is found by the
+fingerprint of those examples.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from components._core.types.metrics.row_sums import Array
 
 _TEST = SPLITS.index("test")
 _FORMAT_1 = "1"
-"""Format of ingest as long as it split by rule 1."""
+"""Format of ingest while it split by rule 1."""
 _SHARES = ((0.8, 0.1, 0.1), (0.7, 0.15, 0.15), (0.6, 0.2, 0.2))
-"""The default, and what `naru new` writes."""
+"""The default shares, and those that `naru new` writes."""
 _MOST_ORDERED = 4
 
 
 def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Array | None, str]:
-    """Which test rows the champion was not trained on either.
+    """Find the test rows that the champion was not trained on.
 
     Args:
         deployment: The champion's line of the ledger.
@@ -47,8 +48,8 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
         label: The label's column.
 
     Returns:
-        Truth values, shape [rows of the test split], or None: all, since its rows were split as today's are. And why it cannot be
-        told; empty when it can.
+        Truth values, shape [rows of the test split], or None for all, if its rows were split as today's. And why it
+        cannot be determined; empty when it can.
 
     Raises:
         UnavailableError: When the store does not answer.
@@ -58,10 +59,13 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
         return None, ""
     theirs = _fetch_manifest(deployment)
     if theirs is None:
-        return None, "its rows were split otherwise, and the manifest beside its model, which says how, cannot be read"
+        return (
+            None,
+            "its rows were split differently, and the manifest beside its model, which says how, cannot be read",
+        )
     definition = theirs.split or _find_definition_v1(theirs, ours, label, _column_order(examples))
     if definition is None:
-        return None, "its rows were split by an earlier rule, and the settings of that split cannot be found out"
+        return None, "its rows were split by an earlier rule, and the settings of that split are unknown"
     if isinstance(definition, HashSplit) and definition.rule > RULE:
         return None, f"its rows were split by rule {definition.rule}, which this version of Naru does not know"
     if gone := sorted(set(definition.columns) - set(ours.columns)):
@@ -74,20 +78,20 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
 
 
 def _reassign(examples: pa.RecordBatch, definition: SplitDefinition, types: dict[str, str]) -> Array:
-    """The split that another definition gave rows of today's examples."""
+    """Return the split that another definition gave the rows of today's examples."""
     if isinstance(definition, TimeSplit):
         return time_split.reassign_splits(examples, definition, types)
     return hash_split.reassign_splits(examples, definition, types)
 
 
 def _fetch_manifest(deployment: Deployment) -> Manifest | None:
-    """The manifest beside the champion's model; None when it is missing, is not the registered one, or is not a manifest."""
+    """Fetch the manifest beside the champion's model; None when it is missing, not the registered one, or invalid."""
     uri = beside(deployment.model, MANIFEST)
     content = read_bytes(uri)
     if content is None:
         return None
     try:
-        if deployment.registration_sha256:  # else it is of an earlier Naru, which was said of its model
+        if deployment.registration_sha256:  # else it is of an earlier Naru; the warning was given for its model
             check_content(content, uri, uri, deployment.registration_sha256)
         return Manifest.from_json(json.loads(content))
     except (ModelError, ValueError, KeyError, TypeError, AttributeError):
@@ -95,7 +99,7 @@ def _fetch_manifest(deployment: Deployment) -> Manifest | None:
 
 
 def _find_definition_v1(theirs: Manifest, ours: Manifest, label: str, order: list[str]) -> HashSplit | None:
-    """The definition by rule 1 of which the champion's examples have their fingerprint."""
+    """Find the definition by rule 1 that matches the fingerprint of the champion's examples."""
     if set(order) != set(theirs.columns):
         return None
     columns = {name: theirs.columns[name] for name in order}
@@ -108,7 +112,7 @@ def _find_definition_v1(theirs: Manifest, ours: Manifest, label: str, order: lis
 
 
 def _candidates(today: SplitDefinition | None) -> Iterator[dict[str, object]]:
-    """What `data.split` can have been: today's or usual shares; no columns, or those of today in any order."""
+    """Yield possible values of `data.split`: today's or usual shares; no columns, or those of today in any order."""
     shares = [*([(today.train, today.eval, today.test)] if today else []), *_SHARES]
     orders: list[tuple[str, ...]] = [()]
     if today and today.grouped and len(today.columns) <= _MOST_ORDERED:

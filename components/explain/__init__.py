@@ -1,1 +1,1 @@
-"""Explain: which features the model goes by, for all rows and for one, and which of them look like leaks."""
+"""Explain: which features the model uses, for all rows and for one, and which of them look like leaks."""

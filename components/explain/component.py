@@ -14,13 +14,13 @@ def explain(
     explanation: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
 ) -> None:
-    """Say which features the model goes by: permutation importance, integrated gradients, leak suspects.
+    """Explain which features the model uses: permutation importance, integrated gradients, leak suspects.
 
     Args:
         project: The project as JSON.
-        examples: From ingest.
-        model: From train.
-        evaluation: From evaluate; a model that it blocked is not explained.
+        examples: Output of ingest.
+        model: Output of train.
+        evaluation: Output of evaluate; a blocked model is not explained.
         explanation: Outcome and the page as data.
         page: The page of this stage.
     """

@@ -1,7 +1,7 @@
-"""Features that tell too much: what each says of the label all by itself, and how much of the model hangs on it.
+"""Leak detection: how well each feature alone predicts the label, and how much the model depends on it.
 
-A feature that nearly equals the label, or carries nearly all of the model, is often one that is not known yet when the
-model is asked: a leak. A person has to decide; this names the suspects.
+A feature that nearly equals the label, or carries nearly all importance, is often not known yet at prediction time:
+a leak. A person has to decide; this module names the suspects.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from components._core.types.tasks.contract import Task
 from components.explain.sampled_rows import Array, Sample
 
 SHARE = 0.95
-"""Share of all permutation importance from which a feature is a suspect; only judged among three features or more."""
+"""Share of all permutation importance from which a feature is a suspect; only judged with three features or more."""
 LOOKED_UP = 0.97
-"""Share that a table of a feature's values gets right beyond guessing, from which it tells the label alone."""
+"""Share of correct table lookups beyond guessing from which a feature alone predicts the label."""
 ENOUGH_ROWS = 1_000
-"""Test rows from which a feature alone is judged by them; of fewer, by those of train, as no model has a part in it."""
+"""Fewest test rows for judging single features; with fewer, train rows are used, since no model is involved."""
 _ROWS_IN_BIN, _MOST_BINS = 10, 500
 _FOLDS = 2
 
@@ -32,9 +32,9 @@ _FOLDS = 2
 def powers(task: Task, sample: Sample) -> dict[str, float]:
     """How well each feature alone tells the label, between 0 and 1.
 
-    For classes, the AUC of the feature's ranks (of either direction, at least 0.5; many classes: the best class against the
-    rest). For numbers, the absolute rank correlation. A missing number ranks below all others. A text counts as the mean
-    label of the rows that have it in the other half of the sample, so that rare values do not tell on themselves.
+    For classes, the AUC of the feature's ranks (of either direction, at least 0.5; many classes: the best class against
+    the rest). For numbers, the absolute rank correlation. A missing number ranks below all others. A text counts as the
+    mean label of the rows that have it in the other half of the sample, so that rare values do not predict themselves.
 
     Args:
         task: The project's task.
@@ -44,16 +44,16 @@ def powers(task: Task, sample: Sample) -> dict[str, float]:
 
 
 def find_telling(task: Task, sample: Sample, alone: Mapping[str, float]) -> dict[str, float]:
-    """The features that alone tell the whole label, and how well; none where there are too few rows to say so.
+    """Find the features that alone predict the whole label, and how well; none if there are too few rows.
 
-    Of many classes, all must be told: one that stands apart is no leak. What counts is the share of the rows which a
-    table of the feature's values, made from the other half of the rows, gets right beyond the most frequent class. For two
-    classes and for numbers, what the feature's order tells counts as well.
+    Of many classes, all must be predicted: a single separable class is not a leak. The measure is the share of the rows
+    that a table of the feature's values, made from the other half of the rows, gets right beyond the most frequent
+    class. For two classes and for numbers, the feature's order counts as well.
 
     Args:
         task: The project's task.
         sample: The rows.
-        alone: What `powers` says of these rows.
+        alone: Output of `powers` for these rows.
     """
     labels, rows = sample.labels, len(sample.labels)
     is_one_score = not task.scores_by_class
@@ -69,43 +69,46 @@ def find_telling(task: Task, sample: Sample, alone: Mapping[str, float]) -> dict
 
 
 def _rarest(labels: NDArray[Any]) -> int:
-    """Rows of the rarer of two classes: by one or two of them, noise puts every value in order now and then."""
+    """Count the rows of the rarer of two classes: with one or two of them, noise may order all values by chance."""
     return int(np.bincount(labels.astype(np.int64), minlength=2).min())
 
 
 def leak_check(
     alone: dict[str, float], share: dict[str, float], rows: int, blocking: Mapping[str, float] = MappingProxyType({})
 ) -> Check:
-    """Warn of suspects; only those that are given as blocking do, since a person knows when a value is known.
+    """Warn of suspects; only the features in `blocking` fail the check, since only a person knows when a value is known.
 
     Args:
-        alone: What each feature alone tells of the label.
+        alone: How well each feature alone predicts the label.
         share: Each feature's share of all importance.
-        rows: How many were looked at.
-        blocking: How well the features that block the model tell the label.
+        rows: Number of rows examined.
+        blocking: How well the features that block the model predict the label.
     """
     if blocking:
         message = "; ".join(f"{name} alone tells the label ({value:.3f} of 1)" for name, value in blocking.items())
-        advice = (
-            "is it known when the model is asked? If not, list it under data.exclude; if so, gates.model.first: deploy"
-        )
+        advice = "is it known at prediction time? If not, list it under data.exclude; if so, gates.model.first: deploy"
         return Check("leaks", "fail", max(blocking.values()), SUSPECT, n=rows, reason=f"{message}: {advice}")
     if not (alone or share) or not rows:
-        return Check("leaks", "skipped", None, SUSPECT, n=rows, reason="there is nothing to look at")
+        return Check("leaks", "skipped", None, SUSPECT, n=rows, reason="nothing to check")
     suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > SUSPECT]
     if len(share) > 2:
         suspects += [f"{name} carries {part:.0%} of all importance" for name, part in share.items() if part > SHARE]
     most = max(alone.values(), default=float("nan"))
     if not suspects:
         return Check(
-            "leaks", "pass", most, SUSPECT, n=rows, reason="no feature tells the label by itself or carries nearly all"
+            "leaks",
+            "pass",
+            most,
+            SUSPECT,
+            n=rows,
+            reason="no feature predicts the label by itself or carries nearly all",
         )
-    question = "is it known when the model is asked? If not, list it under data.exclude"
+    question = "is it known at prediction time? If not, list it under data.exclude"
     return Check("leaks", "warn", most, SUSPECT, n=rows, reason=f"{'; '.join(suspects)}: {question}")
 
 
 def rank_correlation(left: Array, right: Array) -> float:
-    """Spearman's rank correlation, ties sharing their mean rank; NaN when one side is constant."""
+    """Compute Spearman's rank correlation, ties sharing their mean rank; NaN when one side is constant."""
     a, b = ranks(left), ranks(right)
     if len(a) < 2 or not a.std() or not b.std():
         return float("nan")
@@ -113,7 +116,7 @@ def rank_correlation(left: Array, right: Array) -> float:
 
 
 def ranks(values: Array) -> Array:
-    """Ranks from 0; equal values share the mean of theirs."""
+    """Compute ranks from 0; equal values share their mean rank."""
     _, place, rows = np.unique(values, return_inverse=True, return_counts=True)
     middle: Array = (np.cumsum(rows) - (rows + 1) / 2)[place]
     return middle
@@ -133,7 +136,7 @@ def _power_of_two(values: Array, truth: Array) -> float:
 
 
 def _right_beyond_guessing(values: Array, labels: Array) -> float:
-    """Share of the rows that a table from value to class gets right, made from the other half; 0: like the most frequent class."""
+    """Return the share of rows that a value-to-class table from the other half gets right; 0: like the most frequent class."""
     _, truth = np.unique(labels, return_inverse=True)
     _, place = np.unique(_as_category(values), return_inverse=True)
     classes, most = int(truth.max()) + 1, int(np.bincount(truth).argmax())
@@ -149,7 +152,7 @@ def _right_beyond_guessing(values: Array, labels: Array) -> float:
 
 
 def _as_category(values: Array) -> Array:
-    """Texts as they are; numbers too when they are few, else by which of many ranges of equal size they fall into."""
+    """Convert values to categories: texts and few distinct numbers unchanged, other numbers by quantile ranges."""
     if values.dtype == object:
         return values.astype(str)
     numbers = np.where(np.isnan(values.astype(np.float64)), -np.inf, values.astype(np.float64))
@@ -167,12 +170,12 @@ def _as_number(values: Array, labels: Array) -> Array:
         return np.where(np.isnan(numbers), -np.inf, numbers)
     names, place = np.unique(values.astype(str), return_inverse=True)
     fold = np.arange(len(values)) % _FOLDS
-    told = np.empty(len(values))
+    encoded = np.empty(len(values))
     for number in range(_FOLDS):
         others = fold != number
         rows = np.bincount(place[others], minlength=len(names))
         total = np.bincount(place[others], weights=labels[others], minlength=len(names))
         mean = labels[others].mean() if others.any() else 0.0
-        # values seen seldom lean on the mean of all: one row more of it
-        told[~others] = ((total + mean) / (rows + 1))[place[~others]]
-    return told
+        # rare values are smoothed towards the overall mean by one extra row
+        encoded[~others] = ((total + mean) / (rows + 1))[place[~others]]
+    return encoded

@@ -1,4 +1,4 @@
-"""The rows that explanations are made from: a seeded sample of the test split, as the model takes them."""
+"""The rows for explanations: a seeded sample of the test split, as model inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 Arrays = dict[str, Array]
 MOST_ROWS = 5_000
 _CELLS = 200_000_000
-"""Values that permutation may hand to the model in all; a very wide table gets a smaller sample."""
+"""Maximum number of values that permutation passes to the model; a very wide table gets a smaller sample."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Sample:
     """Rows of the test split.
 
     Attributes:
-        arrays: One vector [rows] per feature, as the model takes them.
+        arrays: One vector [rows] per feature, as model inputs.
         labels: Class index or target, shape [rows].
         total: Rows of the split that the sample was drawn from.
     """
@@ -39,25 +39,25 @@ class Sample:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return len(self.labels)
 
 
 def draw_sample(
     signature: Signature, examples: Path, label: str, seed: int, repeats: int, split: str = "test"
 ) -> Sample:
-    """Draw rows evenly at random, in the order of the split; only the rows drawn stay in memory.
+    """Draw rows uniformly at random, in the order of the split; only the drawn rows stay in memory.
 
     Args:
-        signature: What the model takes.
+        signature: Signature of the model.
         examples: The examples artifact.
         label: The label's column.
-        seed: Equal seeds draw equal rows.
+        seed: Random seed; equal seeds draw equal rows.
         repeats: How often each feature will be permuted; bounds the sample of a very wide table.
-        split: Whose rows.
+        split: The split to draw from.
 
     Raises:
-        DataError: When no row drawn has a label of the model's.
+        DataError: When no drawn row has a label that the model knows.
     """
     total, width = row_count(examples, split), max(len(signature.inputs), 1)
     size = min(total, MOST_ROWS, max(200, _CELLS // (width * width * repeats)))
@@ -85,12 +85,12 @@ def _labelled(table: pa.Table, signature: Signature, label: str, total: int, spl
 
 
 def take(arrays: Arrays, rows: Array) -> Arrays:
-    """Some rows of every feature."""
+    """Select some rows of every feature."""
     return {name: values[rows] for name, values in arrays.items()}
 
 
 def typical_row(signature: Signature, arrays: Arrays) -> Arrays:
-    """The row that stands for nothing in particular: medians of numbers (NaN left out), the most frequent text; [1] each."""
+    """Return a neutral row: medians of numbers (without NaN), the most frequent text; shape [1] each."""
     return {feature.name: _typical(arrays[feature.name], feature.type) for feature in signature.inputs}
 
 

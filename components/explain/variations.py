@@ -1,4 +1,4 @@
-"""The same rows with one feature changed, many times over: scored in few calls, for a call costs more than a row."""
+"""Scoring of many variations of the same rows in few calls, since a call costs more than a row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from components.explain.sampled_rows import Array, Arrays
 
 _CELLS = 5_000_000
-"""Values handed to the model in one call at most, about 20 MB."""
+"""Maximum number of values passed to the model in one call, about 20 MB."""
 
 
 def score_variations(
@@ -19,7 +19,7 @@ def score_variations(
     """Yield the scores of each variation, in order.
 
     Args:
-        score: Takes rows and how many variations they are, one after the other; gives a score for each row.
+        score: Scores rows; the second argument is the number of consecutive variations in them.
         arrays: The rows, [rows] by feature.
         variations: A feature and its values [rows]; all others stay as they are.
     """

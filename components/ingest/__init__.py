@@ -1,1 +1,1 @@
-"""Ingest: read the source's spans, assign the rows to splits, say exactly what was read."""
+"""Ingest: read the source's spans, assign the rows to splits, record exactly what was read."""

@@ -16,13 +16,13 @@ def ingest(
     examples: dsl.Output[dsl.Dataset],
     quarantine: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Ingested", [("fingerprint", str)]):  # type: ignore[valid-type]
-    """Read the source's spans, deal the rows to train, eval and test, set unreadable rows aside.
+    """Read the source's spans, split the rows into train, eval and test, set unreadable rows aside.
 
     Args:
         project: The project as JSON.
         source: Path or URL of the table; empty: the project's.
         spans: Spans to read; empty: the project's.
-        source_fingerprint: State of the source; a stage is taken from the cache only for the same one.
+        source_fingerprint: State of the source; a cached result is used only for the same state.
         examples: The rows as Parquet by split and span, with their manifest.
         quarantine: Rows that could not be read, with file, line and reason.
     """

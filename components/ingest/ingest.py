@@ -1,4 +1,4 @@
-"""Ingest a source: infer its schema, assign its rows to splits span by span, and say exactly what was read."""
+"""Ingest a source: infer its schema, assign its rows to splits span by span, and record exactly what was read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from components.ingest.splits.contract import Splitter
 from components.ingest.splits.registry import fit_splitter
 
 FORMAT = "2"
-"""Counts up when the same source would give other examples, so that fingerprints then differ."""
+"""Increased when the same source would give other examples, so that fingerprints differ."""
 
 _TYPES = {"double": "float32", "float": "float32", "int64": "int64", "string": "string"}
 
@@ -38,7 +38,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
     """Read the project's source into the examples artifact.
 
     Args:
-        project: Says where the source is, which spans, and how to split.
+        project: The project, with source, spans and split.
         examples: An empty folder; gets one Parquet file per split and span, and the manifest.
         quarantine: An empty folder; gets the unreadable rows as JSON lines.
 
@@ -46,7 +46,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
         The outcome and the examples' fingerprint.
 
     Raises:
-        ConfigError: When the project names what the source does not have.
+        ConfigError: When the project names a column that the source does not have.
         DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
     """
     table = open_format(project.data)
@@ -72,7 +72,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
 
 @dataclass
 class _Quarantine:
-    """Rows set aside, written as they come; and how many lines were empty."""
+    """Writes the rows set aside, and counts empty lines."""
 
     path: Path
     count: BadRowCount = field(default_factory=BadRowCount)
@@ -95,7 +95,7 @@ class _Quarantine:
 
 
 def _read_all(table: Format, files: list[SpanFile], schema: TableSchema, label: str) -> Iterator[Rows]:
-    """All rows that will become examples; what is set aside is said when they are read for good."""
+    """Read all rows that will become examples; rows set aside are reported in the final pass only."""
     for file in files:
         yield from table.read_rows(file, schema, label, lambda row: None)
 
@@ -180,13 +180,15 @@ def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) 
 def _check_rows(manifest: Manifest, aside: BadRowCount) -> Check:
     rows = sum(manifest.rows.values())
     status: Status = "warn" if aside.rows else "pass"
-    return Check("readable rows", status, float(aside.rows), 0.0, n=rows + aside.rows, reason=_told(aside))
+    return Check(
+        "readable rows", status, float(aside.rows), 0.0, n=rows + aside.rows, reason=_quarantine_message(aside)
+    )
 
 
-def _told(aside: BadRowCount) -> str:
+def _quarantine_message(aside: BadRowCount) -> str:
     if aside.first is None:
         return ""
-    by_quotes = f" ({aside.quote_rows} of them by quotes that go wrong)" if aside.quote_rows else ""
+    by_quotes = f" ({aside.quote_rows} of them by quote errors)" if aside.quote_rows else ""
     first = aside.first
     return f"{aside.rows} rows set aside{by_quotes}; the first: {first.place}: {first.reason}"
 

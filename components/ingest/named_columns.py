@@ -1,4 +1,4 @@
-"""The columns that a project names, held against those of its source: by ingest, and before a run by what the first file shows."""
+"""Check the columns that a project names against its source: in ingest, and before a run against the first file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check_named_columns(project: Project, known: Sequence[str]) -> None:
     """Refuse a column that the source does not have.
 
     Args:
-        project: Names columns to exclude, to split by and to slice by.
+        project: The project, with columns to exclude, to split by and to slice by.
         known: The columns of the source.
 
     Raises:

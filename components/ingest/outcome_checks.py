@@ -1,4 +1,4 @@
-"""Whether what was read can be used: a span without rows, a split that cannot judge."""
+"""Checks that the data is usable: spans without rows, splits that cannot be evaluated."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from components._core.project.project_file import Project
 from components._core.types.tasks import TASKS
 
 _FEW = 10
-"""Different rows below which a split with many more rows judges by a handful of cases."""
+"""Distinct rows below which a split with many more rows is too small for evaluation."""
 _MANY = 1_000
-"""Different rows from which a split that cannot judge has another cause than duplicates."""
+"""Distinct rows from which an unusable split has another cause than duplicates."""
 _AT_A_TIME = 4_096
 
 
 def check_spans(manifest: Manifest) -> list[Check]:
-    """Warn of each span that gave no row: the newest one without rows is an export that failed."""
+    """Warn of each span without rows: if it is the newest, the export failed."""
     if len(manifest.files) == 1:
         return []
     newest = max(file.span for file in manifest.files)
@@ -38,11 +38,11 @@ def check_spans(manifest: Manifest) -> list[Check]:
 
 
 def check_splits(project: Project, manifest: Manifest, examples: Path) -> list[Check]:
-    """Whether eval and test have what a model can be judged by.
+    """Check that eval and test are usable for evaluation.
 
     Args:
-        project: Says the task, the label and how rows are split.
-        manifest: What was read.
+        project: The project, with task, label and split.
+        manifest: Manifest of the examples.
         examples: The artifact with the rows.
 
     Returns:
@@ -53,19 +53,23 @@ def check_splits(project: Project, manifest: Manifest, examples: Path) -> list[C
     """
     checks = []
     for split in SPLITS:
-        told = _why_useless(project, manifest, examples, split)
-        if told and (cause := _duplicates(project, manifest, examples)):
+        message = _why_useless(project, manifest, examples, split)
+        if message and (cause := _duplicates(project, manifest, examples)):
             remedy = "add rows that differ, or columns that tell rows apart; columns in data.split.by need many values"
-            raise DataError(f"{told}: {cause}", where=manifest.files[0].path, remedy=remedy)
-        if not told and split != "train" and (distinct := _few_distinct(examples, split, _compared(project, manifest))):
-            told = f"the {manifest.rows[split]:,} rows of the {split} split are only {distinct} different ones: what is measured on them says little"
-        if told:
-            checks.append(Check(f"{split} split", "warn", n=manifest.rows[split], reason=told))
+            raise DataError(f"{message}: {cause}", where=manifest.files[0].path, remedy=remedy)
+        if (
+            not message
+            and split != "train"
+            and (distinct := _few_distinct(examples, split, _compared(project, manifest)))
+        ):
+            message = f"the {manifest.rows[split]:,} rows of the {split} split are only {distinct} distinct ones: metrics on them are unreliable"
+        if message:
+            checks.append(Check(f"{split} split", "warn", n=manifest.rows[split], reason=message))
     return checks
 
 
 def _why_useless(project: Project, manifest: Manifest, examples: Path, split: str) -> str:
-    """Why nothing can be learned from a split, or judged by it."""
+    """Return why a split is unusable for training or evaluation; empty if it is usable."""
     rows = manifest.rows[split]
     if not rows:
         return f"the {split} split has no rows"
@@ -76,7 +80,7 @@ def _why_useless(project: Project, manifest: Manifest, examples: Path, split: st
 
 
 def _duplicates(project: Project, manifest: Manifest, examples: Path) -> str:
-    """That a table has few different rows among many, if it has."""
+    """Describe that a table has few distinct rows; empty if it has enough."""
     if project.data.split.by_time:  # equal rows of different times may be in different splits
         return ""
     rows = sum(manifest.rows.values())
@@ -85,26 +89,26 @@ def _duplicates(project: Project, manifest: Manifest, examples: Path) -> str:
     if distinct >= _MANY or distinct * 2 > rows:
         return ""
     what = f"different values of {', '.join(by)}" if by else "different rows"
-    return f"there are only {distinct} {what} among {rows:,} rows, and equal ones go to one split"
+    return f"only {distinct} {what} among {rows:,} rows, and equal ones go to one split"
 
 
 def _first_values(examples: Path, split: str, column: str) -> list[object]:
-    """Two different values of a column, or all where there are fewer."""
+    """Return two distinct values of a column, or all if there are fewer."""
     return [value for (value,) in _distinct_rows(examples, (split,), [column], 2)]
 
 
 def _hashed(manifest: Manifest) -> list[str]:
-    """The columns that decide a row's split."""
+    """Return the columns that decide a row's split."""
     return list(manifest.split.columns if manifest.split else manifest.columns)
 
 
 def _compared(project: Project, manifest: Manifest) -> list[str] | None:
-    """The columns in which rows of a split must differ: those that are hashed by default, else all."""
+    """Return the columns in which rows of a split must differ: those that are hashed by default, else all."""
     return None if project.data.split.by or project.data.split.by_time else _hashed(manifest)
 
 
 def _few_distinct(examples: Path, split: str, columns: list[str] | None) -> int:
-    """How many different rows a split has, if they are fewer than `_FEW` and than half of its rows; else 0."""
+    """Count the distinct rows of a split if there are fewer than `_FEW` and than half of its rows; else 0."""
     found = len(_distinct_rows(examples, (split,), columns, _FEW))
     return found if found < _FEW and found * 2 <= row_count(examples, split) else 0
 
@@ -112,7 +116,7 @@ def _few_distinct(examples: Path, split: str, columns: list[str] | None) -> int:
 def _distinct_rows(
     examples: Path, splits: Sequence[str], columns: list[str] | None, enough: int
 ) -> set[tuple[object, ...]]:
-    """The different rows of some splits; reads on only until there are `enough`."""
+    """Collect the distinct rows of some splits; stops when there are `enough`."""
     found: set[tuple[object, ...]] = set()
     for split in splits:
         for batch in read_batches(examples, split, columns, batch_rows=_AT_A_TIME):

@@ -1,1 +1,1 @@
-"""Register: make the model a version in the registry, with everything that made it."""
+"""Register: make the model a version in the registry, with everything needed to reproduce it."""

@@ -21,22 +21,22 @@ def register(
     explanation: dsl.Input[dsl.Artifact],
     registration: dsl.Output[dsl.Artifact],
 ) -> None:
-    """Make the model a version in the MLflow registry, as challenger, with all that is needed to make it again.
+    """Make the model a version in the MLflow registry, as challenger, with everything needed to reproduce it.
 
     Args:
         project: The project as JSON.
         run: Name of this run.
-        fingerprint: Of the examples.
-        code_fingerprint: Of the project's code.
-        code_uri: Where the project's code archive lies.
+        fingerprint: Fingerprint of the examples.
+        code_fingerprint: Fingerprint of the project's code.
+        code_uri: URI of the project's code archive.
         examples: From ingest.
         statistics: From validate.
         schema: From validate.
         hyperparameters: From tune.
         model: From train.
         evaluation: From evaluate; a model that it blocked is not registered.
-        explanation: From explain; nor is one that it blocked.
-        registration: The version, where its parts lie, and the page as data.
+        explanation: From explain; a model that it blocked is not registered.
+        registration: The version, the URIs of its parts, and the page as data.
     """
     from pathlib import Path
 

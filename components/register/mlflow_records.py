@@ -1,4 +1,4 @@
-"""The record of a version in MLflow: one MLflow run and one model version per pipeline run and model."""
+"""Records a version in MLflow: one MLflow run and one model version per pipeline run and model."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 _KEY = "naru.key"
 _LONGEST_PARAM = 500
 _MOST_PARAMS = 100
-"""Parameters that MLflow takes in one request."""
+"""Most parameters that MLflow accepts in one request."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is recorded.
+    """What MLflow records of a version.
 
     Attributes:
-        project: Names the experiment and the registered model.
-        run: The pipeline run.
+        project: Name of the experiment and of the registered model.
+        run: Name of the pipeline run.
         params: Hyperparameters, spans, fingerprints.
-        metrics: From evaluate.
-        tags: The tag `naru.key` identifies this model of this run.
+        metrics: Metrics from evaluate.
+        tags: Tags; `naru.key` identifies this model of this run.
     """
 
     project: str
@@ -45,9 +45,9 @@ class Version:
     """A version in the registry.
 
     Attributes:
-        number: The version as MLflow counts.
-        mlflow_run: The MLflow run behind it.
-        base: URI of the folder that holds its parts.
+        number: MLflow's number of the version.
+        mlflow_run: Id of its MLflow run.
+        base: URI of the folder with the version's parts.
         hashes: SHA-256 by file below `base`.
     """
 
@@ -58,12 +58,12 @@ class Version:
 
 
 def record_version(settings: Settings, record: Record, store: Callable[[str], dict[str, str]]) -> Version:
-    """Record the run, let its parts be stored, create the version, set the alias. Each step finds what an earlier try left.
+    """Record the run, store its parts, create the version, set the alias. Each step reuses what an earlier attempt left.
 
     Args:
-        settings: Where store and MLflow are.
-        record: What to record.
-        store: Copies the parts below a URI and returns their hashes; called before the version appears, and again in another try.
+        settings: Settings with the store and MLflow.
+        record: The record.
+        store: Copies the parts below a URI and returns their hashes; called before the version exists, and again in a retry.
     """
     client = open_registry(settings.tracking_uri)
     models = f"{absolute_uri(settings.store)}/{record.project}/models"

@@ -1,7 +1,7 @@
 """Serve one model folder: `python -m components.serve --model DIR --name NAME --version V --port N`.
 
-Prints one line when it is ready and ends with 0 on SIGTERM or Ctrl-C. When the model does not load or the port is taken it
-says so in one sentence and ends with the exit code of that kind of error (see `components/_core/errors.py`).
+Prints one line when it is ready and exits with 0 on SIGTERM or Ctrl-C. When the model does not load or the port is taken, it
+prints one sentence and exits with the code of that kind of error (see `components/_core/errors.py`).
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from components._core.store.file_digests import verify_model
 from components._core.types.artifact_files import DIGESTS
 from components._core.types.oip_paths import infer_path
 from components._core.types.signature import Signature
-from components.serve.admission import MAX_CONCURRENCY, Desk
+from components.serve.admission import MAX_CONCURRENCY, AdmissionControl
 from components.serve.limits import add_options, limits_from
-from components.serve.prometheus_metrics import Metrics, published
+from components.serve.prometheus_metrics import Metrics, serve_metrics
 from components.serve.request_log import LogSettings, RequestLog
 
 _A_DAY = 86_400
-_OF_DIGESTS = f"SHA-256 of the folder's {DIGESTS}, as it was registered: with another one it is not served"
+_DIGEST_HELP = f"registered SHA-256 of the folder's {DIGESTS}; a folder with another digest is not served"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal comes; returns the exit code."""
-    asked = _parse(arguments)
-    _be_quiet()
+    """Serve until SIGTERM or Ctrl-C; return the exit code."""
+    options = _parse(arguments)
+    _silence_libraries()
     try:
-        _check_model(asked.model, asked.model_sha256)
-        _check_port(asked.host, asked.port, "--port")
-        _check_port(asked.host, asked.grpc_port, "--grpc-port")
-        _check_port(asked.host, asked.metrics_port, "--metrics-port")
-        with _open_log(asked) as log:
-            desk = Desk(asked.max_concurrency, Metrics(asked.name, asked.version), log)
-            with published(desk.metrics, asked.host, asked.metrics_port):
-                _serving(asked.protocol)(asked, desk)
+        _check_model(options.model, options.model_sha256)
+        _check_port(options.host, options.port, "--port")
+        _check_port(options.host, options.grpc_port, "--grpc-port")
+        _check_port(options.host, options.metrics_port, "--metrics-port")
+        with _open_log(options) as log:
+            admission = AdmissionControl(options.max_concurrency, Metrics(options.name, options.version), log)
+            with serve_metrics(admission.metrics, options.host, options.metrics_port):
+                _import_server(options.protocol)(options, admission)
     except NaruError as error:
         sys.stderr.write(f"naru: serve: {error}\n")
         return error.exit_code
@@ -51,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _serving(protocol: str) -> Callable[[argparse.Namespace, Desk], None]:
-    """Imported here: an image has one of the two servers, and each needs seconds."""
+def _import_server(protocol: str) -> Callable[[argparse.Namespace, AdmissionControl], None]:
+    """Import a protocol's server: an image has only one of the two, and each import takes seconds."""
     if protocol == "seldon":
         from components.serve.seldon_process import serve
     else:
@@ -64,36 +64,40 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m components.serve", description="Serve one model folder.")
     parser.add_argument("--model", type=Path, required=True, help="folder with signature.json and saved_model/")
     parser.add_argument(
-        "--protocol", choices=("v2", "seldon"), default="v2", help="v2, by MLServer; or seldon, by seldon-core"
+        "--protocol", choices=("v2", "seldon"), default="v2", help="v2 (MLServer) or seldon (seldon-core)"
     )
-    parser.add_argument("--name", required=True, help=f"the model's name; with v2 in the URL: {infer_path('NAME')}")
-    parser.add_argument("--version", default="", help="version that answers carry")
-    parser.add_argument("--model-sha256", type=_sha256, default="", metavar="HEX", help=_OF_DIGESTS)
+    parser.add_argument("--name", required=True, help=f"name of the model; part of the v2 URL: {infer_path('NAME')}")
+    parser.add_argument("--version", default="", help="version that is returned with each answer")
+    parser.add_argument("--model-sha256", type=_sha256, default="", metavar="HEX", help=_DIGEST_HELP)
     parser.add_argument("--port", type=int, required=True, help="HTTP port")
-    parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free one")
+    parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free port")
     parser.add_argument("--metrics-port", type=int, default=0, help="HTTP port of /metrics; 0: none")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless told otherwise")
-    parser.add_argument("--while-stdin", action="store_true", help="end when standard input closes: with its starter")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: loopback")
     parser.add_argument(
-        "--max-concurrency", type=_at_least_one, default=MAX_CONCURRENCY, help="requests in work at a time"
+        "--while-stdin", action="store_true", help="exit when standard input closes, so with the parent process"
     )
-    parser.add_argument("--notice-seconds", type=_seconds, default=0.0, help="not ready for so long before it hangs up")
+    parser.add_argument("--max-concurrency", type=_at_least_one, default=MAX_CONCURRENCY, help="concurrent requests")
+    parser.add_argument(
+        "--notice-seconds", type=_seconds, default=0.0, help="seconds to report not ready before the port closes"
+    )
     add_options(parser)
     _add_log(parser)
-    asked = parser.parse_args(arguments)
-    asked.limits = limits_from(asked)
-    return asked
+    options = parser.parse_args(arguments)
+    options.limits = limits_from(options)
+    return options
 
 
 def _add_log(parser: argparse.ArgumentParser) -> None:
     log = parser.add_argument_group("request log")
     log.add_argument(
-        "--log", default="", metavar="URI", help="folder or s3://bucket/prefix of answered requests; none: off"
+        "--log", default="", metavar="URI", help="folder or s3://bucket/prefix for answered requests; default: off"
     )
-    log.add_argument("--log-sample", type=_share, default=1.0, help="share of requests that is logged, 0 to 1")
+    log.add_argument("--log-sample", type=_share, default=1.0, help="share of requests to log, 0 to 1")
     log.add_argument("--log-mask", default="", metavar="FEATURE,...", help="features whose values are not logged")
-    log.add_argument("--log-flush-rows", type=_at_least_one, default=1_000, help="rows that are written together")
-    log.add_argument("--log-flush-seconds", type=_seconds, default=30.0, help="or what came in so many seconds")
+    log.add_argument(
+        "--log-flush-rows", type=_at_least_one, default=1_000, help="write an object when this many rows wait"
+    )
+    log.add_argument("--log-flush-seconds", type=_seconds, default=30.0, help="or after this many seconds")
 
 
 def _sha256(text: str) -> str:
@@ -104,7 +108,7 @@ def _sha256(text: str) -> str:
 
 def _at_least_one(text: str) -> int:
     if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"found {text}; at least 1 is needed")
+        raise argparse.ArgumentTypeError(f"found {text}; must be at least 1")
     return number
 
 
@@ -120,16 +124,16 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _be_quiet() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's remarks on the machine; its errors are raised
+def _silence_libraries() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the machine; its errors are raised
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # of libraries about one another; no one who serves can act on them
+        warnings.simplefilter("ignore")  # libraries warn about one another; an operator cannot act on that
 
 
 def _check_model(model: Path, digest: str) -> None:
     if not (model / "signature.json").is_file():
         remedy = "name a model folder: one with signature.json and saved_model/"
-        raise ModelError("holds no model", where=str(model), remedy=remedy)
+        raise ModelError("the folder holds no model", where=str(model), remedy=remedy)
     verify_model(model, digest)
 
 
@@ -140,25 +144,25 @@ def _check_port(host: str, port: int, option: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            where, remedy = f"{host}:{port}", f"choose another one with {option}"
-            raise ConfigError(f"the port cannot be had: {error.strerror}", where=where, remedy=remedy) from None
+            where, remedy = f"{host}:{port}", f"choose another port with {option}"
+            raise ConfigError(f"cannot bind the port: {error.strerror}", where=where, remedy=remedy) from None
 
 
 @contextlib.contextmanager
-def _open_log(asked: argparse.Namespace) -> Iterator[RequestLog | None]:
-    """The log during a `with` block; it ends after the server, when every request has been answered."""
-    if not asked.log:
+def _open_log(options: argparse.Namespace) -> Iterator[RequestLog | None]:
+    """Open the log for a `with` block around the server, so that it closes after the last answer."""
+    if not options.log:
         yield None
         return
     settings = LogSettings(
-        uri=asked.log,
-        sample=asked.log_sample,
-        masked=frozenset(filter(None, asked.log_mask.split(","))),
-        flush_rows=asked.log_flush_rows,
-        flush_seconds=asked.log_flush_seconds,
+        uri=options.log,
+        sample=options.log_sample,
+        masked=frozenset(filter(None, options.log_mask.split(","))),
+        flush_rows=options.log_flush_rows,
+        flush_seconds=options.log_flush_seconds,
     )
-    settings.check([feature.name for feature in _signature(asked.model).inputs])
-    with contextlib.closing(RequestLog(settings, asked.name, asked.version)) as log:
+    settings.check([feature.name for feature in _signature(options.model).inputs])
+    with contextlib.closing(RequestLog(settings, options.name, options.version)) as log:
         yield log
 
 
@@ -166,7 +170,7 @@ def _signature(model: Path) -> Signature:
     try:
         return Signature.load(model)
     except (OSError, ValueError, LookupError, TypeError) as error:
-        message = f"signature.json cannot be read: {type(error).__name__}"
+        message = f"cannot read signature.json: {type(error).__name__}"
         raise ModelError(message, where=str(model), remedy="train the model again") from error
 
 

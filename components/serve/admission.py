@@ -1,9 +1,8 @@
-"""What a request passes on its way to the model and back, whichever model server brought it: the limit, the counters, the log.
+"""Admission control for both servers: a concurrency limit, a short queue, the request counters and the request log.
 
-At most `limit` requests are in work: taken in and not yet answered, whether they wait for their turn or for the model. Behind
-them a short queue levels what comes in bursts: it is bounded in number and in time, and what finds no room in it, or waits too
-long, is refused. What the limit does not bound is what has not been taken in: bytes in the sockets of open connections, of
-which each holds one request at a time.
+At most `limit` requests are in progress: admitted and not yet answered, whether they wait for their turn or for the model. A
+short queue behind them absorbs bursts. It is bounded in length and in time; a request that finds it full, or waits too long, is
+refused. The limit does not cover requests that were not read yet: bytes in the sockets of open connections, one request each.
 """
 
 from __future__ import annotations
@@ -18,34 +17,34 @@ from typing import Self
 
 from components.serve.prometheus_metrics import Metrics
 from components.serve.refusals import Refusal
-from components.serve.request_log import Answered, RequestLog
+from components.serve.request_log import AnsweredRequest, RequestLog
 
-OWED_SECONDS = 8
-"""At the end, how long answers that are owed are waited for: a client that stopped in the middle of its request keeps none alive."""
+DRAIN_SECONDS = 8
+"""Seconds to wait at shutdown for requests in progress; a client that stopped in the middle of its request does not count."""
 
 MAX_CONCURRENCY = 16
-"""Requests in work at a time, unless the server says otherwise. One after the other is answered, so this bounds the wait: with
-single rows to some ten milliseconds, whatever is offered (`make bench-serving` holds p99 at twice what it carries against that)."""
+"""Default for concurrent requests. They are answered one after the other, so this bounds the wait: to some ten milliseconds
+with single rows, at any load (`make bench-serving` checks p99 at twice the server's capacity)."""
 
 
-QUEUE_PER_PLACE = 2
-"""Requests that may wait, for each that may be in work: with 16 and 32, some 20 ms of single rows, which is a burst,
-or another process on the core."""
+QUEUE_PER_SLOT = 2
+"""Queued requests per concurrent request: 32 for 16, some 20 ms of single rows. That covers a burst, or another process on the
+core."""
 
 QUEUE_SECONDS = 0.25
-"""How long one may wait. It matters when those in work are large; small ones are through in a tenth of it."""
+"""Longest wait in the queue. It matters when the requests in progress are large; small ones take a tenth of it."""
 
 
-class Desk:
-    """Lets requests in up to a limit and counts what becomes of them.
+class AdmissionControl:
+    """Admits requests up to a limit and counts their outcomes.
 
-    `admit` is for threads, and refuses at the limit; `place` is for an event loop, and waits there.
+    `admit` is for threads and refuses at the limit; `slot` is for an event loop and waits in the queue.
 
     Args:
-        limit: Requests in work at a time.
-        metrics: Where they are counted.
-        log: Where answered ones are written; None: nowhere.
-        queue_seconds: How long a request may wait for its place.
+        limit: Concurrent requests.
+        metrics: Counters of the requests.
+        log: Log of the answered requests; None: no log.
+        queue_seconds: How long a request may wait in the queue.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Desk:
     ) -> None:
         self._limit = limit
         self._queue: deque[tuple[float, asyncio.Future[None]]] = deque()
-        self._queue_room, self._queue_seconds = QUEUE_PER_PLACE * limit, queue_seconds
+        self._queue_room, self._queue_seconds = QUEUE_PER_SLOT * limit, queue_seconds
         self._timer: asyncio.TimerHandle | None = None
         self._taken = 0
         self._lock = threading.Lock()
@@ -65,14 +64,14 @@ class Desk:
         self.metrics = metrics or Metrics()
         self.metrics.in_flight.set_function(lambda: self._taken)
         if log:
-            self.metrics.watch(log)
+            self.metrics.add_request_log(log)
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Hold a place during a `with` block.
+        """Hold a slot during a `with` block.
 
         Raises:
-            Refusal: `too_busy`, when there is none.
+            Refusal: `too_busy`, when none is free.
         """
         with self.metrics.counted():
             self._take()
@@ -82,8 +81,8 @@ class Desk:
                 with self._lock:
                     self._taken -= 1
 
-    def look(self) -> None:
-        """Refuse what `admit` would refuse now, before any work on it; takes no place. For threads.
+    def check_capacity(self) -> None:
+        """Refuse a request that `admit` would refuse now, before any work on it. Takes no slot; for threads.
 
         Raises:
             Refusal: `too_busy`, counted.
@@ -92,15 +91,15 @@ class Desk:
             with self.metrics.counted():
                 raise self._too_busy()
 
-    def place(self) -> Place:
-        """A place for an `async with` block, waited for in the queue; from one event loop only.
+    def slot(self) -> Slot:
+        """Return a slot for an `async with` block, which waits in the queue; for one event loop only.
 
         Entering raises Refusal: `too_busy`, when the queue is full or the wait too long.
         """
-        return Place(self)
+        return Slot(self)
 
     async def enter(self) -> None:
-        """Take a place, first come, first served; `Place` gives it back."""
+        """Take a slot, first come, first served; `Slot` releases it."""
         if self._taken < self._limit and not self._queue:
             self._taken += 1
             return
@@ -110,31 +109,31 @@ class Desk:
         turn: asyncio.Future[None] = loop.create_future()
         self._queue.append((loop.time() + self._queue_seconds, turn))
         if self._timer is None:
-            self._timer = loop.call_later(self._queue_seconds, self._send_away, loop)
+            self._timer = loop.call_later(self._queue_seconds, self._refuse_overdue, loop)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.leave()  # the place was ours already
+                self.leave()  # the slot was assigned already
             raise
 
     def leave(self) -> None:
-        """Give a place back: to the one that has waited longest, if there is one."""
+        """Release a slot: to the request that has waited longest, if any waits."""
         while self._queue:
             turn = self._queue.popleft()[1]
             if not turn.done():
-                turn.set_result(None)  # the place changes hands
+                turn.set_result(None)  # the slot passes to this request
                 return
         self._taken -= 1
 
-    def _send_away(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Refuse those that have waited too long, and look again when the next one will have."""
+    def _refuse_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse the requests that have waited too long, and schedule the next check."""
         now = loop.time()
         while self._queue and (self._queue[0][0] <= now or self._queue[0][1].done()):
             turn = self._queue.popleft()[1]
             if not turn.done():
                 turn.set_exception(self._too_busy())
-        self._timer = loop.call_at(self._queue[0][0], self._send_away, loop) if self._queue else None
+        self._timer = loop.call_at(self._queue[0][0], self._refuse_overdue, loop) if self._queue else None
 
     def _take(self) -> None:
         with self._lock:
@@ -143,41 +142,41 @@ class Desk:
             self._taken += 1
 
     def _too_busy(self) -> Refusal:
-        return Refusal("too_busy", f"{self._limit} requests are in work; ask again in a moment")
+        return Refusal("too_busy", f"{self._limit} requests are in progress; try again in a moment")
 
-    def note(self, answered: Answered) -> None:
-        """Count an answer and leave it to the log."""
+    def record_answer(self, answered: AnsweredRequest) -> None:
+        """Count an answer and pass it to the log."""
         self.metrics.count_answer(answered.rows, answered.seconds)
         if self._log:
             self._log.add(answered)
 
 
-class Place:
-    """A place at the desk during an `async with` block; what becomes of the request is counted."""
+class Slot:
+    """A slot of the admission control during an `async with` block; the outcome of the request is counted."""
 
-    __slots__ = ("_desk", "_is_counted")
+    __slots__ = ("_admission", "_is_counted")
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, admission: AdmissionControl) -> None:
+        self._admission = admission
         self._is_counted = True
 
     def hand_over(self) -> None:
-        """Leave the counting to whoever answers the request instead."""
+        """Do not count the request here: another handler answers and counts it."""
         self._is_counted = False
 
     async def __aenter__(self) -> Self:
-        """Wait for it."""
+        """Wait for the slot."""
         try:
-            await self._desk.enter()
+            await self._admission.enter()
         except Refusal as refusal:
-            self._desk.metrics.count_request(refusal)
+            self._admission.metrics.count_request(refusal)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back."""
-        self._desk.leave()
+        """Release the slot."""
+        self._admission.leave()
         if self._is_counted:
-            self._desk.metrics.count_request(error)
+            self._admission.metrics.count_request(error)

@@ -1,8 +1,8 @@
-"""The way of every HTTP request of the v2 server: bounded, unpacked, and if it is plain answered before MLServer's own layers.
+"""The fast path of the v2 server's HTTP requests: checks bounds, unpacks, and answers plain requests in front of MLServer.
 
-Those parse every request into objects of a schema and build the answer from such objects again, which takes more time than
-the model does. Whatever is not plain (parameters, chosen outputs, a wrong type, no JSON at all) takes MLServer's way, after
-the same bounds. Both ways meet at `NaruRuntime.answer`: one desk, one predictor, one request log.
+MLServer parses every request into schema objects and builds the answer from such objects again, which takes longer than the
+model. A request that is not plain (parameters, chosen outputs, a wrong type, invalid JSON) goes on to MLServer after the same
+checks. Both paths end in `NaruRuntime.answer`, so they share admission control, predictor and request log.
 """
 
 from __future__ import annotations
@@ -28,45 +28,45 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _OTHER_BODY_BYTES = 64 * KIB
-"""Of requests to all other paths: the largest is a few words about a model."""
+"""Largest body of a request to any other path: the longest is a few words about a model."""
 _NOT_READY = 400
 _JSON = [(b"content-type", b"application/json")]
-_MORE = {
+_EXTRA_HEADERS = {
     STATUS["too_busy"]: [(b"retry-after", b"1")],
     STATUS["media_type"]: [(b"accept-encoding", CODINGS.encode()), (b"accept", b"application/json")],
 }
 
 
-class Front:
-    """Stands before MLServer's application (ASGI) and answers what it can itself.
+class FastPath:
+    """ASGI application in front of MLServer's, which answers plain requests itself.
 
     Args:
         name: The model's name.
         version: The model's version; empty: none.
-        limits: Of one request.
+        limits: Limits of one request.
     """
 
     def __init__(self, name: str, version: str, limits: Limits | None = None) -> None:
         base = model_path(name)
-        places = (base, f"{base}/versions/{version}")
-        self._paths = {f"{place}/{verb}" for place in places for verb in ("infer", "generate")}
+        prefixes = (base, f"{base}/versions/{version}")
+        self._paths = {f"{prefix}/{verb}" for prefix in prefixes for verb in ("infer", "generate")}
         self._name, self._version = name, version
         self._limits = limits or Limits()
         self._bounds = Bounds(self._limits, 1)
         self._runtime: NaruRuntime | None = None
         self._app: Any = None
 
-    def stand_before(self, server: Any) -> None:
-        """Take the place of an MLServer's application; before it starts."""
+    def install(self, server: Any) -> None:
+        """Replace the application of an MLServer that has not started yet."""
         self._app = server._rest_server._app
         server._rest_server._app = self
 
     def open(self, runtime: NaruRuntime, bounds: Bounds) -> None:
-        """Answer from now on: the model is loaded."""
+        """Start answering: the model is loaded."""
         self._bounds, self._runtime = bounds, runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or hand over to MLServer."""
+        """Answer the request, or pass it on to MLServer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -74,7 +74,7 @@ class Front:
             if scope["method"] == "POST" and scope["path"] in self._paths:
                 await self._infer(scope, receive, send)
             else:
-                await self._others(scope, receive, send)
+                await self._serve_other_path(scope, receive, send)
         except Refusal as refusal:
             await _send(send, refusal.status, orjson.dumps({"error": str(refusal)}))
 
@@ -88,22 +88,22 @@ class Front:
         if self._runtime is None:
             await _send(send, _NOT_READY, orjson.dumps({"error": f"Model {self._name} is not ready yet."}))
             return
-        # nothing is unpacked or parsed before there is a place: refusing must cost next to nothing
-        async with self._runtime.desk.place() as place:
+        # nothing is unpacked or parsed before a slot is free: a refusal must be cheap
+        async with self._runtime.admission.slot() as slot:
             if codings:
                 body = unpack(body, codings, self._limits.body_bytes)
             self._bounds.check_size(body)
-            asked = read_plain(body, self._bounds)
-            if asked is not None:
-                self._check_texts(body, asked[1])
-                content = await self._answer(self._runtime, *asked)
+            plain = read_plain(body, self._bounds)
+            if plain is not None:
+                self._check_texts(body, plain[1])
+                content = await self._answer(self._runtime, *plain)
             else:
                 self._check(body)
-                place.hand_over()
-        if asked is not None:
+                slot.hand_over()
+        if plain is not None:
             await _send(send, 200, content)
         else:
-            await self._hand_over(scope, body, receive, send)
+            await self._pass_on(scope, body, receive, send)
 
     async def _answer(self, runtime: NaruRuntime, request_id: str, tensors: list[Tensor]) -> bytes:
         request_id = request_id or str(uuid.uuid4())
@@ -111,17 +111,17 @@ class Front:
         return write_answer(self._name, self._version, request_id, outputs)
 
     def _check_texts(self, body: bytes, tensors: list[Tensor]) -> None:
-        if len(body) > self._limits.text_bytes:  # else none can be too long
+        if len(body) > self._limits.text_bytes:  # a shorter body cannot hold a text that is too long
             for tensor in tensors:
                 self._bounds.check_texts(tensor.name, tensor.data)
 
     def _check(self, body: bytes) -> None:
-        """The bounds of a request that MLServer reads: it makes objects before anybody can look at them."""
+        """Check the bounds of a request that goes to MLServer, which builds objects before any check of its own."""
         self._bounds.check_depth(body)
         try:
             record = orjson.loads(body)
         except ValueError:
-            return  # MLServer says where
+            return  # MLServer reports where
         if not isinstance(record, dict):
             return
         self._bounds.check_id(record.get("id"))
@@ -130,23 +130,23 @@ class Front:
                 self._bounds.check_count(len(tensors))
                 self._bounds.check_names(tensor.get("name") for tensor in tensors if isinstance(tensor, dict))
         parameters = record.get("parameters")
-        if isinstance(parameters, dict) and "headers" in parameters:  # MLServer would write its own over it
-            raise Refusal("bad_parameter", "parameter 'headers' of the request is not honoured; allowed: content_type")
+        if isinstance(parameters, dict) and "headers" in parameters:  # MLServer would overwrite it
+            raise Refusal("bad_parameter", "parameter 'headers' of the request is not supported; allowed: content_type")
 
-    async def _hand_over(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """To MLServer, which gets the body unpacked."""
+    async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Pass the request on to MLServer, with the body unpacked."""
         headers = [header for header in scope["headers"] if header[0] not in (b"content-encoding", b"content-length")]
         headers = [*headers, (b"content-length", b"%d" % len(body))]
         await self._app({**scope, "headers": headers}, _replay(body, receive), send)
 
-    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_other_path(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "POST" and scope["path"].endswith(("/infer", "/generate")):
-            # for a model that is not here: MLServer says so, whatever the body is
+            # a model that is not served here: MLServer reports it, whatever the body is
             if await _read(receive, self._limits.body_bytes) is not None:
-                await self._hand_over(scope, b'{"inputs":[]}', receive, send)
+                await self._pass_on(scope, b'{"inputs":[]}', receive, send)
             return
         if codings_of(scope["headers"]):
-            raise Refusal("media_type", "a body that is packed is taken for inference only")
+            raise Refusal("media_type", "Content-Encoding is allowed for inference requests only")
         if scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
@@ -156,7 +156,7 @@ class Front:
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The whole body; None when the client hung up."""
+    """Read the whole body; None when the client disconnected."""
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
@@ -176,11 +176,11 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
 
 
 def _too_large(limit: int) -> Refusal:
-    return Refusal("too_large", f"the body is longer; at most {limit} bytes are allowed here")
+    return Refusal("too_large", f"the body is too long; at most {limit} bytes are allowed here")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, for who reads it again; what comes after it is the client's hanging up."""
+    """Return a `receive` that yields a body that was read already, then the client's disconnect."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> dict[str, Any]:
@@ -190,6 +190,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _send(send: Send, status: int, content: bytes) -> None:
-    headers = [*_JSON, (b"content-length", b"%d" % len(content)), *_MORE.get(status, ())]
+    headers = [*_JSON, (b"content-length", b"%d" % len(content)), *_EXTRA_HEADERS.get(status, ())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -1,7 +1,7 @@
-"""From what a client sends to what the model takes: Python values, or vectors of numbers, to one typed vector per feature.
+"""Casts a request's values (Python values, or vectors of numbers) to one typed vector per feature of the model.
 
-A missing value is `None`, or NaN in a number and the empty string in a text, as clients without a null say it. It is let
-through only where the feature is nullable.
+A missing value is `None`; clients without a null send NaN for a number and the empty string for a text. It is accepted only
+where the feature is nullable.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from components.serve.refusals import Refusal
 Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
 _SHOWN = 40
 _COMPARED, _COMPARED_LENGTH = 256, 64
-"""Names that an unknown one is compared with, and its own length: the time goes with both, and a client chooses the second."""
+"""Bounds on the search for a similar name: known names compared, and length of the unknown one, which the client chooses."""
 _NAMED = 50
 _NUMBERS = (np.dtype(np.int64), np.dtype(np.float64))
-"""The types of vectors in which requests are read."""
+"""Types of the number vectors that a request is read into."""
 
 
 def cast_columns(columns: Columns, features: tuple[Feature, ...], max_rows: int) -> dict[str, np.ndarray[Any, Any]]:
-    """One NumPy vector [rows] per feature, of the feature's type.
+    """Cast each feature to a NumPy vector [rows] of the feature's type.
 
     Args:
-        columns: Values by feature name, one per row: of Python, or a vector of numbers. A nullable feature may be left out.
-        features: What the model takes.
-        max_rows: Rows that one request may have.
+        columns: Values by feature name, one per row: Python values or a vector of numbers. Nullable features may be left out.
+        features: Inputs of the model.
+        max_rows: Most rows of one request.
 
     Raises:
-        Refusal: Names the feature, what was found and what is allowed.
+        Refusal: With the feature, what was found and what is allowed.
     """
     _check_names(columns, features)
     rows = _count_rows(columns, max_rows)
@@ -47,10 +47,10 @@ def _check_names(columns: Columns, features: tuple[Feature, ...]) -> None:
         if name not in known:
             close = get_close_matches(name, known[:_COMPARED], n=1) if len(name) <= _COMPARED_LENGTH else []
             advice = f"did you mean {close[0]!r}?" if close else f"the model takes {_some(known)}"
-            raise Refusal("unknown_feature", f"{_shown(name)} is no feature of this model; {advice}")
+            raise Refusal("unknown_feature", f"unknown feature {_shown(name)}; {advice}")
     for feature in features:
         if feature.name not in columns and not feature.nullable:
-            raise Refusal("missing_feature", f"{feature.name!r} is missing; it must be given as {feature.dtype}")
+            raise Refusal("missing_feature", f"{feature.name!r} is missing; it is required, as {feature.dtype}")
 
 
 def _some(names: list[str]) -> str:
@@ -65,9 +65,9 @@ def _count_rows(columns: Columns, max_rows: int) -> int:
     (first, rows), *others = counts.items()
     for name, count in others:
         if count != rows:
-            raise Refusal("wrong_shape", f"{name!r} has {count} values and {first!r} has {rows}; give one per row")
+            raise Refusal("wrong_shape", f"{name!r} has {count} values and {first!r} has {rows}; send one per row")
     if rows == 0:
-        raise Refusal("wrong_shape", f"{first!r} has no values; give at least one row")
+        raise Refusal("wrong_shape", f"{first!r} has no values; send at least one row")
     if rows > max_rows:
         raise Refusal("too_many_rows", f"{rows} rows in one request; at most {max_rows} are allowed")
     return rows
@@ -84,7 +84,7 @@ def _cast(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> np.
             single = values.astype(wanted.numpy)
         if np.isfinite(single).all():
             return single
-    return _CASTS[wanted](values.tolist(), feature)  # which says what is wrong
+    return _CASTS[wanted](values.tolist(), feature)  # this one reports what is wrong
 
 
 def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
@@ -96,7 +96,7 @@ def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]
         single = real.astype(np.float32)
     if (bad := np.flatnonzero(np.isinf(single))).size:
         row = int(bad[0])
-        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is no finite float32")
+        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is not a finite float32")
     return single
 
 
@@ -107,7 +107,7 @@ def _to_int64(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
         return np.array(values, dtype=np.int64)
     except OverflowError:
         row = next(row for row, value in enumerate(values) if not -(2**63) <= value < 2**63)
-        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is no int64") from None
+        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is not an int64") from None
 
 
 def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
@@ -134,12 +134,16 @@ _CASTS: dict[FeatureType, Callable[[Sequence[Any], Feature], np.ndarray[Any, Any
 
 
 def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, ...], wanted: str) -> set[type]:
-    """The types that there are; all of them allowed, or none at all."""
+    """Return the types found.
+
+    Raises:
+        Refusal: When a value has another type than the allowed ones and None.
+    """
     found = list(map(type, values))
     if found.count(allowed[0]) == len(found):  # nearly always; a set takes half as long again
         return {allowed[0]}
     types = set(found)
-    if types <= {*allowed, type(None)}:  # exact types: True is no number here
+    if types <= {*allowed, type(None)}:  # exact types: True is not a number here
         return types
     row, value = next((row, value) for row, value in enumerate(values) if type(value) not in (*allowed, type(None)))
     raise Refusal("wrong_type", f"{feature.name!r}, row {row}: {_shown(value)} is not {wanted} ({feature.dtype})")
@@ -147,7 +151,7 @@ def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, .
 
 def _missing(feature: Feature, row: int) -> Refusal:
     return Refusal(
-        "missing_feature", f"{feature.name!r}, row {row}: the value is missing, and this feature must have one"
+        "missing_feature", f"{feature.name!r}, row {row}: the value is missing; this feature is not nullable"
     )
 
 
@@ -155,5 +159,5 @@ def _shown(value: Any) -> str:
     try:
         text = repr(value)
     except RecursionError:
-        text = "a list in a list, many times over"
+        text = "a deeply nested list"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -1,4 +1,4 @@
-"""An answer that is not finite: which rows have one, and what is unusual in the first of them."""
+"""Refuses answers that are not finite: names the rows, and what is unusual in the first of them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _log = logging.getLogger("naru.serve")
 def check_finite(outputs: Arrays, inputs: Arrays, ranges: Ranges, request_id: str = "") -> None:
     """Refuse an answer that holds a number that is not finite.
 
-    The message names features, not their values: those of a masked feature do not leave the server, nor do they reach its log.
+    The message names features and never their values: a masked feature's values must not reach a client or the log.
 
     Args:
         outputs: The model's answer by output, a row per row of the request.
-        inputs: What the model was given, one vector per feature.
+        inputs: The model's input, one vector per feature.
         ranges: Training range by the name of a numeric feature, where it is known.
         request_id: The request's id, for the server's log.
 

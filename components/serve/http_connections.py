@@ -1,8 +1,8 @@
-"""HTTP/1.1 connections of the v2 server: what they may send and how long they may take, before any application sees a request.
+"""HTTP/1.1 connections of the v2 server, with limits on sizes and times that hold before any application sees a request.
 
-uvicorn's protocol has no bound on a request's head, drops the body of a request that offers an upgrade, and waits for ever for
-a client that says nothing. This one, in its place, holds every connection to `Limits`. What it refuses is answered, after all
-answers that are owed on the connection, and then the connection is closed.
+uvicorn's protocol does not limit a request's head, drops the body of a request that offers an upgrade, and waits forever for a
+silent client. This one replaces it and holds every connection to `Limits`. A refused request is answered after the pending
+answers of its connection, and then the connection is closed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SWEEP_SECONDS = 0.5
 _LINGER_SECONDS = 5.0
 _FRESH_SECONDS = 0.2
 ACCEPTED_AT_ONCE = 16
-"""Connections taken from the kernel in one round of the event loop, so that their number is known before files run out."""
+"""Connections accepted in one round of the event loop, so that their number is known before files run out."""
 _LOG_SECONDS = 60.0
 _BODIES = 8
 """Largest bodies that all connections together may hold, in units of `Limits.body_bytes`."""
@@ -37,18 +37,18 @@ _log = logging.getLogger("naru.serve")
 
 
 class _RefusedError(Exception):
-    """Ends parsing; the reason is kept in the connection, as the parser hides what its callbacks raise."""
+    """Ends parsing; the connection keeps the reason, as the parser hides what its callbacks raise."""
 
 
 class Connections:
     """All connections of one server.
 
     Args:
-        limits: What each may cost.
-        most: How many there may be.
+        limits: Limits of each connection.
+        most: Most connections at a time.
 
     Attributes:
-        ending: From now on every answer says `Connection: close`.
+        ending: Whether the server is shutting down: every answer then says `Connection: close`.
     """
 
     def __init__(self, limits: Limits, most: int) -> None:
@@ -60,14 +60,14 @@ class Connections:
         self._logged = float("-inf")
 
     def make(self, *args: Any, **more: Any) -> Connection:
-        """A protocol for one new connection, as uvicorn asks for it."""
+        """Make the protocol of one new connection, as uvicorn's `http` setting does."""
         return Connection(self, *args, **more)
 
     async def watch(self, server: Any) -> None:
-        """Close connections whose time is over, until cancelled.
+        """Close connections that have timed out, until cancelled.
 
         Args:
-            server: An MLServer that starts or has started.
+            server: An MLServer that is starting or has started.
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._handle)
@@ -76,19 +76,19 @@ class Connections:
             before = loop.time()
             await asyncio.sleep(_SWEEP_SECONDS)
             held = loop.time() - before - _SWEEP_SECONDS
-            if held > _SWEEP_SECONDS:  # a model had the event loop to itself
+            if held > _SWEEP_SECONDS:  # a prediction blocked the event loop
                 for connection in self.open:
-                    connection.wait_longer(held)
+                    connection.extend_time(held)
             if not listening and (
                 listening := getattr(getattr(server._rest_server, "_server", None), "started", False)
             ):
-                _listen_longer(server._rest_server._server, self.limits.backlog)
+                _raise_backlog(server._rest_server._server, self.limits.backlog)
             now = loop.time()
             for connection in list(self.open):
                 connection.check_time(now)
 
     def make_room(self) -> bool:
-        """Close those that have been silent longest, if there are too many; False: none of them may be closed."""
+        """Close the longest silent connections if there are too many; False when none of them may be closed."""
         if len(self.open) <= self.most:
             return True
         silent = self._silent()
@@ -97,18 +97,18 @@ class Connections:
         return bool(silent)
 
     def _silent(self) -> list[Connection]:
-        """Those to which nothing is owed, the longest so first; last those that are still reading an answer."""
+        """Return the connections without a pending answer, longest silent first, those still reading an answer last."""
         silent = [connection for connection in self.open if connection.is_silent]
         return sorted(silent, key=lambda c: (c.transport.get_write_buffer_size() > 0, c.since))
 
     def end(self) -> None:
-        """Answer what comes, and say with each answer that it is the last one on its connection."""
+        """Go on answering, and close each connection after its answer."""
         self.ending = True
         for connection in self.open:
             connection.close_after_answer()
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What the event loop cannot tell anybody: that no file is left is said once in a minute, not for every try."""
+        """Handle errors of the event loop: that no file is left is logged once a minute, not for every attempt."""
         if "out of system resource" not in str(context.get("message")):
             loop.default_exception_handler(context)
             return
@@ -116,15 +116,15 @@ class Connections:
             connection.drop()
         if loop.time() - self._logged > _LOG_SECONDS:
             self._logged = loop.time()
-            _log.error("no file is left for another connection: the limit on open files is reached (ulimit -n)")
+            _log.error("cannot accept more connections: the limit on open files is reached (ulimit -n)")
 
 
-def _listen_longer(server: Any, backlog: int) -> None:
-    """Let the kernel keep more connections waiting than are accepted at once.
+def _raise_backlog(server: Any, backlog: int) -> None:
+    """Let the kernel queue more connections than are accepted at once.
 
     Args:
         server: A started uvicorn server.
-        backlog: How many.
+        backlog: Length of the queue.
     """
     for listener in server.servers:
         for found in listener.sockets:
@@ -136,7 +136,7 @@ class Connection(HttpToolsProtocol):
     """One connection.
 
     Attributes:
-        since: When it began to wait for what it waits for now, by the event loop's clock.
+        since: When its current wait began, by the event loop's clock.
     """
 
     def __init__(self, all_of_them: Connections, *args: Any, **more: Any) -> None:
@@ -146,29 +146,29 @@ class Connection(HttpToolsProtocol):
         self.since = self._connected = self.loop.time()
         self._head_bytes = self._body_bytes = self._wire_bytes = 0
         self._begun = 0  # requests
-        self._counted = 0  # of the body, in the sum over all connections
+        self._counted = 0  # bytes of the body that are part of the sum over all connections
         self._hosts: list[bytes] = []
         self._known_host: bytes | None = None
         self._refusal: tuple[int, str] | None = None
-        self._last_words: bytes | None = None
-        self._is_over = False  # nothing is read any more
+        self._last_response: bytes | None = None
+        self._is_over = False  # no more bytes are read
         self._is_rereading = False
         self._closing_since = 0.0
-        self._unread, self._unread_since = 0, 0.0  # of an answer: bytes that the client has to take, and since when
-        self._other_bytes = 0  # of a body's frame: sizes of chunks, trailers
-        self._marked: Any = None  # the answer that was made the last of this connection, as the server ends
+        self._unread, self._unread_since = 0, 0.0  # bytes of an answer that the client has not taken, and since when
+        self._other_bytes = 0  # framing of a body: chunk sizes, trailers
+        self._marked: Any = None  # the request whose answer closes this connection, as the server shuts down
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is owed to the client: it waits for a request, or for the rest of one."""
-        return self._phase != _WORK and not self._owes()
+        """Whether no answer is pending: the connection waits for a request, or for the rest of one."""
+        return self._phase != _WORK and not self._has_pending_answer()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._all.open.add(self)
         if not self._all.make_room():
             self._is_over = True
-            self._write_last(_words(503, "too many connections; try again in a moment"))
+            self._write_last(_response(503, "too many connections; try again in a moment"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.open.discard(self)
@@ -185,14 +185,14 @@ class Connection(HttpToolsProtocol):
             self.parser.feed_data(data)
             if self._phase == _BODY and self._other_bytes > self._limits.header_bytes:
                 self._refuse_head_bytes()
-            if self._phase == _HEAD and self._begun == begun:  # else other things came before it
+            if self._phase == _HEAD and self._begun == begun:  # otherwise the bytes belong to an earlier request too
                 self._head_bytes += len(data)
                 if self._head_bytes > self._limits.header_bytes:
                     self._refuse_head_bytes()
         except httptools.HttpParserUpgrade as upgrade:
             self._go_on_without_upgrade(data[upgrade.args[0] :])
         except (httptools.HttpParserError, _RefusedError):
-            self._refuse_now(*(self._refusal or (400, "the bytes are no HTTP/1.1 request")))
+            self._refuse_now(*(self._refusal or (400, "not a valid HTTP/1.1 request")))
 
     # what the parser calls
 
@@ -214,7 +214,7 @@ class Connection(HttpToolsProtocol):
         if self._is_rereading:
             return
         if self._phase == _BODY:
-            return  # a trailer: nothing that is asked for here can stand in one
+            return  # a trailer: no header that matters here may be in one
         name, value = name.lower(), value.rstrip(b" \t")
         if name == b"host":
             self._hosts.append(value)
@@ -230,7 +230,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if self._all.ending:
             if before is not None and before is self._marked:
-                before.keep_alive = True  # it is not the last any more
+                before.keep_alive = True  # another request follows it after all
             self._mark_last()
         self._phase, self.since = _BODY, self.loop.time()
         self._body_bytes = self._wire_bytes = self._other_bytes = 0
@@ -241,7 +241,7 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_complete and self._body_bytes <= self._limits.body_bytes:
             return
         limit = self._limits.body_bytes
-        # a body of tiny chunks has many more bytes on the wire
+        # tiny chunks take many more bytes on the wire than the body has
         if self._body_bytes > limit or self._wire_bytes > 2 * limit:
             self._refuse_body()
         if self._body_bytes > 65_536:  # small ones are not worth the counting
@@ -253,38 +253,38 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if self._is_rereading or self.parser.should_upgrade():
-            return  # with an upgrade on offer the parser ends here; the rest is read by another one
+            return  # the parser stops at an offered upgrade; another parser reads the rest
         super().on_message_complete()
         self._phase, self.since = (_IDLE if self.cycle.response_complete else _WORK), self.loop.time()
 
     def on_response_complete(self) -> None:
-        """uvicorn's, without a timer for each answer: `Connections.watch` closes idle connections."""
+        """Do what uvicorn does here, without a timer per answer: `Connections.watch` closes idle connections."""
         self.server_state.total_requests += 1
         self._forget_body()
         if self.transport.is_closing():
             return
         if self.pipeline:
-            if self._phase != _WORK:  # nothing was read of the next one meanwhile
+            if self._phase != _WORK:  # no bytes of the next request were read meanwhile
                 self.since = self.loop.time()
             self.flow.resume_reading()
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        elif self._last_words is not None:
-            self._write_last(self._last_words)
+        elif self._last_response is not None:
+            self._write_last(self._last_response)
         else:
             self.flow.resume_reading()
-            if self._phase == _WORK:  # else the rest of a body, or of the next head, is still to come
+            if self._phase == _WORK:  # otherwise the rest of a body, or of the next head, has yet to arrive
                 self._phase, self.since = _IDLE, self.loop.time()
 
     # time
 
     def check_time(self, now: float) -> None:
-        """Close the connection when it has waited too long, for the client to send or to read."""
+        """Close the connection when it has waited too long for the client to send or to read."""
         limits, waited = self._limits, now - self.since
         if self._is_unread(now):
             if now - self._unread_since > limits.body_seconds(self._unread):
                 self.transport.abort()
-        elif self.transport.is_closing() or (self._is_over and not self._owes()):
+        elif self.transport.is_closing() or (self._is_over and not self._has_pending_answer()):
             self._closing_since = self._closing_since or now
             if now - self._closing_since > _LINGER_SECONDS:
                 self.transport.abort()
@@ -298,10 +298,10 @@ class Connection(HttpToolsProtocol):
                 self._refuse_now(408, f"no complete head within {limits.head_seconds:g} seconds")
         elif self._phase == _BODY and not self.flow.read_paused and waited > limits.body_seconds(self._body_bytes):
             rate = limits.body_bytes_per_second
-            self._refuse_now(408, f"the body comes with less than {rate} bytes per second")
+            self._refuse_now(408, f"the body arrives at less than {rate} bytes per second")
 
     def _is_unread(self, now: float) -> bool:
-        """Whether the client has yet to take a part of an answer: it has as long for that as for sending as many bytes."""
+        """Whether the client has yet to take part of an answer; it gets as long as for sending as many bytes."""
         left = self.transport.get_write_buffer_size()
         if not left:
             self._unread_since = 0.0
@@ -309,8 +309,8 @@ class Connection(HttpToolsProtocol):
             self._unread_since, self._unread = now, left
         return left > 0
 
-    def wait_longer(self, seconds: float) -> None:
-        """Do not count some seconds in which nobody read what clients sent."""
+    def extend_time(self, seconds: float) -> None:
+        """Extend the timeouts by seconds in which the server read nothing."""
         self.since += seconds
         if self._unread_since:
             self._unread_since += seconds
@@ -318,7 +318,7 @@ class Connection(HttpToolsProtocol):
     # the end
 
     def drop(self) -> None:
-        """Close at once: nothing is owed."""
+        """Close at once, without a pending answer."""
         self._is_over = True
         self._all.open.discard(self)
         if self.transport.get_write_buffer_size():
@@ -327,7 +327,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def close_after_answer(self) -> None:
-        """Say with the last answer that is owed, if it has not begun, that it is the last."""
+        """Let the last pending answer close the connection, if that answer has not begun."""
         if self.cycle is not None and not self.cycle.response_started:
             self._mark_last()
 
@@ -337,13 +337,13 @@ class Connection(HttpToolsProtocol):
             self._marked = self.cycle
 
     def shutdown(self) -> None:
-        """Close when nothing is owed; a request whose bytes have arrived is read and answered first."""
+        """Close when no answer is pending; a request whose bytes have arrived is read and answered first."""
         self.close_after_answer()
         if self.is_silent:
             self._close_if_silent()
 
     def _close_if_silent(self) -> None:
-        # one that has just come may still be about to send; where a part of a request is there, the rest is waited for
+        # a new client may be about to send; where part of a request has arrived, the rest is awaited
         if self.transport.is_closing() or not self.is_silent or self._phase == _BODY or self._has_begun():
             return
         is_fresh = self.loop.time() - self._connected < _FRESH_SECONDS
@@ -356,7 +356,7 @@ class Connection(HttpToolsProtocol):
         return self._phase == _HEAD and self._head_bytes > 0
 
     def _has_arrived(self) -> bool:
-        """Whether the kernel holds bytes of this connection that nobody has read."""
+        """Whether the kernel holds unread bytes of this connection."""
         count = array.array("i", [0])
         try:
             fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, count)
@@ -384,65 +384,65 @@ class Connection(HttpToolsProtocol):
         hosts = self._hosts
         if len(hosts) == 1:
             if hosts[0] != self._known_host and not _HOST.fullmatch(hosts[0]):
-                self._refuse(400, "the Host header holds no host")
+                self._refuse(400, "the Host header is not a valid host")
             self._known_host = hosts[0]
         elif hosts or self.parser.get_http_version() == "1.1":
-            self._refuse(400, f"{len(hosts)} Host headers; one is needed (RFC 9112, 3.2)")
+            self._refuse(400, f"{len(hosts)} Host headers; exactly one is required (RFC 9112, 3.2)")
 
     def _refuse_head_bytes(self) -> None:
         limit = self._limits.header_bytes
-        self._refuse(431, f"target and headers have more than {limit} bytes, which are allowed")
+        self._refuse(431, f"target and headers are larger than the allowed {limit} bytes")
 
     def _refuse_body(self, size: int = 0) -> None:
         limit = self._limits.body_bytes
-        found = f"the body has {size} bytes" if size else "the body is longer"
+        found = f"the body has {size} bytes" if size else "the body is too long"
         self._refuse(413, f"too_large: {found}; at most {limit} are allowed")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Leave the parser."""
+        """Refuse the request from within the parser's callbacks."""
         self._refusal = (status, message)
         raise _RefusedError
 
     def _refuse_now(self, status: int, message: str) -> None:
-        """Answer the request that is being read in a few words, after those before it, and read no more."""
+        """Answer the request that is being read with an error, after those before it, and read no more."""
         self._is_over = True
-        words = _words(status, message)
+        response = _response(status, message)
         cycle = self.cycle
         is_being_read = self._phase == _BODY and cycle is not None
         if is_being_read and self.pipeline and self.pipeline[0][0] is cycle:
-            self.pipeline.popleft()  # those before it are still to be answered
-            self._last_words = words
+            self.pipeline.popleft()  # the requests before it are still pending
+            self._last_response = response
         elif is_being_read and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
             if not cycle.response_started:
-                self._write_last(words)
+                self._write_last(response)
             else:
                 self.transport.close()
-        elif self._owes():
-            self._last_words = words
+        elif self._has_pending_answer():
+            self._last_response = response
         else:
-            self._write_last(words)
+            self._write_last(response)
 
-    def _write_last(self, words: bytes) -> None:
-        """Close so that the client can read why: not before it has stopped sending, or some seconds have passed."""
-        self._last_words = None
+    def _write_last(self, response: bytes) -> None:
+        """Close such that the client can read the response: after it stops sending, or after some seconds."""
+        self._last_response = None
         self._forget_body()
         self.flow.resume_reading()
-        self.transport.write(words)
+        self.transport.write(response)
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client sends no more; what is owed is answered all the same, and then the connection is closed."""
-        if not self._owes():
+        """Answer pending requests of a client that sends no more, then close the connection."""
+        if not self._has_pending_answer():
             return False
         self._is_over = True
         self.cycle.keep_alive = False
         return True
 
-    def _owes(self) -> bool:
-        """Whether a request that was read, all of it, is still to be answered."""
+    def _has_pending_answer(self) -> bool:
+        """Whether a completely read request has not been answered yet."""
         cycle = self.cycle
         return bool(self.pipeline) or (cycle is not None and not cycle.response_complete and self._phase != _BODY)
 
@@ -453,7 +453,7 @@ class Connection(HttpToolsProtocol):
     def _go_on_without_upgrade(self, rest: bytes) -> None:
         """Read the body of a request that offers an upgrade, which a server may ignore (RFC 9110, 7.8).
 
-        The parser has ended; another one gets the part of the head that says where the body ends.
+        The parser has stopped; a new one gets the part of the head that says where the body ends.
         """
         lines = [b"%s: %s\r\n" % h for h in self.headers if h[0] in (b"content-length", b"transfer-encoding")]
         has_body = bool(lines)
@@ -475,7 +475,7 @@ class Connection(HttpToolsProtocol):
         return lengths[0] if lengths else -1
 
 
-def _words(status: int, message: str) -> bytes:
+def _response(status: int, message: str) -> bytes:
     body = orjson.dumps({"error": message})
     head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
     return head.encode() + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body

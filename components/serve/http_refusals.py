@@ -1,8 +1,8 @@
-"""Why a request of HTTP is refused before it is read as a request of a protocol; the other codes are in `refusals.py`.
+"""Refusals of HTTP requests before they are read as requests of a protocol; the other codes are in `refusals.py`.
 
 no_request               400   the body is not a request of the protocol in JSON
 not_found                404   a path that is not served
-method_not_allowed       405   a path that is served, asked in another way
+method_not_allowed       405   another method than this path allows
 too_slow                 408   the request did not arrive in time
 too_large                413   more bytes than one request may have
 header_too_large         431   a head with more bytes than allowed
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 class HttpRefusal(Exception):
-    """A request that is refused by what HTTP says of it.
+    """A request that is refused for its HTTP head or the size of its body.
 
     Args:
         status: The HTTP status.
@@ -27,6 +27,6 @@ class HttpRefusal(Exception):
 
 
 def body_too_large(most: int) -> HttpRefusal:
-    """The refusal of a body above the bound, by its length or while it is read."""
+    """Make the refusal of a body above the bound, by its declared length or while it is read."""
     message = f"the body is larger than {most:,} bytes; send fewer rows in one request"
     return HttpRefusal(413, "too_large", message)

@@ -1,8 +1,7 @@
-"""What one request, and one connection, may cost: the bounds of both servers.
+"""The limits of both servers on one request and on one connection.
 
-A request over a bound is refused before anything is made of it: by its head, else while its body is read, else before its
-values become arrays. The first block are settings of the project (`serve.max_*`, docs/serving.md) and options of the server;
-the second block is fixed.
+A request over a limit is refused as early as possible: by its head, else while its body is read, else before its values become
+arrays. Some limits are settings of the project (`serve.max_*`, docs/serving.md) and options of the server; the others are fixed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ KIB = 1 << 10
 MIB = 1 << 20
 
 _RESERVED_FILES = 64
-"""Files that are open beside connections: the model's, the log's, standard streams, gRPC's own."""
+"""Open files other than connections: the model's, the log's, standard streams, gRPC's own."""
 _MAX_CONNECTIONS = 4_096
 _WANTED_FILES = 2 * _MAX_CONNECTIONS
 
@@ -28,10 +27,10 @@ class Limits:
     """Bounds on one request and one connection."""
 
     body_bytes: int = 16 * MIB
-    """Bytes of a body as sent, and once more after unpacking; also of a gRPC message. 10,000 rows of 100 numbers are 10 MB."""
+    """Bytes of a body as sent, and again after unpacking; also of a gRPC message. 10,000 rows of 100 numbers are 10 MB."""
 
     rows: int = 10_000
-    """Rows of one request: a few megabytes of JSON, tens of milliseconds in the model."""
+    """Rows of one request: a few megabytes of JSON, and tens of milliseconds in the model."""
 
     inputs: int = 1_000
     """Inputs (features) named by one request. Never below the number that the model takes, see `for_model`."""
@@ -52,40 +51,40 @@ class Limits:
     """Headers of one request. Clients and meshes send some twenty."""
 
     json_depth: int = 32
-    """Lists and mappings inside one another. A plain request has 4."""
+    """Nesting depth of lists and mappings. A plain request has 4."""
 
     head_seconds: float = 10.0
     """Time for a complete head, from the moment of connecting (or, on a connection in use, from the head's first byte)."""
 
     body_bytes_per_second: int = 64_000
-    """Slowest accepted body, averaged since its head; every body has `head_seconds` on top."""
+    """Slowest accepted body, averaged since its head; every body gets `head_seconds` in addition."""
 
     idle_seconds: float = 75.0
     """Time that a connection may wait for its next request: longer than the 60 s of common proxies."""
 
     log_queue_bytes: int = 64 * MIB
-    """Memory of answered requests that wait for the request log; what comes above is dropped and counted."""
+    """Memory of the answered requests that wait for the request log; further ones are dropped and counted."""
 
     log_flush_bytes: int = 8 * MIB
-    """The request log writes an object when so much waits, even when few rows do."""
+    """The request log writes an object when this much waits, however few rows it is."""
 
     backlog: int = 2_048
-    """Connections that the kernel completes before the server accepts them; the kernel's own bound may be lower."""
+    """Connections that the kernel queues until the server accepts them; the kernel's own limit may be lower."""
 
     def for_model(self, features: Iterable[Feature]) -> Limits:
-        """The same bounds, where they are too small for the model's own features made large enough for them."""
+        """Return these limits, raised where the model's own features need more."""
         names = [feature.name for feature in features]
         longest = max((len(name.encode("utf-8", "surrogatepass")) for name in names), default=0)
         return replace(self, inputs=max(self.inputs, len(names)), name_bytes=max(self.name_bytes, longest))
 
     def body_seconds(self, received: int) -> float:
-        """Time from the end of the head until so many bytes of the body must have been received."""
+        """Return the seconds after the head within which this many bytes of the body must have arrived."""
         return self.head_seconds + received / self.body_bytes_per_second
 
 
 @dataclass(frozen=True)
 class _Option:
-    """A command-line option: the field that it sets and how many of the field's units one of its own is."""
+    """A command-line option: the field that it sets, and the number of the field's units in one unit of the option."""
 
     name: str
     field: str
@@ -105,7 +104,7 @@ _OPTIONS = (
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every bound that is a setting; read them with `limits_from`."""
+    """Add an option for every limit that is a setting; read them with `limits_from`."""
     group = parser.add_argument_group("limits of one request")
     for option in _OPTIONS:
         default: int = getattr(Limits, option.field)
@@ -116,27 +115,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def limits_from(options: argparse.Namespace) -> Limits:
-    """The bounds that a command line with `add_options` asks for."""
+    """Return the limits that a command line with `add_options` sets."""
     return Limits(**{option.field: getattr(options, option.field) for option in _OPTIONS})
 
 
 def _in_units(unit: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         try:
-            count = int(float(text) * unit)  # 0.5 MiB is a bound too
+            count = int(float(text) * unit)  # 0.5 MiB is a valid limit
         except (ValueError, OverflowError):
             count = 0
         if count < 1:
-            raise argparse.ArgumentTypeError(f"found {text!r}; a number above 0 is needed")
+            raise argparse.ArgumentTypeError(f"found {text!r}; must be a number above 0")
         return count
 
     return parse
 
 
 def max_connections() -> int:
-    """Connections that the server may hold at a time; the process's limit on open files is raised for them where that is allowed.
+    """Return the most connections that the server may hold; raises the process's limit on open files for them where allowed.
 
-    At this number the server must close or refuse connections itself: once no file can be opened, it cannot even accept one.
+    At this number the server must close or refuse connections: once no file can be opened, it cannot accept one to refuse it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)

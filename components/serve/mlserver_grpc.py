@@ -1,7 +1,7 @@
-"""gRPC of the v2 server: inference read from the message itself, and answered or refused in our words.
+"""gRPC of the v2 server: reads inference requests from the message itself, and answers or refuses them with Naru's messages.
 
-MLServer's own way makes a Python object of every value, hides what is wrong with raw tensors in its libraries' words, and ends
-too large messages as if the server were busy. Its metadata, health and repository calls stay.
+MLServer makes a Python object of every value, reports faulty raw tensors in its libraries' terms, and refuses too large messages
+as if the server were busy. Its metadata, health and repository calls are kept.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _CODES = {
     STATUS["too_busy"]: grpc.StatusCode.RESOURCE_EXHAUSTED,
     STATUS["model_failed"]: grpc.StatusCode.INTERNAL,
 }
-_REFUSED_IN_OUR_WORDS = 6
-"""Messages up to so many times the bound are refused here; gRPC itself refuses larger ones while it reads them."""
+_REFUSED_HERE = 6
+"""Messages up to this multiple of the bound are refused here; gRPC itself refuses larger ones while it reads them."""
 _FIELDS = {
     "BOOL": "bool_contents",
     "UINT8": "uint_contents",
@@ -69,13 +69,13 @@ _RAW = {
 }
 
 
-class GrpcFront:
+class GrpcFastPath:
     """Answers `ModelInfer` of one model.
 
     Args:
         name: The model's name.
         version: The model's version; empty: none.
-        limits: Of one request.
+        limits: Limits of one request.
     """
 
     def __init__(self, name: str, version: str, limits: Limits) -> None:
@@ -83,19 +83,19 @@ class GrpcFront:
         self._runtime: NaruRuntime | None = None
 
     def open(self, runtime: NaruRuntime) -> None:
-        """Answer from now on: the model is loaded."""
+        """Start answering: the model is loaded."""
         self._runtime = runtime
 
-    def stand_before(self, server: Any) -> None:
-        """Take the place of an MLServer's gRPC server; before it starts."""
+    def install(self, server: Any) -> None:
+        """Replace the gRPC server of an MLServer that has not started yet."""
         found = server._grpc_server
         server._grpc_server = _Server(found._settings, found._data_plane, found._model_repository_handlers, self)
 
     def options(self) -> list[tuple[str, int]]:
-        """Of gRPC's own server: bounds on messages, and on connections that say nothing."""
+        """Return options for gRPC's server: limits on messages and on silent connections."""
         head, idle = int(self._limits.head_seconds * 1_000), int(self._limits.idle_seconds * 1_000)
         return [
-            ("grpc.max_receive_message_length", _REFUSED_IN_OUR_WORDS * self._limits.body_bytes),
+            ("grpc.max_receive_message_length", _REFUSED_HERE * self._limits.body_bytes),
             ("grpc.max_metadata_size", self._limits.header_bytes),
             ("grpc.server_handshake_timeout_ms", head),
             ("grpc.max_connection_idle_ms", idle),
@@ -103,7 +103,7 @@ class GrpcFront:
         ]
 
     async def infer(self, content: bytes, context: Any, otherwise: Callable[[Any, Any], Any]) -> Any:
-        """Answer the bytes of a message; `otherwise` answers those to other models, which are not here."""
+        """Answer the bytes of a message; `otherwise` answers requests for other models, which are not served here."""
         try:
             if len(content) > self._limits.body_bytes:
                 text = f"the message has {len(content)} bytes; at most {self._limits.body_bytes} are allowed"
@@ -111,17 +111,17 @@ class GrpcFront:
             runtime = self._runtime
             if runtime is None:
                 return await otherwise(_parse(content), context)
-            async with runtime.desk.place() as place:
+            async with runtime.admission.slot() as slot:
                 message = _parse(content)
-                if not self._is_ours(message):
-                    place.hand_over()
+                if not self._is_served(message):
+                    slot.hand_over()
                 else:
                     return await self._answer(runtime, message)
             return await otherwise(message, context)
         except Refusal as refusal:
             await context.abort(_CODES.get(refusal.status, grpc.StatusCode.INVALID_ARGUMENT), str(refusal))
 
-    def _is_ours(self, message: Any) -> bool:
+    def _is_served(self, message: Any) -> bool:
         return message.model_name == self._name and message.model_version in ("", self._version)
 
     async def _answer(self, runtime: NaruRuntime, message: Any) -> bytes:
@@ -135,33 +135,35 @@ class GrpcFront:
         return self._write(request_id, outputs, is_raw=bool(message.raw_input_contents))
 
     def _write(self, request_id: str, outputs: dict[str, np.ndarray[Any, Any]], *, is_raw: bool) -> bytes:
-        """As the request was: raw contents for raw ones."""
+        """Write the answer in the form of the request: raw contents for raw contents."""
         answer = pb.ModelInferResponse(model_name=self._name, model_version=self._version, id=request_id)
         for name, values in outputs.items():
             is_text = values.dtype == object
-            told = answer.outputs.add(name=name, datatype=output_datatype(values), shape=values.shape)
+            output = answer.outputs.add(name=name, datatype=output_datatype(values), shape=values.shape)
             texts = [str(text).encode() for text in values.ravel()] if is_text else []
             if is_raw and is_text:
                 answer.raw_output_contents.append(b"".join(len(text).to_bytes(4, "little") + text for text in texts))
             elif is_raw:
                 answer.raw_output_contents.append(values.astype("<f4").tobytes())
             elif is_text:
-                told.contents.bytes_contents.extend(texts)
+                output.contents.bytes_contents.extend(texts)
             else:
-                told.contents.fp32_contents.extend(values.ravel().tolist())
+                output.contents.fp32_contents.extend(values.ravel().tolist())
         content: bytes = answer.SerializeToString()
         return content
 
 
 class _Server(GRPCServer):
-    def __init__(self, settings: Any, data_plane: Any, repository: Any, front: GrpcFront) -> None:
+    def __init__(self, settings: Any, data_plane: Any, repository: Any, fast_path: GrpcFastPath) -> None:
         super().__init__(settings, data_plane, repository)
-        self._front = front
+        self._fast_path = fast_path
 
     def _create_server(self) -> Any:
         servicer = InferenceServicer(self._data_plane, self._model_repository_handlers)
-        self._server = aio.server(ThreadPoolExecutor(1), options=self._front.options())
-        self._server.add_generic_rpc_handlers((_handlers(self._front, servicer),))  # the first to have a method has it
+        self._server = aio.server(ThreadPoolExecutor(1), options=self._fast_path.options())
+        self._server.add_generic_rpc_handlers(
+            (_handlers(self._fast_path, servicer),)
+        )  # the first handler of a method wins
         add_GRPCInferenceServiceServicer_to_server(servicer, self._server)
         add_ModelRepositoryServiceServicer_to_server(
             ModelRepositoryServicer(self._model_repository_handlers), self._server
@@ -170,20 +172,20 @@ class _Server(GRPCServer):
         return self._server
 
 
-def _handlers(front: GrpcFront, servicer: Any) -> Any:
+def _handlers(fast_path: GrpcFastPath, servicer: Any) -> Any:
     async def otherwise(message: Any, context: Any) -> bytes:
         answer = await servicer.ModelInfer(message, context)
         content: bytes = answer.SerializeToString()
         return content
 
     async def infer(content: bytes, context: Any) -> Any:
-        return await front.infer(content, context, otherwise)
+        return await fast_path.infer(content, context, otherwise)
 
     async def stream(_: Any, context: Any) -> None:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there are no streams; ask with ModelInfer")
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "streams are not supported; use ModelInfer")
 
     methods = {
-        "ModelInfer": grpc.unary_unary_rpc_method_handler(infer),  # without a reader: the bytes themselves
+        "ModelInfer": grpc.unary_unary_rpc_method_handler(infer),  # without a deserializer: the raw bytes
         "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(stream),
     }
     return grpc.method_handlers_generic_handler(_SERVICE, methods)
@@ -193,7 +195,7 @@ def _parse(content: bytes) -> Any:
     try:
         return pb.ModelInferRequest.FromString(content)
     except (DecodeError, RecursionError):
-        raise Refusal("wrong_shape", "the message is no ModelInferRequest") from None
+        raise Refusal("wrong_shape", "the message is not a ModelInferRequest") from None
 
 
 def _parameters(holder: Any) -> dict[str, Any]:
@@ -207,12 +209,12 @@ def _parameters(holder: Any) -> dict[str, Any]:
 def _tensors(message: Any, runtime: NaruRuntime) -> Iterator[Tensor]:
     raw = message.raw_input_contents
     if raw and len(raw) != len(message.inputs):
-        text = f"{len(raw)} raw_input_contents for {len(message.inputs)} inputs; give one for each"
+        text = f"{len(raw)} raw_input_contents for {len(message.inputs)} inputs; send one for each"
         raise Refusal("wrong_shape", text)
     for number, given in enumerate(message.inputs):
         shape = list(given.shape)
         if given.datatype not in _RAW and given.datatype != "BYTES":
-            raise Refusal("wrong_type", f"{given.name!r}: {given.datatype[:40]!r} is no datatype of the protocol")
+            raise Refusal("wrong_type", f"{given.name!r}: {given.datatype[:40]!r} is not a datatype of the protocol")
         if not shape or min(shape) < 0:
             raise Refusal("wrong_shape", f"{given.name!r} has shape {shape[:8]}; allowed are [rows] and [rows, 1]")
         runtime.bounds.check_rows(shape[0])
@@ -238,7 +240,7 @@ def _read_contents(given: Any, runtime: NaruRuntime) -> list[Any]:
 
 def _read_raw(given: Any, shape: list[int], raw: bytes) -> Any:
     if given.contents.ListFields():
-        raise Refusal("wrong_shape", f"{given.name!r} has contents and raw_input_contents; give one of the two")
+        raise Refusal("wrong_shape", f"{given.name!r} has contents and raw_input_contents; send only one of the two")
     count = math.prod(shape)
     if given.datatype == "BYTES":
         return _read_raw_texts(given.name, count, raw)
@@ -253,15 +255,15 @@ def _read_raw(given: Any, shape: list[int], raw: bytes) -> Any:
 
 
 def _read_raw_texts(name: str, count: int, raw: bytes) -> list[bytes]:
-    """Each text behind its length: four bytes, the lowest first."""
+    """Read texts, each preceded by its length: four bytes, little-endian."""
     texts: list[bytes] = []
-    place = 0
-    while place < len(raw) and len(texts) <= count:
-        end = place + 4 + int.from_bytes(raw[place : place + 4], "little")
-        if place + 4 > len(raw) or end > len(raw):
-            raise Refusal("wrong_shape", f"{name!r}, raw: text {len(texts)} is longer than what is there")
-        texts.append(raw[place + 4 : end])
-        place = end
+    start = 0
+    while start < len(raw) and len(texts) <= count:
+        end = start + 4 + int.from_bytes(raw[start : start + 4], "little")
+        if start + 4 > len(raw) or end > len(raw):
+            raise Refusal("wrong_shape", f"{name!r}, raw: text {len(texts)} is longer than the rest of the data")
+        texts.append(raw[start + 4 : end])
+        start = end
     if len(texts) != count:
         more = "more than " if len(texts) > count else ""
         raise Refusal("wrong_shape", f"{name!r}, raw: {more}{min(len(texts), count)} texts for {count} values")

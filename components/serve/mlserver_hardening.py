@@ -1,9 +1,9 @@
-"""What MLServer offers to any client and a served model must not.
+"""Closes what MLServer offers to any client and a served model must not.
 
-A body that is no request is told with its place and what was expected, and no more: MLServer's own words hold the address of
-the library that read it, and the body again, at which it fails for some. Streams are gone, as a refusal breaks off in their
-middle; so are pages of documentation, which load scripts from elsewhere. Nobody unloads the model by a request. And no header
-of an answer is made of what the client sent (`Ce-Id`), which not every text can be.
+An invalid body is answered with the path and what was expected, and no more: MLServer's own answer names the library that read
+the body and repeats it, which fails for some bodies. Streams are off, as a refusal breaks off in their middle; so are the
+documentation pages, which load scripts from other hosts. No request can unload the model. And no header of an answer is made
+from the client's text (`Ce-Id`), as not every text is a valid header.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from starlette.responses import JSONResponse
 _FORBIDDEN = 403
 
 
-def guard(server: Any) -> None:
-    """Change an MLServer that has not started yet."""
+def harden(server: Any) -> None:
+    """Harden an MLServer that has not started yet."""
     app = server._rest_server._app
     app.router.routes[:] = [route for route in app.router.routes if not _is_closed(route.path)]
-    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
     server._model_repository_handlers.unload = _refuse_unload
     server._data_plane._inference_middleware = InferenceMiddlewares()
 
@@ -32,10 +32,10 @@ def _is_closed(path: str) -> bool:
     return path.endswith(("_stream", "/docs", "/docs/dataplane.json", "/openapi.json"))
 
 
-async def _tell_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    faults = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
-    return JSONResponse({"detail": faults}, 422)
+async def _answer_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    violations = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
+    return JSONResponse({"detail": violations}, 422)
 
 
 async def _refuse_unload(name: str) -> bool:
-    raise MLServerError("the model stays: who started this server ends it", _FORBIDDEN)
+    raise MLServerError("the model cannot be unloaded by a request; stop the server instead", _FORBIDDEN)

@@ -1,4 +1,4 @@
-"""The process around the adapter for MLServer: started, announced when it is ready, ended in good order."""
+"""The process around the adapter for MLServer: starts it, announces that it is ready, shuts it down cleanly."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
 from components._core.types.oip_paths import model_path, ready_path
-from components.serve.admission import Desk
-from components.serve.fast_path import Front
+from components.serve.admission import AdmissionControl
+from components.serve.fast_path import FastPath
 from components.serve.http_connections import ACCEPTED_AT_ONCE, Connections
 from components.serve.limits import max_connections
-from components.serve.mlserver_grpc import GrpcFront
-from components.serve.mlserver_hardening import guard
+from components.serve.mlserver_grpc import GrpcFastPath
+from components.serve.mlserver_hardening import harden
 from components.serve.mlserver_runtime import NaruRuntime
-from components.serve.shutdown import Ending
+from components.serve.shutdown import Shutdown
 
 _POLL_SECONDS = 0.05
 _LOGGING: dict[str, Any] = {
@@ -33,9 +33,9 @@ _LOGGING: dict[str, Any] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "short"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
-        # what concerns a request is logged by the adapter; MLServer would add a traceback to every refused one
+        # the adapter logs what concerns a request; MLServer would add a traceback for every refused one
         "mlserver": {"handlers": [], "level": "CRITICAL", "propagate": True},
-        "urllib3": {"level": "ERROR"},  # the request log says once that its store is away, not at every retry
+        "urllib3": {"level": "ERROR"},  # the request log reports once that its store is unavailable, not at every retry
         "uvicorn": {"level": "WARNING"},
         "uvicorn.error": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},
@@ -43,60 +43,65 @@ _LOGGING: dict[str, Any] = {
 }
 
 
-def serve(asked: argparse.Namespace, desk: Desk) -> None:
+def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
     """Serve a model folder until a signal comes.
 
     Args:
-        asked: What `components/serve/__main__.py` was started with.
-        desk: What every request passes.
+        options: Command-line options of `components/serve/__main__.py`.
+        admission: Admission control of all requests.
 
     Raises:
         ModelError: When the model does not load.
     """
-    # not on uvloop: it reads later what came meanwhile, which is then neither counted nor refused
-    asyncio.run(_serve(asked, desk))
+    # not on uvloop: it defers reading what arrived meanwhile, which is then neither counted nor refused
+    asyncio.run(_serve(options, admission))
 
 
-async def _serve(asked: argparse.Namespace, desk: Desk) -> None:
-    front = Front(asked.name, asked.version, asked.limits)
-    grpc_front = GrpcFront(asked.name, asked.version, asked.limits)
-    connections = Connections(asked.limits, max_connections())
+async def _serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
+    fast_path = FastPath(options.name, options.version, options.limits)
+    grpc_fast_path = GrpcFastPath(options.name, options.version, options.limits)
+    connections = Connections(options.limits, max_connections())
     with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:
-        # an empty repository: no request can make this server load something else
+        # an empty repository: no request can make this server load another model
         settings = Settings(
             debug=False,
             server_name="naru",
-            server_version="",  # an attacker would look it up
+            server_version="",  # a version would help an attacker
             parallel_workers=0,
-            host=asked.host,
-            http_port=asked.port,
-            grpc_port=asked.grpc_port,
-            metrics_endpoint=None,  # ours are served beside it: MLServer's middleware costs more than they do
+            host=options.host,
+            http_port=options.port,
+            grpc_port=options.grpc_port,
+            metrics_endpoint=None,  # Naru serves its own: MLServer's middleware costs more than they do
             model_repository_root=empty,
             load_models_at_startup=False,
             logging_settings=_LOGGING,
         )
-        extra = {"limits": asked.limits, "desk": desk, "front": front, "grpc_front": grpc_front}
-        parameters = ModelParameters(uri=str(asked.model), version=asked.version or None, extra=extra)
-        model = ModelSettings(name=asked.name, implementation=NaruRuntime, parameters=parameters)
+        extra = {
+            "limits": options.limits,
+            "admission": admission,
+            "fast_path": fast_path,
+            "grpc_fast_path": grpc_fast_path,
+        }
+        parameters = ModelParameters(uri=str(options.model), version=options.version or None, extra=extra)
+        model = ModelSettings(name=options.name, implementation=NaruRuntime, parameters=parameters)
         server = MLServer(settings)
-        guard(server)
-        front.stand_before(server)
-        grpc_front.stand_before(server)
-        _hold_to_limits(server, connections, asked)
-        await _run(server, model, asked, connections)
+        harden(server)
+        fast_path.install(server)
+        grpc_fast_path.install(server)
+        _use_bounded_connections(server, connections, options)
+        await _run(server, model, options, connections)
     if NaruRuntime.failure:
         raise NaruRuntime.failure
 
 
-def _hold_to_limits(server: Any, connections: Connections, asked: argparse.Namespace) -> None:
-    """Let uvicorn make its connections by ours, for which MLServer has no setting."""
+def _use_bounded_connections(server: Any, connections: Connections, options: argparse.Namespace) -> None:
+    """Make uvicorn use Naru's bounded connections, for which MLServer has no setting."""
     rest = server._rest_server
     rest._get_config = lambda: uvicorn.Config(
         rest._app,
-        host=asked.host,
-        port=asked.port,
-        http=connections.make,  # type: ignore[arg-type]  # uvicorn calls it as it would call a class
+        host=options.host,
+        port=options.port,
+        http=connections.make,  # type: ignore[arg-type]  # uvicorn calls it like a class
         ws="none",
         lifespan="auto",
         server_header=False,
@@ -106,12 +111,12 @@ def _hold_to_limits(server: Any, connections: Connections, asked: argparse.Names
     )
 
 
-async def _run(server: Any, model: Any, asked: argparse.Namespace, connections: Connections) -> None:
+async def _run(server: Any, model: Any, options: argparse.Namespace, connections: Connections) -> None:
     running = asyncio.create_task(server.start([model]))
-    ending = Ending(server, connections, asked.notice_seconds)
-    announced = asyncio.create_task(_announce(asked, ending))
+    shutdown = Shutdown(server, connections, options.notice_seconds)
+    announced = asyncio.create_task(_announce(options, shutdown))
     watching = asyncio.create_task(connections.watch(server))
-    if asked.while_stdin:
+    if options.while_stdin:
         asyncio.get_running_loop().add_reader(sys.stdin, _end_with_stdin)
     try:
         await running
@@ -128,12 +133,12 @@ def _end_with_stdin() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _announce(asked: argparse.Namespace, ending: Ending) -> None:
-    path = ready_path(asked.name)
-    while not await _answers(asked.host, asked.port, path):
+async def _announce(options: argparse.Namespace, shutdown: Shutdown) -> None:
+    path = ready_path(options.name)
+    while not await _answers(options.host, options.port, path):
         await asyncio.sleep(_POLL_SECONDS)
-    ending.take_over()  # not before: uvicorn takes the signals for itself when its port opens
-    print(f"ready: http://{asked.host}:{asked.port}{model_path(asked.name)}", flush=True)
+    shutdown.handle_signals()  # not earlier: uvicorn installs its own handlers when its port opens
+    print(f"ready: http://{options.host}:{options.port}{model_path(options.name)}", flush=True)
 
 
 async def _answers(host: str, port: int, path: str) -> bool:

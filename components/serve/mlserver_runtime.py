@@ -29,7 +29,7 @@ from components._core.types.feature_types import FEATURE_TYPES, FeatureType
 from components._core.types.oip_requests import output_datatype
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
-from components.serve.admission import Desk
+from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
 from components.serve.oip_json import Tensor, Values
@@ -37,22 +37,25 @@ from components.serve.oip_parameters import check_output, check_request, decode_
 from components.serve.prediction_queue import PredictionQueue
 from components.serve.predictor import Predictor, load
 from components.serve.refusals import STATUS, Refusal
-from components.serve.request_log import Answered
+from components.serve.request_log import AnsweredRequest
 
-# MLServer's has no code for these
+# MLServer's mapping has no code for these
 STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED
 STATUS_CODE_MAPPING[STATUS["too_many_rows"]] = grpc.StatusCode.INVALID_ARGUMENT
 Outputs = dict[str, np.ndarray[Any, Any]]
 _INLINE_ROWS = 1_024
-"""Requests up to this many rows are answered on the event loop: a thread would cost more than it spares the others."""
+"""Requests up to this many rows are answered on the event loop: a thread would cost more than it saves the others."""
 
 
 class NaruRuntime(MLModel):
-    """A model served by MLServer. Parameters: `uri` (the model folder), `version`, and in `extra` `limits`, `desk`, and what opens when it is loaded: `front`, `grpc_front`.
+    """A model served by MLServer.
+
+    Its settings hold `uri` (the model folder), `version`, and in `extra` `limits`, `admission`, `fast_path` and `grpc_fast_path`;
+    the two paths open when the model is loaded.
 
     Attributes:
-        desk: What every request passes.
-        failure: Why a model did not load, for whoever started the server: MLServer itself ends as if all were well.
+        admission: Admission control of all requests.
+        failure: Why a model did not load, for the process around the server: MLServer itself exits as if it had succeeded.
     """
 
     failure: ClassVar[NaruError | None] = None
@@ -61,7 +64,7 @@ class NaruRuntime(MLModel):
         """Load and warm up off the event loop, so that liveness probes are answered meanwhile."""
         parameters = self.settings.parameters
         extra = (parameters.extra if parameters else None) or {}
-        self.desk: Desk = extra.get("desk") or Desk()
+        self.admission: AdmissionControl = extra.get("admission") or AdmissionControl()
         self._queue = PredictionQueue()
         limits: Limits = extra.get("limits") or Limits()
         model = Path((parameters.uri if parameters else None) or "")
@@ -74,17 +77,17 @@ class NaruRuntime(MLModel):
         self._types = {feature.name: feature.type for feature in self._predictor.signature.inputs}
         features = self._predictor.signature.inputs
         self.bounds = Bounds(limits.for_model(features), len(features))
-        if front := extra.get("front"):
-            front.open(self, self.bounds)
-        if grpc_front := extra.get("grpc_front"):
-            grpc_front.open(self)
+        if fast_path := extra.get("fast_path"):
+            fast_path.open(self, self.bounds)
+        if grpc_fast_path := extra.get("grpc_fast_path"):
+            grpc_fast_path.open(self)
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer a request, or refuse it with a status and a reason."""
-        payload.id = payload.id or str(uuid.uuid4())  # over gRPC a request without one has the empty text
+        payload.id = payload.id or str(uuid.uuid4())  # over gRPC a missing id is the empty text
         try:
-            async with self.desk.place():
+            async with self.admission.slot():
                 self._check(payload)
                 chosen = self.choose([(output.name, _plain(output.parameters)) for output in payload.outputs or []])
                 outputs = chosen(await self.answer(payload.id, map(_tensor, payload.inputs)))
@@ -100,16 +103,16 @@ class NaruRuntime(MLModel):
 
     def _check(self, payload: InferenceRequest) -> None:
         parameters = _plain(payload.parameters)
-        parameters.pop("headers", None)  # of HTTP: MLServer puts them there
+        parameters.pop("headers", None)  # HTTP headers, which MLServer adds
         check_request(parameters)
         for given in payload.inputs:
             self.bounds.check_texts(given.name, given.data.root)
 
     def choose(self, wanted: list[tuple[str, dict[str, Any]]]) -> Callable[[Outputs], Outputs]:
-        """How to leave only those outputs that a request wants, by name and parameters; all, if it names none.
+        """Return a function that keeps the outputs that a request names; all of them if it names none.
 
         Raises:
-            Refusal: When one of them cannot be had.
+            Refusal: When the model does not have one of them, or a parameter is not supported.
         """
         for name, parameters in wanted:
             check_output(name, parameters, list(self._predictor.signature.outputs))
@@ -117,7 +120,7 @@ class NaruRuntime(MLModel):
         return lambda outputs: {name: values for name, values in outputs.items() if not names or name in names}
 
     async def answer(self, request_id: str, tensors: Iterable[Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-        """The outputs for a request that either way of HTTP, or gRPC, brought, and that has its place at the desk.
+        """Predict, for a request over either HTTP path or over gRPC that holds an admission slot.
 
         Raises:
             Refusal: With a status and a message that may go to the client.
@@ -126,7 +129,7 @@ class NaruRuntime(MLModel):
         columns = self._columns(tensors)
         outputs = await self._predict(columns)
         rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
-        self.desk.note(Answered(request_id, time.time(), seconds, rows, columns, outputs))
+        self.admission.record_answer(AnsweredRequest(request_id, time.time(), seconds, rows, columns, outputs))
         return outputs
 
     async def _predict(self, columns: dict[str, Values]) -> dict[str, np.ndarray[Any, Any]]:
@@ -145,7 +148,7 @@ class NaruRuntime(MLModel):
 
 
 def _tensor(given: RequestInput) -> Tensor:
-    datatype = getattr(given.datatype, "value", given.datatype)  # gRPC hands a text, REST an Enum
+    datatype = getattr(given.datatype, "value", given.datatype)  # a text over gRPC, an Enum over REST
     data = decode_input(given.name, datatype, _plain(given.parameters), given.data.root)
     return Tensor(given.name, datatype, given.shape, data)
 

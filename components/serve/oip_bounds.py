@@ -1,4 +1,4 @@
-"""The bounds on a request of the Open Inference Protocol that can be checked before its values become objects or arrays."""
+"""Checks limits on a request of the Open Inference Protocol before its values become objects or arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.serve.refusals import Refusal
 
 _BLOCK = 1 << 20
 _COMMAS_PER_INPUT = 16
-"""Between the keys of an input, in its shape and its parameters."""
+"""Commas between the keys of an input, in its shape and in its parameters."""
 _SHOWN = 40
 
 
@@ -20,8 +20,8 @@ class Bounds:
     """`Limits` for the requests to one model.
 
     Args:
-        limits: Of one request; see `Limits.for_model`.
-        features: How many the model takes.
+        limits: Limits of one request; see `Limits.for_model`.
+        features: Number of the model's features.
     """
 
     def __init__(self, limits: Limits, features: int) -> None:
@@ -31,18 +31,18 @@ class Bounds:
         self._brackets = limits.json_depth
 
     def check_size(self, body: bytes) -> None:
-        """Refuse a body of JSON with more values than all rows of all features have; costs nothing where it cannot have them.
+        """Refuse a JSON body with more values than the allowed rows have; costs nothing for a short body.
 
         Raises:
             Refusal: `too_many_rows`.
         """
         if len(body) > 2 * self._commas and body.count(b",") > self._commas:
-            commas, _ = _structure_of(body)  # those in texts do not count
+            commas, _ = _structure_of(body)  # commas in texts do not count
             if commas > self._commas:
                 raise self._too_many_values(commas)
 
     def check_depth(self, body: bytes) -> None:
-        """Refuse a body of JSON with lists and mappings too deep in one another.
+        """Refuse a JSON body with lists and mappings nested too deep.
 
         Raises:
             Refusal: `over_limit`.
@@ -50,9 +50,7 @@ class Bounds:
         if body.count(b"[") + body.count(b"{") > self._brackets:
             _, depth = _structure_of(body)
             if depth > self.limits.json_depth:
-                message = (
-                    f"lists and mappings {depth} deep in one another; at most {self.limits.json_depth} are allowed"
-                )
+                message = f"lists and mappings are nested {depth} deep; at most {self.limits.json_depth} are allowed"
                 raise Refusal("over_limit", message)
 
     def check_count(self, inputs: int) -> None:
@@ -105,7 +103,7 @@ class Bounds:
         limit = self.limits.text_bytes
         for row, value in enumerate(values if isinstance(values, list) else ()):
             if isinstance(value, str | bytes) and is_longer(value, limit):
-                message = f"{name!r}, row {row}: the text is longer than {limit} bytes, which are allowed"
+                message = f"{name!r}, row {row}: the text is longer than the allowed {limit} bytes"
                 raise Refusal("over_limit", message)
 
     def _too_many_values(self, found: int) -> Refusal:
@@ -114,7 +112,7 @@ class Bounds:
 
 
 def is_longer(text: str | bytes, limit: int) -> bool:
-    """Whether a text has more bytes of UTF-8 than allowed; encodes it only where its length leaves that open."""
+    """Whether a text has more bytes of UTF-8 than allowed; encodes it only where its length does not decide."""
     length = len(text)
     if length > limit:
         return True
@@ -122,9 +120,9 @@ def is_longer(text: str | bytes, limit: int) -> bool:
 
 
 def _structure_of(body: bytes) -> tuple[int, int]:
-    """Commas outside of texts, and how deep lists and mappings lie in one another, of something like JSON.
+    """Count the commas outside of texts, and the nesting depth of lists and mappings, in JSON that may be invalid.
 
-    By vectors, block by block: half a byte of memory for each byte of a block, a tenth of a second for 16 MB.
+    Works on vectors, block by block: a tenth of a second for 16 MB.
     """
     plain = body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     commas = deepest = depth = 0

@@ -1,7 +1,7 @@
-"""Plain inference requests of the Open Inference Protocol (V2), read from JSON and written to it without a schema library.
+"""Reads plain inference requests of the Open Inference Protocol (V2) from JSON, and writes answers, without a schema library.
 
-Plain is what nearly every client sends: an id or none, and inputs of name, shape, datatype and a list of data. Whatever else
-the protocol allows, and whatever it forbids, is left to who reads all of it, and says what is wrong.
+A plain request is what nearly every client sends: an optional id, and inputs of name, shape, datatype and a list of data.
+MLServer reads every other request, valid or not, and reports what is wrong.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Tensor(NamedTuple):
     """One input as it was sent.
 
     Attributes:
-        name: Of the feature, if the client is right.
-        datatype: As the protocol names it.
-        shape: As the client says it.
-        data: A list, if the client is right; or numbers only, as int64 or float64, if it was read the short way.
+        name: Name of the input, not yet checked against the model's features.
+        datatype: Datatype by the protocol's name.
+        shape: Shape as the client sent it.
+        data: Values as sent, a list if the request is valid; or an int64 or float64 vector where all are numbers.
     """
 
     name: str
@@ -41,24 +41,24 @@ class Tensor(NamedTuple):
 
 
 def read_plain(body: bytes, bounds: Bounds) -> tuple[str, list[Tensor]] | None:
-    """The id (empty: none) and the inputs of a request; None when it is not plain.
+    """Read the id (empty: none) and the inputs of a request; None when it is not plain.
 
     Raises:
-        Refusal: When it is plain and over a bound; before any array is made.
+        Refusal: When a plain request is over a limit; before any array is made.
     """
     try:
-        told = simdjson.Parser().parse(body)
-        if type(told) is not simdjson.Object or not _are_keys(told, _REQUEST):
+        record = simdjson.Parser().parse(body)
+        if type(record) is not simdjson.Object or not _are_keys(record, _REQUEST):
             return None
-        request_id, inputs = told.get("id"), told.get("inputs")
+        request_id, inputs = record.get("id"), record.get("inputs")
         if (request_id is not None and type(request_id) is not str) or type(inputs) is not simdjson.Array:
             return None
         bounds.check_id(request_id)
         bounds.check_count(len(inputs))
-        # the list of inputs, and of each input the shape and the data: with more of them a list lies in another
+        # one list of inputs, and per input its shape and its data: with more brackets the data is nested
         is_flat = body.count(b"[") == 1 + 2 * len(inputs)
         tensors = [_read_input(item, is_flat, bounds) for item in inputs]
-    except (ValueError, RuntimeError):  # no JSON, or too deep
+    except (ValueError, RuntimeError):  # invalid JSON, or nested too deep
         return None
     return None if None in tensors else (request_id or "", tensors)  # type: ignore[return-value]
 
@@ -76,20 +76,20 @@ def _read_input(item: Any, is_flat: bool, bounds: Bounds) -> Tensor | None:
     if len(data) > bounds.limits.rows:
         bounds.check_rows(len(data))
     lengths: list[Any] = shape.as_list()
-    # exact types: True is an int to Python, and the protocol's own reader sees it differently
+    # exact types: True is an int to Python, and not to MLServer's reader
     if any(type(length) is not int for length in lengths):
         return None
     return Tensor(name, datatype, lengths, _read_data(data, _NUMBERS.get(datatype, "") if is_flat else ""))
 
 
 def _are_keys(found: Any, allowed: frozenset[str]) -> bool:
-    """Whether these are all its keys, none of them twice."""
+    """Whether all its keys are allowed, and none is a duplicate."""
     keys = list(found.keys())
     return allowed.issuperset(keys) and len(set(keys)) == len(keys)
 
 
 def _read_data(data: Any, code: str) -> Values:
-    """Without an object of Python for each number; if there is anything but numbers, as JSON has it."""
+    """Read numbers into a vector, without a Python object each; anything else into a list."""
     if code:
         try:
             return np.frombuffer(data.as_buffer(of_type=code), _DTYPES[code])
@@ -100,7 +100,7 @@ def _read_data(data: Any, code: str) -> Values:
 
 
 def write_answer(name: str, version: str | None, request_id: str, outputs: dict[str, np.ndarray[Any, Any]]) -> bytes:
-    """The answer to a request, as MLServer writes it."""
+    """Write the answer to a request as MLServer does."""
     head = {"model_name": name, "model_version": version} if version else {"model_name": name}
     written = [_write_output(output, values) for output, values in outputs.items()]
     return orjson.dumps({**head, "id": request_id, "parameters": {}, "outputs": written})

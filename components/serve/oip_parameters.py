@@ -1,8 +1,8 @@
-"""Parameters of the Open Inference Protocol: the few that mean something here, and a refusal by name of all others.
+"""Parameters of the Open Inference Protocol: supports a few, and refuses all others by name.
 
-`content_type` is how clients of MLServer say what their values stand for. Texts (`str`), numbers (`np`) and columns (`pd`) are what
-the values are anyway; `base64` is undone. What a value of any other kind stands for (a date, an image, a pickle) no model here
-takes, so it is refused: read as it was sent, it would be one more unknown category.
+With `content_type`, clients of MLServer say what their values stand for. Texts (`str`), numbers (`np`) and columns (`pd`) need no
+conversion; `base64` is decoded. No model here takes any other kind (a date, an image, a pickle), so it is refused: taken as
+sent, it would be one more unknown category.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHOWN = 60
 
 
 def check_request(parameters: Mapping[str, Any] | None) -> None:
-    """Refuse parameters of a whole request that are not honoured.
+    """Refuse parameters of a whole request that are not supported.
 
     Raises:
         Refusal: `bad_parameter`, with the name.
@@ -31,25 +31,25 @@ def check_request(parameters: Mapping[str, Any] | None) -> None:
 
 
 def check_output(name: str, parameters: Mapping[str, Any] | None, outputs: Collection[str]) -> None:
-    """Refuse an output that the model does not have, or that is wanted in a way that is not honoured.
+    """Refuse an output that the model does not have, or whose parameters are not supported.
 
     Raises:
         Refusal: `bad_parameter`, with the name.
     """
     if name not in outputs:
-        raise Refusal("bad_parameter", f"output {_cut(name)!r} is not one of this model; it gives {', '.join(outputs)}")
+        raise Refusal("bad_parameter", f"unknown output {_cut(name)!r}; this model has {', '.join(outputs)}")
     _check(parameters, f"output {name!r}", _OF_AN_OUTPUT)
 
 
 def decode_input(name: str, datatype: str, parameters: Mapping[str, Any] | None, values: Any) -> Any:
-    """The values of an input as its parameters say that they are meant.
+    """Return the values of an input, decoded as its parameters say.
 
     Raises:
         Refusal: `bad_parameter`, with the name of the input, and of the parameter or the row.
     """
     kind = _check(parameters, f"input {_cut(name)!r}", _OF_AN_INPUT)
     if kind in ("str", "base64") and datatype != "BYTES":
-        message = f"input {_cut(name)!r}: content_type {kind!r} goes with datatype BYTES, not {datatype}"
+        message = f"input {_cut(name)!r}: content_type {kind!r} requires datatype BYTES, not {datatype}"
         raise Refusal("bad_parameter", message)
     if kind != "base64" or not isinstance(values, list):
         return values
@@ -57,16 +57,18 @@ def decode_input(name: str, datatype: str, parameters: Mapping[str, Any] | None,
 
 
 def _check(parameters: Mapping[str, Any] | None, where: str, kinds: Collection[str]) -> str | None:
-    """The content type, if there is one."""
+    """Check parameters; return the content type, if there is one."""
     for name, value in (parameters or {}).items():
         if value is None or (name == "binary_data" and value is False):
-            continue  # not given, as JSON has it; or what is done anyway, in the words of Triton's client
+            continue  # null means no value; and Triton's client sends `binary_data: false`, which is what is done anyway
         if name != CONTENT_TYPE:
             raise Refusal(
-                "bad_parameter", f"parameter {_cut(name)!r} of {where} is not honoured; allowed: content_type"
+                "bad_parameter", f"parameter {_cut(name)!r} of {where} is not supported; allowed: content_type"
             )
         if not isinstance(value, str) or value not in kinds:
-            message = f"content_type {_cut(str(value))!r} of {where} is not taken; allowed: {', '.join(sorted(kinds))}"
+            message = (
+                f"content_type {_cut(str(value))!r} of {where} is not supported; allowed: {', '.join(sorted(kinds))}"
+            )
             raise Refusal("bad_parameter", message)
     kind: str | None = (parameters or {}).get(CONTENT_TYPE)
     return kind
@@ -76,7 +78,7 @@ def _decode(name: str, row: int, value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1:  # of shape [rows, 1]
         return [_decode(name, row, value[0])]
     if not isinstance(value, str | bytes):
-        return value  # null, or what is refused as no text
+        return value  # null, or a value that is refused later because it is not a text
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):

@@ -1,9 +1,9 @@
-"""Predictions on the event loop, one after the other, which share its time fairly with reading and refusing.
+"""Runs predictions on the event loop, one after the other, such that they share its time fairly with reading and refusing.
 
-Were every waiting prediction run as soon as the one before it ends, nothing would be read meanwhile, and the wait could not be
-bounded by refusing. Were the loop to go round after each, then each would wait for all that clients send: a crowd that is
-refused and asks again at once would leave the model 5 % of the time (measured with 200 such clients). So predictions go on for
-as long as the rest of the round took.
+If every waiting prediction ran as soon as the one before it ends, nothing would be read meanwhile, and refusing could not bound
+the wait. If each took a round of the loop of its own, it would wait for all that clients send: many clients that retry at once
+after a refusal would leave the model 5 % of the time (measured with 200 of them). So in each round predictions run for as long
+as the rest of the round took.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 _LEAST_SECONDS = 0.001
 _MOST_SECONDS = 0.02
-"""Of predictions in one round: what is read after them waits for so long."""
+"""Longest run of predictions in one round; everything else on the event loop waits for it."""
 
 
 class PredictionQueue:
@@ -25,10 +25,10 @@ class PredictionQueue:
     def __init__(self) -> None:
         self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._is_scheduled = False
-        self._ended = 0.0  # the last of the calls, by `perf_counter`
+        self._ended = 0.0  # when the last call ended, by `perf_counter`
 
     async def run(self, call: Callable[[], Any]) -> Any:
-        """What `call` returns or raises: at once when nothing ran in this round of the loop, else after those before it."""
+        """Run `call`: at once when none ran in this round of the loop, else after those before it."""
         loop = asyncio.get_running_loop()
         if self._is_scheduled:
             turn: asyncio.Future[Any] = loop.create_future()
@@ -47,10 +47,10 @@ class PredictionQueue:
         while self._waiting and time.perf_counter() < until:
             call, turn = self._waiting.popleft()
             if turn.done():
-                continue  # its client has hung up
+                continue  # its client has disconnected
             try:
                 turn.set_result(call())
-            except Exception as error:  # noqa: BLE001 - it belongs to the one who waits
+            except Exception as error:  # noqa: BLE001 - raised in the waiting request
                 turn.set_exception(error)
         self._ended = time.perf_counter()
         self._is_scheduled = bool(self._waiting)

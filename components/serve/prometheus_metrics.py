@@ -1,19 +1,19 @@
-"""What the predictor counts, for Prometheus to ask; knows no model server.
+"""The predictor's metrics for Prometheus, independent of the model server.
 
-naru_requests_total                 requests that reached the predictor, refused ones too
-naru_refusals_total{code}           those not answered, by the codes of `refusals.py`; `unexpected`: an error of ours
+naru_requests_total                 requests that reached the predictor, refused ones included
+naru_refusals_total{code}           requests not answered, by the codes of `refusals.py`; `unexpected`: an internal error
 naru_rows_total                     rows that were answered
 naru_request_seconds                histogram over answered requests: from the parsed request to the model's answer,
                                     the wait for its turn included
-naru_in_flight                      requests in work now
+naru_in_flight                      requests in progress
 naru_request_log_waiting            answered requests that the request log has yet to write
-naru_request_log_written_total      those that are in its store
-naru_request_log_dropped_total      those that found no room or no store
-naru_request_log_failures_total     tries to write that the store did not take
+naru_request_log_written_total      requests that are in the log's store
+naru_request_log_dropped_total      requests not logged, as the queue was full or the store unavailable
+naru_request_log_failures_total     failed attempts to write to the store
 naru_model_info{name,version}       1
 process_*                           memory, processor time and open files, as every Prometheus client names them
 
-A body that is no request of the protocol is refused by the model server before it comes here, and not counted.
+A body that is not a request of the protocol is refused by the model server before it gets here, and is not counted.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Metrics:
         version: The model's version.
 
     Attributes:
-        registry: Of these metrics alone: what libraries register for themselves is not ours to publish.
-        in_flight: Requests in work now.
+        registry: Registry of these metrics only, without those that libraries register for themselves.
+        in_flight: Requests in progress.
     """
 
     def __init__(self, name: str = "", version: str = "") -> None:
@@ -66,10 +66,12 @@ class Metrics:
         Info("naru_model", "The model that is served", registry=self.registry).info({"name": name, "version": version})
         self._requests = Counter("naru_requests", "Requests that reached the predictor", registry=self.registry)
         refusals = Counter("naru_refusals", "Requests not answered, by reason", ["code"], registry=self.registry)
-        self._refusals = {code: refusals.labels(code) for code in (*STATUS, _UNEXPECTED)}  # all there, from 0 on
+        self._refusals = {
+            code: refusals.labels(code) for code in (*STATUS, _UNEXPECTED)
+        }  # every code is exported, from 0 on
         self._rows = Counter("naru_rows", "Rows answered", registry=self.registry)
         self._seconds = Histogram("naru_request_seconds", "Time to an answer", buckets=_BUCKETS, registry=self.registry)
-        self.in_flight = Gauge("naru_in_flight", "Requests in work now", registry=self.registry)
+        self.in_flight = Gauge("naru_in_flight", "Requests in progress", registry=self.registry)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -85,7 +87,7 @@ class Metrics:
             raise
 
     def count_request(self, error: BaseException | None) -> None:
-        """Count a request that ended, and why it was not answered if it was not; that a client hung up is no failure of ours."""
+        """Count a finished request, and why it was not answered if it was not; a client's disconnect is not a failure."""
         self._requests.inc()
         if isinstance(error, Exception):
             self._refusals[error.code if isinstance(error, Refusal) else _UNEXPECTED].inc()
@@ -94,12 +96,12 @@ class Metrics:
         self._rows.inc(rows)
         self._seconds.observe(seconds)
 
-    def watch(self, log: RequestLog) -> None:
-        """Tell how the request log fares, too."""
-        self.registry.register(_OfTheLog(log))
+    def add_request_log(self, log: RequestLog) -> None:
+        """Export the request log's counters, too."""
+        self.registry.register(_RequestLogCollector(log))
 
 
-class _OfTheLog(Collector):
+class _RequestLogCollector(Collector):
     def __init__(self, log: RequestLog) -> None:
         self._log = log
 
@@ -111,18 +113,18 @@ class _OfTheLog(Collector):
 
 
 @contextmanager
-def published(metrics: Metrics, host: str, port: int) -> Iterator[None]:
-    """Answer `GET /metrics` during a `with` block, in a thread of its own: also when the model server is at its limit.
+def serve_metrics(metrics: Metrics, host: str, port: int) -> Iterator[None]:
+    """Answer `GET /metrics` during a `with` block, in a separate thread, so also when the model server is at its limit.
 
     Args:
-        metrics: What to tell.
+        metrics: Metrics to export.
         host: Address to listen on.
-        port: Port to listen on; 0: nowhere.
+        port: Port to listen on; 0: do not listen.
     """
     if not port:
         yield
         return
-    page = _Page(metrics.registry, host, port)
+    page = _MetricsServer(metrics.registry, host, port)
     thread = threading.Thread(target=page.serve, name="naru-metrics", daemon=True)
     thread.start()
     try:
@@ -132,16 +134,16 @@ def published(metrics: Metrics, host: str, port: int) -> Iterator[None]:
         thread.join(_CLOSING_SECONDS)
 
 
-class _Page:
-    """The metrics over HTTP, one answer per connection. One thread serves them all; none waits long, and there are never many."""
+class _MetricsServer:
+    """Serves the metrics over HTTP from one thread, one answer per connection; connections are few and short."""
 
     def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
         self._registry = registry
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listening = socket.create_server((host, port), family=family, backlog=_CONNECTIONS)
         self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(lambda *_: None)  # no file is left for a connection: the model server says so
-        self._open: dict[asyncio.StreamWriter, None] = {}  # in the order of their coming
+        self._loop.set_exception_handler(lambda *_: None)  # when files run out, the model server logs it
+        self._open: dict[asyncio.StreamWriter, None] = {}  # in order of arrival
 
     def serve(self) -> None:
         """Serve until `close`."""
@@ -159,12 +161,12 @@ class _Page:
             self._loop.close()
 
     def close(self) -> None:
-        """End it, from another thread."""
+        """Stop serving; called from another thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._open) >= _CONNECTIONS:
-            next(iter(self._open)).transport.abort()  # the oldest: an honest one has been answered by now
+            next(iter(self._open)).transport.abort()  # the oldest: a well-behaved client has been answered by now
         self._open[writer] = None
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):

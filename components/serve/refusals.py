@@ -1,18 +1,18 @@
-"""Why a request is not answered, in words that may go to the client: no traceback, no text of another library.
+"""Refusals: why a request is not answered, in messages that are safe for the client, without a traceback or a library's text.
 
 missing_feature   400   a feature is absent, or a value is missing where the model needs one
 unknown_feature   400   a name that the model does not take
 wrong_type        400   a value that is not of the feature's type
 wrong_shape       400   not one value per row, or features of different lengths
 not_finite        400   an infinity, or a number too large for the feature's type
-over_limit        400   too many inputs, or a name, an id or a text that is too long, or lists too deep in one another
-bad_parameter     400   a parameter that is not honoured here, or data that is not what its parameter says
+over_limit        400   too many inputs, or a name, an id or a text that is too long, or lists nested too deep
+bad_parameter     400   a parameter that is not supported, or data that is not what its parameter says
 bad_encoding      400   a body that does not unpack as its Content-Encoding says
 too_many_rows     413   more rows, or values, than one request may have
 too_large         413   a body of more bytes than one request may have, as sent or unpacked
-media_type        415   a Content-Type or a Content-Encoding that is not taken
-too_busy          429   as many requests are in work as the server takes; the same request may be fine in a moment
-model_failed      500   the request was fine and the model was not; details are in the server's log only
+media_type        415   a Content-Type or a Content-Encoding that is not supported
+too_busy          429   the server is at its concurrency limit; the same request may succeed in a moment
+model_failed      500   the request was valid and the model failed; details are in the server's log only
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Refusal(DataError):
     """A request that is not answered.
 
     Args:
-        code: Which of the reasons in the module's docstring.
-        message: What was wrong and what is allowed; safe to show to the client.
+        code: One of the codes in the module's docstring.
+        message: What is wrong and what is allowed; safe to show to the client.
     """
 
     def __init__(self, code: Code, message: str) -> None:

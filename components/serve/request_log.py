@@ -1,13 +1,13 @@
-"""What was asked and answered, kept for those who later know what was true: a drift check, a join with labels.
+"""The request log: keeps requests and answers for a later drift check, or a join with labels.
 
 One line of JSON per answered request; refused ones are in the metrics only:
 
     {"id": ..., "time": "2026-01-31T09:30:00.123456+00:00", "model": NAME, "version": VERSION, "latency_ms": ...,
      "inputs": {FEATURE: [one value per row]}, "masked": [FEATURE, ...], "outputs": {NAME: [one value per row]}}
 
-A missing value and a masked feature are null. Lines lie as `URI/dt=YYYY-MM-DD/hour=HH/POD-NUMBER-UUID.jsonl` by the time of
-the answers, in UTC, each object written whole. It never slows or stops a prediction: the request's own thread leaves
-references, a thread of the log makes the lines, and what finds no room or no store is dropped and counted.
+A missing value and a masked feature are null. Objects are named `URI/dt=YYYY-MM-DD/hour=HH/POD-NUMBER-UUID.jsonl` by the time
+of the answers, in UTC, and each is written whole. The log never slows or stops a prediction: the request's thread only queues
+references, the log's thread makes the lines, and requests for which there is no room or no store are dropped and counted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ except ImportError:  # MLServer brings it, seldon-core does not
     orjson = None
 
 QUEUE_ROWS = 100_000
-"""Rows that may wait to be written: some ten megabytes for ten features, as lines or as arrays; more as Python values."""
+"""Rows that may wait for writing: some ten megabytes for ten features, as lines or as arrays; more as Python values."""
 
 _OVERHEAD_BYTES = 1_000
 _TRIES = 5
@@ -60,12 +60,12 @@ class LogSettings:
     Attributes:
         uri: A folder, `file:///folder` or `s3://bucket/prefix`.
         sample: Share of requests, 0 to 1. The id decides: the same id is logged by every server or by none.
-        masked: Features whose values are not to leave the server.
-        flush_rows: An object is written when so many rows wait.
-        flush_seconds: Or when this time has passed; also the wait before the next try when the store is away.
-        queue_rows: Rows that may wait; what comes above is dropped.
-        queue_bytes: Memory of what may wait, about; what comes above is dropped.
-        flush_bytes: An object is written when so much waits, even when few rows do.
+        masked: Features whose values must not leave the server.
+        flush_rows: An object is written when this many rows wait.
+        flush_seconds: Or when this time has passed; also the wait before the next attempt when the store is unavailable.
+        queue_rows: Rows that may wait; further requests are dropped.
+        queue_bytes: Approximate memory that may wait; further requests are dropped.
+        flush_bytes: An object is written when this much waits, however few rows it is.
     """
 
     uri: str
@@ -78,33 +78,33 @@ class LogSettings:
     flush_bytes: int = Limits.log_flush_bytes
 
     def check(self, features: list[str]) -> None:
-        """Refuse what can never work. That a store is away is none of it: predictions go on without.
+        """Refuse settings that can never work. An unavailable store is not refused: predictions go on without it.
 
         Raises:
-            ConfigError: When the URI is malformed, a masked feature is none of the model's, or there is no time to wait.
+            ConfigError: When the URI is malformed, the model has no such masked feature, or `flush_seconds` is not positive.
         """
         scheme, _, rest = self.uri.rpartition("://")
         if scheme not in ("", "file", "s3") or not rest.strip("/"):
             raise ConfigError(f"found {self.uri!r}; {_ALLOWED}", where="--log")
         open_filesystem(self.uri)
         if self.flush_seconds <= 0:
-            raise ConfigError(f"found {self.flush_seconds}; more than 0 is needed", where="--log-flush-seconds")
+            raise ConfigError(f"found {self.flush_seconds}; must be above 0", where="--log-flush-seconds")
         if unknown := self.masked.difference(features):
-            message = f"{', '.join(sorted(unknown))}: no such feature; the model takes {', '.join(features)}"
+            message = f"unknown features {', '.join(sorted(unknown))}; the model takes {', '.join(features)}"
             raise ConfigError(message, where="--log-mask")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredRequest:
     """A request and its answer.
 
     Attributes:
-        id: The request's.
+        id: Id of the request.
         time: When it was answered, in seconds since 1970.
-        seconds: How long it took.
-        rows: How many it had.
-        inputs: As they were sent; a vector of numbers may hold whole ones as float64.
-        outputs: As the model gave them.
+        seconds: How long the answer took.
+        rows: Rows of the request.
+        inputs: Values as they were sent; a vector of numbers may hold whole numbers as float64.
+        outputs: The model's outputs.
     """
 
     id: str
@@ -125,14 +125,14 @@ class RequestLog:
     """A bounded queue and the thread that writes it out; safe to use from several threads.
 
     Args:
-        settings: Where, how much, when.
+        settings: Where to write, how much, and when.
         model: The model's name, for every line.
         version: The model's version, for every line.
 
     Attributes:
         written: Requests that are in the store.
-        dropped: Requests that were to be logged and are not.
-        failures: Tries to write that the store did not take.
+        dropped: Requests that should have been logged and were not.
+        failures: Failed attempts to write to the store.
     """
 
     def __init__(self, settings: LogSettings, model: str, version: str) -> None:
@@ -140,12 +140,12 @@ class RequestLog:
         self._settings = settings
         self._header = {"model": model, "version": version}
         self._lock = threading.Lock()
-        self._queue: deque[Answered] = deque()
+        self._queue: deque[AnsweredRequest] = deque()
         self._lines: deque[_Line] = deque()
         self._batch: list[_Line] = []
-        self._rows = self._raw_rows = 0  # of all three, and of the queue
-        self._bytes = self._raw_bytes = 0  # the same
-        self._sizes: deque[int] = deque()  # of what is in the queue
+        self._rows = self._raw_rows = 0  # rows of queue, lines and batch; rows of the queue only
+        self._bytes = self._raw_bytes = 0  # likewise
+        self._sizes: deque[int] = deque()  # bytes of each request in the queue
         self._target = ""
         self._tries = self._objects = 0
         self._began = self._not_before = time.monotonic()
@@ -158,8 +158,8 @@ class RequestLog:
         """Requests that are neither written nor dropped yet."""
         return len(self._queue) + len(self._lines) + len(self._batch)
 
-    def add(self, answered: Answered) -> None:
-        """Leave a request to be logged; takes a microsecond or two and never waits for the store."""
+    def add(self, answered: AnsweredRequest) -> None:
+        """Queue a request for the log; takes a microsecond or two and never waits for the store."""
         if not _is_sampled(answered.id, self._settings.sample):
             return
         settings, size = self._settings, _bytes_of(answered)
@@ -184,7 +184,7 @@ class RequestLog:
         return self._rows >= self._settings.flush_rows or self._bytes >= self._settings.flush_bytes
 
     def close(self) -> None:
-        """Write what waits, for some seconds at most, and end; what is not written by then is dropped."""
+        """Write what waits, for some seconds at most, then stop; what is not written by then is dropped."""
         self._closing.set()
         self._due.set()
         self._thread.join(_CLOSING_SECONDS)
@@ -206,22 +206,22 @@ class RequestLog:
         self._flush()
 
     def _pause(self) -> float:
-        """Seconds until what waits is to be written: when it is enough or time has passed, and the store may be asked again."""
+        """Seconds until the next write: when enough waits or the time has passed, and the store may be tried again."""
         now = time.monotonic()
         due = now if self._is_enough() else self._began + self._settings.flush_seconds
         return max(due, self._not_before) - now
 
     def _make_lines(self) -> None:
-        """Up to an object full. Under load soon after the answers, while they are in the processor's cache: in half the time."""
+        """Make lines for up to one object: soon after the answers, while the processor's cache holds them, takes half the time."""
         while self._has_room_for_lines() and (answered := self._oldest()):
             try:
                 content = _to_json(self._record(answered)) + b"\n"
             except (TypeError, ValueError, RecursionError) as error:
-                _log.warning("an answered request cannot be logged: %s", type(error).__name__)
+                _log.warning("cannot log an answered request: %s", type(error).__name__)
                 content = b""
             with self._lock:
                 if not self._queue or self._queue[0] is not answered:
-                    continue  # it was closed meanwhile
+                    continue  # the log was closed meanwhile
                 self._queue.popleft()
                 size = self._sizes.popleft()
                 self._raw_rows -= answered.rows
@@ -237,19 +237,19 @@ class RequestLog:
         rows, size = self._rows - self._raw_rows, self._bytes - self._raw_bytes
         return rows < _OBJECT_ROWS and size < max(self._settings.flush_bytes, 1)
 
-    def _oldest(self) -> Answered | None:
+    def _oldest(self) -> AnsweredRequest | None:
         with self._lock:
             return self._queue[0] if self._queue else None
 
     def _flush(self) -> None:
-        """Write all that waits, until the store does not take it."""
-        self._began, pause = time.monotonic(), _REST_SECONDS  # many rows make large objects, not many
+        """Write all that waits, until a write fails."""
+        self._began, pause = time.monotonic(), _REST_SECONDS  # many rows make large objects rather than many objects
         while self._batch or self._take():
             try:
                 put(b"".join(line.content for line in self._batch), self._target)
             except NaruError as error:
                 self._give_up_or_keep(error)
-                pause = self._settings.flush_seconds  # not asked again for every batch that fills up
+                pause = self._settings.flush_seconds  # the store is not tried again for every batch that fills up
                 break
             self.written += self._end_batch()
             if self._queue and (self._is_enough() or self._closing.is_set()):
@@ -257,7 +257,7 @@ class RequestLog:
         self._not_before = time.monotonic() + pause
 
     def _take(self) -> bool:
-        """Make the next batch: of one hour, and no longer than an object is to be."""
+        """Make the next batch: lines of one hour, up to the size of an object."""
         rows = size = 0
         with self._lock:
             most = max(self._settings.flush_rows, _OBJECT_ROWS)
@@ -268,7 +268,7 @@ class RequestLog:
                 size += len(self._lines[0].content)
                 self._batch.append(self._lines.popleft())
         if self._batch:
-            self._objects += 1  # named once: an object that arrived though the store did not say so is written over
+            self._objects += 1  # named once, so that a retry overwrites an object that arrived without confirmation
             name = f"{socket.gethostname()}-{self._objects}-{uuid.uuid4().hex}{SUFFIX}"
             self._target = f"{self._settings.uri.rstrip('/')}/{self._batch[0].folder}/{name}"
         return bool(self._batch)
@@ -277,14 +277,14 @@ class RequestLog:
         self.failures += 1
         self._tries += 1
         if self._tries == 1:
-            _log.warning("the request log cannot be written: %s", error)
+            _log.warning("cannot write the request log: %s", error)
         if self._tries >= _TRIES:
             count = self._end_batch()
             with self._lock:
                 self.dropped += count
 
     def _end_batch(self) -> int:
-        """Make room for the next batch; returns how many requests this one had."""
+        """Make room for the next batch; return the number of requests of this one."""
         with self._lock:
             count = len(self._batch)
             self._rows -= sum(line.rows for line in self._batch)
@@ -293,7 +293,7 @@ class RequestLog:
             self._tries = 0
         return count
 
-    def _record(self, answered: Answered) -> dict[str, Any]:
+    def _record(self, answered: AnsweredRequest) -> dict[str, Any]:
         masked = self._settings.masked
         return {
             "id": answered.id,
@@ -306,8 +306,8 @@ class RequestLog:
         }
 
 
-def _bytes_of(answered: Answered) -> int:
-    """Memory of a request and its answer, about."""
+def _bytes_of(answered: AnsweredRequest) -> int:
+    """Approximate memory of a request and its answer."""
     columns = (*answered.inputs.values(), *answered.outputs.values())
     return _OVERHEAD_BYTES + len(answered.id) + sum(map(_bytes_of_column, columns))
 
@@ -325,16 +325,16 @@ def _is_sampled(request_id: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-def _moment(answered: Answered) -> datetime:
+def _moment(answered: AnsweredRequest) -> datetime:
     return datetime.fromtimestamp(answered.time, UTC)
 
 
 def _to_json(record: dict[str, Any]) -> bytes:
-    """As JSON has it: bytes as text, as they were read, and NaN as null, which it means."""
-    if orjson:  # ten times as fast, and the log's thread takes its time from the predictions
+    """Serialize a record as JSON: bytes as text, as they were read, and NaN, which is a missing value, as null."""
+    if orjson:  # ten times as fast, and the log's thread competes with the predictions
         try:
             return bytes(orjson.dumps(record, default=_decode, option=orjson.OPT_SERIALIZE_NUMPY))
-        except TypeError:  # half of a surrogate pair, or a number beyond 64 bits
+        except TypeError:  # an unpaired surrogate, or a number beyond 64 bits
             pass
     inputs = {name: None if values is None else _listed(values) for name, values in record["inputs"].items()}
     return json.dumps({**record, "inputs": inputs}).encode()

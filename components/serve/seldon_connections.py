@@ -1,9 +1,9 @@
-"""Connections of the server for Seldon's protocol: read and written by one thread that waits for none of them.
+"""Connections of the server for Seldon's protocol, read and written by one thread without blocking.
 
-Gunicorn's threads read a request and write its answer themselves, so as many stalled clients as there are threads make such a
-server deaf, and its main thread waits up to two seconds whenever it closes a connection. Here the main thread collects a
-request (`seldon_http_request.py`), a thread of the pool answers it from memory, and what a client does not take at once waits in
-memory again. Probes are answered by the main thread. Gunicorn parses heads, makes WSGI of them, and formats answers.
+Gunicorn's threads read a request and write its answer themselves, so stalled clients, one per thread, make such a server
+unresponsive, and its main thread waits up to two seconds whenever it closes a connection. Here the main thread collects a
+request (`seldon_http_request.py`), a thread of the pool answers it from memory, and unsent bytes of the answer wait in memory.
+The main thread answers probes. Gunicorn parses heads, turns them into WSGI, and formats answers.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
-from components.serve.admission import OWED_SECONDS
+from components.serve.admission import DRAIN_SECONDS
 from components.serve.http_refusals import HttpRefusal
 from components.serve.limits import Limits, max_connections
-from components.serve.seldon_http_request import Intake
-from components.serve.seldon_runtime import NaruComponent, told
+from components.serve.seldon_http_request import IncomingRequest
+from components.serve.seldon_runtime import NaruComponent, failure_response
 
 HEALTH = frozenset({"/health/ping", "/health/status", "/api/v1.0/health/status"})
 _READ_BYTES = 1 << 16
 _HELD_BYTES = 128 << 20
-"""Requests and answers that may be in memory, all connections together; small ones are taken beyond it."""
+"""Most memory of requests and answers, over all connections; small ones are accepted beyond it."""
 _SMALL_BYTES = 1 << 16
 _SWEEP_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
@@ -45,9 +45,7 @@ _DISCARDED_BYTES = 256 << 20
 _ACCEPTED_AT_ONCE = 64
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _SERVER = "naru"
-_BUSY = HttpRefusal(
-    503, "too_many_connections", "the server holds as many connections as it can; ask again in a moment"
-)
+_BUSY = HttpRefusal(503, "too_many_connections", "the server holds its maximum of connections; try again in a moment")
 _SLOW = HttpRefusal(408, "too_slow", "the rest of the request did not arrive in time")
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (errors.LimitRequestLine, 414),
@@ -63,21 +61,21 @@ wsgi.SERVER = _SERVER  # the header `Server` of every answer; gunicorn offers no
 
 
 class Client(socket.socket):
-    """A client's connection, never waited for: what cannot be sent at once is kept.
+    """A client's non-blocking connection, which keeps what cannot be sent at once.
 
     Attributes:
-        address: Where it comes from.
-        intake: The request that it is sending.
-        deadline: Until when it must have taken its answer, or closed; its requests have deadlines of their own.
-        unsent: Bytes of answers that it has not taken.
-        closing: Whether it is closed when it has taken them.
+        address: Address of the client.
+        incoming: The request that the client is sending.
+        deadline: Time by which the client must have read its answer, or closed; requests have deadlines of their own.
+        unsent: Bytes of answers that the client has not read.
+        closing: Whether the connection closes when the client has read them.
     """
 
     def __init__(self, accepted: socket.socket, address: Any, limits: Limits) -> None:
         super().__init__(fileno=accepted.detach())
         self.setblocking(False)
         self.client, self.server = address, self.getsockname()
-        self.intake = Intake(limits, time.monotonic())
+        self.incoming = IncomingRequest(limits, time.monotonic())
         self.deadline = 0.0
         self.unsent = bytearray()
         self.closing = self.lingering = False
@@ -85,11 +83,11 @@ class Client(socket.socket):
 
     @property
     def sock(self) -> Client:
-        """Itself: gunicorn asks connections for their socket."""
+        """The connection itself: gunicorn reads the socket of a connection from this attribute."""
         return self
 
     def receive(self) -> bytes | None:
-        """What it has sent by now; None: nothing yet, empty: it sends no more, or is gone."""
+        """Return what the client has sent by now; None: nothing yet; empty: the client sends no more, or is gone."""
         try:
             return self.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -98,11 +96,11 @@ class Client(socket.socket):
             return b""
 
     def sendall(self, data: bytes, *_: Any) -> None:  # type: ignore[override]
-        """Keep what is to be sent; `flush` sends it."""
+        """Buffer the data; `flush` sends it."""
         self.unsent += data
 
     def flush(self) -> bool:
-        """Send what the client takes now; returns whether that was all."""
+        """Send what the client accepts now; return whether that was all."""
         with suppress(BlockingIOError):
             while self.unsent:
                 del self.unsent[: self.send(self.unsent)]
@@ -110,32 +108,32 @@ class Client(socket.socket):
 
 
 class Worker(ThreadWorker):
-    """Gunicorn's worker without a master over it. Signals end it in good order: a stop of its parent does not.
+    """Gunicorn's worker without a master process. Signals shut it down cleanly; a stop of its parent does not.
 
     Args:
-        component: What answers.
-        limits: Bounds on requests and connections.
-        notice: Seconds between saying not ready and hanging up.
+        component: The component that answers requests.
+        limits: Limits of requests and connections.
+        notice: Seconds between reporting not ready and closing the port.
     """
 
     def __init__(self, *args: Any, component: NaruComponent, limits: Limits, notice: float, **more: Any) -> None:
         super().__init__(*args, **more)
         self._component, self._limits, self._notice = component, limits, notice
         self._clients: set[Client] = set()
-        self._idle: dict[Client, None] = {}  # nothing of a request is there; the longest idle one first
+        self._idle: dict[Client, None] = {}  # no bytes of a request have arrived; longest idle first
         self._partial: dict[Client, None] = {}
         self._most = max_connections()
         self._held = 0
-        self._swept = self._said = 0.0
+        self._swept = self._logged_at = 0.0
 
     # signals ------------------------------------------------------------------------------------------------------------
 
     def init_signals(self) -> None:
-        """The first signal begins the end, and others change nothing."""
+        """Begin the shutdown at the first signal; further signals change nothing."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._begin_to_end)
+            signal.signal(number, self._begin_shutdown)
 
-    def _begin_to_end(self, *_: object) -> None:
+    def _begin_shutdown(self, *_: object) -> None:
         if not self._component.ending:
             self._component.ending = True
             timer = threading.Timer(self._notice, self.hang_up)
@@ -143,30 +141,32 @@ class Worker(ThreadWorker):
             timer.start()
 
     def hang_up(self) -> None:
-        """Take no new connection, and end when what was taken in is answered."""
+        """Accept no new connection, and stop when the pending requests are answered."""
         self.handle_exit(signal.SIGTERM, None)
 
     # the loop -----------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Serve until told to end; then answer what is owed."""
+        """Serve until the shutdown begins; then answer the pending requests."""
         self.poller.register(self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks)
         self.set_accept_enabled(True)
         while self.alive:
             self._turn(_SWEEP_SECONDS)
         self.set_accept_enabled(False)
-        for listener in self.sockets:  # who has come; left open, the port would let others come and wait for nothing
+        for (
+            listener
+        ) in self.sockets:  # accept waiting clients; left open, the port would let others connect and wait in vain
             self.accept(listener, at_most=self._most)
             listener.close()
-        self._finish()
+        self._drain()
         self.tpool.shutdown(wait=False)
 
     def _turn(self, seconds: float) -> None:
         for key, _ in self.poller.select(seconds):
             try:
                 key.data(key.fileobj)
-            except Exception as error:  # noqa: BLE001 - a connection that fails must not take the others along
-                _log.error("a connection ended with an error of ours", exc_info=error)
+            except Exception as error:  # noqa: BLE001 - one failing connection must not end the others
+                _log.error("internal error on a connection", exc_info=error)
                 if isinstance(key.fileobj, Client):
                     self._close(key.fileobj)
         now = time.monotonic()
@@ -174,10 +174,10 @@ class Worker(ThreadWorker):
             self._swept = now
             self._sweep(now)
 
-    def _finish(self) -> None:
-        """Answer whatever has arrived; a client may be sending its next request when it learns that this is the end."""
+    def _drain(self) -> None:
+        """Answer all that has arrived; a client may be sending its next request when it learns of the shutdown."""
         started = time.monotonic()
-        while self._clients and time.monotonic() < started + OWED_SECONDS:
+        while self._clients and time.monotonic() < started + DRAIN_SECONDS:
             self._turn(0.1)
             if time.monotonic() > started + _LINGER_SECONDS:
                 for client in list(self._idle):
@@ -188,10 +188,10 @@ class Worker(ThreadWorker):
             self._close(client)
 
     def _sweep(self, now: float) -> None:
-        """Close who has let its time pass."""
+        """Close connections that have timed out."""
         for client in [*self._idle, *self._partial]:
-            if now > client.intake.deadline():
-                if client.intake.started:
+            if now > client.incoming.deadline():
+                if client.incoming.started:
                     self._refuse(client, _SLOW)
                 else:
                     self._close(client)
@@ -201,42 +201,40 @@ class Worker(ThreadWorker):
     # a connection's life ------------------------------------------------------------------------------------------------
 
     def accept(self, listener: socket.socket, at_most: int = _ACCEPTED_AT_ONCE) -> None:
-        """Take in who has come, in the place of one that is idle if there is no room."""
+        """Accept waiting clients; where there is no room, close an idle connection for each."""
         for _ in range(at_most):
             try:
                 accepted, address = listener.accept()
             except OSError as error:
                 if error.errno in _NO_FILES:
-                    self._say_full()
+                    self._log_full()
                     if self._make_room():
                         continue
-                    time.sleep(0.01)  # the connection stays in the kernel's queue, and would be reported again at once
+                    time.sleep(0.01)  # the client stays in the kernel's queue, and would be reported again at once
                 if error.errno != errno.ECONNABORTED:
                     return
                 continue
             client = Client(accepted, address, self._limits)
             self._clients.add(client)
             if len(self._clients) > self._most and not self._make_room():
-                self._say_full()
+                self._log_full()
                 self._refuse(client, _BUSY)
             else:
                 self._await(client)
 
     def _make_room(self) -> bool:
-        """Close the connection that is idle for longest, else the one that sends its request for longest."""
+        """Close the connection that has been idle longest, else the one that has been sending its request longest."""
         for waiting in (self._idle, self._partial):
             if waiting:
                 self._close(next(iter(waiting)))
                 return True
         return False
 
-    def _say_full(self) -> None:
+    def _log_full(self) -> None:
         now = time.monotonic()
-        if now - self._said > 60:
-            self._said = now
-            _log.warning(
-                "no room for more connections: %d are open; idle ones are closed for new ones", len(self._clients)
-            )
+        if now - self._logged_at > 60:
+            self._logged_at = now
+            _log.warning("connection limit reached: %d are open; idle ones are closed for new ones", len(self._clients))
 
     def _await(self, client: Client) -> None:
         """Wait for the client's next request."""
@@ -251,29 +249,29 @@ class Worker(ThreadWorker):
             self._close(client)
 
     def _feed(self, client: Client, data: bytes) -> None:
-        intake = client.intake
+        incoming = client.incoming
         if client in self._idle:
             del self._idle[client]
             self._partial[client] = None
-        intake.feed(data, time.monotonic())
-        self._count(client, intake.held)
-        if intake.refused:
-            self._refuse(client, intake.refused)
-        elif intake.held > _SMALL_BYTES and self._held > max(_HELD_BYTES, 4 * self._limits.body_bytes):
+        incoming.feed(data, time.monotonic())
+        self._count(client, incoming.held)
+        if incoming.refused:
+            self._refuse(client, incoming.refused)
+        elif incoming.held > _SMALL_BYTES and self._held > max(_HELD_BYTES, 4 * self._limits.body_bytes):
             self._refuse(
                 client,
-                HttpRefusal(429, "too_busy", "the requests in work are too large together; ask again in a moment"),
+                HttpRefusal(429, "too_busy", "the requests in progress take too much memory; try again in a moment"),
             )
-        elif intake.complete:
+        elif incoming.complete:
             self._start(client)
-        elif intake.wants_to_be_told():
+        elif incoming.expects_continue():
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             client.flush()
 
     def _start(self, client: Client) -> None:
-        """Have a request answered: by a thread, or here and now when it is a probe, which waits for none."""
+        """Let a thread answer a request; a probe is answered here, without waiting for a thread."""
         self._leave(client)
-        if _is_probe(client.intake.head):
+        if _is_probe(client.incoming.head):
             self._end_request(client, self.handle(client))
             return
         future = self.tpool.submit(self.handle, client)
@@ -284,8 +282,8 @@ class Worker(ThreadWorker):
 
     def _end_request(self, client: Client, keep: bool) -> None:
         client.closing = not keep
-        rest = client.intake.rest()
-        client.intake = Intake(self._limits, time.monotonic(), kept=True)
+        rest = client.incoming.rest()
+        client.incoming = IncomingRequest(self._limits, time.monotonic(), kept=True)
         self._count(client, len(client.unsent))
         self._send(client, rest)
 
@@ -314,15 +312,15 @@ class Worker(ThreadWorker):
 
     def _refuse(self, client: Client, refused: HttpRefusal) -> None:
         self._leave(client)
-        body = json.dumps(told(refused.status, refused.reason, refused.message)).encode()
+        body = json.dumps(failure_response(refused.status, refused.reason, refused.message)).encode()
         client.sendall(_head(refused.status, len(body)) + body)
         client.closing = True
-        client.intake = Intake(self._limits, time.monotonic())
+        client.incoming = IncomingRequest(self._limits, time.monotonic())
         self._count(client, 0)
         self._send(client)
 
     def _linger(self, client: Client) -> None:
-        """Close when the client has read its answer: closed at once, what it still sends would take the answer away from it."""
+        """Close after the client has read its answer: at an early close, the client's further bytes would discard the answer."""
         try:
             client.shutdown(socket.SHUT_WR)
             client.deadline = time.monotonic() + _LINGER_SECONDS
@@ -339,7 +337,7 @@ class Worker(ThreadWorker):
             self._close(client)
 
     def _leave(self, client: Client) -> None:
-        """The client is no longer read from."""
+        """Stop reading from the client."""
         if client in self._idle or client in self._partial:
             self._idle.pop(client, None)
             self._partial.pop(client, None)
@@ -361,30 +359,30 @@ class Worker(ThreadWorker):
     # a request ----------------------------------------------------------------------------------------------------------
 
     def handle(self, conn: Client) -> bool:
-        """Answer a request that has arrived; returns whether the connection may carry another one."""
+        """Answer a complete request; return whether the connection may carry another one."""
         request: Any = None
         keep = False
         try:
-            request = Request(self.cfg, IterUnreader([conn.intake.head]), conn.client)
-            request.body = io.BytesIO(conn.intake.body)
-            request._expected_100_continue = False  # told already, if it had to be
+            request = Request(self.cfg, IterUnreader([conn.incoming.head]), conn.client)
+            request.body = io.BytesIO(conn.incoming.body)
+            request._expected_100_continue = False  # `_feed` has sent the 100 already, where it was needed
             if self._component.ending:
                 request.force_close()
             keep = self.handle_request(request, conn)
-        except StopIteration:  # gunicorn's word for: close
+        except StopIteration:  # gunicorn's signal to close
             pass
         except Exception as error:  # noqa: BLE001 - whatever a head holds, the connection gets an answer
             self.handle_error(request, conn, conn.client, error)
-        with suppress(OSError):  # the loop meets it again
+        with suppress(OSError):  # the loop handles the error
             conn.flush()
         return keep
 
     def handle_error(self, req: Any, client: Client, addr: Any, exc: Exception) -> None:
-        """Say in our words why there is no answer; a head that is malformed is the client's affair and leaves no line in the log."""
+        """Answer with an error in Naru's format; a malformed head is the client's mistake and is not logged."""
         status = next((status for kind, status in _STATUS if isinstance(exc, kind)), 500)
         if status == 500:
-            _log.error("a request ended with an error of ours", exc_info=exc)
-        body = json.dumps(told(status, "http", HTTPStatus(status).phrase)).encode()
+            _log.error("internal error on a request", exc_info=exc)
+        body = json.dumps(failure_response(status, "http", HTTPStatus(status).phrase)).encode()
         client.sendall(_head(status, len(body)) + body)
 
 

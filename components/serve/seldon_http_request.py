@@ -1,7 +1,7 @@
-"""One HTTP request as its bytes arrive: when it is complete, or why it is refused. Waits for nothing and knows no socket.
+"""Collects one HTTP request as its bytes arrive, until it is complete or refused; works on bytes only and never blocks.
 
-Only the framing is decided here: where the head ends and how long the body is. What a head may hold is gunicorn's to judge,
-which gets it whole; a head with framing that is in doubt is handed over without a body, and gunicorn refuses it.
+Only the framing is parsed here: where the head ends and how long the body is. Gunicorn gets the whole head and checks its
+content; a head with ambiguous framing is passed on without a body, and gunicorn refuses it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _CHUNK_LINE_BYTES = 1_024
 _LENGTH_DIGITS = 15
 
 
-class Intake:
+class IncomingRequest:
     """Collects the bytes of one request.
 
     Args:
         limits: Bounds on head and body.
-        now: Time of `time.monotonic`, for the deadlines.
+        now: Current `time.monotonic()`, for the deadlines.
         kept: Whether the connection has carried a request before, and may be idle for longer.
 
     Attributes:
-        head: The head with its final empty line, when it is complete.
+        head: The head with its final empty line, once it is complete.
         body: The body without its framing.
         refused: Why the request is refused; None while it is not.
-        complete: Whether head and body are there.
+        complete: Whether head and body have arrived.
     """
 
     def __init__(self, limits: Limits, now: float, kept: bool = False) -> None:
@@ -58,24 +58,24 @@ class Intake:
         return bool(self.head or self._raw)
 
     def deadline(self) -> float:
-        """Until when more must have arrived."""
+        """Time by which more must have arrived."""
         if self.head:
             return self._since + self._limits.body_seconds(self.held)
         if self._kept and not self._raw:
             return self._since + self._limits.idle_seconds
         return self._since + self._limits.head_seconds
 
-    def wants_to_be_told(self) -> bool:
-        """Whether the client waits for `100 Continue` before it sends the body; True once."""
+    def expects_continue(self) -> bool:
+        """Whether the client waits for `100 Continue` before it sends the body; True only once."""
         expects, self._expects = self._expects and not self.complete and not self.refused, False
         return expects
 
     def feed(self, data: bytes, now: float) -> None:
-        """Take what has arrived.
+        """Take bytes that have arrived.
 
         Args:
             data: The bytes.
-            now: Time of `time.monotonic`.
+            now: Current `time.monotonic()`.
         """
         if self._kept and not self._raw and not self.head:
             self._since = now
@@ -89,7 +89,7 @@ class Intake:
                 self._take_chunks(self._chunks)
 
     def rest(self) -> bytes:
-        """What arrived beyond the request: the beginning of the next one."""
+        """Return the bytes beyond the request: the beginning of the next one."""
         return bytes(self._raw)
 
     def _find_head(self, now: float) -> None:
@@ -102,9 +102,9 @@ class Intake:
             if head.count(b"\n") == head.count(b"\r\n"):
                 self._begin_body(head, now)
             else:
-                self._hand_over(head)
+                self._pass_on(head)
         elif _BARE_LINE_FEED.search(self._raw, self._scanned):
-            self._hand_over(bytes(self._raw))
+            self._pass_on(bytes(self._raw))
         self._scanned = len(self._raw)
 
     def _begin_body(self, head: bytes, now: float) -> None:
@@ -124,7 +124,7 @@ class Intake:
             self.complete = True
         self._expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
 
-    def _hand_over(self, head: bytes) -> None:
+    def _pass_on(self, head: bytes) -> None:
         self.head, self.complete = head, True
         self._raw.clear()
 
@@ -164,7 +164,7 @@ class Intake:
         del raw[:at]
 
     def _take_trailers(self, last: int, at: int) -> None:
-        """The fields after the last chunk are dropped; nothing here is asked for in one."""
+        """Drop the fields after the last chunk; none of them matters here."""
         raw = self._raw
         if raw[at : at + 2] == b"\r\n":
             end = at + 2

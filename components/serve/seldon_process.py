@@ -1,8 +1,8 @@
-"""The process around the adapter for seldon-core: one, with gunicorn's threads for REST and gRPC's own beside them.
+"""The process around the adapter for seldon-core: a single one, with gunicorn's threads for REST and gRPC's own threads.
 
-seldon-core by itself forks: a process per worker, each with its own model, limit, counters and log, another for gRPC that
-never ends on SIGTERM, and one more through which metrics pass. Here its protocol is spoken over REST and gRPC by one process,
-which is not forked, so that TensorFlow may be used in it, and there is one of each.
+seldon-core itself forks: a process per worker, each with its own model, limit, counters and log, another for gRPC that never
+ends on SIGTERM, and one more that collects metrics. Here one process serves the protocol over REST and gRPC, with one of each;
+it is not forked, so that TensorFlow can be used in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from seldon_core.flask_utils import SeldonMicroserviceException
 from seldon_core.seldon_methods import init_metadata
 
 from components._core.types.signature import Signature
-from components.serve.admission import OWED_SECONDS, Desk
+from components.serve.admission import DRAIN_SECONDS, AdmissionControl
 from components.serve.http_refusals import HttpRefusal
 from components.serve.json_guard import JsonGuard
 from components.serve.limits import Limits
@@ -35,10 +35,10 @@ from components.serve.predictor import Predictor, load
 from components.serve.refusals import Refusal
 from components.serve.request_body import CODINGS, check_type, codings_of, unpack
 from components.serve.seldon_connections import HEALTH, Worker
-from components.serve.seldon_runtime import NaruComponent, NaruServicer, told
+from components.serve.seldon_runtime import NaruComponent, NaruServicer, failure_response
 
 _SPARE_THREADS = 8
-"""Threads above the limit, to refuse what comes above it meanwhile."""
+"""Threads beyond the concurrency limit, which refuse the requests beyond it."""
 PREDICTIONS = frozenset({"/api/v1.0/predictions", "/api/v0.1/predictions", "/predict"})
 METADATA = frozenset({"/metadata", "/api/v1.0/metadata"})
 PING = "/health/ping"
@@ -48,25 +48,25 @@ _OF_THE_BODY = (("CONTENT_TYPE", b"content-type"), ("HTTP_CONTENT_ENCODING", b"c
 _log = logging.getLogger("naru.serve")
 
 
-def serve(asked: argparse.Namespace, desk: Desk) -> None:
+def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
     """Serve a model folder until a signal comes.
 
     Args:
-        asked: What `components/serve/__main__.py` was started with.
-        desk: What every request passes.
+        options: Command-line options of `components/serve/__main__.py`.
+        admission: Admission control of all requests.
 
     Raises:
         ModelError: When the model does not load.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    signature = Signature.load(asked.model)
-    asked.limits = asked.limits.for_model(signature.inputs)
-    component = NaruComponent(asked.name, asked.version, signature, desk, asked.limits)
-    worker = _worker(asked, component)
-    with ThreadPoolExecutor(1) as loader, _grpc_server(asked, component) as grpc_server:
-        loading = loader.submit(load, asked.model, asked.limits.rows)
-        loading.add_done_callback(lambda loaded: _announce(loaded, component, worker, grpc_server, asked))
-        if asked.while_stdin:
+    signature = Signature.load(options.model)
+    options.limits = options.limits.for_model(signature.inputs)
+    component = NaruComponent(options.name, options.version, signature, admission, options.limits)
+    worker = _worker(options, component)
+    with ThreadPoolExecutor(1) as loader, _grpc_server(options, component) as grpc_server:
+        loading = loader.submit(load, options.model, options.limits.rows)
+        loading.add_done_callback(lambda loaded: _announce(loaded, component, worker, grpc_server, options))
+        if options.while_stdin:
             threading.Thread(target=_end_with_stdin, daemon=True).start()
         worker.init_process()  # until it ends
     if loading.done():
@@ -74,35 +74,35 @@ def serve(asked: argparse.Namespace, desk: Desk) -> None:
 
 
 def _announce(
-    loaded: Future[Predictor], component: NaruComponent, worker: Worker, grpc_server: Any, asked: argparse.Namespace
+    loaded: Future[Predictor], component: NaruComponent, worker: Worker, grpc_server: Any, options: argparse.Namespace
 ) -> None:
     if loaded.exception() is not None:
         worker.hang_up()
         return
     component.predictor = loaded.result()
     grpc_server.start()
-    print(f"ready: http://{asked.host}:{asked.port}/api/v1.0/predictions", flush=True)
+    print(f"ready: http://{options.host}:{options.port}/api/v1.0/predictions", flush=True)
 
 
 @contextmanager
-def _grpc_server(asked: argparse.Namespace, component: NaruComponent) -> Iterator[Any]:
-    """A server to be started when the model is loaded; it ends with the `with` block, once it has answered what it owes."""
-    limits: Limits = asked.limits
-    threads = ThreadPoolExecutor(asked.max_concurrency + _SPARE_THREADS)
-    options = [
+def _grpc_server(options: argparse.Namespace, component: NaruComponent) -> Iterator[Any]:
+    """Make a server, to be started when the model is loaded; after the `with` block it answers pending requests and stops."""
+    limits: Limits = options.limits
+    threads = ThreadPoolExecutor(options.max_concurrency + _SPARE_THREADS)
+    grpc_options = [
         ("grpc.so_reuseport", 0),
-        # a message above the bound is refused by us, with words; far above it by gRPC, without having been received
+        # a message above the limit is refused here, with a message; far above it gRPC refuses it without receiving it
         ("grpc.max_receive_message_length", 4 * limits.body_bytes),
         ("grpc.max_metadata_size", limits.header_bytes),
         ("grpc.server_handshake_timeout_ms", int(1_000 * limits.head_seconds)),
     ]
-    server = grpc.server(threads, options=options)
+    server = grpc.server(threads, options=grpc_options)
     server.add_generic_rpc_handlers(NaruServicer(component, limits).handlers())
-    server.add_insecure_port(f"{asked.host}:{asked.grpc_port}")
+    server.add_insecure_port(f"{options.host}:{options.grpc_port}")
     try:
         yield server
     finally:
-        server.stop(OWED_SECONDS).wait()
+        server.stop(DRAIN_SECONDS).wait()
 
 
 def _end_with_stdin() -> None:
@@ -111,11 +111,11 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _worker(asked: argparse.Namespace, component: NaruComponent) -> Worker:
-    application = _Application(FrontDoor(component, asked.limits), asked)
-    family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
-    listening = socket.create_server((asked.host, asked.port), family=family, backlog=asked.limits.backlog)
-    # gunicorn sends head and body apart, and without this the body waits 40 ms for the client to acknowledge the head
+def _worker(options: argparse.Namespace, component: NaruComponent) -> Worker:
+    application = _Application(SeldonApplication(component, options.limits), options)
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    listening = socket.create_server((options.host, options.port), family=family, backlog=options.limits.backlog)
+    # gunicorn sends head and body separately; without this the body waits 40 ms for the client to acknowledge the head
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     cfg = application.cfg
     log = cfg.logger_class(cfg)
@@ -128,36 +128,36 @@ def _worker(asked: argparse.Namespace, component: NaruComponent) -> Worker:
         cfg,
         log,
         component=component,
-        limits=asked.limits,
-        notice=asked.notice_seconds,
+        limits=options.limits,
+        notice=options.notice_seconds,
     )
 
 
 class _Application(BaseApplication):
-    def __init__(self, app: FrontDoor, asked: argparse.Namespace) -> None:
-        self._app, self._asked = app, asked
+    def __init__(self, app: SeldonApplication, options: argparse.Namespace) -> None:
+        self._app, self._options = app, options
         super().__init__()
 
     def load_config(self) -> None:
-        self.cfg.set("threads", self._asked.max_concurrency + _SPARE_THREADS)
-        self.cfg.set("limit_request_fields", self._asked.limits.headers)
-        self.cfg.set("limit_request_field_size", self._asked.limits.header_bytes)
+        self.cfg.set("threads", self._options.max_concurrency + _SPARE_THREADS)
+        self.cfg.set("limit_request_fields", self._options.limits.headers)
+        self.cfg.set("limit_request_field_size", self._options.limits.header_bytes)
         self.cfg.set("limit_request_line", 0)  # bounded with the head
         self.cfg.set("loglevel", "warning")
 
-    def load(self) -> FrontDoor:
+    def load(self) -> SeldonApplication:
         return self._app
 
 
-class FrontDoor:
-    """Answers everything over HTTP (WSGI): predictions, probes, metadata.
+class SeldonApplication:
+    """The WSGI application: predictions, probes, metadata.
 
-    seldon-core's own application has more that nobody needs (feedback, transformers, answers to pages of any origin), shows what
-    exceptions say, and its routing, contexts and hooks take more of a processor than the model does.
+    seldon-core's own application has more than is needed (feedback, transformers, answers to pages of any origin), exposes the
+    text of exceptions, and its routing, contexts and hooks take more processor time than the model.
 
     Args:
-        component: What answers.
-        limits: Bounds on a request.
+        component: The component that answers requests.
+        limits: Limits of one request.
     """
 
     def __init__(self, component: NaruComponent, limits: Limits) -> None:
@@ -166,26 +166,26 @@ class FrontDoor:
         self._guard = JsonGuard(limits, len(component.features))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request, as WSGI has it."""
+        """Answer one WSGI request."""
         try:
             answer: dict[str, Any] | str = self._route(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ)
         except HttpRefusal as refusal:
-            answer = told(refusal.status, refusal.reason, refusal.message)
+            answer = failure_response(refusal.status, refusal.reason, refusal.message)
         except Refusal as refusal:
-            answer = told(refusal.status, refusal.code, str(refusal))
+            answer = failure_response(refusal.status, refusal.code, str(refusal))
         except SeldonMicroserviceException as error:
-            answer = told(error.status_code, error.reason, error.message)
-        except Exception as error:  # noqa: BLE001 - else gunicorn would show a page of its own
-            _log.error("a request ended with an error of ours", exc_info=error)
-            answer = told(500, "unexpected", "the server failed on this request; its log says more")
+            answer = failure_response(error.status_code, error.reason, error.message)
+        except Exception as error:  # noqa: BLE001 - otherwise gunicorn would show its own error page
+            _log.error("internal error on a request", exc_info=error)
+            answer = failure_response(500, "unexpected", "internal error; the server's log has the details")
         return _respond(answer, environ["PATH_INFO"], start_response)
 
     def _route(self, method: str, path: str, environ: dict[str, Any]) -> dict[str, Any] | str:
         allowed = _METHODS.get(path)
         if allowed is None:
-            raise HttpRefusal(404, "not_found", "there is nothing at this path")
+            raise HttpRefusal(404, "not_found", "this path is not served")
         if method not in allowed:
-            raise HttpRefusal(405, "method_not_allowed", f"this path takes {allowed[0]}")
+            raise HttpRefusal(405, "method_not_allowed", f"this path allows {allowed[0]} only")
         if path in PREDICTIONS:
             return self._predict(environ)
         if path in METADATA:
@@ -193,8 +193,8 @@ class FrontDoor:
         return "pong" if path == PING else self._component.health_status_raw()
 
     def _predict(self, environ: dict[str, Any]) -> dict[str, Any]:
-        # at the limit nothing is parsed: refusing must cost next to nothing, or it slows those that are answered
-        self._component.look()
+        # at the limit nothing is parsed: an expensive refusal would slow the requests that are answered
+        self._component.check_capacity()
         headers = [(name, environ[key].encode("latin-1")) for key, name in _OF_THE_BODY if environ.get(key)]
         check_type(headers)
         body = unpack(environ["wsgi.input"].read(), codings_of(headers), self._limits.body_bytes)

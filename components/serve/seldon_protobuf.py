@@ -1,10 +1,10 @@
-"""Requests of Seldon's protocol over gRPC, read from their bytes: to the values that JSON would have brought.
+"""Reads requests of Seldon's protocol over gRPC from their bytes, into the values that JSON would give.
 
-The protobuf library that seldon-core 1.17 needs is written in Python: it makes objects of half a kilobyte for every number,
-recurses as deep as a message likes, and prints a traceback for each that is too deep. Here what is read has bounds.
+The protobuf library that seldon-core 1.17 needs is written in Python: it makes an object of half a kilobyte for every number,
+recurses as deep as the message is nested, and prints a traceback where that is too deep. This reader has limits.
 
-Read are `meta.puid`, `jsonData`, and `data` with `names` and `ndarray` (prediction.proto, google/protobuf/struct.proto). Other
-fields are skipped, as by protobuf.
+It reads `meta.puid`, `jsonData`, and `data` with `names` and `ndarray` (prediction.proto, google/protobuf/struct.proto). Like
+protobuf, it skips other fields.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from typing import Any
 import numpy as np
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_NUMBER_BYTES = 11  # of a number in a list: field 1 with 9 bytes, which are field 2 with 8
+_NUMBER_BYTES = 11  # a number in a list: field 1 of 9 bytes, which holds field 2 of 8
 _NUMBER_HEAD = np.array([0x0A, 0x09, 0x11], np.uint8)
 _DOUBLE = struct.Struct("<d")
 _MAX_VARINT = 10
 
 
 class NotAMessage(Exception):
-    """The bytes are not a message of the protocol, or one above a bound; the text may go to the client."""
+    """The bytes are not a message of the protocol, or exceed a limit; the text is safe for the client."""
 
 
 def read_message(content: bytes, most_values: int, most_depth: int) -> dict[str, Any]:
-    """A request as its JSON would be: `meta`, and `jsonData` or `data`.
+    """Read a request into the form of its JSON: `meta`, and `jsonData` or `data`.
 
     Args:
         content: The message as it was sent.
-        most_values: Values, lists and mappings that it may hold.
-        most_depth: How deep they may lie in one another.
+        most_values: Most values, lists and mappings in the message.
+        most_depth: Deepest nesting of lists and mappings.
 
     Raises:
-        NotAMessage: When it is damaged, or above a bound.
+        NotAMessage: When the message is damaged, or exceeds a limit.
     """
     reader = _Reader(most_values, most_depth)
     record: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def read_message(content: bytes, most_values: int, most_depth: int) -> dict[str,
             continue
         if number == 2:
             record["meta"] = _meta(value)
-        elif number in (3, 4, 5, 6, 7):  # one of which counts: the last
+        elif number in (3, 4, 5, 6, 7):  # a oneof: the last one counts
             record.pop("data", None)
             record.pop("jsonData", None)
             if number == 3:
@@ -96,7 +96,7 @@ class _Reader:
     def items(self, content: memoryview, depth: int) -> list[Any]:
         if len(content) >= _NUMBER_BYTES and len(content) % _NUMBER_BYTES == 0:
             records = np.frombuffer(content, np.uint8).reshape(-1, _NUMBER_BYTES)
-            if (records[:, :3] == _NUMBER_HEAD).all():  # numbers only, as a column has them
+            if (records[:, :3] == _NUMBER_HEAD).all():  # numbers only, as in a column
                 self._take(len(records))
                 numbers: list[Any] = np.ascontiguousarray(records[:, 3:]).view("<f8").ravel().tolist()
                 return numbers
@@ -117,7 +117,7 @@ class _Reader:
 
     def _deeper(self, depth: int) -> int:
         if depth >= self._most_depth:
-            raise NotAMessage(f"values lie deeper in one another than {self._most_depth} times")
+            raise NotAMessage(f"values are nested deeper than {self._most_depth}")
         return depth + 1
 
     def _take(self, count: int) -> None:
@@ -134,7 +134,7 @@ def _text(content: memoryview) -> str:
 
 
 def _fields(content: memoryview) -> Iterator[tuple[int, int, Any]]:
-    """Number, wire type and value of each field: a whole number for a varint, else the bytes."""
+    """Yield number, wire type and value of each field: an integer for a varint, else the bytes."""
     at, size = 0, len(content)
     while at < size:
         key, at = _varint(content, at)
@@ -155,16 +155,16 @@ def _fields(content: memoryview) -> Iterator[tuple[int, int, Any]]:
 
 def _varint(content: memoryview, at: int) -> tuple[int, int]:
     value = 0
-    for place in range(_MAX_VARINT):
+    for group in range(_MAX_VARINT):
         if at >= len(content):
             raise _damaged()
         byte = content[at]
         at += 1
-        value |= (byte & 0x7F) << (7 * place)
+        value |= (byte & 0x7F) << (7 * group)
         if byte < 0x80:
             return value, at
     raise _damaged()
 
 
 def _damaged() -> NotAMessage:
-    return NotAMessage("the message is damaged, or not one of Seldon's protocol")
+    return NotAMessage("the message is damaged, or not a message of Seldon's protocol")

@@ -6,7 +6,7 @@ A request holds its rows in one of three forms; each feature by its name:
     {"jsonData": [{"month": 1, "carrier": "UA"}, {"month": 2, "carrier": "AA"}]}
     {"data": {"names": ["month", "carrier"], "ndarray": [[1, "UA"], [2, "AA"]]}}
 
-and is read as it was sent: seldon-core itself would make texts of a row of mixed types.
+and keeps the types that were sent: seldon-core itself would turn a row of mixed types into texts.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from seldon_core.utils import json_to_seldon_model_metadata
 from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
-from components.serve.admission import Desk
+from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
 from components.serve.predictor import Predictor
 from components.serve.refusals import Code, Refusal
-from components.serve.request_log import Answered
+from components.serve.request_log import AnsweredRequest
 from components.serve.seldon_protobuf import NotAMessage, read_message
 
 Columns = dict[str, list[Any]]
 
 _PACKAGE = "seldon.protos"
 _NOT_READY = "the server is not ready"
-_FAILURE = "FAILURE"  # of the protocol's Status.StatusFlag
+_FAILURE = "FAILURE"  # a value of the protocol's Status.StatusFlag
 _ONE_BY_ONE = 256
-"""Requests up to this many rows wait for their turn: their threads would only keep one another from running."""
+"""Requests up to this many rows run one after the other: in parallel, their threads would only block one another."""
 _ROOM = 1_000
-"""Rows above the bound that a message of gRPC is read with, to be refused with the number of its rows."""
+"""Rows beyond the limit up to which a gRPC message is still read, so that the refusal can state its number of rows."""
 _GRPC_STATUS = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     413: grpc.StatusCode.INVALID_ARGUMENT,
@@ -59,22 +59,24 @@ _log = logging.getLogger("naru.serve")
 
 
 class NaruComponent(SeldonComponent):
-    """A model as seldon-core knows one; safe to use from several threads.
+    """A model as a seldon-core component; safe to use from several threads.
 
     Args:
         name: The model's name, for the answers.
         version: The model's version, for the answers.
-        signature: What it takes and gives.
-        desk: What every request passes.
-        limits: Bounds on a request.
+        signature: Inputs and outputs of the model.
+        admission: Admission control of all requests.
+        limits: Limits of one request.
 
     Attributes:
         features: The features that the model takes.
-        predictor: Answers the rows; None until it is loaded.
-        ending: Whether the server has been told to end: it answers, and says that it is not ready.
+        predictor: The predictor; None until the model is loaded.
+        ending: Whether the server is shutting down: it answers, and reports that it is not ready.
     """
 
-    def __init__(self, name: str, version: str, signature: Signature, desk: Desk, limits: Limits) -> None:
+    def __init__(
+        self, name: str, version: str, signature: Signature, admission: AdmissionControl, limits: Limits
+    ) -> None:
         super().__init__()
         self.features = signature.inputs
         self._known = frozenset(feature.name for feature in signature.inputs)
@@ -84,30 +86,30 @@ class NaruComponent(SeldonComponent):
         self.predictor: Predictor | None = None
         self.ending = False
         self._signature = signature
-        self._desk = desk
+        self._admission = admission
         self._turn = threading.Lock()
         self._name, self._version = name, version
         self._tags = {"model_name": name, "model_version": version}
 
-    def look(self) -> None:
-        """Refuse what would be refused for want of room, before any work on it.
+    def check_capacity(self) -> None:
+        """Refuse a request at the concurrency limit, before any work on it.
 
         Raises:
             Refusal: `too_busy`.
         """
-        self._desk.look()
+        self._admission.check_capacity()
 
     def predict_raw(self, msg: Any) -> dict[str, Any]:
-        """Answer a request over REST, or say with a status and a reason why not."""
+        """Answer a request over REST, or return a failure with a status and a reason."""
         puid = _puid_of(msg)
         try:
             self._bounds.check_id(puid)
         except Refusal as refusal:
-            return told(refusal.status, refusal.code, str(refusal))
+            return failure_response(refusal.status, refusal.code, str(refusal))
         try:
             outputs = self.answer(msg, puid)
         except Refusal as refusal:
-            return told(refusal.status, refusal.code, str(refusal), puid)
+            return failure_response(refusal.status, refusal.code, str(refusal), puid)
         return {
             "jsonData": {name: values.tolist() for name, values in outputs.items()},
             "meta": {"puid": puid, "tags": self._tags},
@@ -117,14 +119,14 @@ class NaruComponent(SeldonComponent):
         """Answer a request over gRPC.
 
         Args:
-            content: The request, as it was sent.
+            content: The bytes of the request.
 
         Raises:
             Refusal: With a status and a message that may go to the client.
             NotAMessage: When the bytes are not a request.
             SeldonMicroserviceException: While the model is being loaded.
         """
-        self.look()
+        self.check_capacity()
         message = read_message(content, self._most_values, self._limits.json_depth)
         puid = _puid_of(message)
         self._bounds.check_id(puid)
@@ -137,12 +139,12 @@ class NaruComponent(SeldonComponent):
         return answer
 
     def answer(self, message: Any, puid: str, over_grpc: bool = False) -> dict[str, np.ndarray[Any, Any]]:
-        """Outputs by name.
+        """Predict the outputs of a request, by name.
 
         Args:
-            message: The request as its JSON.
-            puid: Its id.
-            over_grpc: Whether it came over gRPC, which knows no whole numbers.
+            message: The request in the form of its JSON.
+            puid: The request's id.
+            over_grpc: Whether it came over gRPC, where every number is a float.
 
         Raises:
             Refusal: When the request is not answered.
@@ -151,7 +153,7 @@ class NaruComponent(SeldonComponent):
         if self.predictor is None:
             raise not_ready()
         started = time.perf_counter()
-        with self._desk.admit():
+        with self._admission.admit():
             columns = columns_of(message, self._known)
             for name in self._texts:
                 self._bounds.check_texts(name, columns.get(name))
@@ -159,7 +161,7 @@ class NaruComponent(SeldonComponent):
                 columns = _whole_numbers(columns, self.features)
             outputs = self._predict(self.predictor, columns, puid)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
-            self._desk.note(Answered(puid, time.time(), seconds, rows, columns, outputs))
+            self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, columns, outputs))
         return outputs
 
     def _predict(self, predictor: Predictor, columns: Columns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
@@ -169,13 +171,17 @@ class NaruComponent(SeldonComponent):
             return predictor.predict(columns, puid)
 
     def health_status_raw(self) -> dict[str, Any]:
-        """Whether clients may be sent here."""
+        """Report whether the server is ready.
+
+        Raises:
+            SeldonMicroserviceException: While the model is being loaded, and from the shutdown on.
+        """
         if self.predictor is None or self.ending:
             raise not_ready()
         return {"jsonData": {"ready": True}, "meta": {"tags": self._tags}}
 
     def init_metadata(self) -> dict[str, Any]:
-        """Inputs and outputs as the protocol's metadata has them; the rest of the signature as texts."""
+        """Return inputs and outputs as the protocol's metadata; the rest of the signature as texts."""
         nullable = [feature.name for feature in self._signature.inputs if feature.nullable]
         classes = self._signature.classes
         return {
@@ -192,13 +198,13 @@ class NaruComponent(SeldonComponent):
 
 
 class NaruServicer:
-    """The same component over gRPC: a refusal is a status of gRPC's, not an answer that looks well.
+    """The component over gRPC, where a refusal is a gRPC status instead of a successful answer.
 
-    Only what is needed is there: predictions and metadata, and no feedback, of seldon-core's services `Seldon` and `Model`.
+    Of seldon-core's services `Seldon` and `Model` it has only predictions and metadata, and no feedback.
 
     Args:
-        component: What answers.
-        limits: Bounds on a message.
+        component: The component that answers requests.
+        limits: Limits of one message.
     """
 
     def __init__(self, component: NaruComponent, limits: Limits) -> None:
@@ -206,7 +212,7 @@ class NaruServicer:
         self._metadata = json_to_seldon_model_metadata(init_metadata(component))
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
-        """To be added to a server."""
+        """Return the handlers to add to a gRPC server."""
         predict = grpc.unary_unary_rpc_method_handler(
             self._predict, response_serializer=prediction_pb2.SeldonMessage.SerializeToString
         )
@@ -231,39 +237,39 @@ class NaruServicer:
             context.abort(_GRPC_STATUS.get(refusal.status, grpc.StatusCode.INVALID_ARGUMENT), str(refusal))
         except SeldonMicroserviceException:
             context.abort(grpc.StatusCode.UNAVAILABLE, _NOT_READY)
-        except Exception as error:  # noqa: BLE001 - else gRPC would tell what the exception says
-            _log.error("a request ended with an error of ours", exc_info=error)
-            context.abort(grpc.StatusCode.INTERNAL, "unexpected: the server failed on this request; its log says more")
+        except Exception as error:  # noqa: BLE001 - otherwise gRPC would send the exception's text
+            _log.error("internal error on a request", exc_info=error)
+            context.abort(grpc.StatusCode.INTERNAL, "unexpected: internal error; the server's log has the details")
 
 
-def told(status: int, reason: Code | str, info: str, puid: str = "") -> dict[str, Any]:
-    """Why there is no answer, as the protocol has it; seldon-core makes its `code` the status of HTTP."""
-    said: dict[str, Any] = {"status": {"code": status, "reason": reason, "info": info, "status": _FAILURE}}
-    return {**said, "meta": {"puid": puid}} if puid else said
+def failure_response(status: int, reason: Code | str, info: str, puid: str = "") -> dict[str, Any]:
+    """Make the protocol's message for a failed request; seldon-core uses its `code` as the HTTP status."""
+    response: dict[str, Any] = {"status": {"code": status, "reason": reason, "info": info, "status": _FAILURE}}
+    return {**response, "meta": {"puid": puid}} if puid else response
 
 
 def not_ready() -> SeldonMicroserviceException:
-    """What seldon-core answers with 503."""
+    """Make the error that seldon-core answers with 503."""
     return SeldonMicroserviceException(_NOT_READY, status_code=HTTPStatus.SERVICE_UNAVAILABLE, reason="not_ready")
 
 
 def columns_of(message: Any, known: Collection[str]) -> Columns:
-    """Values by feature name, one per row, of a request's JSON.
+    """Read values by feature name, one per row, from a request's JSON.
 
     Args:
         message: The request.
-        known: Names of the model's features. Other names are passed on without values, to be refused by name: a row each may
-            bring one of its own, and a column for every one of them would be rows times rows.
+        known: Names of the model's features. Other names are passed on without values, to be refused by name: each row may
+            have a name of its own, and a column for each of them would take rows times rows.
 
     Raises:
-        Refusal: When it holds rows in none of the three forms.
+        Refusal: When its rows have none of the three forms.
     """
     if isinstance(message, dict) and "jsonData" in message:
         return _from_json(message["jsonData"], known)
     data = message.get("data") if isinstance(message, dict) else None
     if isinstance(data, dict) and "ndarray" in data:
         return _from_table(data.get("names"), data["ndarray"])
-    raise Refusal("wrong_shape", "the request holds neither jsonData nor data with names and ndarray")
+    raise Refusal("wrong_shape", "the request has neither jsonData nor data with names and ndarray")
 
 
 def _from_json(given: Any, known: Collection[str]) -> Columns:
@@ -272,7 +278,10 @@ def _from_json(given: Any, known: Collection[str]) -> Columns:
     if isinstance(given, list) and all(isinstance(row, dict) for row in given):
         names = dict.fromkeys(name for row in given for name in row)
         return {name: [row.get(name) for row in given] if name in known else [] for name in names}
-    raise Refusal("wrong_shape", "jsonData must hold a value or a list by feature, or a list with one mapping per row")
+    raise Refusal(
+        "wrong_shape",
+        "jsonData must be a mapping with a value or a list per feature, or a list with one mapping per row",
+    )
 
 
 def _from_table(names: Any, rows: Any) -> Columns:
@@ -285,12 +294,15 @@ def _from_table(names: Any, rows: Any) -> Columns:
         raise Refusal("wrong_shape", "data.ndarray must be a list of rows")
     for number, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
-            raise Refusal("wrong_shape", f"data.ndarray, row {number}: must be a list of {len(names)} values, as names")
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+            raise Refusal(
+                "wrong_shape",
+                f"data.ndarray, row {number}: must be a list of {len(names)} values, one for each of names",
+            )
+    return {name: [row[position] for row in rows] for position, name in enumerate(names)}
 
 
 def _whole_numbers(columns: Columns, features: tuple[Feature, ...]) -> Columns:
-    """Over gRPC every number is a float: those of whole features are made whole again, where they are."""
+    """Convert integral floats of whole-number features to integers: over gRPC every number is a float."""
     whole = {feature.name for feature in features if feature.type.is_whole}
     return {
         name: [int(value) if type(value) is float and value.is_integer() else value for value in values]

@@ -1,8 +1,8 @@
-"""How the server ends on SIGTERM or Ctrl-C: first it says that it is not ready, then it hangs up, last it ends.
+"""Shutdown of the v2 server on SIGTERM or Ctrl-C: it reports not ready, closes its ports after a notice, then exits.
 
-Left alone, uvicorn closes its port the moment the signal comes, while clients are still sent to it, and MLServer's own
-handler hurries it a second time on Ctrl-C, which drops what is in work. Both answer what they took in once they are told
-to stop only once; so only the signal is taken from them, and readiness.
+By itself, uvicorn closes its port as soon as the signal arrives, while clients are still being routed to it, and MLServer's own
+handler stops it a second time on Ctrl-C, which drops the requests in progress. Both answer what they have accepted when they
+are stopped only once; so only the signal handlers and the readiness are replaced here.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import asyncio
 import signal
 from typing import Any
 
-from components.serve.admission import OWED_SECONDS
+from components.serve.admission import DRAIN_SECONDS
 from components.serve.http_connections import Connections
 
-_ROUNDS = 2_048 // 16 + 8
-"""Of the event loop: enough for a full queue of the kernel, of which it takes a few in each."""
+_LOOP_ROUNDS = 2_048 // 16 + 8
+"""Rounds of the event loop that accept a full queue of the kernel, a few connections in each."""
 
 
-class Ending:
-    """Ends an MLServer in good order.
+class Shutdown:
+    """Shuts an MLServer down cleanly.
 
     Args:
         server: An MLServer whose ports are open.
-        connections: Of its HTTP port: from the signal on, each answer is the last one on its connection.
-        notice: Seconds between saying not ready and hanging up: what it takes whoever sends clients here to notice.
+        connections: Connections of its HTTP port: from the signal on, each answer closes its connection.
+        notice: Seconds between reporting not ready and closing the ports, for load balancers to notice.
     """
 
     def __init__(self, server: Any, connections: Connections, notice: float) -> None:
@@ -32,8 +32,8 @@ class Ending:
         self._notice = notice
         self._task: asyncio.Task[None] | None = None
 
-    def take_over(self) -> None:
-        """Be the one who hears the signals from now on."""
+    def handle_signals(self) -> None:
+        """Replace the signal handlers of uvicorn and MLServer."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._begin)
 
@@ -42,18 +42,18 @@ class Ending:
             self._task = asyncio.create_task(self._end())
 
     async def _end(self) -> None:
-        # not `model.ready`: MLServer would refuse every request from then on, and they still come
+        # not `model.ready`: MLServer would then refuse every request, and clients still send some
         plane = self._server._data_plane
         plane.ready = plane.model_ready = _is_not_ready
         self._connections.end()
         await asyncio.sleep(self._notice)
-        for _ in range(_ROUNDS):
-            await asyncio.sleep(0)  # who stands in the kernel's queue has come in time, and is taken in
+        for _ in range(_LOOP_ROUNDS):
+            await asyncio.sleep(0)  # accept the connections in the kernel's queue, which arrived in time
         await self._server.stop(signal.SIGTERM)
-        await asyncio.sleep(OWED_SECONDS)
-        await self._server.stop(signal.SIGINT)  # uvicorn takes this, after the other, as: now
+        await asyncio.sleep(DRAIN_SECONDS)
+        await self._server.stop(signal.SIGINT)  # after the first signal uvicorn stops at once on this one
         for connection in list(self._connections.open):
-            connection.transport.abort()  # from Python 3.12 on uvicorn waits for each of them all the same
+            connection.transport.abort()  # from Python 3.12 on uvicorn would still wait for each of them
 
 
 async def _is_not_ready(*_: object, **__: object) -> bool:

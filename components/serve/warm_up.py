@@ -1,7 +1,7 @@
-"""The first call of a model, before a client makes it: so that a client does not wait, and a broken model is never ready.
+"""Calls a model once before it serves, so that the first client does not wait and a broken model is never ready.
 
-A registered model has a real row beside it (`_core/examples/reference_rows.py`), and must answer that one. For another model rows are
-made up, of which it must answer one: a feature that divides, or takes a logarithm, has no finite answer for some of them.
+A registered model comes with a real row (`_core/examples/reference_rows.py`), which it must answer. For any other model, rows are
+made up, of which it must answer one: a division or a logarithm in it has no finite result for some of them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def warm_up(
     """Call a model for one row.
 
     Args:
-        predict: The model; takes values by feature, and what the log calls the request.
-        features: What it takes.
+        predict: The model; takes values by feature, and the id of the request for the log.
+        features: Inputs of the model.
         row: A real row, value by feature; empty when none is known.
 
     Raises:
-        Refusal: When it does not answer the real row, or none of the made-up ones.
+        Refusal: When the model does not answer the real row, or none of the made-up ones.
     """
     if row:
         predict({name: [value] for name, value in row.items()}, _NAME)
@@ -49,13 +49,13 @@ def warm_up(
 
 
 def _made_up(features: tuple[Feature, ...], number: int) -> dict[str, list[Any]]:
-    """Values that differ from feature to feature, except in the first row: the difference of two is not 0."""
+    """Make values that differ between features, except in the first row, so that a difference of two features is not 0."""
     return {
-        feature.name: [_value(feature.type.kind, number, place if number else 0)]
-        for place, feature in enumerate(features)
+        feature.name: [_value(feature.type.kind, number, position if number else 0)]
+        for position, feature in enumerate(features)
     }
 
 
-def _value(kind: str, number: int, place: int) -> Any:
+def _value(kind: str, number: int, position: int) -> Any:
     value = _MADE_UP[kind][number]
-    return value if kind == "text" else value + place
+    return value if kind == "text" else value + position

@@ -23,14 +23,14 @@ def train(
 
     Args:
         project: The project as JSON.
-        epochs: Passes over the training rows, at most; -1: the project's.
-        fingerprint: Of the examples.
-        code_fingerprint: Of the project's code.
-        code_uri: Where the project's code archive lies.
-        schema: From validate.
-        transform_graph: From transform.
-        transformed: From transform.
-        hyperparameters: From tune.
+        epochs: Maximum number of passes over the training rows; -1: the project's.
+        fingerprint: Fingerprint of the examples.
+        code_fingerprint: Fingerprint of the project's code.
+        code_uri: URI of the project's code archive.
+        schema: Output of validate.
+        transform_graph: Output of transform.
+        transformed: Output of transform.
+        hyperparameters: Output of tune.
         model: The SavedModel and its signature.
         history: Loss and metrics by epoch, and the page as data.
     """

@@ -1,9 +1,10 @@
 """Evaluate the analyzers of a preprocessing_fn in this process, one pass over the rows per phase, without Beam.
 
-TensorFlow Transform describes each analyzer as a small graph: tensors, an accumulator fed with their values batch by batch,
-a merge, outputs. Its accumulators are plain Python; Beam only carries the batches to them. Here a loop does, which saves
-Beam's import and its overhead per element. Analyzers whose accumulation exists only as a Beam transform (vocabularies by
-weight or by key, `PTransform`s) are not supported here: `beam_analysing` takes the whole function then.
+TensorFlow Transform describes each analyzer as a small graph: tensors, an accumulator fed with their values batch by
+batch, a merge, outputs. Its accumulators are plain Python; Beam only carries the batches to them. Here a loop does,
+which saves Beam's import and its overhead per element. Analyzers whose accumulation exists only as a Beam transform
+(vocabularies by weight or by key, `PTransform`s) are not supported here: `beam_analysis.py` then evaluates the whole
+function.
 """
 
 from __future__ import annotations
@@ -43,15 +44,15 @@ _FREQUENCY = 1  # TFT's ordering of a vocabulary by how often a token occurs
 
 @dataclass
 class Traced:
-    """A preprocessing_fn, traced once with stand-ins for what its analyzers will find.
+    """A preprocessing_fn, traced once with stand-ins for the results of its analyzers.
 
     Attributes:
         function: The preprocessing_fn.
-        specs: Type and shape of its inputs by name.
-        scratch: A folder for what is only needed meanwhile.
+        specs: Type and shape of the inputs by name.
+        scratch: A folder for temporary files.
         graph: The traced graph.
-        inputs: Its input tensors by name.
-        outputs: What the function returned.
+        inputs: Input tensors by name.
+        outputs: Result of the function.
         sinks: The tensors that stand for results of analyzers.
     """
 
@@ -74,14 +75,14 @@ class Traced:
         return all(_supported(operation) for sink in self.sinks for operation in _operations(sink.future))
 
     def ready(self, found: Mapping[str, tf.Tensor]) -> list[Any]:
-        """The sinks not found yet whose analyzers depend on nothing but inputs and what was found."""
+        """Return the unresolved sinks whose analyzers depend only on inputs and results so far."""
         known = [(sink.tensor, sink.tensor.name in found) for sink in self.sinks]
         analyzer = graph_tools.InitializableGraphAnalyzer(self.graph, self.inputs, known)
         waiting = [sink for sink in self.sinks if sink.tensor.name not in found]
         return [sink for sink in waiting if all(map(analyzer.ready_to_run, _sources(sink.future)))]
 
     def extractor(self, found: Mapping[str, tf.Tensor], names: list[str]) -> Callable[[Tensors], Tensors]:
-        """A function from inputs to the tensors of those names, which may depend on what was found."""
+        """Build a function from inputs to the tensors of those names, which may depend on results so far."""
         context = TFGraphContext(tf.Module(), str(self.scratch), dict(found))
         outputs = {name: name for name in names}
         traced = impl_helper.get_traced_transform_fn(self.function, self.specs, context, outputs)
@@ -108,18 +109,18 @@ def analyse(traced: Traced, batches: Batches, transform_graph: Path) -> int:
 
     Args:
         traced: The traced preprocessing_fn.
-        batches: Starts a pass over the training rows: tensors [rows] by feature name.
+        batches: Starts a pass over the training rows; yields tensors [rows] by feature name.
         transform_graph: Folder to write `transform_fn/` and `transformed_metadata/` into.
 
     Returns:
-        How many passes over the rows it took; 0 when there are no analyzers.
+        The number of passes over the rows; 0 when there are no analyzers.
     """
     found: dict[str, tf.Tensor] = {}
     passes = 0
     while len(found) < len(traced.sinks):
         ready = traced.ready(found)
         if not ready:
-            raise ValueError("the analyzers of preprocessing_fn wait for one another")
+            raise ValueError("the analyzers of preprocessing_fn depend on one another in a cycle")
         found |= _one_pass(traced, ready, found, batches)
         passes += 1
     graph = transform_graph / TFTransformOutput.TRANSFORM_FN_DIR
@@ -155,7 +156,7 @@ class _Accumulation:
         self.state: Any = self._combiner.create_accumulator() if self._combiner else Counter()
 
     def add(self, values: dict[str, NDArray[Any]]) -> None:
-        """Feed it a batch."""
+        """Add a batch to the accumulator."""
         if self._combiner:
             self.state = self._combiner.add_input(self.state, [values[name] for name in self.tensors])
         else:
@@ -163,7 +164,7 @@ class _Accumulation:
 
 
 class _Evaluation:
-    """Computes what follows from the accumulators after a pass."""
+    """Computes the analyzers' results from the accumulators after a pass."""
 
     def __init__(self, scratch: Path, states: dict[int, Any]) -> None:
         self._scratch = scratch
@@ -171,7 +172,7 @@ class _Evaluation:
         self._outputs: dict[int, tuple[Any, ...]] = {}
 
     def value(self, node: Any) -> Any:
-        """The value of a node of TFT's analysis graph."""
+        """Compute the value of a node of TFT's analysis graph."""
         operation = node.parent_operation
         if id(operation) not in self._outputs:
             self._outputs[id(operation)] = self._compute(operation)
@@ -206,7 +207,7 @@ def _pruned(definition: Any, counts: list[tuple[int, Any]]) -> list[tuple[int, b
 
 
 def _write_vocabulary(definition: Any, counts: list[tuple[int, bytes]], scratch: Path) -> NDArray[Any]:
-    """As TFT has it: the most frequent token first, equally frequent ones by falling byte order."""
+    """Write a vocabulary as TFT does: most frequent token first, equally frequent ones in descending byte order."""
     ordered = sorted(counts, reverse=True) or [analyzers.get_empy_vocabulary_dummy_value(definition.input_dtype)]
     lines = [b"%d %s" % (count, token) if definition.store_frequency else token for count, token in ordered]
     path = scratch / definition.vocab_filename
@@ -215,7 +216,7 @@ def _write_vocabulary(definition: Any, counts: list[tuple[int, bytes]], scratch:
 
 
 def _operations(node: Any) -> Iterator[Any]:
-    """The operations that a node depends on, itself included; some more than once."""
+    """Yield the operations that a node depends on, including itself; some more than once."""
     yield node.parent_operation
     for value in node.parent_operation.inputs:
         yield from _operations(value)

@@ -1,6 +1,6 @@
 """Evaluate the analyzers of a preprocessing_fn with Beam, in this process: for those that exist only as Beam transforms.
 
-The result is the same as in `analysing`; the import of Beam and its overhead cost a few seconds more.
+The result is the same as in `analysis.py`; the import of Beam and its overhead cost a few seconds more.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ BATCH_ROWS = 32_768
 def analyse_with_beam(
     function: Preprocessing, features: tuple[Feature, ...], files: list[Path], transform_graph: Path, scratch: Path
 ) -> None:
-    """Write the transform graph, as `analysing.analyse` does.
+    """Write the transform graph, as `analysis.analyse` does.
 
     Args:
         function: The preprocessing_fn.
-        features: Its inputs.
+        features: Inputs of the function.
         files: The Parquet files of the training rows; each is opened inside the pipeline, for a table handed to Beam is
             pickled whole with every slice of it.
         transform_graph: Folder to write `transform_fn/` and `transformed_metadata/` into.
-        scratch: A folder for what is only needed meanwhile.
+        scratch: A folder for temporary files.
     """
     options = PipelineOptions(runner="DirectRunner", direct_running_mode="in_memory", direct_num_workers=1)
     with (
@@ -58,7 +58,7 @@ def _read(path: str, features: tuple[Feature, ...]) -> Iterator[pa.RecordBatch]:
 
 
 def _as_lists(values: NDArray[Any], feature: Feature) -> pa.Array:
-    """One list of one value per row: the only layout that TensorFlow Transform reads from Arrow."""
+    """Convert values to one list of one value per row, the only layout that TensorFlow Transform reads from Arrow."""
     ends = pa.array(np.arange(len(values) + 1, dtype=np.int32))
     return pa.ListArray.from_arrays(ends, pa.array(values, type=_arrow_type(feature)))
 

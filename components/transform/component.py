@@ -23,12 +23,12 @@ def transform(
 
     Args:
         project: The project as JSON.
-        fingerprint: Of the examples.
-        code_fingerprint: Of the project's code.
-        blocked: From validate: why the data must not be used; empty: it may be.
-        code_uri: Where the project's code archive lies.
-        examples: From ingest.
-        schema: From validate.
+        fingerprint: Fingerprint of the examples.
+        code_fingerprint: Fingerprint of the project's code.
+        blocked: Why validate blocked the data; empty: not blocked.
+        code_uri: URI of the project's code archive.
+        examples: Output of ingest.
+        schema: Output of validate.
         transform_graph: The TensorFlow Transform graph and the label's classes.
         transformed: The transformed rows of train and eval as Parquet.
     """

@@ -1,4 +1,4 @@
-"""The label as numbers: which values it has, in which order, and each row's class index or value."""
+"""Label encoding: the label's values, their order, and each row's class index or value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from components._core.types.tasks import TASKS
 
 
 def find_classes(project: Project, examples: Path) -> list[str]:
-    """The label's values as text, in the order of their class indices; empty for a task without classes.
+    """Find the label's values as text, in the order of their class indices; empty for a task without classes.
 
     Raises:
-        DataError: When a label is missing, or has not as many values as the task needs.
-        ConfigError: When the project's positive value is none of them.
+        DataError: When a label is missing, or has too few or too many values for the task.
+        ConfigError: When the project's positive value is not one of them.
     """
     task = TASKS[project.task]
     if not task.has_classes:

@@ -16,16 +16,16 @@ def tune(
     transformed: dsl.Input[dsl.Dataset],
     hyperparameters: dsl.Output[dsl.Artifact],
 ) -> None:
-    """Search for the hyperparameters with the lowest eval loss; with no trials, pass the project's defaults through.
+    """Search for the hyperparameters with the lowest eval loss; with no trials, use the project's defaults.
 
     Args:
         project: The project as JSON.
-        trials: Models to try; -1: the project's.
-        fingerprint: Of the examples.
-        code_fingerprint: Of the project's code.
-        code_uri: Where the project's code archive lies.
-        transform_graph: From transform.
-        transformed: From transform.
+        trials: Number of models to try; -1: the project's.
+        fingerprint: Fingerprint of the examples.
+        code_fingerprint: Fingerprint of the project's code.
+        code_uri: URI of the project's code archive.
+        transform_graph: Output of transform.
+        transformed: Output of transform.
         hyperparameters: The chosen values, every trial, and the page as data.
     """
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Search for the hyperparameters with the lowest eval loss; with no trials, pass the project's defaults through."""
+"""Search for the hyperparameters with the lowest eval loss; with no trials, use the project's defaults."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ def tune_hyperparameters(
     Args:
         project: The project; `tune` says how many trials over which space, `train.hyperparameters` are the defaults.
         code: Archive of the project's code.
-        transform_graph: From transform.
-        transformed: From transform.
+        transform_graph: Output of transform.
+        transformed: Output of transform.
         hyperparameters: Folder for `hyperparameters.json`, `trials.json` and the page as data.
 
     Raises:
-        UserCodeError: When build_model raises or returns no model.
+        UserCodeError: When build_model raises or does not return a model.
         ModelError: When the model with the default values cannot be fitted.
     """
     if project.tune.trials:
-        # the only way to TensorFlow: without trials this stage takes no time to speak of
+        # imported late: without trials this stage needs no TensorFlow and takes almost no time
         from components.tune.optuna_search import search
 
         return search(project, code, transform_graph, transformed, hyperparameters)
-    return _pass_through(project, hyperparameters)
+    return _use_defaults(project, hyperparameters)
 
 
-def _pass_through(project: Project, folder: Path) -> Outcome:
+def _use_defaults(project: Project, folder: Path) -> Outcome:
     values: dict[str, Hyperparameter] = project.train.hyperparameters
     write_json(folder / HYPERPARAMETERS, values)
-    outcome = Outcome("skipped", "0 trials: defaults pass through")
+    outcome = Outcome("skipped", "0 trials: the defaults are used")
     page = Page("tune", "Hyperparameters", outcome)
-    page.text("No trials were asked for, so the project's own values are used. Ask for some with --trials.")
+    page.text("No trials were requested, so the project's own values are used. Request some with --trials.")
     page.table("Values", ["name", "value"], [[name, value] for name, value in sorted(values.items())])
     page.save(folder)
     return outcome

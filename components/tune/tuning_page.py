@@ -1,4 +1,4 @@
-"""What tune has to show: how the search went, and every trial."""
+"""The page of tune: progress of the search, and every trial."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components._core.report.plots import lines
 
 
 def page_of(study: optuna.Study, outcome: Outcome, values: dict[str, Hyperparameter]) -> Page:
-    """The page of one search."""
+    """Make the page of one search."""
     page = Page("tune", "Hyperparameters", outcome)
     page.facts({"trials": len(study.trials), "best trial": study.best_trial.number, "eval loss": study.best_value})
     page.figure(

@@ -1,4 +1,4 @@
-"""Find what is wrong with the data: columns against the schema, values against the schema (by TFDV), and values by themselves."""
+"""Find anomalies in the data: columns against the schema, values against the schema (by TFDV), and values by themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from components.validate.statistics import Statistics, as_list, by_name, is_text
 from components.validate.tfdv_columns import batch_rows, column_of
 
 MOSTLY = 0.5
-"""Share of missing values from which a feature is told as mostly missing."""
+"""Share of missing values from which a feature is reported as mostly missing."""
 _FEW_ROWS = 2
 _KIND_BY_PREFIX = {
     "ENUM_TYPE_": "unexpected_value",
@@ -36,14 +36,14 @@ _KIND_BY_PREFIX = {
     "FEATURE_TYPE_NOT_PRESENT": "missing_values",
     "FEATURE_TYPE_NO_VALUES": "missing_values",
     "INVALID_FEATURE_SHAPE": "missing_values",
-    # columns against the schema are compared in `check_columns`, before the values are looked at
+    # columns are compared with the schema in `check_columns`, before the values
     "SCHEMA_NEW_COLUMN": "",
     "SCHEMA_MISSING_COLUMN": "",
 }
 
 
 def check_splits(rows: dict[str, int]) -> list[Finding]:
-    """Splits without rows."""
+    """Find splits without rows."""
     remedy = "give more rows, or a larger share in data.split"
     return [
         Finding("empty_split", split, f"{split} has no rows; {remedy}", 0, 1, 0)
@@ -53,13 +53,13 @@ def check_splits(rows: dict[str, int]) -> list[Finding]:
 
 
 def check_columns(types: dict[str, str], reviewed: Schema, exclude: list[str], label: str) -> list[Finding]:
-    """The columns against the reviewed schema: missing, new, of another type.
+    """Compare the columns with the reviewed schema: missing, new, of another type.
 
     Args:
         types: Type by name of the columns of the data, without the excluded ones.
         reviewed: The reviewed schema.
         exclude: Columns that the model must not see.
-        label: The label's column, whose absence is told by `check_presence`.
+        label: The label's column; `check_presence` reports its absence.
     """
     asked_for = dataset_schema.feature_types(reviewed)
     wanted = {name: asked_for[name] for name in names(reviewed)}
@@ -72,31 +72,31 @@ def check_columns(types: dict[str, str], reviewed: Schema, exclude: list[str], l
                 Finding("new_column", name, f"{name} ({kind}) is not in the schema: {seen} until the schema has it")
             )
         elif COLUMN_TYPES[kind].feature is not wanted[name]:
-            findings.append(Finding("wrong_type", name, f"{name} is {kind}, and the schema says {wanted[name].name}"))
+            findings.append(Finding("wrong_type", name, f"{name} is {kind}; the schema says {wanted[name].name}"))
     return findings
 
 
 def check_against(
     types: dict[str, str], parts: dict[str, Statistics], reviewed: Schema, exclude: list[str], label: str
 ) -> list[Finding]:
-    """Columns and values of all splits against the reviewed schema; a missing label is told by `check_presence`."""
+    """Compare columns and values of all splits with the reviewed schema; `check_presence` reports a missing label."""
     found = check_columns(types, reviewed, exclude, label)
     wrong = {finding.where for finding in found if finding.kind in ("missing_column", "wrong_type")}
     for split, statistics in parts.items():
-        # what train told is not told again for eval and test
-        told = {("missing_values", label), *((each.kind, each.where) for each in found)}
+        # findings of train are not repeated for eval and test
+        reported = {("missing_values", label), *((each.kind, each.where) for each in found)}
         values = check_values(statistics, split, reviewed, {*wrong, *exclude})
-        found += [each for each in values if (each.kind, each.where) not in told]
+        found += [each for each in values if (each.kind, each.where) not in reported]
     return found
 
 
 def check_values(statistics: Statistics, split: str, schema: Schema, skip: set[str]) -> list[Finding]:
-    """The values of one split against the schema, as TFDV sees them.
+    """Compare the values of one split with the schema, by TFDV.
 
     Args:
-        statistics: Of the split's rows.
-        split: Its name.
-        schema: The schema to hold them against.
+        statistics: Statistics of the split's rows.
+        split: Name of the split.
+        schema: The schema to compare with.
         skip: Columns that were found wrong as a whole.
     """
     if not statistics.num_examples:
@@ -116,9 +116,9 @@ def check_values(statistics: Statistics, split: str, schema: Schema, skip: set[s
 
 
 def check_inferred(parts: dict[str, Statistics], schema: Schema, label: str) -> list[Finding]:
-    """The other splits against the schema that was inferred from train: it can only have been wrong about domains.
+    """Compare the other splits with the schema that was inferred from train, which can only be wrong about domains.
 
-    Columns without one are not looked at: TFDV takes a millisecond for each.
+    Columns without a domain are skipped: TFDV takes a millisecond for each.
     """
     listed = {feature.name for feature in schema.feature if feature.domain and feature.name != label}
     narrow = dataset_schema.only(schema, listed)
@@ -131,7 +131,7 @@ def check_inferred(parts: dict[str, Statistics], schema: Schema, label: str) -> 
 
 
 def check_presence(label: str, types: dict[str, str], parts: dict[str, Statistics]) -> list[Finding]:
-    """The label: in the table, and in every row."""
+    """Check that the label is in the table, and in every row."""
     if label not in types:
         message = f"there is no column {label!r} to predict; the table has {', '.join(list(types)[:12])}"
         return [Finding("label_missing", label, message)]
@@ -146,8 +146,8 @@ def check_presence(label: str, types: dict[str, str], parts: dict[str, Statistic
 
 
 def check_infinite(infinite: dict[str, int], types: dict[str, str]) -> list[Finding]:
-    """Numeric columns with values that are infinite, or so large that a model sees them as such."""
-    remedy = "mend the source, or exclude the column"
+    """Find numeric columns with values that are infinite, or too large for a model."""
+    remedy = "fix the source, or exclude the column"
     larger = f" (larger than {np.finfo(FLOAT32.numpy).max:.3g}, the largest number of a model, counts as infinite)"
     return [
         Finding(
@@ -162,7 +162,7 @@ def check_infinite(infinite: dict[str, int], types: dict[str, str]) -> list[Find
 
 
 def check_features(statistics: Statistics, label: str) -> list[Finding]:
-    """Features from which nothing can be learned: constant ones, mostly missing ones."""
+    """Find useless features: constant ones, mostly missing ones."""
     rows, findings = int(statistics.num_examples), []
     for name, feature in by_name(statistics).items():
         if name == label or rows < _FEW_ROWS:
@@ -181,7 +181,7 @@ def check_features(statistics: Statistics, label: str) -> list[Finding]:
 
 
 def find_duplicates(statistics: Statistics, examples: Path, types: dict[str, str]) -> list[Finding]:
-    """Columns that repeat another one in every training row; only columns with equal statistics are read and compared."""
+    """Find columns that equal another one in every training row; only columns with equal statistics are read and compared."""
     alike: dict[bytes, list[str]] = {}
     for name, feature in by_name(statistics).items():
         if missing_rows(feature, statistics.num_examples) < statistics.num_examples and _only_value(feature) is None:
@@ -198,7 +198,7 @@ def find_duplicates(statistics: Statistics, examples: Path, types: dict[str, str
 
 
 def _translate(column: str, split: str, info: Any, feature: Any, rows: int) -> list[Finding]:
-    """TFDV's reasons as findings, one of each kind."""
+    """Convert TFDV's reasons to findings, one of each kind."""
     findings: dict[str, Finding] = {}
     for reason in info.reason:
         kind = _kind(anomalies_pb2.AnomalyInfo.Type.Name(reason.type))
@@ -211,17 +211,17 @@ def _kind(reason: str) -> str:
     return next((kind for prefix, kind in _KIND_BY_PREFIX.items() if reason.startswith(prefix)), "schema_violation")
 
 
-def _finding(kind: str, column: str, split: str, told: str, feature: Any, rows: int) -> Finding:
+def _finding(kind: str, column: str, split: str, message: str, feature: Any, rows: int) -> Finding:
     if kind == "missing_values" and feature is not None:
         gaps = missing_rows(feature, rows)
-        told = f"{column} is missing in {gaps} of {rows} rows of {split}, and the schema requires it"
-        return Finding(kind, column, told, gaps, 0, rows, split)
-    words = told.replace("Examples contain values missing from the schema", "values that the schema does not list")
+        message = f"{column} is missing in {gaps} of {rows} rows of {split}, and the schema requires it"
+        return Finding(kind, column, message, gaps, 0, rows, split)
+    words = message.replace("Examples contain values missing from the schema", "values that the schema does not list")
     return Finding(kind, column, f"{column} in {split}: {words.strip(' .')}", n=rows, split=split)
 
 
 def _only_value(feature: Any) -> str | None:
-    """A feature's value when it has but one; None otherwise."""
+    """Return a feature's value when it has only one; None otherwise."""
     if is_text(feature):
         single = feature.string_stats.unique == 1 and feature.string_stats.top_values
         return repr(feature.string_stats.top_values[0].value) if single else None
@@ -230,7 +230,7 @@ def _only_value(feature: Any) -> str | None:
 
 
 def _content(feature: Any) -> bytes:
-    """A feature's statistics without its name."""
+    """Serialise a feature's statistics without its name."""
     nameless = type(feature)()
     nameless.CopyFrom(feature)
     nameless.ClearField("path")

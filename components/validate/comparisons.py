@@ -1,4 +1,4 @@
-"""What the new rows are compared with, for drift: earlier spans of the same examples, the champion's training rows."""
+"""Comparisons for drift: the new rows against earlier spans of the same examples and the champion's training rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from components.validate.drift import Shift, measure_shifts
 from components.validate.statistics import Statistics, parse
 
 MOST_CHECKS = 20
-"""Drifted features that get a check each."""
+"""Maximum number of drifted features with a check of their own."""
 _SPANS_TO_SEE_ORDER = 3
 
 
@@ -30,10 +30,10 @@ class Comparison:
     """Newer rows against older ones.
 
     Attributes:
-        name: What the older rows are, as in `the earlier spans`.
+        name: Name of the older rows, as in `the earlier spans`.
         before: Statistics of the older rows; None when there are none to compare with.
         after: Statistics of the newer rows.
-        reason: Why there are none, and what to do.
+        reason: Why there are no older rows, and what to do.
         shifts: How each feature moved; empty when it was not measured.
     """
 
@@ -45,12 +45,12 @@ class Comparison:
 
     @property
     def fewest_rows(self) -> int:
-        """Rows of the smaller side."""
+        """Number of rows of the smaller side."""
         return int(min(self.before.num_examples, self.after.num_examples)) if self.before is not None else 0
 
 
 def compare(name: str, before: Statistics | None, after: Statistics, min_rows: int, reason: str = "") -> Comparison:
-    """Measure how features moved, unless there is nothing or too little to compare."""
+    """Measure how features moved, unless there are no or too few rows to compare."""
     comparison = Comparison(name, before, after, reason)
     if before is None or comparison.fewest_rows < min_rows:
         return comparison
@@ -58,9 +58,9 @@ def compare(name: str, before: Statistics | None, after: Statistics, min_rows: i
 
 
 def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:
-    """The statistics of the rows a champion was trained on, or None and why not.
+    """Fetch the statistics of the rows that a champion was trained on, or return None and the reason.
 
-    A champion whose statistics are gone or unreadable must not stop its successor: it is told as no baseline.
+    A champion whose statistics are missing or unreadable must not stop its successor: it is reported as no baseline.
 
     Raises:
         UnavailableError: When the store does not answer.
@@ -69,7 +69,7 @@ def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:
     try:
         return parse(_verified(uri, deployment)), ""
     except FileNotFoundError:
-        return None, f"the statistics of champion {deployment.version} are gone from {deployment.statistics}"
+        return None, f"the statistics of champion {deployment.version} are missing from {deployment.statistics}"
     except ValueError as error:
         return None, f"the statistics of champion {deployment.version} cannot be read: {error}"
     except ModelError as error:
@@ -89,10 +89,11 @@ def _verified(uri: str, deployment: Deployment) -> bytes:
 
 
 def follow_spans(examples: Path, spans: list[int], names: list[str]) -> set[str]:
-    """Columns that differ between spans by construction, such as the month: told apart from drift.
+    """Find columns that differ between spans by construction, such as the month, which is not drift.
 
-    A column follows the span when it has one value in every span and not always the same, or when (three spans at least) its
-    ranges follow one another without overlap, as those of a date do. Read from the Parquet footers, not from the rows.
+    A column follows the span when it has one value in every span and not always the same, or when (three spans at
+    least) its ranges follow one another without overlap, as those of a date do. Read from the Parquet footers, not from
+    the rows.
     """
     if len(spans) < 2:
         return set()
@@ -105,15 +106,13 @@ def follow_spans(examples: Path, spans: list[int], names: list[str]) -> set[str]
 
 
 def to_checks(comparison: Comparison, gates: DataGates, followers: set[str], label: str) -> list[Check]:
-    """The checks of one comparison: one per drifted feature, one for all that stayed, one for those that follow the span."""
+    """Make the checks of one comparison: one per drifted feature, one for all that stayed, one for those that follow the span."""
     title = f"drift against {comparison.name}"
     if comparison.before is None:
         return [Check(title, "no_baseline", threshold=gates.drift, reason=comparison.reason)]
     rows = comparison.fewest_rows
     if rows < max(1, gates.min_rows):
-        message = (
-            f"{rows} rows on the smaller side, {gates.min_rows} are needed (gates.data.min_rows): too few tell nothing"
-        )
+        message = f"{rows} rows on the smaller side, {gates.min_rows} are needed to judge drift (gates.data.min_rows)"
         return [Check(title, "skipped", threshold=gates.drift, n=rows, reason=message)]
     judged = [shift for shift in comparison.shifts if shift.feature not in followers and not math.isnan(shift.distance)]
     drifted = sorted((shift for shift in judged if shift.distance > gates.drift), key=lambda shift: -shift.distance)
@@ -124,12 +123,12 @@ def to_checks(comparison: Comparison, gates: DataGates, followers: set[str], lab
     return (
         checks
         + _stayed(title, [shift for shift in judged if shift not in drifted], gates, rows)
-        + _apart(title, comparison, followers)
+        + _followers(title, comparison, followers)
     )
 
 
 def moved_in_words(shift: Shift) -> str:
-    """Which values or ranges moved most, with their shares before and after."""
+    """Describe the values or ranges that moved most, with their shares before and after."""
     return "; ".join(f"{value}: {before:.1%} -> {after:.1%}" for value, before, after in shift.moved)
 
 
@@ -151,14 +150,12 @@ def _stayed(title: str, shifts: list[Shift], gates: DataGates, rows: int) -> lis
     return [Check(title, "pass", round(furthest.distance, 6), gates.drift, n=rows, reason=message)]
 
 
-def _apart(title: str, comparison: Comparison, followers: set[str]) -> list[Check]:
+def _followers(title: str, comparison: Comparison, followers: set[str]) -> list[Check]:
     following = [shift.feature for shift in comparison.shifts if shift.feature in followers]
     retyped = [shift.feature for shift in comparison.shifts if math.isnan(shift.distance)]
     checks = []
     if following:
-        message = (
-            f"{', '.join(following)} follows the span: it differs between spans by construction, which is no drift"
-        )
+        message = f"{', '.join(following)} follows the span: it differs between spans by construction and is not drift"
         checks.append(Check(f"{title}: follows the span", "skipped", n=len(following), reason=message))
     if retyped:
         message = f"{', '.join(retyped)}: numbers on one side and text on the other cannot be compared"
@@ -171,7 +168,7 @@ def _status(gates: DataGates) -> Status:
 
 
 def _ranges(path: Path) -> dict[str, tuple[Any, Any]]:
-    """Smallest and largest value by column of one file; columns without values or without such statistics are left out."""
+    """Return smallest and largest value by column of one file; columns without values or statistics are left out."""
     metadata = pq.read_metadata(path)
     ranges: dict[str, tuple[Any, Any]] = {}
     unknown: set[str] = set()

@@ -24,18 +24,18 @@ def validate(
 
     Args:
         project: The project as JSON.
-        fingerprint: Of the examples; a cached run is therefore never a stale one.
+        fingerprint: Fingerprint of the examples, so that a cached result is never stale.
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
-        code_fingerprint: Of the project's code.
-        code_uri: Where the project's code archive lies, with the reviewed schema if there is one.
-        examples: From ingest.
-        statistics: Of the training rows, as a TensorFlow Metadata proto.
-        schema: The schema in force, as a text proto.
+        code_fingerprint: Fingerprint of the project's code.
+        code_uri: URI of the project's code archive, with the reviewed schema if there is one.
+        examples: Output of ingest.
+        statistics: Statistics of the training rows, as a TensorFlow Metadata proto.
+        schema: The effective schema, as a text proto.
         validation: Outcome, checks and the page as data.
         page: The page of this stage.
 
     Returns:
-        blocked: Why the data must not be used; empty: it may be. A value, so that the next stage is taken from the cache
+        blocked: Why the data is blocked; empty: not blocked. A parameter, so that the next stage is taken from the cache
             when only the page has changed.
     """
     from collections import namedtuple

@@ -1,4 +1,4 @@
-"""The schema: reviewed by a person and kept with the code, or inferred; what is in force, and what change the data asks for."""
+"""The schema: reviewed by a person and kept with the code, or inferred; the effective schema, and the proposed change."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from components.validate.statistics import Statistics, as_list, by_name, is_text
 Schema: TypeAlias = schema_pb2.Schema
 
 MAX_DOMAIN = 100
-"""A string column with more values gets no domain: a list that long is not reviewed, and new values are no anomaly."""
+"""A string column with more values gets no domain: so long a list is not reviewed, and new values are not an anomaly."""
 _ROWS_PER_VALUE = 5
 _AWAY = (schema_pb2.DEPRECATED, schema_pb2.DISABLED, schema_pb2.PLANNED, schema_pb2.ALPHA, schema_pb2.DEBUG_ONLY)
 
 
 def read_reviewed(code: Path, name: str) -> Schema | None:
-    """The reviewed schema out of the code archive; None when the project has none.
+    """Read the reviewed schema from the code archive; None when the project has none.
 
     Args:
         code: The archive.
-        name: The schema's file, as the project names it.
+        name: Name of the schema's file in the project.
 
     Raises:
-        ConfigError: When it does not parse, is empty, or has a feature of a type that examples cannot have.
+        ConfigError: When it does not parse, is empty, or has a feature of an unsupported type.
     """
     with tempfile.TemporaryDirectory() as folder:
         unpack_code(code, Path(folder))
@@ -48,10 +48,10 @@ def parse_schema(content: bytes, name: str) -> Schema:
         schema = text_format.Parse(content.decode("utf-8-sig"), Schema())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"is no schema: {error}", where=name, remedy="correct it, or delete it to have one inferred"
+            f"is not a schema: {error}", where=name, remedy="correct it, or delete it to have one inferred"
         ) from None
     if not schema.feature:
-        raise ConfigError("names no feature", where=name, remedy="delete it to have one inferred")
+        raise ConfigError("has no features", where=name, remedy="delete it to have one inferred")
     for feature in schema.feature:
         if type_of_schema(found := schema_pb2.FeatureType.Name(feature.type)) is None:
             allowed = ", ".join(known.schema for known in FEATURE_TYPES.values())
@@ -61,7 +61,7 @@ def parse_schema(content: bytes, name: str) -> Schema:
 
 
 def feature_types(schema: Schema) -> dict[str, FeatureType]:
-    """The type of each feature of a schema that `parse_schema` took."""
+    """Return the type of each feature of a schema from `parse_schema`."""
     found = {feature.name: type_of_schema(schema_pb2.FeatureType.Name(feature.type)) for feature in schema.feature}
     return {name: kind for name, kind in found.items() if kind is not None}
 
@@ -69,12 +69,13 @@ def feature_types(schema: Schema) -> dict[str, FeatureType]:
 def infer(statistics: Statistics, others: list[Statistics], label: str) -> Schema:
     """Infer a schema from the training rows.
 
-    A column is required when it has a value in every row of every split; a string column gets a domain when it has few values,
-    each seen often. Bool domains, which TFDV infers from 0 and 1, are left out: a later 2 would be an anomaly nobody asked for.
+    A column is required when it has a value in every row of every split; a string column gets a domain when it has few
+    values, each seen often. Bool domains, which TFDV infers from 0 and 1, are left out: a later 2 would be an unwanted
+    anomaly.
 
     Args:
-        statistics: Of the training rows.
-        others: Of the other splits, for whether values may be missing.
+        statistics: Statistics of the training rows.
+        others: Statistics of the other splits, for whether values may be missing.
         label: The label's column, which is always required.
     """
     schema = infer_schema(as_list(statistics), max_string_domain_size=MAX_DOMAIN)
@@ -93,7 +94,7 @@ def infer(statistics: Statistics, others: list[Statistics], label: str) -> Schem
 
 
 def relax(feature: Any) -> None:
-    """Let values of a feature be missing."""
+    """Allow missing values of a feature."""
     feature.presence.ClearField("min_fraction")
     feature.presence.min_count = min(feature.presence.min_count, 1)
     if feature.HasField("shape"):
@@ -102,20 +103,20 @@ def relax(feature: Any) -> None:
 
 
 def require(feature: Any) -> None:
-    """Demand a value of a feature in every row."""
+    """Require a value of a feature in every row."""
     feature.presence.min_fraction = 1
     feature.presence.min_count = 1
 
 
 def settle(reviewed: Schema, inferred: Schema, leave_out: set[str], as_found: set[str], gaps: set[str]) -> Schema:
-    """The schema in force, made of the reviewed one and what the data forces.
+    """Combine the reviewed schema with the data into the effective schema.
 
     Args:
-        reviewed: What the person keeps.
-        inferred: What the data says; columns are taken over from it where the reviewed schema cannot hold.
-        leave_out: Columns that leave the schema: excluded ones, and such as the data does not have.
-        as_found: Columns that are taken as the data has them: another type that the policy lets pass, the label.
-        gaps: Columns in which the policy lets values be missing.
+        reviewed: The reviewed schema.
+        inferred: The schema inferred from the data; replaces columns where the reviewed schema does not fit.
+        leave_out: Columns to remove: excluded ones, and those missing in the data.
+        as_found: Columns taken from the data: those with another type that the policy allows, and the label.
+        gaps: Columns in which the policy allows missing values.
     """
     found = {feature.name: feature for feature in inferred.feature}
     schema = Schema()
@@ -133,19 +134,19 @@ def settle(reviewed: Schema, inferred: Schema, leave_out: set[str], as_found: se
 
 
 def names(schema: Schema) -> list[str]:
-    """The features that a schema asks for, in its order; deprecated and planned ones are not asked for."""
+    """Return the names of a schema's features, in its order, without deprecated and planned ones."""
     return [feature.name for feature in schema.feature if feature.lifecycle_stage not in _AWAY]
 
 
 def only(schema: Schema, columns: set[str]) -> Schema:
-    """The schema of some columns."""
+    """Restrict a schema to some columns."""
     part = Schema(string_domain=schema.string_domain)
     part.feature.extend(feature for feature in schema.feature if feature.name in columns)
     return part
 
 
 def propose(schema: Schema, parts: list[Statistics]) -> Schema:
-    """The schema changed so that the data conforms to it: what a person reviews as a diff."""
+    """Change a schema so that the data conforms to it, for review as a diff."""
     for statistics in parts:
         if statistics.num_examples:
             schema = update_schema(schema, as_list(statistics), max_string_domain_size=MAX_DOMAIN)
@@ -153,18 +154,18 @@ def propose(schema: Schema, parts: list[Statistics]) -> Schema:
 
 
 def difference(before: Schema, after: Schema, name: str) -> str:
-    """A unified diff of two schemas; empty when they are equal."""
+    """Return a unified diff of two schemas; empty when they are equal."""
     old, new = (to_text(schema).splitlines(keepends=True) for schema in (before, after))
     return "".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"))
 
 
 def to_text(schema: Schema) -> str:
-    """A schema as text; equal schemas give equal text."""
+    """Convert a schema to text; equal schemas give equal text."""
     return str(text_format.MessageToString(schema))
 
 
 def save(schema: Schema, folder: Path) -> None:
-    """Write it into the schema artifact."""
+    """Write a schema into the schema artifact."""
     write_text(folder / SCHEMA, to_text(schema))
 
 
@@ -178,7 +179,7 @@ def _drop_rare_domains(schema: Schema, statistics: Statistics) -> None:
 
 
 def _keep_domains(schema: Schema, source: Schema) -> None:
-    """Keep the string domains that are referred to, each once; one that is missing is taken from the source."""
+    """Keep the referenced string domains, each once; a missing one is copied from the source."""
     used = {feature.domain for feature in schema.feature if feature.domain}
     known = {domain.name: domain for domain in [*source.string_domain, *schema.string_domain] if domain.name in used}
     kept = [known[name] for name in sorted(known)]

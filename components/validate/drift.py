@@ -1,11 +1,12 @@
 """Drift: how far the values of each feature have moved from one set of rows to another.
 
-- Numbers: Jensen-Shannon divergence, base 2, so from 0 (equal) to 1 (nothing in common). It is taken over bins between the
-  deciles of both sides, read off TFDV's quantile histograms; equal-width bins, which TFDV's own comparator uses, put a
-  long-tailed feature into one bin and see nothing move. (J. Lin, "Divergence measures based on the Shannon entropy",
-  IEEE Transactions on Information Theory 37(1), 1991.)
-- Texts: L-infinity, the largest change of any one value's share, as TFDV's `infinity_norm` comparator has it. It names the
-  value, and is not drowned by a long tail of rare ones. (E. Breck et al., "Data Validation for Machine Learning", MLSys 2019.)
+- Numbers: Jensen-Shannon divergence, base 2, so from 0 (equal) to 1 (nothing in common). It is taken over bins between
+  the deciles of both sides, read off TFDV's quantile histograms; equal-width bins, which TFDV's own comparator uses,
+  put a long-tailed feature into one bin and see nothing move. (J. Lin, "Divergence measures based on the Shannon
+  entropy", IEEE Transactions on Information Theory 37(1), 1991.)
+- Texts: L-infinity, the largest change of any one value's share, as in TFDV's `infinity_norm` comparator. It names the
+  value, and is not drowned by a long tail of rare ones. (E. Breck et al., "Data Validation for Machine Learning", MLSys
+  2019.)
 
 A missing value counts as one more value in both, so a column that loses its values drifts.
 """
@@ -23,7 +24,7 @@ from components.validate.statistics import Statistics, by_name, is_text, is_whol
 
 Floats = NDArray[np.float64]
 Shares = list[tuple[str, float, float]]
-"""Value or range, its share of the rows before, its share after. Ranges can read alike, so a name is no key."""
+"""Value or range, its share of the rows before, its share after. Different ranges can look equal, so names are not unique."""
 
 JENSEN_SHANNON = "Jensen-Shannon divergence"
 L_INFINITY = "L-infinity distance"
@@ -37,11 +38,11 @@ class Shift:
     """How one feature moved.
 
     Attributes:
-        feature: Its name.
-        measure: Which distance was taken.
-        distance: Between 0 and 1; NaN when the two sides cannot be compared.
+        feature: Name of the feature.
+        measure: Name of the distance.
+        distance: Distance between 0 and 1; NaN when the two sides cannot be compared.
         before: The feature in the older rows, in a word: its mean or its most frequent value.
-        after: The same in the newer rows.
+        after: The feature in the newer rows, in a word.
         moved: Share of the rows before and after by value or range, the most moved first.
     """
 
@@ -54,11 +55,11 @@ class Shift:
 
 
 def measure_shifts(before: Statistics, after: Statistics) -> list[Shift]:
-    """How each feature that both have moved, in the order of the newer table.
+    """Measure how each common feature moved, in the order of the newer table.
 
     Args:
-        before: Of the older rows.
-        after: Of the newer rows.
+        before: Statistics of the older rows.
+        after: Statistics of the newer rows.
     """
     older = by_name(before)
     pairs = [(name, older[name], feature) for name, feature in by_name(after).items() if name in older]
@@ -66,18 +67,18 @@ def measure_shifts(before: Statistics, after: Statistics) -> list[Shift]:
 
 
 def jensen_shannon(before: Floats, after: Floats) -> float:
-    """Jensen-Shannon divergence, base 2, of two vectors of shares that sum to 1; shape [bins] each."""
+    """Compute the Jensen-Shannon divergence, base 2, of two vectors of shares that sum to 1; shape [bins] each."""
     middle = (before + after) / 2
     return float(min(max((_relative_entropy(before, middle) + _relative_entropy(after, middle)) / 2, 0.0), 1.0))
 
 
 def l_infinity(shares: Shares) -> float:
-    """The largest change of any one value's share; what lies beyond the listed values counts as one value."""
+    """Return the largest change of any one value's share; unlisted values count as one."""
     return max((abs(after - before) for _, before, after in shares), default=0.0)
 
 
 def numeric_shares(before: Any, after: Any, rows_before: int, rows_after: int) -> Shares:
-    """Share of the rows by range of values, before and after; ranges lie between the deciles of both sides."""
+    """Compute the share of the rows by range of values, before and after; ranges lie between the deciles of both sides."""
     old, new = _curve(before), _curve(after)
     edges = np.unique(np.concatenate([_deciles(old), _deciles(new)]))
     gaps_before, gaps_after = (
@@ -92,7 +93,7 @@ def numeric_shares(before: Any, after: Any, rows_before: int, rows_after: int) -
 
 
 def text_shares(before: Any, after: Any, rows_before: int, rows_after: int) -> Shares:
-    """Share of the rows by value, before and after."""
+    """Compute the share of the rows by value, before and after."""
     old, new = _ranks(before, rows_before), _ranks(after, rows_after)
     values = list(dict.fromkeys([*new, *old]))
     shares = [(repr(value), old.get(value, 0.0), new.get(value, 0.0)) for value in values]
@@ -126,10 +127,10 @@ def _in_a_word(feature: Any) -> str:
 
 
 def _curve(feature: Any) -> tuple[Floats, Floats]:
-    """The distribution function of a numeric feature's values: points, and the share of values up to each.
+    """Return the distribution function of a numeric feature's values: points, and the share of values up to each.
 
-    TFDV's quantile buckets hold what lies above their low and up to their high value, so the sum up to the last bucket that
-    ends at a point is exact there, also for a value that repeats.
+    TFDV's quantile buckets hold what lies above their low and up to their high value, so the sum up to the last bucket
+    that ends at a point is exact there, also for a value that repeats.
     """
     buckets = quantiles(feature)
     if not buckets:
@@ -143,7 +144,7 @@ def _curve(feature: Any) -> tuple[Floats, Floats]:
 
 
 def _deciles(curve: tuple[Floats, Floats]) -> Floats:
-    """The points of a curve next to its deciles, and one just below its start."""
+    """Return the points of a curve next to its deciles, and one just below its start."""
     points, shares = curve
     if not len(points):
         return points
@@ -157,7 +158,7 @@ def _up_to(edges: Floats, curve: tuple[Floats, Floats]) -> Floats:
 
 
 def _range(edges: Floats, place: int, whole: bool) -> str:
-    """The values that lie above one edge and up to the next, in words."""
+    """Describe the values above one edge and up to the next."""
     high = edges[place]
     if place == 0:
         return f"below {np.nextafter(high, np.inf):.4g}"

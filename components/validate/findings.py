@@ -1,4 +1,4 @@
-"""What validation can find, how bad each kind is unless the project says otherwise, and how findings become checks."""
+"""The kinds of findings, their default severities, and the conversion of findings to checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components._core.errors import ConfigError
 from components._core.project.project_file import Severity
 
 MOST_CHECKS = 10
-"""Findings of one kind that get a line each; the others are counted in one more."""
+"""Maximum number of findings of one kind with a line each; the others are summed up in one more."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Kind:
     """A kind of anomaly.
 
     Attributes:
-        severity: What it does unless the project says otherwise.
-        meaning: What it is, in words.
+        severity: Default severity.
+        meaning: Description.
     """
 
     severity: Severity
@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
 """Every kind, in the order in which a person should read them. docs/stages/validate.md shows this table."""
 
 HAVE_OWN_CHECKS = ("rows_in_two_splits", "groups_in_two_splits")
-"""Kinds whose checks `overlaps.py` makes: these have one each whatever was found, with the count."""
+"""Kinds whose checks `overlaps.py` makes: one for each, always, with the count."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,16 @@ class Finding:
     Attributes:
         kind: One of `KINDS`.
         where: The column or split.
-        told: What was found and what to do, in a sentence.
-        measured: The number found, if it is one.
-        threshold: What it was held against.
-        n: The rows behind it.
+        message: What was found and what to do, in a sentence.
+        measured: The measured number, if any.
+        threshold: The bound that it was compared with.
+        n: Number of rows examined.
         split: The split it was found in, where that matters.
     """
 
     kind: str
     where: str
-    told: str
+    message: str
     measured: float | None = None
     threshold: float | None = None
     n: int | None = None
@@ -77,12 +77,12 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """Where it was found, as a person would say it."""
+        """Location of the finding, for people."""
         return f"{self.where} in {self.split}" if self.split else self.where
 
 
 def severities(policy: dict[str, Severity]) -> dict[str, Severity]:
-    """Severity of every kind, by the defaults and the project's policy.
+    """Return the severity of every kind, by the defaults and the project's policy.
 
     Raises:
         ConfigError: When the policy names an unknown kind.
@@ -100,11 +100,11 @@ def severities(policy: dict[str, Severity]) -> dict[str, Severity]:
 
 
 def to_checks(findings: list[Finding], policy: dict[str, Severity]) -> list[Check]:
-    """One check per finding, and one `pass` for all kinds of which there is none.
+    """Make one check per finding, and one `pass` for all kinds without findings.
 
     Args:
-        findings: What was found, in any order.
-        policy: What `severities` gave.
+        findings: Findings in any order.
+        policy: Output of `severities`.
     """
     checks: list[Check] = []
     absent: list[str] = []
@@ -141,10 +141,10 @@ def _check(finding: Finding, status: Status) -> Check:
         measured=finding.measured,
         threshold=finding.threshold,
         n=finding.n,
-        reason=finding.told + ignored,
+        reason=finding.message + ignored,
     )
 
 
 def to_status(severity: Severity) -> Status:
-    """What a finding of that severity means for its check."""
+    """Return the status of a check for a finding of that severity."""
     return "skipped" if severity == "ignore" else severity

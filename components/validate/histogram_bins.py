@@ -1,4 +1,4 @@
-"""Bins of a numeric feature's histogram as a person wants to see them, made of TFDV's finer ones."""
+"""Readable bins of a numeric feature's histogram, made from TFDV's finer ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Bins = tuple[list[float], list[float], str]
 
 
 def bins(feature: Any) -> Bins:
-    """Edges, counts and a note for a numeric feature that has different values.
+    """Return edges, counts and a note for a numeric feature with distinct values.
 
-    Few whole numbers get a bar each. When a long tail crowds nearly all values into one bin, only the middle 90 % are shown,
-    and the note says so.
+    Few whole numbers get a bar each. When a long tail crowds nearly all values into one bin, only the middle 90 % are
+    shown, and the note says so.
     """
     buckets = equal_widths(feature)
     edges = np.array([bucket.low_value for bucket in buckets] + [buckets[-1].high_value], dtype=np.float64)
@@ -39,7 +39,7 @@ def bins(feature: Any) -> Bins:
 
 
 def _by_number(edges: Floats, counts: Floats) -> Bins:
-    """One bin per whole number; each fine bin, narrower than 1, belongs to the number at or below its upper edge."""
+    """Make one bin per whole number; each fine bin, narrower than 1, belongs to the number at or below its upper edge."""
     low, high = round(edges[0]), round(edges[-1])
     rows = np.zeros(high - low + 1)
     numbers = np.floor(edges[1:] + 1e-9).astype(np.int64) - low
@@ -48,7 +48,7 @@ def _by_number(edges: Floats, counts: Floats) -> Bins:
 
 
 def _middle(feature: Any) -> Bins | None:
-    """The values without the outermost twentieths, from the quantile histogram; None when they are all alike."""
+    """Return the middle 90 % of the values, from the quantile histogram; None when they are all equal."""
     buckets = quantiles(feature)
     if len(buckets) < _MANY_QUANTILES:
         return None
@@ -66,7 +66,7 @@ def _middle(feature: Any) -> Bins | None:
 
 
 def _rows_below(buckets: list[Any], limits: Floats) -> Floats:
-    """Rows below each limit: a bucket's are spread evenly over it, those of one without width stand at one place."""
+    """Count the rows below each limit: a bucket's rows are spread evenly over its width."""
     points = np.array([[bucket.low_value, bucket.high_value] for bucket in buckets], dtype=np.float64).ravel()
     sums = np.cumsum([bucket.sample_count for bucket in buckets])
     below = np.column_stack([np.append(0.0, sums[:-1]), sums]).ravel()

@@ -1,4 +1,4 @@
-"""The label: which values it has, and whether they are what the task needs."""
+"""Findings about the label: its values, and whether they suit the task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components._core.types.tasks import TASKS
 from components.validate.findings import Finding
 
 MOST_CLASSES = 1_000
-"""A label with more values is no class."""
+"""Maximum number of label values that count as classes."""
 RARE_ROWS = 10
 """Training rows below which a class can hardly be learned."""
 
@@ -39,19 +39,19 @@ def count_labels(project: Project, examples: Path) -> Counts:
 
 
 def check_label(project: Project, kind: str, counts: Counts) -> list[Finding]:
-    """What is wrong with the label's values.
+    """Find violations in the label's values.
 
     Args:
         project: The project.
-        kind: The label column's type.
-        counts: What `count_labels` found.
+        kind: Type of the label column.
+        counts: Output of `count_labels`.
     """
     wrong = _check_type(project, kind) + _check_values(project, counts)
     return wrong or _check_other_splits(project.label, counts) + _check_rare(project.label, counts["train"])
 
 
 def in_order(counts: Counter[str]) -> dict[str, int]:
-    """Rows by value, values ascending; numbers are compared as numbers."""
+    """Sort counts by value, ascending; numbers are compared as numbers."""
     return {value: counts[value] for value in order_labels(counts)}
 
 
@@ -83,8 +83,8 @@ def _check_values(project: Project, counts: Counts) -> list[Finding]:
     return [_wrong(project, wrong.message, wrong.remedy)]
 
 
-def _wrong(project: Project, told: str, remedy: str) -> Finding:
-    return Finding("label_values", project.label, f"the label {project.label} {told}; {remedy}")
+def _wrong(project: Project, message: str, remedy: str) -> Finding:
+    return Finding("label_values", project.label, f"the label {project.label} {message}; {remedy}")
 
 
 def _check_other_splits(label: str, counts: Counts) -> list[Finding]:

@@ -1,7 +1,7 @@
-"""Whole numbers that differ in the examples and are one number to the model, which holds them as a float32.
+"""Find whole numbers that differ in the examples but become one number in the model, as float32.
 
-A column of whole numbers in which values may be missing is a float32 to a model, and so is one of double precision. A float32 holds
-every whole number up to 2**24: beyond it, two identifiers or two amounts can become one.
+A column of whole numbers in which values may be missing is a float32 in a model, and so is one of double precision. A
+float32 is exact for whole numbers up to 2**24: beyond it, two identifiers or two amounts can become one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from components.validate.statistics import Statistics, by_name, is_text
 from components.validate.tfdv_columns import batch_rows
 
 _TARGET = np.dtype(np.float64)
-"""What the label of a regression is measured in."""
+"""Type in which the label of a regression is measured."""
 
 
 @dataclass
 class _Lost:
-    """The numbers of a column that its type at the model's border does not hold."""
+    """The numbers of a column that its type in the model cannot represent."""
 
     rows: int = 0
     values: int = 0
@@ -39,11 +39,11 @@ class _Lost:
 def find_lost_precision(
     examples: Path, features: tuple[Feature, ...], target: str, parts: dict[str, Statistics]
 ) -> list[Finding]:
-    """Count the whole numbers that are rounded on the way to the model; only columns that have large numbers are read.
+    """Count the whole numbers that are rounded for the model; only columns with large numbers are read.
 
     Args:
         examples: The examples artifact.
-        features: What the model takes.
+        features: Inputs of the model.
         target: The label's column in a regression, which is measured in double precision; else empty.
         parts: Statistics by split.
     """
@@ -83,18 +83,18 @@ def _add(found: _Lost, column: pa.Array, real: np.dtype[Any]) -> None:
 
 
 def _is_rounded(values: NDArray[Any], real: np.dtype[Any]) -> NDArray[np.bool_]:
-    """Where a whole number is another one as `real`; one that is too large for `real` is infinite, which is another finding."""
+    """Return where a whole number changes as `real`; one that becomes infinite is another finding."""
     with np.errstate(over="ignore", invalid="ignore"):
         held = values.astype(real)
         if values.dtype.kind == "f":
             return np.asarray((np.floor(values) == values) & np.isfinite(held) & (held != values))
-        # back to whole numbers, for the comparison would be made in double precision; 2**63 does not come back
+        # back to whole numbers, since a comparison would use double precision; 2**63 does not convert back
         return np.asarray((held.astype(np.float64) >= 2.0**63) | (held.astype(values.dtype) != values))
 
 
 def _finding(name: str, real: np.dtype[Any], lost: _Lost) -> Finding:
     message = (
-        f"{lost.values:,} of {lost.rows:,} values of {name} are whole numbers that the model does not tell from the next ones: it has "
+        f"{lost.values:,} of {lost.rows:,} values of {name} are whole numbers that the model cannot tell from their neighbours: it reads "
         f"them as {real}, which holds every whole number up to {first_inexact(real):,} (largest found: {lost.largest:,})"
     )
     remedy = "if they are amounts, that is harmless; if they identify something, exclude the column or write it as text"

@@ -1,7 +1,8 @@
-"""Rows that stand in two splits, as the model sees them, and groups whose rows do: what a model has learned there cannot judge it.
+"""Find rows that are in two splits, as the model sees them, and groups with such rows: they make the evaluation too optimistic.
 
-A row is known by the hash of its features, a group by that of its identifier. Memory is bounded: beyond half a million different
-hashes only the smallest ones are kept, in every split the same, and the shares are those of this sample.
+A row is identified by the hash of its features, a group by that of its identifier. Memory is bounded: beyond half a
+million different hashes only the smallest ones are kept, in every split the same, and the shares are those of this
+sample.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from components.validate.findings import to_status
 from components.validate.tfdv_columns import batch_rows, column_of
 
 MOST_SHARED = 0.01
-"""Share of the eval and test rows from which it matters that they stand in another split, too."""
+"""Share of the eval and test rows, also in another split, from which it is a finding."""
 MOST_HASHES = 1 << 19
-"""Different hashes that are kept per split, of all keys together: 16 bytes each."""
+"""Maximum number of distinct hashes kept per split, of all keys together: 16 bytes each."""
 _FEWEST_HASHES = 1 << 15
 
 Hashes = NDArray[np.uint64]
@@ -34,14 +35,14 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Overlap:
-    """Rows of eval and test whose key stands in another split, too.
+    """Rows of eval and test whose key is also in another split.
 
     Attributes:
         column: The identifier that is the key; empty: all features are.
-        keys: Different keys that stand in more than one split.
-        rows: Rows of eval and test with such a key.
-        held_out: All rows of eval and test.
-        kept: Share of the keys that was looked at: 1, or less of a very long table.
+        keys: Number of distinct keys in more than one split.
+        rows: Number of eval and test rows with such a key.
+        held_out: Number of all eval and test rows.
+        kept: Share of the keys that was examined: 1, or less for a very long table.
     """
 
     column: str
@@ -52,13 +53,13 @@ class Overlap:
 
     @property
     def share(self) -> float:
-        """Rows with such a key among the rows of eval and test, 0 to 1."""
+        """Share of such rows among the rows of eval and test, 0 to 1."""
         return self.rows / self.held_out if self.held_out else 0.0
 
 
 @dataclass
 class KeyCounter:
-    """Rows by key and split, of the keys with the smallest hashes."""
+    """Counts rows by key and split, for the keys with the smallest hashes."""
 
     most: int = MOST_HASHES
     _limit: int = 2**64 - 1
@@ -74,7 +75,7 @@ class KeyCounter:
             self._settle(split)
 
     def overlap(self, column: str) -> Overlap:
-        """The keys that stand in more than one split."""
+        """Return the keys that are in more than one split."""
         for split in SPLITS:
             self._settle(split)
         for split in SPLITS:
@@ -87,7 +88,7 @@ class KeyCounter:
         return Overlap(column, len(shared), rows, total, (self._limit + 1) / 2**64)
 
     def _settle(self, split: str) -> None:
-        """Sum up what waits; keep fewer hashes while there are too many."""
+        """Merge the pending counts; keep fewer hashes while there are too many."""
         known, counted = self._keys.get(split, np.empty(0, np.uint64)), self._rows.get(split, np.empty(0, np.int64))
         waiting = self._waiting.pop(split, [])
         rows = np.concatenate([counted, *(np.ones(len(part), np.int64) for part in waiting)])
@@ -104,13 +105,13 @@ class KeyCounter:
 
 
 def find_overlaps(examples: Path, manifest: Manifest, features: dict[str, str], exclude: list[str]) -> list[Overlap]:
-    """Count the rows that stand in two splits, and for each excluded identifier the groups that do.
+    """Count the rows that are in two splits, and for each excluded identifier the groups that are.
 
     Args:
         examples: The examples artifact.
-        manifest: Of the examples.
+        manifest: Manifest of the examples.
         features: Type by name of the columns that the model sees.
-        exclude: The columns that it does not see; those named as identifiers are looked at.
+        exclude: The excluded columns; those named like identifiers are examined.
     """
     decided = manifest.split.columns if manifest.split and manifest.split.grouped else ()
     groups = [name for name in exclude if name in manifest.columns and is_named_group(name)]
@@ -128,7 +129,7 @@ def find_overlaps(examples: Path, manifest: Manifest, features: dict[str, str], 
 
 
 def _read_large_batches(examples: Path, split: str, types: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a split in batches that do not end with each span: what a batch costs beside its rows is paid less often."""
+    """Yield the rows of a split in batches across spans, to reduce the overhead per batch."""
     most = batch_rows(len(types))
     waiting: list[pa.RecordBatch] = []
     for batch in read_batches(examples, split, list(types), batch_rows=most):
@@ -143,12 +144,12 @@ def _read_large_batches(examples: Path, split: str, types: dict[str, str]) -> It
 
 def _hashes(rows: pa.RecordBatch, columns: list[str], group: str) -> Hashes:
     hashes = hash_rows(rows, columns)
-    # rows without an identifier are no group
+    # rows without an identifier do not form a group
     return hashes[np.asarray(rows.column(rows.schema.get_field_index(group)).is_valid())] if group else hashes
 
 
 def to_checks(overlaps: list[Overlap], policy: dict[str, Severity]) -> list[Check]:
-    """One check for the rows, and one for each identifier, whatever was found."""
+    """Make one check for the rows, and one for each identifier, in any case."""
     return [_check(overlap, policy) for overlap in overlaps]
 
 
@@ -159,19 +160,19 @@ def _check(overlap: Overlap, policy: dict[str, Severity]) -> Check:
     too_many = overlap.share > MOST_SHARED
     status = to_status(policy[kind]) if too_many else "pass"
     ignored = " (ignored by gates.data.anomalies)" if status == "skipped" else ""
-    message = _told(overlap) + (_remedy(overlap) if too_many else "") + ignored
+    message = _overlap_message(overlap) + (_remedy(overlap) if too_many else "") + ignored
     return Check(name, status, round(overlap.share, 6), MOST_SHARED, n=overlap.held_out, reason=message)
 
 
-def _told(overlap: Overlap) -> str:
+def _overlap_message(overlap: Overlap) -> str:
     part = "" if overlap.kept == 1 else f" (of a sample: 1 in {1 / overlap.kept:.0f})"
     rows = f"{overlap.rows:,} of {overlap.held_out:,} eval and test rows ({overlap.share:.2%})"
     if overlap.column:
-        return f"{overlap.keys:,} values of {overlap.column} stand in two splits, with {rows}{part}"
-    return f"{rows} have the features of a row in another split{part}"
+        return f"{overlap.keys:,} values of {overlap.column} are in two splits, with {rows}{part}"
+    return f"{rows} equal a row of another split in all features{part}"
 
 
 def _remedy(overlap: Overlap) -> str:
     if overlap.column:
         return f": if rows with the same {overlap.column} belong together, set data.split.by to [{overlap.column}]"
-    return ": the model is judged on what it has learned; split by all features (no data.split.by or by_time), or remove the copies"
+    return ": the model is evaluated on rows it was trained on; split by all features (no data.split.by or by_time), or remove the copies"

@@ -1,4 +1,4 @@
-"""Small pictures of a column, many to a page: drawn as SVG at once, since Matplotlib takes a tenth of a second for each."""
+"""Small pictures of a column, many to a page: written directly as SVG, since Matplotlib takes a tenth of a second for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from components._core.report.palette import paint
 
 WIDTH = 270
-"""Pixels: two stand side by side in a panel of 600."""
+"""Width in pixels: two fit side by side in a panel of 600."""
 _HEIGHT, _ROW, _NAMES = 84, 18, 104
 _FILL = f"fill:{paint('series-1')};fill-opacity:0.75"
 _TEXT = "fill:currentColor;font-size:11px"
@@ -20,12 +20,12 @@ _LONGEST = 16
 
 
 def histogram(edges: Sequence[float], counts: Sequence[float], median: float, ends: tuple[float, float]) -> str:
-    """How values spread: bars between edges, the outer edges in figures, the median as a dashed line.
+    """Draw a histogram: bars between edges, labelled outer edges, the median as a dashed line.
 
     Args:
         edges: Ascending bounds of the bins, one more than there are counts.
         counts: Values in each bin.
-        median: Of all values; not drawn when it lies outside.
+        median: Median of all values; not drawn when it is outside.
         ends: The values to write below the outer edges.
     """
     low, high, most = edges[0], edges[-1], max(counts, default=0.0)
@@ -51,7 +51,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float], median: float, en
 
 
 def shares(values: dict[str, float]) -> str:
-    """The most frequent values: one bar each, with its share of the rows.
+    """Draw the most frequent values: one bar each, with its share of the rows.
 
     Args:
         values: Share between 0 and 1 by value, in the order to draw.
@@ -71,7 +71,7 @@ def shares(values: dict[str, float]) -> str:
 
 
 def shorten(name: str, most: int = _LONGEST) -> str:
-    """A name that fits beside a bar; what XML cannot hold becomes a space or a question mark."""
+    """Shorten a name to fit beside a bar; characters invalid in XML become a space or a question mark."""
     kept = (
         "".join(letter if letter.isprintable() else " " for letter in name).encode("utf-8", "replace").decode("utf-8")
     )

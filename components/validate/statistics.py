@@ -1,8 +1,8 @@
 """Statistics by TensorFlow Data Validation, in process: batch by batch into partial statistics, so memory does not grow with rows.
 
-TFDV's own entry points start a Beam pipeline (20 s for a table that takes half a second here). What they do inside, combining
-generators over Arrow batches, is called directly; the two generators and `extract_statistics_output` are the same in TFDV 1.16
-and 1.21.
+TFDV's own entry points start a Beam pipeline (20 s for a table that takes half a second here). What they do inside,
+combining generators over Arrow batches, is called directly; the two generators and `extract_statistics_output` are the
+same in TFDV 1.16 and 1.21.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from components._core.types.artifact_files import STATISTICS
 from components.validate.tfdv_columns import read_lists
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatistics
-"""Of one set of rows; `features` are in the order of the table."""
+"""Statistics of one set of rows; `features` are in the order of the table."""
 
 _TOP_VALUES, _RANKS, _SKETCH_VALUES, _SKETCH_HASHES = 20, 1_000, 1_024, 16_384
 _NO_HISTOGRAM = PerFeatureStatsConfig([], PerFeatureStatsConfig.INCLUDE)
@@ -35,14 +35,14 @@ _NO_HISTOGRAM = PerFeatureStatsConfig([], PerFeatureStatsConfig.INCLUDE)
 
 @dataclass(frozen=True)
 class Detail:
-    """Which histograms of numbers are made in the end.
+    """The histograms of numbers to compute.
 
-    They take most of the time on a wide table (TFDV draws 100 quantiles per bucket, in Python), so each set of rows gets only
-    those that somebody looks at.
+    They take most of the time on a wide table (TFDV draws 100 quantiles per bucket, in Python), so each set of rows
+    gets only those that are used.
 
     Attributes:
-        equal_widths: Buckets of the histogram that is drawn.
-        quantiles: Buckets of the one that drift is measured by; 0: no histogram at all, and no median.
+        equal_widths: Number of buckets of the drawn histogram.
+        quantiles: Number of buckets of the histogram for drift; 0: no histogram at all, and no median.
     """
 
     equal_widths: int
@@ -50,11 +50,11 @@ class Detail:
 
 
 CHECKED = Detail(1, 0)
-"""Rows that are only held against the schema."""
+"""For rows that are only compared with the schema."""
 
 
 def detail_for(columns: int) -> Detail:
-    """What the training rows of a table of that width get."""
+    """Return the detail for the training rows of a table of that width."""
     quantiles = 20 if columns <= 60 else 10 if columns <= 200 else 5
     return Detail(3 * quantiles, quantiles)
 
@@ -64,11 +64,11 @@ class Computed:
     """The statistics of an examples artifact.
 
     Attributes:
-        train: Of all training rows.
-        newest: Of the training rows of the newest span; None when there is one span.
-        earlier: Of the training rows of all other spans; None when there is one span.
-        held_out: Of the other splits by name; without useful histograms, since nothing looks at them.
-        infinite: Infinite values by column, in all splits; everywhere else they count as missing.
+        train: Statistics of all training rows.
+        newest: Statistics of the training rows of the newest span; None with one span.
+        earlier: Statistics of the training rows of all other spans; None with one span.
+        held_out: Statistics of the other splits by name; without useful histograms, since none are used.
+        infinite: Number of infinite values by column, in all splits; in the statistics they count as missing.
     """
 
     train: Statistics
@@ -80,11 +80,11 @@ class Computed:
 
 @dataclass
 class Accumulator:
-    """Partial statistics of the rows added so far.
+    """Partial statistics of the added rows.
 
     Attributes:
-        order: The columns, in the order of the table.
-        detail: Which histograms are made.
+        order: Columns in the order of the table.
+        detail: Histograms to compute.
     """
 
     order: list[str]
@@ -102,14 +102,14 @@ class Accumulator:
         self._partial = [generator.add_input(partial, batch) for generator, partial in pairs]
 
     def merged(self, other: Accumulator, detail: Detail) -> Accumulator:
-        """The partial statistics of the rows of both; neither is changed (TFDV merges in place, hence the copies)."""
+        """Merge the partial statistics of both; neither is changed (TFDV merges in place, hence the copies)."""
         both = Accumulator(self.order, detail)
         copies = zip(self._generators, _copy(self._partial), _copy(other._partial), strict=True)
         both._partial = [generator.merge_accumulators([one, two]) for generator, one, two in copies]
         return both
 
     def finish(self) -> Statistics:
-        """The statistics; nothing can be added or merged after."""
+        """Return the statistics; afterwards nothing can be added or merged."""
         found = stats_impl.extract_statistics_output(self._partial, self._generators)
         statistics = found.datasets[0] if found.datasets else Statistics()
         by_name = {name_of(feature): feature for feature in statistics.features}
@@ -119,11 +119,11 @@ class Accumulator:
 
 
 def compute(examples: Path, types: dict[str, str], spans: list[int]) -> Computed:
-    """Statistics of every split, and of the newest span against the others.
+    """Compute the statistics of every split, and of the newest span and the others.
 
     Args:
         examples: The examples artifact.
-        types: Type by name of the columns to look at.
+        types: Type by name of the columns to examine.
         spans: The spans of the examples, ascending.
     """
     infinite: dict[str, int] = {}
@@ -145,12 +145,12 @@ def compute(examples: Path, types: dict[str, str], spans: list[int]) -> Computed
 
 
 def as_list(statistics: Statistics) -> Any:
-    """As the list of one dataset that TFDV's functions take."""
+    """Wrap statistics as a list of one dataset, as TFDV's functions expect."""
     return statistics_pb2.DatasetFeatureStatisticsList(datasets=[statistics])
 
 
 def save(statistics: Statistics, folder: Path) -> None:
-    """Write them into the statistics artifact; equal statistics give equal bytes."""
+    """Write statistics into the statistics artifact; equal statistics give equal bytes."""
     write_bytes(folder / STATISTICS, as_list(statistics).SerializeToString(deterministic=True))
 
 
@@ -158,7 +158,7 @@ def parse(content: bytes) -> Statistics:
     """Read what `save` wrote.
 
     Raises:
-        ValueError: When it is no such proto, or holds no statistics.
+        ValueError: When it is not such a proto, or has no statistics.
     """
     found = statistics_pb2.DatasetFeatureStatisticsList()
     try:
@@ -171,45 +171,45 @@ def parse(content: bytes) -> Statistics:
 
 
 def only(statistics: Statistics, columns: set[str]) -> Statistics:
-    """The statistics of some columns."""
+    """Restrict statistics to some columns."""
     part = Statistics(name=statistics.name, num_examples=statistics.num_examples)
     part.features.extend(feature for feature in statistics.features if name_of(feature) in columns)
     return part
 
 
 def by_name(statistics: Statistics) -> dict[str, Any]:
-    """Each feature's statistics by its name, in the order of the table."""
+    """Return each feature's statistics by name, in the order of the table."""
     return {name_of(feature): feature for feature in statistics.features}
 
 
 def name_of(feature: Any) -> str:
-    """The name of a feature of the statistics."""
+    """Return the name of a feature of the statistics."""
     return str(feature.path.step[0] if feature.path.step else feature.name)
 
 
 def is_text(feature: Any) -> bool:
-    """Whether a feature's values are strings."""
+    """Return whether a feature's values are strings."""
     return bool(feature.type == statistics_pb2.FeatureNameStatistics.STRING)
 
 
 def is_whole(feature: Any) -> bool:
-    """Whether a feature's values are whole numbers."""
+    """Return whether a feature's values are whole numbers."""
     return bool(feature.type == statistics_pb2.FeatureNameStatistics.INT)
 
 
 def missing_rows(feature: Any, rows: int) -> int:
-    """Rows in which a feature has no value."""
+    """Count the rows in which a feature has no value."""
     common = feature.string_stats.common_stats if is_text(feature) else feature.num_stats.common_stats
     return max(rows - int(common.num_non_missing), 0)
 
 
 def quantiles(feature: Any) -> list[Any]:
-    """The buckets of a numeric feature's quantile histogram; empty when it has no value."""
+    """Return the buckets of a numeric feature's quantile histogram; empty when it has no value."""
     return _buckets(feature, statistics_pb2.Histogram.QUANTILES)
 
 
 def equal_widths(feature: Any) -> list[Any]:
-    """The buckets of a numeric feature's histogram of equal widths; empty when it has no value."""
+    """Return the buckets of a numeric feature's histogram of equal widths; empty when it has no value."""
     return _buckets(feature, statistics_pb2.Histogram.STANDARD)
 
 
@@ -219,7 +219,7 @@ def _buckets(feature: Any, kind: int) -> list[Any]:
 
 
 def _generators(detail: Detail) -> list[Any]:
-    """TFDV's default generators, which its `get_generators` would not configure as finely."""
+    """Create TFDV's default generators, which its `get_generators` cannot configure in such detail."""
     basic = BasicStatsGenerator(
         num_values_histogram_buckets=2,
         num_histogram_buckets=detail.equal_widths,
@@ -231,7 +231,7 @@ def _generators(detail: Detail) -> list[Any]:
         num_rank_histogram_buckets=_RANKS,
         num_misragries_buckets=_SKETCH_VALUES,
         num_kmv_buckets=_SKETCH_HASHES,
-        # it samples the lengths of values by chance, for a warning in TFDV's own log
+        # it samples the lengths of values at random, only for a warning in TFDV's log
         length_counter_sampling_rate=0.0,
     )
     return [basic, values]

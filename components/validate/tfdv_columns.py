@@ -1,4 +1,4 @@
-"""Columns as TensorFlow Data Validation takes them: lists of values, in which a missing value is a missing list."""
+"""Columns for TensorFlow Data Validation: lists of values, in which a missing value is a missing list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FEWEST_ROWS = 1_024
 
 
 def column_types(examples: Path, exclude: list[str]) -> dict[str, str]:
-    """Type by column name as the manifest says, in the order of the table, without the columns to leave out."""
+    """Return the types by column name from the manifest, in the order of the table, without excluded columns."""
     named = Manifest.load(examples).columns
     files = [path for split in SPLITS for path in split_files(examples, split)]
     order = [name for name in pq.read_schema(files[0]).names if name in named] if files else []
@@ -28,7 +28,7 @@ def column_types(examples: Path, exclude: list[str]) -> dict[str, str]:
 
 
 def batch_rows(columns: int) -> int:
-    """Rows per batch: fewer for a wide table, so that memory does not grow with its width."""
+    """Return the rows per batch: fewer for a wide table, so that memory does not grow with its width."""
     return max(_FEWEST_ROWS, min(BATCH_ROWS, _CELLS // max(columns, 1)))
 
 
@@ -39,10 +39,11 @@ def read_lists(
 
     Args:
         examples: The examples artifact.
-        split: Which split.
+        split: The split to read.
         types: Type by name of the columns to read.
-        spans: Which spans; None: all.
-        infinite: Counts values by column that are infinite to a model; they go on as missing, since one of them spoils every mean.
+        spans: The spans to read; None: all.
+        infinite: Counts values by column that are infinite in a model; they become missing, since one of them spoils
+            every mean.
     """
     for batch in read_batches(examples, split, list(types), spans, batch_rows(len(types))):
         columns = [_finite(name, column_of(batch, name, kind), infinite) for name, kind in types.items()]
@@ -50,7 +51,7 @@ def read_lists(
 
 
 def column_of(batch: pa.RecordBatch, name: str, kind: str) -> pa.Array:
-    """A column in the plain form of its declared type; all missing when the batch does not have it."""
+    """Return a column in the plain form of its declared type; all missing when the batch does not have it."""
     place, arrow = batch.schema.get_field_index(name), COLUMN_TYPES[kind].plain
     if place < 0:
         return pa.nulls(batch.num_rows, arrow)
@@ -65,13 +66,13 @@ def to_lists(column: pa.Array) -> pa.ListArray:
         return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32)), column)
     missing = column.is_null().to_numpy(zero_copy_only=False)
     ends = np.concatenate([[0], np.cumsum(~missing)])
-    # an offset that is itself null makes a null list; the last offset is never one
+    # a null offset makes a null list; the last offset is never null
     offsets = pa.array(ends, type=pa.int32(), mask=np.append(missing, False))
     return pa.ListArray.from_arrays(offsets, pc.drop_null(column))
 
 
 def _finite(name: str, column: pa.Array, infinite: dict[str, int]) -> pa.Array:
-    """The column with NaN and infinity made missing; the infinities are counted, and what a model sees as one."""
+    """Replace NaN and infinity by missing values; infinities, also those only in a model, are counted."""
     if not pa.types.is_floating(column.type):
         return column
     held = column.cast(FLOAT32.arrow, safe=False)

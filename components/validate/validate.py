@@ -23,12 +23,12 @@ from components.validate.tfdv_columns import column_types
 from components.validate.validation_page import Shown, make_page
 
 _NAMED = 3
-"""Warnings that the stage table names."""
+"""Maximum number of warnings named in the stage table."""
 
 
 @dataclass(frozen=True)
-class _Settled:
-    """The schema question answered: what is in force, what was found on the way, what the data asks to change."""
+class _SchemaResult:
+    """The effective schema, the findings about it, and the proposed change."""
 
     schema: Schema
     found: list[Finding]
@@ -52,15 +52,16 @@ def validate_examples(
     Args:
         project: The project; `gates.data` is the policy.
         champion: `auto`, `none` or a line of the deployment ledger as JSON.
-        code: The code archive, with the reviewed schema if there is one.
-        examples: From ingest.
+        code: The code archive, with the reviewed schema if any.
+        examples: Output of ingest.
         statistics: Empty folder for the statistics of the training rows.
-        schema: Empty folder for the schema in force.
+        schema: Empty folder for the effective schema.
         validation: Empty folder for the outcome and the page as data.
         page: The page's file.
 
     Raises:
-        ConfigError: When the policy names an unknown kind, the reviewed schema is none, or the champion is no deployment.
+        ConfigError: When the policy names an unknown kind, the reviewed schema is invalid, or the champion is not a
+            deployment.
         UnavailableError: When the ledger or the champion's statistics cannot be reached.
     """
     policy = findings.severities(project.gates.data.anomalies)
@@ -69,9 +70,9 @@ def validate_examples(
     manifest = Manifest.load(examples)
     types = column_types(examples, project.data.exclude)
     computed = _compute(examples, types, manifest, reviewed)
-    settled = _settle(project, policy, types, computed, reviewed)
+    settled = _resolve_schema(project, policy, types, computed, reviewed)
     counts = label_findings.count_labels(project, examples) if project.label in types else {}
-    found = [*settled.found, *_look(project, examples, manifest, types, computed, counts)]
+    found = [*settled.found, *_find_anomalies(project, examples, manifest, types, computed, counts)]
     found += _find_lost_precision(project, examples, settled.schema, computed)
     compared = (_against_spans(project, manifest, computed), _against_champion(project, deployment, computed))
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
@@ -98,9 +99,9 @@ def validate_examples(
 
 
 def _compute(examples: Path, types: dict[str, str], manifest: Manifest, reviewed: Schema | None) -> Computed:
-    """The statistics, with columns as the model will take them."""
+    """Compute the statistics, with columns in the model's types."""
     if reviewed is not None:
-        # whole numbers where the schema has real ones are no change: the model takes them as real numbers
+        # whole numbers where the schema has real ones are not a change: the model converts them
         wanted = dataset_schema.feature_types(reviewed)
         real = {name: kind.name for name, kind in wanted.items() if kind.is_real}
         types.update(
@@ -109,13 +110,13 @@ def _compute(examples: Path, types: dict[str, str], manifest: Manifest, reviewed
     return statistics.compute(examples, types, manifest.spans)
 
 
-def _settle(
+def _resolve_schema(
     project: Project, policy: dict[str, Severity], types: dict[str, str], computed: Computed, reviewed: Schema | None
-) -> _Settled:
-    """Infer the schema, or hold the data against the reviewed one."""
+) -> _SchemaResult:
+    """Infer the schema, or compare the data with the reviewed one."""
     inferred = dataset_schema.infer(computed.train, list(computed.held_out.values()), project.label)
     if reviewed is None:
-        return _Settled(inferred, anomalies.check_inferred(computed.held_out, inferred, project.label), "", False)
+        return _SchemaResult(inferred, anomalies.check_inferred(computed.held_out, inferred, project.label), "", False)
     parts = {"train": computed.train, **computed.held_out}
     exclude = project.data.exclude
     found = anomalies.check_against(types, parts, reviewed, exclude, project.label)
@@ -127,7 +128,7 @@ def _settle(
     )
     known = dataset_schema.settle(reviewed, inferred, set(exclude), set(), set())
     change = dataset_schema.difference(known, dataset_schema.propose(known, list(parts.values())), project.schema_file)
-    return _Settled(in_force, found, change, True)
+    return _SchemaResult(in_force, found, change, True)
 
 
 def _columns(found: list[Finding], kind: str) -> set[str]:
@@ -138,7 +139,7 @@ def _new_label(project: Project, reviewed: Schema) -> set[str]:
     return set() if project.label in dataset_schema.names(reviewed) else {project.label}
 
 
-def _look(
+def _find_anomalies(
     project: Project,
     examples: Path,
     manifest: Manifest,
@@ -146,7 +147,7 @@ def _look(
     computed: Computed,
     counts: label_findings.Counts,
 ) -> list[Finding]:
-    """What is wrong with the data whatever the schema says."""
+    """Find the anomalies that do not depend on the schema."""
     parts = {"train": computed.train, **computed.held_out}
     found = anomalies.check_splits({split: manifest.rows.get(split, 0) for split in SPLITS})
     found += anomalies.check_presence(project.label, types, parts)
@@ -181,16 +182,14 @@ def _against_champion(project: Project, deployment: Deployment | None, computed:
     )
 
 
-def _schema_checks(project: Project, settled: _Settled) -> list[Check]:
+def _schema_checks(project: Project, settled: _SchemaResult) -> list[Check]:
     name = project.schema_file
     if not settled.reviewed:
         message = f"no reviewed schema: inferred; keep it with `cp <run>/validate/schema/schema.pbtxt {shlex.quote(name)}` beside project.yaml"
         return [Check("reviewed schema", "no_baseline", reason=message)]
     if settled.change:
         return [
-            Check(
-                "reviewed schema", "warn", reason=f"the data asks for a change of {name}; the page shows it as a diff"
-            )
+            Check("reviewed schema", "warn", reason=f"the data needs a change of {name}; the page shows it as a diff")
         ]
     return [Check("reviewed schema", "pass", reason=f"the data conforms to {name}")]
 

@@ -1,4 +1,4 @@
-"""The page of validate: what was read, what was judged, what each column looks like, what moved, what the schema says."""
+"""The page of validate: the data read, the checks, each column, drift, the schema."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from components.validate.label_findings import Counts, in_order
 from components.validate.statistics import Statistics, by_name, is_text, missing_rows
 
 MOST_FIGURES = 24
-"""Columns that are drawn; a wide table has its table of features for the rest."""
+"""Maximum number of drawn columns; the table of features has the rest."""
 FEW_ROWS = 24
-"""Rows from which a table starts folded."""
+"""Number of rows from which a table starts folded."""
 MOST_ROWS = 200
 _TOP = 6
 _MOST_CLASSES = 20
@@ -28,18 +28,18 @@ _MOST_CLASSES = 20
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page tells.
+    """The content of the page.
 
     Attributes:
         project: The project.
-        manifest: Of the examples.
+        manifest: Manifest of the examples.
         types: Type by column, without the excluded ones.
         train: Statistics of the training rows.
         labels: Rows by label value, by split; empty for regression.
-        comparisons: Against what drift was measured.
+        comparisons: Comparisons for drift.
         followers: Columns that follow the span.
-        schema: The schema in force.
-        change: The change that the data asks of the reviewed schema, as a diff; empty when it asks none.
+        schema: The effective schema.
+        change: The proposed change of the reviewed schema, as a diff; empty when there is none.
         reviewed: Whether there is a reviewed schema.
     """
 
@@ -56,11 +56,11 @@ class Shown:
 
 
 def make_page(shown: Shown, outcome: Outcome) -> Page:
-    """Lay the page out.
+    """Make the page.
 
     Args:
-        shown: What was found.
-        outcome: How it was judged.
+        shown: The content.
+        outcome: Outcome of the stage.
     """
     page = Page("validate", "Data", outcome)
     page.facts(_facts(shown))
@@ -72,7 +72,7 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
     _figures(page, shown)
     for comparison in shown.comparisons:
         _drift_table(page, comparison, shown)
-    page.code("Schema in force", to_text(shown.schema), "The model takes these columns, with these types.")
+    page.code("Effective schema", to_text(shown.schema), "The model takes these columns, with these types.")
     return page
 
 
@@ -90,17 +90,17 @@ def _facts(shown: Shown) -> dict[str, Cell]:
 def _schema_change(page: Page, shown: Shown) -> None:
     name = shown.project.schema_file
     if shown.change:
-        note = f"If the data is right, put this change into {name} and run again; if it is wrong, mend the source."
-        page.code("Change that the data asks of the schema", shown.change, note, folded=False)
+        note = f"If the data is right, put this change into {name} and run again; if it is wrong, fix the source."
+        page.code("Schema change that the data needs", shown.change, note, folded=False)
     elif not shown.reviewed:
         page.text(
-            f"The schema below was inferred. Kept as {name} beside project.yaml, later data is held against it.",
+            f"The schema below was inferred. Kept as {name} beside project.yaml, later data is validated against it.",
             "Schema",
         )
 
 
 def _label(page: Page, shown: Shown) -> None:
-    """The label's distribution: counts by class, or a histogram."""
+    """Add the label's distribution: counts by class, or a histogram."""
     label, counts = shown.project.label, shown.labels.get("train")
     if counts:
         values = in_order(counts)
@@ -115,14 +115,14 @@ def _label(page: Page, shown: Shown) -> None:
 def _feature_table(page: Page, shown: Shown) -> None:
     rows = [_feature_row(name, shown.types[name], feature, shown) for name, feature in by_name(shown.train).items()]
     columns = ["column", "type", "missing, %", "distinct", "min", "median", "max", "most frequent"]
-    note = "Of the training rows. Distinct values are counted for text, by a sketch: large numbers are approximate."
+    note = "Computed on the training rows. Distinct values are counted for text, by a sketch: large numbers are approximate."
     if len(rows) > MOST_ROWS:
         note += f" The first {MOST_ROWS} of {len(rows)} columns are listed; statistics.binpb has all."
     page.table("Columns", columns, rows[:MOST_ROWS], note, folded=len(rows) > FEW_ROWS)
 
 
 def _left_out(page: Page, shown: Shown) -> None:
-    """The columns that the model does not see, and why, as far as the project says so."""
+    """Add the excluded columns, with the project's reasons if any."""
     project = shown.project
     rows: list[list[Cell]] = [
         [name, shown.manifest.columns.get(name, "not in the data"), project.data.exclusion_reasons.get(name, "")]
@@ -197,5 +197,5 @@ def _drift_table(page: Page, comparison: Comparison, shown: Shown) -> None:
 
 
 def _digits(value: float) -> float:
-    """Six digits; a whole number has all of its own, as an identifier or a year must."""
+    """Round to six digits; a whole number, such as an identifier or a year, keeps all of its digits."""
     return float(value) if float(value).is_integer() else float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and how `--set` is read."""
+"""Arguments that several commands share, and the parser of `--set`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import typer
 from components._core.errors import ConfigError
 
 STARTED = time.perf_counter()
-"""When the command began: the seconds of a run include the imports that follow."""
+"""Start time of the command: the seconds of a run include the imports that follow."""
 
-# readable=False: whether a path may be read is found out, and reported, where it is read
+# readable=False: a path that cannot be read is reported where it is read
 ProjectPath = Annotated[
     Path, typer.Argument(help="The project's folder, or its project.yaml.", show_default=True, readable=False)
 ]
@@ -29,10 +29,10 @@ PoolsFile = Annotated[str, typer.Option(metavar="FILE", help="Pools file of the 
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
-    """`["train.epochs=3"]` as `{"train.epochs": 3}`; a value is read as YAML.
+    """Parse `["train.epochs=3"]` to `{"train.epochs": 3}`; a value is read as YAML.
 
     Raises:
-        ConfigError: When one has no `=`, or its value is no YAML.
+        ConfigError: When a setting has no `=`, or its value is not valid YAML.
     """
     from components._core.project.yaml_text import parse_yaml
 

@@ -1,4 +1,4 @@
-"""`naru cluster deploy|diff|status|undeploy`: Naru's own objects on the cluster of KUBECONFIG; `seldon`: a model's."""
+"""`naru cluster deploy|diff|status|undeploy`: manage Naru's own objects on the cluster of KUBECONFIG; `seldon` prints a model's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipelines.cli.arguments import PoolsFile, ProjectPath, Registry, Tag
 _PANEL = "A cluster (KUBECONFIG)"
 _group = typer.Typer(name="cluster", no_args_is_help=True, rich_markup_mode="markdown")
 
-Overlay = Annotated[str, typer.Option(help="One of manifests/overlays, or a folder.")]
+Overlay = Annotated[str, typer.Option(help="Overlay: a name in manifests/overlays, or a folder.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,37 +26,37 @@ def register(app: typer.Typer) -> None:
 
 @_group.command()
 def deploy(overlay: Overlay = "kind") -> None:
-    """Bring the cluster to what the overlay says; a second time changes nothing."""
+    """Apply the overlay to the cluster; a second time changes nothing."""
     from components._cluster.kubernetes_client import Cluster
     from pipelines.cluster.overlay import render
     from pipelines.cluster.overlay_deployment import deploy, plan
     from pipelines.compile_target import Target
 
-    wanted = render(overlay, Target.from_environment())
+    desired = render(overlay, Target.from_environment())
     cluster = Cluster()
-    changes = plan(cluster, wanted)
+    changes = plan(cluster, desired)
     deploy(cluster, changes)
     for change in changes:
         if change.action != "keep":
             typer.echo(change)
     counted = Counter(change.action for change in changes)
     if any(change.action == "change" and change.object["kind"] == "Secret" for change in changes):
-        typer.echo("pods that run keep the old credential until they start again: naru cluster status names them")
+        typer.echo("running pods keep the old credential until they restart: naru cluster status lists them")
     done = counted.total() - counted["keep"] - counted["leave"]
-    left = f", {counted['leave']} left as they are" if counted["leave"] else ""
-    typer.echo(f"{cluster.server}: {done} changed, {counted['keep']} as they were{left}")
+    left = f", {counted['leave']} left alone" if counted["leave"] else ""
+    typer.echo(f"{cluster.server}: {done} changed, {counted['keep']} unchanged{left}")
 
 
 @_group.command()
 def diff(overlay: Overlay = "kind") -> None:
-    """Say what deploy would do, and do nothing; ends with 1 when there is something."""
+    """Show what deploy would change, without changing anything; exits with 1 if there are changes."""
     from components._cluster.kubernetes_client import Cluster
     from pipelines.cluster.overlay import render
     from pipelines.cluster.overlay_deployment import plan
     from pipelines.compile_target import Target
 
-    wanted = render(overlay, Target.from_environment())
-    due = [change for change in plan(Cluster(), wanted) if change.action != "keep"]
+    desired = render(overlay, Target.from_environment())
+    due = [change for change in plan(Cluster(), desired) if change.action != "keep"]
     for change in due:
         typer.echo(change)
     if due:
@@ -66,21 +66,23 @@ def diff(overlay: Overlay = "kind") -> None:
 
 @_group.command()
 def status(overlay: Overlay = "kind") -> None:
-    """Say what is missing, what serves, which stages wait, with the reason, and which pods hold an old credential."""
+    """List missing objects, workloads, waiting or failed stages with the reason, and pods with an outdated credential."""
     from components._cluster.kubernetes_client import Cluster
     from pipelines.cluster.overlay import render
-    from pipelines.cluster.status import tell_status
+    from pipelines.cluster.status import describe_status
     from pipelines.compile_target import Target
 
-    wanted = render(overlay, Target.from_environment())
-    typer.echo("\n".join(tell_status(Cluster(), wanted)) or "all is there, and no stage waits")
+    desired = render(overlay, Target.from_environment())
+    typer.echo("\n".join(describe_status(Cluster(), desired)) or "everything is deployed, and no stage is waiting")
 
 
 @_group.command()
 def undeploy(
-    delete_data: Annotated[bool, typer.Option(help="The volumes too: MLflow's database, the bundled store.")] = False,
+    delete_data: Annotated[
+        bool, typer.Option(help="Delete the volumes too: MLflow's database and the bundled store.")
+    ] = False,
 ) -> None:
-    """Remove everything of ours, and nothing else."""
+    """Remove every object that Naru deployed, and nothing else."""
     from components._cluster.kubernetes_client import Cluster, name_of
     from pipelines.cluster.overlay_deployment import undeploy
 
@@ -97,21 +99,21 @@ def undeploy(
 def seldon(
     project: ProjectPath = Path(),
     model: Annotated[
-        str, typer.Option(help="The model's folder, as pods reach it.", show_default="the champion's")
+        str, typer.Option(help="URI of the model's folder, as pods reach it.", show_default="the champion's")
     ] = "",
-    version: Annotated[str, typer.Option(help="Version that answers carry.", show_default="the champion's")] = "",
-    canary_model: Annotated[str, typer.Option(help="Folder of a second version that is tried beside it.")] = "",
-    canary_version: Annotated[str, typer.Option(help="Version that its answers carry.")] = "",
-    weight: Annotated[int, typer.Option(help="Percent of the requests that go to the canary.")] = 10,
+    version: Annotated[str, typer.Option(help="Model version in the responses.", show_default="the champion's")] = "",
+    canary_model: Annotated[str, typer.Option(help="URI of the folder of a canary version.")] = "",
+    canary_version: Annotated[str, typer.Option(help="Model version in the canary's responses.")] = "",
+    weight: Annotated[int, typer.Option(help="Percent of the requests routed to the canary.")] = 10,
     namespace: Annotated[str, typer.Option(help="Namespace.", show_default="wherever it is applied")] = "",
     check_secret: Annotated[
-        bool, typer.Option(help="Look at the keys of `serve.secret` too, on the cluster of KUBECONFIG.")
+        bool, typer.Option(help="Check the keys of `serve.secret` too, on the cluster of KUBECONFIG.")
     ] = False,
     registry: Registry = "",
     tag: Tag = "",
     pools: PoolsFile = "",
 ) -> None:
-    """Print, and check, the SeldonDeployment that serves a model; nothing is applied."""
+    """Check and print the SeldonDeployment that serves a model; nothing is applied."""
     from pipelines.cluster.seldon_manifest import Choice, tell_deployment
     from pipelines.compile_target import Target
 

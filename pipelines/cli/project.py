@@ -1,4 +1,4 @@
-"""`naru new|compile|lint-spec|schema`: a project, and what it compiles to."""
+"""`naru new|compile|lint-spec|schema`: create a project, compile it, and check what it compiles to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    folder: Annotated[Path, typer.Argument(help="The folder to make.", readable=False)],
+    folder: Annotated[Path, typer.Argument(help="The folder to create.", readable=False)],
     data: Annotated[Path, typer.Option(help="Your table: CSV with a header, or Parquet.", readable=False)],
     label: Annotated[str, typer.Option(help="The column to predict.")],
     quote: Annotated[
@@ -34,10 +34,10 @@ def new(
     ] = '"',
     escape: Annotated[
         str,
-        typer.Option(help="The character that makes a quote in a cell ordinary, as \\ in files of Spark and MySQL."),
+        typer.Option(help="The character that escapes a quote in a cell, as \\ in files of Spark and MySQL."),
     ] = "",
 ) -> None:
-    """Look at a table and write a project for it that runs at once."""
+    """Analyze a table and generate a project that runs at once."""
     from rich.console import Console
 
     from pipelines.scaffold import new_project
@@ -62,7 +62,7 @@ def compile_(
     from pipelines.compile_target import Target
     from pipelines.compiler import compile_project
 
-    target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools).resolving()
+    target = Target.from_environment(registry=registry, tag=tag, profile=profile, pools=pools).with_digest_lookup()
     written = compile_project(project, output, parse_settings(settings or []), target)
     for path in written:
         typer.echo(path)
@@ -73,11 +73,11 @@ def compile_(
 
 
 def lint_spec_(file: Annotated[Path, typer.Argument(help="A compiled pipeline.", readable=False)]) -> None:
-    """Refuse a compiled pipeline that would do harm on a cluster; `naru compile` does so by itself."""
+    """Check a compiled pipeline for settings that do harm on a cluster; `naru compile` does so too."""
     from pipelines.spec_lint import lint_spec
 
     lint_spec(file)
-    typer.echo(f"{file}: no faults")
+    typer.echo(f"{file}: no violations")
 
 
 def schema() -> None:

@@ -1,4 +1,4 @@
-"""`naru run|runs|report`: pipelines on this machine, and what they left."""
+"""`naru run|runs|report`: run pipelines on this machine, and look at past runs."""
 
 from __future__ import annotations
 
@@ -30,35 +30,39 @@ def run(
     project: ProjectPath = Path(),
     spans: Annotated[str, typer.Option(help="Spans to read: `all`, `7`, `1-11`, `1,2,5`, `last 3`.")] = "",
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the training rows, at most.", show_default="the project's")
+        int | None,
+        typer.Option(min=1, help="Maximum number of passes over the training rows.", show_default="the project's"),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=0, help="Models to try when tuning.", show_default="the project's")
+        int | None, typer.Option(min=0, help="Number of models to try when tuning.", show_default="the project's")
     ] = None,
     settings: Settings = None,
     begin: Annotated[
-        str, typer.Option("--from", metavar="STAGE", help="Run this stage and those after it anew; reuse those before.")
+        str,
+        typer.Option("--from", metavar="STAGE", help="Rerun this stage and the later ones; reuse the earlier ones."),
     ] = "",
-    cache: Annotated[bool, typer.Option(help="Reuse stages that nothing has changed for since an earlier run.")] = True,
+    cache: Annotated[
+        bool, typer.Option(help="Reuse the results of stages that are unchanged since an earlier run.")
+    ] = True,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the outcome as one JSON object, and nothing else, on standard output.")
+        bool, typer.Option("--json", help="Print only the outcome, as one JSON object, on standard output.")
     ] = False,
 ) -> None:
     """Run the training pipeline on this machine: from the data to a deployed version and a report."""
-    from pipelines.local.session import run_and_tell
+    from pipelines.local.session import run_session
 
     overrides = parse_settings(settings or [])
     named = {"data.spans": spans or None, "train.epochs": epochs, "tune.trials": trials}
     overrides.update({place: value for place, value in named.items() if value is not None})
-    fresh_from = _stage(begin) if cache else TRAINING.stage_names[0]
-    raise typer.Exit(run_and_tell(project, overrides, fresh_from=fresh_from, as_json=as_json, started=STARTED))
+    fresh_from = _check_stage(begin) if cache else TRAINING.stage_names[0]
+    raise typer.Exit(run_session(project, overrides, fresh_from=fresh_from, as_json=as_json, started=STARTED))
 
 
 def runs(
     project: ProjectPath = Path(),
     compare: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN RUN]", help="Two runs to hold side by side; `last` is the newest."),
+        typer.Argument(metavar="[RUN RUN]", help="Two runs to compare; `last` is the newest."),
     ] = None,
 ) -> None:
     """List the runs of a project, or compare two of them."""
@@ -74,7 +78,7 @@ def runs(
         print_runs(Console(highlight=False), past)
         return
     if len(compare) != 2:
-        raise ConfigError(f"found {len(compare)} run, and two can be compared", where="naru runs")
+        raise ConfigError(f"found {len(compare)} run names; name none, or two to compare", where="naru runs")
     one, other = (find_run(past, name) for name in compare)
     print_comparison(Console(highlight=False), one, other)
 
@@ -86,7 +90,7 @@ def report(project: ProjectPath = Path()) -> None:
     typer.echo(find_workspace(project).last_report())
 
 
-def _stage(name: str) -> str:
+def _check_stage(name: str) -> str:
     if name and name not in TRAINING.stage_names:
         raise ConfigError(f"there is no stage {name!r}; {suggest(name, TRAINING.stage_names)}", where="--from")
     return name

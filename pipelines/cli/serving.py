@@ -1,4 +1,4 @@
-"""`naru serve|load|rollback|ledger`: the champion of a project, and who was it when."""
+"""`naru serve|load|rollback|ledger`: serve, load-test and roll back a project's champion, and print the history of its deployments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def serve(
     project: ProjectPath = Path(),
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Port on loopback; 0: any free one.", show_default="the project's"),
+        typer.Option(
+            min=0, max=65535, help="Port on the loopback interface; 0 picks a free one.", show_default="the project's"
+        ),
     ] = None,
 ) -> None:
     """Serve the champion on loopback until interrupted, and print a request that works."""
@@ -47,14 +49,14 @@ def load(
     project: ProjectPath = Path(),
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port on loopback of a server that runs.", show_default="the project's"),
+        typer.Option(min=1, max=65535, help="Loopback port of a running server.", show_default="the project's"),
     ] = None,
-    url: Annotated[str, typer.Option(help="Or where it answers, as http://HOST:PORT.")] = "",
-    clients: Annotated[str, typer.Option(help="Clients that ask at the same time, one run for each number.")] = "1,8",
-    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each run lasts.")] = 10.0,
-    rows: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in a request.")] = 1,
+    url: Annotated[str, typer.Option(help="URL of a running server, as http://HOST:PORT; instead of --port.")] = "",
+    clients: Annotated[str, typer.Option(help="Numbers of concurrent clients, one load test for each.")] = "1,8",
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Duration of each load test in seconds.")] = 10.0,
+    rows: Annotated[int, typer.Option(min=1, max=10_000, help="Rows per request.")] = 1,
 ) -> None:
-    """Load the server that `naru serve` runs, or the champion for that time, with real rows: requests per second, latencies, errors."""
+    """Load-test a running server, or the champion started for the test, with real rows: requests per second, latencies, errors."""
     from rich.console import Console
 
     from pipelines.load_test import Target, load_server, parse_clients
@@ -65,7 +67,7 @@ def load(
 
 def rollback(
     project: ProjectPath = Path(),
-    to: Annotated[str, typer.Option(help="The version.", show_default="the champion before the present one")] = "",
+    to: Annotated[str, typer.Option(help="Version to go back to.", show_default="the previous champion")] = "",
     registry: Registry = "",
     tag: Tag = "",
     pools: PoolsFile = "",
@@ -81,7 +83,7 @@ def rollback(
 
 
 def ledger(project: ProjectPath = Path()) -> None:
-    """Print who was in service when, what was tried on the way, by whom and why."""
+    """Print which version served when, each step of its rollout, by whom and why."""
     from rich.console import Console
     from rich.table import Table
 

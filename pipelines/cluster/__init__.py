@@ -1,1 +1,1 @@
-"""Naru's own objects on a cluster: render an overlay, compare, apply, tell, remove. Never what others brought there."""
+"""Naru's own objects on a cluster: render an overlay, compare, apply, report, remove. Objects of others are never touched."""

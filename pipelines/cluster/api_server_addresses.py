@@ -1,4 +1,4 @@
-"""Where the API server's own requests come from: network policies let it in by its addresses, which no label tells."""
+"""Addresses of the API server: network policies must admit it by address, because no label selects it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from components._cluster.kubernetes_client import Cluster, Object
 
 PLACEHOLDER = "192.0.2.1/32"
-"""An address that nobody has (RFC 5737), where a manifest means the API server."""
+"""An unused address (RFC 5737) that stands for the API server in a manifest."""
 
 _ENDPOINTS: Object = {
     "apiVersion": "v1",
@@ -18,18 +18,18 @@ _ENDPOINTS: Object = {
 }
 
 
-def with_api_server(cluster: Cluster, wanted: list[Object]) -> list[Object]:
-    """The objects with the API server's addresses in their network policies, where a placeholder stands for them.
+def with_api_server(cluster: Cluster, desired: list[Object]) -> list[Object]:
+    """Replace the placeholder in network policies by the API server's addresses.
 
-    The Service `kubernetes` tells the addresses. Without it the placeholder stays, and the API server is not let in.
+    The Service `kubernetes` has the addresses. Without it the placeholder stays, and the API server is not admitted.
 
     Raises:
-        NaruError: When the cluster does not answer, or does not let its Service be read.
+        NaruError: When the cluster does not answer, or refuses access to its Service.
     """
-    if not any(PLACEHOLDER in _blocks(one) for one in wanted):
-        return wanted
+    if not any(PLACEHOLDER in _blocks(one) for one in desired):
+        return desired
     blocks = [{"ipBlock": {"cidr": address}} for address in _addresses(cluster)]
-    return [_replaced(one, blocks) if blocks and PLACEHOLDER in _blocks(one) else one for one in wanted]
+    return [_replaced(one, blocks) if blocks and PLACEHOLDER in _blocks(one) else one for one in desired]
 
 
 def _addresses(cluster: Cluster) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an overlay of `manifests/` comes to, with the registry, version and pull secrets that the environment says."""
+"""Render an overlay of `manifests/` with the registry, version and pull secrets of the environment."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _INSTALL = "install kustomize 5 (https://kubectl.docs.kubernetes.io/installation
 
 
 def render(overlay: str, target: Target) -> list[Object]:
-    """The objects of an overlay, namespaces first.
+    """Render the objects of an overlay, namespaces first.
 
     Args:
-        overlay: The name of one of ours, or a folder.
-        target: Whose registry, version and pull secrets our own images get.
+        overlay: The name of one in `manifests/overlays`, or a folder.
+        target: Registry, version and pull secrets of Naru's own images.
 
     Raises:
         ConfigError: When there is no such overlay, no kustomize, or the overlay does not render.
@@ -37,19 +37,19 @@ def render(overlay: str, target: Target) -> list[Object]:
         raise ConfigError(f"there is no overlay {overlay!r}; {suggest(overlay, known)}", where="OVERLAY", remedy=remedy)
     done = subprocess.run([*find_kustomize(), str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        lines = done.stderr.strip().splitlines()[-1:] or ["no error output"]
         raise ConfigError(f"does not render: {lines[0]}", where=str(folder), remedy="correct the overlay")
     objects = [document for document in yaml.safe_load_all(done.stdout) if document]
     for pod in pods_of(objects):
-        _give_images(pod, target)
+        _set_images(pod, target)
     return objects
 
 
 def find_kustomize() -> list[str]:
-    """The command that renders a folder.
+    """Find the command that renders a folder.
 
     Raises:
-        ConfigError: When there is none, or only one that is too old for components.
+        ConfigError: When kustomize is missing, or too old for components.
     """
     found = []
     for command in (["kustomize", "build"], ["kubectl", "kustomize"]):
@@ -57,11 +57,11 @@ def find_kustomize() -> list[str]:
         if version and version >= 5:
             return command
         found += [f"{command[0]} has kustomize {version or 'before 5'}"] if shutil.which(command[0]) else []
-    raise ConfigError(f"no kustomize 5 here{': ' + ', '.join(found) if found else ''}", remedy=_INSTALL)
+    raise ConfigError(f"kustomize 5 not found{': ' + ', '.join(found) if found else ''}", remedy=_INSTALL)
 
 
 def pods_of(objects: list[Object]) -> Iterator[Object]:
-    """The specs of all pods that the objects would start."""
+    """Yield the specs of all pods that the objects would start."""
     for found in objects:
         pod = found.get("spec", {}).get("template", {}).get("spec")
         if pod:
@@ -69,7 +69,7 @@ def pods_of(objects: list[Object]) -> Iterator[Object]:
 
 
 def secrets_of(objects: list[Object]) -> set[tuple[str, str]]:
-    """Namespace and name of every Secret that the objects' pods read."""
+    """Find namespace and name of every Secret that the objects' pods read."""
     return {
         (found["metadata"].get("namespace", ""), name)
         for found in objects
@@ -79,7 +79,7 @@ def secrets_of(objects: list[Object]) -> set[tuple[str, str]]:
 
 
 def secrets_in(value: Any) -> Iterator[str]:
-    """Names of the Secrets that a pod's variables come from, anywhere in its spec."""
+    """Yield the names of the Secrets that a pod's variables come from, anywhere in its spec."""
     if isinstance(value, dict):
         for key, held in value.items():
             if key in ("secretKeyRef", "secretRef"):
@@ -99,7 +99,7 @@ def _version_of(program: str) -> int | None:
     return int(major[1]) if major else None
 
 
-def _give_images(pod: Object, target: Target) -> None:
+def _set_images(pod: Object, target: Target) -> None:
     ours = False
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
         if container["image"].startswith("naru-"):

@@ -1,7 +1,7 @@
-"""Bring a cluster to what an overlay says, tell how it is, and take everything of ours away again.
+"""Apply an overlay to a cluster, plan its changes, and remove every object that Naru deployed.
 
-What is ours: the objects that carry `app.kubernetes.io/part-of: naru` and that were applied by us (the server records who set
-a field). What others made and labelled likewise is left alone.
+Naru's objects have the label `app.kubernetes.io/part-of: naru` and were applied by Naru (the server records which manager set
+a field). Objects that others made with the same label are left alone.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from pipelines.placement import CREDENTIALS, SECRET
 Action = Literal["create", "change", "keep", "leave", "remove"]
 
 _DATABASE = "naru-mlflow"
-_LEFT = ("Secret", "PersistentVolumeClaim", "Pod")  # never removed because an overlay does not name them
-_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
+_NEVER_PRUNED = ("Secret", "PersistentVolumeClaim", "Pod")  # not removed when an overlay no longer names them
+_SERVER_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
 
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one object.
+    """A planned change of one object.
 
     Attributes:
-        action: What is done; `leave` is nothing, though it is not as wanted: it is not ours.
-        object: As it is wanted; as it is there when it is to be removed.
-        fields: Dotted places that change.
+        action: What is done; `leave` does nothing, although the object differs: Naru did not make it.
+        object: The desired object; the live one when it is removed.
+        fields: Dotted paths that change.
     """
 
     action: Action
@@ -47,30 +47,30 @@ class Change:
         return f"{self.action:<7}{name_of(self.object)}{message}"
 
 
-def plan(cluster: Cluster, wanted: list[Object]) -> list[Change]:
-    """What `deploy` would do, kept objects included; changes nothing.
+def plan(cluster: Cluster, desired: list[Object]) -> list[Change]:
+    """List what `deploy` would do, unchanged objects included; changes nothing.
 
     Raises:
-        ConfigError: When there is a kind that could not be removed again, when a namespace or a Secret that is not ours to make
+        ConfigError: When there is a kind that Naru cannot remove, when a namespace or a Secret that Naru does not make
             is missing, or when a namespace would be removed in which models are served.
     """
-    _need_kinds(wanted)
-    wanted = with_api_server(cluster, wanted)
-    everything = [*wanted, *_missing_secrets(cluster, wanted)]
-    _need_namespaces(cluster, everything)
-    changes = [*(_compare(cluster, one) for one in everything), *_rotated_secrets(cluster, wanted)]
+    _check_kinds(desired)
+    desired = with_api_server(cluster, desired)
+    everything = [*desired, *_missing_secrets(cluster, desired)]
+    _check_namespaces(cluster, everything)
+    changes = [*(_plan_object(cluster, one) for one in everything), *_rotated_secrets(cluster, desired)]
     named = {path_of(one) for one in everything}
     unnamed = [one for one in find_ours(cluster) if path_of(one) not in named]
-    _spare_served(cluster, unnamed, where="deploy")
+    _check_served_models(cluster, unnamed, where="deploy")
     removed = [Change("remove", one) for one in unnamed]
     return sorted(changes, key=lambda change: _rank(change.object)) + removed
 
 
 def deploy(cluster: Cluster, changes: list[Change]) -> None:
-    """Do what was planned.
+    """Apply the planned changes.
 
     Raises:
-        NaruError: When the cluster refused one; says how many were done before it.
+        NaruError: When the cluster refused a change; the message has the number of changes made before it.
     """
     due = [change for change in changes if change.action not in ("keep", "leave")]
     for done, change in enumerate(due):
@@ -82,10 +82,10 @@ def deploy(cluster: Cluster, changes: list[Change]) -> None:
 
 
 def undeploy(cluster: Cluster, *, with_data: bool) -> list[Object]:
-    """Remove everything of ours, namespaces last; returns what was removed.
+    """Remove every object that Naru deployed, namespaces last; returns the removed objects.
 
     Raises:
-        ConfigError: When there are volumes of ours and nobody said that they may go, or models are served in a namespace of ours.
+        ConfigError: When there are volumes and `with_data` is not set, or models are served in one of Naru's namespaces.
     """
     volumes = cluster.list_all("v1", "PersistentVolumeClaim")
     if volumes and not with_data:
@@ -94,7 +94,7 @@ def undeploy(cluster: Cluster, *, with_data: bool) -> list[Object]:
         raise ConfigError(f"these hold data and would be lost: {names}", where="undeploy", remedy=remedy)
     kept = [one for one in cluster.list_all("v1", "Secret") if _is_applied_by_us(one)]
     applied = find_ours(cluster)
-    _spare_served(cluster, applied, where="undeploy")
+    _check_served_models(cluster, applied, where="undeploy")
     ours = sorted([*applied, *kept], key=lambda one: _rank(one), reverse=True)
     for one in [*ours, *volumes]:
         cluster.delete(one)
@@ -102,21 +102,23 @@ def undeploy(cluster: Cluster, *, with_data: bool) -> list[Object]:
 
 
 def find_ours(cluster: Cluster) -> list[Object]:
-    """What we applied and still is there, but for Secrets and data."""
-    listed = [one for version, kind in KINDS if kind not in _LEFT for one in cluster.list_all(version, kind, LABEL)]
+    """List the live objects that Naru applied, without Secrets and data."""
+    listed = [
+        one for version, kind in KINDS if kind not in _NEVER_PRUNED for one in cluster.list_all(version, kind, LABEL)
+    ]
     return [one for one in listed if _is_applied_by_us(one)]
 
 
-def _compare(cluster: Cluster, wanted: Object) -> Change:
-    live = cluster.get(wanted)
+def _plan_object(cluster: Cluster, desired: Object) -> Change:
+    live = cluster.get(desired)
     if live is None:
-        return Change("create", wanted)
-    changed = differences(_bare(live), _bare(cluster.apply(wanted, dry_run=True)))
-    return Change("change" if changed else "keep", wanted, tuple(changed))
+        return Change("create", desired)
+    changed = differences(_without_server_fields(live), _without_server_fields(cluster.apply(desired, dry_run=True)))
+    return Change("change" if changed else "keep", desired, tuple(changed))
 
 
 def differences(one: Any, other: Any, place: str = "") -> list[str]:
-    """Dotted places in which two objects differ."""
+    """List the dotted paths in which two objects differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         keys = sorted({*one, *other})
         return [
@@ -125,10 +127,10 @@ def differences(one: Any, other: Any, place: str = "") -> list[str]:
     return [] if one == other else [place]
 
 
-def _bare(one: Object) -> Object:
+def _without_server_fields(one: Object) -> Object:
     bare = copy.deepcopy(one)
     bare.pop("status", None)
-    for name in _SERVERS_OWN:
+    for name in _SERVER_FIELDS:
         bare["metadata"].pop(name, None)
     return bare
 
@@ -141,40 +143,40 @@ def _is_applied_by_us(one: Object) -> bool:
     return any(field.get("manager") == MANAGER for field in one["metadata"].get("managedFields", []))
 
 
-def _need_kinds(wanted: list[Object]) -> None:
-    for one in wanted:
+def _check_kinds(desired: list[Object]) -> None:
+    for one in desired:
         if (one["apiVersion"], one["kind"]) not in KINDS:
-            message = f"{one['apiVersion']} {one['kind']} is no kind that Naru deploys"
+            message = f"{one['apiVersion']} {one['kind']} is not a kind that Naru deploys"
             remedy = "apply it yourself; `make deploy` only touches kinds that it can also remove"
             raise ConfigError(message, where=name_of(one), remedy=remedy)
 
 
-def _need_namespaces(cluster: Cluster, wanted: list[Object]) -> None:
-    made = {one["metadata"]["name"] for one in wanted if one["kind"] == "Namespace"}
-    for name in sorted({one["metadata"].get("namespace") or "" for one in wanted} - made - {""}):
+def _check_namespaces(cluster: Cluster, desired: list[Object]) -> None:
+    made = {one["metadata"]["name"] for one in desired if one["kind"] == "Namespace"}
+    for name in sorted({one["metadata"].get("namespace") or "" for one in desired} - made - {""}):
         if cluster.get({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}) is None:
             remedy = (
                 "install Kubeflow Pipelines first, or name another namespace for the runs in the overlay's transformer"
             )
-            raise ConfigError("there is no such namespace, and it is not ours to make", where=name, remedy=remedy)
+            raise ConfigError("there is no such namespace, and Naru does not create it", where=name, remedy=remedy)
 
 
-def _spare_served(cluster: Cluster, removed: list[Object], where: str) -> None:
-    """A namespace takes along whatever is in it, and requests are answered by what a rollout left there."""
+def _check_served_models(cluster: Cluster, removed: list[Object], where: str) -> None:
+    """Refuse to remove a namespace in which a rollout's servers answer requests: they would be removed with it."""
     spaces = {one["metadata"]["name"] for one in removed if one["kind"] == "Namespace"}
     served = cluster.list_all(VERSION, KIND, "") if spaces else []
     if names := [name_of(one) for one in served if one["metadata"]["namespace"] in spaces]:
         remedy = (
-            "end them first: kubectl delete seldondeployment NAME --namespace NAMESPACE; or keep components/serving"
+            "delete them first: kubectl delete seldondeployment NAME --namespace NAMESPACE; or keep components/serving"
         )
-        raise ConfigError(f"these answer requests and would end: {', '.join(names)}", where=where, remedy=remedy)
+        raise ConfigError(f"these serve requests and would be removed: {', '.join(names)}", where=where, remedy=remedy)
 
 
-def _rotated_secrets(cluster: Cluster, wanted: list[Object]) -> list[Change]:
-    """The store's Secrets that are there and hold other credentials than the environment; what others made is left to them."""
+def _rotated_secrets(cluster: Cluster, desired: list[Object]) -> list[Change]:
+    """Plan the update of the store's Secrets that differ from the environment; Secrets that others made are left alone."""
     given = {key: os.environ.get(key, "") for key in CREDENTIALS}
     changes = []
-    for space in sorted({space for space, name in _read_secrets(wanted) if name == SECRET}):
+    for space in sorted({space for space, name in _read_secrets(desired) if name == SECRET}):
         live = read_secret(cluster, space, SECRET)
         if live is None or not (keys := rotated_keys(live, given)):
             continue
@@ -188,27 +190,29 @@ def _rotated_secrets(cluster: Cluster, wanted: list[Object]) -> list[Change]:
     return changes
 
 
-def _read_secrets(wanted: list[Object]) -> list[tuple[str, str]]:
-    """Namespace and name of those that are read; the stages read theirs, wherever their settings are."""
-    runs = {(one["metadata"]["namespace"], SECRET) for one in wanted if one["kind"] == "ConfigMap"}
-    return sorted(secrets_of(wanted) | runs)
+def _read_secrets(desired: list[Object]) -> list[tuple[str, str]]:
+    """List namespace and name of the Secrets that are read; the stages read theirs in every namespace with settings."""
+    runs = {(one["metadata"]["namespace"], SECRET) for one in desired if one["kind"] == "ConfigMap"}
+    return sorted(secrets_of(desired) | runs)
 
 
-def _missing_secrets(cluster: Cluster, wanted: list[Object]) -> list[Object]:
-    """The Secrets that are read and are not there, made from the environment, or new where only the bundled store knows them."""
-    made = bundled_secrets(cluster, wanted)
-    read = sorted({*_read_secrets(wanted), *made})
+def _missing_secrets(cluster: Cluster, desired: list[Object]) -> list[Object]:
+    """Make the missing Secrets that are read: from the environment, or with new keys for the bundled store."""
+    made = bundled_secrets(cluster, desired)
+    read = sorted({*_read_secrets(desired), *made})
     missing = [(space, name) for space, name in read if cluster.get(_secret(space, name, {})) is None]
-    return [_secret(space, name, made.get((space, name)) or _content(space, name)) for space, name in missing]
+    return [_secret(space, name, made.get((space, name)) or _secret_content(space, name)) for space, name in missing]
 
 
-def _content(space: str, name: str) -> dict[str, str]:
+def _secret_content(space: str, name: str) -> dict[str, str]:
     if name == _DATABASE:
         password = secrets.token_urlsafe(24)
         return {"password": password, "uri": f"postgresql+psycopg2://mlflow:{password}@naru-database:5432/mlflow"}
     values = {key: os.environ.get(key, "") for key in CREDENTIALS}
     if name != SECRET or not all(values.values()):
-        message = "is read and is not there" + (f"; {' and '.join(CREDENTIALS)} are not set" if name == SECRET else "")
+        message = "is read by a pod and does not exist" + (
+            f"; {' and '.join(CREDENTIALS)} are not set" if name == SECRET else ""
+        )
         remedy = "set the store's credentials, or make the Secret yourself"
         if name == READER:
             remedy = (

@@ -1,4 +1,4 @@
-"""Where model servers run on a cluster, and from which image: what the pools file and the target say of them."""
+"""Placement of model servers on a cluster: nodes and image, from the pools file and the target."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pipelines.pools import Pool, load_pools
 
 
 def place_servers(project: Project, target: Target, namespace: str = "") -> Placement:
-    """Where the project's servers run.
+    """Make the placement of the project's servers.
 
     Raises:
-        ConfigError: When the pools file does not fit, or has no pool of that name.
+        ConfigError: When the pools file is not valid, or has no pool of that name.
     """
     pools, chosen = load_pools(target.pools), project.serve.pool
     if chosen and chosen not in pools.pools:
         message = f"there is no pool {chosen!r} in {target.pools}; {suggest(chosen, tuple(pools.pools))}"
-        remedy = "name one of the file's, or another file: --pools, NARU_POOLS"
+        remedy = "name a pool of that file, or another file: --pools, NARU_POOLS"
         raise ConfigError(message, where="serve.pool", remedy=remedy)
     return _place(pools.pools[chosen] if chosen else Pool(), project.serve.protocol, target, namespace)
 
 
 def all_placements(target: Target) -> dict[str, dict[str, Placement]]:
-    """By protocol and pool: which of them a project wants is known when its pipeline runs. The empty pool: any node.
+    """Make the placements by protocol and pool: the project's choice is known only when its pipeline runs. The empty pool name is any node.
 
     Raises:
-        ConfigError: When the pools file does not fit.
+        ConfigError: When the pools file is not valid.
     """
     pools = {"": Pool(), **load_pools(target.pools).pools}
     return {protocol: {name: _place(pool, protocol, target, "") for name, pool in pools.items()} for protocol in IMAGES}

@@ -1,12 +1,12 @@
-"""Keys of the bundled store: one pair for each of those who use it, made once; the server's own root key stays in its pod.
+"""Keys of the bundled store: one pair for each user, made once; the server's own root key stays in its pod.
 
-| Secret | who has it | may (`manifests/components/object-store/users.py`) |
+| Secret | user | permissions (`manifests/components/object-store/users.py`) |
 | --- | --- | --- |
 | `naru/naru-store-root` | the store | everything |
 | `naru/naru-store-reader` | MLflow | read |
 | `naru/naru-store-servers`, and in `naru-models` the Secret `naru-models` | model servers | read, and write request logs |
 
-The stages' own, `naru-store`, comes from the environment of `make deploy`. Over a store outside all of them are its owner's to make.
+The stages' own, `naru-store`, comes from the environment of `make deploy`. With an external store its owner makes all of them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ READER = "naru-store-reader"
 SERVERS = "naru-store-servers"
 MADE = ("naru-store-root", READER, SERVERS)
 MODELS = "naru-models"
-"""Secret with which model servers open the store: `serve.secret` unless a project names another."""
+"""Secret with the model servers' keys of the store: the default of `serve.secret`."""
 
 
-def bundled_secrets(cluster: Cluster, wanted: list[Object]) -> dict[tuple[str, str], dict[str, str]]:
-    """Content by namespace and name, as it is on the cluster or new; empty where the overlay has no store of its own."""
-    if not any(one["kind"] == "StatefulSet" and one["metadata"]["name"] == STORE for one in wanted):
+def bundled_secrets(cluster: Cluster, desired: list[Object]) -> dict[tuple[str, str], dict[str, str]]:
+    """Make the Secrets' content by namespace and name, from the cluster or new; empty when the overlay has no bundled store."""
+    if not any(one["kind"] == "StatefulSet" and one["metadata"]["name"] == STORE for one in desired):
         return {}
     found = {(SPACE, name): _present_or_new(cluster, name) for name in MADE}
-    if any(one["kind"] == "Namespace" and one["metadata"]["name"] == MODELS_NAMESPACE for one in wanted):
-        found[MODELS_NAMESPACE, MODELS] = _of_servers(found[SPACE, SERVERS], wanted)
+    if any(one["kind"] == "Namespace" and one["metadata"]["name"] == MODELS_NAMESPACE for one in desired):
+        found[MODELS_NAMESPACE, MODELS] = _server_secret(found[SPACE, SERVERS], desired)
     return found
 
 
@@ -45,15 +45,15 @@ def _present_or_new(cluster: Cluster, name: str) -> dict[str, str]:
     return dict(zip(CREDENTIALS, (name, secrets.token_urlsafe(24)), strict=True))
 
 
-def _of_servers(keys: dict[str, str], wanted: list[Object]) -> dict[str, str]:
-    named = (one["data"] for one in wanted if one["kind"] == "ConfigMap" and one["metadata"]["name"] == CONFIG_MAP)
+def _server_secret(keys: dict[str, str], desired: list[Object]) -> dict[str, str]:
+    named = (one["data"] for one in desired if one["kind"] == "ConfigMap" and one["metadata"]["name"] == CONFIG_MAP)
     settings = next(named)
     key, secret = (keys[name] for name in CREDENTIALS)
     return server_keys(settings["AWS_ENDPOINT_URL"], key, secret, settings["AWS_REGION"])
 
 
 def server_keys(endpoint: str, key: str, secret: str, region: str) -> dict[str, str]:
-    """Content of the Secret of model servers: for rclone, with which Seldon fetches a model, and for the request log."""
+    """Make the content of the model servers' Secret: for rclone, with which Seldon fetches a model, and for the request log."""
     rclone = {
         "TYPE": "s3",
         "PROVIDER": "Other",

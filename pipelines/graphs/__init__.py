@@ -1,1 +1,1 @@
-"""The pipelines: which stages each has (`pipelines.py`), and what flows between them (a graph for each)."""
+"""The pipelines: the stages of each (`pipelines.py`), and a graph for each with the artifacts between them."""

@@ -28,34 +28,34 @@ def training(
     run: str = "",
     cause: str = "",
 ) -> None:
-    """Train a model on a team's data and bring it to service, if it deserves it.
+    """Train a model on a team's data, and deploy it if it passes every gate.
 
-    1. ingest: read the spans, deal the rows to splits.
+    1. ingest: read the spans, assign the rows to splits.
     2. validate: statistics, schema, anomalies, drift; may block.
     3. transform: the project's preprocessing_fn, analysed once.
     4. tune: search for hyperparameters, or pass the defaults through.
     5. train: fit the project's model.
-    6. evaluate: judge it, against bounds and against the champion; may block.
-    7. explain: which features it goes by; may block a first model.
+    6. evaluate: check it against bounds and against the champion; may block.
+    7. explain: compute which features it uses; may block a first model.
     8. register: make it a version in the registry.
-    9. deploy: prove that it answers, make it the champion, bind the report.
+    9. deploy: test that it answers, make it the champion, bind the report.
 
-    Nothing needs to be filled in to start a run; what runs differ in is source, spans, epochs and trials.
+    All parameters have values already; typically source, spans, epochs and trials are changed.
 
     Args:
-        project: The project file as JSON; what has a parameter of its own here is overridden by it.
-        code_uri: Where the project's code archive lies.
-        code_fingerprint: Of that archive's content; stages are taken from the cache only for the same code.
+        project: The project file as JSON; the other parameters override its fields.
+        code_uri: URI of the project's code archive.
+        code_fingerprint: Fingerprint of that archive's content; stages are taken from the cache only for the same code.
         source: Path or URL of the table; `{span}` stands for the number of a span; empty: the project's.
         spans: Spans to read: `all`, `7`, `1-11`, `1,2,5` or `last 3`; empty: the project's.
         source_fingerprint: State of the source, any word. `{{workflow.uid}}` is new in every run, so everything is
-            computed anew; with the word of an earlier run, what that run made of the same data is taken from the cache.
+            computed again; with the word of an earlier run, its results for the same data are taken from the cache.
         champion: The model to beat: `none`, its line of the deployment ledger as JSON, or `auto`, which looks it up. A word
-            after `auto` keeps the cache from answering for a champion of another day.
-        trials: Models to try when tuning; 0: none; -1: the project's.
-        epochs: Passes over the training rows, at most; -1: the project's.
+            after `auto` keeps the cache from returning results for an earlier champion.
+        trials: Number of models to try when tuning; 0: none; -1: the project's.
+        epochs: Maximum number of passes over the training rows; -1: the project's.
         run: Name of this run in the registry and the report.
-        cause: Why it was started, in a few words; the report and the deployment ledger tell it.
+        cause: Reason for the run, in a few words; shown in the report and the deployment ledger.
     """
     ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
     fingerprint = ingested.outputs["fingerprint"]

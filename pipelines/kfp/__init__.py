@@ -1,1 +1,1 @@
-"""What a KFP server holds, brought to what git says: pipelines, versions, schedules; and runs started, watched and explained."""
+"""Apply the projects in git to a KFP server (pipelines, versions, schedules); start, follow and explain runs."""

@@ -1,4 +1,4 @@
-"""Where the KFP server is and who we are to it: read from the environment when asked. Names that kfp itself has are kfp's."""
+"""Address of the KFP server and credentials for it, from the environment. Variables that kfp itself reads have kfp's names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components._core.project.cron import check_timezone
 ENDPOINT = "KF_PIPELINES_ENDPOINT"
 UI = "KF_PIPELINES_UI_ENDPOINT"
 TOKEN_PATH = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 - the name of a variable
-TOKEN = "NARU_KFP_TOKEN"  # noqa: S105 - the same
+TOKEN = "NARU_KFP_TOKEN"  # noqa: S105 - the name of a variable
 CA = "NARU_KFP_CA"
 NAMESPACE = "NARU_KFP_NAMESPACE"
 TIMEZONE = "NARU_KFP_TIMEZONE"
@@ -24,7 +24,7 @@ _FORWARD = "kubectl port-forward --namespace kubeflow service/ml-pipeline 8888, 
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach a KFP server.
+    """Address, credentials and settings of a KFP server.
 
     Attributes:
         endpoint: Its address. Environment: `KF_PIPELINES_ENDPOINT`; no default.
@@ -32,9 +32,9 @@ class Connection:
         token_file: A file with a bearer token, read again for each request, as mounted tokens change. Environment:
             `KF_PIPELINES_SA_TOKEN_PATH`.
         token: The token itself, where there is no file. Environment: `NARU_KFP_TOKEN`. Never shown.
-        ca: A file of certificates to check the server's by. Environment: `NARU_KFP_CA`; default: the machine's.
+        ca: File of the certificates that the server's is verified with. Environment: `NARU_KFP_CA`; default: the machine's.
         namespace: The profile, on a server with several. Environment: `NARU_KFP_NAMESPACE`; default: the server's only one.
-        timezone: In which the server reads cron: `CRON_SCHEDULE_TIMEZONE` of its ml-pipeline-scheduledworkflow. Environment:
+        timezone: Time zone in which the server reads cron: `CRON_SCHEDULE_TIMEZONE` of its ml-pipeline-scheduledworkflow. Environment:
             `NARU_KFP_TIMEZONE`; default UTC, as KFP's own manifests have it.
     """
 
@@ -51,7 +51,7 @@ class Connection:
         """Read the settings now.
 
         Raises:
-            ConfigError: When there is no endpoint, or a setting cannot be.
+            ConfigError: When there is no endpoint, or a setting is not valid.
         """
         file = os.environ.get(TOKEN_PATH, "")
         connection = cls(
@@ -67,32 +67,32 @@ class Connection:
         return connection
 
     def headers(self) -> dict[str, str]:
-        """What a request carries to say who we are.
+        """Build the authorization headers of a request.
 
         Raises:
-            ConfigError: When the token's file cannot be read, or what is there can be no token.
+            ConfigError: When the token's file cannot be read, or its content is not a token.
         """
         token = self.token
         if self.token_file:
             try:
                 token = self.token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                message = f"cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+                message = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
                 raise ConfigError(message, where=f"{TOKEN_PATH}={self.token_file}") from None
         if not re.fullmatch(
             r"[!-~]*", token
         ):  # a header of several lines would be refused with the token in the message
             raise ConfigError(
-                "holds blanks or line breaks: that is no token", where=TOKEN_PATH if self.token_file else TOKEN
+                "contains blanks or line breaks, which no token has", where=TOKEN_PATH if self.token_file else TOKEN
             )
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _check(self) -> None:
         if not self.endpoint:
-            raise ConfigError("no KFP server is named", where=ENDPOINT, remedy=_FORWARD)
+            raise ConfigError("no KFP server is set", where=ENDPOINT, remedy=_FORWARD)
         if not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", self.endpoint):
             allowed = "https://host[:port][/path] or http://..., without a name or password in it"
-            raise ConfigError(f"found an address that is none; allowed: {allowed}", where=ENDPOINT, remedy=_FORWARD)
+            raise ConfigError(f"not a valid address; allowed: {allowed}", where=ENDPOINT, remedy=_FORWARD)
         if found := find_credentials(self.ui):
             remedy = "take it out: the address is shown beside each run, and a browser asks for the rest"
             raise ConfigError(f"the address holds {found}", where=UI, remedy=remedy)
@@ -101,7 +101,7 @@ class Connection:
 
     @property
     def remedy(self) -> str:
-        """What to do when nothing answers."""
+        """Remedy when no server answers."""
         return f"is the address right ({ENDPOINT})? From outside the cluster: {_FORWARD}"
 
 

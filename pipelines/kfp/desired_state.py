@@ -1,4 +1,4 @@
-"""What git says should be on the server: for each project its pipeline, the version that its files compile to, its schedules."""
+"""The desired state of a server, from git: for each project its pipeline, the version that its files compile to, its schedules."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.connection import TIMEZONE, Connection
-from pipelines.kfp.ownership import Mark, ask_git, find_owner
+from pipelines.kfp.ownership import OwnershipLabel, find_owner, run_git
 from pipelines.spec_text import read_spec
 
 SERVICE_ACCOUNT = "naru-runner"
 FRESH = {"source_fingerprint": PER_RUN, "champion": f"auto {PER_RUN}", "run": PER_RUN}
-"""What a run is given that nothing is known of: its stages look for themselves (docs/decisions/0005)."""
+"""Parameters of a run for which nothing is pinned: its stages look it up themselves (docs/decisions/0005)."""
 
-_OURS_TO_SAY = ("project", "code_uri", "code_fingerprint")
+_SET_BY_NARU = ("project", "code_uri", "code_fingerprint")
 _HASH = 12
-_KINDS: dict[str, tuple[type, ...]] = {
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "STRING": (str,), "NUMBER_INTEGER": (int,), "NUMBER_DOUBLE": (int, float), "BOOLEAN": (bool,)
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One project as the server should have it.
+class DesiredProject:
+    """The desired state of one project on the server.
 
     Attributes:
         project: The project.
         folder: Its folder.
-        mark: What says that an object is of this project.
+        label: Ownership label of the project's objects.
         spec: The compiled pipeline, as text.
         version: The version's name: a hash of the spec.
-        archive: The project's code, and where runs read it.
+        archive: The project's code archive, and the URI where runs read it.
         parameters: Type by name of the pipeline's parameters.
-        defaults: Value by name of those that have one.
-        remarks: What could not be pinned, and what that means.
+        defaults: Default by name of the parameters that have one.
+        remarks: Images that could not be pinned, and the consequence.
     """
 
     project: Project
     folder: Path
-    mark: Mark
+    label: OwnershipLabel
     spec: str
     version: str
     archive: tuple[Path, str]
@@ -69,46 +69,48 @@ class Wanted:
         return TRAINING.name_of(self.project.name)
 
     def parameters_of(self, schedule: Schedule) -> dict[str, Any]:
-        """What each run of a schedule is given: nothing of it may be older than the run."""
+        """Parameters of each run of a schedule: none may be older than the run."""
         return {**FRESH, "cause": f"schedule {schedule.name}", **schedule.parameters}
 
 
 def find_projects(paths: Sequence[Path]) -> list[Path]:
-    """The folders of the projects that are named, or of all that git knows in this repository.
+    """Find the folders of the named projects, or of all that git tracks in this repository.
 
     Raises:
-        ConfigError: When none is named and git knows none.
+        ConfigError: When none is named and git tracks none.
     """
     if paths:
         return [path if path.is_dir() else path.parent for path in paths]
-    root = Path(ask_git(Path(), "rev-parse", "--show-toplevel") or ".")
-    listed = ask_git(root, "ls-files", PROJECT_FILE, f"*/{PROJECT_FILE}").splitlines()
+    root = Path(run_git(Path(), "rev-parse", "--show-toplevel") or ".")
+    listed = run_git(root, "ls-files", PROJECT_FILE, f"*/{PROJECT_FILE}").splitlines()
     if not listed:
-        message = f"git knows no {PROJECT_FILE} here"
+        message = f"git tracks no {PROJECT_FILE} here"
         raise ConfigError(message, where=str(root.resolve()), remedy="name the projects, or add them to git")
     return [(root / name).parent for name in listed]
 
 
 @contextmanager
-def read_wanted(folders: Sequence[Path], connection: Connection) -> Iterator[list[Wanted]]:
-    """What the files of some projects come to; what was compiled is there until the block ends.
+def read_desired_projects(folders: Sequence[Path], connection: Connection) -> Iterator[list[DesiredProject]]:
+    """Compile projects to their desired state; the compiled files exist until the block ends.
 
     Raises:
-        ConfigError: When a project cannot be brought to a server as it is; then nothing has been done.
+        ConfigError: When a project cannot be applied as it is; then nothing has been changed.
     """
     store = remote_store()
-    target = Target.from_environment().resolving()
+    target = Target.from_environment().with_digest_lookup()
     with tempfile.TemporaryDirectory() as build:
-        read = [_read(folder, Path(build) / str(number), store, target) for number, folder in enumerate(folders)]
-        _names_are_their_own(read)
-        for wanted in read:
-            for schedule in wanted.project.triggers.schedules:
-                check_schedule(wanted, schedule, connection)
+        read = [
+            _read_project(folder, Path(build) / str(number), store, target) for number, folder in enumerate(folders)
+        ]
+        _check_unique_names(read)
+        for desired in read:
+            for schedule in desired.project.triggers.schedules:
+                check_schedule(desired, schedule, connection)
         yield read
 
 
 def remote_store() -> str:
-    """The store that runs on a cluster read and write.
+    """Return the store that runs on a cluster use.
 
     Raises:
         ConfigError: When it is a folder of this machine.
@@ -117,51 +119,55 @@ def remote_store() -> str:
     if "://" not in store or store.startswith("file:"):
         remedy = "name the one that the cluster's stages use, as in NARU_STORE=s3://bucket (manifests/overlays/*/settings.yaml)"
         raise ConfigError(
-            "the store is a folder of this machine, which no cluster can read", where=STORE, remedy=remedy
+            "the store is a folder of this machine, which a cluster cannot read", where=STORE, remedy=remedy
         )
     return store.rstrip("/")
 
 
-def check_schedule(wanted: Wanted, schedule: Schedule, connection: Connection) -> None:
-    """Refuse a schedule that would not do what it says.
+def check_schedule(desired: DesiredProject, schedule: Schedule, connection: Connection) -> None:
+    """Refuse a schedule that would not run as written.
 
     Raises:
-        ConfigError: Says what would happen, and what to write.
+        ConfigError: When it would not; the message says what to write.
     """
-    where = f"{wanted.folder / PROJECT_FILE}, schedule {schedule.name}"
+    where = f"{desired.folder / PROJECT_FILE}, schedule {schedule.name}"
     if schedule.timezone != connection.timezone:
-        message = f"is meant in {schedule.timezone}, and the KFP server reads every cron in {connection.timezone}"
+        message = f"is in {schedule.timezone}, but the KFP server reads every cron expression in {connection.timezone}"
         remedy = (
-            f"write it in {connection.timezone} and say so (timezone: {connection.timezone}); or have the server's "
-            f"CRON_SCHEDULE_TIMEZONE changed for all, and {TIMEZONE} with it"
+            f"write it in {connection.timezone} (timezone: {connection.timezone}); or change the server's "
+            f"CRON_SCHEDULE_TIMEZONE, which is shared by all, and set {TIMEZONE} to it"
         )
         raise ConfigError(message, where=where, remedy=remedy)
-    check_parameters(wanted, schedule.parameters, where)
-    check_source(schedule.parameters.get("source") or wanted.defaults["source"], where)
+    check_parameters(desired, schedule.parameters, where)
+    check_source(schedule.parameters.get("source") or desired.defaults["source"], where)
 
 
-def check_parameters(wanted: Wanted, given: Mapping[str, Any], where: str) -> None:
-    """Refuse parameters that the pipeline has not, or not of this type.
+def check_parameters(desired: DesiredProject, given: Mapping[str, Any], where: str) -> None:
+    """Refuse parameters that the pipeline does not have, or of another type.
 
     Raises:
-        ConfigError: Names the first.
+        ConfigError: When one is refused; the message names the first.
     """
-    free = sorted(set(wanted.parameters) - set(_OURS_TO_SAY))
+    free = sorted(set(desired.parameters) - set(_SET_BY_NARU))
     for name, value in given.items():
-        if name in _OURS_TO_SAY:
-            raise ConfigError(f"{name} is what git says, not a run", where=where, remedy="change the project instead")
+        if name in _SET_BY_NARU:
+            raise ConfigError(
+                f"{name} comes from git and cannot be set for a run", where=where, remedy="change the project instead"
+            )
         if name not in free:
             raise ConfigError(f"the pipeline has no parameter {name!r}; {suggest(name, free)}", where=where)
-        _check_text(name, value, where)
-        kind = wanted.parameters[name]
-        fits = isinstance(value, _KINDS.get(kind, (object,))) and (kind == "BOOLEAN" or not isinstance(value, bool))
+        _check_value(name, value, where)
+        kind = desired.parameters[name]
+        fits = isinstance(value, _PYTHON_TYPES.get(kind, (object,))) and (
+            kind == "BOOLEAN" or not isinstance(value, bool)
+        )
         if not fits:
             must_be = {"STRING": "text: put it in quotes", "NUMBER_INTEGER": "a whole number"}.get(kind, kind.lower())
             raise ConfigError(f"{name}: found {value!r}; must be {must_be}", where=where)
 
 
-def _check_text(name: str, value: Any, where: str) -> None:
-    """Everybody who may see a run reads its parameters; placeholders in them are replaced, of which the run's id is ours."""
+def _check_value(name: str, value: Any, where: str) -> None:
+    """Refuse credentials, which everybody who may see a run could read, and placeholders other than the run's id."""
     if found := find_credentials(str(value)):
         raise ConfigError(f"{name}: holds {found}", where=where, remedy=CREDENTIALS_REMEDY)
     check_placeholders(str(value), f"{where}: {name}", allowed=PER_RUN)
@@ -171,43 +177,45 @@ def check_source(source: Any, where: str) -> None:
     """Refuse a source that only this machine has.
 
     Raises:
-        ConfigError: Says how to name another.
+        ConfigError: When it is a relative path; the message says how to name another.
     """
     if "://" not in str(source) and not Path(str(source)).is_absolute():
-        message = f"the source {source!r} is a path on this machine, which runs on a cluster have not"
+        message = f"the source {source!r} is a path on this machine, which runs on a cluster cannot read"
         raise ConfigError(message, where=where, remedy="name it by a URL, as in s3://bucket/flights-{span}.csv")
 
 
-def _read(folder: Path, build: Path, store: str, target: Target) -> Wanted:
+def _read_project(folder: Path, build: Path, store: str, target: Target) -> DesiredProject:
     project = load_project(folder)
     file, archive = compile_project(folder, build, {}, target)
     spec, _ = read_spec(file)
     inputs = spec["root"]["inputDefinitions"]["parameters"]
     text = file.read_text(encoding="utf-8")
-    return Wanted(
+    return DesiredProject(
         project=project,
         folder=folder,
-        mark=Mark(find_owner(folder), project.name),
+        label=OwnershipLabel(find_owner(folder), project.name),
         spec=text,
-        version=_hash(text),
+        version=_hash_spec(text),
         archive=(archive, str(inputs["code_uri"]["defaultValue"])),
-        parameters={name: str(told["parameterType"]) for name, told in inputs.items()},
-        defaults={name: told["defaultValue"] for name, told in inputs.items() if "defaultValue" in told},
+        parameters={name: str(definition["parameterType"]) for name, definition in inputs.items()},
+        defaults={
+            name: definition["defaultValue"] for name, definition in inputs.items() if "defaultValue" in definition
+        },
         remarks=tuple(target.remarks()),
     )
 
 
-def _hash(spec: str) -> str:
-    """The same from both families of kfp, which differ in comments and in their own version only."""
+def _hash_spec(spec: str) -> str:
+    """Hash a spec, the same from both families of kfp: they differ only in comments and their own version."""
     lines = [line for line in spec.splitlines() if not re.match(r"#|sdkVersion: ", line)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_HASH]
 
 
-def _names_are_their_own(read: list[Wanted]) -> None:
+def _check_unique_names(read: list[DesiredProject]) -> None:
     folders: dict[str, Path] = {}
-    for wanted in read:
-        name = wanted.project.name
+    for desired in read:
+        name = desired.project.name
         if name in folders:
-            message = f"two projects are named {name!r}: {folders[name]} and {wanted.folder}"
+            message = f"two projects are named {name!r}: {folders[name]} and {desired.folder}"
             raise ConfigError(message, remedy="give each a name of its own")
-        folders[name] = wanted.folder
+        folders[name] = desired.folder

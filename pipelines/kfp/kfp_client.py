@@ -1,6 +1,6 @@
-"""The border to a KFP server: its v2beta1 REST API over HTTP, and its answers as errors of ours.
+"""Client of a KFP server: its v2beta1 REST API over HTTP, with its errors as NaruErrors.
 
-kfp's own client takes seconds to import and hands on raw errors with every header in them; what we ask for is a dozen paths.
+kfp's own client takes seconds to import and raises raw errors with every header in them; Naru needs a dozen paths.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import urllib3
 from components._core.errors import ConfigError, NaruError, ServiceError, UnavailableError
 from pipelines.kfp.connection import CA, NAMESPACE, TOKEN, TOKEN_PATH, Connection
 
-Answer = dict[str, Any]
+JsonObject = dict[str, Any]
 
 ROOT = "/apis/v2beta1"
 _PAGE = 200
@@ -29,8 +29,8 @@ _REMEDIES = {
     400: "correct what it names",
     401: f"the token is missing, wrong or has expired: make a new one ({TOKEN}, or {TOKEN_PATH})",
     403: f"ask for the permission in this namespace, or name another one ({NAMESPACE})",
-    404: "somebody removed it meanwhile: run again",
-    409: "somebody applied at the same time: run again; if it stays, look at who has the name in the KFP page",
+    404: "it was removed in the meantime: run again",
+    409: "another apply ran at the same time: run again; if this persists, see who has the name in the KFP UI",
     413: "something between here and the server refuses large requests: raise its limit",
 }
 _TRANSIENT = (429, 500, 502, 503, 504)
@@ -40,15 +40,15 @@ class ConflictError(ServiceError):
     """The server has an object of that name already."""
 
 
-class Kfp:
+class KfpClient:
     """A KFP server.
 
     Args:
-        connection: Where it is and who we are.
+        connection: Its address and the credentials.
 
     Raises:
-        ConfigError: When what answers there is no KFP server, or it has several namespaces and none was named.
-        ServiceError: When it does not let us in.
+        ConfigError: When another server answers there, or it has several namespaces and none is set.
+        ServiceError: When it refuses the credentials.
         UnavailableError: When nothing answers.
     """
 
@@ -59,66 +59,68 @@ class Kfp:
         )
         health = self.get("/healthz")
         if health.get("multi_user") and not connection.namespace:
-            message = "this KFP server keeps users apart, and no namespace is named"
-            raise ConfigError(message, where=NAMESPACE, remedy="name your profile's")
+            message = "this KFP server is multi-user, and no namespace is set"
+            raise ConfigError(message, where=NAMESPACE, remedy="name your profile's namespace")
 
-    def get(self, path: str, **query: Any) -> Answer:
-        """An object; None of its fields is sure to be there, as the server leaves out what is empty."""
+    def get(self, path: str, **query: Any) -> JsonObject:
+        """Get an object; any field may be missing, because the server omits empty ones."""
         return self._json("GET", path, query)
 
-    def find(self, path: str, **query: Any) -> Answer | None:
-        """The same; None when there is none."""
-        answer = self._ask("GET", path, query)
-        return None if answer.status == 404 else self._read("GET", path, answer)
+    def find(self, path: str, **query: Any) -> JsonObject | None:
+        """Get an object; None when it does not exist."""
+        response = self._request("GET", path, query)
+        return None if response.status == 404 else self._read_response("GET", path, response)
 
-    def list_all(self, path: str, key: str, *predicates: Mapping[str, Any], **query: Any) -> Iterator[Answer]:
-        """All objects of a list, page after page.
+    def list_all(self, path: str, key: str, *predicates: Mapping[str, Any], **query: Any) -> Iterator[JsonObject]:
+        """Yield all objects of a list, page by page.
 
         Args:
-            path: Of the list.
-            key: The field that holds the objects.
-            *predicates: What must hold of them, as the API's filter has it.
-            **query: More of the query.
+            path: Path of the list.
+            key: Field of the response that has the objects.
+            *predicates: Predicates of the API's filter.
+            **query: Further query parameters.
         """
         if predicates:
             query["filter"] = json.dumps({"predicates": predicates})
-        answer = self.get(path, page_size=_PAGE, **query)
-        yield from answer.get(key) or []
+        response = self.get(path, page_size=_PAGE, **query)
+        yield from response.get(key) or []
         for again in (
             "filter",
             "sort_by",
-        ):  # the token holds them; given again, they need not look the same to the server
+        ):  # the token contains them; the server may refuse them if repeated
             query.pop(again, None)
-        while token := answer.get("next_page_token"):
-            answer = self.get(path, page_size=_PAGE, page_token=token, **query)
-            yield from answer.get(key) or []
+        while token := response.get("next_page_token"):
+            response = self.get(path, page_size=_PAGE, page_token=token, **query)
+            yield from response.get(key) or []
 
-    def post(self, path: str, body: Any = None) -> Answer:
-        """Make an object, or do what the path's last word says."""
+    def post(self, path: str, body: Any = None) -> JsonObject:
+        """Create an object, or perform the action at the end of the path."""
         return self._json("POST", path, {}, body=json.dumps(body or {}).encode())
 
-    def upload(self, path: str, file: str, content: str, /, **query: Any) -> Answer:
-        """Send a file, as a form does."""
+    def upload(self, path: str, file: str, content: str, /, **query: Any) -> JsonObject:
+        """Upload a file as a form."""
         return self._json("POST", path, query, fields={"uploadfile": (file, content, "application/yaml")})
 
     def delete(self, path: str, **query: Any) -> None:
-        """Remove an object; one that is gone already is well."""
-        answer = self._ask("DELETE", path, query)
-        if answer.status != 404:
-            self._read("DELETE", path, answer)
+        """Remove an object; no error if it does not exist."""
+        response = self._request("DELETE", path, query)
+        if response.status != 404:
+            self._read_response("DELETE", path, response)
 
     def read_text(self, path: str) -> str:
-        """What is there, as text; empty when the server cannot give it."""
-        answer = self._ask("GET", path, {})
-        return answer.data.decode("utf-8", "replace") if answer.status == 200 else ""
+        """Read a text; empty when the server does not have it."""
+        response = self._request("GET", path, {})
+        return response.data.decode("utf-8", "replace") if response.status == 200 else ""
 
-    def _json(self, verb: str, path: str, query: Mapping[str, Any], **sent: Any) -> Answer:
-        return self._read(verb, path, self._ask(verb, path, query, **sent))
+    def _json(self, verb: str, path: str, query: Mapping[str, Any], **sent: Any) -> JsonObject:
+        return self._read_response(verb, path, self._request(verb, path, query, **sent))
 
-    def _ask(self, verb: str, path: str, query: Mapping[str, Any], **sent: Any) -> urllib3.BaseHTTPResponse:
-        asked = {key: value for key, value in query.items() if value not in ("", None)}
+    def _request(self, verb: str, path: str, query: Mapping[str, Any], **sent: Any) -> urllib3.BaseHTTPResponse:
+        parameters = {key: value for key, value in query.items() if value not in ("", None)}
         root = "" if path.startswith("/apis/") else ROOT
-        url = f"{self.connection.endpoint}{root}{path}" + (f"?{urlencode(asked, quote_via=quote)}" if asked else "")
+        url = f"{self.connection.endpoint}{root}{path}" + (
+            f"?{urlencode(parameters, quote_via=quote)}" if parameters else ""
+        )
         kind = {} if "fields" in sent else {"Content-Type": "application/json"}
         headers = {"Accept": "application/json", **kind, **self.connection.headers()}
         try:
@@ -128,19 +130,19 @@ class Kfp:
         except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(error) from None
 
-    def _read(self, verb: str, path: str, answer: urllib3.BaseHTTPResponse) -> Answer:
-        body = _parsed(answer.data)
-        if answer.status < 300 and body is not None:
+    def _read_response(self, verb: str, path: str, response: urllib3.BaseHTTPResponse) -> JsonObject:
+        body = _parsed(response.data)
+        if response.status < 300 and body is not None:
             return body
-        raise self._refused(verb, path, answer.status, body)
+        raise self._to_error(verb, path, response.status, body)
 
-    def _refused(self, verb: str, path: str, status: int, body: Answer | None) -> NaruError:
+    def _to_error(self, verb: str, path: str, status: int, body: JsonObject | None) -> NaruError:
         where = f"{self.connection.endpoint}{path}"
         if 300 <= status < 400:
-            message = "sends us to another page, as proxies do with whom they do not know"
+            message = "redirects to another page, as a proxy does when it needs a login"
             return ServiceError(message, where=where, remedy=_REMEDIES[401])
         if body is None and status not in (401, 403, *_TRANSIENT):
-            message = f"answers ({status}), but is no KFP server"
+            message = f"answers ({status}), but is not a KFP server"
             return ConfigError(message, where=self.connection.endpoint, remedy=self.connection.remedy)
         kind = ConflictError if status == 409 else UnavailableError if status in _TRANSIENT else ServiceError
         remedy = _REMEDIES.get(status, "look at the server's log (kubectl logs deployment/ml-pipeline), then run again")
@@ -149,15 +151,15 @@ class Kfp:
     def _unreachable(self, error: BaseException) -> NaruError:
         where = self.connection.endpoint
         if isinstance(error, urllib3.exceptions.SSLError):
-            remedy = f"name the file of the authority that signed it ({CA}), or the address that it was made for"
-            message = f"its certificate is not trusted here: {_plain(error)}"
+            remedy = f"name the file of the authority that signed it ({CA}), or the address that it was issued for"
+            message = f"its certificate is not trusted here: {_plain_message(error)}"
             return ConfigError(message, where=where, remedy=remedy)
-        message = f"no KFP server answers: {_plain(error)}"
+        message = f"no KFP server answers: {_plain_message(error)}"
         return UnavailableError(message, where=where, remedy=self.connection.remedy)
 
 
-def _parsed(data: bytes) -> Answer | None:
-    """The JSON object that was answered; None when it is none, as a proxy's page."""
+def _parsed(data: bytes) -> JsonObject | None:
+    """Parse the JSON object of a response; None for anything else, such as a proxy's page."""
     try:
         parsed = json.loads(data or b"{}")
     except ValueError:
@@ -165,15 +167,15 @@ def _parsed(data: bytes) -> Answer | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def _message(body: Answer | None) -> str:
-    """What the server says, in one line."""
+def _message(body: JsonObject | None) -> str:
+    """Format the server's error in one line."""
     said = body or {}
-    first: Answer = next(iter(said.get("details") or []), {})  # the error without the way that it came
+    first: JsonObject = next(iter(said.get("details") or []), {})  # the error without its call chain
     message = first.get("message") or said.get("message") or said.get("error_message") or "no reason given"
     line = " ".join(str(message).split())
     return line if len(line) <= 400 else f"{line[:400]}..."
 
 
-def _plain(error: BaseException) -> str:
-    """What the library says, without the address of its objects."""
+def _plain_message(error: BaseException) -> str:
+    """Return the library's message, without the addresses of its objects."""
     return str(error).rpartition(">: ")[2][:200]

@@ -1,4 +1,4 @@
-"""What marks an object on the server as ours: the last line of its description, as recurring runs have no labels.
+"""The ownership label of objects on the server: the last line of their description, because recurring runs have no labels.
 
 naru: owner=github.com/team/models project=flights schedule=nightly
 """
@@ -22,11 +22,11 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True)
-class Mark:
-    """Whose an object is.
+class OwnershipLabel:
+    """The owner of an object.
 
     Attributes:
-        owner: The repository that says how it is to be.
+        owner: The repository that defines it.
         project: The project's name.
         schedule: The schedule's name; empty for pipelines, versions and runs.
     """
@@ -36,29 +36,29 @@ class Mark:
     schedule: str = ""
 
     def describe(self, text: str) -> str:
-        """A description that carries the mark."""
+        """Append the label to a description."""
         schedule = f" schedule={self.schedule}" if self.schedule else ""
         return f"{text}\n\nnaru: owner={self.owner} project={self.project}{schedule}"
 
 
-def read_mark(thing: Mapping[str, Any]) -> Mark | None:
-    """The mark of an object of the server; None: it is not ours."""
+def read_label(thing: Mapping[str, Any]) -> OwnershipLabel | None:
+    """Read the label of an object; None when Naru did not make it."""
     match = _LINE.search(thing.get("description") or "")
-    return Mark(match["owner"], match["project"], match["schedule"] or "") if match else None
+    return OwnershipLabel(match["owner"], match["project"], match["schedule"] or "") if match else None
 
 
 def find_owner(folder: Path) -> str:
-    """Which repository a folder belongs to, the same in every clone: `NARU_OWNER`, else its origin, else its name."""
+    """Find the repository of a folder, the same in every clone: `NARU_OWNER`, else its origin, else its name."""
     if named := os.environ.get(OWNER):
         return re.sub(r"\s+", "-", named)
-    if origin := ask_git(folder, "remote", "get-url", "origin"):
+    if origin := run_git(folder, "remote", "get-url", "origin"):
         return _plain(origin)
-    root = ask_git(folder, "rev-parse", "--show-toplevel")
+    root = run_git(folder, "rev-parse", "--show-toplevel")
     return re.sub(r"\s+", "-", Path(root or folder).resolve().name)
 
 
-def ask_git(folder: Path, *command: str) -> str:
-    """What git says of a folder; empty when it is not there or says no."""
+def run_git(folder: Path, *command: str) -> str:
+    """Run git in a folder; returns its output, empty when git is missing or fails."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, check=False)  # noqa: S607
     except OSError:
@@ -67,7 +67,7 @@ def ask_git(folder: Path, *command: str) -> str:
 
 
 def _plain(origin: str) -> str:
-    """`github.com/team/models` of any way to write the address; a password in it is left out."""
+    """Normalize an address to `github.com/team/models`, without a password."""
     parts = urlsplit(origin)
     if not parts.scheme:
         host, _, path = origin.rpartition("@")[2].partition(":")

@@ -1,7 +1,7 @@
-"""Where a run's time went: each stage's own seconds beside those that the cluster added, for whoever followed it to its end.
+"""Durations of a run's stages: each stage's own seconds beside those that the cluster added.
 
-KFP knows how long a stage took in all; what of it was the stage's own stands in its pod, so Kubernetes is asked for the pods.
-Where it cannot be asked, the totals are shown alone.
+KFP knows how long a stage took in all; the stage's own seconds are in its pod's status, so the pods are read from Kubernetes.
+If they cannot be read, only the totals are shown.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from typing import Any
 from components._core.errors import NaruError
 from pipelines.kfp.run_watch import POLL, RUN_LABEL, stages_of
 from pipelines.kfp.server_state import Server
-from pipelines.stage_durations import Told, stage_times, time_lines, told_by_pods
+from pipelines.stage_durations import StageReport, reports_from_pods, stage_times, time_lines
 
-_LOOKS = 6
-"""KFP tells of the last stage some seconds after it tells of the run's end: so often we look again for it."""
+_ATTEMPTS = 6
+"""Number of polls for the last stage: KFP reports its end some seconds after the end of the run."""
 
 
 _NOTE = "own: imports and work of the stage; waiting: pods, polls and artifacts, which the cluster adds"
-_LACKING = "what of it was the stages' own stands in their pods: set KUBECONFIG to see it"
+_NO_PODS_NOTE = "the stages' own seconds are in their pods: set KUBECONFIG to see them"
 
 
-def spent_lines(server: Server, run: Mapping[str, Any], poll: float = POLL) -> list[str]:
-    """The table of a run that has ended, line by line; none when no stage of ours had begun.
+def duration_lines(server: Server, run: Mapping[str, Any], poll: float = POLL) -> list[str]:
+    """Format the table of a run that has ended, a line per stage; empty when no stage had begun.
 
     Args:
-        server: Where it ran.
-        run: As `wait` returned it.
-        poll: Seconds between two looks.
+        server: The server that ran it.
+        run: The run as `wait_for_run` returned it.
+        poll: Seconds between two polls.
     """
-    told = _told_in_kubernetes(str(run["run_id"]))
-    times = stage_times(_tasks(_settled(server, run, poll)), told)
-    return [*time_lines(times), _LACKING if told is None else _NOTE] if times else []
+    reports = _reports_from_kubernetes(str(run["run_id"]))
+    times = stage_times(_tasks(_wait_for_last_stage(server, run, poll)), reports)
+    return [*time_lines(times), _NO_PODS_NOTE if reports is None else _NOTE] if times else []
 
 
-def _settled(server: Server, run: Mapping[str, Any], poll: float) -> Mapping[str, Any]:
-    """The run once KFP tells of its last stage too, or as it was told last."""
-    for _ in range(_LOOKS):
+def _wait_for_last_stage(server: Server, run: Mapping[str, Any], poll: float) -> Mapping[str, Any]:
+    """Wait until KFP reports the end of the last stage too; returns the run as last read."""
+    for _ in range(_ATTEMPTS):
         if not any(stage.state == "RUNNING" for stage in stages_of(run)):
             break
         time.sleep(poll)
         try:
             run = server.kfp.get(f"/runs/{run['run_id']}")
-        except NaruError:  # how it ended is known already: that must be told all the same
+        except NaruError:  # how the run ended is known already, and is reported all the same
             break
     return run
 
@@ -53,10 +53,10 @@ def _tasks(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     return (run.get("run_details") or {}).get("task_details") or []
 
 
-def _told_in_kubernetes(run_id: str) -> dict[str, Told] | None:
+def _reports_from_kubernetes(run_id: str) -> dict[str, StageReport] | None:
     from components._cluster.kubernetes_client import Cluster
 
     try:
-        return told_by_pods(Cluster().list_all("v1", "Pod", f"{RUN_LABEL}={run_id}"))
+        return reports_from_pods(Cluster().list_all("v1", "Pod", f"{RUN_LABEL}={run_id}"))
     except NaruError:  # no cluster, or no permission
         return None

@@ -1,4 +1,4 @@
-"""What a KFP server holds of ours, by its own words; and the small things that are asked of it."""
+"""Objects on a KFP server: list, create, switch and remove them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.kfp.kfp_client import Answer, ConflictError, Kfp
-from pipelines.kfp.ownership import Mark, read_mark
+from pipelines.kfp.kfp_client import ConflictError, JsonObject, KfpClient
+from pipelines.kfp.ownership import OwnershipLabel, read_label
 
 IN_FLIGHT = ("PENDING", "RUNNING", "CANCELING", "PAUSED")
 FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -15,24 +15,24 @@ FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 @dataclass(frozen=True)
 class LiveSchedule:
-    """A recurring run of ours.
+    """A recurring run that Naru made.
 
     Attributes:
-        mark: Whose it is.
-        raw: As the server tells it.
+        label: Its ownership label.
+        raw: The server's JSON.
     """
 
-    mark: Mark
-    raw: Answer
+    label: OwnershipLabel
+    raw: JsonObject
 
     @property
     def id(self) -> str:
-        """The server's name for it."""
+        """The server's id of it."""
         return str(self.raw["recurring_run_id"])
 
     @property
     def age(self) -> tuple[str, str]:
-        """The lesser, the older; the same to whoever compares two."""
+        """Sort key by age, oldest first."""
         return age_of(self.raw)
 
     @property
@@ -46,65 +46,65 @@ class LiveSchedule:
         return str(self.raw.get("pipeline_version_reference", {}).get("pipeline_version_id", ""))
 
 
-def age_of(thing: Answer) -> tuple[str, str]:
-    """The lesser, the older: by when the server made it, and by its id where that is the same second."""
+def age_of(thing: JsonObject) -> tuple[str, str]:
+    """Make a sort key by age, oldest first: by the time of creation, and by the id within the same second."""
     ids = ("recurring_run_id", "pipeline_version_id", "pipeline_id")
     return str(thing.get("created_at", "")), next((str(thing[name]) for name in ids if name in thing), "")
 
 
 class Server:
-    """A KFP server, seen from one namespace of it."""
+    """A KFP server, limited to one namespace."""
 
-    def __init__(self, kfp: Kfp) -> None:
+    def __init__(self, kfp: KfpClient) -> None:
         self.kfp = kfp
         self._namespace = kfp.connection.namespace
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """The server's address."""
         return self.kfp.connection.endpoint
 
-    def pipelines(self) -> list[Answer]:
-        """All pipelines, ours or not."""
+    def pipelines(self) -> list[JsonObject]:
+        """List all pipelines, of any owner."""
         return list(self.kfp.list_all("/pipelines", "pipelines", namespace=self._namespace))
 
-    def versions(self, pipeline_id: str) -> list[Answer]:
-        """All versions of a pipeline, ours or not."""
+    def versions(self, pipeline_id: str) -> list[JsonObject]:
+        """List all versions of a pipeline, of any owner."""
         return list(self.kfp.list_all(f"/pipelines/{pipeline_id}/versions", "pipeline_versions"))
 
-    def schedules(self) -> list[Answer]:
-        """All recurring runs, ours or not; the newest first."""
+    def schedules(self) -> list[JsonObject]:
+        """List all recurring runs, of any owner; the newest first."""
         query = {"namespace": self._namespace, "sort_by": "created_at desc"}
         return list(self.kfp.list_all("/recurringruns", "recurringRuns", **query))
 
     def our_schedules(self, owner: str) -> list[LiveSchedule]:
-        """Those of an owner's projects; the newest first."""
-        marked = [(read_mark(raw), raw) for raw in self.schedules()]
-        return [LiveSchedule(mark, raw) for mark, raw in marked if mark and mark.owner == owner and mark.schedule]
+        """List the schedules of an owner's projects; the newest first."""
+        marked = [(read_label(raw), raw) for raw in self.schedules()]
+        return [LiveSchedule(label, raw) for label, raw in marked if label and label.owner == owner and label.schedule]
 
-    def runs_in_flight(self) -> Iterator[Answer]:
-        """All runs that are not at their end."""
+    def runs_in_flight(self) -> Iterator[JsonObject]:
+        """List all runs that have not ended."""
         states = {"operation": "IN", "key": "state", "string_values": {"values": list(IN_FLIGHT)}}
         return self.kfp.list_all("/runs", "runs", states, namespace=self._namespace)
 
     def create_pipeline(self, name: str, description: str) -> str:
-        """Make a pipeline without versions; returns its id."""
+        """Create a pipeline without versions; returns its id."""
         body = {"name": name, "display_name": name, "description": description, "namespace": self._namespace}
         return str(self.kfp.post("/pipelines", body)["pipeline_id"])
 
     def upload_version(self, pipeline_id: str, name: str, spec: str, description: str) -> str:
-        """Give a pipeline a version; returns its id."""
+        """Upload a version of a pipeline; returns its id."""
         query = {"pipelineid": pipeline_id, "name": name, "display_name": name, "description": description}
         return str(self.kfp.upload("/pipelines/upload_version", f"{name}.yaml", spec, **query)["pipeline_version_id"])
 
     def experiment(self, name: str) -> str:
-        """The id of the experiment that holds a project's runs; made when it is not there."""
+        """Return the id of the experiment of a project's runs; created if it does not exist."""
         if found := self._find_experiment(name):
             return found
         body = {"display_name": name, "namespace": self._namespace, "description": f"Runs of the project {name}."}
         try:
             return str(self.kfp.post("/experiments", body)["experiment_id"])
-        except ConflictError:  # another one made it since we looked
+        except ConflictError:  # created by another client in the meantime
             if found := self._find_experiment(name):
                 return found
             raise
@@ -115,15 +115,15 @@ class Server:
         return next((str(one["experiment_id"]) for one in found), "")
 
     def create_schedule(self, body: dict[str, Any]) -> None:
-        """Make a recurring run."""
+        """Create a recurring run."""
         self.kfp.post("/recurringruns", body)
 
     def disable(self, schedule: LiveSchedule) -> None:
-        """Let a recurring run fire no more; its runs go on."""
+        """Switch a recurring run off; its runs continue."""
         self.kfp.post(f"/recurringruns/{schedule.id}:disable")
 
     def enable(self, schedule: LiveSchedule) -> None:
-        """Let it fire again; at once, when it has missed a time."""
+        """Switch a recurring run on; it fires at once if it has missed a time."""
         self.kfp.post(f"/recurringruns/{schedule.id}:enable")
 
     def delete_version(self, pipeline_id: str, version_id: str) -> None:
@@ -131,5 +131,5 @@ class Server:
         self.kfp.delete(f"/pipelines/{pipeline_id}/versions/{version_id}")
 
     def delete_schedule(self, schedule: LiveSchedule) -> None:
-        """Remove a recurring run. KFP before 2.16 ends its runs with it; later ones leave them when told ORPHAN."""
+        """Remove a recurring run. KFP before 2.16 ends its runs with it; later ones leave them with the policy ORPHAN."""
         self.kfp.delete(f"/recurringruns/{schedule.id}", propagation_policy="ORPHAN")

@@ -1,1 +1,1 @@
-"""The laptop: the same graph through kfp.local, with no Docker, no cluster and no network."""
+"""Local runs: the same graph through kfp.local, without Docker, cluster or network."""

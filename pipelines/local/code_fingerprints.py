@@ -1,7 +1,7 @@
-"""Which files of the project's code a stage goes by, so that a change of `model.py` alone leaves the data stages as they are.
+"""Fingerprints of the project files that a stage depends on, so that a change of `model.py` alone does not rerun the data stages.
 
-On a cluster the fingerprint of all the code is a parameter of each stage that gets it. Here validate goes by the reviewed
-schema, and transform by everything but the model's file, unless another file may import that. Standard library only.
+On a cluster the fingerprint of all the code is a parameter of each stage that gets it. Here validate depends on the reviewed
+schema, and transform on everything but the model's file, unless another file may import that. Standard library only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _IMPORT_BY_NAME = ("importlib", "runpy", "__import__", "exec", "open")
 
 
 def fingerprint_part(part: str, archive: Path, project: dict[str, Any]) -> str:
-    """Fingerprint of the files of a part; of the whole archive when they cannot be determined.
+    """Compute the fingerprint of a part's files; of the whole archive when they cannot be determined.
 
     Args:
         part: One of `PARTS`.
@@ -31,7 +31,7 @@ def fingerprint_part(part: str, archive: Path, project: dict[str, Any]) -> str:
     """
     try:
         files = dict(sorted(read_archive(archive).items()))
-    except ConfigError:  # the stage will say what is wrong with it
+    except ConfigError:  # the stage reports what is wrong with it
         return fingerprint_folder(archive) if archive.is_file() else ""
     schema = project.get("schema", "schema.pbtxt")
     wanted = [name for name in files if name == schema] if part == "schema" else _of_preprocessing(files, project)

@@ -1,9 +1,9 @@
-"""One process that imports what the stages need, once, and forks a child for each of them.
+"""A server process that imports what the stages need, once, and forks a child for each stage.
 
     python -m pipelines.local.fork_server SOCKET
 
-The parent runs no TensorFlow operation, so a child finds a library that is loaded and not yet started, which is what makes
-forking safe here. A child is told what to run over a Unix socket (see `launcher.py`); whatever happens in it stays in it.
+The parent runs no TensorFlow operation, so a child has a library that is loaded and not yet started: that makes
+forking safe here. A child gets its command over a Unix socket (see `launcher.py`); its failures do not affect the server.
 When the connection closes before the child has ended (its launcher was killed), the child is killed; when the run that
 started this process ends, standard input closes, and this process ends with all its children.
 """
@@ -36,27 +36,27 @@ SHARED = (
     "components._core.report.html",
     "components._core.report.plots",
 )
-"""What every stage needs."""
+"""Modules that every stage needs."""
 
 PRELOADED = (*SHARED, *(name for stage in TRAINING.stages if not stage.imports_during for name in stage.imports))
-"""What is imported before the first child."""
+"""Modules that are imported before the first child."""
 
 LATER = {
     during: tuple(name for stage in TRAINING.stages if stage.imports_during == during for name in stage.imports)
     for during in TRAINING.stage_names
 }
-"""What is imported while a stage runs, on the second core: only later stages need it."""
+"""Modules, by stage, that are imported while it runs, on the second core: only later stages need them."""
 
 
 def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: Mapping[str, tuple[str, ...]] = LATER) -> int:
     """Import, listen on the socket at `path`, serve until standard input closes; returns the exit code."""
     os.environ["_KFP_RUNTIME"] = "true"
-    gc.disable()  # what is imported stays: looking for garbage among it would take a quarter of the imports' time
+    gc.disable()  # imported objects stay alive: collecting garbage among them would take a quarter of the imports' time
     try:
-        with process_guard.watched(0, _end_unused):
+        with process_guard.watch_pipe(0, _exit_unused):
             for name in preloaded:
                 importlib.import_module(name)
-    except Exception:  # noqa: BLE001 - any failed import is told to the launchers that wait
+    except Exception:  # noqa: BLE001 - any failed import is reported to the waiting launchers
         traceback.print_exc()
         Path(path + ".failed").touch()
         return 1
@@ -64,8 +64,8 @@ def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: Mapping[str, 
     return 0
 
 
-def _end_unused() -> None:
-    process_guard.clear_up()
+def _exit_unused() -> None:
+    process_guard.remove_run_folder()
     os._exit(0)
 
 
@@ -91,15 +91,15 @@ class _Server:
             while self._step():
                 pass
         finally:
-            self._end_all()
+            self._kill_children()
 
-    def _end_all(self) -> None:
-        """End the children and wait until they are gone, so that none writes where it is cleared up."""
+    def _kill_children(self) -> None:
+        """Kill the children and wait until they are gone, so that none writes into a folder that is being removed."""
         for child in list(self._children):
             _kill(child)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(child, 0)
-        process_guard.clear_up()
+        process_guard.remove_run_folder()
 
     def _step(self) -> bool:
         for key, _ in self._selector.select():
@@ -112,7 +112,7 @@ class _Server:
                 if not os.read(0, 4096):
                     return False
             else:
-                self._hang_up(key.fileobj)  # type: ignore[arg-type]
+                self._handle_disconnect(key.fileobj)  # type: ignore[arg-type]
         return True
 
     def _accept(self) -> None:
@@ -123,19 +123,19 @@ class _Server:
             connection.close()
             return
         server = os.getpid()
-        gc.freeze()  # a child's collector leaves these objects alone, and so their pages stay shared
+        gc.freeze()  # a child's collector ignores these objects, so their memory pages stay shared
         child = os.fork()
         if child == 0:
             gc.enable()
             process_guard.die_with_parent(server)
             signal.set_wakeup_fd(-1)
             self._close_in_child(connection)
-            _become(request, streams)
+            _run_as_child(request, streams)
         for descriptor in streams:
             os.close(descriptor)
         self._children[child] = connection
         self._selector.register(connection, selectors.EVENT_READ)
-        _answer(connection, {"pid": child})
+        _send(connection, {"pid": child})
         for stage, names in self._later.items():
             if stage in request["arguments"]:  # type: ignore[operator]
                 self._import_more(names)
@@ -149,16 +149,16 @@ class _Server:
 
     def _import_more(self, names: list[str]) -> None:
         """Import what later stages need; the end of the child that runs meanwhile is noticed afterwards."""
-        with process_guard.watched(0, self._end_at_once):
+        with process_guard.watch_pipe(0, self._kill_and_exit):
             while names:
                 name = names.pop(0)
                 try:
                     importlib.import_module(name)
                 except Exception:  # noqa: BLE001 - see below
-                    traceback.print_exc()  # the stage that needs it will say so in its own words
+                    traceback.print_exc()  # the stage that needs it reports the error
 
-    def _end_at_once(self) -> None:
-        self._end_all()
+    def _kill_and_exit(self) -> None:
+        self._kill_children()
         os._exit(0)
 
     def _reap(self) -> None:
@@ -169,15 +169,15 @@ class _Server:
             connection = self._children.pop(child, None)
             if connection is None:
                 continue
-            _answer(
+            _send(
                 connection,
                 {"status": status, "max_rss_kib": usage.ru_maxrss, "cpu_seconds": usage.ru_utime + usage.ru_stime},
             )
-            with contextlib.suppress(KeyError):  # it hung up first
+            with contextlib.suppress(KeyError):  # the launcher disconnected first
                 self._selector.unregister(connection)
             connection.close()
 
-    def _hang_up(self, connection: socket.socket) -> None:
+    def _handle_disconnect(self, connection: socket.socket) -> None:
         for child, other in list(self._children.items()):
             if other is connection:
                 _kill(child)
@@ -201,8 +201,8 @@ def _receive(connection: socket.socket) -> tuple[dict[str, object], list[int]]:
     return json.loads(b"".join(parts)), list(streams)
 
 
-def _answer(connection: socket.socket, value: dict[str, object]) -> None:
-    with contextlib.suppress(OSError):  # the launcher is gone: there is nobody left to tell
+def _send(connection: socket.socket, value: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):  # the launcher is gone
         connection.sendall(json.dumps(value).encode() + b"\n")
 
 
@@ -211,7 +211,7 @@ def _kill(child: int) -> None:
         os.killpg(child, signal.SIGKILL)
 
 
-def _become(request: dict[str, object], streams: list[int]) -> None:
+def _run_as_child(request: dict[str, object], streams: list[int]) -> None:
     """In the child: take over streams, environment and arguments, run the module, end."""
     code = 1
     try:
@@ -223,7 +223,7 @@ def _become(request: dict[str, object], streams: list[int]) -> None:
         os.environ.clear()
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         time.tzset()
-        tempfile.tempdir = None  # the caller's is another than the server's
+        tempfile.tempdir = None  # the caller's differs from the server's
         os.chdir(str(request["folder"]))
         code = _run(request["arguments"])  # type: ignore[arg-type]
     except BaseException:  # noqa: BLE001 - a forked child must never return into the server's loop

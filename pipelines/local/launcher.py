@@ -1,8 +1,8 @@
-"""What kfp.local starts in place of Python for each stage: it reuses an earlier run's work, or hands over to a fork server.
+"""The program that kfp.local starts in place of Python for each stage: it reuses an earlier run's outputs, or uses a fork server.
 
 Importing TensorFlow and its companions takes several seconds in every process that needs them. One server per run pays
 that once (`fork_server.py`); this client hands it the command, the environment and its own standard streams, waits, and
-ends as the stage ended. A stage that needs no TensorFlow is started as an ordinary process at once. The server is started
+exits with the stage's exit code. A stage that needs no TensorFlow is started as an ordinary process at once. The server is started
 when a stage first needs it, so a run that reuses everything never imports TensorFlow.
 
 It runs in an isolated interpreter with the standard library alone, so it starts in a few milliseconds.
@@ -30,22 +30,22 @@ from components.stages import STAGES
 from pipelines.local import process_guard, stage_cache
 
 SERVER = "NARU_FORKSERVER"
-"""Environment: the folder of this run's fork server; empty: every stage imports for itself."""
+"""Environment: the folder of this run's fork server; empty: every stage does its own imports."""
 _CONNECT_SECONDS = 180.0
 
 
-def main(stand_in: str, python: str, arguments: list[str]) -> int:
-    """Run `python arguments...`: from the cache, forked from the server, or as a process of its own.
+def main(shim: str, python: str, arguments: list[str]) -> int:
+    """Run `python arguments...`: from the cache, forked from the server, or as a separate process.
 
     Args:
-        stand_in: The path that kfp.local took for Python's. It wrote it wherever a value held the word `python3`; the
-            word is put back here.
+        shim: The path that kfp.local uses as Python's. kfp.local also replaced the word `python3` in values by it; the
+            word is restored here.
         python: The real interpreter.
-        arguments: What Python was to be called with.
+        arguments: Arguments for Python.
     """
-    arguments = [argument.replace(stand_in, "python3") for argument in arguments]
+    arguments = [argument.replace(shim, "python3") for argument in arguments]
     task = Task(arguments)
-    with process_guard.with_run(task.end):
+    with process_guard.end_with_run(task.end):
         return _run(task, python, arguments)
 
 
@@ -65,9 +65,9 @@ def _run(task: "Task", python: str, arguments: list[str]) -> int:
 
 
 def _is_forked(stage: str, python: str) -> bool:
-    """Whether the fork server runs it; the server is started for a stage that it pays for.
+    """Whether the fork server runs the stage; starts the server if the stage benefits from it.
 
-    Where everything before was reused, the last stages have little to do, mostly to say so: no server is started for them.
+    If everything before was reused, the last stages have little to do: no server is started for them.
     """
     if not os.environ.get(SERVER):
         return False
@@ -79,11 +79,11 @@ def _is_forked(stage: str, python: str) -> bool:
 
 
 class Task:
-    """The KFP task that the arguments describe; a command that is none (a model server) has no stage and no folder.
+    """The KFP task that the arguments describe; another command (a model server) has no stage and no folder.
 
     Attributes:
-        stage: The stage's name; empty for none.
-        folder: Its folder, which gets `launch.json`: when it was asked for, began and ended, and how.
+        stage: The stage's name; empty without one.
+        folder: Its folder, for `launch.json`: when it was requested, began and ended, and how.
     """
 
     def __init__(self, arguments: list[str]) -> None:
@@ -91,26 +91,26 @@ class Task:
         raw = _after(arguments, "--executor_input")
         self._given: dict[str, Any] = json.loads(raw) if raw else {}
         self.folder = Path(self._given["outputs"]["outputFile"]).parent if raw else None
-        self._told: dict[str, object] = {"stage": self.stage}
+        self._launch: dict[str, object] = {"stage": self.stage}
         self._key = ""
         self.process = 0
 
     def log(self, **values: object) -> None:
-        """Add to `launch.json`. On a full disk it is not kept: the stage goes on, and says itself if it cannot."""
-        self._told.update(values)
+        """Add to `launch.json`. On a full disk it is not written: the stage continues, and reports itself if it cannot."""
+        self._launch.update(values)
         if self.folder is None:
             return
         aside = self.folder / f".launch.{os.getpid()}"
         with contextlib.suppress(OSError):
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                aside.write_text(json.dumps(self._told), encoding="utf-8")
+                aside.write_text(json.dumps(self._launch), encoding="utf-8")
                 os.replace(aside, self.folder / "launch.json")
             finally:
                 aside.unlink(missing_ok=True)
 
     def fail(self, error: NaruError) -> int:
-        """Leave why the stage could not begin beside its outputs, as a stage does itself; returns the exit code."""
+        """Write the error beside the stage's outputs, as a stage does itself; returns the exit code."""
         sys.stderr.write(f"naru: {self.stage}: {error}\n")
         if self.folder is not None:
             with contextlib.suppress(OSError):
@@ -118,35 +118,33 @@ class Task:
         return error.exit_code
 
     def end(self) -> None:
-        """The run is gone: end the stage's process, if it has one of its own, and this one; the server ends those of its own."""
+        """End the stage's separate process and this one, because the run is gone; the server ends its own children."""
         if self.process:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.killpg(self.process, signal.SIGKILL)
                 os.waitpid(self.process, 0)
-        process_guard.clear_up()
+        process_guard.remove_run_folder()
         os._exit(128 + signal.SIGKILL)
 
     def reuse(self) -> str:
-        """Take an earlier run's outputs if they are what this task would make; returns that run's name, or nothing."""
+        """Reuse an earlier run's outputs if this task would make the same; returns that run's name, or an empty text."""
         if self.folder is None or not os.environ.get(stage_cache.HOME) or STAGES[self.stage].side_effects:
             return ""
         inputs = self._given.get("inputs", {})
         artifacts = {name: each["artifacts"][0]["uri"] for name, each in inputs.get("artifacts", {}).items()}
         self._key = stage_cache.key_of(self.stage, inputs.get("parameterValues", {}), artifacts)
-        entry = stage_cache.look_up(self.stage, self._key)
+        entry = stage_cache.find_entry(self.stage, self._key)
         if entry is None:
             return ""
         try:
             stage_cache.reuse(self.stage, self._key, entry, self.folder)
-        except (
-            OSError
-        ) as error:  # no room, or the earlier run is just being removed: the stage runs, and says what is wrong
+        except OSError as error:  # no room, or the earlier run is being removed: the stage runs, and reports errors
             sys.stderr.write(f"naru: {self.stage}: run {entry['run']} cannot be reused: {error}\n")
             return ""
         return str(entry["run"])
 
     def keep(self) -> None:
-        """Remember the outputs for later runs; without room nothing is lost but time."""
+        """Record the outputs for later runs; on a full disk they are only not reused."""
         if self._key and self.folder is not None:
             outputs = sorted(self._given["outputs"].get("artifacts", {}))
             try:
@@ -181,7 +179,7 @@ def _run_plain(python: str, arguments: list[str], task: Task) -> int:
 
 
 def _spawn(command: list[str]) -> int:
-    """Start a process in a group of its own, which the system ends when this process ends."""
+    """Start a process in its own group, which the system ends when this process ends."""
     launcher = os.getpid()
     process = os.fork()
     if process == 0:
@@ -200,7 +198,7 @@ def _run_forked(arguments: list[str], task: Task) -> int:
             {"arguments": arguments, "environment": dict(os.environ), "folder": str(Path.cwd())}
         ).encode()
         streams = array.array("i", [0, 1, 2])
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # gone: then no answer comes
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server is gone: no answer follows
             connection.sendmsg([len(request).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
             connection.sendall(request)
         answers = connection.makefile("r", encoding="utf-8")
@@ -215,10 +213,10 @@ def _run_forked(arguments: list[str], task: Task) -> int:
 
 
 def _connect(folder: Path) -> socket.socket:
-    """Connect to the server, which listens as soon as it has its imports.
+    """Connect to the server, which listens once its imports are done.
 
     Raises:
-        NaruError: When it ended before, or takes too long.
+        NaruError: When the server ended, or takes too long.
     """
     deadline = time.monotonic() + _CONNECT_SECONDS
     while True:
@@ -229,7 +227,7 @@ def _connect(folder: Path) -> socket.socket:
         connection.close()
         if (folder / "socket.failed").exists():
             raise NaruError(
-                "the process that imports the libraries failed to", remedy="the run's log has the traceback"
+                "the process that imports the libraries could not import them", remedy="the run's log has the traceback"
             )
         if _is_gone(folder / "pid"):
             raise _server_gone()
@@ -242,7 +240,7 @@ def _connect(folder: Path) -> socket.socket:
 
 
 def _is_gone(pid: Path) -> bool:
-    """Whether the process of that file has ended; one that nobody has waited for yet has, too."""
+    """Whether the process of a pid file has ended; a zombie counts as ended."""
     try:
         process = int(pid.read_text(encoding="ascii"))
         state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
@@ -259,7 +257,7 @@ def _server_gone() -> NaruError:
 
 
 def _read_answer(answers: TextIO) -> str:
-    """A line of the server's; empty when it is gone."""
+    """Read a line from the server; empty when it is gone."""
     try:
         return answers.readline()
     except ConnectionResetError:

@@ -1,8 +1,8 @@
-"""Nothing of a run outlives it, however the run ends: a pipe that ends with it is watched, and children end with their parent.
+"""End all processes of a run with it, however it ends: they watch a pipe that closes with it, and children end with their parent.
 
 The run holds the pipe `alive` open for as long as it lives. The system closes it when the run is gone, killed or not, and
-whoever watches it reads its end. It lies in the run's temporary folder, which also goes with the run: who notices that the
-run was killed removes it. Standard library only, and of that what imports fast.
+its watchers read the end of the file. It lies in the run's temporary folder, which ends with the run too: a process that notices that the
+run was killed removes it. Standard library only, and only modules that import fast.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ ALIVE = "NARU_ALIVE"
 """Environment: path of the pipe that ends with the run; empty: nothing is watched."""
 
 PREFIX = "naru-"
-"""How the name of a run's temporary folder begins."""
+"""Prefix of the name of a run's temporary folder."""
 
 _PR_SET_PDEATHSIG = 1
 _BEING_MADE_SECONDS = 3600.0
@@ -43,21 +43,21 @@ def die_with_parent(parent: int) -> None:
         os._exit(128 + signal.SIGKILL)
 
 
-def clear_up() -> None:
-    """Remove the run's temporary folder in its stead: it was killed. Without one nothing happens."""
+def remove_run_folder() -> None:
+    """Remove the temporary folder of a run that was killed; without one nothing happens."""
     folder = Path(os.environ.get(ALIVE, "")).parent
     if folder.name.startswith(PREFIX):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep(place: Path) -> None:
+def remove_dead_folders(place: Path) -> None:
     """Remove the temporary folders of this user's runs that are dead, such as one that was killed before its first stage.
 
-    A run holds its pipe open for reading as long as it lives, and so does whoever watches it: a pipe that nobody reads
-    belongs to nobody. A folder without one may just be made: it is left alone for an hour.
+    A run and its watchers hold its pipe open for reading as long as they live: a pipe without a reader
+    belongs to a dead run. A folder without a pipe may be new: it is left alone for an hour.
 
     Args:
-        place: Where such folders lie.
+        place: The folder that contains them.
     """
     for folder in place.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ def _is_dead(folder: Path) -> bool:
     alive, about = folder / "alive", folder.lstat()
     if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode):
         return False
-    if _is_of_another_host(folder):
+    if _is_on_another_host(folder):
         return False
     if not os.path.lexists(alive):
         return (folder / "interpreter").is_file() and time.time() - about.st_mtime > _BEING_MADE_SECONDS
@@ -78,25 +78,25 @@ def _is_dead(folder: Path) -> bool:
     try:
         os.close(os.open(alive, os.O_WRONLY | os.O_NONBLOCK))
     except OSError as error:
-        return error.errno == errno.ENXIO  # nobody reads it
+        return error.errno == errno.ENXIO  # it has no reader
     return False
 
 
-def _is_of_another_host(folder: Path) -> bool:
-    """On a shared file system a pipe of another machine has no reader here."""
+def _is_on_another_host(folder: Path) -> bool:
+    """Whether another machine made the folder: on a shared file system its pipe has no reader here."""
     try:
         return (folder / "host").read_text(encoding="utf-8") != socket.gethostname()
-    except OSError:  # it is of an earlier Naru, or is being made or removed
+    except OSError:  # made by an earlier Naru, or being made or removed
         return False
 
 
 @contextlib.contextmanager
-def watched(descriptor: int, at_end: Callable[[], None]) -> Iterator[None]:
+def watch_pipe(descriptor: int, at_end: Callable[[], None]) -> Iterator[None]:
     """Call `at_end` in a thread when the pipe ends while the block runs; when the block ends, no thread is left.
 
     Args:
         descriptor: The reading end of the pipe.
-        at_end: What to do; it should end the process.
+        at_end: Function to call; it should end the process.
     """
     stop_read, stop_write = os.pipe()
 
@@ -117,22 +117,22 @@ def watched(descriptor: int, at_end: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def with_run(at_end: Callable[[], None]) -> Iterator[None]:
-    """`watched` on the run's pipe, where the environment names one."""
+def end_with_run(at_end: Callable[[], None]) -> Iterator[None]:
+    """Call `at_end` when the run's pipe ends, if the environment names one."""
     path = os.environ.get(ALIVE)
     if not path:
         yield
         return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except FileNotFoundError:  # the run cleared up after itself
+    except FileNotFoundError:  # the run removed its folder
         at_end()
         raise
     try:
-        with contextlib.suppress(BlockingIOError):  # somebody holds the other end
+        with contextlib.suppress(BlockingIOError):  # the run holds the other end
             if not os.read(descriptor, 1):
                 at_end()
-        with watched(descriptor, at_end):
+        with watch_pipe(descriptor, at_end):
             yield
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live table while it goes on, the same table with its seconds explained at the end."""
+"""Terminal view of a run: a live table while it runs, and a final table with the seconds of each stage."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _MARKS = {
     "running": ("▸", "cyan"),
     "waiting": ("·", "dim"),
 }
-_LEFT_OUT = ("explain", "register", "deploy")
-"""Stages that do nothing when one before them said no."""
+_SKIPPED_AFTER_BLOCK = ("explain", "register", "deploy")
+"""Stages that are skipped after a gate blocked."""
 
 
 class Progress:
     """A live view of a run's folder. On a terminal it redraws in place; elsewhere it prints a line per ended stage.
 
     Args:
-        console: Where to.
+        console: Console to print to.
         run: The run's folder.
-        title: What is run, in a few words.
+        title: Heading of the view.
     """
 
     def __init__(self, console: Console, run: Path, title: str) -> None:
@@ -72,22 +72,22 @@ class Progress:
             Text(state.stage, style="bold" if state.state == "running" else ""),
             seconds,
             Text(word, style=style),
-            _doing(state),
+            _describe_state(state),
         )
         return line
 
 
-def _doing(state: StageState) -> str:
+def _describe_state(state: StageState) -> str:
     if state.state == "running" and state.import_seconds > max(0.5, state.seconds - 0.5):
-        return "waiting for the imports that all stages share (TensorFlow and its companions)"
-    is_left_out = state.verdict == "skipped" and state.stage in _LEFT_OUT
-    # why is the reason of the stage before, and in the last lines
+        return "waiting for the imports that all stages share (TensorFlow and others)"
+    is_left_out = state.verdict == "skipped" and state.stage in _SKIPPED_AFTER_BLOCK
+    # the cause is the reason of the earlier stage, and in the last lines
     reason = state.reason.partition(":")[0] if is_left_out else state.reason
     return f"(reused) {reason}" if state.reused else reason
 
 
 def print_record(console: Console, record: RunRecord) -> None:
-    """Print what a run came to: stages with seconds, verdict, metrics, report, and how to serve."""
+    """Print the result of a run: stages with seconds, verdict, metrics, report, and the command that serves."""
     console.print(_stage_table(record))
     if record.metrics:
         console.print(_metric_line(record.metrics))
@@ -96,7 +96,7 @@ def print_record(console: Console, record: RunRecord) -> None:
     ]
     ended = {"succeeded": "Nothing deployed:", "failed": "Failed:", "interrupted": "Interrupted:"}[record.status]
     head = "Deployed:" if record.deployed else ended
-    console.print(Text(f"{head} ", style=f"bold {style}") + Text(_why(record)))
+    console.print(Text(f"{head} ", style=f"bold {style}") + Text(_reason_line(record)))
     for warning in record.warnings:
         console.print(Text("! ", style="bold yellow") + Text(warning))
     if record.error and record.error["remedy"]:
@@ -106,12 +106,12 @@ def print_record(console: Console, record: RunRecord) -> None:
         ("log", record.paths.get("log") if record.error else ""),
     ):
         if value:
-            console.print(Text(f"{name:<7}") + Text(_short(value), style="cyan"), soft_wrap=True)
+            console.print(Text(f"{name:<7}") + Text(_relative_path(value), style="cyan"), soft_wrap=True)
     if record.deployed:
         console.print(Text(f"{'serve':<7}") + Text(record.serve, style="cyan"), soft_wrap=True)
 
 
-def _why(record: RunRecord) -> str:
+def _reason_line(record: RunRecord) -> str:
     if record.error:
         place = f"{record.error['where']}: " if record.error["where"] else ""
         return f"{place}{record.error['message']}"
@@ -132,14 +132,14 @@ def _stage_table(record: RunRecord) -> Table:
         mark, style = _MARKS.get(state.verdict or state.state, ("?", "magenta"))
         verdict = Text(f"{mark} {state.verdict or state.state}", style=style)
         numbers = [f"{value:.1f}" for value in (state.seconds, state.import_seconds, state.work_seconds)]
-        table.add_row(state.stage, *numbers, verdict, _doing(state))
+        table.add_row(state.stage, *numbers, verdict, _describe_state(state))
     table.add_row(
         Text("naru, kfp", style="dim"),
         f"{record.other_seconds:.1f}",
         f"{record.other_seconds:.1f}",
         "",
         "",
-        Text("the command's own imports and the hand-overs", style="dim"),
+        Text("the command's own imports, and the time between stages", style="dim"),
     )
     imports = record.other_seconds + sum(state.import_seconds for state in record.stages)
     work = sum(state.work_seconds for state in record.stages)
@@ -153,8 +153,8 @@ def _metric_line(metrics: dict[str, float]) -> Text:
     return Text("test   ") + Text("  ".join(f"{name} {metrics[name]:.4f}" for name in shown), style="bold")
 
 
-def _short(path: str) -> str:
-    """A path as short as it can be said from here."""
+def _relative_path(path: str) -> str:
+    """Shorten a path relative to the current folder."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:

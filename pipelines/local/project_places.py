@@ -1,4 +1,4 @@
-"""What must hold of a project's places before any work is done: folders that can be written to, and a database that is one."""
+"""Check before a run that its folders can be written and that MLflow's database is intact."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from components._registry.sqlite_probe import check_database
 from pipelines.local.workspace import Workspace
 
 
-def check_places(workspace: Workspace) -> None:
-    """Look whether a run could keep what it makes; makes nothing itself.
+def check_folders(workspace: Workspace) -> None:
+    """Check that a run can write its results; creates nothing.
 
     Raises:
-        ConfigError: When something else lies where a folder must be, or it may not be written to.
+        ConfigError: When something else is in the place of a folder, or it cannot be written.
         ServiceError: When MLflow's database is damaged.
     """
     for folder in _folders(workspace):
@@ -24,7 +24,7 @@ def check_places(workspace: Workspace) -> None:
 
 
 def _folders(workspace: Workspace) -> list[Path]:
-    """The folders of this machine that a run writes to."""
+    """List the local folders that a run writes to."""
     settings = workspace.settings()
     folders = [workspace.home, workspace.runs, workspace.code, workspace.cache]
     store = settings.store.removeprefix("file://")
@@ -36,12 +36,12 @@ def _folders(workspace: Workspace) -> list[Path]:
 
 
 def _check_folder(folder: Path) -> None:
-    """Look at a folder, or at the one that it will be made in."""
+    """Check a folder, or the nearest existing parent."""
     here = folder.absolute()
     there = next(place for place in (here, *here.parents) if os.path.lexists(place))
     if not there.is_dir():
-        remedy = "something else lies where a folder must be: move it away and run again"
-        raise ConfigError("is no folder", where=str(there), remedy=remedy)
+        remedy = "something else is in the place of this folder: move it away and run again"
+        raise ConfigError("is not a folder", where=str(there), remedy=remedy)
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
         remedy = "correct its permissions, or copy the project elsewhere (NARU_STORE names another store)"
-        raise ConfigError("may not be read and written", where=str(there), remedy=remedy)
+        raise ConfigError("cannot be read and written", where=str(there), remedy=remedy)

@@ -1,4 +1,4 @@
-"""The stand-in for Python that kfp.local starts stages with, and the fork server behind it; both live as long as the run."""
+"""The program that kfp.local starts stages with in place of Python, and the fork server behind it; both live as long as the run."""
 
 from __future__ import annotations
 
@@ -20,51 +20,53 @@ from pipelines.local import launcher, process_guard
 _LAUNCHER = Path(launcher.__file__)
 _END_SECONDS = 5.0
 _LONGEST = 70
-"""Characters of a folder's path that leave room for ours below it: a socket's may have 107."""
+"""Maximum length of the temporary folder's path: a socket's path below it may have 107 characters."""
 
 
 @contextlib.contextmanager
-def stand_in(log: Path, *, server_now: bool) -> Iterator[Path]:
-    """Yield a path that may be taken for Python's.
+def python_shim(log: Path, *, server_now: bool) -> Iterator[Path]:
+    """Yield the path of a program that kfp.local can use as Python.
 
     kfp.local puts the path into a shell command without quotes, so it must hold no space: it lies in the system's
-    temporary folder. There stages also keep what they write meanwhile: kfp's shell, TensorFlow and Beam leave files behind,
+    temporary folder. Stages also have their temporary files there: kfp's shell, TensorFlow and Beam leave files behind,
     above all in a process that was forked, which runs no handlers at its end. All of it is removed with the folder.
 
     Args:
-        log: Where the fork server writes.
-        server_now: Start the server at once, because a stage will need it; otherwise the first that needs it does.
+        log: Log file of the fork server.
+        server_now: Whether to start the server at once, because a stage will need it; otherwise the first stage that needs it does.
     """
-    process_guard.sweep(Path(_place()))
-    with tempfile.TemporaryDirectory(prefix=process_guard.PREFIX, dir=_place(), ignore_cleanup_errors=True) as folder:
+    process_guard.remove_dead_folders(Path(_temporary_folder()))
+    with tempfile.TemporaryDirectory(
+        prefix=process_guard.PREFIX, dir=_temporary_folder(), ignore_cleanup_errors=True
+    ) as folder:
         path, temporary = Path(folder) / "interpreter", Path(folder) / "tmp"
-        write_stand_in(path)
+        write_shim(path)
         temporary.mkdir()
         os.environ.update({PYTHON: str(path), "TMPDIR": str(temporary)})
-        with _alive(Path(folder)), _server(Path(folder), log, now=server_now):
+        with _alive_pipe(Path(folder)), _server(Path(folder), log, now=server_now):
             yield path
 
 
-def _place() -> str:
-    """The system's temporary folder, unless its path is none for a shell command without quotes or for a socket's name."""
+def _temporary_folder() -> str:
+    """Return the system's temporary folder, or /tmp if its path does not suit an unquoted shell command or a socket's name."""
     usual = tempfile.gettempdir()
     return usual if len(usual) <= _LONGEST and re.fullmatch(r"[\w/.+-]+", usual, re.ASCII) else "/tmp"  # noqa: S108
 
 
-def write_stand_in(path: Path) -> None:
-    """Write the program that is taken for Python: it calls the launcher."""
+def write_shim(path: Path) -> None:
+    """Write the program that is used as Python: it calls the launcher."""
     command = f'exec "{sys.executable}" -IS "{_LAUNCHER}" "{path}" "{sys.executable}" "$@"'
     path.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 @contextlib.contextmanager
-def _alive(folder: Path) -> Iterator[None]:
-    """A pipe that ends when this process does, however that comes: held open for reading and writing, so that it has a writer."""
+def _alive_pipe(folder: Path) -> Iterator[None]:
+    """Make a pipe that closes when this process ends for any reason; it is open for reading and writing, so that it has a writer."""
     (folder / "host").write_text(socket.gethostname(), encoding="utf-8")
     os.mkfifo(folder / "alive.made")
     alive = os.open(folder / "alive.made", os.O_RDWR)
-    (folder / "alive.made").rename(folder / "alive")  # which has a reader from its first moment on
+    (folder / "alive.made").rename(folder / "alive")  # renamed, so that it has a reader as soon as it exists
     os.environ[process_guard.ALIVE] = str(folder / "alive")
     try:
         yield
@@ -84,11 +86,11 @@ def _server(folder: Path, log: Path, *, now: bool) -> Iterator[None]:
             launcher.start_server(folder, sys.executable)
         yield
     finally:
-        _end(folder / "pid")
+        _stop_server(folder / "pid")
 
 
-def _end(pid: Path) -> None:
-    """End the server, which may still be importing, and with it the stages that it runs."""
+def _stop_server(pid: Path) -> None:
+    """Stop the server, which may still be importing, and with it the stages that it runs."""
     if not pid.exists():
         return
     process = int(pid.read_text(encoding="ascii"))
@@ -100,7 +102,7 @@ def _end(pid: Path) -> None:
 
 
 def _is_gone(process: int) -> bool:
-    """Wait until a child has ended; False when it takes too long. One that a launcher started is not waited for."""
+    """Wait until a child has ended; False when it takes too long. A process that a launcher started is not waited for."""
     deadline = time.monotonic() + _END_SECONDS
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(process, os.WNOHANG) == (0, 0):

@@ -1,4 +1,4 @@
-"""The runs that a project has had: listed, and two of them held side by side."""
+"""The past runs of a project: list them, and compare two of them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class PastRun:
     """A run that ended.
 
     Attributes:
-        record: What `run.json` keeps; see `record.RunRecord`.
-        parameters: What the pipeline was given, the project's fields by their dotted places.
+        record: The content of `run.json`; see `run_record.RunRecord`.
+        parameters: The pipeline's parameters, the project's fields by their dotted paths.
     """
 
     record: dict[str, Any]
@@ -41,12 +41,12 @@ class PastRun:
 
 
 def read_runs(workspace: Workspace) -> list[PastRun]:
-    """All runs that ended, oldest first."""
+    """Read all runs that ended, oldest first."""
     return [_read(path.parent) for path in sorted(workspace.runs.glob(f"*/{RECORD}"))]
 
 
 def find_run(runs: list[PastRun], name: str) -> PastRun:
-    """The run of that name, or whose name alone begins or ends so; `last` is the newest.
+    """Find a run by its name, or by a unique prefix or suffix of it; `last` is the newest.
 
     Raises:
         ConfigError: When there is none, or more than one.
@@ -57,12 +57,14 @@ def find_run(runs: list[PastRun], name: str) -> PastRun:
     if len(found) == 1:
         return found[0]
     names = [run.name for run in runs]
-    message = f"there is no run {name!r}; {suggest(name, names)}" if not found else f"{name!r} fits {len(found)} runs"
+    message = (
+        f"there is no run {name!r}; {suggest(name, names)}" if not found else f"{name!r} matches {len(found)} runs"
+    )
     raise ConfigError(message, where="naru runs", remedy="name one as the list shows it: naru runs PROJECT")
 
 
 def print_runs(console: Console, runs: list[PastRun]) -> None:
-    """Print a line per run, the newest last, and below it what came of it; 80 columns are enough."""
+    """Print a line per run, the newest last, and its result below it; 80 columns are enough."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for name in ("run", "ended", "seconds", "reused", "version", "test"):
         table.add_column(name, justify="right" if name in ("seconds", "reused") else "left", no_wrap=True)
@@ -72,13 +74,13 @@ def print_runs(console: Console, runs: list[PastRun]) -> None:
         status = Text(record["status"], style=_STYLES[record["status"]])
         reused = str(sum(bool(stage.get("reused")) for stage in record["stages"]))
         version = f"{record['model_version']} (champion)" if record["deployed"] else record["model_version"]
-        table.add_row(run.name, status, f"{record['seconds']:.1f}", reused, version, _metrics(record["metrics"]))
-        lines.append([line for line in (_first_line(record["reason"]), _found(record)) if line])
+        table.add_row(run.name, status, f"{record['seconds']:.1f}", reused, version, _format_metrics(record["metrics"]))
+        lines.append([line for line in (_first_line(record["reason"]), _tuned_line(record)) if line])
     _print_with_lines(console, table, lines)
 
 
 def _print_with_lines(console: Console, table: Table, lines: list[list[str]]) -> None:
-    """The rows of a table, each with lines of text below it, indented."""
+    """Print the rows of a table, each with indented lines of text below it."""
     head, *rows = console.render_lines(table, console.options.update(width=max(console.width, 80)), pad=False)
     for number, row in enumerate([head, *rows]):
         console.print(Text.assemble(*((segment.text, segment.style or "") for segment in row)), soft_wrap=True)
@@ -90,24 +92,24 @@ def _first_line(reason: str) -> str:
     return reason.splitlines()[0] if reason else ""
 
 
-def _found(record: dict[str, Any]) -> str:
-    """The hyperparameters that the search of a run found; empty when there was none, or they are gone."""
+def _tuned_line(record: dict[str, Any]) -> str:
+    """Format the hyperparameters that the search found; empty without a search, or when the file is gone."""
     searched = any(stage["stage"] == "tune" and stage["verdict"] in ("ok", "warn") for stage in record["stages"])
     file = Path(record.get("artifacts", {}).get("hyperparameters", "")) / HYPERPARAMETERS
     if not searched or not file.is_file():
         return ""
-    return "found  " + "  ".join(f"{name} {show(value)}" for name, value in sorted(read_json(file).items()))
+    return "tuned  " + "  ".join(f"{name} {show(value)}" for name, value in sorted(read_json(file).items()))
 
 
 def print_comparison(console: Console, one: PastRun, other: PastRun) -> None:
-    """Print what differs between two runs: what they were given, and what came of it."""
+    """Print the differences between two runs: parameters, results and seconds."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("")
     for run in (one, other):
         table.add_column(run.name, justify="right", overflow="fold")
     table.add_column("change", justify="right")
-    _add_differences(table, "given", one.parameters, other.parameters)
-    _add_differences(table, "came", _outcome(one.record), _outcome(other.record))
+    _add_differences(table, "parameters", one.parameters, other.parameters)
+    _add_differences(table, "results", _outcome(one.record), _outcome(other.record))
     _add_differences(table, "seconds", _seconds(one.record), _seconds(other.record))
     console.print(table)
 
@@ -115,17 +117,17 @@ def print_comparison(console: Console, one: PastRun, other: PastRun) -> None:
 def _read(folder: Path) -> PastRun:
     record: dict[str, Any] = read_json(folder / RECORD)
     parameters = folder / PARAMETERS
-    return PastRun(record, _flat(read_json(parameters)) if parameters.exists() else {})
+    return PastRun(record, _flatten(read_json(parameters)) if parameters.exists() else {})
 
 
-def _flat(value: Any, place: str = "") -> dict[str, Any]:
-    """A nested mapping by dotted places; the project, which is JSON in a text, is opened."""
+def _flatten(value: Any, place: str = "") -> dict[str, Any]:
+    """Flatten a nested mapping to dotted paths; the project, which is JSON in a text, is parsed."""
     if isinstance(value, dict):
-        parts = [_flat(item, f"{place}.{key}" if place else key) for key, item in value.items()]
+        parts = [_flatten(item, f"{place}.{key}" if place else key) for key, item in value.items()]
         return {key: item for part in parts for key, item in part.items()}
     if place in ("project", "champion") and str(value).startswith("{"):
         opened = json.loads(value)
-        return _flat(opened, "") if place == "project" else {"champion": opened["version"]}
+        return _flatten(opened, "") if place == "project" else {"champion": opened["version"]}
     return {place: value}
 
 
@@ -145,22 +147,27 @@ def _add_differences(table: Table, title: str, one: dict[str, Any], other: dict[
         Text(title, style="bold"), *([Text("the same", style="dim"), "", ""] if not differing else ["", "", ""])
     )
     for key in differing:
-        table.add_row(f"  {key}", _shown(one.get(key)), _shown(other.get(key)), _change(one.get(key), other.get(key)))
+        table.add_row(
+            f"  {key}",
+            _format_value(one.get(key)),
+            _format_value(other.get(key)),
+            _format_change(one.get(key), other.get(key)),
+        )
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _change(one: Any, other: Any) -> str:
+def _format_change(one: Any, other: Any) -> str:
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (one, other))
     return f"{other - one:+.4f}" if numbers else ""
 
 
-def _metrics(metrics: dict[str, float]) -> str:
+def _format_metrics(metrics: dict[str, float]) -> str:
     shown = [name for name in ("auc", "accuracy", "rmse") if name in metrics][:1]
-    return "  ".join(f"{name} {_short(metrics[name])}" for name in shown)
+    return "  ".join(f"{name} {_format_number(metrics[name])}" for name in shown)
 
 
-def _short(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 10 else show(value)

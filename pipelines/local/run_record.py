@@ -1,4 +1,4 @@
-"""What a run came to, as one object: what the table shows to a person, `--json` prints to a program and `run.json` keeps."""
+"""The result of a run as one object: the table, `--json` and `run.json` show it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components._core.types.artifact_files import OUTCOME, REGISTRATION
 from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, RECORD, REPORT
 
-_NOT_TO_MISS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
+_REPEATED_WARNINGS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
 """Checks by artifact whose warnings are repeated in the last lines."""
 
 Status = Literal["succeeded", "failed", "interrupted"]
@@ -23,25 +23,25 @@ Status = Literal["succeeded", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         run: Its name.
         project: The project's name.
-        status: `succeeded` (also when a model gate said no), `failed` or `interrupted`.
+        status: `succeeded` (also when a gate rejected the model), `failed` or `interrupted`.
         exit_code: The exit code of `naru run`.
-        reason: The line that matters most: why it failed, what was not good enough, or what was deployed.
+        reason: The most important line: why it failed, what was not good enough, or what was deployed.
         deployed: Whether the model became the champion.
         model_version: Its version in the registry; empty when it was not registered.
         seconds: From the command's start to its end.
-        other_seconds: Of those, in no stage: the command's own imports, kfp, hand-overs.
+        other_seconds: Seconds outside the stages: the command's own imports, kfp, the time between stages.
         stages: How every stage ended.
         metrics: The model's metrics on the test rows.
-        error: Kind, message, place and remedy when it failed.
+        error: Kind, message, place and remedy of the error if it failed.
         paths: The run's folder, report and log.
-        artifacts: Path by name of what the stages made.
+        artifacts: Path by name of the stages' artifacts.
         serve: The command that serves the champion.
-        warnings: What must not be missed, a sentence each: it stands in the last lines too.
+        warnings: Warnings that are repeated in the last lines, a sentence each.
     """
 
     run: str
@@ -62,24 +62,24 @@ class RunRecord:
     warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Convert to a dictionary for JSON."""
         return asdict(self)
 
 
 def make_record(
     run: Path, project: str, folder: Path, seconds: float, error: NaruError | None, interrupted: bool
 ) -> RunRecord:
-    """Gather what a run left.
+    """Make the record of a run from its folder.
 
     Args:
         run: The run's folder.
         project: The project's name.
         folder: The project's folder, as the person named it.
         seconds: How long the command took.
-        error: What ended it, if it failed.
+        error: The error that ended it, if it failed.
         interrupted: Whether a person ended it.
     """
-    states = [_settle(state, interrupted) for state in read_states(run)]
+    states = [_mark_interrupted(state, interrupted) for state in read_states(run)]
     by_stage = {state.stage: state for state in states}
     outputs = {name: path for state in states for name, path in state.outputs.items()}
     status: Status = "interrupted" if interrupted else "failed" if error else "succeeded"
@@ -103,8 +103,8 @@ def make_record(
     )
 
 
-def keep_record(run: Path, record: RunRecord) -> None:
-    """Keep what a run came to in its folder.
+def save_record(run: Path, record: RunRecord) -> None:
+    """Write the record into the run's folder.
 
     Raises:
         OSError: When it cannot be written.
@@ -112,8 +112,8 @@ def keep_record(run: Path, record: RunRecord) -> None:
     write_json(run / RECORD, record.to_dict())
 
 
-def _settle(state: StageState, interrupted: bool) -> StageState:
-    """A stage that was under way when a person ended the run did not fail."""
+def _mark_interrupted(state: StageState, interrupted: bool) -> StageState:
+    """Mark a stage that was running when a person ended the run as interrupted, not failed."""
     if interrupted and state.state in ("running", "failed"):
         return replace(state, state="interrupted", verdict="interrupted", reason="")
     return state
@@ -131,15 +131,15 @@ def _reason(states: list[StageState], error: NaruError | None, interrupted: bool
     if error:
         return str(error.message)
     blocked = next((state for state in states if state.verdict == "blocked"), None)
-    if not blocked:  # the model is the champion's: no gate said no, and there is nothing to deploy
+    if not blocked:  # the model is the champion already: no gate blocked, and there is nothing to deploy
         blocked = next((state for state in states if state.stage == "evaluate" and state.verdict == "skipped"), None)
     return f"nothing was deployed: {blocked.reason}" if blocked else states[-1].reason
 
 
 def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
-    """What a person must not miss although the run went on; what blocked it is its reason already."""
+    """Collect the warnings to repeat; what blocked the run is its reason already."""
     found = [state.reason for state in states if state.stage == "ingest" and state.verdict == "warn"]
-    for artifact, names in _NOT_TO_MISS.items():
+    for artifact, names in _REPEATED_WARNINGS.items():
         file = Path(outputs.get(artifact, "")) / OUTCOME
         if artifact in outputs and file.is_file():
             checks = Outcome.load(file).checks
@@ -153,18 +153,18 @@ def _version(registration: str | None) -> str:
 
 
 def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str:
-    """The run's one page at a place that a person finds; of a run that failed, what its stages had to show until then."""
+    """Copy the report into the run's folder; for a run that failed, bind the pages of the stages that ended."""
     target = run / REPORT
-    with contextlib.suppress(OSError):  # no room for it: that is told as the error that it is
+    with contextlib.suppress(OSError):  # no room for it: reported as the run's error
         if bound := outputs.get("report"):
             write_bytes(target, Path(bound).read_bytes())
         elif task_root(run) is not None:
-            _bind_what_there_is(run, outputs, states, target)
+            _bind_partial_report(run, outputs, states, target)
     return str(target) if target.exists() else ""
 
 
-def _bind_what_there_is(run: Path, outputs: dict[str, str], states: list[StageState], target: Path) -> None:
-    from components._core.report.html import bind_report
+def _bind_partial_report(run: Path, outputs: dict[str, str], states: list[StageState], target: Path) -> None:
+    from components._core.report.html import write_report
     from components._core.report.page import Page
     from components._core.types.artifact_files import PAGE
 
@@ -181,4 +181,4 @@ def _bind_what_there_is(run: Path, outputs: dict[str, str], states: list[StageSt
         if state.state in ("done", "failed")
     ]
     if lines:
-        bind_report(f"{run.name} (not finished)", pages, lines, {}, target)
+        write_report(f"{run.name} (not finished)", pages, lines, {}, target)

@@ -1,4 +1,4 @@
-"""Read how a run stands from what its stages leave in their folders; nothing is told twice and nothing is guessed from logs."""
+"""Read the state of a run from the files in its stages' folders; logs are not parsed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from components._core.errors import NaruError
 from components._core.stage.stage_end import ERROR_FILE, error_of, read_end
-from components._core.system_errors import find_lack_of_room
+from components._core.system_errors import find_full_disk
 from pipelines.graphs.pipelines import TRAINING
 
 _KILLED = 128
 _LOST = -1
-"""How a stage ended of which nobody could say how: its launcher was killed, or found no room to write in."""
+"""Exit code of a stage without a recorded one: its launcher was killed, or the disk was full."""
 
 _MEMORY = "the machine may have run out of memory: give it more, or lower train.batch_size; "
 _SPACE = "the disk may have been full: free some space; "
@@ -27,20 +27,20 @@ State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class StageState:
-    """How one stage stands.
+    """State of one stage.
 
     Attributes:
         stage: Its name.
         state: `waiting` (not begun), `running`, `done`, `failed` or `interrupted` (a person ended the run meanwhile).
-        seconds: From when it was asked for until it ended, or until now.
-        import_seconds: Of those, spent starting the process, importing, or waiting for the shared imports.
-        work_seconds: Of those, spent in the stage's own function.
-        verdict: What it said of its work; `failed` if it did not get so far.
-        reason: In one line.
-        metrics: The numbers it tells.
+        seconds: Seconds from its request until it ended, or until now.
+        import_seconds: Seconds spent starting the process, importing, or waiting for the shared imports.
+        work_seconds: Seconds spent in the stage's own function.
+        verdict: Its own verdict; `failed` if it did not reach one.
+        reason: Reason for the verdict, in one line.
+        metrics: The metrics it reports.
         max_rss_kib: Its largest resident memory, KiB, as the system accounts it; 0 when not known.
         outputs: Path by artifact name.
-        reused: The earlier run whose outputs it took; empty: it ran.
+        reused: The earlier run whose outputs it reused; empty: it ran.
     """
 
     stage: str
@@ -57,41 +57,41 @@ class StageState:
 
 
 def read_states(run: Path) -> list[StageState]:
-    """How every stage of a run stands now, in their order."""
+    """Read the state of every stage of a run, in order."""
     folder = task_root(run)
     return [read_state(folder / stage, stage) if folder else StageState(stage) for stage in TRAINING.stage_names]
 
 
 def task_root(run: Path) -> Path | None:
-    """The folder below which kfp.local keeps a folder per task; None before it is there."""
+    """Find the folder in which kfp.local keeps a folder per task; None before it exists."""
     return next((path for path in sorted(run.glob(f"{TRAINING.name}-*")) if path.is_dir()), None)
 
 
 def read_state(task: Path, stage: str) -> StageState:
-    """How one stage stands, from its task folder."""
+    """Read the state of one stage from its task folder."""
     launch = _read(task / "launch.json")
     if not launch:
         return StageState(stage)
-    asked, began = launch["asked"], launch.get("began")
-    seconds = launch.get("ended", time.time()) - asked
-    waited = (began or time.time()) - asked
+    requested, began = launch["asked"], launch.get("began")
+    seconds = launch.get("ended", time.time()) - requested
+    waited = (began or time.time()) - requested
     if "ended" not in launch:
         return StageState(stage, "running", seconds, waited)
     if launch["exit_code"]:
         return StageState(
-            stage, "failed", seconds, waited, verdict="failed", reason=_failure(task, stage, launch).message
+            stage, "failed", seconds, waited, verdict="failed", reason=_find_failure(task, stage, launch).message
         )
-    told, outputs = _outputs(task)
-    work = told.get("work_seconds", 0.0)
+    metadata, outputs = _outputs(task)
+    work = metadata.get("work_seconds", 0.0)
     return StageState(
         stage,
         "done",
         seconds,
         max(seconds - work, 0.0),
         work,
-        told.get("verdict", "failed"),
-        told.get("reason", "" if told else "it ended without telling its outcome"),
-        {key.removeprefix("metric_"): value for key, value in told.items() if key.startswith("metric_")},
+        metadata.get("verdict", "failed"),
+        metadata.get("reason", "" if metadata else "it ended without reporting its outcome"),
+        {key.removeprefix("metric_"): value for key, value in metadata.items() if key.startswith("metric_")},
         int(launch.get("max_rss_kib") or 0),
         outputs,
         launch.get("reused", ""),
@@ -99,34 +99,34 @@ def read_state(task: Path, stage: str) -> StageState:
 
 
 def read_failure(run: Path) -> NaruError | None:
-    """The error of the stage that ended a run; None when none did."""
+    """Read the error of the stage that failed; None when none did."""
     folder = task_root(run)
     if folder is None:
         return None
     for stage in TRAINING.stage_names:
         launch = _read(folder / stage / "launch.json")
         if launch and launch.get("exit_code", _LOST):
-            return _failure(folder / stage, stage, launch)
+            return _find_failure(folder / stage, stage, launch)
     return None
 
 
-def _failure(task: Path, stage: str, launch: dict[str, Any]) -> NaruError:
+def _find_failure(task: Path, stage: str, launch: dict[str, Any]) -> NaruError:
     if error := error_of(read_end(task / ERROR_FILE)):
         return error
-    guess = _guess(task, launch.get("exit_code", _LOST))
-    guess.where = guess.where or stage
-    return guess
+    inferred = _infer_failure(task, launch.get("exit_code", _LOST))
+    inferred.where = inferred.where or stage
+    return inferred
 
 
-def _guess(task: Path, code: int) -> NaruError:
-    """Why a stage ended that left no word of it: killed from outside, or with no room to write in."""
+def _infer_failure(task: Path, code: int) -> NaruError:
+    """Infer why a stage ended without an error report: killed from outside, or a full disk."""
     if code > _KILLED:
         number = code - _KILLED
         name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
         memory = _MEMORY if number == signal.SIGKILL else ""
         return NaruError(f"the stage was killed from outside ({name})", remedy=memory + _AGAIN)
-    if lack := find_lack_of_room(task):
-        return lack
+    if no_room := find_full_disk(task):
+        return no_room
     if code == _LOST:
         return NaruError(
             "the stage died without an error report (out of memory or disk?)", remedy=_SPACE + _MEMORY + _AGAIN
@@ -136,14 +136,14 @@ def _guess(task: Path, code: int) -> NaruError:
 
 def _outputs(task: Path) -> tuple[dict[str, Any], dict[str, str]]:
     raw = _read(task / "executor_output.json") or {}
-    told: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     outputs: dict[str, str] = {}
     for name, listed in raw.get("artifacts", {}).items():
         for artifact in listed["artifacts"]:
             outputs[name] = artifact["uri"]
             if "verdict" in artifact.get("metadata", {}):
-                told = artifact["metadata"]
-    return told, outputs
+                metadata = artifact["metadata"]
+    return metadata, outputs
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Run the training pipeline on a laptop: prepare its parameters, run the graph through kfp.local, gather what came of it."""
+"""Run the training pipeline locally: prepare its parameters, run the graph through kfp.local, and find the error if it failed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from components._core.project.project_file import Project
 from components._core.stage.code_archives import fingerprint_archive
 from components._core.stage.user_code import fingerprint_code, pack_code
 from components._core.store.ledger import current_champion
-from components._core.system_errors import find_lack_of_room
+from components._core.system_errors import find_full_disk
 from components._data.sources.registry import open_source
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
-from pipelines.local.python_shim import stand_in
+from pipelines.local.python_shim import python_shim
 from pipelines.local.run_state import read_failure
 from pipelines.local.workspace import LOG, PARAMETERS, Workspace
 
@@ -33,13 +33,13 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: str = "") -> None:
-    """Run the whole pipeline; returns when it ended well, also when a gate said no.
+    """Run the whole pipeline; returns when it succeeded, also when a gate blocked.
 
     Args:
-        workspace: Whose project.
-        project: With what the command line overrode.
+        workspace: The project's workspace.
+        project: The project, with the command line's overrides.
         run: The run's folder, from `Workspace.new_run`; gets the artifacts and the log.
-        fresh_from: The stage from which on everything runs anew; empty: what an earlier run made is reused everywhere.
+        fresh_from: The first stage that must run again, with all later ones; empty: earlier results are reused everywhere.
 
     Raises:
         NaruError: The error of the stage that failed.
@@ -48,20 +48,20 @@ def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: 
         arguments = _arguments(workspace, project, run)
         write_json(run / PARAMETERS, masked(arguments))
         try:
-            with stand_in(run / LOG, server_now=_begins_anew(arguments)) as interpreter:
+            with python_shim(run / LOG, server_now=_will_run_ingest(arguments)) as interpreter:
                 _run_graph(arguments, run, interpreter)
         except RuntimeError as error:
-            raise _cause(run, error) from None
+            raise _find_error(run, error) from None
 
 
-def _cause(run: Path, error: RuntimeError) -> NaruError:
-    """Why kfp.local failed: the stage's own error; where it could not even be written, the lack of room for it."""
-    told = read_failure(run) or find_lack_of_room(run)
-    return told or NaruError(str(error), where="kfp.local", remedy=f"see {run / LOG}")
+def _find_error(run: Path, error: RuntimeError) -> NaruError:
+    """Find why kfp.local failed: the stage's own error, or a full disk if that could not be written."""
+    error_found = read_failure(run) or find_full_disk(run)
+    return error_found or NaruError(str(error), where="kfp.local", remedy=f"see {run / LOG}")
 
 
 def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, Any]:
-    """The pipeline's parameters: paths made absolute, and everything outside that matters pinned by a fingerprint."""
+    """Make the pipeline's parameters: absolute paths, and fingerprints of all outside inputs."""
     source = absolute_source(workspace, project)
     store = workspace.settings().store
     code_fingerprint = fingerprint_code(workspace.project, project)
@@ -79,27 +79,27 @@ def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, A
     }
 
 
-def _begins_anew(arguments: dict[str, Any]) -> bool:
-    """Whether the first stage will run, and so the others: the fork server's imports are then begun before it."""
+def _will_run_ingest(arguments: dict[str, Any]) -> bool:
+    """Whether the first stage will run, and so the others: the fork server then starts before it."""
     parameters = {name: arguments[name] for name in ("project", "source", "spans", "source_fingerprint")}
-    return stage_cache.look_up("ingest", stage_cache.key_of("ingest", parameters, {})) is None
+    return stage_cache.find_entry("ingest", stage_cache.key_of("ingest", parameters, {})) is None
 
 
 def absolute_source(workspace: Workspace, project: Project) -> str:
-    """The project's source with a relative path taken from the project's folder."""
+    """Resolve the project's source: a relative path is taken from the project's folder."""
     source = project.data.source
     return source if "://" in source or Path(source).is_absolute() else str((workspace.project / source).absolute())
 
 
 def _archive(workspace: Workspace, project: Project, fingerprint: str) -> Path:
     archive = workspace.code / f"{fingerprint}.zip"
-    if not _holds(archive, fingerprint):
+    if not _archive_matches(archive, fingerprint):
         pack_code(workspace.project, project, archive)
     return archive
 
 
-def _holds(archive: Path, fingerprint: str) -> bool:
-    """Whether the archive is there and holds that code; one that was changed since is made again."""
+def _archive_matches(archive: Path, fingerprint: str) -> bool:
+    """Whether the archive exists and contains that code; one that was changed is made again."""
     try:
         return archive.is_file() and fingerprint_archive(archive) == fingerprint
     except ConfigError:
@@ -122,7 +122,7 @@ def _run_graph(arguments: dict[str, Any], run: Path, interpreter: Path) -> None:
 
 @contextlib.contextmanager
 def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
-    """What every stage's process inherits."""
+    """Set the environment that every stage's process inherits."""
     before = dict(os.environ)
     reuse = {
         stage_cache.HOME: str(workspace.cache),
@@ -146,13 +146,13 @@ def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _log_to(path: Path) -> Iterator[None]:
-    """Everything that stages and kfp print goes to the run's log."""
+    """Redirect everything that stages and kfp print to the run's log."""
     with _Log(path) as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         yield
 
 
 class _Log(io.TextIOBase):
-    """A log that ends where the disk is full, and does not take the run with it: what has no room for its work says so."""
+    """A log that ignores a full disk, so that logging never ends the run: stages without room report it themselves."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)

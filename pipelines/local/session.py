@@ -1,4 +1,4 @@
-"""One `naru run` from end to end: the project is checked, the run is watched while it goes on, and told when it ended."""
+"""One `naru run` from end to end: check the project, run and show progress, print the result."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from components._core.errors import NaruError
 from components._core.project.project_file import load_project
 from components._core.system_errors import from_system
 from pipelines.local.progress import Progress, print_record
-from pipelines.local.project_places import check_places
-from pipelines.local.run_record import RunRecord, keep_record, make_record
+from pipelines.local.project_places import check_folders
+from pipelines.local.run_record import RunRecord, make_record, save_record
 from pipelines.local.runner import absolute_source, run_training
-from pipelines.local.source_preview import check_named
+from pipelines.local.source_preview import check_source_preview
 from pipelines.local.workspace import find_workspace
 
 
-def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_json: bool, started: float) -> int:
+def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_json: bool, started: float) -> int:
     """Run a project's training pipeline, show it, and return the exit code.
 
     Args:
         path: The project's folder or file.
-        overrides: Values by dotted place that go before the file's.
-        fresh_from: The stage from which on everything runs anew; empty: unchanged stages are reused.
+        overrides: Values by dotted path that override the file's.
+        fresh_from: The first stage that must run again, with all later ones; empty: unchanged stages are reused.
         as_json: Print one JSON object on standard output; the view for people then goes to standard error.
         started: `time.perf_counter()` when the command began.
 
     Raises:
-        NaruError: When it could not begin.
+        NaruError: When the run could not begin.
     """
     project = load_project(path, overrides)
     workspace = find_workspace(path)
-    check_places(workspace)
-    check_named(project, absolute_source(workspace, project), project.data.spans)
+    check_folders(workspace)
+    check_source_preview(project, absolute_source(workspace, project), project.data.spans)
     folder = workspace.new_run()
-    # the streams are named: the run sends what stages print to its log
+    # the original streams: the run redirects what stages print to its log
     console = Console(file=sys.__stderr__ if as_json else sys.__stdout__, highlight=False)
     error: NaruError | None = None
     interrupted = False
@@ -59,17 +59,17 @@ def run_and_tell(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_j
             interrupted = True
     record = make_record(folder, project.name, path, time.perf_counter() - started, error, interrupted)
     print_record(console, record)
-    _keep(console, folder, record)
+    _save_record(console, folder, record)
     if as_json:
         _print_json(record)
     return record.exit_code
 
 
-def _keep(console: Console, folder: Path, record: RunRecord) -> None:
+def _save_record(console: Console, folder: Path, record: RunRecord) -> None:
     try:
-        keep_record(folder, record)
+        save_record(folder, record)
     except OSError as problem:
-        console.print(f"The run's record could not be kept: {from_system(problem)}", soft_wrap=True)
+        console.print(f"The run record could not be saved: {from_system(problem)}", soft_wrap=True)
 
 
 def _print_json(record: RunRecord) -> None:

@@ -1,7 +1,7 @@
-"""What the beginning of a source shows at once: whether the columns and the value that a project names are in it.
+"""Check the beginning of a source: whether it has the columns and the positive value that a project names.
 
-Stages look at every row and have the last word. This looks at the beginning of one file, before anything heavy is imported, and
-refuses only what no further row could change; a file that its format cannot read at a glance is left to them.
+Stages check every row. This checks the beginning of one file, before anything heavy is imported, and
+refuses only what no further row could change; a file without a quick preview is left to the stages.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from components.ingest.named_columns import check_named_columns
 
 _MISSING = frozenset({"", "NA", "N/A", "NULL", "null", "NaN", "nan", "None", "?", "-"})
 _SHARE = 0.05
-"""Of the rows, from which a value is one of the label's classes and no slip of the pen."""
+"""Share of the rows from which a value counts as a class of the label, and not as a typing error."""
 
 
-def check_named(project: Project, source: str, spans: str) -> None:
+def check_source_preview(project: Project, source: str, spans: str) -> None:
     """Refuse a format that does not exist, and columns and a positive value that the source cannot have.
 
     Args:
-        project: What it names.
+        project: The project.
         source: The path of the source, absolute; a URL is left to ingest.
-        spans: As in `data.spans`.
+        spans: Spans to read, as in `data.spans`.
 
     Raises:
-        ConfigError: Says what is there instead.
+        ConfigError: When one is refused; the message says what is there instead.
     """
-    preview = _read(open_format(project.data), source, spans)
+    preview = _read_preview(open_format(project.data), source, spans)
     if preview is None or project.label not in preview.columns:
         return
     check_named_columns(project, preview.columns)
@@ -42,19 +42,19 @@ def check_named(project: Project, source: str, spans: str) -> None:
 
 
 def _check_positive(project: Project, preview: Preview) -> None:
-    """A binary label has two values: where two others are common, the one that is named is none of them."""
+    """Refuse a positive value that does not occur when two other values are common: a binary label has two."""
     if not TASKS[project.task].takes_positive or project.positive is None:
         return
     at = preview.columns.index(project.label)
-    counts = Counter(_plain(row[at]) for row in preview.rows if row[at].strip() not in _MISSING)
+    counts = Counter(_normalize(row[at]) for row in preview.rows if row[at].strip() not in _MISSING)
     common = sorted(value for value, count in counts.items() if count >= max(_SHARE * len(preview.rows), 2))
-    if len(common) >= 2 and _plain(str(project.positive)) not in counts:
+    if len(common) >= 2 and _normalize(str(project.positive)) not in counts:
         wrong = unknown_positive(project.positive, project.label, common)
         raise ConfigError(wrong.message, where="positive", remedy=wrong.remedy)
 
 
-def _plain(text: str) -> str:
-    """A value as classes are known: 1 and 1.0 are one."""
+def _normalize(text: str) -> str:
+    """Normalize a value as the name of a class: 1 and 1.0 are equal."""
     text = text.strip()
     with suppress(ValueError):
         number = float(text)
@@ -62,10 +62,10 @@ def _plain(text: str) -> str:
     return text
 
 
-def _read(kind: Format, source: str, spans: str) -> Preview | None:
+def _read_preview(kind: Format, source: str, spans: str) -> Preview | None:
     if "://" in source:
         return None
     try:
         return kind.preview(open_source(source).list_files(spans)[0])
     except (NaruError, OSError):
-        return None  # ingest says what is wrong, in its own words
+        return None  # ingest reports what is wrong

@@ -1,11 +1,11 @@
 """Reuse what an earlier run made: a stage whose parameters, inputs, code and environment are the same is not run again.
 
-On a cluster KFP does this; on the laptop it is done here, by content. A key is the fingerprint of the stage's parameters (the
+On a cluster KFP caches stages; local runs do it here, by content. A key is the fingerprint of the stage's parameters (the
 project cut down to what the stage reads), of what its input artifacts hold, of Naru's own code for it, and of the installed
-packages. Of the project's code a stage's key has the files that the stage goes by. What is found is checked against its
-fingerprint before it is used, and linked, not copied. Stages with side effects always run.
+packages. Of the project's code a key has the files that the stage depends on. Cached outputs are checked against their
+fingerprints before use, and linked, not copied. Stages with side effects always run.
 
-    .naru/cache/<stage>/<key>.json    where the outputs lie, and their fingerprints
+    .naru/cache/<stage>/<key>.json    paths of the outputs, and their fingerprints
 
 An entry names the last run that made or took the outputs, so earlier runs may be removed.
 
@@ -34,12 +34,12 @@ PACKAGES = "NARU_PACKAGES"
 """Environment: the folders of installed packages, as in `PATH`: what is installed there is part of every key."""
 
 _NAMES_ONLY = ("run",)
-_TOLD = "executor_output.json"
+_EXECUTOR_OUTPUT = "executor_output.json"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> str:
-    """What the stage's work is known by.
+    """Compute the cache key of a stage.
 
     Args:
         stage: Its name.
@@ -47,7 +47,7 @@ def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> st
         inputs: Path by input artifact's name.
     """
     given = {name: value for name, value in parameters.items() if name not in _NAMES_ONLY}
-    archive = given.pop("code_uri", "")  # its place says nothing; what is in it is told by code_fingerprint
+    archive = given.pop("code_uri", "")  # the path does not matter: code_fingerprint stands for the content
     project = json.loads(given.get("project", "{}"))
     if "project" in given:
         given["project"] = restrict(project, STAGES[stage].reads)
@@ -56,79 +56,81 @@ def key_of(stage: str, parameters: dict[str, Any], inputs: dict[str, str]) -> st
     if code in code_fingerprints.PARTS and archive:
         given.pop("code_fingerprint", None)
         held["code"] = code_fingerprints.fingerprint_part(code, Path(archive), project)
-    return fingerprint_of([stage, json.dumps([given, held], sort_keys=True), _code_of(stage), _environment()])
+    return fingerprint_of(
+        [stage, json.dumps([given, held], sort_keys=True), _fingerprint_code(stage), _fingerprint_environment()]
+    )
 
 
-def look_up(stage: str, key: str) -> dict[str, Any] | None:
-    """The entry of an earlier run whose outputs are all there and as they were; None otherwise."""
+def find_entry(stage: str, key: str) -> dict[str, Any] | None:
+    """Find the entry of an earlier run whose outputs all exist unchanged; None otherwise."""
     if not may_reuse(stage):
         return None
     try:
-        entry: dict[str, Any] = json.loads(_entry(stage, key).read_text(encoding="utf-8"))
+        entry: dict[str, Any] = json.loads(_entry_file(stage, key).read_text(encoding="utf-8"))
         task = Path(entry["task"])
-        whole = all(_made(task / name) == known for name, known in entry["outputs"].items())
-        return entry if whole and entry["run"] and _TOLD in entry["outputs"] else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or damaged: the stage runs
+        whole = all(_fingerprint_of(task / name) == known for name, known in entry["outputs"].items())
+        return entry if whole and entry["run"] and _EXECUTOR_OUTPUT in entry["outputs"] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or damaged: the stage runs
         return None
 
 
 def may_reuse(stage: str) -> bool:
-    """Whether the settings of this run let the stage be taken from an earlier one."""
+    """Whether this run's settings allow reuse of the stage."""
     fresh = os.environ.get(FRESH, "").split(",")
     return bool(os.environ.get(HOME)) and not STAGES[stage].side_effects and stage not in fresh
 
 
 def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
-    """Give a task the outputs of an earlier one: its artifacts linked, its executor output with the paths of this run."""
+    """Link the outputs of an earlier task into a task's folder, and write its executor output with the paths of this run."""
     earlier = Path(entry["task"])
     task.mkdir(parents=True, exist_ok=True)
-    artifacts = [name for name in entry["outputs"] if name != _TOLD]
+    artifacts = [name for name in entry["outputs"] if name != _EXECUTOR_OUTPUT]
     for name in artifacts:
         aside = task / f"{name}.partial"
         _link(earlier / name, aside)
         _remove(task / name)
         os.replace(aside, task / name)
-    record = json.loads((earlier / _TOLD).read_text(encoding="utf-8"))
+    record = json.loads((earlier / _EXECUTOR_OUTPUT).read_text(encoding="utf-8"))
     for name, listed in record.get("artifacts", {}).items():
         for artifact in listed["artifacts"]:
             artifact["uri"] = str(task / name)
             if "verdict" in artifact.get("metadata", {}):
                 artifact["metadata"].update(import_seconds=0.0, work_seconds=0.0)
-    write_text(task / _TOLD, json.dumps(record))
-    made = {**entry["outputs"], _TOLD: fingerprint_folder(task / _TOLD)}
-    _write(stage, key, {**entry, "task": str(task), "outputs": made})
+    write_text(task / _EXECUTOR_OUTPUT, json.dumps(record))
+    made = {**entry["outputs"], _EXECUTOR_OUTPUT: fingerprint_folder(task / _EXECUTOR_OUTPUT)}
+    _write_entry(stage, key, {**entry, "task": str(task), "outputs": made})
 
 
 def keep(stage: str, key: str, task: Path, outputs: list[str]) -> None:
-    """Remember what a task made, for later runs.
+    """Record a task's outputs for later runs.
 
     Raises:
-        OSError: When that cannot be written.
+        OSError: When the entry cannot be written.
     """
     if not os.environ.get(HOME) or STAGES[stage].side_effects:
         return
-    made = {name: fingerprint_folder(task / name) for name in [*outputs, _TOLD] if (task / name).exists()}
-    _write(stage, key, {"task": str(task), "run": _run_of(task), "outputs": made})
+    made = {name: fingerprint_folder(task / name) for name in [*outputs, _EXECUTOR_OUTPUT] if (task / name).exists()}
+    _write_entry(stage, key, {"task": str(task), "run": _run_name(task), "outputs": made})
 
 
-def _write(stage: str, key: str, entry: dict[str, Any]) -> None:
-    write_text(_entry(stage, key), json.dumps(entry, sort_keys=True))
+def _write_entry(stage: str, key: str, entry: dict[str, Any]) -> None:
+    write_text(_entry_file(stage, key), json.dumps(entry, sort_keys=True))
 
 
-def _made(path: Path) -> str:
+def _fingerprint_of(path: Path) -> str:
     return fingerprint_folder(path) if path.exists() else ""
 
 
-def _entry(stage: str, key: str) -> Path:
+def _entry_file(stage: str, key: str) -> Path:
     return Path(os.environ[HOME]) / stage / f"{key}.json"
 
 
-def _run_of(task: Path) -> str:
+def _run_name(task: Path) -> str:
     return task.parent.parent.name
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same files under another name; copied where the file system has no links."""
+    """Link a file or folder under another name; copy where the file system has no links."""
     _remove(target)
     if source.is_dir():
         shutil.copytree(source, target, copy_function=_link_file)
@@ -151,8 +153,8 @@ def _link_file(source: str, target: str) -> str:
     return target
 
 
-def _code_of(stage: str) -> str:
-    """Fingerprint of Naru's own code that the stage runs: its folder, and the packages and the table that all stages share."""
+def _fingerprint_code(stage: str) -> str:
+    """Compute the fingerprint of Naru's code that the stage runs: its folder, and the packages and the table that all stages share."""
     components = _REPOSITORY / "components"
     shared = sorted(path for path in components.glob("_*") if path.is_dir() and path.name != "__pycache__")
     files = [components / "stages.py"]
@@ -163,8 +165,8 @@ def _code_of(stage: str) -> str:
     )
 
 
-def _environment() -> str:
-    """Fingerprint of the interpreter and of the packages installed for it, by name and version."""
+def _fingerprint_environment() -> str:
+    """Compute the fingerprint of the interpreter and of its installed packages, by name and version."""
     places = [Path(place) for place in os.environ.get(PACKAGES, "").split(os.pathsep) if place]
     packages = sorted(path.name for place in places for path in place.glob("*.dist-info"))
     return fingerprint_of([sys.version, *packages])

@@ -1,11 +1,11 @@
-"""Where a project keeps its things on a laptop: one hidden folder beside the project file, or where the environment says.
+"""The workspace of a project: a hidden folder beside the project file, with parts that the environment can move.
 
 .naru/
     store/      the object store: models, statistics, deployments, code (NARU_STORE)
     mlflow.db   tracking and registry (MLFLOW_TRACKING_URI)
     code/       archives of the project's own Python
-    cache/      what later runs know earlier work by
-    runs/RUN/   what a run left: its artifacts, log, record and report
+    cache/      entries by which later runs reuse earlier results
+    runs/RUN/   a run's artifacts, log, record and report
 """
 
 from __future__ import annotations
@@ -47,31 +47,31 @@ class Workspace:
 
     @property
     def runs(self) -> Path:
-        """What runs left, a folder each."""
+        """The folder of the runs, with a folder each."""
         return self.home / "runs"
 
     @property
     def code(self) -> Path:
-        """The project's code as runs took it, an archive per fingerprint."""
+        """The archives of the project's code, one per fingerprint."""
         return self.home / "code"
 
     @property
     def cache(self) -> Path:
-        """What later runs know earlier work by; see `stage_cache.py`."""
+        """The cache of stage results; see `stage_cache.py`."""
         return self.home / "cache"
 
     def environment(self) -> dict[str, str]:
-        """The settings that stages need, for those that the environment does not give already."""
+        """Return the store and tracking settings for stages, from the environment or the defaults."""
         store = os.environ.get(STORE) or str(self.home / "store")
         tracking = os.environ.get(TRACKING) or sqlite_uri(self.home / "mlflow.db")
         return {STORE: store, TRACKING: tracking}
 
     def settings(self) -> Settings:
-        """The same settings, as an object.
+        """Return the settings as an object.
 
         Raises:
             ConfigError: When the store's address holds credentials, or NARU_SERVING names no deployment target: refused here, at
-                the start of a command, and not after the training.
+                the start of a command, not after the training.
         """
         environment = self.environment()
         settings = Settings.from_environment()
@@ -79,7 +79,7 @@ class Workspace:
         return replace(settings, store=environment[STORE], tracking_uri=environment[TRACKING])
 
     def new_run(self) -> Path:
-        """Make the folder of a new run; its name sorts by time and is never used twice.
+        """Create the folder of a new run; its name sorts by time and is unique.
 
         Raises:
             ConfigError: When the folder may not be written to.
@@ -94,10 +94,10 @@ class Workspace:
         return folder
 
     def check_project(self) -> None:
-        """Look whether there is a project.
+        """Check that the project exists.
 
         Raises:
-            ConfigError: When the folder is not there, or holds no project file.
+            ConfigError: When the folder does not exist, or has no project file.
         """
         if not (self.project / PROJECT_FILE).is_file():
             message = "there is no such project" if not self.project.exists() else f"there is no {PROJECT_FILE} here"
@@ -106,7 +106,7 @@ class Workspace:
             )
 
     def last_report(self) -> Path:
-        """The newest run's report.
+        """Find the newest run's report.
 
         Raises:
             ConfigError: When there is none yet.
@@ -123,5 +123,5 @@ class Workspace:
 
 
 def find_workspace(path: Path) -> Workspace:
-    """The workspace of a project named by its folder or its file."""
+    """Find the workspace of a project by its folder or its file."""
     return Workspace((path if path.is_dir() else path.parent).resolve())

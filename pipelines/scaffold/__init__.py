@@ -1,4 +1,4 @@
-"""`naru new`: look at a person's own table and write a project that runs at once."""
+"""`naru new`: analyze a table and generate a project that runs at once."""
 
 from pipelines.scaffold.create_project import Created, new_project
 

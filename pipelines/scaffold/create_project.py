@@ -1,4 +1,4 @@
-"""Make a project from a table: check what was asked for, look, decide, write."""
+"""Create a project from a table: check the arguments, profile the table, decide, write the files."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from components._data.sources.registry import open_source
 from pipelines.scaffold.decisions import (
     Decision,
     Fitting,
+    collect_notes,
     decide_columns,
     decide_fitting,
     quarantine_limit,
-    worth_telling,
 )
 from pipelines.scaffold.group_column import find_group, first_of_each
 from pipelines.scaffold.label_choice import Target, decide_target
@@ -36,19 +36,19 @@ _CLOSEST_FOLDERS = 2
 
 @dataclass(frozen=True)
 class Created:
-    """A project that was written.
+    """A created project.
 
     Attributes:
-        folder: Where it is.
+        folder: Its folder.
         name: Its name in project.yaml.
         source: The table.
         label: The column to predict.
-        target: The task, and why.
+        target: The task, and the reason for it.
         rows: Rows with a label.
-        decisions: What becomes of each column, in the table's order.
-        fitting: How it is trained.
-        notes: What else a person should know, one sentence each.
-        files: What was written.
+        decisions: The decision on each column, in the table's order.
+        fitting: Its training settings.
+        notes: Further notes for the user, one sentence each.
+        files: The files written.
     """
 
     folder: Path
@@ -64,37 +64,39 @@ class Created:
 
     @property
     def suspects(self) -> list[Decision]:
-        """The columns that a person should look at."""
+        """The columns that the user should check."""
         return [decision for decision in self.decisions if decision.suspect]
 
 
 def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None) -> Created:
-    """Look at a table and write a project that `naru run` can run at once.
+    """Analyze a table and generate a project that `naru run` can run at once.
 
     Args:
-        folder: Where to write it; new or empty.
+        folder: The folder to write to; new or empty.
         data: The table; `{span}` in its name stands for a span's number.
         label: The column to predict.
         csv: How a CSV is written; default: quotes as `"`, no escape.
 
     Raises:
         ConfigError: When the folder is in use, there is no such table or column, or the label cannot be predicted.
-        DataError: When the table cannot be read, or holds too little.
+        DataError: When the table cannot be read, or has too few rows or columns.
     """
     _check_folder(folder)
     csv = csv or Csv()
     _check_table(data, label, csv)
     profile = profile_table(data, label, csv)
     if label not in profile.columns:
-        raise DataError(_no_label(profile, label), where=str(data), remedy="name another label, or fill it")
+        raise DataError(
+            _describe_missing_label(profile, label), where=str(data), remedy="name another label, or fill it"
+        )
     target = decide_target(profile.columns[label])
     group = find_group(profile.columns, profile.sample, label)
     sample = first_of_each(profile.sample, group) if group else profile.sample
     decisions = decide_columns(profile, label, score_columns(sample, label, target.task), group)
     _check_features(decisions, data)
-    fitting, notes = decide_fitting(profile.rows), worth_telling(profile, target, decisions, group)
+    fitting, notes = decide_fitting(profile.rows), collect_notes(profile, target, decisions, group)
     name = project_name(folder)
-    facts = _facts(folder, data, profile, target, label) | {
+    facts = _template_values(folder, data, profile, target, label) | {
         "name": name,
         "fitting": fitting,
         "notes": notes,
@@ -106,10 +108,10 @@ def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None)
 
 
 def parse_csv(quote: str, escape: str) -> Csv:
-    """How a table is written, from the command line.
+    """Parse the CSV options of the command line.
 
     Raises:
-        ConfigError: When a mark is not allowed.
+        ConfigError: When a character is not allowed.
     """
     try:
         return Csv(quote=quote, escape=escape)
@@ -117,11 +119,11 @@ def parse_csv(quote: str, escape: str) -> Csv:
         message = "; ".join(
             f"--{problem['loc'][0] if problem['loc'] else 'quote'}: {problem['msg']}" for problem in error.errors()
         )
-        remedy = "a mark is one character, such as '\\'; '' is none"
+        remedy = "name one character, such as '\\', or '' for none"
         raise ConfigError(message.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
 
 
-def _no_label(profile: Profile, label: str) -> str:
+def _describe_missing_label(profile: Profile, label: str) -> str:
     if not profile.unlabelled + profile.unreadable:
         return "has a header and no rows"
     return f"no row has a label: {label!r} is empty in every one that can be read"
@@ -131,7 +133,7 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError("is a file", where=str(folder), remedy="name a new folder")
     if folder.is_dir() and any(folder.iterdir()):
-        message = "is there already and is not empty; nothing is overwritten"
+        message = "already exists and is not empty; nothing is overwritten"
         raise ConfigError(message, where=str(folder), remedy="name a new folder")
 
 
@@ -141,14 +143,14 @@ def _check_table(data: Path, label: str, csv: Csv) -> None:
         raise ConfigError("is a folder", where=str(data), remedy=remedy)
     if "{span}" not in data.name and not data.is_file():
         raise ConfigError(
-            f"there is no such file{_close_file(data)}", where=str(data), remedy="name a table with --data"
+            f"there is no such file{_suggest_file(data)}", where=str(data), remedy="name a table with --data"
         )
     table = open_format(Data(source=str(data), csv=csv))
     for file in open_source(str(data)).list_files("all")[:1]:
         _check_header(table.column_names(file), label, data)
 
 
-def _close_file(data: Path) -> str:
+def _suggest_file(data: Path) -> str:
     there = [path.name for path in data.parent.glob("*")] if data.parent.is_dir() else []
     close = difflib.get_close_matches(data.name, there, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
@@ -157,11 +159,11 @@ def _close_file(data: Path) -> str:
 def _check_header(names: list[str], label: str, data: Path) -> None:
     if label not in names:
         raise ConfigError(
-            _no_such_column(names, label), where=str(data), remedy="name the column to predict with --label"
+            _unknown_column(names, label), where=str(data), remedy="name the column to predict with --label"
         )
 
 
-def _no_such_column(names: list[str], label: str) -> str:
+def _unknown_column(names: list[str], label: str) -> str:
     lower = {name.lower(): name for name in names}
     close = [lower[name] for name in difflib.get_close_matches(label.lower(), lower, n=3)]
     if close:
@@ -179,11 +181,11 @@ def _check_features(decisions: list[Decision], data: Path) -> None:
 
 
 def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> list[Path]:
-    """Write the project aside and rename it, so that a folder with its name is a whole project."""
+    """Write the project to a temporary folder and rename it, so that a folder with its name is always complete."""
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         files = write_project(aside, facts, decisions)
-        load_project(aside)  # what was written must be what a run accepts
+        load_project(aside)  # a run must accept the generated project
         os.replace(aside, folder)
     except OSError as error:
         message = f"cannot be written: {error.strerror}"
@@ -196,15 +198,15 @@ def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> li
 
 
 def project_name(folder: Path) -> str:
-    """A name that a project may have, from its folder's."""
+    """Derive a valid project name from the folder's name."""
     plain = re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-")
     plain = plain if plain[:1].isalpha() else f"project-{plain}"
     return plain[:40].strip("-") or "project"
 
 
-def _facts(folder: Path, data: Path, profile: Profile, target: Target, label: str) -> dict[str, Any]:
+def _template_values(folder: Path, data: Path, profile: Profile, target: Target, label: str) -> dict[str, Any]:
     source, is_relative = source_from(folder, data)
-    mean, spread = _start(profile.columns[label])
+    mean, spread = _initial_scale(profile.columns[label])
     return {
         "label": label,
         "source": source,
@@ -223,9 +225,9 @@ def _facts(folder: Path, data: Path, profile: Profile, target: Target, label: st
 
 
 def source_from(folder: Path, data: Path) -> tuple[str, bool]:
-    """How the project file names the table, and whether that is relative.
+    """Return the table's path for the project file, and whether it is relative.
 
-    Relative when both lie close together, so that they can move and be committed together; else absolute.
+    Relative when both are close together, so that they can move and be committed together; else absolute.
     """
     relative = Path(os.path.relpath(data.absolute(), folder.absolute()))
     if relative.parts.count("..") <= _CLOSEST_FOLDERS:
@@ -242,8 +244,8 @@ def _limit_reason(profile: Profile) -> str:
     return " and ".join(lines) + ": set aside in each run; more than this share stops it"
 
 
-def _start(label: Column) -> tuple[float, float]:
-    """Mean and spread of a number, short enough to stand in a file; 0 and 1 for text."""
+def _initial_scale(label: Column) -> tuple[float, float]:
+    """Return mean and spread of a numeric label, rounded to four digits; 0 and 1 for text."""
     if label.mean is None or not label.deviation:
         return 0.0, 1.0
     return float(f"{label.mean:.4g}"), float(f"{label.deviation:.4g}")

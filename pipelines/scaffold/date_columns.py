@@ -1,4 +1,4 @@
-"""Which columns of text are dates, and by which pattern TensorFlow can take them apart."""
+"""Detect text columns with dates, and the pattern by which TensorFlow can parse them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = r"(?:[T ]+(\d{1,2}):\d{2}.*)?"
 _ENOUGH = 0.98
-"""Share of the sampled values that must fit: a few broken dates are missing dates."""
+"""Share of the sampled values that must match: a few broken dates count as missing."""
 
 
 @dataclass(frozen=True)
 class DateFormat:
-    """How a column writes its dates.
+    """The date format of a column.
 
     Attributes:
-        shown: The format as a person writes it.
+        shown: The format as it is shown.
         pattern: A regular expression (RE2) for the whole text; its groups are numbered.
-        groups: Which groups are year, month, day and, as far as there, hour.
+        groups: Numbers of the groups for year, month, day and, if present, hour.
         named_month: Whether the month is a name.
         has_clock: Whether some values have a time of day.
-        note: What was assumed; empty when the values leave no doubt.
+        note: The assumption made; empty when the format is unambiguous.
     """
 
     shown: str
@@ -47,14 +47,14 @@ _EITHER_WAY = {"MM/DD/YYYY": "DD/MM/YYYY", "MM-DD-YYYY": "DD-MM-YYYY"}
 
 
 def find_date_format(values: tuple[str, ...]) -> DateFormat | None:
-    """The format that (nearly) all values are written in; None when they are no dates.
+    """Find the format of (nearly) all values; None when they are not dates.
 
     Args:
         values: Different values of a column of text.
     """
     if not values:
         return None
-    found = max(_FORMATS, key=lambda form: _share(values, form))  # the first of those that fit equally well
+    found = max(_FORMATS, key=lambda form: _share(values, form))  # the first of those that match equally well
     share = _share(values, found)
     if share < _ENOUGH:
         return None

@@ -1,4 +1,4 @@
-"""From what a table holds to a project: what becomes of each column, and why; and how to train on so many rows.
+"""Decide how a project uses each column of a table, and why; and how to train on its number of rows.
 
 Nothing is read or written here.
 """
@@ -21,7 +21,7 @@ from pipelines.scaffold.table_profile import Column, Profile
 Role = Literal["label", "number", "category", "hashed", "text", "date", "left out"]
 
 OFTEN_MISSING = 0.05
-"""From this share on, that a number is missing is told to the model as well."""
+"""Share of missing values from which the model also gets a flag for a missing number."""
 _NEAR_UNIQUE = 0.95
 _FEWEST_TO_IDENTIFY = 20
 _FEW_ROWS = 200
@@ -38,14 +38,14 @@ _MODELS = (((0.01, 32, 0.2), 1_000), ((0.003, 64, 0.1), 10_000), ((0.001, 64, 0.
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one column.
+    """The decision on one column.
 
     Attributes:
         column: The column.
-        role: What it is to the model.
-        reason: Why, in a few words that stand in the project file and the terminal.
-        suspect: Whether a person should look: it seems to identify rows or to give the label away.
-        format: How its dates are written; only for dates.
+        role: Its role in the model.
+        reason: The reason, in a few words, shown in the project file and the terminal.
+        suspect: Whether the user should check it: it may identify rows or leak the label.
+        format: Its date format; only for dates.
     """
 
     column: Column
@@ -57,14 +57,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class Fitting:
-    """How to train on so many rows.
+    """The training settings for a number of rows.
 
     Attributes:
         split: Shares of train, eval and test.
-        epochs: Passes over the training rows, at most.
+        epochs: Maximum number of passes over the training rows.
         batch_size: Rows per step.
         patience: Epochs without a better eval loss before it stops.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
         units: Size of the first hidden layer.
         dropout: Share of hidden units left out in each step.
     """
@@ -81,47 +81,47 @@ class Fitting:
 def decide_columns(
     profile: Profile, label: str, scores: dict[str, float], group: Group | None = None
 ) -> list[Decision]:
-    """What becomes of each column, in the table's order.
+    """Decide the role of each column, in the table's order.
 
     Args:
-        profile: What the table holds.
+        profile: The table's profile.
         label: The column to predict.
-        scores: How well each column alone predicts it, from `leaks.score_columns`.
+        scores: How well each column alone predicts it, from `leak_suspects.score_columns`.
         group: The column by which rows belong together, if there is one.
     """
-    decided = [_decide(column, label, scores.get(column.name, 0.0)) for column in profile.columns.values()]
-    decided = [_grouping(decision.column, group) or decision for decision in decided]
+    decided = [_decide_column(column, label, scores.get(column.name, 0.0)) for column in profile.columns.values()]
+    decided = [_decide_group(decision.column, group) or decision for decision in decided]
     categories = [decision for decision in decided if decision.role == "category"]
     if len(categories) <= _MOST_VOCABULARIES:
         return decided
     # a vocabulary is a pass over the column and a table in the graph: hundreds of them are slow, one hash is not
-    return [_hashed(decision) if decision.role == "category" else decision for decision in decided]
+    return [_decide_hashed(decision) if decision.role == "category" else decision for decision in decided]
 
 
-def _grouping(column: Column, group: Group | None) -> Decision | None:
+def _decide_group(column: Column, group: Group | None) -> Decision | None:
     if group is None or column.name != group.column:
         return None
     return Decision(column, "left out", f"groups the rows: {group.groups:,} values, {group.rows:.1f} rows each")
 
 
-def _decide(column: Column, label: str, score: float) -> Decision:
+def _decide_column(column: Column, label: str, score: float) -> Decision:
     if column.name == label:
         return Decision(column, "label", "what is predicted")
-    for rule in (_empty, _leaking, _identifying, _date, _number, _text):
+    for rule in (_decide_empty, _decide_leak, _decide_identifier, _decide_date, _decide_number, _decide_text):
         if decision := rule(column, label, score):
             return decision
-    return _category(column)
+    return _decide_category(column)
 
 
-def _empty(column: Column, label: str, score: float) -> Decision | None:
+def _decide_empty(column: Column, label: str, score: float) -> Decision | None:
     if column.missing == column.rows:
         return Decision(column, "left out", "it has no values")
     if column.distinct == 1 and not column.missing:
-        return Decision(column, "left out", f"always {_shown(column.values[0])}")
+        return Decision(column, "left out", f"always {_quote(column.values[0])}")
     return None
 
 
-def _leaking(column: Column, label: str, score: float) -> Decision | None:
+def _decide_leak(column: Column, label: str, score: float) -> Decision | None:
     if score > SUSPECT:
         return Decision(column, "left out", f"gives the label away: it alone predicts {score:.1%} of it", suspect=True)
     if len(label) > 2 and f" {to_words(label)} " in f" {to_words(column.name)} ":
@@ -129,7 +129,7 @@ def _leaking(column: Column, label: str, score: float) -> Decision | None:
     return None
 
 
-def _identifying(column: Column, label: str, score: float) -> Decision | None:
+def _decide_identifier(column: Column, label: str, score: float) -> Decision | None:
     if column.rows - column.missing < _FEWEST_TO_IDENTIFY or column.type.is_real:
         return None
     named = is_named_identifier(column.name)
@@ -138,25 +138,27 @@ def _identifying(column: Column, label: str, score: float) -> Decision | None:
         counts_rows = column.distinct_share > 0.99 and span <= 1.2 * (column.rows + 1)
         if counts_rows or (named and column.distinct_share > 0.2):
             message = "it numbers the rows" if counts_rows else ""
-            return Decision(column, "left out", _identifies(column, message), suspect=True)
+            return Decision(column, "left out", _identifier_reason(column, message), suspect=True)
         return None
     if find_date_format(column.values) or (_is_prose(column) and not named):
         return None
     if column.distinct_share > _NEAR_UNIQUE or (named and column.distinct_share > 0.2):
-        return Decision(column, "left out", _identifies(column, ""), suspect=True)
+        return Decision(column, "left out", _identifier_reason(column, ""), suspect=True)
     return None
 
 
-def _identifies(column: Column, told: str) -> str:
+def _identifier_reason(column: Column, finding: str) -> str:
     known = column.rows - column.missing
-    return f"seems to identify: {told or f'{min(column.distinct, known):,} different values in {known:,} rows'}"
+    return (
+        f"looks like an identifier: {finding or f'{min(column.distinct, known):,} different values in {known:,} rows'}"
+    )
 
 
 def _is_prose(column: Column) -> bool:
     return column.words >= 5 or column.length >= 40
 
 
-def _date(column: Column, label: str, score: float) -> Decision | None:
+def _decide_date(column: Column, label: str, score: float) -> Decision | None:
     form = find_date_format(column.values) if column.type.is_text else None
     if form is None:
         return None
@@ -165,7 +167,7 @@ def _date(column: Column, label: str, score: float) -> Decision | None:
     return Decision(column, "date", message, bool(form.note), form)
 
 
-def _number(column: Column, label: str, score: float) -> Decision | None:
+def _decide_number(column: Column, label: str, score: float) -> Decision | None:
     if column.type.is_text:
         return None
     if column.type.is_whole and set(to_words(column.name).split()) & _CODES and column.distinct > 2:
@@ -184,14 +186,14 @@ def is_long_tailed(column: Column) -> bool:
     return column.minimum is not None and column.minimum >= 0 and column.skewness > 3 and column.distinct > 2
 
 
-def _text(column: Column, label: str, score: float) -> Decision | None:
+def _decide_text(column: Column, label: str, score: float) -> Decision | None:
     many = column.distinct > _LARGEST_VOCABULARY or column.distinct_share > 0.3
     if (_is_prose(column) and column.distinct > 20) or (column.words >= 2 and many and column.distinct > 50):
         return Decision(column, "text", f"text of {column.words:.0f} words on average: which words occur")
     return None
 
 
-def _category(column: Column) -> Decision:
+def _decide_category(column: Column) -> Decision:
     missing = ", missing is one of them" if column.missing else ""
     if column.distinct > _LARGEST_VOCABULARY:
         message = f"{column.distinct:,} different values, too many for a table: hashed{missing}"
@@ -199,14 +201,14 @@ def _category(column: Column) -> Decision:
     return Decision(column, "category", f"{column.distinct} different values: embedding{missing}")
 
 
-def _hashed(decision: Decision) -> Decision:
+def _decide_hashed(decision: Decision) -> Decision:
     message = f"{decision.column.distinct} different values, one of very many categories: hashed"
     return Decision(decision.column, "hashed", message)
 
 
 def decide_fitting(rows: int) -> Fitting:
-    """How to train on so many rows: the smaller the table, the larger the shares to judge by and the more passes."""
-    split = _shares(rows)
+    """Choose the training settings: the smaller the table, the larger the eval and test shares and the more passes."""
+    split = _split_shares(rows)
     batch = next(size for size, most in _BATCHES if rows < most)
     steps = max(round(rows * split.train / batch), 1)
     epochs = min(max(math.ceil(_ENOUGH_STEPS / steps), 6), _MOST_EPOCHS)
@@ -214,31 +216,31 @@ def decide_fitting(rows: int) -> Fitting:
     return Fitting(split, epochs, batch, max(epochs // 5, 2), rate, units, dropout)
 
 
-def _shares(rows: int) -> Split:
+def _split_shares(rows: int) -> Split:
     if rows < 1_000:
         return Split(train=0.6, eval=0.2, test=0.2)
     return Split(train=0.7, eval=0.15, test=0.15) if rows < 10_000 else Split()
 
 
 def quarantine_limit(profile: Profile) -> float:
-    """Share of rows that the project must allow to be set aside, a percentage point above what the table needs now."""
+    """Compute the share of rows that the project must allow to be set aside, a percentage point above the table's current share."""
     aside = profile.unlabelled + profile.unreadable
     return min(math.ceil(100 * aside / (aside + profile.rows) + 1) / 100, 0.99) if aside else 0.0
 
 
-def worth_telling(profile: Profile, target: Target, decisions: list[Decision], group: Group | None = None) -> list[str]:
-    """What a person should know beyond the columns, one sentence each."""
-    return [*_of_rows(profile), *_of_group(group), *_of_classes(target), *_of_columns(decisions)]
+def collect_notes(profile: Profile, target: Target, decisions: list[Decision], group: Group | None = None) -> list[str]:
+    """Collect notes for the user beyond the columns, one sentence each."""
+    return [*_row_notes(profile), *_group_notes(group), *_class_notes(target), *_column_notes(decisions)]
 
 
-def _of_group(group: Group | None) -> Iterator[str]:
+def _group_notes(group: Group | None) -> Iterator[str]:
     if group is not None:
-        agreeing = ", ".join(map(_shown, group.agreeing[:3])) + (", ..." if len(group.agreeing) > 3 else "")
-        message = f"rows with the same {_shown(group.column)} agree in {agreeing}, so they are kept in one split"
+        agreeing = ", ".join(map(_quote, group.agreeing[:3])) + (", ..." if len(group.agreeing) > 3 else "")
+        message = f"rows with the same {_quote(group.column)} agree in {agreeing}, so they are kept in one split"
         yield f"{message} (data.split.by); take it out of project.yaml if they do not belong together"
 
 
-def _of_rows(profile: Profile) -> Iterator[str]:
+def _row_notes(profile: Profile) -> Iterator[str]:
     aside = "each run sets them aside (data.quarantine_limit allows it)"
     if profile.unlabelled:
         share = profile.unlabelled / (profile.unlabelled + profile.rows + profile.unreadable)
@@ -249,26 +251,26 @@ def _of_rows(profile: Profile) -> Iterator[str]:
         yield f"{profile.rows} rows are few: metrics will swing with the split; more rows help more than a better model"
 
 
-def _of_classes(target: Target) -> Iterator[str]:
+def _class_notes(target: Target) -> Iterator[str]:
     rare = [name for name, count in target.classes.items() if count < _FEW_OF_A_CLASS]
     if rare:
         name, count = rare[-1], target.classes[rare[-1]]
         more = f" ({len(rare)} classes have fewer than {_FEW_OF_A_CLASS})" if len(rare) > 1 else ""
         rows = "1 row has" if count == 1 else f"{count} rows have"
-        yield f"only {rows} the label {_shown(name)}{more}: what is measured on so few says little"
+        yield f"only {rows} the label {_quote(name)}{more}: metrics of so few rows mean little"
 
 
-def _of_columns(decisions: list[Decision]) -> Iterator[str]:
+def _column_notes(decisions: list[Decision]) -> Iterator[str]:
     for decision in decisions:
         column = decision.column
         if decision.suspect and is_named_identifier(column.name) and 0.2 < column.distinct_share <= _NEAR_UNIQUE:
-            yield f"{_shown(column.name)} repeats: if its rows belong together, keep them in one split (data.split.by)"
+            yield f"{_quote(column.name)} repeats: if its rows belong together, keep them in one split (data.split.by)"
     dates = [decision for decision in decisions if decision.role == "date" and decision.format]
     if iso := next((item for item in dates if item.format and item.format.shown == "YYYY-MM-DD"), None):
-        yield f"rows are split at random: to forecast, split by time (data.split.by_time: {_shown(iso.column.name)})"
+        yield f"rows are split at random: to forecast, split by time (data.split.by_time: {_quote(iso.column.name)})"
     elif dates:
         yield "rows are split at random: to forecast, hold the last dates back as a span of their own instead"
 
 
-def _shown(value: str) -> str:
+def _quote(value: str) -> str:
     return repr(value if len(value) <= 40 else value[:39] + "…")

@@ -1,4 +1,4 @@
-"""Which rows belong together, as the visits of one patient: they must not be parted, or a model is judged on what it has seen."""
+"""Find the rows that belong together, as the visits of one patient: split apart, they would leak from training into the test."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _BY_CHANCE = 0.7
 
 @dataclass(frozen=True)
 class Group:
-    """The column by whose values rows belong together.
+    """The column whose values group the rows.
 
     Attributes:
-        column: Its name.
-        groups: Different values of it.
-        rows: Rows of each, on average.
+        column: The column's name.
+        groups: Number of its distinct values.
+        rows: Average number of rows per value.
         agreeing: Columns in which the rows of a group agree; the label may be one.
     """
 
@@ -39,12 +39,12 @@ class Group:
 
 
 def find_group(columns: dict[str, Column], sample: pa.Table, label: str) -> Group | None:
-    """The column that groups the rows; None when there is none.
+    """Find the column that groups the rows; None when there is none.
 
     It is named as an identifier, has a few rows for each of many values, and the rows of a value agree in another column.
 
     Args:
-        columns: What each column holds, by name.
+        columns: Column profiles by name.
         sample: Some rows.
         label: The label's column.
     """
@@ -61,13 +61,13 @@ def find_group(columns: dict[str, Column], sample: pa.Table, label: str) -> Grou
 
 
 def first_of_each(sample: pa.Table, group: Group) -> pa.Table:
-    """One row of each group: among rows that belong together, one gives the label of the others away."""
+    """Take one row of each group: among rows that belong together, one leaks the label of the others."""
     _, first = np.unique(_codes(sample[group.column]), return_index=True)
     return sample.take(pa.array(np.sort(first)))
 
 
 def _agrees(group: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
-    """Whether the rows of a group have one value in another column, which rows of different groups have not."""
+    """Whether the rows of a group share a value in another column, while rows of different groups do not."""
     groups, values = _codes(group), _codes(other)
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     later = np.ones(len(groups), dtype=bool)
@@ -80,7 +80,7 @@ def _agrees(group: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A number for each different value, missing included."""
+    """Encode each distinct value as a number, missing included."""
     encoded = column.combine_chunks().dictionary_encode()
     encoded = encoded if isinstance(encoded, pa.Array) else encoded.combine_chunks()
     return np.asarray(encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False))

@@ -1,4 +1,4 @@
-"""What is to be predicted: the task, from the label's values."""
+"""Choose the task from the label's values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FEWEST_ROWS = 30
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be predicted.
+    """The task of a project, with its classes.
 
     Attributes:
         task: The task.
-        reason: Why this task, in a few words.
+        reason: Reason for this task, in a few words.
         classes: Rows by class, largest first; empty for a task without classes.
-        positive: The value that counts as positive, as project.yaml has it; None for a task that takes none.
-        positive_reason: Why this one.
+        positive: The value that counts as positive, as project.yaml has it; None for a task without one.
+        positive_reason: Reason for this positive value.
     """
 
     task: Task
@@ -73,5 +73,5 @@ def _check_rows(label: Column) -> None:
         message = f"the label {label.name!r} is {value!r} in every row: there is nothing to learn"
         raise DataError(message, where=label.name, remedy="name another label, or add rows with other values")
     if label.rows < FEWEST_ROWS:
-        message = f"{label.rows} rows with a label are too few to train, stop and judge by; {FEWEST_ROWS} is the least"
+        message = f"{label.rows} rows with a label are too few to train, stop early and evaluate; at least {FEWEST_ROWS} are needed"
         raise DataError(message, where=label.name, remedy="add rows")

@@ -1,7 +1,7 @@
-"""How well each column alone gives the label away: one that is almost perfect is a suspect, not a feature.
+"""Score how well each column alone predicts the label: an almost perfect one is a suspected leak, not a feature.
 
 Each sampled row's label is predicted from the other rows: those with the same value where values repeat, the nearest one
-where they do not. Nothing is assumed of the shape of the link, so a grade computed from a score is found as well as a copy.
+where they do not. No form of the relation is assumed, so a grade computed from a score is found as well as a copy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from components._core.types.tasks.contract import Task
 
 
 def score_columns(sample: pa.Table, label: str, task: Task) -> dict[str, float]:
-    """How well each column alone predicts the label, by name; the label itself is left out.
+    """Score how well each column alone predicts the label, by name, without the label itself.
 
     Returns:
         Balanced accuracy (of classes) or R² (of numbers), at most 1; 0 when there are too few rows to tell.
@@ -33,7 +33,7 @@ def _target(labels: pa.ChunkedArray, task: Task) -> NDArray[Any]:
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A number for each different value, missing included."""
+    """Encode each distinct value as a number, missing included."""
     encoded = column.combine_chunks().dictionary_encode()
     encoded = encoded if isinstance(encoded, pa.Array) else encoded.combine_chunks()
     return np.asarray(encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False))
@@ -50,7 +50,7 @@ def _score(column: pa.ChunkedArray, target: NDArray[Any], task: Task) -> float:
 
 
 def _nearest(column: pa.ChunkedArray, target: NDArray[Any]) -> NDArray[Any]:
-    """The label of the row that comes just before in the order of the column."""
+    """Predict the label of the previous row in the column's order."""
     numbers = np.asarray(column.to_numpy(), dtype=np.float64)
     order = np.argsort(numbers, kind="stable")
     predicted = np.empty_like(target)

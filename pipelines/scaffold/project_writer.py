@@ -1,4 +1,4 @@
-"""Write a project from what was decided: two functions, the project file, a README; names from the table are only ever data.
+"""Write a project from the decisions: two functions, the project file, a README; names from the table stay data.
 
 A column may be called anything. In Python its name is a string literal, in YAML a quoted scalar, in a comment one line, in
 Markdown a cell; no name becomes code.
@@ -36,9 +36,9 @@ def write_project(folder: Path, facts: dict[str, Any], decisions: list[Decision]
     """Write the project's files.
 
     Args:
-        folder: Where to.
-        facts: What the templates show besides the columns.
-        decisions: What becomes of each column.
+        folder: The folder to write to.
+        facts: Values for the templates besides the columns.
+        decisions: The decision on each column.
     """
     environment = _environment()
     known = {**facts, "decisions": decisions, **_features(decisions)}
@@ -72,7 +72,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _features(decisions: list[Decision]) -> dict[str, Any]:
-    """What the two Python files name, by role."""
+    """Make the template values for the two Python files, by role."""
     by_role: dict[str, list[Decision]] = {}
     for decision in decisions:
         by_role.setdefault(decision.role, []).append(decision)
@@ -112,12 +112,12 @@ def _groups(form: DateFormat) -> str:
 
 
 def _width(distinct: int) -> int:
-    """Numbers per embedded value: about the square root of how many values there are, 16 at most."""
+    """Choose the embedding width: about the square root of the number of values, 16 at most."""
     return int(min(max(round(distinct**0.5), 2), 16))
 
 
 def name_outputs(columns: list[str]) -> dict[str, str]:
-    """A name for each column that Keras, TensorFlow and file names allow: letters, digits and underscores; each once."""
+    """Make a unique name for each column that is valid in Keras, TensorFlow and file names: letters, digits and underscores."""
     names: dict[str, str] = {}
     taken = set(_TAKEN)
     for column in columns:
@@ -132,7 +132,7 @@ def name_outputs(columns: list[str]) -> dict[str, str]:
 
 
 def as_yaml(value: str | float) -> str:
-    """A scalar as YAML, plain where that reads back as the same string."""
+    """Format a scalar as YAML, unquoted if that reads back as the same string."""
     if not isinstance(value, str):
         return str(value)
     if (
@@ -144,7 +144,7 @@ def as_yaml(value: str | float) -> str:
 
 
 def as_python(value: Any) -> str:
-    """A string, list or dictionary as a Python literal with double quotes, over several lines when it is long."""
+    """Format a string, list or dictionary as a Python literal with double quotes, over several lines when long."""
     if isinstance(value, dict):
         items = [f"{as_python(key)}: {as_python(item)}" for key, item in value.items()]
         return _wrapped("{", items, "}")
@@ -169,32 +169,32 @@ def _wrapped(left: str, items: list[str], right: str) -> str:
 
 
 def as_raw(pattern: str) -> str:
-    """One of our own regular expressions as a raw Python literal."""
+    """Format one of Naru's own regular expressions as a raw Python literal."""
     return f'r"{pattern}"'
 
 
 def as_line(text: str) -> str:
-    """Text for a comment: whatever would end the line is a space."""
+    """Format text for a comment: characters that would end the line become spaces."""
     return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
 
 
 def as_cell(text: str) -> str:
-    """Text for a cell of a Markdown table."""
+    """Format text for a cell of a Markdown table."""
     return re.sub(r"([\\|`*_<\[\]])", r"\\\1", as_line(text))
 
 
 def as_code(text: str) -> str:
-    """Text as code within a line of Markdown, fenced by more backticks than it has in a row."""
+    """Format text as inline code in Markdown, fenced by more backticks than it has in a row."""
     plain = as_line(text)
     fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
     return f"{fence} {plain} {fence}" if "`" in plain else f"`{plain}`"
 
 
 def as_prose(text: str) -> str:
-    """A sentence of ours with names of a table in it, in Markdown: none of them becomes HTML, a link or an image."""
+    """Format a sentence for Markdown: names from the table in it never become HTML, a link or an image."""
     return re.sub(r"([\\<\[])", r"\\\1", as_line(text))
 
 
 def as_shell(word: str) -> str:
-    """One word of a command."""
+    """Quote one word of a shell command."""
     return shlex.quote(as_line(word))

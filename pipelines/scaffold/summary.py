@@ -1,4 +1,4 @@
-"""Tell a person what was found in the table, what was decided, and what to do next."""
+"""Print what was found in the table, what was decided, and the next command."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MOST_SHOWN = 40
 
 
 def print_created(console: Console, created: Created) -> None:
-    """Print the columns with what is done with each and why, the suspects, what else is worth knowing, the next command."""
+    """Print the columns with the decision on each, the suspects, the notes and the next command."""
     console.print(_headline(created))
-    console.print(_table(created))
+    console.print(_make_table(created))
     for decision in created.suspects:
         message = f"{escape(as_line(decision.column.name))}: {escape(as_line(decision.reason))}"
         console.print(f"[yellow]look at[/] {message}", highlight=False)
@@ -36,7 +36,7 @@ def _headline(created: Created) -> str:
     return f"[bold]{escape(as_line(created.label))}[/]: {task} ({escape(as_line(created.target.reason))}), {created.rows:,} rows"
 
 
-def _table(created: Created) -> Table:
+def _make_table(created: Created) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title, kind in (
         ("column", "fold"),
@@ -46,22 +46,24 @@ def _table(created: Created) -> Table:
         ("because", "fold"),
     ):
         table.add_column(title, overflow=kind, justify="right" if title == "missing" else "left")  # type: ignore[arg-type]
-    shown = _worth_showing(created.decisions)
+    shown = _select_rows(created.decisions)
     for decision in shown:
-        table.add_row(*_row(decision, created), style="yellow" if decision.suspect else _COLOURS.get(decision.role, ""))
+        table.add_row(
+            *_make_row(decision, created), style="yellow" if decision.suspect else _COLOURS.get(decision.role, "")
+        )
     if hidden := len(created.decisions) - len(shown):
         table.add_row(f"... {hidden} more", "", "", "", "all of them are in the project's README.md")
     return table
 
 
-def _worth_showing(decisions: list[Decision]) -> list[Decision]:
-    """All columns, or of very many the label, the suspects and the first of the others, in the table's order."""
+def _select_rows(decisions: list[Decision]) -> list[Decision]:
+    """Select all columns, or of very many the label, the suspects and the first others, in the table's order."""
     chosen = sorted(decisions, key=lambda decision: (decision.role != "label", not decision.suspect))[:_MOST_SHOWN]
     names = {decision.column.name for decision in chosen}
     return [decision for decision in decisions if decision.column.name in names]
 
 
-def _row(decision: Decision, created: Created) -> list[str]:
+def _make_row(decision: Decision, created: Created) -> list[str]:
     column = decision.column
     missing = f"{column.missing_share:.1%}" if column.missing else ""
     reason = decision.reason

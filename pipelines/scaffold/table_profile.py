@@ -1,8 +1,8 @@
-"""Look at a table once, in bounded memory: what each column holds, as the pipeline itself will read it.
+"""Profile a table in one pass and bounded memory, as the pipeline itself will read it.
 
-The rows come from ingest's own reader, so types, missing values and rows that cannot be read are here what they will be in
+The rows come from ingest's own reader, so types, missing values and unreadable rows are the same as in
 a run. Counts, missing values and ranges are exact; the number of distinct values is exact up to some thousands and
-estimated beyond; shapes (words, dates, tails) and links with the label come from a fixed random sample of the rows.
+estimated beyond; shapes (words, dates, tails) and relations with the label come from a fixed random sample of the rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 
 SAMPLE_ROWS = 20_000
-"""Rows in the sample: enough to tell a leak from a good feature."""
+"""Rows in the sample: enough to distinguish a leak from a good feature."""
 SAMPLE_CELLS = 4_000_000
 """Cells in the sample, so that a thousand columns take no more memory than twenty."""
 COUNTED_VALUES = 1_000
@@ -40,11 +40,11 @@ _SEED = 7
 
 @dataclass(frozen=True)
 class Column:
-    """What one column holds.
+    """The profile of one column.
 
     Attributes:
         name: Its name.
-        type: What a model takes it as.
+        type: Its feature type.
         rows: Rows with a label.
         missing: Rows of them without a value.
         distinct: Different values, missing not counted; an estimate (3 %) above some thousands.
@@ -52,7 +52,7 @@ class Column:
         maximum: Largest number; None for text.
         mean: Mean of the numbers; None for text.
         deviation: Standard deviation of the numbers; None for text.
-        skewness: Of the sampled numbers: 0 when symmetric, above 3 when a few are very large; 0 for text.
+        skewness: Skewness of the sampled numbers: 0 when symmetric, above 3 when a few are very large; 0 for text.
         counts: Rows by value as the text of a class, largest first; of the label only, and empty when it has more than `COUNTED_VALUES`.
         words: Words per sampled text, on average; 0 for numbers.
         length: Characters per sampled text, on average; 0 for numbers.
@@ -88,14 +88,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a table holds.
+    """The profile of a table.
 
     Attributes:
-        columns: Every column, in the table's order, the label included; only rows with a label are looked at.
+        columns: Every column, in the table's order, the label included; only rows with a label count.
         rows: Rows with a label.
-        unlabelled: Rows without one.
+        unlabelled: Rows without a label.
         unreadable: Rows that cannot be read, such as ragged ones.
-        first_unreadable: Line and reason of the first of these; empty when there is none.
+        first_unreadable: Line and reason of the first unreadable row; empty when there is none.
         sample: A random sample of the rows with a label.
     """
 
@@ -108,7 +108,7 @@ class Profile:
 
 
 def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
-    """Read a table and say what it holds.
+    """Read a table and make its profile.
 
     Args:
         source: The table; `{span}` in its name stands for a span's number.
@@ -121,23 +121,23 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     table = open_format(Data(source=str(source), csv=csv or Csv()))
     files = open_source(str(source)).list_files("all")
     schema = table.infer_schema(files, label)
-    aside = _Aside(label)
-    watches = {name: _Watch(Counter() if name == label else None) for name in schema.types}
-    sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(watches), 200)))
+    skipped = _SkippedRows(label)
+    statistics = {name: _ColumnStatistics(Counter() if name == label else None) for name in schema.types}
+    sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
     for file in files:
-        for rows in table.read_rows(file, schema, label, aside.add):
+        for rows in table.read_rows(file, schema, label, skipped.add):
             sample.add(rows.examples)
             for name, values in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
-                watches[name].add(values)
-    aside.count.check_quotes(sample.seen)
+                statistics[name].add(values)
+    skipped.count.check_quotes(sample.seen)
     sampled = sample.table()
-    known = watches if sampled.num_columns else {}
-    columns = {name: watch.column(name, sampled[name]) for name, watch in known.items()}
-    return Profile(columns, sample.seen, aside.unlabelled, aside.unreadable, aside.first, sampled)
+    known = statistics if sampled.num_columns else {}
+    columns = {name: statistic.column(name, sampled[name]) for name, statistic in known.items()}
+    return Profile(columns, sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first, sampled)
 
 
 @dataclass
-class _Aside:
+class _SkippedRows:
     """Rows that do not become examples."""
 
     label: str
@@ -156,7 +156,7 @@ class _Aside:
 
 
 class _Sample:
-    """The rows with the smallest of seeded random numbers: the same for the same table, however long it is."""
+    """A sample of the rows with the smallest of seeded random numbers: the same for the same table."""
 
     def __init__(self, rows: int) -> None:
         self.seen = 0
@@ -185,8 +185,8 @@ class _Sample:
 
 
 @dataclass
-class _Watch:
-    """One column, as its batches pass."""
+class _ColumnStatistics:
+    """Statistics of one column, updated batch by batch."""
 
     counts: Counter[str] | None
     rows: int = 0
@@ -255,7 +255,7 @@ class _Watch:
         )
 
     def _distinct(self) -> int:
-        """Exact while few; beyond that, from how densely the smallest hashes lie."""
+        """Count distinct values: exactly while few, else estimated from the density of the smallest hashes."""
         if len(self.hashes) < _SMALLEST_HASHES:
             return len(self.hashes)
         return min(round((_SMALLEST_HASHES - 1) / (float(self.hashes[-1]) / 2.0**64)), self.rows - self.missing)

@@ -80,7 +80,7 @@ def test_a_batch_holds_rows_in_a_circle() -> None:
         (422, b'{"url": "https://errors.pydantic.dev"}', "tells"),
         (404, b"/usr/lib/python3", "tells"),
         (503, b"", ""),
-        (429, b'{"error": "too_busy: 8 requests are in work"}', ""),
+        (429, b'{"error": "too_busy: 8 requests are in progress"}', ""),
         (422, b'{"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required"}]}', ""),
         (200, b"ValueError", ""),
     ],

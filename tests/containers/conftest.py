@@ -61,8 +61,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def started(image: str, *arguments: str, options: tuple[str, ...] = (), network: str = "host") -> Iterator[str]:
     """A container that serves on this machine's loopback until the block ends; its root file system is read-only."""
-    placed = ("--detach", "--network", network)
-    container = docker("run", *placed, *READ_ONLY, *options, tag(image), *arguments).strip()
+    place_stages = ("--detach", "--network", network)
+    container = docker("run", *place_stages, *READ_ONLY, *options, tag(image), *arguments).strip()
     try:
         yield container
     finally:

@@ -145,7 +145,7 @@ def project(source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def serves(environment: Environment, deployed: Deployed) -> bool:
     told = status(environment, deployed)
-    return told.code == 0 and not any(line.startswith(("missing", "waits")) for line in told.told.splitlines())
+    return told.code == 0 and not any(line.startswith(("missing", "waiting")) for line in told.told.splitlines())
 
 
 def status(environment: Environment, deployed: Deployed) -> Done:

@@ -19,8 +19,8 @@ from components._core.types.artifact_files import OUTCOME
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.apply_changes import apply
 from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import read_wanted
-from pipelines.kfp.kfp_client import Kfp
+from pipelines.kfp.desired_state import read_desired_projects
+from pipelines.kfp.kfp_client import KfpClient
 from pipelines.kfp.server_state import Server
 from pipelines.stage_durations import StageTime
 from tests.e2e.browsing import make_python, start_run_in_page
@@ -59,7 +59,7 @@ def trained(world: World, project: Path) -> str:
 def test_deploying_a_second_time_changes_nothing(environment: Environment, deployed: Deployed) -> None:
     assert "create Namespace naru" in deployed.first
     again = naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
-    assert again.strip().splitlines()[0].endswith("as they were") and ": 0 changed" in again
+    assert again.strip().splitlines()[0].endswith("unchanged") and ": 0 changed" in again
     assert (
         "nothing would change" in naru(deployed.variables, "cluster", "diff", "--overlay", environment.overlay).well()
     )
@@ -138,7 +138,7 @@ def test_two_who_apply_at_once_leave_one_schedule(world: World, source: str, tmp
         folder = write_project(
             tmp_path / f"at-once-{number}", f"{source}/flights-{{span}}.csv", cron=f"0 {number} 3 1 * *"
         )
-        with world.here(), read_wanted([folder], connection) as wanted, pytest.MonkeyPatch.context() as patch:
+        with world.here(), read_desired_projects([folder], connection) as wanted, pytest.MonkeyPatch.context() as patch:
             barrier, create = threading.Barrier(2), Server.create_schedule
 
             def meet(server: Server, body: dict[str, Any], barrier: Any = barrier, create: Any = create) -> None:
@@ -147,7 +147,9 @@ def test_two_who_apply_at_once_leave_one_schedule(world: World, source: str, tmp
 
             patch.setattr(Server, "create_schedule", meet)
             with ThreadPoolExecutor(2) as pool:
-                both = [pool.submit(lambda: list(apply(Server(Kfp(connection)), wanted, dry=False))) for _ in range(2)]
+                both = [
+                    pool.submit(lambda: list(apply(Server(KfpClient(connection)), wanted, dry=False))) for _ in range(2)
+                ]
                 assert [one.exception() for one in both] == [None, None]
         assert [one.raw["status"] for one in _schedules(world) if one.enabled] == ["ENABLED"]
     world.naru("prune", str(write_project(tmp_path / "none", f"{source}/flights-{{span}}.csv"))).well()
@@ -244,7 +246,7 @@ def test_a_run_brings_its_model_into_service_through_seldon(
     ):
         assert json.load(told)["name"] == NAME
     refused = world.naru("cluster", "undeploy", "--delete-data")
-    assert refused.code == 2 and "these answer requests and would end" in refused.errors
+    assert refused.code == 2 and "these serve requests and would be removed" in refused.errors
     world.cluster.delete(
         {
             "apiVersion": "machinelearning.seldon.io/v1",

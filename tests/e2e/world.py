@@ -24,10 +24,10 @@ from components._core.store.filesystems import open_filesystem
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.connection import Connection
 from pipelines.kfp.failure_reasons import RUN_LABEL
-from pipelines.kfp.kfp_client import Kfp
+from pipelines.kfp.kfp_client import KfpClient
 from pipelines.kfp.server_state import FINAL
 from pipelines.spec_text import read_spec
-from pipelines.stage_durations import StageTime, stage_times, told_by_pods
+from pipelines.stage_durations import StageTime, reports_from_pods, stage_times
 from tests.containers.engine import ROOT
 from tests.e2e.environment import Environment
 
@@ -82,8 +82,8 @@ class World:
     tables: dict[str, list[StageTime]] = field(default_factory=dict)
 
     @property
-    def kfp(self) -> Kfp:
-        return Kfp(Connection(endpoint=self.variables["KF_PIPELINES_ENDPOINT"]))
+    def kfp(self) -> KfpClient:
+        return KfpClient(Connection(endpoint=self.variables["KF_PIPELINES_ENDPOINT"]))
 
     def naru(self, *arguments: str, **more: str) -> Done:
         return naru({**self.variables, **more}, *arguments)
@@ -168,7 +168,7 @@ class World:
 
     def _settled(self, run: str) -> list[StageTime]:
         tasks = (self.run(run).get("run_details") or {}).get("task_details") or []
-        times = stage_times(tasks, told_by_pods(self.pods(run)))
+        times = stage_times(tasks, reports_from_pods(self.pods(run)))
         return [] if any(time.state == "running" for time in times) else times
 
     def _ended(self, run: str) -> dict[str, Any] | None:

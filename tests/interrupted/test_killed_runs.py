@@ -37,9 +37,9 @@ def launched(project: Path, stage: str) -> dict[str, Any]:
 def expect_undisturbed_next(project: Path, undisturbed: Path, *, versions: tuple[str, ...] = ("1",)) -> None:
     ran = run_naru(str(project))
     assert ran.code == 0, ran.errors
-    assert ran.told["deployed"] and ran.told["model_version"] in versions
+    assert ran.record["deployed"] and ran.record["model_version"] in versions
     made, expected = artifacts_of(only_run(project)), artifacts_of(only_run(undisturbed))
-    if ran.told["model_version"] != "1":  # it names the version, and is all that does
+    if ran.record["model_version"] != "1":  # it names the version, and is all that does
         assert made.pop(_REGISTERED) != expected.pop(_REGISTERED)
     assert made == expected
 

@@ -18,7 +18,7 @@ from components._core.setting_names import PYTHON
 from components._registry.mlflow_client import open_registry
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import launcher
-from pipelines.local.python_shim import write_stand_in
+from pipelines.local.python_shim import write_shim
 from pipelines.local.run_state import task_root
 from pipelines.local.workspace import Workspace
 from tests.interrupted.conftest import HOOKS, only_run
@@ -129,7 +129,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "started").touch()  # the launcher starts none
     world = {**os.environ, **_quiet(), "PYTHONPATH": f"{HOOKS}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-m", "pipelines.local.fork_server", str(folder / "socket")]
-    write_stand_in(folder / "interpreter")
+    write_shim(folder / "interpreter")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=world)
     yield folder

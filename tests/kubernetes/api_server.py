@@ -35,7 +35,7 @@ _VERBS = {"GET": ("get",), "POST": ("create",), "PATCH": ("patch",), "DELETE": (
 
 @dataclass(frozen=True)
 class Write:
-    """Something that was asked to change.
+    """A requested change.
 
     Attributes:
         time: When, by the cluster's clock.
@@ -43,7 +43,7 @@ class Write:
         path: Of what.
         body: What was sent.
         status: What was answered; 0: nothing, the connection was dropped.
-        dry_run: Whether it was only asked what would be.
+        dry_run: Whether the request was a dry run.
     """
 
     time: float
@@ -130,7 +130,7 @@ class ApiServer:
         self._mishaps.append(_Mishap(verb, path, times, status, message))
 
     def drop_once(self, verb: str, path: str, *, after: bool = False, times: int = 1) -> None:
-        """Hang up without an answer; `after`: what was asked is done."""
+        """Disconnect without an answer; `after`: do what was requested first."""
         self._mishaps.append(_Mishap(verb, path, times, after=after))
 
     def applied(self, pattern: str = "*") -> list[Write]:

@@ -300,9 +300,9 @@ def _budgets(more: Object) -> Iterator[tuple[str, Object]]:
         yield _budget_paths(namespace, name)[0], wanted
     if "hpaSpec" in component:
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
-        asked = component["hpaSpec"]
+        scaler = component["hpaSpec"]
         spec = {
-            "scaleTargetRef": target, "minReplicas": asked.get("minReplicas", 1), "maxReplicas": asked["maxReplicas"]
+            "scaleTargetRef": target, "minReplicas": scaler.get("minReplicas", 1), "maxReplicas": scaler["maxReplicas"]
         }  # fmt: skip
         wanted = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
         yield _budget_paths(namespace, name)[1], wanted

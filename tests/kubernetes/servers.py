@@ -46,7 +46,7 @@ class Server:
     def __init__(self, name: str, version: str) -> None:
         self.name, self.version = name, version
         self.metrics = Metrics(name, version)
-        self._asked = self._failed = 0
+        self._requests = self._failed = 0
         self._due = 0.0
 
     def flow(self, requests: float, answers: Answers) -> None:
@@ -58,8 +58,8 @@ class Server:
 
     def count(self, rows: int, answers: Answers) -> bool:
         """One request; whether it is answered."""
-        self._asked += 1
-        fails = int(self._asked * answers.failing + 1e-9) > self._failed
+        self._requests += 1
+        fails = int(self._requests * answers.failing + 1e-9) > self._failed
         self._failed += fails
         try:
             with self.metrics.counted():
@@ -82,11 +82,11 @@ class Server:
 
     def _infer(self, body: bytes, answers: Answers) -> tuple[int, bytes]:
         try:
-            asked = json.loads(body)
-            inputs = {one["name"]: one["data"] for one in asked["inputs"]}
+            request = json.loads(body)
+            inputs = {one["name"]: one["data"] for one in request["inputs"]}
         except (ValueError, KeyError, TypeError):
             return 422, b'{"detail": [{"msg": "no V2 request"}]}'
-        for one in asked["inputs"]:
+        for one in request["inputs"]:
             if any(
                 isinstance(value, str) != (one["datatype"] == "BYTES") for value in one["data"] if value is not None
             ):
@@ -95,7 +95,12 @@ class Server:
         if not self.count(rows, answers):
             return 500, b'{"error": "model_failed: the model failed"}'
         outputs = [_tensor(name, values, answers.offset) for name, values in answers.predict(inputs, rows).items()]
-        record = {"model_name": self.name, "model_version": self.version, "id": asked.get("id", "1"), "parameters": {}}
+        record = {
+            "model_name": self.name,
+            "model_version": self.version,
+            "id": request.get("id", "1"),
+            "parameters": {},
+        }
         return 200, json.dumps({**record, "outputs": outputs}).encode()
 
     def tell_metrics(self, answers: Answers) -> bytes:

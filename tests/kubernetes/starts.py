@@ -38,7 +38,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Event:
-    """What is told of a pod beside its status."""
+    """Reported facts about a pod other than its status."""
 
     age: float
     reason: str
@@ -125,7 +125,7 @@ class NeverReady(Start):
 class CrashLoops(Start):
     """It ends by itself, again and again."""
 
-    printed: str = "naru: serve: the model does not load: signature.json cannot be read\n"
+    printed: str = "naru: serve: the model does not load: cannot read signature.json\n"
     code: int = 6
     runs: float = 0.5
 

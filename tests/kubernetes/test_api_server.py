@@ -70,9 +70,7 @@ def test_listing_is_of_one_namespace_or_of_all(cluster: Cluster, server: ApiServ
     assert len(cluster.list_all("v1", "Service", "")) == 2
 
 
-def test_a_namespace_that_is_not_there_and_a_kind_that_is_not_installed_are_told_apart(
-    cluster: Cluster, server: ApiServer
-) -> None:
+def test_a_missing_namespace_and_an_unknown_kind_are_distinguished(cluster: Cluster, server: ApiServer) -> None:
     elsewhere = {**one(), "metadata": {**one()["metadata"], "namespace": "nowhere"}}
     with pytest.raises(ServiceError, match='namespaces "nowhere" not found'):
         cluster.apply(elsewhere)

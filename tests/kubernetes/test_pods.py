@@ -1,4 +1,4 @@
-"""Pods fare as they are told to, in Kubernetes' words; what runs in them answers, and is counted as our server counts."""
+"""Pods behave as their scripted start says, with Kubernetes' own messages; their servers answer, and count as the real server counts."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ def test_a_container_that_crashes_is_started_again_with_longer_pauses(cluster: C
     assert container(pods(cluster)[0])["restartCount"] == 2
 
 
-def test_a_store_that_is_away_is_told_by_the_init_containers_log(cluster: Cluster, server: ApiServer) -> None:
+def test_an_unreachable_store_shows_in_the_init_containers_log(cluster: Cluster, server: ApiServer) -> None:
     pod = _started(cluster, server, InitFails())
     assert pod["status"]["initContainerStatuses"][0]["state"]["waiting"]["reason"] == "CrashLoopBackOff"
     assert container(pod)["state"]["waiting"]["reason"] == "PodInitializing"
@@ -66,7 +66,7 @@ def test_a_store_that_is_away_is_told_by_the_init_containers_log(cluster: Cluste
         (NoImage(), "containerStatuses", "ImagePullBackOff", "Back-off pulling image"),
     ],
 )
-def test_what_a_container_waits_for_is_told(
+def test_the_reason_a_container_waits_is_reported(
     cluster: Cluster, server: ApiServer, start: Start, at: str, reason: str, message: str
 ) -> None:
     waiting = _started(cluster, server, start)["status"][at][0]["state"]["waiting"]
@@ -96,7 +96,7 @@ def test_the_third_pod_may_fare_worse_than_the_first_two(cluster: Cluster, serve
     assert (status["replicas"], status["readyReplicas"], status["unavailableReplicas"]) == (3, 2, 1)
 
 
-def test_one_that_is_never_ready_is_told_by_its_probe(cluster: Cluster, server: ApiServer) -> None:
+def test_a_pod_that_is_never_ready_is_reported_by_its_probe(cluster: Cluster, server: ApiServer) -> None:
     pod = _started(cluster, server, NeverReady())
     assert "running" in container(pod)["state"] and not container(pod)["ready"]
     assert "probe failed" in events(cluster, "Unhealthy")[0]
@@ -130,8 +130,8 @@ def test_a_pod_answers_through_the_api_server_as_its_version_does(cluster: Clust
     server.pods.set("4", answers=Answers(offset=0.5, failing=0.5))
     cluster.apply(two())
     server.clock.advance(3)
-    status, told = _ask(cluster, pods(cluster)[0])
-    assert status == 200 and told["model_version"] == "3" and told["outputs"][0]["data"] == [0.25, 0.25]
+    status, answer = _ask(cluster, pods(cluster)[0])
+    assert status == 200 and answer["model_version"] == "3" and answer["outputs"][0]["data"] == [0.25, 0.25]
     canary = pods(cluster, CANARY.key)[0]
     answered = [_ask(cluster, canary) for _ in range(4)]
     assert [status for status, _ in answered] == [200, 500, 200, 500]

@@ -8,8 +8,8 @@ class Traffic:
     """Requests of one row that come by themselves.
 
     Attributes:
-        per_second: To each Service that is asked.
-        services: `NAMESPACE/NAME` of those that are asked.
+        per_second: Requests per second to each Service.
+        services: `NAMESPACE/NAME` of the Services that get requests.
         meshes: `NAMESPACE/NAME` of VirtualServices that are followed instead, by their weights.
     """
 

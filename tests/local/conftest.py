@@ -29,19 +29,19 @@ gates: {model: {thresholds: {auc: {min: 0.7}}, slices: [origin]}, serving: {p95_
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command came to: exit code, JSON from standard output (if any), standard error."""
+    """The result of a command: exit code, JSON from standard output (if any), standard error."""
 
     code: int
-    told: dict[str, Any]
+    record: dict[str, Any]
     errors: str
 
     def verdicts(self) -> dict[str, str]:
         """Verdict by stage."""
-        return {state["stage"]: state["verdict"] for state in self.told["stages"]}
+        return {state["stage"]: state["verdict"] for state in self.record["stages"]}
 
 
 def run_naru(*arguments: str, **environment: str) -> Ran:
-    """Run `naru run --json` as a process of its own."""
+    """Run `naru run --json` in a separate process."""
     command = [sys.executable, "-m", "pipelines", "run", *arguments, "--json"]
     with tempfile.TemporaryDirectory() as temporary:
         world = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": temporary, **environment}

@@ -10,8 +10,8 @@ from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_state import task_root
 
 HOLDS_A_TIME = {
-    "*/launch.json": "when the stage was asked for, began and ended; its process",
-    "*/executor_output.json": "seconds and places; the rest of it is compared, see `told`",
+    "*/launch.json": "when the stage was requested, began and ended; its process",
+    "*/executor_output.json": "seconds and paths; the rest is compared, see `read_outputs`",
     "evaluate/evaluation/latency.json": "how fast the model answered",
     "evaluate/page": "shows how fast the model answered",
     "register/registration/registration.json": "the identity that MLflow gives a run, and the store's place",
@@ -36,8 +36,8 @@ def holds_a_time(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in HOLDS_A_TIME)
 
 
-def told(run: Path) -> dict[str, Any]:
-    """What every stage told in numbers and words, without seconds and places; metrics to four digits."""
+def read_outputs(run: Path) -> dict[str, Any]:
+    """Read what every stage reported, without seconds and paths; metrics to four digits."""
     root = task_root(run)
     assert root is not None
     return {

@@ -31,11 +31,11 @@ SPANS = {"project.yaml": PROJECT.replace("t.csv", "'t-{span}.csv'"), "t-1.csv": 
 
 @dataclass(frozen=True)
 class Bad:
-    """A case: the files that differ (None: it is not there), arguments, and what must be told."""
+    """A case: the files that differ (None: it is not there), arguments, and what must be reported."""
 
     name: str
     code: int
-    told: str
+    message: str
     remedy: str
     files: dict[str, str | bytes | None] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ CONFIG = [
     Bad(
         "a_field_twice",
         2,
-        "'label' stands twice",
+        "duplicate key 'label'",
         "keep one",
         {"project.yaml": PROJECT + "label: z\n"},
         where="project.yaml, line 5",
@@ -76,7 +76,7 @@ CONFIG = [
         "no_yaml",
         2,
         "is not valid YAML",
-        "look at this line",
+        "check this line",
         {"project.yaml": "name: [bad\nlabel: y\n"},
         where="project.yaml, line 2",
     ),
@@ -87,7 +87,7 @@ CONFIG = [
         "save it as UTF-8",
         {"project.yaml": (PROJECT + "# \u00e9\n").encode("latin-1")},
     ),
-    Bad("an_empty_file", 2, "holds no fields", "naru new", {"project.yaml": ""}),
+    Bad("an_empty_file", 2, "has no fields", "naru new", {"project.yaml": ""}),
     Bad("no_project_file", 2, "there is no such project file", "naru new", {"project.yaml": None}),
     Bad(
         "a_setting_without_value",
@@ -101,7 +101,7 @@ CONFIG = [
     Bad(
         "a_setting_of_no_field",
         2,
-        "epoch: unknown field; did you mean 'epochs'? (as the command line has it)",
+        "epoch: unknown field; did you mean 'epochs'? (from the command line)",
         "naru schema",
         arguments=("--set", "train.epoch=3"),
     ),
@@ -116,7 +116,7 @@ CONFIG = [
 ]
 EARLY = [
     Bad("no_such_file", 4, "there is no such file", "correct data.source", {"t.csv": None}, where="t.csv"),
-    Bad("no_such_span", 4, "there is no span 2-3", "there are spans 1", SPANS, ("--spans", "1-3"), "data.spans"),
+    Bad("no_such_span", 4, "no span 2-3", "available spans: 1", SPANS, ("--spans", "1-3"), "data.spans"),
     Bad(
         "spans_that_nobody_understands",
         2,
@@ -127,11 +127,13 @@ EARLY = [
         "data.spans",
     ),
     Bad("no_code", 2, "there is no such file", "write it, or correct `code`", {"model.py": None}, where="model.py"),
-    Bad("a_file_in_place_of_the_hidden_folder", 2, "is no folder", "move it away", {".naru": "a file"}, where=".naru"),
+    Bad(
+        "a_file_in_place_of_the_hidden_folder", 2, "is not a folder", "move it away", {".naru": "a file"}, where=".naru"
+    ),
     Bad(
         "a_damaged_ledger",
         7,
-        "the deployment ledger is damaged",
+        "damaged line of the deployment ledger",
         "restore the file",
         {".naru/store/bad/deployments/000001.json": "{"},
         where="000001.json",
@@ -182,25 +184,25 @@ def _naru(*arguments: str) -> tuple[int, dict[str, object], str]:
 
 
 @pytest.mark.parametrize("bad", [*CONFIG, *EARLY, *STAGE], ids=lambda bad: bad.name)
-def test_bad_input_is_told_with_its_place_and_what_to_do(bad: Bad, tmp_path: Path) -> None:
+def test_bad_input_is_reported_with_its_place_and_what_to_do(bad: Bad, tmp_path: Path) -> None:
     folder = _write(tmp_path, {**FILES, **bad.files})
     before = {path.name for path in folder.iterdir()}
-    code, told, seen = _naru("run", str(folder), *bad.arguments, "--json")
-    error = told["error"]
+    code, record, seen = _naru("run", str(folder), *bad.arguments, "--json")
+    error = record["error"]
     assert isinstance(error, dict)
-    assert (code, told["exit_code"]) == (bad.code, bad.code)
-    assert bad.told in error["message"]
+    assert (code, record["exit_code"]) == (bad.code, bad.code)
+    assert bad.message in error["message"]
     assert bad.where in error["where"]
     assert bad.remedy in error["remedy"] and (error["remedy"] or "did you mean" in error["message"])
-    assert bad.told.split()[0] in seen
+    assert bad.message.split()[0] in seen
     assert {path.name for path in folder.iterdir()} - before <= ({".naru"} if bad not in CONFIG else set())
     assert not list(folder.rglob("*.partial"))
 
 
-def test_a_folder_in_place_of_the_project_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_project_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").mkdir()
-    code, told, _ = _naru("run", str(tmp_path), "--json")
-    assert (code, told["status"]) == (2, "failed")
+    code, record, _ = _naru("run", str(tmp_path), "--json")
+    assert (code, record["status"]) == (2, "failed")
 
 
 def test_a_long_file_that_is_broken_at_its_start_ends_new_with_the_code_of_that(tmp_path: Path) -> None:

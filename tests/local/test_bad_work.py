@@ -25,7 +25,7 @@ NOTHING = "def preprocessing_fn(inputs):\n    inputs.get('late')\n"
 
 @dataclass(frozen=True)
 class Bad:
-    """A case: what differs from a good project, and what must be told.
+    """A case: what differs from a good project, and what must be reported.
 
     Attributes:
         stage: The stage that fails.
@@ -37,7 +37,7 @@ class Bad:
     name: str
     code: int
     stage: str
-    told: str
+    message: str
     files: dict[str, str] = field(default_factory=dict)
     label: Callable[[int], str] | None = None
     rows: int | None = None
@@ -87,11 +87,11 @@ def test_what_a_stage_refuses_ends_the_run_with_its_code_and_a_word(
     spoil(folder, bad)
     spans = ("--spans", "1") if bad.rows else ()
     ran = run_naru(str(folder), *spans, *(part for setting in bad.settings for part in ("--set", setting)))
-    error = ran.told["error"]
-    assert (ran.code, ran.told["status"]) == (bad.code, "failed"), error
-    assert bad.told in error["message"], error
+    error = ran.record["error"]
+    assert (ran.code, ran.record["status"]) == (bad.code, "failed"), error
+    assert bad.message in error["message"], error
     assert error["remedy"]
-    states = {state["stage"]: state["state"] for state in ran.told["stages"]}
+    states = {state["stage"]: state["state"] for state in ran.record["stages"]}
     assert states[bad.stage] == "failed"
     assert states["deploy"] == "waiting"
     assert "site-packages" not in error["message"]
@@ -110,4 +110,4 @@ def test_a_thousand_columns_and_odd_names_become_a_model(new_project: Callable[[
         ]
         table.write_text("\n".join([f"{header},{more}", *wide]) + "\n", encoding="utf-8-sig")
     ran = run_naru(str(folder))
-    assert (ran.code, ran.told["deployed"]) == (0, True), ran.errors
+    assert (ran.code, ran.record["deployed"]) == (0, True), ran.errors

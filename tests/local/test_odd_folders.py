@@ -23,16 +23,16 @@ def test_a_whole_run_and_what_is_done_with_its_model_stay_inside_the_project(
     folder.parent.mkdir()
     shutil.move(new_project("odd"), folder)
     ran = run_naru(str(folder))
-    assert ran.code == 0, ran.told["error"]
-    assert ran.told["deployed"]
-    assert shlex.split(ran.told["serve"]) == ["naru", "serve", str(folder)]
+    assert ran.code == 0, ran.record["error"]
+    assert ran.record["deployed"]
+    assert shlex.split(ran.record["serve"]) == ["naru", "serve", str(folder)]
     assert [path.name for path in tmp_path.iterdir()] == [folder.parent.name]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     assert (folder / ".naru" / "mlflow.db").is_file()
     assert len(list((folder / ".naru" / "store").rglob("saved_model.pb"))) == 1
-    asked = naru("load", str(folder), "--seconds", "0.3", "--clients", "1")
-    assert asked.returncode == 0, asked.stderr
-    assert "earlier Naru" not in asked.stderr
+    loaded = naru("load", str(folder), "--seconds", "0.3", "--clients", "1")
+    assert loaded.returncode == 0, loaded.stderr
+    assert "earlier Naru" not in loaded.stderr
     assert [path.name for path in tmp_path.iterdir()] == [folder.parent.name]
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_was_changed_in_the_store_is_refused_by_every_command(
     (archive,) = (folder / ".naru" / "code").iterdir()
     archive.write_bytes(b"other code")
     again = run_naru(str(folder), "--no-cache")
-    assert again.code == 0, again.told["error"]  # it was made anew from the project's own files
+    assert again.code == 0, again.record["error"]  # it was made again from the project's own files
     line = min((folder / ".naru" / "store" / "small" / "deployments").glob("*.json"))
     assert len(json.loads(line.read_text())["registration_sha256"]) == 64
 

@@ -68,5 +68,5 @@ def test_a_persons_own_table_becomes_a_served_model(tmp_path: Path, table: objec
     assert made.returncode == 0, made.stderr
     ran = run_naru(str(folder), "--set", "gates.serving.p95_ms=10000")  # a busy machine fails no test
     assert ran.code == 0, ran.errors
-    assert ran.told["metrics"][metric] > least
-    assert ran.told["deployed"], ran.told["reason"]
+    assert ran.record["metrics"][metric] > least
+    assert ran.record["deployed"], ran.record["reason"]

@@ -1,4 +1,4 @@
-"""Places that a run cannot use: told with their path and what to do before any work is done, and nothing is made."""
+"""Folders that a run cannot use: reported with path and remedy before any work is done, and nothing is created."""
 
 import json
 import os
@@ -87,7 +87,7 @@ def remove_home(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["code", "cache", "runs", "store"])
-def test_a_file_in_place_of_a_folder_is_told_before_anything_is_made(project: Path, name: str) -> None:
+def test_a_file_in_place_of_a_folder_is_reported_before_anything_is_made(project: Path, name: str) -> None:
     place = project / ".naru" / name
     if place.exists():
         place.rename(project / "away")
@@ -98,7 +98,7 @@ def test_a_file_in_place_of_a_folder_is_told_before_anything_is_made(project: Pa
     assert name == "runs" or [path.name for path in (project / ".naru" / "runs").iterdir()] == [".keep"]
 
 
-def test_a_folder_in_place_of_the_database_is_told(project: Path) -> None:
+def test_a_folder_in_place_of_the_database_is_reported(project: Path) -> None:
     (project / ".naru" / "mlflow.db").unlink()
     (project / ".naru" / "mlflow.db").mkdir()
     code, error = run(project)
@@ -106,7 +106,7 @@ def test_a_folder_in_place_of_the_database_is_told(project: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["a text", "cut short"])
-def test_a_damaged_database_is_told_before_any_work_is_done(project: Path, damage: str) -> None:
+def test_a_damaged_database_is_reported_before_any_work_is_done(project: Path, damage: str) -> None:
     database = project / ".naru" / "mlflow.db"
     content = database.read_bytes()
     database.write_bytes(b"no database at all" * 100 if damage == "a text" else content[: len(content) // 2])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.conftest import Ran, run_naru
-from tests.local.made import HOLDS_A_TIME, artifacts_of, told
+from tests.local.made import HOLDS_A_TIME, artifacts_of, read_outputs
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def runs(new_project: Callable[[str], Path]) -> list[Ran]:
 
 
 def folders(runs: list[Ran]) -> list[Path]:
-    return [Path(ran.told["paths"]["run"]) for ran in runs]
+    return [Path(ran.record["paths"]["run"]) for ran in runs]
 
 
 def test_every_file_is_the_same_but_for_those_that_hold_a_time(runs: list[Ran]) -> None:
@@ -39,9 +39,9 @@ def test_every_file_is_the_same_but_for_those_that_hold_a_time(runs: list[Ran]) 
 
 
 def test_every_stage_tells_the_same_metrics_and_verdicts(runs: list[Ran]) -> None:
-    here, away = (told(folder) for folder in folders(runs))
+    here, away = (read_outputs(folder) for folder in folders(runs))
     assert here == away
-    assert runs[0].told["metrics"] == runs[1].told["metrics"]
+    assert runs[0].record["metrics"] == runs[1].record["metrics"]
     assert runs[0].verdicts() == runs[1].verdicts()
 
 
@@ -50,7 +50,7 @@ def test_the_fingerprints_are_the_same(runs: list[Ran]) -> None:
     given = [json.loads((folder / "parameters.json").read_text()) for folder in folders(runs)]
     for name in ("code_fingerprint", "project"):
         assert given[0][name] == given[1][name]
-    read = [told(folder)["ingest"]["parameterValues"]["fingerprint"] for folder in folders(runs)]
+    read = [read_outputs(folder)["ingest"]["parameterValues"]["fingerprint"] for folder in folders(runs)]
     assert read[0] == read[1]
 
 

@@ -1,4 +1,4 @@
-"""What nothing has changed for is not run again, and the person is told."""
+"""Unchanged stages are not run again, and the output says so."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def settled(project: Path) -> Ran:
 
 def reused(ran: Ran) -> set[str]:
     assert ran.code == 0, ran.errors
-    return {state["stage"] for state in ran.told["stages"] if state["reused"]}
+    return {state["stage"] for state in ran.record["stages"] if state["reused"]}
 
 
 def before(stage: str) -> set[str]:
@@ -40,12 +40,12 @@ def before(stage: str) -> set[str]:
 def test_a_run_in_which_nothing_changed_reuses_all_but_the_last_two_stages_and_says_so(settled: Ran) -> None:
     assert reused(settled) == before("register")
     assert settled.errors.count("(reused)") == len(before("register"))
-    assert settled.told["metrics"]["auc"] > 0.7
-    assert Path(settled.told["paths"]["report"]).exists()
+    assert settled.record["metrics"]["auc"] > 0.7
+    assert Path(settled.record["paths"]["report"]).exists()
 
 
 def test_what_is_reused_names_the_run_that_made_it(project: Path, settled: Ran) -> None:
-    made_by = {state["stage"]: state["reused"] for state in settled.told["stages"]}
+    made_by = {state["stage"]: state["reused"] for state in settled.record["stages"]}
     runs = sorted(path.name for path in (project / ".naru" / "runs").iterdir())
     assert (made_by["train"], made_by["evaluate"]) == (runs[0], runs[1])
 
@@ -85,11 +85,11 @@ def test_more_rows_run_all_again(project: Path) -> None:
 
 def test_the_runs_are_listed_with_what_they_reused(project: Path, settled: Ran) -> None:
     listed = naru_runs(str(project))
-    assert settled.told["run"] in listed
-    lines = [line for line in listed.splitlines() if line.startswith(settled.told["run"])]
+    assert settled.record["run"] in listed
+    lines = [line for line in listed.splitlines() if line.startswith(settled.record["run"])]
     assert " 7 " in lines[0]
-    compared = naru_runs(str(project), settled.told["run"], "last")
-    assert "given" in compared and "came" in compared
+    compared = naru_runs(str(project), settled.record["run"], "last")
+    assert "parameters" in compared and "results" in compared
 
 
 def naru_runs(*arguments: str) -> str:

@@ -25,8 +25,8 @@ def first(project: Path) -> Ran:
 
 def test_a_first_run_ends_in_a_deployed_version(first: Ran) -> None:
     assert first.code == 0, first.errors
-    assert (first.told["status"], first.told["deployed"], first.told["model_version"]) == ("succeeded", True, "1")
-    assert first.told["metrics"]["auc"] > 0.7
+    assert (first.record["status"], first.record["deployed"], first.record["model_version"]) == ("succeeded", True, "1")
+    assert first.record["metrics"]["auc"] > 0.7
     verdicts = first.verdicts()
     assert set(verdicts) == set(TRAINING.stage_names)
     assert verdicts["tune"] == "skipped"
@@ -34,15 +34,15 @@ def test_a_first_run_ends_in_a_deployed_version(first: Ran) -> None:
 
 
 def test_the_seconds_of_a_run_are_imports_or_work(first: Ran) -> None:
-    for state in first.told["stages"]:
-        told = state["import_seconds"] + state["work_seconds"]
-        assert told <= state["seconds"] + 0.1
-    accounted = sum(state["seconds"] for state in first.told["stages"]) + first.told["other_seconds"]
-    assert accounted == pytest.approx(first.told["seconds"], abs=1.0)
+    for state in first.record["stages"]:
+        accounted_seconds = state["import_seconds"] + state["work_seconds"]
+        assert accounted_seconds <= state["seconds"] + 0.1
+    accounted = sum(state["seconds"] for state in first.record["stages"]) + first.record["other_seconds"]
+    assert accounted == pytest.approx(first.record["seconds"], abs=1.0)
 
 
 def test_the_report_is_one_page_that_needs_no_network(first: Ran) -> None:
-    page = Path(first.told["paths"]["report"]).read_text()
+    page = Path(first.record["paths"]["report"]).read_text()
     for title in ("Data", "Training", "Evaluation", "Explanation", "Registration", "Deployment"):
         assert f">{title}" in page
     assert 'src="http' not in page
@@ -51,10 +51,10 @@ def test_the_report_is_one_page_that_needs_no_network(first: Ran) -> None:
 
 def _metadata(ran: Ran, stage: str) -> dict[str, dict[str, Any]]:
     """Metadata by output as KFP's launcher is handed it; strict JSON, as Go reads it."""
-    root = task_root(Path(ran.told["paths"]["run"]))
+    root = task_root(Path(ran.record["paths"]["run"]))
     assert root is not None
     text = (root / stage / "executor_output.json").read_text()
-    record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{stage} tells {name}, which is no JSON"))
+    record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{stage} tells {name}, which is not JSON"))
     return {name: listed["artifacts"][0]["metadata"] for name, listed in record["artifacts"].items()}
 
 
@@ -66,14 +66,14 @@ def test_what_a_stage_tells_is_of_the_types_that_kfp_can_record(first: Ran, stag
 
 def test_metrics_roc_and_confusion_matrix_are_as_the_kubeflow_ui_reads_them(first: Ran) -> None:
     """The checks of its viewers: `ConfidenceMetricsSection`, `ConfusionMatrixSection` and `ScalarMetricsSection`."""
-    told = _metadata(first, "evaluate")
-    assert told["metrics"]["auc"] == pytest.approx(first.told["metrics"]["auc"])
-    points = told["classification"]["confidenceMetrics"]
+    metadata = _metadata(first, "evaluate")
+    assert metadata["metrics"]["auc"] == pytest.approx(first.record["metrics"]["auc"])
+    points = metadata["classification"]["confidenceMetrics"]
     assert 2 < len(points) <= 200
     for point in points:
         assert set(point) == {"confidenceThreshold", "falsePositiveRate", "recall"}
         assert all(isinstance(value, float) and 0 <= value <= 1 for value in point.values())
-    matrix = told["classification"]["confusionMatrix"]
+    matrix = metadata["classification"]["confusionMatrix"]
     assert [one["displayName"] for one in matrix["annotationSpecs"]] == ["0", "1"]
     assert [len(row["row"]) for row in matrix["rows"]] == [2, 2] and sum(
         map(sum, (row["row"] for row in matrix["rows"]))
@@ -84,12 +84,12 @@ def test_metrics_roc_and_confusion_matrix_are_as_the_kubeflow_ui_reads_them(firs
 def test_the_same_data_again_gives_no_better_model_and_ends_well(project: Path, first: Ran) -> None:
     again = run_naru(str(project))
     assert again.code == 0, again.errors
-    assert (again.told["status"], again.told["deployed"]) == ("succeeded", False)
+    assert (again.record["status"], again.record["deployed"]) == ("succeeded", False)
     assert again.verdicts()["evaluate"] == "blocked"
     assert {again.verdicts()[stage] for stage in ("explain", "register", "deploy")} == {"skipped"}
-    assert "champion" in again.told["reason"]
-    assert again.told["metrics"] == first.told["metrics"]
-    assert Path(again.told["paths"]["report"]).exists()
+    assert "champion" in again.record["reason"]
+    assert again.record["metrics"] == first.record["metrics"]
+    assert Path(again.record["paths"]["report"]).exists()
 
 
 @pytest.mark.slow
@@ -102,12 +102,12 @@ def test_data_that_validation_blocks_ends_the_run_with_its_own_code(project: Pat
     (other / "flights-3.csv").write_text("\n".join(broken) + "\n")
     blocked = run_naru(str(project), "--spans", "3", "--set", f"data.source={other}/flights-{{span}}.csv")
     assert blocked.code == 5
-    assert blocked.told["error"]["kind"] == "data_blocked"
+    assert blocked.record["error"]["kind"] == "data_blocked"
     assert blocked.verdicts()["validate"] == "blocked"
-    assert "late" in blocked.told["error"]["message"]
-    states = {state["stage"]: state["state"] for state in blocked.told["stages"]}
+    assert "late" in blocked.record["error"]["message"]
+    states = {state["stage"]: state["state"] for state in blocked.record["stages"]}
     assert (states["transform"], states["train"]) == ("failed", "waiting")
-    assert "late" in Path(blocked.told["paths"]["report"]).read_text()
+    assert "late" in Path(blocked.record["paths"]["report"]).read_text()
 
 
 @pytest.mark.slow
@@ -121,15 +121,15 @@ def test_a_fault_in_the_persons_code_shows_their_own_line(project: Path) -> None
     finally:
         (project / "preprocessing.py").write_text(source)
     assert ran.code == 3
-    assert "return inputs['nothing']" in ran.told["error"]["message"]
-    assert "site-packages" not in ran.told["error"]["message"]
+    assert "return inputs['nothing']" in ran.record["error"]["message"]
+    assert "site-packages" not in ran.record["error"]["message"]
 
 
 def test_the_keys_of_the_record_are_those_that_were_reviewed(first: Ran) -> None:
     """Programs read them: `naru run --json`, `run.json`. A new key is added to the file by hand; one that is gone is an issue."""
-    assert sorted(record_keys(first.told)) == json.loads(GOLDEN.read_text())["run"]
+    assert sorted(record_keys(first.record)) == json.loads(GOLDEN.read_text())["run"]
 
 
 def test_the_record_of_a_run_is_kept(first: Ran) -> None:
-    kept = json.loads((Path(first.told["paths"]["run"]) / "run.json").read_text())
-    assert kept == first.told
+    kept = json.loads((Path(first.record["paths"]["run"]) / "run.json").read_text())
+    assert kept == first.record

@@ -1,4 +1,4 @@
-"""Tags become digests where a registry can be asked; where it cannot, nothing is cached under a name that may be another build."""
+"""Tags become digests if the registry answers; otherwise nothing is cached under a tag that may name another build."""
 
 import base64
 import hashlib
@@ -27,14 +27,14 @@ FIRST, SECOND = ("sha256:" + two * 32 for two in ("ab", "cd"))
 
 @dataclass
 class Registry:
-    """What it holds and wants, and what it was asked."""
+    """Its images, the login it wants, and the requests it got."""
 
     port: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     wants: str = ""
     says_digest: bool = True
     status: int = 200
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
     def host(self) -> str:
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         held, given = self.registry, self.headers.get("Authorization", "")
-        held.asked.append((self.command, self.path, given))
+        held.requests.append((self.command, self.path, given))
         if self.path.startswith("/token?"):
             self._send(200, json.dumps({"token": "t0"}).encode())
             return
@@ -93,17 +93,17 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Regist
 
 
 def test_a_tag_becomes_the_digest_that_it_names_now_and_is_asked_for_once(registry: Registry) -> None:
-    target = Target(registry=f"{registry.host}/team", tag="1").resolving()
+    target = Target(registry=f"{registry.host}/team", tag="1").with_digest_lookup()
     assert target.image("naru-stages:python3.12") == f"{registry.host}/team/naru-stages@{FIRST}"
     assert target.is_pinned("naru-stages:python3.12") and target.remarks() == []
-    assert len(registry.asked) == 1
+    assert len(registry.requests) == 1
     registry.tags["/v2/team/naru-stages/manifests/1"] = SECOND  # another build under the same tag
-    assert target.resolving().image("naru-stages:python3.12").endswith(SECOND)
+    assert target.with_digest_lookup().image("naru-stages:python3.12").endswith(SECOND)
 
 
 def test_digests_that_are_named_are_not_asked_for(registry: Registry) -> None:
-    target = Target(registry=f"{registry.host}/team", tag="1", digests={"naru-stages": SECOND}).resolving()
-    assert target.image("naru-stages:python3.12").endswith(SECOND) and registry.asked == []
+    target = Target(registry=f"{registry.host}/team", tag="1", digests={"naru-stages": SECOND}).with_digest_lookup()
+    assert target.image("naru-stages:python3.12").endswith(SECOND) and registry.requests == []
 
 
 @pytest.mark.parametrize("login", ["", base64.b64encode(b"me:word").decode()])
@@ -113,7 +113,7 @@ def test_a_registry_that_wants_a_token_is_given_one_of_whoever_is_logged_in(
     registry.wants = "Bearer t0"
     (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": login}} if login else {}}))
     assert Digests().find(f"{registry.host}/team/naru-stages:1") == FIRST
-    [token] = [one for one in registry.asked if one[1].startswith("/token?")]
+    [token] = [one for one in registry.requests if one[1].startswith("/token?")]
     assert token[2] == (f"Basic {login}" if login else "") and "service=here" in token[1]
 
 
@@ -123,7 +123,7 @@ def test_a_registry_that_wants_a_login_is_given_dockers(registry: Registry, tmp_
     refused = Digests()
     assert refused.find(f"{registry.host}/team/naru-stages:1") == ""
     assert refused.unknown == {
-        f"{registry.host}/team/naru-stages:1": "the registry refused to tell (401): docker login"
+        f"{registry.host}/team/naru-stages:1": "the registry refused the request (401): docker login"
     }
     (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
     assert Digests().find(f"{registry.host}/team/naru-stages:1") == FIRST
@@ -138,10 +138,10 @@ def test_a_registry_that_does_not_say_the_digest_gives_the_manifest_that_it_is_o
 @pytest.mark.parametrize(
     ("image", "status", "message"),
     [
-        ("naru-stages:python3.12", 200, "no registry is named"),
-        ("team/naru-stages:python3.12", 200, "no registry is named"),
+        ("naru-stages:python3.12", 200, "no registry is set"),
+        ("team/naru-stages:python3.12", 200, "no registry is set"),
         ("{host}/team/naru-stages:2", 200, "no such tag"),
-        ("{host}/team/naru-stages:1", 500, "refused to tell (500)"),
+        ("{host}/team/naru-stages:1", 500, "refused the request (500)"),
         ("127.0.0.1:9/team/naru-stages:1", 200, "does not answer"),
     ],
 )
@@ -167,23 +167,23 @@ def _cached(folder: Path, target: Target) -> set[str]:
 
 @pytest.mark.slow
 def test_a_stage_is_cached_only_under_a_name_that_is_one_build(registry: Registry, tmp_path: Path) -> None:
-    target = Target(registry=f"{registry.host}/team", tag="1").resolving()
+    target = Target(registry=f"{registry.host}/team", tag="1").with_digest_lookup()
     pinned = {"ingest", "validate", "transform", "tune", "train", "evaluate", "explain"}
     assert _cached(tmp_path, target) == pinned - NOT_CACHED
     registry.tags.clear()
-    target = target.resolving()
+    target = target.with_digest_lookup()
     assert _cached(tmp_path, target) == set()
-    [told] = target.remarks()
-    assert told.startswith(
+    [remark] = target.remarks()
+    assert remark.startswith(
         f"the stages of {registry.host}/team/naru-stages:1 are not cached: the registry has no such tag"
     )
-    assert "NARU_DIGESTS" in told and "naru-server" not in told, "what serves is no stage"
+    assert "NARU_DIGESTS" in remark and "naru-server" not in remark, "what serves is no stage"
 
 
 @pytest.mark.slow
 def test_whose_tags_are_final_may_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NARU_FINAL_TAGS", "1")
-    target = Target.from_environment().resolving()
+    target = Target.from_environment().with_digest_lookup()
     assert _cached(tmp_path, target) == set(TRAINING.stage_names) - NOT_CACHED and target.remarks() == []
     monkeypatch.setenv("NARU_FINAL_TAGS", "yes")
     with pytest.raises(ConfigError, match="found 'yes'; allowed: 0, 1"):

@@ -17,7 +17,7 @@ from components._core.types.artifact_files import SAMPLE
 from components.deploy.load_generator import Load
 from components.deploy.targets.local.server_process import ModelServer, free_port
 from components.evaluate.parity_samples import probe_rows
-from pipelines.load_test import Target, load_server, parse_clients, request_bodies, table_of
+from pipelines.load_test import Target, load_server, make_table, parse_clients, request_bodies
 from tests.components.tiny_models import FEATURES, write_examples
 from tests.pipelines.conftest import PROJECT
 
@@ -33,10 +33,10 @@ def load(project: Path, target: Target = NOBODY, rows: int = 1) -> list[str]:
 
 @pytest.mark.slow
 def test_the_champion_is_started_loaded_and_ended_when_nobody_serves_it(champion: Path) -> None:
-    told = load(champion, rows=5)
-    assert told[0] == "Nobody serves tiny: version 4 is started for this, and ended after it"
-    assert told[1].endswith("with 5 at a time of the row that is kept with the model")
-    lines = [line.split() for line in told[3:]]
+    output = load(champion, rows=5)
+    assert output[0] == "No server of tiny is running: version 4 is started for the test, and stopped after it"
+    assert output[1].endswith("5 rows each, the row that is kept with the model")
+    lines = [line.split() for line in output[3:]]
     assert [line[0] for line in lines] == ["1", "2"] and all(line[-1] == "none" for line in lines)
     requests, rows = (float(lines[0][at].replace(",", "")) for at in (1, 2))
     assert rows == pytest.approx(5 * requests, rel=0.3) and float(lines[0][3]) > 0
@@ -48,15 +48,17 @@ def test_a_server_that_runs_is_loaded_by_port_and_by_address(champion: Path, tmp
     with ModelServer(sys.executable, model, "tiny", "4", tmp_path / "log") as server:
         server.wait_until_ready()
         for target in (Target.of(server.port, ""), Target.of(None, f"http://127.0.0.1:{server.port}/v2/models/tiny")):
-            assert load(champion, target)[0].startswith(f"Asking http://127.0.0.1:{server.port}/v2/models/tiny with 1")
+            assert load(champion, target)[0].startswith(
+                f"Sending requests to http://127.0.0.1:{server.port}/v2/models/tiny: 1 row"
+            )
 
 
 def test_the_test_rows_that_are_kept_with_the_model_are_sent(champion: Path) -> None:
     (parts,) = champion.glob(".naru/store/tiny/models/*/artifacts")
     rows = probe_rows(write_examples(champion / "examples", "binary_classification", rows=40), FEATURES)
     Sample(rows, {"probability": np.zeros(rows.num_rows, np.float32)}).save(parts / SAMPLE)
-    bodies, told = request_bodies(parts, rows=1)
-    assert len(set(bodies)) > 30 and told == "1 at a time of 40 test rows that are kept with the model"
+    bodies, output = request_bodies(parts, rows=1)
+    assert len(set(bodies)) > 30 and output == "1 row each, from 40 test rows that are kept with the model"
     assert len(request_bodies(parts, rows=10_000)[0]) == 2
 
 
@@ -109,7 +111,7 @@ def test_the_address_of_a_gateway_may_have_a_path_of_its_own() -> None:
     assert Target.of(None, "http://host:81/x/v2/models/y/infer") == Target("host", 81, "/x/v2/models/y")
 
 
-def test_errors_are_told_by_status() -> None:
+def test_errors_are_reported_by_status() -> None:
     console = Console(record=True, width=200, file=StringIO())
-    console.print(table_of([Load(1, 1.0, 2, {0: 1, 200: 1, 429: 1_200}, [1.5])], rows=1))
+    console.print(make_table([Load(1, 1.0, 2, {0: 1, 200: 1, 429: 1_200}, [1.5])], rows=1))
     assert "1 x no answer, 1,200 x 429" in console.export_text()

@@ -18,8 +18,8 @@ from components.stages import EVALUATE, STAGES, register
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
 from pipelines.local import stage_cache
-from pipelines.placement import CREDENTIALS, placed
-from pipelines.pools import OURS, load_pools
+from pipelines.placement import CREDENTIALS, place_stages
+from pipelines.pools import DEFAULT_POOLS, load_pools
 from pipelines.spec_text import read_spec
 
 WATCH = StageSpec("watch", "naru-light", reads=("data",), environment=(STORE,), side_effects=True)
@@ -40,7 +40,7 @@ def registered() -> Iterator[StageSpec]:
 @pytest.fixture
 def pools(tmp_path: Path) -> Path:
     """The pools file of a cluster, with a row for the new stage."""
-    raw = yaml.safe_load(OURS.read_text())
+    raw = yaml.safe_load(DEFAULT_POOLS.read_text())
     raw["stages"]["watch"] = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
     (tmp_path / "pools.yaml").write_text(yaml.safe_dump(raw))
     return tmp_path / "pools.yaml"
@@ -72,7 +72,7 @@ def test_a_pipeline_that_lists_it_is_placed_by_its_row_and_the_rows_of_the_pools
     watching = Pipeline("watching", (WATCH,))
     target = Target(registry="registry.example/team", tag="1.2.3", pools=pools, final_tags=True)
     file = tmp_path / watching.file_name
-    compiler.Compiler().compile(dsl.pipeline(name=watching.name)(placed(watching, graph, target)), str(file))
+    compiler.Compiler().compile(dsl.pipeline(name=watching.name)(place_stages(watching, graph, target)), str(file))
     spec, platform = read_spec(file)
     executor = spec["deploymentSpec"]["executors"]["exec-watch"]["container"]
     assert executor["image"] == "registry.example/team/naru-light:1.2.3"

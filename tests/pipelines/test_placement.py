@@ -1,4 +1,4 @@
-"""Where stages are placed, what they are given, and what a wrong pools file is answered with."""
+"""Where stages are place_stages, what they are given, and what a wrong pools file is answered with."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pipelines.compile_target import Target
 from pipelines.compiler import compile_training
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.placement import CREDENTIALS
-from pipelines.pools import OURS, load_pools
+from pipelines.pools import DEFAULT_POOLS, load_pools
 from pipelines.spec_text import read_spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,9 +67,9 @@ def test_an_image_has_registry_and_version_and_a_digest_goes_first(on_gpus: Any)
 
 def test_every_stage_has_requests_and_limits(on_gpus: Any) -> None:
     for container in on_gpus[0].values():
-        asked = container["resources"]
-        assert asked["resourceMemoryLimit"] and asked["resourceMemoryRequest"]
-        assert asked["resourceCpuLimit"] and asked["resourceCpuRequest"]
+        resources = container["resources"]
+        assert resources["resourceMemoryLimit"] and resources["resourceMemoryRequest"]
+        assert resources["resourceCpuLimit"] and resources["resourceCpuRequest"]
 
 
 def test_what_acts_or_looks_outside_is_not_cached_and_what_acts_is_not_retried(on_gpus: Any) -> None:
@@ -107,7 +107,7 @@ def test_the_default_profile_needs_no_label_and_no_device(tmp_path: Path) -> Non
 
 def changed(tmp_path: Path, *places: str, value: Any) -> Path:
     """Our pools file with one value changed, or removed when it is None."""
-    raw = yaml.safe_load(OURS.read_text())
+    raw = yaml.safe_load(DEFAULT_POOLS.read_text())
     section = raw
     for place in places[:-1]:
         section = section[place]
@@ -159,7 +159,7 @@ def test_the_environment_says_the_target_and_the_command_line_goes_before_it(mon
     ("registry", "tag", "message"),
     [
         ("https://registry.example", "1", "without https"),
-        ("registry.example", "", "no version"),
+        ("registry.example", "", "without a version"),
         ("", "a b", "letters"),
     ],
 )

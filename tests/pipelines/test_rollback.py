@@ -105,10 +105,12 @@ def test_a_rollback_that_another_promotion_overtakes_changes_nothing_and_says_wh
     assert champions(project) == ["1", "2", "3", "4"]
 
 
-def test_the_ledgers_are_told_by_time(project: Path) -> None:
+def test_the_ledgers_are_reported_by_time(project: Path) -> None:
     store = str(project / ".naru" / "store")
-    told = Change("r", "share", "2", {"2": 33.3, "1": 66.7}, "2013-01-01T12:00:00+00:00", "ada", "", "ok", "asked 10 %")
-    append_change(store, "tiny", told)
+    change = Change(
+        "r", "share", "2", {"2": 33.3, "1": 66.7}, "2013-01-01T12:00:00+00:00", "ada", "", "ok", "asked 10 %"
+    )
+    append_change(store, "tiny", change)
     shown = CliRunner().invoke(app, ["ledger", str(project)], env={"COLUMNS": "160"})
     assert shown.exit_code == 0
     rows = [line for line in shown.stdout.splitlines() if line.startswith("2013")]

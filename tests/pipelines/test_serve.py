@@ -45,7 +45,7 @@ def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path)
     assert process.returncode == 0 and "Traceback" not in err
 
 
-def test_a_project_without_a_champion_is_told_how_to_get_one(project: Path) -> None:
+def test_a_project_without_a_champion_is_reported_how_to_get_one(project: Path) -> None:
     with pytest.raises(ConfigError, match="no champion to serve yet") as caught:
         serve_champion(project, 0)
     assert "naru run" in caught.value.remedy
@@ -55,11 +55,11 @@ def test_a_port_that_is_taken_is_named(champion: Path, capfd: pytest.CaptureFixt
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert serve_champion(champion, port) == ConfigError.exit_code
-    told = capfd.readouterr().err
-    assert str(port) in told and "--port" in told
+    output = capfd.readouterr().err
+    assert str(port) in output and "--port" in output
 
 
-def test_a_champion_whose_files_are_gone_is_told(project: Path) -> None:
+def test_a_champion_whose_files_are_gone_is_reported(project: Path) -> None:
     store = project / ".naru" / "store"
     line = Deployment("4", f"{absolute_uri(str(store))}/gone/model", "", "", {}, "f", "run", "", "me", "a test")
     append_deployment(str(store), "tiny", line)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components._core.errors import ConfigError
-from pipelines.spec_lint import LARGEST_PARAMETERS, find_faults, lint_spec
+from pipelines.spec_lint import LARGEST_PARAMETERS, find_violations, lint_spec
 from pipelines.spec_text import read_spec
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "flights-training.yaml"
@@ -76,7 +76,7 @@ def test_a_rule_refuses_what_it_is_there_for(golden: tuple[dict[str, Any], dict[
     change, rule, place = WRONG[name]
     spec, platform = copy.deepcopy(golden)
     change(spec, platform)
-    faults = find_faults(spec, platform)
+    faults = find_violations(spec, platform)
     assert {fault.rule for fault in faults} == {rule}
     assert any(fault.place.startswith(place) or fault.place.endswith(place) for fault in faults)
     assert all(fault.remedy for fault in faults)
@@ -92,10 +92,10 @@ def test_a_step_is_known_by_the_stage_that_it_runs_not_by_its_name(
     spec, platform = copy.deepcopy(golden)
     tasks = spec["root"]["dag"]["tasks"]
     tasks["ship-it"] = {**tasks.pop("deploy"), "retryPolicy": {"maxRetryCount": 2}}
-    assert [(fault.rule, fault.place) for fault in find_faults(spec, platform)] == [("retried", "ship-it")]
+    assert [(fault.rule, fault.place) for fault in find_violations(spec, platform)] == [("retried", "ship-it")]
 
 
-def test_all_faults_are_told_at_once_each_with_what_to_do(
+def test_all_faults_are_reported_at_once_each_with_what_to_do(
     golden: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path
 ) -> None:
     spec, platform = copy.deepcopy(golden)
@@ -105,7 +105,7 @@ def test_all_faults_are_told_at_once_each_with_what_to_do(
     file.write_text(yaml.safe_dump(spec))
     with pytest.raises(ConfigError) as refused:
         lint_spec(file)
-    assert "2 faults" in str(refused.value) and str(refused.value).count("->") == 2
+    assert "2 violations" in str(refused.value) and str(refused.value).count("->") == 2
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "a: 1\n", "- x\n"])

@@ -7,7 +7,7 @@ import pytest
 
 from components._core.errors import DataError
 from components._core.stage.stage_end import failed
-from pipelines.stage_durations import stage_times, time_rows, told_by_log, told_by_pods
+from pipelines.stage_durations import report_from_log, reports_from_pods, stage_times, time_rows
 
 NO_FILE = DataError("no file matches", remedy="correct data.source")
 
@@ -58,14 +58,14 @@ RUN = [
 
 def test_a_stage_takes_from_the_end_of_the_one_before_to_its_own_end_and_waits_for_what_is_not_its_own() -> None:
     ingest, validate = stage_times(
-        RUN, told_by_pods([pod("ingest", record("ingest", 0.5, 2.5)), pod("validate", record("validate", 6, 4))])
+        RUN, reports_from_pods([pod("ingest", record("ingest", 0.5, 2.5)), pod("validate", record("validate", 6, 4))])
     )
     assert (ingest.stage, ingest.total, ingest.own, ingest.waiting) == ("ingest", 30.0, 3.0, 27.0)
     assert (validate.total, validate.waiting, validate.verdict) == (30.0, 20.0, "ok")
 
 
 def test_a_stage_without_a_pod_of_its_own_was_taken_from_the_cache_and_only_waited() -> None:
-    ingest, _ = stage_times(RUN, told_by_pods([pod("validate", record("validate", 6, 4))]))
+    ingest, _ = stage_times(RUN, reports_from_pods([pod("validate", record("validate", 6, 4))]))
     assert (ingest.state, ingest.own, ingest.waiting) == ("cached", 0.0, 30.0)
 
 
@@ -81,39 +81,41 @@ def test_without_pods_nothing_is_said_about_own_seconds() -> None:
 
 def test_a_failed_stage_has_its_reason_and_one_that_was_killed_what_kubernetes_says() -> None:
     failing = [*RUN[:-1], node("validate", "00:50", "01:10", "FAILED")]
-    told = stage_times(
-        failing, told_by_pods([pod("validate", json.dumps(failed("validate", NO_FILE)), exit_code=1, reason="Error")])
+    times = stage_times(
+        failing,
+        reports_from_pods([pod("validate", json.dumps(failed("validate", NO_FILE)), exit_code=1, reason="Error")]),
     )[1]
-    assert (told.state, told.reason, told.waiting) == ("failed", "no file matches\n  -> correct data.source", None)
-    killed = stage_times(failing, told_by_pods([pod("validate", "", exit_code=137, reason="OOMKilled")]))[1]
+    assert (times.state, times.reason, times.waiting) == ("failed", "no file matches\n  -> correct data.source", None)
+    killed = stage_times(failing, reports_from_pods([pod("validate", "", exit_code=137, reason="OOMKilled")]))[1]
     assert killed.reason == "OOMKilled"
 
 
 def test_the_last_try_of_a_stage_counts() -> None:
     first = pod("ingest", json.dumps(failed("ingest", NO_FILE)), created="10:00", exit_code=1)
     last = pod("ingest", record("ingest", 1, 2), created="10:01")
-    assert stage_times(RUN, told_by_pods([last, first]))[0].own == 3.0
+    assert stage_times(RUN, reports_from_pods([last, first]))[0].own == 3.0
 
 
 @pytest.mark.parametrize("end", ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", None])
 def test_a_stage_that_is_not_over_has_no_end(end: str | None) -> None:
     running = [*RUN[:-1], {**RUN[-1], "end_time": end, "state": "RUNNING"}]
-    validate = stage_times(running, told_by_pods([pod("ingest", record("ingest", 1, 2))]))[1]
+    validate = stage_times(running, reports_from_pods([pod("ingest", record("ingest", 1, 2))]))[1]
     assert (validate.state, validate.total, validate.waiting) == ("running", None, None)
 
 
 def test_a_log_tells_the_same_as_the_pod() -> None:
     log = "loading\nnaru: " + record("ingest", 0.5, 2.5) + "\nuploading\n"
-    assert stage_times(RUN, {"ingest": told_by_log(log)})[0].own == 3.0
+    assert stage_times(RUN, {"ingest": report_from_log(log)})[0].own == 3.0
     log = f"I0101 launcher\nnaru: {json.dumps(failed('validate', NO_FILE))}\nF0101 launcher: exit status 4\n"
-    assert told_by_log(log) == {"stage": "validate", "reason": "no file matches\n  -> correct data.source"}
-    assert told_by_log("killed before it said anything") == {}
+    assert report_from_log(log) == {"stage": "validate", "reason": "no file matches\n  -> correct data.source"}
+    assert report_from_log("killed before it said anything") == {}
 
 
 def test_the_rows_say_what_is_known_and_sum_it_up() -> None:
     rows = time_rows(
         stage_times(
-            RUN, told_by_pods([pod("ingest", record("ingest", 0.5, 2.5)), pod("validate", record("validate", 6, 4))])
+            RUN,
+            reports_from_pods([pod("ingest", record("ingest", 0.5, 2.5)), pod("validate", record("validate", 6, 4))]),
         )
     )
     assert rows[1] == ["ingest", "succeeded", "30.0", "3.0", "27.0"]

@@ -93,16 +93,16 @@ def test_the_next_run_finds_it_and_its_model_can_be_backed_up_and_restored(proje
     file.write_text(file.read_text().replace("gates: {", "gates: {model: {min_gain: -1}, "))
     ran = run_naru(str(project))
     assert ran.code == 0, ran.errors
-    judged = {check["name"]: check for check in _outcome(ran.told, "evaluation")["checks"]}
+    judged = {check["name"]: check for check in _outcome(ran.record, "evaluation")["checks"]}
     # its rows were split by the rule of then, and of so small a table too few are unseen by both: that is said, never passed over
     assert judged["champion"]["status"] == "no_baseline"
-    assert judged["champion"]["reason"].startswith("not compared with champion v2: its rows were split otherwise")
-    assert ran.told["deployed"] and ran.told["model_version"] == "3"
+    assert judged["champion"]["reason"].startswith("not compared with champion v2: its rows were split differently")
+    assert ran.record["deployed"] and ran.record["model_version"] == "3"
     assert lines(project)[-1]["model"].startswith("store:parcels/models/") and violations(project) == []
     again = restore(project, tmp_path / "again")
     second = run_naru(str(again))
     assert second.code == 0, second.errors
-    judged = {check["name"]: check for check in _outcome(second.told, "evaluation")["checks"]}
+    judged = {check["name"]: check for check in _outcome(second.record, "evaluation")["checks"]}
     assert "champion v3" in judged["champion"]["reason"]
     assert current_champion(store_of(again), "parcels") == read_deployments(store_of(again), "parcels")[-1]
 

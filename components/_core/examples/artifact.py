@@ -6,7 +6,7 @@
         eval/...
         test/...
 
-Whoever reads examples reads them here, so the format on disk is decided in one place.
+All code reads examples through this module, so the format on disk is defined in one place.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from components._core.types.artifact_files import MANIFEST
 
 SPLITS = ("train", "eval", "test")
 BATCH_ROWS = 65_536
-"""Rows per batch in memory: large enough that work, not overhead, takes the time; a few megabytes for a usual table."""
+"""Rows per batch in memory: large enough that overhead is small; a few megabytes for a usual table."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file that was read.
+    """One source file that was read.
 
     Attributes:
-        path: Where it was, as the project names it.
-        span: Its span; 1 when the source has none.
+        path: Path of the file, as the project names it.
+        span: Span of the file; 1 when the source has none.
         rows: Rows that became examples.
         quarantined: Rows set aside.
-        bytes: Its size.
-        sha256: Fingerprint of its content.
+        bytes: Size of the file.
+        sha256: Fingerprint of the file's content.
     """
 
     path: str
@@ -52,15 +52,15 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an examples artifact holds and where it came from.
+    """The contents of an examples artifact and their origin.
 
     Attributes:
-        fingerprint: Of the contents and of how they were split; equal data has equal fingerprints anywhere.
+        fingerprint: Fingerprint of the contents and of the split; equal data has equal fingerprints on any machine.
         columns: Name of the type (see `COLUMN_TYPES`) by column name, in order.
         rows: Rows by split.
         spans: The spans read, ascending.
         files: The files read.
-        split: How the rows were split; None in examples from before it was kept, which were split by rule 1.
+        split: How the rows were split; None in older examples, which were split by rule 1.
     """
 
     fingerprint: str
@@ -84,19 +84,19 @@ class Manifest:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Manifest:
-        """From what `save` wrote, as JSON has it."""
+        """Restore the manifest from the JSON that `save` wrote."""
         # sort_keys orders the file for people and diffs; the columns' own order is the Parquet schema's
         split = load_definition(raw["split"]) if raw.get("split") else None
         return cls(**{**raw, "files": [SourceFile(**file) for file in raw["files"]], "split": split})
 
 
 def split_file(examples: Path, split: str, span: int) -> Path:
-    """Where the rows of one split and span are."""
+    """Return the file with the rows of one split and span."""
     return examples / split / f"span-{span:05d}.parquet"
 
 
 def split_files(examples: Path, split: str, spans: list[int] | None = None) -> list[Path]:
-    """The files of one split, in the order of their spans; of some spans only, if given."""
+    """List the files of one split (and of some spans only, if given), in the order of their spans."""
     if spans is not None:
         return [path for span in spans if (path := split_file(examples, split, span)).exists()]
     return sorted((examples / split).glob("span-*.parquet"))
@@ -116,7 +116,7 @@ def read_batches(
 
 
 def read_head(examples: Path, split: str, rows: int, columns: list[str] | None = None) -> pa.Table:
-    """The first rows of one split as a table; fewer when the split has fewer."""
+    """Return the first rows of one split as a table; fewer when the split has fewer."""
     batches, left = [], rows
     for batch in read_batches(examples, split, columns, batch_rows=min(rows, BATCH_ROWS)):
         batches.append(batch.slice(0, left))
@@ -127,7 +127,7 @@ def read_head(examples: Path, split: str, rows: int, columns: list[str] | None =
 
 
 def missing_counts(examples: Path, split: str) -> dict[str, int]:
-    """Missing values of one split by column, read from the files' footers."""
+    """Count the missing values of one split by column, from the files' footers."""
     counts: dict[str, int] = {}
     for path in split_files(examples, split):
         footer = pq.read_metadata(path)
@@ -139,7 +139,7 @@ def missing_counts(examples: Path, split: str) -> dict[str, int]:
 
 
 def number_ranges(examples: Path, split: str, columns: list[str]) -> dict[str, tuple[float, float]]:
-    """Least and largest number of one split by column, read from the files' footers; of columns of numbers only."""
+    """Return the smallest and largest number of one split by numeric column, from the files' footers."""
     ranges: dict[str, tuple[float, float]] = {}
     for path in split_files(examples, split):
         footer = pq.read_metadata(path)
@@ -153,5 +153,5 @@ def number_ranges(examples: Path, split: str, columns: list[str]) -> dict[str, t
 
 
 def row_count(examples: Path, split: str) -> int:
-    """Rows of one split, read from the files' footers."""
+    """Count the rows of one split, from the files' footers."""
     return sum(pq.read_metadata(path).num_rows for path in split_files(examples, split))

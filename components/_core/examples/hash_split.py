@@ -1,4 +1,4 @@
-"""Which split a row belongs to: decided by its content alone, so it is the same in every run, order and batch."""
+"""Split by hash: a row's content alone decides its split, so it is the same in every run, order and batch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from components._core.project.project_file import Split
 from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 
 RULE = 2
-"""The rule of today; `row_hash.py` says what it is."""
+"""The current rule, defined in `row_hash.py`."""
 UNKNOWN = -1
-"""In place of a split: it cannot be said where the row was."""
+"""Stands for a split that cannot be determined."""
 
 
 def define_split(split: Split, features: Collection[str]) -> HashSplit:
-    """The split of a table's rows: by `data.split.by`, else by what the model may see.
+    """Define the split of a table's rows: by `data.split.by`, else by the features.
 
-    An identifier that the model does not see decides nothing, and neither does the label: rows with equal features land together.
+    Identifiers that the model does not see and the label do not count: rows with equal features go to the same split.
 
     Args:
-        split: The project's.
+        split: The project's `data.split` section.
         features: The columns of the source without the label and the excluded ones.
     """
     chosen = set(split.by or features)
@@ -33,16 +33,17 @@ def define_split(split: Split, features: Collection[str]) -> HashSplit:
 
 
 def define_split_v1(split: Split, columns: Collection[str]) -> HashSplit:
-    """The split by rule 1: by `data.split.by`, else by the whole row with its label, columns in the order of the source."""
+    """Define the split by rule 1: by `data.split.by`, else by the whole row with its label, columns in the order of the source."""
     return HashSplit(1, tuple(split.by or columns), bool(split.by), split.train, split.eval, split.test)
 
 
 def assign_splits(rows: pa.RecordBatch, definition: HashSplit) -> NDArray[np.int8]:
-    """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
+    """Return the split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
 
     Args:
-        rows: For rule 2 raw cells or typed values, for rule 1 the examples as they were; with the columns of the definition.
-        definition: How they are split.
+        rows: For rule 2 raw cells or typed values, for rule 1 the examples as they were; with the columns of the
+            definition.
+        definition: The definition of the split.
     """
     hashed = (row_hash_v1 if definition.rule == 1 else row_hash).hash_rows(rows, definition.columns)
     bounds = [definition.train, definition.train + definition.eval]
@@ -50,12 +51,12 @@ def assign_splits(rows: pa.RecordBatch, definition: HashSplit) -> NDArray[np.int
 
 
 def reassign_splits(examples: pa.RecordBatch, definition: HashSplit, types: dict[str, str]) -> NDArray[np.int8]:
-    """The split that another definition gave rows of today's examples; `UNKNOWN` where the examples do not tell.
+    """Return the split that another definition gave the rows of today's examples; `UNKNOWN` where it cannot be determined.
 
     Args:
         examples: Rows with the columns of the definition.
         definition: The other definition.
-        types: Type by column as the examples of that definition had it; only rule 1 depends on it.
+        types: Type by column in the examples of that definition; only rule 1 depends on it.
     """
     if not definition.columns:
         return np.full(examples.num_rows, UNKNOWN, dtype=np.int8)
@@ -64,7 +65,7 @@ def reassign_splits(examples: pa.RecordBatch, definition: HashSplit, types: dict
     for name in definition.columns:
         column = examples.column(examples.schema.get_field_index(name))
         if definition.rule == 1:
-            column, lost = _as_it_was(column, types[name])
+            column, lost = _cast_to_former_type(column, types[name])
         else:
             lost = _is_rounded(column)
         columns.append(column)
@@ -74,15 +75,15 @@ def reassign_splits(examples: pa.RecordBatch, definition: HashSplit, types: dict
 
 
 def _is_rounded(column: pa.Array) -> NDArray[np.bool_]:
-    """Where the cell may have been a whole number that the column's type does not hold."""
+    """Return where the cell may have been a whole number that the column's type cannot represent."""
     if not pa.types.is_floating(column.type):
         return np.zeros(len(column), dtype=bool)
     values = column.fill_null(0).to_numpy(zero_copy_only=False)
     return np.asarray(np.abs(values) >= first_inexact(values.dtype))
 
 
-def _as_it_was(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]]:
-    """A column in the type that it had, and where its values in that type are not known."""
+def _cast_to_former_type(column: pa.Array, kind: str) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """Return a column in its former type, and where its values in that type are unknown."""
     known = FEATURE_TYPES[kind]
     wanted = known.arrow
     if column.type == wanted:

@@ -1,7 +1,7 @@
-"""What a served model is compared with when something is wrong: a real row, and the range of each number in training.
+"""Reference data for diagnosing a served model: a real row, and the range of each number in training.
 
-`register` writes it into the model's folder in the store, since a server gets that folder and nothing else. A model of an
-earlier version has none, and is served without.
+`register` writes it into the model's folder in the store, since a server gets that folder and nothing else. A model of
+an earlier version is served without it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Reference:
 
 
 def pick_row(sample: Sample, features: tuple[Feature, ...]) -> dict[str, Any]:
-    """The first row of a sample whose offline answer is finite, one without missing values if there is one."""
+    """Pick the first row of a sample whose offline answer is finite, preferably one without missing values."""
     usable = np.ones(sample.rows.num_rows, dtype=bool)
     for values in sample.outputs.values():
         if values.dtype.kind == "f":
@@ -62,5 +62,5 @@ def pick_row(sample: Sample, features: tuple[Feature, ...]) -> dict[str, Any]:
 
 
 def row_of(request: dict[str, Any]) -> dict[str, Any]:
-    """The first row of a request, value by feature name."""
+    """Return the first row of a request, value by feature name."""
     return {item["name"]: item["data"][0] for item in request["inputs"]}

@@ -1,16 +1,17 @@
-"""Rule 2 of the split: one canonical form per cell, and a 64-bit hash per row that depends on nothing else.
+"""Rule 2 of the split: one canonical form per cell, and a 64-bit hash per row that depends only on those.
 
-The rule is fixed. A change moves rows between splits and needs a rule of its own, with this one kept beside it; golden hashes
-in the tests hold it. It does not know which type a column was read as, so it gives the same for the raw cells of a text file
-and for typed values.
+The rule is fixed. A change would move rows between splits, so it needs a new rule, with this one kept beside it; golden
+hashes in the tests pin it. It does not know which type a column was read as, so the hashes are the same for the raw
+cells of a text file and for typed values.
 
 1. Blanks around a text do not count.
-2. A missing value is one value, however it is written (`MISSING`). It adds nothing to the row's hash: a new column in which
-   old rows have no value does not move them.
-3. A decimal number, as in 7, 7.0, +7, 007, -0, .5 or 1e3, is its number: whole numbers exactly, whatever their size; others as
-   the nearest float32, which is what a model sees. Rows that a model cannot tell apart therefore have equal hashes.
+2. A missing value is one value, however it is written (`MISSING`). It adds nothing to the row's hash: a new column in
+   which old rows have no value does not move them.
+3. A decimal number, as in 7, 7.0, +7, 007, -0, .5 or 1e3, is its number: whole numbers exactly, whatever their size;
+   others as the nearest float32, which is what a model sees. Rows that a model cannot tell apart therefore have equal
+   hashes.
 4. Anything else is its text: a time without the zeros that its unit adds, bytes as base64.
-5. Columns go by their name, and their order does not count.
+5. Columns are identified by name, and their order does not count.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ MISSING = (
     *("NaN", "nan", "NAN", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
     *("NULL", "Null", "null", "None", "none", "NONE"),
 )
-"""How a missing value is written. More than any reader takes for missing today: to hash two values alike does no harm."""
+"""Spellings of a missing value, more than any reader recognises today: hashing two values alike does no harm."""
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _WHOLE_DECIMAL = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _EXACT = 2.0**53
-"""Whole numbers from here on are not all a float64."""
+"""From here on, float64 cannot represent every whole number."""
 _INT64 = 2**63
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _WHOLE = np.uint64(0xA24BAED4963EE407)
@@ -52,7 +53,7 @@ def hash_rows(batch: pa.RecordBatch, columns: Iterable[str]) -> Hashes:
     """Hash each row by some of its columns.
 
     Args:
-        batch: Raw cells as texts (dictionary-encoded or not), or typed values; each column as it comes.
+        batch: Raw cells as texts (dictionary-encoded or not), or typed values.
         columns: Names of the columns that count, in any order.
 
     Returns:
@@ -65,7 +66,7 @@ def hash_rows(batch: pa.RecordBatch, columns: Iterable[str]) -> Hashes:
 
 
 def _hash_column(column: pa.Array, name: str) -> Hashes:
-    """What a column adds to the hash of each row: 0 where a value is missing."""
+    """Return what a column adds to the hash of each row: 0 where a value is missing."""
     salt = _hash_words([name])[0]
     if not _is_encoded_first(column.type):
         return _salted(*_hash_values(column), salt)
@@ -75,7 +76,7 @@ def _hash_column(column: pa.Array, name: str) -> Hashes:
 
 
 def _is_encoded_first(kind: pa.DataType) -> bool:
-    """Whether different values are hashed once: all but numbers, of which a hash takes less than finding the different ones."""
+    """Return whether distinct values are hashed once: not for numbers, which are faster to hash than to deduplicate."""
     return not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
@@ -86,7 +87,7 @@ def _salted(hashes: Hashes, missing: NDArray[np.bool_], salt: np.uint64) -> Hash
 
 
 def _hash_values(values: pa.Array) -> tuple[Hashes, NDArray[np.bool_]]:
-    """The hash of each value, and where one is missing."""
+    """Return the hash of each value, and where one is missing."""
     if pa.types.is_integer(values.type):
         return _hash_integers(values), np.asarray(values.is_null())
     if pa.types.is_floating(values.type):
@@ -131,7 +132,7 @@ def _hash_texts(values: pa.Array) -> tuple[Hashes, NDArray[np.bool_]]:
 
 
 def _to_numbers(texts: pa.Array) -> NDArray[np.float64]:
-    """The number that each text is, as float64; NaN where it is none."""
+    """Parse each text as a float64; NaN where it is not a number."""
     try:
         return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
     except pa.ArrowInvalid:  # some are not numbers, or not as Arrow takes them (+7)
@@ -143,13 +144,13 @@ def _to_numbers(texts: pa.Array) -> NDArray[np.float64]:
 
 
 def _to_integer(text: str) -> int:
-    """The whole number that a text is: exact where it is written out, else (1e20) that of its float64."""
+    """Parse a text as a whole number: exactly where it is written out, else (1e20) by its float64."""
     written_out = _WHOLE_DECIMAL.fullmatch(text)
     return int(written_out[1]) if written_out else int(float(text))
 
 
 def _hash_reals(reals: NDArray[np.float64]) -> Hashes:
-    """Hash numbers: whole ones below 2**63 exactly, others as the nearest float32; what is none gets a hash that nobody uses."""
+    """Hash numbers: whole ones below 2**63 exactly, others as the nearest float32; NaN gets a hash that is not used."""
     with np.errstate(invalid="ignore", over="ignore"):
         single = reals.astype(np.float32)
         seen = np.where(np.floor(reals) == reals, reals, single.astype(np.float64))

@@ -1,6 +1,7 @@
 """Rule 1 of the split: how a row was hashed until rule 2 (`row_hash.py`). Kept to find the training rows of models of that time.
 
-It hashes the values as examples have them, so a row's place depends on the types that were inferred and on the order of the columns.
+It hashes the values as examples have them, so a row's split depends on the inferred types and on the order of the
+columns.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Real test rows with the answers that the model gave them offline: what a served version is held against.
+"""Real test rows with the model's offline answers, with which a served version is compared.
 
-One small Parquet file, written by evaluate, which has the model, and read by whoever has a server to prove and no TensorFlow:
-a column `in:NAME` for each feature, null where a value is missing, and a column `out:NAME` for each output, numbers or texts
-[rows], or lists of numbers for an output [rows, classes]. A registered version keeps it beside its model.
+One small Parquet file, written by evaluate, which has the model, and read by parity tests, which have a server and no
+TensorFlow: a column `in:NAME` for each feature, null where a value is missing, and a column `out:NAME` for each output,
+numbers or texts [rows], or lists of numbers for an output [rows, classes]. A registered version keeps it beside its
+model.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _IN, _OUT = "in:", "out:"
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows and their answers.
+    """Test rows and their offline answers.
 
     Attributes:
         rows: A column for each feature; null where a value is missing.
@@ -39,7 +40,7 @@ class Sample:
     outputs: Arrays
 
     def gaps(self) -> NDArray[np.bool_]:
-        """Which rows have a missing value. A vector [rows] of bool."""
+        """Return which rows have a missing value, as a vector [rows] of bool."""
         gaps = np.zeros(self.rows.num_rows, dtype=bool)
         for name in self.rows.column_names:
             gaps |= find_missing(self.rows[name])
@@ -47,11 +48,11 @@ class Sample:
 
     @property
     def with_gaps(self) -> int:
-        """How many rows have a missing value."""
+        """The number of rows with a missing value."""
         return int(self.gaps().sum())
 
     def save(self, path: Path) -> None:
-        """Write it, in one step as others see it."""
+        """Write the sample atomically."""
         columns = {f"{_IN}{name}": self.rows[name] for name in self.rows.column_names}
         columns |= {f"{_OUT}{name}": _to_column(values) for name, values in self.outputs.items()}
         written = pa.BufferOutputStream()
@@ -77,7 +78,7 @@ class Sample:
 
 
 def beside(model: str, name: str = SAMPLE) -> str:
-    """Where the sample, or another file, of a registered model is, by the URI of the model's folder."""
+    """Return the URI of a registered model's sample, or of another file beside it, from the URI of the model's folder."""
     return f"{parent_of(model)}/{name}"
 
 

@@ -1,6 +1,6 @@
-"""How rows were split. This is kept in the manifest of the examples, and its fingerprint in the deployment ledger.
+"""The definition of a split. It is kept in the manifest of the examples, and its fingerprint in the deployment ledger.
 
-A later run can thus tell whether the champion was trained on the rows that it would be trained on now, and if not, on which.
+From it, a later run can determine on which rows the champion was trained.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class HashSplit:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for definitions that put every row into the same split."""
+        """Fingerprint, equal for definitions that put every row into the same split."""
         columns = self.columns if self.rule == 1 else sorted(self.columns)
         return fingerprint_of([json.dumps([self.rule, columns, self.train, self.eval, self.test])])
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> HashSplit:
-        """From what a manifest holds."""
+        """Restore the definition from a manifest."""
         return cls(**{field.name: raw[field.name] for field in fields(cls)} | {"columns": tuple(raw["columns"])})
 
 
@@ -53,10 +53,10 @@ class TimeSplit:
         column: The column with the time of a row.
         eval_from: Time of the oldest eval row: a number, or ISO text.
         test_from: Time of the oldest test row, written alike.
-        train: Share of train that was wanted.
+        train: Configured share of train.
         eval: Share of eval.
         test: Share of test.
-        kind: Tells it from a split by hash, which has none in a manifest.
+        kind: Marks a split by time; a manifest has no kind for a split by hash.
     """
 
     column: str
@@ -74,17 +74,17 @@ class TimeSplit:
 
     @property
     def grouped(self) -> bool:
-        """Whether rows that are equal in some columns are kept together; by time they are not."""
+        """Whether rows that are equal in some columns are kept together: not in a split by time."""
         return False
 
     @property
     def fingerprint(self) -> str:
-        """Equal for definitions that put every row into the same split: of the borders, not of the shares that led to them."""
+        """Fingerprint of the borders, not of the shares: equal for definitions that put every row into the same split."""
         return fingerprint_of([json.dumps([self.kind, self.column, self.eval_from, self.test_from])])
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> TimeSplit:
-        """From what a manifest holds."""
+        """Restore the definition from a manifest."""
         for border in (raw["eval_from"], raw["test_from"]):
             if isinstance(border, str):
                 datetime.fromisoformat(border)
@@ -93,14 +93,14 @@ class TimeSplit:
 
 SplitDefinition = HashSplit | TimeSplit
 _KINDS: dict[str, type[HashSplit] | type[TimeSplit]] = {"hash": HashSplit, "time": TimeSplit}
-"""By `kind`, which manifests of splits by hash do not have: those of before there were others do not, either."""
+"""Definitions by `kind`; a manifest of a split by hash has none, since hash was once the only way."""
 
 
 def load_definition(raw: dict[str, Any]) -> SplitDefinition:
-    """The definition that a manifest holds.
+    """Load the definition in a manifest.
 
     Raises:
-        KeyError: When it lacks something, or is of a kind that this version of Naru does not know.
+        KeyError: When a field is missing, or the kind is unknown to this version of Naru.
         ValueError: When a border is not a time.
     """
     return _KINDS[raw.get("kind", "hash")].from_json(raw)

@@ -1,7 +1,8 @@
-"""Which split a row belongs to by its time: it is compared with two borders, so the rows of one time are never divided.
+"""Split by time: a row's time is compared with two borders, so rows of the same time are never divided.
 
-The time is taken from the examples, not from raw cells, so that what a manifest says can be repeated on examples later. A number
-is compared as it is; text is read as ISO 8601 and compared in UTC, where it has no zone as if it were UTC, to the microsecond.
+The time is taken from the examples, not from raw cells, so that what a manifest says can be repeated on examples later.
+A number is compared as it is; text is read as ISO 8601 and compared in UTC, and without a zone is taken as UTC, to the
+microsecond.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from components._core.examples.split_definition import TimeSplit
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FLOAT32_EXACT = 2**24
-"""Whole numbers from here on are not all a float32."""
+"""From here on, float32 cannot represent every whole number."""
 
 
 def read_times(column: pa.Array) -> pa.Array:
-    """The time of each row as int64 or float64; null where it is missing or cannot be read.
+    """Parse the time of each row as int64 or float64; null where it is missing or cannot be read.
 
     Args:
         column: Numbers, or texts.
@@ -36,11 +37,11 @@ def read_times(column: pa.Array) -> pa.Array:
 
 
 def write_time(time: float, column: pa.DataType) -> float | str:
-    """A time from `read_times` as a definition keeps it: a number, or ISO text.
+    """Convert a time from `read_times` to the form kept in a definition: a number, or ISO text.
 
     Args:
         time: The time.
-        column: Type of the column that it is of.
+        column: Type of the time column.
     """
     if pa.types.is_integer(column) or pa.types.is_floating(column):
         return time
@@ -48,23 +49,23 @@ def write_time(time: float, column: pa.DataType) -> float | str:
 
 
 def assign_splits(examples: pa.RecordBatch, definition: TimeSplit) -> NDArray[np.int8]:
-    """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
+    """Return the split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
 
     Args:
         examples: Rows with the column of the definition, of the type that it was made from.
-        definition: How they are split.
+        definition: The definition of the split.
     """
     times = read_times(examples.column(examples.schema.get_field_index(definition.column)))
     return _compare(times, [_border(definition.eval_from), _border(definition.test_from)])
 
 
 def reassign_splits(examples: pa.RecordBatch, definition: TimeSplit, types: dict[str, str]) -> NDArray[np.int8]:
-    """The split that another definition gave rows of today's examples; `UNKNOWN` where the examples do not tell.
+    """Return the split that another definition gave the rows of today's examples; `UNKNOWN` where it cannot be determined.
 
     Args:
         examples: Rows with the column of the definition.
         definition: The other definition.
-        types: Type by column as the examples of that definition had it.
+        types: Type by column in the examples of that definition.
     """
     column = examples.column(examples.schema.get_field_index(definition.column))
     borders = [_border(definition.eval_from), _border(definition.test_from)]
@@ -92,7 +93,7 @@ def _border(written: float | str) -> float:
 
 
 def _read_text(text: str | None) -> int | None:
-    """ISO text in microseconds since 1970 in UTC; None when it is none."""
+    """Parse ISO text as microseconds since 1970 in UTC; None when it is not ISO text."""
     try:
         return _microseconds(datetime.fromisoformat((text or "").strip()))
     except ValueError:

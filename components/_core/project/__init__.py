@@ -1,1 +1,1 @@
-"""The project file: its sections, the messages about what is wrong in it, the configuration that a stage sees."""
+"""The project file: its sections, its validation messages, and the configuration that a stage sees."""

@@ -1,4 +1,4 @@
-"""What the sections of a project file are made of: closed, frozen, and strict where the library would guess."""
+"""Base types of the sections of a project file: closed, frozen, and strict where pydantic would coerce."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictFloat, StrictInt
 
 
-def _no_truth_value(value: Any) -> Any:
-    """`yes` is not 1: the library would take it for one."""
+def _reject_bool(value: Any) -> Any:
+    """Reject `yes` as a number: pydantic would accept it as 1."""
     if isinstance(value, bool):
         raise ValueError(f"found {str(value).lower()}; must be a number")
     return value
 
 
-Real = Annotated[float, BeforeValidator(_no_truth_value)]
-Hyperparameter = StrictBool | StrictInt | StrictFloat | str  # strict: a whole number stays one, there and back
+Real = Annotated[float, BeforeValidator(_reject_bool)]
+Hyperparameter = (
+    StrictBool | StrictInt | StrictFloat | str
+)  # strict: a whole number survives a round trip as a whole number
 
 
 class Section(BaseModel):
-    """A mapping in which a field that is not known is a mistake."""
+    """A mapping that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)

@@ -1,7 +1,8 @@
 """Cron as Kubeflow Pipelines reads it: six fields, seconds first; checked here because the server takes five and misreads them.
 
-KFP goes by robfig/cron 1.2, in which the last field may be left out: `*/20 * * * *` is then every twenty seconds. It knows no
-time zone in the expression, Sunday is 0 and never 7, and a date that never comes would keep its controller busy for ever.
+KFP uses robfig/cron 1.2, in which the last field may be left out: `*/20 * * * *` is then every twenty seconds. It knows
+no time zone in the expression, Sunday is 0 and never 7, and a date that never occurs would keep its controller busy for
+ever.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _PART = re.compile(r"(?P<all>[*?])(?:/(?P<every>\d+))?|(?P<first>\w+)(?:-(?P<las
 
 
 def check_cron(text: str) -> str:
-    """The expression with single spaces.
+    """Return the expression with single spaces.
 
     Raises:
-        ValueError: When KFP would refuse it or read something else; says what to write instead.
+        ValueError: When KFP would refuse or misread it; the message says what to write instead.
     """
     fields = text.split()
     if len(fields) == 5:
@@ -42,10 +43,10 @@ def check_cron(text: str) -> str:
 
 
 def check_timezone(name: str) -> str:
-    """The name of a time zone.
+    """Return the name of a time zone.
 
     Raises:
-        ValueError: When there is none of that name. Where no list of zones is installed, any name of the form is taken.
+        ValueError: When there is no such zone. Where no list of zones is installed, any well-formed name is accepted.
     """
     known = zoneinfo.available_timezones() | {"UTC"}
     if name in known or (len(known) == 1 and re.fullmatch(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*", name)):
@@ -54,12 +55,12 @@ def check_timezone(name: str) -> str:
 
 
 def _values(field: str, place: int) -> set[int]:
-    """The numbers that a field stands for."""
+    """Return the numbers that a field stands for."""
     found: set[int] = set()
     for part in field.split(","):
         match = _PART.fullmatch(part)
         if match is None:
-            raise ValueError(_told(part, place))
+            raise ValueError(_invalid_part(part, place))
         found.update(_range(match, part, place))
     return found
 
@@ -73,7 +74,7 @@ def _range(match: re.Match[str], part: str, place: int) -> range:
         first = _number(match["first"], part, place)
         last = _number(match["last"], part, place) if match["last"] else (high if step else first)
     if first > last or (step and not int(step)):
-        raise ValueError(_told(part, place))
+        raise ValueError(_invalid_part(part, place))
     return range(first, last + 1, int(step or 1))
 
 
@@ -81,17 +82,17 @@ def _number(text: str, part: str, place: int) -> int:
     number = _NAMES.get(_FIELDS[place], {}).get(text.lower(), text)
     low, high = _BOUNDS[place]
     if not (number.isascii() and number.isdigit() and low <= int(number) <= high):
-        raise ValueError(_told(part, place))
+        raise ValueError(_invalid_part(part, place))
     return int(number)
 
 
-def _told(part: str, place: int) -> str:
+def _invalid_part(part: str, place: int) -> str:
     low, high = _BOUNDS[place]
     names = " or names such as mon" if place == 5 else " or names such as jan" if place == 4 else ""
     return f"found {part!r} as {_FIELDS[place]}; allowed: {low} to {high}{names}, *, lists a,b, ranges a-b, steps */n"
 
 
 def _never(values: list[set[int]], *, free_weekday: bool) -> bool:
-    """Whether there is no such day. With days of the month and of the week both named, either is enough."""
+    """Return whether no such day exists. With days of the month and of the week both named, either is enough."""
     days, months = values[3], values[4]
     return free_weekday and not any(min(days) <= _LONGEST_MONTHS.get(month, 31) for month in months)

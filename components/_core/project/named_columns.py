@@ -1,4 +1,4 @@
-"""The columns that a project names, held against those that there are."""
+"""Check the columns that a project names against those that exist."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from components._core.errors import ConfigError
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
 from components._core.project.serving_config import Serve, ServingGates
-from components._core.project.validation_messages import tell_problems
+from components._core.project.validation_messages import format_errors
 from components._core.project.value_rules import check_values
 from components._core.project.yaml_text import parse_yaml
 from components._core.types.hyperparameter_names import find_unusable
@@ -46,7 +46,7 @@ def _either(names: list[str]) -> str:
 
 
 def _check_task(value: Any) -> Any:
-    """Refuse a task that is not in the table, in pydantic's words for a value that is not in a list."""
+    """Refuse a task that is not in the table, with pydantic's message for a value that is not in a list."""
     if not isinstance(value, str) or value not in TASKS:
         raise PydanticCustomError(
             "literal_error", "Input should be {expected}", {"expected": _either([*map(repr, TASKS)])}
@@ -63,11 +63,15 @@ class Split(Section):
     """How rows are assigned to train, eval (early stopping, tuning) and test (judging)."""
 
     train: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
-    eval: Annotated[Real, Field(gt=0, lt=1, description="Share to stop early and tune by.")] = 0.1
-    test: Annotated[Real, Field(gt=0, lt=1, description="Share to judge by; never seen in training.")] = 0.1
+    eval: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows for early stopping and tuning.")] = 0.1
+    test: Annotated[
+        Real, Field(gt=0, lt=1, description="Share of the rows to evaluate on; never seen in training.")
+    ] = 0.1
     by: Annotated[
         list[str],
-        Field(description="Columns whose values are hashed: rows equal in them land together. Default: the features."),
+        Field(
+            description="Columns whose values are hashed: rows with equal values go to the same split. Default: the features."
+        ),
     ] = []
     by_time: Annotated[
         str,
@@ -78,7 +82,7 @@ class Split(Section):
     ] = ""
 
     @model_validator(mode="after")
-    def _rows_are_split_in_one_way(self) -> Split:
+    def _by_excludes_by_time(self) -> Split:
         if self.by and self.by_time:
             raise ValueError("give by or by_time, not both")
         return self
@@ -87,12 +91,12 @@ class Split(Section):
     def _shares_sum_to_one(self) -> Split:
         total = self.train + self.eval + self.test
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + eval + test must be 1, and are {total:g}")
+            raise ValueError(f"train + eval + test must be 1, found {total:g}")
         return self
 
 
 class Csv(Section):
-    """How a CSV file writes what could be taken for its own marks."""
+    """How a CSV file encloses and escapes cells."""
 
     quote: Annotated[
         str,
@@ -113,20 +117,20 @@ class Csv(Section):
 
     @property
     def delimiter(self) -> str:
-        """What separates cells."""
+        """Separator of cells."""
         return ","
 
     @field_validator("quote", "escape")
     @classmethod
-    def _is_no_other_mark(cls, value: str) -> str:
+    def _check_character(cls, value: str) -> str:
         if value and (not value.isascii() or value.isalnum() or value in ",\r\n\0 "):
             raise ValueError(
-                f"found {value!r}; allowed: an ASCII character that is no letter, digit, blank, comma or line end"
+                f"found {value!r}; allowed: an ASCII character other than a letter, digit, blank, comma or line end"
             )
         return value
 
     @model_validator(mode="after")
-    def _marks_differ(self) -> Csv:
+    def _quote_and_escape_differ(self) -> Csv:
         if self.quote and self.quote == self.escape:
             raise ValueError(
                 f"quote and escape are both {self.quote!r}; a doubled quote inside of a cell needs no escape"
@@ -148,19 +152,19 @@ class Data(Section):
     format: Annotated[
         str,
         Field(
-            description="Format of the source's files; empty: by the ending of their name, and CSV where that says nothing."
+            description="Format of the source's files; empty: by file name extension, and CSV if the extension is unknown."
         ),
     ] = ""
     csv: Csv = Csv()
     spans: Annotated[
         str,
-        Field(description="Which spans: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source."),
+        Field(description="Spans to read: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source."),
     ] = "all"
     split: Split = Split()
     exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
     exclusion_reasons: Annotated[
         dict[str, str],
-        Field(description="Why, by column: the report shows it beside the column's name. Changes nothing else."),
+        Field(description="Reason for excluding each column; shown in the report, no other effect."),
     ] = {}
     quarantine_limit: Annotated[
         float,
@@ -168,9 +172,9 @@ class Data(Section):
     ] = 0.0
 
     @model_validator(mode="after")
-    def _reasons_are_of_excluded_columns(self) -> Data:
+    def _reasons_name_excluded_columns(self) -> Data:
         if other := next((name for name in self.exclusion_reasons if name not in self.exclude), None):
-            raise ValueError(f"exclusion_reasons names {other!r}, which exclude does not")
+            raise ValueError(f"exclusion_reasons names {other!r}, which is not in exclude")
         return self
 
     @field_validator("spans", mode="before")
@@ -191,15 +195,20 @@ class Code(Section):
 class Train(Section):
     """How the model is fitted."""
 
-    epochs: Annotated[StrictInt, Field(ge=1, description="Passes over the training rows, at most.")] = 10
-    steps: Annotated[StrictInt, Field(ge=0, description="Optimiser steps, at most; 0: as many as the epochs take.")] = 0
+    epochs: Annotated[StrictInt, Field(ge=1, description="Maximum number of passes over the training rows.")] = 10
+    steps: Annotated[
+        StrictInt, Field(ge=0, description="Maximum number of optimiser steps; 0: as many as the epochs take.")
+    ] = 0
     batch_size: Annotated[StrictInt, Field(ge=1, description="Rows per step.")] = 256
     patience: Annotated[
-        StrictInt, Field(ge=0, description="Epochs without a better eval loss before it stops; 0: never.")
+        StrictInt, Field(ge=0, description="Epochs without a better eval loss before training stops; 0: never.")
     ] = 2
-    seed: Annotated[StrictInt, Field(ge=0, lt=2**32, description="Seed of everything random.")] = 7
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**32, description="Seed for all randomness.")] = 7
     hyperparameters: Annotated[
-        dict[str, Hyperparameter], Field(description="What build_model gets by default; `learning_rate` is also ours.")
+        dict[str, Hyperparameter],
+        Field(
+            description="Default hyperparameters of build_model; Naru uses `learning_rate` if the model is not compiled."
+        ),
     ] = {}
 
 
@@ -227,7 +236,7 @@ class Space(Section):
 class Tune(Section):
     """The search for hyperparameters."""
 
-    trials: Annotated[StrictInt, Field(ge=0, description="Models to try; 0 passes the defaults through.")] = 0
+    trials: Annotated[StrictInt, Field(ge=0, description="Number of models to try; 0 uses the defaults.")] = 0
     epochs: Annotated[StrictInt, Field(ge=1, description="Epochs of each trial.")] = 2
     space: dict[str, Space] = {}
 
@@ -239,7 +248,7 @@ class Tune(Section):
 
 
 class DataGates(Section):
-    """What validation blocks."""
+    """Policy of validation: what blocks a run."""
 
     anomalies: Annotated[
         dict[str, Severity],
@@ -248,11 +257,11 @@ class DataGates(Section):
         ),
     ] = {}
     drift: Annotated[
-        Real, Field(gt=0, le=1, description="Distance between old and new data from which a feature has drifted.")
+        Real, Field(gt=0, le=1, description="Distance between old and new data from which a feature counts as drifted.")
     ] = 0.1
     drift_severity: Severity = "warn"
     min_rows: Annotated[
-        StrictInt, Field(ge=1, description="Rows below which drift is not judged: small samples alarm falsely.")
+        StrictInt, Field(ge=1, description="Fewest rows for which drift is judged: small samples raise false alarms.")
     ] = 100
 
 
@@ -263,20 +272,20 @@ class Bound(Section):
     max: Real | None = None
 
     @model_validator(mode="after")
-    def _one_at_least(self) -> Bound:
+    def _has_a_bound(self) -> Bound:
         if self.min is None and self.max is None:
             raise ValueError("give min, max or both")
         return self
 
 
 class ModelGates(Section):
-    """What a model must show before it is registered and deployed."""
+    """Conditions that a model must meet before it is registered and deployed."""
 
     thresholds: Annotated[dict[str, Bound], Field(description="Absolute bounds by metric name.")] = {}
     metric: Annotated[
         str,
         Field(
-            description="The metric that compares with the champion; empty: "
+            description="Metric by which the model is compared with the champion; empty: "
             f"{_either([task.primary for task in TASKS.values()])} by task.",
         ),
     ] = ""
@@ -284,20 +293,20 @@ class ModelGates(Section):
         Literal["block", "deploy"],
         Field(
             description="A first model, with no champion to beat, that is hardly better than no model, never predicts a "
-            "class, or has a feature that alone tells the label: `block` keeps it from being deployed, `deploy` only warns."
+            "class, or has a feature that alone predicts the label: `block` keeps it from being deployed, `deploy` only warns."
         ),
     ] = "block"
     min_gain: Annotated[
-        Real, Field(description="By how much the champion must be beaten on the same rows; 0: any gain counts.")
+        Real, Field(description="Smallest gain over the champion on the same rows; 0: any gain counts.")
     ] = 0.0
-    slices: Annotated[list[str], Field(description="Columns whose values are judged one by one.")] = []
+    slices: Annotated[list[str], Field(description="Columns whose values are evaluated as slices.")] = []
     slice_min_rows: Annotated[
-        StrictInt, Field(ge=1, description="Rows below which a slice is shown but not judged.")
+        StrictInt, Field(ge=1, description="Fewest rows for which a slice is judged; smaller ones are only shown.")
     ] = 100
 
 
 class Gates(Section):
-    """Every bound that decides something."""
+    """All gates, by stage."""
 
     data: DataGates = DataGates()
     model: ModelGates = ModelGates()
@@ -305,13 +314,13 @@ class Gates(Section):
 
 
 class Schedule(Section):
-    """A run of the training pipeline at set times, on a cluster."""
+    """A recurring run of the training pipeline on a cluster."""
 
     name: Annotated[
         str,
         Field(
             pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
-            description="Lower-case letters, digits and dashes, 40 at most; its own within the project.",
+            description="Lower-case letters, digits and dashes, 40 at most; unique within the project.",
         ),
     ]
     cron: Annotated[
@@ -324,40 +333,42 @@ class Schedule(Section):
     timezone: Annotated[
         str,
         Field(
-            description="In which the cron is meant, as in `Europe/Berlin`. A KFP server reads all its schedules in one zone "
+            description="Time zone of the cron, as in `Europe/Berlin`. A KFP server reads all schedules in one zone "
             "(NARU_KFP_TIMEZONE says which); `naru apply` refuses another."
         ),
     ] = "UTC"
-    enabled: Annotated[StrictBool, Field(description="Whether it fires.")] = True
+    enabled: Annotated[StrictBool, Field(description="Whether the schedule starts runs.")] = True
     max_concurrency: Annotated[
-        StrictInt, Field(ge=1, le=10, description="Runs of it at the same time, at most; one more waits.")
+        StrictInt, Field(ge=1, le=10, description="Maximum number of its runs at the same time; further ones wait.")
     ] = 1
     parameters: Annotated[
         dict[str, Hyperparameter],
-        Field(description="Of the pipeline, as in `spans: last 12`; others keep their default."),
+        Field(description="Pipeline parameters, as in `spans: last 12`; others keep their default."),
     ] = {}
 
     @field_validator("cron")
     @classmethod
-    def _cron_is_read_as_it_is_meant(cls, value: str) -> str:
+    def _check_cron(cls, value: str) -> str:
         return check_cron(value)
 
     @field_validator("timezone")
     @classmethod
-    def _timezone_is_known(cls, value: str) -> str:
+    def _check_timezone(cls, value: str) -> str:
         return check_timezone(value)
 
 
 class Triggers(Section):
-    """What starts a run by itself. Schedules so far; other kinds get a list of their own beside them."""
+    """What starts runs automatically: schedules so far."""
 
-    schedules: Annotated[list[Schedule], Field(description="`naru apply` brings them to the KFP server.")] = []
+    schedules: Annotated[
+        list[Schedule], Field(description="Schedules that `naru apply` creates on the KFP server.")
+    ] = []
 
     @model_validator(mode="after")
-    def _names_are_their_own(self) -> Triggers:
+    def _names_are_unique(self) -> Triggers:
         names = [schedule.name for schedule in self.schedules]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two schedules are named {twice[0]!r}: give each a name of its own")
+            raise ValueError(f"duplicate schedule {twice[0]!r}: give each a unique name")
         return self
 
 
@@ -394,11 +405,11 @@ class Project(Section):
 
     @field_validator("positive", mode="before")
     @classmethod
-    def _positive_may_be_a_truth_value(cls, value: Any) -> Any:
-        return str(value).lower() if isinstance(value, bool) else value  # as it stands in a table, not 1
+    def _positive_may_be_a_bool(cls, value: Any) -> Any:
+        return str(value).lower() if isinstance(value, bool) else value  # as written in a table, not 1
 
     @model_validator(mode="after")
-    def _label_is_no_exclusion(self) -> Project:
+    def _label_is_not_excluded(self) -> Project:
         if self.label in self.data.exclude:
             raise ValueError(f"data.exclude names the label {self.label!r}")
         return self
@@ -416,14 +427,14 @@ class Project(Section):
         return self
 
     @model_validator(mode="after")
-    def _positive_is_of_a_task_that_takes_one(self) -> Project:
+    def _task_has_a_positive_value(self) -> Project:
         if self.positive is not None and not TASKS[self.task].takes_positive:
             takers = " or ".join(task.name for task in TASKS.values() if task.takes_positive)
             raise ValueError(f"positive: a {self.task} project has no positive value; remove it, or set task: {takers}")
         return self
 
     @model_validator(mode="after")
-    def _hyperparameters_have_names_of_their_own(self) -> Project:
+    def _hyperparameter_names_are_unique(self) -> Project:
         named = {"train.hyperparameters": [*self.train.hyperparameters], "tune.space": [*self.tune.space]}
         for place, names in named.items():
             if wrong := find_unusable(names):
@@ -442,7 +453,7 @@ class Project(Section):
         return TASKS[self.task].metric(self.gates.model.metric)
 
     def to_json(self) -> str:
-        """The project as one compact JSON line, as pipelines carry it: without what starts them, which changes nothing in them."""
+        """Return the project as one compact JSON line, as pipelines pass it on: without triggers, which no stage reads."""
         return self.model_dump_json(by_alias=True, exclude_none=True, exclude={"triggers"})
 
 
@@ -451,10 +462,10 @@ def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project
 
     Args:
         path: The file, or the folder that holds a `project.yaml`.
-        overrides: Values by dotted place, such as `{"train.epochs": 3}`, that go before the file's.
+        overrides: Values by dotted path, such as `{"train.epochs": 3}`, that override the file's.
 
     Raises:
-        ConfigError: With one line for each wrong place: what was found there, what is allowed.
+        ConfigError: With one line for each wrong field: what was found, what is allowed.
     """
     file = path / PROJECT_FILE if os.path.isdir(path) else path  # noqa: PTH112 - Path.is_dir raises where it may not look
     raw = _read(file)
@@ -467,16 +478,16 @@ def parse_project(raw: Any, where: str = PROJECT_FILE, given: Collection[str] = 
     """Validate a project that was already read from YAML or JSON; errors as in `load_project`.
 
     Args:
-        raw: What was read.
-        where: From where, for messages.
-        given: The places whose values are the command line's, for messages.
+        raw: The parsed YAML or JSON.
+        where: Name of the source, for messages.
+        given: The paths whose values come from the command line, for messages.
     """
     if isinstance(raw, dict):
         check_values(raw, where, given)
     try:
         return Project.model_validate(raw)
     except ValidationError as error:
-        lines = tell_problems(error.errors(), Project, set(given))
+        lines = format_errors(error.errors(), Project, set(given))
         raise ConfigError(
             lines[0] if len(lines) == 1 else "\n  " + "\n  ".join(lines),
             where=where,
@@ -498,14 +509,14 @@ def _read(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 (byte {error.start})", where=str(file), remedy="save it as UTF-8") from None
     except OSError as error:
-        remedy = "it must be a file that you may read: write one, or correct its permissions"
+        remedy = "name a readable file, or correct its permissions"
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(file), remedy=remedy) from None
     if len(content) > LARGEST_FILE:
-        message = "is larger than 1 MiB, which no project file needs to be"
+        message = "is larger than 1 MiB, the limit for a project file"
         raise ConfigError(message, where=str(file), remedy="name the project file; large values belong elsewhere")
     raw = parse_yaml(text, str(file))
     if not isinstance(raw, dict):
-        message = "holds no fields: a mapping with name, task, label and data is needed"
+        message = "has no fields: a mapping with name, task, label and data is required"
         raise ConfigError(
             message, where=str(file), remedy="start from examples/flights/project.yaml, or run naru new --help"
         )
@@ -518,6 +529,6 @@ def _set(raw: dict[str, Any], place: str, value: Any, file: Path) -> None:
     for parent in parents:
         section[parent] = section = {} if section.get(parent) is None else section[parent]
         if not isinstance(section, dict):
-            message = f"{place} cannot be set: {parent} is no section"
-            raise ConfigError(message, where=str(file), remedy="`naru schema` prints every field with its place")
+            message = f"{place} cannot be set: {parent} is not a section"
+            raise ConfigError(message, where=str(file), remedy="`naru schema` prints every field with its path")
     section[last] = value

@@ -1,4 +1,4 @@
-"""Amounts of CPU and memory as Kubernetes writes them: checked where they are written, compared where two must fit."""
+"""Amounts of CPU and memory as Kubernetes writes them: with their syntax check and their values for comparison."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class Amounts(BaseModel):
 
 
 def count_of(quantity: str) -> float:
-    """Cores or bytes: `500m` is 0.5, `1Ki` is 1024."""
+    """Convert a quantity to cores or bytes: `500m` is 0.5, `1Ki` is 1024."""
     number = quantity.rstrip("mkKMGTPEi")
     return float(number) * _FACTORS[quantity[len(number) :]]

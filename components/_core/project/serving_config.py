@@ -1,4 +1,4 @@
-"""The sections of the project file about serving: what a served model must show, and how it is served on a cluster."""
+"""The sections of the project file about serving: its gates, and how it is served on a cluster."""
 
 from __future__ import annotations
 
@@ -11,75 +11,77 @@ from components._core.project.quantities import Amounts, count_of
 
 
 class ServingGates(Section):
-    """What the served model must show. A bound that is left out is measured and shown, and blocks nothing."""
+    """Gates of the served model. A value without a bound is measured and shown, and blocks nothing."""
 
     p95_ms: Annotated[Real, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = (
         100.0
     )
-    p50_ms: Annotated[Real | None, Field(gt=0, description="The median of the same, in milliseconds.")] = None
-    p99_ms: Annotated[Real | None, Field(gt=0, description="The 99th percentile of the same, in milliseconds.")] = None
+    p50_ms: Annotated[Real | None, Field(gt=0, description="Median latency of one row, in milliseconds.")] = None
+    p99_ms: Annotated[
+        Real | None, Field(gt=0, description="99th percentile of the latency of one row, in milliseconds.")
+    ] = None
     parity: Annotated[
-        Real, Field(gt=0, description="Largest difference allowed between an offline and a served number.")
+        Real, Field(gt=0, description="Largest allowed difference between an offline and a served number.")
     ] = 1e-4
     concurrency: Annotated[
         StrictInt,
-        Field(
-            ge=1, le=16, description="Clients that ask at the same time under load; the server refuses a seventeenth."
-        ),
+        Field(ge=1, le=16, description="Concurrent clients of the load test; the server refuses a seventeenth."),
     ] = 4
     load_seconds: Annotated[
-        Real, Field(gt=0, le=600, description="How long the load lasts; with a champion, each of the two gets half.")
+        Real, Field(gt=0, le=600, description="Duration of the load test; with a champion, each of the two gets half.")
     ] = 2.0
     throughput: Annotated[
-        Real | None, Field(gt=0, description="Requests of one row per second, at least, by so many clients.")
+        Real | None, Field(gt=0, description="Minimum requests per second (one row each) under `concurrency` clients.")
     ] = None
     error_rate: Annotated[
-        Real, Field(ge=0, lt=1, description="Share of proper requests under load that may go unanswered.")
+        Real, Field(ge=0, lt=1, description="Allowed share of valid requests under load that fail.")
     ] = 0.0
     cold_start_seconds: Annotated[
-        Real | None, Field(gt=0, description="From the start of the server to its first answer, at most.")
+        Real | None, Field(gt=0, description="Maximum time from the start of the server to its first answer.")
     ] = None
-    memory_mb: Annotated[Real | None, Field(gt=0, description="The server's memory after the load, at most.")] = None
-    size_mb: Annotated[Real | None, Field(gt=0, description="Size of the model's files, at most.")] = None
+    memory_mb: Annotated[Real | None, Field(gt=0, description="Maximum memory of the server after the load test.")] = (
+        None
+    )
+    size_mb: Annotated[Real | None, Field(gt=0, description="Maximum size of the model's files.")] = None
     slower_percent: Annotated[
         Real | None,
-        Field(ge=0, description="By how much p95 under load may be above the champion's, asked in turn with it."),
+        Field(ge=0, description="How much higher p95 under load may be than the champion's, measured in turns."),
     ] = None
 
 
 class Autoscaling(Section):
-    """How many servers there are, by how busy they are; it takes the place of `replicas`."""
+    """Number of servers by load; replaces `replicas`."""
 
-    min: Annotated[StrictInt, Field(ge=1, description="Servers, at least.")] = 1
-    max: Annotated[StrictInt, Field(ge=1, description="Servers, at most.")]
+    min: Annotated[StrictInt, Field(ge=1, description="Minimum number of servers.")] = 1
+    max: Annotated[StrictInt, Field(ge=1, description="Maximum number of servers.")]
     cpu: Annotated[
-        StrictInt, Field(ge=1, le=100, description="Percent of the requested CPU, from which there are more.")
+        StrictInt, Field(ge=1, le=100, description="CPU use, in percent of the request, above which servers are added.")
     ] = 70
 
     @model_validator(mode="after")
-    def _min_is_no_more_than_max(self) -> Autoscaling:
+    def _min_is_at_most_max(self) -> Autoscaling:
         if self.min > self.max:
             raise ValueError(f"min ({self.min}) must be at most max ({self.max})")
         return self
 
 
 class Resources(Section):
-    """What a server in a pod asks for, and what it may take."""
+    """CPU and memory of a server in a pod: requests and limits."""
 
-    requests: Annotated[Amounts, Field(description="Kept free for it on a node.")] = Amounts(cpu="500m", memory="1Gi")
+    requests: Annotated[Amounts, Field(description="Reserved on a node.")] = Amounts(cpu="500m", memory="1Gi")
     limits: Annotated[Amounts, Field(description="TensorFlow alone takes 0.7 GiB.")] = Amounts(cpu="2", memory="2Gi")
 
     @model_validator(mode="after")
     def _requests_fit_the_limits(self) -> Resources:
-        for name, asked in self.requests:
+        for name, requested in self.requests:
             allowed = getattr(self.limits, name)
-            if count_of(asked) > count_of(allowed):
-                raise ValueError(f"requests.{name} ({asked}) must be at most limits.{name} ({allowed})")
+            if count_of(requested) > count_of(allowed):
+                raise ValueError(f"requests.{name} ({requested}) must be at most limits.{name} ({allowed})")
         return self
 
 
 class RequestLogging(Section):
-    """What the served model writes down of its requests (docs/serving.md)."""
+    """The log of the served model's requests (docs/serving.md)."""
 
     uri: Annotated[
         str,
@@ -89,43 +91,49 @@ class RequestLogging(Section):
         ),
     ] = ""
     sample: Annotated[Real, Field(ge=0, le=1, description="Share of the requests that is logged.")] = 1.0
-    mask: Annotated[list[str], Field(description="Features whose values are not to leave the server.")] = []
-    flush_rows: Annotated[StrictInt, Field(ge=1, description="Rows that are written together.")] = 1_000
+    mask: Annotated[list[str], Field(description="Features whose values must not leave the server.")] = []
+    flush_rows: Annotated[StrictInt, Field(ge=1, description="Rows per write.")] = 1_000
     flush_seconds: Annotated[
-        Real, Field(gt=0, le=3600, description="Or what came in so many seconds: the most that a killed server loses.")
+        Real, Field(gt=0, le=3600, description="Longest time between writes: a killed server loses no more than that.")
     ] = 30.0
 
 
 class CanarySteps(Section):
-    """How a new version takes over from the one in service."""
+    """How a new version takes over from the stable one."""
 
     shares: Annotated[
         list[StrictInt],
-        Field(description="Percent of the requests that it gets, one step after the other; empty: all at once."),
+        Field(description="Percent of the requests that the new version gets in each step; empty: all at once."),
     ] = [10, 50]
     bake_seconds: Annotated[
-        Real, Field(ge=0, le=86_400, description="How long a step is watched before the next one.")
+        Real, Field(ge=0, le=86_400, description="How long a step is observed before the next one.")
     ] = 60.0
     min_requests: Annotated[
         StrictInt,
-        Field(ge=1, description="Requests to each version, from which a step is judged; with fewer, that is said."),
+        Field(
+            ge=1, description="Fewest requests to each version for a step to be judged; with fewer, the report says so."
+        ),
     ] = 50
     when_idle: Annotated[
         Literal["fail", "promote"],
         Field(
-            description="What becomes of a step in which a version was asked nothing: it is watched on for `wait_seconds`, then "
-            "`fail` takes it back; `promote` goes on at once, and says that nobody judged it."
+            description="Outcome of a step in which a version got no requests: it is observed for up to `wait_seconds`, then "
+            "`fail` takes it back; `promote` continues at once, and reports that the step was not judged."
         ),
     ] = "fail"
     error_rate: Annotated[
-        Real, Field(ge=0, lt=1, description="By how much its share of failed requests may be above the stable one's.")
+        Real,
+        Field(ge=0, lt=1, description="How much higher its share of failed requests may be than the stable version's."),
     ] = 0.01
     slower_percent: Annotated[
-        Real, Field(ge=0, description="By how much its p95 may be above the stable one's, where it is above gates too.")
+        Real,
+        Field(
+            ge=0, description="How much higher its p95 may be than the stable version's, if it is above the gate too."
+        ),
     ] = 50.0
     drift: Annotated[
         Real,
-        Field(gt=0, le=1, description="Distance between both versions' logged predictions, from which it is too far."),
+        Field(gt=0, le=1, description="Distance between both versions' logged predictions from which the step fails."),
     ] = 0.3
 
     @field_validator("shares")
@@ -149,10 +157,10 @@ class Serve(Section):
             "from an image of its own."
         ),
     ] = "v2"
-    replicas: Annotated[StrictInt, Field(ge=1, description="Servers; one more is started during a rollout.")] = 1
-    autoscaling: Annotated[
-        Autoscaling | None, Field(description="Left out: always as many servers as `replicas` says.")
-    ] = None
+    replicas: Annotated[
+        StrictInt, Field(ge=1, description="Number of servers; one more is started during a rollout.")
+    ] = 1
+    autoscaling: Annotated[Autoscaling | None, Field(description="Absent: the fixed number in `replicas`.")] = None
     resources: Resources = Resources()
     pool: Annotated[
         str, Field(description="Pool of the pools file whose nodes serve; empty: any node without taints, no GPU.")
@@ -160,7 +168,7 @@ class Serve(Section):
     engine: Annotated[
         StrictBool,
         Field(
-            description="Seldon's orchestrator before the server. Without it status codes are the server's own, and a pod "
+            description="Seldon's orchestrator in front of the server. Without it status codes are the server's own, and a pod "
             "asks for 0.5 CPU less."
         ),
     ] = False
@@ -174,7 +182,7 @@ class Serve(Section):
     ] = "naru-models"  # noqa: S105 - its name
     request_log: Annotated[
         RequestLogging | None,
-        Field(description="Left out: none. It is written with the keys AWS_* of the same Secret."),
+        Field(description="Absent: no log. Written with the keys AWS_* of the same Secret."),
     ] = None
     canary: CanarySteps = CanarySteps()
     mesh: Annotated[
@@ -189,27 +197,30 @@ class Serve(Section):
         Field(
             ge=1,
             le=1024,
-            description="Largest body of a request in MiB, also after unpacking, and largest gRPC message; over it: 413.",
+            description="Largest body of a request in MiB, also after unpacking, and largest gRPC message; above: 413.",
         ),
     ] = 16
     max_rows: Annotated[
-        StrictInt, Field(ge=1, le=1_000_000, description="Rows of one request, at most; over it: 413.")
+        StrictInt, Field(ge=1, le=1_000_000, description="Maximum rows of one request; above: 413.")
     ] = 10_000
     max_inputs: Annotated[
         StrictInt,
-        Field(ge=1, le=100_000, description="Inputs of one request, at most; never below the number of features."),
+        Field(ge=1, le=100_000, description="Maximum inputs of one request; never below the number of features."),
     ] = 1_000
     max_name_bytes: Annotated[
         StrictInt,
-        Field(ge=1, le=65_536, description="Bytes of an input's name; never below the longest name of a feature."),
+        Field(
+            ge=1, le=65_536, description="Maximum bytes of an input's name; never below the longest name of a feature."
+        ),
     ] = 256
-    max_id_bytes: Annotated[StrictInt, Field(ge=1, le=4_096, description="Bytes of a request's id, at most.")] = 128
-    max_text_kb: Annotated[StrictInt, Field(ge=1, le=1_048_576, description="KiB of one text value, at most.")] = 1_024
+    max_id_bytes: Annotated[StrictInt, Field(ge=1, le=4_096, description="Maximum bytes of a request's id.")] = 128
+    max_text_kb: Annotated[StrictInt, Field(ge=1, le=1_048_576, description="Maximum KiB of one text value.")] = 1_024
     max_header_kb: Annotated[
-        StrictInt, Field(ge=4, le=1_024, description="KiB of a request's target and headers together; over it: 431.")
+        StrictInt,
+        Field(ge=4, le=1_024, description="Maximum KiB of a request's target and headers together; above: 431."),
     ] = 64
     wait_seconds: Annotated[
-        Real, Field(gt=0, le=7200, description="How long a rollout waits for its pods, at most, step by step.")
+        Real, Field(gt=0, le=7200, description="Maximum time that each step of a rollout waits for its pods.")
     ] = 600.0
 
 
@@ -225,9 +236,9 @@ _LIMITS = {
 
 
 def limit_options(serve: Serve) -> list[str]:
-    """Command-line options of the server (components/serve/limits.py) for the limits that differ from their defaults.
+    """Return the command-line options of the server (components/serve/limits.py) for the limits that differ from their defaults.
 
-    Those at their defaults are left out, so that the pods of a project that sets none are not replaced by an update.
+    Defaults are left out, so that an update does not replace the pods of a project that sets none.
     """
     changed = {
         name: getattr(serve, name) for name in _LIMITS if getattr(serve, name) != Serve.model_fields[name].default

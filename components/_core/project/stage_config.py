@@ -1,8 +1,8 @@
 """The configuration that a stage sees: only the parts of the project file that it reads, so that no other change runs it again.
 
-A change of `gates` must not train a model again. A stage's work is identified by its parameters, and the project is one of
-them; so a stage is given only what its spec names (`StageSpec.reads`), and the defaults of the rest. Name, task, label,
-positive, code, schema and the excluded columns are given to all.
+A change of `gates` must not train a model again. A stage's work is identified by its parameters, and the project is one
+of them; so a stage is given only what its spec names (`StageSpec.reads`), and the defaults of the rest. Name, task,
+label, positive, code, schema and the excluded columns go to all.
 """
 
 from __future__ import annotations

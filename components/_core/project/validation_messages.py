@@ -1,4 +1,4 @@
-"""Say what does not fit in a project file: pydantic's findings in the words of a person, with place, find and what is allowed."""
+"""Turn pydantic's errors about a project file into messages with the path, the value found and what is allowed."""
 
 from __future__ import annotations
 
@@ -30,55 +30,55 @@ _LONGEST_LINE = 400
 _MOST_LINES = 20
 
 
-def tell_problems(problems: Sequence[Any], root: type[BaseModel], given: set[str]) -> list[str]:
-    """One line for each wrong place.
+def format_errors(errors: Sequence[Any], root: type[BaseModel], given: set[str]) -> list[str]:
+    """Format validation errors, one line for each wrong field.
 
     Args:
-        problems: What pydantic found, `ValidationError.errors()`.
+        errors: The errors of pydantic, `ValidationError.errors()`.
         root: The model that was validated.
-        given: The places that the command line set.
+        given: The paths that the command line set.
     """
     lines: dict[str, str] = {}
-    for problem in problems[: 5 * _MOST_LINES]:
-        location = tuple(str(part) for part in problem["loc"])
-        if location[-1:] and location[-1] in _SCALARS and len(location) > 1:  # one of several types that it may have
-            location, problem = location[:-1], {**problem, "type": "scalar"}
+    for error in errors[: 5 * _MOST_LINES]:
+        location = tuple(str(part) for part in error["loc"])
+        if location[-1:] and location[-1] in _SCALARS and len(location) > 1:  # one of several allowed types
+            location, error = location[:-1], {**error, "type": "scalar"}
         place = ".".join(location)
-        source = " (as the command line has it)" if any(_touches(place, other) for other in given) else ""
-        told = _cut(_told(problem, root), _LONGEST_LINE)
-        whole = "" if problem["type"] == "value_error" else "the file: "  # a rule of several fields names them itself
-        line = f"{f'{_cut(place, _LONGEST)}: ' if place else whole}{told}{source}"
-        lines.setdefault(place + problem["type"], line)
+        source = " (from the command line)" if any(_overlaps(place, other) for other in given) else ""
+        message = _cut(_message(error, root), _LONGEST_LINE)
+        whole = "" if error["type"] == "value_error" else "the file: "  # a rule of several fields names them itself
+        line = f"{f'{_cut(place, _LONGEST)}: ' if place else whole}{message}{source}"
+        lines.setdefault(place + error["type"], line)
     shown = list(lines.values())[:_MOST_LINES]
-    hidden = len(lines) - len(shown) + max(len(problems) - 5 * _MOST_LINES, 0)
+    hidden = len(lines) - len(shown) + max(len(errors) - 5 * _MOST_LINES, 0)
     return [*shown, f"and {hidden:,} more"] if hidden else shown
 
 
-def _touches(place: str, other: str) -> bool:
+def _overlaps(place: str, other: str) -> bool:
     return f"{place}.".startswith(f"{other}.") or (bool(place) and f"{other}.".startswith(f"{place}."))
 
 
-def _told(problem: Any, root: type[BaseModel]) -> str:
-    found = _shown(problem.get("input"))
-    match problem["type"]:
+def _message(error: Any, root: type[BaseModel]) -> str:
+    found = _shown(error.get("input"))
+    match error["type"]:
         case "extra_forbidden":
-            return f"unknown field{_suggestion(problem['loc'], root)}"
+            return f"unknown field{_suggestion(error['loc'], root)}"
         case "missing":
             return "is missing and has no default"
         case "value_error":
-            return str(problem["ctx"]["error"])
+            return str(error["ctx"]["error"])
         case "scalar":
             return f"found {found}; must be text, a number, true or false"
         case "string_pattern_mismatch":
-            return f"found {found}; allowed: {_lower_first(_described(problem['loc'], root))}"
+            return f"found {found}; allowed: {_lower_first(_described(error['loc'], root))}"
         case _ if found == "None":
             return "is empty: give it a value, or remove the line"
         case kind:
-            return f"found {found}; {_MUST_BE.get(kind) or _lower_first(problem['msg'])}"
+            return f"found {found}; {_MUST_BE.get(kind) or _lower_first(error['msg'])}"
 
 
 class _Short(reprlib.Repr):
-    """A value in a few words, whatever it holds: no more of it is looked at than is shown. Credentials are masked first."""
+    """A short representation of any value: only what is shown is read. Credentials are masked first."""
 
     def repr_str(self, x: str, level: int) -> str:
         return repr(_cut(mask_credentials(x), _LONGEST))
@@ -113,7 +113,7 @@ def _suggestion(location: tuple[Any, ...], root: type[BaseModel]) -> str:
 def _section_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel] | None:
     section: Any = root
     for part in location:
-        if get_origin(section) is dict:  # sections by a name of the person's choice, as in tune.space
+        if get_origin(section) is dict:  # sections with names chosen by the person, as in tune.space
             section = get_args(section)[1]
             continue
         if not _is_section(section):

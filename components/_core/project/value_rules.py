@@ -1,7 +1,7 @@
-"""Rules for every value of a project file, whatever its field: no credentials, no placeholders of a cluster, no endless number.
+"""Rules for every value of a project file, whatever its field: no credentials, no placeholders of a cluster, no overlong number.
 
-A project travels as a parameter through Kubeflow Pipelines and Argo, is kept in records and shown in reports. So what those
-would fill in, and what nobody should read, is refused where it is written down.
+A project travels as a parameter through Kubeflow Pipelines and Argo, is kept in records and shown in reports. So
+placeholders that those would replace, and secrets, are refused in the file.
 """
 
 from __future__ import annotations
@@ -17,65 +17,65 @@ from components._core.project.yaml_text import LARGEST_NUMBER
 
 _ARGO = "item|steps|inputs|outputs|pod|workflow|tasks|node|retries|lastRetry|resourcesDuration"
 _PLACEHOLDER = re.compile(rf"\{{\{{\s*(?:[$=]|(?:{_ARGO})\b)[^}}]{{0,40}}")
-"""What KFP (`{{$`) and Argo (`{{=` and these first words) replace; other braces, as in a regex, are left alone by both."""
+"""What KFP (`{{$`) and Argo (`{{=` and these first words) replace; other braces, as in a regex, are left alone."""
 
 CREDENTIALS_REMEDY = (
-    "take it out, and renew it; give it by the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, else what "
+    "remove it and rotate it; pass it by environment variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, else what "
     "fsspec reads, as FSSPEC_HTTPS_CLIENT_KWARGS"
 )
 
 
 def check_values(raw: dict[str, Any], where: str, given: Collection[str] = ()) -> None:
-    """Hold every key and value of a project, as read from YAML or JSON, against the rules.
+    """Check every key and value of a project, as read from YAML or JSON.
 
     Args:
-        raw: The project.
-        where: Its file, for messages.
+        raw: The project as a mapping.
+        where: The project file, for messages.
         given: The paths that the command line set, for messages.
 
     Raises:
-        ConfigError: Names the first path that breaks one, and the remedy.
+        ConfigError: With the first path that breaks a rule, and the remedy.
     """
     for place, found in places_with_credentials(raw):
         raise ConfigError(f"{place}: holds {found}{_source(place, given)}", where=where, remedy=CREDENTIALS_REMEDY)
     for place, value in _scalars(raw):
         if isinstance(value, str):
-            check_placeholders(value, f"{where}: {place}{_source(place, given)}", allowed=_may_name_the_run(place))
+            check_placeholders(value, f"{where}: {place}{_source(place, given)}", allowed=_allowed_placeholder(place))
         elif isinstance(value, int) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
             message = f"{place}: a whole number of {len(str(abs(value)))} digits{_source(place, given)}"
             raise ConfigError(message, where=where, remedy="64 bits are allowed: 19 digits at most")
 
 
 def check_placeholders(text: str, where: str, *, allowed: str = "") -> None:
-    """Refuse what Kubeflow Pipelines or Argo would replace by something else, or fail at.
+    """Refuse a placeholder that Kubeflow Pipelines or Argo would replace, or fail at.
 
     Args:
         text: A value.
-        where: Its place, for messages.
-        allowed: The one placeholder that may stand there; empty: none.
+        where: Path of the value, for messages.
+        allowed: The one placeholder that is allowed; empty: none.
 
     Raises:
-        ConfigError: With the placeholder.
+        ConfigError: When the text has another placeholder.
     """
     found = _PLACEHOLDER.search(text.replace(allowed, "") if allowed else text)
     if found:
-        message = f"holds {found[0]!r}, which Kubeflow Pipelines and Argo take for a placeholder and replace"
+        message = f"holds {found[0]!r}, a placeholder that Kubeflow Pipelines and Argo replace"
         raise ConfigError(
-            message, where=where, remedy="write it without the double braces, or with a blank between them"
+            message, where=where, remedy="write it without the double braces, or put a blank between them"
         )
 
 
-def _may_name_the_run(place: str) -> str:
-    """Parameters of a schedule's runs may hold the run's id; see `placeholders.py`."""
+def _allowed_placeholder(place: str) -> str:
+    """Return the placeholder allowed at a path: parameters of schedules may hold the run's id (`placeholders.py`)."""
     return PER_RUN if place.startswith("triggers.schedules") else ""
 
 
 def _source(place: str, given: Collection[str]) -> str:
-    return " (as the command line has it)" if any(f"{place}.".startswith(f"{other}.") for other in given) else ""
+    return " (from the command line)" if any(f"{place}.".startswith(f"{other}.") for other in given) else ""
 
 
 def _scalars(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key and every single value, by its dotted path."""
+    """Yield every key and every single value, with its dotted path."""
     if isinstance(value, dict):
         for key, held in value.items():
             below = f"{place}.{key}".lstrip(".")

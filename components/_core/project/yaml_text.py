@@ -1,7 +1,7 @@
-"""Read YAML as people mean it: YAML 1.2's plain values, and no field twice.
+"""Parse YAML as people expect: the plain values of YAML 1.2, and no duplicate keys.
 
-The library goes by YAML 1.1, in which a label called `no` is False, `1e-3` is text, `010` is 8, `12:30` is 750, and the second of
-two equal fields silently replaces the first. A project file is written by people who expect none of that.
+The library implements YAML 1.1, in which a label called `no` is False, `1e-3` is text, `010` is 8, `12:30` is 750, and
+the second of two equal fields silently replaces the first. People who write a project file expect none of that.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _PLAIN = {
     ),
     "tag:yaml.org,2002:merge": (r"<<", ["<"]),
 }
-"""How a value without quotes is written, and the signs that it may begin with, by its tag; any other is text."""
+"""Pattern of a value without quotes, and its possible first characters, by tag; any other value is text."""
 
 
 MOST_VALUES = 10_000
-"""Keys and values of a file, those that an alias repeats included."""
+"""Maximum number of keys and values in a file, including those that an alias repeats."""
 LONGEST_TEXT = 16 << 10
-"""Characters of one value."""
+"""Maximum number of characters in one value."""
 LARGEST_NUMBER = 1 << 63
-"""Whole numbers lie below it: 64 bits with a sign."""
+"""Whole numbers must be below it: 64 bits with a sign."""
 _DEEPEST = 50
 
 _FAST: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The parser in C where the library has it: ten times as fast, and the same language."""
+"""The C parser if the library has it: ten times as fast, same grammar."""
 
 
 class _Loader(_FAST):  # type: ignore[valid-type, misc]
@@ -44,12 +44,12 @@ class _Loader(_FAST):  # type: ignore[valid-type, misc]
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the library declares it so
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """As the library does, but a key may stand only once."""
+        """Construct a mapping as the library does, but refuse duplicate keys."""
         seen: set[str] = set()
         keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
             seen.add(key.value)
         made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         return made
@@ -60,7 +60,7 @@ for _tag, (_pattern, _first) in _PLAIN.items():
 
 
 class _Bounds:
-    """What has been seen of a text, event by event: how many values, how deep, and what each anchor stands for."""
+    """Counts the values, the nesting and the anchors of a text, event by event, and refuses too many."""
 
     def __init__(self, where: str) -> None:
         self._where, self._values = where, 0
@@ -71,7 +71,7 @@ class _Bounds:
         """Count one event.
 
         Raises:
-            ConfigError: When it is one too many.
+            ConfigError: When a limit is exceeded.
         """
         if isinstance(event, yaml.CollectionStartEvent):
             self._open.append((event.anchor, self._values))
@@ -85,7 +85,7 @@ class _Bounds:
             self._check_scalar(event)
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor in [anchor for anchor, _ in self._open]:
-                raise self._refusal(f"the alias *{event.anchor} stands inside of what it names", event)
+                raise self._error(f"the alias *{event.anchor} refers to a value that contains it", event)
             self._count(self._anchored.get(event.anchor or "", 1), event)
 
     def _remember(self, anchor: str | None, values: int) -> None:
@@ -95,20 +95,20 @@ class _Bounds:
     def _count(self, values: int, event: yaml.Event) -> None:
         self._values += values
         if self._values > MOST_VALUES:
-            raise self._refusal(f"holds more than {MOST_VALUES:,} keys and values, aliases expanded", event)
+            raise self._error(f"holds more than {MOST_VALUES:,} keys and values, aliases expanded", event)
         if len(self._open) > _DEEPEST:
-            raise self._refusal(f"is nested more than {_DEEPEST} levels deep", event)
+            raise self._error(f"is nested more than {_DEEPEST} levels deep", event)
 
     def _check_scalar(self, event: yaml.ScalarEvent) -> None:
         if len(event.value) > LONGEST_TEXT:
             message = (
                 f"a value of {len(event.value):,} characters ({event.value[:20]!r}...); {LONGEST_TEXT:,} are allowed"
             )
-            raise self._refusal(message, event)
+            raise self._error(message, event)
 
-    def _refusal(self, told: str, event: yaml.Event) -> ConfigError:
+    def _error(self, message: str, event: yaml.Event) -> ConfigError:
         place = f"{self._where}, line {event.start_mark.line + 1}" if event.start_mark else self._where
-        return ConfigError(told, where=place, remedy="shorten the file: a few hundred values are usual")
+        return ConfigError(message, where=place, remedy="shorten the file: a few hundred values are usual")
 
 
 def _check_bounds(text: str, where: str) -> None:
@@ -118,14 +118,14 @@ def _check_bounds(text: str, where: str) -> None:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """The value that a text in YAML stands for.
+    """Parse a YAML text.
 
     Args:
         text: The text.
-        where: Its file or argument, for messages.
+        where: File or argument that the text comes from, for messages.
 
     Raises:
-        ConfigError: When it is not valid, or larger than any project file; names the line.
+        ConfigError: When it is invalid or too large; with the line.
     """
     try:
         _check_bounds(text, where)
@@ -133,18 +133,18 @@ def parse_yaml(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}, line {mark.line + 1}" if mark else where
-        told = getattr(error, "problem", None) or str(error).splitlines()[0]
+        message = getattr(error, "problem", None) or str(error).splitlines()[0]
         line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
-        raise ConfigError(f"is not valid YAML: {told}", where=place, remedy=_remedy(told, line)) from None
+        raise ConfigError(f"is not valid YAML: {message}", where=place, remedy=_remedy(message, line)) from None
     except (ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         # a number of thousands of digits, thousands of brackets, a tag that its value does not fit
-        told = f"is not valid YAML: {str(error).splitlines()[0]}"
-        raise ConfigError(told, where=where, remedy="correct the file") from None
+        message = f"is not valid YAML: {str(error).splitlines()[0]}"
+        raise ConfigError(message, where=where, remedy="correct the file") from None
 
 
-def _remedy(told: str, line: str) -> str:
-    if "stands twice" in told:
+def _remedy(message: str, line: str) -> str:
+    if "duplicate key" in message:
         return "keep one of the two"
-    if "cannot start any token" in told and "\t" in line:
+    if "cannot start any token" in message and "\t" in line:
         return "indent with spaces: YAML knows no tabs"
-    return "look at this line and the one before: a bracket, a quote or an indent is wrong; put odd text in quotes"
+    return "check this line and the one before: a bracket, a quote or an indent is wrong; quote unusual text"

@@ -1,1 +1,1 @@
-"""Pages, plots and HTML: what a stage shows to a person."""
+"""Pages, plots and HTML of stages."""

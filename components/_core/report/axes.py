@@ -52,17 +52,18 @@ _SETTINGS: Any = {
 def draw_axes(draw: Callable[[Axes], None], width: float, height: float, grow: float = 1.0) -> str:
     """Draw on one set of axes and return the SVG element.
 
-    Matplotlib's own layout engine and `savefig` would draw everything four times over; here the margins are measured once.
+    Matplotlib's own layout engine and `savefig` would draw everything four times over; here the margins are measured
+    once.
 
     Args:
-        draw: Draws; the axes are its canvas.
-        width: Of the whole figure, in pixels of a page of 600.
-        height: The same.
+        draw: Draws on the axes.
+        width: Figure width in pixels (the page is 600 px wide).
+        height: Figure height in pixels.
         grow: See `svg.embed`.
     """
     written = io.StringIO()
     with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        # the page's fonts draw the text; that Matplotlib's own lacks a letter only makes its measure of it a guess
+        # the page's fonts draw the text; if Matplotlib's font lacks a glyph, only the measured width is inexact
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor="none")
         canvas: Any = FigureCanvasSVG(figure)  # Any: its methods carry no types
@@ -74,7 +75,7 @@ def draw_axes(draw: Callable[[Axes], None], width: float, height: float, grow: f
 
 
 def _fit(axes: Axes, width: float, height: float) -> None:
-    """Give the axes all the room that their labels leave, but half of the figure at least."""
+    """Give the axes the room that their labels leave, but at least half of the figure."""
     outer = axes.get_tightbbox()
     if outer is None or not axes.axison:
         return
@@ -87,7 +88,7 @@ def _fit(axes: Axes, width: float, height: float) -> None:
 
 
 def fill_boxes(axes: Axes, boxes: Iterable[tuple[float, float, float, float]], alpha: float) -> None:
-    """Fill rectangles (left, bottom, right, top) as one shape, which is small and quick however many they are."""
+    """Fill rectangles (left, bottom, right, top) as one shape, which stays small and fast for any number of them."""
     corners: list[tuple[float, float]] = []
     codes: list[int] = []
     for left, bottom, right, top in boxes:
@@ -100,13 +101,13 @@ def fill_boxes(axes: Axes, boxes: Iterable[tuple[float, float, float, float]], a
 
 
 def printable(text: str) -> str:
-    """Text that XML can hold: control characters and lone surrogates become spaces and question marks."""
+    """Make a text valid in XML: control characters and lone surrogates become spaces and question marks."""
     kept = "".join(letter if letter.isprintable() else " " for letter in str(text))
     return kept.encode("utf-8", "replace").decode("utf-8")
 
 
 def shorten(name: str, most: int = _LONGEST_NAME) -> str:
-    """Name of at most that many letters; the middle goes, since names often differ at their end."""
+    """Shorten a name to that many characters by cutting its middle, since names often differ at their end."""
     name = printable(name)
     if len(name) <= most:
         return name

@@ -1,8 +1,8 @@
 """Pages as HTML: one self-contained file, light and dark, readable in a panel of 600 pixels and without a script.
 
-A stage says what is shown (`page.py`); how it looks is decided here and in `templates/`. Everything is escaped; the only
-markup that passes is an SVG element that draws and does nothing else (`svg.is_plain`), and the only script that a browser
-may run is ours, which makes links work in the Kubeflow UI: the page names its hash.
+A stage defines the content (`page.py`); this module and `templates/` define the appearance. Everything is escaped; the
+only markup that passes is an SVG element that only draws (`svg.is_plain`), and the only script that a browser may run
+is Naru's, which makes links work in the Kubeflow UI: the page allows it by its hash.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ _CHECK_NUMBERS = {"measured": "Measured", "threshold": "Bound", "baseline": "Bas
 
 
 def render_page(page: Page) -> str:
-    """One stage's page as a whole HTML document."""
+    """Render one stage's page as a complete HTML document."""
     section = _section(page, _anchors([page])[0])
     return _environment().get_template("page.html").render(section=section, title=page.title)
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write one stage's page as one file, in one step as others see it."""
+    """Write one stage's page as one file, atomically."""
     write_text(path, _writable(render_page(page)))
 
 
-def bind_report(
+def write_report(
     title: str, pages: list[Page], stages: list[dict[str, Any]], facts: dict[str, Cell], path: Path
 ) -> None:
-    """Bind the pages of a run into its report: one file.
+    """Write the pages of a run as one report file.
 
     Args:
-        title: Project and run.
+        title: Title with project and run.
         pages: The pages of the stages, in the order in which they are read.
-        stages: What each stage left in its artifact's metadata (`lifecycle.py`): stage, verdict, reason, import_seconds,
+        stages: Metadata of each stage's artifact (`lifecycle.py`): stage, verdict, reason, import_seconds,
             work_seconds, metric_*. Those without a stage are left out.
-        facts: The few values to be seen first.
-        path: Where the file goes.
+        facts: The few values shown first.
+        path: Path of the report file.
     """
     sections = [_section(page, anchor) for page, anchor in zip(pages, _anchors(pages), strict=True)]
     ran = [stage for stage in stages if stage.get("stage")]
@@ -73,8 +73,8 @@ def bind_report(
             facts=_facts(facts),
             verdict=_verdict(pages, ran),
             sections=sections,
-            problems=_problems(sections, {"fail", "warn"}),
-            unjudged=_problems(sections, {"no_baseline"}),
+            problems=_checks_with_status(sections, {"fail", "warn"}),
+            unjudged=_checks_with_status(sections, {"no_baseline"}),
             checks_total=sum(len(rows) for section in sections for rows in section["check_rows"]),
             stages=_stage_rows(ran),
             metrics=_metric_rows(ran),
@@ -101,7 +101,7 @@ def _environment() -> Environment:
 
 
 def _section(page: Page, anchor: str) -> dict[str, Any]:
-    """A page as the templates take it; checks that no block shows are shown at its end."""
+    """Convert a page for the templates; checks that no block shows are appended."""
     blocks = list(page.blocks)
     if page.outcome.checks and not any(block.kind == "checks" for block in blocks):
         extra = Page(page.stage, page.title)
@@ -137,13 +137,13 @@ def _block(block: Block, anchor: str) -> dict[str, Any]:
         case "text" | "code":
             pass
         case _:
-            # a figure that is more than a drawing, or a kind of a later version: shown as the text that it is
+            # a figure with more than drawing elements, or a kind of a later version: shown as text
             shown.update(kind="code", content=str(block.content))
     return shown
 
 
 def _grouped(blocks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Figures that follow one another stand side by side where there is room."""
+    """Group consecutive figures, which are shown side by side where there is room."""
     groups: list[list[dict[str, Any]]] = []
     for block in blocks:
         if block["kind"] == "figure" and groups and groups[-1][-1]["kind"] == "figure":
@@ -189,7 +189,7 @@ def _facts(facts: dict[str, Cell]) -> list[tuple[str, str]]:
 
 
 def _anchors(pages: list[Page]) -> list[str]:
-    """A name for each page within the document, from its stage; a second page of a stage gets a number."""
+    """Return an anchor for each page, from its stage; a second page of a stage gets a number."""
     seen = dict.fromkeys(_OWN_ANCHORS, 1)
     anchors = []
     for page in pages:
@@ -199,8 +199,8 @@ def _anchors(pages: list[Page]) -> list[str]:
     return anchors
 
 
-def _problems(sections: list[dict[str, Any]], statuses: set[str]) -> list[dict[str, Any]]:
-    """Every check of some statuses, the gravest first."""
+def _checks_with_status(sections: list[dict[str, Any]], statuses: set[str]) -> list[dict[str, Any]]:
+    """Return every check with one of some statuses, failures first."""
     rows = [
         {**row, "title": section["title"]} for section in sections for rows in section["check_rows"] for row in rows
         if row["check"].status in statuses
@@ -209,9 +209,9 @@ def _problems(sections: list[dict[str, Any]], statuses: set[str]) -> list[dict[s
 
 
 def _verdict(pages: list[Page], stages: list[dict[str, Any]]) -> dict[str, str]:
-    """The run in one line: what failed or blocked it first, else that its end was left out, else what to look at.
+    """Summarise the run in one line: what failed or blocked first, else a missing last stage, else the warnings.
 
-    A stage that had nothing to do on the way, such as a search without trials, is no news.
+    Skipped stages in between, such as a search without trials, are not mentioned.
     """
     lines = [(str(stage["stage"]), str(stage.get("verdict", "ok")), str(stage.get("reason") or "")) for stage in stages]
     known = {name for name, *_ in lines}
@@ -221,18 +221,18 @@ def _verdict(pages: list[Page], stages: list[dict[str, Any]]) -> dict[str, str]:
         if verdict == "skipped":
             found = [entry for entry in found if entry[0] == lines[-1][0]]
         if found:
-            stage = _listed([name for name, _ in found]) if verdict == "warn" else found[0][0]
+            stage = _join_names([name for name, _ in found]) if verdict == "warn" else found[0][0]
             reason = lines[-1][2] if verdict == "warn" else found[0][1]
             return {"verdict": verdict, "line": line.format(stage=stage), "reason": reason}
     return {"verdict": "ok", "line": "Passed", "reason": lines[-1][2] if lines else ""}
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _stage_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:
-    """The stages with the width of their bars, in percent of the longest."""
+    """Return the stages with the width of their bars, in percent of the longest."""
     seconds = [(_seconds(stage, "import_seconds"), _seconds(stage, "work_seconds")) for stage in stages]
     longest = max([sum(pair) for pair in seconds], default=0.0) or 1.0
     rows = [
@@ -272,9 +272,9 @@ def _words(status: str) -> str:
 
 
 def _prose(text: object) -> Markup:
-    """Escaped text in which `code` between backticks is set as code."""
-    told = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text)))
-    return Markup(told)  # noqa: S704 - escaped in the line above
+    """Escape a text, and set `code` between backticks as code."""
+    marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(marked)  # noqa: S704 - escaped in the line above
 
 
 def _paragraphs(text: object) -> list[str]:
@@ -282,5 +282,5 @@ def _paragraphs(text: object) -> list[str]:
 
 
 def _writable(html: str) -> str:
-    """Text that UTF-8 can hold: a lone surrogate, as undecodable file names have it, becomes a question mark."""
+    """Make a text valid in UTF-8: a lone surrogate, as in undecodable file names, becomes a question mark."""
     return html.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Numbers as people read them: four significant digits, thousands apart, a column of them alike."""
+"""Number formats for people: four significant digits, thousands separated, a column in one format."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 DIGITS = 4
-"""Significant digits: what a test set of ten thousand rows can tell apart."""
+"""Significant digits: the resolution of a test set of ten thousand rows."""
 MISSING = "–"
 
 
 def show(value: object) -> str:
-    """One value as text: `0.9042`, `336,776`, `1.2e-05`, `yes`, `–` for none."""
+    """Format one value: `0.9042`, `336,776`, `1.2e-05`, `yes`, `–` for none."""
     match value:
         case None:
             return MISSING
@@ -27,16 +27,16 @@ def show(value: object) -> str:
 
 
 def four_digits(value: float) -> float | None:
-    """A measured number for a page: four digits, which is more than intervals warrant; None when it is undefined."""
+    """Round a measured number for a page: four digits are more than intervals warrant; None when it is undefined."""
     return float(f"{value:.{DIGITS}g}") if not math.isnan(value) else None
 
 
 def show_column(values: Sequence[object]) -> list[str]:
-    """Values of one column as text; if they are floats of like size, with as many decimals as the longest of them, four at most.
+    """Format the values of one column; floats of similar size get as many decimals as the longest of them, four at most.
 
     Sizes differ too much when the largest would show more than six digits or the smallest fewer than two; each is then
-    shown for itself, and so it is where whole numbers stand among them: such a column holds different things, like a list
-    of hyperparameters.
+    formatted by itself, and likewise if there are whole numbers among them: such a column holds different things, like
+    a list of hyperparameters.
     """
     texts = [show(value) for value in values]
     if any(is_number(value) and isinstance(value, int) for value in values):
@@ -52,7 +52,7 @@ def show_column(values: Sequence[object]) -> list[str]:
 
 
 def _decimals(numbers: list[float]) -> int:
-    """The decimals that suit all of them; 0 when none do or none are needed."""
+    """Return the number of decimals that suits all numbers; 0 when none does or none are needed."""
     needed = max((len(show(number).partition(".")[2]) for number in numbers), default=0)
     decimals = min(needed, DIGITS)
     smallest = min((number for number in numbers if number), default=1.0)
@@ -62,7 +62,7 @@ def _decimals(numbers: list[float]) -> int:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number, which no `bool` is to a person."""
+    """Return whether a value is a number; a `bool` is not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -77,7 +77,7 @@ def _show_float(value: float) -> str:
 
 
 def _signed(text: str) -> str:
-    """With the minus sign that is as wide as a digit, and none before a zero."""
+    """Use the minus sign that is as wide as a digit, and none before a zero."""
     if text.startswith("-") and not any(digit in text for digit in "123456789∞"):
         text = text[1:]
     return text.replace("-", "−", 1) if text.startswith("-") else text

@@ -1,8 +1,8 @@
-"""The page of a stage as data: blocks in order, saved beside the outcome, rendered alone or bound into the run's report.
+"""The page of a stage as data: blocks in order, saved beside the outcome, rendered alone or in the run's report.
 
-A stage says what is to be shown; how it looks is decided in `html.py` and its templates, once. Every page is one
-self-contained HTML file: no network, no script needed to read it, readable at 600 pixels (the Kubeflow side panel) and on a
-large screen.
+A stage defines the content; `html.py` and its templates define the appearance. Every page is one
+self-contained HTML file: no network, no script needed to read it, readable at 600 pixels (the Kubeflow side panel) and
+on a large screen.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Block:
 
     Attributes:
         kind: `text`, `table`, `figure`, `checks`, `code` or `facts`.
-        title: Its heading; empty for none.
-        content: What it shows; see the methods of `Page` that make it.
-        note: A sentence below it: how to read it.
+        title: Heading of the block; empty for none.
+        content: Content by kind; see the methods of `Page`.
+        note: A sentence below the block: how to read it.
         folded: Whether it starts closed.
     """
 
@@ -40,13 +40,13 @@ class Block:
 
 @dataclass
 class Page:
-    """What one stage has to show.
+    """The page of one stage.
 
     Attributes:
         stage: The stage's name.
         title: The heading, as a person would say it: "Data", "Evaluation".
-        outcome: What came of the stage.
-        blocks: What is shown, in order.
+        outcome: Outcome of the stage.
+        blocks: Content in order.
     """
 
     stage: str
@@ -55,36 +55,36 @@ class Page:
     blocks: list[Block] = field(default_factory=list)
 
     def text(self, text: str, title: str = "") -> None:
-        """A paragraph of plain text."""
+        """Add a paragraph of plain text."""
         self.blocks.append(Block("text", title, text))
 
     def facts(self, facts: dict[str, Cell], title: str = "") -> None:
-        """A few named values in large type, such as rows, AUC, latency."""
+        """Add a few named values in large type, such as rows, AUC, latency."""
         self.blocks.append(Block("facts", title, facts))
 
     def table(
         self, title: str, columns: list[str], rows: list[list[Cell]], note: str = "", folded: bool = False
     ) -> None:
-        """A table; numbers are aligned and rounded to four digits by the renderer."""
+        """Add a table; the renderer aligns numbers and rounds them to four digits."""
         self.blocks.append(Block("table", title, {"columns": columns, "rows": rows}, note, folded))
 
     def figure(self, title: str, svg: str, note: str = "") -> None:
-        """A plot as an SVG document, made by `components._core.report.plots`."""
+        """Add a plot as an SVG document, made by `components._core.report.plots`."""
         self.blocks.append(Block("figure", title, svg, note))
 
     def checks(self, checks: tuple[Check, ...], title: str = "Checks") -> None:
-        """The gates with their status, number, bound, baseline, n and reason."""
+        """Add checks with their status, number, bound, baseline, n and reason."""
         self.blocks.append(Block("checks", title, [asdict(check) for check in checks]))
 
     def code(self, title: str, text: str, note: str = "", folded: bool = True) -> None:
-        """Preformatted text, such as a diff or a command."""
+        """Add preformatted text, such as a diff or a command."""
         self.blocks.append(Block("code", title, text, note, folded))
 
     def save(self, folder: Path) -> None:
         """Write outcome and page as data into a stage's artifact."""
         self.outcome.save(folder / OUTCOME)
         value = {"stage": self.stage, "title": self.title, "blocks": [asdict(block) for block in self.blocks]}
-        # the order of facts is the order in which they are read, so keys are not sorted here
+        # facts are shown in their given order, so keys are not sorted here
         write_text(folder / PAGE, json.dumps(value, indent=1) + "\n")
 
     @classmethod

@@ -26,7 +26,7 @@ LIGHT = {
     "series-5": "#8a6d00",
     "series-6": "#56789a",
 }
-"""Colour by name on light paper. A page that asks for dark takes those of `DARK`."""
+"""Colour by name on light paper. A page in dark mode uses those of `DARK`."""
 
 DARK = {
     "paper": "#14171b",
@@ -56,12 +56,12 @@ SERIES = tuple(colour for name, colour in LIGHT.items() if name.startswith("seri
 
 
 def paint(name: str) -> str:
-    """A colour as SVG names it: the page's, or that of light paper where the picture stands alone."""
+    """Return a colour for SVG: the page's, or that of light paper if the picture is shown alone."""
     return f"var(--{name}, {LIGHT[name]})"
 
 
 def style_sheet() -> str:
-    """The palette as CSS variables, light and dark."""
+    """Return the palette as CSS variables, light and dark."""
     return f":root {{ {_variables(LIGHT)} color-scheme: light dark; }}\n@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}"
 
 

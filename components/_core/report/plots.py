@@ -1,7 +1,7 @@
 """The plots of every page, as SVG elements that are the same, byte for byte, for the same numbers.
 
-All take plain numbers and names, and none fails on what it is given: NaN, infinity and nothing at all are drawn as a figure
-that says so. Colours and fonts come from the page around it (see `svg.py`); one unit is one pixel on a page of 600.
+All take plain numbers and names, and none fails on its input: NaN, infinity and empty input give a figure that says so.
+Colours and fonts come from the page around it (see `svg.py`); one unit is one pixel on a page of 600.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from components._core.report.palette import SERIES
 from components._core.report.svg import INK, MUTED, RULE
 
 WIDTH = 560
-"""Pixels: what is left of a side panel of 600."""
+"""Width in pixels: the content of a side panel of 600."""
 _STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2)))
 _MOST_POINTS, _MOST_BARS, _MOST_CLASSES, _MOST_NUMBERED, _MOST_SPELLED = 1_000, 60, 60, 24, 12
 _SHADES = 40
 
 
 def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, diagonal: bool = False) -> str:
-    """Curves over a common axis, such as loss by epoch or ROC.
+    """Plot curves over a common axis, such as loss by epoch or ROC.
 
     Args:
         series: Values on x and y by name; pairs that are not finite leave a gap.
-        x: What the x axis shows, with its unit.
-        y: What the y axis shows, with its unit.
+        x: Title of the x axis, with its unit.
+        y: Title of the y axis, with its unit.
         diagonal: Draw the line x = y for comparison, on square axes from 0 to 1 at least.
     """
     drawn = {name: points for name, pair in series.items() if (points := _points(*pair))}
     if not drawn:
-        return _nothing(f"no finite values of {y} by {x}")
+        return _empty_figure(f"no finite values of {y} by {x}")
 
     def draw(axes: Axes) -> None:
         if diagonal:
@@ -55,22 +55,22 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y:
 
 
 def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, float]] | None = None) -> str:
-    """Horizontal bars in the given order, each with its number; long names are shortened.
+    """Plot horizontal bars in the given order, each with its number; long names are shortened.
 
     Args:
         values: Length by name; one that is not finite is named, without a bar.
-        x: What the lengths are, with their unit.
+        x: Title of the lengths, with their unit.
         intervals: Lower and upper bound by name, drawn as a whisker.
     """
     shown = list(values.items())[:_MOST_BARS]
     if not any(_finite(value) for _, value in shown):
-        return _nothing(f"no finite values of {x}")
+        return _empty_figure(f"no finite values of {x}")
 
     def draw(axes: Axes) -> None:
         drawn = [(row, value) for row, (_, value) in enumerate(shown) if _finite(value)]
         axes.barh([row for row, _ in drawn], [value for _, value in drawn], height=0.62, color=SERIES[0], alpha=0.75)
         for row, (name, value) in enumerate(shown):
-            _tell_bar(axes, row, value, (intervals or {}).get(name))
+            _annotate_bar(axes, row, value, (intervals or {}).get(name))
         axes.set_yticks(range(len(shown)), [shorten(name) for name, _ in shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
@@ -85,13 +85,13 @@ def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, flo
 
 
 def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: dict[str, float] | None = None) -> str:
-    """How often values fall between edges.
+    """Plot a histogram.
 
     Args:
         edges: Ascending bounds of the bins: one more than there are counts.
         counts: How many fall into each bin.
-        x: What is counted, with its unit.
-        marks: Values to point out by name, such as `p95`; those that are not finite are left out.
+        x: Title of the values, with their unit.
+        marks: Values to mark by name, such as `p95`; those that are not finite are left out.
     """
     bins = [
         (low, high, count)
@@ -99,7 +99,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: di
         if _finite(low, high, count)
     ]
     if not bins or not any(count > 0 for *_, count in bins):
-        return _nothing(f"no values of {x}")
+        return _empty_figure(f"no values of {x}")
 
     def draw(axes: Axes) -> None:
         fill_boxes(axes, ((low, 0.0, high, count) for low, high, count in bins), alpha=0.75)
@@ -115,18 +115,18 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: di
 
 
 def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: str = "actual") -> str:
-    """A square of counts, such as a confusion matrix; the shade is a cell's share of its row.
+    """Plot a square of counts, such as a confusion matrix; a cell is shaded by its share of its row.
 
     Args:
         names: The classes, in the order of rows and columns.
         counts: Row by row (`y`), the count for each column (`x`).
-        x: What the columns are.
-        y: What the rows are.
+        x: Title of the columns.
+        y: Title of the rows.
     """
     shown = min(len(names), len(counts), _MOST_CLASSES)
     rows = [[float(count) for count in row[:shown]] for row in counts[:shown]]
     if not any(_finite(count) and count > 0 for row in rows for count in row):
-        return _nothing(f"no counts of {y} by {x}")
+        return _empty_figure(f"no counts of {y} by {x}")
 
     labels = [shorten(name, 18) for name in names[:shown]]
     longest = max(map(len, labels))
@@ -153,7 +153,7 @@ def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: s
 
 
 def _shade(axes: Axes, rows: list[list[float]]) -> None:
-    """Shade each cell by its share of its row, in steps that the eye can just tell apart."""
+    """Shade each cell by its share of its row, in steps that are just distinguishable."""
     cells: dict[int, list[tuple[float, float, float, float]]] = {}
     for number, row in enumerate(rows):
         total = sum(count for count in row if _finite(count))
@@ -162,7 +162,7 @@ def _shade(axes: Axes, rows: list[list[float]]) -> None:
             corners = (column - 0.48, number - 0.48, column + 0.48, number + 0.48)
             cells.setdefault(round(_SHADES * share), []).append(corners)
     for step, boxes in sorted(cells.items()):
-        # none so dark that the page's own text colour would not stand out from it
+        # light enough for the page's text colour
         fill_boxes(axes, boxes, alpha=0.04 + 0.46 * step / _SHADES)
 
 
@@ -174,7 +174,7 @@ def _number(axes: Axes, rows: list[list[float]]) -> None:
 
 
 def _cell(count: float, shown: int) -> str:
-    """A count as its cell has room for it; among many classes a zero is only noise."""
+    """Format a count for its cell; among many classes zeros are left empty."""
     if not _finite(count):
         return "?"
     if shown <= _MOST_SPELLED:
@@ -223,7 +223,7 @@ def _legend(axes: Axes, missing: list[str]) -> None:
     )
 
 
-def _tell_bar(axes: Axes, row: int, value: float, interval: tuple[float, float] | None) -> None:
+def _annotate_bar(axes: Axes, row: int, value: float, interval: tuple[float, float] | None) -> None:
     if not _finite(value):
         axes.annotate("not a number", (0, row), xytext=(5, 0), textcoords="offset points", va="center", color=MUTED)
         return
@@ -254,7 +254,7 @@ def _marks(axes: Axes, marks: Mapping[str, float]) -> None:
         )
 
 
-def _nothing(reason: str) -> str:
+def _empty_figure(reason: str) -> str:
     def draw(axes: Axes) -> None:
         axes.set_axis_off()
         axes.text(
@@ -271,7 +271,7 @@ def _nothing(reason: str) -> str:
 
 
 def _points(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
-    """Pairs to draw, thinned to what a page can show; empty when no pair is finite."""
+    """Return the pairs to draw, thinned for the page; empty when no pair is finite."""
     pairs = [(float(at), float(value)) for at, value in zip(x, y, strict=False) if _finite(at)]
     if not any(_finite(value) for _, value in pairs):
         return []

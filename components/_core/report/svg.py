@@ -1,7 +1,7 @@
 """Plots as markup that fits into a page: no ids that collide, no style that leaks, colours that follow the page.
 
-Matplotlib writes a whole document. What stands in an HTML page must not bring its own `<style>`, must not share an id with
-the plot beside it, and should take its colours from the page, so that it reads in light and in dark.
+Matplotlib writes a whole document. An element in an HTML page must not bring its own `<style>`, must not share an id
+with the plot beside it, and should take its colours from the page, so that it reads in light and in dark.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def embed(document: str, grow: float = 1.0) -> str:
     """Turn Matplotlib's SVG document into an `<svg>` element for a page.
 
     Args:
-        document: What `savefig` wrote, drawn in the colours of this module.
+        document: Output of `savefig`, drawn in the colours of this module.
         grow: How many times larger than drawn it may become where there is room; above 1 it takes a row of its own.
 
     Returns:
-        The element: `role="img"`, as wide as its column and no wider than it was drawn (units are pixels) times `grow`, its ids
-        prefixed with a digest of its content.
+        The element: `role="img"`, as wide as its column and no wider than it was drawn (units are pixels) times `grow`,
+        its ids prefixed with a digest of its content.
     """
     body = _DOCUMENT.sub("", document)
     body = _ROOT.sub(lambda found: _root(found, grow), body, count=1)
@@ -82,7 +82,7 @@ def prefix_ids(svg: str, prefix: str) -> str:
 
 
 def _attribute(found: re.Match[str]) -> str:
-    """One attribute with short numbers, the page's fonts and the page's colours; text between tags is never touched."""
+    """Rewrite one attribute with short numbers, the page's fonts and colours; text between tags is not touched."""
     value = _LONG_NUMBER.sub(r"\1", found[0])
     value = _FONT.sub(lambda font: f"font-size: {font['size']}" if font["size"] else "", value)
     for colour, painted in _PAINT.items():
@@ -114,18 +114,18 @@ def _root(found: re.Match[str], grow: float) -> str:
 
 
 def label(svg: str, escaped: str) -> str:
-    """Name the drawing for those who cannot see it; the text must be escaped for an attribute."""
+    """Add an accessible name to a drawing; the text must be escaped for an attribute."""
     return svg.replace("<svg ", f'<svg aria-label="{escaped}" ', 1)
 
 
 def width_of(svg: str) -> float:
-    """The width that it was drawn for, in pixels; infinity if it does not say."""
+    """Return the width that an SVG was drawn for, in pixels; infinity if it has none."""
     found = re.search(r'<svg\b[^>]*? viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ', svg)
     return float(found[1]) if found else math.inf
 
 
 def is_plain(svg: object) -> bool:
-    """Whether it is one SVG element that only draws: known elements, no script, no handler, no address outside."""
+    """Return whether it is one SVG element that only draws: known elements, no script, no handler, no external address."""
     if not isinstance(svg, str) or "<!" in svg or "<?" in svg:
         return False
     try:

@@ -1,1 +1,1 @@
-"""The life of a stage: folders that are renamed when it ended well, its outcome, the project's own code."""
+"""Lifecycle of a stage: its output folders, its outcome, the project's own code."""

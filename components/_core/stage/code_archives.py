@@ -1,4 +1,4 @@
-"""Code archives, which come from a store that others may write to: read within bounds, fingerprinted, unpacked.
+"""Code archives, which come from a store that others may write to: bounded reading, fingerprints, unpacking.
 
 Standard library only: the launcher, which starts in milliseconds, imports this.
 """
@@ -17,20 +17,20 @@ from components._core.files import fingerprint_of, write_bytes
 
 MAX_FILES = 1_000
 MAX_BYTES = 8 << 20
-"""Of all files of an archive together, unpacked."""
+"""Maximum total size of the unpacked files of an archive."""
 _MAX_NAME = 200
-_REMEDY = "make it again with naru compile"
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of the others Python cannot bound what they unpack to
+_REMEDY = "create it again with naru compile"
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # for other methods Python cannot bound the unpacked size
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, LookupError)
-"""What Python's zipfile raises for bytes that are no archive: a seek to a negative place is an OSError, an odd name a ValueError."""
+"""What Python's zipfile raises for invalid archives: a seek to a negative offset is an OSError, an odd name a ValueError."""
 _CLASHES = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTEMPTY}
 
 
 def read_archive(archive: Path) -> dict[str, bytes]:
-    """What the files of a code archive hold, by their paths below its folder.
+    """Read the contents of a code archive's files, by their paths below its folder.
 
     Raises:
-        ConfigError: When it is no zip, is unreasonably large, or has a path that leaves the folder.
+        ConfigError: When it is not a zip, is unreasonably large, or has a path outside the folder.
     """
     try:
         with zipfile.ZipFile(archive) as pack:
@@ -38,61 +38,59 @@ def read_archive(archive: Path) -> dict[str, bytes]:
             _check_size(members, archive)
             return {member.filename: _read(pack, member) for member in members}
     except _DAMAGE as error:
-        raise ConfigError(f"is no code archive: {_first_line(error)}", where=str(archive), remedy=_REMEDY) from None
+        raise ConfigError(f"is not a code archive: {_first_line(error)}", where=str(archive), remedy=_REMEDY) from None
 
 
 def fingerprint_archive(archive: Path) -> str:
-    """Fingerprint of the code in an archive, by names and contents; errors as in `read_archive`."""
+    """Return the fingerprint of the code in an archive, by names and contents; errors as in `read_archive`."""
     files = read_archive(archive)
     ordered = sorted(files, key=PurePosixPath)
     return fingerprint_of(part for name in ordered for part in (name, hashlib.sha256(files[name]).hexdigest()))
 
 
 def check_archive(archive: Path, fingerprint: str, place: str) -> None:
-    """See that an archive holds the code that is expected.
+    """Check that an archive contains the expected code.
 
     Args:
         archive: The archive, on this machine.
-        fingerprint: Of that code.
-        place: Where the archive comes from, for messages.
+        fingerprint: Fingerprint of the expected code.
+        place: Origin of the archive, for messages.
 
     Raises:
-        ConfigError: When it holds other code, or as `read_archive` does.
+        ConfigError: When it contains other code, or as in `read_archive`.
     """
     found = fingerprint_archive(archive)
     if found != fingerprint:
-        message = f"holds other code than this run asks for: its fingerprint is {found}, not {fingerprint}"
-        remedy = (
-            "naru run, naru submit and naru apply send the project's code again; look at who may write to the store"
-        )
+        message = f"is not the code of this run: fingerprint {found}, expected {fingerprint}"
+        remedy = "naru run, naru submit and naru apply send the project's code again; check who may write to the store"
         raise ConfigError(message, where=place, remedy=remedy)
 
 
 def unpack_archive(archive: Path, folder: Path) -> None:
-    """Write the files of a code archive below a folder; errors as in `read_archive`, and what the system says of the disk."""
+    """Write the files of a code archive below a folder; errors as in `read_archive`, and OSError."""
     for name, content in read_archive(archive).items():
         try:
             write_bytes(folder / name, content)
         except OSError as error:
             if error.errno not in _CLASHES:
                 raise
-            message = f"holds {_shown(name)}, which cannot be a file beside the others: {error.strerror}"
+            message = f"holds {_shown(name)}, which cannot be written beside the other files: {error.strerror}"
             raise ConfigError(message, where=str(archive), remedy=_REMEDY) from None
 
 
 def _is_checked(member: zipfile.ZipInfo, archive: Path) -> bool:
-    """Whether it is a file; a folder is none, and the files in it name it.
+    """Return whether a member is a file; folders are skipped, since the files in them name them.
 
     Raises:
-        ConfigError: When it is refused.
+        ConfigError: When the member is refused.
     """
     path, name = PurePosixPath(member.filename), member.filename
     is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
     if path.is_absolute() or ".." in path.parts or "\\" in name or is_link:
-        message = f"holds {_shown(name)}, which leaves its folder"
+        message = f"holds {_shown(name)}, which is outside its folder"
         raise ConfigError(message, where=str(archive), remedy="refused; do not trust it")
     if not name.isprintable() or len(name.encode("utf-8")) > _MAX_NAME or not path.parts:
-        message = f"holds {_shown(name)}; allowed are names of printable signs, of at most {_MAX_NAME} bytes"
+        message = f"holds {_shown(name)}; allowed: printable characters, at most {_MAX_NAME} bytes"
         raise ConfigError(message, where=str(archive), remedy=_REMEDY)
     if member.compress_type not in _METHODS:
         message = f"holds {_shown(name)}, compressed by method {member.compress_type}; allowed: deflate, or none"
@@ -109,23 +107,23 @@ def _check_size(members: list[zipfile.ZipInfo], archive: Path) -> None:
 
 
 def check_size(files: int, total: int, where: str) -> None:
-    """See that code is not unreasonably large.
+    """Check that code is not unreasonably large.
 
     Raises:
         ConfigError: When it is.
     """
     if files > MAX_FILES:
-        message = f"holds {files:,} files; allowed are {MAX_FILES:,}"
-        raise ConfigError(message, where=where, remedy="keep other things than code out of it")
+        message = f"holds {files:,} files; allowed: {MAX_FILES:,}"
+        raise ConfigError(message, where=where, remedy="keep only code in it")
     if total > MAX_BYTES:
         raise ConfigError(f"holds more than {MAX_BYTES >> 20} MiB", where=where, remedy="keep data out of it")
 
 
 def _read(pack: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     with pack.open(member) as file:
-        content = file.read(member.file_size + 1)  # with a bound, or a lie about the size would fill the memory
+        content = file.read(member.file_size + 1)  # bounded, or a false size in the header would fill the memory
     if len(content) != member.file_size:
-        message = f"is no code archive: {_shown(member.filename)} ends early"
+        message = f"is not a code archive: {_shown(member.filename)} ends early"
         raise ConfigError(message, where=str(pack.filename), remedy=_REMEDY)
     return content
 

@@ -1,4 +1,4 @@
-"""What every stage does around its work: times it, writes its outputs aside and renames them, reports how it ended.
+"""Lifecycle of a stage: times its work, writes its outputs to temporary folders and renames them, reports how it ended.
 
 A component's body opens `stage(...)`, imports its function inside, calls it and hands the outcome over:
 
@@ -8,9 +8,9 @@ A component's body opens `stage(...)`, imports its function inside, calls it and
         this.imported()
         this.done(validate_examples(..., validation=this.folder(validation)))
 
-Outputs get their final names only when the body ended well. An error of ours ends the process with the error's own exit
-code and message, without a traceback, and leaves `error.json` beside the outputs for who watches the run. In a pod the same object
-is the termination message (`termination_message.py`), which the pod's status holds.
+Outputs get their final names only when the body succeeded. A `NaruError` ends the process with the error's own exit
+code and message, without a traceback, and writes `error.json` beside the outputs for the launcher. In a pod the same
+object is the termination message (`termination_message.py`), which the pod's status holds.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from components._core.project.stage_config import restrict
 from components._core.stage.lost_artifacts import explain_lost
 from components._core.stage.stage_end import ERROR_FILE, StageEnd, failed
 from components._core.stage.stage_spec import StageSpec
-from components._core.stage.termination_message import leave_end
+from components._core.stage.termination_message import write_end
 from components._core.system_errors import from_system
 
 _ASIDE = ".partial"
 
 
 class Artifact(Protocol):
-    """What a stage needs of a KFP artifact: a local path and a place for metadata."""
+    """The parts of a KFP artifact that a stage uses: a local path and metadata."""
 
     path: str
     metadata: dict[str, Any]
@@ -57,7 +57,7 @@ class Stage:
 
     Attributes:
         spec: The facts about the stage, from `components/stages.py`.
-        record: The output whose metadata tells the outcome (verdict, reason, metrics, seconds) to whoever reads the run.
+        record: The output whose metadata holds the outcome (verdict, reason, metrics, seconds).
     """
 
     spec: StageSpec
@@ -73,11 +73,11 @@ class Stage:
         self._imported = time.perf_counter()
 
     def project(self, text: str, **overrides: Any) -> Project:
-        """What this stage goes by of the project; a run parameter overrides it unless it is `''` or `-1` (KFP has no None).
+        """Parse the project; a run parameter overrides it unless it is `''` or `-1` (KFP has no None).
 
         Args:
-            text: What `Project.to_json` wrote.
-            **overrides: Value by place with `__` for the dot, as in `train__epochs=3`.
+            text: Output of `Project.to_json`.
+            **overrides: Value by path with `__` for the dot, as in `train__epochs=3`.
         """
         raw = json.loads(text)
         for place, value in overrides.items():
@@ -90,26 +90,26 @@ class Stage:
         return parse_project(restrict(raw, self.spec.reads), "the run's parameters")
 
     def folder(self, artifact: Artifact) -> Path:
-        """An empty folder that becomes the artifact when the stage ends well."""
+        """Create an empty folder that becomes the artifact when the stage succeeds."""
         aside = self._aside(artifact)
         aside.mkdir(parents=True)
         return aside
 
     def file(self, artifact: Artifact) -> Path:
-        """A path for one file that becomes the artifact when the stage ends well."""
+        """Return a path for one file that becomes the artifact when the stage succeeds."""
         return self._aside(artifact)
 
     def fetch(self, uri: str) -> Path:
-        """A file of the store, on this machine for as long as the stage runs: in place when it is here already."""
+        """Fetch a file of the store for the duration of the stage: used in place if it is on this machine."""
         from components._core.store.object_store import fetch_file
 
         return fetch_file(uri, Path(self._scratch.enter_context(tempfile.TemporaryDirectory())))
 
     def fetch_code(self, uri: str, fingerprint: str) -> Path:
-        """A copy of the project's code archive that nobody else writes to, held against its fingerprint.
+        """Fetch a private copy of the project's code archive, checked against its fingerprint.
 
         Raises:
-            ConfigError: When it is no archive, or holds other code.
+            ConfigError: When it is not an archive, or contains other code.
         """
         from components._core.stage.code_archives import check_archive
 
@@ -120,7 +120,7 @@ class Stage:
         return copy
 
     def done(self, outcome: Outcome) -> None:
-        """Hand over what came of it."""
+        """Set the outcome."""
         self._outcome = outcome
 
     def _aside(self, artifact: Artifact) -> Path:
@@ -134,7 +134,7 @@ class Stage:
         return aside
 
     def _clear(self) -> None:
-        """Remove what is half-written: it is of no use, and takes room that may be what was missing."""
+        """Remove half-written outputs: they are useless, and the disk may be full."""
         for final in self._outputs:
             aside = final.with_name(final.name + _ASIDE)
             with suppress(OSError):
@@ -147,9 +147,9 @@ class Stage:
                 shutil.rmtree(final)
             os.replace(aside, final)
 
-    def _tell(self) -> None:
+    def _write_metadata(self) -> None:
         if self._outcome is None:
-            raise NaruError(f"the stage {self.spec.name} ended without an outcome")
+            raise NaruError(f"the stage {self.spec.name} wrote no outcome")
         ended = time.perf_counter()
         record: StageEnd = {
             "stage": self.spec.name,
@@ -160,45 +160,45 @@ class Stage:
             **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if math.isfinite(value)},
         }
         self.record.metadata.update(record)
-        leave_end(record)
+        write_end(record)
 
 
 @contextmanager
 def stage(spec: StageSpec, record: Artifact) -> Iterator[Stage]:
-    """Run the body of a component as that stage. See the module's docstring."""
+    """Run the body of a component as a stage; see the module's docstring."""
     this = Stage(spec, record)
     try:
         yield this
         this._publish()
-        this._tell()
+        this._write_metadata()
     except NaruError as error:
-        told = explain_lost(error) or error
-        _leave(this, told, "")
-        sys.exit(told.exit_code)
+        reported = explain_lost(error) or error
+        _write_error(this, reported, "")
+        sys.exit(reported.exit_code)
     except OSError as error:
-        told = explain_lost(error) or from_system(error)
-        _leave(this, told, traceback.format_exc())
-        sys.exit(told.exit_code)
-    except Exception as error:  # noqa: BLE001 - the border of the process: whatever comes is told, with its traceback
-        told = explain_lost(error) or NaruError(
+        reported = explain_lost(error) or from_system(error)
+        _write_error(this, reported, traceback.format_exc())
+        sys.exit(reported.exit_code)
+    except Exception as error:  # noqa: BLE001 - the border of the process: any error is reported, with its traceback
+        reported = explain_lost(error) or NaruError(
             f"{type(error).__name__}: {error}",
             where=f"stage {spec.name}",
-            remedy="this is a fault in Naru or in a library; the traceback is in the run's log",
+            remedy="this is a bug in Naru or in a library; the traceback is in the run's log",
         )
-        _leave(this, told, traceback.format_exc())
-        sys.exit(told.exit_code)
+        _write_error(this, reported, traceback.format_exc())
+        sys.exit(reported.exit_code)
     finally:
         this._scratch.close()
 
 
-def _leave(this: Stage, error: NaruError, details: str) -> None:
+def _write_error(this: Stage, error: NaruError, details: str) -> None:
     this._clear()
     print(mask_credentials(details), file=sys.stderr) if details else None
-    # the code is for users who have only the log of a pod: KFP's launcher ends with a code of its own
+    # the exit code is for users who have only a pod's log: KFP's launcher exits with another code
     print(f"naru: {this.spec.name}: {error}\n  exit code {error.exit_code}", file=sys.stderr, flush=True)
     end = failed(this.spec.name, error)
-    leave_end(end)
+    write_end(end)
     try:
         write_json(Path(this.record.path).parent / ERROR_FILE, end)
     except OSError as problem:
-        print(f"naru: {this.spec.name}: the error could not be kept beside the outputs: {problem}", file=sys.stderr)
+        print(f"naru: {this.spec.name}: cannot write the error beside the outputs: {problem}", file=sys.stderr)

@@ -1,11 +1,11 @@
 """How a stage ended, as one JSON object: the record of its outcome, or its error.
 
-    {"stage": "train", "verdict": "ok", "reason": "...", "import_seconds": 2.7, "work_seconds": 10.1, "metric_loss": 0.25}
-    {"stage": "ingest", "error": {"kind": "data", "message": "...", "where": "...", "remedy": "..."}}
+    {"stage": "train", "verdict": "ok", "reason": "...", "import_seconds": 2.7, "work_seconds": 10.1, "metric_loss":
+    0.25} {"stage": "ingest", "error": {"kind": "data", "message": "...", "where": "...", "remedy": "..."}}
 
-The record is in the metadata of the stage's first artifact; a stage that failed has no artifact and leaves `error.json` beside
-its outputs. In a pod both are the termination message, and a line of the log for users who can reach only the KFP API. Standard
-library only, and fast to import: the laptop's launcher writes an error when a stage could not begin.
+The record is in the metadata of the stage's first artifact; a stage that failed has no artifact and leaves `error.json`
+beside its outputs. In a pod both are the termination message, and a line of the log for users who can reach only the
+KFP API. Standard library only, and fast to import: the laptop's launcher writes an error when a stage could not begin.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from components._core.errors import NaruError
 
 ERROR_FILE = "error.json"
 LOG_PREFIX = "naru: "
-"""Start of the line of a pod's log that holds the object."""
+"""Prefix of the line in a pod's log that holds the object."""
 
 StageEnd = dict[str, Any]
 
 
 def failed(stage: str, error: NaruError) -> StageEnd:
-    """How a stage ended that raised an error."""
+    """Return the end of a stage that raised an error."""
     return {"stage": stage, "error": error.to_dict()}
 
 
 def error_of(end: StageEnd) -> NaruError | None:
-    """The error that a stage ended with; None when it ended well."""
+    """Return the error that a stage ended with; None when it succeeded."""
     return NaruError.from_dict(end["error"]) if isinstance(end.get("error"), dict) else None
 
 
 def parse_end(text: str) -> StageEnd:
-    """The object in a text; empty when there is none, as in the message of a container that was killed."""
+    """Parse the object in a text; empty when there is none, as in the message of a killed container."""
     try:
         end = json.loads(text)
     except ValueError:
@@ -43,7 +43,7 @@ def parse_end(text: str) -> StageEnd:
 
 
 def read_end(file: Path) -> StageEnd:
-    """The object in a file; empty when there is no such file or it holds none."""
+    """Read the object in a file; empty when the file is missing or has none."""
     try:
         return parse_end(file.read_text(encoding="utf-8"))
     except OSError:
@@ -51,7 +51,7 @@ def read_end(file: Path) -> StageEnd:
 
 
 def find_end(log: str, stage: str = "") -> StageEnd:
-    """The last object in a pod's log, of that stage if one is named; empty when there is none."""
+    """Find the last object in a pod's log, of one stage if it is named; empty when there is none."""
     for line in reversed(log.splitlines()):
         end = parse_end(line.removeprefix(LOG_PREFIX)) if line.startswith(LOG_PREFIX) else {}
         if end and stage in ("", end["stage"]):

@@ -1,8 +1,8 @@
-"""The message that Kubernetes keeps of a container that has ended: how the stage ended, readable without log or artifact.
+"""The termination message of a container: how the stage ended, readable without log or artifact.
 
-A KFP task that fails leaves its log and no artifact, and the KFP API does not return an artifact's metadata. So a stage leaves
-how it ended (`stage_end.py`) as the container's termination message too, and as a line of the log for users who can reach only
-the KFP API. On a machine that is not a pod there is no such file, and nothing is written.
+A KFP task that fails leaves its log and no artifact, and the KFP API does not return an artifact's metadata. So a stage
+writes how it ended (`stage_end.py`) as the container's termination message too, and as a line of the log for users who
+can reach only the KFP API. On a machine that is not a pod there is no such file, and nothing is written.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from components._core.stage.stage_end import LOG_PREFIX, StageEnd
 
 PLACE = Path("/dev/termination-log")
 LARGEST = 4096
-"""Bytes that Kubernetes keeps."""
+"""Maximum number of bytes that Kubernetes keeps."""
 _LONGEST_TEXT = 800
-"""Characters that are kept of a reason, a message or a remedy."""
+"""Maximum number of characters kept of a reason, a message or a remedy."""
 
 
-def leave_end(end: StageEnd) -> None:
-    """Leave how the stage ended, if there is a place for it; a stage never fails because it could not be written."""
+def write_end(end: StageEnd) -> None:
+    """Write how the stage ended, if the file exists; a failed write never fails the stage."""
     if not PLACE.is_file():
         return
     with suppress(OSError):
@@ -31,7 +31,7 @@ def leave_end(end: StageEnd) -> None:
 
 
 def _shorten(end: StageEnd) -> str:
-    """The object in as many bytes as are kept: its texts cut; of a record with very many metrics the last ones left out."""
+    """Fit the object into the bytes that are kept: texts are cut, and the last of very many metrics are dropped."""
     longest = _LONGEST_TEXT
     short = _cut(end, longest)
     while len(_to_line(short).encode()) > LARGEST:
@@ -50,5 +50,5 @@ def _cut(value: Any, longest: int) -> Any:
 
 
 def _to_line(end: StageEnd) -> str:
-    """One line that UTF-8 can hold, whatever is in a text."""
+    """Serialise to one line of valid UTF-8, whatever is in a text."""
     return json.dumps(end, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")

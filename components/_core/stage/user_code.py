@@ -1,4 +1,4 @@
-"""The project's own Python: packed with a fingerprint, unpacked with care, imported with errors that name the person's lines.
+"""The project's own Python: packed with a fingerprint, unpacked safely, imported with errors that point to the person's lines.
 
 It travels as an artifact (one zip), not in an image, so a new experiment needs no build.
 """
@@ -25,10 +25,10 @@ _MOST_FRAMES = 12
 
 
 def code_files(folder: Path, project: Project) -> list[Path]:
-    """The files that make up a project's code: the two functions, the modules beside them, the reviewed schema.
+    """List the files that make up a project's code: the two functions, the modules beside them, the reviewed schema.
 
     Raises:
-        ConfigError: When a named file is not there.
+        ConfigError: When a named file is missing.
     """
     for name in (project.code.preprocessing, project.code.model):
         _check_inside(folder, name, "code")
@@ -53,7 +53,7 @@ def _check_inside(folder: Path, name: str, place: str) -> None:
 
 
 def pack_code(folder: Path, project: Project, archive: Path) -> str:
-    """Write the project's code as a zip that is the same, byte for byte, whenever the files are; returns its fingerprint."""
+    """Write the project's code as a reproducible zip: equal files give equal bytes; returns its fingerprint."""
     buffer, files = io.BytesIO(), code_files(folder, project)
     check_size(len(files), sum(path.stat().st_size for path in files), str(folder))
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as pack:
@@ -64,7 +64,7 @@ def pack_code(folder: Path, project: Project, archive: Path) -> str:
 
 
 def fingerprint_code(folder: Path, project: Project) -> str:
-    """Fingerprint of the project's code by names and contents."""
+    """Return the fingerprint of the project's code by names and contents."""
     return fingerprint_of(
         part for path in code_files(folder, project) for part in (path.relative_to(folder).as_posix(), hash_file(path))
     )
@@ -74,13 +74,13 @@ def unpack_code(archive: Path, folder: Path) -> None:
     """Unpack the project's code.
 
     Raises:
-        ConfigError: When it is no zip, is unreasonably large, or has a path that leaves the folder.
+        ConfigError: When it is not a zip, is unreasonably large, or has a path outside the folder.
     """
     unpack_archive(archive, folder)
 
 
 def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
-    """Import a function from a file of the project; modules beside it can be imported by it.
+    """Import a function from a file of the project, which can import the modules beside it.
 
     Raises:
         UserCodeError: When the file does not import (with the person's own frames) or has no such function.
@@ -96,7 +96,7 @@ def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
 
 
 _imported_from: set[str] = set()
-"""Folders of code imported in this process."""
+"""Folders from which code was imported in this process."""
 
 
 def _import(folder: Path, file: Path) -> Any:
@@ -105,7 +105,7 @@ def _import(folder: Path, file: Path) -> Any:
         sys.path.insert(0, str(folder))
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{file.name} is no Python file")
+        raise ImportError(f"{file.name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     spec.loader.exec_module(module)
@@ -113,7 +113,7 @@ def _import(folder: Path, file: Path) -> Any:
 
 
 def _forget_others(folder: Path) -> None:
-    """Let go of other projects' modules: they are called alike, and Python would not look for this project's."""
+    """Drop other projects' modules: they have the same names, and Python would reuse them for this project."""
     others = _imported_from - {str(folder)}
     _imported_from.add(str(folder))
     if not others:
@@ -127,17 +127,17 @@ def _forget_others(folder: Path) -> None:
 
 @contextmanager
 def own_frames(folder: Path, doing: str) -> Iterator[None]:
-    """Turn whatever the project's code raises into a UserCodeError that shows the person's own frames, and no more.
+    """Turn any error of the project's code into a UserCodeError that shows only the person's own frames.
 
     Args:
-        folder: Where the project's code lies.
-        doing: What was being done, as in `calling preprocessing_fn`.
+        folder: Folder with the project's code.
+        doing: The action, as in `calling preprocessing_fn`.
     """
     try:
         yield
-    except NaruError:  # already told, such as a full disk
+    except NaruError:  # already translated, such as a full disk
         raise
-    except (Exception, SystemExit) as error:  # exit() in a module would end the stage as if it had done its work
+    except (Exception, SystemExit) as error:  # exit() in a module would end the stage as a success
         raise UserCodeError(
             f"{doing} failed: {type(error).__name__}: {_first_lines(error)}{_frames(folder, error)}",
             remedy="correct the code and run again",
@@ -159,7 +159,7 @@ def _frames(folder: Path, error: BaseException) -> str:
         if str(Path(frame.filename).resolve()).startswith(root)
     ]
     lines = [f"\n    {Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
-    if len(lines) > _MOST_FRAMES:  # a function that calls itself without end
+    if len(lines) > _MOST_FRAMES:  # infinite recursion
         half = _MOST_FRAMES // 2
         lines[half:-half] = [f"\n    ... {len(lines) - 2 * half} more ..."]
     return "".join(lines)

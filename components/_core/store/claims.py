@@ -1,14 +1,14 @@
-"""One winner among several writers: who may act on a key, on any store.
+"""Claims: one winner among several writers that may act on a key, on any store.
 
-In a folder of this machine it is a lock, which the system takes from a process that ends. Elsewhere nothing is asked of the
-store that every S3 does not do (to keep an object, to list it at once, to date it by its own clock):
+In a folder of this machine it is a lock, which the system releases when a process ends. Elsewhere it needs only what
+every S3 does (keep an object, list it at once, date it by its own clock):
 
 1. put `<folder>/<key>/<nonce>.json`, which nobody else writes;
 2. wait `SETTLE` seconds, longer than the clock's own step: a claim that appears after this is dated later;
 3. list: the oldest claim wins, by the store's clock, then by name.
 
-Every claim that could be older is in that list, so all see the same winner. A claim older than `HURRY` seconds is not acted on
-but made again; one older than `EXPIRY` does not count any more, as its writer is dead.
+Every claim that could be older is in that list, so all see the same winner. A claim older than `HURRY` seconds is not
+acted on but made again; one older than `EXPIRY` no longer counts, since its writer is dead.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 @dataclass
 class Claims:
-    """One writer's claims, for one matter such as the promotions of a project.
+    """One writer's claims for one purpose, such as the promotions of a project.
 
     Attributes:
-        folder: Where claims lie: a path, `file:///path` or `s3://bucket/prefix`.
-        holder: What all who mean the same have in common: a second try goes on with the claim of the first.
-        facts: For people: who claims, for what.
+        folder: Folder of the claims: a path, `file:///path` or `s3://bucket/prefix`.
+        holder: Identity of the work: a second try with the same identity continues with the claim of the first.
+        facts: Information for people: who claims, for what.
     """
 
     folder: str
     holder: str
     facts: dict[str, str] = field(default_factory=dict)
     _names: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """Own newest claim by key: its file's name, and when it was made by this machine's steady clock."""
+    """Own newest claim by key: its file name, and when it was made by this machine's monotonic clock."""
 
     @contextmanager
     def turn(self, key: str, is_decided: Callable[[], bool]) -> Iterator[bool]:
-        """Wait for the turn to act on a key; the block is given whether it came. It did not where somebody else acted.
+        """Wait for the turn to act on a key; yields True when it came, False when somebody else acted.
 
         Args:
-            key: What can be acted on once, such as the ledger's last line: it becomes the name of a folder.
-            is_decided: Whether somebody has acted on it.
+            key: Subject of one action, such as the ledger's last line; used as a folder name.
+            is_decided: Returns whether somebody has acted on the key.
 
         Raises:
-            ConfigError: When the store may not be written.
-            UnavailableError: When the store cannot be reached, or does not list what it was given.
+            ConfigError: Without permission to write the store.
+            UnavailableError: When the store cannot be reached, or does not list a written object.
         """
         filesystem, root = open_filesystem(self.folder)
         if is_local(filesystem) and (lock := _open_lock(Path(root))) is not None:
@@ -78,15 +78,15 @@ class Claims:
         yield False
 
     def _wins(self, filesystem: Any, folder: str) -> bool:
-        """Whether the oldest claim that counts is this holder's, with time left to act."""
+        """Return whether the oldest valid claim is this holder's, with time left to act."""
         name, made = self._names.get(folder) or self._claim(filesystem, folder)
-        if time.monotonic() - made > HURRY:  # withdrawn, or it would stand before the new one, too old to act on
+        if time.monotonic() - made > HURRY:  # withdrawn, or it would precede the new one and be too old to act on
             filesystem.rm_file(name)
             name, made = self._claim(filesystem, folder)
         ages = _ages(filesystem, folder, name, made)
         living = sorted((-age, each) for each, age in ages.items() if age < EXPIRY)
         oldest = living[0][1]
-        return ages[oldest] < HURRY and self._is_ours(filesystem, oldest)
+        return ages[oldest] < HURRY and self._is_own(filesystem, oldest)
 
     def _claim(self, filesystem: Any, folder: str) -> tuple[str, float]:
         name, made = f"{folder}/{make_nonce()}.json", time.monotonic()
@@ -96,7 +96,7 @@ class Claims:
         self._names[folder] = name, made
         return name, made
 
-    def _is_ours(self, filesystem: Any, name: str) -> bool:
+    def _is_own(self, filesystem: Any, name: str) -> bool:
         try:
             claim = json.loads(filesystem.cat_file(name))
         except ValueError:
@@ -105,7 +105,7 @@ class Claims:
 
 
 def _open_lock(folder: Path) -> IO[str] | None:
-    """The lock, held until the file is closed or the process dies; None where the file system has no locks."""
+    """Take the lock, held until the file is closed or the process dies; None where the file system has no locks."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "lock").open("a")
@@ -122,18 +122,20 @@ def _open_lock(folder: Path) -> IO[str] | None:
 
 
 def _ages(filesystem: Any, folder: str, own: str, made: float) -> dict[str, float]:
-    """Seconds since each claim was made, by its name: dates are the store's, and what passed since the own one is ours."""
+    """Return the age of each claim in seconds, by name: dates are the store's, the time since the own claim this machine's."""
     filesystem.invalidate_cache()
     dates = {str(entry["name"]): _date_of(entry) for entry in filesystem.ls(folder, detail=True)}
     if own not in dates:
         message = "a claim that was just written is not listed"
-        raise UnavailableError(message, where=own, remedy="the store must list what it has at once: docs/operations.md")
+        raise UnavailableError(
+            message, where=own, remedy="the store must list new objects at once (docs/operations.md)"
+        )
     present = dates[own] + time.monotonic() - made
     return {name: present - date for name, date in dates.items()}
 
 
 def _date_of(entry: dict[str, Any]) -> float:
-    """When the store dates an object; file systems of fsspec name and write it differently."""
+    """Return the store's date of an object, which fsspec's file systems name and format differently."""
     value = next((entry[name] for name in ("mtime", "LastModified", "updated", "created") if entry.get(name)), 0.0)
     if isinstance(value, str):
         value = datetime.fromisoformat(value)

@@ -1,9 +1,9 @@
-"""SHA-256 of the files that a model, or a registered version, is made of: listed when it is made, verified before it is opened.
+"""SHA-256 of the files of a model or a registered version: listed when it is made, verified before it is opened.
 
     <version>/model/sha256.json   lists the files of the model: a server has nothing else
     <version>/sha256.json         lists every file of the version, that list too; its own digest is in the ledger's line
 
-So one digest that somebody holds outside the store stands for every byte inside it. Standard library only.
+So one digest kept outside the store covers every byte inside it. Standard library only.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _MOST_SHOWN = 3
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MODEL = "model"
 _unverified: set[str] = set()
-"""Places that a warning was given for in this process."""
+"""Places that this process has warned about."""
 
 
 @dataclass(frozen=True)
 class Digests:
-    """The list of a folder's files.
+    """The digests of a folder's files.
 
     Attributes:
         files: SHA-256 in hexadecimal by path below the folder.
-        place: Where the list lies, for messages.
+        place: Location of the list, for messages.
     """
 
     files: dict[str, str]
@@ -44,15 +44,15 @@ class Digests:
 
     @property
     def model(self) -> str:
-        """Of the list in the model's folder, by a list of the whole version; empty when it has none."""
+        """Digest of the list in the model's folder, from the list of the whole version; empty when it has none."""
         return self.files.get(f"{_MODEL}/{DIGESTS}", "")
 
     @classmethod
     def parse(cls, content: bytes, place: str, digest: str = "") -> Digests:
-        """Read a list, which must have that digest when one is given.
+        """Parse a list, and check its digest if one is given.
 
         Raises:
-            ModelError: When it has another one, or is damaged.
+            ModelError: When its digest differs, or it is damaged.
         """
         if digest and (found := hashlib.sha256(content).hexdigest()) != digest:
             message = (
@@ -68,19 +68,19 @@ class Digests:
         return cls(files, place)
 
     def check(self, folder: Path, parts: Sequence[str] = (), below: str = "") -> None:
-        """Hold a folder's files against the list.
+        """Check a folder's files against the list.
 
         Args:
-            folder: The folder.
-            parts: Files and folders of it that are looked at; empty: everything.
-            below: What the folder itself is called in the list; empty: the list is of this folder.
+            folder: The folder to check.
+            parts: Files and folders of it to check; empty: everything.
+            below: Path of the folder in the list; empty: the list is of this folder.
 
         Raises:
-            ModelError: When a file has changed, is missing, or is there and not listed; with the name of each.
+            ModelError: When a file has changed, is missing, or is not listed; with the name of each.
         """
         prefix = f"{below}/" if below else ""
         listed = {name.removeprefix(prefix): of for name, of in self.files.items() if name.startswith(prefix)}
-        found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if _counts(path)}
+        found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if _is_compared(path)}
         if not below or (below == _MODEL and prefix + DIGESTS not in self.files):
             found.pop(DIGESTS, None)
         names = sorted(name for name in listed.keys() | found.keys() if _is_in(name, parts))
@@ -90,27 +90,27 @@ class Digests:
             raise ModelError("; ".join(wrong[:_MOST_SHOWN]) + more, where=str(folder), remedy=_REMEDY)
 
     def check_file(self, path: Path, name: str) -> None:
-        """Hold one file against the list; errors as in `check`."""
+        """Check one file against the list; errors as in `check`."""
         if problem := _compare(name, path if path.is_file() else None, self.files.get(name)):
             raise ModelError(problem, where=str(path), remedy=_REMEDY)
 
 
 def write_digests(folder: Path) -> str:
-    """List a folder's files in `sha256.json` below it; returns the digest of the list."""
+    """Write the digests of a folder's files to its `sha256.json`; returns the digest of the list."""
     files = list_digests(folder)
     write_json(folder / DIGESTS, files)
     return digest_of(files)
 
 
 def list_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of a folder's files by their paths below it, but of the list itself."""
+    """Return the SHA-256 of a folder's files by relative path, without the list itself."""
     found = {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
     found.pop(DIGESTS, None)
     return {name: hash_file(path) for name, path in found.items()}
 
 
 def digest_of(files: dict[str, str]) -> str:
-    """The digest that the list of these files has."""
+    """Return the digest of the list of these files."""
     return hashlib.sha256(dump_json(files).encode()).hexdigest()
 
 
@@ -119,11 +119,11 @@ def verify_model(model: Path, digest: str = "") -> None:
 
     Args:
         model: The folder, on this machine.
-        digest: What the list must have; empty: nobody says, and the list in the folder is taken as it is. A folder without
-            a list is one of an earlier Naru, which is said once.
+        digest: Expected digest of the list; empty: unknown, and the list in the folder is trusted. A folder without
+            a list is from an earlier Naru, which is warned about once.
 
     Raises:
-        ModelError: When a file has changed, is missing, or is there and not listed.
+        ModelError: When a file has changed, is missing, or is not listed.
     """
     if not (model / DIGESTS).is_file():
         _refuse_or_warn(str(model), digest)
@@ -132,16 +132,16 @@ def verify_model(model: Path, digest: str = "") -> None:
 
 
 def digest_of_model(model: Path) -> str:
-    """The digest of the list in a model's folder, for whoever opens it later; empty when it has none."""
+    """Return the digest of the list in a model's folder, for later verification; empty when it has none."""
     return hash_file(model / DIGESTS) if (model / DIGESTS).is_file() else ""
 
 
 def read_registered(version: str, digest: str) -> Digests | None:
-    """The list of a registered version in the store; None when it has none, being of an earlier Naru.
+    """Read the list of a registered version in the store; None for a version of an earlier Naru, which has none.
 
     Args:
         version: URI of the version's folder.
-        digest: What the ledger's line or the registration says of the list.
+        digest: Digest of the list in the ledger's line or the registration.
 
     Raises:
         ModelError: When the list is not the registered one.
@@ -157,16 +157,16 @@ def read_registered(version: str, digest: str) -> Digests | None:
 
 
 def fetch_verified(uri: str, digest: str, folder: Path) -> Path:
-    """A folder of a registered version on this machine, verified before anybody opens it.
+    """Fetch a folder of a registered version to this machine, and verify it.
 
     Args:
-        uri: As in `s3://store/flights/models/1/artifacts/model`.
-        digest: What the ledger's line or the registration says of the version's list; empty: a line of an earlier Naru.
-        folder: An empty folder to copy to; what lies in a local folder is read where it is.
+        uri: URI as in `s3://store/flights/models/1/artifacts/model`.
+        digest: Digest of the version's list in the ledger's line or the registration; empty: a line of an earlier Naru.
+        folder: An empty folder to copy to; a local folder is used in place.
 
     Raises:
-        ModelError: When a file has changed, is missing, or is there and not listed.
-        ServiceError: When the store holds no such folder.
+        ModelError: When a file has changed, is missing, or is not listed.
+        ServiceError: When the store has no such folder.
         UnavailableError: When the store does not answer.
     """
     there = fetch(uri, folder)
@@ -180,14 +180,14 @@ def fetch_verified(uri: str, digest: str, folder: Path) -> Path:
 
 
 def fetch_version(model: str, digest: str, folder: Path, parts: Sequence[str] = (), *, warn: bool = True) -> Path:
-    """The folder of a registered version on this machine, verified.
+    """Fetch the folder of a registered version to this machine, and verify it.
 
     Args:
         model: URI of the version's model.
-        digest: As for `fetch_verified`; errors too.
+        digest: As in `fetch_verified`, like the errors.
         folder: An empty folder to copy to.
-        parts: The files and folders of it that will be opened; empty: all.
-        warn: Whether to say that a version cannot be verified; False: a server that is started then says so itself.
+        parts: The files and folders of it to verify; empty: all.
+        warn: Whether to warn that a version cannot be verified; False if a server is started, which warns itself.
     """
     version = parent_of(model)
     there = fetch(version, folder)
@@ -200,13 +200,13 @@ def fetch_version(model: str, digest: str, folder: Path, parts: Sequence[str] = 
 
 
 def check_content(content: bytes, uri: str, part: str, digest: str) -> None:
-    """Hold what a file of a registered version holds against the version's list.
+    """Check the content of a file of a registered version against the version's list.
 
     Args:
-        content: Its bytes.
-        uri: The file.
+        content: Bytes of the file.
+        uri: URI of the file.
         part: URI of the folder or file right below the version's folder that it belongs to.
-        digest: As for `fetch_verified`; errors too.
+        digest: As in `fetch_verified`, like the errors.
     """
     version = parent_of(part)
     listed = read_registered(version, digest)
@@ -219,11 +219,11 @@ def check_content(content: bytes, uri: str, part: str, digest: str) -> None:
 
 
 def warn_unverified(place: str) -> None:
-    """Say, once for a place, that what lies there cannot be verified."""
+    """Warn, once for each place, that its files cannot be verified."""
     if place not in _unverified:
         _unverified.add(place)
         message = f"{place} was registered by an earlier Naru, without digests: its files are used unverified"
-        sys.stderr.write(f"naru: warning: {message}\n  -> the next version that is deployed has them\n")
+        sys.stderr.write(f"naru: warning: {message}\n  -> the next deployed version has them\n")
 
 
 def _refuse_or_warn(place: str, digest: str) -> None:
@@ -241,14 +241,14 @@ def _compare(name: str, path: Path | None, digest: str | None) -> str:
 
 def _differs(name: str, found: str, digest: str | None) -> str:
     if digest is None:
-        return f"{name} is there and was not registered"
+        return f"{name} exists but was not registered"
     if found == digest:
         return ""
     return f"{name} has changed since it was registered: SHA-256 {found[:12] or 'of no file'}, registered {digest[:12]}"
 
 
-def _counts(path: Path) -> bool:
-    """Whether it is looked at: all but plain folders, so that links and pipes do not pass unseen."""
+def _is_compared(path: Path) -> bool:
+    """Return whether a path is compared: all but plain folders, so that links and pipes are noticed."""
     return path.is_symlink() or not path.is_dir()
 
 

@@ -1,6 +1,6 @@
-"""Which file system a path or URL lies in: S3 is our own small one, every other is fsspec's.
+"""The file system of a path or URL: Naru's own small one for S3, fsspec's for all others.
 
-A path of this machine is taken as it stands, whatever signs it holds; in `file:///...` they are percent-encoded, as everywhere.
+A local path is used as written, whatever characters it has; in `file:///...` they are percent-encoded, as in any URL.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _said: set[str] = set()
 
 
 def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
-    """The fsspec file system of a path or URL, and the path as that file system has it.
+    """Open the fsspec file system of a path or URL, and return it with the path inside it.
 
     Args:
         uri: A path, `file:///path`, `s3://bucket/key`, or any URL that fsspec knows.
-        **options: For the file system of a folder on this machine.
+        **options: Options of the file system of a folder on this machine.
 
     Raises:
-        ConfigError: When S3 is asked for and the environment holds no credentials.
+        ConfigError: When it is S3 and the environment has no credentials.
         ImportError: When the file system's package is not installed.
-        ValueError: When there is no file system of that name.
+        ValueError: When the file system is unknown.
     """
     if uri.startswith("s3://"):
         from components._core.store.s3 import S3FileSystem
@@ -42,12 +42,12 @@ def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
 
 
 def is_local(filesystem: Any) -> bool:
-    """Whether it is a folder of this machine, where a file is written aside and linked or renamed."""
+    """Return whether it is a folder of this machine, where files are written aside and linked or renamed."""
     return "file" in filesystem.protocol
 
 
 def _is_path(uri: str) -> bool:
-    """Whether it is a path, in which `::` is part of a name; fsspec takes that as file systems upon one another."""
+    """Return whether it is a path, in which `::` is part of a name; fsspec would read it as chained file systems."""
     if uri.startswith(_FILE):
         return True
     return "://" not in uri and uri.partition("::")[0] not in fsspec.available_protocols()
@@ -59,13 +59,13 @@ def _local_path(uri: str) -> str:
     spelt = uri.removeprefix(_FILE)
     path = unquote(spelt)
     if path != spelt and os.path.lexists(spelt) and not os.path.lexists(path):
-        _say_odd(spelt, path)
+        _warn_undecoded(spelt, path)
         return spelt
     return path
 
 
-def _say_odd(spelt: str, path: str) -> None:
-    """An earlier Naru took `my%20project` in an address for the folder's name; what it wrote there is read, and said once."""
+def _warn_undecoded(spelt: str, path: str) -> None:
+    """Warn once about a folder named `my%20project`: an earlier Naru did not decode addresses; its files there are read."""
     pairs = list(zip(Path(spelt).parts, Path(path).parts, strict=False))
     odd = next(number for number, (one, other) in enumerate(pairs) if one != other)
     folder = str(Path(*Path(spelt).parts[: odd + 1]))

@@ -1,11 +1,12 @@
-"""The deployment ledger: append-only, one small JSON object per deployment in the object store; the last good one is the champion.
+"""The deployment ledger: append-only, one small JSON object per deployment in the object store; the last one is the champion.
 
     <store>/<project>/deployments/000001-0199c3a1b2c4d5e6f7a8b9c0.json      (`append_log.py` says what the name holds)
 
-Any stage can ask who the champion is with no registry client and no server; MLflow's `champion` alias mirrors it.
+Any stage can find the champion without a registry client or server; MLflow's `champion` alias mirrors it.
 
-What lies in the store is named relative to it (`store:flights/models/...`), so that a store can be moved, or restored from a
-backup in another place. Here addresses are whole: a line is resolved against the store that it is read from.
+Addresses within the store are kept relative to it (`store:flights/models/...`), so that a store can be moved, or
+restored elsewhere from a backup. In this module they are absolute: a line is resolved against the store that it is read
+from.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ class Deployment:
         model: URI of the model artifact's folder.
         statistics: URI of the statistics of the data it was trained on.
         schema: URI of the schema it was trained with.
-        metrics: Its metrics when it was deployed.
-        fingerprint: Of the examples it was trained on.
-        run: The run that made it.
-        at: When, as ISO 8601 with the zone.
-        by: Who or what deployed it.
+        metrics: Metrics of the version when it was deployed.
+        fingerprint: Fingerprint of the examples that it was trained on.
+        run: The run that produced the version.
+        at: Time, as ISO 8601 with the zone.
+        by: Person or program that deployed it.
         why: The cause, in a sentence.
-        registration_sha256: SHA-256 of the list of the version's files and their digests (`file_digests.py`), which lies beside its
-            model; empty in a line of an earlier Naru, whose files cannot be verified.
-        split: Fingerprint of the definition of the split that it was trained with; empty in lines from before it was kept.
+        registration_sha256: SHA-256 of the list of the version's files and their digests (`file_digests.py`), which
+            lies beside its model; empty in a line of an earlier Naru, whose files cannot be verified.
+        split: Fingerprint of the definition of the split that it was trained with; empty in lines from before it was
+            kept.
     """
 
     version: str
@@ -58,7 +60,7 @@ class Deployment:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What tells one version from another, wherever the store lies: two lines of one version have the same."""
+        """Identity of the version, independent of the store's location: equal in two lines of one version."""
         return identity_of(self.version, self.model)
 
 
@@ -66,20 +68,20 @@ _ADDRESSES = ("model", "statistics", "schema")
 
 
 def identity_of(version: str, model: str) -> tuple[str, str]:
-    """The version's number and its model's place below the project's models: see `Deployment.identity`."""
+    """Return the version's number and its model's path below the project's models; see `Deployment.identity`."""
     return version, within_project(model)
 
 
 def resolve_champion(parameter: str, project: str) -> Deployment | None:
-    """The champion that a run's parameter names.
+    """Resolve the champion that a run's parameter names.
 
     Args:
-        parameter: `auto` asks the ledger of the store in the environment, `none` is none; else a line of it as JSON. A word
-            after `auto` says as of when, for a cache that goes by parameters.
+        parameter: `auto` reads the ledger of the store in the environment, `none` means no champion; else a line as
+            JSON. A word after `auto` only makes the parameter unique for KFP's cache.
         project: The project's name.
 
     Raises:
-        ConfigError: When the parameter is none of these, or holds a macro that was not replaced.
+        ConfigError: When the parameter is none of these, or has a placeholder that was not replaced.
         ServiceError: When the ledger is damaged.
         UnavailableError: When the ledger cannot be reached.
     """
@@ -92,23 +94,23 @@ def resolve_champion(parameter: str, project: str) -> Deployment | None:
         return _resolve(_parse(parameter), Settings.from_environment().store, project)
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"is no line of the deployment ledger: {error}",
+            f"is not a line of the deployment ledger: {error}",
             where="parameter champion",
             remedy="give `auto`, `none` or the JSON of a deployment",
         ) from None
 
 
 def read_deployments(store: str, project: str) -> list[Deployment]:
-    """All deployments of a project, oldest first; none when there was none. Errors as in `current_champion`."""
+    """Read all deployments of a project, oldest first. Errors as in `current_champion`."""
     return [_read(name, content, store, project) for name, content in open_log(store, project).read()]
 
 
 def current_champion(store: str, project: str) -> Deployment | None:
-    """The deployment in force: the last of the ledger; None before the first.
+    """Return the current deployment: the last line of the ledger; None before the first.
 
     Raises:
-        ConfigError: When the ledger may not be read.
-        ServiceError: When the last line is damaged: it is not passed over, or an older model would count as the champion.
+        ConfigError: Without permission to read the ledger.
+        ServiceError: When the last line is damaged: skipping it would make an older model the champion.
         UnavailableError: When the ledger cannot be reached.
     """
     last = open_log(store, project).read(last=1)
@@ -126,13 +128,13 @@ def append_deployment(store: str, project: str, deployment: Deployment) -> str:
 
 
 def open_log(store: str, project: str) -> AppendLog:
-    """The ledger's lines."""
+    """Open the deployment ledger."""
     return AppendLog(f"{store.rstrip('/')}/{project}/deployments", "the deployment ledger", store)
 
 
 def open_rollouts(store: str, project: str) -> AppendLog:
-    """The lines of the ledger of shares (`rollout_history.py`)."""
-    return AppendLog(f"{store.rstrip('/')}/{project}/rollouts", "the ledger of shares", store)
+    """Open the rollout history (`rollout_history.py`)."""
+    return AppendLog(f"{store.rstrip('/')}/{project}/rollouts", "the rollout history", store)
 
 
 def _read(name: str, content: bytes, store: str, project: str) -> Deployment:
@@ -140,17 +142,17 @@ def _read(name: str, content: bytes, store: str, project: str) -> Deployment:
         return _resolve(_parse(content), store, project)
     except (ValueError, TypeError) as error:
         remedy = "restore the file, or move it away: the deployment before it is then the champion"
-        raise ServiceError(f"the deployment ledger is damaged here: {error}", where=name, remedy=remedy) from None
+        raise ServiceError(f"damaged line of the deployment ledger: {error}", where=name, remedy=remedy) from None
 
 
 def _parse(text: str | bytes) -> Deployment:
-    """A line of this Naru, of an earlier one, which lacks what has a default, or of a later one, which has more."""
+    """Parse a line: of this Naru, of an earlier one (without fields that have a default), or of a later one (with more)."""
     raw = json.loads(text)
     if not isinstance(raw, dict):
-        raise TypeError("a mapping is needed")
+        raise TypeError("must be a mapping")
     lacking = sorted({field.name for field in fields(Deployment) if field.default is MISSING} - raw.keys())
     if lacking:
-        raise ValueError(f"it lacks {', '.join(lacking)}")
+        raise ValueError(f"missing {', '.join(lacking)}")
     if wrong := [name for name in ("version", *_ADDRESSES) if not isinstance(raw[name], str)]:
         raise TypeError(f"{', '.join(wrong)} must be text")
     return Deployment(**{field.name: raw[field.name] for field in fields(Deployment) if field.name in raw})
@@ -162,12 +164,12 @@ def _resolve(line: Deployment, store: str, project: str) -> Deployment:
 
 
 def now() -> str:
-    """This moment as ledgers have it: ISO 8601 in UTC."""
+    """Return the current time, ISO 8601 UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def who() -> str:
-    """Who acts here."""
+    """Return the user that runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user often has no name

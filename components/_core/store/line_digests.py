@@ -1,6 +1,6 @@
-"""What the lines of append logs say of one another: each carries digests of those that its writer saw.
+"""Verification of append logs: each line has the digests of the lines that its writer saw.
 
-A line that was changed, removed or put there afterwards is then found by anyone who has the lines after it.
+A line that was changed, removed or added afterwards can then be found from the lines after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 HEADS = "heads"
-"""Of a line: by log, digest by file name of the lines that its writer saw last."""
+"""Field of a line: by log, digest by file name of the last lines that its writer saw."""
 
 Kind = Literal["changed", "missing", "without heads", "unnamed", "same number", "damaged"]
 _NAME = re.compile(r"(\d+)(?:-([0-9a-z]+))?\.json$")
@@ -23,12 +23,12 @@ Lines = Mapping[str, Sequence[tuple[str, bytes]]]
 
 @dataclass(frozen=True)
 class Violation:
-    """Something that an untouched log does not show.
+    """Evidence that a log was changed.
 
     Attributes:
         log: The log, such as `deployments`.
-        line: File name of the line that it is about.
-        kind: What it is, for programs.
+        line: File name of the line in question.
+        kind: Kind of the violation, for programs.
         reason: One sentence for a person.
     """
 
@@ -39,32 +39,32 @@ class Violation:
 
 
 def digest_of(content: bytes) -> str:
-    """SHA-256 of a line as it lies in the store, in hexadecimal."""
+    """Return the SHA-256 of a line as stored, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def order_of(name: str) -> tuple[int, str]:
-    """Number and nonce of a line; the nonce begins with the time, and a line of the old rule, without one, comes first.
+    """Return number and nonce of a line, its sort key; the nonce begins with the time, and old lines, without one, come first.
 
-    What is not named as a line comes before all.
+    Names that are not of a line come before all.
     """
     match = _NAME.search(name)
     return (int(match[1]), match[2] or "") if match else (0, "")
 
 
 def is_of_old_rule(name: str) -> bool:
-    """Whether a line's name has no nonce: its writer knew no heads either."""
+    """Return whether a line's name has no nonce; such a line has no heads either."""
     return not order_of(name)[1]
 
 
 def find_violations(logs: Lines, serialised: Sequence[str] = ("deployments",)) -> list[Violation]:
-    """Hold logs against the digests in their own lines. Reads nothing but its arguments.
+    """Check logs against the digests in their own lines.
 
-    What cannot be seen: that the last lines were removed, as no line after them names them.
+    Removed last lines cannot be found, since no line after them refers to them.
 
     Args:
         logs: File name and content of every line, by log.
-        serialised: Logs of which one line is written at a time: two lines of one number are two writers that did not wait.
+        serialised: Logs whose lines are written one at a time, so that two lines with one number are a violation.
     """
     contents = {log: {_file(name): content for name, content in lines} for log, lines in logs.items()}
     found: list[Violation] = []
@@ -75,10 +75,10 @@ def find_violations(logs: Lines, serialised: Sequence[str] = ("deployments",)) -
             found += [problem] if problem else []
             for other, digests in heads.items():
                 named.setdefault(other, set()).update(digests)
-                found += _against(f"{log}/{name}", other, digests, contents.get(other, {}))
+                found += _find_changed(f"{log}/{name}", other, digests, contents.get(other, {}))
     for log, lines in contents.items():
-        found += _unnamed(log, sorted(lines, key=order_of), named[log])
-        found += _doubles(log, sorted(lines, key=order_of)) if log in serialised else []
+        found += _find_unreferenced(log, sorted(lines, key=order_of), named[log])
+        found += _find_duplicates(log, sorted(lines, key=order_of)) if log in serialised else []
     return list(dict.fromkeys(found))
 
 
@@ -91,7 +91,7 @@ def _heads_of(log: str, name: str, content: bytes) -> tuple[dict[str, dict[str, 
         raw: Any = json.loads(content)
         heads: Any = raw.get(HEADS)
     except (ValueError, AttributeError):
-        return {}, Violation(log, name, "damaged", "it is not JSON, so what its writer saw is not known")
+        return {}, Violation(log, name, "damaged", "it is not JSON, so the lines that its writer saw are unknown")
     if heads is None and is_of_old_rule(name):
         return {}, None
     if isinstance(heads, dict) and all(isinstance(digests, dict) for digests in heads.values()):
@@ -99,27 +99,27 @@ def _heads_of(log: str, name: str, content: bytes) -> tuple[dict[str, dict[str, 
     return {}, Violation(log, name, "without heads", "it does not say which lines its writer saw")
 
 
-def _against(witness: str, log: str, digests: dict[str, str], lines: dict[str, bytes]) -> list[Violation]:
+def _find_changed(witness: str, log: str, digests: dict[str, str], lines: dict[str, bytes]) -> list[Violation]:
     found = []
     for name, digest in digests.items():
         if name not in lines:
-            found.append(Violation(log, name, "missing", f"{witness} was written after it, and it is gone"))
+            found.append(Violation(log, name, "missing", f"{witness} was written after it, and it is missing"))
         elif digest_of(lines[name]) != digest:
-            found.append(Violation(log, name, "changed", f"it is not what the writer of {witness} saw"))
+            found.append(Violation(log, name, "changed", f"it differs from what the writer of {witness} saw"))
     return found
 
 
-def _unnamed(log: str, names: Sequence[str], named: set[str]) -> list[Violation]:
-    """Lines that none after them names, but for the last ones; lines of the old rule are named by the first of the new one."""
+def _find_unreferenced(log: str, names: Sequence[str], named: set[str]) -> list[Violation]:
+    """Find lines that no later line refers to, except the last ones; the first new line refers to the old ones."""
     newest = max((order_of(name)[0] for name in names if not is_of_old_rule(name)), default=0)
-    message = "no later line names it: it arrived late, or was put there afterwards"
+    message = "no later line refers to it: it arrived late or was added afterwards"
     return [
         Violation(log, name, "unnamed", message) for name in names if order_of(name)[0] < newest and name not in named
     ]
 
 
-def _doubles(log: str, names: Sequence[str]) -> list[Violation]:
-    message = "it has the number of the line before it: two were written at once, where one has to wait for the other"
+def _find_duplicates(log: str, names: Sequence[str]) -> list[Violation]:
+    message = "it has the number of the line before it: two were written at once, but writers must take turns"
     return [
         Violation(log, second, "same number", message)
         for first, second in pairwise(names)

@@ -1,4 +1,4 @@
-"""The object store: files and folders in and out, each file verified by hash. A folder on a laptop, S3 or GCS on a cluster."""
+"""The object store: upload and download of files and folders, each verified by hash. A folder on a laptop, S3 or GCS on a cluster."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.files import files_below, hash_file, hash_stream, write_bytes
 from components._core.store.filesystems import is_local, open_filesystem
-from components._core.system_errors import from_system, is_for_the_person, remedy_for
+from components._core.system_errors import from_system, needs_user_action, remedy_for
 
 _ASIDE = re.compile(r"\..+\.(?:[0-9a-f]{16}|[a-z0-9_]{8})")
-"""Names of what is not finished: as `open_aside` makes them; of eight signs: an earlier Naru's."""
+"""Names of unfinished files, as `open_aside` makes them; with eight characters: an earlier Naru's."""
 
 
 def upload(source: Path, uri: str) -> dict[str, str]:
-    """Copy a file to `uri`, or a folder's files below it; one that is there with the same content is left as it is.
+    """Copy a file to `uri`, or a folder's files below it; one that exists with the same content is left alone.
 
     Args:
         source: The file or folder.
-        uri: Where it goes: a path, `file:///path` or `s3://bucket/prefix`.
+        uri: Target: a path, `file:///path` or `s3://bucket/prefix`.
 
     Returns:
         SHA-256 by name: the path below the folder, or the file's own name.
 
     Raises:
-        ConfigError: When the store may not be written to.
-        ServiceError: When what arrived is not what was sent.
+        ConfigError: Without permission to write to the store.
+        ServiceError: When a file arrives damaged.
         UnavailableError: When the store does not answer.
     """
     files = [source] if source.is_file() else files_below(source)
@@ -43,14 +43,14 @@ def upload(source: Path, uri: str) -> dict[str, str]:
 
 
 def put(content: bytes, uri: str) -> None:
-    """Write an object whole: aside and renamed in a folder on this machine, in one request elsewhere.
+    """Write an object atomically: aside and renamed in a folder on this machine, in one request elsewhere.
 
     Args:
-        content: What it holds.
-        uri: Where it goes: a path, `file:///path` or `s3://bucket/key`.
+        content: Content of the object.
+        uri: Target: a path, `file:///path` or `s3://bucket/key`.
 
     Raises:
-        ConfigError: When the store may not be written to.
+        ConfigError: Without permission to write to the store.
         UnavailableError: When the store does not answer.
     """
     with _translated(uri) as (filesystem, target):
@@ -61,16 +61,16 @@ def put(content: bytes, uri: str) -> None:
 
 
 def fetch(uri: str, folder: Path) -> Path:
-    """A folder of the store on this machine: in place when the store is a folder here, else copied to `folder`.
+    """Fetch a folder of the store: used in place when the store is a local folder, else copied to `folder`.
 
     Raises:
-        ServiceError: When the store holds no such folder.
+        ServiceError: When the store has no such folder.
         UnavailableError: When the store does not answer.
     """
     with _translated(uri) as (filesystem, base):
         if not filesystem.isdir(base):
             remedy = "it may have been removed: run the pipeline again"
-            raise ServiceError("the store holds no such folder", where=uri, remedy=remedy)
+            raise ServiceError("no such folder in the store", where=uri, remedy=remedy)
         if is_local(filesystem):
             return Path(base)
         for name in sorted(filesystem.find(base)):
@@ -79,16 +79,16 @@ def fetch(uri: str, folder: Path) -> Path:
 
 
 def fetch_file(uri: str, folder: Path) -> Path:
-    """A file of the store on this machine: in place when the store is a folder here, else copied into `folder`.
+    """Fetch a file of the store: used in place when the store is a local folder, else copied into `folder`.
 
     Raises:
-        ServiceError: When the store holds no such file.
+        ServiceError: When the store has no such file.
         UnavailableError: When the store does not answer.
     """
     with _translated(uri) as (filesystem, base):
         if not filesystem.isfile(base):
             remedy = "it may have been removed, or never sent: naru apply, naru submit and naru run send it again"
-            raise ServiceError("the store holds no such file", where=uri, remedy=remedy)
+            raise ServiceError("no such file in the store", where=uri, remedy=remedy)
         if is_local(filesystem):
             return Path(base)
         here = folder / Path(base).name
@@ -97,7 +97,7 @@ def fetch_file(uri: str, folder: Path) -> Path:
 
 
 def remove_leftovers(uri: str) -> None:
-    """Remove what a killed writer left aside below a folder on this machine; other stores have no half-written objects."""
+    """Remove the unfinished files of killed writers below a local folder; other stores have no half-written objects."""
     filesystem, base = open_filesystem(uri)
     if is_local(filesystem):
         for path in Path(base).rglob(".*"):
@@ -106,10 +106,10 @@ def remove_leftovers(uri: str) -> None:
 
 
 def read_bytes(uri: str) -> bytes | None:
-    """What an object holds; None when there is no such object.
+    """Read an object; None when it does not exist.
 
     Raises:
-        ConfigError: When the store may not be read.
+        ConfigError: Without permission to read the store.
         UnavailableError: When the store does not answer.
     """
     try:
@@ -122,10 +122,10 @@ def read_bytes(uri: str) -> bytes | None:
 
 
 def find_missing(uri: str, names: Sequence[str]) -> list[str]:
-    """URIs of those files that a folder of the store does not hold.
+    """Return the URIs of the files that are missing in a folder of the store.
 
     Raises:
-        ConfigError: When the store may not be read, or no credentials are there.
+        ConfigError: Without permission or credentials to read the store.
         UnavailableError: When the store does not answer.
     """
     with _translated(uri) as (filesystem, base):
@@ -133,7 +133,7 @@ def find_missing(uri: str, names: Sequence[str]) -> list[str]:
 
 
 def absolute_uri(uri: str) -> str:
-    """A path as `file:///...`, so that it means the same to every program; other URIs as they are."""
+    """Convert a path to `file:///...`, so that it means the same to every program; other URIs stay as they are."""
     return uri if "://" in uri else Path(uri).absolute().as_uri()
 
 
@@ -148,12 +148,12 @@ def _upload(filesystem: Any, source: Path, target: str) -> str:
     arrived = _hash(filesystem, target)
     if arrived != sent:
         message = f"arrived with hash {arrived[:12]} and was sent with {sent[:12]}"
-        raise ServiceError(message, where=target, remedy="run again; if it stays, look at the store's disk and proxy")
+        raise ServiceError(message, where=target, remedy="run again; if it stays, check the store's disk and proxy")
     return sent
 
 
 def parent_of(uri: str) -> str:
-    """Address of the folder that something in the store lies in: of a version, by one of its parts."""
+    """Return the parent folder of an address in the store, such as the version of one of its parts."""
     return uri.rstrip("/").rpartition("/")[0]
 
 
@@ -173,8 +173,8 @@ def _translated(uri: str) -> Iterator[tuple[Any, str]]:
 
 
 def _unavailable(uri: str, error: Exception) -> NaruError:
-    if isinstance(error, OSError) and is_for_the_person(error):
+    if isinstance(error, OSError) and needs_user_action(error):
         return from_system(error, uri)
-    otherwise = "look at the disk, the permissions or the network, then run again; NARU_STORE names the store"
+    otherwise = "check the disk, the permissions and the network, then run again; NARU_STORE names the store"
     remedy = remedy_for(error) or otherwise
     return UnavailableError(f"the object store failed: {error}", where=uri, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Where the lines of a request log are: the server writes them, a rollout reads those of some hours.
+"""Layout of a request log: the server writes its lines, a rollout reads those of some hours.
 
 URI/dt=YYYY-MM-DD/hour=HH/NAME.jsonl      one JSON object for each request, by the hour (UTC) in which it was answered
 """
@@ -13,16 +13,16 @@ _HOUR_SECONDS = 3_600
 
 
 def hour_folder(seconds: float) -> str:
-    """The folder of the hour that a moment lies in, below the log's URI.
+    """Return the folder for the hour of a time, below the log's URI.
 
     Args:
-        seconds: The moment, in seconds since 1970.
+        seconds: The time, in seconds since 1970.
     """
     return time.strftime("dt=%Y-%m-%d/hour=%H", time.gmtime(seconds))
 
 
 def hour_folders(since: float, until: float) -> Iterator[str]:
-    """The folders of every hour from one moment to another, oldest first; both moments in seconds since 1970."""
+    """Yield the folders of every hour between two times (in seconds since 1970), oldest first."""
     hour = since - since % _HOUR_SECONDS
     while hour <= until:
         yield hour_folder(hour)

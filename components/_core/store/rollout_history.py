@@ -1,9 +1,9 @@
-"""The ledger of shares: every change of who answers whom, append-only, one small JSON object per change in the object store.
+"""The rollout history: every change of the traffic shares, append-only, one small JSON object per change in the object store.
 
     <store>/<project>/rollouts/000001-0199c3a1b2c4d5e6f7a8b9c0.json      (`append_log.py` says what the name holds)
 
-The deployment ledger says who the champion is; this one says what was tried on the way, which requests went where
-meanwhile, and why a version that was tried is not there any more.
+The deployment ledger says who the champion is; this one records which versions were tried, which shares of the requests
+they got, and why a version was taken back.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ Action = Literal["start", "prove", "share", "promote", "roll back", "refuse", "s
 
 @dataclass(frozen=True)
 class Change:
-    """One line.
+    """One line of the rollout history.
 
     Attributes:
-        rollout: The rollout that it belongs to; lines of one are told together.
-        action: `start` (nothing was served before, or the new version's servers are started beside those in service), `prove`
-            (held against the offline answers, before it is asked by anybody), `share` (it gets so much), `promote` (it gets
-            all), `roll back`, `refuse` (nothing was touched), `stop` (somebody else took over), `outage` (what is served was deleted by another
-            hand, and requests failed).
-        version: The version that it is about.
+        rollout: Identifier of the rollout, shared by all its lines.
+        action: `start` (nothing was served before, or the new version's servers are started beside the current ones),
+            `prove` (parity test before it gets traffic), `share` (it gets a share), `promote` (it gets all), `roll
+            back`, `refuse` (nothing was changed), `stop` (somebody else took over), `outage` (somebody else deleted the
+            served version, and requests failed).
+        version: The version in question.
         shares: Percent of the requests by version, from this moment on.
-        at: When, as ISO 8601 with the zone.
-        by: Who or what did it.
+        at: Time, as ISO 8601 with the zone.
+        by: Person or program that made the change.
         why: The cause of the rollout, in a sentence.
         verdict: `ok`, or `failed`.
-        reason: What was seen, in a sentence or some lines.
+        reason: Observations, in a sentence or some lines.
     """
 
     rollout: str
@@ -58,7 +58,7 @@ def append_change(store: str, project: str, change: Change) -> str:
 
 
 def read_changes(store: str, project: str) -> list[Change]:
-    """All lines of a project, oldest first.
+    """Read all lines of a project, oldest first.
 
     Raises:
         ServiceError: When a line is damaged.
@@ -68,7 +68,7 @@ def read_changes(store: str, project: str) -> list[Change]:
 
 
 def find_takeover(store: str, project: str, rollout: str) -> Change | None:
-    """The last line of another rollout since this one began; None: no other did anything.
+    """Find the last line of another rollout since this one began; None when there is none.
 
     Raises:
         ServiceError: When a line is damaged.
@@ -85,5 +85,5 @@ def _read(name: str, content: bytes) -> Change:
         raw = json.loads(content)
         return Change(**{field.name: raw[field.name] for field in fields(Change)})
     except (ValueError, TypeError, KeyError) as error:
-        message = f"the ledger of shares is damaged here: {type(error).__name__}: {error}"
+        message = f"damaged line of the rollout history: {type(error).__name__}: {error}"
         raise ServiceError(message, where=name, remedy="restore the file, or move it away") from None

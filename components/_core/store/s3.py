@@ -1,11 +1,11 @@
-"""S3 as a file system, over MinIO's client: what the store, the ledger and the sources need of one, and no more.
+"""S3 as a file system, over MinIO's client, with only the operations that the store, the ledger and the sources need.
 
-Where it is and who asks come from the environment, by the names that every S3 tool knows: `AWS_ENDPOINT_URL` (empty: AWS
-itself), `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE` for a custom CA. With no keys
-in the environment those of `~/.aws/credentials` or of the machine's role are used.
+Endpoint and credentials come from the environment, by the names that every S3 tool knows: `AWS_ENDPOINT_URL` (empty: AWS
+itself), `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE` for a custom
+CA. With no keys in the environment those of `~/.aws/credentials` or of the machine's role are used.
 
-That an object or folder is not there is a `FileNotFoundError`, as fsspec has it; everything else that goes wrong is an error
-of ours, so that a server that is away never looks like an empty store.
+A missing object or folder is a `FileNotFoundError`, as in fsspec; every other failure is a `NaruError`, so that an
+unreachable server never looks like an empty store.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class S3FileSystem(AbstractFileSystem):
     """The objects of the S3 that the environment names, as files and folders."""
 
     protocol = "s3"
-    cachable = False  # the environment is read whenever one is made
+    cachable = False  # the environment is read for each instance
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,14 +51,14 @@ class S3FileSystem(AbstractFileSystem):
 
     @classmethod
     def without_scheme(cls, uri: str) -> str:
-        """`bucket/key` of `s3://bucket/key`."""
+        """Return `bucket/key` of `s3://bucket/key`."""
         return str(cls._strip_protocol(uri))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
-        """What lies directly in a folder, as fsspec has it; a file is its own listing.
+        """List a folder, as fsspec does; a file is its own listing.
 
         Raises:
-            FileNotFoundError: When there is neither.
+            FileNotFoundError: When neither exists.
         """
         bucket, key = _split(path)
         with self._errors(path):
@@ -69,10 +69,10 @@ class S3FileSystem(AbstractFileSystem):
         return found if detail else [entry["name"] for entry in found]
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Name, size and type, and a file's tag, which changes with its content.
+        """Return name, size and type, and a file's tag, which changes with its content.
 
         Raises:
-            FileNotFoundError: When there is neither file nor folder.
+            FileNotFoundError: When neither file nor folder exists.
         """
         bucket, key = _split(path)
         if not key:
@@ -100,10 +100,10 @@ class S3FileSystem(AbstractFileSystem):
             return self._read(bucket, key)
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
-        """Write an object whole; with `mode="create"` only where there is none, which the server itself decides.
+        """Write an object atomically; with `mode="create"` only if it does not exist, which the server checks.
 
         Raises:
-            FileExistsError: When it must be new and is not.
+            FileExistsError: When it must be new and exists.
         """
         bucket, key = _split(path)
         with self._errors(path):
@@ -113,7 +113,7 @@ class S3FileSystem(AbstractFileSystem):
                 self._client.put_object(bucket, key, BytesIO(value), len(value))
 
     def _create(self, bucket: str, key: str, value: bytes) -> None:
-        """Again while the server is not sure: 409 means that another write of this name was under way, and may have failed."""
+        """Create an object, retrying on 409: another write of this name was in progress, and may have failed."""
         for pause in (*_CONFLICT_PAUSES, None):
             try:
                 self._client._put_object(bucket, key, value, headers={"If-None-Match": "*"})
@@ -134,10 +134,10 @@ class S3FileSystem(AbstractFileSystem):
             self._client.remove_object(bucket, key)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Folders are parts of names here."""
+        """Do nothing: folders are parts of names in S3."""
 
     def read_range(self, path: str, start: int, end: int) -> bytes:
-        """The bytes of an object from `start` up to `end`."""
+        """Read the bytes of an object from `start` up to `end`."""
         bucket, key = _split(path)
         with self._errors(path):
             return self._read(bucket, key, start, end - start) if end > start else b""
@@ -145,7 +145,7 @@ class S3FileSystem(AbstractFileSystem):
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> _S3File:
         if mode != "rb":
             message = f"mode {mode!r}: objects are written whole, with pipe_file or put_file"
-            raise NotImplementedError(message)  # what fsspec's own file systems raise for a mode that they do not have
+            raise NotImplementedError(message)  # as fsspec's own file systems raise for an unsupported mode
         return _S3File(self, path, mode, block_size or "default")
 
     def _read(self, bucket: str, key: str, start: int = 0, length: int = 0) -> bytes:
@@ -171,16 +171,16 @@ class S3FileSystem(AbstractFileSystem):
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        """Turn what the client raises into FileNotFoundError, FileExistsError or an error of ours."""
+        """Translate the client's errors into FileNotFoundError, FileExistsError or a NaruError."""
         try:
             yield
         except S3Error as error:
             raise self._translated(error, path) from error
-        except ValueError as error:  # of the client's credentials and of names that S3 does not allow
+        except ValueError as error:  # raised for the client's credentials and for names that S3 does not allow
             raise ConfigError(str(error), where=f"s3://{path}", remedy=_credentials_remedy()) from error
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             message = f"the object store does not answer: {str(error)[:200]}"
-            remedy = f"look at {ENDPOINT} and the network, then run again"
+            remedy = f"check {ENDPOINT} and the network, then run again"
             raise UnavailableError(message, where=self._endpoint, remedy=remedy) from error
 
     def _translated(self, error: S3Error, path: str) -> Exception:
@@ -190,12 +190,12 @@ class S3FileSystem(AbstractFileSystem):
         if error.code == "PreconditionFailed":
             return FileExistsError(path)
         if error.code == "ConditionalRequestConflict":
-            return UnavailableError("others write the same object all the time", where=where, remedy="run again")
+            return UnavailableError("other writers keep changing the same object", where=where, remedy="run again")
         if error.code == "NoSuchBucket":
-            return ServiceError("there is no such bucket", where=where, remedy="make it, or name another one")
+            return ServiceError("there is no such bucket", where=where, remedy="create it, or name another one")
         if error.code in _FORBIDDEN:
             return ServiceError(f"S3 refuses: {error.code}", where=where, remedy=_credentials_remedy())
-        remedy = "look at the store, then run again; AWS_REGION must be the one that the server signs with"
+        remedy = "check the store, then run again; AWS_REGION must be the region that the server signs with"
         return ServiceError(f"S3 failed: {error.code}: {error.message}", where=where, remedy=remedy)
 
 
@@ -223,7 +223,7 @@ def _client(endpoint: str) -> Minio:
 
 
 def _region(endpoint: str) -> str | None:
-    """The region that requests are signed with; AWS is asked for a bucket's own, other servers take a usual default."""
+    """Return the region that requests are signed with; on AWS the client looks up a bucket's own, other servers get a default."""
     named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return named or (None if endpoint == _AWS else "us-east-1")
 
@@ -233,7 +233,7 @@ def _certificates() -> str:
 
 
 def _credentials_remedy() -> str:
-    return "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do"
+    return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their permissions"
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Addresses of what lies in the store, as the ledger keeps them: relative to the store, which may be moved."""
+"""Addresses in the store, as the ledger keeps them: relative to the store, which may be moved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MODELS = "/models/"
 
 
 def shorten(uri: str, store: str) -> str:
-    """`store:path` for what lies in the store; any other address as it is."""
+    """Shorten an address within the store to `store:path`; any other address stays as it is."""
     for root in (store.rstrip("/"), absolute_uri(store).rstrip("/")):
         if uri.startswith(f"{root}/"):
             return _STORE + uri[len(root) + 1 :]
@@ -19,10 +19,10 @@ def shorten(uri: str, store: str) -> str:
 
 
 def resolve(kept: str, store: str, project: str) -> str:
-    """The whole address of what `shorten` made, or of what an earlier Naru kept.
+    """Resolve an address made by `shorten`, or kept by an earlier Naru, to an absolute one.
 
-    An earlier Naru kept whole addresses. One that points out of this store is of a store that was moved or copied, when this
-    one holds the same part of the same version: that one is meant then, even if the old place is still there.
+    An earlier Naru kept absolute addresses. If one points outside this store, and this store has the same part of the
+    same version, the store was moved or copied: the part in this store is used, even if the old location still exists.
     """
     root = absolute_uri(store).rstrip("/")
     if kept.startswith(_STORE):
@@ -35,7 +35,7 @@ def resolve(kept: str, store: str, project: str) -> str:
 
 
 def within_project(uri: str) -> str:
-    """The part of an address that stays when the store moves: what is below the project's models."""
+    """Return the part of an address that is stable when the store moves: the path below the project's models."""
     return uri.rpartition(_MODELS)[2]
 
 
@@ -48,5 +48,5 @@ def _exists(uri: str) -> bool:
         ImportError,
         ValueError,
         NaruError,
-    ):  # where it cannot be looked for, the address stays what it was
+    ):  # if it cannot be checked, the address stays unchanged
         return False

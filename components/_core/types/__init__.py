@@ -1,1 +1,1 @@
-"""The vocabulary of every stage: columns, signatures, labels, metrics. Lies below the project file."""
+"""Types shared by all stages: columns, signatures, labels, metrics. Imports nothing of the project file."""

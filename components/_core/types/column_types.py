@@ -1,9 +1,9 @@
-"""The types of the columns of examples: exact, as the source has them, and what each is to a model.
+"""The types of the columns of examples: exact, as in the source, and their mapping to a model's types.
 
-Examples keep a value as it is: truth values, whole numbers with missing ones, real numbers in double precision, times, bytes. A model
-takes three types (`feature_types.py`). Between the two a column has a plain form, in which nothing is lost: whole numbers, real
-numbers or texts. Statistics, requests and labels are made of the plain form; only `signature.to_arrays` narrows it to what a
-model holds, and `validate` counts what that loses.
+Examples keep a value as it is: truth values, whole numbers with missing ones, real numbers in double precision, times,
+bytes. A model takes three types (`feature_types.py`). Between the two a column has a lossless plain form: whole
+numbers, real numbers or texts. Statistics, requests and labels use the plain form; only `signature.to_arrays` narrows
+it to a model's types, and `validate` counts what that loses.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ class ColumnType:
     """One type of a column of examples.
 
     Attributes:
-        name: Its name in the manifest.
-        arrow: The Arrow type in which examples hold it.
-        is_arrow: Whether a column of an Arrow type is read as this type.
-        feature: What a model takes it as when no value is missing; a whole number that may be missing is a real one to a model.
-        plain: The Arrow type of its plain form.
-        to_plain: Makes the plain form.
+        name: Name of the type in the manifest.
+        arrow: Arrow type of the column in examples.
+        is_arrow: Returns whether a column of an Arrow type is read as this type.
+        feature: Type in a model when no value is missing; a whole number that may be missing is a real number in a
+            model.
+        plain: Arrow type of the plain form.
+        to_plain: Converts a column to the plain form.
     """
 
     name: str
@@ -62,9 +63,9 @@ def _cast_to(plain: pa.DataType) -> Callable[[Values], Values]:
 
 
 def time_as_text(column: Values) -> Values:
-    """Times as `2026-01-31`, `2026-01-31 09:30:00` or `2026-01-31 09:30:00.5`; in UTC and with a `Z` where there is a time zone.
+    """Format times as `2026-01-31`, `2026-01-31 09:30:00` or `2026-01-31 09:30:00.5`; in UTC and with a `Z` where there is a time zone.
 
-    The unit does not show, so that a time is the same text in seconds and in nanoseconds.
+    The unit does not matter: a time gives the same text in seconds and in nanoseconds.
     """
     if pa.types.is_date(column.type):
         return column.cast(pa.date32()).cast(pa.string())
@@ -75,7 +76,7 @@ def time_as_text(column: Values) -> Values:
 
 
 def _bytes_as_text(column: Values) -> Values:
-    """Bytes as base64, in the alphabet that is safe in URLs: the one that `tf.io.decode_base64` reads."""
+    """Encode bytes as URL-safe base64, which `tf.io.decode_base64` reads."""
     known = ((None if value is None else base64.urlsafe_b64encode(value).decode()) for value in column.to_pylist())
     return pa.array(known, pa.string())
 
@@ -93,14 +94,14 @@ COLUMN_TYPES: dict[str, ColumnType] = {known.name: known for known in (BOOL, WHO
 
 
 def type_of_arrow(arrow: pa.DataType, column: str) -> ColumnType:
-    """The type as which a column of an Arrow type is read.
+    """Return the type of a column from its Arrow type.
 
     Args:
         arrow: The Arrow type.
         column: The column's name, for the message.
 
     Raises:
-        DataError: When no type reads it.
+        DataError: When the Arrow type is not supported.
     """
     for known in COLUMN_TYPES.values():
         if known.is_arrow(arrow):
@@ -113,14 +114,14 @@ def type_of_arrow(arrow: pa.DataType, column: str) -> ColumnType:
 
 
 def to_plain(column: Values, name: str) -> Any:
-    """A column's plain form, in which nothing is lost: whole numbers, real numbers or texts; a plain column as it is.
+    """Convert a column to its lossless plain form: whole numbers, real numbers or texts; a plain column is unchanged.
 
     Args:
         column: A column of examples, or of a sample of them.
-        name: Its name, for the message.
+        name: Name of the column, for the message.
 
     Raises:
-        DataError: When no type reads its Arrow type, or a whole number does not fit an int64.
+        DataError: When its Arrow type is not supported, or a whole number does not fit an int64.
     """
     known = type_of_arrow(column.type, name)
     if column.type == known.plain:
@@ -133,11 +134,11 @@ def to_plain(column: Values, name: str) -> Any:
 
 
 def to_text(column: Values) -> Any:
-    """A column's values as the texts by which rows and classes are known: a truth value is `true` or `false`."""
+    """Convert a column's values to the texts that identify rows and classes: a truth value is `true` or `false`."""
     special = next((known for known in (TIME, BYTES) if known.is_arrow(column.type)), None)
     return special.to_plain(column) if special else column.cast(pa.string())
 
 
 def is_text(arrow: pa.DataType) -> bool:
-    """Whether a column of an Arrow type is text to a model."""
+    """Return whether a column of an Arrow type is text in a model."""
     return any(known.is_arrow(arrow) for known in COLUMN_TYPES.values() if known.feature.is_text)

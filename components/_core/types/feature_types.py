@@ -1,8 +1,8 @@
-"""The types of a model's inputs and outputs: one object for each, which says what the type is called and how it looks elsewhere.
+"""The types of a model's inputs and outputs: one object for each, with its equivalents in other systems.
 
-A new type is a line in `FEATURE_TYPES`. A schema's types, requests, tensors and arrays are looked up here and nowhere listed
-again; which columns of examples become which of these types says `column_types.py`. TensorFlow and TensorFlow Metadata are named by
-text, so that this module imports neither.
+A new type is a line in `FEATURE_TYPES`. The types of schemas, requests, tensors and arrays are all looked up here;
+`column_types.py` maps columns of examples to these types. TensorFlow and TensorFlow Metadata are referred to by name,
+so that this module imports neither.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _OIP_WHOLE = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "U
 
 @dataclass(frozen=True, eq=False)
 class FeatureType:
-    """One type at a model's border.
+    """The type of a model's input or output.
 
     Attributes:
-        name: Its name in `signature.json` and in messages.
+        name: Name of the type in `signature.json` and in messages.
         kind: Whether its values are whole numbers, real numbers or texts.
-        arrow: Its Arrow type.
+        arrow: The Arrow type.
         numpy: The NumPy type of a vector that a model takes; texts are objects of `str`.
-        missing: What a model sees in place of a missing value; None: a value must not be missing.
-        tensorflow: The name of its TensorFlow type, as in `tf.int64`.
-        schema: The name of its type in a schema of TensorFlow Metadata.
-        oip: Its datatype in the Open Inference Protocol (V2).
-        oip_accepted: The datatypes of the protocol that a client may send it as.
+        missing: Replacement of a missing value in a model; None: a value must not be missing.
+        tensorflow: Name of the TensorFlow type, as in `tf.int64`.
+        schema: Name of the type in a schema of TensorFlow Metadata.
+        oip: Datatype in the Open Inference Protocol (V2).
+        oip_accepted: Datatypes of the protocol that a client may send.
     """
 
     name: str
@@ -44,17 +44,17 @@ class FeatureType:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its values are whole numbers."""
+        """Whether the values are whole numbers."""
         return self.kind == "whole"
 
     @property
     def is_real(self) -> bool:
-        """Whether its values are real numbers."""
+        """Whether the values are real numbers."""
         return self.kind == "real"
 
     @property
     def is_text(self) -> bool:
-        """Whether its values are texts."""
+        """Whether the values are texts."""
         return self.kind == "text"
 
 
@@ -101,10 +101,10 @@ FEATURE_TYPES: dict[str, FeatureType] = {
 
 
 def first_inexact(real: np.dtype[Any]) -> int:
-    """The number from which on a type of real numbers does not hold every whole one: 2**24 for float32, 2**53 for float64."""
+    """Return the number from which a real type cannot represent every whole number: 2**24 for float32, 2**53 for float64."""
     return int(2 ** (np.finfo(real).nmant + 1))
 
 
 def type_of_schema(schema_type: str) -> FeatureType | None:
-    """The type that a schema calls by this name (`INT`, `FLOAT`, `BYTES`); None when no type has it."""
+    """Return the type with this name in a schema (`INT`, `FLOAT`, `BYTES`); None when there is none."""
     return next((found for found in FEATURE_TYPES.values() if found.schema == schema_type), None)

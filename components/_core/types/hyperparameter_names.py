@@ -1,4 +1,4 @@
-"""Names of hyperparameters as MLflow stores them: which are refused, and which two would be one, before a model is trained."""
+"""Names of hyperparameters in MLflow: invalid and colliding names are found before a model is trained."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterable
 
 _PREFIX = "hyperparameters."
 _LONGEST = 250 - len(_PREFIX)
-"""Characters of a name; MLflow's longest key is 250."""
+"""Maximum number of characters in a name; MLflow's longest key is 250."""
 _SHOWN = 40
 
 
 def stored_name(name: str) -> str:
-    """A name of anything as MLflow allows it: letters, digits, `_`, `.`, `-`, `/` and blanks."""
+    """Convert any name to one that MLflow allows: letters, digits, `_`, `.`, `-`, `/` and blanks."""
     return re.sub(r"[^\w.\-/ ]", "_", name)
 
 
 def stored_hyperparameter(name: str) -> str:
-    """The key of a hyperparameter among a run's parameters."""
+    """Return the key of a hyperparameter among a run's parameters."""
     return stored_name(f"{_PREFIX}{name}")
 
 
 def find_unusable(names: Iterable[str]) -> str:
-    """What is wrong with the first name that cannot be stored as it is, in a sentence; empty when all can."""
+    """Describe the first name that cannot be stored, in a sentence; empty when all can."""
     seen: dict[str, str] = {}
     for name in names:
         stored = stored_hyperparameter(name)
@@ -34,6 +34,6 @@ def find_unusable(names: Iterable[str]) -> str:
         if posixpath.normpath(stored) != stored:
             return f"the name {name!r} is a path that MLflow does not store: no '//', '/./', '/../' or '/' at its end"
         if other := seen.get(stored):
-            return f"{other!r} and {name!r} are one name to MLflow, which stores {stored.removeprefix(_PREFIX)!r}: rename one"
+            return f"{other!r} and {name!r} are the same name in MLflow, which stores {stored.removeprefix(_PREFIX)!r}: rename one"
         seen[stored] = name
     return ""

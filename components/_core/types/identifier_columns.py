@@ -1,4 +1,4 @@
-"""Which columns are named as if they identified something: a row, a person, an order."""
+"""Recognise columns by name that identify something: a row, a person, an order."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _PUNCTUATION = {ord(mark): " " for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~"}
 
 
 def to_words(name: str) -> str:
-    """A name as lower-case words: `petalWidth_cm` is `petal width cm`."""
+    """Split a name into lower-case words: `petalWidth_cm` is `petal width cm`."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).replace("_", " ")
     return " ".join(apart.lower().translate(_PUNCTUATION).split())
 
 
 def is_named_identifier(name: str) -> bool:
-    """Whether a column is named as an identifier: `id`, `order_id`, `uuid`, `index`."""
+    """Return whether a column is named like an identifier: `id`, `order_id`, `uuid`, `index`."""
     words = to_words(name).split()
     return bool(words) and (words[-1] in _IDENTIFIERS or words[0] in _IDENTIFIERS or " ".join(words) in _INDEXES)
 
 
 def is_named_group(name: str) -> bool:
-    """Whether a column is named as what several rows can belong to: `customer_id`, `patient_no`, `session`, `user key`."""
+    """Return whether a column is named like a group of rows: `customer_id`, `patient_no`, `session`, `user key`."""
     words = to_words(name).split()
     if not words:
         return False

@@ -1,4 +1,4 @@
-"""The order of a label's values where they are known by their text."""
+"""The order of a label's values, given as texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def order_labels(values: Iterable[str]) -> list[str]:
-    """Values ascending: numbers first, compared as numbers, then texts by alphabet."""
+    """Sort values: numbers first, compared as numbers, then texts alphabetically."""
     return sorted(values, key=_rank)
 
 

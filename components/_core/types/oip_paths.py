@@ -1,4 +1,4 @@
-"""Paths of the Open Inference Protocol (V2) over HTTP: the server answers them, deploy and the commands ask them."""
+"""Paths of the Open Inference Protocol (V2) over HTTP: used by the server, deploy and the commands."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ LIVE = "/v2/health/live"
 
 
 def model_path(name: str) -> str:
-    """Path of a model's metadata; the other paths of the model begin with it."""
+    """Return the path of a model's metadata, the prefix of the model's other paths."""
     return f"{MODELS}{name}"
 
 
 def infer_path(name: str) -> str:
-    """Path of a model's predictions."""
+    """Return the path of a model's predictions."""
     return f"{model_path(name)}/infer"
 
 
 def ready_path(name: str) -> str:
-    """Path of a model's readiness: 200 when it answers predictions."""
+    """Return the path of a model's readiness: 200 when it can predict."""
     return f"{model_path(name)}/ready"

@@ -1,4 +1,4 @@
-"""Rows as requests of the Open Inference Protocol (V2): what the model server takes, on a laptop and on a cluster."""
+"""Conversion of rows to requests of the Open Inference Protocol (V2), for model servers on a laptop and on a cluster."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from components._core.types.signature import Feature
 
 
 def to_request(rows: pa.Table, features: tuple[Feature, ...]) -> dict[str, Any]:
-    """Rows as a request: one input per feature, in the signature's order, a missing value as null."""
+    """Convert rows to a request: one input per feature, in the signature's order, a missing value as null."""
     return {"inputs": [_input(to_plain(rows[feature.name], feature.name).to_pylist(), feature) for feature in features]}
 
 
 def output_datatype(values: np.ndarray[Any, Any]) -> str:
-    """The protocol's datatype of a model's output: texts or real numbers."""
+    """Return the protocol's datatype of a model's output: texts or real numbers."""
     return STRING.oip if values.dtype == STRING.numpy else FLOAT32.oip
 
 
 def output_array(output: dict[str, Any]) -> np.ndarray[Any, Any]:
-    """An output of an answer, in its shape."""
+    """Return an output of a response as an array, in its shape."""
     wanted = STRING if output["datatype"] == STRING.oip else FLOAT32
     return np.array(output["data"], dtype=wanted.numpy).reshape(output["shape"])
 
 
 def find_missing(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    """Where a value is missing to a model: null, NaN, no bytes, or the empty text. A vector [rows] of bool."""
+    """Return where a value is missing for a model (null, NaN, no bytes, empty text), as a vector [rows] of bool."""
     missing = np.asarray(pc.is_null(column, nan_is_null=True))
     return missing | np.asarray(pc.equal(to_text(column).fill_null(""), "")) if is_text(column.type) else missing
 

@@ -1,4 +1,4 @@
-"""Rows that cannot be read, and how many of them whose quotes go wrong are too many."""
+"""Rows that cannot be read, and the limit for quote errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from components._core.errors import DataError
 
 QUOTE_LIMIT = 0.01
-"""Share of the rows that quotes may take: beyond it the file is written otherwise than it is read, and no limit allows that."""
+"""Maximum share of rows with quote errors: beyond it the CSV options are wrong, which no quarantine limit allows."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,14 @@ class BadRow:
     """A row that could not be read.
 
     Attributes:
-        file: Name of its file.
-        line: The physical line that it begins on, from 1, the header included; in a file without lines, the row's number.
-        reason: What was wrong.
-        text: The row as it stood.
-        lines: The lines that it takes; where a quote goes wrong, so many rows may be lost.
-        is_quote: Whether it is a quote that goes wrong, so that the row's borders are uncertain.
-        unit: What `line` counts.
+        file: Name of the file.
+        line: The physical line where the row begins, from 1, the header included; in a file without lines, the row's
+            number.
+        reason: Why the row could not be read.
+        text: Text of the row.
+        lines: Number of lines of the row; after a quote error so many rows may be lost.
+        is_quote: Whether it is a quote error, so that the row's borders are uncertain.
+        unit: Unit of `line`.
     """
 
     file: str
@@ -35,16 +36,16 @@ class BadRow:
 
     @property
     def rows(self) -> int:
-        """Rows that it stands for."""
+        """Number of rows that it represents."""
         return self.lines if self.is_quote else 1
 
     @property
     def place(self) -> str:
-        """Where it is, for messages."""
+        """Location of the row, for messages."""
         return f"{self.file}, {self.unit} {self.line}"
 
     def to_dict(self) -> dict[str, Any]:
-        """As the quarantine keeps it."""
+        """Convert to the form kept in the quarantine."""
         return {name: value for name, value in asdict(self).items() if name != "unit"}
 
 
@@ -53,10 +54,10 @@ class BadRowCount:
     """Rows set aside, counted.
 
     Attributes:
-        rows: How many.
-        quote_rows: How many of them quotes took.
-        first: The first of them.
-        first_quote: The first of those that quotes took.
+        rows: Number of rows set aside.
+        quote_rows: Number of them with a quote error.
+        first: The first row set aside.
+        first_quote: The first row with a quote error.
     """
 
     rows: int = 0
@@ -65,7 +66,7 @@ class BadRowCount:
     first_quote: BadRow | None = None
 
     def add(self, row: BadRow) -> None:
-        """Count one more."""
+        """Count one more row."""
         self.rows += row.rows
         self.first = self.first or row
         if row.is_quote:
@@ -73,31 +74,33 @@ class BadRowCount:
             self.first_quote = self.first_quote or row
 
     def check_quotes(self, kept: int) -> None:
-        """Refuse a table of which quotes take more than `QUOTE_LIMIT`, whatever else is allowed.
+        """Refuse a table with more quote errors than `QUOTE_LIMIT`, whatever the quarantine limit.
 
         Args:
             kept: Rows that were read.
 
         Raises:
-            DataError: With the place of the first one, and the settings that read such a file.
+            DataError: With the location of the first one, and the settings that read such a file.
         """
         share = self.quote_rows / max(kept + self.rows, 1)
         if self.first_quote is None or share <= QUOTE_LIMIT:
             return
         row = self.first_quote
-        message = f"quotes go wrong in {self.quote_rows:,} of {kept + self.rows:,} rows ({share:.2%}; allowed {QUOTE_LIMIT:.0%})"
+        message = (
+            f"quote errors in {self.quote_rows:,} of {kept + self.rows:,} rows ({share:.2%}; allowed {QUOTE_LIMIT:.0%})"
+        )
         raise DataError(f"{message}; the first: {row.reason}", where=row.place, remedy=quote_remedy(row.text))
 
 
 def quote_remedy(text: str) -> str:
-    """What to do about quotes that go wrong.
+    """Return the remedy for quote errors.
 
     Args:
-        text: The row as it stands.
+        text: Text of the row.
     """
     here = ", as here" if '\\"' in text else ""
     return (
         'close the quote in the file, or double a quote inside of a cell (""); '
-        f"if a backslash stands before such a quote{here}, set data.csv.escape to '\\' (naru new --escape '\\'); "
+        f"if a backslash precedes such a quote{here}, set data.csv.escape to '\\' (naru new --escape '\\'); "
         "if quotes enclose nothing in this file, set data.csv.quote to '' (naru new --quote '')"
     )

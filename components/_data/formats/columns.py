@@ -10,12 +10,12 @@ from components._core.suggestions import listed, suggest
 
 
 def check_columns(file: str, names: Sequence[str], expected: Sequence[str], label: str) -> None:
-    """Refuse column names of which no examples can be made.
+    """Refuse invalid column names.
 
     Args:
-        file: The file's name.
-        names: Its columns.
-        expected: The columns of the files before it; empty for the first.
+        file: Name of the file.
+        names: Columns of the file.
+        expected: Columns of the earlier files; empty for the first.
         label: The label's column.
 
     Raises:

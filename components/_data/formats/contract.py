@@ -1,7 +1,7 @@
-"""What a format of tables is: it names the columns of a file, infers a schema over all files, and reads rows in bounded batches.
+"""The interface of table formats: column names of a file, schema inference over all files, reading of rows in bounded batches.
 
-A format knows nothing of where files lie (`sources/contract.py`), and a source nothing of what is in them. Nothing heavy is
-imported here: `naru run` chooses the format of a source before it loads anything.
+A format does not know where files are (`sources/contract.py`), and a source does not know their contents. Nothing heavy
+is imported here: `naru run` chooses the format of a source before it loads anything.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """What the files of a table hold.
+    """The schema of a table over all its files.
 
     Attributes:
         types: Arrow type (`int64`, `float64` or `string`) by column, in the first file's order; it holds for all files.
-        clean: Names of the files of which inference saw that every cell of every row has its column's type. A format whose
-            files state their types leaves it empty.
+        clean: Names of the files in which, by inference, every cell of every row has its column's type. A format whose
+            files declare their types leaves it empty.
     """
 
     types: dict[str, pa.DataType]
@@ -52,25 +52,25 @@ class Format(ABC):
     """A format of tables.
 
     Attributes:
-        name: Its name in `data.format`.
-        endings: Endings of the file names that it recognises, in lower case.
+        name: Name of the format in `data.format`.
+        endings: File name extensions that it recognises, in lower case.
     """
 
     name: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
 
     def __init__(self, data: Data) -> None:
-        """Read by the options of a project's `data` section."""
+        """Create the format with the options of a project's `data` section."""
         self.data = data
 
     @property
     def options(self) -> dict[str, Any]:
-        """What of the project changes how files are read, as JSON; it is part of the examples' fingerprint."""
+        """Return the settings that change how files are read, as JSON; part of the examples' fingerprint."""
         return {"format": self.name}
 
     @abstractmethod
     def column_names(self, file: SpanFile) -> list[str]:
-        """The columns of a file.
+        """Return the columns of a file.
 
         Raises:
             DataError: When it is not a file of this format.
@@ -78,18 +78,18 @@ class Format(ABC):
 
     @abstractmethod
     def preview(self, file: SpanFile) -> Preview | None:
-        """The beginning of a file; None where it cannot be read at a glance, which `infer_schema` then explains."""
+        """Read the beginning of a file; None where that fails, which `infer_schema` then explains."""
 
     @abstractmethod
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
-        """The columns and types that hold for all files, in bounded memory.
+        """Infer the columns and types that hold for all files, in bounded memory.
 
         Args:
-            files: In the order of their spans.
-            label: The label's column, which must be there.
+            files: Files in the order of their spans.
+            label: The label's column, which must exist.
 
         Raises:
-            DataError: When a file cannot be read, or its columns differ from those of the files before it.
+            DataError: When a file cannot be read, or its columns differ from those of the earlier files.
         """
 
     @abstractmethod
@@ -105,11 +105,11 @@ class Format(ABC):
         """Yield a file's rows in bounded batches.
 
         Args:
-            file: Which file.
-            schema: From `infer_schema`, over this file and others.
+            file: The file to read.
+            schema: Output of `infer_schema` over this file and others.
             label: The label's column; a row without it is set aside.
-            reject: Called with every row that is set aside, with its place and the reason.
-            cells: Columns whose raw cells are wanted, too.
+            reject: Called with every row that is set aside, with its location and the reason.
+            cells: Columns whose raw cells are returned, too.
             tally: Counts what is read.
 
         Raises:

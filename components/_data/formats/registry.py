@@ -1,4 +1,4 @@
-"""The formats of tables that there are: one line for each."""
+"""The table of formats: one line for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components._data.formats.csv.format import CsvFormat
 from components._data.formats.parquet.format import ParquetFormat
 
 FORMATS: dict[str, type[Format]] = {}
-"""Format by its name in `data.format`; the first one reads files whose ending no format recognises."""
+"""Formats by their name in `data.format`; the first one reads files with an unknown extension."""
 
 
 def register(kind: type[Format]) -> None:
@@ -19,7 +19,7 @@ def register(kind: type[Format]) -> None:
 
 
 def open_format(data: Data) -> Format:
-    """The format of a source: the one that the project names, else the one that recognises the ending of its name.
+    """Return the format of a source: the one that the project names, else the one for the extension of the source's name.
 
     Args:
         data: The project's `data` section.
@@ -33,13 +33,13 @@ def open_format(data: Data) -> Format:
         raise ConfigError(
             f"unknown format {data.format!r}; {suggest(data.format, list(FORMATS))}",
             where="data.format",
-            remedy=f"allowed: {listed(list(FORMATS))}, or leave it out to go by the ending of the source's name",
+            remedy=f"allowed: {listed(list(FORMATS))}, or leave it out to use the extension of the source's name",
         )
     return FORMATS[data.format](data)
 
 
 def _recognise(source: str) -> type[Format]:
-    """By the ending of a path or URL; `zip://t.parquet::s3://bucket/t.zip` names a file in an archive."""
+    """Find the format by the extension of a path or URL; `zip://t.parquet::s3://bucket/t.zip` names a file in an archive."""
     for name in (source.lower(), source.lower().partition("::")[0]):
         for kind in FORMATS.values():
             if name.endswith(kind.endings):

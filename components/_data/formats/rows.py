@@ -1,4 +1,4 @@
-"""Rows of a file as every format yields them, in the types of examples; and what was read of the file."""
+"""The rows that every format yields, in the types of examples; and a tally of what was read."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Rows:
     """Some rows of a file.
 
     Attributes:
-        examples: Their columns as int64, float32 or string, missing cells null.
-        cells: The raw cells of the columns asked for: texts encoded by a dictionary, or typed values.
-        lines: Gives the place of each row in its file (int64 [rows]), which is looked up only for a row that is set aside.
+        examples: Columns as int64, float32 or string, missing cells null.
+        cells: The raw cells of the requested columns: dictionary-encoded texts, or typed values.
+        lines: Returns the line of each row in its file (int64 [rows]); called only when a row is set aside.
     """
 
     examples: pa.RecordBatch
@@ -33,18 +33,18 @@ class Rows:
     lines: Callable[[], NDArray[np.int64]]
 
     def filter(self, kept: NDArray[np.bool_]) -> Rows:
-        """Some of the rows."""
+        """Keep some of the rows."""
         mask = pa.array(kept)
         return Rows(self.examples.filter(mask), self.cells.filter(mask), lambda: self.lines()[kept])
 
 
 class FileTally:
-    """What was read of one file.
+    """A tally of what was read of one file.
 
     Attributes:
-        bytes: Its size.
-        sha256: Digest of its content so far.
-        blank: Its empty lines behind the header, which are no rows.
+        bytes: Size of the file.
+        sha256: Digest of the content so far.
+        blank: Number of empty lines after the header, which are not rows.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class FileTally:
         self.blank = 0
 
     def watch(self, part: bytes) -> None:
-        """Take the next bytes of the file."""
+        """Count the next bytes of the file."""
         self.bytes += len(part)
         self.sha256.update(part)
 
@@ -63,7 +63,7 @@ class FileTally:
 
 
 def as_examples(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Columns as examples have them: real numbers as float32, an empty text as missing."""
+    """Convert columns to the types of examples: real numbers as float32, an empty text as missing."""
     columns = [_as_example(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
@@ -79,7 +79,7 @@ def _as_example(column: pa.Array) -> pa.Array:
 def set_unlabelled_aside(
     rows: Rows, file: SpanFile, label: str, reject: Callable[[BadRow], None], unit: Literal["line", "row"] = "line"
 ) -> Rows:
-    """The rows that have a label; the others are rejected."""
+    """Keep the rows that have a label; reject the others."""
     labels = rows.examples.column(rows.examples.schema.get_field_index(label))
     if not labels.null_count:
         return rows
@@ -92,6 +92,6 @@ def set_unlabelled_aside(
 
 
 def row_as_text(batch: pa.RecordBatch, row: int) -> str:
-    """A row as the quarantine shows it, where its own text is no longer at hand."""
+    """Format a row for the quarantine when its original text is not available."""
     values = batch.slice(row, 1).to_pylist()[0].values()
     return ",".join("" if value is None else str(value) for value in values)

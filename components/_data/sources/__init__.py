@@ -1,1 +1,1 @@
-"""Sources of tables: which files there are, and which belong to which span."""
+"""Sources of tables: their files, by span."""

@@ -1,7 +1,8 @@
-"""What a source of tables is: it lists the files of some spans, opens them, and has a fingerprint of its state.
+"""The interface of table sources: it lists the files of spans, opens them, and has a fingerprint of its state.
 
-There is one implementation, `files.py`: a folder of this machine, S3 and every other store that fsspec knows differ only in their
-file system (`components/_core/store/filesystems.py`). The contract is therefore no wider than what readers of tables use.
+There is one implementation, `files.py`: a folder of this machine, S3 and every other store that fsspec knows differ
+only in their file system (`components/_core/store/filesystems.py`). The interface therefore has only what readers of
+tables use.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ class SpanFile:
     """One file of the source.
 
     Attributes:
-        span: Its span; 1 when the source has none.
-        path: Its path as its file system has it.
-        filesystem: The fsspec file system that it lies in.
+        span: Span of the file; 1 when the source has none.
+        path: Path in its file system.
+        filesystem: The fsspec file system of the file.
     """
 
     span: int
@@ -26,27 +27,27 @@ class SpanFile:
 
     @property
     def name(self) -> str:
-        """Its last part, as messages and manifests name it."""
+        """File name, as used in messages and manifests."""
         return self.path.rsplit("/", 1)[-1]
 
     def open(self) -> BinaryIO:
-        """Open it for reading from its beginning; it can be sought in."""
+        """Open the file for reading; the stream is seekable."""
         return cast(BinaryIO, self.filesystem.open(self.path, "rb"))
 
 
 class Source(Protocol):
-    """Where a table lies."""
+    """The location of a table."""
 
     def list_files(self, spans: str) -> list[SpanFile]:
-        """The files of the wanted spans, in the order of their spans.
+        """List the files of the requested spans, in the order of their spans.
 
         Args:
-            spans: As in `data.spans`.
+            spans: Expression as in `data.spans`.
 
         Raises:
-            ConfigError: When the source or the spans cannot be understood, or it may not be read.
-            DataError: When there is no such file or span.
+            ConfigError: When the source or the spans are invalid, or without permission to read.
+            DataError: When a file or span does not exist.
         """
 
     def fingerprint(self, spans: str) -> str:
-        """Fingerprint of the state of the files of some spans: it differs when their content does."""
+        """Return the fingerprint of the state of some spans' files: it changes when their content does."""

@@ -1,4 +1,4 @@
-"""Where the examples come from: which files belong to which span, and which spans a run wants."""
+"""A source of files: the files of each span, and the spans that a run reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of, hash_stream
 from components._core.store.filesystems import open_filesystem
-from components._core.system_errors import from_system, is_for_the_person
+from components._core.system_errors import from_system, needs_user_action
 from components._data.sources.contract import SpanFile
 
 SPAN = "{span}"
@@ -29,7 +29,7 @@ _TAGS = (
     "versionid",
     "version_id",
 )
-"""What file systems call a tag that differs when content does, in lower case."""
+"""Names that file systems use for a tag that changes with the content, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -50,38 +50,38 @@ class FileSource:
                 raise ConfigError(
                     f"spans are {spans!r}, but the source {self.location!r} has no {SPAN}",
                     where="data.spans",
-                    remedy=f"put {SPAN} where the span's number stands in the file names, or leave spans at 'all'",
+                    remedy=f"put {SPAN} in place of the span's number in the file names, or leave spans at 'all'",
                 )
             _check_file(filesystem, path, self.location)
             return [SpanFile(1, path, filesystem)]
         there = _list_spans(filesystem, path)
         if not there:
             raise DataError(
-                "no file fits",
+                "no file matches",
                 where=self.location,
-                remedy=f"{SPAN} stands for a number, as in flights-01.csv; correct data.source",
+                remedy=f"{SPAN} is replaced by a number, as in flights-01.csv; correct data.source",
             )
         return [SpanFile(span, there[span], filesystem) for span in select_spans(spans, sorted(there))]
 
     def fingerprint(self, spans: str) -> str:
         """See `Source`.
 
-        By name, size and what cannot be set back when content changes: a local file's inode and time of change of its status,
-        an object's tag. Content is read only where a file system has nothing of the kind.
+        It covers name, size and metadata that cannot be reset after a change: a local file's inode and ctime, an
+        object's tag. Content is read only where a file system has no such metadata.
         """
         files = self.list_files(spans)
         return fingerprint_of(part for file in files for part in (str(file.span), file.name, _state(file)))
 
 
 def select_spans(wanted: str, there: list[int]) -> list[int]:
-    """The spans that an expression names.
+    """Select the spans that an expression names.
 
     Args:
-        wanted: `all`, `last 3`, or numbers and ranges as in `1-3,7`.
+        wanted: Expression: `all`, `last 3`, or numbers and ranges as in `1-3,7`.
         there: The spans that exist, ascending.
 
     Raises:
-        ConfigError: When the expression cannot be understood.
+        ConfigError: When the expression is invalid.
         DataError: When a named span does not exist.
     """
     text = wanted.strip().lower()
@@ -97,13 +97,13 @@ def select_spans(wanted: str, there: list[int]) -> list[int]:
             raise ConfigError(
                 f"found {wanted[:80]!r}", where="data.spans", remedy="allowed: all, 7, 1-11, 1,2,5, last 3"
             )
-        last = min(last, max(first, there[-1] + _MOST_MISSING))  # a typing error of many digits is not counted up to
+        last = min(last, max(first, there[-1] + _MOST_MISSING))  # bounds the range after a typo with many digits
         chosen.update(range(first, last + 1))
     if missing := sorted(chosen - set(there)):
         raise DataError(
-            f"there is no span {_ranges(missing)}",
+            f"no span {_ranges(missing)}",
             where="data.spans",
-            remedy=f"there are spans {_ranges(there)}: name some of them",
+            remedy=f"available spans: {_ranges(there)}",
         )
     return sorted(chosen)
 
@@ -112,7 +112,7 @@ def _open(source: str) -> tuple[Any, str]:
     try:
         filesystem, path = open_filesystem(source)
     except (ImportError, ValueError) as error:
-        remedy = "name a path, or a URL whose kind is known here; install what the message asks for"
+        remedy = "give a path or a URL with a supported scheme; install the package that the message names"
         raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}", remedy=remedy) from None
     except FileNotFoundError as error:  # the archive in a chain such as zip://t.csv::file:///data/t.zip
         raise DataError(
@@ -136,13 +136,13 @@ def _check_file(filesystem: Any, path: str, source: str) -> None:
 
 
 def _check_permission(filesystem: Any, path: str) -> None:
-    """A file that may not be looked at is not one that is not there."""
+    """Report a file without permission as such, not as missing."""
     try:
         filesystem.info(path)
     except FileNotFoundError:
         return
     except OSError as error:
-        if is_for_the_person(error):
+        if needs_user_action(error):
             raise from_system(error, path) from None
 
 
@@ -159,7 +159,7 @@ def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        if is_for_the_person(error):
+        if needs_user_action(error):
             raise from_system(error, folder) from None
         remedy = "correct its permissions or the network, then run again"
         raise ServiceError(f"cannot be listed: {error}", where=folder, remedy=remedy) from error
@@ -170,9 +170,9 @@ def _list_spans(filesystem: Any, path: str) -> dict[int, str]:
             continue
         if int(match[1]) in found:
             raise DataError(
-                f"two files are span {int(match[1])}: {found[int(match[1])]} and {entry}",
+                f"two files for span {int(match[1])}: {found[int(match[1])]} and {entry}",
                 where="data.source",
-                remedy="remove one of them, or name the files more closely",
+                remedy="remove one of them, or make the pattern more specific",
             )
         found[int(match[1])] = entry
     return found

@@ -1,4 +1,4 @@
-"""Which source a location is: one line for each kind of source."""
+"""The table of sources: one line for each kind."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from components._data.sources.files import FileSource
 
 
 def open_source(location: str) -> Source:
-    """The source at a location.
+    """Open the source at a location.
 
     Args:
-        location: As in `data.source`: a path or URL; `{span}` in its last part stands for a span's number.
+        location: Location as in `data.source`: a path or URL; `{span}` in its last part stands for a span's number.
     """
     return FileSource(location)

@@ -1,7 +1,7 @@
-"""What the graph itself says: which inputs reach the outputs at all, whatever the data.
+"""Graph analysis: which inputs can reach the outputs at all, for any data.
 
-The saved graph is walked backwards from its outputs, into and out of the functions that it calls. Where it branches, both
-branches count. An input that is not reached cannot change a prediction.
+The saved graph is walked backwards from its outputs, into and out of the functions that it calls. Where it branches,
+both branches count. An input that is not reached cannot change a prediction.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
 def inputs_that_reach(saved_model: Path, signature: Signature) -> frozenset[str]:
-    """The features from which any output can be reached.
+    """Return the features from which any output can be reached.
 
     Args:
         saved_model: Folder of the SavedModel.
         signature: What the model takes and gives.
 
     Raises:
-        ModelError: When it has no readable graph that serves.
+        ModelError: When it has no readable serving graph.
     """
     path = saved_model / "saved_model.pb"
     saved = saved_model_pb2.SavedModel()
@@ -38,7 +38,7 @@ def inputs_that_reach(saved_model: Path, signature: Signature) -> frozenset[str]
         graph = saved.meta_graphs[0]
         serving = graph.signature_def[SERVING]
     except (OSError, DecodeError, IndexError, KeyError) as error:
-        raise ModelError(f"is no saved model: {error}", where=str(path), remedy="train the model again") from error
+        raise ModelError(f"is not a saved model: {error}", where=str(path), remedy="train the model again") from error
     walk = _Walk({function.signature.name: function for function in graph.graph_def.library.function})
     nodes = {node.name: node for node in graph.graph_def.node}
     reached = walk.reach(nodes, [output.name for output in serving.outputs.values()], lambda name: False)
@@ -55,7 +55,7 @@ class _Walk:
         self._needed = cache(self._arguments)
 
     def reach(self, nodes: dict[str, Any], outputs: list[str], is_argument: Callable[[str], bool]) -> set[str]:
-        """Names of all nodes and arguments from which the outputs can be reached."""
+        """Return the names of all nodes and arguments from which the outputs can be reached."""
         left, done, reached = list(outputs), set[tuple[str, int]](), set[str]()
         while left:
             name, place = _reference(left.pop())
@@ -78,7 +78,7 @@ class _Walk:
         return [name for number, name in enumerate(data) if number in needed]
 
     def _arguments(self, function: str, place: int) -> frozenset[int]:
-        """The places of the arguments that one output of a function needs."""
+        """Return the indices of the arguments that one output of a function needs."""
         definition = self._library[function]
         arguments = [argument.name for argument in definition.signature.input_arg]
         output = definition.ret[definition.signature.output_arg[place].name]
@@ -88,6 +88,6 @@ class _Walk:
 
 
 def _reference(name: str) -> tuple[str, int]:
-    """Node and output number of `node`, `node:1` (in a graph) or `node:output:1` (in a function)."""
+    """Parse node and output number of `node`, `node:1` (in a graph) or `node:output:1` (in a function)."""
     node, *rest = name.split(":")
     return node, int(rest[-1]) if rest else 0

@@ -1,4 +1,4 @@
-"""One step of a canary while requests go to both versions: watched for its time, and on while one of them gets no request."""
+"""Watches one canary step while requests go to both versions: for its time, and longer while one of them gets no request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.deploy.targets.contract import ModelVersion, Observation, Rollou
 
 Predictions = tuple[list[Any], list[Any]]
 Pair = tuple[ModelVersion, ModelVersion]
-"""The new version, and the one beside it."""
+"""The new version and the stable one."""
 _CountsByServer = Mapping[str, Counts]
 
 
@@ -24,26 +24,26 @@ def watch_step(
     versions: Pair,
     read: Callable[[str, str, float], Predictions] | None,
 ) -> Bake:
-    """Watch both versions for the time of a step; returns what was seen of them.
+    """Watch both versions for the time of a step; return the observations.
 
     Args:
-        target: Where they are served.
-        project: Says how long, and what becomes of a step without requests.
-        versions: The new version, and the one beside it.
-        read: Reads the logged predictions of two versions since a moment; None: there is no request log.
+        target: Target that serves them.
+        project: The project, with the time of a step and what happens without requests.
+        versions: The new version and the stable one.
+        read: Reads the logged predictions of two versions since a time; None: there is no request log.
     """
     started, seen, new = time.time(), target.see(), versions[0].key
     before = {one.key: _count(target, seen, one.key) for one in versions}
     restarts = seen.restarts.get(new, 0)
-    seen, ours, theirs = _watch_until_asked(target, project, versions, before)
+    seen, ours, theirs = _watch_until_requested(target, project, versions, before)
     logged, unread = _read(read, versions, started)
     return Bake(ours, theirs, max(0, seen.restarts.get(new, 0) - restarts), logged, unread)
 
 
-def _watch_until_asked(
+def _watch_until_requested(
     target: RolloutTarget, project: Project, versions: Pair, before: Mapping[str, _CountsByServer]
 ) -> tuple[Observation, Counts, Counts]:
-    """Nothing can be said of a version that got no request, so it is watched on then, within a bound."""
+    """Watch longer, within a bound, while a version gets no request, as nothing is known about it then."""
     wanted, timing = project.serve.canary, target.timing
     until, seconds = timing.now() + wanted.bake_seconds + project.serve.wait_seconds, wanted.bake_seconds
     while True:
@@ -56,7 +56,7 @@ def _watch_until_asked(
 
 
 def _count(target: RolloutTarget, seen: Observation, key: str) -> _CountsByServer:
-    """What the servers of a version have counted, by name; of those that are ready."""
+    """Read the counts of a version's ready servers, by name."""
     return {server.name: target.client(server).count() for server in seen.ready(key)}
 
 

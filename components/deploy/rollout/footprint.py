@@ -1,4 +1,4 @@
-"""The performance gates that need no load to be judged: how long a server took to come up, and the memory that it holds."""
+"""The performance gates that need no load: how long a server took to start, and the memory that it uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.deploy.targets.contract import Server
 
 
 def judge_footprint(server: Server, counts: Counts, gates: ServingGates) -> list[Check]:
-    """A check for each of the two bounds that is set: `cold_start_seconds` and `memory_mb`."""
+    """Make a check for each bound that is set, of `cold_start_seconds` and `memory_mb`."""
     checks = [
         at_most("cold start (s)", server.cold_start_seconds, gates.cold_start_seconds),
         at_most("memory (MB)", round(counts.memory / 1e6, 1) if counts.memory else None, gates.memory_mb),

@@ -1,4 +1,4 @@
-"""The predictions that two versions logged in the same hours, and how far apart they are."""
+"""Reads the predictions that two versions logged in the same hours, and measures the distance between them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from components._core.store.filesystems import open_filesystem
 from components._core.store.request_log_layout import SUFFIX, hour_folders
 
 _SURE = 1.95
-"""Of the two-sample Kolmogorov-Smirnov test: with equal distributions, 1 in 1,000 is further apart than this times
+"""Critical value of the two-sample Kolmogorov-Smirnov test: with equal distributions, 1 distance in 1,000 exceeds this times
 sqrt((n + m) / (n m)) (Smirnov, 1948)."""
 
 
 def read_predictions(uri: str, versions: Sequence[str], since: datetime) -> dict[str, list[Any]]:
-    """One prediction per logged row, by version: of several outputs the class, else the first one.
+    """Read one prediction per logged row, by version: the class if there is one, else the first output.
 
     Args:
-        uri: The request log's folder.
-        versions: Those that are wanted.
-        since: When the first of them was answered.
+        uri: Folder of the request log.
+        versions: Versions to read.
+        since: Earliest time of an answer.
 
     Raises:
         UnavailableError: When the log cannot be read.
@@ -41,7 +41,7 @@ def read_predictions(uri: str, versions: Sequence[str], since: datetime) -> dict
 
 
 def distance(one: Sequence[Any], other: Sequence[Any]) -> float:
-    """Between two samples, 0 to 1: the largest difference of their cumulative distributions; of classes, of their shares."""
+    """Distance of two samples, 0 to 1: the largest difference of their cumulative distributions; for classes, of their shares."""
     if isinstance(one[0], str):
         classes = sorted({*one, *other})
         return max(abs(one.count(name) / len(one) - other.count(name) / len(other)) for name in classes)
@@ -52,7 +52,7 @@ def distance(one: Sequence[Any], other: Sequence[Any]) -> float:
 
 
 def by_chance(one: int, other: int) -> float:
-    """The distance that samples of these sizes may have though they are of one distribution, but for 1 in 1,000."""
+    """Distance that two samples of these sizes from one distribution exceed only 1 time in 1,000."""
     return _SURE * math.sqrt((one + other) / (one * other))
 
 
@@ -63,7 +63,7 @@ def _records(uri: str, since: datetime) -> Iterator[dict[str, Any]]:
             for name in _names(filesystem, f"{root.rstrip('/')}/{hour}"):
                 yield from (json.loads(line) for line in filesystem.cat_file(name).splitlines() if line.strip())
     except (OSError, ImportError, ValueError, NaruError) as error:
-        raise UnavailableError(f"the request log cannot be read: {error}", where=uri) from error
+        raise UnavailableError(f"cannot read the request log: {error}", where=uri) from error
 
 
 def _names(filesystem: Any, folder: str) -> list[str]:

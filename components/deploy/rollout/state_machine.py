@@ -1,25 +1,25 @@
-"""A version takes over on a deployment target: a state machine that goes on from whatever it finds, and goes back when it must.
+"""The rollout of a version on a deployment target: a state machine that starts from any state, and rolls back on a failure.
 
     LOOK ──► START ──► PROVE ──► SHARE ──► BAKE ──► (next SHARE) ──► WIDEN ──► RETIRE ──► DONE
       │                  │         │         │                        │
       │                  └─────────┴─────────┴──────► BACK ◄──────────┘
       └──► PROVE (it serves already)                    └──► FAILED
 
-LOOK    What is there: nothing, a version in service, or a canary that a broken-off rollout left, which is removed first.
-START   The new version's servers are started beside those in service. They get no request: all go to the other version.
-PROVE   They must answer real rows as the model did offline, and refuse what is malformed. Without a server that is ready
-        nothing is proved: it is waited for again.
-SHARE   They get a share of the requests.
-BAKE    It is watched for a while: restarts, errors, time, predictions. As long as a version got no request it is watched on.
-WIDEN   They become as many as are to stay, and get every request: from now on the version is in service.
-RETIRE  The other version's servers are let go.
-BACK    Every request goes to the other version again, the new one is removed, and the reason is recorded.
+LOOK    Observe what is served: nothing, a version, or also the canary of an interrupted rollout, which is removed first.
+START   Start the new version's servers beside those in service. All requests still go to the stable version.
+PROVE   Parity test: the servers must answer real rows as the model did offline, and refuse a malformed request. With no server
+        ready, wait again.
+SHARE   Route a share of the requests to the new version.
+BAKE    Watch restarts, errors, times and predictions for a while, and longer while a version gets no request.
+WIDEN   Scale the new version to its full size and route every request to it: it is in service from now on.
+RETIRE  Remove the stable version's servers.
+BACK    Route every request to the stable version again, remove the new one, and record the reason.
 
-Where somebody deletes what is served meanwhile, the rollout ends: the version in service is made again, and the outage is a
-line of the history. What somebody else changed is left as it is.
+When somebody deletes what is served, the rollout ends: the version in service is created again, and the outage is a line of the
+history. Changes that somebody else made are left alone.
 
-The target is known by its contract only (`components/deploy/targets/contract.py`). Every change of who answers is a line of the
-rollout history.
+The target is used only through its contract (`components/deploy/targets/contract.py`). Every change of the traffic is a line of
+the rollout history.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ from components.deploy.targets.contract import (
     TakenOverError,
 )
 
-_LOOKS = 3
-"""How often servers that were ready and then went are waited for again, and how often what is deleted is made again."""
+_ATTEMPTS = 3
+"""How often to wait again for servers that were ready and disappeared, and to create again what was deleted."""
 
 Prove = Callable[[ServerClient], list[Check]]
 ReadPredictions = Callable[[str, str, float], Predictions]
@@ -75,20 +75,20 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be served, and how it is judged.
+    """The version to serve, and how it is judged.
 
     Attributes:
         project: The project.
         model: The version.
         store: Object store of the rollout history.
         why: The cause, in a sentence.
-        prove: Holds one server against what is known offline; each check that fails takes the version back.
-        predictions: Logged ones of two versions since a moment; None: there is no request log.
-        shares: Steps on the way; empty: all at once, when it has been proved.
-        missing_files: URIs of files that the model should have and has not.
+        prove: Parity test of one server; a failed check rolls the version back.
+        predictions: Reads the logged predictions of two versions since a time; None: there is no request log.
+        shares: Percents of the canary steps; empty: all requests at once, after the parity test.
+        missing_files: URIs of missing files of the model.
         features: Names of the model's inputs; None: unknown.
         champion: The version in service by the deployment ledger; None: there is none.
-        confirm: Raises when the version may not have requests any more, as another one became the champion; None: it may.
+        confirm: Raises when the version must not get requests any more, as another one became the champion; None: not checked.
     """
 
     project: Project
@@ -106,13 +106,13 @@ class Wanted:
 
 @dataclass
 class Result:
-    """What came of it.
+    """Result of a rollout.
 
     Attributes:
         state: `DONE` or `FAILED`.
-        reason: One sentence, or some lines with what was seen.
-        checks: Everything that was judged.
-        changes: The lines of the ledger.
+        reason: One sentence, or several lines with the observations.
+        checks: All checks.
+        changes: The lines of the rollout history.
     """
 
     state: State = State.LOOK
@@ -122,10 +122,10 @@ class Result:
 
 
 class Rollout:
-    """One version's way into service.
+    """The rollout of one version.
 
     Args:
-        target: Where the version is served.
+        target: Target that serves the version.
         wanted: The version, and how it is judged.
     """
 
@@ -144,12 +144,12 @@ class Rollout:
         self.result = Result()
 
     def run(self) -> Result:
-        """Go from state to state until the end.
+        """Run the state machine until its end.
 
         Raises:
-            ConfigError: When what is asked for cannot be; nothing was touched.
+            ConfigError: When the version cannot be served as configured; nothing was changed.
             TakenOverError: When somebody else changed what is served meanwhile.
-            ServiceError: When the target or the ledger cannot be reached before anything was touched.
+            ServiceError: When the target or the history is unreachable before anything was changed.
         """
         do = {
             State.LOOK: self._look,
@@ -170,41 +170,43 @@ class Rollout:
             except TakenOverError as error:
                 raise self._stop(error) from None
             except GoneError as error:
-                state = self._after_outage(error, state)
+                state = self._handle_outage(error, state)
             except NaruError as error:
                 if state in (State.LOOK, State.BACK):
                     raise
-                state = self._after(error, state)
+                state = self._handle_failure(error, state)
         self.result.state = state
         return self.result
 
     def _look(self) -> State:
         seen = self._target.see()
-        ours = self._ours()
+        ours = self._new_servers()
         self._preflight(ours, seen)
         if not seen.exists:
             self._record("start", {}, "nothing was served before")
             return State.START
-        self._stable = self._in_force(self._target.adopt(seen))
+        self._stable = self._find_stable(self._target.adopt(seen))
         if len(seen.keys) > 1:
             self._clean_up(seen)
         if self._stable.key == ours.key:
-            self._record("start", self._all_to_stable(), "it serves already; its servers are brought to what is asked")
-            self._stable = ours  # what the project says of its servers may have changed
+            self._record(
+                "start", self._all_to_stable(), "it serves already; its servers are updated to the project's settings"
+            )
+            self._stable = ours  # the project's settings for its servers may have changed
             return State.START
-        servers = self._servers(self._stable)
+        servers = self._count_servers(self._stable)
         self._steps = self._target.hold_shares(self._wanted.shares, servers)
         message = f"servers are started beside those in service; {describe_shares(self._steps, servers)}"
         self._record("start", self._all_to_stable(), message)
         return State.START
 
     def _start(self) -> State:
-        ours = self._ours()
+        ours = self._new_servers()
         if self._stable is None or self._stable.key == ours.key:
             self._target.apply([ours])
         else:
             self._target.route(self._stable.key)
-            replicas = self._steps[0].replicas if self._steps else self._servers(self._stable)
+            replicas = self._steps[0].replicas if self._steps else self._count_servers(self._stable)
             self._target.apply([self._stable, self._canary(replicas)], self._weight())
         self._target.wait([ours.key])
         return State.PROVE
@@ -213,23 +215,23 @@ class Rollout:
         version, key = self._wanted.model.version, self._wanted.model.key
         proved = self._prove_servers()
         servers = f"{proved} server{'s' if proved > 1 else ''}"
-        self._record("prove", self._all_to_stable(), f"answers as offline ({servers} of version {version} asked)")
+        self._record("prove", self._all_to_stable(), f"answers as offline ({servers} of version {version} tested)")
         if self._stable is not None and self._stable.key != key:
             return State.SHARE if self._steps else State.WIDEN
         self._confirm()
         self._target.route(key)
         if self._stable is None:
-            self._record("promote", {version: 100.0}, "it is the first", must=False)
+            self._record("promote", {version: 100.0}, "it is the first version", must=False)
         self.result.reason = f"version {version} serves"
         return State.DONE
 
     def _prove_servers(self) -> int:
-        """Hold each server that is ready against what is known offline; how many there were, one at least.
+        """Run the parity test on each ready server; return the number of servers, at least one.
 
-        A server may go between two looks, as with its node: then those that came instead are waited for, and asked.
+        A server may disappear meanwhile, as with its node: then its replacement is awaited and tested.
         """
         key = self._wanted.model.key
-        for _ in range(_LOOKS):
+        for _ in range(_ATTEMPTS):
             servers = self._target.wait([key]).ready(key)
             try:
                 checks = [check for server in servers for check in self._prove_server(server)]
@@ -242,28 +244,28 @@ class Rollout:
                 return len(servers)
             self._target.timing.sleep(self._target.timing.poll)
         raise RolloutError(
-            f"no server of version {self._wanted.model.version} stayed ready to be asked, in {_LOOKS} looks"
+            f"no server of version {self._wanted.model.version} stayed ready for the parity test, in {_ATTEMPTS} attempts"
         )
 
     def _prove_server(self, server: Server) -> list[Check]:
         client = self._target.client(server)
         checks = self._wanted.prove(client)
         if not checks:
-            return [Check("proof", "fail", reason=f"nothing was asked of {server.name}, so nothing is proved")]
+            return [Check("parity", "fail", reason=f"no request was sent to {server.name}, so parity is unknown")]
         return [*checks, *judge_footprint(server, client.count(), self._project.gates.serving)]
 
     def _share(self) -> State:
         self._confirm()
-        step, stable = self._steps[self._step], self._beside()
+        step, stable = self._steps[self._step], self._get_stable()
         self._target.apply([stable, self._canary(step.replicas)], self._weight())
         self._target.wait([self._wanted.model.key])
         self._target.route("")
         shares = {self._wanted.model.version: step.percent, stable.model.version: round(100 - step.percent, 1)}
-        self._record("share", shares, f"asked {step.asked} %")
+        self._record("share", shares, f"requested {step.requested} %")
         return State.BAKE
 
     def _bake(self) -> State:
-        step, stable = self._steps[self._step], self._beside()
+        step, stable = self._steps[self._step], self._get_stable()
         bake = watch_step(self._target, self._project, (self._wanted.model, stable.model), self._wanted.predictions)
         checks = judge_bake(bake, self._project.serve.canary, self._project.gates.serving)
         self._judge([replace(check, name=f"{check.name} at {step.percent:g} %") for check in checks])
@@ -272,8 +274,8 @@ class Rollout:
 
     def _widen(self) -> State:
         self._confirm()
-        stable, ours = self._beside(), self._ours()
-        self._target.apply([ours, self._target.resize(stable, self._servers(stable))], 1)
+        stable, ours = self._get_stable(), self._new_servers()
+        self._target.apply([ours, self._target.resize(stable, self._count_servers(stable))], 1)
         self._target.wait([ours.key])
         self._target.route(ours.key)
         message = f"takes over from version {stable.model.version}"
@@ -282,18 +284,18 @@ class Rollout:
         return State.RETIRE
 
     def _retire(self) -> State:
-        self._target.apply([self._ours()])
+        self._target.apply([self._new_servers()])
         self._target.wait([])
         self.result.reason = f"version {self._wanted.model.version} serves"
         return State.DONE
 
     def _back(self) -> State:
-        """Nothing stops this: what cannot be done is told with the reason."""
+        """Roll back. No failure stops it: a step that fails is reported with the reason."""
         reason = str(self._failure)
         undone = "".join(self._undo(step) for step in (self._route_back, self._remove_canary))
         reason += undone
         if self._outage and self._stable is not None:
-            self._record("outage", {}, self._tell_outage(self._outage, bool(undone)), "failed", must=False)
+            self._record("outage", {}, self._describe_outage(self._outage, bool(undone)), "failed", must=False)
         if self._promoted and not undone:
             self.result.checks.append(Check("outage", "warn", reason=reason))
             self.result.reason = f"version {self._wanted.model.version} serves again; {reason}"
@@ -305,9 +307,9 @@ class Rollout:
         return State.FAILED
 
     def _undo(self, step: Callable[[], None]) -> str:
-        """Do a step of the way back; what could not be done, empty: all was."""
+        """Do a step of the rollback; return what could not be done, empty when it succeeded."""
         message = ""
-        for _ in range(_LOOKS):
+        for _ in range(_ATTEMPTS):
             try:
                 step()
             except TakenOverError:
@@ -321,37 +323,37 @@ class Rollout:
                 return ""
         return message
 
-    def _after_outage(self, error: GoneError, state: State) -> State:
-        """What was deleted is not tried further: the version in service is made again, which is ours once it is promoted."""
+    def _handle_outage(self, error: GoneError, state: State) -> State:
+        """Roll back after an outage: create the version in service again, which is the new one once it was promoted."""
         self._failure = self._outage = self._outage or error
         if self._promoted:
-            self._stable = self._ours()
+            self._stable = self._new_servers()
         if state is State.BACK:  # somebody deletes it again and again
             raise error
         return State.BACK
 
-    def _tell_outage(self, outage: GoneError, lasts: bool) -> str:
+    def _describe_outage(self, outage: GoneError, lasts: bool) -> str:
         end = self._target.timing.moment()
         until = "and still lasts" if lasts else f"until {end.at}, {end.seconds - outage.since.seconds:.0f} s at most"
         return f"requests failed from {outage.since.at} on, {until}: {outage}"
 
     def _stop(self, error: TakenOverError) -> TakenOverError:
-        """Tell who took over, where the history knows; what they do is left alone."""
-        told = error.message
+        """Stop without a change; name the other rollout where the history has it."""
+        message = error.message
         with suppress(NaruError):
             if other := find_takeover(self._wanted.store, self._project.name, self._id):
-                told += f": {other.why} ({other.action} version {other.version} by {other.by} at {other.at})"
-        stopped = TakenOverError(told, where=error.where, remedy=error.remedy)
+                message += f": {other.why} ({other.action} version {other.version} by {other.by} at {other.at})"
+        stopped = TakenOverError(message, where=error.where, remedy=error.remedy)
         self._record("stop", {}, str(stopped), "failed", must=False)
         return stopped
 
-    def _after(self, error: NaruError, state: State) -> State:
-        """Where a failure leads: back, but for one when the new version is in service already, which takes nothing back."""
+    def _handle_failure(self, error: NaruError, state: State) -> State:
+        """Choose the state after a failure: BACK, or DONE with a warning when the new version is in service already."""
         self._failure = error
         if state is not State.RETIRE:
             return State.BACK
-        message = f"the servers of the version before are not gone: {error}"
-        self.result.checks.append(Check("servers let go", "warn", reason=message))
+        message = f"the servers of the previous version were not removed: {error}"
+        self.result.checks.append(Check("servers removed", "warn", reason=message))
         self.result.reason = f"version {self._wanted.model.version} serves; {message}"
         return State.DONE
 
@@ -359,31 +361,33 @@ class Rollout:
         if self._wanted.confirm is not None:
             self._wanted.confirm()
 
-    def _ours(self) -> Servers:
+    def _new_servers(self) -> Servers:
         return self._target.describe(self._wanted.model)
 
     def _canary(self, replicas: int) -> Servers:
         return self._target.describe(self._wanted.model, replicas)
 
     def _preflight(self, ours: Servers, seen: Observation) -> None:
-        """Refuse what cannot be served; the refusal is a line of the history too."""
+        """Refuse what cannot be served, and record the refusal in the history."""
         try:
             self._target.check(ours, seen, self._wanted.missing_files, self._wanted.features)
         except ConfigError as error:
             self._record("refuse", {}, str(error), "failed", must=False)
             raise
 
-    def _in_force(self, served: list[Servers]) -> Servers:
-        """The version in service: the ledger's champion, else the first one, which is where requests go by default."""
+    def _find_stable(self, served: list[Servers]) -> Servers:
+        """Find the version in service: the ledger's champion, else the first one, which gets the requests by default."""
         champion = self._wanted.champion.key if self._wanted.champion else ""
         return next((one for one in served if one.key == champion), served[0])
 
     def _clean_up(self, seen: Observation) -> None:
-        """A canary that nobody watches any more answers requests unjudged."""
-        names = [key for key in seen.keys if key != self._beside().key]
+        """Remove the canary of an interrupted rollout: it would answer requests unwatched."""
+        names = [key for key in seen.keys if key != self._get_stable().key]
         self._route_back()
         self._remove_canary()
-        self._record("roll back", self._all_to_stable(), f"a broken-off rollout had left {', '.join(names)}", "failed")
+        self._record(
+            "roll back", self._all_to_stable(), f"an interrupted rollout had left {', '.join(names)}", "failed"
+        )
 
     def _route_back(self) -> None:
         if self._stable is not None:
@@ -392,18 +396,22 @@ class Rollout:
     def _remove_canary(self) -> None:
         self._target.restore(self._stable)
 
-    def _beside(self) -> Servers:
-        """The version in service, where there is one beside the new one."""
+    def _get_stable(self) -> Servers:
+        """Return the version in service beside the new one.
+
+        Raises:
+            ServiceError: When there is none.
+        """
         if self._stable is None:
             raise ServiceError("no version is in service", where=self._project.name)
         return self._stable
 
-    def _servers(self, servers: Servers) -> int:
-        """How many servers a version has now: an autoscaler may have changed what was applied."""
+    def _count_servers(self, servers: Servers) -> int:
+        """Count a version's servers now: an autoscaler may have changed the number that was applied."""
         return max(1, self._target.see().replicas.get(servers.key, servers.replicas))
 
     def _weight(self) -> int:
-        """What a mesh holds; from 1 to 99, for it may not be told 0."""
+        """Return the weight for a mesh, from 1 to 99: a weight of 0 is not allowed."""
         return min(99, max(1, round(self._steps[self._step].percent))) if self._steps else 1
 
     def _all_to_stable(self) -> dict[str, float]:
@@ -417,7 +425,7 @@ class Rollout:
     def _record(
         self, action: Action, shares: dict[str, float], reason: str, verdict: str = "ok", *, must: bool = True
     ) -> None:
-        """A line in the ledger; where the store is away, what must go on goes on without it, and says so."""
+        """Write a line to the history; when the store is unavailable and `must` is false, only add a warning."""
         version, why = self._wanted.model.version, self._wanted.why
         change = Change(self._id, action, version, shares, now(), who(), why, verdict, reason)
         self.result.changes.append(change)
@@ -426,7 +434,7 @@ class Rollout:
         except NaruError as error:
             if must:
                 raise
-            self.result.checks.append(Check("ledger of shares", "warn", reason=f"a line is not written: {error}"))
+            self.result.checks.append(Check("rollout history", "warn", reason=f"a line was not written: {error}"))
 
 
 def _ids(servers: Iterable[Server]) -> set[str]:
@@ -434,14 +442,15 @@ def _ids(servers: Iterable[Server]) -> set[str]:
 
 
 def describe_shares(held: Sequence[Share], stable: int) -> str:
-    """The steps of a canary in a sentence.
+    """Describe the steps of a canary in a sentence.
 
     Args:
         held: The steps.
-        stable: Number of servers of the version in service.
+        stable: Number of servers of the stable version.
     """
     steps = [
-        f"{share.percent:g} %" + ("" if share.asked == share.percent else f" (asked {share.asked} %)") for share in held
+        f"{share.percent:g} %" + ("" if share.requested == share.percent else f" (requested {share.requested} %)")
+        for share in held
     ]
     pods = ", ".join(f"{share.replicas} beside {stable}" for share in held)
     return f"steps of {', '.join(steps)}: {pods} servers" if held else "all at once"

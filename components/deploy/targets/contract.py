@@ -1,16 +1,16 @@
-"""What deploy needs from a deployment target, in words that belong to no target.
+"""The contract between deploy and a deployment target, independent of any target.
 
-There are two kinds, and they differ in what they can do:
+There are two kinds of target, with different abilities:
 
-* A `RolloutTarget` (Seldon) keeps versions in service. It shows what is served (`see`), starts servers of one version or of two
-  (`apply`), waits until they run (`wait`), gives a client of each server (`client`), sends requests to one version or to both
-  (`route`), and takes a version back (`restore`). The rollout's state machine, its bake and its history (`components/deploy/rollout`)
-  know nothing but these methods.
-* A `ComparisonTarget` (the laptop) keeps nothing in service: the servers live for the time of one comparison. So there is nothing to
-  see before it, no request of a user to route, and nothing to take back. What it can do and a cluster must not is to put load on both
-  versions: nobody waits for their answers.
+* A `RolloutTarget` (Seldon) keeps versions in service. It observes what is served (`see`), starts servers of one or two versions
+  (`apply`), waits until they run (`wait`), gives a client of each server (`client`), routes requests to one version or to both
+  (`route`), and rolls a version back (`restore`). The rollout's state machine, its bake and its history
+  (`components/deploy/rollout`) use only these methods.
+* A `ComparisonTarget` (the laptop) keeps nothing in service: its servers exist for one comparison. So there is nothing to observe
+  before it, no user traffic to route, and nothing to roll back. Unlike a cluster it may load-test both versions, as no user waits
+  for their answers.
 
-A target is a package beside this module and one line in `table.py`. It imports this contract, never another target.
+A target is a package next to this module, and one line in `table.py`. It imports this contract, never another target.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.store.ledger import Deployment, now
 from components.deploy.comparison import Comparison
-from components.deploy.model_client import Asks
+from components.deploy.model_client import InferenceClient
 from components.deploy.server_metrics import Counts
 from components.deploy.targets.placement import Placement
 
@@ -38,9 +38,9 @@ class ModelVersion:
     """A version of a model, as it is served.
 
     Attributes:
-        version: The version that answers carry.
+        version: The version that is returned with each answer.
         uri: The model's folder, as the servers reach it: `s3://bucket/...`.
-        sha256: Digest of the list of the model's files: its servers serve no other; empty for a version of an earlier Naru.
+        sha256: Digest of the list of the model's files, which its servers verify; empty for a version of an earlier Naru.
     """
 
     version: str
@@ -49,19 +49,19 @@ class ModelVersion:
 
     @property
     def key(self) -> str:
-        """The name of its servers: the same for the same version of the same model, another one for any other."""
+        """Name of its servers, unique to this version of this model."""
         return f"m-{hashlib.sha256(f'{self.version} {self.uri}'.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers of one version, as they are applied or were applied before.
+    """The servers of one version, to be applied or as they were applied.
 
     Attributes:
-        key: Their name on the target: `ModelVersion.key`.
+        key: Name of the servers on the target: `ModelVersion.key`.
         model: The version that they serve.
-        replicas: How many were applied; an autoscaler may have changed the number since.
-        native: The target's own description; nobody else reads it.
+        replicas: Number that was applied; an autoscaler may have changed it since.
+        native: The target's own description; only the target reads it.
     """
 
     key: str
@@ -75,9 +75,9 @@ class Server:
     """One server that is ready.
 
     Attributes:
-        id: Tells this server from another one that takes its place under the same name.
-        name: Its name, for people.
-        cold_start_seconds: From its start until it was ready; None: unknown.
+        id: Distinguishes this server from a replacement of the same name.
+        name: Name of the server, for messages.
+        cold_start_seconds: Time from its start until it was ready; None: unknown.
     """
 
     id: str
@@ -87,15 +87,15 @@ class Server:
 
 @dataclass(frozen=True)
 class Observation:
-    """What is served at one moment.
+    """What is served at one time.
 
     Attributes:
         exists: Whether anything is served for the project.
-        keys: Keys of the versions that are applied; the first takes the requests where nothing else is said.
-        servers: The servers that are ready, by key.
-        replicas: How many servers are planned, by key; a key is missing where the target does not know.
-        restarts: How often servers have been restarted, by key.
-        native: The target's own observation; nobody else reads it.
+        keys: Keys of the versions that are applied; the first gets the requests by default.
+        servers: The ready servers, by key.
+        replicas: Desired number of servers, by key; a key is missing where the target does not know.
+        restarts: Restarts of servers, by key.
+        native: The target's own observation; only the target reads it.
     """
 
     exists: bool
@@ -115,23 +115,23 @@ class Share:
     """One step of a canary.
 
     Attributes:
-        asked: Percent of the requests that the project wants the canary to get.
-        replicas: Number of its servers.
-        percent: Percent that it gets, as far as the target can hold it.
+        requested: Percent of the requests that the project sets for the canary.
+        replicas: Number of the canary's servers.
+        percent: Percent that the canary gets, as close as the target can hold it.
     """
 
-    asked: int
+    requested: int
     replicas: int
     percent: float
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A point in time by two clocks.
+    """A point in time on two clocks.
 
     Attributes:
-        at: For people: ISO 8601, UTC.
-        seconds: By the clock of the rollout.
+        at: Wall-clock time, ISO 8601, UTC.
+        seconds: Time on the rollout's clock.
     """
 
     at: str
@@ -140,14 +140,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Timing:
-    """How often a target is looked at, and how long a rollout waits.
+    """How often a target is polled, and how long a rollout waits.
 
     Attributes:
-        poll: Seconds between two looks.
-        patience: Factor of how long something may be wrong with a server.
+        poll: Seconds between two polls.
+        patience: Factor on the time for which a server's failure is tolerated.
         silence: Seconds for which the target may be unreachable.
         now: The clock.
-        sleep: Lets time pass.
+        sleep: Waits for some seconds.
     """
 
     poll: float = 2.0
@@ -162,35 +162,35 @@ class Timing:
 
 
 class RolloutError(ServiceError):
-    """A version did not do what it must; the rollout goes back."""
+    """A version failed; the rollout rolls back."""
 
 
 class TakenOverError(ServiceError):
-    """Somebody else changed what is served; a rollout that meets this changes nothing any more."""
+    """Somebody else changed what is served; the rollout stops without further changes."""
 
 
 class GoneError(ServiceError):
-    """What is served was deleted by somebody else, or no server of it is left to answer: requests fail.
+    """What is served was deleted by somebody else, or none of its servers is left: requests fail.
 
     Args:
         message: What is gone.
         where: Where it was served.
-        since: The last look at which it was there.
+        since: The last poll that found it.
     """
 
     def __init__(self, message: str, *, where: str, since: Moment) -> None:
-        super().__init__(f"{message}; who did it cannot be known from here", where=where)
+        super().__init__(f"{message}; it is not recorded by whom", where=where)
         self.since = since
 
 
-class ServerClient(Asks, Protocol):
+class ServerClient(InferenceClient, Protocol):
     """A client of one server."""
 
     def count(self) -> Counts:
-        """What the server has counted since it started.
+        """Read what the server has counted since it started.
 
         Raises:
-            ServiceError: When it does not say.
+            ServiceError: When it does not report it.
         """
         ...
 
@@ -199,39 +199,39 @@ class RolloutTarget(ABC):
     """Keeps versions of one project's model in service.
 
     Attributes:
-        timing: The clock by which the target and its rollout wait.
+        timing: Clock and timeouts of the target and its rollout.
     """
 
     timing: Timing
 
     @abstractmethod
     def begin(self) -> None:
-        """Forget what an earlier rollout applied: a new one begins, from whatever it finds."""
+        """Begin a new rollout: forget what an earlier one applied."""
 
     @abstractmethod
     def see(self) -> Observation:
-        """Look at what is served.
+        """Observe what is served.
 
         Raises:
-            ServiceError: When the target refuses, or stays unreachable for `timing.silence`.
+            ServiceError: When the target refuses, or is unreachable for longer than `timing.silence`.
         """
 
     @abstractmethod
     def adopt(self, seen: Observation) -> list[Servers]:
-        """Take what is served for what is to be changed from now on; its servers, in the order of `Observation.keys`."""
+        """Take over what is served as the starting point; return its servers, in the order of `Observation.keys`."""
 
     @abstractmethod
     def describe(self, model: ModelVersion, replicas: int | None = None) -> Servers:
-        """The servers of a version, without starting any.
+        """Describe the servers of a version, without starting any.
 
         Args:
             model: The version.
-            replicas: A fixed number; None: as many as the project says, scaled as it says.
+            replicas: A fixed number; None: the number and the autoscaling of the project.
         """
 
     @abstractmethod
     def resize(self, servers: Servers, replicas: int) -> Servers:
-        """The same servers in a fixed number."""
+        """Describe the same servers in a fixed number."""
 
     @abstractmethod
     def check(
@@ -240,9 +240,9 @@ class RolloutTarget(ABC):
         """Refuse what cannot be served, before anything is changed.
 
         Args:
-            servers: The servers that are to take over.
+            servers: The servers of the new version.
             seen: What is served now.
-            missing_files: URIs of files that the model should have and has not.
+            missing_files: URIs of missing files of the model.
             features: Names of the model's inputs; None: unknown.
 
         Raises:
@@ -250,60 +250,60 @@ class RolloutTarget(ABC):
         """
 
     @abstractmethod
-    def hold_shares(self, asked: Sequence[int], stable: int) -> list[Share]:
-        """The steps of a canary that can be held beside so many servers of the version in service."""
+    def hold_shares(self, requested: Sequence[int], stable: int) -> list[Share]:
+        """Return the steps of a canary that can be held beside this many servers of the stable version."""
 
     @abstractmethod
     def apply(self, servers: Sequence[Servers], weight: int = 0) -> None:
-        """Ask for these servers, and no others.
+        """Apply these servers, and remove all others.
 
         Args:
-            servers: Of one version, or of two of which the first is in service.
-            weight: Percent of the requests for the second, where the target holds weights.
+            servers: Servers of one version, or of two of which the first is in service.
+            weight: Percent of the requests for the second version, where the target supports weights.
 
         Raises:
             ConfigError: When they cannot be served.
-            TakenOverError: When what is there is not what was applied last.
+            TakenOverError: When somebody else changed what was applied last.
             GoneError: When it was deleted.
         """
 
     @abstractmethod
     def wait(self, watched: Sequence[str]) -> Observation:
-        """Wait until what runs is what was applied.
+        """Wait until the running servers match what was applied.
 
         Args:
-            watched: Keys of the versions that must come up.
+            watched: Keys of the versions that must start.
 
         Raises:
-            RolloutError: When one of them cannot come up, or takes too long.
+            RolloutError: When one of them cannot start, or takes too long.
             TakenOverError: When somebody else changes what is served.
             GoneError: When somebody deletes it.
         """
 
     @abstractmethod
     def watch(self, key: str, seconds: float) -> Observation:
-        """Let time pass, and stop when servers of this version go, or all of them. Errors as in `wait`."""
+        """Watch for some seconds, and stop when servers of this version fail, or all servers are gone. Errors as in `wait`."""
 
     @abstractmethod
     def client(self, server: Server) -> ServerClient:
-        """A client of one server, whatever requests are routed to it."""
+        """Return a client of one server, independent of the routing."""
 
     @abstractmethod
     def route(self, key: str) -> None:
-        """Send the requests of users to this version alone; empty: to all versions that are applied."""
+        """Route user requests to this version only; empty: to all versions that are applied."""
 
     @abstractmethod
     def restore(self, stable: Servers | None) -> None:
-        """Go back: leave these servers alone in place, started again where somebody deleted them; None: leave nothing.
+        """Roll back to these servers only, and create them again where somebody deleted them; None: remove everything.
 
         Raises:
-            RolloutError: When they do not come up.
+            RolloutError: When they do not start.
             TakenOverError: When somebody else changed what is served.
         """
 
 
 class ComparisonTarget(ABC):
-    """Serves a version for the time of a comparison, and keeps nothing in service."""
+    """Serves a version during a comparison, and keeps nothing in service."""
 
     @abstractmethod
     def compare(self, registered: dict[str, Any], sample: Sample, champion: Deployment | None) -> Comparison:
@@ -311,7 +311,7 @@ class ComparisonTarget(ABC):
 
         Args:
             registered: The version, as in `registration.json`.
-            sample: Rows and the offline answers of the version.
+            sample: Rows and the version's offline answers.
             champion: The champion by the ledger; None when there is none.
 
         Raises:
@@ -321,6 +321,6 @@ class ComparisonTarget(ABC):
 
 Target = RolloutTarget | ComparisonTarget
 FindPlacement = Callable[[], Placement]
-"""Says where servers run; called only by a target that places any."""
+"""Finds where servers run; called only by a target that places servers."""
 OpenTarget = Callable[[Project, Settings, FindPlacement], Target]
-"""Opens a target for one project; what its registration in `table.py` names."""
+"""Opens a target for one project; registered in `table.py`."""

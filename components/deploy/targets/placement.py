@@ -1,7 +1,7 @@
-"""Where model servers run on a cluster and from which image, and how a compiled pipeline tells its deploy stage.
+"""Where model servers run on a cluster and from which image, and how a compiled pipeline passes that to its deploy stage.
 
-The pipeline's compiler writes the placements of every pool into one environment variable of the deploy stage; which of them
-a project uses is known only when the stage runs. Both ends are here, so that the compiler needs no rollout to write it.
+The pipeline's compiler writes the placements of every pool into one environment variable of the deploy stage; which one a
+project uses is known only when the stage runs. Writer and reader are here, so that the compiler does not import the rollout.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from components._core.errors import ConfigError
 from components._core.project.project_file import Project
 
 PLACEMENTS = "NARU_SERVING_PLACEMENTS"
-"""Environment variable of the deploy stage: where servers run, by protocol and pool, as the pipeline was compiled."""
+"""Environment variable of the deploy stage with the placements by protocol and pool, written when the pipeline is compiled."""
 IMAGES = {"v2": "naru-server:python3.12", "seldon": "naru-server-seldon:python3.11"}
 """The server's image by protocol."""
 
@@ -27,12 +27,12 @@ class Placement:
 
     Attributes:
         image: Full name of the server's image.
-        namespace: Namespace of the servers; empty: the one that the object is applied to.
-        pull_secrets: Names of the Secrets that open the registry.
+        namespace: Namespace of the servers; empty: the namespace that the object is applied to.
+        pull_secrets: Names of the Secrets for the image registry.
         selector: Labels of the nodes.
         tolerations: Tolerated taints of the nodes, as in a pod's spec.
         devices: Count of each kind of device, as in `{"nvidia.com/gpu": 1}`.
-        store: Object store of the runs, as servers reach it: the request log is there, unless the project names another place.
+        store: Object store of the runs, as servers reach it; holds the request log unless the project names another URI.
     """
 
     image: str = IMAGES["v2"]
@@ -45,10 +45,10 @@ class Placement:
 
 
 def load_placement(project: Project, namespace: str) -> Placement:
-    """The placement that the pipeline was compiled with for the project's protocol and pool.
+    """Load the placement for the project's protocol and pool from the compiled pipeline.
 
     Raises:
-        ConfigError: When the pipeline names no placements, or has no such pool.
+        ConfigError: When the pipeline has no placements, or no such pool.
     """
     written = os.environ.get(PLACEMENTS, "")
     if not written:
@@ -56,15 +56,15 @@ def load_placement(project: Project, namespace: str) -> Placement:
         raise ConfigError("the pipeline does not say where servers run", where=PLACEMENTS, remedy=remedy)
     pools: dict[str, dict[str, Any]] = json.loads(written)[project.serve.protocol]
     if project.serve.pool not in pools:
-        remedy = "name one of the pools file that the pipeline was compiled with, or compile it again: naru apply"
-        raise ConfigError(f"there is no pool {project.serve.pool!r}", where="serve.pool", remedy=remedy)
+        remedy = "name a pool of the pools file that the pipeline was compiled with, or compile it again: naru apply"
+        raise ConfigError(f"unknown pool {project.serve.pool!r}", where="serve.pool", remedy=remedy)
     chosen = pools[project.serve.pool]
     lists = {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
     return Placement(**{**chosen, **lists, "namespace": namespace})
 
 
 def dump_placements(placements: Mapping[str, Mapping[str, Placement]]) -> str:
-    """Placements by protocol and pool as `load_placement` reads them: compact JSON, empty fields left out."""
+    """Write placements by protocol and pool for `load_placement`, as compact JSON without empty fields."""
     raw = {
         protocol: {pool: {name: value for name, value in asdict(one).items() if value} for pool, one in pools.items()}
         for protocol, pools in placements.items()

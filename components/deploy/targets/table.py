@@ -1,4 +1,4 @@
-"""The deployment targets by the name that NARU_SERVING chooses them by: one line of registration each."""
+"""The deployment targets by their names in NARU_SERVING, with one line of registration each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from components._core.setting_names import SERVING
 from components._core.settings import LOCAL
 from components.deploy.targets import local, seldon
 
-if TYPE_CHECKING:  # what a target needs is imported when it is opened: the table is read at the start of every command
+if TYPE_CHECKING:  # a target's dependencies are imported when it is opened: every command imports the table
     from components.deploy.targets.contract import OpenTarget
 
 NONE = "none"
@@ -19,7 +19,7 @@ _TARGETS: dict[str, OpenTarget] = {}
 
 
 def register_target(name: str, open_target: OpenTarget) -> None:
-    """Add a target to those that NARU_SERVING may name.
+    """Add a target to the allowed values of NARU_SERVING.
 
     Raises:
         ValueError: When the name is taken.
@@ -30,7 +30,7 @@ def register_target(name: str, open_target: OpenTarget) -> None:
 
 
 def find_target(name: str) -> OpenTarget | None:
-    """The target that NARU_SERVING names; None when it names none.
+    """Find the target that NARU_SERVING names; None for `none`.
 
     Raises:
         ConfigError: When there is no such target.

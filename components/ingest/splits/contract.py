@@ -1,4 +1,4 @@
-"""What a splitter is: it is fitted over all rows, keeps what it found as a definition, and assigns batches of rows by it."""
+"""The interface of splitters: fitted over all rows, with the result as a definition that assigns batches of rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from components._core.project.project_file import Split
 from components._data.formats.rows import Rows
 
 ReadRows = Callable[[], Iterator[Rows]]
-"""Reads all rows that will become examples, once more at each call."""
+"""Reads all rows that will become examples, from the start at each call."""
 
 
 class Splitter(ABC):
     """A way to split rows.
 
     Attributes:
-        definition: Everything that a row's split depends on besides the row; it is kept in the manifest and in the ledger.
+        definition: All that a row's split depends on besides the row; kept in the manifest, its fingerprint in the
+            ledger.
     """
 
     definition: SplitDefinition
@@ -31,15 +32,15 @@ class Splitter(ABC):
     @classmethod
     @abstractmethod
     def is_chosen(cls, split: Split) -> bool:
-        """Whether the project chooses this way."""
+        """Return whether the project chooses this splitter."""
 
     @classmethod
     @abstractmethod
     def fit(cls, split: Split, features: Collection[str], read: ReadRows) -> Self:
-        """Find out what assigning needs to know of all rows.
+        """Fit the splitter over all rows.
 
         Args:
-            split: The project's.
+            split: The project's `data.split` section.
             features: The columns of the source without the label and the excluded ones.
             read: Reads all rows, in bounded memory; a splitter that needs none does not call it.
 
@@ -50,12 +51,12 @@ class Splitter(ABC):
     @property
     @abstractmethod
     def cells(self) -> tuple[str, ...]:
-        """The columns whose raw cells it needs."""
+        """Return the columns whose raw cells it needs."""
 
     @abstractmethod
     def assign(self, rows: Rows) -> NDArray[np.int8]:
-        """The split of each row: 0 train, 1 eval, 2 test, as int8 [rows]."""
+        """Return the split of each row: 0 train, 1 eval, 2 test, as int8 [rows]."""
 
     def checks(self, manifest: Manifest) -> list[Check]:
-        """What a person should know of this split."""
+        """Return checks with information about this split."""
         return []

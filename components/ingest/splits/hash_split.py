@@ -1,4 +1,4 @@
-"""The default: a row's content alone decides, so its split is the same in every run, and no other row matters."""
+"""The default splitter: a row's content alone decides its split, in every run, independent of other rows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from components.ingest.splits.contract import ReadRows, Splitter
 
 
 class HashSplitter(Splitter):
-    """By the hash of the features, or of the columns of `data.split.by`."""
+    """Splits by the hash of the features, or of the columns of `data.split.by`."""
 
     def __init__(self, definition: HashSplit) -> None:
-        """With the columns and the shares."""
+        """Create it with the columns and the shares."""
         self.definition: HashSplit = definition
 
     @classmethod
     def is_chosen(cls, split: Split) -> bool:
-        """See `Splitter`: it is what remains."""
+        """See `Splitter`: true unless another splitter is chosen."""
         return True
 
     @classmethod
@@ -34,7 +34,7 @@ class HashSplitter(Splitter):
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """See `Splitter`: what was written is hashed, not the value in the type that was inferred."""
+        """See `Splitter`: raw cells are hashed, not values in the inferred type."""
         return self.definition.columns
 
     def assign(self, rows: Rows) -> NDArray[np.int8]:

@@ -1,4 +1,4 @@
-"""The ways to split rows that there are: one line for each. The first one that a project chooses is taken."""
+"""The table of splitters: one line for each. The first one that a project chooses is used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SPLITTERS: list[type[Splitter]] = []
 
 
 def register(kind: type[Splitter]) -> None:
-    """Add a way to split rows; it goes before those that are there."""
+    """Add a splitter in front of the others."""
     SPLITTERS.insert(0, kind)
 
 
 def fit_splitter(split: Split, features: Collection[str], read: ReadRows) -> Splitter:
-    """The splitter that a project chooses, fitted; see `Splitter.fit`."""
+    """Fit the splitter that a project chooses; see `Splitter.fit`."""
     return next(kind for kind in SPLITTERS if kind.is_chosen(split)).fit(split, features, read)
 
 

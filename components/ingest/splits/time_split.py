@@ -1,8 +1,8 @@
-"""By time: the newest rows are test, those before them eval, the oldest train; as a model meets data in service.
+"""Split by time: the newest rows are test, those before them eval, the oldest train, as in production.
 
-The borders lie between two different times, as near to the shares as these allow. Rows without a time that can be read go to
-train, where they judge nothing, and are counted in a check. With every span that comes the borders move: a row that was test is
-train later, as it must be.
+The borders lie between two different times, as near to the shares as these allow. Rows without a readable time go to
+train, where they do not affect evaluation, and are counted in a check. With each new span the borders move: a test row
+becomes a train row later, as intended.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from components.ingest.splits.contract import ReadRows, Splitter
 
 _MOST_WAITING = 1 << 20
 _FAR_OFF = 2.0
-"""A split is this many times larger or smaller than its share: a person should know."""
+"""A split that is this many times larger or smaller than its share gets a warning."""
 
 
 class TimeSplitter(Splitter):
-    """By the column of `data.split.by_time`."""
+    """Splits by the column of `data.split.by_time`."""
 
     def __init__(self, definition: TimeSplit, timeless: int) -> None:
-        """With the borders, and the count of rows without a time."""
+        """Create it with the borders and the number of rows without a time."""
         self.definition: TimeSplit = definition
         self._timeless = timeless
 
@@ -43,7 +43,7 @@ class TimeSplitter(Splitter):
 
     @classmethod
     def fit(cls, split: Split, features: Collection[str], read: ReadRows) -> Self:
-        """See `Splitter`. Memory grows with the number of different times: 16 bytes for each."""
+        """See `Splitter`. Memory grows with the number of distinct times: 16 bytes for each."""
         times = _Times()
         for rows in read():
             times.add(rows.examples.column(rows.examples.schema.get_field_index(split.by_time)))
@@ -78,13 +78,13 @@ class TimeSplitter(Splitter):
         status: Status = "warn" if far_off else "pass"
         checks = [Check("time split", status, round(found["test"], 6), definition.test, n=total, reason=message)]
         if self._timeless:
-            message = f"{self._timeless:,} of {total:,} rows have no time in {definition.column!r} that can be read: they are train rows"
+            message = f"{self._timeless:,} of {total:,} rows have no time in {definition.column!r} that can be read: they go to train"
             checks.append(Check("rows without a time", "warn", float(self._timeless), 0.0, n=total, reason=message))
         return checks
 
 
 class _Times:
-    """The different times of all rows, and the rows of each."""
+    """Counts the rows of each distinct time."""
 
     def __init__(self) -> None:
         self.missing = 0
@@ -93,7 +93,7 @@ class _Times:
         self._waiting: list[tuple[NDArray[Any], NDArray[np.int64]]] = []
 
     def add(self, column: pa.Array) -> None:
-        """Take the column's next rows."""
+        """Add the next rows of the column."""
         self.kind = column.type
         times = read_times(column)
         self.missing += times.null_count
@@ -105,7 +105,7 @@ class _Times:
             self._waiting = [self.result()]
 
     def result(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The different times, ascending, and how many rows each has."""
+        """Return the distinct times, ascending, and the number of rows of each."""
         if not self._waiting:
             return np.empty(0), np.empty(0, np.int64)
         times, places = np.unique(np.concatenate([times for times, _ in self._waiting]), return_inverse=True)
@@ -117,7 +117,7 @@ def _check_times(column: str, times: _Times, different: NDArray[Any]) -> None:
     if len(different) >= 3:
         return
     if not len(different) and not times.missing:
-        return  # no rows at all: what is said of that says more
+        return  # no rows at all: the error about that is more helpful
     found = f", such as {times.example[:40]!r}" if times.example else ""
     message = f"column {column!r} has {len(different)} different times, and three splits need three"
     if times.missing:
@@ -127,7 +127,7 @@ def _check_times(column: str, times: _Times, different: NDArray[Any]) -> None:
 
 
 def _find_borders(counts: NDArray[np.int64], missing: int, split: Split) -> tuple[int, int]:
-    """The place of the first eval and of the first test time among the different ones, as near to the shares as can be."""
+    """Return the indices of the first eval and of the first test time, as close to the shares as possible."""
     before = missing + np.append(0, np.cumsum(counts)[:-1])
     rows = missing + int(counts.sum())
     last = len(counts) - 1

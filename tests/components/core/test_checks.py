@@ -1,4 +1,4 @@
-"""Numbers in checks are kept to the digits that equal runs agree on."""
+"""Numbers in checks are rounded to the digits that equal runs share."""
 
 from __future__ import annotations
 

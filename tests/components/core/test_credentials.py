@@ -1,4 +1,4 @@
-"""Credentials in addresses: none is shown, and what holds none is shown as it is."""
+"""Credentials in addresses are masked, and other text is unchanged."""
 
 import time
 
@@ -56,7 +56,7 @@ def test_a_password_is_masked_whole_whatever_signs_it_holds(scheme: str, passwor
 
 
 @pytest.mark.parametrize("address", SIGNED)
-def test_what_signs_an_address_is_masked_and_found(address: str) -> None:
+def test_a_signature_in_an_address_is_masked_and_found(address: str) -> None:
     for shown in (masked_uri(address), mask_credentials(f"found {address!r}; not there"), masked([address])[0]):
         assert "SECRET" not in shown
         assert "***" in shown
@@ -84,7 +84,7 @@ def test_two_addresses_in_a_line_are_both_masked() -> None:
     assert shown == "http://***@h1/x and s3://***@h2/y"
 
 
-def test_every_error_of_ours_is_masked_in_each_of_its_parts() -> None:
+def test_every_naru_error_is_masked_in_each_of_its_parts() -> None:
     address = "http://me:PW@host/t.csv?sig=SIG"
     error = ConfigError(f"found {address!r}", where=address, remedy=f"not {address}")
     for part in (error.message, error.where, error.remedy, str(error), repr(error)):

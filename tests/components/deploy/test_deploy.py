@@ -47,19 +47,19 @@ def test_a_version_that_proves_itself_becomes_the_champion(deploy: Deploy, regis
         "p95 latency (ms)": "pass",
         "malformed request": "pass",
         "error rate": "pass",
-        "ends when told": "pass",
+        "ends on SIGTERM": "pass",
     }
     assert outcome.metrics == {}, "times do not repeat: they are in rollout.json"
     champion = current_champion(str(tmp_path / "store"), "tiny")
     assert champion is not None and (champion.version, champion.run, champion.metrics) == ("1", "run-1", {"auc": 0.9})
     assert champion.why == "training run run-1: drift in x"
     assert str(registry.get_model_version_by_alias("tiny", "champion").version) == "1"
-    told = rollout(tmp_path)
-    assert told["rows_compared"] == 300 and told["rows_with_missing_values"] > 0
-    assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p95"] <= told["latency_ms"]["p99"]
-    assert told["processing"]["version"]["requests_per_second"] > 0
-    assert told["processing"]["version"]["memory_mb"] > 100
-    assert told["processing"]["not_compared"] == "there is no champion to compare with"
+    record = rollout(tmp_path)
+    assert record["rows_compared"] == 300 and record["rows_with_missing_values"] > 0
+    assert 0 < record["latency_ms"]["p50"] <= record["latency_ms"]["p95"] <= record["latency_ms"]["p99"]
+    assert record["processing"]["version"]["requests_per_second"] > 0
+    assert record["processing"]["version"]["memory_mb"] > 100
+    assert record["processing"]["not_compared"] == "there is no champion to compare with"
     report = (tmp_path / "report.html").read_text()
     assert "Under load" in report
     assert "Deployment" in report and "Registration" in report and "run-1" in report and "drift in x" in report
@@ -81,14 +81,14 @@ def test_a_version_is_measured_against_the_champion_in_turn(
     assert judged["requests per second"].status == "pass"
     against = judged["p95 under load against the champion"]
     assert against.status == "pass" and against.baseline is not None and against.baseline > 0
-    told = rollout(tmp_path)["processing"]
-    assert (told["clients"], told["champion"]["name"], told["not_compared"]) == (2, "champion v1", "")
-    assert told["champion"]["requests_per_second"] > 0 and champion.is_dir()
+    record = rollout(tmp_path)["processing"]
+    assert (record["clients"], record["champion"]["name"], record["not_compared"]) == (2, "champion v1", "")
+    assert record["champion"]["requests_per_second"] > 0 and champion.is_dir()
     assert "champion v1" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.slow
-def test_a_champion_that_does_not_load_is_told_and_its_successor_deployed(
+def test_a_champion_that_does_not_load_is_reported_and_its_successor_deployed(
     deploy: Deploy, registry: Any, registration: Path, champion: Path, against_champion: Path, tmp_path: Path
 ) -> None:
     write_json(registration / "registration.json", {**read_json(registration / "registration.json"), "version": "2"})
@@ -96,9 +96,9 @@ def test_a_champion_that_does_not_load_is_told_and_its_successor_deployed(
     (champion / "signature.json").unlink()
     outcome = deploy(project=tiny_project(serving={"slower_percent": 50}), evaluation=against_champion)
     assert outcome.verdict == "warn"
-    (told,) = (check for check in outcome.checks if check.status != "pass")
-    assert (told.name, told.status) == ("p95 under load against the champion", "no_baseline")
-    assert "not compared with champion v1" in told.reason and "holds no model" in told.reason
+    (found,) = (check for check in outcome.checks if check.status != "pass")
+    assert (found.name, found.status) == ("p95 under load against the champion", "no_baseline")
+    assert "not compared with champion v1" in found.reason and "holds no model" in found.reason
     deployed = current_champion(str(tmp_path / "store"), "tiny")
     assert deployed is not None and deployed.version == "2"
 
@@ -115,7 +115,7 @@ def test_a_server_that_does_not_start_blocks_with_its_last_lines(
     assert "holds no model" in (tmp_path / "report.html").read_text()
 
 
-def test_without_offline_answers_nothing_is_deployed_and_the_person_is_told_what_to_do(
+def test_without_offline_answers_nothing_is_deployed_and_the_message_has_a_remedy(
     deploy: Deploy, tmp_path: Path
 ) -> None:
     write_json(tmp_path / COMPARED, {"champion": None})
@@ -210,7 +210,7 @@ def test_an_evaluation_that_does_not_say_what_it_compared_with_deploys_nothing(
     folder = shutil.copytree(evaluation, tmp_path / "earlier")
     (folder / COMPARED).unlink()
     outcome = deploy(evaluation=folder)
-    assert outcome.verdict == "blocked" and "did not leave which champion it compared with" in outcome.reason
+    assert outcome.verdict == "blocked" and "did not record which champion it compared with" in outcome.reason
     assert "from evaluate on, without its cache" in outcome.reason
 
 

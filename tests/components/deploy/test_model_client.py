@@ -35,17 +35,17 @@ def server() -> Iterator[http.server.HTTPServer]:
         yield server
 
 
-def test_a_connection_that_was_closed_while_it_was_idle_is_no_failure(server: http.server.HTTPServer) -> None:
+def test_a_connection_that_was_closed_while_idle_is_not_a_failure(server: http.server.HTTPServer) -> None:
     client = Client("127.0.0.1", server.server_port, "tiny")
     for size in (1, 1, 1_000_000):
-        assert client.ask({"inputs": ["x" * size]}).status == 200
+        assert client.infer({"inputs": ["x" * size]}).status == 200
     client.close()
 
 
-def test_a_server_that_is_gone_is_told(server: http.server.HTTPServer) -> None:
+def test_a_server_that_is_gone_is_reported(server: http.server.HTTPServer) -> None:
     client = Client("127.0.0.1", server.server_port, "tiny")
-    assert client.ask({}).status == 200
+    assert client.infer({}).status == 200
     server.shutdown()
     server.server_close()
     with pytest.raises(ServiceError, match="gave no answer"):
-        client.ask({})
+        client.infer({})

@@ -23,13 +23,13 @@ SAMPLE = Sample(
 
 
 class Doubling:
-    """Answers twice what it is asked, and refuses what is no number; or refuses all."""
+    """Answers with twice the value, and refuses what is not a number; or refuses all."""
 
     def __init__(self, refuses: bool = False) -> None:
         self.refuses = refuses
         self.rows: list[int] = []
 
-    def ask(self, request: dict[str, Any]) -> Answer:
+    def infer(self, request: dict[str, Any]) -> Answer:
         values = request["inputs"][0]["data"]
         self.rows.append(len(values))
         if self.refuses or isinstance(values[0], str):
@@ -42,7 +42,7 @@ class Doubling:
         )
 
 
-def test_rows_are_asked_for_singly_and_together() -> None:
+def test_rows_are_sent_singly_and_together() -> None:
     client = Doubling()
     (check,) = check_parity(client, SAMPLE, FEATURES, 1e-4)
     assert (check.name, check.status, check.n) == ("parity: prediction", "pass", 60)
@@ -63,11 +63,11 @@ NAMES = ['it\'s "quoted"', "back\\slash", "line\nbreak", "\u200bhidden", "\x00",
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_counts_as_told_however_it_is_quoted(name: str) -> None:
+def test_a_feature_name_is_recognized_however_it_is_quoted(name: str) -> None:
     feature = Feature(name, "float32", True)
 
     class Server:
-        def ask(self, request: dict[str, Any]) -> Answer:
+        def infer(self, request: dict[str, Any]) -> Answer:
             try:
                 cast_columns({item["name"]: item["data"] for item in request["inputs"]}, (feature,), 10)
             except Refusal as refusal:
@@ -127,6 +127,6 @@ def test_nothing_to_compare_is_never_a_pass(sample: Sample) -> None:
     assert check.status == "fail" and check.n == 0 and "nothing can be compared" in check.reason
 
 
-def test_an_output_without_rows_is_no_pass() -> None:
+def test_an_output_without_rows_fails() -> None:
     [check] = compare({"y": np.zeros((0, 3), np.float32)}, {"y": np.zeros((0, 3), np.float32)}, 1.0)
     assert check.status == "fail" and check.n == 0

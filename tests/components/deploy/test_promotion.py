@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def aliases(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What MLflow was told, in order."""
+    """The calls to MLflow, in order."""
     lines: list[str] = []
     monkeypatch.setattr(promotion, "_set_alias", lambda _settings, _project, version: lines.append(version))
     return lines
@@ -52,11 +52,11 @@ def test_of_sixteen_that_were_compared_with_one_champion_one_is_promoted(
             return error.message
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        told = list(pool.map(try_to, range(1, WRITERS + 1)))
-    (champion,) = (each for each in told if each.isdigit())
+        results = list(pool.map(try_to, range(1, WRITERS + 1)))
+    (champion,) = (each for each in results if each.isdigit())
     assert [line.version for line in read_deployments(settings.store, "p")] == ["0", champion]
     expected = f"champion changed since evaluate: it was version 0, and is version {champion} ("
-    assert sum(each.startswith(expected) for each in told) == WRITERS - 1
+    assert sum(each.startswith(expected) for each in results) == WRITERS - 1
     assert aliases == [champion], "who was refused touched no alias"
 
 

@@ -1,7 +1,11 @@
 """What is found by asking, in numbers."""
 
-from components.deploy.smoke_test import Probe
+from components.deploy.smoke_test import SmokeTestResult
 
 
 def test_percentiles_are_of_the_single_requests() -> None:
-    assert Probe(milliseconds=[float(value) for value in range(101)]).percentiles() == {"p50": 50, "p95": 95, "p99": 99}
+    assert SmokeTestResult(milliseconds=[float(value) for value in range(101)]).percentiles() == {
+        "p50": 50,
+        "p95": 95,
+        "p99": 99,
+    }

@@ -47,7 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 @pytest.fixture
 def judged(examples: Make, model: Make, tmp_path: Path) -> Callable[..., Judged]:
-    """Evaluate a tiny model; its artifact lies in tmp_path / "evaluation"."""
+    """Evaluate a tiny model; its artifact is in tmp_path / "evaluation"."""
 
     def run(
         project: Project | None = None,

@@ -1,4 +1,4 @@
-"""Intervals against the plain bootstrap, row by row, with scikit-learn's metrics."""
+"""Intervals compared with the plain bootstrap, row by row, with scikit-learn's metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole evaluations of tiny models: what is said, what is written, what is refused."""
+"""Complete evaluations of tiny models: checks, artifacts, errors."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_gain_that_may_be_chance_is_a_warning(judged: Judge, model: Make) -> N
 
 def test_a_gain_below_the_wanted_one_blocks(judged: Judge, model: Make) -> None:
     found = judged(tiny_project(min_gain=0.5), champion=_json(model(delay_weight=0.02)))
-    assert "a gain of more than 0.5 is wanted" in found.outcome.reason
+    assert "a gain of more than 0.5 is required" in found.outcome.reason
 
 
 def test_the_champion_is_looked_up_in_the_ledger(
@@ -191,7 +191,7 @@ def test_a_champion_that_answers_nan_is_a_warning(judged: Judge, model: Make) ->
     assert check.status == "warn" and "no numbers" in check.reason
 
 
-def test_predictions_that_are_no_numbers_block_with_their_count(judged: Judge, model: Make, tmp_path: Path) -> None:
+def test_predictions_that_are_not_numbers_block_with_their_count(judged: Judge, model: Make, tmp_path: Path) -> None:
     found = judged(of=model(broken=True))
     assert found.outcome.verdict == "blocked" and "1,200 of 1,200" in found.outcome.reason
     assert found.roc is None and found.confusion is None and not found.outcome.metrics
@@ -234,6 +234,6 @@ def test_an_unknown_slice_column_is_refused_with_those_that_there_are(judged: Ju
         judged(tiny_project(slices=["airline"]))
 
 
-def test_a_champion_that_is_no_ledger_line_is_refused(judged: Judge) -> None:
-    with pytest.raises(ConfigError, match="no line of the deployment ledger"):
+def test_a_champion_that_is_not_a_ledger_line_is_refused(judged: Judge) -> None:
+    with pytest.raises(ConfigError, match="not a line of the deployment ledger"):
         judged(champion='{"version": "1"}')

@@ -1,4 +1,4 @@
-"""What a first model must show, with no champion to beat: each class predicted at least once."""
+"""Gates of a first model, without a champion to beat: each class predicted at least once."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A task that is added to the table is judged and shown without another change."""
+"""A task that is added to the table is evaluated and shown without another change."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_new_task_is_judged_by_its_own_metric_and_shown_with_its_own_figures(
 def test_the_label_rules_of_a_new_task_are_those_that_it_brings() -> None:
     project = tiny_project(FORECAST.name)
     none: dict[str, Counter[str]] = {"train": Counter(), "eval": Counter(), "test": Counter()}
-    assert "is text" in check_label(project, "string", none)[0].told and not check_label(project, "float32", none)
+    assert "is text" in check_label(project, "string", none)[0].message and not check_label(project, "float32", none)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)

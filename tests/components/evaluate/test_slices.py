@@ -1,4 +1,4 @@
-"""How rows are dealt to slices, and which of them a person is warned of."""
+"""Assignment of rows to slices, and warnings about slices."""
 
 from __future__ import annotations
 

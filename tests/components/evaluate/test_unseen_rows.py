@@ -1,4 +1,4 @@
-"""Champion and challenger whose rows were split by different definitions: compared on what neither was trained on, or not at all."""
+"""Champion and challenger whose rows were split by different definitions: compared on rows that neither was trained on, or not at all."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def split_rows(rows: pa.RecordBatch, definition: SplitDefinition, folder: Path) 
 
 
 def manifest_v1(split: Split, order: list[str]) -> Manifest:
-    """A manifest as it was written when rule 1 was in force."""
+    """Create a manifest as written under rule 1."""
     how = json.dumps(["1", {name: TYPES[name] for name in order}, "y", split.model_dump(exclude={"by_time"})])
     return Manifest(fingerprint_of([how, f"1 {'0' * 64}"]), TYPES, {}, [1], FILES)
 
@@ -121,14 +121,14 @@ def test_equal_definitions_need_no_manifest(examples: Path, tmp_path: Path) -> N
     ("manifest", "message"),
     [
         (None, "cannot be read"),
-        (manifest_v1(Split(train=0.5, eval=0.25, test=0.25), list(TYPES)), "cannot be found out"),
-        (manifest_v1(Split(), list(reversed(TYPES))), "cannot be found out"),
-        (replace(manifest_v1(Split(), list(TYPES)), columns={**TYPES, "gone": "int64"}), "cannot be found out"),
+        (manifest_v1(Split(train=0.5, eval=0.25, test=0.25), list(TYPES)), "are unknown"),
+        (manifest_v1(Split(), list(reversed(TYPES))), "are unknown"),
+        (replace(manifest_v1(Split(), list(TYPES)), columns={**TYPES, "gone": "int64"}), "are unknown"),
         (Manifest("f", TYPES, {}, [1], FILES, replace(OTHER, columns=("delay", "gone"))), "no longer has: gone"),
         (Manifest("f", TYPES, {}, [1], FILES, replace(OTHER, rule=3)), "rule 3"),
     ],
 )
-def test_a_split_that_cannot_be_followed_is_no_baseline(
+def test_a_split_that_cannot_be_followed_gives_no_baseline(
     manifest: Manifest | None, message: str, examples: Path, model: Callable[..., Path], judged: Any, tmp_path: Path
 ) -> None:
     deployment = champion(tmp_path / "c", model(delay_weight=0.02), manifest)
@@ -137,7 +137,7 @@ def test_a_split_that_cannot_be_followed_is_no_baseline(
     assert check.status == "no_baseline" and message in check.reason and "not compared with champion v3" in check.reason
 
 
-def test_a_damaged_manifest_is_no_baseline(
+def test_a_damaged_manifest_gives_no_baseline(
     examples: Path, model: Callable[..., Path], judged: Any, tmp_path: Path
 ) -> None:
     deployment = champion(tmp_path / "c", model(delay_weight=0.02), None)
@@ -146,7 +146,7 @@ def test_a_damaged_manifest_is_no_baseline(
         assert find_unseen(deployment, examples, "y")[1]
 
 
-def test_a_manifest_that_is_not_the_registered_one_is_no_baseline(examples: Path, tmp_path: Path) -> None:
+def test_a_manifest_that_is_not_the_registered_one_gives_no_baseline(examples: Path, tmp_path: Path) -> None:
     manifest = Manifest("f", TYPES, {}, [1], FILES, OTHER)
     deployment = champion(tmp_path / "c", tmp_path / "nothing", manifest)
     registered = replace(deployment, registration_sha256=write_digests(tmp_path / "c"))
@@ -171,7 +171,7 @@ def test_models_are_compared_on_the_rows_that_neither_was_trained_on(
     assert "Compared on rows that neither was trained on" in html and "compared on rows" in html
 
 
-def test_too_few_rows_that_neither_was_trained_on_are_no_baseline(
+def test_too_few_rows_that_neither_was_trained_on_give_no_baseline(
     examples: Path, model: Callable[..., Path], judged: Any, tmp_path: Path
 ) -> None:
     deployment = champion(tmp_path / "c", model(delay_weight=0.02), Manifest("f", TYPES, {}, [1], FILES, OTHER))
@@ -236,7 +236,7 @@ def test_only_rows_from_the_border_of_a_champion_by_time_on_are_unseen(
     assert unseen is not None and unseen.tolist() == [delay >= 30.0 for delay in delays] and not unseen.all()
 
 
-def test_a_split_of_an_unknown_kind_is_no_baseline(examples: Path, tmp_path: Path) -> None:
+def test_a_split_of_an_unknown_kind_gives_no_baseline(examples: Path, tmp_path: Path) -> None:
     deployment = champion(tmp_path / "c", tmp_path, Manifest("f", TYPES, {}, [1], FILES, by_time(1.0, 2.0)))
     path = tmp_path / "c" / MANIFEST
     path.write_text(path.read_text().replace('"time"', '"place"'))

@@ -1,4 +1,4 @@
-"""Whole explanations of tiny models whose truth is known."""
+"""Complete explanations of tiny models with known truth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.components.tiny_models import tiny_project
 Explain = Callable[..., Outcome]
 
 
-def test_the_features_that_decide_come_first_and_the_unused_one_is_told(explained: Explain, tmp_path: Path) -> None:
+def test_the_features_that_decide_come_first_and_the_unused_one_is_reported(explained: Explain, tmp_path: Path) -> None:
     outcome = explained()
     found = json.loads((tmp_path / "explanation" / IMPORTANCES).read_text())["features"]
     assert max(found, key=lambda name: found[name]["importance"]) == "delay"

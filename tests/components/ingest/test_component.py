@@ -1,4 +1,4 @@
-"""The component itself: what the KFP cache would make stale is refused before anything is read."""
+"""The component: parameters that would make the KFP cache stale are refused before anything is read."""
 
 import json
 from pathlib import Path

@@ -67,7 +67,7 @@ def test_whole_numbers_become_real_ones_when_a_later_span_has_such(tmp_path: Pat
     assert sorted(rows["x"].to_pylist()) == [1.0, 2.0, 2.5, 3.0]
 
 
-def test_a_column_that_turns_to_text_in_a_later_span_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_column_that_turns_to_text_in_a_later_span_is_reported_with_its_line(tmp_path: Path) -> None:
     write(tmp_path / "s-1.csv", "x,y\n1,0\n2,1\n")
     write(tmp_path / "s-2.csv", "x,y\n3,0\noops,1\n")
     with pytest.raises(
@@ -116,19 +116,19 @@ def test_no_unreadable_row_is_allowed_by_default(tmp_path: Path) -> None:
         ("x,y\ncaf\u00e9,1\n".encode("latin-1"), "is not UTF-8"),
         ("x,y\n1,2\n".encode("utf-16"), "is UTF-16"),
         ("x,y\n1,2\n".encode("utf-16-le"), "is UTF-16"),
-        (b"PAR1\x15\x04\xbe", "is a Parquet file, no CSV"),
-        (b"PK\x03\x04", "is a spreadsheet or an archive, no CSV"),
-        (gzip.compress(b"x,y\n1,2\n", mtime=0), "is compressed, no CSV"),
+        (b"PAR1\x15\x04\xbe", "is a Parquet file, not CSV"),
+        (b"PK\x03\x04", "is a spreadsheet or an archive, not CSV"),
+        (gzip.compress(b"x,y\n1,2\n", mtime=0), "is compressed, not CSV"),
         ("caf\u00e9,y\n1,2\n".encode("latin-1"), "is not UTF-8"),
-        (b"x;y\n1;2\n", "separated by ';', and must be by a comma"),
-        (b"x\ty\n1\t2\n", "separated by .*, and must be by a comma"),
+        (b"x;y\n1;2\n", "separated by ';'; must be a comma"),
+        (b"x\ty\n1\t2\n", "separated by .*; must be a comma"),
         (b"\xef\xbb\xbf\n", "is empty"),
         (b"x,y\n1,\n2,\n", "t.csv, line 2: 2 of 2 rows cannot be read .* the label 'y' is missing"),
         (b"x,y\n1.5,1\n1e39,1\n", "t.csv, line 3: .* column 'x': '1e39' is infinite or too large"),
         (b"x,y\n1.5,1\n-inf,1\n", "t.csv, line 3: .* column 'x': '-inf' is infinite or too large"),
     ],
 )
-def test_a_file_that_is_no_table_says_what_is_wrong(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_a_table_says_what_is_wrong(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=f"(?s){message}") as error:
         ingest(tmp_path, write(tmp_path / "t.csv", content))
     assert not (tmp_path / "examples" / "manifest.json").exists()
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_table_says_what_is_wrong(tmp_path: Path, content: byt
     assert error.value.remedy
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_name(tmp_path: Path) -> None:
     rows = ingest(tmp_path, write(tmp_path / "t.csv", b"\xef\xbb\xbfx,y\n1,2\n3,4\n"))[2]
     assert rows.schema.names == ["x", "y"]
 

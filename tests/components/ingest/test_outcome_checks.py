@@ -1,4 +1,4 @@
-"""What a person must know of rows that were read: a span without any, a split that cannot judge."""
+"""Checks of the rows that were read: a span without rows, an unusable split."""
 
 import re
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_a_test_split_of_few_different_rows_is_a_warning(tmp_path: Path, ingest:
     (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{n % 40},{n % 3}\n" for n in range(2_000)))
     outcome = ingest("t.csv", task="regression")
     assert outcome.verdict == "warn"
-    assert "different ones: what is measured on them says little" in outcome.reason
+    assert "distinct ones: metrics on them are unreliable" in outcome.reason
 
 
 def test_a_usual_table_has_no_such_warning(tmp_path: Path, ingest: Ingest) -> None:

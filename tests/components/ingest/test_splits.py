@@ -1,4 +1,4 @@
-"""A row's split is the same whatever else is read with it: other spans, other types, another order of columns."""
+"""A row's split does not depend on what else is read: other spans, other types, another order of columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("id", "a", "b", "c", "y")
 
 
 def make_rows(span: int, count: int = 120) -> list[Row]:
-    """Rows whose `id` says which they are; every cell as it stands in the file."""
+    """Make rows identified by their `id`; every cell as raw text."""
     return [
         {
             "id": str(1_000 * span + number),

@@ -59,19 +59,19 @@ def test_every_part_is_in_the_store_and_arrived_whole(
     register: Register, tmp_path: Path, client: MlflowClient, made: dict[str, Path]
 ) -> None:
     register("parts")
-    told = registration(tmp_path)
-    base = Path(urlparse(told["model"]).path).parent
-    assert {name: hash_file(base / name) for name in told["sha256"]} == told["sha256"]
-    assert told["sha256"]["code.zip"] == hash_file(made["code"])
-    assert {"manifest.json", "outcome.json", "hyperparameters.json", "request.json"} <= set(told["sha256"])
-    assert (Path(urlparse(told["statistics"]).path) / "statistics.binpb").is_file()
+    record = registration(tmp_path)
+    base = Path(urlparse(record["model"]).path).parent
+    assert {name: hash_file(base / name) for name in record["sha256"]} == record["sha256"]
+    assert record["sha256"]["code.zip"] == hash_file(made["code"])
+    assert {"manifest.json", "outcome.json", "hyperparameters.json", "request.json"} <= set(record["sha256"])
+    assert (Path(urlparse(record["statistics"]).path) / "statistics.binpb").is_file()
 
 
 def test_the_offline_answers_lie_beside_the_model(register: Register, tmp_path: Path, made: dict[str, Path]) -> None:
     register("sample")
-    told = registration(tmp_path)
-    assert told["sample"] == beside(told["model"])
-    assert told["sha256"]["sample.parquet"] == hash_file(made["evaluation"] / "sample.parquet")
+    record = registration(tmp_path)
+    assert record["sample"] == beside(record["model"])
+    assert record["sha256"]["sample.parquet"] == hash_file(made["evaluation"] / "sample.parquet")
 
 
 def test_the_models_server_gets_a_real_row_and_the_training_ranges(
@@ -81,14 +81,14 @@ def test_the_models_server_gets_a_real_row_and_the_training_ranges(
     rows = pa.table({"delay": [None, 1.5, 2.5], "month": [1, 2, 3], "carrier": ["AA", "BB", ""], "noise": [0.5] * 3})
     Sample(rows, {"probability": np.array([0.1, np.nan, 0.3], np.float32)}).save(evaluation / "sample.parquet")
     register("reference", evaluation=evaluation)
-    told = registration(tmp_path)
-    model = Path(urlparse(told["model"]).path)
+    record = registration(tmp_path)
+    model = Path(urlparse(record["model"]).path)
     reference = Reference.load(model)
     assert reference.row == {"delay": None, "month": 1, "carrier": "AA", "noise": 0.5}  # of those with a finite answer
     months = pq.read_table(made["examples"] / "train")["month"].to_pylist()
     assert reference.ranges["month"] == (min(months), max(months))
     assert set(reference.ranges) == {"delay", "month", "noise"}
-    assert told["sha256"]["model/reference.json"] == hash_file(model / "reference.json")
+    assert record["sha256"]["model/reference.json"] == hash_file(model / "reference.json")
     assert load(model).predict({name: [value] for name, value in reference.row.items()})
 
 
@@ -110,9 +110,9 @@ def test_mlflow_finds_the_model_and_the_parts_where_it_looks(
     register: Register, tmp_path: Path, client: MlflowClient
 ) -> None:
     register("source")
-    told = registration(tmp_path)
-    assert client.get_model_version("source", "1").source == told["model"]
-    artifacts = client.list_artifacts(told["mlflow_run"])
+    record = registration(tmp_path)
+    assert client.get_model_version("source", "1").source == record["model"]
+    artifacts = client.list_artifacts(record["mlflow_run"])
     assert {"model", "statistics", "schema", "code.zip"} <= {artifact.path for artifact in artifacts}
 
 
@@ -163,7 +163,7 @@ def test_the_sample_request_is_a_row_that_the_model_takes(register: Register, tm
     assert list(columns) == [feature.name for feature in FEATURES] and None not in [*map(list, arrays.values())]
 
 
-def test_a_corrupt_database_is_told_with_what_to_do(
+def test_a_corrupt_database_is_reported_with_a_remedy(
     register: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "mlflow.db"
@@ -174,7 +174,7 @@ def test_a_corrupt_database_is_told_with_what_to_do(
     assert str(database) in caught.value.where and "move the file away" in caught.value.remedy
 
 
-def test_a_server_that_is_away_is_unavailable_and_no_password_is_told(
+def test_an_unreachable_server_is_unavailable_and_no_password_is_shown(
     register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@127.0.0.1:9")

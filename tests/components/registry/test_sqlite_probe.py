@@ -41,7 +41,7 @@ def test_a_server_is_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("damage", ["head", "page", "end"])
-def test_a_damaged_database_is_told_with_what_to_do(database: Path, damage: str) -> None:
+def test_a_damaged_database_is_reported_with_a_remedy(database: Path, damage: str) -> None:
     content = bytearray(database.read_bytes())
     match damage:
         case "head":
@@ -70,5 +70,5 @@ def test_what_a_killed_writer_left_is_undone_and_no_damage(database: Path) -> No
 
 
 def test_a_folder_in_its_place_is_a_config_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         check_database(sqlite_uri(tmp_path))

@@ -9,47 +9,51 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from components.serve.admission import Desk
+from components.serve.admission import AdmissionControl
 from components.serve.prometheus_metrics import Metrics
 from components.serve.refusals import Refusal
 
 
-def told(desk: Desk) -> list[str]:
-    return generate_latest(desk.metrics.registry).decode().splitlines()
+def metric_lines(admission: AdmissionControl) -> list[str]:
+    return generate_latest(admission.metrics.registry).decode().splitlines()
 
 
 def test_one_request_more_than_the_limit_is_refused_and_a_place_comes_free_again() -> None:
-    desk = Desk(limit=1)
-    with desk.admit(), pytest.raises(Refusal, match="too_busy: 1 requests are in work") as caught, desk.admit():
+    admission = AdmissionControl(limit=1)
+    with (
+        admission.admit(),
+        pytest.raises(Refusal, match="too_busy: 1 requests are in progress") as caught,
+        admission.admit(),
+    ):
         pass
     assert caught.value.status == 429
-    with desk.admit():
-        assert "naru_in_flight 1.0" in told(desk)
-    assert "naru_in_flight 0.0" in told(desk)
+    with admission.admit():
+        assert "naru_in_flight 1.0" in metric_lines(admission)
+    assert "naru_in_flight 0.0" in metric_lines(admission)
 
 
 def test_a_request_that_fails_gives_its_place_back_and_is_counted_by_its_reason() -> None:
-    desk = Desk(limit=1)
-    with pytest.raises(Refusal), desk.admit():
+    admission = AdmissionControl(limit=1)
+    with pytest.raises(Refusal), admission.admit():
         raise Refusal("wrong_type", "no number")
-    with pytest.raises(RuntimeError), desk.admit():
+    with pytest.raises(RuntimeError), admission.admit():
         raise RuntimeError
-    lines = told(desk)
+    lines = metric_lines(admission)
     assert 'naru_refusals_total{code="wrong_type"} 1.0' in lines
     assert 'naru_refusals_total{code="unexpected"} 1.0' in lines
     assert "naru_requests_total 2.0" in lines and "naru_in_flight 0.0" in lines
 
 
-def test_name_and_version_are_told() -> None:
-    desk = Desk(metrics=Metrics("flights", "7"))
-    assert 'naru_model_info{name="flights",version="7"} 1.0' in told(desk)
+def test_name_and_version_are_exported() -> None:
+    admission = AdmissionControl(metrics=Metrics("flights", "7"))
+    assert 'naru_model_info{name="flights",version="7"} 1.0' in metric_lines(admission)
 
 
-def run(desk: Desk, seconds: list[float]) -> list[Any]:
+def run(admission: AdmissionControl, seconds: list[float]) -> list[Any]:
     """Requests that all come at once and take so long; returns what became of each, in the order of their ends."""
 
     async def request(number: int, duration: float) -> int:
-        async with desk.place():
+        async with admission.slot():
             await asyncio.sleep(duration)
             ended.append(number)
         return number
@@ -63,27 +67,27 @@ def run(desk: Desk, seconds: list[float]) -> list[Any]:
 
 
 def test_what_comes_above_the_limit_waits_in_turn_and_above_the_queue_is_refused() -> None:
-    desk = Desk(limit=2)
-    assert run(desk, [0.02] * 8) == [0, 1, 2, 3, 4, 5, "too_busy", "too_busy"]
-    assert run(desk, [0.02]) == [0]
-    lines = told(desk)
+    admission = AdmissionControl(limit=2)
+    assert run(admission, [0.02] * 8) == [0, 1, 2, 3, 4, 5, "too_busy", "too_busy"]
+    assert run(admission, [0.02]) == [0]
+    lines = metric_lines(admission)
     assert "naru_requests_total 9.0" in lines and 'naru_refusals_total{code="too_busy"} 2.0' in lines
     assert "naru_in_flight 0.0" in lines
 
 
 def test_a_wait_is_bounded_in_time_and_leaves_the_place_to_others() -> None:
-    desk = Desk(limit=1, queue_seconds=0.1)
+    admission = AdmissionControl(limit=1, queue_seconds=0.1)
     began = time.perf_counter()
-    assert run(desk, [0.5, 0.0, 0.0]) == [0, "too_busy", "too_busy"]
-    assert time.perf_counter() - began < 5 and run(desk, [0.0]) == [0]
+    assert run(admission, [0.5, 0.0, 0.0]) == [0, "too_busy", "too_busy"]
+    assert time.perf_counter() - began < 5 and run(admission, [0.0]) == [0]
 
 
 def test_one_that_gives_up_in_the_queue_takes_no_place() -> None:
-    desk = Desk(limit=1)
+    admission = AdmissionControl(limit=1)
 
     async def go() -> int:
         async def hold(seconds: float) -> None:
-            async with desk.place():
+            async with admission.slot():
                 await asyncio.sleep(seconds)
 
         first = asyncio.create_task(hold(0.1))
@@ -92,20 +96,22 @@ def test_one_that_gives_up_in_the_queue_takes_no_place() -> None:
         waiting[0].cancel()
         await asyncio.gather(first, *waiting, return_exceptions=True)
         await hold(0.0)
-        return desk._taken
+        return admission._taken
 
     assert asyncio.run(go()) == 0
 
 
 def test_a_request_that_another_counts_is_counted_once() -> None:
-    desk = Desk()
+    admission = AdmissionControl()
 
     async def go() -> None:
-        async with desk.place() as place:
-            place.hand_over()
+        async with admission.slot() as slot:
+            slot.hand_over()
         with pytest.raises(Refusal):
-            async with desk.place():
+            async with admission.slot():
                 raise Refusal("wrong_type", "no number")
 
     asyncio.run(go())
-    assert "naru_requests_total 1.0" in told(desk) and 'naru_refusals_total{code="wrong_type"} 1.0' in told(desk)
+    assert "naru_requests_total 1.0" in metric_lines(
+        admission
+    ) and 'naru_refusals_total{code="wrong_type"} 1.0' in metric_lines(admission)

@@ -86,7 +86,7 @@ def test_what_the_model_cannot_take_is_refused_by_name(changed: dict[str, list[A
     ("name", "values", "message"),
     [
         ("month", np.array([7.0]), "'month', row 0: 7.0 is not a whole number"),
-        ("noise", np.array([1e300]), "'noise', row 0: 1e+300 is no finite float32"),
+        ("noise", np.array([1e300]), "'noise', row 0: 1e+300 is not a finite float32"),
         ("noise", np.array([np.nan]), "'noise', row 0"),
         ("carrier", np.array([7]), "'carrier', row 0: 7 is not a text"),
     ],
@@ -110,7 +110,7 @@ def test_a_required_feature_that_is_left_out_is_named() -> None:
         cast_columns({"delay": [1.0]}, FEATURES, max_rows=3)
 
 
-def test_the_row_that_is_wrong_is_told() -> None:
+def test_the_wrong_row_is_named() -> None:
     columns = {name: values * 3 for name, values in ROW.items()} | {"noise": [0.0, 1.0, "x"]}
     with pytest.raises(Refusal, match="'noise', row 2"):
         cast_columns(columns, FEATURES, max_rows=3)
@@ -129,7 +129,7 @@ def test_no_feature_and_no_rows_are_refused() -> None:
         cast_columns({"delay": []}, (Feature("delay", "float32", True),), max_rows=3)
 
 
-def test_a_long_value_is_told_shortly() -> None:
+def test_a_long_value_is_shortened() -> None:
     assert len(str(refusal(month=["x" * 5_000]))) < 200
 
 

@@ -38,9 +38,9 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_first_such_row_is_named(case: str) -> None:
-    values, ranges, told = CASES[case]
+    values, ranges, expected = CASES[case]
     error = refusal({"class": ["a", "b", "c", "d"], "probability": values}, ranges)
-    assert str(error) == f"model_failed: the model's probability is no finite number in {told}"
+    assert str(error) == f"model_failed: the model's probability is no finite number in {expected}"
 
 
 def test_the_log_has_the_requests_id_and_no_value(caplog: pytest.LogCaptureFixture) -> None:

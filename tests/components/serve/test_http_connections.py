@@ -33,12 +33,12 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
             break
     if scope["path"] == "/slow":
         await asyncio.sleep(0.5)
-    told = b"<%s %s %d>" % (scope["method"].encode(), scope["path"].encode(), len(body))
+    answer = b"<%s %s %d>" % (scope["method"].encode(), scope["path"].encode(), len(body))
     if scope["path"][1:].isdigit():
-        told += b" " * int(scope["path"][1:])
-    headers = [(b"content-length", b"%d" % len(told))]
+        answer += b" " * int(scope["path"][1:])
+    headers = [(b"content-length", b"%d" % len(answer))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": told})
+    await send({"type": "http.response.body", "body": answer})
 
 
 @dataclass
@@ -63,16 +63,16 @@ class Server:
 
 def read(connection: socket.socket, seconds: float = 0.8) -> bytes:
     connection.settimeout(max(seconds, 3))  # a busy machine takes its time for the first words
-    told = b""
+    answer = b""
     try:
         while part := connection.recv(1 << 16):
-            told += part
+            answer += part
             connection.settimeout(seconds)
     except TimeoutError:
-        return told
+        return answer
     except ConnectionError:
-        return told + b"<reset>"
-    return told + b"<closed>"
+        return answer + b"<reset>"
+    return answer + b"<closed>"
 
 
 @contextmanager
@@ -122,8 +122,8 @@ def test_an_upgrade_is_ignored_and_the_body_read(server: Server, upgrade: str) -
     headers = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABk\r\n"
     first = request(body=b"x" * 1_000, headers=headers)
     for parts in ((first,), (first[:20], first[20:]), (first[:-500], first[-500:])):
-        told = server.ask(*parts, request("/next", b"yy"), pause=0.05)
-        assert told.count(OK) == 2 and b"<POST / 1000>" in told and b"<POST /next 2>" in told
+        answer = server.ask(*parts, request("/next", b"yy"), pause=0.05)
+        assert answer.count(OK) == 2 and b"<POST / 1000>" in answer and b"<POST /next 2>" in answer
     chunked = request(headers=headers + "Transfer-Encoding: chunked\r\n") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     assert b"<POST / 5>" in server.ask(chunked)
     assert b"<POST / 0>" in server.ask(request(headers=headers))
@@ -137,8 +137,8 @@ def test_expect_is_answered(server: Server) -> None:
         assert read(connection, 0.3) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(whole[-10:])
         assert b"<POST / 10>" in read(connection, 0.3)
-    told = server.ask(request(headers="Expect: 100-continue\r\nContent-Length: 999999\r\n"))
-    assert b" 413 " in told and b"100 Continue" not in told
+    answer = server.ask(request(headers="Expect: 100-continue\r\nContent-Length: 999999\r\n"))
+    assert b" 413 " in answer and b"100 Continue" not in answer
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,10 @@ def test_expect_is_answered(server: Server) -> None:
     ids=["by its length", "and sent on", "while it is read", "in tiny chunks"],
 )  # fmt: skip
 def test_a_body_that_is_too_large_is_refused_with_413(server: Server, sent: tuple[bytes, ...]) -> None:
-    told = server.ask(*sent)
-    assert told.startswith(b"HTTP/1.1 413 ") and b"at most 100000 are allowed" in told and told.endswith(b"<closed>")
+    answer = server.ask(*sent)
+    assert (
+        answer.startswith(b"HTTP/1.1 413 ") and b"at most 100000 are allowed" in answer and answer.endswith(b"<closed>")
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,23 +180,23 @@ def test_a_body_that_is_too_large_is_refused_with_413(server: Server, sent: tupl
     ],
 )
 def test_a_head_is_held_to_its_bounds(server: Server, head: bytes, status: int) -> None:
-    told = server.ask(head)
-    assert told.startswith(b"HTTP/1.1 %d " % status) and (status == 200 or told.endswith(b"<closed>"))
+    answer = server.ask(head)
+    assert answer.startswith(b"HTTP/1.1 %d " % status) and (status == 200 or answer.endswith(b"<closed>"))
 
 
 @pytest.mark.parametrize("bad", [b"GARBAGE\r\n\r\n", request(host=""), request(headers="Content-Length: 100001\r\n")])
 def test_what_came_before_a_bad_request_is_answered_first_and_in_order(server: Server, bad: bytes) -> None:
-    told = server.ask(request("/slow", b"abc") + request("/b", b"d") + bad, pause=1.0)
-    places = [told.find(text) for text in (b"<POST /slow 3>", b"<POST /b 1>", b"HTTP/1.1 4")]
-    assert -1 < places[0] < places[1] < places[2] and told.endswith(b"<closed>")
+    answer = server.ask(request("/slow", b"abc") + request("/b", b"d") + bad, pause=1.0)
+    places = [answer.find(text) for text in (b"<POST /slow 3>", b"<POST /b 1>", b"HTTP/1.1 4")]
+    assert -1 < places[0] < places[1] < places[2] and answer.endswith(b"<closed>")
 
 
 def test_a_client_that_sends_no_more_is_answered(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(request("/slow", b"abc") + request("/b", b"d"))
         connection.shutdown(socket.SHUT_WR)
-        told = read(connection, 3)
-        assert b"<POST /slow 3>" in told and b"<POST /b 1>" in told and told.endswith(b"<closed>")
+        answer = read(connection, 3)
+        assert b"<POST /slow 3>" in answer and b"<POST /b 1>" in answer and answer.endswith(b"<closed>")
 
 
 def test_a_stalled_connection_costs_a_bounded_time(server: Server) -> None:
@@ -206,7 +208,7 @@ def test_a_stalled_connection_costs_a_bounded_time(server: Server) -> None:
     body.sendall(request(body=b"x" * 1_000)[:-500])
     assert read(never, 8) == b"<closed>"
     assert b" 408 " in read(head, 8) and b" 408 " in read(body, 8) and time.monotonic() - begun < 6
-    assert b"<POST / 3>" in (told := read(kept, 8)) and told.endswith(b"<closed>")
+    assert b"<POST / 3>" in (answer := read(kept, 8)) and answer.endswith(b"<closed>")
     for connection in (kept, never, head, body):
         connection.close()
 
@@ -247,11 +249,11 @@ def test_a_client_that_reads_slowly_but_steadily_gets_its_whole_answer() -> None
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
         connection.sendall(request(f"/{size}", headers="Connection: close\r\n", body=b"x"))
         connection.settimeout(5)
-        told = 0
+        answer = 0
         while part := connection.recv(60_000):
-            told += len(part)
+            answer += len(part)
             time.sleep(0.04)
-    assert told > size
+    assert answer > size
 
 
 def test_trailers_are_bounded_and_say_nothing(server: Server) -> None:
@@ -309,8 +311,12 @@ def test_at_the_end_every_answer_says_so_and_every_request_that_arrived_is_answe
         late = server.connect()
         late.sendall(request("/late"))
         for connection, path in ((kept, b"/b"), (busy, b"/slow"), (late, b"/late"), (piped, b"/p")):
-            told = read(connection, 2)
-            assert b"<POST %s 0>" % path in told and b"connection: close" in told.lower() and told.endswith(b"<closed>")
+            answer = read(connection, 2)
+            assert (
+                b"<POST %s 0>" % path in answer
+                and b"connection: close" in answer.lower()
+                and answer.endswith(b"<closed>")
+            )
             connection.close()
         again = [server.connect() for _ in range(20)]
 

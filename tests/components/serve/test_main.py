@@ -12,7 +12,7 @@ from tests.components.serve.conftest import Make
 def test_no_place_for_any_request_is_refused(model: Make, capfd) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--model", str(model()), "--name", "tiny", "--port", "0", "--max-concurrency", "0"])
-    assert ended.value.code == ConfigError.exit_code and "at least 1 is needed" in capfd.readouterr().err
+    assert ended.value.code == ConfigError.exit_code and "must be at least 1" in capfd.readouterr().err
 
 
 def test_a_folder_without_a_model_is_refused_before_anything_is_imported(tmp_path: Path, capfd) -> None:

@@ -1,4 +1,4 @@
-"""gRPC of the v2 server, message by message, against a desk and a runtime without a model."""
+"""gRPC of the v2 server, message by message, against a admission and a runtime without a model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from mlserver.grpc import dataplane_pb2 as pb
 
 from components._core.types.feature_types import INT64, STRING
-from components.serve.admission import Desk
+from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
-from components.serve.mlserver_grpc import GrpcFront
+from components.serve.mlserver_grpc import GrpcFastPath
 from components.serve.mlserver_runtime import NaruRuntime
 from components.serve.oip_bounds import Bounds
 
@@ -35,7 +35,7 @@ class Runtime:
     """Answers with what it was sent."""
 
     def __init__(self) -> None:
-        self.desk, self.bounds = Desk(), Bounds(LIMITS, 2)
+        self.admission, self.bounds = AdmissionControl(), Bounds(LIMITS, 2)
         self.seen: dict[str, Any] = {}
         self._types = {"age": INT64, "city": STRING}
 
@@ -49,14 +49,14 @@ class Runtime:
 
 def ask(message: Any) -> tuple[Runtime, Any]:
     runtime = Runtime()
-    front = GrpcFront("tiny", "3", LIMITS)
-    front.open(runtime)  # type: ignore[arg-type]
+    fast_path = GrpcFastPath("tiny", "3", LIMITS)
+    fast_path.open(runtime)  # type: ignore[arg-type]
 
     async def otherwise(message: Any, context: Any) -> bytes:
         return b"otherwise"
 
     content = message if isinstance(message, bytes) else message.SerializeToString()
-    answer = asyncio.run(front.infer(content, Context(), otherwise))
+    answer = asyncio.run(fast_path.infer(content, Context(), otherwise))
     return runtime, answer if answer == b"otherwise" else pb.ModelInferResponse.FromString(answer)
 
 
@@ -99,7 +99,7 @@ def changed(change: str, raw: bool = False) -> Any:
         ("m.raw_input_contents[0] = b'123'", "'age', raw: 3 bytes, but 2 values of INT64 have 16"),
         ("m.raw_input_contents[0] += b'1'", "'age', raw: 17 bytes"),
         ("m.raw_input_contents[0] = b''", "'age', raw: 0 bytes"),
-        ("m.raw_input_contents[1] = b'\\x05\\0\\0\\0Rome'", "'city', raw: text 0 is longer than what is there"),
+        ("m.raw_input_contents[1] = b'\\x05\\0\\0\\0Rome'", "'city', raw: text 0 is longer than the rest of the data"),
         ("m.raw_input_contents[1] = b'\\x04\\0'", "'city', raw: text 0 is longer"),
         ("m.raw_input_contents[1] = b'\\x04\\0\\0\\0Rome'", "'city', raw: 1 texts for 2 values"),
         ("m.raw_input_contents[1] += b'\\x04\\0\\0\\0Rome'", "'city', raw: more than 2 texts for 2 values"),
@@ -110,7 +110,7 @@ def changed(change: str, raw: bool = False) -> Any:
         ("m.inputs[0].shape[0] = 2**62", "too_many_rows"),
         ("m.inputs[0].shape.append(2**62)", "'age', raw: 16 bytes"),
         ("del m.inputs[0].shape[:]", "'age' has shape []"),
-        ("m.inputs[0].datatype = 'FLOAT'", "'FLOAT' is no datatype"),
+        ("m.inputs[0].datatype = 'FLOAT'", "'FLOAT' is not a datatype"),
         ("m.inputs[0].datatype = 'INT32'", "'age', raw: 16 bytes, but 2 values of INT32 have 8"),
         ("m.inputs[0].datatype = 'BYTES'", "'age', raw: "),
     ],
@@ -147,8 +147,8 @@ def test_what_is_over_a_bound_or_not_honoured_is_an_invalid_argument(change: str
     assert str(caught.value).startswith("INVALID_ARGUMENT ") and expected in str(caught.value)
 
 
-def test_what_is_no_message_is_told_and_another_model_is_left_to_the_server() -> None:
-    with pytest.raises(Aborted, match="INVALID_ARGUMENT wrong_shape: the message is no ModelInferRequest"):
+def test_an_invalid_message_is_refused_and_another_model_is_left_to_the_server() -> None:
+    with pytest.raises(Aborted, match="INVALID_ARGUMENT wrong_shape: the message is not a ModelInferRequest"):
         ask(b"\xff\xff")
     other = message()
     other.model_name = "other"

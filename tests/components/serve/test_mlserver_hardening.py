@@ -27,10 +27,10 @@ pytestmark = pytest.mark.slow  # a server for these alone; what it does for requ
     ],
     ids=["no JSON", "no UTF-8", "nested", "no inputs", "no datatype", "no shape"],
 )
-def test_what_is_no_request_is_told_with_its_place_and_nothing_of_the_inside(server: Running, content: object) -> None:
-    status, told = ask(f"{server.url}/infer", content)
-    assert status == 422 and all(fault.keys() == {"type", "loc", "msg"} for fault in told["detail"])
-    assert "pydantic" not in json.dumps(told) and "/etc/passwd" not in json.dumps(told)
+def test_an_invalid_request_is_answered_with_its_path_and_no_internals(server: Running, content: object) -> None:
+    status, answer = ask(f"{server.url}/infer", content)
+    assert status == 422 and all(each.keys() == {"type", "loc", "msg"} for each in answer["detail"])
+    assert "pydantic" not in json.dumps(answer) and "/etc/passwd" not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("request_id", ["\x00", "two\nlines", "나루"])
@@ -44,7 +44,10 @@ def test_nobody_unloads_the_model(server: Running) -> None:
     root = server.url.partition("/v2/")[0]
     assert ask(f"{root}/v2/repository/models/tiny/unload", {})[0] == 403
     unload = pb.RepositoryModelUnloadRequest(model_name="tiny")
-    with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError, match="the model stays"):
+    with (
+        grpc.insecure_channel(server.grpc) as channel,
+        pytest.raises(grpc.RpcError, match="the model cannot be unloaded"),
+    ):
         ModelRepositoryServiceStub(channel).RepositoryModelUnload(unload, timeout=120)
     assert infer(server)[0] == 200
 

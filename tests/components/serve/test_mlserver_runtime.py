@@ -39,23 +39,23 @@ def infer(server: Running, *changed: dict[str, Any], **more: Any) -> tuple[int, 
     return ask(f"{server.url}/infer", {"inputs": inputs, **more})
 
 
-def test_health_and_readiness_are_told(server: Running) -> None:
+def test_health_and_readiness_are_reported(server: Running) -> None:
     root = server.url.partition("/v2/")[0]
     assert ask(f"{root}/v2/health/live")[0] == 200
     assert ask(f"{root}/v2/health/ready")[0] == 200
     assert ask(f"{server.url}/ready")[0] == 200
 
 
-def test_metadata_tells_features_types_and_classes(server: Running) -> None:
-    _, told = ask(server.url)
-    assert told["name"] == "tiny"
-    assert [(item["name"], item["datatype"], item["parameters"]["nullable"]) for item in told["inputs"]] == [
+def test_metadata_has_features_types_and_classes(server: Running) -> None:
+    _, answer = ask(server.url)
+    assert answer["name"] == "tiny"
+    assert [(item["name"], item["datatype"], item["parameters"]["nullable"]) for item in answer["inputs"]] == [
         ("delay", "FP32", True),
         ("month", "INT64", False),
         ("carrier", "BYTES", False),
         ("noise", "FP32", False),
     ]
-    probabilities = next(item for item in told["outputs"] if item["name"] == "probabilities")
+    probabilities = next(item for item in answer["outputs"] if item["name"] == "probabilities")
     assert probabilities["shape"] == [-1, 3]
     assert probabilities["parameters"]["classes"] == ["early", "late", "on time"]
 
@@ -84,7 +84,7 @@ def test_a_feature_given_twice_is_refused(server: Running) -> None:
     assert "given twice" in ask(f"{server.url}/infer", {"inputs": [*ROW, ROW[0]]})[1]["error"]
 
 
-def test_what_is_no_request_is_the_clients_mistake(server: Running) -> None:
+def test_an_invalid_request_is_the_clients_mistake(server: Running) -> None:
     assert ask(f"{server.url}/infer", {"inputs": [{**ROW[0], "data": float("nan")}]})[0] == 422
     assert ask(server.url.replace("tiny", "other"))[0] == 404
 

@@ -76,7 +76,7 @@ def test_what_lies_too_deep_is_refused() -> None:
 
 def test_a_text_that_is_too_long_is_named_with_its_row() -> None:
     for text in ("x" * 17, "이" * 6, b"x" * 17):
-        with pytest.raises(Refusal, match="over_limit: 'a', row 1: the text is longer than 16 bytes"):
+        with pytest.raises(Refusal, match="over_limit: 'a', row 1: the text is longer than the allowed 16 bytes"):
             SMALL.check_texts("a", ["x" * 16, text])
     SMALL.check_texts("a", ["x" * 16, None, 7, "이" * 5])
 

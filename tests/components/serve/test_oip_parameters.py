@@ -41,9 +41,9 @@ def test_kinds_that_values_are_anyway_change_nothing(kind: str | None, datatype:
             ({"content_type": kind}, f"content_type '{kind}' of input 'a'")
             for kind in ("pilimage", "pickle", "", "STR")
         ),
-        ({"content_type": "str", "max_length": 3}, "parameter 'max_length' of input 'a' is not honoured"),
-        ({"binary_data_size": 3}, "parameter 'binary_data_size' of input 'a' is not honoured"),
-        ({"headers": {"a": "b"}}, "parameter 'headers' of input 'a' is not honoured"),
+        ({"content_type": "str", "max_length": 3}, "parameter 'max_length' of input 'a' is not supported"),
+        ({"binary_data_size": 3}, "parameter 'binary_data_size' of input 'a' is not supported"),
+        ({"headers": {"a": "b"}}, "parameter 'headers' of input 'a' is not supported"),
         ({"content_type": 7}, "content_type '7' of input 'a'"),
     ],
 )
@@ -55,7 +55,7 @@ def test_what_is_not_honoured_is_refused_by_name(parameters: dict[str, Any], mes
 
 @pytest.mark.parametrize("kind", ["str", "base64"])
 def test_a_kind_of_text_does_not_go_with_numbers(kind: str) -> None:
-    with pytest.raises(Refusal, match=f"content_type '{kind}' goes with datatype BYTES, not INT64"):
+    with pytest.raises(Refusal, match=f"content_type '{kind}' requires datatype BYTES, not INT64"):
         decode_input("a", "INT64", {"content_type": kind}, [1])
 
 
@@ -66,9 +66,9 @@ def test_parameters_of_a_request_and_of_outputs_are_held_to_the_same() -> None:
         with pytest.raises(Refusal, match=r"bad_parameter.* of the request"):
             check_request(parameters)
     check_output("class", {"content_type": "str"}, ["class"])
-    for name, told in (
+    for name, message in (
         ("class", "of output 'class'"),
-        ("clas", "output 'clas' is not one of this model; it gives class"),
+        ("clas", "unknown output 'clas'; this model has class"),
     ):
-        with pytest.raises(Refusal, match=told):
+        with pytest.raises(Refusal, match=message):
             check_output(name, {"classification": 3}, ["class"])

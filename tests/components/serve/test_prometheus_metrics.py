@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from components.deploy.targets.local.server_process import free_port
-from components.serve.prometheus_metrics import Metrics, published
+from components.serve.prometheus_metrics import Metrics, serve_metrics
 
 
 def ask(port: int, path: str = "/metrics", method: str = "GET") -> tuple[int, bytes, str]:
@@ -20,9 +20,9 @@ def ask(port: int, path: str = "/metrics", method: str = "GET") -> tuple[int, by
     return response.status, response.read(), response.getheader("Content-Type") or ""
 
 
-def test_the_metrics_are_told_in_prometheus_words() -> None:
+def test_the_metrics_are_in_prometheus_format() -> None:
     port = free_port()
-    with published(Metrics("flights", "7"), "127.0.0.1", port):
+    with serve_metrics(Metrics("flights", "7"), "127.0.0.1", port):
         status, page, kind = ask(port)
         assert status == 200 and b'naru_model_info{name="flights",version="7"} 1.0' in page
         assert kind.startswith("text/plain; version=")
@@ -33,7 +33,7 @@ def test_the_metrics_are_told_in_prometheus_words() -> None:
 
 def test_clients_that_say_nothing_take_neither_threads_nor_the_port() -> None:
     port = free_port()
-    with published(Metrics(), "127.0.0.1", port):
+    with serve_metrics(Metrics(), "127.0.0.1", port):
         threads = threading.active_count()
         silent = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(150)]
         for connection in silent:

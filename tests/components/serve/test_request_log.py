@@ -15,15 +15,15 @@ import pytest
 
 from components._core.errors import ConfigError
 from components.serve import request_log
-from components.serve.request_log import Answered, LogSettings, RequestLog
+from components.serve.request_log import AnsweredRequest, LogSettings, RequestLog
 
 NOON = 1_767_268_800.25  # 2026-01-01T12:00:00.25Z
 
 
-def answered(number: int = 0, at: float = NOON, rows: int = 1) -> Answered:
+def answered(number: int = 0, at: float = NOON, rows: int = 1) -> AnsweredRequest:
     inputs = {"delay": [float("nan")] * rows, "month": [number] * rows, "carrier": [b"AA"] * rows}
     outputs = {"probabilities": np.full((rows, 2), 0.5, np.float32), "class": np.array(["late"] * rows, dtype=object)}
-    return Answered(f"r{number}", at, 0.0015, rows, inputs, outputs)
+    return AnsweredRequest(f"r{number}", at, 0.0015, rows, inputs, outputs)
 
 
 def opened(folder: Path, **settings: Any) -> RequestLog:
@@ -42,7 +42,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_line_tells_what_was_asked_and_answered(tmp_path: Path) -> None:
+def test_a_line_has_request_and_answer(tmp_path: Path) -> None:
     log = opened(tmp_path)
     log.add(answered(7))
     log.close()
@@ -139,7 +139,7 @@ def test_a_place_that_can_never_be_written_to_is_refused(uri: str) -> None:
 
 
 def test_a_masked_feature_that_the_model_does_not_take_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="carier: no such feature; the model takes delay, carrier"):
+    with pytest.raises(ConfigError, match="unknown features carier; the model takes delay, carrier"):
         LogSettings(str(tmp_path), masked=frozenset({"carier"})).check(["delay", "carrier"])
 
 
@@ -156,14 +156,14 @@ def test_what_json_has_no_word_for_is_written_all_the_same(
         monkeypatch.setattr(request_log, "orjson", None)
     odd = {"carrier": [b"Z\xc3\xbcrich", "\ud800", None], "delay": [float("nan"), 10**30, 1.5]}
     log = opened(tmp_path)
-    log.add(Answered("r", NOON, 0.001, 3, odd, {"prediction": np.zeros(3, np.float32)}))
+    log.add(AnsweredRequest("r", NOON, 0.001, 3, odd, {"prediction": np.zeros(3, np.float32)}))
     log.close()
     (line,) = logged(tmp_path)
     assert line["inputs"] == {"carrier": ["Zürich", "\ud800", None], "delay": [None, 10**30, 1.5]}
     assert line["outputs"] == {"prediction": [0.0, 0.0, 0.0]}
 
 
-def of_text(number: int, length: int) -> Answered:
+def of_text(number: int, length: int) -> AnsweredRequest:
     return dataclasses.replace(answered(number), inputs={"carrier": ["x" * length]})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.serve.limits import Limits
-from components.serve.seldon_http_request import Intake
+from components.serve.seldon_http_request import IncomingRequest
 
 LIMITS = Limits(body_bytes=1_000, header_bytes=500)
 POST = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
@@ -36,20 +36,20 @@ WHOLE = {
 @pytest.mark.parametrize("case", WHOLE)
 def test_a_request_is_the_same_in_whatever_pieces_it_comes(case: str, piece: int) -> None:
     sent, body = WHOLE[case]
-    intake = Intake(LIMITS, 0.0)
+    incoming = IncomingRequest(LIMITS, 0.0)
     for at in range(0, len(sent), piece):
-        assert not intake.complete and not intake.refused
-        intake.feed(sent[at : at + piece], 0.0)
-    assert intake.complete and intake.body == body and intake.rest() == b""
-    assert intake.head == sent[: sent.index(b"\r\n\r\n") + 4]
+        assert not incoming.complete and not incoming.refused
+        incoming.feed(sent[at : at + piece], 0.0)
+    assert incoming.complete and incoming.body == body and incoming.rest() == b""
+    assert incoming.head == sent[: sent.index(b"\r\n\r\n") + 4]
 
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_what_follows_is_left_for_the_next_request(case: str) -> None:
     sent, body = WHOLE[case]
-    intake = Intake(LIMITS, 0.0)
-    intake.feed(sent + NEXT, 0.0)
-    assert intake.complete and (intake.body, intake.rest()) == (body, NEXT)
+    incoming = IncomingRequest(LIMITS, 0.0)
+    incoming.feed(sent + NEXT, 0.0)
+    assert incoming.complete and (incoming.body, incoming.rest()) == (body, NEXT)
 
 
 REFUSED = {
@@ -75,13 +75,13 @@ REFUSED = {
 def test_a_request_over_a_bound_is_refused_before_it_is_there(case: str) -> None:
     sent, status = REFUSED[case]
     for piece in (1, 10_000):
-        intake = Intake(LIMITS, 0.0)
+        incoming = IncomingRequest(LIMITS, 0.0)
         for at in range(0, len(sent), piece):
-            intake.feed(sent[at : at + piece], 0.0)
-            if intake.refused:
+            incoming.feed(sent[at : at + piece], 0.0)
+            if incoming.refused:
                 break
-        assert intake.refused is not None and intake.refused.status == status and not intake.complete
-        assert intake.held <= 3_000
+        assert incoming.refused is not None and incoming.refused.status == status and not incoming.complete
+        assert incoming.held <= 3_000
 
 
 DOUBTFUL = [
@@ -97,16 +97,16 @@ DOUBTFUL = [
 
 @pytest.mark.parametrize("fields", DOUBTFUL)
 def test_framing_in_doubt_is_left_to_the_parser_of_heads(fields: bytes) -> None:
-    intake = Intake(LIMITS, 0.0)
-    intake.feed(POST + fields, 0.0)
-    assert intake.complete and intake.body == b"" and intake.head.startswith(POST)
+    incoming = IncomingRequest(LIMITS, 0.0)
+    incoming.feed(POST + fields, 0.0)
+    assert incoming.complete and incoming.body == b"" and incoming.head.startswith(POST)
 
 
 def test_time_is_short_for_a_head_and_goes_by_the_bytes_of_a_body() -> None:
-    fresh, kept = Intake(Limits(), 100.0), Intake(Limits(), 100.0, kept=True)
+    fresh, kept = IncomingRequest(Limits(), 100.0), IncomingRequest(Limits(), 100.0, kept=True)
     assert (fresh.deadline(), kept.deadline()) == (110.0, 175.0)
-    for intake in (fresh, kept):
-        intake.feed(b"POST /", 104.0)
+    for incoming in (fresh, kept):
+        incoming.feed(b"POST /", 104.0)
     assert (fresh.deadline(), kept.deadline()) == (110.0, 114.0)
     fresh.feed(b"predict HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n", 109.0)
     assert fresh.deadline() == 119.0
@@ -114,10 +114,10 @@ def test_time_is_short_for_a_head_and_goes_by_the_bytes_of_a_body() -> None:
     assert fresh.deadline() == 129.0 and not fresh.complete
 
 
-def test_a_client_that_waits_for_leave_to_send_is_told_once() -> None:
-    intake = Intake(LIMITS, 0.0)
-    intake.feed(POST + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n", 0.0)
-    assert intake.wants_to_be_told() and not intake.wants_to_be_told()
-    too_large = Intake(LIMITS, 0.0)
+def test_a_client_that_expects_100_continue_gets_it_once() -> None:
+    incoming = IncomingRequest(LIMITS, 0.0)
+    incoming.feed(POST + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n", 0.0)
+    assert incoming.expects_continue() and not incoming.expects_continue()
+    too_large = IncomingRequest(LIMITS, 0.0)
     too_large.feed(POST + b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n", 0.0)
-    assert too_large.refused and not too_large.wants_to_be_told()
+    assert too_large.refused and not too_large.expects_continue()

@@ -1,4 +1,4 @@
-"""The small flights, made once for all tests."""
+"""The small flights data, made once for all tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is evaluated here must be what Beam evaluates."""
+"""The in-process evaluation must equal Beam's."""
 
 from __future__ import annotations
 

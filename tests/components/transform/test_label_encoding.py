@@ -36,7 +36,7 @@ def test_a_label_with_one_value_is_refused(tmp_path: Path):
         classes_of(tmp_path, BINARY, [1, 1])
 
 
-def test_three_values_are_no_binary_label(tmp_path: Path):
+def test_three_values_are_not_a_binary_label(tmp_path: Path):
     with pytest.raises(DataError, match=r"3 values.*\n.*multiclass_classification"):
         classes_of(tmp_path, BINARY, ["a", "b", "c"])
 
@@ -46,7 +46,7 @@ def test_a_positive_value_that_does_not_occur_is_a_mistake_in_the_project(tmp_pa
         classes_of(tmp_path, BINARY, ["yes", "no"], positive="maybe")
 
 
-def test_a_missing_label_is_told_with_its_split(tmp_path: Path):
+def test_a_missing_label_is_reported_with_its_split(tmp_path: Path):
     with pytest.raises(DataError, match="missing in 1 of 3 rows of train"):
         classes_of(tmp_path, MULTICLASS, ["a", None, "b"])
 

@@ -26,7 +26,7 @@ def tune(small: Small, trials: int, **others: object) -> tuple[Outcome, Path]:
 
 def test_without_trials_the_defaults_pass_through(small: Small):
     outcome, folder = tune(small, 0)
-    assert (outcome.verdict, outcome.reason) == ("skipped", "0 trials: defaults pass through")
+    assert (outcome.verdict, outcome.reason) == ("skipped", "0 trials: the defaults are used")
     assert read_json(folder / "hyperparameters.json") == {"embedding": 8, "learning_rate": 0.002}
 
 
@@ -67,6 +67,6 @@ def test_a_default_outside_its_space_is_a_mistake_in_the_project(small: Small):
         tune(small, 1, **{"train.hyperparameters.learning_rate": 3.0})
 
 
-def test_a_hyperparameter_without_a_default_is_told(small: Small):
+def test_a_hyperparameter_without_a_default_is_reported(small: Small):
     with pytest.raises(ConfigError, match=r"tune\.space\.depth: has no default"):
         tune(small, 1, **{"tune.space.depth": {"low": 1, "high": 3, "integer": True}})

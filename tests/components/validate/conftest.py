@@ -1,4 +1,4 @@
-"""Tiny examples, written as ingest writes them, and the stage run on them."""
+"""Tiny examples, in the format of ingest, and a run of the stage on them."""
 
 from __future__ import annotations
 

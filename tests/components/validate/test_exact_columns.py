@@ -1,4 +1,4 @@
-"""Examples of every type, as they are checked and as the model will take them."""
+"""Examples of every type, as validated and as converted for the model."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_large_whole_numbers_that_become_real_ones_are_counted(
     assert "exclude the column or write it as text" in check.reason
 
 
-def test_large_whole_numbers_without_a_gap_stay_whole_and_are_no_finding(
+def test_large_whole_numbers_without_a_gap_stay_whole_and_are_not_a_finding(
     write: Callable[..., Path], validate: Callable[..., Validated]
 ) -> None:
     whole = {name: {**_columns(60), "ticket": [2**53 + row for row in range(60)]} for name in ("train", "eval", "test")}
@@ -134,7 +134,7 @@ def test_a_target_beyond_double_precision_is_counted(write: Callable[..., Path])
     computed = compute(examples, {"y": "int64"}, [1])
     (found,) = find_lost_precision(examples, (), "y", {"train": computed.train})
     assert (found.measured, found.n) == (6, 12)
-    assert "float64, which holds every whole number up to 9,007,199,254,740,992" in found.told
+    assert "float64, which holds every whole number up to 9,007,199,254,740,992" in found.message
 
 
 def test_the_largest_whole_number_is_lost_and_no_error(write: Callable[..., Path]) -> None:
@@ -145,4 +145,4 @@ def test_the_largest_whole_number_is_lost_and_no_error(write: Callable[..., Path
     parts = {"train": compute(examples, {"n": "int64"}, [1]).train}
     (found,) = find_lost_precision(examples, (Feature("n", "float32", True),), "", parts)
     assert (found.measured, found.n) == (3, 9)
-    assert "9,223,372,036,854,775,807" in found.told
+    assert "9,223,372,036,854,775,807" in found.message

@@ -51,6 +51,6 @@ def test_the_middle_of_a_smooth_tail_keeps_its_rows() -> None:
     assert sum(counts) / len(values) == pytest.approx(0.9, abs=0.02)
 
 
-def test_the_ends_are_told_with_all_digits_of_a_whole_number() -> None:
+def test_the_ends_are_reported_with_all_digits_of_a_whole_number() -> None:
     _, _, note = bins(_feature(np.append(TAIL, 123_456_789.0)))
     assert "123,456,789" in note

@@ -1,4 +1,4 @@
-"""Rows and groups that stand in two splits are counted, whatever the split went by."""
+"""Rows and groups in two splits are counted, for any kind of split."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_rows_with_equal_features_in_two_splits_are_counted(tmp_path: Path) -> N
     assert found["patient_no"].rows == 0 and set(found) == {"", "patient_no"}  # `note` is not named as an identifier
 
 
-def test_groups_in_two_splits_are_counted_and_rows_without_one_are_no_group(tmp_path: Path) -> None:
+def test_groups_in_two_splits_are_counted_and_rows_without_one_are_not_a_group(tmp_path: Path) -> None:
     manifest = write_examples(
         tmp_path,
         train=[(1, "x", 7), (2, "x", None)],

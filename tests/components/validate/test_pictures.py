@@ -24,7 +24,7 @@ def test_few_whole_numbers_get_a_bar_each():
     assert not note
 
 
-def test_a_long_tail_is_cut_and_told():
+def test_a_long_tail_is_cut_and_reported():
     body = np.random.default_rng(0).normal(0, 1, 2000)
     edges, _, note = bins(_feature(np.append(body, 1e6)))
     assert edges[-1] < 10

@@ -55,7 +55,7 @@ def test_merging_changes_neither_side():
     assert [part.finish().num_examples for part in (both, one, other)] == [3, 2, 1]
 
 
-def test_spans_are_told_apart_and_sum_up(write, table):
+def test_spans_are_separate_and_sum_up(write, table):
     train = {1: table(100, 1), 2: table(50, 2), 3: table(25, 3)}
     found = compute(write({"train": train}), {"delay": "float32", "late": "int64"}, [1, 2, 3])
     assert (found.train.num_examples, found.earlier.num_examples, found.newest.num_examples) == (175, 150, 25)

@@ -24,7 +24,7 @@ string_domain { name: "carrier" value: "AA" value: "B6" value: "UA" }
 """
 
 
-def test_clean_data_passes_and_what_could_not_be_compared_is_told(validate, three):
+def test_clean_data_passes_and_missing_comparisons_are_reported(validate, three):
     done = validate(three())
     assert done.outcome.verdict == "warn"
     statuses = {check.name: check.status for check in done.outcome.checks}
@@ -116,10 +116,10 @@ def test_a_missing_column_that_the_policy_lets_pass_leaves_the_schema(validate, 
 def test_a_column_that_turns_to_text_blocks_the_run(validate, three):
     done = validate(three(lambda columns: columns | {"distance": ["far"] * len(columns["late"])}), schema=REVIEWED)
     assert done.check("wrong_type: distance").status == "fail"
-    assert "distance is string, and the schema says int64" in done.outcome.reason
+    assert "distance is string; the schema says int64" in done.outcome.reason
 
 
-def test_whole_numbers_where_the_schema_has_real_ones_are_no_anomaly(validate, three):
+def test_whole_numbers_where_the_schema_has_real_ones_are_not_an_anomaly(validate, three):
     done = validate(three(lambda columns: columns | {"delay": list(range(len(columns["late"])))}), schema=REVIEWED)
     assert done.check("anomalies").status == "pass"
 
@@ -216,13 +216,13 @@ def test_columns_that_teach_nothing_warn(validate, three):
     }
 
 
-def test_an_unknown_kind_in_the_policy_is_told_with_what_is_allowed(validate, three, project):
+def test_an_unknown_kind_in_the_policy_is_reported_with_what_is_allowed(validate, three, project):
     with pytest.raises(ConfigError, match=r"gates.data.anomalies: unknown kind 'new_colum'; did you mean 'new_column'"):
         validate(three(), project(gates__data__anomalies={"new_colum": "warn"}))
 
 
-def test_a_schema_that_does_not_parse_is_told_with_its_line(validate, three):
-    with pytest.raises(ConfigError, match=r"schema.pbtxt: is no schema: 2:\d+"):
+def test_a_schema_that_does_not_parse_is_reported_with_its_line(validate, three):
+    with pytest.raises(ConfigError, match=r"schema.pbtxt: is not a schema: 2:\d+"):
         validate(three(), schema='feature { name: "a" type: INT }\nfeatur { }\n')
 
 
@@ -253,7 +253,7 @@ def test_few_rows_are_not_judged_for_drift(validate, write, table):
     assert (check.status, check.n) == ("skipped", 40)
 
 
-def test_a_column_that_follows_the_span_is_no_drift(validate, write, table):
+def test_a_column_that_follows_the_span_is_not_drift(validate, write, table):
     train = {month: table(200, month) | {"month": [month] * 200} for month in (1, 2, 3)}
     held_out = {3: table(60, 9) | {"month": [3] * 60}}
     done = validate(write({"train": train, "eval": held_out, "test": held_out}))
@@ -283,14 +283,14 @@ def test_drift_is_measured_against_the_champions_statistics(validate, three, wri
     assert done.check("drift against the data of champion 3: delay").status == "warn"
 
 
-def test_a_champion_without_statistics_is_told_as_no_baseline(validate, three, tmp_path):
+def test_a_champion_without_statistics_is_reported_as_no_baseline(validate, three, tmp_path):
     done = validate(three(), champion=_deployment(tmp_path / "gone"))
     check = done.check("drift against the data of champion 3")
     assert check.status == "no_baseline"
-    assert "are gone" in check.reason
+    assert "are missing" in check.reason
 
 
-def test_a_champion_that_is_no_deployment_is_a_config_error(validate, three):
+def test_a_champion_that_is_not_a_deployment_is_a_config_error(validate, three):
     with pytest.raises(ConfigError, match="parameter champion"):
         validate(three(), champion='{"version": "1"}')
 

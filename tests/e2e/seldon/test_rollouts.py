@@ -136,7 +136,7 @@ def test_a_canary_whose_predictions_moved_is_taken_back(site: Site, registry: No
     assert outcome.verdict in ("ok", "warn") and champion() == "5"
     outcome, _ = site.deploy(site.register("6", -0.4), logged)
     assert outcome.verdict == "blocked" and champion() == "5"
-    assert "predictions at 33.3 %" in outcome.reason and "apart from the stable version's" in outcome.reason
+    assert "predictions at 33.3 %" in outcome.reason and "from the stable version's" in outcome.reason
     assert [change.action for change in last_rollout()] == ["start", "prove", "share", "roll back"]
 
 
@@ -257,7 +257,7 @@ def test_what_is_deleted_during_a_bake_ends_the_rollout_and_is_an_outage_in_the_
 def test_seldons_own_protocol_is_proved_and_served_too(site: Site, registry: None, seldon_image: None) -> None:
     """In the place of what serves, as one object has one protocol, which is refused first."""
     project, registered = site.project(protocol="seldon", replicas=1), site.register("11", GOOD)
-    with pytest.raises(ConfigError, match="is served as protocol 'v2', and one object has one protocol"):
+    with pytest.raises(ConfigError, match="it is served with protocol 'v2', and an object has one protocol"):
         site.deploy(registered, project)
     site.cluster.delete(render_asker(NAMESPACE, NAME, []))  # it speaks the other protocol
     site.remove()

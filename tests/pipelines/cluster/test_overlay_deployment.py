@@ -8,7 +8,7 @@ import pytest
 from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from pipelines.cluster.overlay_deployment import deploy, plan, undeploy
-from pipelines.cluster.status import tell_status
+from pipelines.cluster.status import describe_status
 
 LABELS = {"app.kubernetes.io/part-of": "naru"}
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "naru", "labels": LABELS}}
@@ -54,7 +54,7 @@ def test_deploy_makes_everything_namespaces_first_and_a_second_time_changes_noth
     assert _due(cluster, wanted()) == []
 
 
-def test_a_change_is_told_by_its_place_and_made(cluster: Cluster, store: Any) -> None:
+def test_a_change_is_reported_by_its_place_and_made(cluster: Cluster, store: Any) -> None:
     deploy(cluster, plan(cluster, wanted()))
     assert _due(cluster, wanted(2)) == ["change Deployment naru/naru-mlflow: spec.replicas"]
     assert store.objects[SERVER]["spec"]["replicas"] == 1
@@ -114,7 +114,7 @@ def test_undeploy_leaves_what_serves_a_model_to_whoever_rolled_it_out(cluster: C
     )
     store.operator.stopped = True  # there is nothing in it that could be started
     cluster.apply(served)
-    with pytest.raises(ConfigError, match="no kind that Naru deploys"):
+    with pytest.raises(ConfigError, match="not a kind that Naru deploys"):
         plan(cluster, [served])
     undeploy(cluster, with_data=True)
     assert cluster.get(served) is not None
@@ -129,7 +129,9 @@ def test_a_namespace_in_which_a_model_is_served_stays(cluster: Cluster, store: A
     store.operator.stopped = True
     cluster.apply(served)
     for take_away in (lambda: plan(cluster, wanted()), lambda: undeploy(cluster, with_data=True)):
-        with pytest.raises(ConfigError, match="answer requests and would end: SeldonDeployment naru-models/flights"):
+        with pytest.raises(
+            ConfigError, match="serve requests and would be removed: SeldonDeployment naru-models/flights"
+        ):
             take_away()
     assert SERVER in store.objects
     cluster.delete(served)
@@ -167,7 +169,7 @@ def test_a_refusal_says_what_to_do_and_how_far_it_came(
     assert "changes were made before it" in str(refused.value)
 
 
-def test_a_cluster_that_does_not_answer_is_told_by_its_address(
+def test_a_cluster_that_does_not_answer_is_reported_by_its_address(
     store: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "config"
@@ -183,7 +185,7 @@ def test_no_configuration_says_how_to_give_one(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_kind_that_we_could_not_remove_is_not_applied(cluster: Cluster) -> None:
-    with pytest.raises(ConfigError, match="no kind that Naru deploys"):
+    with pytest.raises(ConfigError, match="not a kind that Naru deploys"):
         plan(cluster, [_object("batch/v1", "Job", "x", "kubeflow")])
 
 
@@ -198,7 +200,7 @@ def test_status_tells_what_is_missing_what_serves_and_why_a_stage_waits(cluster:
     )
     store.objects[pod]["metadata"]["labels"] = {"naru/stage": "train"}
     missing = _object("v1", "Service", "naru-mlflow", "naru")
-    assert tell_status(cluster, [*wanted(), missing]) == [
+    assert describe_status(cluster, [*wanted(), missing]) == [
         "ready    Deployment naru/naru-mlflow 1/1",
         "missing  Service naru/naru-mlflow",
         f"pending  stage train (Pod kubeflow/train-1): {why}",

@@ -7,8 +7,8 @@ import pytest
 
 from components._cluster.kubernetes_client import Cluster
 from pipelines.cluster.overlay_deployment import deploy, plan
-from pipelines.cluster.secret_rotation import tell_outdated
-from pipelines.cluster.status import tell_status
+from pipelines.cluster.secret_rotation import describe_outdated_pods
+from pipelines.cluster.status import describe_status
 
 PATH = "/api/v1/namespaces/kubeflow/secrets/naru-store"
 WANTED = [
@@ -61,9 +61,11 @@ def test_a_secret_of_other_hands_is_left_and_that_is_said_with_what_to_do(
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "after-it-was-rotated")
     store.put(PATH, data={"AWS_ACCESS_KEY_ID": "c29tZW9uZQ==", "AWS_SECRET_ACCESS_KEY": "b2xk"})
-    [told] = _due(cluster)
-    assert told.startswith("leave  Secret kubeflow/naru-store: data.AWS_SECRET_ACCESS_KEY differs from the environment")
-    assert "kubectl delete secret naru-store --namespace kubeflow" in told and "after-it" not in told
+    [change] = _due(cluster)
+    assert change.startswith(
+        "leave  Secret kubeflow/naru-store: data.AWS_SECRET_ACCESS_KEY differs from the environment"
+    )
+    assert "kubectl delete secret naru-store --namespace kubeflow" in change and "after-it" not in change
     deploy(cluster, plan(cluster, WANTED))
     assert _held(store)["AWS_SECRET_ACCESS_KEY"] == "old"
 
@@ -88,24 +90,24 @@ def test_pods_that_started_before_a_secret_changed_are_named(cluster: Cluster, s
     _pod(store, "ended", "2026-11-28T11:00:00Z", variables, "Succeeded")
     _pod(store, "reads-none", "2026-11-20T11:00:00Z", {})
     _pod(store, "reads-another", "2026-11-20T11:00:00Z", {"envFrom": [{"secretRef": {"name": "gone"}}]})
-    lines = tell_outdated(cluster, set(), {"kubeflow"})
+    lines = describe_outdated_pods(cluster, set(), {"kubeflow"})
     assert [line.split()[:3] for line in lines] == [
         ["old", "Pod", f"kubeflow/{name}"] for name in ("old", "old-from-all")
     ]
-    assert "holds Secret naru-store as it was before 2026-11-28 12:00:00 UTC" in lines[0]
-    assert lines[0].endswith("kubectl delete pod old --namespace kubeflow starts it with the new one")
-    assert set(lines) <= set(tell_status(cluster, WANTED))
+    assert "still has Secret naru-store from before 2026-11-28 12:00:00 UTC" in lines[0]
+    assert lines[0].endswith("kubectl delete pod old --namespace kubeflow restarts it with the new one")
+    assert set(lines) <= set(describe_status(cluster, WANTED))
     store.put("/api/v1/namespaces/kubeflow/secrets/theirs")
     store.objects["/api/v1/namespaces/kubeflow/secrets/theirs"]["metadata"]["creationTimestamp"] = (
         "2026-11-28T12:00:00Z"
     )
     _pod(store, "theirs", "2026-11-28T11:00:00Z", {"envFrom": [{"secretRef": {"name": "theirs"}}]})
-    assert tell_outdated(cluster, set(), {"kubeflow"}) == lines, "what others have there is theirs"
-    assert len(tell_outdated(cluster, {"kubeflow"}, set())) == len(lines) + 1
+    assert describe_outdated_pods(cluster, set(), {"kubeflow"}) == lines, "what others have there is theirs"
+    assert len(describe_outdated_pods(cluster, {"kubeflow"}, set())) == len(lines) + 1
 
 
-def test_whoever_may_not_read_secrets_is_told_that_nobody_looked(cluster: Cluster, store: Any) -> None:
+def test_whoever_may_not_read_secrets_is_reported_that_nobody_looked(cluster: Cluster, store: Any) -> None:
     _pod(store, "old", "2026-11-20T11:00:00Z", {"envFrom": [{"secretRef": {"name": "naru-store"}}]})
     store.refuse("GET", PATH, 403, "secrets is forbidden")
-    [line] = tell_outdated(cluster, set(), {"kubeflow"})
+    [line] = describe_outdated_pods(cluster, set(), {"kubeflow"})
     assert line.startswith("unknown ") and "secrets is forbidden" in line

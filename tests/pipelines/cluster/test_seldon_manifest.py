@@ -41,7 +41,7 @@ def _deployed(project: Path, model: str) -> None:
     append_deployment(str(project / ".naru" / "store"), "tiny", line)
 
 
-def test_the_object_is_printed_alone_and_what_was_not_looked_at_is_told_aside(project: Path) -> None:
+def test_the_object_is_printed_alone_and_what_was_not_looked_at_is_reported_aside(project: Path) -> None:
     command = ["cluster", "seldon", str(project), "--model", MODEL, "--version", "3", "--tag", "1.0"]
     ran = CliRunner().invoke(app, command)
     assert ran.exit_code == 0, ran.output
@@ -59,14 +59,14 @@ def test_the_champion_is_what_is_served_by_default(project: Path) -> None:
     assert container["args"][-2:] == ["--version", "7"]
 
 
-def test_a_champion_of_this_machine_is_told_to_be_out_of_reach_and_what_its_folder_lacks(project: Path) -> None:
+def test_a_champion_of_this_machine_is_reported_to_be_out_of_reach_and_what_its_folder_lacks(project: Path) -> None:
     _deployed(project, str(project / "gone"))
     with pytest.raises(ConfigError, match="allowed: s3://bucket/folder") as caught:
         tell_deployment(project, Choice(), Target())
     assert "signature.json" in str(caught.value) and "saved_model/saved_model.pb" in str(caught.value)
 
 
-def test_a_project_without_a_champion_is_told_what_to_name(project: Path) -> None:
+def test_a_project_without_a_champion_is_reported_what_to_name(project: Path) -> None:
     with pytest.raises(ConfigError, match="no champion to serve yet") as caught:
         tell_deployment(project, Choice(), Target())
     assert "--model" in caught.value.remedy
@@ -97,7 +97,7 @@ def test_the_protocol_says_the_image() -> None:
     assert place_servers(made_project(protocol="seldon"), Target()).image == "naru-server-seldon:python3.11"
 
 
-def test_a_pool_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_pool_that_is_not_there_is_reported_with_those_that_are() -> None:
     with pytest.raises(ConfigError, match=r"no pool 'gpus' .*did you mean 'gpu'"):
         place_servers(made_project(pool="gpus"), Target())
 

@@ -10,8 +10,8 @@ import fsspec
 import pytest
 
 from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import Wanted, read_wanted
-from pipelines.kfp.kfp_client import Kfp
+from pipelines.kfp.desired_state import DesiredProject, read_desired_projects
+from pipelines.kfp.kfp_client import KfpClient
 from pipelines.kfp.server_state import Server
 from tests.pipelines.kfp.kfp_server import KfpServer, serving
 from tests.pipelines.kfp.made import nightly, scheduled
@@ -44,7 +44,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wanted]:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DesiredProject]:
     """The example as a cluster would have it: its data lies where a cluster can read it."""
     folder = tmp_path_factory.mktemp("flights")
     for name in ("project.yaml", "preprocessing.py", "model.py"):
@@ -54,15 +54,15 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wanted]:
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setenv("NARU_STORE", "memory://store")
         patch.setenv("NARU_OWNER", "github.com/team/models")
-        patch.setenv("NARU_FINAL_TAGS", "1")  # there is no registry that could be asked for digests
-        yield stack.enter_context(read_wanted([folder], Connection("http://nowhere")))[0]
+        patch.setenv("NARU_FINAL_TAGS", "1")  # no registry can be reached for digests
+        yield stack.enter_context(read_desired_projects([folder], Connection("http://nowhere")))[0]
 
 
 @pytest.fixture
-def wanted(compiled: Wanted) -> Wanted:
+def desired(compiled: DesiredProject) -> DesiredProject:
     return scheduled(compiled, nightly())
 
 
 @pytest.fixture
 def server(held: KfpServer) -> Server:
-    return Server(Kfp(Connection.from_environment()))
+    return Server(KfpClient(Connection.from_environment()))

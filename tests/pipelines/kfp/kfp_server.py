@@ -6,14 +6,14 @@ Each habit names the place in kubeflow/pipelines 2.17.0 (backend/src) that it mi
 - errors are `{"code", "message", "details"}`, gRPC's codes, the message with the way that it came, the first of the details
   without: the gateway's; outside of /apis it says 404 as text; of uploads `{"error_message",
   "error_details"}` and no reason: apiserver/server/pipeline_upload_server.go
-- 20 objects a page unless asked, 200 at most; a token carries filter and order, others given with it are refused:
+- 20 objects a page by default, 200 at most; a token carries filter and order, others given with it are refused:
   apiserver/list/list.go, apiserver/server/list_request_util.go
 - a filter on a field that is not in the table is refused: apiserver/filter/filter.go, apiserver/model/*.go
 - a cron of five fields is taken, time zones in it are not: github.com/robfig/cron 1.2.0
 - a run has no run_details until the agent has reported; its tasks are Argo's nodes, without errors: apiserver/server/api_converter.go
 - a run that is cancelled ends as FAILED, with CANCELING before it in its history: apiserver/resource/resource_manager.go,
   ReportWorkflowResource (seen on a 2.17.0 server)
-- deleting a recurring run ends its runs unless told ORPHAN: apiserver/resource/resource_manager.go, DeleteJob
+- deleting a recurring run ends its runs unless the policy is ORPHAN: apiserver/resource/resource_manager.go, DeleteJob
 - a log that cannot be read is answered with 200 and an error as text: apiserver/server/run_log_server.go
 """
 
@@ -65,7 +65,7 @@ class Refusal(Exception):
 
 @dataclass
 class KfpServer:
-    """What the server holds, what it was asked, and what a test wants it to answer instead."""
+    """The server's objects, the requests it got, and the refusals that a test wants."""
 
     pipelines: list[Thing] = field(default_factory=list)
     versions: dict[str, list[Thing]] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class KfpServer:
     page: str = ""
     """A page of HTML that is answered to everything."""
     refusals: dict[tuple[str, str], tuple[int, int, str]] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     """Runs that were ended because their schedule was deleted."""
     port: int = 0
@@ -99,12 +99,12 @@ class KfpServer:
         return f"2026-11-28T09:{self.seconds // 60:02d}:{self.seconds % 60:02d}Z"
 
     def refuse(self, verb: str, path: str, status: int, code: int, message: str) -> None:
-        """Answer so when a path that ends so is asked."""
+        """Refuse requests to a path with this ending."""
         self.refusals[verb, path] = (status, code, message)
 
     def writes(self) -> list[tuple[str, str]]:
-        """What was asked that changes something."""
-        return [(verb, path) for verb, path in self.asked if verb != "GET"]
+        """The requests that change something."""
+        return [(verb, path) for verb, path in self.requests if verb != "GET"]
 
     def start_run(self, schedule: Thing, state: str = "RUNNING") -> Thing:
         """What the schedule's controller and the agent make together."""
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.kfp.asked.append((self.command, parts.path))
+        self.kfp.requests.append((self.command, parts.path))
         try:
             self._send(200, self._answer(parts.path, query, sent))
         except Refusal as refusal:

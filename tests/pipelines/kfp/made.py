@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from components._core.project.project_file import Schedule, Triggers
-from pipelines.kfp.desired_state import Wanted
+from pipelines.kfp.desired_state import DesiredProject
 
 
 def nightly(**fields: Any) -> Schedule:
     return Schedule.model_validate({"name": "nightly", "cron": "0 30 3 * * *", **fields})
 
 
-def scheduled(wanted: Wanted, *schedules: Schedule) -> Wanted:
+def scheduled(desired: DesiredProject, *schedules: Schedule) -> DesiredProject:
     """The same project with other schedules."""
     triggers = Triggers(schedules=list(schedules))
-    return replace(wanted, project=wanted.project.model_copy(update={"triggers": triggers}))
+    return replace(desired, project=desired.project.model_copy(update={"triggers": triggers}))

@@ -1,4 +1,4 @@
-"""Two who apply at the same time leave one of everything, and each is told what became of it."""
+"""Two applies at the same time leave one of everything, and each reports what it did."""
 
 import threading
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from components._core.errors import UnavailableError
 from components._core.store.object_store import upload
 from pipelines.kfp.apply_changes import apply
 from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import Wanted
-from pipelines.kfp.kfp_client import ConflictError, Kfp
+from pipelines.kfp.desired_state import DesiredProject
+from pipelines.kfp.kfp_client import ConflictError, KfpClient
 from pipelines.kfp.server_state import Server
 from tests.pipelines.kfp.kfp_server import KfpServer
 from tests.pipelines.kfp.made import nightly, scheduled
 
 
 def at_a_barrier(monkeypatch: pytest.MonkeyPatch, name: str, count: int = 2) -> None:
-    """Whoever calls this method of a server has looked before; all of them call it at the same time."""
+    """Make all callers of this method of a server wait for each other, after they have looked."""
     barrier, real = threading.Barrier(count), getattr(Server, name)
 
     def meet(*args: Any) -> Any:
@@ -42,78 +42,84 @@ def one_upload_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.kfp.apply_changes.upload", locked)
 
 
-def both(*wanted: Wanted) -> list[BaseException | None]:
+def both(*desired: DesiredProject) -> list[BaseException | None]:
     """Apply each from a client of its own; what each raised."""
 
-    def one(what: Wanted) -> None:
-        list(apply(Server(Kfp(Connection.from_environment())), [what], dry=False))
+    def one(what: DesiredProject) -> None:
+        list(apply(Server(KfpClient(Connection.from_environment())), [what], dry=False))
 
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        return [done.exception() for done in [pool.submit(one, what) for what in wanted]]
+    with ThreadPoolExecutor(len(desired)) as pool:
+        return [done.exception() for done in [pool.submit(one, what) for what in desired]]
 
 
-def _same(wanted: Wanted) -> Wanted:
-    return wanted
+def _same(desired: DesiredProject) -> DesiredProject:
+    return desired
 
 
 @pytest.mark.parametrize("pace", [1, 0], ids=["one is older", "of the same second"])
 @pytest.mark.parametrize("change", [_same, lambda one: scheduled(one, nightly(enabled=False))], ids=["on", "off"])
 def test_of_two_schedules_of_one_name_one_stays(
-    held: KfpServer, wanted: Wanted, monkeypatch: pytest.MonkeyPatch, pace: int, change: Callable[[Wanted], Wanted]
+    held: KfpServer,
+    desired: DesiredProject,
+    monkeypatch: pytest.MonkeyPatch,
+    pace: int,
+    change: Callable[[DesiredProject], DesiredProject],
 ) -> None:
     held.pace = pace
     at_a_barrier(monkeypatch, "create_schedule")
-    assert both(change(wanted), change(wanted)) == [None, None]
+    assert both(change(desired), change(desired)) == [None, None]
     assert len(held.schedules) == 1 and held.ended == []
     assert len(held.pipelines) == 1 and len(held.versions[held.pipelines[0]["pipeline_id"]]) == 1
 
 
 def test_a_schedule_that_is_replaced_by_two_at_once_is_replaced_once(
-    server: Server, held: KfpServer, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+    server: Server, held: KfpServer, desired: DesiredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(apply(server, [wanted], dry=False))
+    list(apply(server, [desired], dry=False))
     at_a_barrier(monkeypatch, "create_schedule", 3)
-    later = scheduled(wanted, nightly(cron="0 0 4 * * *"))
+    later = scheduled(desired, nightly(cron="0 0 4 * * *"))
     assert both(later, later, later) == [None, None, None]
     assert [one["status"] for one in held.schedules] == ["DISABLED", "ENABLED"]
 
 
-def test_of_two_who_apply_different_things_the_younger_is_told_to_run_again(
-    held: KfpServer, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+def test_of_two_who_apply_different_things_the_younger_is_reported_to_run_again(
+    held: KfpServer, desired: DesiredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_a_barrier(monkeypatch, "create_schedule")
-    failed = [error for error in both(wanted, scheduled(wanted, nightly(cron="0 0 4 * * *"))) if error]
+    failed = [error for error in both(desired, scheduled(desired, nightly(cron="0 0 4 * * *"))) if error]
     assert [type(error) for error in failed] == [UnavailableError]
-    assert "somebody applied at the same time, and theirs stays; it differs by cron" in str(failed[0])
+    assert "another apply ran at the same time, and its schedule was kept; it differs in cron" in str(failed[0])
     assert str(failed[0]).endswith("-> run again")
     assert [one["status"] for one in held.schedules] == ["ENABLED"]
 
 
 @pytest.mark.parametrize("name", ["create_pipeline", "upload_version"])
 def test_what_somebody_made_since_we_looked_is_taken(
-    held: KfpServer, wanted: Wanted, monkeypatch: pytest.MonkeyPatch, name: str
+    held: KfpServer, desired: DesiredProject, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     at_a_barrier(monkeypatch, name)
-    assert both(wanted, wanted) == [None, None]
+    assert both(desired, desired) == [None, None]
     assert len(held.pipelines) == 1 and len(held.versions[held.pipelines[0]["pipeline_id"]]) == 1
     assert len(held.schedules) == 1
 
 
-def test_a_server_that_took_two_of_a_name_keeps_the_older_ones(server: Server, held: KfpServer, wanted: Wanted) -> None:
+def test_a_server_that_took_two_of_a_name_keeps_the_older_ones(
+    server: Server, held: KfpServer, desired: DesiredProject
+) -> None:
     """No server of today does so; then nothing may point to the one that is removed."""
-    list(apply(server, [wanted], dry=False))
+    list(apply(server, [desired], dry=False))
     [first] = held.pipelines
     held.pipelines.append({**first, "pipeline_id": "0", "created_at": "2027-01-01T00:00:00Z"})
     held.versions["0"] = []
-    other = replace(wanted, version="0ther0ther00")
+    other = replace(desired, version="0ther0ther00")
     list(apply(server, [other], dry=False))
-    assert {one["name"] for one in held.versions[first["pipeline_id"]]} == {wanted.version, "0ther0ther00"}
+    assert {one["name"] for one in held.versions[first["pipeline_id"]]} == {desired.version, "0ther0ther00"}
 
 
-def test_a_conflict_that_stays_is_said(server: Server, held: KfpServer, wanted: Wanted) -> None:
+def test_a_conflict_that_stays_is_said(server: Server, held: KfpServer, desired: DesiredProject) -> None:
     held.refuse("POST", "/pipelines", 409, 6, "The name flights-training already exist")
-    with pytest.raises(ConflictError, match="somebody applied at the same time: run again"):
-        list(apply(server, [wanted], dry=False))
+    with pytest.raises(ConflictError, match="another apply ran at the same time: run again"):
+        list(apply(server, [desired], dry=False))
 
 
 def test_an_experiment_that_somebody_made_since_we_looked_is_taken(

@@ -11,18 +11,18 @@ from typer.testing import CliRunner, Result
 from components._core.errors import DataError, ServiceError
 from components._core.stage.stage_end import failed
 from pipelines.__main__ import app
-from pipelines.kfp.desired_state import Wanted
+from pipelines.kfp.desired_state import DesiredProject
 from tests.pipelines.kfp.kfp_server import KfpServer, task
 
 
 @pytest.fixture
-def project(compiled: Wanted, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(compiled: DesiredProject, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's folder, whose compilation is known."""
 
-    def known(*_: Any) -> Wanted:
+    def known(*_: Any) -> DesiredProject:
         return compiled
 
-    monkeypatch.setattr("pipelines.kfp.desired_state._read", known)
+    monkeypatch.setattr("pipelines.kfp.desired_state._read_project", known)
     return compiled.folder
 
 
@@ -34,7 +34,7 @@ def test_plan_ends_with_1_until_it_was_applied(held: KfpServer, project: Path) -
     due = _naru("plan", project)
     assert due.exit_code == 1 and "upload  version flights-training" in due.output
     applied = _naru("apply", project)
-    assert applied.exit_code == 0 and applied.output.endswith(f"{held.endpoint}: 2 changed, 0 as they were\n")
+    assert applied.exit_code == 0 and applied.output.endswith(f"{held.endpoint}: 2 changed, 0 unchanged\n")
     again = _naru("plan", project)
     assert (again.exit_code, again.output) == (0, "nothing would change\n")
     assert _naru("prune", project).output == f"{held.endpoint}: 0 removed\n"
@@ -42,10 +42,10 @@ def test_plan_ends_with_1_until_it_was_applied(held: KfpServer, project: Path) -
 
 @pytest.mark.parametrize("command", ["plan", "apply", "submit"])
 def test_what_is_not_cached_for_want_of_a_digest_is_said(
-    held: KfpServer, project: Path, compiled: Wanted, monkeypatch: pytest.MonkeyPatch, command: str
+    held: KfpServer, project: Path, compiled: DesiredProject, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    remark = "the stages of naru-stages:1 are not cached: no registry is named"
-    monkeypatch.setattr("pipelines.kfp.desired_state._read", lambda *_: replace(compiled, remarks=(remark,)))
+    remark = "the stages of naru-stages:1 are not cached: no registry is set"
+    monkeypatch.setattr("pipelines.kfp.desired_state._read_project", lambda *_: replace(compiled, remarks=(remark,)))
     assert f"naru: {remark}" in _naru(command, project).output
 
 
@@ -77,9 +77,9 @@ def test_an_interrupt_while_waiting_leaves_the_run_going_and_says_so(
 
     monkeypatch.setattr("pipelines.kfp.run_watch.time.sleep", interrupted)
     done = _naru("submit", project, "--wait")
-    assert done.exit_code == 130 and f"the run goes on: {held.runs[0]['run_id']}" in done.output
+    assert done.exit_code == 130 and f"the run continues: {held.runs[0]['run_id']}" in done.output
     assert held.runs[0]["state"] == "PENDING"
-    assert not [path for _, path in held.asked if "terminate" in path]
+    assert not [path for _, path in held.requests if "terminate" in path]
 
 
 def test_a_token_that_expires_while_waiting_says_that_the_run_goes_on(
@@ -90,4 +90,4 @@ def test_a_token_that_expires_while_waiting_says_that_the_run_goes_on(
 
     monkeypatch.setattr("pipelines.kfp.run_watch.time.sleep", expire)
     done = _naru("submit", project, "--wait")
-    assert isinstance(done.exception, ServiceError) and "goes on" in str(done.exception)
+    assert isinstance(done.exception, ServiceError) and "continues" in str(done.exception)

@@ -7,8 +7,8 @@ import pytest
 from components._core.errors import ConfigError
 from components._core.project.project_file import parse_project
 from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import Wanted, check_schedule, find_projects, read_wanted
-from pipelines.kfp.ownership import Mark, find_owner, read_mark
+from pipelines.kfp.desired_state import DesiredProject, check_schedule, find_projects, read_desired_projects
+from pipelines.kfp.ownership import OwnershipLabel, find_owner, read_label
 from tests.pipelines.kfp.made import nightly
 
 HERE = Connection("http://nowhere")
@@ -38,7 +38,7 @@ def test_five_fields_are_refused_with_the_six_that_were_meant() -> None:
         ("0 0 3 31 4,6 *", "no month has such a day"),
     ],
 )
-def test_a_cron_that_kfp_would_refuse_or_choke_on_is_told(cron: str, message: str) -> None:
+def test_a_cron_that_kfp_would_refuse_or_choke_on_is_reported(cron: str, message: str) -> None:
     assert message.replace("\\", "") in _refused(cron=cron)
 
 
@@ -51,13 +51,13 @@ def test_a_cron_that_kfp_reads_as_it_is_meant_is_taken(cron: str) -> None:
     "schedule",
     [{"timezone": "Europe/Berlim"}, {"max_concurrency": 11}, {"name": "Night"}, {"name": "n" * 41}, {"catchup": True}],
 )
-def test_a_schedule_that_cannot_be_is_told_by_its_place(schedule: dict[str, object]) -> None:
+def test_a_schedule_that_cannot_be_is_reported_by_its_place(schedule: dict[str, object]) -> None:
     assert "triggers.schedules.0." in _refused(**{"cron": "0 0 3 * * *", **schedule})
 
 
 def test_two_schedules_of_one_name_are_refused() -> None:
     schedules = [{"name": "n", "cron": "0 0 3 * * *"}] * 2
-    with pytest.raises(ConfigError, match="two schedules are named 'n'"):
+    with pytest.raises(ConfigError, match="duplicate schedule 'n'"):
         parse_project({**PROJECT, "triggers": {"schedules": schedules}})
 
 
@@ -67,9 +67,11 @@ def test_a_schedule_changes_nothing_in_what_the_stages_get() -> None:
     assert timed.to_json() == bare.to_json()
 
 
-def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Wanted) -> None:
+def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: DesiredProject) -> None:
     berlin = nightly(timezone="Europe/Berlin")
-    with pytest.raises(ConfigError, match=r"(?s)meant in Europe/Berlin.*every cron in UTC.*CRON_SCHEDULE_TIMEZONE"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)is in Europe/Berlin.*every cron expression in UTC.*CRON_SCHEDULE_TIMEZONE"
+    ):
         check_schedule(compiled, berlin, HERE)
     check_schedule(compiled, berlin, Connection("http://nowhere", timezone="Europe/Berlin"))
 
@@ -81,12 +83,12 @@ def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Wanted)
         ({"epochs": "three"}, "must be a whole number"),
         ({"epochs": True}, "must be a whole number"),
         ({"spans": 7}, "must be text: put it in quotes"),
-        ({"code_uri": "s3://x"}, "is what git says"),
+        ({"code_uri": "s3://x"}, "comes from git"),
         ({"source": "data/x.csv"}, "is a path on this machine"),
     ],
 )
-def test_parameters_that_the_pipeline_has_not_are_told(
-    compiled: Wanted, parameters: dict[str, object], message: str
+def test_parameters_that_the_pipeline_has_not_are_reported(
+    compiled: DesiredProject, parameters: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         check_schedule(compiled, nightly(parameters=parameters), HERE)
@@ -94,7 +96,10 @@ def test_parameters_that_the_pipeline_has_not_are_told(
 
 def test_a_store_on_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NARU_STORE", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"(?s)which no cluster can read.*NARU_STORE=s3://"), read_wanted([], HERE):
+    with (
+        pytest.raises(ConfigError, match=r"(?s)which a cluster cannot read.*NARU_STORE=s3://"),
+        read_desired_projects([], HERE),
+    ):
         pass
 
 
@@ -109,12 +114,12 @@ def test_without_arguments_all_projects_that_git_knows_are_meant(
         find_projects([])
 
 
-def test_the_version_is_the_same_from_both_families(compiled: Wanted) -> None:
-    from pipelines.kfp.desired_state import _hash
+def test_the_version_is_the_same_from_both_families(compiled: DesiredProject) -> None:
+    from pipelines.kfp.desired_state import _hash_spec
 
     other = compiled.spec.replace("sdkVersion: kfp-2.", "sdkVersion: kfp-3.").replace("# PIPELINE", "# Pipeline")
-    assert other != compiled.spec and _hash(other) == compiled.version
-    assert _hash(compiled.spec.replace("epochs", "epoch")) != compiled.version
+    assert other != compiled.spec and _hash_spec(other) == compiled.version
+    assert _hash_spec(compiled.spec.replace("epochs", "epoch")) != compiled.version
 
 
 @pytest.mark.parametrize(
@@ -137,6 +142,6 @@ def test_a_repository_has_one_name_however_it_was_cloned(
 
 
 def test_a_mark_is_read_as_it_was_written() -> None:
-    mark = Mark("github.com/team/models", "flights", "nightly")
-    assert read_mark({"description": mark.describe("What it is.")}) == mark
-    assert read_mark({"description": "naru is a word here"}) is None and read_mark({}) is None
+    label = OwnershipLabel("github.com/team/models", "flights", "nightly")
+    assert read_label({"description": label.describe("What it is.")}) == label
+    assert read_label({"description": "naru is a word here"}) is None and read_label({}) is None

@@ -1,4 +1,4 @@
-"""Whatever a server or a network does, a person is told in one or two lines what to do, and never the token."""
+"""Every failure of a server or a network is reported in one or two lines with a remedy, and never with the token."""
 
 import socket
 from pathlib import Path
@@ -7,19 +7,19 @@ import pytest
 
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from pipelines.kfp.connection import Connection
-from pipelines.kfp.kfp_client import Kfp
+from pipelines.kfp.kfp_client import KfpClient
 from tests.pipelines.kfp.kfp_server import KfpServer
 
 SECRET = "eyJhbGciOi.very.secret"
 
 
-def _open() -> Kfp:
-    return Kfp(Connection.from_environment())
+def _open() -> KfpClient:
+    return KfpClient(Connection.from_environment())
 
 
 def test_no_server_is_named(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT")
-    with pytest.raises(ConfigError, match=r"(?s)no KFP server is named.*kubectl port-forward"):
+    with pytest.raises(ConfigError, match=r"(?s)no KFP server is set.*kubectl port-forward"):
         _open()
 
 
@@ -38,20 +38,20 @@ def test_nothing_answers(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> No
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
         monkeypatch.setattr("pipelines.kfp.kfp_client._RETRIES", False)
-        with pytest.raises(UnavailableError, match=r"(?s)no KFP server answers: .*refused.*port-forward") as told:
+        with pytest.raises(UnavailableError, match=r"(?s)no KFP server answers: .*refused.*port-forward") as raised:
             _open()
-    assert "object at 0x" not in str(told.value)
+    assert "object at 0x" not in str(raised.value)
 
 
 def test_something_else_answers(held: KfpServer) -> None:
     held.page = "<html>hello</html>"
-    with pytest.raises(ConfigError, match=r"is no KFP server"):
+    with pytest.raises(ConfigError, match=r"is not a KFP server"):
         _open()
 
 
 def test_the_address_has_a_path_too_many(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"{held.endpoint}/pipeline")
-    with pytest.raises(ConfigError, match=r"answers \(404\), but is no KFP server"):
+    with pytest.raises(ConfigError, match=r"answers \(404\), but is not a KFP server"):
         _open()
 
 
@@ -97,7 +97,7 @@ def test_an_expired_token_says_how_to_get_another(held: KfpServer, monkeypatch: 
 
 
 @pytest.mark.parametrize("content", [b"two\nlines", b"\xff\xfe"])
-def test_a_file_that_holds_no_token_is_told_without_it(
+def test_a_file_that_holds_no_token_is_reported_without_it(
     held: KfpServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
 ) -> None:
     file = tmp_path / "token"
@@ -110,14 +110,14 @@ def test_a_file_that_holds_no_token_is_told_without_it(
 
 def test_a_server_for_several_users_wants_a_namespace(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     held.multi_user = True
-    with pytest.raises(ConfigError, match=r"(?s)no namespace is named.*profile"):
+    with pytest.raises(ConfigError, match=r"(?s)no namespace is set.*profile"):
         _open()
     monkeypatch.setenv("NARU_KFP_NAMESPACE", "team")
     _open()
 
 
 @pytest.mark.parametrize(("name", "value"), [("NARU_KFP_CA", "/no/such.pem"), ("NARU_KFP_TIMEZONE", "Europe/Berlim")])
-def test_a_setting_that_cannot_be_is_told_by_its_name(
+def test_a_setting_that_cannot_be_is_reported_by_its_name(
     held: KfpServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -9,10 +9,10 @@ import pytest
 from components._core.errors import ConfigError, NaruError, ServiceError
 from components._core.project.placeholders import PER_RUN
 from components._core.store.ledger import Deployment, append_deployment
-from pipelines.kfp.desired_state import Wanted
+from pipelines.kfp.desired_state import DesiredProject
 from pipelines.kfp.failure_reasons import find_reason, read_log
-from pipelines.kfp.run_durations import spent_lines
-from pipelines.kfp.run_watch import end_of, stages_of, wait
+from pipelines.kfp.run_durations import duration_lines
+from pipelines.kfp.run_watch import final_state, stages_of, wait_for_run
 from pipelines.kfp.server_state import Server
 from pipelines.kfp.submit_run import read_parameters, submit
 from tests.kubernetes.api_server import serving
@@ -28,16 +28,18 @@ I1121 05:00:02 launcher_v2.go:300] exit status 5
 """
 
 
-def _submit(server: Server, wanted: Wanted, cache: bool = True, **given: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    started = submit(server, wanted, given, cause="drift in dep_delay", cache=cache)
+def _submit(
+    server: Server, desired: DesiredProject, cache: bool = True, **given: Any
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    started = submit(server, desired, given, cause="drift in dep_delay", cache=cache)
     run = server.kfp.get(f"/runs/{started.id}")
     return {**run, "parameters": run["runtime_config"]["parameters"]}, started.notes
 
 
 def test_a_run_is_started_as_our_service_account_with_its_cause(
-    server: Server, held: KfpServer, wanted: Wanted
+    server: Server, held: KfpServer, desired: DesiredProject
 ) -> None:
-    run, notes = _submit(server, wanted, spans="1")
+    run, notes = _submit(server, desired, spans="1")
     assert run["service_account"] == "naru-runner"
     assert "Cause: drift in dep_delay." in run["description"]
     assert run["parameters"]["spans"] == "1"
@@ -46,55 +48,57 @@ def test_a_run_is_started_as_our_service_account_with_its_cause(
 
 
 def test_a_second_run_goes_by_what_is_there_and_the_same_source_has_the_same_fingerprint(
-    server: Server, held: KfpServer, wanted: Wanted, store: Any
+    server: Server, held: KfpServer, desired: DesiredProject, store: Any
 ) -> None:
-    first, _ = _submit(server, wanted)
-    second, notes = _submit(server, wanted)
+    first, _ = _submit(server, desired)
+    second, notes = _submit(server, desired)
     assert notes == () and len(held.experiments) == 1
     assert first["parameters"]["source_fingerprint"] == second["parameters"]["source_fingerprint"] != PER_RUN
     store.pipe_file("/data/flights-2.csv", b"late\n0\n")
-    third, _ = _submit(server, wanted)
+    third, _ = _submit(server, desired)
     assert third["parameters"]["source_fingerprint"] != first["parameters"]["source_fingerprint"]
 
 
-def test_without_the_cache_every_run_is_another(server: Server, wanted: Wanted) -> None:
-    run, _ = _submit(server, wanted, cache=False)
+def test_without_the_cache_every_run_is_another(server: Server, desired: DesiredProject) -> None:
+    run, _ = _submit(server, desired, cache=False)
     assert run["parameters"]["source_fingerprint"] == PER_RUN
 
 
-def test_a_source_that_cannot_be_seen_from_here_is_told_and_nothing_is_taken_from_the_cache(
-    server: Server, wanted: Wanted
+def test_a_source_that_cannot_be_seen_from_here_is_reported_and_nothing_is_taken_from_the_cache(
+    server: Server, desired: DesiredProject
 ) -> None:
-    run, notes = _submit(server, wanted, source="memory://elsewhere/{span}.csv")
+    run, notes = _submit(server, desired, source="memory://elsewhere/{span}.csv")
     assert run["parameters"]["source_fingerprint"] == PER_RUN
-    assert "nothing is taken from the cache" in notes[-1]
+    assert "no stage is taken from the cache" in notes[-1]
 
 
-def test_the_champion_is_the_ledgers_of_now(server: Server, wanted: Wanted) -> None:
-    assert _submit(server, wanted)[0]["parameters"]["champion"] == "none"
+def test_the_champion_is_the_ledgers_of_now(server: Server, desired: DesiredProject) -> None:
+    assert _submit(server, desired)[0]["parameters"]["champion"] == "none"
     deployed = Deployment("7", "m", "s", "c", {"auc": 0.9}, "f", "r", "2026-11-21T00:00:00Z", "me", "better")
     append_deployment("memory://store", "flights", deployed)
-    assert json.loads(_submit(server, wanted)[0]["parameters"]["champion"])["version"] == "7"
+    assert json.loads(_submit(server, desired)[0]["parameters"]["champion"])["version"] == "7"
 
 
-def test_a_damaged_ledger_is_left_to_the_stages_and_told(server: Server, wanted: Wanted, store: Any) -> None:
+def test_a_damaged_ledger_is_left_to_the_stages_and_reported(
+    server: Server, desired: DesiredProject, store: Any
+) -> None:
     store.pipe_file("/store/flights/deployments/000001.json", b"{")
-    run, notes = _submit(server, wanted)
+    run, notes = _submit(server, desired)
     assert run["parameters"]["champion"] == f"auto {PER_RUN}" and run["parameters"]["source_fingerprint"] == PER_RUN
-    assert "looked up by the stages" in notes[-1]
+    assert "stages will look up the champion" in notes[-1]
 
 
-def test_parameters_are_read_by_the_pipelines_types(wanted: Wanted) -> None:
-    assert read_parameters(wanted, ["spans=7", "trials=7", "source=s3://a/b=c.csv"]) == {
+def test_parameters_are_read_by_the_pipelines_types(desired: DesiredProject) -> None:
+    assert read_parameters(desired, ["spans=7", "trials=7", "source=s3://a/b=c.csv"]) == {
         "spans": "7", "trials": 7, "source": "s3://a/b=c.csv"
     }  # fmt: skip
     with pytest.raises(ConfigError, match="write NAME=VALUE"):
-        read_parameters(wanted, ["spans"])
+        read_parameters(desired, ["spans"])
 
 
-def test_a_parameter_that_does_not_fit_starts_nothing(server: Server, held: KfpServer, wanted: Wanted) -> None:
+def test_a_parameter_that_does_not_fit_starts_nothing(server: Server, held: KfpServer, desired: DesiredProject) -> None:
     with pytest.raises(ConfigError, match="must be a whole number"):
-        submit(server, wanted, read_parameters(wanted, ["trials=many"]), cause="x", cache=True)
+        submit(server, desired, read_parameters(desired, ["trials=many"]), cause="x", cache=True)
     assert held.writes() == []
 
 
@@ -102,13 +106,13 @@ def _followed(server: Server, held: KfpServer, *looks: dict[str, Any]) -> tuple[
     held.runs.append({"run_id": "r", "state": "PENDING"})
     held.course = list(looks)
     lines: list[str] = []
-    return wait(server, "r", lines.append, poll=0), [" ".join(line.split()) for line in lines]
+    return wait_for_run(server, "r", lines.append, poll=0), [" ".join(line.split()) for line in lines]
 
 
 def test_a_run_is_followed_by_our_stages_and_not_by_argos_nodes(server: Server, held: KfpServer) -> None:
     begun = [task("root-driver", "SUCCEEDED"), task("executor(0)", "RUNNING"), task("ingest", "RUNNING")]
     ended = [task("root", "SUCCEEDED"), task("ingest", "SUCCEEDED"), task("validate", "SKIPPED"), task("transform", "")]
-    run, told = _followed(
+    run, printed_lines = _followed(
         server,
         held,
         {"state": "PENDING"},  # no run_details yet
@@ -116,16 +120,16 @@ def test_a_run_is_followed_by_our_stages_and_not_by_argos_nodes(server: Server, 
         {"state": "SUCCEEDED", "run_details": {"task_details": ended}},
     )
     assert run["state"] == "SUCCEEDED"
-    assert told == ["▸ ingest running", "✓ ingest 42 s succeeded", "– validate 42 s from the cache"]
+    assert printed_lines == ["▸ ingest running", "✓ ingest 42 s succeeded", "– validate 42 s from the cache"]
 
 
 def test_a_run_that_somebody_cancels_has_an_end(server: Server, held: KfpServer) -> None:
     history = [{"state": state} for state in ("PENDING", "RUNNING", "CANCELING", "FAILED")]
     run, _ = _followed(server, held, {"state": "CANCELING"}, {"state": "FAILED", "state_history": history})
-    assert end_of(run) == "CANCELED"
+    assert final_state(run) == "CANCELED"
     retried = [*history, {"state": "RUNNING"}, {"state": "FAILED"}]
-    assert end_of({**run, "state_history": retried}) == "FAILED"
-    assert end_of({"state": "CANCELED"}) == "CANCELED" and end_of({"state": "SUCCEEDED"}) == "SUCCEEDED"
+    assert final_state({**run, "state_history": retried}) == "FAILED"
+    assert final_state({"state": "CANCELED"}) == "CANCELED" and final_state({"state": "SUCCEEDED"}) == "SUCCEEDED"
 
 
 def test_a_stage_from_the_cache_shows_as_such_while_the_run_goes_on(server: Server, held: KfpServer) -> None:
@@ -138,15 +142,15 @@ def test_a_stage_from_the_cache_shows_as_such_while_the_run_goes_on(server: Serv
         {"state": state, "run_details": {"task_details": [ingest, executor, validate, ran]}}
         for state in ("RUNNING", "SUCCEEDED")
     ]
-    _, told = _followed(server, held, *looks)
-    assert told == ["– ingest 42 s from the cache", "✓ validate 42 s succeeded"]
+    _, printed_lines = _followed(server, held, *looks)
+    assert printed_lines == ["– ingest 42 s from the cache", "✓ validate 42 s succeeded"]
 
 
 def test_a_run_that_is_cancelling_for_ever_has_an_end(server: Server, held: KfpServer) -> None:
     held.runs.append({"run_id": "r", "state": "CANCELING"})
     lines: list[str] = []
-    run = wait(server, "r", lines.append, poll=0, patience=0)
-    assert end_of(run) == "CANCELED" and "its workflow is gone" in lines[0]
+    run = wait_for_run(server, "r", lines.append, poll=0, patience=0)
+    assert final_state(run) == "CANCELED" and "its workflow is gone" in lines[0]
 
 
 @pytest.mark.parametrize(("phases", "over"), [([], True), (["Succeeded"], True), (["Running"], False)])
@@ -160,14 +164,16 @@ def test_a_run_that_stands_still_is_looked_for_on_the_cluster(
     held.runs.append({"run_id": "r", "state": "PENDING"})
     held.course = [*looks, {"state": "SUCCEEDED"}]
     lines: list[str] = []
-    run = wait(server, "r", lines.append, poll=0, patience=0)
-    assert (run["state"] == "CANCELED", any("no pod of it is left" in line for line in lines)) == (over, over)
+    run = wait_for_run(server, "r", lines.append, poll=0, patience=0)
+    assert (run["state"] == "CANCELED", any("it has no pod left" in line for line in lines)) == (over, over)
 
 
-def test_the_report_names_the_run_as_kubeflows_page_does(server: Server, held: KfpServer, wanted: Wanted) -> None:
-    run, _ = _submit(server, wanted)
+def test_the_report_names_the_run_as_kubeflows_page_does(
+    server: Server, held: KfpServer, desired: DesiredProject
+) -> None:
+    run, _ = _submit(server, desired)
     assert run["parameters"]["run"] == held.runs[0]["display_name"]
-    named, _ = _submit(server, wanted, run="the one before the holidays")
+    named, _ = _submit(server, desired, run="the one before the holidays")
     assert named["parameters"]["run"] == "the one before the holidays"
 
 
@@ -183,8 +189,8 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
 
     monkeypatch.setattr("pipelines.kfp.run_watch.time.sleep", mended)
     monkeypatch.setattr(server.kfp._pool.connection_pool_kw["retries"], "backoff_factor", 0)
-    assert wait(server, "r", lines.append)["state"] == "SUCCEEDED"
-    assert len(lines) == 1 and "the run goes on" in lines[0]
+    assert wait_for_run(server, "r", lines.append)["state"] == "SUCCEEDED"
+    assert len(lines) == 1 and "the run continues" in lines[0]
 
 
 def _pod(stage: str, imports: float, work: float) -> dict[str, Any]:
@@ -202,7 +208,7 @@ def test_what_the_cluster_added_stands_beside_the_work(
     held.runs.append({"run_id": "r", "state": "SUCCEEDED"})
     held.course = [{"run_details": {"task_details": [ended]}}]  # KFP tells of the last stage after it tells of the run
     run = {"run_id": "r", "run_details": {"task_details": [late]}}
-    rows = [line.split() for line in spent_lines(server, run, poll=0)]
+    rows = [line.split() for line in duration_lines(server, run, poll=0)]
     assert rows[1:3] == [["ingest", "succeeded", "42.0", "12.0", "30.0"], ["all", "42.0", "12.0", "30.0"]]
 
 
@@ -211,14 +217,14 @@ def test_without_kubernetes_the_totals_are_shown_alone(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     run = {"run_id": "r", "run_details": {"task_details": [task("ingest", "SUCCEEDED")]}}
-    lines = spent_lines(server, run)
+    lines = duration_lines(server, run)
     assert lines[1].split() == ["ingest", "succeeded", "42.0"] and "set KUBECONFIG" in lines[-1]
-    assert spent_lines(server, {"run_id": "r"}) == []
+    assert duration_lines(server, {"run_id": "r"}) == []
 
 
-def test_a_run_that_is_gone_is_told(server: Server) -> None:
+def test_a_run_that_is_gone_is_reported(server: Server) -> None:
     with pytest.raises(ServiceError, match=r"refused \(404\).*not found"):
-        wait(server, "gone", print)
+        wait_for_run(server, "gone", print)
 
 
 def _failed(stage: str, pod: str) -> dict[str, Any]:
@@ -269,7 +275,7 @@ def test_the_last_try_of_a_stage_is_what_counts() -> None:
     assert stage.state == "RUNNING" and stage.pods == ("a", "b")
 
 
-def test_errors_of_ours_are_all_that_comes_out(server: Server, held: KfpServer, wanted: Wanted) -> None:
+def test_errors_of_ours_are_all_that_comes_out(server: Server, held: KfpServer, desired: DesiredProject) -> None:
     held.refuse("POST", "/runs", 500, 13, "Failed to create a workflow")
     with pytest.raises(NaruError, match="Failed to create a workflow"):
-        _submit(server, wanted)
+        _submit(server, desired)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server
 
 @pytest.fixture
 def module(tmp_path: Path) -> Path:
-    """A module that a child runs; it says whether `decimal` was there before it was asked for."""
+    """A module that a child runs; it prints whether `decimal` was loaded before its own import."""
     text = """
         import json, os, sys, time
         told = {"had": "decimal" in sys.modules, "arguments": sys.argv[1:], "folder": os.getcwd(), "variable": os.environ.get("VARIABLE")}
@@ -126,7 +126,7 @@ def _launch_stage(folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("moment", ["importing", "listening"])
-def test_a_killed_server_is_noticed_within_a_second_and_told(module: Path, moment: str) -> None:
+def test_a_killed_server_is_noticed_within_a_second_and_reported(module: Path, moment: str) -> None:
     (module / "started").touch()
     (module / "slow.py").write_text("import time; time.sleep(600)\n")
     modules = ("slow",) if moment == "importing" else ()
@@ -156,11 +156,11 @@ def test_a_killed_server_is_noticed_within_a_second_and_told(module: Path, momen
     assert launched["exit_code"] == 1 and "ended" in launched
 
 
-def test_imports_that_fail_are_told_as_such(module: Path) -> None:
+def test_imports_that_fail_are_reported_as_such(module: Path) -> None:
     for name in ("started", "socket.failed"):
         (module / name).touch()
     _, err = _launch_stage(module).communicate(timeout=60)
-    assert "failed to" in json.loads((module / "task" / "error.json").read_text())["error"]["message"]
+    assert "could not import" in json.loads((module / "task" / "error.json").read_text())["error"]["message"]
     assert "run's log" in err
 
 

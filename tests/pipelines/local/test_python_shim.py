@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.local import process_guard
-from pipelines.local.python_shim import stand_in
+from pipelines.local.python_shim import python_shim
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_process_of_a_run_keeps_temporary_files_in_the_runs_own_folder(tmp_path: Path) -> None:
-    with stand_in(tmp_path / "log", server_now=False) as interpreter:
+    with python_shim(tmp_path / "log", server_now=False) as interpreter:
         made = subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip()
         code = "import os, tempfile; print(tempfile.mkdtemp(), flush=True); os._exit(0)"
         command = [interpreter, "-c", code]
@@ -36,7 +36,7 @@ def test_a_temporary_folder_that_no_shell_or_socket_could_name_is_not_used(
 ) -> None:
     (tmp_path / name).mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
-    with stand_in(tmp_path / "log", server_now=False) as interpreter:
+    with python_shim(tmp_path / "log", server_now=False) as interpreter:
         assert interpreter.parent.parent == Path("/tmp")
         assert Path(os.environ["TMPDIR"]).parent == interpreter.parent
 
@@ -47,9 +47,9 @@ def test_who_finds_the_run_killed_removes_its_folder_and_no_other(
     for name in ("naru-x1", "other"):
         (tmp_path / name / "tmp").mkdir(parents=True)
         monkeypatch.setenv(process_guard.ALIVE, str(tmp_path / name / "alive"))
-        process_guard.clear_up()
+        process_guard.remove_run_folder()
     monkeypatch.delenv(process_guard.ALIVE)
-    process_guard.clear_up()
+    process_guard.remove_run_folder()
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
@@ -74,13 +74,13 @@ def test_the_next_run_sweeps_folders_of_dead_runs_and_no_other(
     os.utime(tmp_path / "naru-old", (0, 0))
     (tmp_path / "naru-link").symlink_to(tmp_path / "naru-dead")
     live = os.open(tmp_path / "naru-live" / "alive", os.O_RDWR)
-    watched = os.open(tmp_path / "naru-watched" / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    reader = os.open(tmp_path / "naru-watched" / "alive", os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with stand_in(tmp_path / "log", server_now=False):
+        with python_shim(tmp_path / "log", server_now=False):
             left = {path.name for path in tmp_path.iterdir()}
     finally:
         os.close(live)
-        os.close(watched)
+        os.close(reader)
     assert {"naru-live", "naru-watched", "naru-just-made", "naru-other", "other", "naru-link"} <= left
     assert not {"naru-dead", "naru-old"} & left
 
@@ -88,7 +88,7 @@ def test_the_next_run_sweeps_folders_of_dead_runs_and_no_other(
 def test_a_live_run_keeps_its_folder_while_another_begins(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path = short_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with stand_in(tmp_path / "log", server_now=False) as first:
-        with stand_in(tmp_path / "log", server_now=False) as second:
+    with python_shim(tmp_path / "log", server_now=False) as first:
+        with python_shim(tmp_path / "log", server_now=False) as second:
             assert first.parent != second.parent
         assert first.exists()

@@ -53,9 +53,9 @@ def printed(print_: Any, *arguments: Any, width: int = 160) -> str:
 
 
 def test_runs_are_listed_oldest_first_whole_by_name(workspace: Workspace) -> None:
-    told = printed(print_runs, read_runs(workspace), width=100)
-    assert [line.split()[0] for line in told.splitlines() if line.startswith("2026")] == list(NAMES)
-    assert "0.9000" in told and "1 (champion)" in told and "and more" not in told
+    output = printed(print_runs, read_runs(workspace), width=100)
+    assert [line.split()[0] for line in output.splitlines() if line.startswith("2026")] == list(NAMES)
+    assert "0.9000" in output and "1 (champion)" in output and "and more" not in output
 
 
 def test_no_runs_are_an_empty_list(tmp_path: Path) -> None:
@@ -67,18 +67,18 @@ def test_a_run_is_found_by_its_beginning_its_end_and_as_the_last(workspace: Work
     assert [find_run(runs, name).name for name in (NAMES[0], "20260102", "ccdd", "last")] == [*NAMES, NAMES[2]]
 
 
-@pytest.mark.parametrize(("name", "message"), [("2026", "fits 3 runs"), ("20260101-100000-aaab", "there is no run")])
-def test_a_name_that_fits_none_or_several_is_told(workspace: Workspace, name: str, message: str) -> None:
+@pytest.mark.parametrize(("name", "message"), [("2026", "matches 3 runs"), ("20260101-100000-aaab", "there is no run")])
+def test_a_name_that_fits_none_or_several_is_reported(workspace: Workspace, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find_run(read_runs(workspace), name)
 
 
 def test_of_two_runs_only_what_differs_is_shown(workspace: Workspace) -> None:
     one, other, _ = read_runs(workspace)
-    told = printed(print_comparison, one, other)
-    assert "train.epochs" in told and "+1" in told
-    assert "auc" in told and "+0.0300" in told
-    assert "name" not in told and "champion" not in told
+    output = printed(print_comparison, one, other)
+    assert "train.epochs" in output and "+1" in output
+    assert "auc" in output and "+0.0300" in output
+    assert "name" not in output and "champion" not in output
 
 
 def test_two_equal_runs_are_said_to_be_the_same(workspace: Workspace) -> None:
@@ -97,10 +97,10 @@ def test_the_list_fits_eighty_columns_and_shows_what_a_search_found(tmp_path: Pa
         metrics={"accuracy": 0.9012},
         artifacts={"hyperparameters": str(tmp_path / "found")},
     )
-    told = printed(print_runs, read_runs(Workspace(tmp_path)), width=80)
-    assert max(len(line.rstrip()) for line in told.splitlines()) <= 80
-    assert "learning_rate 0.00123  units 64" in told
-    assert "accuracy 0.9012" in told and "123 (champion)" in told
+    output = printed(print_runs, read_runs(Workspace(tmp_path)), width=80)
+    assert max(len(line.rstrip()) for line in output.splitlines()) <= 80
+    assert "learning_rate 0.00123  units 64" in output
+    assert "accuracy 0.9012" in output and "123 (champion)" in output
     keep(tmp_path, NAMES[1], metrics={"rmse": 123_456.789})
     assert "rmse 123,457" in printed(print_runs, read_runs(Workspace(tmp_path)), width=80)
 

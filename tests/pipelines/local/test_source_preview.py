@@ -7,14 +7,14 @@ import pytest
 
 from components._core.errors import ConfigError
 from components._core.project.project_file import parse_project
-from pipelines.local.source_preview import check_named
+from pipelines.local.source_preview import check_source_preview
 
 
 def _check(folder: Path, content: str | bytes, **changes: Any) -> None:
     file = folder / "t.csv"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     raw = {"name": "p", "task": "binary_classification", "label": "y", "data": {"source": str(file)}, **changes}
-    check_named(parse_project(raw), str(file), "all")
+    check_source_preview(parse_project(raw), str(file), "all")
 
 
 ROWS = "x,y\n" + "1,good\n2,bad\n" * 50
@@ -57,4 +57,4 @@ def test_what_is_not_certain_is_left_to_the_stages(tmp_path: Path, content: str 
 def test_a_source_that_is_not_there_is_left_to_ingest(tmp_path: Path) -> None:
     raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": "t.csv"}}
     for source in (str(tmp_path / "t.csv"), "https://nowhere.invalid/t.csv", str(tmp_path)):
-        check_named(parse_project(raw), source, "all")
+        check_source_preview(parse_project(raw), source, "all")

@@ -118,7 +118,7 @@ def test_a_key_changes_with_narus_own_code_for_the_stage(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "anew"),
+    ("file", "text", "rerun"),
     [
         ("model.py", "ONE = 2\n", {"tune", "train"}),
         ("preprocessing.py", "ONE = 2\n", {"transform", "tune", "train"}),
@@ -127,13 +127,13 @@ def test_a_key_changes_with_narus_own_code_for_the_stage(tmp_path: Path, monkeyp
     ],
 )
 def test_a_change_of_code_touches_the_stages_that_go_by_it(
-    file: str, text: str, anew: set[str], tmp_path: Path
+    file: str, text: str, rerun: set[str], tmp_path: Path
 ) -> None:
     stages = ("validate", "transform", "tune", "train")
     changed = {**CODE, file: text}
     assert {
         stage for stage in stages if key(stage, tmp_path / "a") != key(stage, tmp_path / "b", files=changed)
-    } == anew
+    } == rerun
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def made(folder: Path, stage: str = "train", known: str = "k") -> Path:
 
 def take(folder: Path, run: str, known: str = "k") -> Path:
     task = folder / "runs" / run / "training-1" / "train"
-    entry = stage_cache.look_up("train", known)
+    entry = stage_cache.find_entry("train", known)
     assert entry is not None
     stage_cache.reuse("train", known, entry, task)
     return task
@@ -171,9 +171,9 @@ def test_what_is_reused_is_linked_and_told_with_the_paths_of_this_run(tmp_path: 
     earlier, task = made(tmp_path), take(tmp_path, "run-2")
     for name in ("model/variables/data", "page"):
         assert (earlier / name).samefile(task / name)
-    told = json.loads((task / "executor_output.json").read_text())["artifacts"]["model"]["artifacts"][0]
-    assert told["uri"] == str(task / "model")
-    assert told["metadata"] == {"verdict": "ok", "import_seconds": 0.0, "work_seconds": 0.0}
+    written = json.loads((task / "executor_output.json").read_text())["artifacts"]["model"]["artifacts"][0]
+    assert written["uri"] == str(task / "model")
+    assert written["metadata"] == {"verdict": "ok", "import_seconds": 0.0, "work_seconds": 0.0}
     assert not list(task.glob("*.partial"))
 
 
@@ -185,13 +185,13 @@ def test_an_earlier_run_may_be_removed_when_a_later_one_has_taken_over(tmp_path:
     shutil.rmtree(tmp_path / "runs" / "run-1")
     task = take(tmp_path, "run-3")
     assert (task / "model" / "variables" / "data").read_bytes() == b"1" * 1000
-    assert stage_cache.look_up("train", "k")["run"] == "run-1"  # type: ignore[index]
+    assert stage_cache.find_entry("train", "k")["run"] == "run-1"  # type: ignore[index]
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed", "added", "gone", "untold", "mistold"])
 def test_a_damaged_or_missing_output_is_not_used(damage: str, tmp_path: Path) -> None:
     task = made(tmp_path)
-    assert stage_cache.look_up("train", "k") is not None
+    assert stage_cache.find_entry("train", "k") is not None
     match damage:
         case "changed":
             (task / "model" / "variables" / "data").write_bytes(b"2" * 1000)
@@ -205,14 +205,14 @@ def test_a_damaged_or_missing_output_is_not_used(damage: str, tmp_path: Path) ->
             (task / "executor_output.json").unlink()
         case "mistold":
             (task / "executor_output.json").write_text('{"artifacts": ')
-    assert stage_cache.look_up("train", "k") is None
+    assert stage_cache.find_entry("train", "k") is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"task": 1}', '{"task": "x", "outputs": []}', "\udcff"])
 def test_a_damaged_entry_is_none(text: str, tmp_path: Path) -> None:
     made(tmp_path)
     (tmp_path / "cache" / "train" / "k.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert stage_cache.look_up("train", "k") is None
+    assert stage_cache.find_entry("train", "k") is None
 
 
 @pytest.mark.parametrize("stage", [stage.name for stage in TRAINING.stages if stage.side_effects])

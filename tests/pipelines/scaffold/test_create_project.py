@@ -43,7 +43,7 @@ def test_suspects_are_excluded_with_the_reason_beside_them(table: Table, tmp_pat
     data = load_project(created.folder).data
     assert data.exclude == ["order_id", "code"]
     assert data.exclusion_reasons == {
-        "order_id": "seems to identify: it numbers the rows",
+        "order_id": "looks like an identifier: it numbers the rows",
         "code": "gives the label away: it alone predicts 100.0% of it",
     }
 
@@ -143,7 +143,7 @@ def test_a_file_that_is_not_there_is_answered_with_a_close_name(table: Table, tm
         (b"x,y\n1,\n2,\n", "no row has a label"),
         (b"x;y\n1;a\n", "separated by ';'"),
         (b"x,x,y\n1,2,a\n", "duplicate column"),
-        (b"PAR1\x00\x00", "a Parquet file, no CSV"),
+        (b"PAR1\x00\x00", "a Parquet file, not CSV"),
         (b"PK\x03\x04\x00", "a spreadsheet or an archive"),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_table_that_nothing_can_be_learned_from_is_refused_with_the_reason(
 
 
 def test_a_table_with_only_suspects_is_refused_with_their_names(table: Table, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no column is left to predict from \\(id: seems to identify"):
+    with pytest.raises(DataError, match="no column is left to predict from \\(id: looks like an identifier"):
         new_project(tmp_path / "p", data=table({"id": range(100), "y": LABELS}), label="y")
 
 
@@ -170,7 +170,7 @@ def test_a_table_whose_quotes_swallow_rows_is_refused_and_read_by_the_setting(tm
     ]
     data = tmp_path / "t.csv"
     data.write_text("\n".join(["age,note,bought", *rows]) + "\n")
-    with pytest.raises(DataError, match=r"t\.csv, line 9: quotes go wrong in \d+ of 600 rows(.|\n)*--escape"):
+    with pytest.raises(DataError, match=r"t\.csv, line 9: quote errors in \d+ of 600 rows(.|\n)*--escape"):
         new_project(tmp_path / "a", data=data, label="bought")
     created = new_project(tmp_path / "b", data=data, label="bought", csv=parse_csv('"', "\\"))
     assert created.rows == 600

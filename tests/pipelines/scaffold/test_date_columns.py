@@ -27,7 +27,7 @@ def test_common_formats_are_known(value: str, shown: str) -> None:
     assert found.shown == shown
 
 
-def test_day_and_month_are_told_apart_by_any_day_after_the_twelfth() -> None:
+def test_day_and_month_are_reported_apart_by_any_day_after_the_twelfth() -> None:
     found = find_date_format(("3/4/2020", "13/4/2020"))
     assert found is not None
     assert (found.shown, found.note) == ("DD/MM/YYYY", "")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from components._core.types.tasks import TASKS
-from pipelines.scaffold.decisions import Decision, decide_columns, decide_fitting, quarantine_limit, worth_telling
+from pipelines.scaffold.decisions import Decision, collect_notes, decide_columns, decide_fitting, quarantine_limit
 from pipelines.scaffold.label_choice import Target
 from pipelines.scaffold.table_profile import Column, Profile
 from tests.pipelines.scaffold.conftest import column
@@ -61,7 +61,7 @@ def test_a_column_gets_the_role_that_fits_it(one: Column, role: str) -> None:
 def test_a_column_that_identifies_is_a_suspect_and_left_out(one: Column) -> None:
     decision = _decide(one)
     assert (decision.role, decision.suspect) == ("left out", True)
-    assert "identify" in decision.reason
+    assert "identifier" in decision.reason
 
 
 def test_a_measure_that_differs_in_every_row_does_not_identify() -> None:
@@ -105,18 +105,18 @@ def test_every_size_of_table_trains_some_hundred_steps_and_is_judged_by_enough_r
     assert 1 <= fitting.patience < fitting.epochs
 
 
-def test_rows_without_a_label_are_allowed_for_and_told() -> None:
+def test_rows_without_a_label_are_allowed_for_and_reported() -> None:
     profile = _profile(rows=950, unlabelled=50)
     assert quarantine_limit(profile) == 0.06
     assert quarantine_limit(_profile()) == 0.0
-    told = worth_telling(profile, Target(TASKS["regression"], "", {}), [])
-    assert told == ["50 rows (5.0%) have no label: each run sets them aside (data.quarantine_limit allows it)"]
+    notes = collect_notes(profile, Target(TASKS["regression"], "", {}), [])
+    assert notes == ["50 rows (5.0%) have no label: each run sets them aside (data.quarantine_limit allows it)"]
 
 
-def test_rare_classes_and_repeating_identifiers_are_told() -> None:
+def test_rare_classes_and_repeating_identifiers_are_reported() -> None:
     repeats = _decide(column("customer_id", "int64", distinct=600, minimum=0.0, maximum=1e9))
-    told = worth_telling(
+    notes = collect_notes(
         _profile(), Target(TASKS["multiclass_classification"], "", {"a": 990, "b": 9, "c": 1}), [repeats]
     )
-    assert told[0].startswith("only 1 row has the label 'c' (2 classes have fewer than 30)")
-    assert "data.split.by" in told[1]
+    assert notes[0].startswith("only 1 row has the label 'c' (2 classes have fewer than 30)")
+    assert "data.split.by" in notes[1]

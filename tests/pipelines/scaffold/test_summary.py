@@ -30,7 +30,7 @@ def test_every_column_is_shown_with_what_becomes_of_it_and_the_next_command(peng
 def test_of_a_wide_table_the_label_the_suspects_and_some_others_are_shown(table: Table, tmp_path: Path) -> None:
     wide = {f"x{number}": [value * (number + 3) % 11 for value in range(60)] for number in range(300)}
     text = _printed(tmp_path / "p", table({**wide, "row_id": range(60), "y": ["a", "b"] * 30}), "y")
-    assert "look at row_id: seems to identify" in text
+    assert "look at row_id: looks like an identifier" in text
     assert "more" in text
     assert len(text.splitlines()) < 60
 

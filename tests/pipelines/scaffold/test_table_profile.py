@@ -34,7 +34,7 @@ def test_rows_without_a_label_are_counted_and_not_looked_at(table: Table) -> Non
     assert (profile.rows, profile.unlabelled, profile.columns["x"].maximum) == (2, 1, 2.0)
 
 
-def test_a_ragged_row_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_ragged_row_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "ragged.csv"
     path.write_text("x,y\n1,0\n2,1,7\n3,0\n")
     profile = profile_table(path, "y")

@@ -13,14 +13,14 @@ from components._core.types.metrics.ranking import area, average_precision, binn
 from components._core.types.metrics.row_sums import Array, Numbers, add_up, over_all_rows, ratio
 
 THRESHOLD = 0.5
-"""Probability from which a row is called positive."""
+"""Probability from which a row counts as positive."""
 CALIBRATION_BINS = 10
 _CLOSEST = float(np.finfo(np.float32).eps)
-"""Probabilities are kept this far from 0 and 1 in the log loss: a model answers in float32, and infinity tells nothing."""
+"""Probabilities are kept this far from 0 and 1 in the log loss: a model answers in float32, and an infinite loss is useless."""
 
 
 def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
-    """What `from_sums` takes, over all rows; arguments as in `block_sums`."""
+    """Return the sums for `from_sums` over all rows; arguments as in `block_sums`."""
     counted = tally(labels, scores)
     return {
         **over_all_rows(_sums, labels, scores),
@@ -30,13 +30,13 @@ def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
 
 
 def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
-    """What `from_sums` takes, by block of rows; rows are counted by binned score.
+    """Return the sums for `from_sums` by block of rows; rows are counted by binned score.
 
     Args:
         labels: 0 or 1, shape [rows].
         scores: Probability of the positive class, shape [rows].
         blocks: The block of each row, below `count`.
-        count: How many blocks there are.
+        count: Number of blocks.
 
     Returns:
         Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS], `positive` and `negative`
@@ -62,21 +62,22 @@ def _sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, 
 
 
 def bin_gaps(scores: Numbers, gaps: Numbers, blocks: Array, count: int) -> Numbers:
-    """The sum of a gap over each block and calibration bin of the scores, shape [blocks, CALIBRATION_BINS]."""
+    """Sum a gap over each block and calibration bin of the scores, shape [blocks, CALIBRATION_BINS]."""
     cells = blocks * CALIBRATION_BINS + calibration_bin(scores)
     return add_up(gaps, cells, count * CALIBRATION_BINS).reshape(count, CALIBRATION_BINS)
 
 
 def calibration_bin(scores: Numbers) -> NDArray[np.int64]:
-    """The bin, of equal widths between 0 and 1, in which each score falls."""
+    """Return the calibration bin of each score, of equal widths between 0 and 1."""
     return np.clip((scores * CALIBRATION_BINS).astype(np.int64), 0, CALIBRATION_BINS - 1)
 
 
 def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
-    """All metrics from sums with any leading shape.
+    """Compute all metrics from sums with any leading shape.
 
     Args:
-        sums: What `exact_sums` or `block_sums` gives, over any rows; `positive` and `negative` are rows by ascending score.
+        sums: Output of `exact_sums` or `block_sums`, over any rows; `positive` and `negative` are rows by ascending
+            score.
 
     Returns:
         Metric by name, each of the leading shape.
@@ -100,13 +101,13 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
 
 
 def confusion(labels: Array, scores: Array, threshold: float = THRESHOLD) -> list[list[int]]:
-    """Rows by actual (down: negative, positive) and predicted class (across) when positive starts at a threshold."""
+    """Count rows by actual (down: negative, positive) and predicted class (across) at a threshold."""
     cells = np.bincount(labels.astype(np.int64) * 2 + (scores >= threshold), minlength=4)
     return [[int(count) for count in row] for row in cells.reshape(2, 2)]
 
 
 def calibration(labels: Array, scores: Array) -> tuple[list[float], list[float], list[int]]:
-    """Mean score, share of positive rows and number of rows of each calibration bin that has any."""
+    """Return mean score, share of positive rows and number of rows of each non-empty calibration bin."""
     bins = calibration_bin(np.asarray(scores, dtype=np.float64))
     rows = np.bincount(bins, minlength=CALIBRATION_BINS)
     used = rows > 0

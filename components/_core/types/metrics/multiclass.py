@@ -1,8 +1,8 @@
 """Metrics of many classes, from sums over rows: the same formulas serve all rows and every bootstrap resample.
 
-The class with the highest probability is predicted. `_macro` averages over the classes of the model, each counting the same;
-`_weighted` weighs each by its rows. A ratio 0/0 is 0. `auc` is one class against the rest, averaged over the classes that
-have rows and of which the rest has rows; NaN when there is none.
+The class with the highest probability is predicted. `_macro` averages over the classes of the model, each counting the
+same; `_weighted` weights each by its rows. A ratio 0/0 is 0. `auc` is one class against the rest, averaged over the
+classes that have rows and of which the rest has rows; NaN when there is none.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from components._core.types.metrics.row_sums import Array, Numbers, add_up, over
 
 _CLOSEST = float(np.finfo(np.float32).eps)
 _MOST_CELLS = 8_000_000
-"""Numbers that the rows by binned score may take in all: with very many classes there are fewer bins."""
+"""Maximum number of cells for the rows by binned score: with very many classes there are fewer bins."""
 
 
 def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
-    """What `from_sums` takes, over all rows; arguments as in `block_sums`."""
+    """Return the sums for `from_sums` over all rows; arguments as in `block_sums`."""
     by_class = [auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]
     return {**over_all_rows(_sums, labels, scores), "auc_by_class": np.asarray(by_class)}
 
 
 def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
-    """What `from_sums` takes, by block of rows; rows are counted by binned score.
+    """Return the sums for `from_sums` by block of rows; rows are counted by binned score.
 
     Args:
         labels: Class index, shape [rows].
         scores: Probabilities, shape [rows, classes].
         blocks: The block of each row, below `count`.
-        count: How many blocks there are.
+        count: Number of blocks.
 
     Returns:
         Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS], `confusion` [blocks, classes,
@@ -64,10 +64,10 @@ def _tally_by_class(labels: Array, scores: Array, blocks: Array, count: int) -> 
 
 
 def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
-    """All metrics from sums with any leading shape.
+    """Compute all metrics from sums with any leading shape.
 
     Args:
-        sums: What `exact_sums` or `block_sums` gives, over any rows.
+        sums: Output of `exact_sums` or `block_sums`, over any rows.
 
     Returns:
         Metric by name, each of the leading shape.
@@ -88,7 +88,7 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
 
 
 def _auc_by_class(sums: dict[str, Numbers]) -> Numbers:
-    """AUC of each class against the rest, shape [..., classes]; exact where the sums hold it."""
+    """Compute the AUC of each class against the rest, shape [..., classes]; exact if the sums have it."""
     if "auc_by_class" in sums:
         return sums["auc_by_class"]
     classes = sums["confusion"].shape[-1]
@@ -96,7 +96,7 @@ def _auc_by_class(sums: dict[str, Numbers]) -> Numbers:
 
 
 def class_metrics(confusion: Numbers) -> dict[str, Numbers]:
-    """Precision, recall, F1 and rows of each class, from confusion counts of shape [..., classes, classes]."""
+    """Compute precision, recall, F1 and rows of each class, from confusion counts of shape [..., classes, classes]."""
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
     called, rows = confusion.sum(axis=-2), confusion.sum(axis=-1)
     return {
@@ -108,7 +108,7 @@ def class_metrics(confusion: Numbers) -> dict[str, Numbers]:
 
 
 def confusion(labels: Array, scores: Array) -> list[list[int]]:
-    """Rows by actual (down) and predicted class (across)."""
+    """Count rows by actual (down) and predicted class (across)."""
     classes = scores.shape[1]
     cells = np.bincount(labels * classes + scores.argmax(axis=1), minlength=classes * classes)
     return [[int(count) for count in row] for row in cells.reshape(classes, classes)]

@@ -1,7 +1,7 @@
-"""How well scores rank: ROC, AUC and precision-recall, from counts of rows by score, so that ties are exact.
+"""Ranking metrics: ROC, AUC and precision-recall, from counts of rows by score, so that ties are exact.
 
-Sources: Fawcett, "An introduction to ROC analysis" (2006); Hanley and McNeil (1982) for the AUC as the probability that a
-positive row scores above a negative one, a tie counting one half; Davis and Goadrich (2006) for average precision.
+Sources: Fawcett, "An introduction to ROC analysis" (2006); Hanley and McNeil (1982) for the AUC as the probability that
+a positive row scores above a negative one, a tie counting one half; Davis and Goadrich (2006) for average precision.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from components._core.types.metrics.row_sums import Array, Numbers
 
 MOST_BINS, FEWEST_BINS = 512, 16
-"""Bins of scores in `binned_tally`, at most and at least."""
+"""Maximum and minimum number of bins in `binned_tally`."""
 CURVE_POINTS = 200
-"""Points of a curve at most: what the Kubeflow UI still draws at once, and more than a screen shows."""
+"""Maximum points of a curve: the Kubeflow UI still draws them at once, and a screen shows fewer."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def tally(labels: Array, scores: Array) -> Tally:
 
 
 def binned_tally(truth: Array, scores: Array, blocks: Array, count: int, bins: int) -> dict[str, Numbers]:
-    """Positive and negative rows of each block by binned score, ascending.
+    """Count positive and negative rows of each block by binned score, ascending.
 
     Args:
         truth: 1 for a positive row, 0 for a negative one, shape [rows].
-        scores: Shape [rows].
+        scores: Scores, shape [rows].
         blocks: The block of each row, below `count`.
-        count: How many blocks there are.
-        bins: How many bins of equal mass at most.
+        count: Number of blocks.
+        bins: Maximum number of bins of equal mass.
 
     Returns:
         `positive` and `negative`, each of shape [blocks, bins]; equal scores may leave fewer bins.
@@ -63,12 +63,12 @@ def binned_tally(truth: Array, scores: Array, blocks: Array, count: int, bins: i
 
 
 def bins_for(blocks: int) -> int:
-    """Bins of scores for a number of blocks: with few blocks there are few rows to fill them."""
+    """Return the number of bins for a number of blocks: few blocks have few rows to fill them."""
     return min(MOST_BINS, max(blocks, FEWEST_BINS))
 
 
 def area(positive: Numbers, negative: Numbers) -> Numbers:
-    """AUC from counts by ascending score along the last axis; a tie counts one half.
+    """Compute the AUC from counts by ascending score along the last axis; a tie counts one half.
 
     Returns:
         One number per leading index; NaN where one of the classes has no row, since nothing can be ranked.
@@ -80,11 +80,11 @@ def area(positive: Numbers, negative: Numbers) -> Numbers:
 
 
 def average_precision(positive: Numbers, negative: Numbers) -> Numbers:
-    """Area under precision over recall, as the sum of precision times the step in recall (no interpolation).
+    """Compute the area under precision over recall, as the sum of precision times the step in recall (no interpolation).
 
     Args:
         positive: Positive rows by ascending score along the last axis.
-        negative: Negative rows, likewise.
+        negative: Negative rows by ascending score along the last axis.
 
     Returns:
         One number per leading index; NaN where there is no positive row.
@@ -102,7 +102,7 @@ def _quotient(above: Numbers, below: Numbers) -> Numbers:
 
 
 def auc(labels: Array, scores: Array) -> float:
-    """AUC of one set of rows; NaN when all rows are of one class."""
+    """Compute the AUC of one set of rows; NaN when all rows are of one class."""
     counted = tally(labels, scores)
     return float(area(counted.positive, counted.negative))
 
@@ -123,18 +123,18 @@ class Curve:
 
 
 def roc_curve(labels: Array, scores: Array, points: int = CURVE_POINTS) -> Curve | None:
-    """False against true positive rate over all thresholds; None when all rows are of one class."""
+    """Compute the ROC curve over all thresholds; None when all rows are of one class."""
     hits, alarms, thresholds = _above(labels, scores)
     if not len(hits) or hits[-1] == 0 or alarms[-1] == 0:
         return None
     x, y = alarms / alarms[-1], hits / hits[-1]
     kept = _thinned(x + y, points - 1)
-    # the first point, nobody chosen, has the highest score as its threshold: infinity is right and cannot be drawn
+    # the first point, without any row, gets the highest score as its threshold: infinity cannot be drawn
     return Curve([0.0, *x[kept].tolist()], [0.0, *y[kept].tolist()], [float(thresholds[0]), *thresholds[kept].tolist()])
 
 
 def precision_recall_curve(labels: Array, scores: Array, points: int = CURVE_POINTS) -> Curve | None:
-    """Recall against precision over all thresholds; None when there is no positive row."""
+    """Compute the precision-recall curve over all thresholds; None when there is no positive row."""
     hits, alarms, thresholds = _above(labels, scores)
     if not len(hits) or hits[-1] == 0:
         return None
@@ -144,7 +144,7 @@ def precision_recall_curve(labels: Array, scores: Array, points: int = CURVE_POI
 
 
 def best_f1_threshold(labels: Array, scores: Array) -> float:
-    """The score from which rows must count as positive for the highest F1; 0.5 when there is no positive row."""
+    """Return the threshold with the highest F1; 0.5 when there is no positive row."""
     hits, alarms, thresholds = _above(labels, scores)
     if not len(hits) or hits[-1] == 0:
         return 0.5
@@ -152,13 +152,13 @@ def best_f1_threshold(labels: Array, scores: Array) -> float:
 
 
 def _above(labels: Array, scores: Array) -> tuple[Numbers, Numbers, Numbers]:
-    """Positive and negative rows at or above each distinct score, scores descending."""
+    """Count positive and negative rows at or above each distinct score, scores descending."""
     counted = tally(labels, scores)
     return np.cumsum(counted.positive[::-1]), np.cumsum(counted.negative[::-1]), counted.scores[::-1]
 
 
 def _thinned(progress: Numbers, points: int) -> NDArray[np.intp]:
-    """Indices of at most `points` places, evenly along a rising quantity, the first and the last among them."""
+    """Choose at most `points` indices, evenly along a rising quantity, including the first and the last."""
     if len(progress) <= points:
         return np.arange(len(progress))
     even = np.searchsorted(progress, np.linspace(progress[0], progress[-1], points))

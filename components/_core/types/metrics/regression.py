@@ -11,18 +11,18 @@ from components._core.types.metrics.row_sums import Array, Numbers, add_up, over
 
 
 def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
-    """What `from_sums` takes, over all rows; arguments as in `block_sums`."""
+    """Return the sums for `from_sums` over all rows; arguments as in `block_sums`."""
     return over_all_rows(block_sums, labels, scores)
 
 
 def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
-    """What `from_sums` takes, by block of rows.
+    """Return the sums for `from_sums` by block of rows.
 
     Args:
         labels: The target, shape [rows], in its own unit.
         scores: The prediction, shape [rows], in the target's unit.
         blocks: The block of each row, below `count`.
-        count: How many blocks there are.
+        count: Number of blocks.
 
     Returns:
         Sums of shape [blocks] by name.
@@ -42,7 +42,7 @@ def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[
 
 
 def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
-    """All metrics from sums with any leading shape: `mae`, `rmse` in the target's unit, `mse` in its square, `r2` in none."""
+    """Compute all metrics from sums with any leading shape: `mae`, `rmse` in the target's unit, `mse` in its square, `r2` in none."""
     mse = ratio(sums["squared"], sums["rows"])
     spread = sums["target_squared"] - ratio(sums["target"] ** 2, sums["rows"])
     constant = spread <= 1e-12 * np.maximum(sums["target_squared"], 1e-300)

@@ -1,4 +1,4 @@
-"""Sums over blocks of rows, of which every metric is made."""
+"""Sums over blocks of rows, the basis of every metric."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Numbers = NDArray[np.float64]
 
 
 def add_up(values: Numbers, blocks: Array, count: int) -> Numbers:
-    """The sum of a value over each block, shape [blocks]."""
+    """Sum a value over each block, shape [blocks]."""
     return np.bincount(blocks, weights=values, minlength=count).astype(np.float64)
 
 
 def over_all_rows(
     sums: Callable[[Array, Array, Array, int], dict[str, Numbers]], labels: Array, scores: Array
 ) -> dict[str, Numbers]:
-    """Sums by name over all rows, without the axis of the blocks.
+    """Return sums by name over all rows, without the axis of the blocks.
 
     Args:
-        sums: Gives sums by block, from labels, scores, the block of each row and the number of blocks.
+        sums: Computes sums by block, from labels, scores, the block of each row and the number of blocks.
         labels: Class index or target, shape [rows].
         scores: Scores of the rows.
     """
@@ -32,6 +32,6 @@ def over_all_rows(
 
 
 def ratio(above: Numbers, below: Numbers) -> Numbers:
-    """A quotient in which 0/0 is 0."""
+    """Divide, with 0/0 = 0."""
     above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     return np.divide(above, below, out=np.zeros(np.broadcast(above, below).shape), where=below != 0)

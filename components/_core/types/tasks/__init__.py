@@ -15,4 +15,4 @@ TASKS: dict[str, Task] = {
         Regression(),
     )
 }
-"""A new task is a new line here. `naru new` takes the first one that recognises the label."""
+"""All tasks; a new task is a new line here. `naru new` chooses the first one that recognises the label."""

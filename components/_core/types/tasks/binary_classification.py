@@ -113,7 +113,7 @@ class BinaryClassification(Classification):
 
 
 def unknown_positive(positive: object, label: str, values: Sequence[str]) -> LabelViolation:
-    """That the project's positive value is not a value of the label."""
+    """Return the violation that the project's positive value is not a value of the label."""
     message = f"{positive!r} is not a value of the label {label!r}, which has {listed(values)}"
     return LabelViolation(message, "name one of them in project.yaml", is_positive=True)
 

@@ -1,4 +1,4 @@
-"""What binary and multiclass classification have in common: classes, their order and their rules."""
+"""The common part of binary and multiclass classification: classes, their order and their rules."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Classification(Task):
         if len(values) > 1:
             return None
         message = f"has the value {next(iter(values))!r} in every {row}" if values else "has no values"
-        return LabelViolation(message, "a classification needs two values at least; check data.source")
+        return LabelViolation(message, "a classification needs at least two values; check data.source")
 
     def fit_baseline(self, labels: Iterable[Array], classes: Sequence[str]) -> tuple[str, Array]:
         import numpy as np
@@ -66,12 +66,12 @@ class Classification(Task):
 
     @abstractmethod
     def _score_of_shares(self, share: Numbers) -> Array:
-        """The score that says of every row what share each class has."""
+        """Return the score that predicts each class's share for every row."""
 
     def describe_mean_label(self, label: str) -> str:
         return "share of positives"
 
 
 def too_many_values(values: Collection[str]) -> str:
-    """That there are more values than classes, for a message."""
+    """Describe values that are too many for the task, for a message."""
     return f"has {len(values)} values ({listed(order_labels(values))})"

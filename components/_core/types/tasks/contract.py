@@ -1,8 +1,8 @@
-"""What a machine-learning task is to everyone else: its outputs, metrics, label rules, scores, baseline and words.
+"""The interface of a machine-learning task: its outputs, metrics, label rules, scores, baseline and texts.
 
-Everything that differs from task to task is a field or a method of `Task`; other modules ask for the property that they need
-(`task.scores_by_class`) and never for the name. The project file reads this room, so that a wrong metric is refused before
-anything runs: NumPy and Arrow are imported only in the methods that calculate.
+Everything that differs from task to task is a field or a method of `Task`; other modules test the property that they
+need (`task.scores_by_class`) and never the name. The project file imports this module, so that a wrong metric is
+refused before anything runs: NumPy and Arrow are imported only in the methods that calculate.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Output:
     """One named output of a served model.
 
     Attributes:
-        name: As requests and `signature.json` have it.
-        dtype: Name of its type, of `feature_types.py`.
+        name: Name in requests and `signature.json`.
+        dtype: Name of a type in `feature_types.py`.
         by_class: Whether each row has a value for each class, shape [rows, classes]; otherwise the shape is [rows].
     """
 
@@ -40,13 +40,13 @@ class Formulas(Protocol):
     """A module of `components._core.types.metrics`: the metrics of a task, from sums over rows."""
 
     def exact_sums(self, labels: Array, scores: Array) -> dict[str, Numbers]:
-        """The sums over all rows, with rows counted at each different score."""
+        """Return the sums over all rows, with rows counted at each distinct score."""
 
     def block_sums(self, labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
-        """The sums over each block of rows, shape [blocks, ...], with rows counted by binned score."""
+        """Return the sums over each block of rows, shape [blocks, ...], with rows counted by binned score."""
 
     def from_sums(self, sums: dict[str, Numbers]) -> dict[str, Numbers]:
-        """All metrics by name, from sums with any leading shape."""
+        """Compute all metrics by name, from sums with any leading shape."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class LabelProfile:
 
     Attributes:
         rows: Rows with a label.
-        distinct: How many different labels there are.
-        distinct_share: Different labels per row, 0 to 1.
+        distinct: Number of distinct labels.
+        distinct_share: Distinct labels per row, 0 to 1.
         is_text: Whether labels are text; otherwise they are numbers.
         counts: Rows by label as text; empty when there are very many labels.
     """
@@ -88,16 +88,16 @@ class Task(ABC):
     """A machine-learning task.
 
     Attributes:
-        name: As project.yaml, `signature.json` and records have it.
-        outputs: What a served model answers; a model is judged by the first, its score.
-        metrics: What is measured, in the order of the pages.
-        primary: Name of the metric that compares two models, where the project names no other.
+        name: Name in project.yaml, `signature.json` and records.
+        outputs: Outputs of a served model; a model is judged by the first, its score.
+        metrics: Metrics of the task, in the order of the pages.
+        primary: Name of the metric that compares two models, unless the project names another.
         headline: Names of the metrics that a run's summary shows.
         figures: Figures of the evaluation page, by name in `components.evaluate.evaluation_figures`.
         loss: The training loss, by its name in Keras.
-        training_metrics: What each epoch shows beside the loss: class in `keras.metrics` by name.
+        training_metrics: Metrics shown per epoch beside the loss: class in `keras.metrics` by name.
         activation: Activation of the model's last layer, by its name in Keras; None: the layer is linear.
-        answer: What a model answers for a row, in words.
+        answer: Description of a model's prediction for a row.
         has_classes: Whether the label is one of a few classes; otherwise it is a number.
         takes_positive: Whether one of two classes is the positive one, which project.yaml may name.
     """
@@ -133,20 +133,20 @@ class Task(ABC):
         return {output.name: output.dtype for output in self.outputs}
 
     def units(self, classes: Sequence[str]) -> int:
-        """How many numbers the model gives per row."""
+        """Return how many numbers the model gives per row."""
         return len(classes) if self.scores_by_class else 1
 
     def score_shape(self, rows: int, classes: Sequence[str]) -> tuple[int, ...]:
-        """The shape of the scores of some rows."""
+        """Return the shape of the scores of some rows."""
         return (rows, len(classes)) if self.scores_by_class else (rows,)
 
     def output_shape(self, name: str, classes: Sequence[str]) -> list[int]:
-        """The shape of an output as inference protocols have it, with -1 for the number of rows; [-1] for an unknown name."""
+        """Return the shape of an output in inference protocols, with -1 for the number of rows; [-1] for an unknown name."""
         by_class = any(output.by_class for output in self.outputs if output.name == name)
         return [-1, len(classes)] if by_class else [-1]
 
     def predicted_classes(self, scores: Array) -> Array | None:
-        """The class index that each row's score stands for; None for a task without classes."""
+        """Return the class index predicted by each row's score; None for a task without classes."""
         return None
 
     # metrics
@@ -157,11 +157,11 @@ class Task(ABC):
         """The arithmetic of the metrics; importing it takes NumPy."""
 
     def metric(self, name: str = "") -> Metric:
-        """A metric by name; the primary one for an empty name."""
+        """Return a metric by name; the primary one for an empty name."""
         return next(metric for metric in self.metrics if metric.name == (name or self.primary))
 
     def find_unknown_metric(self, name: str) -> str:
-        """What is wrong with a metric's name, in a sentence; empty when the task has it."""
+        """Describe an unknown metric name, in a sentence; empty when the task has the metric."""
         names = [metric.name for metric in self.metrics]
         if name in names:
             return ""
@@ -170,7 +170,7 @@ class Task(ABC):
         return f"{name!r} is not a metric of a {self.name} project{close}; allowed: {', '.join(names)}"
 
     def measure(self, labels: Array, scores: Array) -> dict[str, float]:
-        """All metrics of the task.
+        """Compute all metrics of the task.
 
         Args:
             labels: Class index or target, shape [rows], at least one row.
@@ -183,29 +183,29 @@ class Task(ABC):
         return {metric.name: float(values[metric.name]) for metric in self.metrics}
 
     def confusion(self, labels: Array, scores: Array) -> list[list[int]] | None:
-        """Rows by actual (down) and predicted class (across); None for a task without classes."""
+        """Count rows by actual (down) and predicted class (across); None for a task without classes."""
         return None
 
     # labels
 
     @abstractmethod
     def label_values(self, column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> Array:
-        """Labels as metrics take them, shape [rows]: class indices (int64) or numbers (float64)."""
+        """Convert labels for the metrics, shape [rows]: class indices (int64) or numbers (float64)."""
 
     @abstractmethod
     def is_known(self, labels: Array) -> Array:
-        """Which of the `label_values` are there, and are a class of the model's, shape [rows]."""
+        """Return which of the `label_values` are not missing and a class of the model, shape [rows]."""
 
     @abstractmethod
     def training_labels(self, column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> Array:
-        """Labels as the loss takes them, shape [rows]."""
+        """Convert labels for the loss, shape [rows]."""
 
     def order_classes(self, values: Collection[str], positive: str | None) -> list[str]:
-        """The label's values in the order of their class indices; empty for a task without classes."""
+        """Return the label's values in the order of their class indices; empty for a task without classes."""
         return []
 
     def find_type_violation(self, *, is_text: bool) -> LabelViolation | None:
-        """What is wrong with the type of the label's column."""
+        """Find a violation in the type of the label's column."""
         return None
 
     def find_class_violation(
@@ -217,48 +217,48 @@ class Task(ABC):
         elsewhere: Collection[str] = (),
         row: str = "row",
     ) -> LabelViolation | None:
-        """What is wrong with the label's values; nothing for a task without classes.
+        """Find a violation in the label's values; None for a task without classes.
 
         Args:
-            values: The different values to learn from, as text.
+            values: The distinct values to learn from, as text.
             positive: The project's positive value, as text.
             label: The label's column, for messages.
-            elsewhere: The different values of the rows that nothing is learned from.
-            row: What a row that `values` comes from is called, for messages.
+            elsewhere: The distinct values of the rows that are not learned from.
+            row: Word for a row that `values` comes from, for messages.
         """
         return None
 
     @abstractmethod
     def recognise(self, label: LabelProfile) -> str:
-        """Why this is the task for a label, in a few words; empty when it is not."""
+        """Return why this task suits a label, in a few words; empty when it does not."""
 
     def suggest_positive(self, label: LabelProfile) -> tuple[str, str] | None:
-        """The value to take as positive and why, in a few words; None for a task that takes no positive value."""
+        """Suggest the positive value and why, in a few words; None for a task without a positive value."""
         return None
 
-    # the answer without a model
+    # the baseline without a model
 
     @abstractmethod
     def fit_baseline(self, labels: Iterable[Array], classes: Sequence[str]) -> tuple[str, Array]:
-        """The best answer without any feature.
+        """Fit the best constant prediction.
 
         Args:
             labels: The known `label_values` of the training rows, in parts.
             classes: The label's classes.
 
         Returns:
-            What the baseline does, in words, and its score for every row, shape [] or [classes].
+            A description of the baseline, and its score for every row, shape [] or [classes].
         """
 
-    # words
+    # texts
 
     @abstractmethod
     def describe_answer(self, classes: Sequence[str]) -> str:
-        """What a served model answers, for the person who sends it a row."""
+        """Describe a served model's prediction, for the person who sends it a row."""
 
     @abstractmethod
     def describe_score(self, label: str, classes: Sequence[str], chosen: str) -> str:
-        """What a score is, for an axis.
+        """Describe a score, for an axis.
 
         Args:
             label: The label's column.
@@ -268,4 +268,4 @@ class Task(ABC):
 
     @abstractmethod
     def describe_mean_label(self, label: str) -> str:
-        """What the mean of the labels is, for a heading."""
+        """Describe the mean of the labels, for a heading."""

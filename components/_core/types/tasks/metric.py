@@ -14,8 +14,8 @@ class Metric:
     """A metric of a task.
 
     Attributes:
-        name: As project.yaml, records and JSON files have it.
-        title: As pages have it; empty: the name in words.
+        name: Name in project.yaml, records and JSON files.
+        title: Title on pages; empty: the name in words.
         lower_is_better: Whether a smaller value is the better one.
     """
 
@@ -27,7 +27,7 @@ class Metric:
         object.__setattr__(self, "title", self.title or self.name.replace("_", " ").capitalize())
 
     def gain(self, value: Number, other: Number) -> Number:
-        """By how much a value is better than another: positive is better, whichever way the metric points."""
+        """Return by how much a value is better than another: positive is better, whatever the metric's direction."""
         difference: Number = other - value if self.lower_is_better else value - other  # type: ignore[operator]
         return difference
 

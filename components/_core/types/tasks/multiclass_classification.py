@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from components._core.types.metrics.row_sums import Array, Numbers
 
 MOST_TEXTS = 100
-"""Different texts up to which `naru new` takes them for classes."""
+"""Maximum number of distinct texts that `naru new` treats as classes."""
 _MOST_NUMBERS = 20
-"""Different whole numbers up to which `naru new` takes them for classes."""
+"""Maximum number of distinct whole numbers that `naru new` treats as classes."""
 
 
 @dataclass(frozen=True, eq=False)
 class MulticlassClassification(Classification):
-    """A probability for each class, and the class that has the greatest."""
+    """A probability for each class, and the class with the greatest one."""
 
     name: str = "multiclass_classification"
     outputs: tuple[Output, ...] = (Output("probabilities", "float32", by_class=True), Output("class", "string"))

@@ -1,4 +1,4 @@
-"""Parse whole rows with Arrow, and hold what it gives against what the block holds."""
+"""Parse whole rows with Arrow, and check that no row of the block is lost."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def parse_block(
     types: dict[str, pa.DataType],
     order: list[str] | None = None,
 ) -> tuple[pa.RecordBatch, list[BadRow]]:
-    """The rows of a block, and those with too few or too many fields.
+    """Parse the rows of a block, and return those with too few or too many fields separately.
 
     Args:
-        block: Whole rows.
-        file: The file that they are of.
-        names: Its columns.
+        block: Block of whole rows.
+        file: The file of the block.
+        names: Columns of the file.
         types: Arrow type by column; others are inferred from the block.
-        order: Columns to read, in this order; default: all, as they stand.
+        order: Columns to read, in this order; default: all, in file order.
 
     Raises:
-        DataError: When rows are neither read nor set aside.
+        DataError: When rows are lost: neither read nor set aside.
         pyarrow.ArrowInvalid: When a cell does not fit its column's type, or is not UTF-8.
     """
     if not len(block.lines if block.data.isspace() else block.data):
@@ -62,12 +62,12 @@ def parse_block(
 
 
 def lines_of(block: Block, ragged: list[BadRow]) -> Any:
-    """The line of each row of a block that was parsed: int64 [rows]."""
+    """Return the line of each parsed row of a block, int64 [rows]."""
     return block.lines[~np.isin(block.lines, [row.line for row in ragged])] if ragged else block.lines
 
 
 def parse_names(header: bytes, file: CsvFile) -> list[str]:
-    """The column names in a header.
+    """Parse the column names in a header.
 
     Raises:
         DataError: When it is not UTF-8.
@@ -86,7 +86,7 @@ def parse_names(header: bytes, file: CsvFile) -> list[str]:
 
 
 def unreadable(file: CsvFile, error: Exception) -> DataError:
-    """Translate what Arrow says of a file that is no CSV of ours."""
+    """Translate Arrow's error about a file that is not valid CSV."""
     text = str(error)
     if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "UTF-8" in text:
         return DataError(
@@ -96,9 +96,7 @@ def unreadable(file: CsvFile, error: Exception) -> DataError:
         return DataError(
             "is empty", where=file.name, remedy="a CSV needs a header and rows: remove the file or write it again"
         )
-    return DataError(
-        f"is not a CSV that can be read: {text.splitlines()[0]}", where=file.name, remedy="correct the file"
-    )
+    return DataError(f"is not readable CSV: {text.splitlines()[0]}", where=file.name, remedy="correct the file")
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
@@ -119,7 +117,7 @@ def _as_bad_row(row: Any, block: Block, file: CsvFile) -> BadRow:
 
 def _lost(block: Block, file: CsvFile, found: int) -> DataError:
     return DataError(
-        f"{len(block.lines):,} rows stand in the lines up from here, and {found:,} were read",
+        f"{len(block.lines):,} rows were expected from this line on, and {found:,} were read",
         where=f"{file.name}, line {int(block.lines[0])}",
         remedy=quote_remedy(""),
     )

@@ -1,8 +1,8 @@
-"""Cut a CSV file into blocks of whole rows, with the physical line of each row; set aside rows whose quotes go wrong.
+"""Cut a CSV file into blocks of whole rows, with the physical line of each row; set aside rows with a quote error.
 
-The grammar is Arrow's: a quote opens a cell only at the cell's start, a doubled quote inside is one quote, any other quote
-closes, and what follows up to the delimiter belongs to the cell. Quotes are found with numpy, not cell by cell, and a block
-without any is only cut at its last line end: almost all of a usual file costs a few milliseconds per 8 MiB.
+The grammar is Arrow's: a quote opens a cell only at the cell's start, a doubled quote inside is one quote, any other
+quote closes, and what follows up to the delimiter belongs to the cell. Quotes are found with numpy, not cell by cell,
+and a block without any is only cut at its last line end: almost all of a usual file costs a few milliseconds per 8 MiB.
 
 Arrow gets whole rows only. Its own cutting loses a byte where a block ends between CR and LF, and fails on a row that is
 longer than a block.
@@ -25,15 +25,15 @@ from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.row_shape import RowShape
 
 BLOCK_BYTES = 8 << 20
-"""Bytes read at a time: what bounds the memory, and the size of the sample by which types are first inferred."""
+"""Bytes read at a time: bounds the memory, and is the size of the sample for the first inference of types."""
 
 _MOST_BLANKS = 64
-"""Behind a closing quote, before the cell ends."""
+"""Maximum number of blanks between a closing quote and the end of the cell."""
 LONGEST_ROW = 64 << 20
-"""Bytes of the longest row that is read: a longer one is a quote that is not closed, and would take all memory."""
+"""Maximum number of bytes of a row: a longer one has an unclosed quote, and would take all memory."""
 
 _LF, _CR, _NUL = 10, 13, 0
-_HAS_NUL = "has a NUL byte, which no text has"
+_HAS_NUL = "contains a NUL byte"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -42,12 +42,12 @@ class Block:
     """Whole rows of a file, the header left out.
 
     Attributes:
-        data: Their bytes, line ends included; rows set aside are left out.
+        data: Bytes of the rows, line ends included; rows set aside are left out.
         line: Physical line of the first byte, from 1; meant for a block without quotes.
-        bad: The rows set aside.
+        bad: Rows set aside.
         is_plain: Whether no line break is part of a cell.
-        known_lines: Physical line of each row, where that was found already.
-        known_blank: Empty lines, where they were counted already.
+        known_lines: Physical line of each row, if already known.
+        known_blank: Number of empty lines, if already known.
     """
 
     data: bytes
@@ -67,12 +67,12 @@ class Block:
 
     @property
     def blank(self) -> int:
-        """Empty lines between its rows."""
+        """Number of empty lines between the rows."""
         return self._line_ends - len(self.lines) if self.known_blank is None else self.known_blank
 
     @property
     def memory(self) -> int:
-        """Bytes that it takes."""
+        """Size of the block in memory, in bytes."""
         return len(self.data) + (0 if self.known_lines is None else self.known_lines.nbytes)
 
     @property
@@ -80,17 +80,17 @@ class Block:
         return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
 
     def is_full(self, rows: int) -> bool:
-        """Whether every line of it is one of that many rows; most blocks are, and then need no other count."""
+        """Return whether each line is one of that many rows; true of most blocks, which then need no other count."""
         return self.known_lines is None and rows == self._line_ends
 
     def holds(self, rows: int) -> bool:
-        """Whether it has that many rows."""
+        """Return whether the block has that many rows."""
         return self.is_full(rows) or rows == len(self.lines)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Where the rows of a buffer are.
+    """The positions of the rows in a buffer.
 
     Attributes:
         starts: Offset of each row.
@@ -110,15 +110,15 @@ class _Rows:
 
 
 def read_blocks(file: CsvFile, columns: int, watch: Callable[[bytes], None] | None = None) -> Iterator[Block]:
-    """Yield the rows of a file behind its header, in bounded memory.
+    """Yield the rows of a file after its header, in bounded memory.
 
     Args:
-        file: Which file.
-        columns: Fields of its header.
-        watch: Called with every byte of the file in order, such as to hash what was read.
+        file: The file to read.
+        columns: Number of fields of the header.
+        watch: Called with every byte of the file in order, as for hashing.
 
     Raises:
-        DataError: When the header's quotes go wrong, or a row is longer than `LONGEST_ROW`.
+        DataError: When the header has a quote error, or a row is longer than `LONGEST_ROW`.
     """
     cutter = _Cutter(file, columns)
     with file.open() as stream:
@@ -134,7 +134,7 @@ def read_blocks(file: CsvFile, columns: int, watch: Callable[[bytes], None] | No
 
 
 def _fill(stream: Any) -> bytes:
-    """The next block, full unless it is the last: a remote file may give less than was asked for."""
+    """Read the next block, full unless it is the last: one read of a remote file may return less."""
     parts, missing = [], BLOCK_BYTES
     while missing and (part := stream.read(missing)):
         parts.append(part)
@@ -143,7 +143,7 @@ def _fill(stream: Any) -> bytes:
 
 
 class _Cutter:
-    """Cuts one file's buffers; knows the line that the next one begins with."""
+    """Cuts one file's buffers into blocks, and tracks the line numbers."""
 
     def __init__(self, file: CsvFile, columns: int) -> None:
         self._file = file
@@ -155,11 +155,11 @@ class _Cutter:
         self._shape: RowShape | None = None
 
     def cut(self, buffer: bytes, is_last: bool) -> tuple[Block, bytes]:
-        """The whole rows of a buffer, and the bytes behind them.
+        """Cut a buffer into its whole rows and the remaining bytes.
 
         Args:
-            buffer: Begins where a row begins.
-            is_last: Whether the file ends with it.
+            buffer: Bytes that begin with a row.
+            is_last: Whether it is the end of the file.
         """
         if self._is_first:
             buffer, self._is_first = buffer.removeprefix(_BYTE_ORDER_MARK), False
@@ -172,7 +172,7 @@ class _Cutter:
         return block, buffer[end:]
 
     def _cut_lines(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
-        """Where every line is a row."""
+        """Cut a buffer in which every line is a row."""
         start = 0 if self._has_header else _header_end(buffer)
         end = len(buffer) if is_last else buffer.rfind(b"\n") + 1
         self._has_header = self._has_header or 0 < start <= end
@@ -181,7 +181,7 @@ class _Cutter:
         return block, end
 
     def _is_plain(self, buffer: bytes) -> bool:
-        """Whether every line end ends a row, and each is LF or CR LF."""
+        """Return whether every line end ends a row, and each is LF or CR LF."""
         special = [mark.encode() for mark in (self._csv.quote, self._csv.escape) if mark]
         if b"\0" in buffer or any(mark in buffer for mark in special):
             return False
@@ -215,7 +215,7 @@ class _Cutter:
         return Block(_join(buffer, rows, keep), first, bad, False, lines[keep], int(rows.is_blank.sum())), end
 
     def _take_header(self, rows: _Rows) -> NDArray[Any]:
-        """Which row is the header: the first of a file that is not blank."""
+        """Return which row is the header: the first non-blank row of the file."""
         is_header = np.zeros(len(rows.starts), dtype=bool)
         if not self._has_header and not rows.is_blank.all():
             is_header[np.argmax(~rows.is_blank)] = self._has_header = True
@@ -224,15 +224,15 @@ class _Cutter:
     def _find_bad(
         self, buffer: bytes, codes: NDArray[Any], rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]
     ) -> dict[int, str]:
-        """The reason by row that cannot be trusted."""
+        """Find the rows that cannot be trusted, with the reason."""
         wrong: dict[int, str] = {}
         for row in self._find_swallowers(buffer, codes, rows, counts, skip):
-            wrong[row] = f"a quoted cell holds {counts[row] - 1:,} more lines, which look like rows of the table"
+            wrong[row] = f"a quoted cell holds {counts[row] - 1:,} more lines that look like rows of the table"
         for row in np.unique(np.searchsorted(rows.ends, rows.garbage, side="right")):
             more = f" {counts[row] - 1:,} lines on" if counts[row] > 1 else ""
-            wrong[int(row)] = f"a quoted cell is closed{more} by a quote with text behind it"
+            wrong[int(row)] = f"a quoted cell is closed{more} by a quote followed by text"
         if rows.is_open:
-            more = f"; {counts[-1] - 1:,} more lines were in it" if counts[-1] > 1 else ""
+            more = f"; {counts[-1] - 1:,} more lines are in it" if counts[-1] > 1 else ""
             wrong[len(counts) - 1] = f"a quoted cell is never closed{more}"
         for row in np.unique(np.searchsorted(rows.ends, np.flatnonzero(codes[: rows.ends[-1]] == _NUL), side="right")):
             wrong.setdefault(int(row), _HAS_NUL)
@@ -241,7 +241,7 @@ class _Cutter:
     def _find_swallowers(
         self, buffer: bytes, codes: NDArray[Any], rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]
     ) -> Iterator[int]:
-        """Rows over several lines of which a cell seems to hold other rows."""
+        """Find multi-line rows in which a cell seems to contain other rows."""
         several = np.flatnonzero((counts > 1) & ~skip)
         if not len(several):
             return
@@ -258,7 +258,7 @@ class _Cutter:
                 yield int(row)
 
     def _shape_of(self, buffer: bytes, rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]) -> RowShape:
-        """How a row of this table looks, learned from rows of one line."""
+        """Learn the shape of this table's rows from single-line rows."""
         if self._shape is None:
             single = np.flatnonzero((counts == 1) & ~skip & ~rows.is_blank)
             chosen = single[:: max(len(single) // RowShape.SAMPLE, 1)][: RowShape.SAMPLE]
@@ -274,15 +274,15 @@ class _Cutter:
 
 
 def split_header(file: CsvFile, first: bytes, is_whole: bool) -> bytes:
-    """The header's bytes, from the first ones of a file.
+    """Return the header's bytes from the first bytes of a file.
 
     Args:
-        file: Which file.
-        first: What it begins with, a byte order mark included.
-        is_whole: Whether that is all of it.
+        file: The file to read.
+        first: First bytes of the file, a byte order mark included.
+        is_whole: Whether they are the whole file.
 
     Raises:
-        DataError: When its quotes go wrong.
+        DataError: When it has a quote error.
     """
     text = first.removeprefix(_BYTE_ORDER_MARK)
     rows = _find_rows(np.frombuffer(text, np.uint8), file.csv, is_whole)
@@ -296,12 +296,12 @@ def split_header(file: CsvFile, first: bytes, is_whole: bool) -> bytes:
 
 
 def check_header(file: CsvFile, header: bytes, columns: int) -> None:
-    """Refuse a header of which a column's name holds a whole row.
+    """Refuse a header in which a column name contains a whole row.
 
     Args:
-        file: Which file.
-        header: Its bytes.
-        columns: The names in it.
+        file: The file to read.
+        header: Bytes of the header.
+        columns: Number of names in the header.
 
     Raises:
         DataError: When a line within a name has as many fields as the header.
@@ -312,13 +312,13 @@ def check_header(file: CsvFile, header: bytes, columns: int) -> None:
         inner[-1] = inner[-1].split(file.csv.quote.encode())[0]
     delimiter = file.csv.delimiter.encode()
     most = max(min(columns - 1, first.count(delimiter)), 1)
-    named = zip(inner, whole, strict=True)  # a row that was swallowed has as many as the header's own line
+    named = zip(inner, whole, strict=True)  # a swallowed row has as many fields as the header's own line
     if any(cut.count(delimiter) >= most and line.count(delimiter) == first.count(delimiter) for cut, line in named):
         raise bad_header(file, header)
 
 
 def bad_header(file: CsvFile, header: bytes) -> DataError:
-    """The error for a header whose quotes go wrong."""
+    """Create the error for a header with a quote error."""
     message = (
         "the header has a NUL byte" if b"\0" in header else "a quote in the header is not closed where its name ends"
     )
@@ -326,7 +326,7 @@ def bad_header(file: CsvFile, header: bytes) -> DataError:
 
 
 def _header_end(buffer: bytes) -> int:
-    """Offset behind the first line that is not blank, in a buffer without quotes."""
+    """Return the offset after the first non-blank line, in a buffer without quotes."""
     start = len(buffer) - len(buffer.lstrip(b"\r\n"))
     end = buffer.find(b"\n", start)
     return end + 1 if end >= 0 else len(buffer)
@@ -337,13 +337,13 @@ def _text(buffer: bytes, rows: _Rows, row: int) -> str:
 
 
 def _join(buffer: bytes, rows: _Rows, keep: NDArray[Any]) -> bytes:
-    """The bytes of some rows; those next to each other in one slice."""
+    """Join the bytes of some rows; adjacent rows are copied in one slice."""
     change = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
     return b"".join(buffer[rows.starts[first] : rows.ends[last - 1]] for first, last in change.reshape(-1, 2))
 
 
 def _split_lines(codes: NDArray[Any]) -> _Rows:
-    """The rows of a buffer in which every LF ends one."""
+    """Find the rows of a buffer in which every LF ends a row."""
     return _make_rows(codes, np.flatnonzero(codes == _LF) + 1, np.empty(0, np.int64), np.empty(0, bool), False, True)
 
 
@@ -373,7 +373,7 @@ def _make_rows(
 
 
 def _line_ends(codes: NDArray[Any], is_last: bool) -> NDArray[Any]:
-    """Offsets behind LF, CR LF, and a CR that stands alone; one that the buffer ends with is left to the next."""
+    """Return the offsets after LF, CR LF and a single CR; a CR at the buffer's end is left to the next buffer."""
     breaks = np.flatnonzero(codes == _LF) + 1
     returns = np.flatnonzero(codes == _CR)
     if not len(returns):
@@ -383,7 +383,7 @@ def _line_ends(codes: NDArray[Any], is_last: bool) -> NDArray[Any]:
 
 
 def _escaped(codes: NDArray[Any], escape: str) -> NDArray[Any] | None:
-    """Which bytes have an escape before them that counts; None when there is none."""
+    """Return which bytes are escaped; None when none is."""
     marks = np.flatnonzero(codes == ord(escape)) if escape else np.empty(0, np.int64)
     if not len(marks):
         return None
@@ -396,7 +396,7 @@ def _escaped(codes: NDArray[Any], escape: str) -> NDArray[Any] | None:
 
 
 def _ends_cell(codes: NDArray[Any], csv: Csv, literal: NDArray[Any] | None) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Whether the bytes at some offsets end a cell; what is outside of the buffer does."""
+    """Return a function that says whether the bytes at some offsets end a cell; offsets outside the buffer do."""
 
     def ends(offsets: NDArray[Any]) -> NDArray[Any]:
         is_there = (offsets >= 0) & (offsets < len(codes))
@@ -415,11 +415,11 @@ def _quote_states(
     literal: NDArray[Any] | None,
     ends_cell: Callable[[NDArray[Any]], NDArray[Any]],
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Where the state may change, whether a cell's quotes are open behind each such place, and where text follows a closed cell.
+    """Find where the quote state may change, whether a cell is open after each such offset, and where text follows a closed cell.
 
-    Quotes side by side are one run. Inside of a cell, pairs of a run are doubled quotes and an odd one closes. Outside, the
-    first of a run opens a cell if it stands at the cell's start, and the rest are as inside; elsewhere quotes are text. So a
-    run of even length changes nothing; an odd one at a cell's start turns the state over, and elsewhere closes it.
+    Adjacent quotes are one run. Inside of a cell, pairs of a run are doubled quotes and an odd one closes. Outside, the
+    first of a run opens a cell if it stands at the cell's start, and the rest are as inside; elsewhere quotes are text.
+    So a run of even length changes nothing; an odd one at a cell's start turns the state over, and elsewhere closes it.
     """
     marks = np.flatnonzero(codes == ord(csv.quote)) if csv.quote else np.empty(0, np.int64)
     if literal is not None:
@@ -434,7 +434,7 @@ def _quote_states(
     closes = np.where(before, is_odd, at_start & ~is_odd)
     text = np.flatnonzero(closes & ~ends_cell(starts + lengths))
     behind = (starts + lengths)[text]
-    for _ in range(_MOST_BLANKS):  # exports that pad their columns leave blanks behind the quotes
+    for _ in range(_MOST_BLANKS):  # exports with padded columns have blanks after the quotes
         is_blank = (behind < len(codes)) & np.isin(codes[np.minimum(behind, len(codes) - 1)], (ord(" "), ord("\t")))
         if not is_blank.any():
             break
@@ -443,7 +443,7 @@ def _quote_states(
 
 
 def _scan(at_start: NDArray[Any], is_odd: NDArray[Any]) -> NDArray[Any]:
-    """The state behind each run: how often it turned over since it was last closed for certain."""
+    """Return the state after each run: how often it toggled since it was last certainly closed."""
     place = np.arange(len(is_odd))
     reset = np.maximum.accumulate(np.where(is_odd & ~at_start, place, -1))
     turns = np.append(0, np.cumsum(is_odd & at_start))

@@ -1,4 +1,4 @@
-"""A file of a source, with how its CSV is written."""
+"""A source file with its CSV options."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class CsvFile(SpanFile):
     """A CSV file.
 
     Attributes:
-        csv: Its marks.
+        csv: CSV options of the file.
     """
 
     csv: Csv = field(default_factory=Csv)
 
     @classmethod
     def of(cls, file: SpanFile, csv: Csv) -> CsvFile:
-        """A file of a source, read by some marks."""
+        """Create it from a source file and CSV options."""
         return cls(file.span, file.path, file.filesystem, csv)

@@ -25,7 +25,7 @@ class CsvFormat(Format):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The marks alone, as in the fingerprints of before there were other formats."""
+        """Return only the CSV options, as in the fingerprints from before there were other formats."""
         return self.data.csv.model_dump()
 
     @cached_property
@@ -61,7 +61,7 @@ class CsvFormat(Format):
         cells: Collection[str] = (),
         tally: FileTally | None = None,
     ) -> Iterator[Rows]:
-        """See `Format`; what `infer_schema` could keep of small files is not read again."""
+        """See `Format`; small files that `infer_schema` kept in memory are not read again."""
         from components._data.formats.csv.reader import read_rows
 
         return read_rows(self._csv_file(file), schema, label, reject, cells, tally, self._kept)

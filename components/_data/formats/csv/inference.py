@@ -1,7 +1,7 @@
-"""Look at every file once before any row is kept: header, types that hold for all of them, and which files are clean.
+"""CSV schema inference: read every file once to find the header, the types that hold for all files, and the clean files.
 
 The first file decides between number and text; a later one may turn whole numbers into real ones, but not numbers into
-text, because that is how a broken export looks: its rows are then unreadable, one by one.
+text, because that is typical of a broken export: its rows then become unreadable, one by one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HEADER_BYTES = 1 << 15
 _LONGEST_HEADER = 1 << 20
 _KIND_BYTES = 1 << 10
 _NUL_SHARE = 10
-"""A file of which every tenth byte is NUL is no text; a row with one is set aside."""
+"""A file with a NUL in every tenth byte is not text; a row with a NUL is set aside."""
 _PARQUET = b"PAR1"
 _OTHER_KINDS = {
     _PARQUET: "a Parquet file",
@@ -37,21 +37,21 @@ _OTHER_KINDS = {
     b"ARROW1": "an Arrow file",
     b"%PDF": "a PDF",
 }
-"""What other files begin with."""
+"""First bytes of other kinds of files."""
 _SEPARATORS = (";", "\t", "|")
 
 
 def infer_schema(files: Sequence[CsvFile], label: str, kept: KeptBlocks | None = None) -> TableSchema:
-    """Read every file once, in bounded memory, to find the types and which files have cells that do not fit them.
+    """Infer the types by reading every file once, in bounded memory, and find the files with cells that do not fit.
 
     Args:
-        files: In the order of their spans.
+        files: Files in the order of their spans.
         label: The label's column.
-        kept: Gets the blocks of the files, as far as they fit.
+        kept: Receives the blocks of the files, as far as they fit.
 
     Raises:
-        DataError: When a file is empty, not UTF-8, has duplicate or nameless columns, no label, or other columns than the
-            first.
+        DataError: When a file is empty, not UTF-8, has duplicate or nameless columns, no label, or other columns than
+            the first.
     """
     kept = kept or KeptBlocks()
     types: dict[str, pa.DataType] = {}
@@ -70,7 +70,7 @@ def infer_schema(files: Sequence[CsvFile], label: str, kept: KeptBlocks | None =
 
 
 def read_header(file: CsvFile) -> list[str]:
-    """The column names of a file.
+    """Read the column names of a file.
 
     Raises:
         DataError: When it has no header or is not UTF-8.
@@ -93,7 +93,7 @@ def read_header(file: CsvFile) -> list[str]:
 
 
 def _has_header(file: CsvFile, first: bytes) -> bool:
-    """Whether the header is whole in the first bytes of a file."""
+    """Return whether the header is complete in the first bytes of a file."""
     try:
         return bool(split_header(file, first, is_whole=False).strip())
     except DataError:
@@ -101,33 +101,33 @@ def _has_header(file: CsvFile, first: bytes) -> bool:
 
 
 def _check_kind(file: CsvFile, first: bytes) -> None:
-    """Refuse what is no text at all by its first bytes: a reader of CSV would say odd things of it."""
+    """Refuse a file that is not text by its first bytes: a CSV reader's error would be misleading."""
     if kind := next((kind for magic, kind in _OTHER_KINDS.items() if first.startswith(magic)), None):
         remedy = "export it as comma-separated text in UTF-8, not compressed"
         if first.startswith(_PARQUET):
             remedy = "set data.format to parquet, or let its name end in .parquet"
-        raise DataError(f"is {kind}, no CSV", where=file.name, remedy=remedy)
+        raise DataError(f"is {kind}, not CSV", where=file.name, remedy=remedy)
     head = first[:_KIND_BYTES]
     if first[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(b"\0") > len(head) // _NUL_SHARE:
-        raise DataError("is UTF-16 or no text at all", where=file.name, remedy="save it as UTF-8")
+        raise DataError("is UTF-16 or not text", where=file.name, remedy="save it as UTF-8")
 
 
 def check_separator(where: str, names: list[str]) -> None:
-    """Refuse a header of a single column whose name holds what separates columns elsewhere.
+    """Refuse a header with a single column whose name contains another separator.
 
     Raises:
-        DataError: Says which, and how to write the file again.
+        DataError: With the separator, and how to write the file again.
     """
     mark = next((mark for mark in _SEPARATORS if mark in names[0]), None) if len(names) == 1 else None
     if mark:
         remedy = f"write it again, as in pandas: pd.read_csv(..., sep={mark!r}).to_csv(..., index=False)"
-        raise DataError(f"its columns are separated by {mark!r}, and must be by a comma", where=where, remedy=remedy)
+        raise DataError(f"columns are separated by {mark!r}; must be a comma", where=where, remedy=remedy)
 
 
 def _infer_file(
     file: CsvFile, names: list[str], known: dict[str, pa.DataType], kept: KeptBlocks
 ) -> tuple[dict[str, pa.DataType], bool]:
-    """Types that hold for this file and those before, and whether all of its rows fit them."""
+    """Return the types that hold for this file and the earlier ones, and whether all of its rows fit them."""
     inference = _Inference(file, names, known)
     while True:
         try:
@@ -140,14 +140,14 @@ def _infer_file(
 
 
 class _ReadAgainError(Exception):
-    """Cells that were read as one type need not fit the wider type that was found for their column since."""
+    """Raised when blocks must be read again because a column's wider type may not fit their cells."""
 
 
 class _Inference:
-    """The types of one file's columns, which widen as its blocks pass: whole number, real number, text.
+    """The types of one file's columns, which widen block by block: whole number, real number, text.
 
-    A block with a cell that does not fit is parsed again in wider types; blocks before it fit those, too, but for one case:
-    Arrow reads `0x1F` as a whole number and not as a real one. Only then is the file read again.
+    A block with a cell that does not fit is parsed again in wider types; blocks before it fit those, too, but for one
+    case: Arrow reads `0x1F` as a whole number and not as a real one. Only then is the file read again.
     """
 
     def __init__(self, file: CsvFile, names: list[str], known: dict[str, pa.DataType]) -> None:
@@ -157,7 +157,7 @@ class _Inference:
         self.begin_again()
 
     def begin_again(self) -> None:
-        """Forget the blocks, but not the types that they widened."""
+        """Reset the blocks, but keep the widened types."""
         self._guessed: dict[str, pa.DataType] = {}
         self._too_large: set[str] = set()
         self._has_hex = False
@@ -165,7 +165,7 @@ class _Inference:
 
     @property
     def types(self) -> dict[str, pa.DataType]:
-        """The types so far; null where there was no value. A column with cells that do not fit keeps the type of the files before."""
+        """The types so far; null where there was no value. A column with cells that do not fit keeps the type of earlier files."""
         guessed = {name: _kind(kind) for name, kind in self._guessed.items()}
         broken = {name: self._known[name] for name in self._broken}
         found = {**guessed, **self._fixed, **broken}
@@ -178,18 +178,18 @@ class _Inference:
         return not (self._is_ragged or self._broken or too_large)
 
     def add(self, block: Block) -> None:
-        """Take one more block.
+        """Add one block.
 
         Raises:
-            DataError: When it is no text that Arrow can parse.
-            _ReadAgainError: When the blocks before it must be parsed in other types.
+            DataError: When Arrow cannot parse it as text.
+            _ReadAgainError: When earlier blocks must be parsed with other types.
         """
         while True:
             try:
                 batch, ragged = parse_block(block, self._file, self._names, self._in_force)
                 break
             except pa.ArrowInvalid as error:
-                misfits = self._find_misfits(block)
+                misfits = self._find_mismatches(block)
                 if not misfits:
                     raise unreadable(self._file, error) from None
                 for name in misfits:
@@ -206,8 +206,8 @@ class _Inference:
     def _in_force(self) -> dict[str, pa.DataType]:
         return {**self._guessed, **self._fixed, **dict.fromkeys(self._broken, pa.string())}
 
-    def _find_misfits(self, block: Block) -> list[str]:
-        """The columns of which a cell does not fit: by halves, since a message of Arrow names at most one."""
+    def _find_mismatches(self, block: Block) -> list[str]:
+        """Find the columns with a cell that does not fit, by bisection, since Arrow's error names at most one."""
         narrow = [name for name, kind in self._in_force.items() if not _is_text(kind)]
         waiting, found = [narrow] if narrow else [], []
         while waiting:
@@ -237,12 +237,12 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def is_in_range(column: pa.Array) -> bool:
-    """Whether every number of a column is finite and fits a float32; other types always do."""
+    """Return whether every number of a column is finite and fits a float32; true for other types."""
     if not pa.types.is_floating(column.type) or len(column) == column.null_count:
         return True
     return bool(pc.max(pc.abs(column)).as_py() <= FLOAT32_MAX)
 
 
 def _kind(kind: pa.DataType) -> pa.DataType:
-    """What a column that Arrow guessed is to us: dates, times and truth values stay the text that they were."""
+    """Map a type that Arrow inferred: dates, times and truth values stay text."""
     return kind if kind in (pa.int64(), pa.float64(), pa.null()) else pa.string()

@@ -1,4 +1,4 @@
-"""Blocks of files that inference has read, kept for reading their rows: a table that is not large is read once."""
+"""Blocks of files that inference has read, kept for reading their rows: a small table is read only once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.rows import FileTally
 
 KEPT_BYTES = 64 << 20
-"""Bytes kept of all files together. Rows of what does not fit are read from the file again."""
+"""Maximum number of bytes kept of all files. Files that do not fit are read again."""
 
 
 @dataclass
@@ -23,18 +23,18 @@ class _Kept:
 
 
 class KeptBlocks:
-    """The files that were kept, by their path."""
+    """Files kept in memory, by path."""
 
     def __init__(self) -> None:
         self._left = KEPT_BYTES
         self._files: dict[str, _Kept] = {}
 
     def names(self, file: CsvFile) -> list[str] | None:
-        """The columns of a file that was kept; None for another."""
+        """Return the columns of a kept file; None for any other."""
         return self._files[file.path].names if file.path in self._files else None
 
     def read(self, file: CsvFile, names: list[str], tally: FileTally) -> Iterator[Block]:
-        """Yield a file's blocks: those that were kept, or from the file itself."""
+        """Yield a file's blocks: the kept ones, or read from the file."""
         kept = self._files.get(file.path)
         if kept is None:
             yield from read_blocks(file, len(names), tally.watch)

@@ -1,4 +1,4 @@
-"""The first rows of a CSV file, at a glance: read with Python's own module, before anything heavy is imported."""
+"""A quick preview of a CSV file with Python's own module, before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BYTES = 1 << 20
 
 
 def preview_file(file: SpanFile) -> Preview | None:
-    """The beginning of a file; None where it is not plain comma-separated UTF-8.
+    """Read the beginning of a file; None where it is not plain comma-separated UTF-8.
 
     Raises:
         OSError: When it cannot be read.

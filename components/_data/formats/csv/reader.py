@@ -1,6 +1,6 @@
-"""Read the rows of a file as inference found it: a clean one straight through, any other cell by cell.
+"""Read the rows of a CSV file: a clean file directly with Arrow, any other cell by cell.
 
-A row that cannot be read is set aside with its line and the reason; whether the run may go on is decided by the caller.
+A row that cannot be read is set aside with its line and the reason; the caller decides whether the run continues.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from components._data.formats.rows import FLOAT32_MAX, FileTally, Rows, as_examp
 
 _NAMES = {pa.int64(): "a whole number", pa.float64(): "a number"}
 _ARROW_NULLS = pa.array(csv.ConvertOptions().null_values)
-"""What Arrow's reader takes for a missing number."""
+"""Texts that Arrow's reader treats as a missing number."""
 _NULLS = ("", "#N/A", "#N/A N/A", "#NA", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null")
 
 
@@ -42,13 +42,13 @@ def read_rows(
     """Yield a file's rows in bounded batches.
 
     Args:
-        file: Which file.
-        schema: What inference found.
+        file: The file to read.
+        schema: Result of inference.
         label: The label's column; a row without it is set aside.
         reject: Called with every row that is set aside.
-        cells: Columns whose raw cells are wanted, too.
+        cells: Columns whose raw cells are returned, too.
         tally: Counts what is read.
-        kept: What inference kept of the files.
+        kept: Blocks that inference kept.
     """
     kept = kept or KeptBlocks()
     reader = _Reader(file, kept.names(file) or read_header(file), schema, reject, cells, tally or FileTally())
@@ -64,7 +64,7 @@ def read_rows(
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads one file, block by block; `read_rows` says what each attribute is."""
+    """Reads one file, block by block; for the attributes see `read_rows`."""
 
     file: CsvFile
     names: list[str]
@@ -74,7 +74,7 @@ class _Reader:
     tally: FileTally
 
     def read_clean(self, block: Block) -> Rows:
-        """Read the columns whose cells are wanted as texts, and convert those here: a column cannot be read twice."""
+        """Read the columns in `cells` as texts and convert them here: a column cannot be read twice."""
         kinds, cells = self.schema.types, self.cells
         types = {name: pa.string() if name in cells else kind for name, kind in kinds.items()}
         batch, lines = self._parse_block(block, types)
@@ -88,14 +88,14 @@ class _Reader:
         return Rows(pa.RecordBatch.from_arrays(columns, names=list(types)), raw, lines)
 
     def read_cells(self, block: Block) -> Rows:
-        """Read every column as text, and look at each cell: some do not fit their column's type."""
+        """Read every column as text, and check each cell against its column's type."""
         kinds = self.schema.types
         batch, lines = self._parse_block(block, dict.fromkeys(kinds, pa.string()))
         columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
         for text, (name, kind) in zip(batch.columns, kinds.items(), strict=True):
             values, wrong = _parse_column(text, kind)
             found = np.flatnonzero(wrong & ~bad)
-            places = lines() if len(found) else np.empty(0, np.int64)  # once: it looks at the whole batch
+            places = lines() if len(found) else np.empty(0, np.int64)  # called once: it scans the whole batch
             for row in map(int, found):
                 reason = f"column {name!r}: {_wrong(text[row].as_py(), kind)}"
                 self.reject(BadRow(self.file.name, int(places[row]), reason, row_as_text(batch, row)))
@@ -107,7 +107,7 @@ class _Reader:
     def _parse_block(
         self, block: Block, types: dict[str, pa.DataType]
     ) -> tuple[pa.RecordBatch, Callable[[], NDArray[Any]]]:
-        """The rows of a block and what gives their lines; those without the header's fields are set aside."""
+        """Parse a block, and return its rows and a function for their lines; rows with other fields than the header are set aside."""
         batch, ragged = parse_block(block, self.file, self.names, types, list(types))
         self.tally.blank += 0 if block.is_full(batch.num_rows + len(ragged)) else block.blank
         for row in sorted([*block.bad, *ragged], key=lambda row: row.line):
@@ -116,7 +116,7 @@ class _Reader:
 
 
 def _encode(texts: pa.RecordBatch, cells: Collection[str]) -> pa.RecordBatch:
-    """The raw cells, each different text once: they are hashed and converted once."""
+    """Dictionary-encode the raw cells, so that each distinct text is hashed and converted once."""
     if not cells:
         return pa.RecordBatch.from_arrays([pa.nulls(texts.num_rows)], names=[""])
     columns = [texts.column(texts.schema.get_field_index(name)).dictionary_encode() for name in cells]
@@ -124,7 +124,7 @@ def _encode(texts: pa.RecordBatch, cells: Collection[str]) -> pa.RecordBatch:
 
 
 def _convert(cells: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
-    """Raw cells as numbers, as Arrow's reader converts them; inference found that they all are."""
+    """Convert raw cells to numbers as Arrow's reader does; by inference all are numbers."""
     texts = cells.dictionary
     missing = pc.is_in(texts, value_set=_ARROW_NULLS)
     known = pc.if_else(missing, pa.scalar(None, pa.string()), pc.utf8_trim(texts, characters=" \t"))
@@ -132,7 +132,7 @@ def _convert(cells: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
 
 
 def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, NDArray[Any]]:
-    """A column's values and which rows of it are wrong (their value is then missing)."""
+    """Parse a column, and return its values and which rows are wrong (their value is then missing)."""
     if pa.types.is_string(kind):
         return text, np.zeros(len(text), dtype=bool)
     values = [_number(cell, kind) for cell in text.to_pylist()]
@@ -144,7 +144,7 @@ _WRONG = object()
 
 
 def _number(cell: str | None, kind: pa.DataType) -> Any:
-    """A cell as a number, None when it is missing, `_WRONG` when it is neither."""
+    """Parse a cell as a number; None when it is missing, `_WRONG` when it is neither."""
     text = (cell or "").strip()
     if text in _NULLS:
         return None

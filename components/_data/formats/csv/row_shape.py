@@ -1,7 +1,7 @@
-"""How a row of one table looks, so that a cell which holds whole rows is told from one that holds an address.
+"""The typical shape of a table's rows, to distinguish a cell with swallowed rows from one with line breaks, such as an address.
 
-A line of a text has the header's number of fields now and then; that each of its fields also is a number where the table has
-numbers, and a known value where the table has few, happens only to rows.
+A line of text may have the header's number of fields by chance; but only rows also have numbers where the table has
+numbers, and known values where the table has few.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _MOST_LINES = 500
 
 @dataclass(frozen=True)
 class RowShape:
-    """How a row looks.
+    """The shape of a row.
 
     Attributes:
-        columns: Its fields.
+        columns: Number of fields.
         numbers: Columns, by index, that hold numbers.
         values: The values of columns that hold few, by index.
-        csv: How the file is written.
+        csv: CSV options of the file.
     """
 
     columns: int
@@ -35,16 +35,16 @@ class RowShape:
     csv: Csv
 
     SAMPLE: ClassVar[int] = 1_000
-    """Rows to learn from: enough for the values of a column that has few."""
+    """Number of rows to learn from: enough to see all values of a column with few."""
 
     @classmethod
     def learn(cls, lines: list[str], columns: int, csv: Csv) -> RowShape:
-        """Learn it from rows that take one line each.
+        """Learn the shape from single-line rows.
 
         Args:
-            lines: The rows as they stand.
-            columns: Fields of the header.
-            csv: How the file is written.
+            lines: The rows as text.
+            columns: Number of fields in the header.
+            csv: CSV options of the file.
         """
         rows = [row for row in _parse(lines, csv) if len(row) == columns]
         by_column = list(zip(*rows, strict=True)) if rows else []
@@ -57,7 +57,7 @@ class RowShape:
         return cls(columns, numbers, few, csv)
 
     def is_swallowed(self, row: bytes) -> bool:
-        """Whether a row over several lines seems to hold other rows: most of its inner lines look like one, or its first and last do."""
+        """Return whether a multi-line row seems to contain other rows: most inner lines look like one, or the first and last do."""
         lines = re.split(r"\r\n|\r|\n", row.decode("utf-8", "replace").rstrip("\r\n"))
         first, inner, last = lines[0], lines[1:-1][:_MOST_LINES], lines[-1]
         fitting = sum(map(self.fits, inner))
@@ -65,11 +65,13 @@ class RowShape:
             return fitting >= 3 and fitting == len(inner) and self.columns > 2
         if len(lines) > 1 and self.fits(first) and self.fits(last):
             return True
-        is_telling = len(self.numbers) + len(self.values) > 1  # one number at a line's end may be an address's ZIP code
-        return is_telling and fitting > 0 and 2 * fitting >= len(inner)
+        is_distinctive = (
+            len(self.numbers) + len(self.values) > 1
+        )  # one number at a line's end may be an address's ZIP code
+        return is_distinctive and fitting > 0 and 2 * fitting >= len(inner)
 
     def fits(self, line: str) -> bool:
-        """Whether a line, read without regard to quotes, is a row by its fields."""
+        """Return whether a line, ignoring quotes, looks like a row by its fields."""
         cells = [_bare(cell, self.csv) for cell in line.split(self.csv.delimiter)]
         if len(cells) != self.columns:
             return False
@@ -83,7 +85,7 @@ def _parse(lines: list[str], csv: Csv) -> list[list[str]]:
     dialect = type("dialect", (python_csv.excel,), {**marks, "quoting": 0 if csv.quote else python_csv.QUOTE_NONE})
     try:
         return list(python_csv.reader(lines, dialect))
-    except python_csv.Error:  # a cell longer than the module takes
+    except python_csv.Error:  # a cell longer than the module's limit
         return []
 
 

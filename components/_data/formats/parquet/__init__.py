@@ -1,1 +1,1 @@
-"""Parquet: the schema that the files state, reading in bounded batches, refusal of what no column of examples holds."""
+"""Parquet: schema from the footers, reading in bounded batches, refusal of unsupported types."""

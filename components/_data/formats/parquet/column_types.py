@@ -1,7 +1,7 @@
-"""Which type of examples a Parquet column is read as, and its values in that type.
+"""The mapping of Parquet columns to types of examples, and the conversion of values.
 
-What CSV would give of the same table is what Parquet gives: truth values, dates and times are texts. Both functions belong
-together: what one allows, the other converts.
+The result is the same as from CSV: truth values, dates and times are texts. `convert` supports exactly the types that
+`readable_type` allows.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ ALLOWED = "whole numbers up to int64, float, double, string, bool, date, time, t
 
 
 def readable_type(kind: pa.DataType) -> pa.DataType | None:
-    """The type that a column of a Parquet type is read as: `int64`, `float64`, `string`, or `null` without any value.
+    """Return the type that a Parquet column is read as: `int64`, `float64`, `string`, or `null` without any value.
 
     Args:
         kind: Arrow's type of the column.
 
     Returns:
-        None when no column of examples holds its values.
+        None when the type is not supported.
     """
     if pa.types.is_dictionary(kind):
         return readable_type(kind.value_type)
@@ -40,10 +40,10 @@ def readable_type(kind: pa.DataType) -> pa.DataType | None:
 
 
 def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """A column's values in the type that it is read as: texts as CSV has them, NaN as missing.
+    """Convert a column to the type that it is read as: texts as in CSV, NaN as missing.
 
     Args:
-        column: As Parquet gives it; of a type that `readable_type` allows.
+        column: A Parquet column of a type that `readable_type` allows.
         kind: `int64`, `float64` or `string`.
     """
     if pa.types.is_dictionary(column.type):
@@ -51,7 +51,7 @@ def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return time_as_text(column)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column.validate(full=True)  # a writer may have called bytes text that are not UTF-8
+        column.validate(full=True)  # a writer may have declared non-UTF-8 bytes as text
     if not pa.types.is_floating(column.type):
         return column.cast(kind)
     reals = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column

@@ -47,7 +47,7 @@ class ParquetFormat(Format):
         cells: Collection[str] = (),
         tally: FileTally | None = None,
     ) -> Iterator[Rows]:
-        """See `Format`. No row is unreadable; set aside are rows without a label, and numbers that no example can hold."""
+        """See `Format`. Only rows without a label, or with numbers out of range, are set aside."""
         from components._data.formats.parquet.reader import read_rows
 
         return read_rows(file, schema, label, reject, cells, tally)

@@ -1,4 +1,4 @@
-"""The schema that holds for all Parquet files of a table, from their footers."""
+"""The common schema of a table's Parquet files, from their footers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from components._data.sources.contract import SpanFile
 
 
 def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
-    """The columns and types of all files.
+    """Infer the columns and types of all files.
 
-    A whole number in one file and a real one in another are real numbers; a column without a type in one file takes that of
-    another. Other types that differ are refused: Parquet states its types, so none is a slip of one row.
+    A whole number in one file and a real one in another are real numbers; a column without a type in one file takes
+    that of another. Other differences are refused: Parquet declares its types, so a difference is not a single bad
+    cell.
 
     Args:
-        files: In the order of their spans.
+        files: Files in the order of their spans.
         label: The label's column.
 
     Raises:
@@ -46,7 +47,7 @@ def _read_as(file: SpanFile, field: pa.Field) -> pa.DataType:
     kind = readable_type(field.type)
     if kind is None:
         raise DataError(
-            f"column {field.name!r} has the type {_shown(field.type)}, which examples do not hold",
+            f"column {field.name!r} has the type {_shown(field.type)}, which is not supported",
             where=file.name,
             remedy=f"allowed: {ALLOWED}; cast the column or leave it out when the file is written",
         )
@@ -54,7 +55,7 @@ def _read_as(file: SpanFile, field: pa.Field) -> pa.DataType:
 
 
 def _shown(kind: pa.DataType) -> str:
-    """A nested type may be as long as a schema."""
+    """Shorten the name of a type: a nested one may be as long as a schema."""
     text = str(kind)
     return text if len(text) <= 60 else f"{text[:59]}…"
 

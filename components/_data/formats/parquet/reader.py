@@ -1,8 +1,8 @@
 """Open Parquet files and read their rows in bounded batches.
 
-A file is read only through `safe_parquet`, whatever it comes from. A file of this machine is read where it lies; another one is
-copied into a temporary file while its digest is taken, since Parquet is read from its end and by columns: it crosses the network
-once.
+Every file is read through `safe_parquet`. A local file is read in place; another one is
+copied into a temporary file while its digest is taken, since Parquet is read from its end and by columns: it crosses
+the network once.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 _READ_BYTES = 1 << 20
 _BATCH_CELLS = 1 << 20
-"""Cells of a batch, at most: of a wide table fewer rows are read at a time."""
+"""Maximum number of cells in a batch: fewer rows of a wide table are read at a time."""
 _PREVIEW_ROWS = 2_000
 
 
 @contextmanager
 def open_parquet(file: SpanFile, stream: BinaryIO | None = None) -> Iterator[Any]:
-    """Open a file as a `pyarrow.parquet.ParquetFile`, and translate what goes wrong while it is read.
+    """Open a file as a `pyarrow.parquet.ParquetFile`, and translate its errors while it is read.
 
     Args:
-        file: Which file.
-        stream: Its content, where that is open already.
+        file: The file to read.
+        stream: Content of the file, if already open.
 
     Raises:
-        DataError: When it is empty, no Parquet file, cut off or damaged.
+        DataError: When it is empty, not a Parquet file, cut off or damaged.
     """
     with stream or file.open() as opened:
         _check_kind(file, opened)
@@ -51,7 +51,7 @@ def open_parquet(file: SpanFile, stream: BinaryIO | None = None) -> Iterator[Any
             yield pq.ParquetFile(opened, buffer_size=_READ_BYTES, pre_buffer=False)
         except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # of the disk or the network
+                raise  # an error of the disk or the network
             raise _damaged(file, str(error).partition("\n")[0]) from None
 
 
@@ -76,12 +76,12 @@ def read_rows(
 
 
 def batch_rows(columns: int) -> int:
-    """Rows that are read at a time."""
+    """Return the number of rows read at a time."""
     return min(max(_BATCH_CELLS // max(columns, 1), 1_024), BATCH_ROWS)
 
 
 def preview_file(file: SpanFile) -> Preview | None:
-    """The first rows of a file as text; None when it cannot be read."""
+    """Read the first rows of a file as text; None when it cannot be read."""
     try:
         with open_parquet(file) as opened:
             names = [field.name for field in opened.schema_arrow if readable_type(field.type) is not None]
@@ -103,7 +103,7 @@ def _texts(column: pa.Array) -> list[str]:
 
 @contextmanager
 def _content(file: SpanFile, tally: FileTally) -> Iterator[BinaryIO]:
-    """A file's content, of which the digest was taken."""
+    """Open a file's content, and compute its digest."""
     if is_local(file.filesystem):
         with file.open() as stream:
             while part := stream.read(_READ_BYTES):
@@ -121,28 +121,28 @@ def _content(file: SpanFile, tally: FileTally) -> Iterator[BinaryIO]:
 
 
 def _check_kind(file: SpanFile, stream: BinaryIO) -> None:
-    """Refuse what is no Parquet file by its first and last bytes."""
+    """Refuse a file that is not Parquet by its first and last bytes."""
     head = stream.read(len(_MAGIC))
     if not head:
         raise DataError("is empty", where=file.name, remedy="remove the file or write it again")
     if head == _ENCRYPTED:
         raise DataError("is encrypted", where=file.name, remedy="write it without encryption")
     if head != _MAGIC:
-        remedy = "set data.format to the format that it has (csv), or leave it out and let its name end in .csv"
+        remedy = "set data.format to its format (csv), or leave it out and rename the file to end in .csv"
         raise DataError("is not a Parquet file", where=file.name, remedy=remedy)
     size = stream.seek(0, 2)
     stream.seek(max(size - len(_MAGIC), 0))
     if size < 3 * len(_MAGIC) or stream.read(len(_MAGIC)) != _MAGIC:
-        raise _damaged(file, "it does not end as a Parquet file does: it was cut off")
+        raise _damaged(file, "the Parquet footer is missing: the file was cut off")
     stream.seek(0)
 
 
-def _damaged(file: SpanFile, told: str) -> DataError:
-    return DataError(f"cannot be read as Parquet: {told}", where=file.name, remedy="write the file again")
+def _damaged(file: SpanFile, message: str) -> DataError:
+    return DataError(f"cannot be read as Parquet: {message}", where=file.name, remedy="write the file again")
 
 
 def _to_rows(batch: pa.RecordBatch, schema: TableSchema, cells: Collection[str], first: int) -> Rows:
-    """A batch in the table's types; its columns come in the order in which the file has them."""
+    """Convert a batch to the table's types; columns stay in the file's order."""
     columns = {
         name: convert(batch.column(batch.schema.get_field_index(name)), kind) for name, kind in schema.types.items()
     }
@@ -155,7 +155,7 @@ def _to_rows(batch: pa.RecordBatch, schema: TableSchema, cells: Collection[str],
 
 
 def _set_too_large_aside(rows: Rows, file: SpanFile, reject: Callable[[BadRow], None]) -> Rows:
-    """The rows of which every real number is finite and fits a float32; the others are rejected."""
+    """Keep the rows whose real numbers are all finite and fit a float32; reject the others."""
     bad = np.zeros(rows.examples.num_rows, dtype=bool)
     for name, column in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
         if not pa.types.is_floating(column.type):

@@ -1,4 +1,4 @@
-"""The laptop: model servers as processes on loopback, for the time of a comparison."""
+"""The laptop target: model servers as processes on loopback, during a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The champion as a rival of the version on trial: what can be asked of it, and why nothing can be when it cannot."""
+"""The champion as the baseline for a new version: its server, and the rows that it can take, or why it cannot be compared."""
 
 from __future__ import annotations
 
@@ -20,65 +20,65 @@ from components.deploy.performance import Served
 
 
 @dataclass
-class Rival:
-    """The champion, as far as it can be compared with; whatever is wrong with it is told and stops nobody.
+class Baseline:
+    """The champion as far as it can be compared; a failure of the champion is reported and does not stop the deployment.
 
     Attributes:
-        name: As a person would say it; empty when there is none, or it is the version on trial.
-        problem: Why it is not compared with; empty as long as it is.
-        model: Its model's folder.
-        served: It behind a server; None before, and when there is a problem.
+        name: Name for messages; empty when there is none, or it is the new version itself.
+        not_compared: Why it is not compared; empty as long as it is.
+        model: The folder of its model.
+        served: The champion on its server; None before it is served, and when it is not compared.
     """
 
     name: str = ""
-    problem: str = ""
+    not_compared: str = ""
     model: Path | None = None
     served: Served | None = None
 
-    def give_up(self, problem: object) -> None:
-        """Compare with it no more."""
-        self.problem, self.model, self.served = f"not compared with {self.name}: {problem}", None, None
+    def exclude(self, reason: object) -> None:
+        """Exclude it from the comparison."""
+        self.not_compared, self.model, self.served = f"not compared with {self.name}: {reason}", None, None
 
     def rows_for_both(self, rows: pa.Table) -> pa.Table:
-        """Those of the rows that it can take too; all of them when it can take none, and is given up."""
+        """Keep the rows that it can take too; all rows when it can take none, and is excluded."""
         if self.served is None:
             return rows
-        shared, problem = _takeable(rows, self.served.features)
-        if problem := problem or _refusal(self.served, shared):
-            self.give_up(problem)
+        shared, reason = _select_rows(rows, self.served.features)
+        if reason := reason or _find_refusal(self.served, shared):
+            self.exclude(reason)
             return rows
         return shared
 
 
-def find_rival(champion: Deployment | None, registered: dict[str, Any], folder: Path) -> Rival:
-    """The champion with its model, fetched.
+def fetch_baseline(champion: Deployment | None, registered: dict[str, Any], folder: Path) -> Baseline:
+    """Fetch the champion's model.
 
     Args:
-        champion: Its line of the ledger; None when there is none.
-        registered: The version on trial, as in `registration.json`.
-        folder: Where its model is copied to; one that lies in a local folder is read where it is.
+        champion: The champion's line of the ledger; None when there is none.
+        registered: The new version, as in `registration.json`.
+        folder: Folder for the copy of the model; a model in a local folder is read in place.
     """
     if champion is None:
-        return Rival(problem="there is no champion to compare with")
+        return Baseline(not_compared="there is no champion to compare with")
     if (champion.version, champion.model) == (registered["version"], registered["model"]):
-        return Rival(problem="it is the champion itself")
-    rival = Rival(f"champion v{champion.version.removeprefix('v')}")
+        return Baseline(not_compared="it is the champion itself")
+    baseline = Baseline(f"champion v{champion.version.removeprefix('v')}")
     try:
-        rival.model = fetch_verified(champion.model, champion.registration_sha256, folder)
+        baseline.model = fetch_verified(champion.model, champion.registration_sha256, folder)
     except ModelError as error:
-        rival.give_up(f"its model is not the one that was registered: {error.message}")
+        baseline.exclude(f"its model is not the one that was registered: {error.message}")
     except NaruError as error:
-        rival.give_up(f"its model cannot be fetched: {error.message}")
-    except ValueError as error:  # fsspec knows no such scheme
-        rival.give_up(f"its model cannot be found: {error}")
-    return rival
+        baseline.exclude(f"its model cannot be fetched: {error.message}")
+    except ValueError as error:  # fsspec does not know the scheme
+        baseline.exclude(f"its model cannot be found: {error}")
+    return baseline
 
 
-def _takeable(rows: pa.Table, features: tuple[Feature, ...]) -> tuple[pa.Table, str]:
-    """The rows in which nothing is missing that the features require, or why there are none."""
+def _select_rows(rows: pa.Table, features: tuple[Feature, ...]) -> tuple[pa.Table, str]:
+    """Select the rows in which no required value is missing, or say why there are none."""
     lacking = sorted({feature.name for feature in features} - set(rows.column_names))
     if lacking:
-        return rows, f"it needs columns that this version does not take: {', '.join(lacking)}"
+        return rows, f"it needs columns that this version does not have: {', '.join(lacking)}"
     retyped = [item.name for item in features if item.type.is_text != is_text(rows[item.name].type)]
     if retyped:
         return rows, f"it takes columns that have another type now: {', '.join(retyped)}"
@@ -87,10 +87,10 @@ def _takeable(rows: pa.Table, features: tuple[Feature, ...]) -> tuple[pa.Table, 
     return rows.filter(pa.array(kept)), "" if kept.any() else "it requires values that are missing in every row now"
 
 
-def _refusal(served: Served, rows: pa.Table) -> str:
+def _find_refusal(served: Served, rows: pa.Table) -> str:
     client = Client(served.server.host, served.server.port, served.name)
     try:
-        answer = client.ask(to_request(rows, served.features))
+        answer = client.infer(to_request(rows, served.features))
     except NaruError as error:
         return error.message
     finally:

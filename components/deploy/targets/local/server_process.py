@@ -1,4 +1,4 @@
-"""The model server as a process on loopback: started, waited for, stopped; its log told when it does not come up."""
+"""The model server as a process on loopback: starts it, waits for it, stops it; shows its log when it does not start."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _START_SECONDS = 300.0  # two servers on one busy core have taken 120
 _STOP_SECONDS = 15.0
 _SECONDS = 5.0
 _TRIES = 3
-_TOLD_LINES = 12
+_SHOWN_LINES = 12
 
 
 class ModelServer:
-    """Serves a model folder for the time of a `with` block.
+    """Serves a model folder during a `with` block.
 
-    It starts on entry and is waited for later: its starter can load something on another core meanwhile. It ends with its
-    starter, however that ends, because it watches its standard input.
+    It starts on entry; waiting is a separate step, so that the caller can load something on another core meanwhile. It ends with
+    the calling process, however that ends, because it watches its standard input.
 
     Attributes:
-        host: Loopback.
-        port: On loopback; known when it is ready.
-        ready_seconds: From start to ready.
-        exit_code: How it ended when it was told to; None before, and when it had to be killed.
+        host: Address of loopback.
+        port: Port on loopback; final once the server is ready.
+        ready_seconds: Time from start to ready.
+        exit_code: Exit code after `stop`; None before, and when the server had to be killed.
     """
 
     def __init__(
@@ -61,21 +61,21 @@ class ModelServer:
         self._end()
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers.
+        """Wait until the server answers.
 
         Raises:
-            ServiceError: When it ends or takes too long; with the last lines that it printed.
+            ServiceError: When it ends or takes too long; with the last lines of its log.
         """
         while not self.has_come_up():
             time.sleep(POLL_SECONDS)
 
     def has_come_up(self) -> bool:
-        """Whether it answers by now; whoever waits for more than one server asks each in turn. Errors as in `wait_until_ready`."""
+        """Whether the server answers; to wait for several servers, poll each in turn. Errors as in `wait_until_ready`."""
         if self._is_ready():
             self.ready_seconds = time.perf_counter() - self._started
             return True
         code = self._process.poll()
-        if code == ConfigError.exit_code and self._tries_left:  # another program was faster at taking the port
+        if code == ConfigError.exit_code and self._tries_left:  # another program took the port first
             self._tries_left -= 1
             self._end()
             self._start()
@@ -86,9 +86,9 @@ class ModelServer:
         return False
 
     def resident_mb(self) -> float | None:
-        """The memory that the server holds now, in millions of bytes; None when it has ended or the system does not tell.
+        """Memory of the server now, in millions of bytes; None when it has ended or the system does not report it.
 
-        It is asked for it, as Prometheus would: what was started here may be the client of a process that forks the server.
+        It is read from the server's metrics: the process started here may be the client of a process that forks the server.
         """
         if self._process.poll() is not None:
             return None
@@ -99,10 +99,10 @@ class ModelServer:
         return round(memory / 1e6, 1) if memory else _resident_mb(self._process.pid)
 
     def stop(self) -> None:
-        """Tell it to end, and wait for it.
+        """Send SIGTERM to the server and wait for its end.
 
         Raises:
-            ServiceError: When it had ended by itself.
+            ServiceError: When it had ended already.
         """
         code = self._process.poll()
         if code is not None:
@@ -131,12 +131,12 @@ class ModelServer:
         return status == 200
 
     def _last_lines(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TOLD_LINES:]
-        return "; its last lines:\n    " + "\n    ".join(lines) if lines else "; it printed nothing"
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LINES:]
+        return "; the last lines of its log:\n    " + "\n    ".join(lines) if lines else "; it printed nothing"
 
 
 def _get(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body; 0 when nothing answers."""
+    """Send a GET; return status and body, status 0 without an answer."""
     try:
         return get(HOST, port, path, _SECONDS)
     except NO_ANSWER:
@@ -144,16 +144,16 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
 
 
 def _resident_mb(process: int) -> float | None:
-    """What a process holds, where a server's page does not tell (on macOS; there nothing forks)."""
+    """Memory of a process, where the server's metrics lack it (on macOS, where nothing forks)."""
     try:
-        told = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)  # noqa: S607
-        return round(int(told.stdout) * 1024 / 1e6, 1)
+        done = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)  # noqa: S607
+        return round(int(done.stdout) * 1024 / 1e6, 1)
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has at the moment."""
+    """Find a port of loopback that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

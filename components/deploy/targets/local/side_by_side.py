@@ -1,4 +1,4 @@
-"""A version behind a server of its own on loopback, and the champion behind another, under load in turn."""
+"""The side-by-side comparison: a version and the champion, each on its own server on loopback, under load in turn."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from components._core.store.file_digests import digest_of_model, fetch_verified
 from components._core.store.ledger import Deployment
 from components.deploy.comparison import Comparison
 from components.deploy.model_client import Client
-from components.deploy.performance import Processing, Served, judge_processing, measure
-from components.deploy.smoke_test import Probe, probe_server
+from components.deploy.performance import Performance, Served, judge_performance, measure
+from components.deploy.smoke_test import SmokeTestResult, run_smoke_test
 from components.deploy.targets.contract import ComparisonTarget
-from components.deploy.targets.local.champion_server import Rival, find_rival
+from components.deploy.targets.local.champion_server import Baseline, fetch_baseline
 from components.deploy.targets.local.server_process import POLL_SECONDS, ModelServer
 
 
@@ -32,7 +32,7 @@ class LocalTarget(ComparisonTarget):
 
     Args:
         project: The project.
-        settings: Say which interpreter runs the servers.
+        settings: Settings, with the interpreter that runs the servers.
     """
 
     def __init__(self, project: Project, settings: Settings) -> None:
@@ -40,11 +40,11 @@ class LocalTarget(ComparisonTarget):
         self._settings = settings
 
     def compare(self, registered: dict[str, Any], sample: Sample, champion: Deployment | None) -> Comparison:
-        """Serve the registered copy, and the champion beside it when it is another; smoke-test the one, put load on both.
+        """Serve the registered copy, and the champion beside it if that is another version; smoke-test the copy, load-test both.
 
         Raises:
-            ServiceError: When the registered copy cannot be served, or gives no answer. What is wrong with the champion is
-                reported and stops nothing.
+            ServiceError: When the registered copy cannot be served, or does not answer. A failure of the champion is only
+                reported.
         """
         project, gates = self._project, self._project.gates.serving
         with tempfile.TemporaryDirectory(prefix="naru-deploy-") as temporary, ExitStack() as servers:
@@ -57,23 +57,23 @@ class LocalTarget(ComparisonTarget):
                 return servers.enter_context(server), Served(server, project.name, model)
 
             copy = fetch_verified(registered["model"], registered.get("registration_sha256", ""), folder / "version")
-            rival = find_rival(champion, registered, folder / "champion")
+            baseline = fetch_baseline(champion, registered, folder / "champion")
             server, served = serve(copy, registered["version"])
             beside = None
-            if champion and rival.model:
-                beside, rival.served = serve(rival.model, champion.version)
-            _wait_for(server, beside, rival)
-            rows = rival.rows_for_both(sample.rows)
-            probe = _probe(served, sample, gates)
-            ours, theirs = _measure(served, rival, rows, gates)
+            if champion and baseline.model:
+                beside, baseline.served = serve(baseline.model, champion.version)
+            _wait_for(server, beside, baseline)
+            rows = baseline.rows_for_both(sample.rows)
+            smoke_test = _run_smoke_test(served, sample, gates)
+            ours, theirs = _measure(served, baseline, rows, gates)
             server.stop()
-        judged = judge_processing(ours, theirs, rival.name, rival.problem, gates)
-        checks = [*probe.checks, *judged, _check_end(server)]
-        return Comparison(probe, checks, ours, theirs, rival.name, rival.problem)
+        judged = judge_performance(ours, theirs, baseline.name, baseline.not_compared, gates)
+        checks = [*smoke_test.checks, *judged, _check_end(server)]
+        return Comparison(smoke_test, checks, ours, theirs, baseline.name, baseline.not_compared)
 
 
-def _wait_for(server: ModelServer, beside: ModelServer | None, rival: Rival) -> None:
-    """Wait until both answer; they start at the same time, each on a core of its own where there are two."""
+def _wait_for(server: ModelServer, beside: ModelServer | None, baseline: Baseline) -> None:
+    """Wait until both answer; they start in parallel, each on its own core where there are two."""
     waiting = [server, *([beside] if beside else [])]
     while waiting:
         for each in list(waiting):
@@ -83,31 +83,33 @@ def _wait_for(server: ModelServer, beside: ModelServer | None, rival: Rival) -> 
             except ServiceError as error:
                 if each is server:
                     raise
-                rival.give_up(error.message)
+                baseline.exclude(error.message)
                 waiting.remove(each)
         time.sleep(POLL_SECONDS if waiting else 0.0)
 
 
-def _probe(served: Served, sample: Sample, gates: ServingGates) -> Probe:
+def _run_smoke_test(served: Served, sample: Sample, gates: ServingGates) -> SmokeTestResult:
     client = Client(served.server.host, served.server.port, served.name)
     try:
-        return probe_server(client, sample, served.features, gates)
+        return run_smoke_test(client, sample, served.features, gates)
     finally:
         client.close()
 
 
-def _measure(served: Served, rival: Rival, rows: pa.Table, gates: ServingGates) -> tuple[Processing, Processing | None]:
-    if rival.served:
+def _measure(
+    served: Served, baseline: Baseline, rows: pa.Table, gates: ServingGates
+) -> tuple[Performance, Performance | None]:
+    if baseline.served:
         try:
-            ours, theirs = measure([served, rival.served], rows, gates)
+            ours, theirs = measure([served, baseline.served], rows, gates)
             return ours, theirs
         except ServiceError as error:
-            rival.give_up(error.message)  # should it be our own server that is gone, this second pass says so
+            baseline.exclude(error.message)  # if the new version's server is gone, the second measurement raises
     return measure([served], rows, gates)[0], None
 
 
 def _check_end(server: ModelServer) -> Check:
     if server.exit_code == 0:
-        return Check("ends when told", "pass", 0, reason="SIGTERM ended the server with 0")
-    message = "did not end" if server.exit_code is None else f"ended with {server.exit_code}"
-    return Check("ends when told", "warn", server.exit_code, reason=f"the server {message} after SIGTERM")
+        return Check("ends on SIGTERM", "pass", 0, reason="the server exited with 0 on SIGTERM")
+    message = "did not exit" if server.exit_code is None else f"exited with {server.exit_code}"
+    return Check("ends on SIGTERM", "warn", server.exit_code, reason=f"the server {message} after SIGTERM")

@@ -1,4 +1,4 @@
-"""A cluster with Seldon Core: versions in service behind a SeldonDeployment and a Service."""
+"""The target of a cluster with Seldon Core, which serves versions by a SeldonDeployment and a Service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def open_target(project: Project, settings: Settings, find_placement: FindPlacement) -> RolloutTarget:
-    """Open the target on the cluster that this runs in, or that KUBECONFIG names.
+    """Open the target on the cluster that this process runs in, or that KUBECONFIG names.
 
     Raises:
-        ConfigError: When no pool or no Secret has the name that the project says.
+        ConfigError: When the project's pool or Secret does not exist.
         ServiceError: When the cluster does not answer, or refuses.
     """
-    from components.deploy.targets.seldon.target import open_on_cluster  # brings the client of Kubernetes
+    from components.deploy.targets.seldon.target import open_on_cluster  # imports the Kubernetes client
 
     return open_on_cluster(project, settings, find_placement())

@@ -1,4 +1,4 @@
-"""Why servers do not come up: what is wrong with their pods, how long it may last, and what a person needs to see of it."""
+"""Diagnoses servers that do not start: finds failures of their pods, how long each is tolerated, and the logs and events."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from components._cluster.kubernetes_client import Cluster, Object
-from components.deploy.targets.seldon.observation import Seen
+from components.deploy.targets.seldon.observation import SeldonState
 
 _LOG_LINES = 12
 _EVENTS = 6
 _AT_ONCE, _SOON, _LATER = 0.0, 15.0, 45.0
 _PODS = 3
-"""Pods of a predictor whose logs are read at most: of some the kubelet has none any more."""
-_FETCHES = "-model-initializer"
-"""How the container ends that the operator adds to fetch the model: rclone runs in it."""
+"""Most pods of a predictor whose logs are read: the kubelet may have removed some logs."""
+_INITIALIZER = "-model-initializer"
+"""Suffix of the container that the operator adds to fetch the model with rclone."""
 _WHY = re.compile(r"(?:Failed to [a-z ]+(?:\"[^\"]*\")?|failed with \d+ errors? and|ERROR ?:[^:]*): ?(.+)")
-_LONG = float("inf")  # as long as a rollout waits: it may come right until then
+_LONG = float("inf")  # tolerated for as long as a rollout waits
 
 _WAITING = {
     "CrashLoopBackOff": _AT_ONCE,
@@ -29,20 +29,20 @@ _WAITING = {
     "ImagePullBackOff": _LATER,
     "ErrImagePull": _LATER,
 }
-"""Seconds that a container may wait for this reason before it counts: some pass by themselves."""
+"""Seconds for which a container may wait for this reason before it counts as failed: some reasons are temporary."""
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Something that keeps a predictor from serving.
+class PredictorFailure:
+    """A failure that keeps a predictor from serving.
 
     Attributes:
-        predictor: Whose.
-        what: What is wrong, in a few words that stay the same while it lasts.
-        patience: Seconds that it may last.
-        pod: The pod that shows it; empty: no pod does.
-        container: Of it, whose log says more; empty: none.
-        detail: More of it, which may change from look to look.
+        predictor: Name of the predictor.
+        what: The failure in a few words, which stay the same while it lasts.
+        patience: Seconds for which it is tolerated.
+        pod: The failing pod; empty: no pod.
+        container: The container of the pod whose log has more; empty: none.
+        detail: Details, which may change between polls.
     """
 
     predictor: str
@@ -58,13 +58,13 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a person is told.
+    """The report of a failure, for people.
 
     Attributes:
         reason: One sentence.
-        log: The last lines of the container.
-        events: What Kubernetes said about it, newest last.
-        description: The operator's own word on the whole.
+        log: Last log lines of the container.
+        events: Kubernetes events about it, newest last.
+        description: The operator's description of the object's state.
     """
 
     reason: str
@@ -81,49 +81,49 @@ class Diagnosis:
         return "\n".join(parts)
 
 
-def find_troubles(seen: Seen, predictors: list[str]) -> list[Trouble]:
-    """Everything that is wrong with these predictors now."""
-    found = [trouble for name in predictors for pod in seen.pods.get(name, []) for trouble in _of_pod(name, pod)]
-    found += [trouble for name in predictors for trouble in _of_deployment(name, seen.deployments.get(name, {}))]
+def find_failures(seen: SeldonState, predictors: list[str]) -> list[PredictorFailure]:
+    """Find all failures of these predictors."""
+    found = [failure for name in predictors for pod in seen.pods.get(name, []) for failure in _pod_failures(name, pod)]
+    found += [failure for name in predictors for failure in _deployment_failures(name, seen.deployments.get(name, {}))]
     status = (seen.served or {}).get("status", {})
     if status.get("state") == "Failed" and predictors:
         message = str(status.get("description", ""))
-        found.append(Trouble(predictors[-1], "the operator failed", _SOON, detail=message))
+        found.append(PredictorFailure(predictors[-1], "the operator failed", _SOON, detail=message))
     return found
 
 
-def diagnose(cluster: Cluster, namespace: str, seen: Seen, trouble: Trouble) -> Diagnosis:
-    """Ask for the last log lines and the events behind a trouble; what cannot be had is left out.
+def diagnose(cluster: Cluster, namespace: str, seen: SeldonState, failure: PredictorFailure) -> Diagnosis:
+    """Read the last log lines and the events of a failure; what is not available is left out.
 
     Raises:
-        ServiceError: When the cluster cannot be asked.
+        ServiceError: When the cluster refuses or does not answer.
     """
-    log = _last_words(cluster, namespace, seen, trouble) if trouble.container else []
-    if trouble.container.endswith(_FETCHES):
-        trouble = _why_not_fetched(trouble, log)
-    names = {trouble.pod} if trouble.pod else _owned(seen, trouble.predictor)
-    events = [_told(event) for event in _events(cluster, namespace, names)]
+    log = _last_log_lines(cluster, namespace, seen, failure) if failure.container else []
+    if failure.container.endswith(_INITIALIZER):
+        failure = _explain_fetch(failure, log)
+    names = {failure.pod} if failure.pod else _owned(seen, failure.predictor)
+    events = [_format_event(event) for event in _events(cluster, namespace, names)]
     description = str((seen.served or {}).get("status", {}).get("description", ""))
-    return Diagnosis(str(trouble), log, events, description)
+    return Diagnosis(str(failure), log, events, description)
 
 
-def _last_words(cluster: Cluster, namespace: str, seen: Seen, trouble: Trouble) -> list[str]:
-    """What the container printed before it ended, or since; of another pod, where the kubelet has no log of this one."""
-    pods = [pod for pod in seen.pods.get(trouble.predictor, []) if pod["metadata"]["name"] == trouble.pod]
-    pods += [pod for pod in seen.pods.get(trouble.predictor, []) if pod not in pods]
+def _last_log_lines(cluster: Cluster, namespace: str, seen: SeldonState, failure: PredictorFailure) -> list[str]:
+    """Read the container's log from before its last restart, or since; of another pod where the kubelet has none of this one."""
+    pods = [pod for pod in seen.pods.get(failure.predictor, []) if pod["metadata"]["name"] == failure.pod]
+    pods += [pod for pod in seen.pods.get(failure.predictor, []) if pod not in pods]
     for pod in pods[:_PODS]:
-        place = {"name": pod["metadata"]["name"], "namespace": namespace}
-        named = {"apiVersion": "v1", "kind": "Pod", "metadata": place}
+        metadata = {"name": pod["metadata"]["name"], "namespace": namespace}
+        named = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
         for previous in (True, False):
-            if text := cluster.read_log(named, trouble.container, _LOG_LINES, previous=previous).strip():
+            if text := cluster.read_log(named, failure.container, _LOG_LINES, previous=previous).strip():
                 return text.splitlines()[-_LOG_LINES:]
-        if text := _termination(pod, trouble.container):
+        if text := _termination(pod, failure.container):
             return text.splitlines()[-_LOG_LINES:]
     return []
 
 
 def _termination(pod: Object, name: str) -> str:
-    """The container's termination message, where there is one."""
+    """Return the container's termination message, empty when there is none."""
     status = pod.get("status", {})
     found = [
         one
@@ -134,14 +134,14 @@ def _termination(pod: Object, name: str) -> str:
     return next((str(end["message"]).strip() for end in ends if end.get("message")), "")
 
 
-def _why_not_fetched(trouble: Trouble, log: list[str]) -> Trouble:
-    """The same with rclone's own reason in its sentence, as in `AccessDenied: Access Denied`."""
+def _explain_fetch(failure: PredictorFailure, log: list[str]) -> PredictorFailure:
+    """Add rclone's own reason to a failure, as in `AccessDenied: Access Denied`."""
     found = [match[1].strip() for line in log if (match := _WHY.search(line))]
-    why = found[-1] if found else log[-1].strip() if log else "it left no word of why; look at the store's own log"
-    return replace(trouble, detail=f"{trouble.detail}; the model cannot be fetched: {why}".removeprefix("; "))
+    why = found[-1] if found else log[-1].strip() if log else "no reason was logged; look at the store's log"
+    return replace(failure, detail=f"{failure.detail}; the model cannot be fetched: {why}".removeprefix("; "))
 
 
-def _of_pod(predictor: str, pod: Object) -> Iterator[Trouble]:
+def _pod_failures(predictor: str, pod: Object) -> Iterator[PredictorFailure]:
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if "deletionTimestamp" in pod["metadata"]:
         return
@@ -149,18 +149,20 @@ def _of_pod(predictor: str, pod: Object) -> Iterator[Trouble]:
         waiting = container.get("state", {}).get("waiting", {})
         reason = waiting.get("reason", "")
         if reason in _WAITING:
-            asked = container["name"] if reason in ("CrashLoopBackOff", "RunContainerError") else ""
+            logged = container["name"] if reason in ("CrashLoopBackOff", "RunContainerError") else ""
             detail = _exit(container) or str(waiting.get("message", ""))
-            yield Trouble(predictor, f"{container['name']}: {reason}", _WAITING[reason], name, asked, detail)
+            yield PredictorFailure(predictor, f"{container['name']}: {reason}", _WAITING[reason], name, logged, detail)
         elif container.get("restartCount", 0) >= 1 and not container.get("ready", False):
-            what = f"{container['name']}: ends and is started again"
-            yield Trouble(predictor, what, _SOON, name, container["name"], _exit(container))
+            what = f"{container['name']}: exits and is restarted"
+            yield PredictorFailure(predictor, what, _SOON, name, container["name"], _exit(container))
         elif "running" in container.get("state", {}) and not container.get("ready", False):
-            yield Trouble(predictor, f"{container['name']}: runs and is not ready", _LONG, name, container["name"])
+            yield PredictorFailure(
+                predictor, f"{container['name']}: running but not ready", _LONG, name, container["name"]
+            )
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             message = str(condition.get("message", ""))
-            yield Trouble(predictor, "no node takes the pod", _LONG, name, detail=message)
+            yield PredictorFailure(predictor, "the pod cannot be scheduled on a node", _LONG, name, detail=message)
 
 
 def _exit(container: Object) -> str:
@@ -168,20 +170,22 @@ def _exit(container: Object) -> str:
     if "exitCode" not in last:
         return ""
     why = f" ({last['reason']})" if last.get("reason") not in (None, "Error") else ""
-    return f"ended with {last['exitCode']}{why}, {container.get('restartCount', 0)} times started again"
+    return f"exited with {last['exitCode']}{why}, restarted {container.get('restartCount', 0)} times"
 
 
-def _of_deployment(predictor: str, deployment: Object) -> Iterator[Trouble]:
+def _deployment_failures(predictor: str, deployment: Object) -> Iterator[PredictorFailure]:
     for condition in deployment.get("status", {}).get("conditions", []):
         message = str(condition.get("message", ""))
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            yield Trouble(predictor, f"no pod can be made ({condition.get('reason', '')})", _SOON, detail=message)
+            yield PredictorFailure(
+                predictor, f"no pod can be created ({condition.get('reason', '')})", _SOON, detail=message
+            )
         if condition["type"] == "Progressing" and condition["status"] == "False":
-            what = f"the rollout came to nothing ({condition.get('reason', '')})"
-            yield Trouble(predictor, what, _AT_ONCE, detail=message)
+            what = f"the Deployment failed to progress ({condition.get('reason', '')})"
+            yield PredictorFailure(predictor, what, _AT_ONCE, detail=message)
 
 
-def _owned(seen: Seen, predictor: str) -> set[str]:
+def _owned(seen: SeldonState, predictor: str) -> set[str]:
     deployment = seen.deployments.get(predictor, {}).get("metadata", {}).get("name", "")
     return {deployment, *(pod["metadata"]["name"] for pod in seen.pods.get(predictor, []))} - {""}
 
@@ -196,10 +200,10 @@ def _events(cluster: Cluster, namespace: str, names: set[str]) -> list[Object]:
 
 
 def _concerns(name: str, names: set[str]) -> bool:
-    """Of the object itself, or of what it made: a ReplicaSet's name begins with its Deployment's."""
+    """Whether a name is one of these objects or of their children: a ReplicaSet's name begins with its Deployment's."""
     return any(name == one or name.startswith(f"{one}-") for one in names)
 
 
-def _told(event: Object) -> str:
+def _format_event(event: Object) -> str:
     count = f" ({event['count']} times)" if int(event.get("count") or 1) > 1 else ""
     return f"{event.get('reason', '')}: {str(event.get('message', '')).strip()}{count}"

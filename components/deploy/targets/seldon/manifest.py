@@ -1,7 +1,7 @@
-"""The SeldonDeployment of a project: one predictor for each model version, our own server in each.
+"""The SeldonDeployment of a project: one predictor for each model version, each with Naru's model server.
 
-A predictor is named by its version, not by its part: when a canary becomes the stable one, only weights change and no pod
-is started again. Names, ports and the place of the model are what the operator goes by (1.17.1).
+A predictor is named by its version, not by its role: when a canary becomes the stable version, only weights change and no pod
+restarts. Names, ports and the model's path follow the operator's conventions (1.17.1).
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ Object = dict[str, Any]
 
 PROJECT_LABEL = "naru/project"
 PREDICTOR_LABEL = "naru/predictor"
-ASKED = "naru/asked"
-"""Annotation with the predictors as we asked for them: what stands in the object later is also the operator's own defaults, and
-a predictor that is not to be started again must be asked for in the same words."""
+APPLIED = "naru/asked"
+"""Annotation with the predictors as they were applied: the live object also has the operator's defaults, and applying those
+would restart the pods."""
 
 _MODEL = "/mnt/models"  # where the operator's init container copies modelUri to
-_USER = 10001  # the image's own
+_USER = 10001  # the image's user
 HTTP, GRPC, METRICS = 8080, 8081, 8082
-_GRACE_SECONDS = 45  # the operator lets a pod wait for ten before SIGTERM; the server then takes 23 at most
+_GRACE_SECONDS = 45  # the operator delays SIGTERM by ten; the server then takes at most 23
 _START_SECONDS = 180
 
 
 @dataclass(frozen=True)
 class Canary:
-    """A version that is tried beside the stable one.
+    """A canary version beside the stable one.
 
     Attributes:
         model: The version.
         weight: Percent of the requests.
-        replicas: Servers; it is not scaled.
+        replicas: Fixed number of its servers.
     """
 
     model: ModelVersion
@@ -52,7 +52,7 @@ class Canary:
 def render_deployment(
     project: Project, stable: ModelVersion, placement: Placement, canary: Canary | None = None
 ) -> Object:
-    """The object to apply; the first predictor is the stable one, to which everything goes where nothing holds shares."""
+    """Render the object to apply; its first predictor is the stable version, which gets all requests unless shares are set."""
     predictors = [render_stable(project, stable, placement)]
     if canary:
         predictors.append(render_canary(project, canary.model, placement, canary.replicas))
@@ -60,10 +60,10 @@ def render_deployment(
 
 
 def compose(project: Project, namespace: str, predictors: list[Object], weight: int = 0) -> Object:
-    """The object around one predictor, or around two of which the second gets so many percent.
+    """Compose the object from one predictor, or from two of which the second gets `weight` percent.
 
-    No `traffic` where there is one: the operator refuses a weight below 100 there. A disruption budget is at the first only:
-    the operator lets it hold for the pods of all, and of two over the same pods an eviction would fail.
+    A single predictor has no `traffic`: the operator refuses a weight below 100 there. Only the first has a disruption budget:
+    the operator applies it to the pods of all predictors, and with two budgets for the same pods an eviction would fail.
     """
     parts = deepcopy(predictors)
     for number, part in enumerate(parts):
@@ -73,7 +73,7 @@ def compose(project: Project, namespace: str, predictors: list[Object], weight: 
     metadata: Object = {"name": project.name, "labels": {PROJECT_LABEL: project.name}}
     if namespace:
         metadata["namespace"] = namespace
-    metadata["annotations"] = {ASKED: json.dumps(parts, separators=(",", ":"), sort_keys=True)}
+    metadata["annotations"] = {APPLIED: json.dumps(parts, separators=(",", ":"), sort_keys=True)}
     if len(parts) > 1:
         parts[0]["traffic"], parts[1]["traffic"] = 100 - weight, weight
     spec = {"protocol": project.serve.protocol, "predictors": parts}
@@ -81,13 +81,13 @@ def compose(project: Project, namespace: str, predictors: list[Object], weight: 
 
 
 def render_stable(project: Project, model: ModelVersion, placement: Placement) -> Object:
-    """The predictor of a version in service, in its full size."""
+    """Render the predictor of a version in service, at its full size."""
     component = {"spec": _pod(project, model, placement), "pdbSpec": {"maxUnavailable": 1}, **_size(project.serve)}
     return _predictor(project, model, component)
 
 
 def render_canary(project: Project, model: ModelVersion, placement: Placement, replicas: int) -> Object:
-    """The predictor of a version that is tried, which is not scaled."""
+    """Render the predictor of a canary, which is not autoscaled."""
     return _predictor(project, model, {"spec": _pod(project, model, placement), "replicas": replicas})
 
 
@@ -136,7 +136,7 @@ def _pod(project: Project, model: ModelVersion, placement: Placement) -> Object:
 
 
 def _spread(model: ModelVersion) -> Object:
-    """Servers of one version on different nodes, where there are several."""
+    """Spread the servers of one version over nodes."""
     return {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
@@ -146,7 +146,7 @@ def _spread(model: ModelVersion) -> Object:
 
 
 def _container(project: Project, model: ModelVersion, placement: Placement) -> Object:
-    """Named like the graph's node, by which the operator finds it, and like the model, by which its engine asks it."""
+    """Render the container, named like the graph's node, as the operator requires, and like the model, as its engine requires."""
     return {
         "name": project.name,
         "image": placement.image,
@@ -172,7 +172,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
 
 
 def _credentials(serve: Serve) -> Object:
-    """The keys AWS_* of the Secret: the server itself opens the store only for its log."""
+    """Render the Secret's AWS_* keys: the server itself uses the store only for its request log."""
     if serve.request_log is None or not serve.secret:
         return {}
     return {"envFrom": [{"secretRef": {"name": serve.secret}}]}
@@ -184,7 +184,7 @@ def _resources(serve: Serve, devices: dict[str, int]) -> Object:
 
 
 def _probes(project: Project) -> Object:
-    """Over HTTP: the port opens before the model is loaded, and the operator's own probes only ask the port."""
+    """Render HTTP probes: the port opens before the model is loaded, and the operator's default probes only check the port."""
     if project.serve.protocol == "seldon":
         ready, live = "/health/status", "/health/ping"
     else:
@@ -197,6 +197,6 @@ def _probes(project: Project) -> Object:
 
 
 def _probe(path: str, *, every: int, failures: int) -> Object:
-    """A long request holds an answer up, hence the time that one may take."""
-    ask = {"path": path, "port": "http"}
-    return {"httpGet": ask, "periodSeconds": every, "timeoutSeconds": every, "failureThreshold": failures}
+    """Render one probe. Its timeout is long, as a long prediction delays the answer."""
+    get = {"path": path, "port": "http"}
+    return {"httpGet": get, "periodSeconds": every, "timeoutSeconds": every, "failureThreshold": failures}

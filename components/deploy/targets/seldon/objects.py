@@ -1,7 +1,7 @@
-"""The part of `machinelearning.seldon.io/v1` that we use, closed: a field that is not here is a mistake of ours.
+"""The part of `machinelearning.seldon.io/v1` that Naru uses, as a closed schema: any other field is an error.
 
-Seldon's own schema is open, so that a misspelt field may be dropped without a word. A pod's spec is Kubernetes' own and
-stays as it is; only what Seldon looks at in it is known here.
+Seldon's own schema is open, so that it may silently drop a misspelt field. A pod's spec belongs to Kubernetes and is left open;
+only what Seldon reads of it is modelled here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Part(BaseModel):
 
 
 class Metadata(_Part):
-    """Of the whole object."""
+    """Metadata of the SeldonDeployment."""
 
     name: str
     namespace: str = ""
@@ -30,7 +30,7 @@ class Metadata(_Part):
 
 
 class Node(_Part):
-    """One step of the graph that a request goes through."""
+    """One step of the inference graph."""
 
     name: str
     type: Literal["MODEL", "ROUTER", "COMBINER", "TRANSFORMER", "OUTPUT_TRANSFORMER"] = "MODEL"
@@ -40,35 +40,35 @@ class Node(_Part):
     children: list[Node] = []
 
     def walk(self) -> Iterator[Node]:
-        """This one and all below it."""
+        """Yield this node and all its descendants."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
 class Target(_Part):
-    """From when a pod is too busy."""
+    """Target utilization of the autoscaler."""
 
     type: Literal["Utilization"]
     averageUtilization: int
 
 
 class Resource(_Part):
-    """What the autoscaler looks at."""
+    """Resource that the autoscaler measures."""
 
     name: Literal["cpu"]
     target: Target
 
 
 class Metric(_Part):
-    """One measure of the autoscaler."""
+    """One metric of the autoscaler."""
 
     type: Literal["Resource"]
     resource: Resource
 
 
 class Autoscaler(_Part):
-    """Of one predictor; `metricsv2` is what becomes the metrics of `autoscaling/v2`."""
+    """Autoscaler of one predictor; `metricsv2` becomes the metrics of `autoscaling/v2`."""
 
     minReplicas: Annotated[int, Field(ge=1)] = 1
     maxReplicas: Annotated[int, Field(ge=1)]
@@ -76,7 +76,7 @@ class Autoscaler(_Part):
 
 
 class Disruption(_Part):
-    """How many pods may be away at once when nodes are emptied."""
+    """Disruption budget: most pods that may be down when nodes are drained."""
 
     maxUnavailable: int
 
@@ -91,7 +91,7 @@ class Component(_Part):
 
     @property
     def containers(self) -> list[dict[str, Any]]:
-        """Of its pods."""
+        """Containers of its pods."""
         return list(self.spec.get("containers", []))
 
 
@@ -108,12 +108,12 @@ class Predictor(_Part):
 
     @property
     def container_names(self) -> list[str]:
-        """Of all its pods."""
+        """Names of the containers of all its pods."""
         return [str(container.get("name")) for component in self.componentSpecs for container in component.containers]
 
 
 class Spec(_Part):
-    """What is served."""
+    """Spec of the SeldonDeployment."""
 
     protocol: str
     transport: str = ""
@@ -121,7 +121,7 @@ class Spec(_Part):
 
 
 class SeldonDeployment(_Part):
-    """The whole."""
+    """A SeldonDeployment."""
 
     apiVersion: Literal["machinelearning.seldon.io/v1"]
     kind: Literal["SeldonDeployment"]

@@ -1,8 +1,7 @@
-"""What runs, against what was asked. The SeldonDeployment's own word is not enough: `Available` may be that of before.
+"""Compares what runs with what was applied. The SeldonDeployment's status is not enough: `Available` may be out of date.
 
-Each predictor is a Deployment that carries its name as a label on its pods; it is current when the Deployment itself says
-that it has acted on its last change, when all its pods are new and available, and when what it runs is what was asked:
-the operator drops variables without a word.
+Each predictor is a Deployment whose pods have its name as a label. It is up to date when its status reports that the last change
+was acted on, when all its pods are new and available, and when it runs what was applied: the operator silently drops variables.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from components.deploy.targets.contract import ModelVersion, Observation, Server
 from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL, PROJECT_LABEL
 from components.deploy.targets.seldon.objects import KIND, VERSION
 
-_ASKED = ("image", "args", "envFrom", "volumeMounts", "securityContext")
+_COMPARED = ("image", "args", "envFrom", "volumeMounts", "securityContext")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A moment of a served model.
+class SeldonState:
+    """The objects of a served model at one time.
 
     Attributes:
-        served: The SeldonDeployment; None where there is none.
+        served: The SeldonDeployment; None when there is none.
         deployments: Deployments by predictor.
-        pods: Pods by predictor, those that end included.
-        service: The Service by which the model is asked; None where there is none.
+        pods: Pods by predictor, terminating ones included.
+        service: The Service that clients use; None when there is none.
     """
 
     served: Object | None
@@ -41,30 +40,30 @@ class Seen:
 
     @property
     def predictors(self) -> list[Object]:
-        """Of the SeldonDeployment, as it stands there."""
+        """Predictors of the SeldonDeployment as found."""
         return list(self.served["spec"].get("predictors", [])) if self.served else []
 
 
-def look(cluster: Cluster, namespace: str, project: str) -> Seen:
-    """What is there now.
+def look(cluster: Cluster, namespace: str, project: str) -> SeldonState:
+    """Read the objects of a project from the cluster.
 
     Raises:
-        ServiceError: When the cluster cannot be asked.
+        ServiceError: When the cluster refuses or does not answer.
     """
     metadata = {"name": project, "namespace": namespace}
     served = cluster.get({"apiVersion": VERSION, "kind": KIND, "metadata": metadata})
-    ours = f"{PROJECT_LABEL}={project}"
+    selector = f"{PROJECT_LABEL}={project}"
     pods: dict[str, list[Object]] = {}
-    for pod in cluster.list_in(namespace, "v1", "Pod", ours):
+    for pod in cluster.list_in(namespace, "v1", "Pod", selector):
         pods.setdefault(pod["metadata"]["labels"].get(PREDICTOR_LABEL, ""), []).append(pod)
     found = cluster.list_in(namespace, "apps/v1", "Deployment", f"seldon-deployment-id={project}")
     deployments = {_predictor_of(deployment): deployment for deployment in found}
     service = cluster.get({"apiVersion": "v1", "kind": "Service", "metadata": metadata})
-    return Seen(served, deployments, pods, service)
+    return SeldonState(served, deployments, pods, service)
 
 
-def to_observation(seen: Seen) -> Observation:
-    """The same moment in the words of the contract."""
+def to_observation(seen: SeldonState) -> Observation:
+    """Convert the state to the contract's observation."""
     specs = {key: deployment.get("spec", {}) for key, deployment in seen.deployments.items()}
     return Observation(
         exists=seen.served is not None,
@@ -81,7 +80,7 @@ def _to_server(pod: Object) -> Server:
 
 
 def cold_start(pod: Object) -> float | None:
-    """Seconds from the start of the server's container, its model fetched, until the pod was ready; None: unknown."""
+    """Seconds from the start of the server's container, with its model fetched, until the pod was ready; None: unknown."""
     status = pod.get("status", {})
     containers = status.get("containerStatuses", [])
     started = [container.get("state", {}).get("running", {}).get("startedAt") for container in containers]
@@ -92,46 +91,46 @@ def cold_start(pod: Object) -> float | None:
 
 
 def version_of(predictor: Object) -> ModelVersion:
-    """The version that a predictor of ours serves, by what its container is told."""
+    """Return the version that one of Naru's predictors serves, from its container's arguments."""
     container = predictor["componentSpecs"][0]["spec"]["containers"][0]
     arguments = container.get("args", [])
     uri, digest = predictor["graph"].get("modelUri", ""), _argument(arguments, DIGEST)
     return ModelVersion(_argument(arguments, VERSION_OPTION), uri, digest)
 
 
-def find_lag(seen: Seen, wanted: Object) -> list[str]:
-    """Why what runs is not yet what was asked, in sentences; empty: it is."""
+def find_lag(seen: SeldonState, wanted: Object) -> list[str]:
+    """List why what runs is not yet what was applied, in sentences; empty: it is up to date."""
     status = (seen.served or {}).get("status", {})
     known = status.get("deploymentStatus", {})
     lag: list[str] = []
     for predictor in wanted["spec"]["predictors"]:
         deployment = seen.deployments.get(predictor["name"])
         if deployment is None:
-            lag.append(f"{predictor['name']}: the operator has not made its Deployment yet")
+            lag.append(f"{predictor['name']}: the operator has not created its Deployment yet")
             continue
         if deployment["metadata"]["name"] not in known:
-            lag.append(f"{predictor['name']}: the operator has not told of its Deployment yet")
+            lag.append(f"{predictor['name']}: the operator has not reported its Deployment yet")
         lag += [
-            f"{predictor['name']}: {told}"
-            for told in (
+            f"{predictor['name']}: {difference}"
+            for difference in (
                 *_behind(deployment, predictor, ready_pods(seen, predictor["name"])),
                 *_differences(predictor, deployment),
             )
         ]
     names = {predictor["name"] for predictor in wanted["spec"]["predictors"]}
-    lag += [f"{name}: is not asked for and still there" for name in sorted(seen.deployments.keys() - names)]
+    lag += [f"{name}: not applied any more, but still there" for name in sorted(seen.deployments.keys() - names)]
     return lag
 
 
-def ready_pods(seen: Seen, predictor: str) -> list[Object]:
-    """Pods of a predictor that are ready and do not end."""
+def ready_pods(seen: SeldonState, predictor: str) -> list[Object]:
+    """List the pods of a predictor that are ready and not terminating."""
     return [
         pod for pod in seen.pods.get(predictor, []) if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
     ]
 
 
-def count_restarts(seen: Seen, predictor: str) -> int:
-    """How often containers of its pods have been started again."""
+def count_restarts(seen: SeldonState, predictor: str) -> int:
+    """Count the restarts of the containers of its pods."""
     return sum(
         int(status.get("restartCount", 0))
         for pod in seen.pods.get(predictor, [])
@@ -149,16 +148,16 @@ def _is_ready(pod: Object) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def find_edits(found: Object, asked: Object) -> list[str]:
-    """What another hand changed in a SeldonDeployment, in sentences; empty: it still says what was asked.
+def find_edits(found: Object, applied: Object) -> list[str]:
+    """List what somebody else changed in a SeldonDeployment, in sentences; empty: it is as it was applied.
 
-    Only what the operator's webhook never writes is compared: it adds defaults of its own to everything else.
+    It compares only fields that the operator's webhook never writes: to all others that adds defaults.
     """
-    there, wanted = (list(one["spec"].get("predictors", [])) for one in (found, asked))
+    there, wanted = (list(one["spec"].get("predictors", [])) for one in (found, applied))
     if [one["name"] for one in there] != [one["name"] for one in wanted]:
-        return [f"{_tell_versions(there)} instead of {_tell_versions(wanted)}"]
+        return [f"{_list_versions(there)} instead of {_list_versions(wanted)}"]
     return [
-        f"version {version_of(one).version}: {name} is {_fields(other).get(name)!r}, asked was {value!r}"
+        f"version {version_of(one).version}: {name} is {_fields(other).get(name)!r}, applied was {value!r}"
         for one, other in zip(wanted, there, strict=True)
         for name, value in _fields(one).items()
         if _fields(other).get(name) != value
@@ -166,8 +165,8 @@ def find_edits(found: Object, asked: Object) -> list[str]:
 
 
 def _fields(predictor: Object) -> dict[str, Any]:
-    """What a person could change by hand so that other requests are answered, or otherwise."""
-    component = (predictor.get("componentSpecs") or [{}])[0]  # by other hands there may be none
+    """Return the fields whose manual change would alter which requests are answered, or how."""
+    component = (predictor.get("componentSpecs") or [{}])[0]  # a manual edit may have removed it
     container = (component.get("spec", {}).get("containers") or [{}])[0]
     traffic = {"traffic": predictor["traffic"]} if "traffic" in predictor else {}
     known = {name: container[name] for name in ("image", "args") if name in container}
@@ -175,7 +174,7 @@ def _fields(predictor: Object) -> dict[str, Any]:
     return {"replicas": component.get("replicas", 1), **traffic, **known, "modelUri": uri}
 
 
-def _tell_versions(predictors: list[Object]) -> str:
+def _list_versions(predictors: list[Object]) -> str:
     lines = []
     for predictor in predictors:
         fields = _fields(predictor)
@@ -195,48 +194,48 @@ def _behind(deployment: Object, predictor: Object, ready: list[Object]) -> Itera
     component = predictor["componentSpecs"][0]
     wanted = component.get("replicas")
     if wanted is not None and "hpaSpec" not in component and spec.get("replicas", 1) != wanted:
-        yield f"{spec.get('replicas', 1)} servers are planned, {wanted} were asked"
+        yield f"{spec.get('replicas', 1)} servers are desired, {wanted} were applied"
     replicas = spec.get("replicas", 1)
     counts = {name: status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
     if any(count != replicas for count in counts.values()):
         yield f"{counts['availableReplicas']} of {replicas} servers available, {counts['updatedReplicas']} of them new"
-    elif len(ready) < replicas:  # the Deployment's counts may be of before its pods went
+    elif len(ready) < replicas:  # the Deployment's counts may be older than the loss of its pods
         yield f"{len(ready)} of {replicas} pods are ready"
 
 
 def _differences(predictor: Object, deployment: Object) -> Iterator[str]:
-    """What the operator made of the containers, where it is not what was asked; what it adds is its own business."""
+    """List where the operator's containers differ from what was applied; its additions are allowed."""
     running = {item["name"]: item for item in deployment["spec"]["template"]["spec"]["containers"]}
-    for asked in predictor["componentSpecs"][0]["spec"]["containers"]:
-        found = running.get(asked["name"])
+    for applied in predictor["componentSpecs"][0]["spec"]["containers"]:
+        found = running.get(applied["name"])
         if found is None:
-            yield f"no container {asked['name']!r} runs"
+            yield f"there is no container {applied['name']!r}"
             continue
-        for name in _ASKED:
-            if name in asked and not _holds(found.get(name), asked[name]):
-                yield f"{asked['name']}: {name} is {found.get(name)}, asked was {asked[name]}"
-        if dropped := [item["name"] for item in asked.get("env", []) if item not in found.get("env", [])]:
-            yield f"{asked['name']}: the variables {', '.join(dropped)} were dropped or changed"
-        if not _same_amounts(found.get("resources", {}), asked.get("resources", {})):
-            yield f"{asked['name']}: resources are {found.get('resources')}, asked was {asked['resources']}"
+        for name in _COMPARED:
+            if name in applied and not _includes(found.get(name), applied[name]):
+                yield f"{applied['name']}: {name} is {found.get(name)}, applied was {applied[name]}"
+        if dropped := [item["name"] for item in applied.get("env", []) if item not in found.get("env", [])]:
+            yield f"{applied['name']}: the variables {', '.join(dropped)} were dropped or changed"
+        if not _same_amounts(found.get("resources", {}), applied.get("resources", {})):
+            yield f"{applied['name']}: resources are {found.get('resources')}, applied was {applied['resources']}"
     initial = deployment["spec"]["template"]["spec"].get("initContainers", [])
     uri = predictor["graph"].get("modelUri", "")
     if initial and uri not in [argument for item in initial for argument in item.get("args", [])]:
-        yield f"the model is fetched from somewhere else than {uri}"
+        yield f"the model is fetched from another address than {uri}"
 
 
-def _holds(found: Any, asked: Any) -> bool:
-    """All that was asked is there; Kubernetes adds defaults to mappings, and the operator items to lists."""
-    if isinstance(asked, dict):
-        return isinstance(found, dict) and all(_holds(found.get(name), value) for name, value in asked.items())
-    if isinstance(asked, list) and asked and isinstance(asked[0], dict):
-        return isinstance(found, list) and all(any(_holds(item, one) for item in found) for one in asked)
-    return bool(found == asked)
+def _includes(found: Any, applied: Any) -> bool:
+    """Whether all that was applied is there; Kubernetes adds defaults to mappings, and the operator items to lists."""
+    if isinstance(applied, dict):
+        return isinstance(found, dict) and all(_includes(found.get(name), value) for name, value in applied.items())
+    if isinstance(applied, list) and applied and isinstance(applied[0], dict):
+        return isinstance(found, list) and all(any(_includes(item, one) for item in found) for one in applied)
+    return bool(found == applied)
 
 
-def _same_amounts(found: Object, asked: Object) -> bool:
+def _same_amounts(found: Object, applied: Object) -> bool:
     return all(
         name in found.get(kind, {}) and count_of(str(found[kind][name])) == count_of(str(amount))
-        for kind, amounts in asked.items()
+        for kind, amounts in applied.items()
         for name, amount in amounts.items()
     )

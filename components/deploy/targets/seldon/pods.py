@@ -1,6 +1,6 @@
-"""A served pod, reached through the API server: the same way from a stage's pod, from a laptop and from CI.
+"""A client of a pod, through the API server, which is reachable from a stage's pod, from a laptop and from CI alike.
 
-The way costs some milliseconds, so nothing here is timed by the caller: the pod's own histogram says how long it took.
+The detour takes some milliseconds, so the caller times nothing here: the pod's own histogram has the latencies.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True)
 class PodClient:
-    """Asks one pod.
+    """Sends requests to one pod.
 
     Attributes:
-        cluster: Through which.
-        namespace: Where it is.
-        pod: Its name.
+        cluster: The cluster.
+        namespace: Namespace of the pod.
+        pod: Name of the pod.
         model: The model's name.
-        protocol: Of the project; requests and answers here are those of `v2` whatever it is.
+        protocol: The project's protocol; requests and answers here are always those of `v2`.
     """
 
     cluster: Cluster
@@ -40,11 +40,11 @@ class PodClient:
     model: str
     protocol: str = "v2"
 
-    def ask(self, request: dict[str, Any]) -> Answer:
-        """Send a request of the Open Inference Protocol, in the server's own words.
+    def infer(self, request: dict[str, Any]) -> Answer:
+        """Send a request of the Open Inference Protocol, translated to the server's protocol.
 
         Raises:
-            ServiceError: When no answer comes, or one that is no JSON.
+            ServiceError: When there is no answer, or it is not JSON.
         """
         if self.protocol == "v2":
             return self._send(infer_path(self.model), request)
@@ -56,18 +56,18 @@ class PodClient:
         try:
             return Answer(status, json.loads(body), 0.0)
         except ValueError:
-            message = f"was answered with {status} and no JSON: {body[:200].decode('utf-8', 'replace')}"
+            message = f"the answer ({status}) is not JSON: {body[:200].decode('utf-8', 'replace')}"
             raise ServiceError(message, where=f"pod {self.pod}, {path}") from None
 
     def count(self) -> Counts:
-        """What the pod's metrics say.
+        """Read the pod's metrics.
 
         Raises:
-            ServiceError: When it tells none.
+            ServiceError: When the pod does not report any.
         """
         status, body = self.cluster.proxy(self.namespace, self.pod, METRICS, "metrics", "GET", None, _SECONDS)
         if status != 200:
-            raise ServiceError(f"its metrics were answered with {status}", where=f"pod {self.pod}")
+            raise ServiceError(f"reading its metrics failed with status {status}", where=f"pod {self.pod}")
         return read_counts(body.decode("utf-8"))
 
 
@@ -76,7 +76,7 @@ def _to_seldon(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_seldon(body: dict[str, Any]) -> dict[str, Any]:
-    """An answer of seldon-core's protocol in the words of `v2`."""
+    """Translate an answer of seldon-core's protocol to `v2`."""
     if "jsonData" not in body:
         return {"error": str(body.get("status", {}).get("info", body))}
     outputs = []

@@ -1,4 +1,4 @@
-"""Splits: shares, what lands together, and where rows of another definition were."""
+"""Splits by hash: shares, equal rows, and the splits of another definition."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_rows(count: int) -> pa.RecordBatch:
     )
 
 
-def test_shares_are_as_asked() -> None:
+def test_shares_are_as_configured() -> None:
     rows = make_rows(50_000)
     numbers = assign_splits(rows, define_split(Split(train=0.7, eval=0.1, test=0.2), rows.schema.names))
     assert np.allclose(np.bincount(numbers) / len(numbers), [0.7, 0.1, 0.2], atol=0.01)
@@ -91,7 +91,7 @@ def test_a_column_that_has_another_type_now_is_hashed_as_it_was(rule: int) -> No
     assert found.tolist() == [*assign_splits(was, definition).tolist()[:3], UNKNOWN]
 
 
-def test_what_the_examples_do_not_tell_is_unknown() -> None:
+def test_what_the_examples_do_not_determine_is_unknown() -> None:
     now = pa.RecordBatch.from_pydict({"a": pa.array([7, 8, None])})
     definition = HashSplit(1, ("a",), False, 0.8, 0.1, 0.1)
     assert reassign_splits(now, definition, {"a": "string"}).tolist()[:2] == [UNKNOWN, UNKNOWN]

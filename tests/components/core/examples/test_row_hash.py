@@ -1,4 +1,4 @@
-"""The rule by which rows are hashed: what is equal, what is not, and that it never changes."""
+"""The hash rule of rows: which rows are equal, which are not, and that the rule never changes."""
 
 from __future__ import annotations
 

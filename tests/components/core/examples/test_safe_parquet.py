@@ -1,4 +1,4 @@
-"""A Parquet file of the store is data, never a program."""
+"""A Parquet file of the store never executes code."""
 
 from __future__ import annotations
 

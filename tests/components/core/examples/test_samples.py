@@ -1,4 +1,4 @@
-"""A sample comes back as it was kept: every type, missing values, texts and vectors."""
+"""A sample is loaded as it was saved: every type, missing values, texts and vectors."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_the_same_sample_is_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
-def test_a_damaged_sample_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_damaged_sample_is_reported_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "sample.parquet").write_bytes(b"PAR1 and nothing")
     with pytest.raises(DataError, match="cannot be read") as caught:
         Sample.load(tmp_path / "sample.parquet")

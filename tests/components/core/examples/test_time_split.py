@@ -1,4 +1,4 @@
-"""A row's split by time: by two borders, exact on examples later, unknown where they were rounded since."""
+"""A row's split by time: by two borders, exact on later examples, unknown where they were rounded."""
 
 from __future__ import annotations
 

@@ -50,21 +50,21 @@ def test_json_and_back_is_the_same_project() -> None:
         ({"label": "x" * 500 + "y", "task": "y" * 500}, "yyy..."),
         ({3: 4}, "3: found 3; the name of a field must be text"),
         ({"data": {"source": "t.csv", "exclude": "x"}}, "data.exclude: found 'x'; must be a list"),
-        ({"data": {"source": "t.csv", "split": {"train": 0.9}}}, "train + eval + test must be 1, and are 1.1"),
+        ({"data": {"source": "t.csv", "split": {"train": 0.9}}}, "train + eval + test must be 1, found 1.1"),
         ({"data": {"source": "t.csv", "exclude": ["y"]}}, "data.exclude names the label 'y'"),
         ({"tune": {"trials": 3}}, "trials need a space"),
         ({"tune": {"space": {"x": {"low": 2, "high": 1}}}}, "low (2) must be below high (1)"),
         ({"gates": {"model": {"thresholds": {"auc": {}}}}}, "give min, max or both"),
     ],
 )
-def test_a_wrong_field_is_told_with_its_place_and_what_is_allowed(change: dict[str, Any], message: str) -> None:
+def test_a_wrong_field_is_reported_with_its_place_and_what_is_allowed(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_project({**SMALLEST, **change})
     assert message in str(error.value)
     assert "naru schema" in error.value.remedy
 
 
-def test_every_wrong_field_is_told_at_once() -> None:
+def test_every_wrong_field_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         parse_project({"name": "p", "task": "regression"})
     assert "label: is missing" in str(error.value)
@@ -88,8 +88,8 @@ def test_a_parameter_overrides_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no fields"),
-        ("- a\n", "holds no fields"),
+        ("", "has no fields"),
+        ("- a\n", "has no fields"),
         ("name: [\n", "line 2: is not valid YAML"),
         ("name: caf\u00e9\n".encode("latin-1"), "is not UTF-8"),
     ],
@@ -105,12 +105,12 @@ def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
         load_project(tmp_path)
 
 
-def test_what_the_command_line_got_wrong_is_told_as_its_own(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="as the command line has it") as error:
+def test_errors_of_the_command_line_are_attributed_to_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="from the command line") as error:
         load_project(write(tmp_path, f"{YAML}tune: 3\n"), {"train.epochs": "x"})
     lines = str(error.value).splitlines()
     assert [line.strip() for line in lines[1:3]] == [
-        "train.epochs: found 'x'; must be a whole number (as the command line has it)",
+        "train.epochs: found 'x'; must be a whole number (from the command line)",
         "tune: found 3; must be a section with fields of its own",
     ]
 
@@ -119,9 +119,9 @@ def test_an_empty_section_can_be_set_from_the_command_line(tmp_path: Path) -> No
     assert load_project(write(tmp_path, f"{YAML}train:\n"), {"train.epochs": 3}).train.epochs == 3
 
 
-def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").mkdir()
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory\n  -> it must be a file"):
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory\n  -> name a readable file"):
         load_project(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_a_positive_value_may_be_written_as_the_table_has_it(tmp_path: Path) -> 
 
 
 def test_an_override_of_no_section_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="name is no section"):
+    with pytest.raises(ConfigError, match="name is not a section"):
         load_project(write(tmp_path, YAML), {"name.first": "x"})
 
 
@@ -161,7 +161,7 @@ def test_a_hyperparameter_keeps_its_kind_there_and_back() -> None:
         ({"secret": "No Name"}, "serve.secret: found 'No Name'"),
     ],
 )
-def test_what_cannot_be_served_so_is_told(serve: dict[str, Any], message: str) -> None:
+def test_an_invalid_serving_config_is_reported(serve: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_project({"name": "a", "task": "regression", "label": "y", "data": {"source": "t.csv"}, "serve": serve})
 
@@ -175,7 +175,7 @@ BINARY = {**SMALLEST, "task": "binary_classification"}
         ({**BINARY, "gates": {"model": {"thresholds": {"auk": {"min": 0.5}}}}}, r"gates.model.thresholds: 'auk' .*did you mean 'auc'"),
         ({**BINARY, "gates": {"model": {"metric": "rmse"}}}, r"gates.model.metric: 'rmse' is not a metric of a binary.*pr_auc"),
         ({**SMALLEST, "gates": {"model": {"thresholds": {"auc": {"min": 0.5}}}}}, "'auc' is not a metric of a regression"),
-        ({**SMALLEST, "train": {"hyperparameters": {"l2[kernel]": 1, "l2(kernel)": 2}}}, r"'l2\[kernel\]' and 'l2\(kernel\)' are one"),
+        ({**SMALLEST, "train": {"hyperparameters": {"l2[kernel]": 1, "l2(kernel)": 2}}}, r"'l2\[kernel\]' and 'l2\(kernel\)' are the same name"),
         ({**SMALLEST, "train": {"hyperparameters": {"a:b": 1}}, "tune": {"space": {"a*b": {"choices": [1]}}}}, "'a:b' and 'a\\*b'"),
         ({**SMALLEST, "tune": {"space": {"x" * 235: {"choices": [1]}}}}, "has 235 characters; MLflow stores 234"),
         ({**SMALLEST, "train": {"hyperparameters": {"a//b": 1}}}, "is a path"),
@@ -222,7 +222,7 @@ def test_a_placeholder_of_the_cluster_is_refused_wherever_it_stands(kind: str, t
         "name": {**SMALLEST, "train": {"hyperparameters": {text: 1}}},
         "column": {**SMALLEST, "data": {"source": "t.csv", "exclude": [text]}},
     }[kind]
-    with pytest.raises(ConfigError, match="for a placeholder and replace"):
+    with pytest.raises(ConfigError, match="a placeholder that Kubeflow Pipelines and Argo replace"):
         parse_project(raw)
 
 
@@ -243,14 +243,14 @@ def test_only_a_schedule_may_name_its_run() -> None:
 @pytest.mark.parametrize(
     "value", [["x"] * 9_000, {f"k{n}": n for n in range(4_000)}, "http://me:" + "P" * 9_000 + "W@host", 10**18]
 )
-def test_what_is_found_in_a_wrong_place_is_shown_short_and_masked(value: object) -> None:
+def test_a_wrong_value_is_shown_short_and_masked(value: object) -> None:
     with pytest.raises(ConfigError) as error:
         parse_project({**SMALLEST, "code": value})
     assert len(str(error.value)) < 1_500
     assert "PPP" not in str(error.value)
 
 
-def test_of_many_wrong_places_a_few_are_told_and_the_rest_counted() -> None:
+def test_of_many_wrong_fields_a_few_are_reported_and_the_rest_counted() -> None:
     with pytest.raises(ConfigError, match=r"and 4,9\d\d more") as error:
         parse_project({**SMALLEST, **{f"key{n}": n for n in range(5_000)}})
     assert len(str(error.value).splitlines()) < 30

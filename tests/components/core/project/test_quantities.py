@@ -1,4 +1,4 @@
-"""Kubernetes' amounts as numbers."""
+"""Kubernetes quantities as numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No stage reads a section of the project that is not in its row: it would see defaults, and never be run again for a change."""
+"""No stage reads a section of the project that its spec does not name: it would see defaults, and ignore changes."""
 
 import ast
 from collections.abc import Iterator

@@ -33,10 +33,10 @@ def test_a_value_without_quotes_is_what_a_person_takes_it_for(text: str, value: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "f, line 3: is not valid YAML: 'a' stands twice\n  -> keep one"),
-        ("a: [1\nb: 2\n", "f, line 2: .*\n  -> look at this line and the one before"),
+        ("a: 1\nb: 2\na: 3\n", "f, line 3: is not valid YAML: duplicate key 'a'\n  -> keep one"),
+        ("a: [1\nb: 2\n", "f, line 2: .*\n  -> check this line and the one before"),
         ("a:\n\tb: 1\n", "f, line 2: .*\n  -> indent with spaces"),
-        ("a: {b: t-{span}.csv}\n", "f, line 1: .*\n  -> .*put odd text in quotes"),
+        ("a: {b: t-{span}.csv}\n", "f, line 1: .*\n  -> .*quote unusual text"),
         ("a: *other\n", "f, line 1: .*undefined alias"),
         ("a: !!python/object/apply:os.system [ls]\n", "f, line 1: .*constructor"),
         ("? [a, b]\n: 1\n", "f, line 1: .*unhashable"),
@@ -45,7 +45,7 @@ def test_a_value_without_quotes_is_what_a_person_takes_it_for(text: str, value: 
         ("[" * 5000, "f, line 1: is nested more than 50 levels deep"),
     ],
 )
-def test_text_that_is_no_yaml_is_told_with_its_line_and_what_to_do(text: str, message: str) -> None:
+def test_invalid_yaml_is_reported_with_its_line_and_what_to_do(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         parse_yaml(text, "f")
     assert error.value.remedy

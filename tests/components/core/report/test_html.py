@@ -13,7 +13,7 @@ import pytest
 
 from components._core.checks import Check, Outcome, judge
 from components._core.report import plots
-from components._core.report.html import bind_report, render_page, write_page
+from components._core.report.html import render_page, write_page, write_report
 from components._core.report.page import Page
 
 HOSTILE = "<script>alert('1')</script><img src=x onerror=alert(2)>\"&`<b>`"
@@ -87,7 +87,7 @@ def report(
     tmp_path: Path, pages: list[Page], stages: list[dict[str, Any]] | None = None, title: str = "flights"
 ) -> str:
     path = tmp_path / "report.html"
-    bind_report(title, pages, STAGES if stages is None else stages, {"AUC": 0.90423}, path)
+    write_report(title, pages, STAGES if stages is None else stages, {"AUC": 0.90423}, path)
     return path.read_text(encoding="utf-8")
 
 
@@ -184,7 +184,7 @@ def test_checks_that_no_block_shows_are_shown_nevertheless() -> None:
         ("skipped", "Ended without evaluate"),
     ],
 )
-def test_the_verdict_of_a_run_is_told_in_words(tmp_path: Path, verdict: Any, line: str) -> None:
+def test_the_verdict_of_a_run_is_reported_in_words(tmp_path: Path, verdict: Any, line: str) -> None:
     pages = [Page("evaluate", "Evaluation", Outcome(verdict, "because of it"))]
     said = Reader(report(tmp_path, pages)).said
     assert f"{line} because of it" in said
@@ -192,11 +192,11 @@ def test_the_verdict_of_a_run_is_told_in_words(tmp_path: Path, verdict: Any, lin
 
 def test_a_failed_stage_is_the_headline(tmp_path: Path) -> None:
     pages = [Page("tune", "Tuning", Outcome("skipped", "no trials"))]
-    stages = [{"stage": "train", "verdict": "failed", "reason": "the loss is no number"}]
-    assert "Failed at train the loss is no number" in Reader(report(tmp_path, pages, stages)).said
+    stages = [{"stage": "train", "verdict": "failed", "reason": "the loss is not a number"}]
+    assert "Failed at train the loss is not a number" in Reader(report(tmp_path, pages, stages)).said
 
 
-def test_a_stage_that_had_nothing_to_do_on_the_way_is_no_headline(tmp_path: Path) -> None:
+def test_a_skipped_stage_in_between_is_not_a_headline(tmp_path: Path) -> None:
     stages = [{"stage": "tune", "verdict": "skipped"}, {"stage": "deploy", "verdict": "ok", "reason": "version 3"}]
     assert "Passed version 3" in Reader(report(tmp_path, [], stages)).said
 
@@ -215,7 +215,7 @@ def test_a_block_outweighs_what_was_skipped_after_it(tmp_path: Path) -> None:
     assert "Blocked at evaluate the champion is better" in Reader(report(tmp_path, pages, stages)).said
 
 
-def test_the_table_of_stages_tells_imports_from_work(tmp_path: Path) -> None:
+def test_the_table_of_stages_separates_imports_from_work(tmp_path: Path) -> None:
     read = Reader(report(tmp_path, []))
     assert "6.0 s imports, 14.0 s work" in read.values("aria-label")
     assert "22.5 6.4 s imports, 16.1 s work" in read.said
@@ -225,7 +225,7 @@ def test_the_table_of_stages_tells_imports_from_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "stages", [[], [{}], [{"stage": "train"}], [{"stage": "train", "work_seconds": float("nan"), "reason": None}]]
 )
-def test_a_stage_that_told_little_does_not_break_the_report(tmp_path: Path, stages: list[dict[str, Any]]) -> None:
+def test_a_stage_with_little_metadata_does_not_break_the_report(tmp_path: Path, stages: list[dict[str, Any]]) -> None:
     assert "Stages" in Reader(report(tmp_path, [], stages)).said
 
 

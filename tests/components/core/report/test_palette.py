@@ -1,4 +1,4 @@
-"""The colours of the pages stand once."""
+"""The colours of the pages are defined once."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Plots are the same for the same numbers, fit into a page, and draw whatever they are given."""
+"""Plots are the same for the same numbers, fit into a page, and accept any input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A code archive is read within bounds, and whatever is wrong with it is told as a fault of the archive."""
+"""A code archive is read within bounds, and everything wrong with it is reported as an error of the archive."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_archive_with_other_code_is_refused_with_its_name(packed: Path, tmp_p
         {("model.py" if name == "preprocessing.py" else name): content for name, content in files.items()},
     ]
     for other in others:
-        with pytest.raises(ConfigError, match=r"s3://store/p/code/x\.zip: holds other code than this run asks for"):
+        with pytest.raises(ConfigError, match=r"s3://store/p/code/x\.zip: is not the code of this run"):
             check_archive(archive(tmp_path, other), expected, "s3://store/p/code/x.zip")
 
 
@@ -63,18 +63,18 @@ def test_an_archive_with_other_code_is_refused_with_its_name(packed: Path, tmp_p
     [
         (
             {f"m{number}.py": b"" for number in range(code_archives.MAX_FILES + 1)},
-            "holds 1,001 files; allowed are 1,000",
+            "holds 1,001 files; allowed: 1,000",
         ),
         ({"a.py": bytes(code_archives.MAX_BYTES), "b.py": b"1"}, "holds more than 8 MiB"),
-        ({"a" * 250 + ".py": b""}, "of at most 200 bytes"),
-        ({"é" * 120 + ".py": b""}, "of at most 200 bytes"),
-        ({"a\nb.py": b""}, "names of printable signs"),
-        ({"\ud800.py".encode("utf-8", "surrogatepass").decode("latin-1"): b""}, "names of printable signs"),
-        ({"../a.py": b""}, "leaves its folder"),
-        ({"..\\a.py": b""}, "leaves its folder"),
-        ({"/a.py": b""}, "leaves its folder"),
-        ({"a.py": b"", "a.py/b.py": b""}, "cannot be a file beside the others"),
-        ({"a.py/b.py": b"", "a.py": b""}, "cannot be a file beside the others"),
+        ({"a" * 250 + ".py": b""}, "at most 200 bytes"),
+        ({"é" * 120 + ".py": b""}, "at most 200 bytes"),
+        ({"a\nb.py": b""}, "printable characters"),
+        ({"\ud800.py".encode("utf-8", "surrogatepass").decode("latin-1"): b""}, "printable characters"),
+        ({"../a.py": b""}, "is outside its folder"),
+        ({"..\\a.py": b""}, "is outside its folder"),
+        ({"/a.py": b""}, "is outside its folder"),
+        ({"a.py": b"", "a.py/b.py": b""}, "cannot be written beside the other files"),
+        ({"a.py/b.py": b"", "a.py": b""}, "cannot be written beside the other files"),
     ],
 )
 def test_what_no_code_archive_would_hold_is_refused(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
@@ -101,7 +101,7 @@ def test_a_size_that_is_a_lie_fills_no_memory(tmp_path: Path) -> None:
     made = archive(tmp_path, {"a.py": bytes(50 << 20)}, compression=zipfile.ZIP_DEFLATED)
     size = (50 << 20).to_bytes(4, "little")
     made.write_bytes(made.read_bytes().replace(size, (10).to_bytes(4, "little")))
-    with pytest.raises(ConfigError, match="is no code archive"):
+    with pytest.raises(ConfigError, match="is not a code archive"):
         read_archive(made)
 
 
@@ -112,7 +112,7 @@ def test_a_pipe_or_a_link_in_an_archive_is_written_as_a_plain_file_or_refused(tm
         with zipfile.ZipFile(tmp_path / "made.zip", "w") as pack:
             pack.writestr(member, "/etc/passwd")
         if kind == stat.S_IFLNK:
-            with pytest.raises(ConfigError, match="leaves its folder"):
+            with pytest.raises(ConfigError, match="is outside its folder"):
                 unpack_archive(tmp_path / "made.zip", tmp_path / "there")
         else:
             unpack_archive(tmp_path / "made.zip", tmp_path / "there")
@@ -157,18 +157,18 @@ def _places(whole: bytes, mark: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\5\6" + bytes(18), b"\0" * 1_000, io.BytesIO().getvalue()])
-def test_what_is_no_zip_holds_nothing_or_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_what_is_not_a_zip_holds_nothing_or_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     if content.startswith(b"PK\5\6"):
         assert read_archive(tmp_path / "a.zip") == {}
     else:
-        with pytest.raises(ConfigError, match="is no code archive"):
+        with pytest.raises(ConfigError, match="is not a code archive"):
             read_archive(tmp_path / "a.zip")
 
 
 def test_an_archive_that_is_a_folder_or_is_not_there_is_refused(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "none.zip"):
-        with pytest.raises(ConfigError, match="is no code archive"):
+        with pytest.raises(ConfigError, match="is not a code archive"):
             read_archive(place)
 
 

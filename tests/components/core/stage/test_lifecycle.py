@@ -128,7 +128,7 @@ def test_no_number_that_json_does_not_know_is_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "outcome.json").read_text())["metrics"]["auc"] is None
 
 
-def test_in_a_pod_kubernetes_is_told_how_the_stage_ended(
+def test_in_a_pod_kubernetes_gets_how_the_stage_ended(
     output: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "termination-log"
@@ -144,7 +144,7 @@ def test_in_a_pod_kubernetes_is_told_how_the_stage_ended(
     assert json.loads(place.read_text()) == json.loads((Path(output.path).parent / "error.json").read_text())
 
 
-def test_a_metric_that_is_no_json_is_left_out(output: Artifact) -> None:
+def test_a_metric_that_is_not_json_is_left_out(output: Artifact) -> None:
     with stage(TRAIN, output) as this:
         this.folder(output)
         this.done(Outcome(metrics={"loss": float("inf"), "r2": float("nan"), "auc": 0.9}))

@@ -1,4 +1,4 @@
-"""What a stage says of an input that the store has lost."""
+"""The error of a stage for an input that the store has lost."""
 
 import errno
 
@@ -24,17 +24,17 @@ MOUNTED = f"/minio/b/root/flights/{UUID}/ingest/examples"  # KFP's mount of a pi
 def test_the_artifact_its_stage_its_uri_and_the_command_that_makes_it_again_are_named(
     path: str, artifact: str, uri: str
 ) -> None:
-    told = explain_lost(FileNotFoundError(errno.ENOENT, "No such file or directory", path))
-    assert told is not None and told.exit_code == 7
-    assert artifact in told.message and path.rpartition("/")[2] in told.message
-    assert "naru submit PROJECT --no-cache" in told.remedy
-    assert told.where.startswith(uri)
+    lost = explain_lost(FileNotFoundError(errno.ENOENT, "No such file or directory", path))
+    assert lost is not None and lost.exit_code == 7
+    assert artifact in lost.message and path.rpartition("/")[2] in lost.message
+    assert "naru submit PROJECT --no-cache" in lost.remedy
+    assert lost.where.startswith(uri)
 
 
 def test_a_library_that_has_the_path_in_its_message_only_and_an_error_of_ours_are_explained_too() -> None:
     for error in (OSError(f"Failed to open local file '{LOST}'. Detail: ..."), DataError("cannot be read", where=LOST)):
-        told = explain_lost(error)
-        assert told is not None and "'transformed' of the stage transform" in told.message
+        lost = explain_lost(error)
+        assert lost is not None and "'transformed' of the stage transform" in lost.message
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_library_that_has_the_path_in_its_message_only_and_an_error_of_ours_ar
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/home/me/table.csv"),
         OSError(errno.ENOSPC, "No space left on device", LOST),
         OSError(f"cannot write {LOST}.partial/part-0.parquet"),
-        DataError("s3://bucket/table.csv is no table"),
+        DataError("s3://bucket/table.csv is not a table"),
         ValueError("nothing of a path"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What Kubernetes keeps of a stage that has ended."""
+"""The termination message of a stage."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_a_record_is_kept_with_a_long_reason_cut_and_logged_whole(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     end = {"stage": "train", "work_seconds": 1.5, "reason": "ü" * 10_000}
-    termination_message.leave_end(end)
+    termination_message.write_end(end)
     kept = parse_end(place.read_text())
     assert (kept["stage"], kept["work_seconds"]) == ("train", 1.5)
     assert kept["reason"].startswith("üü") and place.stat().st_size <= termination_message.LARGEST
@@ -31,7 +31,7 @@ def test_a_record_is_kept_with_a_long_reason_cut_and_logged_whole(
 
 
 def test_a_record_with_many_metrics_stays_json(place: Path) -> None:
-    termination_message.leave_end(
+    termination_message.write_end(
         {"stage": "train", "reason": "", **{f"metric_{number}": 0.5 for number in range(1_000)}}
     )
     assert json.loads(place.read_text())["stage"] == "train" and place.stat().st_size <= termination_message.LARGEST
@@ -39,7 +39,7 @@ def test_a_record_with_many_metrics_stays_json(place: Path) -> None:
 
 @pytest.mark.parametrize("text", ["no file matches", "ü" * 10_000, "\n" * 10_000, "\udcff" * 3_000])
 def test_an_error_stays_an_error_however_long_it_is(text: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    termination_message.leave_end(failed("ingest", DataError(text, where=text, remedy=text)))
+    termination_message.write_end(failed("ingest", DataError(text, where=text, remedy=text)))
     assert place.stat().st_size <= termination_message.LARGEST
     kept, logged = error_of(parse_end(place.read_text())), error_of(find_end(capsys.readouterr().out, "ingest"))
     assert isinstance(kept, DataError) and isinstance(logged, DataError)
@@ -51,6 +51,6 @@ def test_outside_a_pod_nothing_is_written_or_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(termination_message, "PLACE", tmp_path / "no such file")
-    termination_message.leave_end({"stage": "train"})
+    termination_message.write_end({"stage": "train"})
     assert capsys.readouterr().out == ""
     assert not (tmp_path / "no such file").exists()

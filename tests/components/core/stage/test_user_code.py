@@ -47,7 +47,7 @@ def test_unpacked_code_runs_with_the_modules_beside_it(folder: Path, tmp_path: P
 def test_an_archive_that_points_outside_its_folder_is_refused(tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as pack:
         pack.writestr(zipfile.ZipInfo(name), "print('gone')")
-    with pytest.raises(ConfigError, match="leaves its folder"):
+    with pytest.raises(ConfigError, match="is outside its folder"):
         unpack_code(tmp_path / "bad.zip", tmp_path / "there")
     assert not list(tmp_path.rglob("evil.py"))
 
@@ -57,13 +57,13 @@ def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as pack:
         pack.writestr(link, "/etc/passwd")
-    with pytest.raises(ConfigError, match="leaves its folder"):
+    with pytest.raises(ConfigError, match="is outside its folder"):
         unpack_code(tmp_path / "bad.zip", tmp_path / "there")
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_text("no zip")
-    with pytest.raises(ConfigError, match="is no code archive"):
+    with pytest.raises(ConfigError, match="is not a code archive"):
         unpack_code(tmp_path / "bad.zip", tmp_path / "there")
 
 
@@ -71,11 +71,11 @@ def test_a_damaged_archive_is_refused(folder: Path, tmp_path: Path) -> None:
     pack_code(folder, PROJECT, tmp_path / "a.zip")
     whole = (tmp_path / "a.zip").read_bytes()
     (tmp_path / "a.zip").write_bytes(whole[:40] + bytes(20) + whole[60:])
-    with pytest.raises(ConfigError, match="is no code archive"):
+    with pytest.raises(ConfigError, match="is not a code archive"):
         unpack_code(tmp_path / "a.zip", tmp_path / "there")
 
 
-def test_a_named_file_that_is_missing_is_told(folder: Path) -> None:
+def test_a_named_file_that_is_missing_is_reported(folder: Path) -> None:
     (folder / "model.py").unlink()
     with pytest.raises(ConfigError, match=r"model\.py: there is no such file"):
         fingerprint_code(folder, PROJECT)

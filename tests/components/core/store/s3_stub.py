@@ -1,4 +1,4 @@
-"""A small S3 in memory, for what no real server does on demand: to ignore a condition, to answer 409, to be slow between two steps."""
+"""A small S3 in memory, for behaviour that no real server shows on demand: ignoring a condition, answering 409, being slow between two steps."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         return unquote(urlsplit(self.path).path)
 
     def _list(self, prefix: str) -> bytes:
-        """What lies directly below a prefix; dates have whole seconds, as those of many servers."""
+        """List the objects directly below a prefix; dates have whole seconds, as on many servers."""
         bucket = self._key().strip("/")
         found: dict[str, str] = {}
         for path, (content, at) in sorted(self.server.objects.items()):

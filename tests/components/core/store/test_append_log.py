@@ -1,4 +1,4 @@
-"""A log loses no line: whoever writes at once, whatever the store makes of a condition, and with lines of an earlier Naru."""
+"""A log loses no line: with concurrent writers, on any S3, and with lines of an earlier Naru."""
 
 import json
 import multiprocessing
@@ -107,13 +107,13 @@ def test_of_sixteen_that_write_at_once_to_an_s3_none_loses_its_line_whatever_a_c
     assert sorted(numbers(log_in(S3_STORE))) == list(range(WRITERS))
 
 
-def test_a_409_is_tried_again_and_one_that_stays_is_told(s3: S3Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_409_is_tried_again_and_one_that_stays_is_reported(s3: S3Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components._core.store.s3._CONFLICT_PAUSES", (0.01, 0.01))
     s3.conflicts = 2
     log_in(S3_STORE).append({"n": 1})
     assert (s3.conflicts, numbers(log_in(S3_STORE))) == (0, [1])
     s3.conflicts = 3
-    with pytest.raises(UnavailableError, match="others write the same object"):
+    with pytest.raises(UnavailableError, match="other writers keep changing the same object"):
         log_in(S3_STORE).append({"n": 2})
 
 
@@ -131,7 +131,7 @@ def test_a_write_whose_first_answer_was_lost_leaves_one_line(monkeypatch: pytest
     assert numbers(log_in(S3_STORE)) == [1]
 
 
-def test_a_store_is_probed_once_and_one_that_ignores_conditions_is_told_until_it_does_not(s3: S3Stub) -> None:
+def test_a_store_is_probed_once_and_one_that_ignores_conditions_is_reported_until_it_honours_them(s3: S3Stub) -> None:
     honours = s3.conditions == "atomic"
     check = check_conditional_writes(S3_STORE)
     assert (check is None) == honours

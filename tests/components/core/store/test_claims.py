@@ -1,4 +1,4 @@
-"""One of many acts, on a folder and on any S3; a writer that dies in its turn stops nobody for ever."""
+"""One of many writers acts, on a folder and on any S3; a writer that dies in its turn does not block the others for ever."""
 
 import json
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Every file of a registered version is verified before it is opened, whatever was done to it."""
+"""Every file of a registered version is verified before it is opened."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Damage = Callable[[Path], None]
 
 @pytest.fixture
 def version(tmp_path: Path) -> tuple[Path, str]:
-    """A registered version in a store, and what the ledger's line holds of it."""
+    """Create a registered version in a store, and its digest for the ledger's line."""
     folder = tmp_path / "store" / "v"
     for name, content in FILES.items():
         write_bytes(folder / name, content)
@@ -81,14 +81,14 @@ def test_a_missing_file_is_refused_with_its_name(version: tuple[Path, str], name
 def test_an_additional_file_is_refused_with_its_name(version: tuple[Path, str], name: str) -> None:
     folder, digest = version
     write_bytes(folder / name, b"")
-    with pytest.raises(ModelError, match=f"{name} is there and was not registered"):
+    with pytest.raises(ModelError, match=f"{name} exists but was not registered"):
         fetch_version(f"{folder}/model", digest, folder.parent / "other")
 
 
-def test_what_is_no_plain_file_is_refused(version: tuple[Path, str]) -> None:
+def test_what_is_not_a_plain_file_is_refused(version: tuple[Path, str]) -> None:
     folder, digest = version
     os.mkfifo(folder / "model" / "pipe")
-    with pytest.raises(ModelError, match="model/pipe is there"):
+    with pytest.raises(ModelError, match="model/pipe exists"):
         fetch_version(f"{folder}/model", digest, folder.parent / "other")
     (folder / "model" / "pipe").unlink()
     shutil.move(folder / "model" / "saved_model", folder.parent / "elsewhere")
@@ -123,7 +123,7 @@ def test_only_what_will_be_opened_is_looked_at(version: tuple[Path, str]) -> Non
     write_bytes(folder / "notes.txt", b"a person's")
     assert fetch_version(f"{folder}/model", digest, folder.parent / "other", ("model", "request.json")) == folder
     assert fetch_verified(f"{folder}/model", digest, folder.parent / "other") == folder / "model"
-    with pytest.raises(ModelError, match=r"code\.zip has changed.*; notes\.txt is there"):
+    with pytest.raises(ModelError, match=r"code\.zip has changed.*; notes\.txt exists"):
         fetch_version(f"{folder}/model", digest, folder.parent / "other")
 
 
@@ -151,8 +151,8 @@ def test_a_version_of_an_earlier_naru_is_used_and_said_once(
         fetch_verified(f"{folder}/model", "ab" * 32, folder.parent / "other")
 
 
-def test_a_version_that_is_gone_is_told_as_gone(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="the store holds no such folder"):
+def test_a_missing_version_is_reported_as_missing(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="no such folder in the store"):
         fetch_verified(f"{tmp_path}/gone/model", "ab" * 32, tmp_path / "other")
 
 

@@ -1,4 +1,4 @@
-"""A path is taken as it stands, whatever signs it holds, and the address of a path leads back to it."""
+"""A path is used as written, whatever characters it has, and its address leads back to it."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def test_what_an_earlier_naru_kept_in_the_odd_folder_beside_it_is_read_and_said_
     (home / "store").mkdir(parents=True)
     for _ in range(2):
         assert fetch(uri, tmp_path / "none") == odd / "store" / "model"
-    told = capsys.readouterr().err
-    assert told.count("an earlier Naru kept files of") == 1
-    assert str(odd) in told and str(home) in told
+    printed = capsys.readouterr().err
+    assert printed.count("an earlier Naru kept files of") == 1
+    assert str(odd) in printed and str(home) in printed
     put(b"new", f"{uri}-2/new")
     assert (home / "store" / "model-2" / "new").read_bytes() == b"new"
     write_text(home / "store" / "model" / "old", "moved")

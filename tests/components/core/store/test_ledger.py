@@ -64,12 +64,12 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "p" / "deployments").glob(".*"))
 
 
-def test_a_damaged_line_is_told_with_its_file_and_no_older_champion_takes_its_place(tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_with_its_file_and_no_older_champion_takes_its_place(tmp_path: Path) -> None:
     append_deployment(str(tmp_path), "p", deployment("1"))
     last = Path(append_deployment(str(tmp_path), "p", deployment("2")))
     for damaged in ('{"version"', "[]", '{"version": "2"}', "\x00"):
         last.write_text(damaged)
-        with pytest.raises(ServiceError, match="deployment ledger is damaged") as error:
+        with pytest.raises(ServiceError, match="damaged line of the deployment ledger") as error:
             current_champion(str(tmp_path), "p")
         assert error.value.where == str(last)
         assert "move it away" in error.value.remedy

@@ -1,4 +1,4 @@
-"""A log that somebody changed says so itself."""
+"""A changed log is detected from its own lines."""
 
 import json
 from pathlib import Path
@@ -85,7 +85,7 @@ def test_a_line_that_arrived_late_is_named_by_the_next(folder: Path) -> None:
 
 def test_a_log_bears_witness_to_another(folder: Path) -> None:
     log = AppendLog(str(folder), "the ledger", "")
-    other = AppendLog(str(folder.with_name("rollouts")), "the ledger of shares", "")
+    other = AppendLog(str(folder.with_name("rollouts")), "the rollout history", "")
     other.append({"n": 1}, beside=[log])
     line(folder, 8).unlink()
     rollouts = [(path.name, path.read_bytes()) for path in folder.with_name("rollouts").iterdir()]

@@ -1,4 +1,4 @@
-"""Files and folders into the store and out of it, whole."""
+"""Atomic upload and download of files and folders."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_a_folder_is_copied_with_its_hashes(folder: Path, tmp_path: Path) -> Non
     assert (tmp_path / "store" / "below" / "b.txt").read_text() == "b"
 
 
-def test_a_file_gets_the_name_that_is_asked(folder: Path, tmp_path: Path) -> None:
+def test_a_file_gets_the_requested_name(folder: Path, tmp_path: Path) -> None:
     upload(folder / "a.txt", absolute_uri(str(tmp_path / "store" / "z.txt")))
     assert (tmp_path / "store" / "z.txt").read_text() == "a"
 

@@ -17,9 +17,9 @@ def test_changes_are_read_in_the_order_in_which_they_were_written(tmp_path: Path
     assert read_changes(str(tmp_path), "other") == []
 
 
-def test_a_damaged_line_is_told_with_its_file(tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_with_its_file(tmp_path: Path) -> None:
     file = Path(append_change(str(tmp_path), "p", Change("r", "start", "4")))
     file.write_text('{"rollout": "r"}')
-    with pytest.raises(ServiceError, match="the ledger of shares is damaged here") as error:
+    with pytest.raises(ServiceError, match="damaged line of the rollout history") as error:
         read_changes(str(tmp_path), "p")
     assert error.value.where == str(file)

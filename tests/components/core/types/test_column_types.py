@@ -1,4 +1,4 @@
-"""Columns of examples keep their values; their plain form loses none of them."""
+"""Columns of examples keep their values; their plain form is lossless."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_time_is_the_same_text_in_every_unit(unit: str) -> None:
     assert to_text(column).to_pylist() == ["2026-01-31 09:30:00", "1969-12-31 23:59:50"]
 
 
-def test_a_time_with_a_time_zone_is_told_in_utc() -> None:
+def test_a_time_with_a_time_zone_is_shown_in_utc() -> None:
     berlin = pa.array([MORNING], pa.timestamp("us", tz="Europe/Berlin"))
     assert to_text(berlin).to_pylist() == ["2026-01-31 09:30:00Z"]
 

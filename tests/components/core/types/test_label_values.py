@@ -1,4 +1,4 @@
-"""A class is known by its text, however the column was typed."""
+"""A class is identified by its text, whatever the type of the column."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def test_a_fraction_is_known_by_its_shortest_text() -> None:
     assert as_text(pa.array([0.1, -3.0, 2.50], pa.float32())).to_pylist() == ["0.1", "-3", "2.5"]
 
 
-def test_a_missing_target_is_no_number() -> None:
+def test_a_missing_target_is_not_a_number() -> None:
     found = targets(pa.array([1.5, None], pa.float32()))
     assert found[0] == 1.5 and np.isnan(found[1])

@@ -1,4 +1,4 @@
-"""The metrics against scikit-learn, and where scikit-learn has none, against their definition."""
+"""The metrics compared with scikit-learn, or with their definition if scikit-learn lacks them."""
 
 from __future__ import annotations
 

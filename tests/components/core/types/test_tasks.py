@@ -1,4 +1,4 @@
-"""What project files, labels and metrics take from the table of tasks; and that a new task is a line of it."""
+"""Project files, labels and metrics follow the table of tasks; a new task is one line."""
 
 from __future__ import annotations
 
@@ -67,9 +67,13 @@ def test_classes_are_ordered_by_number_and_then_by_text() -> None:
     assert REGRESSION.order_classes({"9", "10"}, None) == []
 
 
-def test_rules_of_a_label_are_told_with_a_remedy() -> None:
-    told = BINARY.find_class_violation({"a", "b"}, None, "y", elsewhere={"c"})
-    assert told and told.message == "has 3 values ('a', 'b', 'c')" and "multiclass_classification" in told.remedy
+def test_rules_of_a_label_are_reported_with_a_remedy() -> None:
+    violation = BINARY.find_class_violation({"a", "b"}, None, "y", elsewhere={"c"})
+    assert (
+        violation
+        and violation.message == "has 3 values ('a', 'b', 'c')"
+        and "multiclass_classification" in violation.remedy
+    )
     assert MULTICLASS.find_class_violation({"a", "b"}, None, "y", elsewhere={"c"}) is None
     assert REGRESSION.find_class_violation({"1"}, None, "y") is None
     assert REGRESSION.find_type_violation(is_text=True) and not MULTICLASS.find_type_violation(is_text=True)

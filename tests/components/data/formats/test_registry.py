@@ -1,4 +1,4 @@
-"""A format is a file in its room and one line of registration: the table, the project and ingest then know it."""
+"""A format is one file and one line of registration: the table, the project and ingest then know it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from components._data.formats.rows import FileTally, Rows, as_examples, set_unla
 from components._data.sources.contract import SpanFile
 from components.ingest.ingest import ingest_examples
 from pipelines.compiler import project_schema
-from pipelines.local.source_preview import check_named
+from pipelines.local.source_preview import check_source_preview
 
 
 class JsonLines(Format):
@@ -79,7 +79,7 @@ def test_a_format_that_is_registered_by_the_same_call_is_ingested(tmp_path: Path
     for name in ("examples", "quarantine"):
         (tmp_path / name).mkdir()
     read = project(tmp_path / "t.jsonl", quarantine_limit=0.1)
-    check_named(read, str(tmp_path / "t.jsonl"), "all")
+    check_source_preview(read, str(tmp_path / "t.jsonl"), "all")
     outcome, _ = ingest_examples(read, examples=tmp_path / "examples", quarantine=tmp_path / "quarantine")
     found = [
         n
@@ -93,7 +93,7 @@ def test_a_format_that_is_registered_by_the_same_call_is_ingested(tmp_path: Path
 
 def test_a_format_that_is_not_registered_is_refused_before_a_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.format: unknown format 'jsonl'(.|\n)*allowed: 'csv', 'parquet'"):
-        check_named(project(tmp_path / "t.jsonl", format="jsonl"), str(tmp_path / "t.jsonl"), "all")
+        check_source_preview(project(tmp_path / "t.jsonl", format="jsonl"), str(tmp_path / "t.jsonl"), "all")
 
 
 def test_choosing_a_format_loads_nothing_heavy() -> None:

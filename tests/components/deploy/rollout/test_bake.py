@@ -56,11 +56,11 @@ def test_a_slow_canary_fails_when_it_is_above_the_gate_too() -> None:
     assert judged(Bake(counts(twice), counts(QUICK)))[name].status == "warn"  # slower, and far from the gate
 
 
-def test_too_few_requests_are_said_and_take_nothing_back() -> None:
+def test_too_few_requests_are_reported_and_do_not_roll_back() -> None:
     few = Counts(7.0, 7.0, {float("inf"): 0.0})
     checks = judged(Bake(few, counts()))
     assert checks["errors"].status == checks["p95 latency (ms)"].status == "no_baseline"
-    assert "7 and 1000 requests in this step; 50 to each version are needed" in checks["errors"].reason
+    assert "7 and 1000 requests in this step; 50 to each version are required" in checks["errors"].reason
 
 
 def test_a_restart_takes_it_back() -> None:
@@ -96,7 +96,7 @@ def test_a_page_of_metrics_is_read_by_the_names_that_the_server_has() -> None:
     assert read.quantile(0.95) == pytest.approx(0.005 + 0.005 * (0.95 * 955 - 900) / 55)
 
 
-def test_counts_are_of_the_time_between_and_a_server_that_began_anew_counts_from_nothing() -> None:
+def test_counts_are_differences_and_a_restarted_server_counts_from_zero() -> None:
     before, after = Counts(100.0, 1.0, {float("inf"): 99.0}), Counts(150.0, 3.0, {float("inf"): 147.0})
     assert after.since(before) == Counts(50.0, 2.0, {float("inf"): 48.0})
     assert before.since(after) == before

@@ -65,7 +65,7 @@ def edit(world: World, path: str, change: Callable[[dict[str, Any]], None], mana
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_version_without_a_ready_server_at_the_proof_is_waited_for_and_asked(
+def test_a_version_without_a_ready_server_at_the_parity_test_is_awaited_and_tested(
     world: World, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     world.serve()
@@ -80,46 +80,48 @@ def test_a_version_without_a_ready_server_at_the_proof_is_waited_for_and_asked(
     result = roll_out(world)
     assert result.state is State.DONE, result.reason
     assert sum(check.name == "parity: probability" for check in result.checks) == 2
-    told = next(change.reason for change in result.changes if change.action == "prove")
-    assert told == "answers as offline (2 servers of version 4 asked)"
+    reason = next(change.reason for change in result.changes if change.action == "prove")
+    assert reason == "answers as offline (2 servers of version 4 tested)"
 
 
-def test_a_version_that_never_has_a_ready_server_at_the_proof_is_taken_back(
+def test_a_version_that_never_has_a_ready_server_at_the_parity_test_is_rolled_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.serve()
     real = Observation.ready
     monkeypatch.setattr(Observation, "ready", lambda seen, key: () if key == CANARY.key else real(seen, key))
     result = roll_out(world)
-    assert result.state is State.FAILED and "no server of version 4 stayed ready to be asked" in result.reason
+    assert result.state is State.FAILED and "no server of version 4 stayed ready for the parity test" in result.reason
     assert world.actions == ["start", "roll back"] and set(deployments(world.cluster)) == {STABLE.key}
 
 
-def test_the_only_server_that_goes_right_before_it_is_asked_is_followed_by_another_which_is(world: World) -> None:
+def test_a_server_that_disappears_right_before_its_parity_test_is_replaced_and_the_replacement_is_tested(
+    world: World,
+) -> None:
     world.serve()
-    asked: list[str] = []
+    tested: list[str] = []
     prove = world.prove
 
     def prove_after_a_loss(client: Any) -> list[Check]:
-        if not asked:
+        if not tested:
             world.server.kubelet.pods.pop(f"/api/v1/namespaces/models/pods/{client.pod}")
             world.server.objects.remove(f"/api/v1/namespaces/models/pods/{client.pod}")
-        asked.append(client.pod)
+        tested.append(client.pod)
         return prove(client)
 
     world.prove = prove_after_a_loss
     world.flow()
     result = roll_out(world)
     assert result.state is State.DONE, result.reason
-    assert len(asked) == 3 and asked[0] not in asked[1:]
+    assert len(tested) == 3 and tested[0] not in tested[1:]
     assert [check.status for check in result.checks if check.name.startswith("parity")] == ["pass", "pass"]
 
 
-def test_a_proof_that_asked_nothing_proves_nothing(world: World) -> None:
+def test_a_parity_test_without_requests_fails(world: World) -> None:
     world.serve()
     world.prove = lambda _: []
     result = roll_out(world)
-    assert result.state is State.FAILED and "nothing was asked of" in result.reason
+    assert result.state is State.FAILED and "no request was sent to" in result.reason
 
 
 def test_a_step_without_requests_is_watched_on_and_then_fails(world: World) -> None:
@@ -151,9 +153,9 @@ def test_what_is_deleted_during_a_bake_ends_the_rollout_and_is_an_outage_in_the_
     assert result.state is State.FAILED, result.reason
     assert world.actions == ["start", "prove", "share", "outage", "roll back"]
     outage = read_changes(world.store, "flights")[-2]
-    assert outage.verdict == "failed" and "who did it cannot be known" in outage.reason
+    assert outage.verdict == "failed" and "it is not recorded by whom" in outage.reason
     assert "requests failed from " in outage.reason and " s at most" in outage.reason
-    assert ("SeldonDeployment was deleted" if path == SERVED else "Service by which") in outage.reason
+    assert ("SeldonDeployment was deleted" if path == SERVED else "Service of the model was deleted") in outage.reason
     assert set(deployments(world.cluster)) == {STABLE.key} and world.selector_now() == STABLE.key
     lost = world.server.traffic.lost
     world.server.clock.advance(30)
@@ -172,7 +174,7 @@ def test_what_is_deleted_and_made_again_between_two_looks_is_noticed(world: Worl
 
     once(world, baking(world), make_again)
     result = roll_out(world)
-    assert result.state is State.FAILED and "deleted and made again" in result.reason
+    assert result.state is State.FAILED and "deleted and created again" in result.reason
     assert "outage" in world.actions and set(deployments(world.cluster)) == {STABLE.key}
 
 
@@ -243,14 +245,14 @@ def test_when_no_server_of_any_version_is_left_the_bake_ends(world: World) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda one: one["spec"]["predictors"][1].update(traffic=90), "version 4: traffic is 90, asked was"),
+        (lambda one: one["spec"]["predictors"][1].update(traffic=90), "version 4: traffic is 90, applied was"),
         (
             lambda one: one["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0].update(image="mine"),
-            "version 3: image is 'mine', asked was",
+            "version 3: image is 'mine', applied was",
         ),
         (
             lambda one: one["spec"]["predictors"][0]["componentSpecs"][0].update(replicas=0),
-            "version 3: replicas is 0, asked was 2",
+            "version 3: replicas is 0, applied was 2",
         ),
         (lambda one: one["spec"]["predictors"].pop(), "version 3 x 2 instead of version 3 x 2, version 4 x 2"),
     ],
@@ -270,7 +272,7 @@ def test_a_service_that_names_others_is_left_alone(world: World) -> None:
     world.flow()
     mine = lambda one: one["spec"].update(selector={"app": "mine"})  # noqa: E731
     once(world, baking(world), lambda: edit(world, SERVICE, mine))
-    with pytest.raises(TakenOverError, match=r"the Service names \{'app': 'mine'\}"):
+    with pytest.raises(TakenOverError, match=r"the Service selects \{'app': 'mine'\}"):
         roll_out(world)
 
 

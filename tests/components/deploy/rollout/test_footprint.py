@@ -13,6 +13,6 @@ def test_what_is_above_its_bound_fails_and_what_has_no_bound_is_not_judged() -> 
     assert [(check.name, check.status) for check in checks] == [("cold start (s)", "fail"), ("memory (MB)", "pass")]
 
 
-def test_memory_that_is_not_told_is_not_taken_for_none() -> None:
+def test_unreported_memory_does_not_count_as_zero() -> None:
     (check,) = judge_footprint(READY, Counts(), ServingGates(memory_mb=1))
     assert check.status == "skipped"

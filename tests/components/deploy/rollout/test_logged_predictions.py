@@ -17,7 +17,7 @@ def write(folder: Path, at: datetime, version: str, outputs: dict[str, list[obje
     (hour / f"pod-{len(list(hour.iterdir()))}.jsonl").write_text(f"{line}\n")
 
 
-def test_predictions_are_told_apart_by_version_and_older_ones_are_left_out(tmp_path: Path) -> None:
+def test_predictions_are_separated_by_version_and_older_ones_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, NOW, "3", {"probability": [0.25, 0.5]})
     write(tmp_path, NOW, "4", {"probability": [0.75]})
     write(tmp_path, NOW, "9", {"probability": [0.1]})
@@ -38,5 +38,5 @@ def test_a_log_that_was_never_written_is_empty(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
     write(tmp_path, NOW, "3", {"probability": [0.25]})
     next(tmp_path.rglob("*.jsonl")).write_text("no json")
-    with pytest.raises(UnavailableError, match="the request log cannot be read"):
+    with pytest.raises(UnavailableError, match="cannot read the request log"):
         read_predictions(str(tmp_path), ("3",), NOW - timedelta(minutes=1))

@@ -86,9 +86,9 @@ def test_a_version_that_crashes_there_blocks_with_what_was_seen_and_the_run_is_g
     outcome = on_cluster()
     assert outcome.verdict == "blocked" and "CrashLoopBackOff" in outcome.reason and "\n" not in outcome.reason
     assert current_champion(str(tmp_path / "store"), "tiny") is None
-    shown = next(block for block in Page.load(tmp_path / "rollout").blocks if block.title == "What was seen")
+    shown = next(block for block in Page.load(tmp_path / "rollout").blocks if block.title == "Observations")
     assert "last log lines:\n    naru: serve: no model" in shown.content
-    assert "What was seen" in (tmp_path / "report.html").read_text()
+    assert "Observations" in (tmp_path / "report.html").read_text()
 
 
 def test_a_version_that_was_not_compared_with_the_champion_of_now_touches_nothing_there(
@@ -142,10 +142,10 @@ def test_a_champion_that_changes_at_the_very_end_of_a_rollout_is_brought_back(
 def test_a_champion_that_cannot_be_brought_back_is_an_error_that_says_what_is_served(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    checked: list[str] = []
 
     def roll_out(_project: Any, _settings: Any, model: ModelVersion, **_: Any) -> Result:
-        asked.append(model.version)
+        checked.append(model.version)
         return Result(state, "it crashes")
 
     monkeypatch.setattr("components.deploy.rollout.roll_out.roll_out", roll_out)
@@ -156,7 +156,7 @@ def test_a_champion_that_cannot_be_brought_back_is_an_error_that_says_what_is_se
         with pytest.raises(ServiceError, match="version 7 is the champion, and another one is served: it crashes"):
             put_back(project(), settings, OVERTAKER, target=TARGET)
     put_back(project(), settings, None, target=TARGET)
-    assert asked == ["7"], "where there is no champion any more there is nothing to bring back"
+    assert checked == ["7"], "where there is no champion any more there is nothing to bring back"
 
 
 def test_what_the_pipeline_was_compiled_for_says_where_servers_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_what_the_pipeline_was_compiled_for_says_where_servers_run(monkeypatch: 
     assert load_placement(project(), "here") == Placement(namespace="here")
     chosen = load_placement(project(pool="gpu"), "here")
     assert (chosen.image, chosen.namespace, chosen.tolerations) == (GPU.image, "here", GPU.tolerations)
-    with pytest.raises(ConfigError, match="there is no pool 'tpu'"):
+    with pytest.raises(ConfigError, match="unknown pool 'tpu'"):
         load_placement(project(pool="tpu"), "here")
     monkeypatch.delenv(PLACEMENTS)
     with pytest.raises(ConfigError, match="does not say where servers run") as error:

@@ -17,7 +17,7 @@ from tests.kubernetes.servers import Answers
 from tests.kubernetes.starts import CrashLoops, InitFails, NeverReady, NoImage, NoQuota, NoSecret, Restarts
 
 
-def test_the_first_version_is_asked_only_once_it_has_been_proved(world: World) -> None:
+def test_the_first_version_gets_requests_only_after_its_parity_test(world: World) -> None:
     result = world.roll_out(STABLE)
     assert (result.state, result.reason) == (State.DONE, "version 3 serves")
     assert world.actions == ["start", "prove", "promote"]
@@ -48,9 +48,9 @@ def test_a_canary_gets_its_shares_one_after_the_other_and_then_takes_over(world:
     lines = [change.shares for change in result.changes]
     assert lines == [{"3": 100.0}, {"3": 100.0}, {"4": 33.3, "3": 66.7}, {"4": 50.0, "3": 50.0}, {"4": 100.0}]
     assert set(deployments(world.cluster)) == {CANARY.key} and world.selector_now() == CANARY.key
-    assert (2, 1, STABLE.key) in shares, "while it is proved only the stable version is asked"
+    assert (2, 1, STABLE.key) in shares, "during the parity test only the stable version gets requests"
     assert (2, 1, "") in shares and (2, 2, "") in shares
-    assert stable == set(before), "no server of the stable version was started again"
+    assert stable == set(before), "no server of the stable version was restarted"
     assert world.server.traffic.lost == 0
 
 
@@ -69,7 +69,7 @@ def test_all_at_once_is_one_change_of_whom_the_service_names(world: World) -> No
         (NoSecret(), 'CreateContainerConfigError: secret "naru-models" not found'),
         (NoImage(), "ImagePullBackOff"),
         (NoQuota(), "exceeded quota"),
-        (NeverReady(), "flights: runs and is not ready"),
+        (NeverReady(), "flights: running but not ready"),
     ],
 )
 def test_a_canary_that_does_not_come_up_is_taken_back_with_the_reason(world: World, start: Any, message: str) -> None:
@@ -84,7 +84,7 @@ def test_a_canary_that_does_not_come_up_is_taken_back_with_the_reason(world: Wor
     assert world.server.traffic.lost == 0
 
 
-def test_what_a_crashed_server_said_last_is_told(world: World) -> None:
+def test_the_last_log_lines_of_a_crashed_server_are_reported(world: World) -> None:
     world.serve()
     world.server.pods.set("4", CrashLoops("naru: serve: m: does not load\n  -> train the model again\n"))
     reason = world.roll_out(CANARY).reason
@@ -92,7 +92,7 @@ def test_what_a_crashed_server_said_last_is_told(world: World) -> None:
     assert "BackOff: Back-off restarting failed container" in reason
 
 
-def test_a_canary_that_answers_otherwise_than_offline_is_never_asked(world: World) -> None:
+def test_a_canary_that_differs_from_offline_never_gets_requests(world: World) -> None:
     world.serve()
     world.flow()
     world.server.pods.set("4", answers=Answers(offset=0.5))
@@ -162,11 +162,11 @@ def test_the_operator_may_be_away_for_a_while(world: World) -> None:
     assert world.roll_out(CANARY).state is State.DONE
 
 
-def test_an_operator_that_stays_away_is_told_and_the_service_names_the_version_before(world: World) -> None:
+def test_an_absent_operator_is_reported_and_the_service_selects_the_stable_version(world: World) -> None:
     world.serve()
     world.server.operator.stopped = True
     result = world.roll_out(CANARY, wait_seconds=100)
-    assert result.state is State.FAILED and "the operator has not made its Deployment yet" in result.reason
+    assert result.state is State.FAILED and "the operator has not created its Deployment yet" in result.reason
     assert world.selector_now() == STABLE.key
 
 
@@ -216,7 +216,7 @@ def test_deploying_what_serves_already_changes_nothing_but_what_the_project_says
     assert len(pods(world.cluster)) == 3
 
 
-def test_whoever_finds_that_others_took_over_keeps_its_hands_off(world: World) -> None:
+def test_a_rollout_that_was_taken_over_changes_nothing_more(world: World) -> None:
     world.serve()
     other = ModelVersion("9", "s3://naru/flights/models/9/artifacts/model")
 
@@ -247,7 +247,7 @@ def test_what_preflight_refuses_touches_nothing_and_is_in_the_ledger(world: Worl
 
 def test_another_protocol_is_refused(world: World) -> None:
     world.serve()
-    with pytest.raises(ConfigError, match="is served as protocol 'v2', and one object has one protocol"):
+    with pytest.raises(ConfigError, match="it is served with protocol 'v2', and an object has one protocol"):
         world.roll_out(CANARY, protocol="seldon")
 
 
@@ -259,7 +259,7 @@ def test_a_ledger_that_cannot_be_written_stops_it_before_anything_is_touched(wor
     assert not world.server.writes
 
 
-def test_an_api_server_that_is_away_for_a_moment_is_asked_again(world: World) -> None:
+def test_a_request_to_a_briefly_unavailable_api_server_is_retried(world: World) -> None:
     world.serve()
     world.flow()
     world.server.refuse_once("GET", "*/seldondeployments/flights", 503, "etcd leader changed", times=3)
@@ -294,7 +294,7 @@ def test_servers_of_the_version_before_that_stay_take_nothing_back(world: World)
 
     world.server.clock.watchers.insert(0, stop_at_the_end)  # before the operator acts
     result = world.roll_out(CANARY, wait_seconds=60)
-    assert result.state is State.DONE and "the servers of the version before are not gone" in result.reason
+    assert result.state is State.DONE and "the servers of the previous version were not removed" in result.reason
     assert world.selector_now() == CANARY.key
 
 

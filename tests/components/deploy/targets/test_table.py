@@ -48,10 +48,10 @@ class ToyClient:
         self._probability = probability
         self.requests = 0
 
-    def ask(self, request: dict[str, Any]) -> Answer:
+    def infer(self, request: dict[str, Any]) -> Answer:
         self.requests += 1
         first = request["inputs"][0]
-        if "no number" in first["data"]:
+        if "not a number" in first["data"]:
             return Answer(400, {"error": f"{first['name']!r} is not a number"}, 0.0)
         rows = first["shape"][0]
         output = {"name": "probability", "datatype": "FP32", "shape": [rows], "data": [self._probability] * rows}
@@ -99,8 +99,8 @@ class ToyTarget(RolloutTarget):
     ) -> None:
         assert servers.model.uri and not missing_files and features
 
-    def hold_shares(self, asked: Sequence[int], stable: int) -> list[Share]:
-        return [Share(percent, stable, float(percent)) for percent in asked]
+    def hold_shares(self, requested: Sequence[int], stable: int) -> list[Share]:
+        return [Share(percent, stable, float(percent)) for percent in requested]
 
     def apply(self, servers: Sequence[Servers], weight: int = 0) -> None:
         self.applied = {one.key: one for one in servers}
@@ -230,7 +230,7 @@ def test_a_rollback_during_a_canary_removes_the_canary_and_keeps_the_champion(
     toy.apply([toy.describe(served), toy.describe(canary)])
     done = roll_back(tmp_path, "", Target())
     assert (done.before, done.now) == ("1", "1") and list(toy.applied) == [served.key]
-    assert done.seen[0] == f"roll back: a broken-off rollout had left {canary.key}"
+    assert done.seen[0] == f"roll back: an interrupted rollout had left {canary.key}"
 
 
 def test_a_name_is_registered_once(toy: ToyTarget) -> None:

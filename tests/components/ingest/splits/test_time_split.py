@@ -1,4 +1,4 @@
-"""By time the newest rows judge: borders lie between different times, and rows without one are train rows and counted."""
+"""Splits by time: the newest rows are test, borders are between distinct times, rows without a time are counted train rows."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_timestamps_of_parquet_split_as_their_text_does(tmp_path: Path, ingest: 
     assert [time[-8:-3] for time in as_time["test"]] == [time[-5:] for time in as_text["test"]]
 
 
-def test_few_times_among_many_rows_are_no_duplicates(tmp_path: Path, ingest: Ingest) -> None:
+def test_few_times_among_many_rows_are_not_duplicates(tmp_path: Path, ingest: Ingest) -> None:
     (tmp_path / "t.csv").write_text("t,y\n" + "".join(f"{n // 100},{n // 900}\n" for n in range(1_000)))
     outcome, found = ingest("t.csv")
     assert set(found["test"]) == {9} and outcome.verdict == "warn"

@@ -30,7 +30,7 @@ def times(count: int) -> Rows:
 def refused(wire: Wire, rows: Rows) -> Refused:
     with pytest.raises(Refused) as caught:
         wire.ask(rows)
-    assert not OF_AN_EXCEPTION.search(caught.value.told)
+    assert not OF_AN_EXCEPTION.search(caught.value.message)
     return caught.value
 
 
@@ -60,8 +60,8 @@ def test_a_nullable_feature_may_be_null_nan_or_left_out(wire: Wire) -> None:
 
 
 REFUSED: dict[str, tuple[Rows, str]] = {
-    "an unknown feature": (changed(dealy=[1.0]), "unknown_feature: 'dealy' is no feature of this model; did you mean 'delay'"),
-    "a feature left out": ({"delay": [30.0]}, "missing_feature: 'month' is missing; it must be given as int64"),
+    "an unknown feature": (changed(dealy=[1.0]), "unknown_feature: unknown feature 'dealy'; did you mean 'delay'"),
+    "a feature left out": ({"delay": [30.0]}, "missing_feature: 'month' is missing; it is required, as int64"),
     "a value left out": (changed(carrier=[None]), "missing_feature: 'carrier', row 0"),
     "a text for a number": (changed(month=["6"]), "wrong_type: 'month'"),
     "a fraction for a whole number": (changed(month=[6.5]), "wrong_type: 'month'"),
@@ -74,21 +74,21 @@ REFUSED: dict[str, tuple[Rows, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_wrong_request_is_refused_with_the_name_of_what_is_wrong(wire: Wire, case: str) -> None:
-    rows, told = REFUSED[case]
+    rows, message = REFUSED[case]
     refusal = refused(wire, rows)
-    assert refusal.status == 400 and refusal.told.startswith(told)
+    assert refusal.status == 400 and refusal.message.startswith(message)
 
 
 def test_an_infinity_is_refused(wire: Wire) -> None:
     refusal = refused(wire, changed(noise=[float("inf")]))
     is_no_json = refusal.status == 422  # MLServer keeps to JSON, which has none
-    assert is_no_json or (refusal.status == 400 and refusal.told.startswith("not_finite: 'noise', row 0"))
+    assert is_no_json or (refusal.status == 400 and refusal.message.startswith("not_finite: 'noise', row 0"))
 
 
 def test_too_many_rows_are_refused(wire: Wire) -> None:
     refusal = refused(wire, times(1_001))
     assert refusal.status in (413, 400)  # gRPC has no code of its own for it
-    assert refusal.told == "too_many_rows: 1001 rows in one request; at most 1000 are allowed"
+    assert refusal.message == "too_many_rows: 1001 rows in one request; at most 1000 are allowed"
 
 
 def test_rest_and_grpc_answer_alike(wires: tuple[Wire, Wire]) -> None:
@@ -98,7 +98,7 @@ def test_rest_and_grpc_answer_alike(wires: tuple[Wire, Wire]) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{no json", b"", b"[1, 2]", b'{"rows": 1}', b'"text"', b"\xff\xfe"])
-def test_a_body_that_is_no_request_is_the_clients_mistake(rest: Rest, body: bytes) -> None:
+def test_an_invalid_body_is_the_clients_mistake(rest: Rest, body: bytes) -> None:
     reply = rest.send(body)
     assert reply.status in (400, 422) and not OF_AN_EXCEPTION.search(str(reply.content))
     assert isinstance(reply.content, dict)
@@ -109,7 +109,7 @@ def test_a_path_that_is_not_there_is_answered_in_json(rest: Rest) -> None:
     assert reply.status == 404 and isinstance(reply.content, dict)
 
 
-def test_readiness_is_told(rest: Rest) -> None:
+def test_readiness_is_reported(rest: Rest) -> None:
     assert rest.is_ready()
 
 
@@ -144,8 +144,8 @@ def burst(wire: Wire, served: Served) -> int:
     busy = [refusal for _, refusal in ended if isinstance(refusal, Refused)]
     assert answers and len(answers) + len(busy) == AT_ONCE
     assert all(answer.id == number and answer.outputs["class"] == expected for number, answer in answers)
-    message = f"too_busy: {PLACES} requests are in work; ask again in a moment"
-    assert {(refusal.status, refusal.told) for refusal in busy} <= {(429, message)}
+    message = f"too_busy: {PLACES} requests are in progress; try again in a moment"
+    assert {(refusal.status, refusal.message) for refusal in busy} <= {(429, message)}
     name = 'naru_refusals_total{code="too_busy"}'
     assert served.counters()[name] - before[name] == len(busy) and served.counters()["naru_in_flight"] == 0
     return len(busy)

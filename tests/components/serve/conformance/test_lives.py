@@ -31,41 +31,41 @@ def test_it_is_not_ready_before_the_model_is_loaded_and_answers_from_then_on(kin
         assert process.poll() is None
     assert rest.ask(ROW).outputs["class"] == ["late"]
     process.terminate()
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 0 and "Traceback" not in told
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0 and "Traceback" not in errors
 
 
 def test_a_folder_without_a_model_ends_it_with_a_sentence(kind: Kind, tmp_path: Path) -> None:
-    code, told = ended(kind.start(tmp_path, port=free_port()))
-    assert code == ModelError.exit_code and told.startswith("naru: serve: ") and "holds no model" in told
+    code, errors = ended(kind.start(tmp_path, port=free_port()))
+    assert code == ModelError.exit_code and errors.startswith("naru: serve: ") and "holds no model" in errors
 
 
 @pytest.mark.slow
 def test_a_damaged_model_ends_it_with_the_reason(kind: Kind, model: Make, tmp_path: Path) -> None:
     damaged = shutil.copytree(model(), tmp_path / "model")
     (damaged / "saved_model" / "saved_model.pb").write_bytes(b"no model at all")
-    code, told = ended(kind.start(damaged, port=free_port()))
-    assert code == ModelError.exit_code and "does not load" in told
+    code, errors = ended(kind.start(damaged, port=free_port()))
+    assert code == ModelError.exit_code and "does not load" in errors
 
 
 def test_a_port_that_is_taken_ends_it_with_its_name(kind: Kind, model: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = str(taken.getsockname()[1])
-        code, told = ended(kind.start(model(), "--grpc-port", number, port=free_port()))
-    assert code == ConfigError.exit_code and f"127.0.0.1:{number}" in told and "--grpc-port" in told
+        code, errors = ended(kind.start(model(), "--grpc-port", number, port=free_port()))
+    assert code == ConfigError.exit_code and f"127.0.0.1:{number}" in errors and "--grpc-port" in errors
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Code and words of a server that never served."""
-    out, told = process.communicate(timeout=300)
-    assert "Traceback" not in told and not out
-    return process.returncode, told
+    out, errors = process.communicate(timeout=300)
+    assert "Traceback" not in errors and not out
+    return process.returncode, errors
 
 
 @pytest.mark.slow
 def test_a_model_that_answers_nan_never_says_ready(kind: Kind, model: Make) -> None:
-    code, told = ended(kind.start(model("multiclass_classification", True), port=free_port()))
-    assert code == ModelError.exit_code and "does not answer one row: model_failed" in told
+    code, errors = ended(kind.start(model("multiclass_classification", True), port=free_port()))
+    assert code == ModelError.exit_code and "does not answer one row: model_failed" in errors
 
 
 @pytest.mark.slow
@@ -98,8 +98,8 @@ def test_on_sigterm_it_is_first_not_ready_then_answers_what_it_owes_and_ends_wit
         clients.join()
         slow.sendall(request[-10:])
         assert status_of(slow) == 200
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 0 and "Traceback" not in told
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0 and "Traceback" not in errors
     assert clients.refusals == [] and clients.answers > 0
     ids = [line["id"] for line in logged(tmp_path)]
     assert len(ids) == len(set(ids)) == clients.answers + 2 and ids[-1] == "slow"

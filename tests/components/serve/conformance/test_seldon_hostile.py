@@ -113,7 +113,7 @@ def test_what_nobody_needs_is_not_there(served: Served, path: str) -> None:
         assert send(served, BODY if method == "POST" else None, method=method, path=path)[0] == 404
 
 
-def test_other_origins_and_versions_are_not_told(served: Served) -> None:
+def test_other_origins_and_versions_are_not_shown(served: Served) -> None:
     for path, method in ((PATH, "POST"), ("/metadata", "GET"), ("/health/ping", "GET"), ("/nowhere", "GET")):
         _, headers, _ = send(
             served, BODY if method == "POST" else None, {**JSON, "Origin": "http://evil"}, method, path
@@ -181,7 +181,7 @@ def test_grpc_refuses_in_our_words_what_is_too_much(served: Served) -> None:
             send_raw(content, timeout=30)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT, caught.value
         assert not OF_AN_EXCEPTION.search(caught.value.details())
-    assert refused(wire, times(1_500)).told.startswith("too_many_rows: 1500 rows")
+    assert refused(wire, times(1_500)).message.startswith("too_many_rows: 1500 rows")
     with pytest.raises(Refused) as many:
         wire.ask(times(100_000))
     assert many.value.status == 400
@@ -307,5 +307,5 @@ def test_from_sigterm_on_connections_are_closed_politely(model: Make) -> None:
     assert ask(kept[0]) == "close"
     time.sleep(1.2)  # the port is closed; a connection that is open is answered
     assert ask(kept[1]) == "close"
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in told and answered == [200] * 6
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in errors and answered == [200] * 6

@@ -40,9 +40,9 @@ class Answer:
 class Refused(Exception):
     """What every protocol's refusal holds."""
 
-    def __init__(self, status: int, told: str) -> None:
-        super().__init__(f"{status} {told}")
-        self.status, self.told = status, told
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status} {message}")
+        self.status, self.message = status, message
 
 
 class Wire(Protocol):
@@ -87,7 +87,7 @@ class Rest(ABC):
     def read(self, content: Any) -> Answer: ...
 
     @abstractmethod
-    def told(self, content: Any) -> str: ...
+    def read_error(self, content: Any) -> str: ...
 
     def ask(self, rows: Rows, id: str = "") -> Answer:
         return self.take(self.send(self.body(rows, id)))
@@ -97,7 +97,7 @@ class Rest(ABC):
 
     def take(self, reply: Reply) -> Answer:
         if reply.status != 200:
-            raise Refused(reply.status, self.told(reply.content))
+            raise Refused(reply.status, self.read_error(reply.content))
         return self.read(reply.content)
 
     def is_ready(self) -> bool:
@@ -128,7 +128,7 @@ class V2Rest(Rest):
         outputs = {item["name"]: _shaped(item["data"], item["shape"]) for item in content["outputs"]}
         return Answer(content["id"], content["model_name"], content["model_version"], outputs)
 
-    def told(self, content: Any) -> str:
+    def read_error(self, content: Any) -> str:
         return str(content["error"]) if "error" in content else str(content["detail"])
 
 
@@ -142,7 +142,7 @@ class SeldonRest(Rest):
         meta = content["meta"]
         return Answer(meta["puid"], meta["tags"]["model_name"], meta["tags"]["model_version"], content["jsonData"])
 
-    def told(self, content: Any) -> str:
+    def read_error(self, content: Any) -> str:
         assert content["status"]["status"] == "FAILURE"
         return str(content["status"]["info"])
 

@@ -66,7 +66,7 @@ def test_a_column_takes_the_narrowest_type_of_all_blocks_and_the_file_is_opened_
 
 
 @pytest.mark.parametrize(("cells", "kind"), [("0x1F|1|2|3|4|5|6|0.5", "string"), ("0x1F|1|2|3|4|5|6|7", "int64")])
-def test_a_file_is_read_again_where_a_whole_number_is_no_real_one(
+def test_a_file_is_read_again_where_a_whole_number_is_not_a_real_one(
     cells: str, kind: str, tmp_path: Path, opened: Counter[str]
 ) -> None:
     assert str(infer(tmp_path, cells).types["x"]) == kind

@@ -1,4 +1,4 @@
-"""Quotes that go wrong: no row vanishes uncounted, and a cell that holds line breaks by right is read."""
+"""Quote errors: no row is lost uncounted, and a valid cell with line breaks is read."""
 
 import io
 import json
@@ -50,11 +50,11 @@ def table(rows: int = 2_000, end: str = "\n", last: str = "\n", **cells: str) ->
         ({"c50_0": '"50'}, 52, "never closed; 1,949 more lines"),
         ({"c50_2": '"note'}, 52, "never closed; 1,949 more lines"),
         ({"c1999_3": '"9'}, 2001, "never closed"),
-        ({"c50_3": '"1', "c1500_2": 'pipe 5"'}, 52, "1,450 more lines, which look like rows"),
-        ({"c50_0": '"50', "c1500_3": '9"'}, 52, "1,450 more lines, which look like rows"),
-        ({"c50_2": '"a', "c1500_2": '"b"'}, 52, "1,450 lines on by a quote with text behind it"),
-        ({"c50_1": '"a', "c80_2": '"b"', "c1500_2": '"c'}, 52, "30 lines on by a quote with text behind it"),
-        ({"c50_2": '"a', "c90_2": 'b"', "c700_2": '"c', "c790_2": 'd"'}, 52, "40 more lines, which look like rows"),
+        ({"c50_3": '"1', "c1500_2": 'pipe 5"'}, 52, "1,450 more lines that look like rows"),
+        ({"c50_0": '"50', "c1500_3": '9"'}, 52, "1,450 more lines that look like rows"),
+        ({"c50_2": '"a', "c1500_2": '"b"'}, 52, "1,450 lines on by a quote followed by text"),
+        ({"c50_1": '"a', "c80_2": '"b"', "c1500_2": '"c'}, 52, "30 lines on by a quote followed by text"),
+        ({"c50_2": '"a', "c90_2": 'b"', "c700_2": '"c', "c790_2": 'd"'}, 52, "40 more lines that look like rows"),
     ],
 )
 def test_rows_swallowed_by_a_quote_end_the_run_with_their_line_whatever_the_limit(
@@ -147,7 +147,7 @@ def test_more_ways_in_which_tables_are_written_raise_no_false_alarm(tmp_path: Pa
     assert read.num_rows == 600 and outcome.metrics["quarantined"] == 0
 
 
-def test_a_first_line_of_blanks_is_told(tmp_path: Path) -> None:
+def test_a_first_line_of_blanks_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         ingest(tmp_path, "  \na,y\n1,0\n2,1\n")
 
@@ -160,7 +160,7 @@ def test_empty_lines_are_counted(tmp_path: Path) -> None:
 
 def test_a_backslash_that_escapes_quotes_is_named_and_read_by_the_setting(tmp_path: Path) -> None:
     text = table(c50_2='"pipe 1\\""', c110_2='"pipe 2\\""')
-    with pytest.raises(DataError, match=r"line 52(.|\n)*before such a quote, as here, set data\.csv\.escape"):
+    with pytest.raises(DataError, match=r"line 52(.|\n)*such a quote, as here, set data\.csv\.escape"):
         ingest(tmp_path / "a", text)
     outcome, rows = ingest(tmp_path / "b", text, csv={"escape": "\\"})
     assert outcome.verdict == "ok"
@@ -174,7 +174,7 @@ def test_without_quoting_a_quote_is_an_ordinary_character(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("header", ['id,word,note,"y', '"id,word,note,y', 'id,word,"note"x,y'])
-def test_a_quote_that_goes_wrong_in_the_header_is_told(tmp_path: Path, header: str) -> None:
+def test_a_quote_error_in_the_header_is_reported(tmp_path: Path, header: str) -> None:
     with pytest.raises(DataError, match="line 1: a quote in the header is not closed"):
         ingest(tmp_path, table(c50_2='5"').replace(HEADER, header))
 
@@ -226,7 +226,7 @@ def test_the_longest_row_leaves_room_for_documents_and_for_the_machine() -> None
 
 
 def _expected(text: str, csv: Csv) -> list[tuple[int, str, bool]]:
-    """Rows as (line, text, whether quotes go wrong), by a machine that looks at one character after the other."""
+    """Rows as (line, text, whether it has a quote error), from a state machine over single characters."""
     rows, line, first, start, at, state, wrong = [], 1, 1, 0, 0, "start", False
     while at < len(text):
         mark, after = text[at], text[at + 1 : at + 2]

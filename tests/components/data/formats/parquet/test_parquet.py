@@ -1,4 +1,4 @@
-"""Parquet is read as CSV of the same table would be, and what examples cannot hold is refused with file and column."""
+"""Parquet is read like CSV of the same table, and unsupported types are refused with file and column."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def damage_pages(content: bytes) -> bytes:
         (lambda content: b"", "is empty"),
         (lambda content: b"id,y\n1,2\n", r"is not a Parquet file\n  -> set data\.format"),
         (lambda content: b"PAR1", "cut off"),
-        (cut, "cannot be read as Parquet: it does not end as a Parquet file does: it was cut off"),
+        (cut, "cannot be read as Parquet: the Parquet footer is missing: the file was cut off"),
         (damage_footer, "cannot be read as Parquet"),
         (damage_pages, "cannot be read as Parquet"),
     ],
@@ -260,7 +260,7 @@ class CountedFile(io.FileIO):
 
 
 def test_a_batch_needs_only_some_pages_of_a_large_row_group(tmp_path: Path) -> None:
-    """Newer versions of pyarrow read a whole row group ahead, unless they are told not to."""
+    """Newer versions of pyarrow read a whole row group ahead, unless configured otherwise."""
     numbers = np.random.default_rng(7).random(1_000_000)
     table = pa.table({"a": numbers, "b": numbers, "y": numbers})
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=len(numbers), use_dictionary=False)
@@ -304,7 +304,7 @@ def test_spans_in_s3_are_read_as_from_a_folder(tmp_path: Path, ingest: Ingest, m
 def test_the_format_is_chosen_by_the_ending_and_can_be_named(tmp_path: Path, ingest: Ingest) -> None:
     pq.write_table(TABLE, tmp_path / "table.data")
     assert ingest(str(tmp_path / "table.data"), format="parquet")[1].num_rows == ROWS
-    with pytest.raises(DataError, match=r"is a Parquet file, no CSV\n  -> set data\.format to parquet"):
+    with pytest.raises(DataError, match=r"is a Parquet file, not CSV\n  -> set data\.format to parquet"):
         ingest(str(tmp_path / "table.data"))
     with pytest.raises(ConfigError, match=r"data\.format: unknown format 'parket'; did you mean 'parquet'"):
         ingest(str(tmp_path / "table.data"), format="parket")

@@ -52,7 +52,7 @@ def test_the_memory_is_the_servers_also_behind_a_client_that_started_it(model: P
 
 
 @pytest.mark.skipif(not shutil.which("ps"), reason="only asked where Prometheus' client does not tell, which has it")
-def test_the_memory_of_a_process_is_told_in_millions_of_bytes() -> None:
+def test_the_memory_of_a_process_is_in_millions_of_bytes() -> None:
     found = server_process._resident_mb(os.getpid())
     assert found is not None and 20 < found < 100_000
     assert server_process._resident_mb(2**22 + 1) is None, "there is no such process"
@@ -62,6 +62,6 @@ def test_a_server_that_finds_every_port_taken_gives_up_with_the_reason(
     serve: Callable[[], ModelServer], taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_process, "free_port", lambda: taken)
-    with serve() as server, pytest.raises(ServiceError, match="the port cannot be had") as error:
+    with serve() as server, pytest.raises(ServiceError, match="cannot bind the port") as error:
         server.wait_until_ready()
     assert f"{HOST}:{taken}" in error.value.message

@@ -116,13 +116,13 @@ def test_the_server_takes_the_arguments_that_it_is_given(protocol: str, image: s
 
     entry = (ROOT / "images" / image / "Dockerfile").read_text().partition("ENTRYPOINT ")[2].partition("]\n")[0]
     _, _, _, *own = json.loads(f"{entry}]".replace("\\\n", ""))
-    asked = _parse([*own, *component(rendered(protocol=protocol))["spec"]["containers"][0]["args"]])
-    assert (asked.protocol, asked.port, asked.grpc_port, asked.metrics_port) == (protocol, 8080, 8081, 8082)
-    assert (asked.model, asked.name, asked.version) == (Path("/mnt/models"), "flights", "3")
+    options = _parse([*own, *component(rendered(protocol=protocol))["spec"]["containers"][0]["args"]])
+    assert (options.protocol, options.port, options.grpc_port, options.metrics_port) == (protocol, 8080, 8081, 8082)
+    assert (options.model, options.name, options.version) == (Path("/mnt/models"), "flights", "3")
     log = component(OBJECTS["with a request log"])["spec"]["containers"][0]["args"]
-    asked = _parse([*own, *log])
-    assert (asked.log, asked.log_sample, asked.log_mask) == ("s3://logs/flights", 1.0, "month,hour")
-    assert (asked.log_flush_rows, asked.log_flush_seconds) == (1000, 30.0)
+    options = _parse([*own, *log])
+    assert (options.log, options.log_sample, options.log_mask) == ("s3://logs/flights", 1.0, "month,hour")
+    assert (options.log_flush_rows, options.log_flush_seconds) == (1000, 30.0)
 
 
 def test_pods_are_restricted_and_write_only_to_tmp(wanted: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ def test_a_pool_gives_nodes_tolerations_and_devices() -> None:
     assert pod["imagePullSecrets"] == [{"name": "pull"}]
 
 
-def test_the_engine_is_left_out_unless_it_is_asked_for() -> None:
+def test_the_engine_is_left_out_by_default() -> None:
     assert predictors(rendered())[0]["annotations"] == {"seldon.io/no-engine": "true"}
     assert "annotations" not in predictors(rendered(engine=True))[0]
 

@@ -2,8 +2,8 @@ from components.deploy.targets.seldon.pods import _from_seldon, _to_seldon
 
 
 def test_requests_and_answers_are_put_into_seldons_words_and_back() -> None:
-    asked = {"inputs": [{"name": "hour", "datatype": "INT64", "shape": [2], "data": [6, None]}]}
-    assert _to_seldon(asked) == {"jsonData": {"hour": [6, None]}}
+    request = {"inputs": [{"name": "hour", "datatype": "INT64", "shape": [2], "data": [6, None]}]}
+    assert _to_seldon(request) == {"jsonData": {"hour": [6, None]}}
     record = {
         "jsonData": {"class": ["a", "b"], "probabilities": [[0.25, 0.75], [0.5, 0.5]]},
         "meta": {"tags": {"model_version": "3"}},

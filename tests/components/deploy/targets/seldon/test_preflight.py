@@ -38,7 +38,7 @@ WEBHOOK: dict[str, tuple[Change, str]] = {
     "a name twice": (_twice, r"found 'm-\w+' 2 times"),
     "a sum": (lambda o: predictors(o)[1].update(traffic=20), r"found 90 \+ 20 = 110; allowed: 100"),
     "one with a weight": (lambda o: predictors(o).pop(1), r"predictors\[0\]\.traffic: found 90; allowed: 100, or none"),
-    "a shadow alone": (lambda o: (predictors(o).pop(), predictors(o)[0].update(shadow=True)), r"a shadow alone"),
+    "a shadow alone": (lambda o: (predictors(o).pop(), predictors(o)[0].update(shadow=True)), r"only a shadow"),
     "shadows": (_shadows, r"found 2 shadows; allowed: one at most"),
     "a node": (lambda o: predictors(o)[0]["graph"].update(name="x"), r"no container 'x'; allowed: one of 'flights'"),
     "an engine": (_second_node, r"no-engine and a graph of 2 nodes"),
@@ -52,11 +52,11 @@ OURS: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("mistake", [*WEBHOOK, *OURS])
-def test_a_mistake_is_told(mistake: str) -> None:
-    change, told = {**WEBHOOK, **OURS}[mistake]
+def test_a_violation_is_reported(mistake: str) -> None:
+    change, message = {**WEBHOOK, **OURS}[mistake]
     wanted = copy.deepcopy(rendered(Canary(CANARY, 10)))
     change(wanted)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         check_deployment(wanted)
 
 
@@ -77,15 +77,15 @@ def test_a_shadow_beside_one_that_answers_is_well() -> None:
 
 def test_the_longest_name_that_fits_is_taken_and_one_letter_more_is_not() -> None:
     check_deployment(rendered(name="n" * 24))
-    with pytest.raises(ConfigError, match=r"of 64 characters; allowed: 63 at most -> shorten .* by 1,"):
+    with pytest.raises(ConfigError, match=r"with 64 characters; allowed: 63 at most -> shorten .* by 1;"):
         check_deployment(rendered(name="n" * 25))
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_violations_are_reported_at_once() -> None:
     wanted = rendered(Canary(CANARY, 10), name="n" * 30)
     predictors(wanted)[1]["traffic"] = 20
     with pytest.raises(ConfigError) as caught:
-        check_deployment(wanted, secret_keys=[], lacking=["s3://b/m/signature.json"])
+        check_deployment(wanted, secret_keys=[], missing=["s3://b/m/signature.json"])
     lines = str(caught.value).strip().splitlines()
     assert len(lines) == 1 + 5 and lines[0].startswith("SeldonDeployment nnn")
     assert all("found" in line and "allowed" in line and "->" in line for line in lines[1:])
@@ -98,8 +98,10 @@ def test_a_secret_whose_section_is_not_the_addresss_scheme_is_refused() -> None:
 
 
 def test_a_folder_without_a_model_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"found no file s3://b/m/signature\.json; .* empty one would be copied"):
-        check_deployment(rendered(), lacking=["s3://b/m/signature.json"])
+    with pytest.raises(
+        ConfigError, match=r"found no file s3://b/m/signature\.json; .* would silently copy an empty one"
+    ):
+        check_deployment(rendered(), missing=["s3://b/m/signature.json"])
 
 
 def test_a_request_log_needs_keys_of_its_own_in_the_secret() -> None:

@@ -5,7 +5,7 @@ from components.deploy.targets.seldon.traffic import hold_shares, render_service
 
 
 @pytest.mark.parametrize(
-    ("asked", "stable", "held"),
+    ("requested", "stable", "held"),
     [
         ([10, 50], 1, [(1, 50.0)]),
         ([10, 50], 2, [(1, 33.3), (2, 50.0)]),
@@ -16,9 +16,9 @@ from components.deploy.targets.seldon.traffic import hold_shares, render_service
     ],
 )
 def test_a_share_is_a_ratio_of_servers_and_the_stable_version_keeps_its_own(
-    asked: list[int], stable: int, held: list[tuple[int, float]]
+    requested: list[int], stable: int, held: list[tuple[int, float]]
 ) -> None:
-    assert [(share.replicas, share.percent) for share in hold_shares(asked, stable)] == held
+    assert [(share.replicas, share.percent) for share in hold_shares(requested, stable)] == held
 
 
 def test_a_mesh_holds_every_share_to_the_percent() -> None:
@@ -27,7 +27,7 @@ def test_a_mesh_holds_every_share_to_the_percent() -> None:
 
 def test_what_cannot_be_held_is_said() -> None:
     held = hold_shares([10, 50], 2)
-    assert describe_shares(held, 2) == "steps of 33.3 % (asked 10 %), 50 %: 1 beside 2, 2 beside 2 servers"
+    assert describe_shares(held, 2) == "steps of 33.3 % (requested 10 %), 50 %: 1 beside 2, 2 beside 2 servers"
     assert describe_shares([], 2) == "all at once"
 
 

@@ -23,7 +23,7 @@ CANARY_STEPS = {"shares": [10, 50], "bake_seconds": 60, "min_requests": 20}
 
 
 def prove(client: ServerClient) -> list[Check]:
-    answer = client.ask(REQUEST)
+    answer = client.infer(REQUEST)
     value = answer.body["outputs"][0]["data"][0] if answer.status == 200 else None
     status = "pass" if value == 0.25 else "fail"
     return [Check("parity: probability", status, value, reason=f"served {value}, offline 0.25")]  # type: ignore[arg-type]
