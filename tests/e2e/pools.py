@@ -6,11 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.pools import OURS
+from pipelines.pools import DEFAULT_POOLS
 
 
 def write_pools(file: Path) -> Path:
-    raw = yaml.safe_load(OURS.read_text())
+    raw = yaml.safe_load(DEFAULT_POOLS.read_text())
     for needs in raw["stages"].values():
         needs["requests"]["cpu"] = "100m"
     for pool in raw["pools"].values():

@@ -195,7 +195,7 @@ def test_a_server_that_goes_away_is_counted_and_never_raised() -> None:
 
 def test_no_server_at_all_is_told_with_its_address() -> None:
     port = free_port()
-    with pytest.raises(ServiceError, match=f"127.0.0.1:{port}: cannot be reached"):
+    with pytest.raises(ServiceError, match=f"127.0.0.1:{port}: cannot connect to the server"):
         load(port)
 
 
