@@ -10,13 +10,6 @@ def deploy(
     project: str,
     run: str,
     cause: str,
-    examples: dsl.Input[dsl.Dataset],
-    validation: dsl.Input[dsl.Artifact],
-    transform_graph: dsl.Input[dsl.Artifact],
-    hyperparameters: dsl.Input[dsl.Artifact],
-    history: dsl.Input[dsl.Artifact],
-    evaluation: dsl.Input[dsl.Artifact],
-    explanation: dsl.Input[dsl.Artifact],
     registration: dsl.Input[dsl.Artifact],
     rollout: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
@@ -27,48 +20,31 @@ def deploy(
         project: The project as JSON.
         run: Name of this run.
         cause: Why this run was started; may be empty.
-        examples: From ingest; the report states what was read.
-        validation: From validate.
-        transform_graph: From transform.
-        hyperparameters: From tune.
-        history: From train.
-        evaluation: From evaluate; its sample rows are sent to the server, and its answers compared with the served ones.
-        explanation: From explain.
-        registration: From register; without a version nothing is deployed.
+        registration: From register; without a version nothing is deployed. Its bundle has the evaluation, whose sample rows
+            are sent to the server and whose answers are compared with the served ones, and the pages of all stages.
         rollout: What was deployed and how it answered, and the page as data.
         report: The run's report: one self-contained page.
     """
     from pathlib import Path
 
+    from components._core.stage.bundle import bundled
     from components._core.stage.lifecycle import stage
     from components.stages import DEPLOY
 
-    with stage(DEPLOY, rollout) as this:
+    with stage(DEPLOY, rollout, after=[registration]) as this:
         from components.deploy.deploy import deploy_version
 
         this.imported()
-        artifacts = [
-            examples,
-            validation,
-            transform_graph,
-            hyperparameters,
-            history,
-            evaluation,
-            explanation,
-            registration,
-        ]
+        registered = Path(registration.path)
+        earlier = ("validation", "hyperparameters", "history", "evaluation", "explanation")
         outcome = deploy_version(
             this.project(project),
             run=run,
             cause=cause,
-            examples=Path(examples.path),
-            evaluation=Path(evaluation.path),
-            registration=Path(registration.path),
-            pages=[
-                Path(part.path)
-                for part in (validation, hyperparameters, history, evaluation, explanation, registration)
-            ],
-            stages=[dict(part.metadata) for part in artifacts],
+            evaluation=bundled(registered, "evaluation"),
+            registration=registered,
+            pages=[*(bundled(registered, name) for name in earlier), registered],
+            stages=this.earlier(),
             rollout=this.folder(rollout),
             report=this.file(report),
         )

@@ -33,7 +33,6 @@ def deploy_version(
     *,
     run: str,
     cause: str,
-    examples: Path,
     evaluation: Path,
     registration: Path,
     pages: list[Path],
@@ -57,7 +56,7 @@ def deploy_version(
     page.save(rollout)
     seconds = round(time.perf_counter() - started, 3)
     own = {"stage": "deploy", "verdict": outcome.verdict, "reason": outcome.reason, "work_seconds": seconds}
-    bind(project, run, cause, examples, pages, page, [*stages, own], report)
+    bind(project, run, cause, evaluation, pages, page, [*stages, own], report)
     return outcome
 
 

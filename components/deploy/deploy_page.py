@@ -72,7 +72,7 @@ def bind(
     project: Project,
     run: str,
     cause: str,
-    examples: Path,
+    evaluation: Path,
     pages: list[Path],
     own: Page,
     stages: list[dict[str, Any]],
@@ -81,12 +81,12 @@ def bind(
     """Bind the run's report: the pages of the stages that wrote one, then deploy's own."""
     bound = [Page.load(folder) for folder in pages if (folder / PAGE).is_file()] + [own]
     title = f"{project.name} · {run}" if run else project.name
-    facts = _facts(project, examples, stages, own)
+    facts = _facts(project, evaluation, stages, own)
     write_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
 
 
-def _facts(project: Project, examples: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:
-    manifest = Manifest.load(examples)
+def _facts(project: Project, evaluation: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:
+    manifest = Manifest.load(evaluation)
     name = project.primary_metric().name
     values = [value for stage in stages if (value := stage.get(f"metric_{name}")) is not None]
     facts: dict[str, Cell] = {"rows": sum(manifest.rows.values()), "spans": len(manifest.spans)}

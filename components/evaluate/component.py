@@ -11,6 +11,7 @@ def evaluate(
     champion: str,
     examples: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
+    history: dsl.Input[dsl.Artifact],
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     classification: dsl.Output[dsl.ClassificationMetrics],
@@ -23,7 +24,8 @@ def evaluate(
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
         examples: Output of ingest.
         model: Output of train.
-        evaluation: Outcome, checks, the page as data, and a sample of rows with the model's answers.
+        history: Output of train; bundled for the report.
+        evaluation: Outcome, checks, the page as data, a sample of rows with the model's answers, and what its server needs.
         metrics: The metrics, as the Kubeflow UI shows them.
         classification: ROC and confusion matrix, as the Kubeflow UI shows them.
         page: The page of this stage.
@@ -33,7 +35,7 @@ def evaluate(
     from components._core.stage.lifecycle import stage
     from components.stages import EVALUATE
 
-    with stage(EVALUATE, evaluation) as this:
+    with stage(EVALUATE, evaluation, bundle={"history": history}) as this:
         from components.evaluate.evaluate import evaluate_model
 
         this.imported()

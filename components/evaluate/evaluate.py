@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components._core.checks import Outcome
+from components._core.examples.artifact import Manifest
+from components._core.examples.samples import Sample
 from components._core.files import fingerprint_folder, write_json
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.store.ledger import resolve_champion
-from components._core.types.artifact_files import COMPARED, LATENCY, SAMPLE
+from components._core.types.artifact_files import COMPARED, LATENCY, REFERENCE, REQUEST, SAMPLE
 from components._core.types.metrics import ranking
+from components._core.types.signature import Feature
 from components._frameworks.table import load_model
 from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.evaluation_page import add_latency, make_page
@@ -21,6 +24,7 @@ from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
 from components.evaluate.parity_samples import take_sample
+from components.evaluate.serving_reference import make_reference, sample_request
 
 Roc = tuple[list[float], list[float], list[float]]
 
@@ -56,7 +60,7 @@ def evaluate_model(
     """Judge a model on the test rows.
 
     `evaluation` gets the outcome, the page as data, the champion's identity and a sample of rows with the model's answers, equal for equal inputs,
-    and `latency.json`, which holds times. The rendered page shows the times too. A model that cannot be judged by numbers
+    the examples' manifest, what the model's server needs (`serving_reference.py`), and `latency.json`, which holds times. The rendered page shows the times too. A model that cannot be judged by numbers
     has no sample.
 
     Args:
@@ -84,8 +88,10 @@ def evaluate_model(
     outcome = judge_model(evidence)
     shown = make_page(evidence, outcome)
     shown.save(evaluation)
-    if not evidence.unusable and (sample := take_sample(loaded, examples)):
+    sample = None if evidence.unusable else take_sample(loaded, examples)
+    if sample:
         sample.save(evaluation / SAMPLE)
+    _write_serving_reference(examples, loaded.signature.inputs, sample, evaluation)
     write_json(evaluation / COMPARED, {"champion": deployment.identity if deployment else None})
     latencies = measure_latency(loaded, examples)
     write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
@@ -93,6 +99,16 @@ def evaluate_model(
     write_page(shown, page)
     timings = {f"latency_{at.rows}_rows_p95_ms": at.p95_ms for at in latencies}
     return Judged(outcome, list(loaded.signature.classes), _confusion(evidence), _roc(evidence), timings)
+
+
+def _write_serving_reference(
+    examples: Path, features: tuple[Feature, ...], sample: Sample | None, evaluation: Path
+) -> None:
+    """Write what register takes from the examples, so that they need not go there: their manifest, and what a server needs of them."""
+    Manifest.load(examples).save(evaluation)
+    request = sample_request(examples, features)
+    write_json(evaluation / REQUEST, request)
+    make_reference(examples, features, sample, request).save(evaluation / REFERENCE)
 
 
 def _is_same(model: Path, champion: Champion | None) -> bool:

@@ -29,7 +29,7 @@ def explain(
     from components._core.stage.lifecycle import stage
     from components.stages import EXPLAIN
 
-    with stage(EXPLAIN, explanation) as this:
+    with stage(EXPLAIN, explanation, bundle={"evaluation": evaluation}) as this:
         from components.explain.explain import explain_model
 
         this.imported()

@@ -1,7 +1,5 @@
 """The KFP component of ingest."""
 
-from typing import NamedTuple
-
 from kfp import dsl
 
 from components.stages import INGEST
@@ -15,7 +13,7 @@ def ingest(
     source_fingerprint: str,
     examples: dsl.Output[dsl.Dataset],
     quarantine: dsl.Output[dsl.Dataset],
-) -> NamedTuple("Ingested", [("fingerprint", str)]):  # type: ignore[valid-type]
+) -> None:
     """Read the source's spans, split the rows into train, eval and test, set unreadable rows aside.
 
     Args:
@@ -26,8 +24,6 @@ def ingest(
         examples: The rows as Parquet by split and span, with their manifest.
         quarantine: Rows that could not be read, with file, line and reason.
     """
-    from collections import namedtuple
-
     from components._core.project.placeholders import check_replaced
     from components._core.stage.lifecycle import stage
     from components.stages import INGEST
@@ -37,10 +33,9 @@ def ingest(
 
         this.imported()
         check_replaced("source_fingerprint", source_fingerprint)
-        outcome, fingerprint = ingest_examples(
+        outcome = ingest_examples(
             this.project(project, data__source=source, data__spans=spans),
             examples=this.folder(examples),
             quarantine=this.folder(quarantine),
         )
         this.done(outcome)
-    return namedtuple("Ingested", ["fingerprint"])(fingerprint)

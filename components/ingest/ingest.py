@@ -34,16 +34,13 @@ FORMAT = "2"
 _TYPES = {"double": "float32", "float": "float32", "int64": "int64", "string": "string"}
 
 
-def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tuple[Outcome, str]:
+def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Outcome:
     """Read the project's source into the examples artifact.
 
     Args:
         project: The project, with source, spans and split.
         examples: An empty folder; gets one Parquet file per split and span, and the manifest.
         quarantine: An empty folder; gets the unreadable rows as JSON lines.
-
-    Returns:
-        The outcome and the examples' fingerprint.
 
     Raises:
         ConfigError: When the project names a column that the source does not have.
@@ -67,7 +64,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> tu
         *check_splits(project, manifest, examples),
     ]
     manifest.save(examples)
-    return _outcome(manifest, checks, aside.count, aside.blank), manifest.fingerprint
+    return _outcome(manifest, checks, aside.count, aside.blank)
 
 
 @dataclass

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from components._core.checks import Outcome
-from components._core.errors import DataError
-from components._core.examples.artifact import Manifest, number_ranges, read_head
-from components._core.examples.reference_rows import Reference, pick_row, row_of
-from components._core.examples.samples import Sample
+from components._core.examples.artifact import Manifest
 from components._core.files import fingerprint_folder, fingerprint_of, hash_file, read_json, write_json
 from components._core.project.project_file import Project
 from components._core.report.page import Page
@@ -31,8 +25,6 @@ from components._core.types.artifact_files import (
     SAMPLE,
 )
 from components._core.types.hyperparameter_names import stored_hyperparameter
-from components._core.types.oip_requests import find_missing, to_request
-from components._core.types.signature import Signature
 from components._frameworks.table import check_model_files
 from components._registry.mlflow_client import CHALLENGER
 from components._registry.sqlite_lock import when_unlocked
@@ -40,7 +32,6 @@ from components.register.mlflow_records import Record, Version, record_version
 from components.register.version_files import store_parts
 
 _CODE = "code.zip"
-_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,6 @@ class _Made:
     """What made the model: the artifacts of the run, by name."""
 
     code: Path
-    examples: Path
     statistics: Path
     schema: Path
     hyperparameters: Path
@@ -63,9 +53,10 @@ class _Made:
             "statistics": self.statistics,
             "schema": self.schema,
             _CODE: self.code,
-            MANIFEST: self.examples / MANIFEST,
+            MANIFEST: self.evaluation / MANIFEST,
             HYPERPARAMETERS: self.hyperparameters / HYPERPARAMETERS,
             OUTCOME: self.evaluation / OUTCOME,
+            REQUEST: self.evaluation / REQUEST,
             **({SAMPLE: sample} if sample.is_file() else {}),
         }
 
@@ -74,10 +65,8 @@ def register_model(
     project: Project,
     *,
     run: str,
-    fingerprint: str,
     code_fingerprint: str,
     code: Path,
-    examples: Path,
     statistics: Path,
     schema: Path,
     hyperparameters: Path,
@@ -101,43 +90,17 @@ def register_model(
     if explained.verdict == "blocked":
         return _skip(explained, registration)
     settings = Settings.from_environment()
-    made = _Made(code, examples, statistics, schema, hyperparameters, model, evaluation)
-    record = _record(project, made, judged, run, fingerprint, code_fingerprint)
+    made = _Made(code, statistics, schema, hyperparameters, model, evaluation)
+    record = _record(project, made, judged, run, code_fingerprint)
     _check_model(model)
-    request = registration / REQUEST
-    write_json(request, sample_request(examples, model))
-    reference = registration / REFERENCE
-    make_reference(examples, model, evaluation, read_json(request)).save(reference)
-    added = {REFERENCE: reference}
-    parts = {**made.parts(), REQUEST: request, **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
+    added = {REFERENCE: evaluation / REFERENCE}
+    parts = {**made.parts(), **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
     version = when_unlocked(
         settings.tracking_uri,
         lambda: record_version(settings, record, lambda base: store_parts(parts, base, registration / DIGESTS)),
     )
-    split = Manifest.load(examples).split
+    split = Manifest.load(evaluation).split
     return _tell(record, version, judged, settings, registration, split.fingerprint if split else "")
-
-
-def sample_request(examples: Path, model: Path) -> dict[str, Any]:
-    """A request that the model answers, made of a real test row: whole if there is one, so that it shows every feature.
-
-    With no test row at all it has no inputs.
-    """
-    features = Signature.load(model).inputs
-    head = read_head(examples, "test", _LOOKED_AT, [feature.name for feature in features])
-    if not head.num_rows:
-        return {"inputs": []}
-    gaps = np.logical_or.reduce([find_missing(head[feature.name]) for feature in features])
-    return to_request(head.slice(int(gaps.argmin()), 1), features)
-
-
-def make_reference(examples: Path, model: Path, evaluation: Path, request: dict[str, Any]) -> Reference:
-    """What the model's server warms up with, and names unusual values by: a row of the sample, else of the request."""
-    features = Signature.load(model).inputs
-    row: dict[str, Any] = {}
-    with contextlib.suppress(DataError):  # a damaged sample is deploy's to report: it decides there
-        row = pick_row(Sample.load(evaluation / SAMPLE), features)
-    return Reference(row or row_of(request), number_ranges(examples, "train", [feature.name for feature in features]))
 
 
 def _check_model(model: Path) -> None:
@@ -167,10 +130,8 @@ def _skip(judged: Outcome, registration: Path) -> Outcome:
     return outcome
 
 
-def _record(
-    project: Project, made: _Made, judged: Outcome, run: str, fingerprint: str, code_fingerprint: str
-) -> Record:
-    manifest = Manifest.load(made.examples)
+def _record(project: Project, made: _Made, judged: Outcome, run: str, code_fingerprint: str) -> Record:
+    manifest = Manifest.load(made.evaluation)
     model_fingerprint = fingerprint_folder(made.model)
     chosen: dict[str, Any] = read_json(made.hyperparameters / HYPERPARAMETERS)
     params = {
@@ -178,7 +139,7 @@ def _record(
         **{f"rows.{split}": count for split, count in sorted(manifest.rows.items())},
         "spans": ",".join(map(str, manifest.spans)),
         "seed": project.train.seed,
-        "data_fingerprint": fingerprint,
+        "data_fingerprint": manifest.fingerprint,
         "code_fingerprint": code_fingerprint,
     }
     tags = {
@@ -186,7 +147,7 @@ def _record(
         "naru.run": run,
         "naru.task": project.task,
         "naru.model_fingerprint": model_fingerprint,
-        "naru.data_fingerprint": fingerprint,
+        "naru.data_fingerprint": manifest.fingerprint,
         "naru.code_fingerprint": code_fingerprint,
         "naru.verdict": judged.verdict,
     }

@@ -9,10 +9,8 @@ from components.stages import TRAIN
 def train(
     project: str,
     epochs: int,
-    fingerprint: str,
     code_fingerprint: str,
     code_uri: str,
-    schema: dsl.Input[dsl.Artifact],
     transform_graph: dsl.Input[dsl.Artifact],
     transformed: dsl.Input[dsl.Dataset],
     hyperparameters: dsl.Input[dsl.Artifact],
@@ -24,11 +22,9 @@ def train(
     Args:
         project: The project as JSON.
         epochs: Maximum number of passes over the training rows; -1: the project's.
-        fingerprint: Fingerprint of the examples.
         code_fingerprint: Fingerprint of the project's code.
         code_uri: URI of the project's code archive.
-        schema: Output of validate.
-        transform_graph: Output of transform.
+        transform_graph: Output of transform, with the schema in its bundle.
         transformed: Output of transform.
         hyperparameters: Output of tune.
         model: The SavedModel and its signature.
@@ -36,17 +32,18 @@ def train(
     """
     from pathlib import Path
 
+    from components._core.stage.bundle import bundled
     from components._core.stage.lifecycle import stage
     from components.stages import TRAIN
 
-    with stage(TRAIN, history) as this:
+    with stage(TRAIN, history, after=[transform_graph], bundle={"hyperparameters": hyperparameters}) as this:
         from components.train.train import train_model
 
         this.imported()
         outcome = train_model(
             this.project(project, train__epochs=epochs),
             code=this.fetch_code(code_uri, code_fingerprint),
-            schema=Path(schema.path),
+            schema=bundled(Path(transform_graph.path), "schema"),
             transform_graph=Path(transform_graph.path),
             transformed=Path(transformed.path),
             hyperparameters=Path(hyperparameters.path),

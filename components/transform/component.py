@@ -8,7 +8,6 @@ from components.stages import TRANSFORM
 @dsl.component(base_image=TRANSFORM.base_image, install_kfp_package=False)
 def transform(
     project: str,
-    fingerprint: str,
     code_fingerprint: str,
     blocked: str,
     code_uri: str,
@@ -23,13 +22,12 @@ def transform(
 
     Args:
         project: The project as JSON.
-        fingerprint: Fingerprint of the examples.
         code_fingerprint: Fingerprint of the project's code.
         blocked: Why validate blocked the data; empty: not blocked.
         code_uri: URI of the project's code archive.
         examples: Output of ingest.
         schema: Output of validate.
-        transform_graph: The TensorFlow Transform graph and the label's classes.
+        transform_graph: The TensorFlow Transform graph and the label's classes; the schema in its bundle.
         transformed: The transformed rows of train and eval as Parquet.
     """
     from pathlib import Path
@@ -37,7 +35,7 @@ def transform(
     from components._core.stage.lifecycle import stage
     from components.stages import TRANSFORM
 
-    with stage(TRANSFORM, transform_graph) as this:
+    with stage(TRANSFORM, transform_graph, after=[examples], bundle={"schema": schema}) as this:
         from components.transform.transform import transform_examples
 
         this.imported()

@@ -9,7 +9,6 @@ from components.stages import TUNE
 def tune(
     project: str,
     trials: int,
-    fingerprint: str,
     code_fingerprint: str,
     code_uri: str,
     transform_graph: dsl.Input[dsl.Artifact],
@@ -21,7 +20,6 @@ def tune(
     Args:
         project: The project as JSON.
         trials: Number of models to try; -1: the project's.
-        fingerprint: Fingerprint of the examples.
         code_fingerprint: Fingerprint of the project's code.
         code_uri: URI of the project's code archive.
         transform_graph: Output of transform.
@@ -33,7 +31,7 @@ def tune(
     from components._core.stage.lifecycle import stage
     from components.stages import TUNE
 
-    with stage(TUNE, hyperparameters) as this:
+    with stage(TUNE, hyperparameters, after=[transform_graph]) as this:
         from components.tune.tune import tune_hyperparameters
 
         this.imported()

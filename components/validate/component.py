@@ -10,7 +10,6 @@ from components.stages import VALIDATE
 @dsl.component(base_image=VALIDATE.base_image, install_kfp_package=False)
 def validate(
     project: str,
-    fingerprint: str,
     champion: str,
     code_fingerprint: str,
     code_uri: str,
@@ -24,7 +23,6 @@ def validate(
 
     Args:
         project: The project as JSON.
-        fingerprint: Fingerprint of the examples, so that a cached result is never stale.
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
         code_fingerprint: Fingerprint of the project's code.
         code_uri: URI of the project's code archive, with the reviewed schema if there is one.
@@ -44,7 +42,7 @@ def validate(
     from components._core.stage.lifecycle import stage
     from components.stages import VALIDATE
 
-    with stage(VALIDATE, validation) as this:
+    with stage(VALIDATE, validation, after=[examples]) as this:
         from components.validate.validate import validate_examples
 
         this.imported()

@@ -58,47 +58,34 @@ def training(
         cause: Reason for the run, in a few words; shown in the report and the deployment ledger.
     """
     ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
-    fingerprint = ingested.outputs["fingerprint"]
-    made_by = {"fingerprint": fingerprint, "code_fingerprint": code_fingerprint, "code_uri": code_uri}
+    code = {"code_fingerprint": code_fingerprint, "code_uri": code_uri}
     examples = ingested.outputs["examples"]
-    validated = validate(project=project, champion=champion, examples=examples, **made_by)
-    schema = validated.outputs["schema"]
+    validated = validate(project=project, champion=champion, examples=examples, **code)
     transformed = transform(
-        project=project, examples=examples, schema=schema, blocked=validated.outputs["blocked"], **made_by
+        project=project,
+        examples=examples,
+        schema=validated.outputs["schema"],
+        blocked=validated.outputs["blocked"],
+        **code,
     )
     ready = {
         "transform_graph": transformed.outputs["transform_graph"],
         "transformed": transformed.outputs["transformed"],
     }
-    tuned = tune(project=project, trials=trials, **made_by, **ready)
-    hyperparameters = tuned.outputs["hyperparameters"]
-    trained = train(project=project, epochs=epochs, schema=schema, hyperparameters=hyperparameters, **made_by, **ready)
+    tuned = tune(project=project, trials=trials, **code, **ready)
+    trained = train(project=project, epochs=epochs, hyperparameters=tuned.outputs["hyperparameters"], **code, **ready)
     model = trained.outputs["model"]
-    evaluated = evaluate(project=project, champion=champion, examples=examples, model=model)
-    evaluation = evaluated.outputs["evaluation"]
-    explained = explain(project=project, examples=examples, model=model, evaluation=evaluation)
+    evaluated = evaluate(
+        project=project, champion=champion, examples=examples, model=model, history=trained.outputs["history"]
+    )
+    explained = explain(project=project, examples=examples, model=model, evaluation=evaluated.outputs["evaluation"])
     registered = register(
         project=project,
         run=run,
-        examples=examples,
         statistics=validated.outputs["statistics"],
-        schema=schema,
-        hyperparameters=hyperparameters,
-        model=model,
-        evaluation=evaluation,
-        explanation=explained.outputs["explanation"],
-        **made_by,
-    )
-    deploy(
-        project=project,
-        run=run,
-        cause=cause,
-        examples=examples,
         validation=validated.outputs["validation"],
-        transform_graph=transformed.outputs["transform_graph"],
-        hyperparameters=hyperparameters,
-        history=trained.outputs["history"],
-        evaluation=evaluation,
+        model=model,
         explanation=explained.outputs["explanation"],
-        registration=registered.outputs["registration"],
+        **code,
     )
+    deploy(project=project, run=run, cause=cause, registration=registered.outputs["registration"])

@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from components._core.errors import NaruError
 from components._core.files import write_json
-from components._core.stage.stage_end import ERROR_FILE, failed
+from components._core.stage.stage_end import ERROR_FILE, failed, list_records
 from components.stages import STAGES
 from pipelines.local import process_guard, stage_cache
 
@@ -131,13 +131,15 @@ class Task:
         if self.folder is None or not os.environ.get(stage_cache.HOME) or STAGES[self.stage].side_effects:
             return ""
         inputs = self._given.get("inputs", {})
-        artifacts = {name: each["artifacts"][0]["uri"] for name, each in inputs.get("artifacts", {}).items()}
+        listed = {name: each["artifacts"][0] for name, each in inputs.get("artifacts", {}).items()}
+        artifacts = {name: artifact["uri"] for name, artifact in listed.items()}
         self._key = stage_cache.key_of(self.stage, inputs.get("parameterValues", {}), artifacts)
         entry = stage_cache.find_entry(self.stage, self._key)
         if entry is None:
             return ""
         try:
-            stage_cache.reuse(self.stage, self._key, entry, self.folder)
+            earlier = list_records(artifact.get("metadata", {}) for artifact in listed.values())
+            stage_cache.reuse(self.stage, self._key, entry, self.folder, earlier)
         except OSError as error:  # no room, or the earlier run is being removed: the stage runs, and reports errors
             sys.stderr.write(f"naru: {self.stage}: run {entry['run']} cannot be reused: {error}\n")
             return ""

@@ -23,6 +23,7 @@ from typing import Any
 
 from components._core.files import fingerprint_folder, fingerprint_of, hash_file, write_text
 from components._core.project.stage_config import restrict
+from components._core.stage.stage_end import EARLIER, StageEnd
 from components.stages import STAGES
 from pipelines.local import code_fingerprints
 
@@ -80,8 +81,16 @@ def may_reuse(stage: str) -> bool:
     return bool(os.environ.get(HOME)) and not STAGES[stage].side_effects and stage not in fresh
 
 
-def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
-    """Link the outputs of an earlier task into a task's folder, and write its executor output with the paths of this run."""
+def reuse(stage: str, key: str, entry: dict[str, Any], task: Path, earlier_stages: list[StageEnd]) -> None:
+    """Link the outputs of an earlier task into a task's folder, and write its executor output with the paths of this run.
+
+    Args:
+        stage: The stage's name.
+        key: Its cache key.
+        entry: The entry of the earlier run.
+        task: Folder of the task in this run.
+        earlier_stages: The records of the stages before it in this run.
+    """
     earlier = Path(entry["task"])
     task.mkdir(parents=True, exist_ok=True)
     artifacts = [name for name in entry["outputs"] if name != _EXECUTOR_OUTPUT]
@@ -96,6 +105,8 @@ def reuse(stage: str, key: str, entry: dict[str, Any], task: Path) -> None:
             artifact["uri"] = str(task / name)
             if "verdict" in artifact.get("metadata", {}):
                 artifact["metadata"].update(import_seconds=0.0, work_seconds=0.0)
+                if earlier_stages:
+                    artifact["metadata"][EARLIER] = json.dumps(earlier_stages)
     write_text(task / _EXECUTOR_OUTPUT, json.dumps(record))
     made = {**entry["outputs"], _EXECUTOR_OUTPUT: fingerprint_folder(task / _EXECUTOR_OUTPUT)}
     _write_entry(stage, key, {**entry, "task": str(task), "outputs": made})

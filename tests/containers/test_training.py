@@ -311,7 +311,7 @@ def test_the_version_is_in_mlflow(in_containers: Run, mlflow_server: str) -> Non
 
 def test_the_server_image_answers_a_request_for_the_model(in_containers: Run) -> None:
     port = free_port()
-    request = in_containers.artifact("register", "registration") / REQUEST
+    request = in_containers.artifact("evaluate", "evaluation") / REQUEST
     mounted = ("--volume", f"{in_containers.artifact('train', 'model')}:/model:ro")
     with started("server", "--name", "small", "--port", str(port), "--grpc-port", "0", options=mounted):
         address = f"http://127.0.0.1:{port}/v2/models/small"
@@ -324,7 +324,7 @@ def test_the_server_image_answers_a_request_for_the_model(in_containers: Run) ->
 
 def test_the_seldon_image_answers_for_the_model_that_a_newer_tensorflow_saved(in_containers: Run) -> None:
     port = free_port()
-    request = read_json(in_containers.artifact("register", "registration") / REQUEST)
+    request = read_json(in_containers.artifact("evaluate", "evaluation") / REQUEST)
     rows = {item["name"]: item["data"] for item in request["inputs"]}
     mounted = ("--volume", f"{in_containers.artifact('train', 'model')}:/model:ro")
     with started("server-seldon", "--name", "small", "--port", str(port), "--grpc-port", "0", options=mounted):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.files import files_below, hash_file
+from components._core.stage.stage_end import EARLIER
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_state import task_root
 
@@ -13,6 +14,7 @@ HOLDS_A_TIME = {
     "*/launch.json": "when the stage was requested, began and ended; its process",
     "*/executor_output.json": "seconds and paths; the rest is compared, see `read_outputs`",
     "evaluate/evaluation/latency.json": "how fast the model answered",
+    "*/bundle/evaluation/latency.json": "the same, in the bundles of explain and register",
     "evaluate/page": "shows how fast the model answered",
     "register/registration/registration.json": "the identity that MLflow gives a run, and the store's place",
     "register/registration/page.json": "the same, for people",
@@ -48,7 +50,7 @@ def read_outputs(run: Path) -> dict[str, Any]:
 def _rest(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {name: each for name, each in value.items() if name != "uri" and not any(t in name for t in _TIMES)}
-        return {name: _rest(each) for name, each in kept.items()}
+        return {name: _rest(json.loads(each) if name == EARLIER else each) for name, each in kept.items()}
     if isinstance(value, list):
         return [_rest(each) for each in value]
     return round(value, 4) if isinstance(value, float) else value

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components._core.examples.artifact import Manifest
 from tests.local.conftest import Ran, run_naru
 from tests.local.made import HOLDS_A_TIME, artifacts_of, read_outputs
 
@@ -50,7 +51,7 @@ def test_the_fingerprints_are_the_same(runs: list[Ran]) -> None:
     given = [json.loads((folder / "parameters.json").read_text()) for folder in folders(runs)]
     for name in ("code_fingerprint", "project"):
         assert given[0][name] == given[1][name]
-    read = [read_outputs(folder)["ingest"]["parameterValues"]["fingerprint"] for folder in folders(runs)]
+    read = [Manifest.load(next(folder.glob("training-*/ingest/examples"))).fingerprint for folder in folders(runs)]
     assert read[0] == read[1]
 
 

@@ -1,6 +1,6 @@
 """Reference data for diagnosing a served model: a real row, and the range of each number in training.
 
-`register` writes it into the model's folder in the store, since a server gets that folder and nothing else. A model of
+`evaluate` makes it and `register` copies it into the model's folder in the store, since a server gets that folder and nothing else. A model of
 an earlier version is served without it.
 """
 

@@ -8,6 +8,9 @@ A component's body opens `stage(...)`, imports its function inside, calls it and
         this.imported()
         this.done(validate_examples(..., validation=this.folder(validation)))
 
+`stage(..., after=[examples])` names the inputs whose bundles and records travel on (`bundle.py`, `stage_end.py`), and
+`bundle={"schema": schema}` those that are copied as a whole.
+
 Outputs get their final names only when the body succeeded. A `NaruError` ends the process with the error's own exit
 code and message, without a traceback, and writes `error.json` beside the outputs for the launcher. In a pod the same
 object is the termination message (`termination_message.py`), which the pod's status holds.
@@ -23,7 +26,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +38,9 @@ from components._core.errors import NaruError
 from components._core.files import write_bytes, write_json
 from components._core.project.project_file import Project, parse_project
 from components._core.project.stage_config import restrict
+from components._core.stage.bundle import copy_bundles
 from components._core.stage.lost_artifacts import explain_lost
-from components._core.stage.stage_end import ERROR_FILE, StageEnd, failed
+from components._core.stage.stage_end import EARLIER, ERROR_FILE, StageEnd, failed, list_records
 from components._core.stage.stage_spec import StageSpec
 from components._core.stage.termination_message import write_end
 from components._core.system_errors import from_system
@@ -57,11 +61,16 @@ class Stage:
 
     Attributes:
         spec: The facts about the stage, from `components/stages.py`.
-        record: The output whose metadata holds the outcome (verdict, reason, metrics, seconds).
+        record: The output whose metadata holds the outcome (verdict, reason, metrics, seconds), and the records of the
+            earlier stages.
+        after: Inputs whose bundles and records travel on with the record.
+        bundle: Inputs that are also copied into the record's bundle, by their name.
     """
 
     spec: StageSpec
     record: Artifact
+    after: Sequence[Artifact] = ()
+    bundle: Mapping[str, Artifact] = field(default_factory=dict)
     _started: float = field(default_factory=time.perf_counter)
     _imported: float = 0.0
     _outputs: list[Path] = field(default_factory=list)
@@ -119,6 +128,10 @@ class Stage:
         check_archive(copy, fingerprint, uri)
         return copy
 
+    def earlier(self) -> list[StageEnd]:
+        """List the records of the earlier stages, in the order in which they ran."""
+        return list_records(dict(artifact.metadata) for artifact in [*self.after, *self.bundle.values()])
+
     def done(self, outcome: Outcome) -> None:
         """Set the outcome."""
         self._outcome = outcome
@@ -140,6 +153,11 @@ class Stage:
             with suppress(OSError):
                 shutil.rmtree(aside) if aside.is_dir() else aside.unlink(missing_ok=True)
 
+    def _copy_bundles(self) -> None:
+        aside = Path(self.record.path).with_name(Path(self.record.path).name + _ASIDE)
+        whole = {name: Path(artifact.path) for name, artifact in self.bundle.items()}
+        copy_bundles(aside, [Path(artifact.path) for artifact in self.after], whole)
+
     def _publish(self) -> None:
         for final in self._outputs:
             aside = final.with_name(final.name + _ASIDE)
@@ -160,15 +178,24 @@ class Stage:
             **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if math.isfinite(value)},
         }
         self.record.metadata.update(record)
+        if earlier := self.earlier():
+            self.record.metadata[EARLIER] = json.dumps(earlier)
         write_end(record)
 
 
 @contextmanager
-def stage(spec: StageSpec, record: Artifact) -> Iterator[Stage]:
+def stage(
+    spec: StageSpec,
+    record: Artifact,
+    *,
+    after: Sequence[Artifact] = (),
+    bundle: Mapping[str, Artifact] | None = None,
+) -> Iterator[Stage]:
     """Run the body of a component as a stage; see the module's docstring."""
-    this = Stage(spec, record)
+    this = Stage(spec, record, after, bundle or {})
     try:
         yield this
+        this._copy_bundles()
         this._publish()
         this._write_metadata()
     except NaruError as error:

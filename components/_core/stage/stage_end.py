@@ -11,12 +11,15 @@ KFP API. Standard library only, and fast to import: the laptop's launcher writes
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from components._core.errors import NaruError
 
 ERROR_FILE = "error.json"
+EARLIER = "earlier_stages"
+"""Key in the metadata of a stage's first artifact: the records of the stages that it follows, as JSON in one string."""
 LOG_PREFIX = "naru: "
 """Prefix of the line in a pod's log that holds the object."""
 
@@ -31,6 +34,19 @@ def failed(stage: str, error: NaruError) -> StageEnd:
 def error_of(end: StageEnd) -> NaruError | None:
     """Return the error that a stage ended with; None when it succeeded."""
     return NaruError.from_dict(end["error"]) if isinstance(end.get("error"), dict) else None
+
+
+def list_records(metadata: Iterable[Mapping[str, Any]]) -> list[StageEnd]:
+    """List the records in the metadata of artifacts: of the stages that made them and of the earlier stages, each once.
+
+    The stages are in the order in which they ran, provided that the artifacts are.
+    """
+    records: dict[str, StageEnd] = {}
+    for each in metadata:
+        own = {name: value for name, value in each.items() if name != EARLIER}
+        for record in [*json.loads(each.get(EARLIER, "[]")), *([own] if "stage" in own else [])]:
+            records.setdefault(record["stage"], record)
+    return list(records.values())
 
 
 def parse_end(text: str) -> StageEnd:

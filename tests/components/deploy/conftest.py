@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components._core.checks import Outcome
-from components._core.examples.artifact import read_head
+from components._core.examples.artifact import Manifest, read_head
 from components._core.examples.samples import Sample
 from components._core.files import write_json
 from components._core.project.project_file import Project
@@ -43,6 +43,7 @@ def evaluation(examples: Path, model: Path, tmp_path_factory: pytest.TempPathFac
     rows = read_head(examples, "test", 300, [feature.name for feature in FEATURES])
     Sample(rows, load_model(model).predict(to_arrays(rows, FEATURES))).save(folder / SAMPLE)
     write_json(folder / COMPARED, {"champion": None})
+    Manifest.load(examples).save(folder)
     return folder
 
 
@@ -81,9 +82,7 @@ def against_champion(evaluation: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def deploy(
-    examples: Path, evaluation: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Deploy:
+def deploy(evaluation: Path, registration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     """Deploy the version; rollout and report lie in tmp_path."""
     monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -94,7 +93,6 @@ def deploy(
         given: dict[str, Any] = {
             "run": "run-1",
             "cause": "drift in x",
-            "examples": examples,
             "evaluation": evaluation,
             "registration": registration,
             "pages": [tmp_path, registration],

@@ -14,7 +14,7 @@ from components._core.files import read_json, write_json
 from components._core.report.page import Page
 from components._core.settings import Settings
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
-from components._core.types.artifact_files import COMPARED, SAMPLE
+from components._core.types.artifact_files import COMPARED, MANIFEST, SAMPLE
 from components._registry.mlflow_client import open_registry
 from components.deploy.comparison import Comparison
 from components.deploy.promotion import Compared, promote
@@ -116,9 +116,10 @@ def test_a_server_that_does_not_start_blocks_with_its_last_lines(
 
 
 def test_without_offline_answers_nothing_is_deployed_and_the_message_has_a_remedy(
-    deploy: Deploy, tmp_path: Path
+    deploy: Deploy, evaluation: Path, tmp_path: Path
 ) -> None:
     write_json(tmp_path / COMPARED, {"champion": None})
+    shutil.copyfile(evaluation / MANIFEST, tmp_path / MANIFEST)
     outcome = deploy(evaluation=tmp_path)
     assert outcome.verdict == "blocked"
     assert "no offline answers" in outcome.reason and "from evaluate on" in outcome.reason
@@ -132,7 +133,8 @@ def test_a_version_that_answers_otherwise_than_offline_is_not_deployed(
     sample = Sample.load(evaluation / SAMPLE)
     other = {name: values + 0.01 for name, values in sample.outputs.items()}
     Sample(sample.rows, other).save(tmp_path / "other" / SAMPLE)
-    write_json(tmp_path / "other" / COMPARED, {"champion": None})
+    for name in (COMPARED, MANIFEST):
+        shutil.copyfile(evaluation / name, tmp_path / "other" / name)
     outcome = deploy(evaluation=tmp_path / "other")
     assert outcome.verdict == "blocked" and "probability served differs from offline by 0.01" in outcome.reason
     assert current_champion(str(tmp_path / "store"), "tiny") is None

@@ -19,7 +19,7 @@ from components._core.examples.artifact import split_file
 from components._core.files import read_json
 from components._core.report.page import Page
 from components._core.store.ledger import Deployment, append_deployment
-from components._core.types.artifact_files import COMPARED, LATENCY, OUTCOME, PAGE, SAMPLE
+from components._core.types.artifact_files import COMPARED, LATENCY, MANIFEST, OUTCOME, PAGE, REFERENCE, REQUEST, SAMPLE
 from components._core.types.signature import Feature, Signature
 from components.evaluate.champion import fetch_champion
 from components.evaluate.evaluate import Judged
@@ -56,12 +56,15 @@ def test_a_good_model_without_a_champion_passes_and_says_that_nothing_was_compar
     assert "Latency in process" in html and "Slices by carrier" in html
 
 
+SAME = (OUTCOME, PAGE, SAMPLE, COMPARED, MANIFEST, REQUEST, REFERENCE)
+
+
 def test_what_is_kept_is_the_same_every_time_but_for_the_latency(judged: Judge, tmp_path: Path) -> None:
     project = tiny_project(slices=["carrier", "delay"])
     judged(project, to="once"), judged(project, to="again")
     kept = {name.name for name in (tmp_path / "once").iterdir()}
-    assert kept == {OUTCOME, PAGE, SAMPLE, LATENCY, COMPARED}
-    for name in (OUTCOME, PAGE, SAMPLE, COMPARED):
+    assert kept == {*SAME, LATENCY}
+    for name in SAME:
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     assert "Latency" not in (tmp_path / "once" / PAGE).read_text()
     assert json.loads((tmp_path / "once" / LATENCY).read_text())["measured"][0]["p95_ms"] > 0

@@ -20,9 +20,9 @@ def ingest(folder: Path, source: Path, **data: object) -> tuple[Outcome, str, pa
     examples, quarantine = folder / "examples", folder / "quarantine"
     for made in (examples, quarantine):
         made.mkdir(parents=True)
-    outcome, fingerprint = ingest_examples(project(source, **data), examples=examples, quarantine=quarantine)
+    outcome = ingest_examples(project(source, **data), examples=examples, quarantine=quarantine)
     batches = [batch for split in SPLITS for batch in read_batches(examples, split)]
-    return outcome, fingerprint, pa.Table.from_batches(batches)
+    return outcome, Manifest.load(examples).fingerprint, pa.Table.from_batches(batches)
 
 
 def write(path: Path, text: str | bytes) -> Path:

@@ -20,9 +20,7 @@ def ingest(tmp_path: Path) -> Ingest:
         for made in ("examples", "quarantine"):
             (tmp_path / made).mkdir()
         raw = {"name": "p", "task": task, "label": "y", "data": {"source": str(tmp_path / source), **data}}
-        return ingest_examples(parse_project(raw), examples=tmp_path / "examples", quarantine=tmp_path / "quarantine")[
-            0
-        ]
+        return ingest_examples(parse_project(raw), examples=tmp_path / "examples", quarantine=tmp_path / "quarantine")
 
     return run
 

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from components._core.checks import Outcome
+from components._core.examples.artifact import Manifest
+from components._core.examples.reference_rows import Reference
 from components._core.files import write_json, write_text
+from components._core.types.artifact_files import REFERENCE, REQUEST
 from components.register.register import register_model
 from tests.components.tiny_models import tiny_project, write_examples, write_model
 
@@ -38,11 +41,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     Outcome("ok", "explained").save(parts["explanation"] / "outcome.json")
     model = folder / "model"
     model.mkdir()
+    write_model(model, "binary_classification")
+    examples = write_examples(folder / "examples", "binary_classification", rows=50)
+    Manifest.load(examples).save(parts["evaluation"])
+    write_json(parts["evaluation"] / REQUEST, {"inputs": []})
+    Reference({"delay": 1.0, "carrier": "AA"}, {"delay": (0.0, 9.0)}).save(parts["evaluation"] / REFERENCE)
     return {
         **parts,
         "code": folder / "code",
-        "examples": write_examples(folder / "examples", "binary_classification", rows=50),
-        "model": write_model(model, "binary_classification"),
+        "model": model,
     }
 
 
@@ -55,7 +62,7 @@ def register(made: dict[str, Path], home: Path, tmp_path: Path, monkeypatch: pyt
     def run(name: str, run: str = "run-1", to: str = "registration", **changed: Any) -> Outcome:
         project = tiny_project().model_copy(update={"name": name})
         (tmp_path / to).mkdir()
-        fingerprints = {"fingerprint": "f" * 32, "code_fingerprint": "c" * 32}
-        return register_model(project, run=run, registration=tmp_path / to, **fingerprints, **{**made, **changed})
+        given = {"code_fingerprint": "c" * 32, **made, **changed}
+        return register_model(project, run=run, registration=tmp_path / to, **given)
 
     return run

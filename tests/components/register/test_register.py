@@ -1,6 +1,5 @@
 """A model becomes a version with all that made it, once, or is left out with the reason."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -8,23 +7,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 
 from components._core.checks import Outcome
 from components._core.errors import NaruError, ServiceError, UnavailableError
-from components._core.examples.reference_rows import Reference, row_of
-from components._core.examples.samples import Sample, beside
+from components._core.examples.reference_rows import Reference
+from components._core.examples.samples import beside
 from components._core.files import hash_file, read_json
 from components._core.report.page import Page
 from components._registry.mlflow_client import open_registry
-from components.serve.feature_values import cast_columns
-from components.serve.predictor import load
 from tests.components.register.conftest import Register
-from tests.components.tiny_models import FEATURES
 
 
 @pytest.fixture
@@ -74,28 +67,14 @@ def test_the_offline_answers_lie_beside_the_model(register: Register, tmp_path: 
     assert record["sha256"]["sample.parquet"] == hash_file(made["evaluation"] / "sample.parquet")
 
 
-def test_the_models_server_gets_a_real_row_and_the_training_ranges(
+def test_the_models_server_gets_the_reference_that_evaluate_made(
     register: Register, tmp_path: Path, made: dict[str, Path]
 ) -> None:
-    evaluation = shutil.copytree(made["evaluation"], tmp_path / "with-a-sample")
-    rows = pa.table({"delay": [None, 1.5, 2.5], "month": [1, 2, 3], "carrier": ["AA", "BB", ""], "noise": [0.5] * 3})
-    Sample(rows, {"probability": np.array([0.1, np.nan, 0.3], np.float32)}).save(evaluation / "sample.parquet")
-    register("reference", evaluation=evaluation)
+    register("reference")
     record = registration(tmp_path)
     model = Path(urlparse(record["model"]).path)
-    reference = Reference.load(model)
-    assert reference.row == {"delay": None, "month": 1, "carrier": "AA", "noise": 0.5}  # of those with a finite answer
-    months = pq.read_table(made["examples"] / "train")["month"].to_pylist()
-    assert reference.ranges["month"] == (min(months), max(months))
-    assert set(reference.ranges) == {"delay", "month", "noise"}
+    assert Reference.load(model) == Reference.load(made["evaluation"]) != Reference()
     assert record["sha256"]["model/reference.json"] == hash_file(model / "reference.json")
-    assert load(model).predict({name: [value] for name, value in reference.row.items()})
-
-
-def test_without_a_readable_sample_the_row_is_that_of_the_request(register: Register, tmp_path: Path) -> None:
-    register("unreadable")
-    model = Path(urlparse(registration(tmp_path)["model"]).path)
-    assert Reference.load(model).row == row_of(read_json(model.parent / "request.json"))
 
 
 def test_a_version_without_offline_answers_is_registered_all_the_same(
@@ -153,14 +132,6 @@ def test_a_blocked_model_is_not_registered(register: Register, tmp_path: Path, c
     assert registration(tmp_path)["version"] is None
     assert client.get_experiment_by_name("blocked") is None
     assert Page.load(tmp_path / "registration").outcome.verdict == "skipped"
-
-
-def test_the_sample_request_is_a_row_that_the_model_takes(register: Register, tmp_path: Path) -> None:
-    register("sample")
-    request = json.loads((tmp_path / "registration" / "request.json").read_text())
-    columns = {item["name"]: item["data"] for item in request["inputs"]}
-    arrays = cast_columns(columns, FEATURES, max_rows=1)
-    assert list(columns) == [feature.name for feature in FEATURES] and None not in [*map(list, arrays.values())]
 
 
 def test_a_corrupt_database_is_reported_with_a_remedy(

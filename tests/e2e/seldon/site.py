@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from components._cluster.kubernetes_client import Cluster
 from components._core.checks import Outcome
+from components._core.examples.artifact import Manifest
 from components._core.examples.samples import Sample
 from components._core.files import read_json, write_json
 from components._core.project.project_file import Project
@@ -134,13 +135,13 @@ class Site:
         (work / "rollout").mkdir(parents=True)
         write_json(work / "registration" / "registration.json", registered)
         champion = current_champion(STORE, NAME)
+        Manifest.load(self._examples()).save(work / "evaluation")
         write_json(work / "evaluation" / COMPARED, {"champion": champion.identity if champion else None})
         Page("register", "Registration", Outcome("ok", "")).save(work / "registration")
         outcome = deploy_version(
             project or self.project(),
             run=registered["run"],
             cause=cause,
-            examples=self._examples(),
             evaluation=work / "evaluation",
             registration=work / "registration",
             pages=[],

@@ -163,7 +163,7 @@ def take(folder: Path, run: str, known: str = "k") -> Path:
     task = folder / "runs" / run / "training-1" / "train"
     entry = stage_cache.find_entry("train", known)
     assert entry is not None
-    stage_cache.reuse("train", known, entry, task)
+    stage_cache.reuse("train", known, entry, task, [{"stage": "tune", "verdict": "skipped"}])
     return task
 
 
@@ -173,7 +173,12 @@ def test_what_is_reused_is_linked_and_told_with_the_paths_of_this_run(tmp_path: 
         assert (earlier / name).samefile(task / name)
     written = json.loads((task / "executor_output.json").read_text())["artifacts"]["model"]["artifacts"][0]
     assert written["uri"] == str(task / "model")
-    assert written["metadata"] == {"verdict": "ok", "import_seconds": 0.0, "work_seconds": 0.0}
+    assert written["metadata"] == {
+        "verdict": "ok",
+        "import_seconds": 0.0,
+        "work_seconds": 0.0,
+        "earlier_stages": '[{"stage": "tune", "verdict": "skipped"}]',  # of this run
+    }
     assert not list(task.glob("*.partial"))
 
 

@@ -80,7 +80,7 @@ def test_a_format_that_is_registered_by_the_same_call_is_ingested(tmp_path: Path
         (tmp_path / name).mkdir()
     read = project(tmp_path / "t.jsonl", quarantine_limit=0.1)
     check_source_preview(read, str(tmp_path / "t.jsonl"), "all")
-    outcome, _ = ingest_examples(read, examples=tmp_path / "examples", quarantine=tmp_path / "quarantine")
+    outcome = ingest_examples(read, examples=tmp_path / "examples", quarantine=tmp_path / "quarantine")
     found = [
         n
         for split in SPLITS

@@ -32,7 +32,7 @@ def ingest(tmp_path: Path) -> Ingest:
         raw = {"source": str(tmp_path / source), "quarantine_limit": 0.5, **data}
         raw["split"] = {"by_time": by_time, **data.get("split", {})}
         project = parse_project({"name": "p", "task": "regression", "label": "y", "data": raw})
-        outcome, _ = ingest_examples(project, examples=folder / "examples", quarantine=folder / "quarantine")
+        outcome = ingest_examples(project, examples=folder / "examples", quarantine=folder / "quarantine")
         found = {
             split: [
                 time for batch in read_batches(folder / "examples", split, ["t"]) for time in batch["t"].to_pylist()

@@ -28,7 +28,7 @@ def ingest(folder: Path, text: str | bytes, **data: object) -> tuple[Outcome, pa
     for made in ("examples", "quarantine"):
         (folder / made).mkdir()
     raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": str(folder / "t.csv"), **data}}
-    outcome, _ = ingest_examples(parse_project(raw), examples=folder / "examples", quarantine=folder / "quarantine")
+    outcome = ingest_examples(parse_project(raw), examples=folder / "examples", quarantine=folder / "quarantine")
     batches = [batch for split in SPLITS for batch in read_batches(folder / "examples", split)]
     return outcome, pa.Table.from_batches(batches)
 

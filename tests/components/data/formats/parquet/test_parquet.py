@@ -40,7 +40,7 @@ def ingest(tmp_path: Path) -> Ingest:
         for name in ("examples", "quarantine"):
             (folder / name).mkdir(parents=True)
         raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": source, **data}}
-        outcome, _ = ingest_examples(parse_project(raw), examples=folder / "examples", quarantine=folder / "quarantine")
+        outcome = ingest_examples(parse_project(raw), examples=folder / "examples", quarantine=folder / "quarantine")
         batches = [batch for split in SPLITS for batch in read_batches(folder / "examples", split)]
         table = pa.Table.from_batches(batches)
         return outcome, table.sort_by("id") if "id" in table.column_names else table
