@@ -40,8 +40,22 @@ def tidy_spec(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     documents = [_tidied(document) for document in yaml.load_all(text, _loader())]
+    _reduce_dependencies(documents[0]["root"]["dag"]["tasks"])
     dumped = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=100_000, allow_unicode=True)
     file.write_text(comments + dumped, encoding="utf-8")
+
+
+def _reduce_dependencies(tasks: dict[str, Any]) -> None:
+    """Drop each dependency on a task that another dependency waits for anyway: the Kubeflow page draws an edge for each."""
+    direct = {name: set(task.get("dependentTasks", [])) for name, task in tasks.items()}
+    for name, task in tasks.items():
+        implied = {far for near in direct[name] for far in _find_ancestors(near, direct)}
+        if implied:
+            task["dependentTasks"] = sorted(direct[name] - implied)
+
+
+def _find_ancestors(task: str, direct: dict[str, set[str]]) -> set[str]:
+    return direct[task].union(*(_find_ancestors(near, direct) for near in direct[task]))
 
 
 def _tidied(value: Any) -> Any:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +15,7 @@ import yaml
 from components._core.project.placeholders import PER_RUN
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project, project_schema
+from pipelines.graphs.pipelines import TRAINING
 from pipelines.spec_text import read_spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +64,9 @@ def test_the_graph_in_the_page_has_few_edges(compiled: Path) -> None:
         if "taskOutputParameter" in given
     ]
     assert passed == ["transform"]  # why validate blocked the data
+    after = {name: task.get("dependentTasks", []) for name, task in tasks.items()}
+    line = TRAINING.stage_names
+    assert after == {line[0]: [], **{stage: [earlier] for earlier, stage in pairwise(line)}}
 
 
 def test_parameters_have_the_projects_values_as_defaults(compiled: Path) -> None:
