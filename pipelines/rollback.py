@@ -94,8 +94,8 @@ def _choose(name: str, lines: Sequence[Deployment], to: str) -> Deployment:
     if not lines:
         raise ConfigError("has no champion yet, so there is nothing to go back to", where=name)
     if to and to not in versions:
-        told = f"version {to!r} was never in service; {suggest(to, versions)}"
-        raise ConfigError(told, where="--to", remedy="naru ledger shows what was when")
+        message = f"version {to!r} was never in service; {suggest(to, versions)}"
+        raise ConfigError(message, where="--to", remedy="naru ledger shows what was when")
     wanted = [line for line in lines if (line.version == to if to else line.version != lines[-1].version)]
     if not wanted:
         remedy = "train a better one: naru run"
@@ -145,14 +145,14 @@ def _move_servers(
         registration=chosen.registration_sha256,
     )
     if result.state is not State.DONE:
-        told = f"version {chosen.version} was taken back: {result.reason}"
+        message = f"version {chosen.version} was taken back: {result.reason}"
         serves = bool(result.changes and result.changes[-1].shares)
         remedy = (
             f"version {champion.version} is still in service"
             if serves
             else "look at the cluster: nothing may be in service"
         )
-        raise ServiceError(told, where=project.name, remedy=remedy)
+        raise ServiceError(message, where=project.name, remedy=remedy)
     return chosen, [f"{change.action}: {change.reason}" for change in result.changes]
 
 
@@ -166,5 +166,5 @@ def _of_deployment(line: Deployment) -> list[str]:
 
 def _of_change(change: Change) -> list[str]:
     shares = ", ".join(f"{version}: {percent:g} %" for version, percent in change.shares.items())
-    told = f"{change.action} version {change.version}" + ("" if change.verdict == "ok" else f" ({change.verdict})")
-    return [change.at, change.by, told, shares, change.reason.partition("\n")[0]]
+    action = f"{change.action} version {change.version}" + ("" if change.verdict == "ok" else f" ({change.verdict})")
+    return [change.at, change.by, action, shares, change.reason.partition("\n")[0]]

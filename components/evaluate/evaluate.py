@@ -50,8 +50,8 @@ class Judged:
     @property
     def scalars(self) -> dict[str, float]:
         """Metrics and timings for the Kubeflow UI; KFP's launcher fails on what is no JSON, so NaN and infinity are left out."""
-        told = {**self.outcome.metrics, **self.timings}
-        return {name: value for name, value in told.items() if math.isfinite(value)}
+        numbers = {**self.outcome.metrics, **self.timings}
+        return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
 def evaluate_model(

@@ -150,15 +150,15 @@ def _too_few(evidence: Evidence, labels: Array) -> str:
     rows, least = len(evidence.labels), evidence.project.gates.model.slice_min_rows
     if len(labels) == rows:
         return ""
-    told = f"its rows were split otherwise, and of the {rows:,} test rows it was not trained on"
+    reason = f"its rows were split otherwise, and of the {rows:,} test rows it was not trained on"
     if len(labels) < least:
-        return f"{told} only {len(labels):,} (gates.model.slice_min_rows: {least:,})"
+        return f"{reason} only {len(labels):,} (gates.model.slice_min_rows: {least:,})"
     one_class = evidence.signature.classes and len(np.unique(labels)) < 2
-    return f"{told} {len(labels):,}, which are all of one class" if one_class else ""
+    return f"{reason} {len(labels):,}, which are all of one class" if one_class else ""
 
 
 def _score(project: Project, model: Model, champion: Champion | None, examples: Path) -> tuple[Scored, Champion | None]:
-    """Scores of both; a champion that fails on the rows is told so and left out."""
+    """Scores of both; a champion that fails on the rows is left out, with the reason."""
     wanted = (model.signature, examples, "test", project.label, project.gates.model.slices)
     if champion is None or champion.model is None:
         return score_split({OURS: model}, *wanted), champion

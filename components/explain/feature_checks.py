@@ -10,7 +10,7 @@ from components.explain.feature_findings import Findings
 from components.explain.leaks import leak_check
 
 AGREEMENT = 0.5
-"""Rank correlation below which two methods are told to disagree; with fewer than `_COMPARABLE` features it is not judged."""
+"""Rank correlation below which two methods count as disagreeing; with fewer than `_COMPARABLE` features it is not judged."""
 _COMPARABLE = 4
 COMPLETENESS = 0.1
 """Share of the way by which integrated gradients may miss it."""
@@ -30,7 +30,9 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
         *_complete(found),
     ]
     top = next(iter(found.importances), "")
-    told = f"{top} matters most ({found.share[top]:.0%} of all importance)" if found.share else "no feature matters"
+    strongest = (
+        f"{top} matters most ({found.share[top]:.0%} of all importance)" if found.share else "no feature matters"
+    )
     warned = [check.reason for check in checks if check.status == "warn"]
     gradients = found.gradients
     numbers = {
@@ -39,7 +41,7 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
     }
     return judge(
         [check.rounded() for check in checks],
-        "; ".join(warned) or told,
+        "; ".join(warned) or strongest,
         {name: round_off(value) for name, value in numbers.items() if not math.isnan(value)},
     )
 
@@ -71,10 +73,10 @@ def _unused(found: Findings) -> Check:
             "unused features", "pass", 0.0, n=found.rows, reason=f"the model uses each of its {count} features"
         )
     cut_off = [name for name in names if not found.reaches(name)]
-    told = [f"{', '.join(cut_off)}: nothing of it reaches the output"] if cut_off else []
+    unused = [f"{', '.join(cut_off)}: nothing of it reaches the output"] if cut_off else []
     idle = [name for name in names if found.reaches(name)]
-    told += [f"{', '.join(idle)}: no prediction changes with it"] if idle else []
-    reason = f"the model takes features that it does not use: {'; '.join(told)}"
+    unused += [f"{', '.join(idle)}: no prediction changes with it"] if idle else []
+    reason = f"the model takes features that it does not use: {'; '.join(unused)}"
     return Check("unused features", "warn", float(len(names)), n=found.rows, reason=reason)
 
 
@@ -87,8 +89,8 @@ def _agree(found: Findings) -> list[Check]:
         typical = attribution.typical()
         first = next(feature for feature in found.importances if feature in typical)
         agrees = value >= AGREEMENT or typical[first] == max(typical.values())
-        told = f"permutation importance and {name} {'agree' if agrees else 'order the features differently'}"
-        reason = f"{told} (rank correlation {value:.2f})"
+        comparison = f"permutation importance and {name} {'agree' if agrees else 'order the features differently'}"
+        reason = f"{comparison} (rank correlation {value:.2f})"
         checks.append(
             Check(f"agreement: {name}", "pass" if agrees else "warn", value, AGREEMENT, n=found.rows, reason=reason)
         )
@@ -100,8 +102,8 @@ def _complete(found: Findings) -> list[Check]:
         return []
     error = found.gradients.completeness_error()
     good = error <= COMPLETENESS
-    told = "add up to the difference of the scores" if good else "do not add up well: read them with care"
-    reason = f"integrated gradients {told} (error {error:.1%})"
+    verdict = "add up to the difference of the scores" if good else "do not add up well: read them with care"
+    reason = f"integrated gradients {verdict} (error {error:.1%})"
     return [
         Check(
             "completeness", "pass" if good else "warn", error, COMPLETENESS, n=len(found.gradients.moved), reason=reason

@@ -175,14 +175,14 @@ def _explain_rows(model: Model, sample: Sample, baseline: Arrays, seed: int) -> 
     found = shapley_values(model, arrays, baseline, of, seed)
     rows = []
     for place, (title, row) in enumerate(chosen.items()):
-        told = title if of is None else f"{title} ({model.signature.classes[int(of[place])]})"
+        row_name = title if of is None else f"{title} ({model.signature.classes[int(of[place])]})"
         values = {
             name: column[place].item() if hasattr(column[place], "item") else column[place]
             for name, column in arrays.items()
         }
         parts = {name: float(column[place]) for name, column in found.values.items()}
         score = float(scores[row])
-        rows.append(ExplainedRow(told, score, score - float(found.moved[place]), values, parts))
+        rows.append(ExplainedRow(row_name, score, score - float(found.moved[place]), values, parts))
     return rows
 
 

@@ -22,6 +22,9 @@ from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
 from components._frameworks.contract import Progress
 
+_STATE = "told"
+"""Name of the counters in the file; an old name that stays, so that a killed fit of an earlier version goes on."""
+
 _ABANDONED_SECONDS = 7 * 24 * 3600.0
 """A fit that goes on writes after every epoch; what is older than this, nobody waits for."""
 
@@ -42,23 +45,26 @@ class Checkpoint:
         return cls(f"{store.rstrip('/')}/{project}/checkpoints/{fingerprint}.npz")
 
     def load(self) -> Progress | None:
-        """How far the fit had come; None when there is no checkpoint, or none that can be read."""
+        """Load the progress of the fit; None when there is no checkpoint, or the one that is there cannot be read."""
         files, path = open_filesystem(self.uri)
         try:
             with np.load(io.BytesIO(files.cat_file(path)), allow_pickle=False) as kept:
-                told = json.loads(bytes(kept["told"]).decode())
-                variables = [kept[f"variable_{number}"] for number in range(told["variables"])]
-                best = [kept[f"best_{number}"] for number in range(told["best"])]
-            return Progress(told["epochs"], told["steps"], told["best_epoch"], variables, best)
+                state = json.loads(bytes(kept[_STATE]).decode())
+                variables = [kept[f"variable_{number}"] for number in range(state["variables"])]
+                best = [kept[f"best_{number}"] for number in range(state["best"])]
+            return Progress(state["epochs"], state["steps"], state["best_epoch"], variables, best)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            print(f"naru: train: a damaged checkpoint is left aside, training starts anew: {error}", file=sys.stderr)
+            print(
+                f"naru: train: a damaged checkpoint is ignored, training starts from the beginning: {error}",
+                file=sys.stderr,
+            )
             return None
 
     def save(self, progress: Progress) -> None:
         """Keep it in one step as others see it. Errors as in `put`."""
-        told = {
+        state = {
             "epochs": progress.epochs,
             "steps": progress.steps,
             "best_epoch": progress.best_epoch,
@@ -68,7 +74,7 @@ class Checkpoint:
         named = {f"variable_{number}": value for number, value in enumerate(progress.variables)}
         named |= {f"best_{number}": value for number, value in enumerate(progress.best)}
         content = io.BytesIO()
-        np.savez(content, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **named)
+        np.savez(content, **{_STATE: np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)}, **named)
         put(content.getvalue(), self.uri)
 
     def remove(self) -> None:

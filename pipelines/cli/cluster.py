@@ -114,12 +114,12 @@ def seldon(
     pools: PoolsFile = "",
 ) -> None:
     """Check and print the SeldonDeployment that serves a model; nothing is applied."""
-    from pipelines.cluster.seldon_manifest import Choice, tell_deployment
+    from pipelines.cluster.seldon_manifest import Choice, render_manifest
     from pipelines.compile_target import Target
 
     target = Target.from_environment(registry=registry, tag=tag, pools=pools)
     choice = Choice(model, version, canary_model, canary_version, weight, namespace, check_secret)
-    told = tell_deployment(project, choice, target)
-    for remark in told.remarks:
+    rendered = render_manifest(project, choice, target)
+    for remark in rendered.remarks:
         typer.echo(f"naru: {remark}", err=True)
-    typer.echo(told.text, nl=False)
+    typer.echo(rendered.text, nl=False)

@@ -40,7 +40,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Told:
+class RenderedDeployment:
     """What the command prints.
 
     Attributes:
@@ -52,7 +52,7 @@ class Told:
     remarks: list[str]
 
 
-def tell_deployment(folder: Path, choice: Choice, target: Target) -> Told:
+def render_manifest(folder: Path, choice: Choice, target: Target) -> RenderedDeployment:
     """Render and check the object of a project.
 
     Raises:
@@ -69,7 +69,7 @@ def tell_deployment(folder: Path, choice: Choice, target: Target) -> Told:
     lacking = _look(remarks, stable, *([canary.model] if canary else []))
     keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
     check_deployment(wanted, keys, lacking, _features(project, stable))
-    return Told(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
+    return RenderedDeployment(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
 
 
 def _stable(project: Project, folder: Path, choice: Choice, remarks: list[str]) -> ModelVersion:

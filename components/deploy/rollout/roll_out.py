@@ -87,9 +87,9 @@ def put_back(project: Project, settings: Settings, champion: Deployment | None, 
     why = f"version {champion.version} is the champion: it became so while another version was rolled out"
     result = roll_out(project, settings, version_of_line(champion), target=target, why=why, shares=())
     if result.state is not State.DONE:
-        told = f"version {champion.version} is the champion, and another one is served: {result.reason}"
+        message = f"version {champion.version} is the champion, and another one is served: {result.reason}"
         remedy = f"bring it back: naru rollback --to {champion.version}"
-        raise ServiceError(told, where=project.name, remedy=remedy)
+        raise ServiceError(message, where=project.name, remedy=remedy)
 
 
 def version_of_line(deployment: Deployment) -> ModelVersion:
@@ -119,8 +119,8 @@ def fetch_sample(model: ModelVersion, listed: Digests | None = None) -> tuple[Sa
         uri = beside(model.uri)
         if find_missing(parent_of(uri), [SAMPLE]):
             remedy = "train it again; versions of an earlier Naru have none"
-            told = f"version {model.version} has no offline answers to be held against"
-            raise ServiceError(told, where=uri, remedy=remedy)
+            message = f"version {model.version} has no offline answers to be held against"
+            raise ServiceError(message, where=uri, remedy=remedy)
         answers = fetch_file(uri, Path(temporary))
         signature = fetch_file(f"{model.uri}/{SIGNATURE}", Path(temporary))
         if listed:

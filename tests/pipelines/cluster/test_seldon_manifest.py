@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from components._core.errors import ConfigError
 from components._core.store.ledger import Deployment, append_deployment
 from pipelines.__main__ import app
-from pipelines.cluster.seldon_manifest import Choice, place_servers, tell_deployment
+from pipelines.cluster.seldon_manifest import Choice, place_servers, render_manifest
 from pipelines.compile_target import Target
 from tests.components.deploy.targets.seldon.made import project as made_project
 from tests.kubernetes.api_server import ApiServer
@@ -54,21 +54,21 @@ def test_the_object_is_printed_alone_and_what_was_not_looked_at_is_reported_asid
 
 def test_the_champion_is_what_is_served_by_default(project: Path) -> None:
     _deployed(project, MODEL)
-    told = tell_deployment(project, Choice(), Target())
-    container = yaml.safe_load(told.text)["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0]
+    rendered = render_manifest(project, Choice(), Target())
+    container = yaml.safe_load(rendered.text)["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0]
     assert container["args"][-2:] == ["--version", "7"]
 
 
 def test_a_champion_of_this_machine_is_reported_to_be_out_of_reach_and_what_its_folder_lacks(project: Path) -> None:
     _deployed(project, str(project / "gone"))
     with pytest.raises(ConfigError, match="allowed: s3://bucket/folder") as caught:
-        tell_deployment(project, Choice(), Target())
+        render_manifest(project, Choice(), Target())
     assert "signature.json" in str(caught.value) and "saved_model/saved_model.pb" in str(caught.value)
 
 
 def test_a_project_without_a_champion_is_reported_what_to_name(project: Path) -> None:
     with pytest.raises(ConfigError, match="no champion to serve yet") as caught:
-        tell_deployment(project, Choice(), Target())
+        render_manifest(project, Choice(), Target())
     assert "--model" in caught.value.remedy
 
 
@@ -77,12 +77,12 @@ def test_a_project_without_a_champion_is_reported_what_to_name(project: Path) ->
 )
 def test_half_a_version_is_refused(project: Path, half: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="found one of --"):
-        tell_deployment(project, Choice(**half), Target())  # type: ignore[arg-type]
+        render_manifest(project, Choice(**half), Target())  # type: ignore[arg-type]
 
 
 def test_a_canary_stands_beside_the_stable_version(project: Path) -> None:
     choice = Choice(MODEL, "3", f"{MODEL}-4", "4", weight=25)
-    spec = yaml.safe_load(tell_deployment(project, choice, Target()).text)["spec"]
+    spec = yaml.safe_load(render_manifest(project, choice, Target()).text)["spec"]
     assert [one["traffic"] for one in spec["predictors"]] == [75, 25]
 
 
@@ -105,12 +105,12 @@ def test_a_pool_that_is_not_there_is_reported_with_those_that_are() -> None:
 def test_the_secrets_keys_are_looked_at_when_asked(project: Path, store: ApiServer) -> None:
     choice = Choice(MODEL, "3", namespace="models", check_secret=True)
     with pytest.raises(ConfigError, match="there is no such Secret"):
-        tell_deployment(project, choice, Target())
+        render_manifest(project, choice, Target())
     store.put(SECRET, data={"RCLONE_CONFIG_MINIO_TYPE": "czM="})
     with pytest.raises(ConfigError, match="RCLONE_CONFIG_S3_TYPE among them"):
-        tell_deployment(project, choice, Target())
+        render_manifest(project, choice, Target())
     store.put(SECRET, data={"RCLONE_CONFIG_S3_TYPE": "czM="})
-    assert "namespace: models" in tell_deployment(project, choice, Target()).text
+    assert "namespace: models" in render_manifest(project, choice, Target()).text
 
 
 def _log(project: Path, **log: Any) -> None:
@@ -121,21 +121,21 @@ def _log(project: Path, **log: Any) -> None:
 def test_the_request_log_goes_to_the_store_that_pods_reach(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _log(project)
     with pytest.raises(ConfigError, match=r"--log: found .*allowed: s3://"):
-        tell_deployment(project, Choice(MODEL, "3"), Target())
+        render_manifest(project, Choice(MODEL, "3"), Target())
     monkeypatch.setenv("NARU_STORE", "s3://naru")
-    assert "s3://naru/tiny/requests" in tell_deployment(project, Choice(MODEL, "3"), Target()).text
+    assert "s3://naru/tiny/requests" in render_manifest(project, Choice(MODEL, "3"), Target()).text
 
 
 def test_a_mask_is_held_against_what_the_model_takes(project: Path) -> None:
     from tests.components.tiny_models import write_model
 
     _log(project, uri="s3://logs/tiny", mask=["carier"])
-    assert "carier" in tell_deployment(project, Choice(MODEL, "3"), Target()).text  # the store is out of reach
+    assert "carier" in render_manifest(project, Choice(MODEL, "3"), Target()).text  # the store is out of reach
     model = write_model(project / "model", "regression")
     with pytest.raises(ConfigError, match=r"--log-mask: found 'carier'; .*'carrier'"):
-        tell_deployment(project, Choice(model.as_uri(), "3"), Target())
+        render_manifest(project, Choice(model.as_uri(), "3"), Target())
 
 
 def test_looking_at_the_secret_needs_a_namespace(project: Path) -> None:
     with pytest.raises(ConfigError, match="needs --namespace"):
-        tell_deployment(project, Choice(MODEL, "3", check_secret=True), Target())
+        render_manifest(project, Choice(MODEL, "3", check_secret=True), Target())
