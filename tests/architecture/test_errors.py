@@ -137,7 +137,7 @@ def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_pa
 def test_what_a_schema_parser_raises_is_told_as_a_config_error() -> None:
     from components.validate.dataset_schema import parse_schema
 
-    with pytest.raises(errors.ConfigError, match=r"schema\.pbtxt: is no schema"):
+    with pytest.raises(errors.ConfigError, match=r"schema\.pbtxt: is not a schema"):
         parse_schema(b"feature {", "schema.pbtxt")
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from components._core.report.svg import is_plain
 from components.validate.histogram_bins import bins
+from components.validate.partial_statistics import Accumulator
 from components.validate.sketches import histogram, shares
-from components.validate.statistics import Accumulator, Detail
+from components.validate.statistics import Detail
 from components.validate.tfdv_columns import to_lists
 
 
