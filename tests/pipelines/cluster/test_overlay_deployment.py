@@ -155,7 +155,7 @@ def test_undeploy_does_not_lose_data_unless_told_so(cluster: Cluster, store: Any
     [
         (401, "Unauthorized", ServiceError, "have expired"),
         (403, "deployments is forbidden: User me cannot patch", ServiceError, "cannot patch.*permission"),
-        (409, "conflict with manager kubectl: .spec.replicas", ServiceError, "somebody else"),
+        (409, "conflict with manager kubectl: .spec.replicas", ServiceError, "another manager"),
         (422, "spec.replicas: Invalid value", ServiceError, "correct the overlay"),
         (503, "the server is currently unable", UnavailableError, "run again"),
     ],
