@@ -4,7 +4,8 @@ TensorFlow Transform describes each analyzer as a small graph: tensors, an accum
 batch, a merge, outputs. Its accumulators are plain Python; Beam only carries the batches to them. Here a loop does,
 which saves Beam's import and its overhead per element. Analyzers whose accumulation exists only as a Beam transform
 (vocabularies by weight or by key, `PTransform`s) are not supported here: `beam_analysis.py` then evaluates the whole
-function.
+function. It does so too when this module cannot be imported, because a release of TensorFlow Transform has moved one of
+the names below, none of which it publishes.
 """
 
 from __future__ import annotations
@@ -18,27 +19,46 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow_transform import analyzer_nodes, analyzers, graph_tools, impl_helper
+from tensorflow_transform import TFTransformOutput
+from tensorflow_transform.analyzer_nodes import (
+    TENSOR_REPLACEMENTS,
+    CacheableCombineAccumulate,
+    CacheableCombineMerge,
+    ExtractCombineMergeOutputs,
+    TensorSource,
+    VocabularyAccumulate,
+    VocabularyCount,
+    VocabularyMerge,
+    VocabularyOrderAndWrite,
+    VocabularyPrune,
+)
+from tensorflow_transform.analyzers import get_empy_vocabulary_dummy_value
 from tensorflow_transform.graph_context import TFGraphContext
-from tensorflow_transform.output_wrapper import TFTransformOutput
-from tensorflow_transform.tf_metadata import metadata_io
+from tensorflow_transform.graph_tools import InitializableGraphAnalyzer, get_analyzers_fingerprint
+from tensorflow_transform.impl_helper import (
+    METADATA_DIR_NAME,
+    get_traced_transform_fn,
+    trace_and_write_v2_saved_model,
+    trace_preprocessing_function,
+)
+from tensorflow_transform.tf_metadata.metadata_io import read_metadata, write_metadata
 
-Tensors = dict[str, tf.Tensor]
+from components.transform.preprocessing_fn import Preprocessing, Tensors
+
 Batches = Callable[[], Iterator[Tensors]]
-Preprocessing = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
 
 _SUPPORTED = (
-    analyzer_nodes.TensorSource,
-    analyzer_nodes.CacheableCombineAccumulate,
-    analyzer_nodes.CacheableCombineMerge,
-    analyzer_nodes.ExtractCombineMergeOutputs,
-    analyzer_nodes.VocabularyAccumulate,
-    analyzer_nodes.VocabularyMerge,
-    analyzer_nodes.VocabularyPrune,
-    analyzer_nodes.VocabularyCount,
-    analyzer_nodes.VocabularyOrderAndWrite,
+    TensorSource,
+    CacheableCombineAccumulate,
+    CacheableCombineMerge,
+    ExtractCombineMergeOutputs,
+    VocabularyAccumulate,
+    VocabularyMerge,
+    VocabularyPrune,
+    VocabularyCount,
+    VocabularyOrderAndWrite,
 )
-_ACCUMULATORS = (analyzer_nodes.CacheableCombineAccumulate, analyzer_nodes.VocabularyAccumulate)
+_ACCUMULATORS = (CacheableCombineAccumulate, VocabularyAccumulate)
 _FREQUENCY = 1  # TFT's ordering of a vocabulary by how often a token occurs
 
 
@@ -65,10 +85,10 @@ class Traced:
     sinks: list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.graph, self.inputs, self.outputs = impl_helper.trace_preprocessing_function(
+        self.graph, self.inputs, self.outputs = trace_preprocessing_function(
             self.function, self.specs, use_tf_compat_v1=False, base_temp_dir=str(self.scratch)
         )
-        self.sinks = list(self.graph.get_collection(analyzer_nodes.TENSOR_REPLACEMENTS))
+        self.sinks = list(self.graph.get_collection(TENSOR_REPLACEMENTS))
 
     def supported(self) -> bool:
         """Whether every analyzer can be evaluated here."""
@@ -77,7 +97,7 @@ class Traced:
     def ready(self, found: Mapping[str, tf.Tensor]) -> list[Any]:
         """Return the unresolved sinks whose analyzers depend only on inputs and results so far."""
         known = [(sink.tensor, sink.tensor.name in found) for sink in self.sinks]
-        analyzer = graph_tools.InitializableGraphAnalyzer(self.graph, self.inputs, known)
+        analyzer = InitializableGraphAnalyzer(self.graph, self.inputs, known)
         waiting = [sink for sink in self.sinks if sink.tensor.name not in found]
         return [sink for sink in waiting if all(map(analyzer.ready_to_run, _sources(sink.future)))]
 
@@ -85,19 +105,19 @@ class Traced:
         """Build a function from inputs to the tensors of those names, which may depend on results so far."""
         context = TFGraphContext(tf.Module(), str(self.scratch), dict(found))
         outputs = {name: name for name in names}
-        traced = impl_helper.get_traced_transform_fn(self.function, self.specs, context, outputs)
+        traced = get_traced_transform_fn(self.function, self.specs, context, outputs)
         concrete: Callable[[Tensors], Tensors] = traced.get_concrete_function()
         concrete.kept = context.module_to_export  # type: ignore[attr-defined]  # its tables die with the module
         return concrete
 
     def write(self, found: Mapping[str, tf.Tensor], folder: Path) -> None:
         """Save the function with the analyzers' results inside, and its metadata."""
-        impl_helper.trace_and_write_v2_saved_model(
+        trace_and_write_v2_saved_model(
             str(folder),
             self.function,
             self.specs,
             str(self.scratch),
-            graph_tools.get_analyzers_fingerprint(self.graph, self.inputs),
+            get_analyzers_fingerprint(self.graph, self.inputs),
             dict(found),
             None,
             None,
@@ -125,8 +145,8 @@ def analyse(traced: Traced, batches: Batches, transform_graph: Path) -> int:
         passes += 1
     graph = transform_graph / TFTransformOutput.TRANSFORM_FN_DIR
     traced.write(found, graph)
-    metadata = metadata_io.read_metadata(str(graph / impl_helper.METADATA_DIR_NAME))
-    metadata_io.write_metadata(metadata, str(transform_graph / TFTransformOutput.TRANSFORMED_METADATA_DIR))
+    metadata = read_metadata(str(graph / METADATA_DIR_NAME))
+    write_metadata(metadata, str(transform_graph / TFTransformOutput.TRANSFORMED_METADATA_DIR))
     return passes
 
 
@@ -184,15 +204,15 @@ class _Evaluation:
             return (self._states[id(operation)],)
         found = self.value(operation.inputs[0])
         match definition:
-            case analyzer_nodes.CacheableCombineMerge():
+            case CacheableCombineMerge():
                 return (definition.combiner.extract_output(definition.combiner.merge_accumulators([found])),)
-            case analyzer_nodes.ExtractCombineMergeOutputs():
+            case ExtractCombineMergeOutputs():
                 return tuple(found)
-            case analyzer_nodes.VocabularyMerge():
+            case VocabularyMerge():
                 return ([(count, token) for token, count in found.items()],)
-            case analyzer_nodes.VocabularyPrune():
+            case VocabularyPrune():
                 return (_pruned(definition, found),)
-            case analyzer_nodes.VocabularyCount():
+            case VocabularyCount():
                 return (np.int64(max(len(found), 1)),)  # an empty vocabulary is written with one stand-in token
             case _:
                 return (_write_vocabulary(definition, found, self._scratch),)
@@ -208,7 +228,7 @@ def _pruned(definition: Any, counts: list[tuple[int, Any]]) -> list[tuple[int, b
 
 def _write_vocabulary(definition: Any, counts: list[tuple[int, bytes]], scratch: Path) -> NDArray[Any]:
     """Write a vocabulary as TFT does: most frequent token first, equally frequent ones in descending byte order."""
-    ordered = sorted(counts, reverse=True) or [analyzers.get_empy_vocabulary_dummy_value(definition.input_dtype)]
+    ordered = sorted(counts, reverse=True) or [get_empy_vocabulary_dummy_value(definition.input_dtype)]
     lines = [b"%d %s" % (count, token) if definition.store_frequency else token for count, token in ordered]
     path = scratch / definition.vocab_filename
     path.write_bytes(b"".join(line + b"\n" for line in lines))
@@ -224,17 +244,17 @@ def _operations(node: Any) -> Iterator[Any]:
 
 def _sources(node: Any) -> list[tf.Tensor]:
     found = [operation.operation_def for operation in _operations(node)]
-    return [tensor for source in found if isinstance(source, analyzer_nodes.TensorSource) for tensor in source.tensors]
+    return [tensor for source in found if isinstance(source, TensorSource) for tensor in source.tensors]
 
 
 def _supported(operation: Any) -> bool:
     definition = operation.operation_def
     match definition:
-        case analyzer_nodes.VocabularyAccumulate():
+        case VocabularyAccumulate():
             return bool(definition.vocab_ordering_type == _FREQUENCY)
-        case analyzer_nodes.VocabularyPrune():
+        case VocabularyPrune():
             return definition.key_fn is None and not definition.coverage_top_k
-        case analyzer_nodes.VocabularyOrderAndWrite():
+        case VocabularyOrderAndWrite():
             plain = definition.file_format == "text" and not definition.fingerprint_shuffle
             return plain and len(operation.inputs) == 1
         case _:

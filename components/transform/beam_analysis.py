@@ -1,6 +1,7 @@
-"""Evaluate the analyzers of a preprocessing_fn with Beam, in this process: for those that exist only as Beam transforms.
+"""Evaluate the analyzers of a preprocessing_fn with Beam, in this process, through TensorFlow Transform's public interface.
 
-The result is the same as in `analysis.py`; the import of Beam and its overhead cost a few seconds more.
+The result is the same as in `analysis.py`, at a cost of some seconds more. It is for analyzers that exist only as Beam
+transforms, and for a release in which `analysis.py` does not find its names.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_transform.beam.tft_beam_io import WriteTransformFn
-from tfx_bsl.tfxio import tensor_adapter
+from tfx_bsl.public.tfxio import TensorAdapterConfig
 
 from components._core.examples.safe_parquet import pq
 from components._core.types.signature import Feature, to_arrays
-from components.transform.analysis import Preprocessing
+from components.transform.preprocessing_fn import Preprocessing
 
 BATCH_ROWS = 32_768
 
@@ -46,7 +46,7 @@ def analyse_with_beam(
     ):
         rows = pipeline | beam.Create([str(file) for file in files]) | beam.FlatMap(_read, features)
         graph = (rows, _adapter(features)) | tft_beam.AnalyzeDataset(function)
-        _ = graph | WriteTransformFn(str(transform_graph))
+        _ = graph | tft_beam.WriteTransformFn(str(transform_graph))
 
 
 def _read(path: str, features: tuple[Feature, ...]) -> Iterator[pa.RecordBatch]:
@@ -67,9 +67,9 @@ def _arrow_type(feature: Feature) -> pa.DataType:
     return pa.binary() if feature.type.is_text else feature.type.arrow  # TensorFlow Transform reads texts as bytes
 
 
-def _adapter(features: tuple[Feature, ...]) -> tensor_adapter.TensorAdapterConfig:
+def _adapter(features: tuple[Feature, ...]) -> TensorAdapterConfig:
     schema = pa.schema([(feature.name, pa.list_(_arrow_type(feature))) for feature in features])
-    return tensor_adapter.TensorAdapterConfig(schema, {feature.name: _scalar(feature.name) for feature in features})
+    return TensorAdapterConfig(schema, {feature.name: _scalar(feature.name) for feature in features})
 
 
 def _scalar(column: str) -> schema_pb2.TensorRepresentation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -10,7 +10,9 @@ import tensorflow as tf
 from components._core.errors import UserCodeError
 from components._core.types.feature_types import FLOAT32, INT64
 from components._core.types.signature import Feature
-from components.transform.analysis import Preprocessing, Tensors
+
+Tensors = dict[str, tf.Tensor]
+Preprocessing = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
 
 
 def input_specs(features: tuple[Feature, ...]) -> dict[str, tf.TensorSpec]:

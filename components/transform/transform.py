@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_transform import TFTransformOutput
 
-from components._core.checks import Outcome
+from components._core.checks import Check, Outcome, judge
 from components._core.errors import DataBlockedError, DataError, UserCodeError
 from components._core.examples.artifact import read_batches, row_count, split_files
 from components._core.files import write_json
+from components._core.private_names import public_path_check
 from components._core.project.project_file import Project
 from components._core.stage.user_code import load_function, own_frames, unpack_code
 from components._core.types.artifact_files import CLASSES, SCHEMA
@@ -25,9 +27,8 @@ from components._core.types.tasks import TASKS
 from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
 from components._frameworks.transformed_rows import TransformedWriter, transformed_file
-from components.transform.analysis import Preprocessing, Tensors, Traced, analyse
 from components.transform.label_encoding import find_classes
-from components.transform.preprocessing_fn import held_to_contract, input_specs
+from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
 
 SPLITS = ("train", "eval")
 
@@ -66,13 +67,14 @@ def transform_examples(
         folder = Path(scratch) / "code"
         unpack_code(code, folder)
         file = project.code.preprocessing
+        in_process, checks = _import_analysis()
         function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file)
         with own_frames(folder, "preprocessing_fn"), full_disk_told("writing the transform graph"):
-            passes = _analyse(function, features, examples, transform_graph, Path(scratch))
+            passes = _analyse(in_process, function, features, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
             metrics = _apply(project, features, classes, examples, transform_graph, transformed)
     write_json(transform_graph / CLASSES, classes)
-    return Outcome(reason=_told(metrics, passes), metrics=metrics)
+    return judge(checks, _told(metrics, passes), metrics)
 
 
 def _refuse_blocked(blocked: str) -> None:
@@ -95,13 +97,29 @@ def _schema_file(schema: Path) -> Path:
     return schema / SCHEMA if schema.is_dir() else schema
 
 
+def _import_analysis() -> tuple[ModuleType | None, list[Check]]:
+    """Returns the module that analyses without Beam; None, with a warning, when TensorFlow Transform moved its names."""
+    try:
+        from components.transform import analysis
+    except ImportError as error:
+        return None, [public_path_check(error, "tensorflow-transform", "analysed with Beam, which takes longer")]
+    return analysis, []
+
+
 def _analyse(
-    function: Preprocessing, features: tuple[Feature, ...], examples: Path, transform_graph: Path, scratch: Path
+    in_process: ModuleType | None,
+    function: Preprocessing,
+    features: tuple[Feature, ...],
+    examples: Path,
+    transform_graph: Path,
+    scratch: Path,
 ) -> int | None:
     """Returns the number of passes over the rows; None when Beam made them."""
-    traced = Traced(function, input_specs(features), scratch)
-    if traced.supported():
-        return analyse(traced, lambda: _tensors(examples, features), transform_graph)
+    if in_process is not None:
+        traced = in_process.Traced(function, input_specs(features), scratch)
+        if traced.supported():
+            passes: int = in_process.analyse(traced, lambda: _tensors(examples, features), transform_graph)
+            return passes
     from components.transform.beam_analysis import analyse_with_beam
 
     analyse_with_beam(function, features, split_files(examples, "train"), transform_graph, scratch)

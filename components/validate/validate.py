@@ -8,6 +8,7 @@ from pathlib import Path
 
 from components._core.checks import Check, Outcome, judge
 from components._core.examples.artifact import SPLITS, Manifest
+from components._core.private_names import public_path_check
 from components._core.project.project_file import Project, Severity
 from components._core.report.html import write_page
 from components._core.store.ledger import Deployment, resolve_champion
@@ -69,14 +70,14 @@ def validate_examples(
     deployment = resolve_champion(champion, project.name)
     manifest = Manifest.load(examples)
     types = column_types(examples, project.data.exclude)
-    computed = _compute(examples, types, manifest, reviewed)
+    computed, warned = _compute(examples, types, manifest, reviewed)
     settled = _resolve_schema(project, policy, types, computed, reviewed)
     counts = label_findings.count_labels(project, examples) if project.label in types else {}
     found = [*settled.found, *_find_anomalies(project, examples, manifest, types, computed, counts)]
     found += _find_lost_precision(project, examples, settled.schema, computed)
     compared = (_against_spans(project, manifest, computed), _against_champion(project, deployment, computed))
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
-    checks = [*findings.to_checks(found, policy), *_schema_checks(project, settled)]
+    checks = [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
     features = {name: kind for name, kind in types.items() if name != project.label}
     checks += overlaps.to_checks(overlaps.find_overlaps(examples, manifest, features, project.data.exclude), policy)
     for comparison in compared:
@@ -98,8 +99,10 @@ def validate_examples(
     return outcome
 
 
-def _compute(examples: Path, types: dict[str, str], manifest: Manifest, reviewed: Schema | None) -> Computed:
-    """Compute the statistics, with columns in the model's types."""
+def _compute(
+    examples: Path, types: dict[str, str], manifest: Manifest, reviewed: Schema | None
+) -> tuple[Computed, list[Check]]:
+    """Compute the statistics, with columns in the model's types; returns a warning when it took the slower way."""
     if reviewed is not None:
         # whole numbers where the schema has real ones are not a change: the model converts them
         wanted = dataset_schema.feature_types(reviewed)
@@ -107,7 +110,15 @@ def _compute(examples: Path, types: dict[str, str], manifest: Manifest, reviewed
         types.update(
             {name: real[name] for name, kind in types.items() if COLUMN_TYPES[kind].feature.is_whole and name in real}
         )
-    return statistics.compute(examples, types, manifest.spans)
+    try:
+        from components.validate import partial_statistics
+    except ImportError as error:
+        from components.validate import beam_statistics
+
+        instead = "statistics computed with Beam, which takes longer"
+        check = public_path_check(error, "tensorflow-data-validation", instead)
+        return beam_statistics.compute(examples, types, manifest.spans), [check]
+    return partial_statistics.compute(examples, types, manifest.spans), []
 
 
 def _resolve_schema(

@@ -9,8 +9,8 @@ from typing import Any
 from components._core.checks import Outcome
 from components._core.examples.artifact import SPLITS, Manifest
 from components._core.project.project_file import Project
+from components._core.report import plots
 from components._core.report.page import Cell, Page
-from components.validate import sketches
 from components.validate.comparisons import Comparison, moved_in_words
 from components.validate.dataset_schema import Schema, to_text
 from components.validate.histogram_bins import bins
@@ -23,6 +23,7 @@ FEW_ROWS = 24
 """Number of rows from which a table starts folded."""
 MOST_ROWS = 200
 _TOP = 6
+_SHARE = "% of rows"
 _MOST_CLASSES = 20
 
 
@@ -105,9 +106,9 @@ def _label(page: Page, shown: Shown) -> None:
     if counts:
         values = in_order(counts)
         total = sum(values.values())
-        shares = {value: rows / total for value, rows in list(values.items())[:_MOST_CLASSES]}
+        shares = {value: 100 * rows / total for value, rows in list(values.items())[:_MOST_CLASSES]}
         note = f"The first {len(shares)} of {len(values)} values." if len(values) > len(shares) else ""
-        page.figure(f"Label: {label}", sketches.shares(shares), note)
+        page.figure(f"Label: {label}", plots.bars(shares, _SHARE, compact=True), note)
     elif (feature := by_name(shown.train).get(label)) is not None and not is_text(feature):
         _draw(page, f"Label: {label}", feature)
 
@@ -158,17 +159,17 @@ def _figures(page: Page, shown: Shown) -> None:
 def _draw(page: Page, title: str, feature: Any) -> None:
     if is_text(feature):
         rows = feature.string_stats.common_stats.num_non_missing
-        values = {value.value: value.frequency / rows for value in feature.string_stats.top_values[:_TOP]}
+        values = {value.value: 100 * value.frequency / rows for value in feature.string_stats.top_values[:_TOP]}
         if values:
             more = int(feature.string_stats.unique) - len(values)
-            page.figure(title, sketches.shares(values), f"{more:,} more values." if more > 0 else "")
+            page.figure(title, plots.bars(values, _SHARE, compact=True), f"{more:,} more values." if more > 0 else "")
         return
     numbers = feature.num_stats
     if numbers.min == numbers.max:
         return
     edges, counts, note = bins(feature)
-    ends = (edges[0], edges[-1]) if note else (float(numbers.min), float(numbers.max))
-    page.figure(title, sketches.histogram(edges, counts, float(numbers.median), ends), note)
+    marks = {"median": median} if edges[0] <= (median := float(numbers.median)) <= edges[-1] else {}
+    page.figure(title, plots.histogram(edges, counts, title, marks, compact=True), note)
 
 
 def _drift_table(page: Page, comparison: Comparison, shown: Shown) -> None:

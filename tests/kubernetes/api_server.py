@@ -249,11 +249,6 @@ class ApiServer:
         try:
             came = self.objects.merge(path, sent, manager, force=force)
             if place.plural == "seldondeployments":
-                if self.operator.webhook_away:
-                    message = (
-                        f'Internal error occurred: failed calling webhook "m{WEBHOOK[1:]}": connect: connection refused'
-                    )
-                    return _failure(500, message)
                 self.operator.check(came)
             created = path not in self.objects
             if "dryRun" not in query:

@@ -20,7 +20,6 @@ from tests.kubernetes.objects import Object, Objects, owned_by, place_of
 WEBHOOK = "vseldondeployment.kb.io"
 _ID, _APP, _SERVICE = "seldon-deployment-id", "seldon-app", "seldon-app-svc"
 _APPS, _CORE, _POLICY, _SCALING = "/apis/apps/v1", "/api/v1", "/apis/policy/v1", "/apis/autoscaling/v2"
-_ROUTES = "/apis/networking.istio.io/v1beta1"
 
 
 class Refused(Exception):
@@ -34,13 +33,11 @@ class Operator:
         delay: After which it looks at what changed.
         stale: For how long after a change of the object it leaves `status` as it was.
         stopped: It is being started again, and does nothing.
-        webhook_away: Nothing can be applied meanwhile.
-        istio: It writes routes, too.
     """
 
     def __init__(self, objects: Objects) -> None:
         self.delay, self.stale = 0.2, 0.0
-        self.stopped = self.webhook_away = self.istio = False
+        self.stopped = False
         self._objects = objects
         self._seen: dict[str, Any] = {}
         self._due: dict[str, float] = {}
@@ -163,10 +160,8 @@ class Operator:
         return ready, progressing
 
     def _complete(self, instance: Object, made: list[tuple[str, Object, Object]], status: Object, now: float) -> None:
-        """Write the routes and remove what is no longer wanted."""
+        """Remove what is no longer wanted."""
         namespace = instance["metadata"]["namespace"]
-        if self.istio:
-            self._objects.write(*_routes(instance), now)
         known = status.setdefault("serviceStatus", {})
         wanted_services = {place_of(where).name for _, _, more in made for where, _ in _services(more)}
         known.update({name: {"svcName": name} for name in wanted_services})
@@ -306,26 +301,6 @@ def _budgets(more: Object) -> Iterator[tuple[str, Object]]:
         }  # fmt: skip
         wanted = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
         yield _budget_paths(namespace, name)[1], wanted
-
-
-def _routes(instance: Object) -> tuple[str, Object]:
-    metadata = {
-        "name": instance["metadata"]["name"], "namespace": instance["metadata"]["namespace"],
-        "ownerReferences": owned_by(instance),
-    }  # fmt: skip
-    predictors = instance["spec"]["predictors"]
-    route = [
-        {
-            "destination": {"host": _service_name(instance, one), "subset": one["name"]},
-            "weight": one.get("traffic", 100),
-        }
-        for one in predictors
-    ]
-    path = f"{_ROUTES}/namespaces/{metadata['namespace']}/virtualservices/{metadata['name']}"
-    return path, {
-        "apiVersion": "networking.istio.io/v1beta1", "kind": "VirtualService", "metadata": metadata,
-        "spec": {"http": [{"route": route}]},
-    }  # fmt: skip
 
 
 def _is_false(counts: Object, kind: str) -> bool:

@@ -1,14 +1,11 @@
 """The API server: versions and generations, server-side apply, labels, refusals, and what it wrote down."""
 
-from typing import Any
-
 import pytest
 
 from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ConfigError, ServiceError, UnavailableError
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.made import SELDON, live, one, service, two
-from tests.kubernetes.objects import carries
 
 PATH = "/apis/machinelearning.seldon.io/v1/namespaces/models/seldondeployments/flights"
 
@@ -51,25 +48,6 @@ def test_an_object_that_was_changed_meanwhile_is_a_conflict(cluster: Cluster) ->
         cluster.apply({**one(), "metadata": {**one()["metadata"], "resourceVersion": before}})
 
 
-@pytest.mark.parametrize(
-    ("selector", "fits"),
-    [
-        ("a=1", True), ("a=1,b", True), ("a!=1", False), ("c!=1", True), ("a in (1, 3),b=2", True), ("a notin (1)", False),
-        ("!c", True), ("!a", False), ("naru/x==y", True), ("", True),
-    ],
-)  # fmt: skip
-def test_selectors_are_those_of_kubernetes(selector: str, fits: bool) -> None:
-    assert carries({"a": "1", "b": "2", "naru/x": "y"}, selector) is fits
-
-
-def test_listing_is_of_one_namespace_or_of_all(cluster: Cluster, server: ApiServer) -> None:
-    cluster.apply(service())
-    server.put("/api/v1/namespaces/others/services/theirs")
-    names = [found["metadata"]["name"] for found in cluster.list_in("models", "v1", "Service")]
-    assert names == ["flights"]
-    assert len(cluster.list_all("v1", "Service", "")) == 2
-
-
 def test_a_missing_namespace_and_an_unknown_kind_are_distinguished(cluster: Cluster, server: ApiServer) -> None:
     elsewhere = {**one(), "metadata": {**one()["metadata"], "namespace": "nowhere"}}
     with pytest.raises(ServiceError, match='namespaces "nowhere" not found'):
@@ -81,17 +59,6 @@ def test_a_missing_namespace_and_an_unknown_kind_are_distinguished(cluster: Clus
     assert cluster.list_in("models", SELDON, "SeldonDeployment") == []
 
 
-def test_a_mishap_happens_once(cluster: Cluster, server: ApiServer) -> None:
-    server.refuse_once("PATCH", "*/seldondeployments/*", 409, "the object has been modified")
-    with pytest.raises(ServiceError, match="409"):
-        cluster.apply(one())
-    cluster.apply(one())
-    server.refuse_once("GET", "*", 503)
-    with pytest.raises(UnavailableError, match="503"):
-        live(cluster)
-    live(cluster)
-
-
 @pytest.mark.parametrize("after", [False, True])
 def test_a_connection_is_dropped_before_or_after_the_deed(cluster: Cluster, server: ApiServer, after: bool) -> None:
     server.drop_once("PATCH", "*", after=after)
@@ -99,17 +66,6 @@ def test_a_connection_is_dropped_before_or_after_the_deed(cluster: Cluster, serv
         cluster.apply(one())
     assert (cluster.get(one()) is not None) is after
     assert server.writes[0].status == 0
-
-
-def test_writes_are_recorded_in_order_with_their_time(cluster: Cluster, server: ApiServer) -> None:
-    cluster.apply(service())
-    server.clock.advance(5)
-    cluster.apply(one())
-    cluster.delete(service())
-    lines: list[Any] = [
-        (write.verb, write.path.rpartition("/")[0].rpartition("/")[2], write.time) for write in server.writes
-    ]
-    assert lines == [("PATCH", "services", 0), ("PATCH", "seldondeployments", 5), ("DELETE", "services", 5)]
 
 
 def test_what_no_rule_of_a_role_allows_is_forbidden(cluster: Cluster, server: ApiServer) -> None:

@@ -12,16 +12,10 @@ from components._core.errors import ServiceError, UnavailableError
 from components.serve.prometheus_metrics import Metrics
 from tests.components.deploy.targets.seldon.made import CANARY, STABLE
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.made import container, deployments, events, live, one, pods, service, two
+from tests.kubernetes.made import container, deployments, live, one, pods, service, two
 from tests.kubernetes.servers import Answers
 from tests.kubernetes.starts import (
-    CrashLoops,
-    InitFails,
-    NeverReady,
-    NoImage,
     NoNode,
-    NoQuota,
-    NoSecret,
     Ready,
     Restarts,
     Start,
@@ -40,66 +34,10 @@ def _started(
     return pods(cluster)[-1] if pods(cluster) else {}
 
 
-def test_a_container_that_crashes_is_started_again_with_longer_pauses(cluster: Cluster, server: ApiServer) -> None:
-    pod = _started(cluster, server, CrashLoops("naru: serve: no model\n"))
-    state = container(pod)
-    assert state["state"]["waiting"]["reason"] == "CrashLoopBackOff" and state["restartCount"] == 0
-    assert state["lastState"]["terminated"]["exitCode"] == 6
-    assert cluster.read_log(pod, "flights", previous=True) == "naru: serve: no model\n"
-    assert events(cluster, "BackOff")
-    server.clock.advance(60)
-    assert container(pods(cluster)[0])["restartCount"] == 2
-
-
-def test_an_unreachable_store_shows_in_the_init_containers_log(cluster: Cluster, server: ApiServer) -> None:
-    pod = _started(cluster, server, InitFails())
-    assert pod["status"]["initContainerStatuses"][0]["state"]["waiting"]["reason"] == "CrashLoopBackOff"
-    assert container(pod)["state"]["waiting"]["reason"] == "PodInitializing"
-    assert "no such host" in cluster.read_log(pod, INIT)
-    assert cluster.read_log(pod, "flights") == ""
-
-
-@pytest.mark.parametrize(
-    ("start", "at", "reason", "message"),
-    [
-        (NoSecret(), "initContainerStatuses", "CreateContainerConfigError", 'secret "naru-models" not found'),
-        (NoImage(), "containerStatuses", "ImagePullBackOff", "Back-off pulling image"),
-    ],
-)
-def test_the_reason_a_container_waits_is_reported(
-    cluster: Cluster, server: ApiServer, start: Start, at: str, reason: str, message: str
-) -> None:
-    waiting = _started(cluster, server, start)["status"][at][0]["state"]["waiting"]
-    assert waiting["reason"] == reason and message in waiting["message"]
-    assert events(cluster, "Failed")
-
-
-def test_a_pod_without_a_node_says_why(cluster: Cluster, server: ApiServer) -> None:
-    pod = _started(cluster, server, NoNode())
-    condition = pod["status"]["conditions"][0]
-    assert (condition["type"], condition["reason"]) == ("PodScheduled", "Unschedulable")
-    assert "Insufficient memory" in events(cluster, "FailedScheduling")[0]
-
-
-def test_where_the_quota_is_used_up_there_is_no_pod_and_the_deployment_says_why(
-    cluster: Cluster, server: ApiServer
-) -> None:
-    assert _started(cluster, server, NoQuota()) == {}
-    conditions = {one["type"]: one for one in deployments(cluster)[STABLE.key]["status"]["conditions"]}
-    assert "exceeded quota" in conditions["ReplicaFailure"]["message"]
-    assert "exceeded quota" in events(cluster, "FailedCreate")[0]
-
-
 def test_the_third_pod_may_fare_worse_than_the_first_two(cluster: Cluster, server: ApiServer) -> None:
     _started(cluster, server, Ready(), Ready(), NoNode(), replicas=3)
     status = deployments(cluster)[STABLE.key]["status"]
     assert (status["replicas"], status["readyReplicas"], status["unavailableReplicas"]) == (3, 2, 1)
-
-
-def test_a_pod_that_is_never_ready_is_reported_by_its_probe(cluster: Cluster, server: ApiServer) -> None:
-    pod = _started(cluster, server, NeverReady())
-    assert "running" in container(pod)["state"] and not container(pod)["ready"]
-    assert "probe failed" in events(cluster, "Unhealthy")[0]
 
 
 def test_one_that_was_killed_comes_back_and_counts_from_zero(cluster: Cluster, server: ApiServer) -> None:

@@ -1,4 +1,4 @@
-"""Clients that ask a Service, or follow the routes of a mesh, all the time."""
+"""Clients that ask a Service all the time."""
 
 from tests.kubernetes.kubelet import Behaviours, Kubelet, Pod
 from tests.kubernetes.objects import Objects, carries, place_of
@@ -10,13 +10,11 @@ class Traffic:
     Attributes:
         per_second: Requests per second to each Service.
         services: `NAMESPACE/NAME` of the Services that get requests.
-        meshes: `NAMESPACE/NAME` of VirtualServices that are followed instead, by their weights.
     """
 
     def __init__(self, objects: Objects, kubelet: Kubelet, behaviours: Behaviours) -> None:
         self.per_second = 0.0
         self.services: list[str] = []
-        self.meshes: list[str] = []
         self.lost = 0.0
         """Requests for which there was no pod."""
         self._objects, self._kubelet, self._behaviours = objects, kubelet, behaviours
@@ -36,15 +34,6 @@ class Traffic:
         """What comes in so much time."""
         for service in self.services:
             self._send(service, self.per_second * seconds)
-        for mesh in self.meshes:
-            for host, share in self._routes(mesh):
-                self._send(f"{mesh.partition('/')[0]}/{host}", self.per_second * seconds * share)
-
-    def _routes(self, mesh: str) -> list[tuple[str, float]]:
-        namespace, _, name = mesh.partition("/")
-        path = f"/apis/networking.istio.io/v1beta1/namespaces/{namespace}/virtualservices/{name}"
-        routes = self._objects.get(path, {}).get("spec", {}).get("http", [{"route": []}])[0]["route"]
-        return [(one["destination"]["host"], one["weight"] / 100) for one in routes]
 
     def _send(self, service: str, requests: float) -> None:
         pods = self.pods_behind(service)

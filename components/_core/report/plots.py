@@ -19,6 +19,8 @@ from components._core.report.svg import INK, MUTED, RULE
 
 WIDTH = 560
 """Width in pixels: the content of a side panel of 600."""
+COMPACT = 270
+"""Width in pixels of a compact plot: two fit side by side in a panel of 600."""
 _STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2)))
 _MOST_POINTS, _MOST_BARS, _MOST_CLASSES, _MOST_NUMBERED, _MOST_SPELLED = 1_000, 60, 60, 24, 12
 _SHADES = 40
@@ -54,13 +56,20 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y:
     return draw_axes(draw, width, height)
 
 
-def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, float]] | None = None) -> str:
+def bars(
+    values: dict[str, float],
+    x: str,
+    intervals: dict[str, tuple[float, float]] | None = None,
+    *,
+    compact: bool = False,
+) -> str:
     """Plot horizontal bars in the given order, each with its number; long names are shortened.
 
     Args:
         values: Length by name; one that is not finite is named, without a bar.
         x: Title of the lengths, with their unit.
         intervals: Lower and upper bound by name, drawn as a whisker.
+        compact: Draw it half as wide, for a page with many.
     """
     shown = list(values.items())[:_MOST_BARS]
     if not any(_finite(value) for _, value in shown):
@@ -71,20 +80,27 @@ def bars(values: dict[str, float], x: str, intervals: dict[str, tuple[float, flo
         axes.barh([row for row, _ in drawn], [value for _, value in drawn], height=0.62, color=SERIES[0], alpha=0.75)
         for row, (name, value) in enumerate(shown):
             _annotate_bar(axes, row, value, (intervals or {}).get(name))
-        axes.set_yticks(range(len(shown)), [shorten(name) for name, _ in shown])
+        axes.set_yticks(range(len(shown)), [shorten(name, 14 if compact else 28) for name, _ in shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
         axes.set_ylim(len(shown) - 0.4, -0.6)
-        axes.margins(x=0.12)
+        axes.margins(x=0.3 if compact else 0.12)
         axes.axvline(0, color=RULE, linewidth=0.8)
         axes.grid(True, axis="x")
         more = f" (first {len(shown)} of {len(values)})" if len(values) > len(shown) else ""
         axes.set_xlabel(printable(x + more))
 
-    return draw_axes(draw, WIDTH, 70 + 23 * len(shown))
+    return draw_axes(draw, COMPACT if compact else WIDTH, 70 + 23 * len(shown))
 
 
-def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: dict[str, float] | None = None) -> str:
+def histogram(
+    edges: Sequence[float],
+    counts: Sequence[float],
+    x: str,
+    marks: dict[str, float] | None = None,
+    *,
+    compact: bool = False,
+) -> str:
     """Plot a histogram.
 
     Args:
@@ -92,6 +108,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: di
         counts: How many fall into each bin.
         x: Title of the values, with their unit.
         marks: Values to mark by name, such as `p95`; those that are not finite are left out.
+        compact: Draw it half as wide and without titles, for a page with many.
     """
     bins = [
         (low, high, count)
@@ -107,11 +124,15 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x: str, marks: di
         axes.set_ylim(0, 1.12 * max(count for *_, count in bins))
         _marks(axes, {name: at for name, at in (marks or {}).items() if _finite(at)})
         axes.grid(True, axis="y")
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=3 if compact else 5))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
-        axes.set(xlabel=printable(x), ylabel="count")
+        if compact:
+            whole = all(float(2 * edge).is_integer() for low, high, _ in bins for edge in (low, high))
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=whole))
+        else:
+            axes.set(xlabel=printable(x), ylabel="count")
 
-    return draw_axes(draw, WIDTH, 280)
+    return draw_axes(draw, *((COMPACT, 130) if compact else (WIDTH, 280)))
 
 
 def matrix(names: list[str], counts: list[list[int]], x: str = "predicted", y: str = "actual") -> str:

@@ -11,9 +11,9 @@ import tensorflow_transform as tft
 
 from components._core.examples.artifact import read_batches, split_files
 from components._core.types.signature import read_features, to_arrays
-from components.transform.analysis import Preprocessing, Traced, analyse
+from components.transform.analysis import Traced, analyse
 from components.transform.beam_analysis import analyse_with_beam
-from components.transform.preprocessing_fn import held_to_contract, input_specs
+from components.transform.preprocessing_fn import Preprocessing, held_to_contract, input_specs
 from tests.components.small_flights import Small
 
 

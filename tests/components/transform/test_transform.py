@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import components.transform
 from components._core.checks import Outcome
 from components._core.errors import DataBlockedError, DataError, UserCodeError
 from components._core.examples.artifact import read_head
@@ -88,3 +93,44 @@ def test_a_preprocessing_fn_that_cannot_be_used_is_told_so(small: Small, tmp_pat
     text = f"import tensorflow as tf\nimport tensorflow_transform as tft\ndef preprocessing_fn(inputs):\n{body}\n"
     with pytest.raises(UserCodeError, match=f"(?s){told}"):
         transform(small, code=code_archive(tmp_path, preprocessing=text))
+
+
+@pytest.mark.slow
+def test_without_a_private_name_beam_analyses_to_the_same_rows_and_a_warning_says_so(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+):
+    lacking = "tensorflow_transform.graph_context"  # TFT itself has imported what it needs of it
+    monkeypatch.setitem(sys.modules, lacking, ModuleType(lacking))
+    _forget_analysis(monkeypatch)
+    graph, transformed = small.new("transform_graph"), small.new("transformed")
+    outcome = transform_examples(
+        small.project, **small.before("transform"), transform_graph=graph, transformed=transformed
+    )
+    assert (outcome.verdict, outcome.checks[0].name) == ("warn", "private names")
+    assert re.search(r"tensorflow-transform 1\..*'TFGraphContext'.*with Beam", outcome.checks[0].reason)
+    assert "analysed with Beam" in outcome.reason
+    for split in ("train", "eval"):
+        here, beam = (
+            pq.read_table(transformed_file(folder, split)) for folder in (small.path("transformed"), transformed)
+        )
+        assert here.schema == beam.schema
+        for name in here.column_names:
+            np.testing.assert_allclose(_matrix(here[name]), _matrix(beam[name]), rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_an_import_that_fails_for_another_reason_is_not_taken_for_a_moved_name(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+):
+    _forget_analysis(monkeypatch)
+    monkeypatch.delattr("components.transform.preprocessing_fn.Tensors")
+    with pytest.raises(ImportError, match="Tensors"):
+        transform(small)
+
+
+def _forget_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "components.transform.analysis", raising=False)
+    monkeypatch.delattr(components.transform, "analysis", raising=False)
+
+
+def _matrix(column: pa.ChunkedArray) -> np.ndarray:
+    return np.array(column.to_pylist(), dtype=np.float64)

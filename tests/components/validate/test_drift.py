@@ -6,7 +6,8 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from components.validate.drift import JENSEN_SHANNON, L_INFINITY, jensen_shannon, measure_shifts
-from components.validate.statistics import Accumulator, Detail
+from components.validate.partial_statistics import Accumulator
+from components.validate.statistics import Detail
 from components.validate.tfdv_columns import to_lists
 
 _DETAIL = Detail(20, 20)

@@ -127,7 +127,7 @@ def test_a_number_larger_than_a_model_holds_counts_as_infinite(
 
 
 def test_a_target_beyond_double_precision_is_counted(write: Callable[..., Path]) -> None:
-    from components.validate.statistics import compute
+    from components.validate.partial_statistics import compute
 
     part = {"y": [2**53 + 1, 2**53 + 2, -(2**53) - 3, 5]}
     examples = write(dict.fromkeys(("train", "eval", "test"), part), y=pa.int64())
@@ -138,7 +138,7 @@ def test_a_target_beyond_double_precision_is_counted(write: Callable[..., Path])
 
 
 def test_the_largest_whole_number_is_lost_and_no_error(write: Callable[..., Path]) -> None:
-    from components.validate.statistics import compute
+    from components.validate.partial_statistics import compute
 
     part = {"n": [2**63 - 1, -(2**63), None]}
     examples = write(dict.fromkeys(("train", "eval", "test"), part), n=pa.int64())

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
 from tensorflow_data_validation.statistics.stats_options import StatsOptions
 
-from components.validate.statistics import CHECKED, Accumulator, Detail, by_name, compute, parse, save
+import components.validate
+from components.validate import beam_statistics
+from components.validate.partial_statistics import Accumulator, compute
+from components.validate.statistics import CHECKED, Computed, Detail, by_name, parse, save
 from components.validate.tfdv_columns import batch_rows, to_lists
 
 _DETAIL = Detail(10, 10)
@@ -91,3 +97,49 @@ def test_rows_that_are_only_checked_get_no_histogram_and_the_same_counts():
     assert not found["x"].num_stats.histograms
     assert found["x"].num_stats.common_stats.num_missing == 1
     assert found["s"].string_stats.unique == 2
+
+
+@pytest.mark.slow
+def test_tfdvs_public_interface_computes_the_same(write, table):
+    random = np.random.default_rng(0)
+    parts = {"train": {1: table(300, 1), 2: table(150, 2)}, "eval": table(60, 3), "test": table(60, 4)}
+    for split in ("train", "eval"):
+        columns = parts[split][2] if split == "train" else parts[split]
+        columns["delay"] = [float(random.choice([value, np.inf, np.nan])) for value in columns["delay"]]
+    types = {"delay": "float32", "late": "int64", "carrier": "string", "distance": "int64"}
+    examples = write(parts)
+    here, public = compute(examples, types, [1, 2]), beam_statistics.compute(examples, types, [1, 2])
+    assert here.infinite == public.infinite and here.infinite["delay"] > 0
+    for ours, theirs in zip(_sets(here), _sets(public), strict=True):
+        assert ours.num_examples == theirs.num_examples
+        assert [_plain(feature) for feature in ours.features] == [_plain(feature) for feature in theirs.features]
+
+
+def test_without_a_private_name_the_public_interface_is_used_and_a_warning_says_so(three, validate, monkeypatch):
+    lacking = "tensorflow_data_validation.types"  # TFDV itself has imported what it needs of it
+    monkeypatch.setitem(sys.modules, lacking, ModuleType(lacking))
+    monkeypatch.delitem(sys.modules, "components.validate.partial_statistics")
+    monkeypatch.delattr(components.validate, "partial_statistics")
+    monkeypatch.setattr(beam_statistics, "compute", lambda *given: used.append(given) or compute(*given))
+    used = []
+    check = validate(three()).check("private names")
+    assert used and check.status == "warn"
+    assert "'PerFeatureStatsConfig'" in check.reason and "computed with Beam" in check.reason
+
+
+def _sets(computed: Computed):
+    return [computed.train, computed.newest, computed.earlier, *computed.held_out.values()]
+
+
+def _plain(feature):
+    """Without histograms and median, which are approximate, and which the public options cannot leave out."""
+    plain = type(feature)()
+    plain.CopyFrom(feature)
+    stats = plain.string_stats if plain.HasField("string_stats") else plain.num_stats
+    stats.common_stats.ClearField("num_values_histogram")
+    if plain.HasField("num_stats"):
+        stats.ClearField("histograms")
+        stats.ClearField("median")
+        stats.std_dev = round(stats.std_dev, 9)
+        stats.mean = round(stats.mean, 9)
+    return plain

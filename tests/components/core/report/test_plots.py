@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from components._core.report import plots
-from components._core.report.svg import is_plain
+from components._core.report.svg import is_plain, width_of
 
 NAN, INF = math.nan, math.inf
 HOSTILE = '<script>alert(1)</script> ]]> $x^{$ "style="font-family: \x00\ud800 한글'
@@ -27,6 +27,8 @@ DRAWN: dict[str, Callable[[], str]] = {
     ),
     "bars": lambda: plots.bars({"delay": 0.3, "hour": -0.01}, "drop of AUC", {"delay": (0.2, 0.4)}),
     "histogram": lambda: plots.histogram([0, 1, 2, 3], [5, 9, 2], "ms", {"p95": 2.5}),
+    "compact bars": lambda: plots.bars({"AA": 30.5, "B6": 10.0}, "% of rows", compact=True),
+    "compact histogram": lambda: plots.histogram([0, 1, 2, 3], [5, 9, 2], "ms", {"median": 1.5}, compact=True),
     "matrix": lambda: plots.matrix(["on time", "late"], [[90, 10], [4, 30]]),
 }
 
@@ -103,6 +105,11 @@ def test_a_series_without_a_finite_value_is_named_in_the_legend() -> None:
 def test_a_bar_that_is_not_a_number_keeps_its_name() -> None:
     drawn = texts(plots.bars({"good": 1.0, "broken": INF}, "gain", {"good": (NAN, 2.0)}))
     assert "broken" in drawn and "not a number" in drawn
+
+
+@pytest.mark.parametrize("name", ["compact bars", "compact histogram"])
+def test_two_compact_plots_fit_beside_each_other(name: str) -> None:
+    assert 2 * width_of(DRAWN[name]()) < 600
 
 
 def test_numbers_have_four_digits_and_a_real_minus() -> None:
