@@ -64,7 +64,7 @@ class StageTime:
 
 
 def stage_times(
-    tasks: Iterable[Mapping[str, Any]], reports: Mapping[str, StageReport] | None = None
+    tasks: Iterable[Mapping[str, Any]], reports: Mapping[str, StageReport] | None = None, run_state: str = ""
 ) -> list[StageTime]:
     """List the stages of a run that KFP reports, in order.
 
@@ -73,6 +73,8 @@ def stage_times(
             start_time, end_time. They include all nodes of Argo; nodes of no stage are ignored.
         reports: Reports of the stages, by name: from their pods (`reports_from_pods`) or logs (`report_from_log`). A stage that ended well
             without a report, while others have one, was taken from the cache. None: reports were not read.
+        run_state: State of the run in KFP. 2.17 may keep the last stage of a run that has ended as running, for ever on a
+            busy machine; the stage's own report, or a run that succeeded, says how it ended.
     """
     listed = list(tasks)
     nodes = {str(task.get("display_name") or ""): task for task in listed}
@@ -87,7 +89,9 @@ def stage_times(
             before = _time(task.get("end_time"))
             total = (before - began).total_seconds() if began and before else None
             state = "SKIPPED" if is_cached(task, listed) else str(task.get("state") or _state_from_driver(driver))
-            times.append(_stage_time(stage, state.lower(), total, reports))
+            times.append(
+                _stage_time(stage, _settle(state, (reports or {}).get(stage), run_state).lower(), total, reports)
+            )
     return times
 
 
@@ -173,6 +177,17 @@ def time_lines(times: Iterable[StageTime]) -> list[str]:
     """Format the rows of `time_rows` as aligned lines."""
     rows = time_rows(times)
     return [f"{row[0]:<11}{row[1]:<11}{''.join(f'{cell:>9}' for cell in row[2:])}".rstrip() for row in rows]
+
+
+def _settle(state: str, report: StageReport | None, run_state: str) -> str:
+    """Return the state of a stage that KFP keeps as running although it has ended."""
+    if state != "RUNNING":
+        return state
+    if report and "verdict" in report:
+        return "SUCCEEDED"
+    if report and report.get("reason"):
+        return "FAILED"
+    return run_state if run_state == "SUCCEEDED" else state
 
 
 def _stage_time(stage: str, state: str, total: float | None, reports: Mapping[str, StageReport] | None) -> StageTime:

@@ -32,7 +32,7 @@ def duration_lines(server: Server, run: Mapping[str, Any], poll: float = POLL) -
         poll: Seconds between two polls.
     """
     reports = _reports_from_kubernetes(str(run["run_id"]))
-    times = stage_times(_tasks(_wait_for_last_stage(server, run, poll)), reports)
+    times = stage_times(_tasks(_wait_for_last_stage(server, run, poll)), reports, str(run.get("state") or ""))
     return [*time_lines(times), _NO_PODS_NOTE if reports is None else _NOTE] if times else []
 
 

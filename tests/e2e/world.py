@@ -167,8 +167,9 @@ class World:
             answer.close()
 
     def _settled(self, run: str) -> list[StageTime]:
-        tasks = (self.run(run).get("run_details") or {}).get("task_details") or []
-        times = stage_times(tasks, reports_from_pods(self.pods(run)))
+        found = self.run(run)
+        tasks = (found.get("run_details") or {}).get("task_details") or []
+        times = stage_times(tasks, reports_from_pods(self.pods(run)), str(found.get("state") or ""))
         return [] if any(time.state == "running" for time in times) else times
 
     def _ended(self, run: str) -> dict[str, Any] | None:

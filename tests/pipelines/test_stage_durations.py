@@ -96,6 +96,25 @@ def test_the_last_try_of_a_stage_counts() -> None:
     assert stage_times(RUN, reports_from_pods([last, first]))[0].own == 3.0
 
 
+@pytest.mark.parametrize(
+    ("message", "run_state", "state"),
+    [
+        (record("validate", 6, 4), "RUNNING", "succeeded"),
+        (json.dumps(failed("validate", NO_FILE)), "FAILED", "failed"),
+        ("", "SUCCEEDED", "succeeded"),
+        ("", "FAILED", "running"),
+        ("", "RUNNING", "running"),
+    ],
+)
+def test_a_stage_that_kfp_keeps_as_running_has_ended_as_it_reported_or_as_its_run_did(
+    message: str, run_state: str, state: str
+) -> None:
+    kept = [*RUN[:-1], {**RUN[-1], "end_time": "0001-01-01T00:00:00Z", "state": "RUNNING"}]
+    reports = reports_from_pods([pod("ingest", record("ingest", 1, 2)), pod("validate", message)])
+    validate = stage_times(kept, reports, run_state)[1]
+    assert (validate.state, validate.total) == (state, None)
+
+
 @pytest.mark.parametrize("end", ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", None])
 def test_a_stage_that_is_not_over_has_no_end(end: str | None) -> None:
     running = [*RUN[:-1], {**RUN[-1], "end_time": end, "state": "RUNNING"}]

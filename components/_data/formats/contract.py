@@ -54,10 +54,12 @@ class Format(ABC):
     Attributes:
         name: Name of the format in `data.format`.
         endings: File name extensions that it recognises, in lower case.
+        section: Its own section of `data`; empty: it has none. It is refused in a project whose table has another format.
     """
 
     name: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
+    section: ClassVar[str] = ""
 
     def __init__(self, data: Data) -> None:
         """Create the format with the options of a project's `data` section."""

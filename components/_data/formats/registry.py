@@ -14,7 +14,13 @@ FORMATS: dict[str, type[Format]] = {}
 
 
 def register(kind: type[Format]) -> None:
-    """Add a format to the table."""
+    """Add a format to the table.
+
+    Raises:
+        ValueError: When the name is taken.
+    """
+    if kind.name in FORMATS:
+        raise ValueError(f"duplicate format {kind.name!r}")
     FORMATS[kind.name] = kind
 
 
@@ -25,17 +31,29 @@ def open_format(data: Data) -> Format:
         data: The project's `data` section.
 
     Raises:
-        ConfigError: When the project names a format that does not exist.
+        ConfigError: When the project names a format that does not exist, or has settings of another format.
     """
+    kind = _find(data)
+    for other in FORMATS.values():
+        if other is not kind and other.section and getattr(data, other.section) != type(getattr(data, other.section))():
+            raise ConfigError(
+                f"the table is read as {kind.name}, which has no such settings",
+                where=f"data.{other.section}",
+                remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
+            )
+    return kind(data)
+
+
+def _find(data: Data) -> type[Format]:
     if not data.format:
-        return _recognise(data.source)(data)
+        return _recognise(data.source)
     if data.format not in FORMATS:
         raise ConfigError(
             f"unknown format {data.format!r}; {suggest(data.format, list(FORMATS))}",
             where="data.format",
             remedy=f"allowed: {listed(list(FORMATS))}, or leave it out to use the extension of the source's name",
         )
-    return FORMATS[data.format](data)
+    return FORMATS[data.format]
 
 
 def _recognise(source: str) -> type[Format]:

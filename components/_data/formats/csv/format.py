@@ -22,6 +22,7 @@ class CsvFormat(Format):
 
     name = "csv"
     endings = (".csv",)
+    section = "csv"
 
     @property
     def options(self) -> dict[str, Any]:

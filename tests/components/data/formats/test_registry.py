@@ -15,7 +15,7 @@ import pytest
 
 from components._core.errors import ConfigError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
-from components._core.project.project_file import parse_project
+from components._core.project.project_file import Data, parse_project
 from components._data.formats import registry
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import Format, Preview, TableSchema
@@ -89,6 +89,20 @@ def test_a_format_that_is_registered_by_the_same_call_is_ingested(tmp_path: Path
     ]
     assert sorted(found) == list(range(200)) and outcome.metrics["quarantined"] == 1
     assert Manifest.load(tmp_path / "examples").files[0].bytes == (tmp_path / "t.jsonl").stat().st_size
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_second_format_of_one_name_is_a_mistake_of_a_programmer() -> None:
+    with pytest.raises(ValueError, match="duplicate format 'jsonl'"):
+        registry.register(JsonLines)
+
+
+@pytest.mark.parametrize("data", [{"source": "t.parquet"}, {"source": "table", "format": "parquet"}])
+def test_settings_of_another_format_are_refused_and_not_ignored(data: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="the table is read as parquet") as caught:
+        registry.open_format(Data.model_validate({**data, "csv": {"escape": "\\"}}))
+    assert caught.value.where == "data.csv" and "data.format: csv" in caught.value.remedy
+    assert registry.open_format(Data.model_validate({**data, "csv": {"quote": '"'}})).name == "parquet"  # the default
 
 
 def test_a_format_that_is_not_registered_is_refused_before_a_run(tmp_path: Path) -> None:
