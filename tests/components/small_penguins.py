@@ -15,7 +15,6 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project
-from components._core.setting_names import STORE
 from components._core.stage.user_code import pack_code
 from components._core.types.artifact_files import SCHEMA
 from components.transform.transform import transform_examples
@@ -98,15 +97,12 @@ def make_penguins(root: Path, task: str = "multiclass_classification", **section
     project = Project.model_validate({**raw, "code": {"framework": "sklearn"}, **sections})
     made = Penguins(root, project)
     table = read_penguins(task)
-    for split, start in (("train", 0), ("eval", 1), ("test", 2)):
-        rows = (
-            np.flatnonzero(np.arange(len(table)) % 10 == 8 + start)
-            if start
-            else np.flatnonzero(np.arange(len(table)) % 10 < 9)
-        )
+    counts = {}
+    for split, digits in (("train", range(8)), ("eval", [8]), ("test", [9])):
+        rows = np.flatnonzero(np.isin(np.arange(len(table)) % 10, digits))
+        counts[split] = len(rows)
         write_split(made.path("examples"), split, table.take(rows))
     columns = {field.name: str(field.type).replace("float", "float32") for field in table.schema}
-    counts = {"train": table.num_rows, "eval": table.num_rows // 10, "test": table.num_rows // 10}
     Manifest("f" * 32, columns, counts, [1], []).save(made.path("examples"))
     _write_schema(made.path("schema"), table)
     made.write_code(MODEL.replace("LAST", LAST[task]))
@@ -133,6 +129,3 @@ def _write_schema(folder: Path, table: pa.Table) -> None:
         feature.presence.min_fraction = 1.0 if not table[field.name].null_count else 0.5
     folder.mkdir()
     (folder / SCHEMA).write_text(text_format.MessageToString(schema), encoding="utf-8")
-
-
-__all__ = ["MODEL", "STORE", "Penguins", "make_penguins", "read_penguins"]

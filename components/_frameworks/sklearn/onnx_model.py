@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from components._core.errors import ModelError
 from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE
@@ -19,7 +18,6 @@ from components._frameworks.feature_arrays import take_feature
 THREADS = 1
 """Threads of one call. Servers answer several requests at a time, and a second thread gained nothing for one row (decision 0009)."""
 
-OPENING_ERRORS = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile, errors.NotImplemented, errors.RuntimeException, ValueError, RuntimeError)  # fmt: skip
 _ONNX_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "string": "tensor(string)"}
 _QUIET = 4  # fatal: what fails is raised besides
 _REMEDY = "train the model again, without the cache"
@@ -67,7 +65,7 @@ class OnnxModel(Model):
         fed = {name: values.reshape(-1, 1) for name, values in zip(self._names, columns, strict=True)}
         try:
             outputs = self._session.run(None, fed)
-        except OPENING_ERRORS as error:
+        except Exception as error:  # the errors of onnxruntime have no public class in common
             raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
         return dict(zip(self._outputs, map(np.asarray, outputs), strict=True))
 
@@ -81,7 +79,7 @@ def open_model(signature: Signature, model: Path) -> OnnxModel:
     file = model / ONNX_MODEL
     try:
         opened = OnnxModel(signature, file.read_bytes())
-    except (*OPENING_ERRORS, OSError) as error:
+    except Exception as error:  # as above
         raise ModelError(f"does not load: {reason_of(error)}", where=str(file), remedy=_REMEDY) from error
     if misfit := opened.misfit():
         raise ModelError(f"does not load: {misfit}", where=str(file), remedy=_REMEDY)

@@ -23,7 +23,7 @@ from components._frameworks.sklearn import parity, scores
 from components._frameworks.sklearn.data_frames import read_rows
 from components._frameworks.sklearn.onnx_conversion import convert
 from components._frameworks.sklearn.onnx_file import check_onnx_file
-from components._frameworks.sklearn.onnx_model import OPENING_ERRORS, OnnxModel, reason_of
+from components._frameworks.sklearn.onnx_model import OnnxModel, reason_of
 from components._frameworks.sklearn.pipeline_steps import walk
 
 
@@ -108,12 +108,12 @@ class SklearnModel(TrainableModel):
         rows = self._held_out.head(parity.ROWS)
         arrays = {name: np.asarray(rows[name]) for name in rows}
         try:
-            answers = OnnxModel(signature, content).predict(arrays)
-        except OPENING_ERRORS as error:
+            opened = OnnxModel(signature, content)
+        except Exception as error:  # onnxruntime refuses what this machine lacks, such as a locale
             remedy = "replace the step that needs this"
             message = f"onnxruntime cannot open the converted pipeline: {reason_of(error)}"
             raise UserCodeError(message, where="the model of build_model", remedy=remedy) from error
-        parity.check_parity(self._task, self._score(rows), answers[self._task.score])
+        parity.check_parity(self._task, self._score(rows), opened.predict(arrays)[self._task.score])
 
 
 def _kind(estimator: Any) -> str:
