@@ -136,7 +136,7 @@ def test_a_step_that_cannot_be_converted_with_its_parameters_is_named() -> None:
     pipeline = Pipeline([("bins", discrete), ("last", LogisticRegression())]).fit(
         table, labels(rows(), "binary_classification")
     )
-    with pytest.raises(UserCodeError, match="cannot be converted to ONNX: .*onehot"):
+    with pytest.raises(UserCodeError, match=r"cannot be converted to ONNX: .*onehot"):
         exported(pipeline, table, "binary_classification")
 
 
@@ -146,7 +146,7 @@ def test_a_step_that_is_converted_wrongly_is_found_by_comparing() -> None:
     last = RandomForestClassifier(10, random_state=0)
     truth = table["height"].isna().to_numpy().astype(int)
     pipeline = make_pipeline(SimpleImputer(add_indicator=True), last).fit(table, truth)
-    with pytest.raises((ModelError, UserCodeError), match="ONNX|failed"):
+    with pytest.raises((ModelError, UserCodeError), match=r"ONNX|failed"):
         compare(pipeline, table)
 
 
