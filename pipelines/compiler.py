@@ -38,7 +38,7 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     """
     project = load_project(path, overrides)
     open_format(project.data)  # refuse an unknown format before anything runs
-    check_cluster(check_framework(project))
+    check_cluster(check_framework(project), f"{path}: code.framework")
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"

@@ -6,7 +6,7 @@ from components._core.errors import ConfigError
 from components._core.project.project_file import Project
 from components._core.suggestions import suggest
 from components._frameworks.contract import Framework
-from components._frameworks.table import check_installed, find_framework, known_frameworks
+from components._frameworks.table import check_installed, find_framework, framework_at, known_frameworks
 
 _KEY = "code.framework"
 _EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
@@ -32,17 +32,26 @@ def check_framework(project: Project) -> Framework:
     return framework
 
 
-def check_cluster(framework: Framework) -> None:
+def check_cluster(framework: Framework, where: str = _KEY) -> None:
     """Refuse a framework that cannot run or be served on a cluster.
+
+    Args:
+        framework: The framework.
+        where: The place that names it, for the message.
 
     Raises:
         ConfigError: When the images do not have its library.
     """
     if not framework.in_images:
-        message = f"a project of {framework.name!r} cannot run or be served on a cluster yet: the images do not have its packages"
-        raise ConfigError(
-            message, where=_KEY, remedy="run it with `naru run` and NARU_SERVING=local, which is the default"
-        )
+        message = f"{framework.name!r} cannot run or be served on a cluster yet: the images do not have its packages"
+        remedy = "run it with `naru run` and NARU_SERVING=local, which is the default"
+        raise ConfigError(message, where=where, remedy=remedy)
+
+
+def check_cluster_model(uri: str) -> None:
+    """Refuse to serve a model in the store on a cluster, as `check_cluster` does; further errors as in `framework_at`."""
+    if framework := framework_at(uri):
+        check_cluster(framework, uri)
 
 
 def _check_preprocessing(project: Project, framework: Framework) -> None:

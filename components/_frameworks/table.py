@@ -136,8 +136,8 @@ def load_model(model: Path, digest: str = "") -> Model:
     return framework.open(signature, model)
 
 
-def missing_model_files(uri: str) -> list[str]:
-    """URIs of those files that a model in the store should have and does not.
+def framework_at(uri: str) -> Framework | None:
+    """The framework of a model in the store; None when its `signature.json` is damaged.
 
     Args:
         uri: The model's folder, as in `s3://store/flights/models/1/artifacts/model`.
@@ -149,10 +149,18 @@ def missing_model_files(uri: str) -> list[str]:
     """
     place = f"{uri}/{SIGNATURE}"
     try:
-        framework = _named_by(json.loads(read_bytes(place) or b"{}"), place)
-    except ValueError:  # damaged, which the digest of the file shows to whoever opens it; here it counts as present
-        return []
-    return find_missing(uri, (SIGNATURE, *framework.model_files))
+        return _named_by(json.loads(read_bytes(place) or b"{}"), place)
+    except ValueError:
+        return None
+
+
+def missing_model_files(uri: str) -> list[str]:
+    """URIs of those files that a model in the store should have and does not; arguments and errors as in `framework_at`.
+
+    A damaged `signature.json` counts as present: the digest of the file shows the damage when the model is opened.
+    """
+    framework = framework_at(uri)
+    return find_missing(uri, (SIGNATURE, *framework.model_files)) if framework else []
 
 
 def _named_by(signature: object, where: str) -> Framework:

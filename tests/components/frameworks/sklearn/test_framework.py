@@ -13,6 +13,7 @@ from components._core.errors import ConfigError
 from components._core.files import read_json
 from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE
 from components._frameworks import table
+from components._frameworks.project_rules import check_cluster_model
 from components._frameworks.sklearn.framework import FRAMEWORK
 from components._frameworks.table import check_installed, check_model_files, load_model
 from tests.components.small_penguins import Penguins
@@ -64,3 +65,8 @@ def test_missing_packages_are_named_with_the_extra_that_brings_them(
         load_model(model)
     with pytest.raises(ConfigError, match="not installed: onnxruntime"):
         penguins.train("never")
+
+
+def test_a_cluster_does_not_serve_it_yet(model: Path) -> None:
+    with pytest.raises(ConfigError, match="'sklearn' cannot run or be served on a cluster yet"):
+        check_cluster_model(str(model))
