@@ -16,7 +16,7 @@ from components._frameworks.contract import Model
 from components._frameworks.feature_arrays import take_feature
 
 THREADS = 1
-"""Threads of one call. Servers answer several requests at a time, and a second thread gained nothing for one row (decision 0009)."""
+"""Threads of one call. Servers answer several requests at a time; what was measured with two decides nothing (decision 0009)."""
 
 _ONNX_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "string": "tensor(string)"}
 _QUIET = 4  # fatal: what fails is raised besides
