@@ -51,7 +51,11 @@ TRANSFORM = register(
         _STAGES,
         code="preprocessing",
         environment=_STORE,
-        imports=("tensorflow_transform.beam", "components.transform.transform"),
+        imports=(
+            "tensorflow_transform.beam",
+            "components.transform.transform",
+            "components.transform.preprocessing_graph",
+        ),
     )
 )
 TUNE = register(

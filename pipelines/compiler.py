@@ -13,6 +13,8 @@ from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
 from components._data.formats.registry import FORMATS, open_format
+from components._frameworks.project_rules import check_cluster, check_framework
+from components._frameworks.table import known_frameworks
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.spec_lint import lint_spec
@@ -36,6 +38,7 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     """
     project = load_project(path, overrides)
     open_format(project.data)  # refuse an unknown format before anything runs
+    check_cluster(check_framework(project), f"{path}: code.framework")
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
@@ -90,6 +93,7 @@ def project_schema() -> str:
     """Render the JSON Schema of project.yaml, the same with every version of pydantic."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Project.model_json_schema(by_alias=True)}
     schema["$defs"]["Data"]["properties"]["format"]["enum"] = ["", *FORMATS]  # the project file knows no format
+    schema["$defs"]["Code"]["properties"]["framework"]["enum"] = known_frameworks()  # and no framework
     return json.dumps(_normalize_schema(schema), indent=2, sort_keys=True) + "\n"
 
 

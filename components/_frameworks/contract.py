@@ -12,7 +12,11 @@ A framework is a package beside this module with a `framework.py`, and one line 
 
 Whose graph prepares the raw columns differs, and `Framework.preprocessing` says it: `in front` means a TensorFlow Transform graph
 that the stage `transform` makes of `preprocessing_fn`; the model is built on its outputs and export puts it before the model.
-`inside` means that what `build_model` returns takes the raw columns itself. In both cases what is exported takes raw columns.
+`inside` means that what `build_model` returns takes the raw columns itself: `transform` writes them as the signature has them, and
+makes no graph. In both cases what is exported takes raw columns.
+
+Some fit in one call rather than in epochs (`Framework.has_epochs`): their `Progress` has one entry, `after_epoch` is never called, since
+there is nothing to stop or to keep, and a fit that was killed starts again.
 """
 
 from __future__ import annotations
@@ -65,7 +69,8 @@ class TrainingData:
     Attributes:
         train: The rows to fit.
         held_out: The rows that early stopping and tuning judge by.
-        transform_graph: Folder of the transform graph that made both from raw rows.
+        transform_graph: Folder of the transform graph that made both from raw rows; without a graph when the framework prepares the
+            raw columns `inside`.
     """
 
     train: TransformedRows
@@ -208,11 +213,19 @@ class Framework(ABC):
             `in front` of it.
         model_files: Paths, below the model artifact, of the files without which there is no model; `signature.json` comes with each
             framework and is not among them.
+        has_epochs: Whether a fit goes over the rows in epochs. If not, the project's settings for epochs have no meaning and are refused.
+        packages: Names by which the packages beyond the default install are imported.
+        extra: The extra of Naru that brings these packages; empty: there are none.
+        in_images: Whether the images have the library, so that the framework can run on a cluster.
     """
 
     name: str
     preprocessing: Literal["inside", "in front"]
     model_files: tuple[str, ...]
+    has_epochs: bool = True
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+    in_images: bool = True
 
     @abstractmethod
     def version(self) -> str:

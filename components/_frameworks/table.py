@@ -8,15 +8,17 @@ and `deploy` check models in an image that has no TensorFlow.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 from pathlib import Path
 
-from components._core.errors import ModelError
+from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json
 from components._core.store.file_digests import verify_model
 from components._core.store.object_store import find_missing, read_bytes
 from components._core.types.artifact_files import SIGNATURE
-from components._core.types.signature import DEFAULT_FRAMEWORK, Signature
+from components._core.types.default_framework import DEFAULT_FRAMEWORK
+from components._core.types.signature import Signature
 from components._frameworks.contract import Framework, Model
 
 _REMEDY = "train the model again, without the cache"
@@ -40,6 +42,11 @@ def register_framework(name: str, module: str) -> None:
     _MODULES[name] = module
 
 
+def known_frameworks() -> list[str]:
+    """The names in the table."""
+    return list(_MODULES)
+
+
 def find_framework(name: str, where: str = "") -> Framework:
     """The framework of that name.
 
@@ -55,6 +62,23 @@ def find_framework(name: str, where: str = "") -> Framework:
         raise ModelError(told, where=where, remedy="use the release of Naru that trained the model, or a later one")
     framework: Framework = importlib.import_module(_MODULES[name]).FRAMEWORK
     return framework
+
+
+def check_installed(framework: Framework, where: str) -> None:
+    """Refuse a framework whose packages are not installed here, without importing them.
+
+    Args:
+        framework: The framework.
+        where: The place that names it, for the message.
+
+    Raises:
+        ConfigError: With the missing packages, and how to install them.
+    """
+    missing = [name for name in framework.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        message = f"the framework {framework.name!r} needs packages that are not installed: {', '.join(missing)}"
+        remedy = f"pip install 'naru[{framework.extra}]'; in a clone of the repository: tools/setup --dev"
+        raise ConfigError(message, where=where, remedy=remedy)
 
 
 def framework_of(model: Path) -> Framework:
@@ -96,12 +120,14 @@ def load_model(model: Path, digest: str = "") -> Model:
     Raises:
         ModelError: When the model is incomplete or damaged, differs from the list of its files, would do more than calculate, or does
             not load.
+        ConfigError: When the packages of its framework are not installed.
     """
     _check_exists(
         model / SIGNATURE
     )  # a folder that holds no model is refused as such, whatever the list of its files says
     verify_model(model, digest)
     framework = check_model_files(model)
+    check_installed(framework, str(model))
     try:
         signature = Signature.load(model)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -110,8 +136,8 @@ def load_model(model: Path, digest: str = "") -> Model:
     return framework.open(signature, model)
 
 
-def missing_model_files(uri: str) -> list[str]:
-    """URIs of those files that a model in the store should have and does not.
+def framework_at(uri: str) -> Framework | None:
+    """The framework of a model in the store; None when its `signature.json` is damaged.
 
     Args:
         uri: The model's folder, as in `s3://store/flights/models/1/artifacts/model`.
@@ -123,10 +149,18 @@ def missing_model_files(uri: str) -> list[str]:
     """
     place = f"{uri}/{SIGNATURE}"
     try:
-        framework = _named_by(json.loads(read_bytes(place) or b"{}"), place)
-    except ValueError:  # damaged, which the digest of the file shows to whoever opens it; here it counts as present
-        return []
-    return find_missing(uri, (SIGNATURE, *framework.model_files))
+        return _named_by(json.loads(read_bytes(place) or b"{}"), place)
+    except ValueError:
+        return None
+
+
+def missing_model_files(uri: str) -> list[str]:
+    """URIs of those files that a model in the store should have and does not; arguments and errors as in `framework_at`.
+
+    A damaged `signature.json` counts as present: the digest of the file shows the damage when the model is opened.
+    """
+    framework = framework_at(uri)
+    return find_missing(uri, (SIGNATURE, *framework.model_files)) if framework else []
 
 
 def _named_by(signature: object, where: str) -> Framework:
@@ -140,3 +174,4 @@ def _check_exists(file: Path) -> None:
 
 
 register_framework(DEFAULT_FRAMEWORK, "components._frameworks.keras.framework")
+register_framework("sklearn", "components._frameworks.sklearn.framework")

@@ -1,7 +1,7 @@
 """Transformed rows on disk and in memory: Parquet files that are streamed in windows, so memory does not grow with rows.
 
 transformed/
-    train.parquet    a column per transformed feature (float32 or int64, or a fixed-size list of them) and `label`
+    train.parquet    a column per transformed feature (float32 or int64, or a fixed-size list of them, or string) and `label`
     eval.parquet
 """
 
@@ -17,9 +17,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.examples.safe_parquet import pq
-from components._core.types.feature_types import FLOAT32, INT64
+from components._core.types.feature_types import FLOAT32, INT64, STRING
 
 LABEL = "label"
+SPLITS = ("train", "eval")
+"""The splits that are transformed: test rows go to the exported model as they are."""
 GROUP_ROWS = 65_536
 """Rows per row group: the piece in which files are written and read."""
 WINDOW_GROUPS = 8
@@ -34,7 +36,7 @@ class Column:
 
     Attributes:
         name: Its name.
-        dtype: `int64` or `float32`.
+        dtype: `int64`, `float32` or `string`.
         shape: Per row: `()` for a scalar, `(k,)` for a vector.
     """
 
@@ -110,7 +112,7 @@ class TransformedWriter:
         self._waiting: list[pa.Table] = []
 
     def write(self, features: dict[str, NDArray[Any]], labels: NDArray[Any]) -> None:
-        """Append a batch: arrays of shape [rows] or [rows, k], int64 or float32."""
+        """Append a batch: arrays of shape [rows] or [rows, k], int64 or float32, or [rows] of `str`."""
         named = {name: _to_arrow(values) for name, values in features.items()} | {LABEL: pa.array(labels)}
         self._waiting.append(pa.table(named))
         if sum(table.num_rows for table in self._waiting) >= GROUP_ROWS:
@@ -120,8 +122,8 @@ class TransformedWriter:
         """Write whole row groups, however small the batches were that came in."""
         table = pa.concat_tables(self._waiting)
         if self._writer is None:
-            # whole numbers repeat (indices), real ones hardly do: a dictionary only costs time there
-            repeated = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+            # whole numbers (indices) and texts repeat, real numbers hardly do: a dictionary only costs time there
+            repeated = [field.name for field in table.schema if _dtype(field.type) != FLOAT32.name]
             self._writer = pq.ParquetWriter(self._path, table.schema, use_dictionary=repeated, compression="zstd")
         self._writer.write_table(table, row_group_size=GROUP_ROWS)
         self._waiting = []
@@ -138,7 +140,9 @@ class TransformedWriter:
 
 def _to_arrow(values: NDArray[Any]) -> pa.Array:
     if values.ndim == 1:
-        return pa.array(values)
+        return pa.array(
+            values, STRING.arrow if values.dtype == STRING.numpy else None
+        )  # of no texts it would infer no type
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
 
 
@@ -149,6 +153,8 @@ def _column(field: pa.Field) -> Column:
 
 
 def _dtype(kind: pa.DataType) -> str:
+    if pa.types.is_string(kind):
+        return STRING.name
     return (INT64 if pa.types.is_integer(kind) else FLOAT32).name
 
 

@@ -12,10 +12,10 @@ from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HISTORY, HYPERPARAMETERS, SCHEMA
-from components._core.types.signature import DEFAULT_FRAMEWORK, Signature, read_features
+from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
-from components._frameworks.table import find_framework
+from components._frameworks.table import check_installed, find_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.checkpoints import Checkpoint
 from components.train.training_page import page_of
@@ -50,7 +50,8 @@ def train_model(
         UserCodeError: When build_model raises or returns no model.
         ModelError: When the loss is no number, or the output has the wrong shape.
     """
-    framework = find_framework(DEFAULT_FRAMEWORK)
+    framework = find_framework(project.code.framework, "code.framework")
+    check_installed(framework, "code.framework")
     framework.make_repeatable()
     values: dict[str, Hyperparameter] = read_json(hyperparameters / HYPERPARAMETERS)
     classes: list[str] = read_json(transform_graph / CLASSES)
@@ -78,11 +79,11 @@ def train_model(
         features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
         outputs = TASKS[project.task].output_types
         fitted.export(Signature(project.task, features, outputs, tuple(classes), framework.name), model)
-    outcome = _outcome(progress, project)
+    outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)
     write_json(
         history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}
     )
-    page_of(progress, outcome, values, fitted).save(history)
+    page_of(progress, outcome, values, fitted, has_epochs=framework.has_epochs).save(history)
     checkpoint.remove()
     checkpoint.remove_abandoned()
     return outcome
@@ -109,3 +110,8 @@ def _outcome(progress: Progress, project: Project) -> Outcome:
     return Outcome(
         reason=reason, metrics={**progress.epochs[best], "epochs": float(done), "steps": float(progress.steps)}
     )
+
+
+def _outcome_of_one_call(progress: Progress, data: TrainingData) -> Outcome:
+    reason = f"fitted {data.train.rows:,} rows in one call"
+    return Outcome(reason=reason, metrics=dict(progress.epochs[progress.best_epoch]))

@@ -12,29 +12,37 @@ from components._frameworks.contract import Progress, TrainableModel
 
 
 def page_of(
-    progress: Progress, outcome: Outcome, hyperparameters: dict[str, Hyperparameter], model: TrainableModel
+    progress: Progress,
+    outcome: Outcome,
+    hyperparameters: dict[str, Hyperparameter],
+    model: TrainableModel,
+    *,
+    has_epochs: bool = True,
 ) -> Page:
-    """The page of one fit."""
+    """The page of one fit; without epochs it has a table where it has curves otherwise."""
     best = progress.epochs[progress.best_epoch]
     page = Page("train", "Training", outcome)
+    epochs = {"epochs": len(progress.epochs), "best epoch": progress.best_epoch + 1, "steps": progress.steps}
     page.facts(
-        {
-            "epochs": len(progress.epochs),
-            "best epoch": progress.best_epoch + 1,
-            "steps": progress.steps,
-            "eval loss": best["eval_loss"],
-            "parameters": model.count_parameters(),
-        }
+        {**(epochs if has_epochs else {}), "eval loss": best["eval_loss"], "parameters": model.count_parameters()}
     )
+    measured = [name for name in best if f"eval_{name}" in best]
     numbers = list(range(1, len(progress.epochs) + 1))
-    for name in [name for name in best if f"eval_{name}" in best]:
+    for name in measured if has_epochs else []:
         series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
             split: (numbers, [epoch[key] for epoch in progress.epochs]) for split, key in _pair(name)
         }
         page.figure(name, lines(series, "epoch", name), "train is measured while the epoch runs, eval after it")
+    if not has_epochs:
+        page.table("Fit", ["", "train", "eval"], [[name, best[name], best[f"eval_{name}"]] for name in measured])
     page.table("Hyperparameters", ["name", "value"], [[name, value] for name, value in sorted(hyperparameters.items())])
     layers: list[list[Cell]] = [[part.name, part.kind, part.output, part.parameters] for part in model.layers()]
-    page.table("Layers", ["layer", "type", "output", "parameters"], layers, folded=True)
+    page.table(
+        "Layers" if has_epochs else "Steps",
+        ["layer" if has_epochs else "step", "type", "output", "parameters"],
+        layers,
+        folded=True,
+    )
     return page
 
 

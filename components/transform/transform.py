@@ -1,36 +1,19 @@
-"""Prepare the rows for the model with the project's preprocessing_fn: analysed once on train, applied to train and eval."""
+"""Prepare the rows for the model: by the project's preprocessing_fn, or as they are where the model itself prepares them."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import tensorflow as tf
-from numpy.typing import NDArray
-from tensorflow_transform import TFTransformOutput
 
 from components._core.checks import Check, Outcome, judge
-from components._core.errors import DataBlockedError, DataError, UserCodeError
-from components._core.examples.artifact import read_batches, row_count, split_files
+from components._core.errors import DataBlockedError, DataError
+from components._core.examples.artifact import row_count
 from components._core.files import write_json
-from components._core.private_names import public_path_check
 from components._core.project.project_file import Project
-from components._core.stage.user_code import load_function, own_frames, unpack_code
 from components._core.types.artifact_files import CLASSES, SCHEMA
-from components._core.types.signature import Feature, read_features, to_arrays
-from components._core.types.tasks import TASKS
-from components._frameworks.keras.canonical import make_canonical
-from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
-from components._frameworks.transformed_rows import TransformedWriter, transformed_file
+from components._core.types.signature import read_features
+from components._frameworks.table import find_framework
+from components._frameworks.transformed_rows import SPLITS
 from components.transform.label_encoding import find_classes
-from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
-
-SPLITS = ("train", "eval")
 
 
 def transform_examples(
@@ -43,7 +26,7 @@ def transform_examples(
     transform_graph: Path,
     transformed: Path,
 ) -> Outcome:
-    """Analyse the training rows and write the transform graph and the transformed rows.
+    """Write the rows that the model is fitted on, and the transform graph where the framework has one in front of the model.
 
     Args:
         project: The project.
@@ -51,7 +34,7 @@ def transform_examples(
         examples: The examples artifact.
         schema: The schema in force, as a text proto.
         blocked: Why validation blocked the data; empty: it did not.
-        transform_graph: Folder for TensorFlow Transform's graph and `classes.json`.
+        transform_graph: Folder for `classes.json`, and TensorFlow Transform's graph if there is one.
         transformed: Folder for `train.parquet` and `eval.parquet`.
 
     Raises:
@@ -63,18 +46,26 @@ def transform_examples(
     _refuse_empty(examples)
     classes = find_classes(project, examples)
     features = read_features(_schema_file(schema), {project.label, *project.data.exclude})
-    with tempfile.TemporaryDirectory(prefix="naru-transform-") as scratch:
-        folder = Path(scratch) / "code"
-        unpack_code(code, folder)
-        file = project.code.preprocessing
-        in_process, checks = _import_analysis()
-        function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file)
-        with own_frames(folder, "preprocessing_fn"), full_disk_told("writing the transform graph"):
-            passes = _analyse(in_process, function, features, examples, transform_graph, Path(scratch))
-            make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
-            metrics = _apply(project, features, classes, examples, transform_graph, transformed)
+    if find_framework(project.code.framework, "code.framework").preprocessing == "inside":
+        from components.transform.raw_columns import write_raw_columns
+
+        checks: list[Check] = []
+        rows = write_raw_columns(project, features, classes, examples, transformed)
+        how = "columns as the schema has them"
+    else:
+        from components.transform.preprocessing_graph import apply_preprocessing  # imports TensorFlow
+
+        rows, how, checks = apply_preprocessing(
+            project,
+            features,
+            classes,
+            code=code,
+            examples=examples,
+            transform_graph=transform_graph,
+            transformed=transformed,
+        )
     write_json(transform_graph / CLASSES, classes)
-    return judge(checks, _told(metrics, passes), metrics)
+    return judge(checks, _describe(rows, how), rows)
 
 
 def _refuse_blocked(blocked: str) -> None:
@@ -97,97 +88,5 @@ def _schema_file(schema: Path) -> Path:
     return schema / SCHEMA if schema.is_dir() else schema
 
 
-def _import_analysis() -> tuple[ModuleType | None, list[Check]]:
-    """Returns the module that analyses without Beam; None, with a warning, when TensorFlow Transform moved its names."""
-    try:
-        from components.transform import analysis
-    except ImportError as error:
-        return None, [public_path_check(error, "tensorflow-transform", "analysed with Beam, which takes longer")]
-    return analysis, []
-
-
-def _analyse(
-    in_process: ModuleType | None,
-    function: Preprocessing,
-    features: tuple[Feature, ...],
-    examples: Path,
-    transform_graph: Path,
-    scratch: Path,
-) -> int | None:
-    """Returns the number of passes over the rows; None when Beam made them."""
-    if in_process is not None:
-        traced = in_process.Traced(function, input_specs(features), scratch)
-        if traced.supported():
-            passes: int = in_process.analyse(traced, lambda: _tensors(examples, features), transform_graph)
-            return passes
-    from components.transform.beam_analysis import analyse_with_beam
-
-    analyse_with_beam(function, features, split_files(examples, "train"), transform_graph, scratch)
-    return None
-
-
-def _tensors(examples: Path, features: tuple[Feature, ...]) -> Iterator[Tensors]:
-    for batch in read_batches(examples, "train", [feature.name for feature in features]):
-        yield _as_tensors(batch, features)
-
-
-def _as_tensors(batch: pa.RecordBatch, features: tuple[Feature, ...]) -> Tensors:
-    return {name: tf.constant(values) for name, values in to_arrays(batch, features).items()}
-
-
-def _apply(
-    project: Project,
-    features: tuple[Feature, ...],
-    classes: list[str],
-    examples: Path,
-    transform_graph: Path,
-    transformed: Path,
-) -> dict[str, float]:
-    """Run every batch of train and eval through the graph in one call each; returns the rows written by split."""
-    graph = tf.saved_model.load(str(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR))
-    columns = [*(feature.name for feature in features), project.label]
-    rows = dict.fromkeys((f"{split}_rows" for split in SPLITS), 0.0)
-    for split in SPLITS:
-        with TransformedWriter(transformed_file(transformed, split)) as writer:
-            for batch in read_batches(examples, split, columns):
-                outputs = _run(graph, _as_tensors(batch, features), split)
-                writer.write(
-                    _numbers(outputs, batch.num_rows, split),
-                    TASKS[project.task].training_labels(batch[project.label], classes),
-                )
-                rows[f"{split}_rows"] += batch.num_rows
-    return rows
-
-
-def _run(graph: Any, tensors: Tensors, split: str) -> Tensors:
-    try:
-        outputs: Tensors = graph.transform_fn(tensors)
-    except tf.errors.InvalidArgumentError as error:
-        told = f"preprocessing_fn cannot handle a value among the rows of {split}: {reason_of(error)}"
-        raise UserCodeError(
-            told, remedy="let it expect missing values ('' and NaN) and ones that were not seen before"
-        ) from error
-    return outputs
-
-
-def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, NDArray[Any]]:
-    """The outputs as arrays in the order of their names.
-
-    Raises:
-        UserCodeError: When one has another number of rows, or is no finite number somewhere.
-    """
-    arrays: dict[str, NDArray[Any]] = {name: outputs[name].numpy() for name in sorted(outputs)}
-    for name, values in arrays.items():
-        if len(values) != rows:
-            told = f"preprocessing_fn: {name!r} has {len(values)} rows of {rows}"
-            raise UserCodeError(told, remedy="return one value, or one vector, per row")
-        broken = int(np.sum(~np.isfinite(values))) if values.dtype.kind == "f" else 0
-        if broken:
-            told = f"preprocessing_fn: {name!r} is NaN or infinite {broken} times among {rows} rows of {split}"
-            raise UserCodeError(told, remedy="fill missing values (NaN) before means are taken and values are scaled")
-    return arrays
-
-
-def _told(metrics: dict[str, Any], passes: int | None) -> str:
-    how = "with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"
-    return f"{metrics['train_rows']:,.0f} train and {metrics['eval_rows']:,.0f} eval rows, analysed {how}"
+def _describe(rows: dict[str, float], how: str) -> str:
+    return f"{rows['train_rows']:,.0f} train and {rows['eval_rows']:,.0f} eval rows, {how}"

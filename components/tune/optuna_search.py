@@ -16,10 +16,9 @@ from components._core.project.config_types import Hyperparameter
 from components._core.project.project_file import Project, Space
 from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, TRIALS
-from components._core.types.signature import DEFAULT_FRAMEWORK
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
-from components._frameworks.table import find_framework
+from components._frameworks.table import check_installed, find_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.tune.tuning_page import page_of
 
@@ -82,7 +81,8 @@ class Trials:
 
 def search(project: Project, code: Path, transform_graph: Path, transformed: Path, folder: Path) -> Outcome:
     """Run the trials and write the best values, every trial and the page; see `tuning.tune_hyperparameters`."""
-    framework = find_framework(DEFAULT_FRAMEWORK)
+    framework = find_framework(project.code.framework, "code.framework")
+    check_installed(framework, "code.framework")
     framework.make_repeatable()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _check_defaults(project)

@@ -16,7 +16,8 @@ from components._core.store.ledger import current_champion
 from components._core.store.object_store import absolute_uri, fetch_file, parent_of
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.signature import Signature
-from components._frameworks.table import missing_model_files
+from components._frameworks.project_rules import check_cluster
+from components._frameworks.table import framework_at, missing_model_files
 from components.deploy.targets.contract import ModelVersion
 from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
@@ -119,9 +120,13 @@ def _look(remarks: list[str], *models: ModelVersion) -> list[str]:
     lacking: list[str] = []
     for model in models:
         try:
+            framework = framework_at(model.uri)
             lacking += missing_model_files(model.uri)
         except (ConfigError, UnavailableError) as error:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
+            continue
+        if framework:
+            check_cluster(framework, model.uri)
     return lacking
 
 

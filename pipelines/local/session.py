@@ -13,7 +13,10 @@ from rich.console import Console
 
 from components._core.errors import NaruError
 from components._core.project.project_file import load_project
+from components._core.settings import LOCAL
 from components._core.system_errors import from_system
+from components._frameworks.project_rules import check_cluster, check_framework
+from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.project_places import check_folders
 from pipelines.local.run_record import RunRecord, make_record, save_record
@@ -36,7 +39,10 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
         NaruError: When the run could not begin.
     """
     project = load_project(path, overrides)
+    framework = check_framework(project)
     workspace = find_workspace(path)
+    if workspace.settings().serving not in (LOCAL, NONE):
+        check_cluster(framework)
     check_folders(workspace)
     check_source_preview(project, absolute_source(workspace, project), project.data.spans)
     folder = workspace.new_run()

@@ -172,7 +172,8 @@ NOT_OURS = {
     "components/_frameworks/keras/saved_graph.py": {
         "ValueError"
     },  # of a damaged graph; told with its file where it is read
-    "components/_frameworks/keras/protobuf_fields.py": {"ValueError"},  # the same
+    "components/_frameworks/protobuf_fields.py": {"ValueError"},  # the same
+    "components/_frameworks/sklearn/onnx_file.py": {"ValueError"},  # the same
     "components/_frameworks/table.py": {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PINNED = {
     "mlserver": ("1.6.1", "1.7.1"),
+    "skl2onnx": ("1.20.0", "1.20.0"),
     "tensorflow": ("2.16.2", "2.21.0"),
     "tensorflow-transform": ("1.16.0", "1.21.0"),
     "tensorflow-data-validation": ("1.16.1", "1.21.0"),
@@ -35,6 +36,9 @@ NAMES = {
         "mlserver.grpc.model_repository:ModelRepositoryServicer": "mlserver_grpc.py",
         "mlserver.grpc.utils:STATUS_CODE_MAPPING": "mlserver_grpc.py",
         "mlserver.middleware:InferenceMiddlewares": "mlserver_hardening.py: no middleware decodes what we decode",
+    },
+    "skl2onnx": {
+        "skl2onnx._supported_operators:sklearn_operator_name_map": "onnx_conversion.py: which steps have a converter",
     },
     "tensorflow": {
         "tensorflow.python.client.session:BaseSession._make_callable_from_options": "saved_model.py: one call, no feeds to parse",

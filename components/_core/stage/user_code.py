@@ -25,19 +25,19 @@ _MOST_FRAMES = 12
 
 
 def code_files(folder: Path, project: Project) -> list[Path]:
-    """List the files that make up a project's code: the two functions, the modules beside them, the reviewed schema.
+    """List the files that make up a project's code: its functions, the modules beside them, the reviewed schema.
 
     Raises:
         ConfigError: When a named file is missing.
     """
-    for name in (project.code.preprocessing, project.code.model):
+    for name in project.code.files:
         _check_inside(folder, name, "code")
         if not (folder / name).is_file():
             raise ConfigError(
                 "there is no such file", where=str(folder / name), remedy="write it, or correct `code` in project.yaml"
             )
     _check_inside(folder, project.schema_file, "schema")
-    named = {folder / project.code.preprocessing, folder / project.code.model}
+    named = {folder / name for name in project.code.files}
     schema = folder / project.schema_file
     beside = {path for path in folder.glob("*.py") if path.is_file()}
     return sorted(named | beside | ({schema} if schema.is_file() else set()))

@@ -18,6 +18,7 @@ HYPERPARAMETERS = "hyperparameters.json"
 TRIALS = "trials.json"
 # model
 SAVED_MODEL = "saved_model"
+ONNX_MODEL = "model.onnx"
 SIGNATURE = "signature.json"
 # of a registered model: a real row and the training ranges, for its server
 REFERENCE = "reference.json"

@@ -19,10 +19,8 @@ from components._core.errors import DataError
 from components._core.files import read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.column_types import to_plain
+from components._core.types.default_framework import DEFAULT_FRAMEWORK
 from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, FeatureType, type_of_schema
-
-DEFAULT_FRAMEWORK = "keras"
-"""The framework of a model that names none. Models of Keras name none: `signature.json` is what it was in earlier releases."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from components._core.errors import ModelError
-from components._frameworks.keras.protobuf_fields import Message
+from components._frameworks.protobuf_fields import Message
 
 _GRAPH = "saved_model.pb"
 _OTHER_FORMS = ("saved_model.pbtxt", "saved_model.cpb")

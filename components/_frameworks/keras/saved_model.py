@@ -21,9 +21,9 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
 from components._core.errors import ModelError
 from components._core.types.artifact_files import SAVED_MODEL, SIGNATURE
-from components._core.types.feature_types import FeatureType
 from components._core.types.signature import Signature
 from components._frameworks.contract import Gradients, Model
+from components._frameworks.feature_arrays import take_feature
 from components._frameworks.keras.gradients import gradients_of
 from components._frameworks.keras.structure import inputs_that_reach
 from components._frameworks.keras.tensor_names import SERVING, tensor_names
@@ -55,7 +55,7 @@ class LoadedModel(Model):
         self._call = _callable(signature, saved_model)
 
     def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        fed = [_fed(name, kind, arrays) for name, kind in self._types]
+        fed = [take_feature(name, kind, arrays) for name, kind in self._types]
         try:
             outputs = map(_array, self._call(*fed))
             return dict(zip(self.signature.outputs, outputs, strict=True))
@@ -133,23 +133,6 @@ def _without_remarks() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _fed(name: str, wanted: FeatureType, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    if name not in arrays:
-        raise ModelError("is missing", where=f"feature {name}", remedy="give every feature of the signature")
-    values = arrays[name]
-    if values.ndim != 1:
-        raise ModelError(f"has shape {list(values.shape)}, must be [rows]", where=f"feature {name}")
-    if values.dtype == wanted.numpy:
-        return values
-    remedy = "make the arrays with signature.to_arrays"
-    if wanted.is_text and values.dtype.kind not in "OUS":
-        raise ModelError(f"is no {wanted.name}: found {values.dtype}", where=f"feature {name}", remedy=remedy)
-    try:
-        return values.astype(wanted.numpy, casting="same_kind" if wanted.is_real else "safe")
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"is no {wanted.name}: {reason_of(error)}", where=f"feature {name}", remedy=remedy) from error
 
 
 def _array(values: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,7 @@ import pytest
 from components._core.checks import Outcome
 from components._core.errors import ModelError
 from components._core.files import read_json, write_json
+from components._core.project.project_file import Code
 from components._core.setting_names import STORE
 from components._core.store.file_digests import write_digests
 from components._core.types.artifact_files import IMPORTANCES, OUTCOME, SIGNATURE
@@ -57,9 +58,9 @@ def test_train_builds_fits_and_exports_a_model_of_another_framework(
     from components.train import train
 
     monkeypatch.setenv(STORE, str(tmp_path / "store"))
-    monkeypatch.setattr(train, "DEFAULT_FRAMEWORK", "toy")
     small, model, history = trained_flights(), tmp_path / "model", tmp_path / "history"
-    train.train_model(small.project, **small.before("train"), model=model, history=history)
+    project = small.project.model_copy(update={"code": Code(framework="toy")})
+    train.train_model(project, **small.before("train"), model=model, history=history)
     loaded = load_model(model)
     assert loaded.signature.framework == "toy"
     scores = loaded.predict({"hour": np.zeros(3, np.int64)})["probability"]
@@ -99,7 +100,7 @@ def test_a_model_that_names_no_framework_is_one_of_keras_and_keras_models_name_n
 
 def test_a_model_of_an_unknown_framework_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
     Signature(TASK, FEATURES, TASKS[TASK].output_types, CLASSES[TASK], "abacus").save(tmp_path)
-    with pytest.raises(ModelError, match=r"signature\.json: unknown framework 'abacus'; allowed: keras, toy"):
+    with pytest.raises(ModelError, match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, toy"):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="unknown framework 'abacus'"):
         missing_model_files(str(tmp_path))
@@ -149,8 +150,9 @@ def test_looking_up_keras_and_checking_its_files_imports_no_tensorflow(tmp_path:
     assert done.stdout.strip() == "set()"
 
 
-def test_keras_has_a_transform_graph_in_front() -> None:
+def test_keras_has_a_transform_graph_in_front_and_scikit_learn_none() -> None:
     assert find_framework("keras").preprocessing == "in front"
+    assert find_framework("sklearn").preprocessing == "inside"
 
 
 def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_own() -> None:
@@ -163,6 +165,7 @@ def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_ow
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     expected = {name for name in found if not name.endswith(("__init__", "._frameworks", ".transform"))} - {
-        "components._frameworks.keras"
+        "components._frameworks.keras",
+        "components._frameworks.sklearn",
     }
     assert set(contract["source_modules"]) == expected | {"pipelines"}

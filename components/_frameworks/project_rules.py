@@ -1,0 +1,74 @@
+"""What a project may say, by its framework: checked before anything runs. The project file lies below the table and cannot do it."""
+
+from __future__ import annotations
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import Project
+from components._core.suggestions import suggest
+from components._frameworks.contract import Framework
+from components._frameworks.table import check_installed, find_framework, framework_at, known_frameworks
+
+_KEY = "code.framework"
+_EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
+
+
+def check_framework(project: Project) -> Framework:
+    """Check a project, as it was read from its file, against the rules of its framework; returns the framework.
+
+    Raises:
+        ConfigError: When there is no such framework, its packages are not installed, or a setting has no meaning for it.
+    """
+    name = project.code.framework
+    if name not in known_frameworks():
+        allowed = ", ".join(known_frameworks())
+        raise ConfigError(
+            f"unknown framework {name!r}; {suggest(name, known_frameworks())}", where=_KEY, remedy=f"allowed: {allowed}"
+        )
+    framework = find_framework(name, _KEY)
+    _check_preprocessing(project, framework)
+    if not framework.has_epochs:
+        _refuse_epoch_settings(project)
+    check_installed(framework, f"{_KEY}: {name}")
+    return framework
+
+
+def check_cluster(framework: Framework, where: str = _KEY) -> None:
+    """Refuse a framework that cannot run or be served on a cluster.
+
+    Args:
+        framework: The framework.
+        where: The place that names it, for the message.
+
+    Raises:
+        ConfigError: When the images do not have its library.
+    """
+    if not framework.in_images:
+        message = f"{framework.name!r} cannot run or be served on a cluster yet: the images do not have its packages"
+        remedy = "run it with `naru run` and NARU_SERVING=local, which is the default"
+        raise ConfigError(message, where=where, remedy=remedy)
+
+
+def check_cluster_model(uri: str) -> None:
+    """Refuse to serve a model in the store on a cluster, as `check_cluster` does; further errors as in `framework_at`."""
+    if framework := framework_at(uri):
+        check_cluster(framework, uri)
+
+
+def _check_preprocessing(project: Project, framework: Framework) -> None:
+    named = project.code.preprocessing in project.code.files
+    if framework.preprocessing == "inside" and named:
+        message = f"{project.code.preprocessing!r} would not be read: a model of {framework.name!r} prepares the columns itself"
+        remedy = "remove the key, and prepare the columns in what build_model returns"
+        raise ConfigError(message, where="code.preprocessing", remedy=remedy)
+    if framework.preprocessing == "in front" and not named:
+        message = f"a project of {framework.name!r} needs a file with preprocessing_fn"
+        raise ConfigError(message, where="code.preprocessing", remedy="name the file")
+
+
+def _refuse_epoch_settings(project: Project) -> None:
+    for path in _EPOCH_SETTINGS:
+        section, name = path.split(".")
+        if name in getattr(project, section).model_fields_set:
+            message = f"has no meaning for {project.code.framework!r}, which fits in one call"
+            remedy = "remove it (or the option that sets it); a parameter of a step in build_model may be what you want, such as max_iter"
+            raise ConfigError(message, where=path, remedy=remedy)

@@ -1,0 +1,69 @@
+"""scikit-learn pipelines, served as ONNX.
+
+Importing this module imports neither scikit-learn nor ONNX, and each method imports what it needs: `register` checks files in an image
+without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from components._core.types.artifact_files import ONNX_MODEL
+from components._core.types.signature import Signature
+from components._frameworks.contract import Framework, Model, ModelCode, TrainableModel, TrainingData
+
+if TYPE_CHECKING:
+    from components._core.project.config_types import Hyperparameter
+    from components._core.types.tasks.contract import Task
+
+
+class SklearnFramework(Framework):
+    """scikit-learn, with skl2onnx to convert its pipelines and onnxruntime to call them."""
+
+    name = "sklearn"
+    preprocessing: Literal["inside", "in front"] = "inside"
+    model_files = (ONNX_MODEL,)
+    has_epochs = False
+    packages = ("sklearn", "skl2onnx", "onnx", "onnxruntime")
+    extra = "sklearn"
+    in_images = False
+
+    def version(self) -> str:
+        import sklearn
+
+        return str(sklearn.__version__)
+
+    def make_repeatable(self) -> None:
+        """Nothing to do: `build` seeds what is random."""
+
+    def build(
+        self,
+        code: ModelCode,
+        data: TrainingData,
+        hyperparameters: Mapping[str, Hyperparameter],
+        *,
+        task: Task,
+        classes: list[str],
+        seed: int,
+    ) -> TrainableModel:
+        from components._core.stage.user_code import load_function
+        from components._frameworks.sklearn.build_model import build
+        from components._frameworks.sklearn.trainable_model import SklearnModel
+
+        function = load_function(code.folder, code.file, "build_model")
+        return SklearnModel(build(function, code, hyperparameters, task=task, seed=seed), task, classes)
+
+    def check_files(self, model: Path) -> None:
+        from components._frameworks.sklearn.onnx_file import check_onnx_file
+
+        check_onnx_file(model / ONNX_MODEL)
+
+    def open(self, signature: Signature, model: Path) -> Model:
+        from components._frameworks.sklearn.onnx_model import open_model
+
+        return open_model(signature, model)
+
+
+FRAMEWORK = SklearnFramework()

@@ -1,0 +1,120 @@
+"""A pipeline that the project's build_model has returned: the contract's `TrainableModel`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from components._core.errors import ModelError, UserCodeError
+from components._core.files import write_bytes
+from components._core.project.project_file import Train
+from components._core.store.file_digests import write_digests
+from components._core.types.artifact_files import ONNX_MODEL
+from components._core.types.signature import Signature
+from components._core.types.tasks.contract import Task
+from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData
+from components._frameworks.sklearn import parity, scores
+from components._frameworks.sklearn.data_frames import read_rows
+from components._frameworks.sklearn.onnx_conversion import convert
+from components._frameworks.sklearn.onnx_file import check_onnx_file
+from components._frameworks.sklearn.onnx_model import OnnxModel, reason_of
+from components._frameworks.sklearn.pipeline_steps import walk
+
+
+class SklearnModel(TrainableModel):
+    """A pipeline on raw columns.
+
+    Args:
+        pipeline: The pipeline.
+        task: The project's task.
+        classes: The label's classes; empty for a task without classes.
+    """
+
+    def __init__(self, pipeline: Pipeline, task: Task, classes: list[str]) -> None:
+        self._pipeline = pipeline
+        self._task = task
+        self._classes = len(classes)
+        self._train = self._held_out = pd.DataFrame()
+
+    def fit(
+        self,
+        data: TrainingData,
+        settings: Train,
+        *,
+        progress: Progress | None = None,
+        after_epoch: AfterEpoch | None = None,
+    ) -> Progress:
+        """Fit the pipeline in one call; see the contract."""
+        self._train, labels = read_rows(data.train)
+        self._held_out, held_out_labels = read_rows(data.held_out)
+        try:
+            self._pipeline.fit(self._train, labels)
+            measured = self._measure(self._train, labels)
+            measured |= {
+                f"eval_{name}": value for name, value in self._measure(self._held_out, held_out_labels).items()
+            }
+        except MemoryError as error:
+            rows = f"{len(self._train):,} rows of {len(self._train.columns)} columns"
+            remedy = (
+                "train on fewer rows or spans, or on a machine with more memory: scikit-learn takes all rows at once"
+            )
+            raise ModelError(f"{rows} do not fit into memory", remedy=remedy) from error
+        except ModelError:
+            raise
+        except Exception as error:  # of any step
+            first = (str(error).strip().splitlines() or [""])[0][:300]
+            message = f"the pipeline cannot be fitted: {type(error).__name__}: {first}"
+            raise ModelError(
+                message, remedy="look at build_model: columns, missing values (NaN and ''), texts"
+            ) from error
+        return Progress([measured], steps=0, best_epoch=0)
+
+    def export(self, signature: Signature, folder: Path) -> None:
+        content = convert(self._pipeline, signature, self._train).SerializeToString(deterministic=True)
+        self._compare(signature, content)
+        write_bytes(folder / ONNX_MODEL, content)
+        check_onnx_file(folder / ONNX_MODEL)
+        signature.save(folder)
+        write_digests(folder)
+
+    def count_parameters(self) -> int:
+        return sum(step.count_numbers() for step in walk(self._pipeline))
+
+    def layers(self) -> list[Layer]:
+        return [Layer(step.name, _kind(step.estimator), "", step.count_numbers()) for step in walk(self._pipeline)]
+
+    def _measure(self, rows: pd.DataFrame, labels: NDArray[Any]) -> dict[str, float]:
+        """The loss, and those metrics of the task that training shows, of rows."""
+        found = self._score(rows)
+        loss = scores.loss(self._task, labels, found)
+        if not math.isfinite(loss):
+            raise ModelError(f"the loss is {loss}", remedy="look at build_model for what gives NaN or infinity")
+        metrics = self._task.measure(labels, found)
+        return {"loss": loss} | {
+            name: metrics[name] for name in self._task.training_metrics if math.isfinite(metrics[name])
+        }
+
+    def _score(self, rows: pd.DataFrame) -> NDArray[Any]:
+        return scores.score(self._pipeline, self._task, self._classes, rows)
+
+    def _compare(self, signature: Signature, content: bytes) -> None:
+        """Compare the answers of what is exported with the pipeline's, on eval rows."""
+        rows = self._held_out.head(parity.ROWS)
+        arrays = {name: np.asarray(rows[name]) for name in rows}
+        try:
+            opened = OnnxModel(signature, content)
+        except Exception as error:  # onnxruntime refuses what this machine lacks, such as a locale
+            remedy = "replace the step that needs this"
+            message = f"onnxruntime cannot open the converted pipeline: {reason_of(error)}"
+            raise UserCodeError(message, where="the model of build_model", remedy=remedy) from error
+        parity.check_parity(self._task, self._score(rows), opened.predict(arrays)[self._task.score])
+
+
+def _kind(estimator: Any) -> str:
+    return estimator if isinstance(estimator, str) else type(estimator).__name__

@@ -1,0 +1,159 @@
+"""Prepare the rows with the project's preprocessing_fn: analysed once on train, applied to train and eval as a TensorFlow graph."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow_transform import TFTransformOutput
+
+from components._core.checks import Check
+from components._core.errors import UserCodeError
+from components._core.examples.artifact import read_batches, split_files
+from components._core.private_names import public_path_check
+from components._core.project.project_file import Project
+from components._core.stage.user_code import load_function, own_frames, unpack_code
+from components._core.types.signature import Feature, to_arrays
+from components._core.types.tasks import TASKS
+from components._frameworks.keras.canonical import make_canonical
+from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
+from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
+from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
+
+
+def apply_preprocessing(
+    project: Project,
+    features: tuple[Feature, ...],
+    classes: list[str],
+    *,
+    code: Path,
+    examples: Path,
+    transform_graph: Path,
+    transformed: Path,
+) -> tuple[dict[str, float], str, list[Check]]:
+    """Write the transform graph and the transformed rows; returns the rows written by split, how they were analysed, and warnings.
+
+    Args:
+        project: The project.
+        features: The raw columns.
+        classes: The label's classes; empty for a task without classes.
+        code: Archive of the project's code.
+        examples: The examples artifact.
+        transform_graph: Folder for TensorFlow Transform's graph.
+        transformed: Folder for `train.parquet` and `eval.parquet`.
+
+    Raises:
+        UserCodeError: When preprocessing_fn raises or returns something that a model cannot take.
+    """
+    with tempfile.TemporaryDirectory(prefix="naru-transform-") as scratch:
+        folder = Path(scratch) / "code"
+        unpack_code(code, folder)
+        file = project.code.preprocessing
+        in_process, checks = _import_analysis()
+        function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file)
+        with own_frames(folder, "preprocessing_fn"), full_disk_told("writing the transform graph"):
+            passes = _analyse(in_process, function, features, examples, transform_graph, Path(scratch))
+            make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
+            rows = _apply(project, features, classes, examples, transform_graph, transformed)
+    how = "with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"
+    return rows, f"analysed {how}", checks
+
+
+def _import_analysis() -> tuple[ModuleType | None, list[Check]]:
+    """Returns the module that analyses without Beam; None, with a warning, when TensorFlow Transform moved its names."""
+    try:
+        from components.transform import analysis
+    except ImportError as error:
+        return None, [public_path_check(error, "tensorflow-transform", "analysed with Beam, which takes longer")]
+    return analysis, []
+
+
+def _analyse(
+    in_process: ModuleType | None,
+    function: Preprocessing,
+    features: tuple[Feature, ...],
+    examples: Path,
+    transform_graph: Path,
+    scratch: Path,
+) -> int | None:
+    """Returns the number of passes over the rows; None when Beam made them."""
+    if in_process is not None:
+        traced = in_process.Traced(function, input_specs(features), scratch)
+        if traced.supported():
+            passes: int = in_process.analyse(traced, lambda: _tensors(examples, features), transform_graph)
+            return passes
+    from components.transform.beam_analysis import analyse_with_beam
+
+    analyse_with_beam(function, features, split_files(examples, "train"), transform_graph, scratch)
+    return None
+
+
+def _tensors(examples: Path, features: tuple[Feature, ...]) -> Iterator[Tensors]:
+    for batch in read_batches(examples, "train", [feature.name for feature in features]):
+        yield _as_tensors(batch, features)
+
+
+def _as_tensors(batch: pa.RecordBatch, features: tuple[Feature, ...]) -> Tensors:
+    return {name: tf.constant(values) for name, values in to_arrays(batch, features).items()}
+
+
+def _apply(
+    project: Project,
+    features: tuple[Feature, ...],
+    classes: list[str],
+    examples: Path,
+    transform_graph: Path,
+    transformed: Path,
+) -> dict[str, float]:
+    """Run every batch of train and eval through the graph in one call each; returns the rows written by split."""
+    graph = tf.saved_model.load(str(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR))
+    columns = [*(feature.name for feature in features), project.label]
+    rows = dict.fromkeys((f"{split}_rows" for split in SPLITS), 0.0)
+    for split in SPLITS:
+        with TransformedWriter(transformed_file(transformed, split)) as writer:
+            for batch in read_batches(examples, split, columns):
+                outputs = _run(graph, _as_tensors(batch, features), split)
+                writer.write(
+                    _numbers(outputs, batch.num_rows, split),
+                    TASKS[project.task].training_labels(batch[project.label], classes),
+                )
+                rows[f"{split}_rows"] += batch.num_rows
+    return rows
+
+
+def _run(graph: Any, tensors: Tensors, split: str) -> Tensors:
+    try:
+        outputs: Tensors = graph.transform_fn(tensors)
+    except tf.errors.InvalidArgumentError as error:
+        message = f"preprocessing_fn cannot handle a value among the rows of {split}: {reason_of(error)}"
+        raise UserCodeError(
+            message, remedy="let it expect missing values ('' and NaN) and ones that were not seen before"
+        ) from error
+    return outputs
+
+
+def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, NDArray[Any]]:
+    """The outputs as arrays in the order of their names.
+
+    Raises:
+        UserCodeError: When one has another number of rows, or is no finite number somewhere.
+    """
+    arrays: dict[str, NDArray[Any]] = {name: outputs[name].numpy() for name in sorted(outputs)}
+    for name, values in arrays.items():
+        if len(values) != rows:
+            message = f"preprocessing_fn: {name!r} has {len(values)} rows of {rows}"
+            raise UserCodeError(message, remedy="return one value, or one vector, per row")
+        broken = int(np.sum(~np.isfinite(values))) if values.dtype.kind == "f" else 0
+        if broken:
+            message = f"preprocessing_fn: {name!r} is NaN or infinite {broken} times among {rows} rows of {split}"
+            raise UserCodeError(
+                message, remedy="fill missing values (NaN) before means are taken and values are scaled"
+            )
+    return arrays

@@ -1,0 +1,111 @@
+"""The stages that have to do with models, with a scikit-learn pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components._core.checks import Outcome
+from components._core.errors import ModelError
+from components._core.files import read_json
+from components._core.types.artifact_files import HYPERPARAMETERS, IMPORTANCES, ONNX_MODEL, OUTCOME, TRIALS
+from components._frameworks.sklearn import parity
+from components._frameworks.table import load_model, missing_model_files
+from components.evaluate.evaluate import evaluate_model
+from components.explain.explain import explain_model
+from components.tune.tune import tune_hyperparameters
+from tests.components.small_penguins import Penguins, make_penguins
+
+
+@pytest.mark.parametrize("task", ["binary_classification", "regression"])
+def test_other_tasks_are_trained_and_answered(task: str, tmp_path: Path) -> None:
+    penguins = make_penguins(tmp_path, task)
+    model = load_model(penguins.train())
+    (name,) = model.signature.outputs
+    rows = {
+        item.name: np.array(["" if item.type.is_text else 1]).astype(item.type.numpy) for item in model.signature.inputs
+    }
+    assert model.predict(rows)[name].shape == (1,)
+    history = read_json(tmp_path / "history of model" / "history.json")
+    assert len(history["epochs"]) == 1 and {"loss", "eval_loss"} <= set(history["epochs"][0])
+
+
+def test_training_again_gives_the_same_bytes(penguins: Penguins, model: Path) -> None:
+    again = penguins.train("again")
+    for name in (ONNX_MODEL, "signature.json", "sha256.json"):
+        assert (again / name).read_bytes() == (model / name).read_bytes()
+    assert not missing_model_files(str(model))
+
+
+def test_the_training_page_lists_the_steps_and_no_epochs(penguins: Penguins, model: Path) -> None:
+    history = penguins.path("history of model")
+    page, outcome = (history / "page.json").read_text(), Outcome.load(history / OUTCOME)
+    assert '"columns.numbers.simpleimputer"' in page and "LogisticRegression" in page
+    assert "epochs" not in page and outcome.reason == "fitted 276 rows in one call"
+
+
+def test_a_model_is_evaluated_and_explained_by_what_it_answers(penguins: Penguins, model: Path, tmp_path: Path) -> None:
+    evaluation, explanation = tmp_path / "evaluation", tmp_path / "explanation"
+    for folder in (evaluation, explanation):
+        folder.mkdir()
+    examples = penguins.path("examples")
+    judged = evaluate_model(
+        penguins.project,
+        champion="none",
+        examples=examples,
+        model=model,
+        evaluation=evaluation,
+        page=tmp_path / "e.html",
+    )
+    assert judged.scalars["accuracy"] > 0.9
+    explain_model(
+        penguins.project,
+        examples=examples,
+        model=model,
+        evaluation=evaluation,
+        explanation=explanation,
+        page=tmp_path / "x.html",
+    )
+    assert Outcome.load(explanation / OUTCOME).metrics.keys().isdisjoint({"agreement_integrated_gradients"})
+    features = read_json(explanation / IMPORTANCES)["features"]
+    assert max(features, key=lambda name: features[name]["importance"]) in (
+        "bill_length_mm",
+        "island",
+        "flipper_length_mm",
+    )
+
+
+def test_trials_are_compared_and_none_is_stopped_early(penguins: Penguins, tmp_path: Path) -> None:
+    raw = penguins.project.model_dump(by_alias=True)
+    raw["code"] = {"framework": "sklearn"}
+    raw["train"]["hyperparameters"] = {"C": 0.001}
+    raw["tune"] = {"trials": 5, "space": {"C": {"low": 0.0001, "high": 10.0, "log": True}}}
+    outcome = tune_hyperparameters(
+        type(penguins.project).model_validate(raw),
+        **{name: penguins.path(name) for name in ("code", "transform_graph", "transformed")},
+        hyperparameters=tmp_path,
+    )
+    assert {trial["state"] for trial in read_json(tmp_path / TRIALS)} == {"complete"}
+    assert outcome.metrics["eval_loss"] < outcome.metrics["eval_loss_of_defaults"]
+    assert read_json(tmp_path / HYPERPARAMETERS)["C"] > 0.001
+
+
+def test_a_pipeline_that_cannot_be_fitted_says_why(penguins: Penguins, tmp_path: Path) -> None:
+    broken = make_penguins(tmp_path)
+    broken.write_code(
+        "from sklearn.linear_model import LogisticRegression\nfrom sklearn.pipeline import Pipeline\n"
+        "def build_model(hyperparameters):\n    return Pipeline([('last', LogisticRegression())])\n"
+    )
+    with pytest.raises(
+        ModelError, match="the pipeline cannot be fitted: ValueError: could not convert string to float"
+    ):
+        broken.train()
+
+
+def test_a_model_is_not_exported_when_it_answers_otherwise(penguins: Penguins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parity, "MEDIAN", -1.0)
+    with pytest.raises(ModelError, match="the ONNX model does not give the pipeline's scores"):
+        penguins.train("other")
+    assert not any(penguins.path("other").iterdir())

@@ -1,0 +1,79 @@
+"""What a project says is held against its framework before anything runs, with a sentence for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import Project, load_project
+from components._frameworks.project_rules import check_cluster, check_framework
+from pipelines.compiler import compile_project
+
+BASE = {"name": "penguins", "task": "multiclass_classification", "label": "species", "data": {"source": "p.csv"}}
+
+
+def project(**sections: Any) -> Project:
+    return Project.model_validate({**BASE, **sections})
+
+
+def sklearn(**sections: Any) -> Project:
+    return project(**{"code": {"framework": "sklearn"}, **sections})
+
+
+def test_a_project_that_names_no_framework_is_one_of_keras_and_its_json_is_what_it_was() -> None:
+    assert check_framework(project()).name == "keras"
+    assert '"code":{"preprocessing":"preprocessing.py","model":"model.py"}' in project().to_json()
+    assert project(code={"framework": "keras"}).to_json() == project().to_json()
+
+
+def test_a_project_of_scikit_learn_is_the_same_after_its_json() -> None:
+    text = sklearn().to_json()
+    assert '"code":{"framework":"sklearn","model":"model.py"}' in text
+    again = Project.model_validate_json(text)
+    assert again == sklearn() and again.code.files == ("model.py",)
+    assert check_framework(sklearn()).name == "sklearn"
+
+
+@pytest.mark.parametrize(
+    ("sections", "where", "message"),
+    [
+        (
+            {"code": {"framework": "sklaern"}},
+            "code.framework",
+            r"unknown framework 'sklaern'; did you mean 'sklearn'\?",
+        ),
+        (
+            {"code": {"framework": "sklearn", "preprocessing": "preprocessing.py"}},
+            "code.preprocessing",
+            "'preprocessing.py' would not be read: a model of 'sklearn' prepares the columns itself",
+        ),
+        ({"train": {"epochs": 3}}, "train.epochs", "has no meaning for 'sklearn', which fits in one call"),
+        ({"train": {"batch_size": 32}}, "train.batch_size", "has no meaning"),
+        ({"train": {"steps": 5}}, "train.steps", "has no meaning"),
+        ({"train": {"patience": 0}}, "train.patience", "has no meaning"),
+        ({"tune": {"epochs": 1}}, "tune.epochs", "has no meaning"),
+    ],
+)
+def test_a_mistake_is_refused(sections: dict[str, Any], where: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as refused:
+        check_framework(sklearn(**sections))
+    assert refused.value.where == where and refused.value.remedy
+
+
+def test_settings_that_have_a_meaning_pass() -> None:
+    check_framework(sklearn(train={"seed": 3, "hyperparameters": {"C": 1.0}}, tune={"trials": 0}))
+    check_framework(project(train={"epochs": 3}))
+
+
+def test_a_project_that_the_images_cannot_run_is_not_compiled(tmp_path: Path) -> None:
+    check_cluster(check_framework(project()))
+    (tmp_path / "project.yaml").write_text(yaml.safe_dump({**BASE, "code": {"framework": "sklearn"}}))
+    (tmp_path / "model.py").touch()
+    assert load_project(tmp_path).code.framework == "sklearn"
+    with pytest.raises(ConfigError, match="'sklearn' cannot run or be served on a cluster yet"):
+        compile_project(tmp_path, tmp_path / "build", {})
+    assert not (tmp_path / "build").exists()
