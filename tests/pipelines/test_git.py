@@ -53,9 +53,7 @@ def test_a_project_that_git_ignores_has_changes(project: Path) -> None:
     assert read_commit(ignored).endswith("+dirty")
 
 
-def test_a_hooks_repository_is_not_the_projects(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hooks_repository_is_not_the_projects(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _git(tmp_path, "init", "--quiet", "other")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
     assert read_commit(project) != ""
