@@ -23,7 +23,9 @@ def read_commit(folder: Path) -> str:
     without git, repository or commit, and when git takes too long: half an answer would claim that there are no changes.
     """
     commit = run_git(folder, "rev-parse", "--verify", "HEAD")
-    tracked = _run(folder, "ls-files", "--", PROJECT_FILE) if commit else None
+    if not commit:
+        return ""
+    tracked = _run(folder, "ls-files", "--", PROJECT_FILE)
     changes = _run(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".", ":(exclude).naru")
     if tracked is None or changes is None:
         return ""
