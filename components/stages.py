@@ -75,6 +75,7 @@ TRAIN = register(
         reads=("train",),
         code="all",
         environment=_STORE,
+        trains=True,
         imports=("components.train.train", "components._frameworks.keras.trainable_model"),
     )
 )

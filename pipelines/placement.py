@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from components._cluster.kubernetes_client import ACCOUNT_FOLDER
+from components._core.setting_names import IMAGE
 from components._core.stage.stage_spec import StageSpec
 from components.deploy.targets.placement import PLACEMENTS, dump_placements
 from pipelines.cluster.server_placement import all_placements
@@ -85,6 +86,8 @@ def _set_image(task: Any, pool: Pool, target: Target) -> str:
 def _set_environment(task: Any, stage: StageSpec, target: Target) -> None:
     from kfp import kubernetes
 
+    if stage.trains:
+        task.set_env_variable(IMAGE, task.container_spec.image)
     if not stage.environment:
         return
     if stage.cluster_access:

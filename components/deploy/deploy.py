@@ -15,10 +15,11 @@ from components._core.files import read_json, write_json
 from components._core.project.project_file import Project
 from components._core.setting_names import SERVING
 from components._core.settings import Settings
+from components._core.stage.run_record import MADE_BY, Code, make_run_record, to_stage_record
 from components._core.store.conditional_writes import check_conditional_writes
 from components._core.store.file_digests import Digests
 from components._core.store.ledger import current_champion, identity_of
-from components._core.types.artifact_files import COMPARED, REGISTRATION, ROLLOUT, SAMPLE
+from components._core.types.artifact_files import COMPARED, REGISTRATION, ROLLOUT, RUN_RECORD, SAMPLE
 from components.deploy.comparison import Comparison
 from components.deploy.deploy_page import bind, rollout_page
 from components.deploy.promotion import ChampionChangedError, Compared, promote
@@ -34,6 +35,7 @@ def deploy_version(
     run: str,
     cause: str,
     evaluation: Path,
+    history: Path,
     registration: Path,
     pages: list[Path],
     stages: list[dict[str, Any]],
@@ -42,7 +44,7 @@ def deploy_version(
 ) -> Outcome:
     """Test the registered version on a server, make it the champion, bind the report. See `component.py`.
 
-    Times of requests are in `rollout.json`, the checks and the page; `Outcome.metrics` holds only reproducible numbers.
+    The record of the run is in `run.json`, whatever was decided. Times of requests are in `rollout.json`, the checks and the page; `Outcome.metrics` holds only reproducible numbers.
 
     Raises:
         ServiceError: When MLflow, the store or the ledger failed. A server that fails its test gives the verdict `blocked` instead.
@@ -56,7 +58,16 @@ def deploy_version(
     page.save(rollout)
     seconds = round(time.perf_counter() - started, 3)
     own = {"stage": "deploy", "verdict": outcome.verdict, "reason": outcome.reason, "work_seconds": seconds}
-    bind(project, run, cause, evaluation, pages, page, [*stages, own], report)
+    record = make_run_record(
+        project,
+        run=run,
+        cause=cause,
+        code=Code(**registered.get(MADE_BY, {})),
+        stages=[to_stage_record(end) for end in [*stages, own]],
+        artifacts={"evaluation": evaluation, "history": history, "registration": registration},
+    )
+    write_json(rollout / RUN_RECORD, asdict(record))
+    bind(project, record, evaluation, pages, page, [*stages, own], report)
     return outcome
 
 

@@ -14,6 +14,7 @@ from components._core.project.project_file import Project
 from components._core.project.serving_config import ServingGates
 from components._core.report.html import write_report
 from components._core.report.page import Cell, Page
+from components._core.stage.run_record import RunRecord
 from components._core.types.artifact_files import PAGE
 from components.deploy.comparison import Comparison
 from components.deploy.performance import Performance
@@ -70,8 +71,7 @@ def _row(change: dict[str, Any]) -> list[Cell]:
 
 def bind(
     project: Project,
-    run: str,
-    cause: str,
+    record: RunRecord,
     evaluation: Path,
     pages: list[Path],
     own: Page,
@@ -80,9 +80,10 @@ def bind(
 ) -> None:
     """Bind the run's report: the pages of the stages that wrote one, then deploy's own."""
     bound = [Page.load(folder) for folder in pages if (folder / PAGE).is_file()] + [own]
-    title = f"{project.name} · {run}" if run else project.name
-    facts = _facts(project, evaluation, stages, own)
-    write_report(title, bound, stages, {"cause": cause, **facts} if cause else facts, report)
+    title = f"{project.name} · {record.run}" if record.run else project.name
+    origin: dict[str, Cell] = {"cause": record.cause, "commit": str(record.code)}
+    facts = {**{name: value for name, value in origin.items() if value}, **_facts(project, evaluation, stages, own)}
+    write_report(title, bound, stages, facts, report)
 
 
 def _facts(project: Project, evaluation: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:

@@ -11,6 +11,7 @@ def register(
     run: str,
     code_fingerprint: str,
     code_uri: str,
+    code_commit: str,
     statistics: dsl.Input[dsl.Artifact],
     validation: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
@@ -24,6 +25,7 @@ def register(
         run: Name of this run.
         code_fingerprint: Fingerprint of the project's code.
         code_uri: URI of the project's code archive.
+        code_commit: The code's git commit, `+dirty` with changes on top; may be empty.
         statistics: From validate.
         validation: From validate; bundled for the report.
         model: From train.
@@ -45,6 +47,7 @@ def register(
             this.project(project),
             run=run,
             code_fingerprint=code_fingerprint,
+            code_commit=code_commit,
             code=this.fetch_code(code_uri, code_fingerprint),
             statistics=Path(statistics.path),
             schema=bundled(Path(explanation.path), "schema"),

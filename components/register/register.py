@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from components._core.files import fingerprint_folder, fingerprint_of, hash_file
 from components._core.project.project_file import Project
 from components._core.report.page import Page
 from components._core.settings import Settings
+from components._core.stage.run_record import MADE_BY, Code, parse_commit
 from components._core.store.file_digests import digest_of, list_digests, verify_model
 from components._core.types.artifact_files import (
     DIGESTS,
@@ -66,6 +67,7 @@ def register_model(
     *,
     run: str,
     code_fingerprint: str,
+    code_commit: str,
     code: Path,
     statistics: Path,
     schema: Path,
@@ -85,13 +87,14 @@ def register_model(
     """
     judged = Outcome.load(evaluation / OUTCOME)
     explained = Outcome.load(explanation / OUTCOME)
+    made_by = parse_commit(code_commit, code_fingerprint)
     if judged.verdict in ("blocked", "skipped"):
-        return _skip(judged, registration)
+        return _skip(judged, registration, made_by)
     if explained.verdict == "blocked":
-        return _skip(explained, registration)
+        return _skip(explained, registration, made_by)
     settings = Settings.from_environment()
     made = _Made(code, statistics, schema, hyperparameters, model, evaluation)
-    record = _record(project, made, judged, run, code_fingerprint)
+    record = _record(project, made, judged, run, made_by)
     _check_model(model)
     added = {REFERENCE: evaluation / REFERENCE}
     parts = {**made.parts(), **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
@@ -100,7 +103,7 @@ def register_model(
         lambda: record_version(settings, record, lambda base: store_parts(parts, base, registration / DIGESTS)),
     )
     split = Manifest.load(evaluation).split
-    return _tell(record, version, judged, settings, registration, split.fingerprint if split else "")
+    return _tell(record, version, judged, settings, registration, split.fingerprint if split else "", made_by)
 
 
 def _check_model(model: Path) -> None:
@@ -120,17 +123,17 @@ def _add_to_model(model: Path, added: dict[str, Path], digests: Path) -> dict[st
     return {f"model/{name}": path for name, path in {**added, DIGESTS: digests}.items()}
 
 
-def _skip(judged: Outcome, registration: Path) -> Outcome:
+def _skip(judged: Outcome, registration: Path, made_by: Code) -> Outcome:
     why = judged.reason or f"evaluation was {judged.verdict}"
     outcome = Outcome("skipped", f"not registered: {why}")
     page = Page("register", "Registration", outcome)
     page.text(f"The model was not registered: {why}.")
     page.save(registration)
-    write_json(registration / REGISTRATION, {"version": None, "reason": outcome.reason})
+    write_json(registration / REGISTRATION, {"version": None, "reason": outcome.reason, MADE_BY: asdict(made_by)})
     return outcome
 
 
-def _record(project: Project, made: _Made, judged: Outcome, run: str, code_fingerprint: str) -> Record:
+def _record(project: Project, made: _Made, judged: Outcome, run: str, made_by: Code) -> Record:
     manifest = Manifest.load(made.evaluation)
     model_fingerprint = fingerprint_folder(made.model)
     chosen: dict[str, Any] = read_json(made.hyperparameters / HYPERPARAMETERS)
@@ -140,7 +143,7 @@ def _record(project: Project, made: _Made, judged: Outcome, run: str, code_finge
         "spans": ",".join(map(str, manifest.spans)),
         "seed": project.train.seed,
         "data_fingerprint": manifest.fingerprint,
-        "code_fingerprint": code_fingerprint,
+        "code_fingerprint": made_by.fingerprint,
     }
     tags = {
         "naru.key": fingerprint_of([run, model_fingerprint]),
@@ -148,14 +151,28 @@ def _record(project: Project, made: _Made, judged: Outcome, run: str, code_finge
         "naru.task": project.task,
         "naru.model_fingerprint": model_fingerprint,
         "naru.data_fingerprint": manifest.fingerprint,
-        "naru.code_fingerprint": code_fingerprint,
+        "naru.code_fingerprint": str(made_by.fingerprint),
         "naru.verdict": judged.verdict,
+        **_commit_tags(made_by),
     }
     return Record(project.name, run, params, judged.metrics, tags)
 
 
+def _commit_tags(made_by: Code) -> dict[str, str]:
+    """MLflow's own tag of a run's commit, which its pages show, and whether there were changes on top."""
+    if made_by.commit is None:
+        return {}
+    return {"mlflow.source.git.commit": made_by.commit, "naru.code_dirty": str(made_by.dirty).lower()}
+
+
 def _tell(
-    record: Record, version: Version, judged: Outcome, settings: Settings, registration: Path, split: str
+    record: Record,
+    version: Version,
+    judged: Outcome,
+    settings: Settings,
+    registration: Path,
+    split: str,
+    made_by: Code,
 ) -> Outcome:
     named = ("model", "statistics", "schema", _CODE, *([SAMPLE] if SAMPLE in version.hashes else []))
     parts = {name: f"{version.base}/{name}" for name in named}
@@ -171,6 +188,7 @@ def _tell(
             "statistics": parts["statistics"],
             "schema": parts["schema"],
             "code": parts[_CODE],
+            MADE_BY: asdict(made_by),
             "sample": parts.get(SAMPLE),
             "fingerprint": record.params["data_fingerprint"],
             "split": split,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from components._core.checks import Outcome
@@ -10,8 +11,9 @@ from components._core.files import fingerprint_folder, fingerprint_of, read_json
 from components._core.project.config_types import Hyperparameter
 from components._core.project.project_file import Project
 from components._core.settings import Settings
+from components._core.stage.environment import describe_environment
 from components._core.stage.user_code import unpack_code
-from components._core.types.artifact_files import CLASSES, HISTORY, HYPERPARAMETERS, SCHEMA
+from components._core.types.artifact_files import CLASSES, ENVIRONMENT, HISTORY, HYPERPARAMETERS, SCHEMA
 from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
@@ -44,7 +46,7 @@ def train_model(
         transformed: From transform.
         hyperparameters: From tune.
         model: Folder for the model: the framework's own files and `signature.json`.
-        history: Folder for `history.json` and the page as data.
+        history: Folder for `history.json`, `environment.json` and the page as data.
 
     Raises:
         UserCodeError: When build_model raises or returns no model.
@@ -83,6 +85,7 @@ def train_model(
     write_json(
         history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}
     )
+    write_json(history / ENVIRONMENT, asdict(describe_environment()))
     page_of(progress, outcome, values, fitted, has_epochs=framework.has_epochs).save(history)
     checkpoint.remove()
     checkpoint.remove_abandoned()

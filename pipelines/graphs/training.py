@@ -27,6 +27,7 @@ def training(
     epochs: int = -1,
     run: str = "",
     cause: str = "",
+    code_commit: str = "",
 ) -> None:
     """Train a model on a team's data, and deploy it if it passes every gate.
 
@@ -56,6 +57,7 @@ def training(
         epochs: Maximum number of passes over the training rows; -1: the project's.
         run: Name of this run in the registry and the report.
         cause: Reason for the run, in a few words; shown in the report and the deployment ledger.
+        code_commit: Git commit of the code, for the run's record; `+dirty` after it with changes on top.
     """
     ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
     code = {"code_fingerprint": code_fingerprint, "code_uri": code_uri}
@@ -82,10 +84,20 @@ def training(
     registered = register(
         project=project,
         run=run,
+        code_commit=code_commit,
         statistics=validated.outputs["statistics"],
         validation=validated.outputs["validation"],
         model=model,
         explanation=explained.outputs["explanation"],
         **code,
     )
-    deploy(project=project, run=run, cause=cause, registration=registered.outputs["registration"])
+    deploy(
+        project=project,
+        run=run,
+        cause=cause,
+        source=source,
+        spans=spans,
+        trials=trials,
+        epochs=epochs,
+        registration=registered.outputs["registration"],
+    )

@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.project.project_file import Schedule
+from components._core.stage.run_record import parse_commit
 from components._core.store.object_store import upload
-from pipelines.kfp.desired_state import SERVICE_ACCOUNT, DesiredProject
+from pipelines.kfp.desired_state import COMMIT, SERVICE_ACCOUNT, DesiredProject
 from pipelines.kfp.kfp_client import ConflictError, JsonObject
-from pipelines.kfp.ownership import OwnershipLabel, read_label, run_git
+from pipelines.kfp.ownership import OwnershipLabel, read_label
 from pipelines.kfp.server_state import LiveSchedule, Server, age_of
 
 _CONCURRENT_APPLY = "another apply ran at the same time"
@@ -118,12 +119,20 @@ def differences(live: LiveSchedule, desired: DesiredProject, schedule: Schedule,
     pairs: dict[str, tuple[Any, Any]] = {
         "version": (live.version_id, version_id),
         "cron": (raw.get("trigger", {}).get("cron_schedule", {}).get("cron"), schedule.cron),
-        "parameters": (raw.get("runtime_config", {}).get("parameters", {}), desired.parameters_of(schedule)),
+        "parameters": (
+            _without_commit(raw.get("runtime_config", {}).get("parameters", {})),
+            _without_commit(desired.parameters_of(schedule)),
+        ),
         "max_concurrency": (int(raw.get("max_concurrency", 0)), schedule.max_concurrency),
         "service account": (raw.get("service_account"), SERVICE_ACCOUNT),
         "catch-up": (bool(raw.get("no_catchup")), True),
     }
     return [name for name, (one, other) in pairs.items() if one != other]
+
+
+def _without_commit(parameters: JsonObject) -> JsonObject:
+    """Leave the commit out: one that changes nothing else must not replace a schedule."""
+    return {name: value for name, value in parameters.items() if name != COMMIT}
 
 
 def schedule_name(desired: DesiredProject, schedule: str) -> str:
@@ -270,5 +279,4 @@ def _name_of(thing: JsonObject) -> str:
 
 
 def _describe_commit(desired: DesiredProject) -> str:
-    commit = run_git(desired.folder, "rev-parse", "--short", "HEAD") or "no commit"
-    return commit + (" and changes on top" if run_git(desired.folder, "status", "--porcelain", ".") else "")
+    return str(parse_commit(desired.commit)) or "no commit"

@@ -21,16 +21,20 @@ from components._core.settings import Settings
 from components._core.suggestions import suggest
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
+from pipelines.git import read_commit, run_git
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.connection import TIMEZONE, Connection
-from pipelines.kfp.ownership import OwnershipLabel, find_owner, run_git
+from pipelines.kfp.ownership import OwnershipLabel, find_owner
 from pipelines.spec_text import read_spec
 
 SERVICE_ACCOUNT = "naru-runner"
 FRESH = {"source_fingerprint": PER_RUN, "champion": f"auto {PER_RUN}", "run": PER_RUN}
 """Parameters of a run for which nothing is pinned: its stages look it up themselves (docs/decisions/0005)."""
 
-_SET_BY_NARU = ("project", "code_uri", "code_fingerprint")
+COMMIT = "code_commit"
+"""Parameter of a run: the git commit of the project, for the run's record. A compiled pipeline has none, so that it is the same at each commit."""
+
+_SET_BY_NARU = ("project", "code_uri", "code_fingerprint", COMMIT)
 _HASH = 12
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "STRING": (str,), "NUMBER_INTEGER": (int,), "NUMBER_DOUBLE": (int, float), "BOOLEAN": (bool,)
@@ -50,6 +54,7 @@ class DesiredProject:
         archive: The project's code archive, and the URI where runs read it.
         parameters: Type by name of the pipeline's parameters.
         defaults: Default by name of the parameters that have one.
+        commit: Git commit of the folder, as the parameter `code_commit`; empty when it is not known.
         remarks: Images that could not be pinned, and the consequence.
     """
 
@@ -61,6 +66,7 @@ class DesiredProject:
     archive: tuple[Path, str]
     parameters: dict[str, str]
     defaults: dict[str, Any]
+    commit: str = ""
     remarks: tuple[str, ...] = ()
 
     @property
@@ -70,7 +76,7 @@ class DesiredProject:
 
     def parameters_of(self, schedule: Schedule) -> dict[str, Any]:
         """Parameters of each run of a schedule: none may be older than the run."""
-        return {**FRESH, "cause": f"schedule {schedule.name}", **schedule.parameters}
+        return {**FRESH, "cause": f"schedule {schedule.name}", COMMIT: self.commit, **schedule.parameters}
 
 
 def find_projects(paths: Sequence[Path]) -> list[Path]:
@@ -201,6 +207,7 @@ def _read_project(folder: Path, build: Path, store: str, target: Target) -> Desi
         defaults={
             name: definition["defaultValue"] for name, definition in inputs.items() if "defaultValue" in definition
         },
+        commit=read_commit(folder),
         remarks=tuple(target.remarks()),
     )
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from pipelines.git import run_git
 
 OWNER = "NARU_OWNER"
 
@@ -55,15 +56,6 @@ def find_owner(folder: Path) -> str:
         return _plain(origin)
     root = run_git(folder, "rev-parse", "--show-toplevel")
     return re.sub(r"\s+", "-", Path(root or folder).resolve().name)
-
-
-def run_git(folder: Path, *command: str) -> str:
-    """Run git in a folder; returns its output, empty when git is missing or fails."""
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, check=False)  # noqa: S607
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _plain(origin: str) -> str:

@@ -14,6 +14,7 @@ from components._core.store.ledger import current_champion
 from components._data.sources.registry import open_source
 from pipelines.kfp.apply_changes import Change, apply_version, find_pipeline
 from pipelines.kfp.desired_state import (
+    COMMIT,
     FRESH,
     SERVICE_ACCOUNT,
     DesiredProject,
@@ -78,7 +79,12 @@ def run_parameters(
 ) -> tuple[dict[str, Any], list[str]]:
     """Make the parameters of a run, and notes on what could not be pinned: then every stage runs again, rather than from stale results."""
     notes: list[str] = []
-    parameters: dict[str, Any] = {**FRESH, "champion": _pin_champion(desired, notes), "cause": cause}
+    parameters: dict[str, Any] = {
+        **FRESH,
+        "champion": _pin_champion(desired, notes),
+        "cause": cause,
+        COMMIT: desired.commit,
+    }
     if cache and not notes:
         source, spans = (str(given.get(name) or desired.defaults[name]) for name in ("source", "spans"))
         parameters["source_fingerprint"] = _pin_source(source, spans, notes)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components._core.types.tasks import TASKS
-from pipelines.local.run_record import RunRecord
+from pipelines.local.run_record import LocalRunRecord
 from pipelines.local.run_state import StageState, read_states
 
 _MARKS = {
@@ -86,7 +86,7 @@ def _describe_state(state: StageState) -> str:
     return f"(reused) {reason}" if state.reused else reason
 
 
-def print_record(console: Console, record: RunRecord) -> None:
+def print_record(console: Console, record: LocalRunRecord) -> None:
     """Print the result of a run: stages with seconds, verdict, metrics, report, and the command that serves."""
     console.print(_stage_table(record))
     if record.metrics:
@@ -111,14 +111,14 @@ def print_record(console: Console, record: RunRecord) -> None:
         console.print(Text(f"{'serve':<7}") + Text(record.serve, style="cyan"), soft_wrap=True)
 
 
-def _reason_line(record: RunRecord) -> str:
+def _reason_line(record: LocalRunRecord) -> str:
     if record.error:
         place = f"{record.error['where']}: " if record.error["where"] else ""
         return f"{place}{record.error['message']}"
     return record.reason.removeprefix("nothing was deployed: ")
 
 
-def _stage_table(record: RunRecord) -> Table:
+def _stage_table(record: LocalRunRecord) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("stage")
     for name in ("seconds", "imports", "work"):

@@ -27,7 +27,7 @@ class PastRun:
     """A run that ended.
 
     Attributes:
-        record: The content of `run.json`; see `run_record.RunRecord`.
+        record: The content of `run.json`; see `run_record.LocalRunRecord`.
         parameters: The pipeline's parameters, the project's fields by their dotted paths.
     """
 

@@ -1,42 +1,37 @@
-"""The result of a run as one object: the table, `--json` and `run.json` show it."""
+"""The record of a run on this machine: the table, `--json` and `run.json` show it. Its schema is `components/_core/stage/run_record.py`."""
 
 from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from components._core.checks import Outcome
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
 from components._core.files import read_json, write_bytes, write_json
-from components._core.types.artifact_files import OUTCOME, REGISTRATION
+from components._core.project.project_file import Project
+from components._core.stage.environment import describe_environment
+from components._core.stage.run_record import RunRecord, make_run_record, parse_commit
+from components._core.types.artifact_files import OUTCOME
 from pipelines.local.run_state import StageState, read_states, task_root
-from pipelines.local.workspace import LOG, RECORD, REPORT
+from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
 _REPEATED_WARNINGS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
 """Checks by artifact whose warnings are repeated in the last lines."""
-
-Status = Literal["succeeded", "failed", "interrupted"]
+_INTERRUPTED = "what was finished is kept, and reused by the next run"
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """The result of a run.
+class LocalRunRecord(RunRecord):
+    """The record of a run on this machine: the keys that every run has, and more.
 
     Attributes:
-        run: Its name.
-        project: The project's name.
-        status: `succeeded` (also when a gate rejected the model), `failed` or `interrupted`.
+        stages: How every stage ended, with its state, seconds and outputs.
         exit_code: The exit code of `naru run`.
-        reason: The most important line: why it failed, what was not good enough, or what was deployed.
-        deployed: Whether the model became the champion.
-        model_version: Its version in the registry; empty when it was not registered.
         seconds: From the command's start to its end.
         other_seconds: Seconds outside the stages: the command's own imports, kfp, the time between stages.
-        stages: How every stage ended.
-        metrics: The model's metrics on the test rows.
         error: Kind, message, place and remedy of the error if it failed.
         paths: The run's folder, report and log.
         artifacts: Path by name of the stages' artifacts.
@@ -44,17 +39,10 @@ class RunRecord:
         warnings: Warnings that are repeated in the last lines, a sentence each.
     """
 
-    run: str
-    project: str
-    status: Status
+    stages: list[StageState]
     exit_code: int
-    reason: str
-    deployed: bool
-    model_version: str
     seconds: float
     other_seconds: float
-    stages: list[StageState]
-    metrics: dict[str, float]
     error: dict[str, Any] | None = None
     paths: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
@@ -67,34 +55,31 @@ class RunRecord:
 
 
 def make_record(
-    run: Path, project: str, folder: Path, seconds: float, error: NaruError | None, interrupted: bool
-) -> RunRecord:
+    run: Path, project: Project, folder: Path, seconds: float, error: NaruError | None, interrupted: bool
+) -> LocalRunRecord:
     """Make the record of a run from its folder.
 
     Args:
         run: The run's folder.
-        project: The project's name.
+        project: The project, with the command line's overrides.
         folder: The project's folder, as the person named it.
         seconds: How long the command took.
         error: The error that ended it, if it failed.
         interrupted: Whether a person ended it.
     """
     states = [_mark_interrupted(state, interrupted) for state in read_states(run)]
-    by_stage = {state.stage: state for state in states}
     outputs = {name: path for state in states for name, path in state.outputs.items()}
-    status: Status = "interrupted" if interrupted else "failed" if error else "succeeded"
-    return RunRecord(
-        run=run.name,
-        project=project,
-        status=status,
+    common = _make_common_record(run, project, states, outputs)
+    return LocalRunRecord(
+        **{
+            **{each.name: getattr(common, each.name) for each in fields(common)},
+            "status": "interrupted" if interrupted else "failed" if error else "succeeded",
+            "reason": _INTERRUPTED if interrupted else str(error.message) if error else common.reason,
+            "stages": states,
+        },
         exit_code=_exit_code(error, interrupted),
-        reason=_reason(states, error, interrupted),
-        deployed=by_stage["deploy"].state == "done" and by_stage["deploy"].verdict in ("ok", "warn"),
-        model_version=_version(outputs.get("registration")),
         seconds=round(seconds, 3),
         other_seconds=round(max(seconds - sum(state.seconds for state in states), 0.0), 3),
-        stages=states,
-        metrics=by_stage["evaluate"].metrics,
         error=error.to_dict() if error else None,
         paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states)},
         artifacts=outputs,
@@ -103,7 +88,22 @@ def make_record(
     )
 
 
-def save_record(run: Path, record: RunRecord) -> None:
+def _make_common_record(run: Path, project: Project, states: list[StageState], outputs: dict[str, str]) -> RunRecord:
+    """Make the keys that every run has; a run that failed early may have no parameters, and lacks artifacts."""
+    given = read_json(run / PARAMETERS) if (run / PARAMETERS).is_file() else {}
+    data = project.data.model_copy(update={"source": given.get("source") or project.data.source})
+    record = make_run_record(
+        project.model_copy(update={"data": data}),
+        run=run.name,
+        cause=given.get("cause", ""),
+        code=parse_commit(given.get("code_commit", ""), given.get("code_fingerprint")),
+        stages=states,
+        artifacts={name: Path(path) for name, path in outputs.items()},
+    )
+    return record if record.environment else replace(record, environment=describe_environment())
+
+
+def save_record(run: Path, record: LocalRunRecord) -> None:
     """Write the record into the run's folder.
 
     Raises:
@@ -125,17 +125,6 @@ def _exit_code(error: NaruError | None, interrupted: bool) -> int:
     return error.exit_code if error else 0
 
 
-def _reason(states: list[StageState], error: NaruError | None, interrupted: bool) -> str:
-    if interrupted:
-        return "what was finished is kept, and reused by the next run"
-    if error:
-        return str(error.message)
-    blocked = next((state for state in states if state.verdict == "blocked"), None)
-    if not blocked:  # the model is the champion already: no gate blocked, and there is nothing to deploy
-        blocked = next((state for state in states if state.stage == "evaluate" and state.verdict == "skipped"), None)
-    return f"nothing was deployed: {blocked.reason}" if blocked else states[-1].reason
-
-
 def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
     """Collect the warnings to repeat; what blocked the run is its reason already."""
     found = [state.reason for state in states if state.stage == "ingest" and state.verdict == "warn"]
@@ -145,11 +134,6 @@ def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
             checks = Outcome.load(file).checks
             found += [check.reason for check in checks if check.name in names and check.status == "warn"]
     return found
-
-
-def _version(registration: str | None) -> str:
-    file = Path(registration) / REGISTRATION if registration else None
-    return str(read_json(file).get("version") or "") if file and file.exists() else ""
 
 
 def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str:

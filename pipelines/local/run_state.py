@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components._core.errors import NaruError
+from components._core.stage.run_record import StageRecord, find_metrics
 from components._core.stage.stage_end import ERROR_FILE, error_of, read_end
 from components._core.system_errors import find_full_disk
 from pipelines.graphs.pipelines import TRAINING
@@ -26,31 +27,19 @@ State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
-class StageState:
-    """State of one stage.
+class StageState(StageRecord):
+    """State of one stage: its record and more. Import seconds include the start of the process, or the wait for shared imports.
 
     Attributes:
-        stage: Its name.
         state: `waiting` (not begun), `running`, `done`, `failed` or `interrupted` (a person ended the run meanwhile).
         seconds: Seconds from its request until it ended, or until now.
-        import_seconds: Seconds spent starting the process, importing, or waiting for the shared imports.
-        work_seconds: Seconds spent in the stage's own function.
-        verdict: Its own verdict; `failed` if it did not reach one.
-        reason: Reason for the verdict, in one line.
-        metrics: The metrics it reports.
         max_rss_kib: Its largest resident memory, KiB, as the system accounts it; 0 when not known.
         outputs: Path by artifact name.
         reused: The earlier run whose outputs it reused; empty: it ran.
     """
 
-    stage: str
     state: State = "waiting"
     seconds: float = 0.0
-    import_seconds: float = 0.0
-    work_seconds: float = 0.0
-    verdict: str = ""
-    reason: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
     max_rss_kib: int = 0
     outputs: dict[str, str] = field(default_factory=dict)
     reused: str = ""
@@ -76,25 +65,24 @@ def read_state(task: Path, stage: str) -> StageState:
     seconds = launch.get("ended", time.time()) - requested
     waited = (began or time.time()) - requested
     if "ended" not in launch:
-        return StageState(stage, "running", seconds, waited)
+        return StageState(stage, state="running", seconds=seconds, import_seconds=waited)
     if launch["exit_code"]:
-        return StageState(
-            stage, "failed", seconds, waited, verdict="failed", reason=_find_failure(task, stage, launch).message
-        )
+        reason = _find_failure(task, stage, launch).message
+        return StageState(stage, "failed", reason, waited, state="failed", seconds=seconds)
     metadata, outputs = _outputs(task)
     work = metadata.get("work_seconds", 0.0)
     return StageState(
         stage,
-        "done",
-        seconds,
-        max(seconds - work, 0.0),
-        work,
-        metadata.get("verdict", "failed"),
-        metadata.get("reason", "" if metadata else "it ended without reporting its outcome"),
-        {key.removeprefix("metric_"): value for key, value in metadata.items() if key.startswith("metric_")},
-        int(launch.get("max_rss_kib") or 0),
-        outputs,
-        launch.get("reused", ""),
+        verdict=metadata.get("verdict", "failed"),
+        reason=metadata.get("reason", "" if metadata else "it ended without reporting its outcome"),
+        import_seconds=max(seconds - work, 0.0),
+        work_seconds=work,
+        metrics=find_metrics(metadata),
+        state="done",
+        seconds=seconds,
+        max_rss_kib=int(launch.get("max_rss_kib") or 0),
+        outputs=outputs,
+        reused=launch.get("reused", ""),
     )
 
 

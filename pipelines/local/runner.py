@@ -23,6 +23,7 @@ from components._core.stage.user_code import fingerprint_code, pack_code
 from components._core.store.ledger import current_champion
 from components._core.system_errors import find_full_disk
 from components._data.sources.registry import open_source
+from pipelines.git import read_commit
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
 from pipelines.local.python_shim import python_shim
@@ -76,6 +77,7 @@ def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, A
         "source_fingerprint": open_source(source).fingerprint(project.data.spans),
         "champion": json.dumps(asdict(champion), sort_keys=True) if champion else "none",
         "run": run.name,
+        "code_commit": read_commit(workspace.project),
     }
 
 

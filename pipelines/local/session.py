@@ -19,7 +19,7 @@ from components._frameworks.project_rules import check_cluster, check_framework
 from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.project_places import check_folders
-from pipelines.local.run_record import RunRecord, make_record, save_record
+from pipelines.local.run_record import LocalRunRecord, make_record, save_record
 from pipelines.local.runner import absolute_source, run_training
 from pipelines.local.source_preview import check_source_preview
 from pipelines.local.workspace import find_workspace
@@ -63,7 +63,7 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
             error = from_system(problem)
         except KeyboardInterrupt:
             interrupted = True
-    record = make_record(folder, project.name, path, time.perf_counter() - started, error, interrupted)
+    record = make_record(folder, project, path, time.perf_counter() - started, error, interrupted)
     print_record(console, record)
     _save_record(console, folder, record)
     if as_json:
@@ -71,12 +71,12 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
     return record.exit_code
 
 
-def _save_record(console: Console, folder: Path, record: RunRecord) -> None:
+def _save_record(console: Console, folder: Path, record: LocalRunRecord) -> None:
     try:
         save_record(folder, record)
     except OSError as problem:
         console.print(f"The run record could not be saved: {from_system(problem)}", soft_wrap=True)
 
 
-def _print_json(record: RunRecord) -> None:
+def _print_json(record: LocalRunRecord) -> None:
     print(json.dumps(record.to_dict(), sort_keys=True), file=sys.__stdout__, flush=True)

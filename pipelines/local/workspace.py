@@ -22,10 +22,11 @@ from components._core.project.project_file import PROJECT_FILE
 from components._core.setting_names import STORE, TRACKING
 from components._core.settings import Settings, sqlite_uri
 from components._core.system_errors import from_system
+from components._core.types.artifact_files import RUN_RECORD
 from components.deploy.targets.table import find_target
 
 REPORT = "report.html"
-RECORD = "run.json"
+RECORD = RUN_RECORD
 PARAMETERS = "parameters.json"
 LOG = "run.log"
 

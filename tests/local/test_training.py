@@ -1,12 +1,15 @@
 """The whole pipeline on a laptop, as a person runs it: one project through the turns that its life takes."""
 
 import json
+import subprocess
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components._core.stage.run_record import RunRecord
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local.run_state import task_root
 from tests.architecture.interface import GOLDEN, record_keys
@@ -15,7 +18,12 @@ from tests.local.conftest import Ran, run_naru
 
 @pytest.fixture(scope="module")
 def project(new_project: Callable[[str], Path]) -> Path:
-    return new_project("small")
+    """A project of its own, all of it committed to git."""
+    folder = new_project("small")
+    identity = ("-c", "user.name=me", "-c", "user.email=me@host", "-c", "commit.gpgsign=false")
+    for command in (("init", "--quiet"), ("add", "."), (*identity, "commit", "--quiet", "-m", "first")):
+        subprocess.run(["git", "-C", str(folder), *command], check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +96,7 @@ def test_the_same_data_again_gives_no_better_model_and_ends_well(project: Path, 
     assert again.verdicts()["evaluate"] == "blocked"
     assert {again.verdicts()[stage] for stage in ("explain", "register", "deploy")} == {"skipped"}
     assert "champion" in again.record["reason"]
+    assert again.record["champion"]["version"] == "1"
     assert again.record["metrics"] == first.record["metrics"]
     assert Path(again.record["paths"]["report"]).exists()
 
@@ -103,6 +112,8 @@ def test_data_that_validation_blocks_ends_the_run_with_its_own_code(project: Pat
     blocked = run_naru(str(project), "--spans", "3", "--set", f"data.source={other}/flights-{{span}}.csv")
     assert blocked.code == 5
     assert blocked.record["error"]["kind"] == "data_blocked"
+    assert blocked.record["data"]["spans"] == [3] and blocked.record["code"]["commit"]
+    assert blocked.record["environment"] and blocked.record["champion"] is None
     assert blocked.verdicts()["validate"] == "blocked"
     assert "late" in blocked.record["error"]["message"]
     states = {state["stage"]: state["state"] for state in blocked.record["stages"]}
@@ -126,8 +137,42 @@ def test_a_fault_in_the_persons_code_shows_their_own_line(project: Path) -> None
 
 
 def test_the_keys_of_the_record_are_those_that_were_reviewed(first: Ran) -> None:
-    """Programs read them: `naru run --json`, `run.json`. A new key is added to the file by hand; one that is gone is an issue."""
-    assert sorted(record_keys(first.record)) == json.loads(GOLDEN.read_text())["run"]
+    """Programs read them: `naru run --json`, `run.json`. A new key is added to the file by hand; one that is gone is an issue.
+
+    Those of the project file are held by its schema (docs/project.schema.json).
+    """
+    keys = {key for key in record_keys(first.record) if not key.startswith("parameters.project.")}
+    assert sorted(keys) == json.loads(GOLDEN.read_text())["run"]
+
+
+def test_the_record_says_what_made_the_model(project: Path, first: Ran) -> None:
+    record = first.record
+    assert record["data"]["source"] == str(project / "flights-{span}.csv") and record["data"]["spans"] == [1, 2]
+    assert sum(record["data"]["rows"].values()) == next(
+        state["metrics"]["rows"] for state in record["stages"] if state["stage"] == "ingest"
+    )
+    commit = subprocess.run(
+        ["git", "-C", str(project), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    assert (record["code"]["commit"], record["code"]["dirty"]) == (commit, False)
+    assert record["environment"]["where"] == "laptop" and record["environment"]["packages"]["tensorflow"]
+    assert (record["parameters"]["epochs"], record["parameters"]["project"]["label"]) == (2, "late")
+    assert record["champion"] is None and record["cause"] == ""
+
+
+def test_the_record_that_deploy_leaves_agrees_with_the_laptops(first: Ran) -> None:
+    """On a cluster deploy's is the only one."""
+    left = json.loads((Path(first.record["artifacts"]["rollout"]) / "run.json").read_text())
+    assert left.keys() == {field.name for field in fields(RunRecord)} and left.keys() < first.record.keys()
+    here = {name: first.record[name] for name in left}
+    for record in (left, here):
+        record["stages"] = [_common_part(stage) for stage in record["stages"]]
+    assert left == here
+
+
+def _common_part(stage: dict[str, Any]) -> dict[str, Any]:
+    """Without seconds, which the laptop measures from outside."""
+    return {name: stage[name] for name in ("stage", "verdict", "reason", "metrics")}
 
 
 def test_the_record_of_a_run_is_kept(first: Ran) -> None:

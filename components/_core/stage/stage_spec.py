@@ -32,6 +32,7 @@ class StageSpec(NamedTuple):
         cluster_access: Whether it changes the cluster itself, with its own service account.
         imports: Modules that the laptop's fork server imports before it forks the stage, in this order.
         imports_during: Stage during which the modules are imported, on the second core; empty: before the first stage.
+        trains: Whether it trains the model: on a cluster it is told its image, to record it (`environment.py`).
         own_process: Whether it starts as a separate process: it needs few imports, and runs while the fork server is
             busy with its own.
     """
@@ -46,6 +47,7 @@ class StageSpec(NamedTuple):
     cluster_access: bool = False
     imports: tuple[str, ...] = ()
     imports_during: str = ""
+    trains: bool = False
     own_process: bool = False
 
     @property

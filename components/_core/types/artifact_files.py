@@ -26,6 +26,8 @@ REFERENCE = "reference.json"
 DIGESTS = "sha256.json"
 # history
 HISTORY = "history.json"
+# and the environment that the model was trained in
+ENVIRONMENT = "environment.json"
 # evaluation: times, kept apart from the outcome and the page, which are the same whenever the inputs are
 LATENCY = "latency.json"
 # and test rows with the model's answers; a registered version keeps them beside its model
@@ -38,6 +40,8 @@ IMPORTANCES = "importances.json"
 REGISTRATION = "registration.json"
 REQUEST = "request.json"
 ROLLOUT = "rollout.json"
+# rollout: the record of the run; on a laptop the run's folder has one of the same name, with more keys
+RUN_RECORD = "run.json"
 # every judging stage: the outcome (checks, verdict, metrics) and the page as data
 OUTCOME = "outcome.json"
 PAGE = "page.json"

@@ -94,6 +94,7 @@ def deploy(evaluation: Path, registration: Path, tmp_path: Path, monkeypatch: py
             "run": "run-1",
             "cause": "drift in x",
             "evaluation": evaluation,
+            "history": tmp_path / "history",
             "registration": registration,
             "pages": [tmp_path, registration],
             "stages": [{"stage": "evaluate", "verdict": "ok", "reason": "", "metric_auc": 0.9}],

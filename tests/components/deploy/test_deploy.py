@@ -1,6 +1,7 @@
 """A version that answers as it did offline becomes the champion; any other leaves the champion where it is."""
 
 import shutil
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -13,6 +14,8 @@ from components._core.examples.samples import Sample
 from components._core.files import read_json, write_json
 from components._core.report.page import Page
 from components._core.settings import Settings
+from components._core.stage.environment import describe_environment
+from components._core.stage.run_record import RunRecord
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.types.artifact_files import COMPARED, MANIFEST, SAMPLE
 from components._registry.mlflow_client import open_registry
@@ -113,6 +116,42 @@ def test_a_server_that_does_not_start_blocks_with_its_last_lines(
     assert "ended with 6 before it was ready" in outcome.reason and "holds no model" in outcome.reason
     assert current_champion(str(tmp_path / "store"), "tiny") is None
     assert "holds no model" in (tmp_path / "report.html").read_text()
+
+
+def run_record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = read_json(folder / "rollout" / "run.json")
+    return record
+
+
+def test_the_record_of_the_run_is_written_whatever_was_decided(
+    deploy: Deploy, registration: Path, tmp_path: Path
+) -> None:
+    made_by = {"fingerprint": "c" * 32, "commit": "0123456789abcdef", "dirty": True}
+    write_json(registration / "registration.json", {"version": None, "reason": "auc too low", "made_by": made_by})
+    write_json(tmp_path / "history" / "environment.json", asdict(describe_environment()))
+    stages = [{"stage": "evaluate", "verdict": "blocked", "reason": "auc too low", "metric_auc": 0.4}]
+    assert deploy(stages=stages).verdict == "skipped"
+    record = run_record(tmp_path)
+    assert set(record) == {field.name for field in fields(RunRecord)}
+    assert (record["run"], record["cause"], record["code"]) == ("run-1", "drift in x", made_by)
+    assert (record["status"], record["deployed"], record["model_version"]) == ("succeeded", False, "")
+    assert (record["reason"], record["metrics"]) == ("nothing was deployed: auc too low", {"auc": 0.4})
+    assert [(stage["stage"], stage["verdict"]) for stage in record["stages"]] == [
+        ("evaluate", "blocked"),
+        ("deploy", "skipped"),
+    ]
+    assert record["environment"]["packages"]["numpy"] and record["data"]["rows"] and record["champion"] is None
+    assert "0123456789ab and changes on top" in (tmp_path / "report.html").read_text()
+
+
+def test_a_registration_of_an_earlier_naru_leaves_the_code_unknown(
+    deploy: Deploy, registration: Path, tmp_path: Path
+) -> None:
+    write_json(registration / "registration.json", {"version": None, "reason": "auc too low"})
+    deploy()
+    record = run_record(tmp_path)
+    assert record["code"] == {"fingerprint": None, "commit": None, "dirty": None}
+    assert record["environment"] is None
 
 
 def test_without_offline_answers_nothing_is_deployed_and_the_message_has_a_remedy(

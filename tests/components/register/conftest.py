@@ -62,7 +62,7 @@ def register(made: dict[str, Path], home: Path, tmp_path: Path, monkeypatch: pyt
     def run(name: str, run: str = "run-1", to: str = "registration", **changed: Any) -> Outcome:
         project = tiny_project().model_copy(update={"name": name})
         (tmp_path / to).mkdir()
-        given = {"code_fingerprint": "c" * 32, **made, **changed}
+        given = {"code_fingerprint": "c" * 32, "code_commit": "", **made, **changed}
         return register_model(project, run=run, registration=tmp_path / to, **given)
 
     return run

@@ -48,6 +48,30 @@ def test_the_record_says_what_made_it(register: Register, tmp_path: Path, client
     assert run.info.status == "FINISHED" and run.info.run_name == "run-1"
 
 
+def test_the_commit_is_in_mlflows_own_tag(register: Register, tmp_path: Path, client: MlflowClient) -> None:
+    register("commit", code_commit="a1b2c3+dirty")
+    record = registration(tmp_path)
+    for tags in (client.get_run(record["mlflow_run"]).data.tags, client.get_model_version("commit", "1").tags):
+        assert (tags["mlflow.source.git.commit"], tags["naru.code_dirty"]) == ("a1b2c3", "true")
+    assert record["made_by"] == {"fingerprint": "c" * 32, "commit": "a1b2c3", "dirty": True}
+
+
+def test_without_a_commit_there_is_no_tag_of_it(register: Register, tmp_path: Path, client: MlflowClient) -> None:
+    register("no-commit")
+    record = registration(tmp_path)
+    assert not {"mlflow.source.git.commit", "naru.code_dirty"} & client.get_run(record["mlflow_run"]).data.tags.keys()
+    assert record["made_by"] == {"fingerprint": "c" * 32, "commit": None, "dirty": None}
+
+
+def test_a_model_that_is_not_registered_keeps_its_commit_for_the_record(
+    register: Register, tmp_path: Path, made: dict[str, Path]
+) -> None:
+    shutil.copytree(made["evaluation"], tmp_path / "blocked")
+    Outcome("blocked", "not good enough").save(tmp_path / "blocked" / "outcome.json")
+    assert register("blocked-commit", evaluation=tmp_path / "blocked", code_commit="a1b2c3").verdict == "skipped"
+    assert registration(tmp_path)["made_by"] == {"fingerprint": "c" * 32, "commit": "a1b2c3", "dirty": False}
+
+
 def test_every_part_is_in_the_store_and_arrived_whole(
     register: Register, tmp_path: Path, client: MlflowClient, made: dict[str, Path]
 ) -> None:

@@ -102,6 +102,14 @@ def test_a_schedule_that_changed_is_replaced_and_its_run_in_flight_goes_on(
     assert applied(server, later) == []
 
 
+def test_a_commit_that_changes_nothing_else_replaces_no_schedule(
+    server: Server, held: KfpServer, desired: DesiredProject
+) -> None:
+    applied(server, replace(desired, commit="a1b2c3"))
+    assert applied(server, replace(desired, commit="d4e5f6")) == []
+    assert held.schedules[0]["runtime_config"]["parameters"]["code_commit"] == "a1b2c3"
+
+
 def test_another_version_replaces_the_schedules_that_name_the_old_one(
     server: Server, held: KfpServer, desired: DesiredProject
 ) -> None:

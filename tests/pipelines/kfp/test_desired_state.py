@@ -84,6 +84,7 @@ def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Desired
         ({"epochs": True}, "must be a whole number"),
         ({"spans": 7}, "must be text: put it in quotes"),
         ({"code_uri": "s3://x"}, "comes from git"),
+        ({"code_commit": "a1b2c3"}, "comes from git"),
         ({"source": "data/x.csv"}, "is a path on this machine"),
     ],
 )

@@ -1,6 +1,7 @@
 """A run is started with everything pinned that can be, followed by its stages, and explained when it fails."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def test_a_second_run_goes_by_what_is_there_and_the_same_source_has_the_same_fin
     store.pipe_file("/data/flights-2.csv", b"late\n0\n")
     third, _ = _submit(server, desired)
     assert third["parameters"]["source_fingerprint"] != first["parameters"]["source_fingerprint"]
+
+
+def test_a_run_is_given_the_commit_of_its_project(server: Server, desired: DesiredProject) -> None:
+    run, _ = _submit(server, replace(desired, commit="a1b2c3+dirty"))
+    assert run["parameters"]["code_commit"] == "a1b2c3+dirty"
 
 
 def test_without_the_cache_every_run_is_another(server: Server, desired: DesiredProject) -> None:

@@ -17,7 +17,7 @@ NAMES = ("20260101-100000-aaaa", "20260102-100000-aabb", "20260103-100000-ccdd")
 
 
 def keep(folder: Path, name: str, *, epochs: int = 2, auc: float = 0.87, **others: Any) -> None:
-    """A run's record and parameters as a run leaves them."""
+    """A run's record and parameters as a run of an earlier Naru left them: without data, code, environment and parameters."""
     stages = [{"stage": stage, "seconds": 1.0, "verdict": "ok", "reused": ""} for stage in TRAINING.stage_names]
     stages[0]["reused"] = NAMES[0] if name != NAMES[0] else ""
     record = {
