@@ -93,6 +93,15 @@ def test_the_verdicts_are_those_of_the_laptop(world: World, trained: str, laptop
     assert judged["metrics"]["auc"] == pytest.approx(laptop["metrics"]["auc"], abs=0.005)
 
 
+def test_the_run_leaves_the_record_that_a_laptop_leaves(world: World, trained: str, laptop: dict[str, Any]) -> None:
+    record = world.read(trained, "deploy", "rollout/run.json")
+    assert record["environment"]["where"] == "cluster" and record["environment"]["image"]
+    assert record["data"]["fingerprint"] == laptop["data"]["fingerprint"] and record["data"]["rows"]
+    assert record["code"]["fingerprint"] == laptop["code"]["fingerprint"]
+    assert [stage["stage"] for stage in record["stages"]] == list(TRAINING.stage_names)
+    assert record.keys() <= laptop.keys()
+
+
 def test_nothing_is_served_where_there_is_no_target(world: World, trained: str) -> None:
     deploy = next(time for time in world.times(trained) if time.stage == "deploy")
     assert (deploy.verdict, "no serving target" in deploy.reason) == ("skipped", True)
