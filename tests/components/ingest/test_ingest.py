@@ -182,3 +182,21 @@ def test_a_thousand_columns_are_read(tmp_path: Path) -> None:
 def test_a_line_break_inside_a_name_is_part_of_it(tmp_path: Path) -> None:
     rows = ingest(tmp_path, write(tmp_path / "t.csv", '"a\nb",y\n1,2\n3,4\n'))[2]
     assert rows.schema.names == ["a\nb", "y"]
+
+
+def test_rows_stay_in_the_splits_that_they_had_when_examples_were_narrower(tmp_path: Path) -> None:
+    """Decimals, gaps, whole numbers beyond 2**53: the splits are those of the versions before, by which champions were trained."""
+    lines = ["real,gap,big,amount,word,y"]
+    for n in range(80):
+        real, amount = f"{(n * 7919 % 997) / 97:.{n % 17}f}", "16777217.0" if n == 4 else n * 1_000_003
+        gap, word = "" if n % 3 == 0 else n % 7, "NA" if n % 5 == 0 else f"w{n % 4}"
+        lines.append(f"{real},{gap},{2**53 + n},{amount},{word},{n}")
+    ingest(tmp_path, write(tmp_path / "t.csv", "\n".join(lines) + "\n"))
+    held_out = {
+        split: [row for batch in read_batches(tmp_path / "examples", split, ["y"]) for row in batch[0].to_pylist()]
+        for split in ("eval", "test")
+    }
+    assert held_out == {
+        "eval": [8, 17, 28, 43, 48, 57, 79],
+        "test": [6, 11, 24, 34, 36, 38, 51, 62, 71],
+    }
