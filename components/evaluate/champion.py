@@ -88,9 +88,7 @@ def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]
     missing = sorted({feature.name for feature in champion.inputs} - columns.keys())
     if missing:
         return f"it needs columns that the data no longer has: {', '.join(missing)}"
-    retyped = [
-        item.name for item in champion.inputs if item.type.is_text != COLUMN_TYPES[columns[item.name]].feature.is_text
-    ]
+    retyped = [item.name for item in champion.inputs if not COLUMN_TYPES[columns[item.name]].fits(item.type)]
     return f"it takes columns that have another type now: {', '.join(retyped)}" if retyped else ""
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from components._core.examples.artifact import read_head
 from components._core.examples.samples import Sample
-from components._core.types.column_types import to_plain
+from components._core.types.column_types import to_feature
 from components._core.types.oip_requests import find_missing
 from components._core.types.signature import Feature, to_arrays
 from components._frameworks.contract import Model
@@ -40,4 +40,4 @@ def probe_rows(examples: Path, features: tuple[Feature, ...]) -> pa.Table:
     with_gaps = np.flatnonzero(gaps & ~refused)[:_WITH_GAPS]
     whole = np.flatnonzero(~gaps)[: _ROWS - len(with_gaps)]
     taken = head.take(pa.array(np.sort(np.concatenate([with_gaps, whole]))))
-    return pa.table({name: to_plain(taken[name], name) for name in taken.column_names})
+    return pa.table({item.name: to_feature(taken[item.name], item.name, item.type) for item in features})

@@ -10,6 +10,7 @@ import numpy as np
 from components._core.examples.artifact import number_ranges, read_head
 from components._core.examples.reference_rows import Reference, pick_row, row_of
 from components._core.examples.samples import Sample
+from components._core.types.feature_types import FLOAT32
 from components._core.types.oip_requests import find_missing, to_request
 from components._core.types.signature import Feature
 
@@ -33,4 +34,11 @@ def make_reference(
 ) -> Reference:
     """Make the reference data from a row of the sample, else of the request, and the training rows."""
     row = pick_row(sample, features) if sample else {}
-    return Reference(row or row_of(request), number_ranges(examples, "train", [feature.name for feature in features]))
+    found = number_ranges(examples, "train", [feature.name for feature in features if not feature.type.is_text])
+    ranges = {name: (_in_a_model(low), _in_a_model(high)) for name, (low, high) in found.items()}
+    return Reference(row or row_of(request), ranges)
+
+
+def _in_a_model(number: float) -> float:
+    """Return a number as a model sees it, with which a served value is compared."""
+    return float(FLOAT32.numpy.type(number)) if isinstance(number, float) else int(number)

@@ -17,6 +17,7 @@ from components._core.examples.safe_parquet import pq
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
+from components._core.types.column_types import type_of_arrow
 from components._data.formats.bad_rows import BadRow, BadRowCount, quote_remedy
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
@@ -28,10 +29,8 @@ from components.ingest.outcome_checks import check_spans, check_splits
 from components.ingest.splits.contract import Splitter
 from components.ingest.splits.registry import fit_splitter
 
-FORMAT = "2"
+FORMAT = "3"
 """Increased when the same source would give other examples, so that fingerprints differ."""
-
-_TYPES = {"double": "float32", "float": "float32", "int64": "int64", "string": "string"}
 
 
 def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Outcome:
@@ -131,7 +130,8 @@ def _write_rows(
         if split not in writers:
             path = split_file(examples, split, span)
             path.parent.mkdir(exist_ok=True)
-            writers[split] = pq.ParquetWriter(path, part.schema, compression="snappy")
+            # format 2.6: an older one has no nanoseconds
+            writers[split] = pq.ParquetWriter(path, part.schema, compression="snappy", version="2.6")
         writers[split].write_table(pa.Table.from_batches([part]))
 
 
@@ -143,7 +143,7 @@ def _manifest(
     examples: Path,
     read: list[SourceFile],
 ) -> Manifest:
-    columns = {name: _TYPES[str(kind)] for name, kind in schema.types.items()}
+    columns = {name: type_of_arrow(kind, name).name for name, kind in schema.types.items()}
     how = json.dumps([FORMAT, columns, project.label, splitter.definition.fingerprint, table.options])
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
     rows = {

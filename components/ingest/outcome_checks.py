@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from components._core.checks import Check
 from components._core.errors import DataError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches, row_count
 from components._core.project.project_file import Project
+from components._core.types.column_types import to_text
+from components._core.types.feature_types import FLOAT32
 from components._core.types.tasks import TASKS
 
 _FEW = 10
@@ -75,7 +79,7 @@ def _why_useless(project: Project, manifest: Manifest, examples: Path, split: st
         return f"the {split} split has no rows"
     classes = _first_values(examples, split, project.label) if TASKS[project.task].has_classes else []
     if len(classes) == 1:
-        return f"the {rows:,} rows of the {split} split have one class, {str(classes[0])!r}"
+        return f"the {rows:,} rows of the {split} split have one class, {classes[0]!r}"
     return ""
 
 
@@ -92,9 +96,9 @@ def _duplicates(project: Project, manifest: Manifest, examples: Path) -> str:
     return f"only {distinct} {what} among {rows:,} rows, and equal ones go to one split"
 
 
-def _first_values(examples: Path, split: str, column: str) -> list[object]:
-    """Return two distinct values of a column, or all if there are fewer."""
-    return [value for (value,) in _distinct_rows(examples, (split,), [column], 2)]
+def _first_values(examples: Path, split: str, column: str) -> list[str]:
+    """Return two distinct values of a column as texts, or all if there are fewer."""
+    return [str(value) for (value,) in _distinct_rows(examples, (split,), [column], 2)]
 
 
 def _hashed(manifest: Manifest) -> list[str]:
@@ -120,7 +124,14 @@ def _distinct_rows(
     found: set[tuple[object, ...]] = set()
     for split in splits:
         for batch in read_batches(examples, split, columns, batch_rows=_AT_A_TIME):
-            found.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+            found.update(zip(*(_comparable(column).to_pylist() for column in batch.columns), strict=True))
             if len(found) >= enough:
                 return found
     return found
+
+
+def _comparable(column: pa.Array) -> pa.Array:
+    """Convert values so that those are equal that the hash of a row takes for equal: real numbers in a model's precision."""
+    if pa.types.is_floating(column.type):
+        return column.cast(FLOAT32.arrow, safe=False)
+    return column if pa.types.is_integer(column.type) else to_text(column)

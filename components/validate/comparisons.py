@@ -178,7 +178,8 @@ def _ranges(path: Path) -> dict[str, tuple[Any, Any]]:
             if column.statistics is None or not column.statistics.has_min_max:
                 unknown.add(column.path_in_schema)
                 continue
-            low, high = column.statistics.min, column.statistics.max
+            # as they are stored, which are in the order of the values: a time need not be one that Python has
+            low, high = column.statistics.min_raw, column.statistics.max_raw
             known = ranges.get(column.path_in_schema, (low, high))
             ranges[column.path_in_schema] = min(low, known[0]), max(high, known[1])
     return {name: bounds for name, bounds in ranges.items() if name not in unknown}

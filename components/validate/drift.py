@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components._core.types.feature_types import FLOAT32
 from components.validate.statistics import Statistics, by_name, is_text, is_whole, missing_rows, quantiles
 
 Floats = NDArray[np.float64]
@@ -79,7 +80,9 @@ def l_infinity(shares: Shares) -> float:
 
 def numeric_shares(before: Any, after: Any, rows_before: int, rows_after: int) -> Shares:
     """Compute the share of the rows by range of values, before and after; ranges lie between the deciles of both sides."""
-    old, new = _curve(before), _curve(after)
+    # as the model sees them: equal numbers must be equal in statistics of examples that had single precision
+    is_exact = is_whole(before) and is_whole(after)
+    old, new = _curve(before, is_exact), _curve(after, is_exact)
     edges = np.unique(np.concatenate([_deciles(old), _deciles(new)]))
     gaps_before, gaps_after = (
         missing_rows(before, rows_before) / rows_before,
@@ -126,8 +129,12 @@ def _in_a_word(feature: Any) -> str:
     return f"mean {feature.num_stats.mean:.4g}" if feature.num_stats.common_stats.num_non_missing else "no values"
 
 
-def _curve(feature: Any) -> tuple[Floats, Floats]:
+def _curve(feature: Any, is_exact: bool) -> tuple[Floats, Floats]:
     """Return the distribution function of a numeric feature's values: points, and the share of values up to each.
+
+    Args:
+        feature: Statistics of the feature.
+        is_exact: Whether the points keep double precision; else they are rounded to a model's.
 
     TFDV's quantile buckets hold what lies above their low and up to their high value, so the sum up to the last bucket
     that ends at a point is exact there, also for a value that repeats.
@@ -135,11 +142,12 @@ def _curve(feature: Any) -> tuple[Floats, Floats]:
     buckets = quantiles(feature)
     if not buckets:
         return np.empty(0), np.empty(0)
-    highs = np.array([bucket.high_value for bucket in buckets], dtype=np.float64)
+    bounds = np.array([buckets[0].low_value, *(bucket.high_value for bucket in buckets)], dtype=np.float64)
+    bounds = bounds if is_exact else bounds.astype(FLOAT32.numpy).astype(np.float64)
+    low, highs = bounds[0], bounds[1:]
     sums = np.cumsum([bucket.sample_count for bucket in buckets])
     last = np.append(np.flatnonzero(np.diff(highs)), len(highs) - 1)
     points, shares = highs[last], sums[last] / sums[-1]
-    low = float(buckets[0].low_value)
     return (points, shares) if points[0] == low else (np.append(low, points), np.append(0.0, shares))
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from components._core.examples.artifact import BATCH_ROWS, SPLITS, Manifest, read_batches, split_files
 from components._core.examples.safe_parquet import pq
-from components._core.types.column_types import COLUMN_TYPES, to_plain
+from components._core.types.column_types import COLUMN_TYPES, to_feature
 from components._core.types.feature_types import FLOAT32
 
 _CELLS = 16_000_000
@@ -55,7 +55,7 @@ def column_of(batch: pa.RecordBatch, name: str, kind: str) -> pa.Array:
     place, arrow = batch.schema.get_field_index(name), COLUMN_TYPES[kind].plain
     if place < 0:
         return pa.nulls(batch.num_rows, arrow)
-    column = to_plain(batch.column(place), name)
+    column = to_feature(batch.column(place), name, COLUMN_TYPES[kind].feature)
     return column if column.type == arrow else column.cast(arrow, safe=False)
 
 

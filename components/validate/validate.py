@@ -13,6 +13,7 @@ from components._core.project.project_file import Project, Severity
 from components._core.report.html import write_page
 from components._core.store.ledger import Deployment, resolve_champion
 from components._core.types.column_types import COLUMN_TYPES
+from components._core.types.feature_types import FeatureType
 from components._core.types.signature import features_of
 from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, overlaps, statistics
 from components.validate.comparisons import Comparison
@@ -104,12 +105,9 @@ def _compute(
 ) -> tuple[Computed, list[Check]]:
     """Compute the statistics, with columns in the model's types; returns a warning when it took the slower way."""
     if reviewed is not None:
-        # whole numbers where the schema has real ones are not a change: the model converts them
-        wanted = dataset_schema.feature_types(reviewed)
-        real = {name: kind.name for name, kind in wanted.items() if kind.is_real}
-        types.update(
-            {name: real[name] for name, kind in types.items() if COLUMN_TYPES[kind].feature.is_whole and name in real}
-        )
+        # whole numbers where the schema has real ones, or truth values as texts, are no change: the model converts them
+        wanted = {name: kind for name, kind in dataset_schema.feature_types(reviewed).items() if not kind.is_whole}
+        types.update({name: wanted[name].name for name, kind in types.items() if _is_converted(kind, wanted.get(name))})
     try:
         from components.validate import partial_statistics
     except ImportError as error:
@@ -119,6 +117,12 @@ def _compute(
         check = public_path_check(error, "tensorflow-data-validation", instead)
         return beam_statistics.compute(examples, types, manifest.spans), [check]
     return partial_statistics.compute(examples, types, manifest.spans), []
+
+
+def _is_converted(kind: str, wanted: FeatureType | None) -> bool:
+    """Return whether a column becomes another type in a model than its own, which a schema wants."""
+    known = COLUMN_TYPES[kind]
+    return wanted is not None and wanted is not known.feature and known.fits(wanted)
 
 
 def _resolve_schema(

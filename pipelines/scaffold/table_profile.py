@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pandas.util import hash_array
 
 from components._core.project.project_file import Csv, Data
-from components._core.types.column_types import type_of_arrow
-from components._core.types.feature_types import FeatureType
+from components._core.types.column_types import to_feature, to_plain, type_of_arrow
+from components._core.types.feature_types import STRING, FeatureType
 from components._core.types.label_values import as_text
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.registry import open_format
@@ -126,14 +126,25 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
     for file in files:
         for rows in table.read_rows(file, schema, label, skipped.add):
-            sample.add(rows.examples)
-            for name, values in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
+            plain = _to_plain(rows.examples, label)
+            sample.add(plain)
+            for name, values in zip(plain.schema.names, plain.columns, strict=True):
                 statistics[name].add(values)
     skipped.count.check_quotes(sample.seen)
     sampled = sample.table()
     known = statistics if sampled.num_columns else {}
     columns = {name: statistic.column(name, sampled[name]) for name, statistic in known.items()}
     return Profile(columns, sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first, sampled)
+
+
+def _to_plain(examples: pa.RecordBatch, label: str) -> pa.RecordBatch:
+    """Convert columns to what a model takes before it is narrowed: numbers or texts; the label's truth values to the classes' texts."""
+    names = examples.schema.names
+    columns = [
+        to_feature(column, name, STRING) if name == label else to_plain(column, name)
+        for name, column in zip(names, examples.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=names)
 
 
 @dataclass

@@ -174,6 +174,9 @@ NOT_OURS = {
     },  # of a damaged graph; told with its file where it is read
     "components/_frameworks/protobuf_fields.py": {"ValueError"},  # the same
     "components/_frameworks/sklearn/onnx_file.py": {"ValueError"},  # the same
+    "components/_data/formats/registry.py": {
+        "ValueError"
+    },  # two formats of one name: a mistake in the code, seen at import
     "components/_frameworks/table.py": {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from components._core.examples.hash_split import UNKNOWN
 from components._core.examples.split_definition import TimeSplit
+from components._core.types.column_types import to_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -26,14 +27,15 @@ def read_times(column: pa.Array) -> pa.Array:
     """Parse the time of each row as int64 or float64; null where it is missing or cannot be read.
 
     Args:
-        column: Numbers, or texts.
+        column: Numbers, times or texts.
     """
     if pa.types.is_integer(column.type):
         return column.cast(pa.int64())
     if pa.types.is_floating(column.type):
         return pa.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), from_pandas=True)
     encoded = column.dictionary_encode()
-    return pa.array([_read_text(text) for text in encoded.dictionary.to_pylist()], pa.int64()).take(encoded.indices)
+    texts = to_text(encoded.dictionary).to_pylist()
+    return pa.array([_read_text(text) for text in texts], pa.int64()).take(encoded.indices)
 
 
 def write_time(time: float, column: pa.DataType) -> float | str:
@@ -69,15 +71,18 @@ def reassign_splits(examples: pa.RecordBatch, definition: TimeSplit, types: dict
     """
     column = examples.column(examples.schema.get_field_index(definition.column))
     borders = [_border(definition.eval_from), _border(definition.test_from)]
-    is_text = pa.types.is_string(column.type)
-    if is_text != isinstance(definition.test_from, str):
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if is_number == isinstance(definition.test_from, str):
         return np.where(np.asarray(column.is_null()), np.int8(0), np.int8(UNKNOWN))
-    if types.get(definition.column) == "float32" and not is_text:
+    if types.get(definition.column) == "float32" and is_number:
         column = column.cast(pa.float32(), safe=False)
-    elif pa.types.is_float32(column.type):  # whole numbers then: rounding keeps their order, but not beside a border
+    elif pa.types.is_float32(
+        column.type
+    ):  # more exact then: rounding keeps the order of times, but not beside a border
         borders = [float(np.float32(border)) for border in borders]
         values = column.fill_null(0).to_numpy(zero_copy_only=False)
-        beside = np.isin(values, borders) & (np.abs(values) >= _FLOAT32_EXACT)
+        exact_below = 0 if types.get(definition.column) == "float64" else _FLOAT32_EXACT
+        beside = np.isin(values, borders) & (np.abs(values) >= exact_below)
         return np.where(beside, np.int8(UNKNOWN), _compare(read_times(column), borders))
     return _compare(read_times(column), borders)
 

@@ -28,7 +28,7 @@ class ColumnType:
 
     Attributes:
         name: Name of the type in the manifest.
-        arrow: Arrow type of the column in examples.
+        arrow: Arrow type of the column in examples; a date or a time keeps the one of its source (`parquet/column_types.py`).
         is_arrow: Returns whether a column of an Arrow type is read as this type.
         feature: Type in a model when no value is missing; a whole number that may be missing is a real number in a
             model.
@@ -42,6 +42,10 @@ class ColumnType:
     feature: FeatureType
     plain: pa.DataType
     to_plain: Callable[[Values], Values]
+
+    def fits(self, feature: FeatureType) -> bool:
+        """Return whether a model can take the column as a feature: as a number or a text, and a truth value as either."""
+        return feature.is_text == self.feature.is_text or self is BOOL
 
 
 def _is_text(arrow: pa.DataType) -> bool:
@@ -93,6 +97,11 @@ COLUMN_TYPES: dict[str, ColumnType] = {known.name: known for known in (BOOL, WHO
 """Every type by its name, in the order in which an Arrow type is looked up."""
 
 
+def find_type(arrow: pa.DataType) -> ColumnType | None:
+    """Return the type of a column from its Arrow type; None when the Arrow type is not supported."""
+    return next((known for known in COLUMN_TYPES.values() if known.is_arrow(arrow)), None)
+
+
 def type_of_arrow(arrow: pa.DataType, column: str) -> ColumnType:
     """Return the type of a column from its Arrow type.
 
@@ -103,14 +112,14 @@ def type_of_arrow(arrow: pa.DataType, column: str) -> ColumnType:
     Raises:
         DataError: When the Arrow type is not supported.
     """
-    for known in COLUMN_TYPES.values():
-        if known.is_arrow(arrow):
-            return known
-    raise DataError(
-        f"has the Arrow type {arrow}; allowed: {', '.join(COLUMN_TYPES)}",
-        where=f"column {column}",
-        remedy="convert it in the source, or leave it out of the table",
-    )
+    known = find_type(arrow)
+    if known is None:
+        raise DataError(
+            f"has the Arrow type {arrow}; allowed: {', '.join(COLUMN_TYPES)}",
+            where=f"column {column}",
+            remedy="convert it in the source, or leave it out of the table",
+        )
+    return known
 
 
 def to_plain(column: Values, name: str) -> Any:
@@ -131,6 +140,23 @@ def to_plain(column: Values, name: str) -> Any:
     except pa.ArrowInvalid as error:
         message = f"has a value that does not fit {known.plain}: {str(error).partition(chr(10))[0]}"
         raise DataError(message, where=f"column {name}", remedy="correct it in the source") from error
+
+
+def to_feature(column: Values, name: str, feature: FeatureType) -> Any:
+    """Convert a column to the plain form that a feature takes.
+
+    It is `to_plain`, except that a truth value is `true` or `false` in a feature of texts: so it was until examples had
+    truth values, and so a reviewed schema or an earlier model may want it.
+
+    Args:
+        column: A column of examples, or of a sample of them.
+        name: Name of the column, for the message.
+        feature: Type of the feature.
+
+    Raises:
+        DataError: As in `to_plain`.
+    """
+    return to_text(column) if feature.is_text and BOOL.is_arrow(column.type) else to_plain(column, name)
 
 
 def to_text(column: Values) -> Any:

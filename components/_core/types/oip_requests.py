@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components._core.types.column_types import is_text, to_plain, to_text
+from components._core.types.column_types import is_text, to_feature, to_text
 from components._core.types.feature_types import FLOAT32, STRING
 from components._core.types.signature import Feature
 
 
 def to_request(rows: pa.Table, features: tuple[Feature, ...]) -> dict[str, Any]:
     """Convert rows to a request: one input per feature, in the signature's order, a missing value as null."""
-    return {"inputs": [_input(to_plain(rows[feature.name], feature.name).to_pylist(), feature) for feature in features]}
+    return {"inputs": [_input(_values(rows, feature), feature) for feature in features]}
 
 
 def output_datatype(values: np.ndarray[Any, Any]) -> str:
@@ -34,6 +34,11 @@ def find_missing(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """Return where a value is missing for a model (null, NaN, no bytes, empty text), as a vector [rows] of bool."""
     missing = np.asarray(pc.is_null(column, nan_is_null=True))
     return missing | np.asarray(pc.equal(to_text(column).fill_null(""), "")) if is_text(column.type) else missing
+
+
+def _values(rows: pa.Table, feature: Feature) -> list[Any]:
+    values: list[Any] = to_feature(rows[feature.name], feature.name, feature.type).to_pylist()
+    return values
 
 
 def _input(values: list[Any], feature: Feature) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from components._core.errors import DataError
 from components._core.files import read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
-from components._core.types.column_types import to_plain
+from components._core.types.column_types import to_feature
 from components._core.types.default_framework import DEFAULT_FRAMEWORK
 from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, FeatureType, type_of_schema
 
@@ -117,7 +117,7 @@ def _to_array(column: pa.Array | pa.ChunkedArray, feature: Feature) -> NDArray[A
         told = f"is missing in {column.null_count} of {len(column)} rows, and the schema requires it in every one"
         remedy = "fill it in the source, or let it be missing in the reviewed schema and train again"
         raise DataError(told, where=f"column {feature.name}", remedy=remedy)
-    cast = to_plain(column, feature.name).cast(wanted.arrow, safe=not wanted.is_real)
+    cast = to_feature(column, feature.name, wanted).cast(wanted.arrow, safe=not wanted.is_real)
     filled = cast.fill_null(wanted.missing) if wanted.is_text else cast  # Arrow itself gives a missing number as NaN
     values = filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy()
     return np.asarray(values, dtype=wanted.numpy)

@@ -26,7 +26,7 @@ class TableSchema:
     """The schema of a table over all its files.
 
     Attributes:
-        types: Arrow type (`int64`, `float64` or `string`) by column, in the first file's order; it holds for all files.
+        types: Arrow type of its examples by column, in the first file's order; it holds for all files.
         clean: Names of the files in which, by inference, every cell of every row has its column's type. A format whose
             files declare their types leaves it empty.
     """

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from components._core.types.column_types import to_text
 from components._data.formats.bad_rows import BadRow
 from components._data.sources.contract import SpanFile
 
@@ -23,7 +24,7 @@ class Rows:
     """Some rows of a file.
 
     Attributes:
-        examples: Columns as int64, float32 or string, missing cells null.
+        examples: Columns of the types in `column_types.py`, missing cells null.
         cells: The raw cells of the requested columns: dictionary-encoded texts, or typed values.
         lines: Returns the line of each row in its file (int64 [rows]); called only when a row is set aside.
     """
@@ -63,14 +64,12 @@ class FileTally:
 
 
 def as_examples(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Convert columns to the types of examples: real numbers as float32, an empty text as missing."""
+    """Make rows examples: an empty text is missing; every other value stays what it is."""
     columns = [_as_example(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _as_example(column: pa.Array) -> pa.Array:
-    if pa.types.is_floating(column.type):
-        return column.cast(pa.float32(), safe=False)
     if pa.types.is_string(column.type):
         return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     return column
@@ -93,5 +92,11 @@ def set_unlabelled_aside(
 
 def row_as_text(batch: pa.RecordBatch, row: int) -> str:
     """Format a row for the quarantine when its original text is not available."""
-    values = batch.slice(row, 1).to_pylist()[0].values()
-    return ",".join("" if value is None else str(value) for value in values)
+    return ",".join(cell for column in batch.slice(row, 1).columns for cell in cells_as_text(column))
+
+
+def cells_as_text(column: pa.Array) -> list[str]:
+    """Format each value of a column as a text file would have it; empty where it is missing."""
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    values = column if is_number else to_text(column)
+    return ["" if value is None else str(value) for value in values.to_pylist()]

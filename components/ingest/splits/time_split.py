@@ -20,6 +20,7 @@ from components._core.examples.artifact import Manifest
 from components._core.examples.split_definition import TimeSplit
 from components._core.examples.time_split import assign_splits, read_times, write_time
 from components._core.project.project_file import Split
+from components._core.types.column_types import to_text
 from components._data.formats.rows import Rows
 from components.ingest.splits.contract import ReadRows, Splitter
 
@@ -99,7 +100,7 @@ class _Times:
         self.missing += times.null_count
         if times.null_count and not self.example:
             unreadable = column.filter(times.is_null()).drop_null()
-            self.example = str(unreadable[0].as_py()) if len(unreadable) else ""
+            self.example = str(to_text(unreadable)[0]) if len(unreadable) else ""
         self._waiting.append(np.unique(times.drop_null().to_numpy(), return_counts=True))
         if sum(len(times) for times, _ in self._waiting) > 2 * _MOST_WAITING:
             self._waiting = [self.result()]

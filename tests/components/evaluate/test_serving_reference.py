@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components._core.examples.artifact import split_file
 from components._core.examples.reference_rows import Reference, row_of
 from components._core.examples.samples import Sample
 from components._core.files import read_json
+from components._core.types.signature import Feature
 from components.evaluate.evaluate import Judged
 from components.evaluate.serving_reference import make_reference, sample_request
 from components.serve.feature_values import cast_columns
@@ -46,3 +48,14 @@ def test_the_row_is_one_with_a_finite_answer_and_the_ranges_are_those_of_trainin
 def test_without_a_sample_the_row_is_that_of_the_request(examples: Make) -> None:
     request = sample_request(examples(), FEATURES)
     assert make_reference(examples(), FEATURES, None, request).row == row_of(request)
+
+
+def test_a_range_is_in_the_precision_of_the_numbers_that_a_server_sees(tmp_path: Path) -> None:
+    rows = pa.table({"rate": [0.1, 0.3], "flag": [True, True], "word": ["a", "b"]})
+    path = split_file(tmp_path, "train", 1)
+    path.parent.mkdir()
+    pq.write_table(rows, path)
+    features = (Feature("rate", "float32", False), Feature("flag", "int64", False), Feature("word", "string", False))
+    ranges = make_reference(tmp_path, features, None, {"inputs": []}).ranges
+    assert ranges == {"rate": (float(np.float32(0.1)), float(np.float32(0.3))), "flag": (1, 1)}
+    assert type(ranges["flag"][0]) is int

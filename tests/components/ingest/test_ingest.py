@@ -34,7 +34,7 @@ def test_every_row_becomes_an_example_of_one_split(tmp_path: Path) -> None:
     text = "id,x,word,y\n" + "".join(f"{n},{n / 4},w{n % 5},{n}\n" for n in range(500))
     outcome, _, rows = ingest(tmp_path, write(tmp_path / "t.csv", text))
     assert sorted(rows["id"].to_pylist()) == list(range(500))
-    assert [str(kind) for kind in rows.schema.types] == ["int64", "float", "string", "int64"]
+    assert [str(kind) for kind in rows.schema.types] == ["int64", "double", "string", "int64"]
     manifest = Manifest.load(tmp_path / "examples")
     assert sum(manifest.rows.values()) == 500
     assert outcome.metrics["rows"] == 500
@@ -63,8 +63,21 @@ def test_whole_numbers_become_real_ones_when_a_later_span_has_such(tmp_path: Pat
     write(tmp_path / "s-1.csv", "x,y\n1,0\n2,1\n")
     write(tmp_path / "s-2.csv", "y,x\n0,2.5\n1,3\n")
     rows = ingest(tmp_path, tmp_path / "s-{span}.csv")[2]
-    assert str(rows.schema.field("x").type) == "float"
+    assert str(rows.schema.field("x").type) == "double"
     assert sorted(rows["x"].to_pylist()) == [1.0, 2.0, 2.5, 3.0]
+
+
+def test_examples_hold_the_numbers_of_a_csv_exactly(tmp_path: Path) -> None:
+    text = f"big,real,price,y\n{2**53 + 1},0.1,16777217,1\n,1e-300,0.5,2\n{-(2**63)},,123456789.25,3\n"
+    rows = ingest(tmp_path, write(tmp_path / "t.csv", text))[2]
+    assert rows.sort_by("y").to_pydict() == {
+        "big": [2**53 + 1, None, -(2**63)],
+        "real": [0.1, 1e-300, None],
+        "price": [16_777_217.0, 0.5, 123_456_789.25],
+        "y": [1, 2, 3],
+    }
+    columns = Manifest.load(tmp_path / "examples").columns
+    assert columns == {"big": "int64", "real": "float64", "price": "float64", "y": "int64"}
 
 
 def test_a_column_that_turns_to_text_in_a_later_span_is_reported_with_its_line(tmp_path: Path) -> None:
@@ -169,3 +182,21 @@ def test_a_thousand_columns_are_read(tmp_path: Path) -> None:
 def test_a_line_break_inside_a_name_is_part_of_it(tmp_path: Path) -> None:
     rows = ingest(tmp_path, write(tmp_path / "t.csv", '"a\nb",y\n1,2\n3,4\n'))[2]
     assert rows.schema.names == ["a\nb", "y"]
+
+
+def test_rows_stay_in_the_splits_that_they_had_when_examples_were_narrower(tmp_path: Path) -> None:
+    """Decimals, gaps, whole numbers beyond 2**53: the splits are those of the versions before, by which champions were trained."""
+    lines = ["real,gap,big,amount,word,y"]
+    for n in range(80):
+        real, amount = f"{(n * 7919 % 997) / 97:.{n % 17}f}", "16777217.0" if n == 4 else n * 1_000_003
+        gap, word = "" if n % 3 == 0 else n % 7, "NA" if n % 5 == 0 else f"w{n % 4}"
+        lines.append(f"{real},{gap},{2**53 + n},{amount},{word},{n}")
+    ingest(tmp_path, write(tmp_path / "t.csv", "\n".join(lines) + "\n"))
+    held_out = {
+        split: [row for batch in read_batches(tmp_path / "examples", split, ["y"]) for row in batch[0].to_pylist()]
+        for split in ("eval", "test")
+    }
+    assert held_out == {
+        "eval": [8, 17, 28, 43, 48, 57, 79],
+        "test": [6, 11, 24, 34, 36, 38, 51, 62, 71],
+    }

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components._core.checks import Outcome
@@ -75,3 +77,15 @@ def test_a_test_split_of_few_different_rows_is_a_warning(tmp_path: Path, ingest:
 def test_a_usual_table_has_no_such_warning(tmp_path: Path, ingest: Ingest) -> None:
     (tmp_path / "t.csv").write_text("x,y\n" + rows(500))
     assert ingest("t.csv").verdict == "ok"
+
+
+def test_the_only_class_of_truth_values_is_named_as_everywhere(tmp_path: Path, ingest: Ingest) -> None:
+    rows = pa.table({"x": list(range(2_000)), "y": [n < 1 for n in range(2_000)]})
+    pq.write_table(rows, tmp_path / "t.parquet")
+    assert "have one class, 'false'" in ingest("t.parquet").reason
+
+
+def test_real_numbers_that_a_model_sees_as_one_are_few_different_rows(tmp_path: Path, ingest: Ingest) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{1 + n * 1e-12:.12f},{n % 2}\n" for n in range(1_000)))
+    with pytest.raises(DataError, match="only 1 different rows among 1,000 rows"):
+        ingest("t.csv")

@@ -82,3 +82,14 @@ def test_columns_without_any_value_are_compared_by_what_is_missing(kind):
     full = pa.array(["1", "2"] * 50).cast(kind)
     assert _shift(empty, empty).distance == 0
     assert _shift(full, empty).distance == pytest.approx(1)
+
+
+def test_equal_numbers_have_no_distance_from_statistics_of_single_precision():
+    values = [0.1, 0.2, 0.3, 1234.567] * 100
+    assert _shift(pa.array(values, pa.float32()), values).distance == 0
+    assert _shift(pa.array(values, pa.float32()), [0.1, 0.1, 0.3, 1234.567] * 100).distance > 0.05
+
+
+def test_large_whole_numbers_are_compared_exactly():
+    numbers = [2**53 + 2 * row for row in range(200)]
+    assert _shift(numbers, [number + 1_000 for number in numbers]).distance == pytest.approx(1)

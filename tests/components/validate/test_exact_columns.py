@@ -146,3 +146,52 @@ def test_the_largest_whole_number_is_lost_and_no_error(write: Callable[..., Path
     (found,) = find_lost_precision(examples, (Feature("n", "float32", True),), "", parts)
     assert (found.measured, found.n) == (3, 9)
     assert "9,223,372,036,854,775,807" in found.message
+
+
+def test_ordinary_decimals_are_no_lost_precision(
+    exact: Callable[..., Path], validate: Callable[..., Validated]
+) -> None:
+    prices = np.random.default_rng(1).integers(-(10**9), 10**9, 200) / 100
+    assert not _lost(validate(exact(price=[0.1, *(prices[1:] + 0.001).tolist()])))
+
+
+def test_a_schema_with_truth_values_as_texts_is_what_the_data_has_and_the_model_takes(
+    exact: Callable[..., Path], validate: Callable[..., Validated]
+) -> None:
+    as_texts = {f'name: "{name}"\n  type: ' for name in ("weekend", "late")}
+    examples = exact()
+    reviewed = validate(examples).schema
+    for start in as_texts:
+        assert f"{start}INT" in reviewed
+        reviewed = reviewed.replace(f"{start}INT", f"{start}BYTES")
+    done = validate(examples, schema=reviewed, to="again")
+    assert [check.name for check in done.outcome.checks if check.status == "fail"] == []
+    features = read_features(done.folder / "schema" / "schema.pbtxt", {"late"})
+    assert features[0] == Feature("weekend", "string", False)
+    assert set(to_arrays(read_head(examples, "train", 200), features)["weekend"]) == {"true", "false"}
+
+
+@pytest.mark.parametrize(("prices", "is_outside"), [([0.3, 0.7], False), ([0.3, 0.71], True)])
+def test_a_number_at_the_bound_of_its_range_is_inside(
+    write: Callable[..., Path], validate: Callable[..., Validated], prices: list[float], is_outside: bool
+) -> None:
+    schema = """
+        feature { name: "price" type: FLOAT presence { min_fraction: 1 } float_domain { min: 0.3 max: 0.7 } }
+        feature { name: "late" type: INT presence { min_fraction: 1 } }
+    """
+    part = {"price": prices * 50, "late": [0, 1] * 50}
+    done = validate(write(dict.fromkeys(("train", "eval", "test"), part), price=pa.float64()), schema=schema)
+    assert any(check.name.startswith("out_of_range") for check in done.outcome.checks) == is_outside
+
+
+def test_times_that_follow_the_span_are_no_drift_also_beyond_the_years_that_python_has(
+    write: Callable[..., Path], validate: Callable[..., Validated]
+) -> None:
+    later = 400_000_000_000_000_000  # in the year 14,645, in microseconds
+    spans = {
+        span: {"at": [later * span + row for row in range(120)], "late": [row % 2 == 0 for row in range(120)]}
+        for span in (0, 1, 2)
+    }
+    examples = write(dict.fromkeys(("train", "eval", "test"), spans), at=pa.timestamp("us"))
+    check = validate(examples).check("drift against the earlier spans: follows the span")
+    assert check.reason.startswith("at follows the span")

@@ -15,6 +15,7 @@ from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project, load_project
 from components._core.stage.user_code import load_function, pack_code
 from components._core.types.artifact_files import SCHEMA
+from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.tasks import TASKS
 from pipelines.scaffold import new_project
 from tests.pipelines.scaffold.conftest import write_csv
@@ -82,10 +83,9 @@ def transformed(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def _schema(project: Project, examples: Path) -> str:
-    kinds = {"int64": "INT", "float32": "FLOAT", "string": "BYTES"}
     columns = Manifest.load(examples).columns
     return "\n".join(
-        f'feature {{ name: "{name}" type: {kinds[dtype]} presence {{ min_fraction: {1.0 if name == "rooms" else 0.5} }} }}'
+        f'feature {{ name: "{name}" type: {COLUMN_TYPES[dtype].feature.schema} presence {{ min_fraction: {1.0 if name == "rooms" else 0.5} }} }}'
         for name, dtype in columns.items()
     )
 

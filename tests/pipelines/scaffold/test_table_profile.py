@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import DataError
@@ -70,3 +73,27 @@ def test_another_encoding_is_named(tmp_path: Path) -> None:
     path.write_bytes("stadt,y\nKöln,1\nBonn,0\n".encode("latin-1"))
     with pytest.raises(DataError, match="UTF-8"):
         profile_table(path, "y")
+
+
+def test_a_column_of_every_type_is_what_a_model_takes(tmp_path: Path) -> None:
+    start = dt.datetime(2026, 1, 31, 9, 30)
+    rows = pa.table(
+        {
+            "flag": [True, None, False] * 10,
+            "at": [start + dt.timedelta(days=row) for row in range(30)],
+            "day": [start.date()] * 30,
+            "key": pa.array([b"\xff"] * 30, pa.binary()),
+            "real": [0.1] * 30,
+            "y": [row % 3 == 0 for row in range(30)],
+        }
+    )
+    pq.write_table(rows, tmp_path / "t.parquet")
+    profile = profile_table(tmp_path / "t.parquet", "y")
+    types = {name: column.type.name for name, column in profile.columns.items()}
+    assert types == {
+        "flag": "int64", "at": "string", "day": "string", "key": "string", "real": "float32", "y": "string",
+    }  # fmt: skip
+    assert profile.columns["y"].counts == {"false": 20, "true": 10}
+    assert (profile.columns["flag"].missing, profile.columns["flag"].distinct) == (10, 2)
+    assert profile.columns["at"].values[0] == "2026-01-31 09:30:00"
+    assert profile.columns["real"].values == ("0.1",)

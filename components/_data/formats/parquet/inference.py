@@ -13,13 +13,15 @@ from components._data.formats.parquet.column_types import ALLOWED, readable_type
 from components._data.formats.parquet.reader import open_parquet
 from components._data.sources.contract import SpanFile
 
+_NUMBERS = (pa.int64(), pa.float32(), pa.float64())
+
 
 def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
     """Infer the columns and types of all files.
 
-    A whole number in one file and a real one in another are real numbers; a column without a type in one file takes
-    that of another. Other differences are refused: Parquet declares its types, so a difference is not a single bad
-    cell.
+    Numbers of different types are real numbers in double precision; texts, times and truth values of different types
+    are the texts that a CSV would have; a column without a type in one file takes that of another. Other differences
+    are refused: Parquet declares its types, so a difference is not a single bad cell.
 
     Args:
         files: Files in the order of their spans.
@@ -41,6 +43,12 @@ def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
             if not pa.types.is_null(found):
                 origins.setdefault(field.name, file.name)
     return TableSchema({name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()})
+
+
+def _is_word(kind: pa.DataType) -> bool:
+    """Return whether a CSV would have the column as texts."""
+    kinds = (pa.types.is_string, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def _read_as(file: SpanFile, field: pa.Field) -> pa.DataType:
@@ -65,7 +73,9 @@ def _common_type(file: SpanFile, field: pa.Field, known: pa.DataType, found: pa.
         return known
     if pa.types.is_null(known):
         return found
-    if {known, found} == {pa.int64(), pa.float64()}:
+    if known in _NUMBERS and found in _NUMBERS:
         return pa.float64()
+    if _is_word(known) and _is_word(found):
+        return pa.string()
     message = f"column {field.name!r} has the type {_shown(field.type)}, which is read as {found}; in {origin} it is read as {known}"
     raise DataError(message, where=file.name, remedy="write the files with one type, or name other spans")

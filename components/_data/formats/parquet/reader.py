@@ -22,7 +22,15 @@ from components._core.store.filesystems import is_local
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import Preview, TableSchema
 from components._data.formats.parquet.column_types import convert, readable_type
-from components._data.formats.rows import FLOAT32_MAX, FileTally, Rows, as_examples, row_as_text, set_unlabelled_aside
+from components._data.formats.rows import (
+    FLOAT32_MAX,
+    FileTally,
+    Rows,
+    as_examples,
+    cells_as_text,
+    row_as_text,
+    set_unlabelled_aside,
+)
 from components._data.sources.contract import SpanFile
 
 _MAGIC = b"PAR1"
@@ -92,13 +100,8 @@ def preview_file(file: SpanFile) -> Preview | None:
         return None
     if batch is None:
         return Preview(names, [])
-    columns = [_texts(column) for column in batch.columns]
+    columns = [cells_as_text(convert(column, readable_type(column.type))) for column in batch.columns]
     return Preview(names, [list(row) for row in zip(*columns, strict=True)])
-
-
-def _texts(column: pa.Array) -> list[str]:
-    kind = readable_type(column.type)
-    return ["" if value is None else str(value) for value in convert(column, kind).to_pylist()]
 
 
 @contextmanager

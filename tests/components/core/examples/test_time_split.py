@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import asdict
 from typing import Any
@@ -65,3 +66,27 @@ def test_where_the_examples_are_rounded_or_of_another_kind_today_a_row_is_unknow
     assert reassign_splits(texts, split(1, 2), {"t": "int64"}).tolist() == [UNKNOWN, 0]
     whole = batch([1, 2, 3], pa.int64())
     assert reassign_splits(whole, split(2.0, 3.0), {"t": "float32"}).tolist() == [0, 1, 2]
+
+
+def test_a_split_by_times_of_single_precision_is_followed_on_exact_ones() -> None:
+    exact = batch([1_700_000_000.0 + second for second in (0, 63, 65, 127, 193)], pa.float64())
+    single = pa.RecordBatch.from_arrays([exact[0].cast(pa.float32(), safe=False)], names=["t"])
+    then = split(1_700_000_000.0 + 128, 1_700_000_000.0 + 256)
+    expected = assign_splits(single, then).tolist()
+    assert reassign_splits(exact, then, {"t": "float32"}).tolist() == expected
+    assert assign_splits(exact, then).tolist() != expected
+
+
+def test_exact_times_are_unknown_beside_a_border_where_they_are_rounded_today() -> None:
+    rounded = batch([0.1, 0.2, 0.3], pa.float32())
+    assert reassign_splits(rounded, split(0.2, 0.25), {"t": "float64"}).tolist() == [0, UNKNOWN, 2]
+
+
+def test_times_are_compared_as_their_texts() -> None:
+    at = [dt.datetime(2013, 1, 31, hour) for hour in (9, 10, 11)]
+    borders = split("2013-01-31 10:00:00", "2013-01-31 11:00:00")
+    for kind in (pa.timestamp("us"), pa.timestamp("ns", tz="UTC"), pa.timestamp("ms")):
+        assert assign_splits(batch([*at, None], kind), borders).tolist() == [0, 1, 2, 0]
+        assert reassign_splits(batch([*at, None], kind), borders, {"t": "string"}).tolist() == [0, 1, 2, 0]
+    days = batch([dt.date(2013, 1, 30), dt.date(2013, 2, 1), None], pa.date32())
+    assert assign_splits(days, borders).tolist() == [0, 2, 0]

@@ -13,7 +13,7 @@ import pytest
 from components._core.errors import DataError
 from components._core.examples.row_hash import hash_rows
 from components._core.types.column_types import COLUMN_TYPES, ColumnType, to_plain, to_text, type_of_arrow
-from components._core.types.feature_types import STRING
+from components._core.types.feature_types import FEATURE_TYPES, STRING
 from components._core.types.label_values import as_text, targets
 from components._core.types.oip_requests import find_missing, to_request
 from components._core.types.signature import Feature, to_arrays
@@ -163,3 +163,25 @@ def test_a_line_in_the_table_is_enough_for_a_new_type(monkeypatch: pytest.Monkey
     column = pa.array([dt.time(9, 30)], pa.time32("s"))
     assert type_of_arrow(column.type, "at").name == "clock"
     assert to_arrays(pa.table({"at": column}), (Feature("at", "string", True),))["at"].tolist() == ["09:30:00"]
+
+
+def test_an_earlier_model_takes_truth_values_as_the_texts_that_they_were() -> None:
+    feature = Feature("member", "string", True)
+    assert to_arrays(ROWS, (feature,))["member"].tolist() == ["true", "", "false"]
+    assert to_request(ROWS, (feature,))["inputs"][0]["data"] == ["true", None, "false"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fitting"),
+    [
+        ("bool", ["int64", "float32", "string"]),
+        ("int64", ["int64", "float32"]),
+        ("float64", ["int64", "float32"]),
+        ("timestamp", ["string"]),
+        ("bytes", ["string"]),
+    ],
+)
+def test_a_model_takes_numbers_as_numbers_texts_as_texts_and_truth_values_as_both(
+    name: str, fitting: list[str]
+) -> None:
+    assert [kind for kind, feature in FEATURE_TYPES.items() if COLUMN_TYPES[name].fits(feature)] == fitting

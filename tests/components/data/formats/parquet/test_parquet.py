@@ -1,4 +1,4 @@
-"""Parquet is read like CSV of the same table, and unsupported types are refused with file and column."""
+"""Parquet is split like CSV of the same table and keeps its values; unsupported types are refused with file and column."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from components._core.checks import Outcome
 from components._core.errors import ConfigError, DataError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
 from components._core.project.project_file import Data, parse_project
+from components._core.types.column_types import to_text
 from components._data.formats.parquet import reader
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
@@ -52,6 +53,7 @@ def newest(folder: Path, name: str) -> Path:
     return max(folder.glob(f"run-*/{name}"), key=lambda path: int(path.parent.name.removeprefix("run-")))
 
 
+DAY = datetime.datetime(2013, 5, 1, 10)
 ROWS = 300
 TABLE = pa.table(
     {
@@ -73,19 +75,18 @@ def write_csv(table: pa.Table, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def test_a_table_gives_the_same_examples_in_the_same_splits_as_parquet_and_as_csv(
-    tmp_path: Path, ingest: Ingest
-) -> None:
+def test_a_table_gives_the_same_rows_in_the_same_splits_as_parquet_and_as_csv(tmp_path: Path, ingest: Ingest) -> None:
     write_csv(TABLE, tmp_path / "t.csv")
     pq.write_table(TABLE, tmp_path / "t.parquet")
     _, from_csv = ingest(str(tmp_path / "t.csv"))
     rows = Manifest.load(newest(tmp_path, "examples")).rows
     outcome, from_parquet = ingest(str(tmp_path / "t.parquet"))
-    assert from_parquet.equals(from_csv) and outcome.metrics["rows"] == ROWS
+    texts = [to_text(from_parquet[name]) for name in from_parquet.column_names]
+    assert texts == [to_text(column) for column in from_csv.columns] and outcome.metrics["rows"] == ROWS
     manifest = Manifest.load(newest(tmp_path, "examples"))
     assert manifest.rows == rows and min(rows.values()) > 0
     assert manifest.columns == {
-        "id": "int64", "x": "float32", "word": "string", "flag": "string", "day": "string", "y": "int64",
+        "id": "int64", "x": "float64", "word": "string", "flag": "bool", "day": "timestamp", "y": "int64",
     }  # fmt: skip
 
 
@@ -102,29 +103,77 @@ def test_the_manifest_says_which_bytes_were_read(tmp_path: Path, ingest: Ingest)
     ("values", "kind", "seen"),
     [
         ([1, None, 3], pa.int8(), [1, None, 3]),
+        ([255, None, 0], pa.uint8(), [255, None, 0]),
         ([1, None, 2**32 - 1], pa.uint32(), [1, None, 2**32 - 1]),
+        ([2**53 + 1, None, -(2**63)], pa.int64(), [2**53 + 1, None, -(2**63)]),
         ([0.5, None, float("nan")], pa.float32(), [0.5, None, None]),
+        ([0.1, 16_777_217.0, float("nan")], pa.float64(), [0.1, 16_777_217.0, None]),
         (["a", None, ""], pa.string(), ["a", None, None]),
         (["a", None, "b"], pa.large_string(), ["a", None, "b"]),
         (["a", None, "a"], pa.dictionary(pa.int32(), pa.string()), ["a", None, "a"]),
-        ([True, None, False], pa.bool_(), ["true", None, "false"]),
+        ([True, None, False], pa.bool_(), [True, None, False]),
         ([None, None, None], pa.null(), [None, None, None]),
-        ([datetime.date(2013, 5, 1), None, None], pa.date32(), ["2013-05-01", None, None]),
-        ([datetime.datetime(2013, 5, 1, 10, 0, 0, 250_000)] * 3, pa.timestamp("us"), ["2013-05-01 10:00:00.25"] * 3),
-        ([datetime.datetime(2013, 5, 1, 10), None, None], pa.timestamp("s"), ["2013-05-01 10:00:00", None, None]),
-        (
-            [datetime.datetime(2013, 5, 1, 10), None, None],
-            pa.timestamp("s", tz="UTC"),
-            ["2013-05-01 10:00:00Z", None, None],
-        ),
+        ([b"\xff\x00", None, b""], pa.binary(), [b"\xff\x00", None, b""]),
+        ([b"ab", None, b"cd"], pa.binary(2), [b"ab", None, b"cd"]),
+        ([datetime.time(9, 30), None, None], pa.time32("ms"), ["09:30:00.000", None, None]),
+        ([DAY.date(), None, None], pa.date32(), [DAY.date(), None, None]),
+        ([DAY.date(), None, None], pa.date64(), [DAY.date(), None, None]),
+        ([DAY.replace(microsecond=250_000)] * 3, pa.timestamp("us"), [DAY.replace(microsecond=250_000)] * 3),
+        ([DAY, None, None], pa.timestamp("s"), [DAY, None, None]),
+        ([DAY, None, None], pa.timestamp("s", tz="UTC"), [DAY.replace(tzinfo=datetime.UTC), None, None]),
+        ([DAY, None, None], pa.timestamp("ms", tz="Asia/Tokyo"), [DAY.replace(tzinfo=datetime.UTC), None, None]),
     ],
 )
-def test_a_column_becomes_what_csv_would_give(
+def test_a_column_keeps_its_values(
     tmp_path: Path, ingest: Ingest, values: list[Any], kind: pa.DataType, seen: list[Any]
 ) -> None:
-    table = pa.table({"id": [0, 1, 2], "c": pa.array(values, kind), "y": [1, 2, 3]})
-    pq.write_table(table, tmp_path / "t.parquet")
+    column = pa.array(values).cast(kind) if kind == pa.date64() else pa.array(values, kind)
+    pq.write_table(pa.table({"id": [0, 1, 2], "c": column, "y": [1, 2, 3]}), tmp_path / "t.parquet", version="2.6")
     assert ingest(str(tmp_path / "t.parquet"))[1]["c"].to_pylist() == seen
+
+
+def test_a_time_keeps_its_nanoseconds(tmp_path: Path, ingest: Ingest) -> None:
+    table = pa.table(
+        {"id": [0, 1, 2], "c": pa.array([1, 1_369_094_400_123_456_789, None], pa.timestamp("ns")), "y": [1, 2, 3]}
+    )
+    pq.write_table(table, tmp_path / "t.parquet", version="2.6")
+    column = ingest(str(tmp_path / "t.parquet"))[1]["c"]
+    assert column.cast(pa.int64()).to_pylist() == [1, 1_369_094_400_123_456_789, None]
+
+
+def test_a_row_of_every_type_is_in_the_split_of_its_texts(tmp_path: Path, ingest: Ingest) -> None:
+    random = np.random.default_rng(5)
+    seconds = random.integers(1e9, 2e9, ROWS)
+    exact = pa.table(
+        {
+            "id": list(range(ROWS)),
+            "flag": [None if n % 9 == 0 else bool(n % 2) for n in range(ROWS)],
+            "real": [None if n % 5 == 0 else value for n, value in enumerate(random.normal(0, 1e6, ROWS))],
+            "big": [None if n % 4 == 0 else 2**53 + n for n in range(ROWS)],
+            "day": pa.array(seconds // 86_400, pa.int32()).cast(pa.date32()),
+            "at": pa.array(seconds * 1_000 + 250, pa.timestamp("ms", tz="Europe/Oslo")),
+            "y": [n % 3 for n in range(ROWS)],
+        }
+    )
+    texts = {
+        name: [None if value is None else repr(value) for value in exact[name].to_pylist()]
+        if pa.types.is_floating(exact[name].type)
+        else to_text(exact[name]).to_pylist()
+        for name in exact.column_names
+    }
+    write_csv(pa.table(texts), tmp_path / "t.csv")
+    pq.write_table(exact, tmp_path / "t.parquet")
+    places = []
+    for name in ("t.csv", "t.parquet"):
+        ingest(str(tmp_path / name), exclude=["id"])
+        examples = newest(tmp_path, "examples")
+        places.append(
+            {
+                split: sorted(id_ for b in read_batches(examples, split, ["id"]) for id_ in b[0].to_pylist())
+                for split in SPLITS
+            }
+        )
+    assert places[0] == places[1] and all(places[0].values())
 
 
 @pytest.mark.parametrize(
@@ -132,7 +181,6 @@ def test_a_column_becomes_what_csv_would_give(
     [
         (pa.array([[1], [2]]), "list<"),
         (pa.array([{"a": 1}, {"a": 2}]), "struct<"),
-        (pa.array([b"a", b"b"]), "binary"),
         (pa.array([1, 2], pa.uint64()), "uint64"),
         (pa.array([Decimal("1.5"), Decimal("2.5")]), "decimal"),
         (pa.array([1, 2], pa.duration("s")), "duration"),
@@ -165,10 +213,32 @@ def test_whole_and_real_numbers_of_different_spans_are_real_ones_and_a_column_wi
     assert ingest(source, spans="1")[1]["x"].to_pylist() == [1, 2]
 
 
+def test_times_and_truth_values_that_another_span_has_as_other_types_are_the_texts_of_a_csv(
+    tmp_path: Path, ingest: Ingest
+) -> None:
+    source = write_spans(
+        tmp_path,
+        {"id": [1], "at": pa.array([DAY], pa.timestamp("us")), "flag": [True], "y": [0]},
+        {"id": [2], "at": pa.array([DAY], pa.timestamp("ms", tz="UTC")), "flag": ["false"], "y": [0]},
+        {"id": [3], "at": pa.array([DAY.date()]), "flag": ["true"], "y": [0]},
+    )
+    rows = ingest(source)[1]
+    assert rows["at"].to_pylist() == ["2013-05-01 10:00:00", "2013-05-01 10:00:00Z", "2013-05-01"]
+    assert rows["flag"].to_pylist() == ["true", "false", "true"]
+
+
+def test_single_and_double_precision_of_different_spans_are_double_precision(tmp_path: Path, ingest: Ingest) -> None:
+    single = pa.array([0.1], pa.float32())
+    source = write_spans(tmp_path, {"id": [1], "x": single, "y": [0]}, {"id": [2], "x": [0.1], "y": [0]})
+    assert ingest(source)[1]["x"].to_pylist() == [float(np.float32(0.1)), 0.1]
+
+
 @pytest.mark.parametrize(
     ("second", "message"),
     [
         ({"x": ["a"], "y": [1]}, r"s-2\.parquet: column 'x' .* read as string; in s-1\.parquet it is read as int64"),
+        ({"x": [True], "y": [1]}, r"s-2\.parquet: column 'x' .* read as bool; in s-1\.parquet it is read as int64"),
+        ({"x": [b"a"], "y": [1]}, r"s-2\.parquet: column 'x' .* read as binary; in s-1\.parquet it is read as int64"),
         ({"w": [1], "y": [1]}, r"s-2\.parquet: columns differ from earlier spans: missing 'x', unexpected 'w'"),
         ({"x": [1]}, r"s-2\.parquet: has no label column 'y'"),
     ],
