@@ -97,7 +97,8 @@ def test_a_commit_is_shown_short_and_with_its_changes() -> None:
 def test_the_environment_names_what_decides_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NARU_IMAGE", raising=False)
     here = describe_environment()
-    assert set(here.packages) == {"tensorflow", "keras", "tensorflow-transform", "numpy", "pyarrow", "kfp"}
+    numbers = {"tensorflow", "keras", "tensorflow-transform", "scikit-learn", "onnxruntime", "numpy", "pyarrow", "kfp"}
+    assert set(here.packages) == numbers
     assert (here.where, here.image) == ("laptop", None)
     monkeypatch.setenv("NARU_IMAGE", "registry/naru-stages@sha256:0")
     there = describe_environment()
