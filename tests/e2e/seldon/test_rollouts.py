@@ -134,7 +134,7 @@ def test_a_canary_whose_predictions_moved_is_taken_back(site: Site, registry: No
     logged = site.project(request_log={"flush_seconds": 2}, canary=steps)
     outcome, _ = site.deploy(site.register("5", GOOD + 0.004), logged)
     assert outcome.verdict in ("ok", "warn") and champion() == "5"
-    outcome, _ = site.deploy(site.register("6", -0.4), logged)
+    outcome, _ = site.deploy(site.register("6", -2.0), logged)  # so far that few predictions show it
     assert outcome.verdict == "blocked" and champion() == "5"
     assert "predictions at 33.3 %" in outcome.reason and "from the stable version's" in outcome.reason
     assert [change.action for change in last_rollout()] == ["start", "prove", "share", "roll back"]
@@ -212,7 +212,7 @@ def test_a_canary_whose_only_server_goes_right_before_it_is_asked_is_proved_all_
     site: Site, registry: None, asker: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C16: its pod is deleted once, between the look that finds it ready and the first question."""
-    real, gone = PodClient.ask, list[str]()
+    real, gone = PodClient.infer, list[str]()
 
     def lose_it_first(client: PodClient, request: dict[str, Any]) -> Any:
         if not gone and client.pod.startswith(f"{NAME}-"):
@@ -222,7 +222,7 @@ def test_a_canary_whose_only_server_goes_right_before_it_is_asked_is_proved_all_
             until(lambda: not _is_ready(site, client.pod), "the server is gone", 60)
         return real(client, request)
 
-    monkeypatch.setattr(PodClient, "ask", lose_it_first)
+    monkeypatch.setattr(PodClient, "infer", lose_it_first)
     twelfth = site.register("12", GOOD + 0.001)
     outcome, _ = site.deploy(twelfth, site.project(canary={"shares": []}))
     assert outcome.verdict in ("ok", "warn"), outcome.reason
