@@ -143,6 +143,7 @@ class Site:
             run=registered["run"],
             cause=cause,
             evaluation=work / "evaluation",
+            history=work / "history",  # none: the record of the run then has no environment
             registration=work / "registration",
             pages=[],
             stages=[],
