@@ -24,7 +24,7 @@ MADE_BY = "made_by"
 """Key of `registration.json`: the project's code and its commit (`Code`)."""
 _METRIC = "metric_"
 _DIRTY = "+dirty"
-_SHORT = 12
+_SHORT = 8
 
 Status = Literal["succeeded", "failed", "interrupted"]
 

@@ -141,7 +141,7 @@ def test_the_record_of_the_run_is_written_whatever_was_decided(
         ("deploy", "skipped"),
     ]
     assert record["environment"]["packages"]["numpy"] and record["data"]["rows"] and record["champion"] is None
-    assert "0123456789ab and changes on top" in (tmp_path / "report.html").read_text()
+    assert "01234567 and changes on top" in (tmp_path / "report.html").read_text()
 
 
 def test_a_registration_of_an_earlier_naru_leaves_the_code_unknown(

@@ -88,8 +88,8 @@ def test_a_commit_survives_the_way_through_the_runs_parameter(dirty: bool) -> No
 
 def test_a_commit_is_shown_short_and_with_its_changes() -> None:
     assert [str(Code("c", COMMIT, dirty)) for dirty in (False, True)] == [
-        "0123456789ab",
-        "0123456789ab and changes on top",
+        "01234567",
+        "01234567 and changes on top",
     ]
     assert str(Code("c")) == ""
 
