@@ -140,9 +140,8 @@ class TransformedWriter:
 
 def _to_arrow(values: NDArray[Any]) -> pa.Array:
     if values.ndim == 1:
-        return pa.array(
-            values, STRING.arrow if values.dtype == STRING.numpy else None
-        )  # of no texts it would infer no type
+        # the type of an empty array of texts cannot be inferred
+        return pa.array(values, STRING.arrow if values.dtype == STRING.numpy else None)
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
 
 

@@ -44,7 +44,8 @@ def deploy_version(
 ) -> Outcome:
     """Test the registered version on a server, make it the champion, bind the report. See `component.py`.
 
-    The record of the run is in `run.json`, whatever was decided. Times of requests are in `rollout.json`, the checks and the page; `Outcome.metrics` holds only reproducible numbers.
+    The record of the run is in `run.json`, whatever was decided. Times of requests are in `rollout.json`, the checks and
+    the page; `Outcome.metrics` holds only reproducible numbers.
 
     Raises:
         ServiceError: When MLflow, the store or the ledger failed. A server that fails its test gives the verdict `blocked` instead.

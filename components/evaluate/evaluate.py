@@ -60,8 +60,8 @@ def evaluate_model(
     """Judge a model on the test rows.
 
     `evaluation` gets the outcome, the page as data, the champion's identity and a sample of rows with the model's answers, equal for equal inputs,
-    the examples' manifest, what the model's server needs (`serving_reference.py`), and `latency.json`, which holds times. The rendered page shows the times too. A model that cannot be judged by numbers
-    has no sample.
+    the examples' manifest, what the model's server needs (`serving_reference.py`), and `latency.json`, which holds times. The
+    rendered page shows the times too. A model that cannot be judged by numbers has no sample.
 
     Args:
         project: The project; its gates decide.

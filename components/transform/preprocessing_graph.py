@@ -143,7 +143,7 @@ def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, NDArray[Any]]
     """The outputs as arrays in the order of their names.
 
     Raises:
-        UserCodeError: When one has another number of rows, or is no finite number somewhere.
+        UserCodeError: When one has another number of rows, or is not finite somewhere.
     """
     arrays: dict[str, NDArray[Any]] = {name: outputs[name].numpy() for name in sorted(outputs)}
     for name, values in arrays.items():

@@ -76,9 +76,8 @@ def reassign_splits(examples: pa.RecordBatch, definition: TimeSplit, types: dict
         return np.where(np.asarray(column.is_null()), np.int8(0), np.int8(UNKNOWN))
     if types.get(definition.column) == "float32" and is_number:
         column = column.cast(pa.float32(), safe=False)
-    elif pa.types.is_float32(
-        column.type
-    ):  # more exact then: rounding keeps the order of times, but not beside a border
+    elif pa.types.is_float32(column.type):
+        # the definition is more exact: rounding keeps the order of times, but not beside a border
         borders = [float(np.float32(border)) for border in borders]
         values = column.fill_null(0).to_numpy(zero_copy_only=False)
         exact_below = 0 if types.get(definition.column) == "float64" else _FLOAT32_EXACT

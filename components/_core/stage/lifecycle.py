@@ -139,7 +139,7 @@ class Stage:
     def _aside(self, artifact: Artifact) -> Path:
         final = Path(artifact.path)
         self._outputs.append(final)
-        aside = final.with_name(final.name + _ASIDE)
+        aside = _aside_of(final)
         if aside.is_dir():
             shutil.rmtree(aside)
         aside.unlink(missing_ok=True)
@@ -149,18 +149,17 @@ class Stage:
     def _clear(self) -> None:
         """Remove half-written outputs: they are useless, and the disk may be full."""
         for final in self._outputs:
-            aside = final.with_name(final.name + _ASIDE)
+            aside = _aside_of(final)
             with suppress(OSError):
                 shutil.rmtree(aside) if aside.is_dir() else aside.unlink(missing_ok=True)
 
     def _copy_bundles(self) -> None:
-        aside = Path(self.record.path).with_name(Path(self.record.path).name + _ASIDE)
         whole = {name: Path(artifact.path) for name, artifact in self.bundle.items()}
-        copy_bundles(aside, [Path(artifact.path) for artifact in self.after], whole)
+        copy_bundles(_aside_of(Path(self.record.path)), [Path(artifact.path) for artifact in self.after], whole)
 
     def _publish(self) -> None:
         for final in self._outputs:
-            aside = final.with_name(final.name + _ASIDE)
+            aside = _aside_of(final)
             if final.is_dir():
                 shutil.rmtree(final)
             os.replace(aside, final)
@@ -181,6 +180,11 @@ class Stage:
         if earlier := self.earlier():
             self.record.metadata[EARLIER] = json.dumps(earlier)
         write_end(record)
+
+
+def _aside_of(final: Path) -> Path:
+    """Return the temporary name of an output."""
+    return final.with_name(final.name + _ASIDE)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class StageSpec(NamedTuple):
         cluster_access: Whether it changes the cluster itself, with its own service account.
         imports: Modules that the laptop's fork server imports before it forks the stage, in this order.
         imports_during: Stage during which the modules are imported, on the second core; empty: before the first stage.
-        trains: Whether it trains the model: on a cluster it is told its image, to record it (`environment.py`).
+        trains: Whether it trains the model: on a cluster it gets the name of its image, to record it (`environment.py`).
         own_process: Whether it starts as a separate process: it needs few imports, and runs while the fork server is
             busy with its own.
     """

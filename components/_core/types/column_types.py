@@ -66,7 +66,7 @@ def _cast_to(plain: pa.DataType) -> Callable[[Values], Values]:
     return lambda column: column.cast(plain)
 
 
-def time_as_text(column: Values) -> Values:
+def _time_as_text(column: Values) -> Values:
     """Format times as `2026-01-31`, `2026-01-31 09:30:00` or `2026-01-31 09:30:00.5`; in UTC and with a `Z` where there is a time zone.
 
     The unit does not matter: a time gives the same text in seconds and in nanoseconds.
@@ -90,7 +90,7 @@ WHOLE = ColumnType("int64", pa.int64(), pa.types.is_integer, INT64, pa.int64(), 
 SINGLE = ColumnType("float32", pa.float32(), pa.types.is_float32, FLOAT32, pa.float32(), _cast_to(pa.float32()))
 DOUBLE = ColumnType("float64", pa.float64(), pa.types.is_float64, FLOAT32, pa.float64(), _cast_to(pa.float64()))
 TEXT = ColumnType("string", pa.string(), _is_text, STRING, pa.string(), _cast_to(pa.string()))
-TIME = ColumnType("timestamp", pa.timestamp("us"), _is_time, STRING, pa.string(), time_as_text)
+TIME = ColumnType("timestamp", pa.timestamp("us"), _is_time, STRING, pa.string(), _time_as_text)
 BYTES = ColumnType("bytes", pa.binary(), _is_bytes, STRING, pa.string(), _bytes_as_text)
 
 COLUMN_TYPES: dict[str, ColumnType] = {known.name: known for known in (BOOL, WHOLE, SINGLE, DOUBLE, TEXT, TIME, BYTES)}

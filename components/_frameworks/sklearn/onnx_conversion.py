@@ -108,7 +108,7 @@ def _subject(steps: list[Step]) -> str:
 def _assemble(
     converted: onnx.ModelProto, pipeline: Pipeline, signature: Signature, exact: Collection[str]
 ) -> onnx.ModelProto:
-    """Build the model anew: our inputs, the converted nodes under names by their order, the task's outputs."""
+    """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs."""
     taken = [feature.name for feature in signature.inputs]
     names = Names(taken)
     inputs, nodes, renamed = [], [], {}

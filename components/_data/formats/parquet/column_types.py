@@ -33,9 +33,8 @@ def readable_type(kind: pa.DataType) -> pa.DataType | None:
     if pa.types.is_date(kind):
         return pa.date32()
     if pa.types.is_timestamp(kind):
-        return pa.timestamp(
-            kind.unit, None if kind.tz is None else "UTC"
-        )  # a file keeps the instant, and a zone to show it
+        # a file keeps the instant, and a zone to show it in
+        return pa.timestamp(kind.unit, None if kind.tz is None else "UTC")
     if pa.types.is_float16(kind):
         return pa.float32()
     known = None if pa.types.is_uint64(kind) else find_type(kind)  # the largest uint64 fit no int64
