@@ -24,7 +24,7 @@ from components._core.examples.safe_parquet import pq
 from components._core.examples.samples import beside
 from components._core.examples.split_definition import HashSplit, SplitDefinition, TimeSplit
 from components._core.files import fingerprint_of
-from components._core.project.project_file import Split
+from components._core.project.data_config import Split
 from components._core.store.file_digests import check_content
 from components._core.store.ledger import Deployment
 from components._core.store.object_store import read_bytes

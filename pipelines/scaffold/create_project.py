@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from components._core.errors import ConfigError, DataError
-from components._core.project.project_file import Csv, Data, load_project
+from components._core.project.data_config import Csv, Data
+from components._core.project.project_file import load_project
 from components._core.suggestions import listed
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source

@@ -11,7 +11,8 @@ import pytest
 
 from components._core import errors
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
-from components._core.project.project_file import Data, load_project, parse_project
+from components._core.project.data_config import Data
+from components._core.project.project_file import load_project, parse_project
 from components._core.project.yaml_text import parse_yaml
 from components._core.stage.user_code import load_function, unpack_code
 from components._core.store.ledger import append_deployment, current_champion, resolve_champion

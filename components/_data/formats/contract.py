@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from components._core.project.project_file import Data
+from components._core.project.data_config import Data
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:

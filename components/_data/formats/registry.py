@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components._core.errors import ConfigError
-from components._core.project.project_file import Data
+from components._core.project.data_config import Data
 from components._core.suggestions import listed, suggest
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat

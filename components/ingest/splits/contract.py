@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from components._core.checks import Check
 from components._core.examples.artifact import Manifest
 from components._core.examples.split_definition import SplitDefinition
-from components._core.project.project_file import Split
+from components._core.project.data_config import Split
 from components._data.formats.rows import Rows
 
 ReadRows = Callable[[], Iterator[Rows]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from components._core.project.project_file import Split
+from components._core.project.data_config import Split
 from components.ingest.splits.contract import ReadRows, Splitter
 from components.ingest.splits.hash_split import HashSplitter
 from components.ingest.splits.time_split import TimeSplitter

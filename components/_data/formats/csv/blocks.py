@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._core.errors import DataError
-from components._core.project.project_file import Csv
+from components._core.project.data_config import Csv
 from components._data.formats.bad_rows import BadRow, quote_remedy
 from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.row_shape import RowShape

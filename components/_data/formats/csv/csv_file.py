@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from components._core.project.project_file import Csv
+from components._core.project.data_config import Csv
 from components._data.sources.contract import SpanFile
 
 

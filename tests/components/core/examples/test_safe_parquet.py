@@ -12,7 +12,7 @@ import pytest
 
 from components._core.errors import DataError
 from components._core.examples.samples import Sample
-from components._core.project.project_file import Data
+from components._core.project.data_config import Data
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 

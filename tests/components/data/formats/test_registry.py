@@ -15,7 +15,8 @@ import pytest
 
 from components._core.errors import ConfigError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
-from components._core.project.project_file import Data, parse_project
+from components._core.project.data_config import Data
+from components._core.project.project_file import parse_project
 from components._data.formats import registry
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import Format, Preview, TableSchema

@@ -11,7 +11,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from components._core.errors import DataError
-from components._core.project.project_file import Data
+from components._core.project.data_config import Data
 from components._data.formats.contract import TableSchema
 from components._data.formats.csv import blocks, kept_blocks
 from components._data.formats.registry import open_format

@@ -13,7 +13,8 @@ import pytest
 from components._core.checks import Outcome
 from components._core.errors import DataError
 from components._core.examples.artifact import SPLITS, read_batches
-from components._core.project.project_file import Csv, parse_project
+from components._core.project.data_config import Csv
+from components._core.project.project_file import parse_project
 from components._data.formats.csv import blocks
 from components._data.formats.csv.blocks import LONGEST_ROW, read_blocks
 from components._data.formats.csv.csv_file import CsvFile

@@ -21,7 +21,8 @@ import pytest
 from components._core.checks import Outcome
 from components._core.errors import ConfigError, DataError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
-from components._core.project.project_file import Data, parse_project
+from components._core.project.data_config import Data
+from components._core.project.project_file import parse_project
 from components._core.types.column_types import to_text
 from components._data.formats.parquet import reader
 from components._data.formats.registry import open_format
