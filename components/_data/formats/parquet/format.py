@@ -19,6 +19,11 @@ class ParquetFormat(Format):
     name = "parquet"
     endings = (".parquet", ".pq")
 
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        """See `Format`; `PARE` is an encrypted file."""
+        return first.startswith((b"PAR1", b"PARE"))
+
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""
         from components._data.formats.parquet.reader import open_parquet
