@@ -45,8 +45,8 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         ConfigError: When the project names a column that the source does not have.
         DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
     """
-    table = open_format(project.data)
     files = open_source(project.data.source).list_files(project.data.spans)
+    table = open_format(project.data, files[0])
     schema = table.infer_schema(files, project.label)
     check_named_columns(project, list(schema.types))
     hidden = {project.label, *project.data.exclude}

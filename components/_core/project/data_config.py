@@ -102,7 +102,7 @@ class Data(Section):
     format: Annotated[
         str,
         Field(
-            description="Format of the source's files; empty: by file name extension, and CSV if the extension is unknown."
+            description="Format of the source's files; empty or `auto`: recognised by the first file's content, whatever its name."
         ),
     ] = ""
     csv: Csv = Csv()

@@ -53,7 +53,7 @@ class Format(ABC):
 
     Attributes:
         name: Name of the format in `data.format`.
-        endings: File name extensions that it recognises, in lower case.
+        endings: File name extensions, in lower case; they count only where the content is not recognised or not at hand.
         section: Its own section of `data`; empty: it has none. It is refused in a project whose table has another format.
     """
 
@@ -69,6 +69,15 @@ class Format(ABC):
     def options(self) -> dict[str, Any]:
         """Return the settings that change how files are read, as JSON; part of the examples' fingerprint."""
         return {"format": self.name}
+
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        """Return whether a file is of this format by the first bytes of its content, as far as they can tell.
+
+        Args:
+            first: The first `compression.HEAD_BYTES` bytes, decompressed; all of a smaller file.
+        """
+        return False
 
     @abstractmethod
     def column_names(self, file: SpanFile) -> list[str]:

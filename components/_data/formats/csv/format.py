@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from components._data.formats.csv.kept_blocks import KeptBlocks
     from components._data.formats.rows import FileTally, Rows
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_TEXT_BYTES = bytes(code for code in range(256) if code >= 32 or code in b"\a\b\t\n\v\f\r\x1a\x1b")
+
 
 class CsvFormat(Format):
     """Comma-separated text in UTF-8 with a header, written as `data.csv` says."""
@@ -23,6 +26,11 @@ class CsvFormat(Format):
     name = "csv"
     endings = (".csv",)
     section = "csv"
+
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        """See `Format`: any text, so that other formats are tried before."""
+        return first.startswith(_UTF_16) or (bool(first) and not first.translate(None, delete=_TEXT_BYTES))
 
     @property
     def options(self) -> dict[str, Any]:
