@@ -13,7 +13,7 @@ from components._core.errors import ConfigError, NaruError
 from components._core.project.project_file import Project
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.binary_classification import unknown_positive
-from components._data.formats.contract import Format, Preview
+from components._data.formats.contract import Preview
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 from components.ingest.named_columns import check_named_columns
@@ -34,7 +34,7 @@ def check_source_preview(project: Project, source: str, spans: str) -> None:
     Raises:
         ConfigError: When one is refused; the message says what is there instead.
     """
-    preview = _read_preview(open_format(project.data), source, spans)
+    preview = _read_preview(project, source, spans)
     if preview is None or project.label not in preview.columns:
         return
     check_named_columns(project, preview.columns)
@@ -62,10 +62,11 @@ def _normalize(text: str) -> str:
     return text
 
 
-def _read_preview(kind: Format, source: str, spans: str) -> Preview | None:
+def _read_preview(project: Project, source: str, spans: str) -> Preview | None:
+    kind = open_format(project.data)
     if "://" in source:
         return None
     try:
-        return kind.preview(open_source(source).list_files(spans)[0])
+        return kind.preview(open_source(source, project.data.missing_spans).list_files(spans)[0])
     except (NaruError, OSError):
         return None  # ingest reports what is wrong
