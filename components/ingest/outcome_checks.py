@@ -1,4 +1,4 @@
-"""Checks that the data is usable: spans without rows, splits that cannot be evaluated."""
+"""Checks that the splits are usable: enough different rows in each."""
 
 from __future__ import annotations
 
@@ -20,25 +20,6 @@ _FEW = 10
 _MANY = 1_000
 """Distinct rows from which an unusable split has another cause than duplicates."""
 _AT_A_TIME = 4_096
-
-
-def check_spans(manifest: Manifest) -> list[Check]:
-    """Warn of each span without rows: if it is the newest, the export failed."""
-    if len(manifest.files) == 1:
-        return []
-    newest = max(file.span for file in manifest.files)
-    return [
-        Check(
-            f"rows of span {file.span}",
-            "warn",
-            0.0,
-            1.0,
-            n=0,
-            reason=f"{file.path}{' (the newest span)' if file.span == newest else ''} has no rows that can be used: check the export",
-        )
-        for file in manifest.files
-        if not file.rows
-    ]
 
 
 def check_splits(project: Project, manifest: Manifest, examples: Path) -> list[Check]:

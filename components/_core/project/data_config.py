@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -95,8 +95,9 @@ class Data(Section):
         str,
         Field(
             min_length=1,
-            description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, "
-            "as in `data/flights-{span}.csv`.",
+            description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, as in "
+            "`data/flights-{span}.csv`; `{YYYY}`, `{MM}`, `{DD}` and `{HH}` for its date, as in `data/{YYYY}/{MM}.csv` or "
+            "`data/date={YYYY}-{MM}-{DD}/`; `{VERSION}` for a version of the span, of which the newest is read.",
         ),
     ]
     format: Annotated[
@@ -108,8 +109,18 @@ class Data(Section):
     csv: Csv = Csv()
     spans: Annotated[
         str,
-        Field(description="Spans to read: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source."),
+        Field(
+            description="Spans to read: `all`, `last 3`; by number `7`, `1-11` or `1,2,5`; by date `2024-06`, "
+            "`2024-01..2024-06`, `since 90d` (or `12w`, `6m`, `2y`) or `since 2024-01-01`. Only with spans in the source."
+        ),
     ] = "all"
+    missing_spans: Annotated[
+        Literal["fail", "warn", "skip"],
+        Field(
+            description="What follows when a span that `spans` names does not exist: `fail` ends the run, `warn` reads the "
+            "others and warns, `skip` reads the others. Of `all` and `last 3`, gaps between spans are reported; `skip` only counts them."
+        ),
+    ] = "fail"
     split: Split = Split()
     exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
     exclusion_reasons: Annotated[
