@@ -25,8 +25,7 @@ from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
 from components._data.sources.contract import SpanFile
-from components._data.sources.registry import open_source
-from components._data.sources.span_pattern import unit_of
+from components._data.sources.registry import open_source, span_unit
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_splits
 from components.ingest.span_checks import check_missing_spans, check_spans
@@ -176,7 +175,7 @@ def _manifest(
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
         for split in SPLITS
     }
-    unit = (unit_of(project.data.source) or NUMBER).name
+    unit = (span_unit(project.data) or NUMBER).name
     spans = list(dict.fromkeys(file.span for file in read))
     return Manifest(fingerprint, columns, rows, spans, read, splitter.definition, unit)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from components._core.checks import Check, Status
 from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project
+from components._data.sources.registry import span_unit
 from components._data.sources.span_expression import parse_spans
-from components._data.sources.span_pattern import unit_of
 
 
 def check_missing_spans(project: Project, manifest: Manifest) -> list[Check]:
@@ -15,7 +15,7 @@ def check_missing_spans(project: Project, manifest: Manifest) -> list[Check]:
     `data.missing_spans: fail` has ended the run if `data.spans` names one that does not exist; gaps between the spans of
     `all` and `last N` are a warning. With `skip` they are counted.
     """
-    unit = unit_of(project.data.source)
+    unit = span_unit(project.data)
     if unit is None:
         return []
     runs = parse_spans(project.data.spans, unit).missing(manifest.spans)

@@ -17,10 +17,10 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import PROJECT_FILE, Project, Schedule, load_project
 from components._core.project.value_rules import CREDENTIALS_REMEDY, check_placeholders
 from components._core.setting_names import STORE
-from components._core.settings import Settings
+from components._core.settings import SQLITE, Settings
 from components._core.suggestions import suggest
+from components._data.sources.registry import span_unit
 from components._data.sources.span_expression import parse_spans
-from components._data.sources.span_pattern import unit_of
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
 from pipelines.git import read_commit, run_git
@@ -193,11 +193,11 @@ def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) 
         ConfigError: When the source is a relative path, its pattern is invalid, or the spans are; the message says what is allowed.
     """
     source, spans = (given.get(name) or desired.defaults[name] for name in ("source", "spans"))
-    if "://" not in str(source) and not Path(str(source)).is_absolute():
+    if str(source).startswith(SQLITE) or ("://" not in str(source) and not Path(str(source)).is_absolute()):
         message = f"the source {source!r} is a path on this machine, which runs on a cluster cannot read"
         raise ConfigError(message, where=where, remedy="name it by a URL, as in s3://bucket/flights-{span}.csv")
     try:
-        parse_spans(str(spans), unit_of(str(source)))
+        parse_spans(str(spans), span_unit(desired.project.data.model_copy(update={"source": str(source)})))
     except ConfigError as error:
         raise ConfigError(f"{error.where}: {error.message}", where=where, remedy=error.remedy) from None
 

@@ -89,9 +89,7 @@ def run_parameters(
     if cache and not notes:
         source, spans = (str(given.get(name) or desired.defaults[name]) for name in ("source", "spans"))
         data = desired.project.data
-        parameters["source_fingerprint"] = _pin_source(
-            open_source(source, data.missing_spans, data.sql), spans, notes
-        )
+        parameters["source_fingerprint"] = _pin_source(open_source(source, data.missing_spans, data.sql), spans, notes)
     return {**parameters, **given}, notes
 
 

@@ -42,6 +42,7 @@ def test_a_folder_goes_up_and_comes_back_whole(folder: Path, tmp_path: Path) -> 
     assert (here / "a.txt").read_text() == "a"
 
 
+@pytest.mark.usefixtures("gcs")
 def test_a_file_that_exists_with_the_same_content_is_not_sent_again(folder: Path) -> None:
     upload(folder, "gs://naru/again/model")
     files, path = open_filesystem("gs://naru/again/model/a.txt")

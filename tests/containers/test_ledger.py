@@ -24,9 +24,7 @@ LINE = Deployment("0", "models/0", "s", "c", {"auc": 0.9}, "f", "r", "2026-01-01
 
 
 @pytest.fixture(params=["as it is", "without conditions", "gcs"])
-def store(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[str]:
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     if request.param == "gcs":
         request.getfixturevalue("gcs")
         yield f"gs://naru/{tmp_path.name}"

@@ -88,6 +88,46 @@ class Csv(Section):
         return self
 
 
+class Sql(Section):
+    """What of a database is the table; only with a database as the source."""
+
+    table: Annotated[
+        str, Field(max_length=512, description="Table or view, as in `flights`, `schema.flights` or `dataset.flights`.")
+    ] = ""
+    query: Annotated[
+        str,
+        Field(
+            max_length=100_000,
+            description="A SELECT instead of a table. It is run with rights to read only, and may run more than once.",
+        ),
+    ] = ""
+    span_column: Annotated[
+        str,
+        Field(description="Column by whose value a row belongs to a span: a whole number, a date or a time."),
+    ] = ""
+    span_unit: Annotated[
+        Literal["number", "year", "month", "day"],
+        Field(description="What a span is: each number in the column, or the year, month or day of its dates."),
+    ] = "number"
+    version_column: Annotated[
+        str,
+        Field(
+            description="Column that grows with every change of a row, such as `updated_at`. With it, changes are noticed by its "
+            "largest value and the number of rows; without it, every row is hashed in the database."
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _names_one_table(self) -> Sql:
+        if self.table and self.query:
+            raise ValueError("give table or query, not both")
+        if not (self.table or self.query) and self != Sql.model_construct():
+            raise ValueError("give table or query")
+        if self.span_unit != "number" and not self.span_column:
+            raise ValueError("span_unit needs span_column")
+        return self
+
+
 class Data(Section):
     """Where the examples come from."""
 
@@ -107,6 +147,7 @@ class Data(Section):
         ),
     ] = ""
     csv: Csv = Csv()
+    sql: Sql = Sql()
     spans: Annotated[
         str,
         Field(

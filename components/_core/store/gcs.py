@@ -223,7 +223,9 @@ def _credentials(_file: str, _process: int) -> Any:
     try:
         return google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_write"])[0]
     except GoogleAuthError as error:
-        remedy = f"set {CREDENTIALS} to a key file, run `gcloud auth application-default login`, or use Workload Identity"
+        remedy = (
+            f"set {CREDENTIALS} to a key file, run `gcloud auth application-default login`, or use Workload Identity"
+        )
         raise ConfigError(f"no credentials for Google Cloud Storage: {_first_line(error)}", remedy=remedy) from error
 
 

@@ -1,8 +1,8 @@
 """The interface of table sources: it lists the files of spans, opens them, and has a fingerprint of its state.
 
-There is one implementation, `files.py`: a folder of this machine, S3 and every other store that fsspec knows differ
-only in their file system (`components/_core/store/filesystems.py`). The interface therefore has only what readers of
-tables use.
+A source gives files, whose content a format reads. A folder of this machine, S3, Google Cloud Storage and every other
+store that fsspec knows differ only in their file system (`components/_core/store/filesystems.py`). A database has no files:
+what a query gives is a file too, an Arrow IPC stream that is made as it is read (`databases/query_files.py`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ class SpanFile:
         path: Path in its file system.
         filesystem: The fsspec file system of the file.
         short_name: Its path below the folder that all files of the source share; empty: the last part of the path.
+        format: Name of its format where the source decides it, as a database does; empty: recognised by its content.
     """
 
     span: int
     path: str
     filesystem: Any
     short_name: str = ""
+    format: str = ""
 
     @property
     def name(self) -> str:
