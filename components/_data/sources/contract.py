@@ -2,7 +2,7 @@
 
 A source gives files, whose content a format reads. A folder of this machine, S3, Google Cloud Storage and every other
 store that fsspec knows differ only in their file system (`components/_core/store/filesystems.py`). A database has no files:
-what a query gives is a file too, an Arrow IPC stream that is made as it is read (`databases/query_files.py`).
+what a query gives is a file too, an Arrow IPC stream that is made as it is read (`batch_files.py`).
 """
 
 from __future__ import annotations

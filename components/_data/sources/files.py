@@ -30,6 +30,7 @@ _TAGS = (
     "generation",
     "versionid",
     "version_id",
+    "last-modified",
 )
 """Names that file systems use for a tag that changes with the content, in lower case."""
 

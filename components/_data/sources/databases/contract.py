@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from components._data.sources.batch_files import Batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +39,11 @@ class Select:
         return f"SELECT {expressions} FROM {self._rows}" + (f" WHERE {self.where}" if self.where else "")
 
     @property
+    def whole(self) -> Select:
+        """The same without a condition."""
+        return replace(self, where="")
+
+    @property
     def _rows(self) -> str:
         return self.table or f"(\n{self.query}\n) AS naru_rows"  # on lines of its own: a query may end with a comment
 
@@ -56,7 +62,7 @@ class Database(ABC):
         """Return the columns of a select, with types that examples have."""
 
     @abstractmethod
-    def batches(self, select: Select, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def batches(self, select: Select, schema: pa.Schema) -> Batches:
         """Yield the rows of a select as they arrive, in batches of about `BATCH_BYTES`.
 
         Args:
@@ -81,10 +87,10 @@ class Database(ABC):
             unit: `number`, `year`, `month` or `day`.
         """
 
-    def quote(self, name: str) -> str:
-        """Quote a name, or a path of names such as `schema.table`."""
-        return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+    def quote_table(self, name: str) -> str:
+        """Quote a table's name, or a path of names such as `schema.table`."""
+        return ".".join(self.quote(part) for part in name.split("."))
 
-    def quote_column(self, name: str) -> str:
-        """Quote a column's name, which may hold a period."""
+    def quote(self, name: str) -> str:
+        """Quote one name."""
         return '"' + name.replace('"', '""') + '"'

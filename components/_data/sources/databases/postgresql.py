@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components._core.errors import ConfigError, DataError, NaruError, ServiceError, UnavailableError
 from components._core.extras import check_extra
+from components._data.sources.batch_files import Batches
 from components._data.sources.databases.contract import BATCH_BYTES, Database, Select
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class PostgreSql(Database):
             fields = _describe(connection, self._statement(connection, select))
         return pa.schema([pa.field(field.name, field.type) for field in fields])
 
-    def batches(self, select: Select, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def batches(self, select: Select, schema: pa.Schema) -> Batches:
         """See `Database`."""
         import pyarrow as pa
 
@@ -96,7 +97,7 @@ class PostgreSql(Database):
         casts = [(field.name, _cast_for(field)) for field in fields]
         if not any(cast for _, cast in casts) or len({name for name, _ in casts}) < len(casts):
             return select.sql
-        columns = ", ".join(f"{self.quote_column(name)}{cast} AS {self.quote_column(name)}" for name, cast in casts)
+        columns = ", ".join(f"{self.quote(name)}{cast} AS {self.quote(name)}" for name, cast in casts)
         return f"SELECT {columns} FROM (\n{select.sql}\n) AS naru_cast"
 
     @contextmanager

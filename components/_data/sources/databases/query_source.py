@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from components._core.errors import ConfigError, DataError
 from components._core.files import fingerprint_of
 from components._core.project.data_config import Sql
 from components._core.types.span_units import NUMBER, UNITS, SpanUnit
+from components._data.sources.batch_files import FORMAT, Batches, BatchFiles
 from components._data.sources.contract import SpanFile
 from components._data.sources.databases.contract import Database, Select
-from components._data.sources.databases.query_files import FORMAT, QueryFiles
 from components._data.sources.span_expression import MissingSpans, parse_spans
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MOST_SPANS = 100_000
 
@@ -40,7 +45,7 @@ class QuerySource:
             UnavailableError: When it does not answer.
         """
         selects = self._selects(spans)
-        files = QueryFiles(self.database, {name: select for _, name, select in selects})
+        files = BatchFiles(_Reader(self.database, {name: select for _, name, select in selects}))
         return [SpanFile(span, name, files, name, FORMAT) for span, name, _ in selects]
 
     def fingerprint(self, spans: str) -> str:
@@ -62,7 +67,7 @@ class QuerySource:
     def _state(self, select: Select) -> str:
         if not self.sql.version_column:
             return self.database.state(select)
-        column = self.database.quote_column(self.sql.version_column)
+        column = self.database.quote(self.sql.version_column)
         (found,) = self.database.fetch(select.compute(f"count(*), max({column})"))
         return f"{found[0]} {found[1]}"
 
@@ -70,7 +75,7 @@ class QuerySource:
         """Return span, name and select of each file."""
         expression = parse_spans(spans, self.unit)
         query = self.sql.query.strip().rstrip(";").strip()
-        whole = Select(self.database.quote(self.sql.table) if self.sql.table else "", query)
+        whole = Select(self.database.quote_table(self.sql.table) if self.sql.table else "", query)
         name = self.sql.table or "query"
         if self.unit is None:
             return [(1, name, whole)]
@@ -78,7 +83,7 @@ class QuerySource:
         return [(span, f"{name} {self.unit.label(span)}", self._within(whole, span, self.unit)) for span in chosen]
 
     def _list_spans(self, whole: Select) -> list[int]:
-        column = self.database.quote_column(self.sql.span_column)
+        column = self.database.quote(self.sql.span_column)
         number = self.database.span_number(column, self.sql.span_unit)
         found = self.database.fetch(f"{whole.compute(f'{number}, count(*)')} GROUP BY 1 LIMIT {_MOST_SPANS + 1}")
         self._check_spans(found)
@@ -98,7 +103,7 @@ class QuerySource:
                 )
 
     def _within(self, whole: Select, span: int, unit: SpanUnit) -> Select:
-        column = self.database.quote_column(self.sql.span_column)
+        column = self.database.quote(self.sql.span_column)
         if unit is NUMBER:
             return replace(whole, where=f"{column} = {span}")
         first, following = (_first_day(unit, unit.position(span) + step) for step in (0, 1))
@@ -107,6 +112,22 @@ class QuerySource:
     @property
     def _where(self) -> str:
         return f"{self.sql.table or 'data.sql.query'}, column {self.sql.span_column!r}"
+
+
+class _Reader:
+    """Reads the results of selects by their names. Every span has the types of the whole table, which are found once."""
+
+    def __init__(self, database: Database, selects: Mapping[str, Select]) -> None:
+        self._database = database
+        self._selects = selects
+        self._schemas: dict[Select, pa.Schema] = {}
+
+    def __call__(self, name: str) -> tuple[pa.Schema, Batches]:
+        select = self._selects[name]
+        if select.whole not in self._schemas:
+            self._schemas[select.whole] = self._database.schema(select.whole)
+        schema = self._schemas[select.whole]
+        return schema, self._database.batches(select, schema)
 
 
 def _first_day(unit: SpanUnit, position: int) -> str:

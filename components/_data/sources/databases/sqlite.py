@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from components._core.errors import DataError, NaruError, UnavailableError
 from components._core.files import fingerprint_of
+from components._data.sources.batch_files import Batches
 from components._data.sources.databases.contract import BATCH_BYTES, Database, Select
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Sqlite(Database):
             [pa.field(name, _type_of(name, found, self.path)) for name, found in zip(names, kinds, strict=True)]
         )
 
-    def batches(self, select: Select, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def batches(self, select: Select, schema: pa.Schema) -> Batches:
         """See `Database`."""
         import pyarrow as pa
 
@@ -82,13 +83,17 @@ class Sqlite(Database):
         status = [file.stat() for file in files if file.exists()]
         return fingerprint_of(f"{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}" for one in status)
 
+    def quote(self, name: str) -> str:
+        """Quote one name: in double quotes, an unknown one would be a text."""
+        return "`" + name.replace("`", "``") + "`"
+
     def span_number(self, column: str, unit: str) -> str:
         """See `Database`."""
         return column if unit == "number" else f"CAST(strftime('{_DIGITS[unit]}', {column}) AS INTEGER)"
 
     def _kinds(self, connection: sqlite3.Connection, select: Select, names: list[str]) -> list[dict[str, int]]:
         """Count the cells of each kind in some columns."""
-        quoted = [self.quote_column(name) for name in names]
+        quoted = [self.quote(name) for name in names]
         counts = ", ".join(f"sum(typeof({column}) = '{kind}')" for column in quoted for kind in _KINDS)
         found = connection.execute(select.compute(counts)).fetchone()
         each = [found[start : start + len(_KINDS)] for start in range(0, len(found), len(_KINDS))]

@@ -1,15 +1,14 @@
-"""The results of queries as files: each is an Arrow IPC stream, made batch by batch as it is read.
+"""Batches of rows as files: each is an Arrow IPC stream, made batch by batch as it is read.
 
-So a database is read by the Arrow format, like any file, and its content has a size and a digest.
+So what has no file of its own, such as the result of a query, is read by the Arrow format like any file, and its content has a
+size and a digest.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, BinaryIO, cast
-
-from components._data.sources.databases.contract import Database, Select
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,36 +16,36 @@ if TYPE_CHECKING:
 FORMAT = "arrow"
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
+Batches: TypeAlias = "Generator[pa.RecordBatch, None, None]"
 
-class QueryFiles:
-    """A file system with one file for each select.
+
+class BatchFiles:
+    """A file system of such files.
 
     Args:
-        database: Where the selects run.
-        selects: Selects by the path of their file.
+        read: Returns the columns and the batches of a file by its path. The batches are requested when more than the columns
+            is read, and closed with the file.
     """
 
-    protocol = "query"
+    protocol = "batches"
 
-    def __init__(self, database: Database, selects: Mapping[str, Select]) -> None:
-        self._database = database
-        self._selects = selects
-        self._schemas: dict[str, pa.Schema] = {}
+    def __init__(self, read: Callable[[str], tuple[pa.Schema, Batches]]) -> None:
+        self._read = read
 
     def open(self, path: str, mode: str = "rb") -> BinaryIO:
-        """Open the result of a select; the rows are requested when more than its columns is read."""
+        """Open a file for reading."""
         return cast(BinaryIO, io.BufferedReader(_MessageStream(self._messages(path))))
 
     def _messages(self, path: str) -> Generator[bytes, None, None]:
         """Yield the messages of an Arrow stream: its schema, its batches, its end."""
-        select = self._selects[path]
-        if path not in self._schemas:
-            self._schemas[path] = self._database.schema(select)
-        schema = self._schemas[path]
-        yield schema.serialize().to_pybytes()
-        for batch in self._database.batches(select, schema):
-            yield batch.serialize().to_pybytes()
-        yield _END_OF_STREAM
+        schema, batches = self._read(path)
+        try:
+            yield schema.serialize().to_pybytes()
+            for batch in batches:
+                yield batch.serialize().to_pybytes()
+            yield _END_OF_STREAM
+        finally:
+            batches.close()
 
 
 class _MessageStream(io.RawIOBase):
@@ -72,5 +71,5 @@ class _MessageStream(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        self._messages.close()  # ends the query
+        self._messages.close()
         super().close()
