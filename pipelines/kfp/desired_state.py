@@ -17,9 +17,9 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import PROJECT_FILE, Project, Schedule, load_project
 from components._core.project.value_rules import CREDENTIALS_REMEDY, check_placeholders
 from components._core.setting_names import STORE
-from components._core.settings import SQLITE, Settings
+from components._core.settings import Settings
 from components._core.suggestions import suggest
-from components._data.sources.registry import span_unit
+from components._data.sources.registry import is_relative, span_unit
 from components._data.sources.span_expression import parse_spans
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
@@ -193,7 +193,7 @@ def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) 
         ConfigError: When the source is a relative path, its pattern is invalid, or the spans are; the message says what is allowed.
     """
     source, spans = (given.get(name) or desired.defaults[name] for name in ("source", "spans"))
-    if str(source).startswith(SQLITE) or ("://" not in str(source) and not Path(str(source)).is_absolute()):
+    if is_relative(str(source)):
         message = f"the source {source!r} is a path on this machine, which runs on a cluster cannot read"
         raise ConfigError(message, where=where, remedy="name it by a URL, as in s3://bucket/flights-{span}.csv")
     try:

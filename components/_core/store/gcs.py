@@ -1,8 +1,7 @@
 """Google Cloud Storage as a file system, over Google's client, with only the operations that the store, the ledger and the sources need.
 
-Credentials are Google's Application Default Credentials: the key file that `GOOGLE_APPLICATION_CREDENTIALS` names, those of
-`gcloud auth application-default login`, or the identity of the machine or pod (Workload Identity). `STORAGE_EMULATOR_HOST`
-names another server of the same interface, which is used without credentials.
+`google_cloud.py` says where the credentials come from. `STORAGE_EMULATOR_HOST` names another server of the same interface,
+which is used without credentials.
 
 A missing object or folder is a `FileNotFoundError`, as in fsspec; every other failure is a `NaruError`, so that an
 unreachable server never looks like an empty store.
@@ -10,9 +9,7 @@ unreachable server never looks like an empty store.
 
 from __future__ import annotations
 
-import functools
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,18 +17,17 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from components._core.errors import ConfigError, ServiceError, UnavailableError
+from components._core.errors import ConfigError, ServiceError
 from components._core.extras import check_extra
+from components._core.store.google_cloud import first_line, google_credentials, quiet_imports, translated_errors
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
-CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 _GCS = "https://storage.googleapis.com"
 _TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and to wait for the next bytes of a response."""
 _RETRY_SECONDS = 20.0
 """How long a request that fails in passing (5xx, 429, no connection) is repeated."""
 _LISTED = "items(name,size,updated,generation),prefixes,nextPageToken"
-_REMEDY = f"check {CREDENTIALS}, or the pod's service account, and its roles on the bucket"
 
 
 class GcsFileSystem(AbstractFileSystem):
@@ -154,44 +150,27 @@ class GcsFileSystem(AbstractFileSystem):
     @contextmanager
     def _errors(self, path: str, *, is_listing: bool = False) -> Iterator[None]:
         """Translate the client's errors into FileNotFoundError, FileExistsError or a NaruError."""
-        import requests
         from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError, TransportError
 
+        where = f"gs://{path}" + (f" at {self._endpoint} ({EMULATOR})" if self._endpoint != _GCS else "")
         try:
-            yield
-        except (requests.exceptions.RequestException, TransportError) as error:
-            raise self._unavailable(error) from error
-        except GoogleAuthError as error:
-            message = f"Google's credentials are refused or have expired: {_first_line(error)}"
-            raise ServiceError(message, where=f"gs://{path}", remedy=_REMEDY) from error
+            with translated_errors("Google Cloud Storage", where):
+                yield
         except GoogleAPIError as error:
-            raise self._translated(error, path, is_listing) from error
+            raise self._translated(error, path, where, is_listing) from error
         except ValueError as error:  # raised for names that GCS does not allow
-            raise ConfigError(str(error), where=f"gs://{path}", remedy="name it as gs://bucket/object") from error
+            raise ConfigError(str(error), where=where, remedy="name it as gs://bucket/object") from error
 
-    def _translated(self, error: Any, path: str, is_listing: bool) -> Exception:
-        where = f"gs://{path}" + (f" at {self._endpoint}" if self._endpoint != _GCS else "")
-        code = getattr(error, "code", None)
-        if code == 404 and not is_listing:
+    def _translated(self, error: Any, path: str, where: str, is_listing: bool) -> Exception:
+        if error.code == 404 and not is_listing:
             self._list(_split(path)[0], "", most=1)  # raises when it is the bucket that is not there
             return FileNotFoundError(path)
-        if code == 404:
+        if error.code == 404:
             return ServiceError("there is no such bucket", where=where, remedy="create it, or name another one")
-        if code == 412:
+        if error.code == 412:
             return FileExistsError(path)
-        if code in (401, 403):
-            return ServiceError(f"GCS refuses: {_first_line(error)}", where=where, remedy=_REMEDY)
-        if code is None or code == 429 or code >= 500:  # a RetryError has no code: it wraps the last failure
-            return self._unavailable(getattr(error, "cause", None) or error)
-        return ServiceError(
-            f"GCS failed: {_first_line(error)}", where=where, remedy="check the bucket and the name, then run again"
-        )
-
-    def _unavailable(self, error: Any) -> UnavailableError:
-        message = f"the object store does not answer: {_first_line(error)}"
-        remedy = f"check the network{f' and {EMULATOR}' if self._endpoint != _GCS else ''}, then run again"
-        return UnavailableError(message, where=self._endpoint, remedy=remedy)
+        remedy = "check the bucket and the name, then run again"
+        return ServiceError(f"Google Cloud Storage failed: {first_line(error)}", where=where, remedy=remedy)
 
 
 class _GcsFile(AbstractBufferedFile):
@@ -201,42 +180,22 @@ class _GcsFile(AbstractBufferedFile):
 
 def _client(endpoint: str) -> Any:
     check_extra("gcs", ["google.cloud.storage"], "a gs:// address", "gs://")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # about Python 3.11, at every import
+    with quiet_imports():
         from google.auth.credentials import AnonymousCredentials
         from google.cloud.storage import Client
 
-    if endpoint != _GCS:
-        if not endpoint.startswith(("http://", "https://")):
-            allowed = "https://host or http://host:port"
-            raise ConfigError(f"found {endpoint!r}; allowed: {allowed}", where=f"environment variable {EMULATOR}")
-        return Client(project="none", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint})
-    return Client(project="none", credentials=_credentials(os.environ.get(CREDENTIALS, ""), os.getpid()))
-
-
-@functools.lru_cache(maxsize=4)
-def _credentials(_file: str, _process: int) -> Any:
-    """Find the credentials once in a process, so that their token is fetched once and not for each file system."""
-    import google.auth
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        return google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_write"])[0]
-    except GoogleAuthError as error:
-        remedy = (
-            f"set {CREDENTIALS} to a key file, run `gcloud auth application-default login`, or use Workload Identity"
-        )
-        raise ConfigError(f"no credentials for Google Cloud Storage: {_first_line(error)}", remedy=remedy) from error
+    if endpoint == _GCS:
+        return Client(project="none", credentials=google_credentials()[0])  # objects need no project
+    if not endpoint.startswith(("http://", "https://")):
+        allowed = "https://host or http://host:port"
+        raise ConfigError(f"found {endpoint!r}; allowed: {allowed}", where=f"environment variable {EMULATOR}")
+    return Client(project="none", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint})
 
 
 def _retry() -> Any:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
-
-
-def _first_line(error: Any) -> str:
-    return str(error).partition("\n")[0][:300]
 
 
 def _split(path: str) -> tuple[str, str]:

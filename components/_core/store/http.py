@@ -28,7 +28,8 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try."""
 _MOST_WAIT = 30.0
 """Longest pause that a server's Retry-After may set."""
-_PART_BYTES = 1 << 20
+_PART_BYTES = 1 << 16
+"""Bytes read at a time, of which an interruption loses those that were not complete."""
 _MOST_BYTES = 256 << 30
 _KEPT_FREE = 1 << 30
 """Bytes of the temporary folder's disk that a download leaves free."""

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data, Sql
 from components._core.types.span_units import UNITS, SpanUnit
+from components._data.sources import delta
 from components._data.sources.contract import Source
-from components._data.sources.databases import postgresql, sqlite
+from components._data.sources.databases import bigquery, postgresql, sqlite
 from components._data.sources.databases.contract import Database
 from components._data.sources.databases.query_source import QuerySource
 from components._data.sources.files import FileSource
 from components._data.sources.span_expression import MissingSpans
 from components._data.sources.span_pattern import unit_of
 
+_Opener = TypeVar("_Opener", bound=Callable[[str], object])
+
 DATABASES: dict[str, Callable[[str], Database]] = {}
-"""Opens a database by its location; by the beginning of the location."""
+"""Opens a database at a location; by the beginning of the location."""
+TABLE_FORMATS: dict[str, Callable[[str], Source]] = {}
+"""Opens a table with a log of its versions at a location; by the beginning of the location."""
+_BEFORE_PATHS = (sqlite.SCHEME, delta.SCHEME)
+"""Beginnings of locations after which a path may follow."""
 
 
-def register_database(prefix: str, opener: Callable[[str], Database]) -> None:
-    """Add a database to the table.
+def register(table: dict[str, _Opener], prefix: str, opener: _Opener) -> None:
+    """Add a kind of sources to a table.
 
     Raises:
         ValueError: When the prefix is taken.
     """
-    if prefix in DATABASES:
+    if prefix in DATABASES or prefix in TABLE_FORMATS:
         raise ValueError(f"duplicate source {prefix!r}")
-    DATABASES[prefix] = opener
+    table[prefix] = opener
 
 
 def open_source(location: str, missing_spans: MissingSpans = "fail", sql: Sql | None = None) -> Source:
@@ -42,34 +50,55 @@ def open_source(location: str, missing_spans: MissingSpans = "fail", sql: Sql | 
     Raises:
         ConfigError: When it is a database without a table, or a table is named and it is not a database.
     """
-    opener = _database(location)
-    if opener is None:
+    database = _find(location, DATABASES)
+    if database is None:
         _check_no_sql(location, sql)
-        return FileSource(location, missing_spans)
+        table_format = _find(location, TABLE_FORMATS)
+        return table_format(location) if table_format else FileSource(location, missing_spans)
     if sql is None or not (sql.table or sql.query):
         remedy = "set data.sql.table to its name, or data.sql.query to a SELECT"
         raise ConfigError(f"{location} is a database: which table?", where="data.sql", remedy=remedy)
-    return QuerySource(opener(location), sql, missing_spans)
+    return QuerySource(database(location), sql, missing_spans)
 
 
 def span_unit(data: Data) -> SpanUnit | None:
     """Return the unit of the spans of a project's source; None when it has none."""
-    if _database(data.source):
+    if _find(data.source, DATABASES):
         return UNITS[data.sql.span_unit] if data.sql.span_column else None
     return unit_of(data.source)
 
 
 def absolute_location(location: str, folder: Path) -> str:
     """Return a location with a relative path resolved from a folder; any other location unchanged."""
-    if location.startswith(sqlite.SCHEME):
-        return f"{sqlite.SCHEME}{(folder / location.removeprefix(sqlite.SCHEME)).absolute()}"
-    if "://" in location or Path(location).is_absolute():
+    if not is_relative(location):
         return location
-    return str((folder / location).absolute())
+    before = _before_path(location)
+    return f"{before}{(folder / location.removeprefix(before)).absolute()}"
 
 
-def _database(location: str) -> Callable[[str], Database] | None:
-    return next((opener for prefix, opener in DATABASES.items() if location.startswith(prefix)), None)
+def location_in_store(location: str, folder: str) -> str:
+    """Return a relative location below a folder of the store; any other location unchanged.
+
+    So is a relative SQLite file, which a store cannot hold: `is_relative` still says so.
+    """
+    if not is_relative(location) or location.startswith(sqlite.SCHEME):
+        return location
+    before = _before_path(location)
+    return f"{before}{folder}/{location.removeprefix(before).removeprefix('./')}"
+
+
+def is_relative(location: str) -> bool:
+    """Return whether a location is a relative path, which depends on where it is read."""
+    path = location.removeprefix(_before_path(location))
+    return "://" not in path and not Path(path).is_absolute()
+
+
+def _before_path(location: str) -> str:
+    return next((prefix for prefix in _BEFORE_PATHS if location.startswith(prefix)), "")
+
+
+def _find(location: str, table: Mapping[str, _Opener]) -> _Opener | None:
+    return next((opener for prefix, opener in table.items() if location.startswith(prefix)), None)
 
 
 def _check_no_sql(location: str, sql: Sql | None) -> None:
@@ -79,5 +108,7 @@ def _check_no_sql(location: str, sql: Sql | None) -> None:
         raise ConfigError(f"is for databases, and the source is {location!r}", where="data.sql", remedy=remedy)
 
 
-register_database(sqlite.SCHEME, sqlite.open_database)
-register_database(postgresql.SCHEME, postgresql.PostgreSql)
+register(DATABASES, sqlite.SCHEME, sqlite.open_database)
+register(DATABASES, postgresql.SCHEME, postgresql.PostgreSql)
+register(DATABASES, bigquery.SCHEME, bigquery.BigQuery)
+register(TABLE_FORMATS, delta.SCHEME, delta.DeltaSource)

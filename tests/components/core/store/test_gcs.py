@@ -58,7 +58,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Refusing]:
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(401, "refused or have expired"), (403, r"GCS refuses: .*storage\.objects\.list")]
+    ("status", "message"),
+    [(401, "refused or have expired"), (403, r"Google Cloud Storage refuses: .*storage\.objects\.list")],
 )
 def test_refused_or_expired_credentials_are_reported(server: Refusing, status: int, message: str) -> None:
     server.status = status
@@ -79,7 +80,7 @@ def test_a_server_that_fails_in_passing_is_asked_again_and_then_unavailable(serv
 
 def test_another_failure_is_reported_with_its_message(server: Refusing) -> None:
     server.status = 400
-    with pytest.raises(ServiceError, match="GCS failed: 400"):
+    with pytest.raises(ServiceError, match="Google Cloud Storage failed: 400"):
         LOG.read()
 
 
@@ -99,7 +100,7 @@ def test_an_emulator_that_is_not_an_address_is_refused(monkeypatch: pytest.Monke
 def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
-    with pytest.raises(ConfigError, match="no credentials for Google Cloud Storage") as caught:
+    with pytest.raises(ConfigError, match="no credentials for Google Cloud") as caught:
         open_filesystem("gs://bucket/key")
     assert "GOOGLE_APPLICATION_CREDENTIALS" in caught.value.remedy
 

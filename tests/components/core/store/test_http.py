@@ -100,9 +100,9 @@ def test_a_file_is_downloaded_once_for_all_passes_and_removed_at_the_end(server:
 
 
 def test_an_interrupted_download_continues_where_it_ended(server: WebServer) -> None:
-    server.cuts = [100_000, 50_000]
+    server.cuts = [100_000, 150_000]
     assert content_of(server.url) == CONTENT
-    assert server.requests == [("GET", ""), ("GET", "bytes=100000-"), ("GET", "bytes=150000-")]
+    assert server.requests == [("GET", ""), ("GET", "bytes=65536-"), ("GET", "bytes=196608-")]
 
 
 def test_a_download_begins_again_where_it_cannot_be_continued(server: WebServer) -> None:
