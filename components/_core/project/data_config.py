@@ -89,7 +89,7 @@ class Csv(Section):
 
 
 class Sql(Section):
-    """What of a database is the table; only with a database as the source."""
+    """The table or query of a database that is the table, and its spans."""
 
     table: Annotated[
         str, Field(max_length=512, description="Table or view, as in `flights`, `schema.flights` or `dataset.flights`.")
@@ -121,7 +121,7 @@ class Sql(Section):
     def _names_one_table(self) -> Sql:
         if self.table and self.query:
             raise ValueError("give table or query, not both")
-        if not (self.table or self.query) and self != Sql.model_construct():
+        if not (self.table or self.query):
             raise ValueError("give table or query")
         if self.span_unit != "number" and not self.span_column:
             raise ValueError("span_unit needs span_column")
@@ -147,7 +147,9 @@ class Data(Section):
         ),
     ] = ""
     csv: Csv = Csv()
-    sql: Sql = Sql()
+    sql: Annotated[
+        Sql | None, Field(description="What of a database is the table; only with a database as the source.")
+    ] = None
     spans: Annotated[
         str,
         Field(

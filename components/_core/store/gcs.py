@@ -27,6 +27,8 @@ _TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and to wait for the next bytes of a response."""
 _RETRY_SECONDS = 20.0
 """How long a request that fails in passing (5xx, 429, no connection) is repeated."""
+_FIRST_PAUSE = 0.5
+"""Most seconds before the first repetition; each later pause is longer."""
 _LISTED = "items(name,size,updated,generation),prefixes,nextPageToken"
 
 
@@ -195,7 +197,7 @@ def _client(endpoint: str) -> Any:
 def _retry() -> Any:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
+    return DEFAULT_RETRY.with_delay(initial=_FIRST_PAUSE).with_timeout(_RETRY_SECONDS)
 
 
 def _split(path: str) -> tuple[str, str]:

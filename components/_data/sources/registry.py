@@ -55,7 +55,7 @@ def open_source(location: str, missing_spans: MissingSpans = "fail", sql: Sql | 
         _check_no_sql(location, sql)
         table_format = _find(location, TABLE_FORMATS)
         return table_format(location) if table_format else FileSource(location, missing_spans)
-    if sql is None or not (sql.table or sql.query):
+    if sql is None:
         remedy = "set data.sql.table to its name, or data.sql.query to a SELECT"
         raise ConfigError(f"{location} is a database: which table?", where="data.sql", remedy=remedy)
     return QuerySource(database(location), sql, missing_spans)
@@ -64,7 +64,7 @@ def open_source(location: str, missing_spans: MissingSpans = "fail", sql: Sql | 
 def span_unit(data: Data) -> SpanUnit | None:
     """Return the unit of the spans of a project's source; None when it has none."""
     if _find(data.source, DATABASES):
-        return UNITS[data.sql.span_unit] if data.sql.span_column else None
+        return UNITS[data.sql.span_unit] if data.sql and data.sql.span_column else None
     return unit_of(data.source)
 
 
@@ -102,7 +102,7 @@ def _find(location: str, table: Mapping[str, _Opener]) -> _Opener | None:
 
 
 def _check_no_sql(location: str, sql: Sql | None) -> None:
-    if sql is not None and sql != Sql():
+    if sql is not None:
         kinds = ", ".join(DATABASES)
         remedy = f"remove data.sql, or name a database in data.source ({kinds})"
         raise ConfigError(f"is for databases, and the source is {location!r}", where="data.sql", remedy=remedy)

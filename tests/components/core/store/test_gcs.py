@@ -51,7 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Refusing]:
-    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(gcs, "_FIRST_PAUSE", 0.01)
     with running(Refusing()) as server:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
         yield server
@@ -85,7 +86,8 @@ def test_another_failure_is_reported_with_its_message(server: Refusing) -> None:
 
 
 def test_a_server_that_does_not_listen_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(gcs, "_RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(gcs, "_FIRST_PAUSE", 0.01)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     with pytest.raises(UnavailableError, match="STORAGE_EMULATOR_HOST"):
         LOG.read()
