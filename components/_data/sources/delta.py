@@ -81,32 +81,33 @@ class DeltaSource:
             self._check_features(table)
             return table
         except DeltaError as error:
-            raise self._no_table(error) from error
+            raise self._translated(error) from error
         except (OSError, ValueError) as error:
             remedy = "check the address, the credentials and the network, then run again"
             raise UnavailableError(
                 f"the table's log cannot be read: {_first_line(error)}", where=self.location, remedy=remedy
             ) from error
 
-    def _no_table(self, error: Exception) -> NaruError:
+    def _translated(self, error: Exception) -> NaruError:
         text = _first_line(error)
+        if "deletion vector" in text.lower():
+            return self._has_deleted_rows()
         if _VERSION.fullmatch(self.location) and "end version" in text:
-            return DataError(
-                f"there is no such version: {text}", where=self.location, remedy="name a version that exists"
-            )
-        remedy = (
-            "name the folder with _delta_log, as in delta://s3://bucket/flights@5; a path is relative to project.yaml"
-        )
-        return DataError(f"is not a Delta table: {text}", where=self.location, remedy=remedy)
+            return DataError(f"there is no such version: {text}", where=self.location, remedy="name one that exists")
+        remedy = "name the folder that holds _delta_log, as in delta://s3://bucket/flights@5; a path is relative to project.yaml"
+        return DataError(f"cannot be read as a Delta table: {text}", where=self.location, remedy=remedy)
 
     def _check_features(self, table: Any) -> None:
         """Refuse a version whose rows are not simply those of its files."""
         if any(batch.num_rows for batch in table.deletion_vectors()):
-            remedy = "apply them in the engine that writes it: REORG TABLE ... APPLY (PURGE), or OPTIMIZE; then name that version"
-            raise DataError("has deleted rows in deletion vectors", where=self.location, remedy=remedy)
+            raise self._has_deleted_rows()
         if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
             remedy = "write a copy without it: delta.columnMapping.mode = none"
             raise DataError("has column mapping: its files have other column names", where=self.location, remedy=remedy)
+
+    def _has_deleted_rows(self) -> NaruError:
+        remedy = "apply them in the engine that writes the table: REORG TABLE ... APPLY (PURGE); then name that version"
+        return DataError("has deleted rows in deletion vectors", where=self.location, remedy=remedy)
 
 
 class _Reader:

@@ -82,6 +82,12 @@ class DeltaTableWriter:
             }
             for field in schema
         ]
+        if "delta.columnMapping.mode" in configuration:
+            for number, field in enumerate(fields):
+                field["metadata"] = {
+                    "delta.columnMapping.id": number,
+                    "delta.columnMapping.physicalName": f"col-{number}",
+                }
         return {
             "metaData": {
                 "id": "6f2b7a10-0000-4000-8000-000000000001",

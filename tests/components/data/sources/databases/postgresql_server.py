@@ -75,7 +75,9 @@ def serving(folder: Path) -> Iterator[PostgreSqlServer]:
 def _find_programs() -> Path:
     """The folder of initdb; skips the test where there is no server."""
     found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders = (
+        [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    )
     folders = [folder for folder in folders if (folder / "initdb").exists()]
     if not folders:
         pytest.skip("no PostgreSQL server is installed (Debian, Ubuntu: apt-get install postgresql)")
