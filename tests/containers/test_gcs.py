@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import DataError, ServiceError
@@ -15,6 +17,7 @@ from components._core.store.object_store import fetch, put, read_bytes, upload
 from components._data.sources.registry import open_source
 from components._frameworks.contract import Progress
 from components.train.checkpoints import Checkpoint
+from tests.components.data.sources.test_same_examples import TABLE, digest
 
 pytestmark = pytest.mark.containers
 
@@ -148,3 +151,14 @@ def test_parts_of_an_object_are_read_by_ranges() -> None:
     with files.open(path, "rb") as stream:
         stream.seek(6_000_001)
         assert stream.read(3) == bytes([(6_000_001 + n) % 256 for n in range(3)])
+
+
+@pytest.mark.usefixtures("gcs")
+def test_parquet_in_the_bucket_gives_the_examples_of_a_csv_on_disk(tmp_path: Path) -> None:
+    for folder in ("disk", "bucket"):
+        (tmp_path / folder).mkdir()
+    pyarrow.csv.write_csv(TABLE, tmp_path / "t.csv")
+    pq.write_table(TABLE, tmp_path / "t.parquet")
+    upload(tmp_path / "t.parquet", "gs://naru/same/t.parquet")
+    expected = digest(tmp_path / "disk", str(tmp_path / "t.csv"))
+    assert digest(tmp_path / "bucket", "gs://naru/same/t.parquet") == expected

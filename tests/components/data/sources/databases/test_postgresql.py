@@ -79,7 +79,7 @@ def test_rows_stream_in_batches_and_in_the_order_of_the_query() -> None:
 
 def test_spans_are_numbers_or_dates_of_a_column() -> None:
     found = read(SOURCE, "x", "last 2", sql={"table": "many", "span_column": "month"})
-    assert {span: rows.num_rows for span, rows in found.items()} == {11: 16_667, 12: 16_666}
+    assert {span: rows.num_rows for span, rows in found.items()} == {11: 16_666, 12: 16_666}
     found = read(
         SOURCE, "y", sql={"query": "SELECT y, day FROM kinds -- all", "span_column": "day", "span_unit": "day"}
     )
