@@ -220,7 +220,10 @@ def _refusal(url: str, status: int) -> Exception:
 
 
 def _pool(url: str) -> Any:
-    certificates = {"cert_reqs": "CERT_REQUIRED", "ca_certs": os.environ.get("SSL_CERT_FILE") or certifi.where()}
+    certificates: dict[str, Any] = {
+        "cert_reqs": "CERT_REQUIRED",
+        "ca_certs": os.environ.get("SSL_CERT_FILE") or certifi.where(),
+    }
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
