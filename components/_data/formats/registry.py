@@ -8,6 +8,7 @@ from components._core.suggestions import listed, suggest
 from components._data.formats.compression import first_bytes
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
+from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
 from components._data.sources.contract import SpanFile
 
@@ -79,3 +80,4 @@ def _recognise_name(source: str) -> type[Format]:
 
 register(CsvFormat)
 register(ParquetFormat)
+register(JsonLinesFormat)

@@ -104,7 +104,7 @@ def _too_large(reals: pa.Array) -> NDArray[np.bool_] | None:
     """Return which real numbers are infinite or do not fit a float32; None: all fit."""
     extremes = pc.min_max(reals)
     least, most = extremes["min"].as_py(), extremes["max"].as_py()
-    if most is None or (-FLOAT32_MAX <= least and most <= FLOAT32_MAX):
+    if most is None or (least >= -FLOAT32_MAX and most <= FLOAT32_MAX):
         return None
     large: NDArray[np.bool_] = np.abs(reals.fill_null(0).to_numpy(zero_copy_only=False)) > FLOAT32_MAX
     return large

@@ -13,7 +13,6 @@ from components._core import extras
 from components._core.errors import ConfigError
 from components._core.files import read_json
 from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE
-from components._frameworks import table
 from components._frameworks.project_rules import check_cluster_model
 from components._frameworks.sklearn.framework import FRAMEWORK
 from components._frameworks.table import check_installed, check_model_files, load_model

@@ -288,7 +288,7 @@ def test_a_damaged_file_is_refused(
     pq.write_table(TABLE, tmp_path / "t.parquet")
     (tmp_path / "t.parquet").write_bytes(spoil((tmp_path / "t.parquet").read_bytes()))
     with pytest.raises(DataError, match=rf"t\.parquet: (.|\n)*{message}"):
-        ingest(str(tmp_path / "t.parquet"))
+        ingest(str(tmp_path / "t.parquet"), format="parquet")
 
 
 def test_text_that_is_not_utf_8_is_refused(tmp_path: Path, ingest: Ingest) -> None:
