@@ -5,6 +5,7 @@ from __future__ import annotations
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.suggestions import listed, suggest
+from components._data.formats.avro.format import AvroFormat
 from components._data.formats.compression import first_bytes
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
@@ -81,3 +82,4 @@ def _recognise_name(source: str) -> type[Format]:
 register(CsvFormat)
 register(ParquetFormat)
 register(JsonLinesFormat)
+register(AvroFormat)
