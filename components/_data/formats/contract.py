@@ -72,6 +72,15 @@ class Format(ABC):
         """Return the settings that change how files are read, as JSON; part of the examples' fingerprint."""
         return {"format": self.name}
 
+    @property
+    def detected(self) -> dict[str, Any]:
+        """The settings of its section that were detected in the files read so far, and are not the default."""
+        return {}
+
+    def describe(self) -> str:
+        """Describe in a few words how the files read so far are written, where that is unusual; empty: it is not."""
+        return ""
+
     @classmethod
     def recognises(cls, first: bytes) -> bool:
         """Return whether a file is of this format by the first bytes of its content, as far as they can tell.
