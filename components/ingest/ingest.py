@@ -67,12 +67,13 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
     checks = [
         _check_rows(manifest, aside.count),
         *check_missing_spans(project, manifest),
+        *_check_other_rows(aside.count),
         *check_spans(manifest),
         *splitter.checks(manifest),
         *check_splits(project, manifest, examples),
     ]
     manifest.save(examples)
-    return _outcome(manifest, checks, aside.count, aside.blank)
+    return _outcome(manifest, checks, aside, table.describe())
 
 
 @dataclass
@@ -217,12 +218,24 @@ def _quarantine_message(aside: BadRowCount) -> str:
     return f"{aside.rows} rows set aside{by_quotes}; the first: {first.place}: {first.reason}"
 
 
-def _outcome(manifest: Manifest, checks: list[Check], aside: BadRowCount, blank: int) -> Outcome:
+def _check_other_rows(aside: BadRowCount) -> list[Check]:
+    """Report rows that are no data, such as a repeated header: they count in no limit."""
+    checks = []
+    for reason, count in aside.others.items():
+        rows = "1 row is" if count == 1 else f"{count:,} rows are"
+        message = f"{rows} no data, and set aside: {aside.first_others[reason].place}: {reason}"
+        checks.append(Check("rows that are no data", "warn", float(count), 0.0, reason=message))
+    return checks
+
+
+def _outcome(manifest: Manifest, checks: list[Check], aside: _Quarantine, written: str) -> Outcome:
     rows = sum(manifest.rows.values())
     files = f"{len(manifest.files)} files" if len(manifest.files) > 1 else "1 file"
     spans = f"{len(manifest.spans)} spans" if len(manifest.spans) > 1 else files
-    skipped = [f"{blank} empty lines skipped"] if blank else []
+    skipped = [f"{aside.blank} empty lines skipped"] if aside.blank else []
     warned = [check.reason for check in checks if check.status == "warn"]
-    reason = "; ".join([f"{rows:,} rows, {len(manifest.columns)} columns, {spans}", *skipped, *warned])
+    reason = "; ".join(
+        [f"{rows:,} rows, {len(manifest.columns)} columns, {spans}", *filter(None, [written]), *skipped, *warned]
+    )
     counts = {f"rows_{split}": float(count) for split, count in manifest.rows.items()}
-    return judge(checks, reason, {"rows": float(rows), **counts, "quarantined": float(aside.rows)})
+    return judge(checks, reason, {"rows": float(rows), **counts, "quarantined": float(aside.count.rows)})

@@ -45,9 +45,42 @@ class Split(Section):
         return self
 
 
-class Csv(Section):
-    """How a CSV file encloses and escapes cells."""
+_ENCODINGS = {
+    **dict.fromkeys(("auto",), ""),
+    **dict.fromkeys(("utf8", "utf-8-sig", "ascii", "us-ascii"), "utf-8"),
+    # what is called EUC-KR has the additional syllables of cp949, as browsers read it
+    **dict.fromkeys(("euc-kr", "euckr", "ks-c-5601", "ks-c-5601-1987", "ms949", "uhc"), "cp949"),
+}
+"""Other names of encodings."""
+_NOT_BY_BYTES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem")
 
+
+class Csv(Section):
+    """How a CSV file is written; what is left out is detected in the file."""
+
+    separator: Annotated[
+        str,
+        Field(
+            description="The character between cells; `tab` for a tab; empty: a comma, semicolon, tab or `|`, as detected."
+        ),
+    ] = ""
+    encoding: Annotated[
+        str,
+        Field(description="Encoding of the text, such as `cp949`, `utf-16` or `cp1250`; empty: as detected."),
+    ] = ""
+    skip_lines: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1_000,
+            description="Number of lines before the header that are no part of the table; left out: lines that begin with `#`, "
+            "and lines with fewer cells than the table, as detected.",
+        ),
+    ] = None
+    comment: Annotated[
+        str,
+        Field(max_length=1, description="The character that begins a line to skip, anywhere in the file; empty: none."),
+    ] = ""
     quote: Annotated[
         str,
         Field(
@@ -67,10 +100,10 @@ class Csv(Section):
 
     @property
     def delimiter(self) -> str:
-        """Separator of cells."""
-        return ","
+        """Separator of cells; a comma where none is named."""
+        return self.separator or ","
 
-    @field_validator("quote", "escape")
+    @field_validator("quote", "escape", "comment")
     @classmethod
     def _check_character(cls, value: str) -> str:
         if value and (not value.isascii() or value.isalnum() or value in ",\r\n\0 "):
@@ -79,8 +112,39 @@ class Csv(Section):
             )
         return value
 
+    @field_validator("separator")
+    @classmethod
+    def _check_separator(cls, value: str) -> str:
+        value = {"tab": "\t", "\\t": "\t"}.get(value, value)
+        if value and (len(value) > 1 or not value.isascii() or value.isalnum() or value in '\r\n\0"'):
+            raise ValueError(
+                f"found {value!r}; allowed: one ASCII character other than a letter, digit, quote or line end, or `tab`"
+            )
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, value: str) -> str:
+        name = value.strip().lower()
+        name = _ENCODINGS.get(name.replace("_", "-"), name)
+        try:
+            # what is no text encoding, such as base64, fails here, too
+            is_known = not name or isinstance(b"".decode(name), str)
+        except (LookupError, ValueError):
+            is_known = False
+        if not is_known or name in _NOT_BY_BYTES:
+            raise ValueError(
+                f"found {value!r}; allowed: utf-8, utf-16, cp949, cp1252 and other encodings that Python names"
+            )
+        return name
+
     @model_validator(mode="after")
     def _quote_and_escape_differ(self) -> Csv:
+        special = [mark for mark in (self.separator, self.quote, self.escape, self.comment) if mark]
+        if self.separator and self.separator in (self.quote, self.escape, self.comment):
+            raise ValueError(f"separator is {self.separator!r}, which is quote, escape or comment, too")
+        if self.comment and special.count(self.comment) > 1:
+            raise ValueError(f"comment is {self.comment!r}, which is quote or escape, too")
         if self.quote and self.quote == self.escape:
             raise ValueError(
                 f"quote and escape are both {self.quote!r}; a doubled quote inside of a cell needs no escape"

@@ -9,6 +9,23 @@ from components._core.errors import DataError
 from components._core.suggestions import listed, suggest
 
 
+def name_columns(names: list[str]) -> list[str]:
+    """Name the columns that have no name: the first, as R and pandas write the rows' index, `index`; others by their place.
+
+    A name that is taken gets a number.
+    """
+    taken = set(names)
+    named = []
+    for place, name in enumerate(names, 1):
+        base = plain = name or ("index" if place == 1 else f"column_{place}")
+        number = 2
+        while not name and plain in taken:
+            plain, number = f"{base}_{number}", number + 1
+        taken.add(plain)
+        named.append(plain)
+    return named
+
+
 def check_columns(file: str, names: Sequence[str], expected: Sequence[str], label: str, first: str = "") -> None:
     """Refuse invalid column names.
 

@@ -29,10 +29,12 @@ class TableSchema:
         types: Arrow type of its examples by column, in the first file's order; it holds for all files.
         clean: Names of the files in which, by inference, every cell of every row has its column's type. A format whose
             files declare their types leaves it empty.
+        nested: The columns as the files have them, with objects in objects; None: they have none.
     """
 
     types: dict[str, pa.DataType]
     clean: frozenset[str] = field(default=frozenset())
+    nested: pa.Schema | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,15 @@ class Format(ABC):
     def options(self) -> dict[str, Any]:
         """Return the settings that change how files are read, as JSON; part of the examples' fingerprint."""
         return {"format": self.name}
+
+    @property
+    def detected(self) -> dict[str, Any]:
+        """The settings of its section that were detected in the files read so far, and are not the default."""
+        return {}
+
+    def describe(self) -> str:
+        """Describe in a few words how the files read so far are written, where that is unusual; empty: it is not."""
+        return ""
 
     @classmethod
     def recognises(cls, first: bytes) -> bool:

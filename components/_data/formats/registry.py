@@ -6,9 +6,11 @@ from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.suggestions import listed, suggest
 from components._data.formats.arrow.format import ArrowFormat
+from components._data.formats.avro.format import AvroFormat
 from components._data.formats.compression import first_bytes
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
+from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
 from components._data.sources.contract import SpanFile
 
@@ -90,3 +92,5 @@ def _recognise_name(source: str) -> type[Format]:
 register(CsvFormat)
 register(ParquetFormat)
 register(ArrowFormat)
+register(JsonLinesFormat)
+register(AvroFormat)

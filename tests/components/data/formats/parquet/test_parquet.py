@@ -275,7 +275,7 @@ def damage_pages(content: bytes) -> bytes:
     ("spoil", "message"),
     [
         (lambda content: b"", "is empty"),
-        (lambda content: b"id,y\n1,2\n", r"is not a Parquet file\n  -> set data\.format"),
+        (lambda content: b"\0\1\2", r"is not a Parquet file\n  -> set data\.format"),
         (lambda content: b"PAR1", "cut off"),
         (cut, "cannot be read as Parquet: the Parquet footer is missing: the file was cut off"),
         (damage_footer, "cannot be read as Parquet"),
@@ -288,7 +288,7 @@ def test_a_damaged_file_is_refused(
     pq.write_table(TABLE, tmp_path / "t.parquet")
     (tmp_path / "t.parquet").write_bytes(spoil((tmp_path / "t.parquet").read_bytes()))
     with pytest.raises(DataError, match=rf"t\.parquet: (.|\n)*{message}"):
-        ingest(str(tmp_path / "t.parquet"))
+        ingest(str(tmp_path / "t.parquet"), format="parquet")
 
 
 def test_text_that_is_not_utf_8_is_refused(tmp_path: Path, ingest: Ingest) -> None:
@@ -364,7 +364,7 @@ def test_a_file_of_another_store_is_read_over_its_file_system_once(
     plain = files._open
     monkeypatch.setattr(type(files), "_open", lambda self, path, *a, **k: opened.append(path) or plain(path, *a, **k))
     assert ingest("memory://parquet/t.parquet")[1].num_rows == ROWS
-    assert len(opened) == 2, "once for the footer, once for the content"
+    assert len(opened) == 3, "once for its format, once for the footer, once for the content"
 
 
 def test_spans_in_s3_are_read_as_from_a_folder(tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,11 +380,11 @@ def test_spans_in_s3_are_read_as_from_a_folder(tmp_path: Path, ingest: Ingest, m
         assert ingest("s3://bucket/data/t-{span}.parquet", spans="last 1")[1].num_rows == 150
 
 
-def test_the_format_is_chosen_by_the_ending_and_can_be_named(tmp_path: Path, ingest: Ingest) -> None:
+def test_the_format_is_chosen_by_the_content_and_can_be_named(tmp_path: Path, ingest: Ingest) -> None:
     pq.write_table(TABLE, tmp_path / "table.data")
-    assert ingest(str(tmp_path / "table.data"), format="parquet")[1].num_rows == ROWS
+    assert ingest(str(tmp_path / "table.data"))[1].num_rows == ROWS
     with pytest.raises(DataError, match=r"is a Parquet file, not CSV\n  -> set data\.format to parquet"):
-        ingest(str(tmp_path / "table.data"))
+        ingest(str(tmp_path / "table.data"), format="csv")
     with pytest.raises(ConfigError, match=r"data\.format: unknown format 'parket'; did you mean 'parquet'"):
         ingest(str(tmp_path / "table.data"), format="parket")
     for source, name in {
