@@ -20,12 +20,14 @@ class SpanFile:
         path: Path in its file system.
         filesystem: The fsspec file system of the file.
         short_name: Its path below the folder that all files of the source share; empty: the last part of the path.
+        split: The name that its folder or name gives the split of its rows; empty: it gives none.
     """
 
     span: int
     path: str
     filesystem: Any
     short_name: str = ""
+    split: str = ""
 
     @property
     def name(self) -> str:

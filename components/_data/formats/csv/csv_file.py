@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from components._core.project.data_config import Csv
 from components._data.sources.contract import SpanFile
@@ -21,4 +21,4 @@ class CsvFile(SpanFile):
     @classmethod
     def of(cls, file: SpanFile, csv: Csv) -> CsvFile:
         """Create it from a source file and CSV options."""
-        return cls(file.span, file.path, file.filesystem, csv)
+        return cls(**{known.name: getattr(file, known.name) for known in fields(SpanFile)}, csv=csv)
