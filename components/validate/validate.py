@@ -15,7 +15,7 @@ from components._core.store.ledger import Deployment, resolve_champion
 from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.feature_types import FeatureType
 from components._core.types.signature import features_of
-from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, overlaps, statistics
+from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, leakage, statistics
 from components.validate.comparisons import Comparison
 from components.validate.dataset_schema import Schema
 from components.validate.findings import Finding
@@ -80,7 +80,7 @@ def validate_examples(
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
     checks = [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
     features = {name: kind for name, kind in types.items() if name != project.label}
-    checks += overlaps.to_checks(overlaps.find_overlaps(examples, manifest, features, project.data.exclude), policy)
+    checks += leakage.check_splits(examples, manifest, features, project.data.exclude, policy)
     for comparison in compared:
         checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
     outcome = _judge(checks, manifest, types)
