@@ -15,19 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from components._core.errors import ModelError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches, split_files
 from components._core.examples.former_split import reassign_splits
 from components._core.examples.hash_split import RULE, define_split_v1
+from components._core.examples.registered_manifest import fetch_manifest
 from components._core.examples.safe_parquet import pq
-from components._core.examples.samples import beside
 from components._core.examples.split_definition import HashSplit, SplitDefinition
 from components._core.files import fingerprint_of
 from components._core.project.data_config import Split
-from components._core.store.file_digests import check_content
 from components._core.store.ledger import Deployment
-from components._core.store.object_store import read_bytes
-from components._core.types.artifact_files import MANIFEST
 from components._core.types.metrics.row_sums import Array
 
 _TEST = SPLITS.index("test")
@@ -56,7 +52,7 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
     ours = Manifest.load(examples)
     if deployment.split == (ours.split.fingerprint if ours.split else ""):
         return None, ""
-    theirs = _fetch_manifest(deployment)
+    theirs = fetch_manifest(deployment)
     if theirs is None:
         return (
             None,
@@ -74,20 +70,6 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
         for batch in read_batches(examples, "test", list(definition.columns))
     ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool), ""
-
-
-def _fetch_manifest(deployment: Deployment) -> Manifest | None:
-    """Fetch the manifest beside the champion's model; None when it is missing, not the registered one, or invalid."""
-    uri = beside(deployment.model, MANIFEST)
-    content = read_bytes(uri)
-    if content is None:
-        return None
-    try:
-        if deployment.registration_sha256:  # else it is of an earlier Naru; the warning was given for its model
-            check_content(content, uri, uri, deployment.registration_sha256)
-        return Manifest.from_json(json.loads(content))
-    except (ModelError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def _find_definition_v1(theirs: Manifest, ours: Manifest, label: str, order: list[str]) -> HashSplit | None:

@@ -20,6 +20,7 @@ from components.validate.comparisons import Comparison
 from components.validate.dataset_schema import Schema
 from components.validate.findings import Finding
 from components.validate.lost_precision import find_lost_precision
+from components.validate.span_changes import check_spans
 from components.validate.statistics import Computed
 from components.validate.tfdv_columns import column_types
 from components.validate.validation_page import Shown, make_page
@@ -81,6 +82,7 @@ def validate_examples(
     checks = [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
     features = {name: kind for name, kind in types.items() if name != project.label}
     checks += leakage.check_splits(examples, manifest, features, project.data.exclude, policy)
+    checks += check_spans(manifest, deployment)
     for comparison in compared:
         checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
     outcome = _judge(checks, manifest, types)
