@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components._core.checks import Check, Outcome, Status, judge
 from components._core.errors import DataError
@@ -29,7 +31,7 @@ from components._data.sources.registry import open_source, span_unit
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_splits
 from components.ingest.span_checks import check_missing_spans, check_spans
-from components.ingest.splits.contract import Splitter
+from components.ingest.splits.contract import Splitter, Table
 from components.ingest.splits.registry import fit_splitter
 
 FORMAT = "3"
@@ -55,7 +57,9 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
     check_named_columns(project, list(schema.types))
     hidden = {project.label, *project.data.exclude}
     features = [name for name in schema.types if name not in hidden]
-    splitter = fit_splitter(project.data.split, features, lambda: _read_all(table, files, schema, project.label))
+    names = frozenset(file.split for file in files if file.split)
+    rows = Table(features, project.label, lambda cells: _read_all(table, files, schema, project.label, cells), names)
+    splitter = fit_splitter(project.data.split, rows)
     with _Quarantine(quarantine / QUARANTINE) as aside:
         read = [
             ingested
@@ -100,10 +104,12 @@ class _Quarantine:
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
 
-def _read_all(table: Format, files: list[SpanFile], schema: TableSchema, label: str) -> Iterator[Rows]:
+def _read_all(
+    table: Format, files: list[SpanFile], schema: TableSchema, label: str, cells: Collection[str]
+) -> Iterator[Rows]:
     """Read all rows that will become examples; rows set aside are reported in the final pass only."""
     for file in files:
-        yield from table.read_rows(file, schema, label, lambda row: None)
+        yield from table.read_rows(file, schema, label, lambda row: None, cells)
 
 
 def _ingest_span(
@@ -122,7 +128,7 @@ def _ingest_span(
         for file in files:
             count, tally = 0, FileTally()
             for rows in table.read_rows(file, schema, label, aside.add, splitter.cells, tally):
-                writer.write(rows, splitter)
+                writer.write(rows, splitter.assign(rows, file.split))
                 count += rows.examples.num_rows
             aside.blank += tally.blank
             quarantined = aside.by_file.get(file.name, 0)
@@ -146,9 +152,8 @@ class _SpanWriter:
         for file in self._files.values():
             file.close()
 
-    def write(self, rows: Rows, splitter: Splitter) -> None:
-        """Write some rows, each into its split."""
-        numbers = splitter.assign(rows)
+    def write(self, rows: Rows, numbers: NDArray[np.int8]) -> None:
+        """Write some rows, each into its split (the number of its place in `SPLITS`)."""
         for number, split in enumerate(SPLITS):
             part = rows.examples.filter(pa.array(numbers == number))
             if not part.num_rows:

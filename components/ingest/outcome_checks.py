@@ -66,10 +66,10 @@ def _why_useless(project: Project, manifest: Manifest, examples: Path, split: st
 
 def _duplicates(project: Project, manifest: Manifest, examples: Path) -> str:
     """Describe that a table has few distinct rows; empty if it has enough."""
-    if project.data.split.by_time:  # equal rows of different times may be in different splits
+    if project.data.split.kind in ("time", "given"):  # equal rows may be in different splits
         return ""
     rows = sum(manifest.rows.values())
-    by = project.data.split.by
+    by = project.data.split.hashed_columns
     distinct = len(_distinct_rows(examples, SPLITS, _hashed(manifest), _MANY))
     if distinct >= _MANY or distinct * 2 > rows:
         return ""
@@ -89,7 +89,7 @@ def _hashed(manifest: Manifest) -> list[str]:
 
 def _compared(project: Project, manifest: Manifest) -> list[str] | None:
     """Return the columns in which rows of a split must differ: those that are hashed by default, else all."""
-    return None if project.data.split.by or project.data.split.by_time else _hashed(manifest)
+    return _hashed(manifest) if project.data.split.kind in ("hash", "stratified") else None
 
 
 def _few_distinct(examples: Path, split: str, columns: list[str] | None) -> int:

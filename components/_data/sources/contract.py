@@ -20,6 +20,7 @@ class SpanFile:
         path: Path in its file system.
         filesystem: The fsspec file system of the file.
         short_name: Its path below the folder that all files of the source share; empty: the last part of the path.
+        split: The name that its folder or name gives the split of its rows; empty: it gives none.
         format: Name of its format where the source decides it, as a database does; empty: recognised by its content.
     """
 
@@ -27,6 +28,7 @@ class SpanFile:
     path: str
     filesystem: Any
     short_name: str = ""
+    split: str = ""
     format: str = ""
 
     @property

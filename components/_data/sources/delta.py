@@ -60,7 +60,7 @@ class DeltaSource:
         table = self._open()
         reader = _Reader(table, self.location)
         files = BatchFiles(reader)
-        return [SpanFile(1, path, files, path, FORMAT) for path in reader.paths]
+        return [SpanFile(1, path, files, path, format=FORMAT) for path in reader.paths]
 
     def fingerprint(self, spans: str) -> str:
         """See `Source`: the table's own identity and version, which is never changed."""

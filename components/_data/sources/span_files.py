@@ -12,7 +12,7 @@ from components._core.errors import DataError, ServiceError
 from components._core.system_errors import from_system, needs_user_action
 from components._core.types.span_units import NUMBER
 from components._data.sources.contract import SpanFile
-from components._data.sources.span_pattern import SpanPattern, is_literal, match_segment
+from components._data.sources.span_pattern import SpanPattern, is_literal, match_segment, matches_any_name
 
 _HIDDEN = ("_", ".")
 """First characters of names that writers keep beside the data: `_SUCCESS`, `.part-0.crc`."""
@@ -62,18 +62,20 @@ def list_span(filesystem: Any, pattern: SpanPattern, span: int, matches: list[Ma
         DataError: When there is no file, or there are two of which the pattern allows one.
     """
     complete = _walk(filesystem, matches, pattern.tail)
-    newest = max((_version(match) for match in complete), default=0)
-    chosen = _only_one(pattern, span, [match for match in complete if _version(match) == newest])
-    paths = [path for match in chosen for path in _files_of(filesystem, match)]
+    newest: dict[str, int] = {}
+    for match in complete:
+        newest[_split(match)] = max(newest.get(_split(match), 0), _version(match))
+    chosen = _only_one(pattern, span, [match for match in complete if _version(match) == newest[_split(match)]])
+    paths = {path: _split(match) for match in chosen for path in _files_of(filesystem, match)}
     if not paths and pattern.unit is None:
-        remedy = "{VERSION} is replaced by a number, as in flights-v3.csv; correct data.source"
+        remedy = "{VERSION} is replaced by a number, {split} by a name, as in train-v3.csv; correct data.source"
         raise DataError("no file matches", where=pattern.path, remedy=remedy)
     if not paths:
         label = (pattern.unit or NUMBER).label(span)
         where = matches[0].path if matches else pattern.path
         raise DataError(f"span {label} has no files", where=where, remedy="finish the export, or remove the folder")
     below = len(pattern.root) + bool(pattern.root.strip("/"))
-    return [SpanFile(span, path, filesystem, path[below:].lstrip("/")) for path in sorted(paths)]
+    return [SpanFile(span, path, filesystem, path[below:].lstrip("/"), paths[path]) for path in sorted(paths)]
 
 
 def _walk(filesystem: Any, starts: list[Match], segments: list[str]) -> list[Match]:
@@ -94,7 +96,7 @@ def _follow(filesystem: Any, match: Match, segment: str) -> list[Match]:
     for path, kind in _list(filesystem, match.path):
         name = path.rsplit("/", 1)[-1]
         values = match_segment(segment, name, match.values)
-        if values is not None and not ("*" in segment and name.startswith(_HIDDEN)):
+        if values is not None and not (matches_any_name(segment) and name.startswith(_HIDDEN)):
             found.append(Match(path, values, kind))
     return found
 
@@ -140,13 +142,17 @@ def _version(match: Match) -> int:
     return int(match.values.get("VERSION", 0))
 
 
+def _split(match: Match) -> str:
+    return match.values.get("split", "")
+
+
 def _only_one(pattern: SpanPattern, span: int, matches: list[Match]) -> list[Match]:
     """Refuse two files or folders that are the same version of a span, unless a `*` stands for their difference."""
     if pattern.has_several_files:
         return matches
-    seen: dict[int, Match] = {}
+    seen: dict[tuple[int, str], Match] = {}
     for match in matches:
-        if (other := seen.setdefault(_version(match), match)) is not match:
+        if (other := seen.setdefault((_version(match), _split(match)), match)) is not match:
             label = (pattern.unit or NUMBER).label(span)
             raise DataError(
                 f"two files for span {label}: {other.path} and {match.path}",

@@ -1,10 +1,11 @@
-"""Source patterns: placeholders in a path that stand for a span, and for the version of a span.
+"""Source patterns: placeholders in a path that stand for a span, for its version and for the split of its rows.
 
 | placeholder | stands for |
 | --- | --- |
 | `{span}` | a span's number, with or without leading zeros |
 | `{YYYY}`, `{MM}`, `{DD}`, `{HH}` | year, month, day and hour, with leading zeros: a span is the finest that is given |
 | `{VERSION}` | a version of the span; the newest is read |
+| `{split}` | the split of a file's rows: train, eval or test, or as `data.split.values` names them |
 | `*` | any part of a name, where there are other placeholders: a span then has several files |
 
 They may be in folders too, as in `{YYYY}/{MM}/{DD}.csv` or `date={YYYY}-{MM}-{DD}/`. Nothing here lists files.
@@ -22,7 +23,7 @@ _WHERE = "data.source"
 _DATES = {"YYYY": 4, "MM": 2, "DD": 2, "HH": 2}
 """Placeholders of a date with their digits, from the coarsest to the finest."""
 _UNITS = dict(zip(_DATES, ("year", "month", "day", "hour"), strict=True))
-_KNOWN = ("span", *_DATES, "VERSION")
+_KNOWN = ("span", *_DATES, "VERSION", "split")
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(_KNOWN) + r")\}")
 _LIKE = re.compile(r"\{(" + "|".join(_KNOWN) + r")\}", re.IGNORECASE)
 
@@ -57,7 +58,7 @@ class SpanPattern:
 
     @property
     def tail(self) -> list[str]:
-        """The other segments, in which only versions differ."""
+        """The other segments, in which only versions and splits differ."""
         return self.segments[len(self.head) :]
 
     @property
@@ -79,7 +80,7 @@ class SpanPattern:
         return match.start() if match else len(self.path)
 
     def _tells_span(self, segment: str) -> bool:
-        return any(name != "VERSION" for name in _PLACEHOLDER.findall(segment))
+        return any(name not in ("VERSION", "split") for name in _PLACEHOLDER.findall(segment))
 
 
 def parse_pattern(path: str) -> SpanPattern | None:
@@ -122,6 +123,11 @@ def is_literal(segment: str) -> bool:
     return not _PLACEHOLDER.search(segment) and "*" not in segment
 
 
+def matches_any_name(segment: str) -> bool:
+    """Return whether a segment matches names of which the pattern says little, so that those of writers do not count."""
+    return "*" in segment or "{split}" in segment
+
+
 def match_segment(segment: str, name: str, known: dict[str, str]) -> dict[str, str] | None:
     """Match the name of a file or folder with one segment of a pattern.
 
@@ -148,6 +154,9 @@ def _expression(segment: str, known: dict[str, str]) -> str:
             written += f"(?P={part})"
         else:
             seen.add(part)
+            if part == "split":
+                written += "(?P<split>[^/]+?)"
+                continue
             digits = f"{{{_DATES[part]}}}" if part in _DATES else "{1,19}"
             written += rf"(?P<{part}>[0-9]{digits})"
     return written

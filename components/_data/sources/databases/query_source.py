@@ -46,7 +46,7 @@ class QuerySource:
         """
         selects = self._selects(spans)
         files = BatchFiles(_Reader(self.database, {name: select for _, name, select in selects}))
-        return [SpanFile(span, name, files, name, FORMAT) for span, name, _ in selects]
+        return [SpanFile(span, name, files, name, format=FORMAT) for span, name, _ in selects]
 
     def fingerprint(self, spans: str) -> str:
         """See `Source`.
