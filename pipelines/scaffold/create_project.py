@@ -147,9 +147,9 @@ def _check_table(data: Path, label: str, csv: Csv) -> None:
         raise ConfigError(
             f"there is no such file{_suggest_file(data)}", where=str(data), remedy="name a table with --data"
         )
-    table = open_format(Data(source=str(data), csv=csv))
-    for file in open_source(str(data)).list_files("all")[:1]:
-        _check_header(table.column_names(file), label, data)
+    file = open_source(str(data)).list_files("all")[0]
+    table = open_format(Data(source=str(data), csv=csv), file)
+    _check_header(table.column_names(file), label, data)
 
 
 def _suggest_file(data: Path) -> str:

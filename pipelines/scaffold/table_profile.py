@@ -118,8 +118,8 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     Raises:
         DataError: When the table cannot be read.
     """
-    table = open_format(Data(source=str(source), csv=csv or Csv()))
     files = open_source(str(source)).list_files("all")
+    table = open_format(Data(source=str(source), csv=csv or Csv()), files[0])
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)
     statistics = {name: _ColumnStatistics(Counter() if name == label else None) for name in schema.types}

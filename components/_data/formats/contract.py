@@ -29,10 +29,12 @@ class TableSchema:
         types: Arrow type of its examples by column, in the first file's order; it holds for all files.
         clean: Names of the files in which, by inference, every cell of every row has its column's type. A format whose
             files declare their types leaves it empty.
+        nested: The columns as the files have them, with objects in objects; None: they have none.
     """
 
     types: dict[str, pa.DataType]
     clean: frozenset[str] = field(default=frozenset())
+    nested: pa.Schema | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Format(ABC):
 
     Attributes:
         name: Name of the format in `data.format`.
-        endings: File name extensions that it recognises, in lower case.
+        endings: File name extensions, in lower case; they count only where the content is not recognised or not at hand.
         section: Its own section of `data`; empty: it has none. It is refused in a project whose table has another format.
     """
 
@@ -69,6 +71,24 @@ class Format(ABC):
     def options(self) -> dict[str, Any]:
         """Return the settings that change how files are read, as JSON; part of the examples' fingerprint."""
         return {"format": self.name}
+
+    @property
+    def detected(self) -> dict[str, Any]:
+        """The settings of its section that were detected in the files read so far, and are not the default."""
+        return {}
+
+    def describe(self) -> str:
+        """Describe in a few words how the files read so far are written, where that is unusual; empty: it is not."""
+        return ""
+
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        """Return whether a file is of this format by the first bytes of its content, as far as they can tell.
+
+        Args:
+            first: The first `compression.HEAD_BYTES` bytes, decompressed; all of a smaller file.
+        """
+        return False
 
     @abstractmethod
     def column_names(self, file: SpanFile) -> list[str]:

@@ -1,0 +1,42 @@
+"""Blocks of the codec zstandard: newer versions of fastavro read them only with `backports.zstd`; cramjam, which is there for snappy, does it too."""
+
+from __future__ import annotations
+
+import importlib.util
+from io import BytesIO
+from typing import Any
+
+import cramjam
+import fastavro
+
+_NAME = "zstandard"
+
+
+def register() -> None:
+    """Give fastavro a reader of such blocks, where its own one has no library."""
+    if fastavro.read.BLOCK_READERS[_NAME] is not _read_block and importlib.util.find_spec("backports.zstd") is None:
+        fastavro.read.BLOCK_READERS[_NAME] = _read_block
+
+
+def _read_block(stream: Any) -> BytesIO:
+    size = _read_long(stream)
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError("the file ends in a block")
+    try:
+        return BytesIO(cramjam.zstd.decompress(content).read())
+    except cramjam.DecompressionError as error:
+        raise ValueError(f"a block cannot be decompressed: {error}") from None
+
+
+def _read_long(stream: Any) -> int:
+    """Read a whole number as Avro writes it: seven bits a byte, the lowest first, zigzag."""
+    value = shift = 0
+    while True:
+        (byte,) = stream.read(1) or (None,)
+        if byte is None:
+            raise EOFError("the file ends in a block")
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1)
+        shift += 7
