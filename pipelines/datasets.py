@@ -22,7 +22,6 @@ from components._core.project.project_file import Project
 from components._core.store.ledger import read_deployments
 from components._core.suggestions import suggest
 from components._core.types.artifact_files import MANIFEST
-from components._core.types.span_units import runs_of
 from components._data.sources.registry import open_source
 from pipelines.local.run_history import read_runs
 from pipelines.local.runner import absolute_source
@@ -47,13 +46,6 @@ class Dataset:
     def rows(self) -> int:
         """Number of rows."""
         return sum(self.manifest.rows.values())
-
-    def format_spans(self, spans: list[int] | None = None) -> str:
-        """Format some spans as people write them; None: all."""
-        unit = self.manifest.unit
-        return unit.ranges(
-            runs_of(sorted(unit.position(span) for span in (self.manifest.spans if spans is None else spans)))
-        )
 
     @property
     def split(self) -> str:

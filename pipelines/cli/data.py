@@ -35,7 +35,7 @@ def ls(project: ProjectPath = Path()) -> None:
     typer.echo(f"{'dataset':<24}{'rows':>12}  {'fingerprint':<12}{'split':<20}spans")
     for dataset in datasets:
         line = f"{dataset.name:<24}{dataset.rows:>12,}  {dataset.manifest.fingerprint[:8]:<12}{dataset.split:<20}"
-        typer.echo(line + dataset.format_spans())
+        typer.echo(line + dataset.manifest.format_spans())
 
 
 @_group.command()
@@ -48,7 +48,7 @@ def show(project: ProjectPath, name: Name) -> None:
     typer.echo(f"{dataset.name}  fingerprint {manifest.fingerprint}")
     typer.echo("rows     " + ", ".join(f"{split} {count:,}" for split, count in manifest.rows.items()))
     typer.echo(f"split    {dataset.split}")
-    typer.echo(f"spans    {dataset.format_spans()}")
+    typer.echo(f"spans    {dataset.manifest.format_spans()}")
     typer.echo("columns  " + ", ".join(f"{column} {kind}" for column, kind in manifest.columns.items()))
     typer.echo("files")
     for file in manifest.files[:_SHOWN]:
@@ -79,9 +79,9 @@ def diff(
     named = {"new": changes.new, "late": changes.late, "corrected": changes.corrected, "unchanged": changes.unchanged}
     for what, spans in named.items():
         if spans:
-            typer.echo(f"spans    {what}: {after.format_spans(spans)}")
+            typer.echo(f"spans    {what}: {after.manifest.format_spans(spans)}")
     if changes.absent:
-        typer.echo(f"spans    removed: {before.format_spans(changes.absent)}")
+        typer.echo(f"spans    removed: {before.manifest.format_spans(changes.absent)}")
     for line in _column_changes(before.manifest.columns, after.manifest.columns):
         typer.echo(f"columns  {line}")
     if before.split != after.split:
