@@ -22,7 +22,7 @@ from components._core.examples.registered_manifest import fetch_manifest
 from components._core.examples.safe_parquet import pq
 from components._core.examples.split_definition import HashSplit, SplitDefinition
 from components._core.files import fingerprint_of
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.store.ledger import Deployment
 from components._core.types.metrics.row_sums import Array
 

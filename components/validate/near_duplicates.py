@@ -7,8 +7,9 @@ feature that is left out. Rows may agree without being copies, and this is disco
 - A feature is left out only if the others would hardly ever agree by chance, as their frequencies say if they were
   independent: rows of a few coarse columns agree often, and mean nothing.
 - Features depend on one another: flights of a month on one route agree in all but the day wherever they are as late.
-  So a second feature is left out, too: among rows that agree in the others, as many agree in this one by chance as its
-  frequencies say. The second feature that explains most agreements is counted; copies agree in each of them.
+  So a second feature is left out, too: from the rows that agree in the others and not in this one, and from its
+  frequencies, follows how many agree in it by chance. The second feature that explains most agreements counts; copies
+  agree in each of them, so that none explains them.
 
 Memory is bounded as in `key_counter.py`. Each sketch is compared with all others of its kind, whatever the order of rows.
 """
@@ -38,8 +39,9 @@ _MOST_HASHES = 1 << 16
 _SAMPLE = 8_192
 _HEAD_CELLS = 1 << 21
 """Cells of each side, by which agreements are explained: 16 MiB."""
-_MOST_HEAD = 1 << 16
+_MOST_HEAD = 1 << 15
 _FEWEST_AGREEMENTS = 20
+_SURE = 1e-6
 _DIGITS = 3
 _KIND, _NAME = "near_duplicates", "near duplicates in two splits"
 
@@ -149,21 +151,24 @@ def measure_unexplained(train: Cells, held_out: Cells, left_out: int) -> float:
         left_out: Place of the feature.
     """
     totals = [cells.sum(axis=0, dtype=np.uint64) - cells[left_out] for cells in (train, held_out)]
-    agreements = int(np.isin(totals[1], totals[0]).sum())
+    agreeing = _count_equal(totals[1], totals[0])
+    agreements = int((agreeing > 0).sum())
     if agreements < _FEWEST_AGREEMENTS:
         return 1.0
     explained = 0.0
     for second in range(len(train)):
-        if second != left_out:
-            others, counts = np.unique(totals[0] - train[second], return_counts=True)
-            chance = _collision_probability(train[second][:_SAMPLE])
-            candidates = _counts_of(totals[1] - held_out[second], others, counts)
-            explained = max(explained, float((1 - (1 - chance) ** candidates).sum()))
+        if second == left_out:
+            continue
+        # those that agree in all others, and not in this one, tell how many agree in this one by chance: of copies there are none
+        differing = _count_equal(totals[1] - held_out[second], totals[0] - train[second]) - agreeing
+        chance = min(_collision_probability(train[second][:_SAMPLE]), 1 - _SURE)
+        explained = max(explained, float((1 - (1 - chance) ** (differing / (1 - chance))).sum()))
     return max(1 - explained / agreements, 0.0)
 
 
-def _counts_of(keys: Hashes, known: Hashes, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the count of each key among the known ones, which are ascending; 0 where it is not."""
+def _count_equal(keys: Hashes, others: Hashes) -> NDArray[np.int64]:
+    """Count for each key how many of the others equal it."""
+    known, counts = np.unique(others, return_counts=True)
     places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
     return np.where(known[places] == keys, counts[places], 0)
 

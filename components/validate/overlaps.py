@@ -80,7 +80,8 @@ def _read_large_batches(examples: Path, split: str, types: dict[str, str]) -> It
 
 def _hash_group(rows: pa.RecordBatch, group: str) -> Hashes:
     """Hash the identifier of each row that has one: rows without it do not form a group."""
-    return hash_rows(rows, [group])[np.asarray(rows.column(rows.schema.get_field_index(group)).is_valid())]
+    known = np.asarray(rows.column(rows.schema.get_field_index(group)).is_valid())
+    return np.asarray(hash_rows(rows, [group])[known])
 
 
 def to_checks(overlaps: list[Overlap], policy: dict[str, Severity]) -> list[Check]:

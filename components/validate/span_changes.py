@@ -12,7 +12,6 @@ from components._core.checks import Check
 from components._core.examples.artifact import Manifest
 from components._core.examples.registered_manifest import fetch_manifest
 from components._core.store.ledger import Deployment
-from components._core.types.span_units import SpanUnit, runs_of
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,12 @@ def check_spans(manifest: Manifest, champion: Deployment | None) -> list[Check]:
             float(odd),
             0.0,
             n=len(manifest.spans),
-            reason=_describe(changes, manifest.unit),
+            reason=_describe(changes, manifest),
         )
     ]
 
 
-def _describe(changes: SpanChanges, unit: SpanUnit) -> str:
+def _describe(changes: SpanChanges, manifest: Manifest) -> str:
     parts = {
         "new": changes.new,
         "arrived late": changes.late,
@@ -88,8 +87,4 @@ def _describe(changes: SpanChanges, unit: SpanUnit) -> str:
         "unchanged": changes.unchanged,
         "no longer read": changes.absent,
     }
-    return "; ".join(
-        f"{what}: {unit.ranges(runs_of([unit.position(span) for span in spans]))}"
-        for what, spans in parts.items()
-        if spans
-    )
+    return "; ".join(f"{what}: {manifest.format_spans(spans)}" for what, spans in parts.items() if spans)

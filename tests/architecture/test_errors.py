@@ -164,6 +164,7 @@ NOT_OURS = {
     "components/_core/project/cron.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/store/ledger.py": {"TypeError", "ValueError"},  # of one line; told with its file where it is read
     "components/_core/project/data_config.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/project/split_config.py": {"ValueError"},
     "components/_core/project/project_file.py": {"PydanticCustomError", "ValueError"},  # the same
     "components/_core/project/config_types.py": {"ValueError"},  # the same
     "components/_core/project/serving_config.py": {"ValueError"},  # the same

@@ -11,7 +11,7 @@ All code reads examples through this module, so the format on disk is defined in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -23,7 +23,7 @@ from components._core.examples.safe_parquet import pq
 from components._core.examples.split_definition import SplitDefinition, load_definition
 from components._core.files import fingerprint_of, read_json, write_json
 from components._core.types.artifact_files import MANIFEST
-from components._core.types.span_units import NUMBER, UNITS, SpanUnit
+from components._core.types.span_units import NUMBER, UNITS, SpanUnit, runs_of
 
 SPLITS = ("train", "eval", "test")
 BATCH_ROWS = 65_536
@@ -77,6 +77,10 @@ class Manifest:
     def unit(self) -> SpanUnit:
         """The unit of the spans."""
         return UNITS.get(self.span_unit, NUMBER)
+
+    def format_spans(self, spans: Iterable[int] | None = None) -> str:
+        """Format some spans as people write them, as in `2024-01..2024-06`; None: those that were read."""
+        return self.unit.ranges(runs_of(sorted(map(self.unit.position, self.spans if spans is None else spans))))
 
     def span_fingerprints(self) -> dict[int, str]:
         """Return a fingerprint of the content of each span's files: a corrected span has another."""

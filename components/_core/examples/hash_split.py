@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components._core.examples import row_hash, row_hash_v1
 from components._core.examples.split_definition import HashSplit
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 
 RULE = 2

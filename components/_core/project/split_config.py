@@ -27,6 +27,19 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _allow_one_text(schema: dict[str, Any]) -> None:
+    """Allow one text besides a list of texts in the JSON Schema."""
+    listed = {key: schema.pop(key) for key in ("type", "items")}
+    schema["anyOf"] = [listed, {"type": "string"}]
+
+
+def _allow_one_text_or_number(schema: dict[str, Any]) -> None:
+    """Allow texts and whole numbers, one or a list of them, in the JSON Schema."""
+    schema.clear()
+    one = {"type": ["string", "integer"]}
+    schema["anyOf"] = [{"type": "array", "items": one}, one]
+
+
 def _as_texts(value: Any) -> Any:
     """Take one value for a list of one, and whole numbers for their text: `train: 0` names the cells that are 0."""
     listed = value if isinstance(value, list) else [value]
@@ -55,7 +68,7 @@ class Split(Section):
         Field(
             description="The columns that `method` goes by. Without `method`: columns whose values are hashed, so that rows with "
             "equal values go to the same split; empty: the features.",
-            json_schema_extra={"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+            json_schema_extra=_allow_one_text,
         ),
     ] = []
     by_time: Annotated[
@@ -66,7 +79,10 @@ class Split(Section):
         ),
     ] = ""
     values: Annotated[
-        dict[SplitName, Annotated[list[str], BeforeValidator(_as_texts)]],
+        dict[
+            SplitName,
+            Annotated[list[str], BeforeValidator(_as_texts), Field(json_schema_extra=_allow_one_text_or_number)],
+        ],
         Field(
             description="Of `method: given`: the texts that name each split, as in `{train: [A, B], test: C}`. Default: train and "
             "training; eval, validation, valid, val and dev; test and testing, in any case."

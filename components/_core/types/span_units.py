@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2}))?)?)?")
 _FIELDS = ("year", "month", "day", "hour")
+_FIRST = (1, 1, 1, 0)
+"""The first value of each field."""
 _LAST_YEAR = 9999
 
 
@@ -40,8 +42,9 @@ class SpanUnit:
 
     def span(self, fields: tuple[int, ...]) -> int | None:
         """Return the span of a date's fields; None when there is no such date."""
+        year, month, day, hour = (*fields, *_FIRST[len(fields) :])
         try:
-            datetime(fields[0], *(*fields[1:], 1, 1)[:2], hour=fields[3] if len(fields) > 3 else 0, tzinfo=UTC)
+            datetime(year, month, day, hour, tzinfo=UTC)
         except ValueError:
             return None
         return _digits(fields)
@@ -106,7 +109,7 @@ class SpanUnit:
 
     def _first_of(self, given: tuple[int, ...]) -> int:
         """Return the first span of a coarser date's fields."""
-        return _digits((given + (1, 1, 0)[len(given) - 1 :])[: self.fields])
+        return _digits((*given, *_FIRST[len(given) :])[: self.fields])
 
 
 NUMBER = SpanUnit("number", 0, "7")

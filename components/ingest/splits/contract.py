@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from components._core.checks import Check
 from components._core.examples.artifact import Manifest
 from components._core.examples.split_definition import SplitDefinition
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._data.formats.rows import Rows
 
 ReadRows = Callable[[Collection[str]], Iterator[Rows]]

@@ -14,7 +14,7 @@ from components._core.examples.artifact import SPLITS, Manifest
 from components._core.examples.given_split import WORDS, assign_splits, normalize, take_eval
 from components._core.examples.hash_split import RULE
 from components._core.examples.split_definition import GivenSplit
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.label_values import as_text
 from components._data.formats.rows import Rows
 from components.ingest.splits.contract import Splitter, Table

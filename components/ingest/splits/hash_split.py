@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from components._core.examples.hash_split import assign_splits, define_split
 from components._core.examples.split_definition import HashSplit
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._data.formats.rows import Rows
 from components.ingest.splits.contract import Splitter, Table
 

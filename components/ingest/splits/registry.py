@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components.ingest.splits.contract import Splitter, Table
 from components.ingest.splits.given_split import GivenSplitter
 from components.ingest.splits.hash_split import HashSplitter

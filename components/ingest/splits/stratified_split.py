@@ -13,7 +13,7 @@ from components._core.examples.artifact import Manifest
 from components._core.examples.hash_split import RULE, to_fractions
 from components._core.examples.split_definition import StratifiedSplit
 from components._core.examples.stratified_split import MANY, assign_splits, find_borders
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.label_values import as_text
 from components._data.formats.rows import Rows
 from components.ingest.splits.contract import Splitter, Table

@@ -18,7 +18,7 @@ from components._core.errors import DataError
 from components._core.examples.artifact import Manifest
 from components._core.examples.split_definition import TimeSplit
 from components._core.examples.time_split import assign_splits, read_times, write_time
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.column_types import to_text
 from components._data.formats.rows import Rows
 from components.ingest.splits.contract import Splitter, Table

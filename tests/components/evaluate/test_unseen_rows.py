@@ -20,7 +20,7 @@ from components._core.examples.artifact import SPLITS, Manifest, SourceFile, spl
 from components._core.examples.hash_split import assign_splits, define_split, define_split_v1
 from components._core.examples.split_definition import HashSplit, SplitDefinition, TimeSplit
 from components._core.files import fingerprint_of
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.store.file_digests import write_digests
 from components._core.store.ledger import Deployment
 from components._core.types.artifact_files import MANIFEST

@@ -14,7 +14,7 @@ from components._core.checks import Check
 from components._core.examples.artifact import SPLITS, Manifest, split_file
 from components._core.examples.hash_split import define_split
 from components._core.examples.split_definition import GivenSplit, SplitDefinition, TimeSplit
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.column_types import type_of_arrow
 from components.validate.findings import severities
 from components.validate.leakage import check_splits

@@ -12,7 +12,7 @@ import pytest
 
 from components._core.examples.artifact import SPLITS, Manifest, split_file
 from components._core.examples.hash_split import define_split
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components.validate.findings import severities
 from components.validate.key_counter import KeyCounter, Overlap
 from components.validate.overlaps import find_overlaps, to_checks
