@@ -221,7 +221,7 @@ class _Cutter:
     def _find_total(self, buffer: bytes, rows: bytes) -> str:
         """Return why the last row of the file is a line of totals; empty: it is none."""
         last = rows[max(rows.rfind(b"\n"), rows.rfind(b"\r")) + 1 :]
-        return find_total(last, buffer, self._csv)
+        return find_total(last, buffer, self._csv) if self._columns > 1 else ""
 
     def _cut_rows(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
         codes = np.frombuffer(buffer, np.uint8)
@@ -272,7 +272,7 @@ class _Cutter:
         known = np.flatnonzero(~skip)
         if is_last and len(known):
             last = buffer[rows.starts[known[-1]] : rows.ends[known[-1]]].strip(b"\r\n")
-            if total := find_total(last, buffer, self._csv):
+            if self._columns > 1 and (total := find_total(last, buffer, self._csv)):
                 found[int(known[-1])] = total
         return found
 
