@@ -51,6 +51,7 @@ class Created:
         fitting: Its training settings.
         notes: Further notes for the user, one sentence each.
         files: The files written.
+        written: How the table is written, where that is unusual; empty: it is not.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class Created:
     fitting: Fitting
     notes: list[str]
     files: list[Path]
+    written: str = ""
 
     @property
     def suspects(self) -> list[Decision]:
@@ -77,7 +79,7 @@ def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None)
         folder: The folder to write to; new or empty.
         data: The table; placeholders in its path stand for spans (`span_pattern.py`).
         label: The column to predict.
-        csv: How a CSV is written; default: quotes as `"`, no escape.
+        csv: How a CSV is written; what it leaves out is detected.
 
     Raises:
         ConfigError: When the folder is in use, there is no such table or column, or the label cannot be predicted.
@@ -104,25 +106,28 @@ def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None)
         "fitting": fitting,
         "notes": notes,
         "group": group,
-        "csv": csv.model_dump(exclude_defaults=True),
+        "csv": csv.model_dump(exclude_defaults=True) | profile.csv,
     }
     files = _write(folder, facts, decisions)
-    return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files)
+    return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files, profile.written)
 
 
-def parse_csv(quote: str, escape: str) -> Csv:
-    """Parse the CSV options of the command line.
+def parse_csv(quote: str | None = None, escape: str | None = None, sep: str = "", encoding: str = "") -> Csv:
+    """Parse the CSV options of the command line; what is not named is detected.
 
     Raises:
-        ConfigError: When a character is not allowed.
+        ConfigError: When a character or an encoding is not allowed.
     """
+    named = {"quote": quote, "escape": escape, "separator": sep or None, "encoding": encoding or None}
     try:
-        return Csv(quote=quote, escape=escape)
+        return Csv.model_validate({name: value for name, value in named.items() if value is not None})
     except ValidationError as error:
+        places = [str(problem["loc"][0]) if problem["loc"] else "quote" for problem in error.errors()]
+        options = ["sep" if place == "separator" else place for place in places]
         message = "; ".join(
-            f"--{problem['loc'][0] if problem['loc'] else 'quote'}: {problem['msg']}" for problem in error.errors()
+            f"--{option}: {problem['msg']}" for option, problem in zip(options, error.errors(), strict=True)
         )
-        remedy = "name one character, such as '\\', or '' for none"
+        remedy = "name one character, such as '\\', or '' for none; an encoding as in cp949"
         raise ConfigError(message.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
 
 

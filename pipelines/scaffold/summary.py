@@ -19,6 +19,8 @@ _MOST_SHOWN = 40
 def print_created(console: Console, created: Created) -> None:
     """Print the columns with the decision on each, the suspects, the notes and the next command."""
     console.print(_headline(created))
+    if created.written:
+        console.print(f"the table: {escape(as_line(created.written))}", highlight=False)
     console.print(_make_table(created))
     for decision in created.suspects:
         message = f"{escape(as_line(decision.column.name))}: {escape(as_line(decision.reason))}"

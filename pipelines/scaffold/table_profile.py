@@ -97,6 +97,8 @@ class Profile:
         unreadable: Rows that cannot be read, such as ragged ones.
         first_unreadable: Line and reason of the first unreadable row; empty when there is none.
         sample: A random sample of the rows with a label.
+        written: How the files are written and which rows are no data, where that is unusual; empty: it is not.
+        csv: CSV options that were detected or named, other than the default.
     """
 
     columns: dict[str, Column]
@@ -105,6 +107,8 @@ class Profile:
     unreadable: int
     first_unreadable: str
     sample: pa.Table
+    written: str = ""
+    csv: dict[str, Any] = field(default_factory=dict)
 
 
 def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
@@ -113,7 +117,7 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     Args:
         source: The table; placeholders in its path stand for spans.
         label: The column to predict.
-        csv: How a CSV is written; default: quotes as `"`, no escape.
+        csv: How a CSV is written; what it leaves out is detected.
 
     Raises:
         DataError: When the table cannot be read.
@@ -134,7 +138,9 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     sampled = sample.table()
     known = statistics if sampled.num_columns else {}
     columns = {name: statistic.column(name, sampled[name]) for name, statistic in known.items()}
-    return Profile(columns, sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first, sampled)
+    written = [table.describe(), *skipped.describe_others()]
+    counts = (sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first)
+    return Profile(columns, *counts, sampled, "; ".join(filter(None, written)), table.detected)
 
 
 def _to_plain(examples: pa.RecordBatch, label: str) -> pa.RecordBatch:
@@ -159,11 +165,20 @@ class _SkippedRows:
 
     def add(self, row: BadRow) -> None:
         self.count.add(row)
+        if not row.is_data:
+            return
         if row.reason == f"the label {self.label!r} is missing":
             self.unlabelled += 1
             return
         self.unreadable += row.rows
         self.first = self.first or f"{row.place}: {row.reason}"
+
+    def describe_others(self) -> list[str]:
+        """Describe the rows that are no data, a sentence for each reason."""
+        return [
+            f"{rows:,} {'row is' if rows == 1 else 'rows are'} no data and set aside: {self.count.first_others[reason].place}: {reason}"
+            for reason, rows in self.count.others.items()
+        ]
 
 
 class _Sample:

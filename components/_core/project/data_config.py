@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -20,7 +21,17 @@ _ENCODINGS = {
     **dict.fromkeys(("euc-kr", "euckr", "ks-c-5601", "ks-c-5601-1987", "ms949", "uhc"), "cp949"),
 }
 """Other names of encodings."""
-_NOT_BY_BYTES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem")
+_NOT_BY_BYTES = (
+    "idna",
+    "punycode",
+    "unicode-escape",
+    "raw-unicode-escape",
+    "undefined",
+    "mbcs",
+    "oem",
+    "rot13",
+    "rot-13",
+)
 
 
 class Csv(Section):
@@ -96,9 +107,8 @@ class Csv(Section):
         name = value.strip().lower()
         name = _ENCODINGS.get(name.replace("_", "-"), name)
         try:
-            # what is no text encoding, such as base64, fails here, too
-            is_known = not name or isinstance(b"".decode(name), str)
-        except (LookupError, ValueError):
+            is_known = not name or isinstance(codecs.getincrementaldecoder(name)("strict").decode(b""), str)
+        except (LookupError, ValueError, TypeError):
             is_known = False
         if not is_known or name in _NOT_BY_BYTES:
             raise ValueError(

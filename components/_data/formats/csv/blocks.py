@@ -169,9 +169,8 @@ class _Cutter:
         """
         if self._is_first:
             buffer, self._is_first = text_from_header(self._file, buffer), False
-        block, end = (self._is_plain(buffer, is_last) and self._cut_lines(buffer, is_last)) or self._cut_rows(
-            buffer, is_last
-        )
+        lines = self._cut_lines(buffer, is_last) if self._is_plain(buffer, is_last) else None
+        block, end = lines or self._cut_rows(buffer, is_last)
         if len(buffer) - end > LONGEST_ROW:
             raise self._too_long()
         return block, buffer[end:]
@@ -214,14 +213,13 @@ class _Cutter:
         return is_valid
 
     def _find_repeats(self, buffer: bytes, header: bytes, start: int) -> list[int]:
-        return (
-            find_repeats(buffer, header, start) if self._columns > 1 else []
-        )  # a value may equal the name of its column
+        # of a single column a value may equal the name
+        return find_repeats(buffer, header, start) if self._columns > 1 else []
 
     def _find_total(self, buffer: bytes, rows: bytes) -> str:
         """Return why the last row of the file is a line of totals; empty: it is none."""
         last = rows[max(rows.rfind(b"\n"), rows.rfind(b"\r")) + 1 :]
-        return find_total(last, buffer, self._csv)
+        return find_total(last, buffer, self._csv) if self._columns > 1 else ""
 
     def _cut_rows(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
         codes = np.frombuffer(buffer, np.uint8)
@@ -236,8 +234,10 @@ class _Cutter:
         counts = np.maximum(counts, 1)  # the last row of a file may have no line end
         is_header = self._take_header(buffer, rows)
         wrong = self._find_bad(buffer, codes, rows, counts, is_header)
-        others = self._find_no_data(buffer, rows, is_header | rows.is_blank, is_last)
-        wrong = {row: reason for row, reason in {**wrong, **others}.items() if not rows.is_blank[row]}
+        wrong = {row: reason for row, reason in wrong.items() if not rows.is_blank[row]}
+        found = self._find_no_data(buffer, rows, is_header | rows.is_blank, is_last)
+        others = {row: reason for row, reason in found.items() if row not in wrong}
+        wrong |= others
         bad = tuple(
             BadRow(
                 self._file.name,
@@ -272,7 +272,7 @@ class _Cutter:
         known = np.flatnonzero(~skip)
         if is_last and len(known):
             last = buffer[rows.starts[known[-1]] : rows.ends[known[-1]]].strip(b"\r\n")
-            if total := find_total(last, buffer, self._csv):
+            if self._columns > 1 and (total := find_total(last, buffer, self._csv)):
                 found[int(known[-1])] = total
         return found
 

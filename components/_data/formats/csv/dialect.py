@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from components._core.project.data_config import Csv
+from components._data.formats.columns import name_columns
 from components._data.formats.compression import read_head
 from components._data.formats.csv.encoding import decode, detect_encoding
 from components._data.sources.contract import SpanFile
@@ -23,6 +24,7 @@ _MOST_ROWS = 200
 _SEPARATORS = (",", ";", "\t", "|")
 SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "'|'", " ": "blank"}
 _COMMENT = "#"
+_MOST_SHOWN = 3
 _DOUBTFUL = " (a guess; if texts look wrong, name it in data.csv.encoding)"
 _CONSISTENT, _ALMOST_ALL = 0.8, 0.95
 """Shares of rows with the table's number of cells: the least for a separator, and from which separators are equally good."""
@@ -37,12 +39,14 @@ class Dialect:
         compression: Name of its compression; empty: none.
         is_undecided: Whether the encoding was detected from ASCII alone, so that a later byte may be of another one.
         is_doubtful: Whether the detected encoding is likely to be another one.
+        unnamed: The names that columns without a name get, by the column's number.
     """
 
     csv: Csv
     compression: str = ""
     is_undecided: bool = False
     is_doubtful: bool = False
+    unnamed: tuple[tuple[int, str], ...] = ()
 
     @property
     def unusual(self) -> dict[str, object]:
@@ -65,7 +69,8 @@ class Dialect:
             "skip_lines": f"{lines} {'line' if lines == 1 else 'lines'} before the header skipped",
             "quote": quote,
         }
-        return [*(text for name, text in words.items() if name in unusual), *filter(None, [self.compression])]
+        names = [f"column {place} has no name and is read as {name!r}" for place, name in self.unnamed[:_MOST_SHOWN]]
+        return [*(text for name, text in words.items() if name in unusual), *filter(None, [self.compression]), *names]
 
 
 def detect_dialect(file: SpanFile, csv: Csv, first: Csv | None = None) -> Dialect:
@@ -89,7 +94,7 @@ def decide_encoding(dialect: Dialect, sample: bytes) -> Dialect:
     """
     found = detect_encoding(sample)
     csv = dialect.csv.model_copy(update={"encoding": found.name})
-    return Dialect(csv, dialect.compression, is_doubtful=found.is_doubtful)
+    return Dialect(csv, dialect.compression, is_doubtful=found.is_doubtful, unnamed=dialect.unnamed)
 
 
 def _detect(sample: bytes, csv: Csv, first: Csv | None, compression: str) -> Dialect:
@@ -100,8 +105,13 @@ def _detect(sample: bytes, csv: Csv, first: Csv | None, compression: str) -> Dia
     layout = _detect_layout(_lines(text[:_LAYOUT_CHARACTERS], is_whole), csv, first)
     values = {"separator": layout.separator, "quote": layout.quote, "encoding": encoding, "skip_lines": layout.skip}
     is_ours = not csv.encoding
+    named = enumerate(zip(layout.header, name_columns(list(layout.header)), strict=True), 1)
     return Dialect(
-        csv.model_copy(update=values), compression, found.is_ascii and is_ours, found.is_doubtful and is_ours
+        csv.model_copy(update=values),
+        compression,
+        found.is_ascii and is_ours,
+        found.is_doubtful and is_ours,
+        tuple((place, name) for place, (found_name, name) in named if not found_name),
     )
 
 
@@ -114,6 +124,7 @@ class _Layout:
     skip: int
     width: int = 0
     consistency: float = 0.0
+    header: tuple[str, ...] = ()
 
     @property
     def fit(self) -> tuple[bool, int]:
@@ -178,10 +189,10 @@ def _fit(lines: list[str], start: int, separator: str, quote: str, csv: Csv) -> 
     consistency = sum(len(cells) == width for cells in table) / len(table)
     if width < 2 or len(table[0]) != width or consistency < _CONSISTENT:
         return none
-    skip = start if at == 0 else rows[at][0]
+    skip, header = (start if at == 0 else rows[at][0]), tuple(table[0])
     if at == 0 and not fixed and _is_commented_header(lines, start, table, separator):
-        skip = start - 1
-    return _Layout(separator, quote, skip, width, consistency)
+        skip, header = start - 1, ()
+    return _Layout(separator, quote, skip, width, consistency, header)
 
 
 def _rows(lines: list[str], start: int, separator: str, quote: str, csv: Csv) -> Iterator[tuple[int, list[str]]]:

@@ -129,12 +129,12 @@ codecs.register_error(KEEP, _keep_bytes)
 
 
 def _utf_16(sample: bytes) -> str:
-    """Return the kind of UTF-16 without a byte order mark: every other byte of ASCII is zero. Empty: it is none."""
+    """Return the kind of UTF-16 without a byte order mark: every other byte of ASCII is zero, also of a line end. Empty: it is none."""
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     least = _ZEROS * len(sample) / 2
-    if odd > least and even <= odd // 20:
+    if odd > least and even <= odd // 20 and b"\n\0" in sample:
         return "utf-16-le"
-    return "utf-16-be" if even > least and odd <= even // 20 else ""
+    return "utf-16-be" if even > least and odd <= even // 20 and b"\0\n" in sample else ""
 
 
 def _telling_part(sample: bytes) -> bytes:

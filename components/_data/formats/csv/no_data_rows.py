@@ -50,7 +50,7 @@ def find_total(row: bytes, buffer: bytes, csv: Csv) -> str:
         return ""
     first = next((cell for cell in cells if cell.strip()), "")
     is_total = first.strip().rstrip(":").strip().lower() in _TOTALS
-    if not is_total or sum(map(len, cells)) == len(first):
+    if not is_total:
         return ""
     edge = rf"[\r\n{re.escape(csv.delimiter + csv.quote)}]"
     if len(re.findall(rf"(?:^|{edge}){re.escape(first)}(?={edge})".encode(), buffer)) > 1:
