@@ -74,7 +74,7 @@ def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, A
         "code_fingerprint": code_fingerprint,
         "source": source,
         "spans": project.data.spans,
-        "source_fingerprint": open_source(source).fingerprint(project.data.spans),
+        "source_fingerprint": open_source(source, project.data.missing_spans).fingerprint(project.data.spans),
         "champion": json.dumps(asdict(champion), sort_keys=True) if champion else "none",
         "run": run.name,
         "code_commit": read_commit(workspace.project),

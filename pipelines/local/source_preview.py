@@ -10,7 +10,6 @@ from collections import Counter
 from contextlib import suppress
 
 from components._core.errors import ConfigError, NaruError
-from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.binary_classification import unknown_positive
@@ -36,7 +35,7 @@ def check_source_preview(project: Project, source: str, spans: str) -> None:
         ConfigError: When one is refused; the message says what is there instead.
     """
     open_format(project.data)  # refuse an unknown format
-    preview = _read_preview(project.data, source, spans)
+    preview = _read_preview(project, source, spans)
     if preview is None or project.label not in preview.columns:
         return
     check_named_columns(project, preview.columns)
@@ -64,11 +63,11 @@ def _normalize(text: str) -> str:
     return text
 
 
-def _read_preview(data: Data, source: str, spans: str) -> Preview | None:
+def _read_preview(project: Project, source: str, spans: str) -> Preview | None:
     if "://" in source:
         return None
     try:
-        file = open_source(source).list_files(spans)[0]
-        return open_format(data, file).preview(file)
+        file = open_source(source, project.data.missing_spans).list_files(spans)[0]
+        return open_format(project.data, file).preview(file)
     except (NaruError, OSError):
         return None  # ingest reports what is wrong

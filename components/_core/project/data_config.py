@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components._core.project.config_types import Real, Section
+from components._core.project.config_types import Section
+from components._core.project.split_config import Split
 
-
-class Split(Section):
-    """How rows are assigned to train, eval (early stopping, tuning) and test (judging)."""
-
-    train: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
-    eval: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows for early stopping and tuning.")] = 0.1
-    test: Annotated[
-        Real, Field(gt=0, lt=1, description="Share of the rows to evaluate on; never seen in training.")
-    ] = 0.1
-    by: Annotated[
-        list[str],
-        Field(
-            description="Columns whose values are hashed: rows with equal values go to the same split. Default: the features."
-        ),
-    ] = []
-    by_time: Annotated[
-        str,
-        Field(
-            description="Column with the time of a row, instead of `by`: the newest rows are test, those before them eval, "
-            "the oldest train, by their shares. A number, or ISO text such as `2013-05-01` or `2013-05-01T10:00`."
-        ),
-    ] = ""
-
-    @model_validator(mode="after")
-    def _by_excludes_by_time(self) -> Split:
-        if self.by and self.by_time:
-            raise ValueError("give by or by_time, not both")
-        return self
-
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> Split:
-        total = self.train + self.eval + self.test
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + eval + test must be 1, found {total:g}")
-        return self
+_SPLIT = "{split}"
+_GIVEN_REASON = "names the split of each row"
 
 
 _ENCODINGS = {
@@ -152,6 +120,15 @@ class Csv(Section):
         return self
 
 
+class Xlsx(Section):
+    """Which part of an Excel workbook is the table."""
+
+    sheet: Annotated[
+        str,
+        Field(description="Name of the sheet with the table; empty: the first one that has data."),
+    ] = ""
+
+
 class Data(Section):
     """Where the examples come from."""
 
@@ -159,8 +136,9 @@ class Data(Section):
         str,
         Field(
             min_length=1,
-            description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, "
-            "as in `data/flights-{span}.csv`.",
+            description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, as in "
+            "`data/flights-{span}.csv`; `{YYYY}`, `{MM}`, `{DD}` and `{HH}` for its date, as in `data/{YYYY}/{MM}.csv` or "
+            "`data/date={YYYY}-{MM}-{DD}/`; `{VERSION}` for a version of the span, of which the newest is read.",
         ),
     ]
     format: Annotated[
@@ -170,10 +148,21 @@ class Data(Section):
         ),
     ] = ""
     csv: Csv = Csv()
+    xlsx: Xlsx = Xlsx()
     spans: Annotated[
         str,
-        Field(description="Spans to read: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source."),
+        Field(
+            description="Spans to read: `all`, `last 3`; by number `7`, `1-11` or `1,2,5`; by date `2024-06`, "
+            "`2024-01..2024-06`, `since 90d` (or `12w`, `6m`, `2y`) or `since 2024-01-01`. Only with spans in the source."
+        ),
     ] = "all"
+    missing_spans: Annotated[
+        Literal["fail", "warn", "skip"],
+        Field(
+            description="What follows when a span that `spans` names does not exist: `fail` ends the run, `warn` reads the "
+            "others and warns, `skip` reads the others. Of `all` and `last 3`, gaps between spans are reported; `skip` only counts them."
+        ),
+    ] = "fail"
     split: Split = Split()
     exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
     exclusion_reasons: Annotated[
@@ -184,6 +173,30 @@ class Data(Section):
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
     ] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exclude_the_column_of_given_splits(cls, raw: Any) -> Any:
+        """Exclude the column that names the splits: a model must not see it."""
+        split = raw.get("split") if isinstance(raw, dict) else None
+        if not isinstance(split, dict) or split.get("method") != "given" or not split.get("by"):
+            return raw
+        column = split["by"] if isinstance(split["by"], str) else split["by"][0]
+        exclude, reasons = raw.get("exclude") or [], raw.get("exclusion_reasons") or {}
+        if not isinstance(exclude, list) or not isinstance(reasons, dict) or column in exclude:
+            return raw  # pydantic refuses what is wrong
+        return {**raw, "exclude": [*exclude, column], "exclusion_reasons": {**reasons, column: _GIVEN_REASON}}
+
+    @model_validator(mode="after")
+    def _given_splits_have_one_place(self) -> Data:
+        in_source = _SPLIT in self.source
+        if in_source and (self.split.kind != "given" or self.split.by):
+            raise ValueError(f"source has {_SPLIT}: set split to {{method: given}}, without by")
+        if self.split.kind == "given" and not in_source and not self.split.by:
+            raise ValueError(
+                f"split.method: given needs by, the column that names each row's split; or {_SPLIT} in source, as in data/{_SPLIT}.csv"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reasons_name_excluded_columns(self) -> Data:

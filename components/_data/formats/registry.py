@@ -11,6 +11,8 @@ from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
 from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
+from components._data.formats.tfrecord.format import TFRecordFormat
+from components._data.formats.xlsx.format import XlsxFormat
 from components._data.sources.contract import SpanFile
 
 FORMATS: dict[str, type[Format]] = {}
@@ -83,3 +85,5 @@ register(CsvFormat)
 register(ParquetFormat)
 register(JsonLinesFormat)
 register(AvroFormat)
+register(TFRecordFormat)
+register(XlsxFormat)

@@ -16,19 +16,25 @@ class SpanFile:
     """One file of the source.
 
     Attributes:
-        span: Span of the file; 1 when the source has none.
+        span: Span of the file, a number or the digits of a date (`span_units.py`); 1 when the source has none.
         path: Path in its file system.
         filesystem: The fsspec file system of the file.
+        short_name: Its path below the folder that all files of the source share; empty: the last part of the path.
+        split: The name that its folder or name gives the split of its rows; empty: it gives none.
+        partition: Columns that its folders, named `key=value`, give its rows; None: the value is missing.
     """
 
     span: int
     path: str
     filesystem: Any
+    short_name: str = ""
+    split: str = ""
+    partition: tuple[tuple[str, str | None], ...] = ()
 
     @property
     def name(self) -> str:
-        """File name, as used in messages and manifests."""
-        return self.path.rsplit("/", 1)[-1]
+        """File name, as used in messages and manifests: unique within a source."""
+        return self.short_name or self.path.rsplit("/", 1)[-1]
 
     def open(self) -> BinaryIO:
         """Open the file for reading; the stream is seekable."""
@@ -39,7 +45,7 @@ class Source(Protocol):
     """The location of a table."""
 
     def list_files(self, spans: str) -> list[SpanFile]:
-        """List the files of the requested spans, in the order of their spans.
+        """List the files of the requested spans, in the order of their spans; a span may have several.
 
         Args:
             spans: Expression as in `data.spans`.

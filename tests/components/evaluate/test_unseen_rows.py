@@ -64,7 +64,9 @@ def split_rows(rows: pa.RecordBatch, definition: SplitDefinition, folder: Path) 
 
 def manifest_v1(split: Split, order: list[str]) -> Manifest:
     """Create a manifest as written under rule 1."""
-    how = json.dumps(["1", {name: TYPES[name] for name in order}, "y", split.model_dump(exclude={"by_time"})])
+    how = json.dumps(
+        ["1", {name: TYPES[name] for name in order}, "y", split.model_dump(include={"train", "eval", "test", "by"})]
+    )
     return Manifest(fingerprint_of([how, f"1 {'0' * 64}"]), TYPES, {}, [1], FILES)
 
 

@@ -15,12 +15,12 @@ from components._core.errors import DataError
 from components._data.formats.avro import zstandard_blocks
 from components._data.formats.avro.arrow_types import Column, columns_of
 from components._data.formats.bad_rows import BadRow
+from components._data.formats.buffered_stream import buffered
 from components._data.formats.compression import open_content
 from components._data.formats.contract import TableSchema
 from components._data.formats.rows import FileTally, Rows
 from components._data.formats.typed_columns import readable_type
 from components._data.formats.typed_rows import TypedRows, batch_rows
-from components._data.formats.watched_stream import watched
 from components._data.sources.contract import SpanFile
 
 _MAGIC = b"Obj\x01"
@@ -54,8 +54,8 @@ def read_rows(
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its number, from 1."""
     typed = TypedRows(file, schema, label, reject, cells)
     most = min(batch_rows(len(schema.types)), _MOST_ROWS)
-    with open_content(file) as stream, watched(stream, (tally or FileTally()).watch) as content:
-        blocks = _open(file, content)
+    with open_content(file, (tally or FileTally()).watch) as stream:
+        blocks = _open(file, stream)
         columns = [column for column in _columns(file, blocks) if _is_read(column, schema)]
         first = 1
         for batch in _read_records(file, blocks, most):
@@ -80,7 +80,7 @@ def _to_batch(records: list[dict[str, Any]], columns: list[Column]) -> pa.Record
 def _open(file: SpanFile, stream: Any) -> Any:
     zstandard_blocks.register()
     try:
-        return fastavro.block_reader(stream)
+        return fastavro.block_reader(buffered(stream))
     except _DAMAGED as error:
         with file.open() as again:
             start = again.read(len(_MAGIC))
