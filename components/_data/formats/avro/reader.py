@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any
 
+import cramjam
 import fastavro
 import pyarrow as pa
 
@@ -27,8 +29,8 @@ _MAGIC = b"Obj\x01"
 _MOST_ROWS = 4_096
 """Records at a time: more of Python's own objects would only make its garbage collector slower."""
 _DAMAGED = (
-    EOFError, ValueError, OverflowError, IndexError, TypeError, KeyError, AttributeError, MemoryError, struct.error,
-    zlib.error, RuntimeError,
+    EOFError, ValueError, OverflowError, IndexError, TypeError, KeyError, AttributeError, MemoryError, RuntimeError, OSError,
+    struct.error, zlib.error, lzma.LZMAError, cramjam.DecompressionError,
 )  # fmt: skip
 """What fastavro, and the codecs under it, raise on damaged bytes; `UnicodeDecodeError` is a ValueError."""
 
@@ -82,6 +84,8 @@ def _open(file: SpanFile, stream: Any) -> Any:
     try:
         return fastavro.block_reader(buffered(stream))
     except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         with file.open() as again:
             start = again.read(len(_MAGIC))
         if not start:
@@ -122,7 +126,10 @@ def _read_records(file: SpanFile, blocks: Any, most: int) -> Iterator[list[dict[
         yield records
 
 
-def _damaged(file: SpanFile, place: str, error: Exception) -> DataError:
+def _damaged(file: SpanFile, place: str, error: Exception) -> Exception:
+    """Translate an error of damaged bytes; one of the disk or the network stays what it is."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
     message = str(error).partition("\n")[0] or "the file ends in the middle"
     if isinstance(error, ValueError) and "codec" in message.lower():
         return DataError(
