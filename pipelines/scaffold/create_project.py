@@ -140,10 +140,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_table(data: Path, label: str, csv: Csv) -> None:
-    if data.is_dir():
-        remedy = "name a file in it, or several as in data/part-{span}.csv"
-        raise ConfigError("is a folder", where=str(data), remedy=remedy)
-    if "{span}" not in data.name and not data.is_file():
+    if "{span}" not in data.name and not data.exists():
         raise ConfigError(
             f"there is no such file{_suggest_file(data)}", where=str(data), remedy="name a table with --data"
         )
