@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import suppress
 
 from components._core.errors import ConfigError, NaruError
+from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.binary_classification import unknown_positive
