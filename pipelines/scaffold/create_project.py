@@ -146,13 +146,10 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_table(data: Path, label: str, csv: Csv) -> None:
-    if data.is_dir():
-        remedy = "name a file in it, or several as in data/part-{span}.csv"
-        raise ConfigError("is a folder", where=str(data), remedy=remedy)
     if "{split}" in str(data):
         remedy = "name one of its files; then set data.source, and data.split: {method: given}, in project.yaml"
         raise ConfigError("has {split}, which is for project.yaml", where=str(data), remedy=remedy)
-    if parse_pattern(str(data)) is None and not data.is_file():
+    if parse_pattern(str(data)) is None and not data.exists():
         raise ConfigError(
             f"there is no such file{_suggest_file(data)}", where=str(data), remedy="name a table with --data"
         )

@@ -170,6 +170,15 @@ class Sql(Section):
         return self
 
 
+class Xlsx(Section):
+    """Which part of an Excel workbook is the table."""
+
+    sheet: Annotated[
+        str,
+        Field(description="Name of the sheet with the table; empty: the first one that has data."),
+    ] = ""
+
+
 class Data(Section):
     """Where the examples come from."""
 
@@ -192,6 +201,7 @@ class Data(Section):
     sql: Annotated[
         Sql | None, Field(description="What of a database is the table; only with a database as the source.")
     ] = None
+    xlsx: Xlsx = Xlsx()
     spans: Annotated[
         str,
         Field(

@@ -118,21 +118,21 @@ class HttpFileSystem(AbstractFileSystem):
         Returns:
             The response, its content unread.
         """
-        for pause in (*_PAUSES, None):
+        reason: object = ""
+        for number, pause in enumerate((0.0, *_PAUSES)):
+            time.sleep(pause)
             try:
                 response = self.send(method, url, headers)
             except urllib3.exceptions.HTTPError as error:
-                if pause is None:
-                    raise _unavailable(url, error) from error
-            else:
-                if response.status not in _PASSING:
-                    return response
-                response.close()
-                if pause is None:
-                    raise _unavailable(url, f"HTTP {response.status}")
-                pause = max(pause, _retry_after(response.headers))
-            time.sleep(pause)
-        raise AssertionError("unreachable")
+                reason = error
+                continue
+            if response.status not in _PASSING:
+                return response
+            response.close()
+            reason = f"HTTP {response.status}"
+            if number < len(_PAUSES):
+                time.sleep(_retry_after(response.headers))
+        raise _unavailable(url, reason)
 
     def send(self, method: str, url: str, headers: dict[str, str] | None = None) -> Any:
         """Send one request, and refuse what no repetition changes.

@@ -12,6 +12,9 @@ from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
 from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
+from components._data.formats.partitioned import PartitionedFormat
+from components._data.formats.tfrecord.format import TFRecordFormat
+from components._data.formats.xlsx.format import XlsxFormat
 from components._data.sources.contract import SpanFile
 
 FORMATS: dict[str, type[Format]] = {}
@@ -49,7 +52,8 @@ def open_format(data: Data, file: SpanFile | None = None) -> Format:
                 where=f"data.{other.section}",
                 remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
             )
-    return kind(data)
+    opened = kind(data)
+    return PartitionedFormat(opened) if file is not None and file.partition else opened
 
 
 def _find(data: Data, file: SpanFile | None) -> type[Format]:
@@ -94,3 +98,5 @@ register(ParquetFormat)
 register(ArrowFormat)
 register(JsonLinesFormat)
 register(AvroFormat)
+register(TFRecordFormat)
+register(XlsxFormat)

@@ -21,6 +21,7 @@ class SpanFile:
         filesystem: The fsspec file system of the file.
         short_name: Its path below the folder that all files of the source share; empty: the last part of the path.
         split: The name that its folder or name gives the split of its rows; empty: it gives none.
+        partition: Columns that its folders, named `key=value`, give its rows; None: the value is missing.
         format: Name of its format where the source decides it, as a database does; empty: recognised by its content.
     """
 
@@ -29,6 +30,7 @@ class SpanFile:
     filesystem: Any
     short_name: str = ""
     split: str = ""
+    partition: tuple[tuple[str, str | None], ...] = ()
     format: str = ""
 
     @property

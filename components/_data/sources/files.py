@@ -14,6 +14,7 @@ from components._core.store.filesystems import open_filesystem
 from components._core.system_errors import from_system, needs_user_action
 from components._core.types.span_units import NUMBER
 from components._data.sources.contract import SpanFile
+from components._data.sources.folders import list_folder
 from components._data.sources.span_expression import MissingSpans, parse_spans
 from components._data.sources.span_files import find_spans, list_span
 from components._data.sources.span_pattern import SpanPattern, parse_pattern
@@ -53,6 +54,8 @@ class FileSource:
         pattern = parse_pattern(path)
         expression = parse_spans(spans, pattern.unit if pattern else None)
         if pattern is None:
+            if not filesystem.isfile(path) and filesystem.isdir(path):
+                return list_folder(filesystem, path)
             _check_file(filesystem, path, self.location)
             return [SpanFile(1, path, filesystem)]
         found = find_spans(filesystem, pattern)
@@ -98,9 +101,6 @@ def _check_file(filesystem: Any, path: str, source: str) -> None:
         raise DataError(
             "there is no such file, or it cannot be reached", where=source, remedy="correct data.source, or try again"
         )
-    if filesystem.isdir(path):
-        remedy = f"name a file in it, or several as in {source.rstrip('/')}/part-{_SPAN}.csv"
-        raise DataError("is a folder", where=source, remedy=remedy)
     raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any
 
+import cramjam
 import fastavro
 import pyarrow as pa
 
@@ -15,20 +17,20 @@ from components._core.errors import DataError
 from components._data.formats.avro import zstandard_blocks
 from components._data.formats.avro.arrow_types import Column, columns_of
 from components._data.formats.bad_rows import BadRow
+from components._data.formats.buffered_stream import buffered
 from components._data.formats.compression import open_content
 from components._data.formats.contract import TableSchema
 from components._data.formats.rows import FileTally, Rows
 from components._data.formats.typed_columns import readable_type
 from components._data.formats.typed_rows import TypedRows, batch_rows
-from components._data.formats.watched_stream import watched
 from components._data.sources.contract import SpanFile
 
 _MAGIC = b"Obj\x01"
 _MOST_ROWS = 4_096
 """Records at a time: more of Python's own objects would only make its garbage collector slower."""
 _DAMAGED = (
-    EOFError, ValueError, OverflowError, IndexError, TypeError, KeyError, AttributeError, MemoryError, struct.error,
-    zlib.error, RuntimeError,
+    EOFError, ValueError, OverflowError, IndexError, TypeError, KeyError, AttributeError, MemoryError, RuntimeError, OSError,
+    struct.error, zlib.error, lzma.LZMAError, cramjam.DecompressionError,
 )  # fmt: skip
 """What fastavro, and the codecs under it, raise on damaged bytes; `UnicodeDecodeError` is a ValueError."""
 
@@ -54,8 +56,8 @@ def read_rows(
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its number, from 1."""
     typed = TypedRows(file, schema, label, reject, cells)
     most = min(batch_rows(len(schema.types)), _MOST_ROWS)
-    with open_content(file) as stream, watched(stream, (tally or FileTally()).watch) as content:
-        blocks = _open(file, content)
+    with open_content(file, (tally or FileTally()).watch) as stream:
+        blocks = _open(file, stream)
         columns = [column for column in _columns(file, blocks) if _is_read(column, schema)]
         first = 1
         for batch in _read_records(file, blocks, most):
@@ -80,8 +82,10 @@ def _to_batch(records: list[dict[str, Any]], columns: list[Column]) -> pa.Record
 def _open(file: SpanFile, stream: Any) -> Any:
     zstandard_blocks.register()
     try:
-        return fastavro.block_reader(stream)
+        return fastavro.block_reader(buffered(stream))
     except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         with file.open() as again:
             start = again.read(len(_MAGIC))
         if not start:
@@ -122,7 +126,10 @@ def _read_records(file: SpanFile, blocks: Any, most: int) -> Iterator[list[dict[
         yield records
 
 
-def _damaged(file: SpanFile, place: str, error: Exception) -> DataError:
+def _damaged(file: SpanFile, place: str, error: Exception) -> Exception:
+    """Translate an error of damaged bytes; one of the disk or the network stays what it is."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
     message = str(error).partition("\n")[0] or "the file ends in the middle"
     if isinstance(error, ValueError) and "codec" in message.lower():
         return DataError(

@@ -14,8 +14,15 @@ _NAME = "zstandard"
 
 def register() -> None:
     """Give fastavro a reader of such blocks, where its own one has no library."""
-    if fastavro.read.BLOCK_READERS[_NAME] is not _read_block and importlib.util.find_spec("backports.zstd") is None:
+    if fastavro.read.BLOCK_READERS[_NAME] is not _read_block and not _has_library():
         fastavro.read.BLOCK_READERS[_NAME] = _read_block
+
+
+def _has_library() -> bool:
+    try:
+        return importlib.util.find_spec("backports.zstd") is not None
+    except ModuleNotFoundError:  # nothing of `backports` is installed
+        return False
 
 
 def _read_block(stream: Any) -> BytesIO:
@@ -23,10 +30,7 @@ def _read_block(stream: Any) -> BytesIO:
     content = stream.read(size)
     if len(content) < size:
         raise EOFError("the file ends in a block")
-    try:
-        return BytesIO(cramjam.zstd.decompress(content).read())
-    except cramjam.DecompressionError as error:
-        raise ValueError(f"a block cannot be decompressed: {error}") from None
+    return BytesIO(cramjam.zstd.decompress(content).read())
 
 
 def _read_long(stream: Any) -> int:

@@ -65,15 +65,14 @@ def read_blocks(file: SpanFile, watch: Callable[[bytes], None]) -> Iterator[Bloc
 
     Args:
         file: The file to read.
-        watch: Called with every part of the content.
+        watch: Called with every part of the file.
 
     Raises:
         DataError: When it is empty, not JSON lines, damaged, or has a line that is too long.
     """
     first, rest = 1, b""
-    with open_content(file) as stream:
+    with open_content(file, watch) as stream:
         while part := fill(stream, _BLOCK_BYTES):
-            watch(part)
             data = (rest + part) if rest else part
             if first == 1 and not rest:
                 data = data.removeprefix(_BOM)

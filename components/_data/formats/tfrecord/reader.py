@@ -26,7 +26,8 @@ from components._data.formats.typed_rows import TypedRows, batch_rows
 from components._data.sources.contract import SpanFile
 
 _MOST_ROWS = 8_192
-_TYPES = {pa.int64(): schema_pb2.INT, pa.float32(): schema_pb2.FLOAT, pa.large_binary(): schema_pb2.BYTES, pa.binary(): schema_pb2.BYTES}
+_TYPES = {pa.int64(): schema_pb2.INT, pa.float32(): schema_pb2.FLOAT}
+"""Types of features; any other is bytes."""
 
 
 def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
@@ -118,6 +119,9 @@ def read_rows(
             reason = "the record is not a tf.Example with the table's types"
             reject(BadRow(file.name, first + place, reason, records[place][:200].decode(errors="replace"), unit="row"))
         kept = np.delete(np.arange(first, first + len(records), dtype=np.int64), bad)
+        if not len(kept):
+            first += len(records)
+            continue
         columns = {
             name: _as_column(batch.column(batch.schema.get_field_index(name)), kind)
             for name, kind in schema.types.items()
@@ -130,24 +134,28 @@ def read_rows(
 
 def _decoder_schema(nested: pa.Schema) -> bytes:
     features = [
-        schema_pb2.Feature(name=field.name, type=_TYPES[field.type.value_type])
+        schema_pb2.Feature(name=field.name, type=_TYPES.get(field.type.value_type, schema_pb2.BYTES))
         for field in nested
-        if field.type.value_type in _TYPES
     ]
     serialized: bytes = schema_pb2.Schema(feature=features).SerializeToString()
     return serialized
 
 
 def _decode(decoder: ExamplesToRecordBatchDecoder, records: list[bytes]) -> tuple[pa.RecordBatch, list[int]]:
-    """Decode records; of those that cannot be decoded, which are found by halving, the places."""
-    bad = _find_bad(decoder, records, 0)
-    good = [record for place, record in enumerate(records) if place not in set(bad)] if bad else records
-    return decoder.DecodeBatch(good) if hasattr(decoder, "DecodeBatch") else decoder.decode(good), bad
+    """Decode records; also return the places of those that cannot be decoded."""
+    try:
+        return decoder.DecodeBatch(records), []
+    except RuntimeError:  # it does not say which one
+        bad = _find_bad(decoder, records, 0)
+    skipped = set(bad)
+    good = [record for place, record in enumerate(records) if place not in skipped]
+    return decoder.DecodeBatch(good) if good else pa.RecordBatch.from_arrays([], names=[]), bad
 
 
 def _find_bad(decoder: ExamplesToRecordBatchDecoder, records: list[bytes], first: int) -> list[int]:
+    """Find the records that cannot be decoded by halving; places count from `first`."""
     try:
-        decoder.decode(records)
+        decoder.DecodeBatch(records)
     except RuntimeError:
         if len(records) == 1:
             return [first]
@@ -162,14 +170,16 @@ def _as_column(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.nulls(len(column), kind)
     if pa.types.is_string(kind) and column.type.value_type in (pa.int64(), pa.float32()):
         return pa.array([as_json(values) if values else None for values in column.to_pylist()], pa.string())
-    lengths = column.value_lengths().fill_null(0) if hasattr(column, "value_lengths") else pc.list_value_length(column)
-    counts = np.asarray(pc.fill_null(lengths, 0))
+    counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0))
     if counts.max(initial=0) > 1:
-        texts = [[value.decode() for value in values] if values else None for values in column.to_pylist()]
+        texts = [
+            [value.decode("utf-8", "backslashreplace") for value in values] if values else None
+            for values in column.to_pylist()
+        ]
         return pa.array([as_json(values) for values in texts], pa.string())
     places = np.cumsum(counts) - 1
     values = column.flatten().take(pa.array(places, mask=counts == 0))
-    return values.cast(kind) if pa.types.is_string(kind) else values
+    return values.cast(pa.binary()).cast(kind) if pa.types.is_string(kind) else values
 
 
 def _is_text(values: pa.Array) -> bool:

@@ -1,6 +1,6 @@
 """The framing of TFRecord files: length, its checksum, the record, its checksum.
 
-    uint64 length | uint32 masked CRC-32C of the length | length bytes | uint32 masked CRC-32C of these bytes
+uint64 length | uint32 masked CRC-32C of the length | length bytes | uint32 masked CRC-32C of these bytes
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import BinaryIO
 import google_crc32c
 
 from components._core.errors import DataError
+from components._data.formats.buffered_stream import buffered
 from components._data.formats.compression import fill, open_content
-from components._data.formats.watched_stream import watched
 from components._data.sources.contract import SpanFile
 
 _HEADER = struct.Struct("<QI")
@@ -27,13 +27,14 @@ def read_records(file: SpanFile, watch: Callable[[bytes], None], most: int) -> I
 
     Args:
         file: The file to read.
-        watch: Called with every part of the content.
+        watch: Called with every part of the file.
         most: Records at a time.
 
     Raises:
         DataError: When the file is empty, cut off, or a checksum is wrong; with the record's number, from 1.
     """
-    with open_content(file) as stream, watched(stream, watch) as content:
+    with open_content(file, watch) as stream:
+        content = buffered(stream)
         records: list[bytes] = []
         number = 0
         while header := fill(content, _HEADER.size):
@@ -73,4 +74,6 @@ def _masked(content: bytes) -> int:
 
 
 def _damaged(file: SpanFile, number: int, message: str) -> DataError:
-    return DataError(f"is damaged: {message}", where=f"{file.name}, record {number}", remedy="write or copy the file again")
+    return DataError(
+        f"is damaged: {message}", where=f"{file.name}, record {number}", remedy="write or copy the file again"
+    )

@@ -39,10 +39,6 @@ class BigQuery(Database):
 
     location: str
 
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return self.location
-
     def schema(self, select: Select) -> pa.Schema:
         """See `Database`."""
         import pyarrow as pa

@@ -49,13 +49,7 @@ class Select:
 
 
 class Database(ABC):
-    """A database that Naru reads. Every method raises the errors of `QuerySource.list_files`.
-
-    Attributes:
-        name: Its name in messages, without credentials.
-    """
-
-    name: str
+    """A database that Naru reads. Every method raises the errors of `QuerySource.list_files`."""
 
     @abstractmethod
     def schema(self, select: Select) -> pa.Schema:

@@ -52,10 +52,6 @@ class PostgreSql(Database):
 
     location: str
 
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return self.location
-
     def schema(self, select: Select) -> pa.Schema:
         """See `Database`; the statement is prepared and not run."""
         import pyarrow as pa

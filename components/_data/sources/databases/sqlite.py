@@ -43,10 +43,6 @@ class Sqlite(Database):
 
     path: str
 
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return self.path
-
     def schema(self, select: Select) -> pa.Schema:
         """See `Database`; every row is looked at."""
         import pyarrow as pa

@@ -31,8 +31,23 @@ def test_a_missing_file_is_reported_with_its_path(tmp_path: Path) -> None:
         open_source(str(tmp_path / "nowhere.csv")).list_files("all")
 
 
-def test_a_folder_in_place_of_a_file_is_reported_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is a folder\n  -> name a file in it"):
+def test_a_folder_is_all_its_files_but_hidden_ones(tmp_path: Path) -> None:
+    for name in ("_SUCCESS", ".part-1.crc", "_tmp/part-9.csv", "b=2/part-1.csv", "part-2.csv.gz", "part-1.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files = open_source(str(tmp_path)).list_files("all")
+    assert [file.name for file in files] == ["b=2/part-1.csv", "part-1.csv", "part-2.csv.gz"]
+    assert [file.partition for file in files] == [(("b", "2"),), (), ()] and {file.span for file in files} == {1}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [([], "a folder without files"), (["a.csv", "b.csv", "README.md"], r"several kinds: 2 \.csv, 1 \.md")],
+)
+def test_a_folder_without_one_kind_of_files_is_refused(tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=message):
         open_source(str(tmp_path)).list_files("all")
 
 

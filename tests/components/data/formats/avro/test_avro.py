@@ -81,27 +81,36 @@ def test_records_in_records_become_columns_with_dotted_names(tmp_path: Path) -> 
     assert table.to_pydict() == {"n.at.zip": ["01", None], "n.next": ['{"at":null,"next":null}', None], "y": [1, 2]}
 
 
-def write_zstandard(encoder: Any, content: bytes, level: int | None) -> None:
+def block_ends(path: Path) -> list[int]:
+    with path.open("rb") as stream:
+        return [block.offset + block.size for block in fastavro.block_reader(stream)]
+
+
+def write_zstandard(stream: Any, content: bytes, level: int | None) -> None:
     packed = bytes(cramjam.zstd.compress(content))
-    encoder.write_long(len(packed))
-    encoder._fo.write(packed)
+    size = len(packed) << 1
+    while size > 0x7F:
+        stream.write(bytes([size & 0x7F | 0x80]))
+        size >>= 7
+    stream.write(bytes([size]) + packed)
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "bzip2", "snappy", "zstandard", "xz"])
-def test_every_codec_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str) -> None:
+def test_every_codec_is_read_and_its_damage_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
     if codec == "zstandard":  # fastavro writes it only with `backports.zstd`
-        monkeypatch.setitem(fastavro.write.BLOCK_WRITERS, codec, write_zstandard)
+        monkeypatch.setitem(fastavro._write.BLOCK_WRITERS, codec, write_zstandard)
     path = write(tmp_path / "t", [("y", "int")], [{"y": n} for n in range(5_000)], codec=codec, sync_interval=1_000)
     assert read_table(path)[0]["y"].to_pylist() == list(range(5_000))
+    end, content = block_ends(path)[0], path.read_bytes()
+    path.write_bytes(content[: end + 8] + b"\xff" * 60 + content[end + 68 :])
+    with pytest.raises(DataError, match=r"t, block \d+, after row \d+.*: cannot be read as Avro: \w"):
+        read_table(path)
 
 
 ROWS = [{"x": f"value {n}", "y": n} for n in range(2_000)]
 FIELDS: list[tuple[str, Any]] = [("x", "string"), ("y", "int")]
-
-
-def block_ends(path: Path) -> list[int]:
-    with path.open("rb") as stream:
-        return [block.offset + block.size for block in fastavro.block_reader(stream)]
 
 
 @pytest.mark.parametrize(
