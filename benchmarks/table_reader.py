@@ -31,7 +31,7 @@ from components._data.sources.registry import open_source
 
 _WARM_UP_ROWS = 1_000
 _BATCH = 65_536
-_LABEL = "arr_delay"
+_LABEL = "distance"
 
 
 def main() -> None:
