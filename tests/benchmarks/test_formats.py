@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.flight_tables import write_tables
-from benchmarks.tables import KINDS, Reading, broken_bounds, of_bare
+from benchmarks.formats import KINDS, Reading, broken_bounds, of_bare
 from tests.components.data.formats.reading import read_table
 
 

@@ -1,6 +1,6 @@
 """Formats of tables beside the bare readers under them: rows per processor second on one core, and peak memory.
 
-    python -m benchmarks.tables --rounds 5
+    python -m benchmarks.formats --rounds 5
 
 Both sides read the same file in turn, in processes of their own. It prints a table, writes `results/data.json`, and ends
 with exit code 1 when a bound is broken.
@@ -87,7 +87,7 @@ def _measure(kind: str, file: Path, rounds: int) -> dict[str, list[Reading]]:
 
 
 def _read(side: str, kind: str, file: Path) -> Reading:
-    command = [sys.executable, "-m", "benchmarks.table_reader", side, kind, str(file)]
+    command = [sys.executable, "-m", "benchmarks.format_reader", side, kind, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Reading(**json.loads(done.stdout.splitlines()[-1]))
 
