@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from pipelines.scaffold.decisions import (
 from pipelines.scaffold.group_column import find_group, first_of_each
 from pipelines.scaffold.label_choice import Target, decide_target
 from pipelines.scaffold.leak_suspects import score_columns
+from pipelines.scaffold.project_name import name_note, project_name
 from pipelines.scaffold.project_writer import write_project
 from pipelines.scaffold.table_profile import Column, Profile, profile_table
 
@@ -95,8 +95,9 @@ def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None)
     sample = first_of_each(profile.sample, group) if group else profile.sample
     decisions = decide_columns(profile, label, score_columns(sample, label, target.task), group)
     _check_features(decisions, data)
-    fitting, notes = decide_fitting(profile.rows), collect_notes(profile, target, decisions, group)
     name = project_name(folder)
+    fitting = decide_fitting(profile.rows)
+    notes = [*collect_notes(profile, target, decisions, group), *filter(None, [name_note(folder, name)])]
     facts = _template_values(folder, data, profile, target, label) | {
         "name": name,
         "fitting": fitting,
@@ -193,13 +194,6 @@ def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> li
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return [folder / file.name for file in files]
-
-
-def project_name(folder: Path) -> str:
-    """Derive a valid project name from the folder's name."""
-    plain = re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-")
-    plain = plain if plain[:1].isalpha() else f"project-{plain}"
-    return plain[:40].strip("-") or "project"
 
 
 def _template_values(folder: Path, data: Path, profile: Profile, target: Target, label: str) -> dict[str, Any]:
