@@ -138,7 +138,7 @@ bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer a
 	@$(BIN)/python -m benchmarks.serving --seldon $(SELDON)/bin/python $(if $(LOCKFILE),--lock $(LOCKFILE))
 
 bench-data: dev ## Formats of tables beside the bare readers under them: rows/s and memory on one core, ten minutes
-	@$(BIN)/python -m benchmarks.tables
+	@$(BIN)/python -m benchmarks.formats
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components._core.types.column_types import find_type, to_text
+from components._data.formats.rows import FLOAT32_MAX
 
 ALLOWED = (
     "whole numbers, decimals, float, double, string, bool, date, time, timestamp, binary, lists, maps, "
@@ -29,6 +30,7 @@ EXACT_IN_DOUBLE = 1 << 53
 _LARGEST_INT64 = (1 << 63) - 1
 _DIGITS_OF_INT64 = 18
 _EXACT_POWER_OF_TEN = 22
+_LAST_ASCII = 127
 _VIEWS = {"string_view": pa.string(), "binary_view": pa.binary()}
 """Types of new writers, which old versions of pyarrow have no name for."""
 
@@ -141,13 +143,44 @@ def convert(column: pa.Array, kind: pa.DataType) -> Converted:
     if is_nested(column.type):
         return Converted(_as_json(column))
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column.validate(full=True)  # a writer may have declared non-UTF-8 bytes as text
+        _check_utf8(column)
     if str(column.type) in _VIEWS:
         column = column.cast(_VIEWS[str(column.type)])
     return Converted(to_text(column) if pa.types.is_string(kind) else column.cast(kind))
 
 
+def are_ordinary(reals: pa.Array) -> bool:
+    """Return whether no value is NaN, infinite or beyond a float32, much faster than Arrow does.
+
+    What lies in the place of a missing value is looked at, too, so that False is no proof of the contrary.
+    """
+    if pa.types.is_float16(reals.type) or not len(reals):
+        return not len(reals)
+    kind = np.dtype(f"f{reals.type.bit_width // 8}")
+    values = np.frombuffer(reals.buffers()[1], kind)[reals.offset : reals.offset + len(reals)]
+    return bool(values.min() >= -FLOAT32_MAX and values.max() <= FLOAT32_MAX)  # a comparison with NaN is False
+
+
+def _check_utf8(texts: pa.Array) -> None:
+    """Refuse bytes that a writer has declared as text; Arrow's slow check is skipped where all are ASCII.
+
+    Raises:
+        pyarrow.ArrowInvalid: When a text is not UTF-8.
+    """
+    texts.validate()
+    _, offsets, content = texts.buffers()
+    if content is None or not len(texts):
+        return
+    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    places = np.frombuffer(offsets, kind)
+    part = np.frombuffer(content, np.uint8)[places[texts.offset] : places[texts.offset + len(texts)]]
+    if part.max(initial=0) > _LAST_ASCII:
+        texts.validate(full=True)
+
+
 def _without_nan(column: pa.Array) -> pa.Array:
+    if are_ordinary(column):
+        return column
     reals = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
     missing = pc.is_nan(reals)
     return pc.if_else(missing, pa.scalar(None, reals.type), reals) if pc.any(missing).as_py() else reals

@@ -15,7 +15,7 @@ from components._core.examples.artifact import BATCH_ROWS
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import TableSchema
 from components._data.formats.rows import FLOAT32_MAX, Rows, as_examples, row_as_text, set_unlabelled_aside
-from components._data.formats.typed_columns import Converted, convert, flatten_columns, readable_type
+from components._data.formats.typed_columns import Converted, are_ordinary, convert, flatten_columns, readable_type
 from components._data.sources.contract import SpanFile
 
 _BATCH_CELLS = 1 << 20
@@ -102,6 +102,8 @@ def _convert_column(column: pa.Array | None, kind: pa.DataType, rows: int) -> Co
 
 def _too_large(reals: pa.Array) -> NDArray[np.bool_] | None:
     """Return which real numbers are infinite or do not fit a float32; None: all fit."""
+    if are_ordinary(reals):
+        return None
     extremes = pc.min_max(reals)
     least, most = extremes["min"].as_py(), extremes["max"].as_py()
     if most is None or (least >= -FLOAT32_MAX and most <= FLOAT32_MAX):

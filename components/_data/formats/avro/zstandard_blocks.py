@@ -37,9 +37,10 @@ def _read_long(stream: Any) -> int:
     """Read a whole number as Avro writes it: seven bits a byte, the lowest first, zigzag."""
     value = shift = 0
     while True:
-        (byte,) = stream.read(1) or (None,)
-        if byte is None:
+        read: bytes = stream.read(1)
+        if not read:
             raise EOFError("the file ends in a block")
+        byte = read[0]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return (value >> 1) ^ -(value & 1)

@@ -25,6 +25,7 @@ from components._data.sources.contract import SpanFile
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 _READ_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 16
 _PREVIEW_ROWS = 2_000
 _UNKNOWN_TYPE = "Unrecognized type"
 
@@ -44,7 +45,7 @@ def open_parquet(file: SpanFile, stream: BinaryIO | None = None) -> Iterator[Any
         _check_kind(file, opened)
         try:
             # a buffer: pages are read as they are needed, not a column's whole chunk, which may be as large as the file
-            yield pq.ParquetFile(opened, buffer_size=_READ_BYTES, pre_buffer=False)
+            yield pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # an error of the disk or the network

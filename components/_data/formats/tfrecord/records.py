@@ -69,7 +69,7 @@ def _read_record(file: SpanFile, content: BinaryIO, header: bytes, number: int) 
 
 
 def _masked(content: bytes) -> int:
-    checksum = google_crc32c.value(content)
+    checksum: int = google_crc32c.value(content)
     return ((checksum >> 15 | checksum << 17) + _MASK) & 0xFFFFFFFF
 
 

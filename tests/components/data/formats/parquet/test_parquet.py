@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import io
 import json
 import time
+import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +32,7 @@ from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 from components.ingest.ingest import ingest_examples
 from tests.components.core.store.s3_stub import serving
+from tests.components.data.formats.reading import read_table
 
 Ingest = Callable[..., tuple[Outcome, pa.Table]]
 
@@ -296,6 +299,37 @@ def test_text_that_is_not_utf_8_is_refused(tmp_path: Path, ingest: Ingest) -> No
     pq.write_table(pa.table({"c": texts, "y": [1]}), tmp_path / "t.parquet")
     with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet: .*UTF8"):
         ingest(str(tmp_path / "t.parquet"))
+
+
+STRING_VIEW = (
+    "eNp1UsFKw0AQnYQl9JDrhizkkEsDQlqrUBGph0lNQtBoGxDPMZToQVtTNdQv8Vf8Jz/C2c2aevHBzr6ZeTszMLvA4ogD97kfckbE"
+    "4pYHACYdZhhkS2nuKRPy8B8JaE+CMzGbgmttq4fVU8kZcHtoukY1hCtPpaW3A4cJT4QBeNwWQwsEKTgFncRJgkHmURfgJsxIZokA"
+    "GL2UWqa1O6UtnCK43msPfpXOp+GwYEAXCM+1sShu7s66edxv41DipEbCEjtcIrYY1Zgg1jhXKYwixFySOWKmAvsbOxrlvZ9/UNFT"
+    "IvE8VsFW2hh7SBpNdb1c9iFJ1qdvsZsnWsp8iljhhS7eFylqNW+Kf0fXNM11k6WeT+EcXH9TNi9vq9dRtdmMyqZZt/77qtk+rp/9"
+    "4+l4Mp6IkNYiN/NFm1zQZ/gBSNZlaA=="
+)
+"""A file with a column `c` of the type string_view, as pyarrow 25 writes it: zlib, base64."""
+
+
+def test_a_type_that_is_newer_than_the_installed_pyarrow_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(zlib.decompress(base64.b64decode(STRING_VIEW)))
+    if hasattr(pa, "string_view"):
+        assert read_table(tmp_path / "t.parquet")[0].to_pydict() == {"c": ["a", "b"], "y": [1, 2]}
+        return
+    with pytest.raises(DataError, match=r"t\.parquet: has a column of a type that this version of pyarrow cannot read"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_a_column_of_an_unsupported_type_is_not_read_where_it_is_excluded(tmp_path: Path) -> None:
+    table = pa.table({"c": pa.array([1, 2], pa.duration("s")), "y": [1, 2]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet", exclude=["c"])[0].to_pydict() == {"c": [None, None], "y": [1, 2]}
+
+
+def test_structs_are_columns_with_dotted_names(tmp_path: Path) -> None:
+    table = pa.table({"c": [{"a": 1, "b": {"d": "x"}}, None], "y": [1, 2]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet")[0].to_pydict() == {"c.a": [1, None], "c.b.d": ["x", None], "y": [1, 2]}
 
 
 def test_rows_without_a_label_and_numbers_beyond_float32_are_set_aside_with_their_number(

@@ -1,7 +1,7 @@
 """Read one table once, on one core, and print rows, processor seconds and peak memory as JSON.
 
-    python -m benchmarks.table_reader naru parquet FILE
-    python -m benchmarks.table_reader bare parquet FILE
+    python -m benchmarks.format_reader naru parquet FILE
+    python -m benchmarks.format_reader bare parquet FILE
 
 `naru` reads typed batches as ingest does; `bare` is the library under it with nothing beside: pyarrow for Parquet, CSV and
 JSON lines, fastavro for Avro. A small table was read before, so that no import counts.
@@ -31,7 +31,7 @@ from components._data.sources.registry import open_source
 
 _WARM_UP_ROWS = 1_000
 _BATCH = 65_536
-_LABEL = "arr_delay"
+_LABEL = "distance"
 
 
 def main() -> None:
