@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -36,6 +36,8 @@ _NOT_BY_BYTES = (
 
 class Csv(Section):
     """How a CSV file is written; what is left out is detected in the file."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"separator", "encoding", "skip_lines", "comment"})
 
     separator: Annotated[
         str,
@@ -181,6 +183,8 @@ class Xlsx(Section):
 
 class Data(Section):
     """Where the examples come from."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"sql", "xlsx", "missing_spans"})
 
     source: Annotated[
         str,

@@ -13,7 +13,7 @@ Without `method`, `by` chooses `group` and the older key `by_time` chooses `time
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -48,6 +48,8 @@ def _as_texts(value: Any) -> Any:
 
 class Split(Section):
     """How rows are assigned to train, eval (early stopping, tuning) and test (judging)."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"method", "values"})
 
     method: Annotated[
         Literal["", SplitMethod],

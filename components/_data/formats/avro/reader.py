@@ -97,8 +97,8 @@ def _open(file: SpanFile, stream: Any) -> Any:
 
 
 def _columns(file: SpanFile, blocks: Any) -> list[Column]:
-    schema, named = blocks.writer_schema, {}
-    schema = fastavro.parse_schema(schema, named)
+    named: dict[str, Any] = {}
+    schema = fastavro.parse_schema(blocks.writer_schema, named)
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise DataError(
             "has no records", where=file.name, remedy="an Avro table is a file of records with one field a column"

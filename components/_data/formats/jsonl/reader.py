@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import TableSchema
@@ -41,7 +42,7 @@ def read_rows(
 
 def _parse_lines(
     block: Block, fields: list[pa.Field], file: SpanFile, reject: Callable[[BadRow], None]
-) -> tuple[pa.RecordBatch, np.ndarray]:
+) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
     """Parse a block line by line; a line that is not a row of the table is rejected."""
     rows, numbers = [], []
     for number, line in block.lines():
