@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
 from components._core.types.column_types import type_of_arrow
+from components._data.columns.cell_counts import CellCounts
 from components._data.formats.bad_rows import BadRow, BadRowCount, quote_remedy
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
@@ -25,7 +27,7 @@ from components._data.formats.rows import FileTally, Rows
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source
 from components.ingest.named_columns import check_named_columns
-from components.ingest.outcome_checks import check_spans, check_splits
+from components.ingest.outcome_checks import check_cells, check_spans, check_splits
 from components.ingest.splits.contract import Splitter
 from components.ingest.splits.registry import fit_splitter
 
@@ -52,12 +54,13 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
     hidden = {project.label, *project.data.exclude}
     features = [name for name in schema.types if name not in hidden]
     splitter = fit_splitter(project.data.split, features, lambda: _read_all(table, files, schema, project.label))
-    with _Quarantine(quarantine / QUARANTINE) as aside:
+    with _Aside(quarantine / QUARANTINE) as aside:
         read = [_ingest_file(table, file, schema, project.label, splitter, examples, aside) for file in files]
-    manifest = _manifest(project, table, schema, splitter, examples, read)
+    manifest = _manifest(project, table, schema, splitter, examples, read, aside)
     _judge_quarantine(project, manifest, aside.count)
     checks = [
         _check_rows(manifest, aside.count),
+        *check_cells(aside.odd, aside.missing, sum(manifest.rows.values())),
         *check_spans(manifest),
         *splitter.checks(manifest),
         *check_splits(project, manifest, examples),
@@ -67,15 +70,17 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
 
 
 @dataclass
-class _Quarantine:
-    """Writes the rows set aside, and counts empty lines."""
+class _Aside:
+    """Writes the rows set aside, and counts empty lines and the cells that became missing."""
 
     path: Path
     count: BadRowCount = field(default_factory=BadRowCount)
     blank: int = 0
     by_file: dict[str, int] = field(default_factory=dict)
+    odd: CellCounts = field(default_factory=CellCounts)
+    missing: CellCounts = field(default_factory=CellCounts)
 
-    def __enter__(self) -> _Quarantine:
+    def __enter__(self) -> _Aside:
         self._file = self.path.open("w", encoding="utf-8")
         return self
 
@@ -103,7 +108,7 @@ def _ingest_file(
     label: str,
     splitter: Splitter,
     examples: Path,
-    aside: _Quarantine,
+    aside: _Aside,
 ) -> SourceFile:
     writers: dict[str, pq.ParquetWriter] = {}
     count, tally = 0, FileTally()
@@ -115,6 +120,8 @@ def _ingest_file(
         for writer in writers.values():
             writer.close()
     aside.blank += tally.blank
+    aside.odd.merge(tally.odd)
+    aside.missing.merge(tally.missing)
     quarantined = aside.by_file.get(file.name, 0)
     return SourceFile(file.name, file.span, count, quarantined, tally.bytes, tally.sha256.hexdigest())
 
@@ -142,15 +149,28 @@ def _manifest(
     splitter: Splitter,
     examples: Path,
     read: list[SourceFile],
+    aside: _Aside,
 ) -> Manifest:
     columns = {name: type_of_arrow(kind, name).name for name, kind in schema.types.items()}
-    how = json.dumps([FORMAT, columns, project.label, splitter.definition.fingerprint, table.options])
+    how = json.dumps(
+        [
+            *(FORMAT, columns, project.label, splitter.definition.fingerprint, table.options),
+            *_conversions(project, aside),
+        ]
+    )
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
     rows = {
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
         for split in SPLITS
     }
     return Manifest(fingerprint, columns, rows, [file.span for file in read], read, splitter.definition)
+
+
+def _conversions(project: Project, aside: _Aside) -> list[Any]:
+    """Return what makes other examples of the same files and types; empty where every cell is what it was in the file."""
+    named = {name: column.model_dump() for name, column in project.data.columns.items()}
+    cells = [aside.odd.to_json(), aside.missing.to_json()]
+    return [named, project.data.odd_cells, cells] if named or any(cells) else []
 
 
 def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) -> None:

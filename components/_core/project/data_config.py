@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from components._core.project.column_config import ColumnReading, OddCells
 from components._core.project.config_types import Real, Section
 
 
@@ -116,6 +117,17 @@ class Data(Section):
         dict[str, str],
         Field(description="Reason for excluding each column; shown in the report, no other effect."),
     ] = {}
+    columns: Annotated[
+        dict[str, ColumnReading],
+        Field(description="How the cells of a column are read, by column; others are read as their cells look."),
+    ] = {}
+    odd_cells: Annotated[
+        OddCells,
+        Field(
+            description="What a cell that does not fit its column's type becomes: `missing`, counted by column and value, or "
+            "`quarantine`: its row is set aside. Where most cells of a file do not fit, its rows are set aside in any case."
+        ),
+    ] = "missing"
     quarantine_limit: Annotated[
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),

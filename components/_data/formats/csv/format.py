@@ -51,7 +51,7 @@ class CsvFormat(Format):
         """See `Format`; every file is read once."""
         from components._data.formats.csv.inference import infer_schema
 
-        return infer_schema([self._csv_file(file) for file in files], label, self._kept)
+        return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data)
 
     def read_rows(
         self,

@@ -19,11 +19,12 @@ from components._core.errors import DataError
 from components._core.examples.artifact import BATCH_ROWS
 from components._core.examples.safe_parquet import pq
 from components._core.store.filesystems import is_local
+from components._data.columns.numbers import FLOAT32_MAX
 from components._data.formats.bad_rows import BadRow
+from components._data.formats.column_readings import apply_readings
 from components._data.formats.contract import Preview, TableSchema
 from components._data.formats.parquet.column_types import convert, readable_type
 from components._data.formats.rows import (
-    FLOAT32_MAX,
     FileTally,
     Rows,
     as_examples,
@@ -75,7 +76,7 @@ def read_rows(
     with _content(file, tally or FileTally()) as stream, open_parquet(file, stream) as opened:
         first = 1
         for batch in opened.iter_batches(batch_size=batch_rows(len(schema.types)), use_threads=False):
-            rows = _to_rows(batch, schema, cells, first)
+            rows = apply_readings(_to_rows(batch, schema, cells, first), schema, file, reject, tally, "row")
             first += batch.num_rows
             rows = _set_too_large_aside(rows, file, reject)
             yield set_unlabelled_aside(
@@ -147,7 +148,8 @@ def _damaged(file: SpanFile, message: str) -> DataError:
 def _to_rows(batch: pa.RecordBatch, schema: TableSchema, cells: Collection[str], first: int) -> Rows:
     """Convert a batch to the table's types; columns stay in the file's order."""
     columns = {
-        name: convert(batch.column(batch.schema.get_field_index(name)), kind) for name, kind in schema.types.items()
+        name: convert(batch.column(batch.schema.get_field_index(name)), kind)
+        for name, kind in schema.cell_types.items()
     }
     raw = {name: columns[name] for name in cells} or {"": pa.nulls(batch.num_rows)}
     return Rows(
