@@ -18,12 +18,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pandas.util import hash_array
 
+from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Csv, Data
 from components._core.types.column_types import to_feature, to_plain, type_of_arrow
 from components._core.types.feature_types import STRING, FeatureType
 from components._core.types.label_values import as_text
+from components._data.columns.cell_counts import CellCounts
+from components._data.columns.reading import Reading
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.registry import open_format
+from components._data.formats.rows import FileTally
 from components._data.sources.registry import open_source
 
 SAMPLE_ROWS = 20_000
@@ -97,6 +101,10 @@ class Profile:
         unreadable: Rows that cannot be read, such as ragged ones.
         first_unreadable: Line and reason of the first unreadable row; empty when there is none.
         sample: A random sample of the rows with a label.
+        readings: Readings of the columns whose texts become values.
+        notes: What inference says of a column's cells, such as their unit.
+        odd: Cells that do not fit their column and are missing.
+        absent: Cells with a text that stands for a missing value, such as `NA`.
     """
 
     columns: dict[str, Column]
@@ -105,27 +113,40 @@ class Profile:
     unreadable: int
     first_unreadable: str
     sample: pa.Table
+    readings: dict[str, Reading] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    odd: CellCounts = field(default_factory=CellCounts)
+    absent: CellCounts = field(default_factory=CellCounts)
 
 
-def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
+def profile_table(
+    source: Path,
+    label: str,
+    csv: Csv | None = None,
+    columns: dict[str, ColumnReading] | None = None,
+    sample_rows: int = 0,
+) -> Profile:
     """Read a table and make its profile.
 
     Args:
         source: The table; `{span}` in its name stands for a span's number.
         label: The column to predict.
         csv: How a CSV is written; default: quotes as `"`, no escape.
+        columns: How cells are read, as in `data.columns`; default: as they look.
+        sample_rows: Rows in the sample; 0: `SAMPLE_ROWS`.
 
     Raises:
         DataError: When the table cannot be read.
     """
-    table = open_format(Data(source=str(source), csv=csv or Csv()))
+    table = open_format(Data(source=str(source), csv=csv or Csv(), columns=columns or {}))
     files = open_source(str(source)).list_files("all")
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)
     statistics = {name: _ColumnStatistics(Counter() if name == label else None) for name in schema.types}
-    sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
+    tally = FileTally()
+    sample = _Sample(min(sample_rows or SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
     for file in files:
-        for rows in table.read_rows(file, schema, label, skipped.add):
+        for rows in table.read_rows(file, schema, label, skipped.add, tally=tally):
             plain = _to_plain(rows.examples, label)
             sample.add(plain)
             for name, values in zip(plain.schema.names, plain.columns, strict=True):
@@ -134,7 +155,8 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     sampled = sample.table()
     known = statistics if sampled.num_columns else {}
     columns = {name: statistic.column(name, sampled[name]) for name, statistic in known.items()}
-    return Profile(columns, sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first, sampled)
+    counts = (sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first)
+    return Profile(columns, *counts, sampled, schema.readings, schema.notes, tally.odd, tally.missing)
 
 
 def _to_plain(examples: pa.RecordBatch, label: str) -> pa.RecordBatch:
