@@ -74,7 +74,7 @@ def _read_label(profile: Profile, column: Column) -> Meaning:
         return Meaning()
     variants = find_variants(column.counts)
     findings = tuple(_describe_variants(ways) for ways in variants)
-    absent = [text for text in profile.absent.by_column.get(column.name, {}) if text.strip() in LABEL_MARKERS]
+    absent = [text for text in profile.absent.texts(column.name) if text.strip() in LABEL_MARKERS]
     reading = ColumnReading(type="category", missing=sorted({text.strip() for text in absent})) if absent else None
     return Meaning(reading, "", findings)
 
@@ -84,8 +84,7 @@ def _type_of_numbers(profile: Profile, column: Column) -> ColumnReading | None:
     known = profile.readings.get(column.name)
     if known is None or known.kind != "number":
         return None
-    odd = profile.odd.by_column.get(column.name, {})
-    missing = sorted({text.strip() for text in odd})
+    missing = sorted({text.strip() for text in profile.odd.texts(column.name)})
     return ColumnReading(type="number", decimal=known.decimal, missing=missing if len(missing) <= _MOST_LISTED else [])
 
 

@@ -188,7 +188,7 @@ def _decide_empty(column: Column, facts: _Facts) -> Decision | None:
 
 def _decide_leak(column: Column, facts: _Facts) -> Decision | None:
     label = facts.label
-    if facts.derived:
+    if facts.derived and (column.missing or facts.score <= SUSPECT):
         return Decision(column, "left out", facts.derived, suspect=True)
     if facts.score > SUSPECT:
         reason = f"gives the label away: it alone predicts {facts.score:.1%} of it"

@@ -123,7 +123,7 @@ def profile_table(
     source: Path,
     label: str,
     csv: Csv | None = None,
-    columns: dict[str, ColumnReading] | None = None,
+    readings: dict[str, ColumnReading] | None = None,
     sample_rows: int = 0,
 ) -> Profile:
     """Read a table and make its profile.
@@ -132,13 +132,13 @@ def profile_table(
         source: The table; `{span}` in its name stands for a span's number.
         label: The column to predict.
         csv: How a CSV is written; default: quotes as `"`, no escape.
-        columns: How cells are read, as in `data.columns`; default: as they look.
+        readings: How cells are read, as in `data.columns`; default: as they look.
         sample_rows: Rows in the sample; 0: `SAMPLE_ROWS`.
 
     Raises:
         DataError: When the table cannot be read.
     """
-    table = open_format(Data(source=str(source), csv=csv or Csv(), columns=columns or {}))
+    table = open_format(Data(source=str(source), csv=csv or Csv(), columns=readings or {}))
     files = open_source(str(source)).list_files("all")
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)

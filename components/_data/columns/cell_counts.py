@@ -30,6 +30,10 @@ class CellCounts:
         """Number of cells."""
         return sum(counts.total() for counts in self.by_column.values())
 
+    def texts(self, column: str) -> list[str]:
+        """Return the different texts of a column's cells."""
+        return list(self.by_column.get(column, ()))
+
     def add(self, column: str, counts: Mapping[str, int]) -> None:
         """Add cells of a column."""
         if not counts:

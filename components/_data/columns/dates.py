@@ -6,7 +6,7 @@ numbers is the day, an order decides: `dmy`, `mdy` or `ymd`; `find_order` finds 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +27,7 @@ _CLOCK = (
     r"(?:[T ,]+(?P<before>(?:오전|오후)?)\s*(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9]{2}))?(?::(?P<second>[0-9]{2})(?:[.,][0-9]+)?)?"
     r"\s*(?P<half>(?:[aApP]\.?\s?[mM]\.?)?)\s*(?P<zone>(?:Z|UTC|GMT|[+\-][0-9]{2}:?[0-9]{2}|[+\-][0-9]{2})?))?"
 )
-_WEEKDAY = r"(?:\pL{3,9}\.?,?\s+)?"
+_WEEKDAY = r"(?:[A-Za-z]{3,9}\.?,?\s+)?"
 _FAMILIES = (
     ("year first", r"(?P<year>[0-9]{4})\s*[-./]\s*(?P<month>[0-9]{1,2})\s*[-./]\s*(?P<day>[0-9]{1,2})\.?" + _CLOCK),
     (
@@ -46,15 +46,17 @@ _FAMILIES = (
     (
         "day and name",
         _WEEKDAY
-        + r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th|\.)?[-\s./]*(?P<name>\pL{3,9})\.?[-\s,./]*(?P<year>[0-9]{4}|[0-9]{2})"
+        + r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th|\.)?[-\s./]*(?P<name>[A-Za-z]{3,9})\.?[-\s,./]*(?P<year>[0-9]{4}|[0-9]{2})"
         + _CLOCK,
     ),
     (
         "name and day",
-        _WEEKDAY + r"(?P<name>\pL{3,9})\.?[-\s]+(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[-,\s]+(?P<year>[0-9]{4})" + _CLOCK,
+        _WEEKDAY
+        + r"(?P<name>[A-Za-z]{3,9})\.?[-\s]+(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[-,\s]+(?P<year>[0-9]{4})"
+        + _CLOCK,
     ),
     ("month", r"(?P<year>[0-9]{4})(?:[-./](?P<month>[0-9]{1,2})|\s*[년年]\s*(?P<month2>[0-9]{1,2})\s*[월月])"),
-    ("named month", r"(?P<name>\pL{3,9})\.?[-\s,/]+(?P<year>[0-9]{4})"),
+    ("named month", r"(?P<name>[A-Za-z]{3,9})\.?[-\s,/]+(?P<year>[0-9]{4})"),
     ("epoch", r"(?P<epoch>[0-9]{9,10})(?:\.[0-9]+)?"),
     ("epoch in milliseconds", r"(?P<epoch>[0-9]{9,10})[0-9]{3}"),
 )
@@ -172,7 +174,7 @@ def _shape_year_first(example: str, order: Order) -> str:
     return f"YYYY{mark}MM{mark}DD"
 
 
-_SHAPES = {
+_SHAPES: dict[str, Callable[[str, Order], str]] = {
     "year first": _shape_year_first,
     "characters": lambda example, order: "YYYY년 MM월 DD일" if "년" in example else "YYYY年MM月DD日",
     "compact": lambda example, order: "YYYYMMDD",

@@ -19,6 +19,15 @@ from components._data.columns.numbers import Decimal, cast_numbers, parse_number
 from components._data.columns.times_of_day import parse_times
 
 Kind = Literal["number", "date", "time", "text"]
+_KINDS: dict[str, Kind] = {
+    "number": "number",
+    "date": "date",
+    "time": "time",
+    "category": "text",
+    "text": "text",
+    "identifier": "text",
+}
+"""Kind of cells by type in `data.columns`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Reading:
     @classmethod
     def of(cls, column: ColumnReading, odd_cells: OddCells) -> Reading:
         """Create it from an entry of `data.columns`."""
-        kind: Kind = "text" if column.type in ("category", "text", "identifier") else column.type
+        kind = _KINDS[column.type]
         missing = frozenset(text.strip() for text in column.missing)
         return cls(kind, column.decimal, column.order, missing, odd_cells)
 
