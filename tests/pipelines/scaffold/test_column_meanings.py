@@ -53,9 +53,9 @@ def _spoilt(marker: str) -> list[str]:
 def test_a_few_cells_that_are_not_numbers_are_missing_and_named(marker: str, tmp_path: Path, table: Table) -> None:
     created = _created(tmp_path, table, x=_spoilt(marker))
     assert _kinds(created) == {"x": "number"}
-    (finding,) = [finding for _, finding in created.findings]
     what = "not a number, so missing" if marker == "unknown" else "taken as missing"
-    assert finding == f"{what}: {marker!r} (5)"
+    is_arrows = marker in ("NA", "N/A", "null")  # Arrow's own spellings of a missing number are not counted by value
+    assert created.findings == ([] if is_arrows else [("x", f"{what}: {marker!r} (5)")])
     assert _examples(created)["x"].null_count == 5
 
 
@@ -188,7 +188,7 @@ def test_measurements_of_a_group_are_kept(tmp_path: Path, table: Table) -> None:
         ([-5.0, 7, 9, -999, -999, -999], [("-999", False)]),
         ([5.0, 7, 9, 9999, 9999, 9999], [("9999", False)]),
         ([5.0, 7, 9, -1, -1, -1], [("-1", False)]),
-        ([-1.0, 0, 1, -1, -1], [("-1", False)]),
+        ([-1.0, 0, 1, -1, -1], []),
         ([-3.0, -2, -1, 0, 1, 2], []),
     ],
 )
