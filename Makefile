@@ -93,10 +93,10 @@ test: dev ## The quick tests: real data, whole small pipelines, no network
 e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (settings: tests/e2e/environment.py)
 	@test -n "$(KUBECONFIG)" || { echo "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py lists every setting)" >&2; exit 2; }
 	@$(MAKE) dev
-	@$(BIN)/pytest -m e2e tests/e2e
+	@$(BIN)/pytest -m e2e --timeout 7200 tests/e2e
 
 test-slow: dev ## Runs that are killed, interrupted, repeated, short of disk or given bad input: some twenty minutes
-	@$(BIN)/pytest -q -m "slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+	@$(BIN)/pytest -q --durations 25 --dist loadfile -m "slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
 
 # What CI leaves out: the siblings of the cases that it runs.
 test-nightly: dev

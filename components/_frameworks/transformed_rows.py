@@ -1,13 +1,13 @@
 """Transformed rows on disk and in memory: Parquet files that are streamed in windows, so memory does not grow with rows.
 
 transformed/
-    train.parquet    a column per transformed feature (float32 or int64, or a fixed-size list of them, or string) and `label`
+    train.parquet    a column per transformed feature (float32 or int64, or a fixed-size list of them, or string), then the label
     eval.parquet
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from components._core.examples.safe_parquet import pq
 from components._core.types.feature_types import FLOAT32, INT64, STRING
 
 LABEL = "label"
+"""Name of the last column, the label, unless a feature has it: then underscores are appended. Readers go by its place."""
 SPLITS = ("train", "eval")
 """The splits that are transformed: test rows go to the exported model as they are."""
 GROUP_ROWS = 65_536
@@ -62,8 +63,10 @@ class TransformedRows:
     def __init__(self, path: Path) -> None:
         self._path = path
         with pq.ParquetFile(path) as file:
-            self.columns = tuple(_column(field) for field in file.schema_arrow if field.name != LABEL)
-            self.label_dtype = _dtype(file.schema_arrow.field(LABEL).type)
+            *features, label = file.schema_arrow
+            self.columns = tuple(map(_column, features))
+            self._label = label.name
+            self.label_dtype = _dtype(label.type)
             self.rows: int = file.metadata.num_rows
             self._groups: int = file.num_row_groups
         self._whole: tuple[Batch, ...] = ()
@@ -100,7 +103,9 @@ class TransformedRows:
     def _read(self, groups: list[int]) -> Batch:
         with pq.ParquetFile(self._path) as file:
             table = file.read_row_groups(groups) if groups else file.read()
-        return {column.name: _values(table[column.name], column) for column in self.columns}, table[LABEL].to_numpy()
+        return {column.name: _values(table[column.name], column) for column in self.columns}, table[
+            self._label
+        ].to_numpy()
 
 
 class TransformedWriter:
@@ -113,7 +118,8 @@ class TransformedWriter:
 
     def write(self, features: dict[str, NDArray[Any]], labels: NDArray[Any]) -> None:
         """Append a batch: arrays of shape [rows] or [rows, k], int64 or float32, or [rows] of `str`."""
-        named = {name: _to_arrow(values) for name, values in features.items()} | {LABEL: pa.array(labels)}
+        named = {name: _to_arrow(values) for name, values in features.items()}
+        named[_free_name(features)] = pa.array(labels)
         self._waiting.append(pa.table(named))
         if sum(table.num_rows for table in self._waiting) >= GROUP_ROWS:
             self._flush()
@@ -136,6 +142,14 @@ class TransformedWriter:
             self._flush()
         if self._writer is not None:
             self._writer.close()
+
+
+def _free_name(features: Iterable[str]) -> str:
+    """The label's name, which is no feature's."""
+    taken, name = set(features), LABEL
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _to_arrow(values: NDArray[Any]) -> pa.Array:

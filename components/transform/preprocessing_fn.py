@@ -45,12 +45,6 @@ def _usable(name: str, tensor: Any, file: str) -> tf.Tensor:
         raise _error(f"{name!r} is a {type(tensor).__name__}", "make it dense, as with tf.sparse.to_dense", file)
     if not isinstance(tensor, tf.Tensor):
         raise _error(f"{name!r} is {_named(tensor)}", "every value must be a tensor", file)
-    if name == "label":
-        raise _error(
-            "'label' is the name of the label column",
-            "name the feature otherwise; the label is not yours to return",
-            file,
-        )
     rank = tensor.shape.rank
     # a first dimension that is already known during tracing is not the number of rows
     if rank not in (1, 2) or tensor.shape[0] is not None or (rank == 2 and tensor.shape[1] is None):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components._core.errors import DataError
 from components._core.examples.artifact import read_batches
 from components._core.project.project_file import Project
 from components._core.types.signature import Feature, to_arrays
 from components._core.types.tasks import TASKS
-from components._frameworks.transformed_rows import LABEL, SPLITS, TransformedWriter, transformed_file
+from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
 
 
 def write_raw_columns(
@@ -23,15 +22,7 @@ def write_raw_columns(
         classes: The label's classes; empty for a task without classes.
         examples: The examples artifact.
         transformed: Folder for `train.parquet` and `eval.parquet`.
-
-    Raises:
-        DataError: When a feature has the name under which the label is written.
     """
-    if any(feature.name == LABEL for feature in features):
-        remedy = "rename the column in the source, or list it under data.exclude"
-        raise DataError(
-            f"the name {LABEL!r} is taken by the label of the transformed rows", where=f"column {LABEL}", remedy=remedy
-        )
     columns = [*(feature.name for feature in features), project.label]
     rows = dict.fromkeys((f"{split}_rows" for split in SPLITS), 0.0)
     for split in SPLITS:

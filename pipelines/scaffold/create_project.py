@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from pipelines.scaffold.decisions import (
 from pipelines.scaffold.group_column import Group, find_group, first_of_each, name_group
 from pipelines.scaffold.label_choice import Target, decide_target
 from pipelines.scaffold.leak_suspects import find_derived, score_columns
+from pipelines.scaffold.project_name import name_note, project_name
 from pipelines.scaffold.project_writer import write_project
 from pipelines.scaffold.table_profile import Column, Profile, profile_table
 
@@ -106,9 +106,10 @@ def new_project(
     scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
     decisions = decide_columns(profile, label, scores, group, meanings, derived, choices)
     _check_features(decisions, data)
+    name = project_name(folder)
     fitting = decide_fitting(profile.rows)
     notes = collect_notes(profile, target, decisions, group, choices.time)
-    name = project_name(folder)
+    notes += filter(None, [name_note(folder, name)])
     facts = _template_values(folder, data, profile, target, label) | {
         "name": name,
         "fitting": fitting,
@@ -232,13 +233,6 @@ def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> li
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return [folder / file.name for file in files]
-
-
-def project_name(folder: Path) -> str:
-    """Derive a valid project name from the folder's name."""
-    plain = re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-")
-    plain = plain if plain[:1].isalpha() else f"project-{plain}"
-    return plain[:40].strip("-") or "project"
 
 
 def _template_values(folder: Path, data: Path, profile: Profile, target: Target, label: str) -> dict[str, Any]:

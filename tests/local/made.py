@@ -14,7 +14,7 @@ HOLDS_A_TIME = {
     "*/launch.json": "when the stage was requested, began and ended; its process",
     "*/executor_output.json": "seconds and paths; the rest is compared, see `read_outputs`",
     "evaluate/evaluation/latency.json": "how fast the model answered",
-    "*/bundle/evaluation/latency.json": "the same, in the bundles of explain and register",
+    "*/*/bundle/evaluation/latency.json": "the same, in the bundles of explain and register",
     "evaluate/page": "shows how fast the model answered",
     "register/registration/registration.json": "the identity that MLflow gives a run, and the store's place",
     "register/registration/page.json": "the same, for people",

@@ -26,6 +26,17 @@ def test_scalars_and_vectors_come_back_as_they_were_written(tmp_path: Path):
     np.testing.assert_array_equal(features["pair"][:, 1], -np.arange(10, dtype=np.float32))
 
 
+@pytest.mark.parametrize("names", [("label",), ("label_", "label"), ("label", "label_")])
+def test_a_feature_may_have_the_name_of_the_label(tmp_path: Path, names: tuple[str, ...]) -> None:
+    path = tmp_path / "train.parquet"
+    with TransformedWriter(path) as writer:
+        writer.write({name: np.array([5.0, 6.0], np.float32) for name in names}, np.array([0, 1]))
+    rows = TransformedRows(path)
+    features, labels = rows.head(2)
+    assert [column.name for column in rows.columns] == list(names) and rows.label_dtype == "int64"
+    assert labels.tolist() == [0, 1] and all(features[name].tolist() == [5, 6] for name in names)
+
+
 @pytest.mark.parametrize("window", [1, 2, 100])
 def test_every_row_comes_once_an_epoch_in_an_order_that_the_seed_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int

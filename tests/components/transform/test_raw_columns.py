@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components._core.errors import DataBlockedError, DataError
+from components._core.errors import DataBlockedError
 from components._core.files import read_json
 from components._core.types.artifact_files import CLASSES
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
-from components.transform.raw_columns import write_raw_columns
 from components.transform.transform import transform_examples
 from tests.components.small_penguins import Penguins, make_penguins
 
@@ -49,12 +48,3 @@ def test_blocked_data_is_refused_here_too(penguins: Penguins, tmp_path: Path) ->
         transform_examples(
             penguins.project, **inputs, blocked="too old", transform_graph=tmp_path, transformed=tmp_path
         )
-
-
-def test_a_feature_may_not_take_the_name_of_the_label_in_the_file(penguins: Penguins, tmp_path: Path) -> None:
-    from components._core.types.signature import Feature
-
-    features = (Feature("label", "float32", True),)
-    with pytest.raises(DataError, match="column label: the name 'label' is taken") as refused:
-        write_raw_columns(penguins.project, features, [], penguins.path("examples"), tmp_path)
-    assert "data.exclude" in refused.value.remedy

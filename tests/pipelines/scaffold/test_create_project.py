@@ -10,7 +10,7 @@ import pytest
 from components._core.errors import ConfigError, DataError
 from components._core.project.project_file import load_project
 from pipelines.scaffold import new_project
-from pipelines.scaffold.create_project import parse_csv, project_name, source_from
+from pipelines.scaffold.create_project import parse_csv, source_from
 from tests.pipelines.scaffold.conftest import Table
 
 LABELS = ["no", "yes"] * 50
@@ -87,14 +87,6 @@ def test_a_table_nearby_is_named_relative_to_the_project_and_one_far_away_is_not
     assert source_from(tmp_path / "churn", tmp_path / "data" / "table.csv") == ("../data/table.csv", True)
     far = tmp_path / "x" / "table.csv"
     assert source_from(tmp_path / "a" / "b" / "c" / "churn", far) == (far.as_posix(), False)
-
-
-@pytest.mark.parametrize(
-    ("folder", "name"),
-    [("Mein Projekt", "mein-projekt"), ("2024", "project-2024"), ("한국", "project"), ("a" * 50, "a" * 40)],
-)
-def test_a_project_is_named_after_its_folder(folder: str, name: str) -> None:
-    assert project_name(Path(folder)) == name
 
 
 def test_nothing_is_overwritten(table: Table, tmp_path: Path) -> None:
