@@ -66,11 +66,15 @@ def has_leading_zero(data: bytes, delimiter: str, quote: str) -> bool:
         quote: The character that encloses cells; empty: none.
     """
     content = np.frombuffer(data, np.uint8)
-    zeros = np.flatnonzero(content[:-1] == _ZERO)
-    zeros = zeros[(content[zeros + 1] - _ZERO) < 10]  # unsigned: anything below "0" is large
-    before = np.where(zeros > 0, content[zeros - 1], ord("\n"))
-    starts = np.isin(before, [ord(mark) for mark in ("\n", "\r", delimiter, quote) if mark])
-    return bool(starts.any())
+    if len(content) < 2:
+        return False
+    starts = content[:-1] == ord("\n")
+    for mark in filter(None, (delimiter, quote if quote.encode() in data else "")):
+        starts |= content[:-1] == ord(mark)
+    zeros = np.flatnonzero(starts & (content[1:] == _ZERO)) + 1  # few: most cells do not begin with a zero
+    followed = content[zeros[zeros < len(content) - 1] + 1]
+    first = content[0] == _ZERO and _ZERO <= content[1] < _ZERO + 10
+    return bool(first or ((followed >= _ZERO) & (followed < _ZERO + 10)).any())
 
 
 def merges_in_float32(values: pa.Array | pa.ChunkedArray) -> bool:
