@@ -52,7 +52,9 @@ def check_cells(odd: CellCounts, missing: CellCounts, rows: int) -> list[Check]:
     """
     checks = []
     if odd:
-        message = f"{odd.total:,} cells do not fit their column and are missing: {odd.describe()}"
+        cells = f"{odd.total:,} cells do not fit their column and are"
+        cells = "1 cell does not fit its column and is" if odd.total == 1 else cells
+        message = f"{cells} missing: {odd.describe()}"
         checks.append(Check("odd cells", "warn", float(odd.total), 0.0, n=rows, reason=message))
     if missing:
         checks.append(Check("missing markers", "pass", float(missing.total), n=rows, reason=missing.describe()))
