@@ -150,7 +150,7 @@ def _too_few(evidence: Evidence, labels: Array) -> str:
     rows, least = len(evidence.labels), evidence.project.gates.model.slice_min_rows
     if len(labels) == rows:
         return ""
-    reason = f"its rows were split otherwise, and of the {rows:,} test rows it was not trained on"
+    reason = f"its rows were split differently, and of the {rows:,} test rows it was not trained on"
     if len(labels) < least:
         return f"{reason} only {len(labels):,} (gates.model.slice_min_rows: {least:,})"
     one_class = evidence.signature.classes and len(np.unique(labels)) < 2

@@ -78,7 +78,7 @@ def test_whoever_answers_there_must_serve_the_project(champion: Path, tmp_path: 
     (model,) = champion.glob(".naru/store/tiny/models/*/artifacts/model")
     with ModelServer(sys.executable, model, "other", "4", tmp_path / "log") as server:
         server.wait_until_ready()
-        with pytest.raises(ConfigError, match="does not serve tiny"):
+        with pytest.raises(ConfigError, match="the server has no model 'tiny'"):
             load(champion, Target.of(server.port, ""))
 
 
