@@ -72,11 +72,6 @@ class Reading:
         missing = frozenset(text.strip() for text in column.missing)
         return cls(kind, column.decimal, column.order, missing, odd_cells)
 
-    @property
-    def keeps_text(self) -> bool:
-        """Whether every cell stays as it is."""
-        return self.kind == "text" and not self.missing
-
     def convert(self, column: pa.Array, kind: pa.DataType) -> Converted:
         """Convert cells to values; each different text is converted once.
 

@@ -44,8 +44,9 @@ def with_readings(schema: TableSchema, data: Data, label: str) -> TableSchema:
             continue
         kind = _type_of(column, types[name])
         reading = Reading.of(column, data.odd_cells)
-        if not (reading.keeps_text and schema.cell_types[name] == kind):
-            readings[name], raw[name] = reading, schema.cell_types[name]
+        cells = schema.cell_types[name]
+        if cells != kind or reading.missing or reading.kind in ("date", "time"):
+            readings[name], raw[name] = reading, cells
         types[name] = kind
     if label in readings and readings[label].kind != "text":
         readings[label] = replace(readings[label], odd_cells="quarantine")  # a row without its label is of no use
