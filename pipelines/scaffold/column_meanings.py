@@ -160,7 +160,7 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
 
 def _read_dates(column: Column, known: pa.Array, date_order: Order | None) -> Meaning | None:
     order, other = find_order(known)
-    if date_order is not None:
+    if date_order is not None and parse_dates(known, date_order).is_date.mean() >= ENOUGH:
         order, other = date_order, None
     dates = parse_dates(known, order)
     if dates.is_date.mean() < ENOUGH:

@@ -156,9 +156,9 @@ def _with_meaning(decision: Decision, meaning: Meaning) -> Decision:
 
 def _decide_chosen(column: Column, label: str, choices: Choices) -> Decision | None:
     if column.name in choices.ids:
-        return Decision(column, "left out", "left out as --id says", identifies=True)
+        return Decision(column, "left out", "an identifier, as --id says", identifies=True)
     if column.name in choices.drop:
-        return Decision(column, "left out", "left out as --drop says")
+        return Decision(column, "left out", "as --drop says")
     return None
 
 

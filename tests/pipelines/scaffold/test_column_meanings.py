@@ -144,6 +144,12 @@ def test_an_ambiguous_order_is_reported_and_can_be_said(tmp_path: Path, table: T
     assert _examples(said)["x"][1].as_py() == "2003-02-02" and _examples(said)["x"][11].as_py() == "2003-01-12"
 
 
+def test_an_order_that_the_cells_contradict_does_not_count(tmp_path: Path, table: Table) -> None:
+    cells = [f"{row % 12 + 1:02d}/{row % 28 + 1:02d}/2003" for row in range(ROWS)]
+    created = _created(tmp_path, table, x=cells, choices=Choices.parse(date_order="dmy"))
+    assert load_project(created.folder).data.columns["x"].order == "mdy"
+
+
 def test_na_is_no_label_and_dirty_labels_are_named(tmp_path: Path, table: Table) -> None:
     labels = ["NA" if row % 20 == 4 else ("Yes", "yes", "no ", "no")[row % 4] for row in range(ROWS)]
     created = _created(tmp_path, table, label=labels, x=NUMBERS)
