@@ -50,6 +50,7 @@ class Decision:
         suspect: Whether the user should check it: it may identify rows or leak the label.
         format: Its date format; only for dates.
         reading: Its entry in `data.columns`; None: its cells are read as they look.
+        remark: What is special about its cells, such as their unit; empty: nothing.
         findings: What the user should look at in its cells, one sentence each.
         identifies: Whether it identifies rows.
     """
@@ -60,6 +61,7 @@ class Decision:
     suspect: bool = False
     format: DateFormat | None = None
     reading: ColumnReading | None = None
+    remark: str = ""
     findings: tuple[str, ...] = ()
     identifies: bool = False
 
@@ -151,7 +153,7 @@ def _with_meaning(decision: Decision, meaning: Meaning) -> Decision:
     named = {"identifier": "identifier", "text": "text"}.get(decision.kind)
     if reading is not None and reading.type == "category" and named:
         reading = reading.model_copy(update={"type": named})
-    return replace(decision, reading=reading, findings=meaning.findings)
+    return replace(decision, reading=reading, remark=meaning.remark, findings=meaning.findings)
 
 
 def _decide_chosen(column: Column, label: str, choices: Choices) -> Decision | None:
