@@ -10,6 +10,7 @@ import tensorflow as tf
 from components._core.errors import UserCodeError
 from components._core.types.feature_types import FLOAT32, INT64
 from components._core.types.signature import Feature
+from components.transform.line_breaks import replace_line_breaks
 
 Tensors = dict[str, tf.Tensor]
 Preprocessing = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
@@ -20,19 +21,20 @@ def input_specs(features: tuple[Feature, ...]) -> dict[str, tf.TensorSpec]:
     return {feature.name: tf.TensorSpec([None], feature.type.tensorflow) for feature in features}
 
 
-def held_to_contract(function: Preprocessing, file: str) -> Preprocessing:
+def held_to_contract(function: Preprocessing, file: str, multiline: frozenset[str] = frozenset()) -> Preprocessing:
     """Wrap the function to check its result and convert its numbers to model types: int64 or float32.
 
     Args:
         function: The project's preprocessing_fn.
         file: The file it comes from, for messages.
+        multiline: Text features whose line breaks are replaced (`line_breaks.py`).
 
     Raises:
         UserCodeError: By the wrapped function, if the result is invalid.
     """
 
     def preprocessing_fn(inputs: Mapping[str, tf.Tensor]) -> Tensors:
-        outputs = function(dict(inputs))
+        outputs = function(replace_line_breaks(inputs, multiline))
         if not isinstance(outputs, dict) or not outputs:
             raise _error(f"returned {_named(outputs)}", "return a dictionary of tensors by feature name", file)
         return {str(name): _usable(str(name), outputs[name], file) for name in sorted(outputs, key=str)}

@@ -20,11 +20,13 @@ from components._core.examples.artifact import read_batches, split_files
 from components._core.private_names import public_path_check
 from components._core.project.project_file import Project
 from components._core.stage.user_code import load_function, own_frames, unpack_code
+from components._core.suggestions import listed
 from components._core.types.signature import Feature, to_arrays
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
 from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
+from components.transform.line_breaks import find_multiline
 from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
 
 
@@ -57,13 +59,15 @@ def apply_preprocessing(
         unpack_code(code, folder)
         file = project.code.preprocessing
         in_process, checks = _import_analysis()
-        function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file)
+        multiline = find_multiline(examples, features)
+        function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file, multiline)
         with own_frames(folder, "preprocessing_fn"), full_disk_told("writing the transform graph"):
             passes = _analyse(in_process, function, features, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
             rows = _apply(project, features, classes, examples, transform_graph, transformed)
     how = "with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"
-    return rows, f"analysed {how}", checks
+    kept = f", with line breaks in {listed(sorted(multiline))} kept as other blanks" if multiline else ""
+    return rows, f"analysed {how}{kept}", checks
 
 
 def _import_analysis() -> tuple[ModuleType | None, list[Check]]:

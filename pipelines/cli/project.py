@@ -29,13 +29,20 @@ def new(
     folder: Annotated[Path, typer.Argument(help="The folder to create.", readable=False)],
     data: Annotated[Path, typer.Option(help="Your table: CSV with a header, or Parquet.", readable=False)],
     label: Annotated[str, typer.Option(help="The column to predict.")],
-    quote: Annotated[
-        str, typer.Option(help="The character that encloses a cell with commas or line breaks; '' for none.")
-    ] = '"',
-    escape: Annotated[
-        str,
-        typer.Option(help="The character that escapes a quote in a cell, as \\ in files of Spark and MySQL."),
+    sep: Annotated[
+        str, typer.Option(help="The character between the cells of a CSV, as in ';' or tab; default: as detected.")
     ] = "",
+    encoding: Annotated[
+        str, typer.Option(help="The encoding of a CSV, as in cp949 or utf-16; default: as detected.")
+    ] = "",
+    quote: Annotated[
+        str | None,
+        typer.Option(help="The character that encloses a cell with separators or line breaks; '' for none."),
+    ] = None,
+    escape: Annotated[
+        str | None,
+        typer.Option(help="The character that escapes a quote in a cell, as \\ in files of Spark and MySQL."),
+    ] = None,
     task: Annotated[
         str, typer.Option(help="The task: binary_classification, multiclass_classification or regression.")
     ] = "",
@@ -62,7 +69,8 @@ def new(
     from pipelines.scaffold.summary import print_created
 
     choices = Choices.parse(task, drop, ids, group, time_, positive, date_order, sample)
-    print_created(Console(), new_project(folder, data=data, label=label, csv=parse_csv(quote, escape), choices=choices))
+    options = parse_csv(quote, escape, sep, encoding)
+    print_created(Console(), new_project(folder, data=data, label=label, csv=options, choices=choices))
 
 
 def compile_(

@@ -10,10 +10,11 @@ from collections import Counter
 from contextlib import suppress
 
 from components._core.errors import ConfigError, NaruError
+from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.binary_classification import unknown_positive
-from components._data.formats.contract import Format, Preview
+from components._data.formats.contract import Preview
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 from components.ingest.named_columns import check_named_columns
@@ -34,7 +35,8 @@ def check_source_preview(project: Project, source: str, spans: str) -> None:
     Raises:
         ConfigError: When one is refused; the message says what is there instead.
     """
-    preview = _read_preview(open_format(project.data), source, spans)
+    open_format(project.data)  # refuse an unknown format
+    preview = _read_preview(project.data, source, spans)
     if preview is None or project.label not in preview.columns:
         return
     check_named_columns(project, preview.columns)
@@ -62,10 +64,11 @@ def _normalize(text: str) -> str:
     return text
 
 
-def _read_preview(kind: Format, source: str, spans: str) -> Preview | None:
+def _read_preview(data: Data, source: str, spans: str) -> Preview | None:
     if "://" in source:
         return None
     try:
-        return kind.preview(open_source(source).list_files(spans)[0])
+        file = open_source(source, data.missing_spans, data.sql).list_files(spans)[0]
+        return open_format(data, file).preview(file)
     except (NaruError, OSError):
         return None  # ingest reports what is wrong

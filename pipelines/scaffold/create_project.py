@@ -17,6 +17,7 @@ from components._core.project.project_file import load_project
 from components._core.suggestions import listed
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
+from components._data.sources.span_pattern import parse_pattern
 from pipelines.scaffold.choices import Choices
 from pipelines.scaffold.column_meanings import Meaning, find_meanings
 from pipelines.scaffold.decisions import (
@@ -52,6 +53,7 @@ class Created:
         fitting: Its training settings.
         notes: Further notes for the user, one sentence each.
         files: The files written.
+        written: How the table is written, where that is unusual; empty: it is not.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class Created:
     fitting: Fitting
     notes: list[str]
     files: list[Path]
+    written: str = ""
 
     @property
     def suspects(self) -> list[Decision]:
@@ -87,9 +90,9 @@ def new_project(
 
     Args:
         folder: The folder to write to; new or empty.
-        data: The table; `{span}` in its name stands for a span's number.
+        data: The table; placeholders in its path stand for spans (`span_pattern.py`).
         label: The column to predict.
-        csv: How a CSV is written; default: quotes as `"`, no escape.
+        csv: How a CSV is written; what it leaves out is detected.
         choices: What the user decides; default: nothing.
 
     Raises:
@@ -116,10 +119,10 @@ def new_project(
         "notes": notes,
         "group": group,
         "by_time": choices.time,
-        "csv": csv.model_dump(exclude_defaults=True),
+        "csv": csv.model_dump(exclude_defaults=True) | profile.csv,
     }
     files = _write(folder, facts, decisions)
-    return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files)
+    return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files, profile.written)
 
 
 def _understand(data: Path, label: str, csv: Csv, choices: Choices) -> tuple[Profile, dict[str, Meaning]]:
@@ -143,19 +146,22 @@ def _find_group(profile: Profile, label: str, choices: Choices) -> Group | None:
     return find_group(profile.columns, profile.sample, label)
 
 
-def parse_csv(quote: str, escape: str) -> Csv:
-    """Parse the CSV options of the command line.
+def parse_csv(quote: str | None = None, escape: str | None = None, sep: str = "", encoding: str = "") -> Csv:
+    """Parse the CSV options of the command line; what is not named is detected.
 
     Raises:
-        ConfigError: When a character is not allowed.
+        ConfigError: When a character or an encoding is not allowed.
     """
+    named = {"quote": quote, "escape": escape, "separator": sep or None, "encoding": encoding or None}
     try:
-        return Csv(quote=quote, escape=escape)
+        return Csv.model_validate({name: value for name, value in named.items() if value is not None})
     except ValidationError as error:
+        places = [str(problem["loc"][0]) if problem["loc"] else "quote" for problem in error.errors()]
+        options = ["sep" if place == "separator" else place for place in places]
         message = "; ".join(
-            f"--{problem['loc'][0] if problem['loc'] else 'quote'}: {problem['msg']}" for problem in error.errors()
+            f"--{option}: {problem['msg']}" for option, problem in zip(options, error.errors(), strict=True)
         )
-        remedy = "name one character, such as '\\', or '' for none"
+        remedy = "name one character, such as '\\', or '' for none; an encoding as in cp949"
         raise ConfigError(message.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
 
 
@@ -174,18 +180,18 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_table(data: Path, label: str, csv: Csv, choices: Choices) -> None:
-    if data.is_dir():
-        remedy = "name a file in it, or several as in data/part-{span}.csv"
-        raise ConfigError("is a folder", where=str(data), remedy=remedy)
-    if "{span}" not in data.name and not data.is_file():
+    if "{split}" in str(data):
+        remedy = "name one of its files; then set data.source, and data.split: {method: given}, in project.yaml"
+        raise ConfigError("has {split}, which is for project.yaml", where=str(data), remedy=remedy)
+    if parse_pattern(str(data)) is None and not data.exists():
         raise ConfigError(
             f"there is no such file{_suggest_file(data)}", where=str(data), remedy="name a table with --data"
         )
-    table = open_format(Data(source=str(data), csv=csv))
-    for file in open_source(str(data)).list_files("all")[:1]:
-        names = table.column_names(file)
-        _check_header(names, label, data)
-        choices.check_columns(names, label)
+    file = open_source(str(data)).list_files("all")[0]
+    table = open_format(Data(source=str(data), csv=csv), file)
+    names = table.column_names(file)
+    _check_header(names, label, data)
+    choices.check_columns(names, label)
 
 
 def _suggest_file(data: Path) -> str:

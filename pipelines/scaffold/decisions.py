@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from components._core.project.column_config import ColumnReading
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.identifier_columns import is_named_identifier, to_words
 from components._core.types.leak_rules import SUSPECT
 from pipelines.scaffold.choices import Choices

@@ -22,6 +22,8 @@ _KIND_WIDTH = len("identifier")
 def print_created(console: Console, created: Created) -> None:
     """Print a line for each column, what to look at, the notes and the next command."""
     console.print(_headline(created))
+    if created.written:
+        console.print(f"the table: {escape(as_line(created.written))}", highlight=False)
     for line in _column_lines(created):
         console.print(line, soft_wrap=True)  # one line for each column, also where it is longer than the terminal
     for name, finding in created.findings:

@@ -101,6 +101,8 @@ class Profile:
         unreadable: Rows that cannot be read, such as ragged ones.
         first_unreadable: Line and reason of the first unreadable row; empty when there is none.
         sample: A random sample of the rows with a label.
+        written: How the files are written and which rows are no data, where that is unusual; empty: it is not.
+        csv: CSV options that were detected or named, other than the default.
         readings: Readings of the columns whose texts become values.
         notes: What inference says of a column's cells, such as their unit.
         odd: Cells that do not fit their column and are missing.
@@ -113,6 +115,8 @@ class Profile:
     unreadable: int
     first_unreadable: str
     sample: pa.Table
+    written: str = ""
+    csv: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     odd: CellCounts = field(default_factory=CellCounts)
@@ -129,17 +133,17 @@ def profile_table(
     """Read a table and make its profile.
 
     Args:
-        source: The table; `{span}` in its name stands for a span's number.
+        source: The table; placeholders in its path stand for spans.
         label: The column to predict.
-        csv: How a CSV is written; default: quotes as `"`, no escape.
+        csv: How a CSV is written; what it leaves out is detected.
         readings: How cells are read, as in `data.columns`; default: as they look.
         sample_rows: Rows in the sample; 0: `SAMPLE_ROWS`.
 
     Raises:
         DataError: When the table cannot be read.
     """
-    table = open_format(Data(source=str(source), csv=csv or Csv(), columns=readings or {}))
     files = open_source(str(source)).list_files("all")
+    table = open_format(Data(source=str(source), csv=csv or Csv(), columns=readings or {}), files[0])
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)
     statistics = {name: _ColumnStatistics(Counter() if name == label else None) for name in schema.types}
@@ -155,8 +159,10 @@ def profile_table(
     sampled = sample.table()
     known = statistics if sampled.num_columns else {}
     columns = {name: statistic.column(name, sampled[name]) for name, statistic in known.items()}
+    written = [table.describe(), *skipped.describe_others()]
     counts = (sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first)
-    return Profile(columns, *counts, sampled, schema.readings, schema.notes, tally.odd, tally.missing)
+    known_csv = ("; ".join(filter(None, written)), table.detected)
+    return Profile(columns, *counts, sampled, *known_csv, schema.readings, schema.notes, tally.odd, tally.missing)
 
 
 def _to_plain(examples: pa.RecordBatch, label: str) -> pa.RecordBatch:
@@ -181,11 +187,20 @@ class _SkippedRows:
 
     def add(self, row: BadRow) -> None:
         self.count.add(row)
+        if not row.is_data:
+            return
         if row.reason == f"the label {self.label!r} is missing":
             self.unlabelled += 1
             return
         self.unreadable += row.rows
         self.first = self.first or f"{row.place}: {row.reason}"
+
+    def describe_others(self) -> list[str]:
+        """Describe the rows that are no data, a sentence for each reason."""
+        return [
+            f"{rows:,} {'row is' if rows == 1 else 'rows are'} no data and set aside: {self.count.first_others[reason].place}: {reason}"
+            for reason, rows in self.count.others.items()
+        ]
 
 
 class _Sample:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from components._core.errors import DataError
@@ -23,6 +23,8 @@ class BadRow:
         text: Text of the row.
         lines: Number of lines of the row; after a quote error so many rows may be lost.
         is_quote: Whether it is a quote error, so that the row's borders are uncertain.
+        is_data: Whether it is a row of the table, which a repeated header or a line of totals is not: `data.quarantine_limit`
+            is about rows of the table.
         unit: Unit of `line`.
     """
 
@@ -32,6 +34,7 @@ class BadRow:
     text: str
     lines: int = 1
     is_quote: bool = False
+    is_data: bool = True
     unit: Literal["line", "row"] = "line"
 
     @property
@@ -46,7 +49,7 @@ class BadRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to the form kept in the quarantine."""
-        return {name: value for name, value in asdict(self).items() if name != "unit"}
+        return {name: value for name, value in asdict(self).items() if name not in ("unit", "is_data")}
 
 
 @dataclass
@@ -54,19 +57,27 @@ class BadRowCount:
     """Rows set aside, counted.
 
     Attributes:
-        rows: Number of rows set aside.
+        rows: Number of rows set aside that are data.
         quote_rows: Number of them with a quote error.
         first: The first row set aside.
         first_quote: The first row with a quote error.
+        others: Number of rows set aside that are no data, by reason.
+        first_others: The first row for each of these reasons.
     """
 
     rows: int = 0
     quote_rows: int = 0
     first: BadRow | None = None
     first_quote: BadRow | None = None
+    others: dict[str, int] = field(default_factory=dict)
+    first_others: dict[str, BadRow] = field(default_factory=dict)
 
     def add(self, row: BadRow) -> None:
         """Count one more row."""
+        if not row.is_data:
+            self.others[row.reason] = self.others.get(row.reason, 0) + 1
+            self.first_others.setdefault(row.reason, row)
+            return
         self.rows += row.rows
         self.first = self.first or row
         if row.is_quote:

@@ -34,10 +34,12 @@ class TableSchema:
         raw_types: Arrow type in which the cells of these columns are read before that.
         unfit: File and column where most cells do not fit the type of earlier files: their rows are set aside.
         notes: What a person should know of a column's cells, such as their unit.
+        nested: The columns as the files have them, with objects in objects; None: they have none.
     """
 
     types: dict[str, pa.DataType]
     clean: frozenset[str] = field(default=frozenset())
+    nested: pa.Schema | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
     raw_types: dict[str, pa.DataType] = field(default_factory=dict)
     unfit: frozenset[tuple[str, str]] = field(default=frozenset())
@@ -67,7 +69,7 @@ class Format(ABC):
 
     Attributes:
         name: Name of the format in `data.format`.
-        endings: File name extensions that it recognises, in lower case.
+        endings: File name extensions, in lower case; they count only where the content is not recognised or not at hand.
         section: Its own section of `data`; empty: it has none. It is refused in a project whose table has another format.
     """
 
@@ -83,6 +85,24 @@ class Format(ABC):
     def options(self) -> dict[str, Any]:
         """Return the settings that change how files are read, as JSON; part of the examples' fingerprint."""
         return {"format": self.name}
+
+    @property
+    def detected(self) -> dict[str, Any]:
+        """The settings of its section that were detected in the files read so far, and are not the default."""
+        return {}
+
+    def describe(self) -> str:
+        """Describe in a few words how the files read so far are written, where that is unusual; empty: it is not."""
+        return ""
+
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        """Return whether a file is of this format by the first bytes of its content, as far as they can tell.
+
+        Args:
+            first: The first `compression.HEAD_BYTES` bytes, decompressed; all of a smaller file.
+        """
+        return False
 
     @abstractmethod
     def column_names(self, file: SpanFile) -> list[str]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.suggestions import listed, suggest
+from components._data.formats.arrow.format import ArrowFormat
+from components._data.formats.avro.format import AvroFormat
+from components._data.formats.compression import first_bytes
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
+from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
+from components._data.formats.partitioned import PartitionedFormat
+from components._data.formats.tfrecord.format import TFRecordFormat
+from components._data.formats.xlsx.format import XlsxFormat
+from components._data.sources.contract import SpanFile
 
 FORMATS: dict[str, type[Format]] = {}
-"""Formats by their name in `data.format`; the first one reads files with an unknown extension."""
+"""Formats by their name in `data.format`; the first one, which any text may be, is tried last and reads what none recognises."""
+AUTO = "auto"
+"""Value of `data.format` for a format recognised by content; as an empty one."""
 
 
 def register(kind: type[Format]) -> None:
@@ -24,16 +34,17 @@ def register(kind: type[Format]) -> None:
     FORMATS[kind.name] = kind
 
 
-def open_format(data: Data) -> Format:
-    """Return the format of a source: the one that the project names, else the one for the extension of the source's name.
+def open_format(data: Data, file: SpanFile | None = None) -> Format:
+    """Return the format of a source: the one that the project names, else the one that recognises the first file's content.
 
     Args:
         data: The project's `data` section.
+        file: The source's first file; without it, the extension of the source's name decides.
 
     Raises:
         ConfigError: When the project names a format that does not exist, or has settings of another format.
     """
-    kind = _find(data)
+    kind = _find(data, file)
     for other in FORMATS.values():
         if other is not kind and other.section and getattr(data, other.section) != type(getattr(data, other.section))():
             raise ConfigError(
@@ -41,22 +52,39 @@ def open_format(data: Data) -> Format:
                 where=f"data.{other.section}",
                 remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
             )
-    return kind(data)
+    opened = kind(data)
+    return PartitionedFormat(opened) if file is not None and file.partition else opened
 
 
-def _find(data: Data) -> type[Format]:
-    if not data.format:
-        return _recognise(data.source)
+def _find(data: Data, file: SpanFile | None) -> type[Format]:
+    if file and file.format:
+        return _given_by_source(data, file.format)
+    if data.format in ("", AUTO):
+        return (_recognise_content(file) if file else None) or _recognise_name(data.source)
     if data.format not in FORMATS:
         raise ConfigError(
             f"unknown format {data.format!r}; {suggest(data.format, list(FORMATS))}",
             where="data.format",
-            remedy=f"allowed: {listed(list(FORMATS))}, or leave it out to use the extension of the source's name",
+            remedy=f"allowed: {listed(list(FORMATS))}, or leave it out to recognise it by the file's content",
         )
     return FORMATS[data.format]
 
 
-def _recognise(source: str) -> type[Format]:
+def _given_by_source(data: Data, name: str) -> type[Format]:
+    if data.format not in ("", AUTO, name):
+        message = f"found {data.format!r}, but the rows of this source have no files and are read as {name}"
+        raise ConfigError(message, where="data.format", remedy="leave it out")
+    return FORMATS[name]
+
+
+def _recognise_content(file: SpanFile) -> type[Format] | None:
+    """Find the format of a file's content; None where no format recognises it."""
+    first = first_bytes(file)
+    text, *others = FORMATS.values()
+    return next((kind for kind in (*others, text) if kind.recognises(first)), None)
+
+
+def _recognise_name(source: str) -> type[Format]:
     """Find the format by the extension of a path or URL; `zip://t.parquet::s3://bucket/t.zip` names a file in an archive."""
     for name in (source.lower(), source.lower().partition("::")[0]):
         for kind in FORMATS.values():
@@ -67,3 +95,8 @@ def _recognise(source: str) -> type[Format]:
 
 register(CsvFormat)
 register(ParquetFormat)
+register(ArrowFormat)
+register(JsonLinesFormat)
+register(AvroFormat)
+register(TFRecordFormat)
+register(XlsxFormat)

@@ -125,6 +125,22 @@ def test_a_file_that_is_not_there_is_answered_with_a_close_name(table: Table, tm
         new_project(tmp_path / "p", data=tmp_path / "customer.csv", label="y")
 
 
+@pytest.mark.parametrize("named", [{}, {"sep": ";", "encoding": "euc-kr"}])
+def test_how_the_table_is_written_is_in_the_project_file_and_an_index_is_left_out(
+    named: dict[str, str], tmp_path: Path
+) -> None:
+    rows = [f"{n};{'서울 부산 대구'.split()[n * 7 % 3]};{n * 37 % 91};{n * 13 % 2}" for n in range(1, 61)]
+    (tmp_path / "t.csv").write_bytes(("# exported\n;지역;나이;y\n" + "\n".join(rows)).encode("cp949"))
+    created = new_project(tmp_path / "p", data=tmp_path / "t.csv", label="y", csv=parse_csv(**named))
+    assert "separator: semicolon, encoding: cp949, 1 line before the header skipped" in created.written
+    assert "column 1 has no name and is read as 'index'" in created.written
+    csv = load_project(tmp_path / "p").data.csv
+    assert (csv.separator, csv.encoding, csv.skip_lines) == (";", "cp949", 1)
+    index = next(decision for decision in created.decisions if decision.column.name == "index")
+    assert index.role == "left out" and "numbers the rows" in index.reason
+    assert set(created.decisions[1].column.values) == {"서울", "부산", "대구"}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -133,9 +149,9 @@ def test_a_file_that_is_not_there_is_answered_with_a_close_name(table: Table, tm
         (b"x,y\n1,a\n", "nothing to learn"),
         (b"x,y\n1,a\n2,b\n", "2 rows with a label are too few"),
         (b"x,y\n1,\n2,\n", "no row has a label"),
-        (b"x;y\n1;a\n", "separated by ';'"),
+        (b"x;y\n1;a\n1\n1;2;3\n", "separated by ';'"),
         (b"x,x,y\n1,2,a\n", "duplicate column"),
-        (b"PAR1\x00\x00", "a Parquet file, not CSV"),
+        (b"PAR1\x00\x00", "the Parquet footer is missing"),
         (b"PK\x03\x04\x00", "a spreadsheet or an archive"),
     ],
 )

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.errors import DataError
 from pipelines.scaffold.table_profile import SAMPLE_ROWS, profile_table
 from tests.pipelines.scaffold.conftest import Table
 
@@ -68,11 +67,16 @@ def test_spans_are_one_table(table: Table) -> None:
     assert profile_table(last.with_name("part-{span}.csv"), "y").rows == 4
 
 
-def test_another_encoding_is_named(tmp_path: Path) -> None:
+def test_how_a_table_is_written_is_detected_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "latin.csv"
-    path.write_bytes("stadt,y\nKöln,1\nBonn,0\n".encode("latin-1"))
-    with pytest.raises(DataError, match="UTF-8"):
-        profile_table(path, "y")
+    path.write_bytes("stadt;y\nKöln;1\nBonn;0\nstadt;y\nBonn;0\nTotal;1\n".encode("latin-1"))
+    profile = profile_table(path, "y")
+    assert profile.columns["stadt"].values == ("Köln", "Bonn") and profile.rows == 3 and profile.unreadable == 0
+    assert profile.csv == {"separator": ";", "encoding": "cp1252"}
+    assert profile.written.startswith(
+        "separator: semicolon, encoding: cp1252; 1 row is no data and set aside: latin.csv, line 4"
+    )
+    assert "line 6: a line of totals" in profile.written
 
 
 def test_a_column_of_every_type_is_what_a_model_takes(tmp_path: Path) -> None:

@@ -90,7 +90,9 @@ def unreadable(file: CsvFile, error: Exception) -> DataError:
     text = str(error)
     if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "UTF-8" in text:
         return DataError(
-            "is not UTF-8", where=file.name, remedy="save it as UTF-8, as in: iconv -f ISO-8859-1 -t UTF-8"
+            f"the header is not valid {file.encoding}",
+            where=file.name,
+            remedy="name the encoding of the file in data.csv.encoding (naru new --encoding)",
         )
     if "Empty CSV file" in text:
         return DataError(

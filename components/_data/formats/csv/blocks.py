@@ -10,18 +10,23 @@ longer than a block.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.errors import DataError
 from components._core.project.data_config import Csv
 from components._data.formats.bad_rows import BadRow, quote_remedy
+from components._data.formats.compression import fill
 from components._data.formats.csv.csv_file import CsvFile
+from components._data.formats.csv.encoding import original_bytes
+from components._data.formats.csv.no_data_rows import REPEATED_HEADER, find_repeats, find_total
 from components._data.formats.csv.row_shape import RowShape
 
 BLOCK_BYTES = 8 << 20
@@ -33,8 +38,18 @@ LONGEST_ROW = 64 << 20
 """Maximum number of bytes of a row: a longer one has an unclosed quote, and would take all memory."""
 
 _LF, _CR, _NUL = 10, 13, 0
-_HAS_NUL = "contains a NUL byte"
+_HAS = "contains"
+_HAS_NUL = f"{_HAS} a NUL byte"
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class UndecidedEncodingError(Exception):
+    """Raised at the first bytes that are not UTF-8 in a file whose encoding was detected from ASCII alone."""
+
+    def __init__(self, file: CsvFile, sample: bytes) -> None:
+        super().__init__(file.name)
+        self.file, self.sample = file, sample
 
 
 @dataclass(frozen=True)
@@ -119,27 +134,17 @@ def read_blocks(file: CsvFile, columns: int, watch: Callable[[bytes], None] | No
 
     Raises:
         DataError: When the header has a quote error, or a row is longer than `LONGEST_ROW`.
+        UndecidedEncodingError: When the file is undecided, and not UTF-8.
     """
     cutter = _Cutter(file, columns)
-    with file.open() as stream:
+    with file.open_text(watch) as stream:
         rest, is_last = b"", False
         while not is_last:
-            chunk = _fill(stream)
+            chunk = fill(stream, BLOCK_BYTES)
             is_last = len(chunk) < BLOCK_BYTES
-            if watch:
-                watch(chunk)
             block, rest = cutter.cut(rest + chunk, is_last)
             if block.data or block.bad:
                 yield block
-
-
-def _fill(stream: Any) -> bytes:
-    """Read the next block, full unless it is the last: one read of a remote file may return less."""
-    parts, missing = [], BLOCK_BYTES
-    while missing and (part := stream.read(missing)):
-        parts.append(part)
-        missing -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class _Cutter:
@@ -149,9 +154,10 @@ class _Cutter:
         self._file = file
         self._csv = file.csv
         self._columns = columns
-        self._line = 1
+        self._line = 1 + (file.csv.skip_lines or 0)
         self._is_first = True
-        self._has_header = False
+        self._is_undecided = file.is_undecided
+        self._header = b""
         self._shape: RowShape | None = None
 
     def cut(self, buffer: bytes, is_last: bool) -> tuple[Block, bytes]:
@@ -162,30 +168,58 @@ class _Cutter:
             is_last: Whether it is the end of the file.
         """
         if self._is_first:
-            buffer, self._is_first = buffer.removeprefix(_BYTE_ORDER_MARK), False
-        if self._is_plain(buffer):
-            block, end = self._cut_lines(buffer, is_last)
-        else:
-            block, end = self._cut_rows(buffer, is_last)
+            buffer, self._is_first = text_from_header(self._file, buffer), False
+        lines = self._cut_lines(buffer, is_last) if self._is_plain(buffer, is_last) else None
+        block, end = lines or self._cut_rows(buffer, is_last)
         if len(buffer) - end > LONGEST_ROW:
             raise self._too_long()
         return block, buffer[end:]
 
-    def _cut_lines(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
-        """Cut a buffer in which every line is a row."""
-        start = 0 if self._has_header else _header_end(buffer)
+    def _cut_lines(self, buffer: bytes, is_last: bool) -> tuple[Block, int] | None:
+        """Cut a buffer in which every line is a row; None where one of them is no row of data."""
+        start = 0 if self._header else _header_end(buffer)
         end = len(buffer) if is_last else buffer.rfind(b"\n") + 1
-        self._has_header = self._has_header or 0 < start <= end
+        header = self._header or (buffer[:start].strip(b"\r\n") if 0 < start <= end else b"")
+        if self._find_repeats(buffer, header, start) or (
+            is_last and self._find_total(buffer, buffer[start:].rstrip(b"\r\n"))
+        ):
+            return None
+        self._header = header
         block = Block(buffer[start:end], self._line + buffer.count(b"\n", 0, start))
         self._line += buffer.count(b"\n", 0, end)
         return block, end
 
-    def _is_plain(self, buffer: bytes) -> bool:
-        """Return whether every line end ends a row, and each is LF or CR LF."""
-        special = [mark.encode() for mark in (self._csv.quote, self._csv.escape) if mark]
+    def _is_plain(self, buffer: bytes, is_last: bool) -> bool:
+        """Return whether every line end ends a row, each is LF or CR LF, and all bytes are valid."""
+        special = [mark.encode() for mark in (self._csv.quote, self._csv.escape, self._csv.comment) if mark]
         if b"\0" in buffer or any(mark in buffer for mark in special):
             return False
-        return b"\r" not in buffer or buffer.count(b"\r") == buffer.count(b"\r\n")
+        if b"\r" in buffer and buffer.count(b"\r") != buffer.count(b"\r\n"):
+            return False
+        return self._is_valid(buffer, len(buffer) if is_last else buffer.rfind(b"\n") + 1)
+
+    def _is_valid(self, buffer: bytes, end: int) -> bool:
+        """Return whether the buffer up to an offset, where a row ends, is valid UTF-8.
+
+        Raises:
+            UndecidedEncodingError: When it is not, and all of the file before it is ASCII.
+        """
+        if buffer.isascii():
+            return True
+        is_valid = _is_utf8(buffer, end)
+        if self._is_undecided and not is_valid:
+            raise UndecidedEncodingError(self._file, buffer[:end])
+        self._is_undecided = False
+        return is_valid
+
+    def _find_repeats(self, buffer: bytes, header: bytes, start: int) -> list[int]:
+        # of a single column a value may equal the name
+        return find_repeats(buffer, header, start) if self._columns > 1 else []
+
+    def _find_total(self, buffer: bytes, rows: bytes) -> str:
+        """Return why the last row of the file is a line of totals; empty: it is none."""
+        last = rows[max(rows.rfind(b"\n"), rows.rfind(b"\r")) + 1 :]
+        return find_total(last, buffer, self._csv) if self._columns > 1 else ""
 
     def _cut_rows(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
         codes = np.frombuffer(buffer, np.uint8)
@@ -193,12 +227,17 @@ class _Cutter:
         if not len(rows.starts):
             return Block(b"", self._line), 0
         first, end = self._line, int(rows.ends[-1])
+        rows.is_blank[self._are_comments(codes, rows)] = True
         self._line += int(np.searchsorted(rows.breaks, end, side="right"))
         lines = first + np.searchsorted(rows.breaks, rows.starts, side="right")
         counts = np.searchsorted(rows.breaks, rows.ends, side="right") + first - lines
         counts = np.maximum(counts, 1)  # the last row of a file may have no line end
-        is_header = self._take_header(rows)
+        is_header = self._take_header(buffer, rows)
         wrong = self._find_bad(buffer, codes, rows, counts, is_header)
+        wrong = {row: reason for row, reason in wrong.items() if not rows.is_blank[row]}
+        found = self._find_no_data(buffer, rows, is_header | rows.is_blank, is_last)
+        others = {row: reason for row, reason in found.items() if row not in wrong}
+        wrong |= others
         bad = tuple(
             BadRow(
                 self._file.name,
@@ -206,7 +245,8 @@ class _Cutter:
                 reason,
                 _text(buffer, rows, row),
                 int(counts[row]),
-                is_quote=reason != _HAS_NUL,
+                is_quote=row not in others and not reason.startswith(_HAS),
+                is_data=row not in others,
             )
             for row, reason in sorted(wrong.items())
         )
@@ -214,11 +254,35 @@ class _Cutter:
         keep[list(wrong)] = False
         return Block(_join(buffer, rows, keep), first, bad, False, lines[keep], int(rows.is_blank.sum())), end
 
-    def _take_header(self, rows: _Rows) -> NDArray[Any]:
+    def _are_comments(self, codes: NDArray[Any], rows: _Rows) -> NDArray[Any]:
+        if not self._csv.comment:
+            return np.zeros(len(rows.starts), dtype=bool)
+        return np.asarray(codes[rows.starts] == ord(self._csv.comment))
+
+    def _find_no_data(self, buffer: bytes, rows: _Rows, skip: NDArray[Any], is_last: bool) -> dict[int, str]:
+        """Find the rows that are no data: a repeated header, and a line of totals at the file's end."""
+        first = int(rows.starts[np.argmax(~skip)])
+        repeats = [] if skip.all() else self._find_repeats(buffer, self._header, first)
+        at = np.searchsorted(rows.starts, np.array(repeats, np.int64))
+        found = {
+            int(row): REPEATED_HEADER
+            for row, start in zip(at, repeats, strict=True)
+            if row < len(rows.starts) and rows.starts[row] == start and not skip[row]
+        }
+        known = np.flatnonzero(~skip)
+        if is_last and len(known):
+            last = buffer[rows.starts[known[-1]] : rows.ends[known[-1]]].strip(b"\r\n")
+            if self._columns > 1 and (total := find_total(last, buffer, self._csv)):
+                found[int(known[-1])] = total
+        return found
+
+    def _take_header(self, buffer: bytes, rows: _Rows) -> NDArray[Any]:
         """Return which row is the header: the first non-blank row of the file."""
         is_header = np.zeros(len(rows.starts), dtype=bool)
-        if not self._has_header and not rows.is_blank.all():
-            is_header[np.argmax(~rows.is_blank)] = self._has_header = True
+        if not self._header and not rows.is_blank.all():
+            row = int(np.argmax(~rows.is_blank))
+            is_header[row] = True
+            self._header = buffer[int(rows.starts[row]) : int(rows.ends[row])].strip(b"\r\n")
         return is_header
 
     def _find_bad(
@@ -236,7 +300,18 @@ class _Cutter:
             wrong[len(counts) - 1] = f"a quoted cell is never closed{more}"
         for row in np.unique(np.searchsorted(rows.ends, np.flatnonzero(codes[: rows.ends[-1]] == _NUL), side="right")):
             wrong.setdefault(int(row), _HAS_NUL)
+        if not self._is_valid(buffer, int(rows.ends[-1])):
+            for row, (start, end) in enumerate(zip(rows.starts, rows.ends, strict=True)):
+                try:
+                    buffer[start:end].decode()
+                except UnicodeDecodeError as error:
+                    wrong.setdefault(row, self._invalid(buffer[start + error.start : end], error.end - error.start))
         return {row: reason for row, reason in wrong.items() if not skip[row]}
+
+    def _invalid(self, text: bytes, size: int) -> str:
+        encoding = self._file.encoding
+        found = text[:size] if encoding == "utf-8" else original_bytes(text[:3])
+        return f"{_HAS} bytes that are not {encoding}: 0x{found.hex()}"
 
     def _find_swallowers(
         self, buffer: bytes, codes: NDArray[Any], rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]
@@ -284,8 +359,11 @@ def split_header(file: CsvFile, first: bytes, is_whole: bool) -> bytes:
     Raises:
         DataError: When it has a quote error.
     """
-    text = first.removeprefix(_BYTE_ORDER_MARK)
-    rows = _find_rows(np.frombuffer(text, np.uint8), file.csv, is_whole)
+    text = text_from_header(file, first)
+    codes = np.frombuffer(text, np.uint8)
+    rows = _find_rows(codes, file.csv, is_whole)
+    if file.csv.comment and len(rows.starts):
+        rows.is_blank[codes[rows.starts] == ord(file.csv.comment)] = True
     row = int(np.argmax(~rows.is_blank)) if len(rows.starts) else 0
     end = int(rows.ends[row]) if len(rows.starts) else len(text)
     start = int(rows.starts[row]) if len(rows.starts) else 0
@@ -293,6 +371,23 @@ def split_header(file: CsvFile, first: bytes, is_whole: bool) -> bytes:
     if is_open or (rows.garbage < end).any() or b"\0" in text[start:end]:
         raise bad_header(file, text[start:end])
     return text[start:end]
+
+
+def text_from_header(file: CsvFile, text: bytes) -> bytes:
+    """Remove a byte order mark and the lines before the header from the first bytes of a text.
+
+    Raises:
+        DataError: When there are not so many lines.
+    """
+    text, count = text.removeprefix(_BYTE_ORDER_MARK), file.csv.skip_lines or 0
+    at = 0
+    for number in range(count):
+        line = _LINE.match(text, at)
+        if line is None:
+            message = f"has {number} lines, and data.csv.skip_lines is {count}"
+            raise DataError(message, where=file.name, remedy="correct data.csv.skip_lines, or leave it out")
+        at = line.end()
+    return text[at:] if at else text
 
 
 def check_header(file: CsvFile, header: bytes, columns: int) -> None:
@@ -322,7 +417,25 @@ def bad_header(file: CsvFile, header: bytes) -> DataError:
     message = (
         "the header has a NUL byte" if b"\0" in header else "a quote in the header is not closed where its name ends"
     )
-    return DataError(message, where=f"{file.name}, line 1", remedy=quote_remedy(header.decode("utf-8", "replace")))
+    return DataError(
+        message,
+        where=f"{file.name}, line {1 + (file.csv.skip_lines or 0)}",
+        remedy=quote_remedy(header.decode("utf-8", "replace")),
+    )
+
+
+def _is_utf8(content: bytes, end: int) -> bool:
+    """Return whether the first `end` bytes of a content are valid UTF-8."""
+    if content.isascii():
+        return True
+    offsets = np.array([0, end], np.int64)
+    try:
+        pa.Array.from_buffers(pa.large_string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(content)]).validate(
+            full=True
+        )
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _header_end(buffer: bytes) -> int:

@@ -1,10 +1,14 @@
-"""A source file with its CSV options."""
+"""A source file with its CSV options, and its text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import BinaryIO, cast
 
 from components._core.project.data_config import Csv
+from components._data.formats.compression import open_content
+from components._data.formats.csv.encoding import Utf8Stream
 from components._data.sources.contract import SpanFile
 
 
@@ -14,11 +18,28 @@ class CsvFile(SpanFile):
 
     Attributes:
         csv: CSV options of the file.
+        is_undecided: Whether its encoding was detected from ASCII alone.
     """
 
     csv: Csv = field(default_factory=Csv)
+    is_undecided: bool = False
 
     @classmethod
-    def of(cls, file: SpanFile, csv: Csv) -> CsvFile:
+    def of(cls, file: SpanFile, csv: Csv, is_undecided: bool = False) -> CsvFile:
         """Create it from a source file and CSV options."""
-        return cls(file.span, file.path, file.filesystem, csv)
+        same = {known.name: getattr(file, known.name) for known in fields(SpanFile)}
+        return cls(**same, csv=csv, is_undecided=is_undecided)
+
+    @property
+    def encoding(self) -> str:
+        """Encoding of the file."""
+        return self.csv.encoding or "utf-8"
+
+    def open_text(self, watch: Callable[[bytes], None] | None = None) -> BinaryIO:
+        """Open the file's text in UTF-8, to be read once from the beginning; bytes that are not valid stay invalid.
+
+        Args:
+            watch: Called with every byte of the file itself in order, as for hashing.
+        """
+        content = open_content(self, watch)
+        return content if self.encoding == "utf-8" else cast(BinaryIO, Utf8Stream(content, self.encoding))

@@ -1,13 +1,16 @@
-"""CSV as a format. Its parts are imported when they are used: a run begins with a preview, which needs none of them."""
+"""CSV as a format. Its parts are imported when they are used: a run begins with a preview, which needs few of them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from components._core.project.data_config import Data
 from components._data.formats.contract import Format, Preview, TableSchema
 from components._data.formats.csv.csv_file import CsvFile
+from components._data.formats.csv.dialect import Dialect, decide_encoding, detect_dialect
 from components._data.formats.csv.preview import preview_file
 from components._data.sources.contract import SpanFile
 
@@ -16,18 +19,49 @@ if TYPE_CHECKING:
     from components._data.formats.csv.kept_blocks import KeptBlocks
     from components._data.formats.rows import FileTally, Rows
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_TEXT_BYTES = bytes(code for code in range(256) if code >= 32 or code in b"\a\b\t\n\v\f\r\x1a\x1b")
+
 
 class CsvFormat(Format):
-    """Comma-separated text in UTF-8 with a header, written as `data.csv` says."""
+    """Text with a header and separated cells, written as `data.csv` says and, for what it does not say, as detected."""
 
     name = "csv"
     endings = (".csv",)
     section = "csv"
 
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        """See `Format`: any text, so that other formats are tried before."""
+        return first.startswith(_UTF_16) or (bool(first) and not first.translate(None, delete=_TEXT_BYTES))
+
+    def __init__(self, data: Data) -> None:
+        super().__init__(data)
+        self._dialects: dict[str, Dialect] = {}
+
     @property
     def options(self) -> dict[str, Any]:
-        """Return only the CSV options, as in the fingerprints from before there were other formats."""
-        return self.data.csv.model_dump()
+        """Return the CSV options; of a file in UTF-8 with commas those of before, so that its fingerprint stays."""
+        first = next(iter(self._dialects.values()), Dialect(self.data.csv))
+        return {"quote": first.csv.quote, "escape": first.csv.escape, **first.unusual}
+
+    @property
+    def detected(self) -> dict[str, Any]:
+        """See `Format`: the options in which all files agree."""
+        found = [dialect.unusual for dialect in self._dialects.values()]
+        return (
+            {name: value for name, value in found[0].items() if all(other.get(name) == value for other in found)}
+            if found
+            else {}
+        )
+
+    def describe(self) -> str:
+        """See `Format`."""
+        found = Counter(text for dialect in self._dialects.values() for text in dialect.describe())
+        files = len(self._dialects)
+        return ", ".join(
+            text if count == files else f"{text} ({count} of {files} files)" for text, count in found.items()
+        )
 
     @cached_property
     def _kept(self) -> KeptBlocks:
@@ -39,19 +73,26 @@ class CsvFormat(Format):
         """See `Format`."""
         from components._data.formats.csv.inference import check_separator, read_header
 
-        names = read_header(self._csv_file(file))
-        check_separator(file.name, names)
+        opened = self._csv_file(file)
+        names = read_header(opened)
+        check_separator(opened, names)
         return names
 
     def preview(self, file: SpanFile) -> Preview | None:
         """See `Format`."""
-        return preview_file(file)
+        return preview_file(self._csv_file(file))
 
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
-        """See `Format`; every file is read once."""
+        """See `Format`; every file is read once, or again where its encoding is found late."""
+        from components._data.formats.csv.blocks import UndecidedEncodingError
         from components._data.formats.csv.inference import infer_schema
 
-        return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data)
+        while True:
+            try:
+                return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data)
+            except UndecidedEncodingError as error:
+                dialect = self._dialects[error.file.path]
+                self._dialects[error.file.path] = decide_encoding(dialect, error.sample)
 
     def read_rows(
         self,
@@ -68,4 +109,8 @@ class CsvFormat(Format):
         return read_rows(self._csv_file(file), schema, label, reject, cells, tally, self._kept)
 
     def _csv_file(self, file: SpanFile) -> CsvFile:
-        return CsvFile.of(file, self.data.csv)
+        if file.path not in self._dialects:
+            first = next((dialect.csv for dialect in self._dialects.values()), None)
+            self._dialects[file.path] = detect_dialect(file, self.data.csv, first)
+        dialect = self._dialects[file.path]
+        return CsvFile.of(file, dialect.csv, dialect.is_undecided)

@@ -21,7 +21,8 @@ from components._data.columns.numbers import FLOAT32_MAX
 from components._data.columns.reading import Reading
 from components._data.columns.survey import ArrowNumbers, ColumnSurvey, Verdict
 from components._data.formats.column_readings import with_readings
-from components._data.formats.columns import check_columns
+from components._data.formats.columns import check_columns, name_columns
+from components._data.formats.compression import fill
 from components._data.formats.contract import TableSchema
 from components._data.formats.csv.arrow_parser import parse_block, parse_names, unreadable
 from components._data.formats.csv.blocks import Block, check_header, split_header
@@ -37,10 +38,6 @@ _PARQUET = b"PAR1"
 _OTHER_KINDS = {
     _PARQUET: "a Parquet file",
     b"PK\x03\x04": "a spreadsheet or an archive",
-    b"\x1f\x8b": "compressed",
-    b"BZh": "compressed",
-    b"\xfd7zXZ": "compressed",
-    b"(\xb5/\xfd": "compressed",
     b"SQLite format": "a database",
     b"ARROW1": "an Arrow file",
     b"%PDF": "a PDF",
@@ -72,7 +69,7 @@ def infer_schema(
     clean, unfit = set(), set()
     for file in files:
         names = read_header(file)
-        check_separator(file.name, names)
+        check_separator(file, names)
         check_columns(file.name, names, list(types), label)
         found = _infer_file(file, names, types, kept, data)
         types = {name: found.types[name] for name in (types or names)}
@@ -86,7 +83,7 @@ def infer_schema(
     types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
     readings = {name: reading for name, reading in readings.items() if types[name] != pa.string()}
     raw = dict.fromkeys(readings, pa.string())
-    schema = TableSchema(types, frozenset(clean), readings, raw, frozenset(unfit), notes)
+    schema = TableSchema(types, frozenset(clean), readings=readings, raw_types=raw, unfit=frozenset(unfit), notes=notes)
     return with_readings(schema, data, label)
 
 
@@ -96,11 +93,11 @@ def read_header(file: CsvFile) -> list[str]:
     Raises:
         DataError: When it has no header or is not UTF-8.
     """
-    with file.open() as stream:
-        first = stream.read(_HEADER_BYTES)
+    with file.open_text() as stream:
+        first = fill(stream, _HEADER_BYTES)
         is_whole = len(first) < _HEADER_BYTES
         if not is_whole and not _has_header(file, first):
-            more = stream.read(_LONGEST_HEADER - _HEADER_BYTES)
+            more = fill(stream, _LONGEST_HEADER - _HEADER_BYTES)
             first, is_whole = first + more, len(first + more) < _LONGEST_HEADER
     if not first.strip():
         raise DataError(
@@ -110,7 +107,7 @@ def read_header(file: CsvFile) -> list[str]:
     header = split_header(file, first, is_whole)
     names = parse_names(header, file)
     check_header(file, header, len(names))
-    return names
+    return name_columns(names)
 
 
 def _has_header(file: CsvFile, first: bytes) -> bool:
@@ -124,25 +121,27 @@ def _has_header(file: CsvFile, first: bytes) -> bool:
 def _check_kind(file: CsvFile, first: bytes) -> None:
     """Refuse a file that is not text by its first bytes: a CSV reader's error would be misleading."""
     if kind := next((kind for magic, kind in _OTHER_KINDS.items() if first.startswith(magic)), None):
-        remedy = "export it as comma-separated text in UTF-8, not compressed"
+        remedy = "export it as text"
         if first.startswith(_PARQUET):
-            remedy = "set data.format to parquet, or let its name end in .parquet"
+            remedy = "set data.format to parquet, or leave it out"
         raise DataError(f"is {kind}, not CSV", where=file.name, remedy=remedy)
     head = first[:_KIND_BYTES]
-    if first[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(b"\0") > len(head) // _NUL_SHARE:
-        raise DataError("is UTF-16 or not text", where=file.name, remedy="save it as UTF-8")
+    if head.count(b"\0") > len(head) // _NUL_SHARE:
+        remedy = "export it as text; if it is text, name its encoding in data.csv.encoding (naru new --encoding)"
+        raise DataError("is not text", where=file.name, remedy=remedy)
 
 
-def check_separator(where: str, names: list[str]) -> None:
+def check_separator(file: CsvFile, names: list[str]) -> None:
     """Refuse a header with a single column whose name contains another separator.
 
     Raises:
         DataError: With the separator, and how to write the file again.
     """
-    mark = next((mark for mark in _SEPARATORS if mark in names[0]), None) if len(names) == 1 else None
-    if mark:
-        remedy = f"write it again, as in pandas: pd.read_csv(..., sep={mark!r}).to_csv(..., index=False)"
-        raise DataError(f"columns are separated by {mark!r}; must be a comma", where=where, remedy=remedy)
+    marks = [mark for mark in (",", *_SEPARATORS) if mark in names[0] and mark != file.csv.delimiter]
+    if len(names) == 1 and marks:
+        mark, where = marks[0], file.name
+        remedy = f"name the separator in data.csv.separator (naru new --sep {mark!r})"
+        raise DataError(f"columns seem to be separated by {mark!r}, and few rows fit it", where=where, remedy=remedy)
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
 
 class ParquetFormat(Format):
-    """Parquet files with flat columns."""
+    """Parquet files."""
 
     name = "parquet"
     endings = (".parquet", ".pq")
 
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        """See `Format`; `PARE` is an encrypted file."""
+        return first.startswith((b"PAR1", b"PARE"))
+
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""
         from components._data.formats.parquet.reader import open_parquet
+        from components._data.formats.typed_columns import flatten_fields
 
         with open_parquet(file) as opened:
-            return list(opened.schema_arrow.names)
+            return [field.name for field in flatten_fields(list(opened.schema_arrow))]
 
     def preview(self, file: SpanFile) -> Preview | None:
         """See `Format`."""
@@ -37,7 +43,7 @@ class ParquetFormat(Format):
         from components._data.formats.column_readings import with_readings
         from components._data.formats.parquet.inference import infer_schema
 
-        return with_readings(infer_schema(files, label), self.data, label)
+        return with_readings(infer_schema(files, label, self.data.exclude), self.data, label)
 
     def read_rows(
         self,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,18 +17,24 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, DataError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
 from components._core.project.data_config import Data
 from components._core.project.project_file import parse_project
 from components._data.formats import registry
 from components._data.formats.bad_rows import BadRow
+from components._data.formats.compression import first_bytes
 from components._data.formats.contract import Format, Preview, TableSchema
 from components._data.formats.rows import FileTally, Rows, as_examples, set_unlabelled_aside
 from components._data.sources.contract import SpanFile
+from components._data.sources.registry import open_source
 from components.ingest.ingest import ingest_examples
 from pipelines.compiler import project_schema
 from pipelines.local.source_preview import check_source_preview
+
+
+def zstandard(content: bytes) -> bytes:
+    return bytes(pa.compress(content, "zstd", asbytes=True))
 
 
 class JsonLines(Format):
@@ -32,6 +42,10 @@ class JsonLines(Format):
 
     name = "jsonl"
     endings = (".jsonl",)
+
+    @classmethod
+    def recognises(cls, first: bytes) -> bool:
+        return first.startswith(b"{")
 
     def column_names(self, file: SpanFile) -> list[str]:
         with file.open() as stream:
@@ -64,7 +78,7 @@ class JsonLines(Format):
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "FORMATS", {**registry.FORMATS})
+    monkeypatch.setattr(registry, "FORMATS", {name: registry.FORMATS[name] for name in ("csv", "parquet")})
     registry.register(JsonLines)
 
 
@@ -107,8 +121,52 @@ def test_settings_of_another_format_are_refused_and_not_ignored(data: dict[str, 
 
 
 def test_a_format_that_is_not_registered_is_refused_before_a_run(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.format: unknown format 'jsonl'(.|\n)*allowed: 'csv', 'parquet'"):
-        check_source_preview(project(tmp_path / "t.jsonl", format="jsonl"), str(tmp_path / "t.jsonl"), "all")
+    with pytest.raises(ConfigError, match=r"data\.format: unknown format 'orc'(.|\n)*allowed: 'csv', 'parquet'"):
+        check_source_preview(project(tmp_path / "t.orc", format="orc"), str(tmp_path / "t.orc"), "all")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard])
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"a,b\n1,2\n", "csv"),
+        ("이름,b\n가,2\n".encode("cp949"), "csv"),
+        ("가,b\n1,2\n".encode("utf-16"), "csv"),
+        (b"PAR1....PAR1", "parquet"),
+    ],
+)
+def test_a_format_is_recognised_by_content_whatever_the_name(
+    content: bytes, name: str, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    for wrong in ("t.parquet", "t.csv", "table", "t.csv.gz"):
+        (tmp_path / wrong).write_bytes(pack(content))
+        file = open_source(str(tmp_path / wrong)).list_files("all")[0]
+        for said in ("", "auto"):
+            data = Data.model_validate({"source": str(tmp_path / wrong), "format": said})
+            assert registry.open_format(data, file).name == name
+    assert registry.open_format(Data(source="x", format="parquet"), file).name == "parquet"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("t.parquet", "parquet"), ("t.pq", "parquet"), ("t.csv", "csv"), ("t", "csv")]
+)
+def test_the_name_decides_where_the_content_says_nothing(file: str, name: str, tmp_path: Path) -> None:
+    for content in (b"", b"\x00\x01\x02\x03"):
+        (tmp_path / file).write_bytes(content)
+        first = open_source(str(tmp_path / file)).list_files("all")[0]
+        assert registry.open_format(Data(source=str(tmp_path / file)), first).name == name
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard])
+def test_a_compressed_file_that_is_cut_off_or_damaged_is_reported_with_its_name(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    whole = pack(random.Random(7).randbytes(50_000))
+    for wrong in (whole[:-9], whole[:-400], whole[:6] + b"x" * 40 + whole[46:]):
+        (tmp_path / "t.csv").write_bytes(wrong)
+        file = open_source(str(tmp_path / "t.csv")).list_files("all")[0]
+        with pytest.raises(DataError, match=r"t\.csv: cannot be decompressed as (gzip|bzip2|xz|zstandard)"):
+            first_bytes(file)
 
 
 def test_choosing_a_format_loads_nothing_heavy() -> None:
@@ -122,4 +180,4 @@ def test_choosing_a_format_loads_nothing_heavy() -> None:
 
 def test_the_json_schema_names_the_formats() -> None:
     named = json.loads(project_schema())["$defs"]["Data"]["properties"]["format"]["enum"]
-    assert named == ["", *registry.FORMATS] and {"csv", "parquet"} <= set(named)
+    assert named == ["", "auto", *registry.FORMATS] and {"csv", "parquet"} <= set(named)

@@ -7,31 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import pyarrow as pa
 import pytest
 
-from components._core.checks import Outcome
 from components._core.errors import DataError
-from components._core.examples.artifact import SPLITS, read_batches
 from components._core.project.data_config import Csv
-from components._core.project.project_file import parse_project
 from components._data.formats.csv import blocks
 from components._data.formats.csv.blocks import LONGEST_ROW, read_blocks
 from components._data.formats.csv.csv_file import CsvFile
-from components.ingest.ingest import ingest_examples
+from tests.components.data.formats.csv.ingest_csv import ingest
 
 HEADER = "id,word,note,y"
-
-
-def ingest(folder: Path, text: str | bytes, **data: object) -> tuple[Outcome, pa.Table]:
-    folder.mkdir(exist_ok=True)
-    (folder / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    for made in ("examples", "quarantine"):
-        (folder / made).mkdir()
-    raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": str(folder / "t.csv"), **data}}
-    outcome = ingest_examples(parse_project(raw), examples=folder / "examples", quarantine=folder / "quarantine")
-    batches = [batch for split in SPLITS for batch in read_batches(folder / "examples", split)]
-    return outcome, pa.Table.from_batches(batches)
 
 
 def table(rows: int = 2_000, end: str = "\n", last: str = "\n", **cells: str) -> str:
@@ -149,8 +134,8 @@ def test_more_ways_in_which_tables_are_written_raise_no_false_alarm(tmp_path: Pa
 
 
 def test_a_first_line_of_blanks_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(DataError):
-        ingest(tmp_path, "  \na,y\n1,0\n2,1\n")
+    outcome, rows = ingest(tmp_path, "  \na,y\n1,0\n2,1\n3,0\n")
+    assert rows.column_names == ["a", "y"] and "1 line before the header skipped" in outcome.reason
 
 
 def test_empty_lines_are_counted(tmp_path: Path) -> None:
