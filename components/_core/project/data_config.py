@@ -185,7 +185,7 @@ class Xlsx(Section):
 class Data(Section):
     """Where the examples come from."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"sql", "xlsx", "missing_spans"})
+    later: ClassVar[frozenset[str]] = frozenset({"sql", "xlsx", "missing_spans", "columns", "odd_cells"})
 
     source: Annotated[
         str,
