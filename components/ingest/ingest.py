@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
 from components._core.types.column_types import type_of_arrow
 from components._core.types.span_units import NUMBER
+from components._data.columns.cell_counts import CellCounts
 from components._data.formats.bad_rows import BadRow, BadRowCount, quote_remedy
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
@@ -29,7 +31,7 @@ from components._data.formats.rows import FileTally, Rows
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source, span_unit
 from components.ingest.named_columns import check_named_columns
-from components.ingest.outcome_checks import check_splits
+from components.ingest.outcome_checks import check_cells, check_splits
 from components.ingest.span_checks import check_missing_spans, check_spans
 from components.ingest.splits.contract import Splitter, Table
 from components.ingest.splits.registry import fit_splitter
@@ -60,18 +62,19 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
     names = frozenset(file.split for file in files if file.split)
     rows = Table(features, project.label, lambda cells: _read_all(table, files, schema, project.label, cells), names)
     splitter = fit_splitter(project.data.split, rows)
-    with _Quarantine(quarantine / QUARANTINE) as aside:
+    with _Aside(quarantine / QUARANTINE) as aside:
         read = [
             ingested
             for span, of_span in groupby(files, lambda file: file.span)
             for ingested in _ingest_span(table, span, list(of_span), schema, project.label, splitter, examples, aside)
         ]
-    manifest = _manifest(project, table, schema, splitter, examples, read)
+    manifest = _manifest(project, table, schema, splitter, examples, read, aside)
     _judge_quarantine(project, manifest, aside.count)
     checks = [
         _check_rows(manifest, aside.count),
         *check_missing_spans(project, manifest),
         *_check_other_rows(aside.count),
+        *check_cells(aside.odd, aside.missing, sum(manifest.rows.values())),
         *check_spans(manifest),
         *splitter.checks(manifest),
         *check_splits(project, manifest, examples),
@@ -81,15 +84,17 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
 
 
 @dataclass
-class _Quarantine:
-    """Writes the rows set aside, and counts empty lines."""
+class _Aside:
+    """Writes the rows set aside, and counts empty lines and the cells that became missing."""
 
     path: Path
     count: BadRowCount = field(default_factory=BadRowCount)
     blank: int = 0
     by_file: dict[str, int] = field(default_factory=dict)
+    odd: CellCounts = field(default_factory=CellCounts)
+    missing: CellCounts = field(default_factory=CellCounts)
 
-    def __enter__(self) -> _Quarantine:
+    def __enter__(self) -> _Aside:
         self._file = self.path.open("w", encoding="utf-8")
         return self
 
@@ -120,7 +125,7 @@ def _ingest_span(
     label: str,
     splitter: Splitter,
     examples: Path,
-    aside: _Quarantine,
+    aside: _Aside,
 ) -> list[SourceFile]:
     """Read all files of a span into one file for each split."""
     read = []
@@ -131,6 +136,8 @@ def _ingest_span(
                 writer.write(rows, splitter.assign(rows, file.split))
                 count += rows.examples.num_rows
             aside.blank += tally.blank
+            aside.odd.merge(tally.odd)
+            aside.missing.merge(tally.missing)
             quarantined = aside.by_file.get(file.name, 0)
             read.append(SourceFile(file.name, span, count, quarantined, tally.bytes, tally.sha256.hexdigest()))
     return read
@@ -173,9 +180,15 @@ def _manifest(
     splitter: Splitter,
     examples: Path,
     read: list[SourceFile],
+    aside: _Aside,
 ) -> Manifest:
     columns = {name: type_of_arrow(kind, name).name for name, kind in schema.types.items()}
-    how = json.dumps([FORMAT, columns, project.label, splitter.definition.fingerprint, table.options])
+    how = json.dumps(
+        [
+            *(FORMAT, columns, project.label, splitter.definition.fingerprint, table.options),
+            *_conversions(project, aside),
+        ]
+    )
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
     rows = {
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
@@ -184,6 +197,13 @@ def _manifest(
     unit = (span_unit(project.data) or NUMBER).name
     spans = list(dict.fromkeys(file.span for file in read))
     return Manifest(fingerprint, columns, rows, spans, read, splitter.definition, unit)
+
+
+def _conversions(project: Project, aside: _Aside) -> list[Any]:
+    """Return what makes other examples of the same files and types; empty where every cell is what it was in the file."""
+    named = {name: column.model_dump() for name, column in project.data.columns.items()}
+    cells = [aside.odd.to_json(), aside.missing.to_json()]
+    return [named, project.data.odd_cells, cells] if named or any(cells) else []
 
 
 def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) -> None:
@@ -233,7 +253,7 @@ def _check_other_rows(aside: BadRowCount) -> list[Check]:
     return checks
 
 
-def _outcome(manifest: Manifest, checks: list[Check], aside: _Quarantine, written: str) -> Outcome:
+def _outcome(manifest: Manifest, checks: list[Check], aside: _Aside, written: str) -> Outcome:
     rows = sum(manifest.rows.values())
     files = f"{len(manifest.files)} files" if len(manifest.files) > 1 else "1 file"
     spans = f"{len(manifest.spans)} spans" if len(manifest.spans) > 1 else files

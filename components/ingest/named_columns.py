@@ -12,13 +12,14 @@ def check_named_columns(project: Project, known: Sequence[str]) -> None:
     """Refuse a column that the source does not have.
 
     Args:
-        project: The project, with columns to exclude, to split by and to slice by.
+        project: The project, with columns that it describes, to exclude, to split by and to slice by.
         known: The columns of the source.
 
     Raises:
         ConfigError: With the path in project.yaml and the name that was probably meant.
     """
     named = {
+        "data.columns": list(project.data.columns),
         "data.exclude": project.data.exclude,
         "data.split.by": project.data.split.by,
         "data.split.by_time": [project.data.split.by_time] if project.data.split.by_time else [],

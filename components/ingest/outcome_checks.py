@@ -14,12 +14,32 @@ from components._core.project.project_file import Project
 from components._core.types.column_types import to_text
 from components._core.types.feature_types import FLOAT32
 from components._core.types.tasks import TASKS
+from components._data.columns.cell_counts import CellCounts
 
 _FEW = 10
 """Distinct rows below which a split with many more rows is too small for evaluation."""
 _MANY = 1_000
 """Distinct rows from which an unusable split has another cause than duplicates."""
 _AT_A_TIME = 4_096
+
+
+def check_cells(odd: CellCounts, missing: CellCounts, rows: int) -> list[Check]:
+    """Report the cells that became missing, by column and value: a warning for those that do not fit their column's type.
+
+    Args:
+        odd: Cells that do not fit.
+        missing: Cells with a text that stands for a missing value, such as `NA`.
+        rows: Number of rows.
+    """
+    checks = []
+    if odd:
+        cells = f"{odd.total:,} cells do not fit their column and are"
+        cells = "1 cell does not fit its column and is" if odd.total == 1 else cells
+        message = f"{cells} missing: {odd.describe()}"
+        checks.append(Check("odd cells", "warn", float(odd.total), 0.0, n=rows, reason=message))
+    if missing:
+        checks.append(Check("missing markers", "pass", float(missing.total), n=rows, reason=missing.describe()))
+    return checks
 
 
 def check_splits(project: Project, manifest: Manifest, examples: Path) -> list[Check]:

@@ -43,15 +43,34 @@ def new(
         str | None,
         typer.Option(help="The character that escapes a quote in a cell, as \\ in files of Spark and MySQL."),
     ] = None,
+    task: Annotated[
+        str, typer.Option(help="The task: binary_classification, multiclass_classification or regression.")
+    ] = "",
+    positive: Annotated[str, typer.Option(help="The label's value that counts as positive.")] = "",
+    drop: Annotated[
+        list[str] | None, typer.Option(help="A column to leave out; several with commas, or the option again.")
+    ] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", help="A column that identifies rows; several as with --drop.")
+    ] = None,
+    group: Annotated[str, typer.Option(help="A column whose rows with equal values belong together.")] = "",
+    time_: Annotated[
+        str, typer.Option("--time", help="A column with the time of a row: the newest rows are the test.")
+    ] = "",
+    date_order: Annotated[str, typer.Option(help="How dates such as 01/02/03 are read: dmy, mdy or ymd.")] = "",
+    sample: Annotated[int, typer.Option(min=0, help="Rows that are sampled to judge what columns are; 0: 20,000.")] = 0,
 ) -> None:
     """Analyze a table and generate a project that runs at once."""
     from rich.console import Console
 
     from pipelines.scaffold import new_project
+    from pipelines.scaffold.choices import Choices
     from pipelines.scaffold.create_project import parse_csv
     from pipelines.scaffold.summary import print_created
 
-    print_created(Console(), new_project(folder, data=data, label=label, csv=parse_csv(quote, escape, sep, encoding)))
+    choices = Choices.parse(task, drop, ids, group, time_, positive, date_order, sample)
+    options = parse_csv(quote, escape, sep, encoding)
+    print_created(Console(), new_project(folder, data=data, label=label, csv=options, choices=choices))
 
 
 def compile_(

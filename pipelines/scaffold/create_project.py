@@ -18,6 +18,8 @@ from components._core.suggestions import listed
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 from components._data.sources.span_pattern import parse_pattern
+from pipelines.scaffold.choices import Choices
+from pipelines.scaffold.column_meanings import Meaning, find_meanings
 from pipelines.scaffold.decisions import (
     Decision,
     Fitting,
@@ -26,9 +28,9 @@ from pipelines.scaffold.decisions import (
     decide_fitting,
     quarantine_limit,
 )
-from pipelines.scaffold.group_column import find_group, first_of_each
+from pipelines.scaffold.group_column import Group, find_group, first_of_each, name_group
 from pipelines.scaffold.label_choice import Target, decide_target
-from pipelines.scaffold.leak_suspects import score_columns
+from pipelines.scaffold.leak_suspects import find_derived, score_columns
 from pipelines.scaffold.project_name import name_note, project_name
 from pipelines.scaffold.project_writer import write_project
 from pipelines.scaffold.table_profile import Column, Profile, profile_table
@@ -68,11 +70,22 @@ class Created:
 
     @property
     def suspects(self) -> list[Decision]:
-        """The columns that the user should check."""
+        """The columns whose role the user should check."""
         return [decision for decision in self.decisions if decision.suspect]
 
+    @property
+    def findings(self) -> list[tuple[str, str]]:
+        """What the user should look at, in the order of the table: a column and a sentence."""
+        found = []
+        for decision in self.decisions:
+            found += [(decision.column.name, decision.reason)] if decision.suspect else []
+            found += [(decision.column.name, finding) for finding in decision.findings]
+        return found
 
-def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None) -> Created:
+
+def new_project(
+    folder: Path, *, data: Path, label: str, csv: Csv | None = None, choices: Choices | None = None
+) -> Created:
     """Analyze a table and generate a project that `naru run` can run at once.
 
     Args:
@@ -80,36 +93,57 @@ def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None)
         data: The table; placeholders in its path stand for spans (`span_pattern.py`).
         label: The column to predict.
         csv: How a CSV is written; what it leaves out is detected.
+        choices: What the user decides; default: nothing.
 
     Raises:
         ConfigError: When the folder is in use, there is no such table or column, or the label cannot be predicted.
         DataError: When the table cannot be read, or has too few rows or columns.
     """
     _check_folder(folder)
-    csv = csv or Csv()
-    _check_table(data, label, csv)
-    profile = profile_table(data, label, csv)
-    if label not in profile.columns:
-        raise DataError(
-            _describe_missing_label(profile, label), where=str(data), remedy="name another label, or fill it"
-        )
-    target = decide_target(profile.columns[label])
-    group = find_group(profile.columns, profile.sample, label)
+    csv, choices = csv or Csv(), choices or Choices()
+    _check_table(data, label, csv, choices)
+    profile, meanings = _understand(data, label, csv, choices)
+    target = decide_target(profile.columns[label], choices.task, choices.positive)
+    group = _find_group(profile, label, choices)
     sample = first_of_each(profile.sample, group) if group else profile.sample
-    decisions = decide_columns(profile, label, score_columns(sample, label, target.task), group)
+    scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
+    decisions = decide_columns(profile, label, scores, group, meanings, derived, choices)
     _check_features(decisions, data)
     name = project_name(folder)
     fitting = decide_fitting(profile.rows)
-    notes = [*collect_notes(profile, target, decisions, group), *filter(None, [name_note(folder, name)])]
+    notes = collect_notes(profile, target, decisions, group, choices.time)
+    notes += filter(None, [name_note(folder, name)])
     facts = _template_values(folder, data, profile, target, label) | {
         "name": name,
         "fitting": fitting,
         "notes": notes,
         "group": group,
+        "by_time": choices.time,
         "csv": csv.model_dump(exclude_defaults=True) | profile.csv,
     }
     files = _write(folder, facts, decisions)
     return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files, profile.written)
+
+
+def _understand(data: Path, label: str, csv: Csv, choices: Choices) -> tuple[Profile, dict[str, Meaning]]:
+    """Profile the table twice: as its cells look, and then as project.yaml will say that they are read."""
+    profile = profile_table(data, label, csv, sample_rows=choices.sample)
+    if label not in profile.columns:
+        message = _describe_missing_label(profile, label)
+        raise DataError(message, where=str(data), remedy="name another label, or fill it")
+    meanings = find_meanings(profile, label, choices.date_order)
+    columns = {name: meaning.reading for name, meaning in meanings.items() if meaning.reading}
+    if columns:
+        profile = profile_table(data, label, csv, columns, choices.sample)
+    return profile, meanings
+
+
+def _find_group(profile: Profile, label: str, choices: Choices) -> Group | None:
+    if choices.time:
+        return None
+    if choices.group:
+        return name_group(profile.columns, choices.group)
+    return find_group(profile.columns, profile.sample, label)
 
 
 def parse_csv(quote: str | None = None, escape: str | None = None, sep: str = "", encoding: str = "") -> Csv:
@@ -145,7 +179,7 @@ def _check_folder(folder: Path) -> None:
         raise ConfigError(message, where=str(folder), remedy="name a new folder")
 
 
-def _check_table(data: Path, label: str, csv: Csv) -> None:
+def _check_table(data: Path, label: str, csv: Csv, choices: Choices) -> None:
     if "{split}" in str(data):
         remedy = "name one of its files; then set data.source, and data.split: {method: given}, in project.yaml"
         raise ConfigError("has {split}, which is for project.yaml", where=str(data), remedy=remedy)
@@ -155,7 +189,9 @@ def _check_table(data: Path, label: str, csv: Csv) -> None:
         )
     file = open_source(str(data)).list_files("all")[0]
     table = open_format(Data(source=str(data), csv=csv), file)
-    _check_header(table.column_names(file), label, data)
+    names = table.column_names(file)
+    _check_header(names, label, data)
+    choices.check_columns(names, label)
 
 
 def _suggest_file(data: Path) -> str:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from components._core.project.column_config import ColumnReading
 from components._core.project.split_config import Split
 from components._core.types.identifier_columns import is_named_identifier, to_words
 from components._core.types.leak_rules import SUSPECT
+from pipelines.scaffold.choices import Choices
+from pipelines.scaffold.column_meanings import Meaning
 from pipelines.scaffold.date_columns import DateFormat, find_date_format
 from pipelines.scaffold.group_column import Group
 from pipelines.scaffold.label_choice import Target
@@ -46,6 +49,10 @@ class Decision:
         reason: The reason, in a few words, shown in the project file and the terminal.
         suspect: Whether the user should check it: it may identify rows or leak the label.
         format: Its date format; only for dates.
+        reading: Its entry in `data.columns`; None: its cells are read as they look.
+        remark: What is special about its cells, such as their unit; empty: nothing.
+        findings: What the user should look at in its cells, one sentence each.
+        identifies: Whether it identifies rows.
     """
 
     column: Column
@@ -53,6 +60,21 @@ class Decision:
     reason: str
     suspect: bool = False
     format: DateFormat | None = None
+    reading: ColumnReading | None = None
+    remark: str = ""
+    findings: tuple[str, ...] = ()
+    identifies: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What the column is: a number, category, date, text or identifier."""
+        if self.identifies:
+            return "identifier"
+        if self.role in ("number", "date", "text"):
+            return self.role
+        if self.role in ("category", "hashed") or self.column.type.is_text:
+            return "date" if self.role == "left out" and find_date_format(self.column.values) else "category"
+        return "number"
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,13 @@ class Fitting:
 
 
 def decide_columns(
-    profile: Profile, label: str, scores: dict[str, float], group: Group | None = None
+    profile: Profile,
+    label: str,
+    scores: dict[str, float],
+    group: Group | None = None,
+    meanings: dict[str, Meaning] | None = None,
+    derived: dict[str, str] | None = None,
+    choices: Choices | None = None,
 ) -> list[Decision]:
     """Decide the role of each column, in the table's order.
 
@@ -88,32 +116,71 @@ def decide_columns(
         label: The column to predict.
         scores: How well each column alone predicts it, from `leak_suspects.score_columns`.
         group: The column by which rows belong together, if there is one.
+        meanings: What the cells of the columns mean.
+        derived: Why some columns seem to be made from the label or it from them, from `leak_suspects.find_derived`.
+        choices: What the user says on the command line.
     """
-    decided = [_decide_column(column, label, scores.get(column.name, 0.0)) for column in profile.columns.values()]
-    decided = [_decide_group(decision.column, group) or decision for decision in decided]
+    choices, meanings = choices or Choices(), meanings or {}
+    decided = []
+    for name, column in profile.columns.items():
+        facts = _Facts(
+            label, scores.get(name, 0.0), (derived or {}).get(name, ""), meanings.get(name, Meaning()).remark
+        )
+        decision = (
+            _decide_chosen(column, label, choices) or _decide_group(column, group) or _decide_column(column, facts)
+        )
+        decided.append(decision)
     categories = [decision for decision in decided if decision.role == "category"]
-    if len(categories) <= _MOST_VOCABULARIES:
-        return decided
-    # a vocabulary is a pass over the column and a table in the graph: hundreds of them are slow, one hash is not
-    return [_decide_hashed(decision) if decision.role == "category" else decision for decision in decided]
+    if len(categories) > _MOST_VOCABULARIES:
+        # a vocabulary is a pass over the column and a table in the graph: hundreds of them are slow, one hash is not
+        decided = [_decide_hashed(decision) if decision.role == "category" else decision for decision in decided]
+    return [_with_meaning(decision, meanings.get(decision.column.name, Meaning())) for decision in decided]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a rule knows besides the column: the label's name, the column's score, why it is derived, what its cells are."""
+
+    label: str
+    score: float
+    derived: str
+    remark: str
+
+
+def _with_meaning(decision: Decision, meaning: Meaning) -> Decision:
+    """Add how the cells are read; the type of an identifier or of free text says so."""
+    reading = meaning.reading
+    named = {"identifier": "identifier", "text": "text"}.get(decision.kind)
+    if reading is not None and reading.type == "category" and named:
+        reading = reading.model_copy(update={"type": named})
+    return replace(decision, reading=reading, remark=meaning.remark, findings=meaning.findings)
+
+
+def _decide_chosen(column: Column, label: str, choices: Choices) -> Decision | None:
+    if column.name in choices.ids:
+        return Decision(column, "left out", "an identifier, as --id says", identifies=True)
+    if column.name in choices.drop:
+        return Decision(column, "left out", "as --drop says")
+    return None
 
 
 def _decide_group(column: Column, group: Group | None) -> Decision | None:
     if group is None or column.name != group.column:
         return None
-    return Decision(column, "left out", f"groups the rows: {group.groups:,} values, {group.rows:.1f} rows each")
+    reason = f"groups the rows: {group.groups:,} values, {group.rows:.1f} rows each"
+    return Decision(column, "left out", reason, identifies=True)
 
 
-def _decide_column(column: Column, label: str, score: float) -> Decision:
-    if column.name == label:
+def _decide_column(column: Column, facts: _Facts) -> Decision:
+    if column.name == facts.label:
         return Decision(column, "label", "what is predicted")
     for rule in (_decide_empty, _decide_leak, _decide_identifier, _decide_date, _decide_number, _decide_text):
-        if decision := rule(column, label, score):
+        if decision := rule(column, facts):
             return decision
-    return _decide_category(column)
+    return _decide_category(column, facts)
 
 
-def _decide_empty(column: Column, label: str, score: float) -> Decision | None:
+def _decide_empty(column: Column, facts: _Facts) -> Decision | None:
     if column.missing == column.rows:
         return Decision(column, "left out", "it has no values")
     if column.distinct == 1 and not column.missing:
@@ -121,15 +188,19 @@ def _decide_empty(column: Column, label: str, score: float) -> Decision | None:
     return None
 
 
-def _decide_leak(column: Column, label: str, score: float) -> Decision | None:
-    if score > SUSPECT:
-        return Decision(column, "left out", f"gives the label away: it alone predicts {score:.1%} of it", suspect=True)
+def _decide_leak(column: Column, facts: _Facts) -> Decision | None:
+    label = facts.label
+    if facts.derived and (column.missing or facts.score <= SUSPECT):
+        return Decision(column, "left out", facts.derived, suspect=True)
+    if facts.score > SUSPECT:
+        reason = f"gives the label away: it alone predicts {facts.score:.1%} of it"
+        return Decision(column, "left out", reason, suspect=True)
     if len(label) > 2 and f" {to_words(label)} " in f" {to_words(column.name)} ":
         return Decision(column, "left out", "its name contains the label's: it may be computed from it", suspect=True)
     return None
 
 
-def _decide_identifier(column: Column, label: str, score: float) -> Decision | None:
+def _decide_identifier(column: Column, facts: _Facts) -> Decision | None:
     if column.rows - column.missing < _FEWEST_TO_IDENTIFY or column.type.is_real:
         return None
     named = is_named_identifier(column.name)
@@ -138,12 +209,12 @@ def _decide_identifier(column: Column, label: str, score: float) -> Decision | N
         counts_rows = column.distinct_share > 0.99 and span <= 1.2 * (column.rows + 1)
         if counts_rows or (named and column.distinct_share > 0.2):
             message = "it numbers the rows" if counts_rows else ""
-            return Decision(column, "left out", _identifier_reason(column, message), suspect=True)
+            return Decision(column, "left out", _identifier_reason(column, message), suspect=True, identifies=True)
         return None
     if find_date_format(column.values) or (_is_prose(column) and not named):
         return None
     if column.distinct_share > _NEAR_UNIQUE or (named and column.distinct_share > 0.2):
-        return Decision(column, "left out", _identifier_reason(column, ""), suspect=True)
+        return Decision(column, "left out", _identifier_reason(column, ""), suspect=True, identifies=True)
     return None
 
 
@@ -158,22 +229,22 @@ def _is_prose(column: Column) -> bool:
     return column.words >= 5 or column.length >= 40
 
 
-def _decide_date(column: Column, label: str, score: float) -> Decision | None:
+def _decide_date(column: Column, facts: _Facts) -> Decision | None:
     form = find_date_format(column.values) if column.type.is_text else None
     if form is None:
         return None
     parts = "year, month, day, weekday" + (", hour" if form.has_clock else "")
-    message = f"{form.shown}: {parts}" + (f"; {form.note}" if form.note else "")
-    return Decision(column, "date", message, bool(form.note), form)
+    return Decision(column, "date", f"{facts.remark or 'YYYY-MM-DD'}: {parts}", format=form)
 
 
-def _decide_number(column: Column, label: str, score: float) -> Decision | None:
+def _decide_number(column: Column, facts: _Facts) -> Decision | None:
     if column.type.is_text:
         return None
     if column.type.is_whole and set(to_words(column.name).split()) & _CODES and column.distinct > 2:
         message = "whole numbers, but named as a code"
         return Decision(column, "category" if column.distinct <= _LARGEST_VOCABULARY else "hashed", message)
-    parts = ["logarithm (a few are very large), z-score" if is_long_tailed(column) else "z-score"]
+    parts = [facts.remark] if facts.remark else []
+    parts.append("logarithm (a few are very large), z-score" if is_long_tailed(column) else "z-score")
     if column.missing:
         parts.append("the mean where missing")
     if column.missing_share >= OFTEN_MISSING:
@@ -186,15 +257,16 @@ def is_long_tailed(column: Column) -> bool:
     return column.minimum is not None and column.minimum >= 0 and column.skewness > 3 and column.distinct > 2
 
 
-def _decide_text(column: Column, label: str, score: float) -> Decision | None:
+def _decide_text(column: Column, facts: _Facts) -> Decision | None:
     many = column.distinct > _LARGEST_VOCABULARY or column.distinct_share > 0.3
     if (_is_prose(column) and column.distinct > 20) or (column.words >= 2 and many and column.distinct > 50):
         return Decision(column, "text", f"text of {column.words:.0f} words on average: which words occur")
     return None
 
 
-def _decide_category(column: Column) -> Decision:
+def _decide_category(column: Column, facts: _Facts) -> Decision:
     missing = ", missing is one of them" if column.missing else ""
+    missing += f"; {facts.remark}" if facts.remark else ""
     if column.distinct > _LARGEST_VOCABULARY:
         message = f"{column.distinct:,} different values, too many for a table: hashed{missing}"
         return Decision(column, "hashed", message)
@@ -228,13 +300,15 @@ def quarantine_limit(profile: Profile) -> float:
     return min(math.ceil(100 * aside / (aside + profile.rows) + 1) / 100, 0.99) if aside else 0.0
 
 
-def collect_notes(profile: Profile, target: Target, decisions: list[Decision], group: Group | None = None) -> list[str]:
+def collect_notes(
+    profile: Profile, target: Target, decisions: list[Decision], group: Group | None = None, by_time: str = ""
+) -> list[str]:
     """Collect notes for the user beyond the columns, one sentence each."""
-    return [*_row_notes(profile), *_group_notes(group), *_class_notes(target), *_column_notes(decisions)]
+    return [*_row_notes(profile), *_group_notes(group), *_class_notes(target), *_column_notes(decisions, by_time)]
 
 
 def _group_notes(group: Group | None) -> Iterator[str]:
-    if group is not None:
+    if group is not None and group.agreeing:
         agreeing = ", ".join(map(_quote, group.agreeing[:3])) + (", ..." if len(group.agreeing) > 3 else "")
         message = f"rows with the same {_quote(group.column)} agree in {agreeing}, so they are kept in one split"
         yield f"{message} (data.split.by); take it out of project.yaml if they do not belong together"
@@ -260,16 +334,15 @@ def _class_notes(target: Target) -> Iterator[str]:
         yield f"only {rows} the label {_quote(name)}{more}: metrics of so few rows mean little"
 
 
-def _column_notes(decisions: list[Decision]) -> Iterator[str]:
+def _column_notes(decisions: list[Decision], by_time: str) -> Iterator[str]:
     for decision in decisions:
         column = decision.column
         if decision.suspect and is_named_identifier(column.name) and 0.2 < column.distinct_share <= _NEAR_UNIQUE:
             yield f"{_quote(column.name)} repeats: if its rows belong together, keep them in one split (data.split.by)"
-    dates = [decision for decision in decisions if decision.role == "date" and decision.format]
-    if iso := next((item for item in dates if item.format and item.format.shown == "YYYY-MM-DD"), None):
-        yield f"rows are split at random: to forecast, split by time (data.split.by_time: {_quote(iso.column.name)})"
-    elif dates:
-        yield "rows are split at random: to forecast, hold the last dates back as a span of their own instead"
+    if by_time:
+        yield f"rows are split by time: the newest by {_quote(by_time)} are the test"
+    elif date := next((decision for decision in decisions if decision.role == "date"), None):
+        yield f"rows are split at random: to forecast, split by time (--time {_quote(date.column.name)})"
 
 
 def _quote(value: str) -> str:

@@ -60,6 +60,12 @@ def find_group(columns: dict[str, Column], sample: pa.Table, label: str) -> Grou
     return None
 
 
+def name_group(columns: dict[str, Column], name: str) -> Group:
+    """Return the group that the user names."""
+    column = columns[name]
+    return Group(name, column.distinct, (column.rows - column.missing) / max(column.distinct, 1), [])
+
+
 def first_of_each(sample: pa.Table, group: Group) -> pa.Table:
     """Take one row of each group: among rows that belong together, one leaks the label of the others."""
     _, first = np.unique(_codes(sample[group.column]), return_index=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components._core.errors import ConfigError, DataError
 from components._core.types.tasks import TASKS
@@ -33,15 +33,56 @@ class Target:
     positive_reason: str = ""
 
 
-def decide_target(label: Column) -> Target:
-    """Choose the task by the label's values.
+def decide_target(label: Column, task_name: str = "", positive: str = "") -> Target:
+    """Choose the task by the label's values, or as the user says.
+
+    Args:
+        label: The label's profile.
+        task_name: The task, if the user names it.
+        positive: The positive value, if the user names it.
 
     Raises:
         DataError: When there are too few rows, or all labels are equal.
-        ConfigError: When the label is a text that differs in nearly every row.
+        ConfigError: When the label is a text that differs in nearly every row, or does not fit the user's choice.
     """
     _check_rows(label)
     profile = LabelProfile(label.rows, label.distinct, label.distinct_share, label.type.is_text, label.counts)
+    if task_name:
+        target = _named_target(TASKS[task_name], label, profile)
+        return _with_positive(target, label, positive) if positive else target
+    target = _find_target(label, profile)
+    return _with_positive(target, label, positive) if positive else target
+
+
+def _named_target(task: Task, label: Column, profile: LabelProfile) -> Target:
+    if not task.has_classes and label.type.is_text:
+        raise ConfigError(
+            f"--task {task.name}: the label {label.name!r} is text, such as {label.values[0]!r}",
+            where="naru new",
+            remedy="name another task, or another label",
+        )
+    if task.takes_positive and label.distinct != 2:
+        raise ConfigError(
+            f"--task {task.name}: the label {label.name!r} has {label.distinct} different values, and needs two",
+            where="naru new",
+            remedy="name another task, or correct the label's values",
+        )
+    return _target(task, "as --task says", label, profile)
+
+
+def _with_positive(target: Target, label: Column, positive: str) -> Target:
+    if not target.task.takes_positive or positive not in target.classes:
+        names = ", ".join(map(repr, list(target.classes)[:5]))
+        raise ConfigError(
+            f"--positive {positive!r} is not a class of {label.name!r} in {target.task.name}",
+            where="naru new",
+            remedy=f"allowed: {names}" if target.task.takes_positive else "only a binary classification has one",
+        )
+    is_whole = not label.type.is_text and positive.removeprefix("-").isdigit()
+    return replace(target, positive=int(positive) if is_whole else positive, positive_reason="as --positive says")
+
+
+def _find_target(label: Column, profile: LabelProfile) -> Target:
     for task in TASKS.values():
         if reason := task.recognise(profile):
             return _target(task, reason, label, profile)

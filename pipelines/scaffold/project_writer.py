@@ -16,6 +16,7 @@ import jinja2
 import yaml
 
 from components._core.files import write_text
+from components._core.project.column_config import ColumnReading
 from components._core.project.yaml_text import parse_yaml
 from pipelines.scaffold.date_columns import DateFormat
 from pipelines.scaffold.decisions import OFTEN_MISSING, Decision, is_long_tailed
@@ -86,12 +87,12 @@ def _features(decisions: list[Decision]) -> dict[str, Any]:
     dense = (["numbers"] if numbers or dates else []) + (["missing"] if often else []) + list(texts.values())
     return {
         "excluded": by_role.get("left out", []),
+        "readings": [(decision, _entry(decision.reading)) for decision in decisions if decision.reading],
         "numbers": [decision.column.name for decision in numbers],
         "long_tailed": [decision.column.name for decision in numbers if is_long_tailed(decision.column)],
         "often_missing": often,
         "dates": dates,
         "has_clock": any(decision.format and decision.format.has_clock for decision in dates),
-        "named_months": any(decision.format and decision.format.named_month for decision in dates),
         "groups": _groups,
         "categories": categories,
         "hashed": [decision.column.name for decision in by_role.get("hashed", [])],
@@ -105,6 +106,16 @@ def _features(decisions: list[Decision]) -> dict[str, Any]:
             for decision in by_role.get("category", [])
         },
     }
+
+
+def _entry(reading: ColumnReading) -> str:
+    """Format an entry of `data.columns` as YAML in one line."""
+    fields = reading.model_dump(exclude_defaults=True)
+    shown = {
+        name: f"[{', '.join(map(as_yaml, value))}]" if isinstance(value, list) else as_yaml(value)
+        for name, value in fields.items()
+    }
+    return "{" + ", ".join(f"{name}: {value}" for name, value in shown.items()) + "}"
 
 
 def _groups(form: DateFormat) -> str:

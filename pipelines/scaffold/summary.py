@@ -1,12 +1,13 @@
-"""Print what was found in the table, what was decided, and the next command."""
+"""Print what was found in the table, what was decided, one line a column, and the next command."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from pipelines.scaffold.create_project import Created
 from pipelines.scaffold.decisions import Decision
@@ -14,16 +15,19 @@ from pipelines.scaffold.project_writer import as_line
 
 _COLOURS = {"label": "bold green", "left out": "dim"}
 _MOST_SHOWN = 40
+_WIDEST_NAME = 24
+_KIND_WIDTH = len("identifier")
 
 
 def print_created(console: Console, created: Created) -> None:
-    """Print the columns with the decision on each, the suspects, the notes and the next command."""
+    """Print a line for each column, what to look at, the notes and the next command."""
     console.print(_headline(created))
     if created.written:
         console.print(f"the table: {escape(as_line(created.written))}", highlight=False)
-    console.print(_make_table(created))
-    for decision in created.suspects:
-        message = f"{escape(as_line(decision.column.name))}: {escape(as_line(decision.reason))}"
+    for line in _column_lines(created):
+        console.print(line, soft_wrap=True)  # one line for each column, also where it is longer than the terminal
+    for name, finding in created.findings:
+        message = f"{escape(as_line(name))}: {escape(as_line(finding))}"
         console.print(f"[yellow]look at[/] {message}", highlight=False)
     for note in created.notes:
         console.print(f"[yellow]note[/] {escape(as_line(note))}", highlight=False)
@@ -38,24 +42,16 @@ def _headline(created: Created) -> str:
     return f"[bold]{escape(as_line(created.label))}[/]: {task} ({escape(as_line(created.target.reason))}), {created.rows:,} rows"
 
 
-def _make_table(created: Created) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title, kind in (
-        ("column", "fold"),
-        ("type", "fold"),
-        ("missing", "fold"),
-        ("becomes", "fold"),
-        ("because", "fold"),
-    ):
-        table.add_column(title, overflow=kind, justify="right" if title == "missing" else "left")  # type: ignore[arg-type]
+def _column_lines(created: Created) -> Iterator[Text]:
+    """Yield a line for each column: its name, what it is, and why."""
     shown = _select_rows(created.decisions)
+    width = min(max(len(as_line(decision.column.name)) for decision in shown), _WIDEST_NAME)
     for decision in shown:
-        table.add_row(
-            *_make_row(decision, created), style="yellow" if decision.suspect else _COLOURS.get(decision.role, "")
-        )
+        style = "yellow" if decision.suspect else _COLOURS.get(decision.role, "")
+        name, kind = as_line(decision.column.name), _kind(decision, created)
+        yield Text(f"{name:{width}}  {kind:{_KIND_WIDTH}}  {as_line(_why(decision, created))}", style=style)
     if hidden := len(created.decisions) - len(shown):
-        table.add_row(f"... {hidden} more", "", "", "", "all of them are in the project's README.md")
-    return table
+        yield Text(f"... {hidden} more: all of them are in the project's README.md", style="dim")
 
 
 def _select_rows(decisions: list[Decision]) -> list[Decision]:
@@ -65,10 +61,20 @@ def _select_rows(decisions: list[Decision]) -> list[Decision]:
     return [decision for decision in decisions if decision.column.name in names]
 
 
-def _make_row(decision: Decision, created: Created) -> list[str]:
-    column = decision.column
-    missing = f"{column.missing_share:.1%}" if column.missing else ""
-    reason = decision.reason
-    if decision.role == "label" and created.target.positive is not None:
-        reason += f"; positive is {created.target.positive!r}, {created.target.positive_reason}"
-    return [escape(as_line(column.name)), column.type.name, missing, decision.role, escape(as_line(reason))]
+def _kind(decision: Decision, created: Created) -> str:
+    if decision.role == "label":
+        return "category" if created.target.task.has_classes else "number"
+    return decision.kind
+
+
+def _why(decision: Decision, created: Created) -> str:
+    column, parts = decision.column, []
+    if decision.role == "label":
+        parts.append("the label")
+        if created.target.positive is not None:
+            parts.append(f"positive is {created.target.positive!r}, {created.target.positive_reason}")
+    else:
+        parts.append(f"left out: {decision.reason}" if decision.role == "left out" else decision.reason)
+    if column.missing and column.missing < column.rows:
+        parts.append(f"{column.missing_share:.1%} missing")
+    return "; ".join(parts)

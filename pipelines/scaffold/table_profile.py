@@ -18,12 +18,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pandas.util import hash_array
 
+from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Csv, Data
 from components._core.types.column_types import to_feature, to_plain, type_of_arrow
 from components._core.types.feature_types import STRING, FeatureType
 from components._core.types.label_values import as_text
+from components._data.columns.cell_counts import CellCounts
+from components._data.columns.reading import Reading
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.registry import open_format
+from components._data.formats.rows import FileTally
 from components._data.sources.registry import open_source
 
 SAMPLE_ROWS = 20_000
@@ -99,6 +103,10 @@ class Profile:
         sample: A random sample of the rows with a label.
         written: How the files are written and which rows are no data, where that is unusual; empty: it is not.
         csv: CSV options that were detected or named, other than the default.
+        readings: Readings of the columns whose texts become values.
+        notes: What inference says of a column's cells, such as their unit.
+        odd: Cells that do not fit their column and are missing.
+        absent: Cells with a text that stands for a missing value, such as `NA`.
     """
 
     columns: dict[str, Column]
@@ -109,27 +117,40 @@ class Profile:
     sample: pa.Table
     written: str = ""
     csv: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    odd: CellCounts = field(default_factory=CellCounts)
+    absent: CellCounts = field(default_factory=CellCounts)
 
 
-def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
+def profile_table(
+    source: Path,
+    label: str,
+    csv: Csv | None = None,
+    readings: dict[str, ColumnReading] | None = None,
+    sample_rows: int = 0,
+) -> Profile:
     """Read a table and make its profile.
 
     Args:
         source: The table; placeholders in its path stand for spans.
         label: The column to predict.
         csv: How a CSV is written; what it leaves out is detected.
+        readings: How cells are read, as in `data.columns`; default: as they look.
+        sample_rows: Rows in the sample; 0: `SAMPLE_ROWS`.
 
     Raises:
         DataError: When the table cannot be read.
     """
     files = open_source(str(source)).list_files("all")
-    table = open_format(Data(source=str(source), csv=csv or Csv()), files[0])
+    table = open_format(Data(source=str(source), csv=csv or Csv(), columns=readings or {}), files[0])
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)
     statistics = {name: _ColumnStatistics(Counter() if name == label else None) for name in schema.types}
-    sample = _Sample(min(SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
+    tally = FileTally()
+    sample = _Sample(min(sample_rows or SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
     for file in files:
-        for rows in table.read_rows(file, schema, label, skipped.add):
+        for rows in table.read_rows(file, schema, label, skipped.add, tally=tally):
             plain = _to_plain(rows.examples, label)
             sample.add(plain)
             for name, values in zip(plain.schema.names, plain.columns, strict=True):
@@ -140,7 +161,8 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     columns = {name: statistic.column(name, sampled[name]) for name, statistic in known.items()}
     written = [table.describe(), *skipped.describe_others()]
     counts = (sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first)
-    return Profile(columns, *counts, sampled, "; ".join(filter(None, written)), table.detected)
+    known_csv = ("; ".join(filter(None, written)), table.detected)
+    return Profile(columns, *counts, sampled, *known_csv, schema.readings, schema.notes, tally.odd, tally.missing)
 
 
 def _to_plain(examples: pa.RecordBatch, label: str) -> pa.RecordBatch:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from components._core.project.column_config import ColumnReading, OddCells
 from components._core.project.config_types import Section
 from components._core.project.split_config import Split
 
@@ -184,7 +185,7 @@ class Xlsx(Section):
 class Data(Section):
     """Where the examples come from."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"sql", "xlsx", "missing_spans"})
+    later: ClassVar[frozenset[str]] = frozenset({"sql", "xlsx", "missing_spans", "columns", "odd_cells"})
 
     source: Annotated[
         str,
@@ -226,6 +227,17 @@ class Data(Section):
         dict[str, str],
         Field(description="Reason for excluding each column; shown in the report, no other effect."),
     ] = {}
+    columns: Annotated[
+        dict[str, ColumnReading],
+        Field(description="How the cells of a column are read, by column; others are read as their cells look."),
+    ] = {}
+    odd_cells: Annotated[
+        OddCells,
+        Field(
+            description="What a cell that does not fit its column's type becomes: `missing`, counted by column and value, or "
+            "`quarantine`: its row is set aside. Where most cells of a file do not fit, its rows are set aside in any case."
+        ),
+    ] = "missing"
     quarantine_limit: Annotated[
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),

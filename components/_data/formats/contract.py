@@ -17,6 +17,7 @@ from components._data.sources.contract import SpanFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from components._data.columns.reading import Reading
     from components._data.formats.bad_rows import BadRow
     from components._data.formats.rows import FileTally, Rows
 
@@ -29,12 +30,25 @@ class TableSchema:
         types: Arrow type of its examples by column, in the first file's order; it holds for all files.
         clean: Names of the files in which, by inference, every cell of every row has its column's type. A format whose
             files declare their types leaves it empty.
+        readings: How the cells of some columns become values (`column_readings.py`); others are values already.
+        raw_types: Arrow type in which the cells of these columns are read before that.
+        unfit: File and column where most cells do not fit the type of earlier files: their rows are set aside.
+        notes: What a person should know of a column's cells, such as their unit.
         nested: The columns as the files have them, with objects in objects; None: they have none.
     """
 
     types: dict[str, pa.DataType]
     clean: frozenset[str] = field(default=frozenset())
     nested: pa.Schema | None = None
+    readings: dict[str, Reading] = field(default_factory=dict)
+    raw_types: dict[str, pa.DataType] = field(default_factory=dict)
+    unfit: frozenset[tuple[str, str]] = field(default=frozenset())
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def cell_types(self) -> dict[str, pa.DataType]:
+        """Arrow type of each column before its reading is applied."""
+        return {**self.types, **self.raw_types}
 
 
 @dataclass(frozen=True)

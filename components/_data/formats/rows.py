@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components._core.types.column_types import to_text
+from components._data.columns.cell_counts import CellCounts
 from components._data.formats.bad_rows import BadRow
 from components._data.sources.contract import SpanFile
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,16 @@ class FileTally:
         bytes: Size of the file.
         sha256: Digest of the content so far.
         blank: Number of empty lines after the header, which are not rows.
+        odd: Cells that did not fit their column's type and became missing.
+        missing: Cells with a text that stands for a missing value, such as `NA`.
     """
 
     def __init__(self) -> None:
         self.bytes = 0
         self.sha256 = hashlib.sha256()
         self.blank = 0
+        self.odd = CellCounts()
+        self.missing = CellCounts()
 
     def watch(self, part: bytes) -> None:
         """Count the next bytes of the file."""

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components._core.types.column_types import find_type, to_text
-from components._data.formats.rows import FLOAT32_MAX
+from components._data.columns.numbers import FLOAT32_MAX
 
 ALLOWED = (
     "whole numbers, decimals, float, double, string, bool, date, time, timestamp, binary, lists, maps, "

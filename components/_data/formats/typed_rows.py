@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components._core.examples.artifact import BATCH_ROWS
+from components._data.columns.numbers import FLOAT32_MAX
 from components._data.formats.bad_rows import BadRow
+from components._data.formats.column_readings import apply_readings
 from components._data.formats.contract import TableSchema
-from components._data.formats.rows import FLOAT32_MAX, Rows, as_examples, row_as_text, set_unlabelled_aside
+from components._data.formats.rows import FileTally, Rows, as_examples, row_as_text, set_unlabelled_aside
 from components._data.formats.typed_columns import Converted, are_ordinary, convert, flatten_columns, readable_type
 from components._data.sources.contract import SpanFile
 
@@ -38,6 +40,7 @@ class TypedRows:
         reject: Called with every row that is set aside.
         cells: Columns whose cells are returned, too.
         unit: Unit of a row's location in its file.
+        tally: Counts the cells that became missing.
     """
 
     file: SpanFile
@@ -46,6 +49,7 @@ class TypedRows:
     reject: Callable[[BadRow], None]
     cells: Collection[str] = ()
     unit: Literal["line", "row"] = "row"
+    tally: FileTally | None = None
 
     def convert(self, batch: pa.RecordBatch, lines: Callable[[], NDArray[np.int64]] | int) -> Rows:
         """Convert a batch; its columns are in the table's order then.
@@ -58,7 +62,7 @@ class TypedRows:
             pyarrow.ArrowInvalid: When a text is not UTF-8.
         """
         flat, rows = flatten_columns(batch), batch.num_rows
-        found = {name: _convert_column(flat.get(name), kind, rows) for name, kind in self.schema.types.items()}
+        found = {name: _convert_column(flat.get(name), kind, rows) for name, kind in self.schema.cell_types.items()}
         columns = {name: converted.values for name, converted in found.items()}
         raw = {name: columns[name] for name in self.cells} or {"": pa.nulls(rows)}
         converted = Rows(
@@ -67,6 +71,7 @@ class TypedRows:
             (lambda: np.arange(lines, lines + rows, dtype=np.int64)) if isinstance(lines, int) else lines,
         )
         kept = self._set_wrong_aside(converted, found, flat)
+        kept = apply_readings(kept, self.schema, self.file, self.reject, self.tally, self.unit)
         kept = Rows(as_examples(kept.examples), kept.cells, kept.lines)
         return set_unlabelled_aside(kept, self.file, self.label, self.reject, self.unit)
 

@@ -101,7 +101,7 @@ BROKEN = "x,y\n1.5,0\n2.5\n3.5,1\nbad,1\n1e50,2\n4.5,\n5.5,3\n"
 def test_unreadable_rows_are_set_aside_with_line_and_reason(tmp_path: Path) -> None:
     write(tmp_path / "s-1.csv", "x,y\n0.5,0\n")
     write(tmp_path / "s-2.csv", BROKEN)
-    outcome, _, rows = ingest(tmp_path, tmp_path / "s-{span}.csv", quarantine_limit=0.9)
+    outcome, _, rows = ingest(tmp_path, tmp_path / "s-{span}.csv", quarantine_limit=0.9, odd_cells="quarantine")
     assert sorted(rows["x"].to_pylist()) == [0.5, 1.5, 3.5, 5.5]
     lines = [json.loads(line) for line in (tmp_path / "quarantine" / "rows.jsonl").read_text().splitlines()]
     assert sorted((row["line"], row["reason"]) for row in lines) == [
@@ -111,6 +111,16 @@ def test_unreadable_rows_are_set_aside_with_line_and_reason(tmp_path: Path) -> N
         (7, "the label 'y' is missing"),
     ]
     assert (outcome.verdict, outcome.metrics["quarantined"]) == ("warn", 4)
+
+
+def test_cells_that_do_not_fit_are_missing_and_counted_by_column_and_value(tmp_path: Path) -> None:
+    write(tmp_path / "s-1.csv", "x,y\n0.5,0\n")
+    write(tmp_path / "s-2.csv", BROKEN)
+    outcome, _, rows = ingest(tmp_path, tmp_path / "s-{span}.csv", quarantine_limit=0.9)
+    assert sorted(rows["x"].drop_null().to_pylist()) == [0.5, 1.5, 3.5, 5.5] and rows["x"].null_count == 2
+    (check,) = [check for check in outcome.checks if check.name == "odd cells"]
+    assert (check.status, check.measured) == ("warn", 2)
+    assert check.reason == "2 cells do not fit their column and are missing: x: '1e50' (1), 'bad' (1)"
 
 
 def test_no_unreadable_row_is_allowed_by_default(tmp_path: Path) -> None:

@@ -43,12 +43,13 @@ class ArrowFormat(Format):
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
         """See `Format`; only the beginnings of the files are read."""
         from components._data.formats.arrow.reader import read_fields
+        from components._data.formats.column_readings import with_readings
         from components._data.formats.common_types import CommonTypes
 
         types = CommonTypes(label, self.data.exclude)
         for file in files:
             types.add(file, read_fields(file))
-        return types.schema()
+        return with_readings(types.schema(), self.data, label)
 
     def read_rows(
         self,

@@ -46,7 +46,7 @@ def read_rows(
     tally: FileTally | None = None,
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its number, from 1."""
-    typed = TypedRows(file, schema, label, reject, cells)
+    typed = TypedRows(file, schema, label, reject, cells, tally=tally)
     most, first = batch_rows(len(schema.types)), 1
     with _open(file, tally) as (reader, stream):
         for batch in reader:

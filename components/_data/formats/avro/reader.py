@@ -54,7 +54,7 @@ def read_rows(
     tally: FileTally | None = None,
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its number, from 1."""
-    typed = TypedRows(file, schema, label, reject, cells)
+    typed = TypedRows(file, schema, label, reject, cells, tally=tally)
     most = min(batch_rows(len(schema.types)), _MOST_ROWS)
     with open_content(file, (tally or FileTally()).watch) as stream:
         blocks = _open(file, stream)

@@ -89,7 +89,7 @@ class CsvFormat(Format):
 
         while True:
             try:
-                return infer_schema([self._csv_file(file) for file in files], label, self._kept)
+                return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data)
             except UndecidedEncodingError as error:
                 dialect = self._dialects[error.file.path]
                 self._dialects[error.file.path] = decide_encoding(dialect, error.sample)

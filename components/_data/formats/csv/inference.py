@@ -1,17 +1,26 @@
 """CSV schema inference: read every file once to find the header, the types that hold for all files, and the clean files.
 
-The first file decides between number and text; a later one may turn whole numbers into real ones, but not numbers into
-text, because that is typical of a broken export: its rows then become unreadable, one by one.
+Arrow finds the numbers; a column in which it meets a text is surveyed (`columns/survey.py`) and may be a number all the
+same. The first file decides between number and text; a later one may turn whole numbers into real ones, but not numbers
+into text, because that is typical of a broken export: cells that do not fit become missing, and where most cells of a
+file do not fit, its rows become unreadable, one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._core.errors import DataError
+from components._core.project.data_config import Data
+from components._data.columns.codes import has_leading_zero
+from components._data.columns.numbers import FLOAT32_MAX
+from components._data.columns.reading import Reading
+from components._data.columns.survey import ArrowNumbers, ColumnSurvey, Verdict
+from components._data.formats.column_readings import with_readings
 from components._data.formats.columns import check_columns, name_columns
 from components._data.formats.compression import fill
 from components._data.formats.contract import TableSchema
@@ -19,7 +28,6 @@ from components._data.formats.csv.arrow_parser import parse_block, parse_names, 
 from components._data.formats.csv.blocks import Block, check_header, split_header
 from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.kept_blocks import KeptBlocks
-from components._data.formats.rows import FLOAT32_MAX
 
 _HEADER_BYTES = 1 << 15
 _LONGEST_HEADER = 1 << 20
@@ -36,34 +44,47 @@ _OTHER_KINDS = {
 }
 """First bytes of other kinds of files."""
 _SEPARATORS = (";", "\t", "|")
+_INT64_END, _LARGEST_CODE = 2.0**63, 1e38
 
 
-def infer_schema(files: Sequence[CsvFile], label: str, kept: KeptBlocks | None = None) -> TableSchema:
+def infer_schema(
+    files: Sequence[CsvFile], label: str, kept: KeptBlocks | None = None, data: Data | None = None
+) -> TableSchema:
     """Infer the types by reading every file once, in bounded memory, and find the files with cells that do not fit.
 
     Args:
         files: Files in the order of their spans.
         label: The label's column.
         kept: Receives the blocks of the files, as far as they fit.
+        data: The project's `data` section: what it says of columns, and of cells that do not fit.
 
     Raises:
         DataError: When a file is empty, not UTF-8, has duplicate or nameless columns, no label, or other columns than
             the first.
     """
-    kept = kept or KeptBlocks()
+    kept, data = kept or KeptBlocks(), data or Data(source="table")
     types: dict[str, pa.DataType] = {}
-    clean = set()
+    readings: dict[str, Reading] = {}
+    notes: dict[str, str] = {}
+    clean, unfit = set(), set()
     for file in files:
         names = read_header(file)
         check_separator(file, names)
         check_columns(file.name, names, list(types), label)
-        found, is_clean = _infer_file(file, names, types, kept)
-        types = {name: found[name] for name in (types or names)}
-        if is_clean:
+        found = _infer_file(file, names, types, kept, data)
+        types = {name: found.types[name] for name in (types or names)}
+        for name, verdict in found.verdicts.items():
+            if found.types[name] != pa.string() and name not in found.unfit and verdict.needs_reading:
+                readings.setdefault(name, Reading("number", verdict.decimal, odd_cells=data.odd_cells))
+            notes.setdefault(name, verdict.describe())
+        unfit |= {(file.name, name) for name in found.unfit}
+        if found.is_clean:
             clean.add(file.name)
-    return TableSchema(
-        {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}, frozenset(clean)
-    )
+    types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
+    readings = {name: reading for name, reading in readings.items() if types[name] != pa.string()}
+    raw = dict.fromkeys(readings, pa.string())
+    schema = TableSchema(types, frozenset(clean), readings=readings, raw_types=raw, unfit=frozenset(unfit), notes=notes)
+    return with_readings(schema, data, label)
 
 
 def read_header(file: CsvFile) -> list[str]:
@@ -123,17 +144,33 @@ def check_separator(file: CsvFile, names: list[str]) -> None:
         raise DataError(f"columns seem to be separated by {mark!r}, and few rows fit it", where=where, remedy=remedy)
 
 
+@dataclass(frozen=True)
+class _FileTypes:
+    """What inference found in one file.
+
+    Attributes:
+        types: The types that hold for this file and the earlier ones.
+        verdicts: What the columns are that have cells which Arrow does not read as numbers.
+        unfit: Columns most of whose cells do not fit the type of earlier files.
+        is_clean: Whether all rows can be read directly.
+    """
+
+    types: dict[str, pa.DataType]
+    verdicts: dict[str, Verdict]
+    unfit: set[str]
+    is_clean: bool
+
+
 def _infer_file(
-    file: CsvFile, names: list[str], known: dict[str, pa.DataType], kept: KeptBlocks
-) -> tuple[dict[str, pa.DataType], bool]:
-    """Return the types that hold for this file and the earlier ones, and whether all of its rows fit them."""
-    inference = _Inference(file, names, known)
+    file: CsvFile, names: list[str], known: dict[str, pa.DataType], kept: KeptBlocks, data: Data
+) -> _FileTypes:
+    inference = _Inference(file, names, known, data)
     while True:
         try:
             for block in kept.read_and_keep(file, names):
                 if block.data:
                     inference.add(block)
-            return inference.types, inference.is_clean
+            return inference.result()
         except _ReadAgainError:
             inference.begin_again()
 
@@ -145,36 +182,55 @@ class _ReadAgainError(Exception):
 class _Inference:
     """The types of one file's columns, which widen block by block: whole number, real number, text.
 
-    A block with a cell that does not fit is parsed again in wider types; blocks before it fit those, too, but for one
-    case: Arrow reads `0x1F` as a whole number and not as a real one. Only then is the file read again.
+    A block with a cell that does not fit is parsed again in wider types; blocks before it fit those, too, but for three
+    cases: Arrow reads `0x1F` as a whole number and not as a real one; and codes with leading zeros, or with more digits
+    than an int64 holds, as numbers. Only then is the file read again.
     """
 
-    def __init__(self, file: CsvFile, names: list[str], known: dict[str, pa.DataType]) -> None:
+    def __init__(self, file: CsvFile, names: list[str], known: dict[str, pa.DataType], data: Data) -> None:
         self._file, self._names, self._known = file, names, known
         self._fixed = {name: kind for name, kind in known.items() if not pa.types.is_null(kind)}
-        self._broken: set[str] = set()
+        self._named = data.columns
+        kept_text = {name for name, column in data.columns.items() if column.type != "number"}
+        self._fixed.update(dict.fromkeys(kept_text & set(names), pa.string()))
+        # no survey is needed where the column is text in any case
+        self._settled = {name for name, kind in self._fixed.items() if _is_text(kind)}
+        commas = {name for name, column in data.columns.items() if column.decimal == ","} & set(names)
+        self._fixed.update(dict.fromkeys(commas, pa.string()))
         self.begin_again()
 
     def begin_again(self) -> None:
         """Reset the blocks, but keep the widened types."""
         self._guessed: dict[str, pa.DataType] = {}
+        self._surveys: dict[str, ColumnSurvey] = {}
+        self._numbers: dict[str, ArrowNumbers] = {}
         self._too_large: set[str] = set()
         self._has_hex = False
         self._is_ragged = False
 
-    @property
-    def types(self) -> dict[str, pa.DataType]:
-        """The types so far; null where there was no value. A column with cells that do not fit keeps the type of earlier files."""
+    def result(self) -> _FileTypes:
+        """Return what was found; a type is null where there was no value."""
         guessed = {name: _kind(kind) for name, kind in self._guessed.items()}
-        broken = {name: self._known[name] for name in self._broken}
-        found = {**guessed, **self._fixed, **broken}
-        return {name: found.get(name, pa.null()) for name in self._names}
+        types = {name: {**guessed, **self._fixed}.get(name, pa.null()) for name in self._names}
+        verdicts = {name: survey.verdict() for name, survey in self._surveys.items()}
+        unfit = set()
+        for name, verdict in verdicts.items():
+            types[name] = self._decide(name, verdict)
+            if types[name] != pa.string() and self._surveys[name].is_mostly_odd():
+                unfit.add(name)
+        too_large = any(pa.types.is_floating(types[name]) for name in self._too_large)
+        return _FileTypes(types, verdicts, unfit, not (self._is_ragged or too_large or unfit))
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether every cell so far fits its column's type."""
-        too_large = any(pa.types.is_floating(self.types[name]) for name in self._too_large)
-        return not (self._is_ragged or self._broken or too_large)
+    def _decide(self, name: str, verdict: Verdict) -> pa.DataType:
+        """Decide the type of a surveyed column: by its cells, unless earlier files or the project say that it is a number."""
+        known = self._known.get(name, pa.null())
+        is_number = name in self._named or not pa.types.is_null(known)
+        if not is_number:
+            return verdict.type
+        if name not in self._named and verdict.is_code:
+            return pa.string()
+        both = {known, verdict.type if verdict.is_number else pa.null()} - {pa.null()}
+        return both.pop() if len(both) == 1 else pa.float64()
 
     def add(self, block: Block) -> None:
         """Add one block.
@@ -197,13 +253,37 @@ class _Inference:
             self._guessed = dict(zip(batch.schema.names, batch.schema.types, strict=True))
         self._has_hex = self._has_hex or b"0x" in block.data or b"0X" in block.data
         self._is_ragged = self._is_ragged or bool(ragged)
-        self._too_large |= {
-            name for name, column in zip(self._names, batch.columns, strict=True) if not is_in_range(column)
-        }
+        self._look_for_codes(block, batch)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            self._look_at(name, column)
+
+    def _look_at(self, name: str, column: pa.Array) -> None:
+        """Survey the cells of a column of texts; count those of any other."""
+        if pa.types.is_string(column.type):
+            if name not in self._settled:
+                self._surveys.setdefault(name, ColumnSurvey()).add(column)
+            return
+        self._numbers.setdefault(name, ArrowNumbers()).add(column)
+        if not is_in_range(column):
+            self._too_large.add(name)
+
+    def _look_for_codes(self, block: Block, batch: pa.RecordBatch) -> None:
+        """Have the file read again where numbers seem to be codes, whose text must be seen."""
+        suspects = []
+        whole = [name for name in self._names if self._guessed.get(name) == pa.int64() and name not in self._named]
+        if whole and has_leading_zero(block.data, self._file.csv.delimiter, self._file.csv.quote):
+            texts, _ = parse_block(block, self._file, self._names, dict.fromkeys(whole, pa.string()), whole)
+            suspects += [name for name, cells in zip(whole, texts.columns, strict=True) if _any_leading_zero(cells)]
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if pa.types.is_floating(column.type) and name not in self._named and has_long_numbers(column):
+                suspects.append(name)
+        if suspects:
+            self._fixed.update(dict.fromkeys(suspects, pa.string()))
+            raise _ReadAgainError
 
     @property
     def _in_force(self) -> dict[str, pa.DataType]:
-        return {**self._guessed, **self._fixed, **dict.fromkeys(self._broken, pa.string())}
+        return {**self._guessed, **self._fixed}
 
     def _find_mismatches(self, block: Block) -> list[str]:
         """Find the columns with a cell that does not fit, by bisection, since Arrow's error names at most one."""
@@ -225,14 +305,28 @@ class _Inference:
             self._fixed[name] = pa.float64()
             if kind == pa.int64() and self._has_hex:
                 raise _ReadAgainError
-        elif self._known.get(name, pa.null()) == pa.null():
-            self._fixed[name] = pa.string()
-        else:
-            self._broken.add(name)
+            return
+        self._fixed[name] = pa.string()
+        if kind != pa.float64():  # Arrow guessed a time or a truth value
+            self._settled.add(name)
+            return
+        self._surveys[name] = ColumnSurvey(self._numbers.get(name))
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
+def _any_leading_zero(cells: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring_regex(cells, "^0[0-9]+$")).as_py())
+
+
+def has_long_numbers(column: pa.Array) -> bool:
+    """Return whether real numbers are so large that they may be codes of more digits than an int64 holds."""
+    if len(column) == column.null_count:
+        return False
+    largest = pc.max(column).as_py()
+    return bool(_INT64_END <= largest < _LARGEST_CODE)
 
 
 def is_in_range(column: pa.Array) -> bool:

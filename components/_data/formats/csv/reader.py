@@ -15,14 +15,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from components._data.columns.numbers import FLOAT32_MAX
 from components._data.formats.bad_rows import BadRow
+from components._data.formats.column_readings import apply_readings
 from components._data.formats.contract import TableSchema
 from components._data.formats.csv.arrow_parser import lines_of, parse_block, unreadable
 from components._data.formats.csv.blocks import Block
 from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.inference import read_header
 from components._data.formats.csv.kept_blocks import KeptBlocks
-from components._data.formats.rows import FLOAT32_MAX, FileTally, Rows, as_examples, row_as_text, set_unlabelled_aside
+from components._data.formats.rows import FileTally, Rows, as_examples, row_as_text, set_unlabelled_aside
 
 _NAMES = {pa.int64(): "a whole number", pa.float64(): "a number"}
 _ARROW_NULLS = pa.array(csv.ConvertOptions().null_values)
@@ -51,11 +53,12 @@ def read_rows(
         kept: Blocks that inference kept.
     """
     kept = kept or KeptBlocks()
-    reader = _Reader(file, kept.names(file) or read_header(file), schema, reject, cells, tally or FileTally())
+    tally = tally or FileTally()
+    reader = _Reader(file, kept.names(file) or read_header(file), schema, reject, cells, tally)
     read = reader.read_clean if file.name in schema.clean else reader.read_cells
     try:
         for block in kept.read(file, reader.names, reader.tally):
-            rows = read(block)
+            rows = apply_readings(read(block), schema, file, reject, tally)
             rows = Rows(as_examples(rows.examples), rows.cells, rows.lines)
             yield set_unlabelled_aside(rows, file, label, reject)
     except pa.ArrowInvalid as error:
@@ -75,7 +78,7 @@ class _Reader:
 
     def read_clean(self, block: Block) -> Rows:
         """Read the columns in `cells` as texts and convert them here: a column cannot be read twice."""
-        kinds, cells = self.schema.types, self.cells
+        kinds, cells = self.schema.cell_types, self.cells
         types = {name: pa.string() if name in cells else kind for name, kind in kinds.items()}
         batch, lines = self._parse_block(block, types)
         raw = _encode(batch, cells)
@@ -89,7 +92,7 @@ class _Reader:
 
     def read_cells(self, block: Block) -> Rows:
         """Read every column as text, and check each cell against its column's type."""
-        kinds = self.schema.types
+        kinds = self.schema.cell_types
         batch, lines = self._parse_block(block, dict.fromkeys(kinds, pa.string()))
         columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
         for text, (name, kind) in zip(batch.columns, kinds.items(), strict=True):

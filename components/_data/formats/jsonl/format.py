@@ -39,9 +39,10 @@ class JsonLinesFormat(Format):
 
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
         """See `Format`; every file is read once."""
+        from components._data.formats.column_readings import with_readings
         from components._data.formats.jsonl.inference import infer_schema
 
-        return infer_schema(files, label)
+        return with_readings(infer_schema(files, label), self.data, label)
 
     def read_rows(
         self,

@@ -28,8 +28,8 @@ def read_rows(
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its line."""
     tally = tally or FileTally()
-    typed = TypedRows(file, schema, label, reject, cells, "line")
-    fields = list(schema.nested or pa.schema([pa.field(name, kind) for name, kind in schema.types.items()]))
+    typed = TypedRows(file, schema, label, reject, cells, "line", tally)
+    fields = list(schema.nested or pa.schema([pa.field(name, kind) for name, kind in schema.cell_types.items()]))
     for block in read_blocks(file, tally.watch):
         batch = parse_block(block, fields, infer=False)
         if batch is not None:

@@ -40,9 +40,10 @@ class ParquetFormat(Format):
 
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
         """See `Format`; only the files' footers are read."""
+        from components._data.formats.column_readings import with_readings
         from components._data.formats.parquet.inference import infer_schema
 
-        return infer_schema(files, label, self.data.exclude)
+        return with_readings(infer_schema(files, label, self.data.exclude), self.data, label)
 
     def read_rows(
         self,

@@ -63,7 +63,7 @@ def read_rows(
     tally: FileTally | None = None,
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its number, from 1."""
-    typed = TypedRows(file, schema, label, reject, cells)
+    typed = TypedRows(file, schema, label, reject, cells, tally=tally)
     with _content(file, tally or FileTally()) as stream, open_parquet(file, stream) as opened:
         columns = _columns_to_read(opened, schema)
         first = 1

@@ -54,9 +54,10 @@ class TFRecordFormat(Format):
 
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
         """See `Format`; every file is read once, since a record names only the features that it has."""
+        from components._data.formats.column_readings import with_readings
         from components._data.formats.tfrecord.reader import infer_schema
 
-        return infer_schema(files, label)
+        return with_readings(infer_schema(files, label), self.data, label)
 
     def read_rows(
         self,

@@ -109,7 +109,7 @@ def read_rows(
     tally: FileTally | None = None,
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its record, from 1."""
-    typed = TypedRows(file, schema, label, reject, cells)
+    typed = TypedRows(file, schema, label, reject, cells, tally=tally)
     nested = schema.nested or pa.schema([])
     decoder = ExamplesToRecordBatchDecoder(_decoder_schema(nested))
     first = 1
@@ -124,7 +124,7 @@ def read_rows(
             continue
         columns = {
             name: _as_column(batch.column(batch.schema.get_field_index(name)), kind)
-            for name, kind in schema.types.items()
+            for name, kind in schema.cell_types.items()
             if name in batch.schema.names
         }
         flat = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

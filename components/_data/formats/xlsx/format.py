@@ -56,9 +56,10 @@ class XlsxFormat(Format):
 
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
         """See `Format`; every file is read once."""
+        from components._data.formats.column_readings import with_readings
         from components._data.formats.xlsx.reader import infer_schema
 
-        return infer_schema(files, label, self.data.xlsx.sheet)
+        return with_readings(infer_schema(files, label, self.data.xlsx.sheet), self.data, label)
 
     def read_rows(
         self,

@@ -203,14 +203,14 @@ def read_rows(
     """Yield a workbook's rows in batches; see `Format.read_rows`. Empty rows are skipped and counted."""
     tally = tally or FileTally()
     table = open_table(file, sheet, tally)
-    typed = TypedRows(file, schema, label, reject, cells)
+    typed = TypedRows(file, schema, label, reject, cells, tally=tally)
     for begin in range(0, len(table.rows) - table.header - 1, _BATCH_ROWS):
         columns = table.columns(begin, begin + _BATCH_ROWS)
         known = np.array([any(value is not None for value in row) for row in zip(*columns, strict=True)], dtype=bool)
         tally.blank += int((~known).sum())
         numbers = np.flatnonzero(known) + table.first + table.header + 1 + begin
         arrays = [
-            pa.array([_convert(value, schema.types[name]) for value in values], schema.types[name])
+            pa.array([_convert(value, schema.cell_types[name]) for value in values], schema.cell_types[name])
             for name, values in zip(table.names, columns, strict=True)
         ]
         batch = pa.RecordBatch.from_arrays(arrays, names=table.names).filter(pa.array(known))

@@ -76,7 +76,7 @@ def test_a_file_with_cells_that_do_not_fit_the_type_of_earlier_spans_is_not_clea
     tmp_path: Path, opened: Counter[str]
 ) -> None:
     schema = infer(tmp_path, "1|2", "1|2|3|4|5|6|7|word", "0.5|1e39", "3|4")
-    assert (str(schema.types["x"]), schema.clean) == ("double", {"t-1.csv", "t-4.csv"})
+    assert (str(schema.types["x"]), schema.clean) == ("double", {"t-1.csv", "t-2.csv", "t-4.csv"})
     assert opened["t-2.csv"] == 3
 
 
