@@ -12,7 +12,8 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
-from components._data.formats.registry import AUTO, FORMATS, open_format
+from components._data.cluster_rules import check_cluster_data
+from components._data.formats.registry import AUTO, FORMATS
 from components._data.sources.registry import location_in_store
 from components._frameworks.project_rules import check_cluster, check_framework
 from components._frameworks.table import known_frameworks
@@ -38,7 +39,7 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
         ConfigError: When the project or the target is not valid, or the linter finds violations in the compiled pipeline.
     """
     project = load_project(path, overrides)
-    open_format(project.data)  # refuse an unknown format before anything runs
+    check_cluster_data(project.data, str(path))
     check_cluster(check_framework(project), f"{path}: code.framework")
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)

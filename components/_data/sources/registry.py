@@ -24,6 +24,13 @@ DATABASES: dict[str, Callable[[str], Database]] = {}
 """Opens a database at a location; by the beginning of the location."""
 TABLE_FORMATS: dict[str, Callable[[str], Source]] = {}
 """Opens a table with a log of its versions at a location; by the beginning of the location."""
+EXTRAS = {
+    "gs://": "gcs",
+    postgresql.SCHEME: "postgresql",
+    bigquery.SCHEME: "bigquery",
+    delta.SCHEME: "delta",
+}
+"""The extra of `pyproject.toml` with the packages of a source, which the images do not have; by the beginning of the location."""
 _BEFORE_PATHS = (sqlite.SCHEME, delta.SCHEME)
 """Beginnings of locations after which a path may follow."""
 

@@ -20,6 +20,7 @@ class AvroFormat(Format):
 
     name = "avro"
     endings = (".avro",)
+    extra = "avro"
 
     def __init__(self, data: Data) -> None:
         """See `Format`.
@@ -27,7 +28,7 @@ class AvroFormat(Format):
         Raises:
             ConfigError: When the packages of the extra are not installed.
         """
-        check_extra("avro", ["fastavro", "cramjam", "zstandard"], "the format 'avro'", "data.source")
+        check_extra(self.extra, ["fastavro", "cramjam"], "the format 'avro'", "data.source")
         super().__init__(data)
 
     @classmethod

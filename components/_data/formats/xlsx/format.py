@@ -23,6 +23,7 @@ class XlsxFormat(Format):
 
     name = "xlsx"
     endings = (".xlsx", ".xlsm")
+    extra = "xlsx"
     section = "xlsx"
 
     def __init__(self, data: Data) -> None:
@@ -31,7 +32,7 @@ class XlsxFormat(Format):
         Raises:
             ConfigError: When the package of the extra is not installed.
         """
-        check_extra("xlsx", ["python_calamine"], "the format 'xlsx'", "data.source")
+        check_extra(self.extra, ["python_calamine"], "the format 'xlsx'", "data.source")
         super().__init__(data)
 
     @property
