@@ -59,7 +59,7 @@ def first_bytes(file: SpanFile, count: int = HEAD_BYTES) -> bytes:
 def read_head(file: SpanFile, count: int) -> tuple[bytes, str]:
     """Read the first bytes of what a file holds, fewer only where it ends, and the name of its compression."""
     with open_content(file) as stream:
-        return fill(stream, count), stream.kind if isinstance(stream, _Decompressed) else ""
+        return fill(stream, count), getattr(stream, "kind", "")
 
 
 def fill(stream: BinaryIO, count: int) -> bytes:
