@@ -123,7 +123,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench bench-serving
+.PHONY: bench bench-serving bench-data
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -136,6 +136,9 @@ SELDON := .venv-seldon
 
 bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer and seldon-core, overload, bad requests: eight minutes
 	@$(BIN)/python -m benchmarks.serving --seldon $(SELDON)/bin/python $(if $(LOCKFILE),--lock $(LOCKFILE))
+
+bench-data: dev ## Formats of tables beside the bare readers under them: rows/s and memory on one core, ten minutes
+	@$(BIN)/python -m benchmarks.formats
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)

@@ -13,6 +13,7 @@ from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
 from components._data.formats.registry import AUTO, FORMATS, open_format
+from components._data.sources.registry import location_in_store
 from components._frameworks.project_rules import check_cluster, check_framework
 from components._frameworks.table import known_frameworks
 from pipelines.compile_target import Target
@@ -83,10 +84,9 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
 
 def _cluster_source(project: Project, store: str) -> str:
     """Resolve the source for a cluster: a relative path, which no pod has, is taken from the project's folder in the store."""
-    source = project.data.source
-    if "://" in source or "://" not in store or Path(source).is_absolute():
-        return source
-    return f"{store.rstrip('/')}/{project.name}/{source.removeprefix('./')}"
+    if "://" not in store:
+        return project.data.source
+    return location_in_store(project.data.source, f"{store.rstrip('/')}/{project.name}")
 
 
 def project_schema() -> str:

@@ -8,11 +8,11 @@ and `deploy` check models in an image that has no TensorFlow.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 from pathlib import Path
 
-from components._core.errors import ConfigError, ModelError
+from components._core.errors import ModelError
+from components._core.extras import check_extra
 from components._core.files import read_json
 from components._core.store.file_digests import verify_model
 from components._core.store.object_store import find_missing, read_bytes
@@ -74,11 +74,7 @@ def check_installed(framework: Framework, where: str) -> None:
     Raises:
         ConfigError: With the missing packages, and how to install them.
     """
-    missing = [name for name in framework.packages if importlib.util.find_spec(name) is None]
-    if missing:
-        message = f"the framework {framework.name!r} needs packages that are not installed: {', '.join(missing)}"
-        remedy = f"pip install 'naru[{framework.extra}]'; in a clone of the repository: tools/setup --dev"
-        raise ConfigError(message, where=where, remedy=remedy)
+    check_extra(framework.extra, framework.packages, f"the framework {framework.name!r}", where)
 
 
 def framework_of(model: Path) -> Framework:

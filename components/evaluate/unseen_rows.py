@@ -14,21 +14,16 @@ from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from components._core.errors import ModelError
-from components._core.examples import hash_split, time_split
 from components._core.examples.artifact import SPLITS, Manifest, read_batches, split_files
+from components._core.examples.former_split import reassign_splits
 from components._core.examples.hash_split import RULE, define_split_v1
+from components._core.examples.registered_manifest import fetch_manifest
 from components._core.examples.safe_parquet import pq
-from components._core.examples.samples import beside
-from components._core.examples.split_definition import HashSplit, SplitDefinition, TimeSplit
+from components._core.examples.split_definition import HashSplit, SplitDefinition
 from components._core.files import fingerprint_of
-from components._core.project.data_config import Split
-from components._core.store.file_digests import check_content
+from components._core.project.split_config import Split
 from components._core.store.ledger import Deployment
-from components._core.store.object_store import read_bytes
-from components._core.types.artifact_files import MANIFEST
 from components._core.types.metrics.row_sums import Array
 
 _TEST = SPLITS.index("test")
@@ -57,7 +52,7 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
     ours = Manifest.load(examples)
     if deployment.split == (ours.split.fingerprint if ours.split else ""):
         return None, ""
-    theirs = _fetch_manifest(deployment)
+    theirs = fetch_manifest(deployment)
     if theirs is None:
         return (
             None,
@@ -71,31 +66,10 @@ def find_unseen(deployment: Deployment, examples: Path, label: str) -> tuple[Arr
     if gone := sorted(set(definition.columns) - set(ours.columns)):
         return None, f"its rows were split by columns that the data no longer has: {', '.join(gone)}"
     parts = [
-        _reassign(batch, definition, theirs.columns) == _TEST
+        reassign_splits(batch, definition, theirs.columns) == _TEST
         for batch in read_batches(examples, "test", list(definition.columns))
     ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool), ""
-
-
-def _reassign(examples: pa.RecordBatch, definition: SplitDefinition, types: dict[str, str]) -> Array:
-    """Return the split that another definition gave the rows of today's examples."""
-    if isinstance(definition, TimeSplit):
-        return time_split.reassign_splits(examples, definition, types)
-    return hash_split.reassign_splits(examples, definition, types)
-
-
-def _fetch_manifest(deployment: Deployment) -> Manifest | None:
-    """Fetch the manifest beside the champion's model; None when it is missing, not the registered one, or invalid."""
-    uri = beside(deployment.model, MANIFEST)
-    content = read_bytes(uri)
-    if content is None:
-        return None
-    try:
-        if deployment.registration_sha256:  # else it is of an earlier Naru; the warning was given for its model
-            check_content(content, uri, uri, deployment.registration_sha256)
-        return Manifest.from_json(json.loads(content))
-    except (ModelError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def _find_definition_v1(theirs: Manifest, ours: Manifest, label: str, order: list[str]) -> HashSplit | None:
@@ -113,10 +87,11 @@ def _find_definition_v1(theirs: Manifest, ours: Manifest, label: str, order: lis
 
 def _candidates(today: SplitDefinition | None) -> Iterator[dict[str, object]]:
     """Yield possible values of `data.split`: today's or usual shares; no columns, or those of today in any order."""
-    shares = [*([(today.train, today.eval, today.test)] if today else []), *_SHARES]
+    todays = today if isinstance(today, HashSplit) else None
+    shares = [*([(todays.train, todays.eval, todays.test)] if todays else []), *_SHARES]
     orders: list[tuple[str, ...]] = [()]
-    if today and today.grouped and len(today.columns) <= _MOST_ORDERED:
-        orders += permutations(today.columns)
+    if todays and todays.grouped and len(todays.columns) <= _MOST_ORDERED:
+        orders += permutations(todays.columns)
     for (train, evaluation, test), by in product(shares, orders):
         yield {"train": train, "eval": evaluation, "test": test, "by": list(by)}
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components._core.checks import Check, Outcome, Status, judge
 from components._core.errors import DataError
@@ -18,15 +21,17 @@ from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
 from components._core.types.column_types import type_of_arrow
+from components._core.types.span_units import NUMBER
 from components._data.formats.bad_rows import BadRow, BadRowCount, quote_remedy
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
 from components._data.sources.contract import SpanFile
-from components._data.sources.registry import open_source
+from components._data.sources.registry import open_source, span_unit
 from components.ingest.named_columns import check_named_columns
-from components.ingest.outcome_checks import check_spans, check_splits
-from components.ingest.splits.contract import Splitter
+from components.ingest.outcome_checks import check_splits
+from components.ingest.span_checks import check_missing_spans, check_spans
+from components.ingest.splits.contract import Splitter, Table
 from components.ingest.splits.registry import fit_splitter
 
 FORMAT = "3"
@@ -45,19 +50,27 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         ConfigError: When the project names a column that the source does not have.
         DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
     """
-    files = open_source(project.data.source).list_files(project.data.spans)
-    table = open_format(project.data, files[0])
+    data = project.data
+    files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
+    table = open_format(data, files[0])
     schema = table.infer_schema(files, project.label)
     check_named_columns(project, list(schema.types))
     hidden = {project.label, *project.data.exclude}
     features = [name for name in schema.types if name not in hidden]
-    splitter = fit_splitter(project.data.split, features, lambda: _read_all(table, files, schema, project.label))
+    names = frozenset(file.split for file in files if file.split)
+    rows = Table(features, project.label, lambda cells: _read_all(table, files, schema, project.label, cells), names)
+    splitter = fit_splitter(project.data.split, rows)
     with _Quarantine(quarantine / QUARANTINE) as aside:
-        read = [_ingest_file(table, file, schema, project.label, splitter, examples, aside) for file in files]
+        read = [
+            ingested
+            for span, of_span in groupby(files, lambda file: file.span)
+            for ingested in _ingest_span(table, span, list(of_span), schema, project.label, splitter, examples, aside)
+        ]
     manifest = _manifest(project, table, schema, splitter, examples, read)
     _judge_quarantine(project, manifest, aside.count)
     checks = [
         _check_rows(manifest, aside.count),
+        *check_missing_spans(project, manifest),
         *_check_other_rows(aside.count),
         *check_spans(manifest),
         *splitter.checks(manifest),
@@ -91,49 +104,66 @@ class _Quarantine:
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
 
-def _read_all(table: Format, files: list[SpanFile], schema: TableSchema, label: str) -> Iterator[Rows]:
+def _read_all(
+    table: Format, files: list[SpanFile], schema: TableSchema, label: str, cells: Collection[str]
+) -> Iterator[Rows]:
     """Read all rows that will become examples; rows set aside are reported in the final pass only."""
     for file in files:
-        yield from table.read_rows(file, schema, label, lambda row: None)
+        yield from table.read_rows(file, schema, label, lambda row: None, cells)
 
 
-def _ingest_file(
+def _ingest_span(
     table: Format,
-    file: SpanFile,
+    span: int,
+    files: list[SpanFile],
     schema: TableSchema,
     label: str,
     splitter: Splitter,
     examples: Path,
     aside: _Quarantine,
-) -> SourceFile:
-    writers: dict[str, pq.ParquetWriter] = {}
-    count, tally = 0, FileTally()
-    try:
-        for rows in table.read_rows(file, schema, label, aside.add, splitter.cells, tally):
-            _write_rows(rows, file.span, splitter, examples, writers)
-            count += rows.examples.num_rows
-    finally:
-        for writer in writers.values():
-            writer.close()
-    aside.blank += tally.blank
-    quarantined = aside.by_file.get(file.name, 0)
-    return SourceFile(file.name, file.span, count, quarantined, tally.bytes, tally.sha256.hexdigest())
+) -> list[SourceFile]:
+    """Read all files of a span into one file for each split."""
+    read = []
+    with _SpanWriter(examples, span) as writer:
+        for file in files:
+            count, tally = 0, FileTally()
+            for rows in table.read_rows(file, schema, label, aside.add, splitter.cells, tally):
+                writer.write(rows, splitter.assign(rows, file.split))
+                count += rows.examples.num_rows
+            aside.blank += tally.blank
+            quarantined = aside.by_file.get(file.name, 0)
+            read.append(SourceFile(file.name, span, count, quarantined, tally.bytes, tally.sha256.hexdigest()))
+    return read
 
 
-def _write_rows(
-    rows: Rows, span: int, splitter: Splitter, examples: Path, writers: dict[str, pq.ParquetWriter]
-) -> None:
-    numbers = splitter.assign(rows)
-    for number, split in enumerate(SPLITS):
-        part = rows.examples.filter(pa.array(numbers == number))
-        if not part.num_rows:
-            continue
-        if split not in writers:
-            path = split_file(examples, split, span)
-            path.parent.mkdir(exist_ok=True)
-            # format 2.6: an older one has no nanoseconds
-            writers[split] = pq.ParquetWriter(path, part.schema, compression="snappy", version="2.6")
-        writers[split].write_table(pa.Table.from_batches([part]))
+class _SpanWriter:
+    """Writes the rows of one span, a file for each split that gets some."""
+
+    def __init__(self, examples: Path, span: int) -> None:
+        self._examples, self._span = examples, span
+        self._files: dict[str, pq.ParquetWriter] = {}
+
+    def __enter__(self) -> _SpanWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def write(self, rows: Rows, numbers: NDArray[np.int8]) -> None:
+        """Write some rows, each into its split (the number of its place in `SPLITS`)."""
+        for number, split in enumerate(SPLITS):
+            part = rows.examples.filter(pa.array(numbers == number))
+            if not part.num_rows:
+                continue
+            if split not in self._files:
+                path = split_file(self._examples, split, self._span)
+                path.parent.mkdir(exist_ok=True)
+                # format 2.6: an older one has no nanoseconds
+                self._files[split] = pq.ParquetWriter(path, part.schema, compression="snappy", version="2.6")
+            self._files[split].write_table(pa.Table.from_batches([part]))
 
 
 def _manifest(
@@ -151,7 +181,9 @@ def _manifest(
         split: sum(pq.read_metadata(path).num_rows for path in sorted((examples / split).glob("*.parquet")))
         for split in SPLITS
     }
-    return Manifest(fingerprint, columns, rows, [file.span for file in read], read, splitter.definition)
+    unit = (span_unit(project.data) or NUMBER).name
+    spans = list(dict.fromkeys(file.span for file in read))
+    return Manifest(fingerprint, columns, rows, spans, read, splitter.definition, unit)
 
 
 def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) -> None:
@@ -203,7 +235,8 @@ def _check_other_rows(aside: BadRowCount) -> list[Check]:
 
 def _outcome(manifest: Manifest, checks: list[Check], aside: _Quarantine, written: str) -> Outcome:
     rows = sum(manifest.rows.values())
-    spans = f"{len(manifest.files)} spans" if len(manifest.files) > 1 else "1 file"
+    files = f"{len(manifest.files)} files" if len(manifest.files) > 1 else "1 file"
+    spans = f"{len(manifest.spans)} spans" if len(manifest.spans) > 1 else files
     skipped = [f"{aside.blank} empty lines skipped"] if aside.blank else []
     warned = [check.reason for check in checks if check.status == "warn"]
     reason = "; ".join(

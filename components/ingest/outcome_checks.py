@@ -1,4 +1,4 @@
-"""Checks that the data is usable: spans without rows, splits that cannot be evaluated."""
+"""Checks that the splits are usable: enough different rows in each."""
 
 from __future__ import annotations
 
@@ -20,25 +20,6 @@ _FEW = 10
 _MANY = 1_000
 """Distinct rows from which an unusable split has another cause than duplicates."""
 _AT_A_TIME = 4_096
-
-
-def check_spans(manifest: Manifest) -> list[Check]:
-    """Warn of each span without rows: if it is the newest, the export failed."""
-    if len(manifest.files) == 1:
-        return []
-    newest = max(file.span for file in manifest.files)
-    return [
-        Check(
-            f"rows of span {file.span}",
-            "warn",
-            0.0,
-            1.0,
-            n=0,
-            reason=f"{file.path}{' (the newest span)' if file.span == newest else ''} has no rows that can be used: check the export",
-        )
-        for file in manifest.files
-        if not file.rows
-    ]
 
 
 def check_splits(project: Project, manifest: Manifest, examples: Path) -> list[Check]:
@@ -85,10 +66,10 @@ def _why_useless(project: Project, manifest: Manifest, examples: Path, split: st
 
 def _duplicates(project: Project, manifest: Manifest, examples: Path) -> str:
     """Describe that a table has few distinct rows; empty if it has enough."""
-    if project.data.split.by_time:  # equal rows of different times may be in different splits
+    if project.data.split.kind in ("time", "given"):  # equal rows may be in different splits
         return ""
     rows = sum(manifest.rows.values())
-    by = project.data.split.by
+    by = project.data.split.hashed_columns
     distinct = len(_distinct_rows(examples, SPLITS, _hashed(manifest), _MANY))
     if distinct >= _MANY or distinct * 2 > rows:
         return ""
@@ -108,7 +89,7 @@ def _hashed(manifest: Manifest) -> list[str]:
 
 def _compared(project: Project, manifest: Manifest) -> list[str] | None:
     """Return the columns in which rows of a split must differ: those that are hashed by default, else all."""
-    return None if project.data.split.by or project.data.split.by_time else _hashed(manifest)
+    return _hashed(manifest) if project.data.split.kind in ("hash", "stratified") else None
 
 
 def _few_distinct(examples: Path, split: str, columns: list[str] | None) -> int:

@@ -140,7 +140,7 @@ def _record(project: Project, made: _Made, judged: Outcome, run: str, made_by: C
     params = {
         **{stored_hyperparameter(name): value for name, value in sorted(chosen.items())},
         **{f"rows.{split}": count for split, count in sorted(manifest.rows.items())},
-        "spans": ",".join(map(str, manifest.spans)),
+        "spans": manifest.format_spans(),
         "seed": project.train.seed,
         "data_fingerprint": manifest.fingerprint,
         "code_fingerprint": made_by.fingerprint,

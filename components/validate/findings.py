@@ -46,11 +46,14 @@ KINDS: dict[str, Kind] = {
     "duplicated_column": Kind("warn", "columns that repeat another"),
     "rows_in_two_splits": Kind("warn", "rows in two splits"),
     "groups_in_two_splits": Kind("warn", "groups in two splits"),
+    "near_duplicates": Kind("warn", "rows that nearly equal one of another split"),
+    "time_overlap": Kind("warn", "rows to judge by that are older than training rows"),
+    "split_sizes": Kind("warn", "splits far from their shares"),
 }
 """Every kind, in the order in which a person should read them. docs/stages/validate.md shows this table."""
 
-HAVE_OWN_CHECKS = ("rows_in_two_splits", "groups_in_two_splits")
-"""Kinds whose checks `overlaps.py` makes: one for each, always, with the count."""
+HAVE_OWN_CHECKS = ("rows_in_two_splits", "groups_in_two_splits", "near_duplicates", "time_overlap", "split_sizes")
+"""Kinds whose checks the modules about splits make: one for each, always, with the count."""
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from components._core.store.ledger import Deployment, resolve_champion
 from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.feature_types import FeatureType
 from components._core.types.signature import features_of
-from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, overlaps, statistics
+from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, leakage, statistics
 from components.validate.comparisons import Comparison
 from components.validate.dataset_schema import Schema
 from components.validate.findings import Finding
 from components.validate.lost_precision import find_lost_precision
+from components.validate.span_changes import check_spans
 from components.validate.statistics import Computed
 from components.validate.tfdv_columns import column_types
 from components.validate.validation_page import Shown, make_page
@@ -80,7 +81,8 @@ def validate_examples(
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
     checks = [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
     features = {name: kind for name, kind in types.items() if name != project.label}
-    checks += overlaps.to_checks(overlaps.find_overlaps(examples, manifest, features, project.data.exclude), policy)
+    checks += leakage.check_splits(examples, manifest, features, project.data.exclude, policy)
+    checks += check_spans(manifest, deployment)
     for comparison in compared:
         checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
     outcome = _judge(checks, manifest, types)

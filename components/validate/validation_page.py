@@ -11,6 +11,7 @@ from components._core.examples.artifact import SPLITS, Manifest
 from components._core.project.project_file import Project
 from components._core.report import plots
 from components._core.report.page import Cell, Page
+from components._core.types.span_units import runs_of
 from components.validate.comparisons import Comparison, moved_in_words
 from components.validate.dataset_schema import Schema, to_text
 from components.validate.histogram_bins import bins
@@ -80,9 +81,10 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
 def _facts(shown: Shown) -> dict[str, Cell]:
     facts: dict[str, Cell] = {f"{split} rows": shown.manifest.rows.get(split, 0) for split in SPLITS}
     facts["columns"] = len(shown.types)
-    spans = shown.manifest.spans
+    spans, unit = shown.manifest.spans, shown.manifest.unit
     if len(spans) > 1:
-        facts["spans"] = f"{spans[0]} to {spans[-1]}" if spans == list(range(spans[0], spans[-1] + 1)) else len(spans)
+        is_whole = len(runs_of([unit.position(span) for span in spans])) == 1
+        facts["spans"] = f"{unit.label(spans[0])} to {unit.label(spans[-1])}" if is_whole else len(spans)
     if excluded := len(shown.project.data.exclude):
         facts["excluded columns"] = excluded
     return facts

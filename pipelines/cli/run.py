@@ -28,7 +28,12 @@ def register(app: typer.Typer) -> None:
 
 def run(
     project: ProjectPath = Path(),
-    spans: Annotated[str, typer.Option(help="Spans to read: `all`, `7`, `1-11`, `1,2,5`, `last 3`.")] = "",
+    spans: Annotated[
+        str,
+        typer.Option(
+            help="Spans to read: `all`, `last 3`, `7`, `1-11`, `1,2,5`; by date `2024-06`, `2024-01..2024-06`, `since 90d`."
+        ),
+    ] = "",
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Maximum number of passes over the training rows.", show_default="the project's"),

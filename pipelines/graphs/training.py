@@ -47,8 +47,10 @@ def training(
         project: The project file as JSON; the other parameters override its fields.
         code_uri: URI of the project's code archive.
         code_fingerprint: Fingerprint of that archive's content; stages are taken from the cache only for the same code.
-        source: Path or URL of the table; `{span}` stands for the number of a span; empty: the project's.
-        spans: Spans to read: `all`, `7`, `1-11`, `1,2,5` or `last 3`; empty: the project's.
+        source: Path or URL of the table; `{span}` stands for the number of a span, `{YYYY}`, `{MM}`, `{DD}` for its date; empty:
+            the project's.
+        spans: Spans to read: `all`, `last 3`, by number `7`, `1-11` or `1,2,5`, by date `2024-06`, `2024-01..2024-06` or
+            `since 90d`; empty: the project's.
         source_fingerprint: State of the source, any word. `{{workflow.uid}}` is new in every run, so everything is
             computed again; with the word of an earlier run, its results for the same data are taken from the cache.
         champion: The model to beat: `none`, its line of the deployment ledger as JSON, or `auto`, which looks it up. A word

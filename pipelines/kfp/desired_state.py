@@ -19,6 +19,8 @@ from components._core.project.value_rules import CREDENTIALS_REMEDY, check_place
 from components._core.setting_names import STORE
 from components._core.settings import Settings
 from components._core.suggestions import suggest
+from components._data.sources.registry import is_relative, span_unit
+from components._data.sources.span_expression import parse_spans
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
 from pipelines.git import read_commit, run_git
@@ -145,7 +147,7 @@ def check_schedule(desired: DesiredProject, schedule: Schedule, connection: Conn
         )
         raise ConfigError(message, where=where, remedy=remedy)
     check_parameters(desired, schedule.parameters, where)
-    check_source(schedule.parameters.get("source") or desired.defaults["source"], where)
+    check_source(desired, schedule.parameters, where)
 
 
 def check_parameters(desired: DesiredProject, given: Mapping[str, Any], where: str) -> None:
@@ -179,15 +181,25 @@ def _check_value(name: str, value: Any, where: str) -> None:
     check_placeholders(str(value), f"{where}: {name}", allowed=PER_RUN)
 
 
-def check_source(source: Any, where: str) -> None:
-    """Refuse a source that only this machine has.
+def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) -> None:
+    """Refuse a source that only this machine has, and spans that it cannot have.
+
+    Args:
+        desired: The project.
+        given: Parameters that override the project's.
+        where: Where they are given.
 
     Raises:
-        ConfigError: When it is a relative path; the message says how to name another.
+        ConfigError: When the source is a relative path, its pattern is invalid, or the spans are; the message says what is allowed.
     """
-    if "://" not in str(source) and not Path(str(source)).is_absolute():
+    source, spans = (given.get(name) or desired.defaults[name] for name in ("source", "spans"))
+    if is_relative(str(source)):
         message = f"the source {source!r} is a path on this machine, which runs on a cluster cannot read"
         raise ConfigError(message, where=where, remedy="name it by a URL, as in s3://bucket/flights-{span}.csv")
+    try:
+        parse_spans(str(spans), span_unit(desired.project.data.model_copy(update={"source": str(source)})))
+    except ConfigError as error:
+        raise ConfigError(f"{error.where}: {error.message}", where=where, remedy=error.remedy) from None
 
 
 def _read_project(folder: Path, build: Path, store: str, target: Target) -> DesiredProject:

@@ -11,6 +11,7 @@ from typing import Any
 
 from components._core.errors import ConfigError, NaruError
 from components._core.store.ledger import current_champion
+from components._data.sources.contract import Source
 from components._data.sources.registry import open_source
 from pipelines.kfp.apply_changes import Change, apply_version, find_pipeline
 from pipelines.kfp.desired_state import (
@@ -57,7 +58,7 @@ def submit(server: Server, desired: DesiredProject, given: Mapping[str, Any], *,
         NaruError: When the server refused the run.
     """
     check_parameters(desired, given, _WHERE)
-    check_source(given.get("source") or desired.defaults["source"], _WHERE)
+    check_source(desired, given, _WHERE)
     parameters, notes = run_parameters(desired, given, cause, cache)
     ids, changes = _ensure_version(server, desired)
     name = f"{desired.project.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"  # two may start within a second
@@ -87,7 +88,8 @@ def run_parameters(
     }
     if cache and not notes:
         source, spans = (str(given.get(name) or desired.defaults[name]) for name in ("source", "spans"))
-        parameters["source_fingerprint"] = _pin_source(source, spans, notes)
+        data = desired.project.data
+        parameters["source_fingerprint"] = _pin_source(open_source(source, data.missing_spans, data.sql), spans, notes)
     return {**parameters, **given}, notes
 
 
@@ -127,9 +129,9 @@ def _pin_champion(desired: DesiredProject, notes: list[str]) -> str:
     return json.dumps(asdict(champion), sort_keys=True) if champion else "none"
 
 
-def _pin_source(source: str, spans: str, notes: list[str]) -> str:
+def _pin_source(source: Source, spans: str, notes: list[str]) -> str:
     try:
-        return open_source(source).fingerprint(spans)
+        return source.fingerprint(spans)
     except (NaruError, OSError) as error:
         reason = getattr(error, "message", str(error))
         notes.append(f"no stage is taken from the cache, because the source cannot be read from here: {reason}")

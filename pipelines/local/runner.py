@@ -22,7 +22,7 @@ from components._core.stage.code_archives import fingerprint_archive
 from components._core.stage.user_code import fingerprint_code, pack_code
 from components._core.store.ledger import current_champion
 from components._core.system_errors import find_full_disk
-from components._data.sources.registry import open_source
+from components._data.sources.registry import absolute_location, open_source
 from pipelines.git import read_commit
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
@@ -74,7 +74,9 @@ def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, A
         "code_fingerprint": code_fingerprint,
         "source": source,
         "spans": project.data.spans,
-        "source_fingerprint": open_source(source).fingerprint(project.data.spans),
+        "source_fingerprint": open_source(source, project.data.missing_spans, project.data.sql).fingerprint(
+            project.data.spans
+        ),
         "champion": json.dumps(asdict(champion), sort_keys=True) if champion else "none",
         "run": run.name,
         "code_commit": read_commit(workspace.project),
@@ -89,8 +91,7 @@ def _will_run_ingest(arguments: dict[str, Any]) -> bool:
 
 def absolute_source(workspace: Workspace, project: Project) -> str:
     """Resolve the project's source: a relative path is taken from the project's folder."""
-    source = project.data.source
-    return source if "://" in source or Path(source).is_absolute() else str((workspace.project / source).absolute())
+    return absolute_location(project.data.source, workspace.project)
 
 
 def _archive(workspace: Workspace, project: Project, fingerprint: str) -> Path:

@@ -68,7 +68,7 @@ def _read_preview(data: Data, source: str, spans: str) -> Preview | None:
     if "://" in source:
         return None
     try:
-        file = open_source(source).list_files(spans)[0]
+        file = open_source(source, data.missing_spans, data.sql).list_files(spans)[0]
         return open_format(data, file).preview(file)
     except (NaruError, OSError):
         return None  # ingest reports what is wrong

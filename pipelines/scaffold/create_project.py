@@ -17,6 +17,7 @@ from components._core.project.project_file import load_project
 from components._core.suggestions import listed
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
+from components._data.sources.span_pattern import parse_pattern
 from pipelines.scaffold.decisions import (
     Decision,
     Fitting,
@@ -76,7 +77,7 @@ def new_project(folder: Path, *, data: Path, label: str, csv: Csv | None = None)
 
     Args:
         folder: The folder to write to; new or empty.
-        data: The table; `{span}` in its name stands for a span's number.
+        data: The table; placeholders in its path stand for spans (`span_pattern.py`).
         label: The column to predict.
         csv: How a CSV is written; what it leaves out is detected.
 
@@ -145,10 +146,10 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_table(data: Path, label: str, csv: Csv) -> None:
-    if data.is_dir():
-        remedy = "name a file in it, or several as in data/part-{span}.csv"
-        raise ConfigError("is a folder", where=str(data), remedy=remedy)
-    if "{span}" not in data.name and not data.is_file():
+    if "{split}" in str(data):
+        remedy = "name one of its files; then set data.source, and data.split: {method: given}, in project.yaml"
+        raise ConfigError("has {split}, which is for project.yaml", where=str(data), remedy=remedy)
+    if parse_pattern(str(data)) is None and not data.exists():
         raise ConfigError(
             f"there is no such file{_suggest_file(data)}", where=str(data), remedy="name a table with --data"
         )

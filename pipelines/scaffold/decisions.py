@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.identifier_columns import is_named_identifier, to_words
 from components._core.types.leak_rules import SUSPECT
 from pipelines.scaffold.date_columns import DateFormat, find_date_format

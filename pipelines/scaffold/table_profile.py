@@ -115,7 +115,7 @@ def profile_table(source: Path, label: str, csv: Csv | None = None) -> Profile:
     """Read a table and make its profile.
 
     Args:
-        source: The table; `{span}` in its name stands for a span's number.
+        source: The table; placeholders in its path stand for spans.
         label: The column to predict.
         csv: How a CSV is written; what it leaves out is detected.
 

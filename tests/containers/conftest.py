@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.engine import READ_ONLY, build_images, docker, find_uv, tag
+from tests.containers.gcs_server import serving as serving_gcs
 from tests.containers.s3_server import S3Server, free_port, serving
 
 
@@ -34,6 +35,20 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return s3_server
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[dict[str, str]]:
+    """The environment that names a server with the interface of Google Cloud Storage."""
+    with serving_gcs() as environment:
+        yield environment
+
+
+@pytest.fixture
+def gcs(gcs_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """That server, named by this process's environment."""
+    for name, value in gcs_server.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.containers.engine import ROOT, lacking
+from tests.containers.engine import ROOT
+from tests.containers.go_programs import find_program
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 BUCKET = "naru"
@@ -41,19 +41,6 @@ class S3Server:
             "AWS_ACCESS_KEY_ID": KEYS["RUNS_ACCESS_KEY"],
             "AWS_SECRET_ACCESS_KEY": KEYS["RUNS_SECRET_KEY"],
         }
-
-
-def find_program() -> str:
-    """The server's path: the one on PATH, or one that Go builds once into the user's cache."""
-    cache = Path.home() / ".cache" / "naru" / "bin"
-    found = shutil.which("versitygw", path=os.pathsep.join([os.environ.get("PATH", ""), str(cache)]))
-    if found:
-        return found
-    if not shutil.which("go"):
-        lacking("no versitygw and no Go to build it with (Go 1.25 or newer)")
-    built = subprocess.run(["go", "install", MODULE], env={**os.environ, "GOBIN": str(cache)}, capture_output=True)
-    assert built.returncode == 0, f"versitygw could not be built: {built.stderr.decode()[-500:]}"
-    return str(cache / "versitygw")
 
 
 def set_users(endpoint: str, **changed: str) -> None:
@@ -88,7 +75,7 @@ def running(folder: Path) -> Iterator[S3Server]:
     server, users = S3Server(free_port(), folder), folder.parent / "users"
     users.mkdir(exist_ok=True)
     keys = {name: KEYS[name] for name in ("ROOT_ACCESS_KEY", "ROOT_SECRET_KEY")}
-    command = [find_program(), "--port", f"127.0.0.1:{server.port}", "--quiet", "--iam-dir", str(users), "posix", str(folder)]  # fmt: skip
+    command = [find_program("versitygw", MODULE), "--port", f"127.0.0.1:{server.port}", "--quiet", "--iam-dir", str(users), "posix", str(folder)]  # fmt: skip
     with (folder.parent / "s3.log").open("ab") as log:
         process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=log, stderr=log)
     try:

@@ -1,4 +1,4 @@
-"""Sixteen writers of one ledger in a real S3, and in one whose conditions are lost on the way."""
+"""Sixteen writers of one ledger in a real S3, in one whose conditions are lost on the way, and in Google Cloud Storage's interface."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -23,10 +23,14 @@ WRITERS = 16
 LINE = Deployment("0", "models/0", "s", "c", {"auc": 0.9}, "f", "r", "2026-01-01T00:00:00+00:00", "me", "a test")
 
 
-@pytest.fixture(params=["as it is", "without conditions"])
-def store(
-    request: pytest.FixtureRequest, s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[str]:
+@pytest.fixture(params=["as it is", "without conditions", "gcs"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    if request.param == "gcs":
+        request.getfixturevalue("gcs")
+        yield f"gs://naru/{tmp_path.name}"
+        assert check_conditional_writes(f"gs://naru/{tmp_path.name}") is None
+        return
+    s3: S3Server = request.getfixturevalue("s3")
     if request.param == "as it is":
         yield f"s3://naru/{tmp_path.name}"
         assert check_conditional_writes(f"s3://naru/{tmp_path.name}") is None

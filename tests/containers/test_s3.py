@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import ConfigError, DataError, ServiceError, UnavailableError
@@ -15,6 +17,7 @@ from components._core.store.object_store import fetch, upload
 from components._data.sources.registry import open_source
 from components._frameworks.contract import Progress
 from components.train.checkpoints import Checkpoint
+from tests.components.data.sources.test_same_examples import TABLE, digest
 from tests.containers.s3_server import S3Server
 
 pytestmark = pytest.mark.containers
@@ -139,3 +142,14 @@ def test_missing_credentials_are_named(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(ConfigError, match="AWS_ACCESS_KEY_ID"):
         current_champion("s3://naru/store", "flights")
+
+
+@pytest.mark.usefixtures("s3")
+def test_parquet_in_the_bucket_gives_the_examples_of_a_csv_on_disk(tmp_path: Path) -> None:
+    for folder in ("disk", "bucket"):
+        (tmp_path / folder).mkdir()
+    pyarrow.csv.write_csv(TABLE, tmp_path / "t.csv")
+    pq.write_table(TABLE, tmp_path / "t.parquet")
+    upload(tmp_path / "t.parquet", "s3://naru/same/t.parquet")
+    expected = digest(tmp_path / "disk", str(tmp_path / "t.csv"))
+    assert digest(tmp_path / "bucket", "s3://naru/same/t.parquet") == expected

@@ -11,7 +11,7 @@ All code reads examples through this module, so the format on disk is defined in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from components._core.examples.safe_parquet import pq
 from components._core.examples.split_definition import SplitDefinition, load_definition
-from components._core.files import read_json, write_json
+from components._core.files import fingerprint_of, read_json, write_json
 from components._core.types.artifact_files import MANIFEST
+from components._core.types.span_units import NUMBER, UNITS, SpanUnit, runs_of
 
 SPLITS = ("train", "eval", "test")
 BATCH_ROWS = 65_536
@@ -61,6 +62,7 @@ class Manifest:
         spans: The spans read, ascending.
         files: The files read.
         split: How the rows were split; None in older examples, which were split by rule 1.
+        span_unit: Name of the unit of the spans, see `span_units.py`.
     """
 
     fingerprint: str
@@ -69,6 +71,23 @@ class Manifest:
     spans: list[int]
     files: list[SourceFile]
     split: SplitDefinition | None = None
+    span_unit: str = NUMBER.name
+
+    @property
+    def unit(self) -> SpanUnit:
+        """The unit of the spans."""
+        return UNITS.get(self.span_unit, NUMBER)
+
+    def format_spans(self, spans: Iterable[int] | None = None) -> str:
+        """Format some spans as people write them, as in `2024-01..2024-06`; None: those that were read."""
+        return self.unit.ranges(runs_of(sorted(map(self.unit.position, self.spans if spans is None else spans))))
+
+    def span_fingerprints(self) -> dict[int, str]:
+        """Return a fingerprint of the content of each span's files: a corrected span has another."""
+        digests: dict[int, list[str]] = {}
+        for file in self.files:
+            digests.setdefault(file.span, []).append(file.sha256)
+        return {span: fingerprint_of(found) for span, found in digests.items()}
 
     def save(self, examples: Path) -> None:
         """Write it into the artifact."""
@@ -99,7 +118,8 @@ def split_files(examples: Path, split: str, spans: list[int] | None = None) -> l
     """List the files of one split (and of some spans only, if given), in the order of their spans."""
     if spans is not None:
         return [path for span in spans if (path := split_file(examples, split, span)).exists()]
-    return sorted((examples / split).glob("span-*.parquet"))
+    # a span of more than five digits is longer than the others: its name does not sort as its number does
+    return sorted((examples / split).glob("span-*.parquet"), key=lambda path: (len(path.name), path.name))
 
 
 def read_batches(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components._core.examples import row_hash, row_hash_v1
 from components._core.examples.split_definition import HashSplit
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 
 RULE = 2
@@ -28,8 +28,8 @@ def define_split(split: Split, features: Collection[str]) -> HashSplit:
         split: The project's `data.split` section.
         features: The columns of the source without the label and the excluded ones.
     """
-    chosen = set(split.by or features)
-    return HashSplit(RULE, tuple(sorted(chosen)), bool(split.by), split.train, split.eval, split.test)
+    chosen = set(split.hashed_columns or features)
+    return HashSplit(RULE, tuple(sorted(chosen)), bool(split.hashed_columns), split.train, split.eval, split.test)
 
 
 def define_split_v1(split: Split, columns: Collection[str]) -> HashSplit:
@@ -46,8 +46,17 @@ def assign_splits(rows: pa.RecordBatch, definition: HashSplit) -> NDArray[np.int
         definition: The definition of the split.
     """
     hashed = (row_hash_v1 if definition.rule == 1 else row_hash).hash_rows(rows, definition.columns)
-    bounds = [definition.train, definition.train + definition.eval]
-    return np.asarray(np.searchsorted(bounds, hashed / np.float64(2**64), side="right"), dtype=np.int8)
+    return compare(to_fractions(hashed), definition.train, definition.eval)
+
+
+def to_fractions(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Return hashes as numbers from 0 to 1, float64 [rows]: the place of a row among all that there could be."""
+    return np.asarray(hashes / np.float64(2**64))
+
+
+def compare(fractions: NDArray[np.float64], train: float, evaluation: float) -> NDArray[np.int8]:
+    """Return the split of each row by the fraction of its hash, for the shares of train and eval."""
+    return np.asarray(np.searchsorted([train, train + evaluation], fractions, side="right"), dtype=np.int8)
 
 
 def reassign_splits(examples: pa.RecordBatch, definition: HashSplit, types: dict[str, str]) -> NDArray[np.int8]:
@@ -67,14 +76,14 @@ def reassign_splits(examples: pa.RecordBatch, definition: HashSplit, types: dict
         if definition.rule == 1:
             column, lost = _cast_to_former_type(column, types[name])
         else:
-            lost = _is_rounded(column)
+            lost = is_rounded(column)
         columns.append(column)
         unknown |= lost
     rows = pa.RecordBatch.from_arrays(columns, names=list(definition.columns))
     return np.where(unknown, np.int8(UNKNOWN), assign_splits(rows, definition))
 
 
-def _is_rounded(column: pa.Array) -> NDArray[np.bool_]:
+def is_rounded(column: pa.Array) -> NDArray[np.bool_]:
     """Return where the cell may have been a whole number that the column's type cannot represent."""
     if not pa.types.is_floating(column.type):
         return np.zeros(len(column), dtype=bool)

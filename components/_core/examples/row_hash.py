@@ -61,11 +61,16 @@ def hash_rows(batch: pa.RecordBatch, columns: Iterable[str]) -> Hashes:
     """
     total = np.zeros(batch.num_rows, dtype=np.uint64)
     for name in columns:
-        total += _hash_column(batch.column(batch.schema.get_field_index(name)), name)
+        total += hash_column(batch.column(batch.schema.get_field_index(name)), name)
+    return finish(total)
+
+
+def finish(total: Hashes) -> Hashes:
+    """Return the hashes of rows from the sums of what their columns add (`hash_column`)."""
     return _mix(total + _SEED)
 
 
-def _hash_column(column: pa.Array, name: str) -> Hashes:
+def hash_column(column: pa.Array, name: str) -> Hashes:
     """Return what a column adds to the hash of each row: 0 where a value is missing."""
     salt = _hash_words([name])[0]
     if not _is_encoded_first(column.type):

@@ -6,6 +6,7 @@ From it, a later run can determine on which rows the champion was trained.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -91,9 +92,106 @@ class TimeSplit:
         return cls(**{field.name: raw[field.name] for field in fields(cls)})
 
 
-SplitDefinition = HashSplit | TimeSplit
-_KINDS: dict[str, type[HashSplit] | type[TimeSplit]] = {"hash": HashSplit, "time": TimeSplit}
-"""Definitions by `kind`; a manifest of a split by hash has none, since hash was once the only way."""
+@dataclass(frozen=True)
+class StratifiedSplit:
+    """A split by the hash of a row, with borders of its own for each class of the label that has few rows.
+
+    Attributes:
+        rule: Version of the rule by which rows are hashed.
+        hashed: Columns that are hashed: every feature.
+        label: The column with the class.
+        borders: Where eval and test begin, as fractions of the hash, by the text of a class; other classes have the shares.
+        train: Share of train.
+        eval: Share of eval.
+        test: Share of test.
+        kind: Marks a stratified split.
+    """
+
+    rule: int
+    hashed: tuple[str, ...]
+    label: str
+    borders: dict[str, tuple[float, float]]
+    train: float
+    eval: float
+    test: float
+    kind: Literal["stratified"] = "stratified"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that decide a row's place."""
+        return (*self.hashed, self.label)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the project names columns whose equal rows are kept together: it does not."""
+        return False
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint, equal for definitions that put every row into the same split."""
+        how = [self.kind, self.rule, self.hashed, self.label, self.borders, self.train, self.eval]
+        return fingerprint_of([json.dumps(how, sort_keys=True)])
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> StratifiedSplit:
+        """Restore the definition from a manifest."""
+        borders = {name: (float(first), float(second)) for name, (first, second) in raw["borders"].items()}
+        return cls(
+            **{field.name: raw[field.name] for field in fields(cls)}
+            | {"hashed": tuple(raw["hashed"]), "borders": borders}
+        )
+
+
+@dataclass(frozen=True)
+class GivenSplit:
+    """A split that the source gives, in a column or by where a file is.
+
+    Attributes:
+        column: The column that names a row's split; empty: its file's folder or name does.
+        values: Split by the text that names it, in lower case.
+        hashed: Columns that are hashed to take eval rows out of train; none where the source gives eval rows.
+        eval_share: Share of the given train rows that become eval rows; 0 where the source gives eval rows.
+        rule: Version of the rule by which rows are hashed.
+        kind: Marks a given split.
+    """
+
+    column: str
+    values: dict[str, str]
+    hashed: tuple[str, ...]
+    eval_share: float
+    rule: int
+    kind: Literal["given"] = "given"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that decide a row's place."""
+        return (*((self.column,) if self.column else ()), *self.hashed)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the project names columns whose equal rows are kept together: it does not."""
+        return False
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint, equal for definitions that put every row into the same split."""
+        how = [self.kind, self.column, self.values, self.hashed, self.eval_share, self.rule]
+        return fingerprint_of([json.dumps(how, sort_keys=True)])
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> GivenSplit:
+        """Restore the definition from a manifest."""
+        return cls(**{field.name: raw[field.name] for field in fields(cls)} | {"hashed": tuple(raw["hashed"])})
+
+
+SplitDefinition = HashSplit | TimeSplit | StratifiedSplit | GivenSplit
+_KINDS: dict[str, Callable[[dict[str, Any]], SplitDefinition]] = {
+    "hash": HashSplit.from_json,
+    "time": TimeSplit.from_json,
+    "stratified": StratifiedSplit.from_json,
+    "given": GivenSplit.from_json,
+}
+"""Readers of definitions by `kind`; a manifest of a split by hash has none, since hash was once the only way."""
 
 
 def load_definition(raw: dict[str, Any]) -> SplitDefinition:
@@ -103,4 +201,4 @@ def load_definition(raw: dict[str, Any]) -> SplitDefinition:
         KeyError: When a field is missing, or the kind is unknown to this version of Naru.
         ValueError: When a border is not a time.
     """
-    return _KINDS[raw.get("kind", "hash")].from_json(raw)
+    return _KINDS[raw.get("kind", "hash")](raw)

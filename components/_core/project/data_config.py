@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 import codecs
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components._core.project.config_types import Real, Section
+from components._core.project.config_types import Section
+from components._core.project.split_config import Split
 
-
-class Split(Section):
-    """How rows are assigned to train, eval (early stopping, tuning) and test (judging)."""
-
-    train: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows to train on.")] = 0.8
-    eval: Annotated[Real, Field(gt=0, lt=1, description="Share of the rows for early stopping and tuning.")] = 0.1
-    test: Annotated[
-        Real, Field(gt=0, lt=1, description="Share of the rows to evaluate on; never seen in training.")
-    ] = 0.1
-    by: Annotated[
-        list[str],
-        Field(
-            description="Columns whose values are hashed: rows with equal values go to the same split. Default: the features."
-        ),
-    ] = []
-    by_time: Annotated[
-        str,
-        Field(
-            description="Column with the time of a row, instead of `by`: the newest rows are test, those before them eval, "
-            "the oldest train, by their shares. A number, or ISO text such as `2013-05-01` or `2013-05-01T10:00`."
-        ),
-    ] = ""
-
-    @model_validator(mode="after")
-    def _by_excludes_by_time(self) -> Split:
-        if self.by and self.by_time:
-            raise ValueError("give by or by_time, not both")
-        return self
-
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> Split:
-        total = self.train + self.eval + self.test
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + eval + test must be 1, found {total:g}")
-        return self
+_SPLIT = "{split}"
+_GIVEN_REASON = "names the split of each row"
 
 
 _ENCODINGS = {
@@ -68,6 +36,8 @@ _NOT_BY_BYTES = (
 
 class Csv(Section):
     """How a CSV file is written; what is left out is detected in the file."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"separator", "encoding", "skip_lines", "comment"})
 
     separator: Annotated[
         str,
@@ -162,15 +132,67 @@ class Csv(Section):
         return self
 
 
+class Sql(Section):
+    """The table or query of a database that is the table, and its spans."""
+
+    table: Annotated[
+        str, Field(max_length=512, description="Table or view, as in `flights`, `schema.flights` or `dataset.flights`.")
+    ] = ""
+    query: Annotated[
+        str,
+        Field(
+            max_length=100_000,
+            description="A SELECT instead of a table. It is run with rights to read only, and may run more than once.",
+        ),
+    ] = ""
+    span_column: Annotated[
+        str,
+        Field(description="Column by whose value a row belongs to a span: a whole number, a date or a time."),
+    ] = ""
+    span_unit: Annotated[
+        Literal["number", "year", "month", "day"],
+        Field(description="What a span is: each number in the column, or the year, month or day of its dates."),
+    ] = "number"
+    version_column: Annotated[
+        str,
+        Field(
+            description="Column that grows with every change of a row, such as `updated_at`. With it, changes are noticed by its "
+            "largest value and the number of rows; without it, every row is hashed in the database."
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _names_one_table(self) -> Sql:
+        if self.table and self.query:
+            raise ValueError("give table or query, not both")
+        if not (self.table or self.query):
+            raise ValueError("give table or query")
+        if self.span_unit != "number" and not self.span_column:
+            raise ValueError("span_unit needs span_column")
+        return self
+
+
+class Xlsx(Section):
+    """Which part of an Excel workbook is the table."""
+
+    sheet: Annotated[
+        str,
+        Field(description="Name of the sheet with the table; empty: the first one that has data."),
+    ] = ""
+
+
 class Data(Section):
     """Where the examples come from."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"sql", "xlsx", "missing_spans"})
 
     source: Annotated[
         str,
         Field(
             min_length=1,
-            description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, "
-            "as in `data/flights-{span}.csv`.",
+            description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, as in "
+            "`data/flights-{span}.csv`; `{YYYY}`, `{MM}`, `{DD}` and `{HH}` for its date, as in `data/{YYYY}/{MM}.csv` or "
+            "`data/date={YYYY}-{MM}-{DD}/`; `{VERSION}` for a version of the span, of which the newest is read.",
         ),
     ]
     format: Annotated[
@@ -180,10 +202,24 @@ class Data(Section):
         ),
     ] = ""
     csv: Csv = Csv()
+    sql: Annotated[
+        Sql | None, Field(description="What of a database is the table; only with a database as the source.")
+    ] = None
+    xlsx: Xlsx = Xlsx()
     spans: Annotated[
         str,
-        Field(description="Spans to read: `all`, `7`, `1-11`, `1,2,5` or `last 3`. Only with `{span}` in the source."),
+        Field(
+            description="Spans to read: `all`, `last 3`; by number `7`, `1-11` or `1,2,5`; by date `2024-06`, "
+            "`2024-01..2024-06`, `since 90d` (or `12w`, `6m`, `2y`) or `since 2024-01-01`. Only with spans in the source."
+        ),
     ] = "all"
+    missing_spans: Annotated[
+        Literal["fail", "warn", "skip"],
+        Field(
+            description="What follows when a span that `spans` names does not exist: `fail` ends the run, `warn` reads the "
+            "others and warns, `skip` reads the others. Of `all` and `last 3`, gaps between spans are reported; `skip` only counts them."
+        ),
+    ] = "fail"
     split: Split = Split()
     exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
     exclusion_reasons: Annotated[
@@ -194,6 +230,30 @@ class Data(Section):
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
     ] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exclude_the_column_of_given_splits(cls, raw: Any) -> Any:
+        """Exclude the column that names the splits: a model must not see it."""
+        split = raw.get("split") if isinstance(raw, dict) else None
+        if not isinstance(split, dict) or split.get("method") != "given" or not split.get("by"):
+            return raw
+        column = split["by"] if isinstance(split["by"], str) else split["by"][0]
+        exclude, reasons = raw.get("exclude") or [], raw.get("exclusion_reasons") or {}
+        if not isinstance(exclude, list) or not isinstance(reasons, dict) or column in exclude:
+            return raw  # pydantic refuses what is wrong
+        return {**raw, "exclude": [*exclude, column], "exclusion_reasons": {**reasons, column: _GIVEN_REASON}}
+
+    @model_validator(mode="after")
+    def _given_splits_have_one_place(self) -> Data:
+        in_source = _SPLIT in self.source
+        if in_source and (self.split.kind != "given" or self.split.by):
+            raise ValueError(f"source has {_SPLIT}: set split to {{method: given}}, without by")
+        if self.split.kind == "given" and not in_source and not self.split.by:
+            raise ValueError(
+                f"split.method: given needs by, the column that names each row's split; or {_SPLIT} in source, as in data/{_SPLIT}.csv"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reasons_name_excluded_columns(self) -> Data:

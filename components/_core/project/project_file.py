@@ -328,6 +328,14 @@ class Project(Section):
         return self
 
     @model_validator(mode="after")
+    def _stratified_split_has_classes(self) -> Project:
+        if self.data.split.kind == "stratified" and not TASKS[self.task].has_classes:
+            raise ValueError(
+                f"data.split.method: stratified goes by the classes of the label, and a {self.task} project has none; use hash"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _gates_name_metrics_of_the_task(self) -> Project:
         task, gates = TASKS[self.task], self.gates.model
         named = {

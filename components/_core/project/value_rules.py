@@ -20,8 +20,8 @@ _PLACEHOLDER = re.compile(rf"\{{\{{\s*(?:[$=]|(?:{_ARGO})\b)[^}}]{{0,40}}")
 """What KFP (`{{$`) and Argo (`{{=` and these first words) replace; other braces, as in a regex, are left alone."""
 
 CREDENTIALS_REMEDY = (
-    "remove it and rotate it; pass it by environment variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, else what "
-    "fsspec reads, as FSSPEC_HTTPS_CLIENT_KWARGS"
+    "remove it and rotate it; pass it by environment variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, "
+    "GOOGLE_APPLICATION_CREDENTIALS for gs:// and bigquery://, and for a database a connection string as in postgresql://${NAME}"
 )
 
 

@@ -1,7 +1,9 @@
-"""Check whether a conditional write (`If-None-Match: *`) of several writers at once has only one winner in a store.
+"""Check whether a conditional write of several writers at once has only one winner in a store.
+
+On S3 the condition is `If-None-Match: *`, on Google Cloud Storage `ifGenerationMatch=0`.
 
 Naru does not depend on it: lines have unique names (`append_log.py`), and claims decide turns (`claims.py`). But a
-store that answers "created" to two writers of one name breaks a promise of S3, and other programs may rely on it, so
+store that answers "created" to two writers of one name breaks its interface's promise, and other programs may rely on it, so
 Naru warns. The store is probed once, and the result is kept in it. A bad store is probed again, since its server may be
 newer now.
 """
@@ -20,11 +22,14 @@ from components._core.store.filesystems import open_filesystem
 
 KEPT = "conditional-writes.json"
 _WRITERS = 4
+_CONDITIONS = {"s3": "If-None-Match", "gs": "ifGenerationMatch"}
+"""The condition by the scheme of a store's address."""
 
 
 def check_conditional_writes(store: str) -> Check | None:
     """Return a warning about a store whose conditional writes have several winners; None for other stores and folders."""
-    if not store.startswith("s3://"):
+    condition = _CONDITIONS.get(store.partition("://")[0])
+    if condition is None:
         return None  # links in a folder have one winner; other stores are not checked
     try:
         winners = _count_winners(store)
@@ -33,7 +38,7 @@ def check_conditional_writes(store: str) -> Check | None:
     if winners == 1:
         return None
     message = (
-        f"{winners} of {_WRITERS} writers created one object at once: the store does not honour If-None-Match. No ledger line "
+        f"{winners} of {_WRITERS} writers created one object at once: the store does not honour {condition}. No ledger line "
         "is lost; use a newer server (docs/operations.md names them)"
     )
     return Check("store", "warn", float(winners), 1.0, n=_WRITERS, reason=message)

@@ -1,4 +1,4 @@
-"""The file system of a path or URL: Naru's own small one for S3, fsspec's for all others.
+"""The file system of a path or URL: Naru's own small ones for S3, Google Cloud Storage and HTTP, fsspec's for all others.
 
 A local path is used as written, whatever characters it has; in `file:///...` they are percent-encoded, as in any URL.
 """
@@ -21,11 +21,11 @@ def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
     """Open the fsspec file system of a path or URL, and return it with the path inside it.
 
     Args:
-        uri: A path, `file:///path`, `s3://bucket/key`, or any URL that fsspec knows.
+        uri: A path, `file:///path`, `s3://bucket/key`, `gs://bucket/key`, `https://host/file`, or any URL that fsspec knows.
         **options: Options of the file system of a folder on this machine.
 
     Raises:
-        ConfigError: When it is S3 and the environment has no credentials.
+        ConfigError: When it is S3 or GCS and the environment has no credentials, or the extra `gcs` is not installed.
         ImportError: When the file system's package is not installed.
         ValueError: When the file system is unknown.
     """
@@ -34,6 +34,15 @@ def open_filesystem(uri: str, **options: Any) -> tuple[Any, str]:
 
         files = S3FileSystem()
         return files, files.without_scheme(uri)
+    if uri.startswith("gs://"):
+        from components._core.store.gcs import GcsFileSystem
+
+        objects = GcsFileSystem()
+        return objects, objects.without_scheme(uri)
+    if uri.startswith(("http://", "https://")):
+        from components._core.store.http import HttpFileSystem
+
+        return HttpFileSystem(), uri
     if _is_path(uri):
         local = fsspec.filesystem("file", **options)
         return local, str(local._strip_protocol(_local_path(uri)))

@@ -28,7 +28,7 @@ class ColumnType:
 
     Attributes:
         name: Name of the type in the manifest.
-        arrow: Arrow type of the column in examples; a date or a time keeps the one of its source (`parquet/column_types.py`).
+        arrow: Arrow type of the column in examples; a date or a time keeps the one of its source (`formats/typed_columns.py`).
         is_arrow: Returns whether a column of an Arrow type is read as this type.
         feature: Type in a model when no value is missing; a whole number that may be missing is a real number in a
             model.

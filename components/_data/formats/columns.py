@@ -26,7 +26,7 @@ def name_columns(names: list[str]) -> list[str]:
     return named
 
 
-def check_columns(file: str, names: Sequence[str], expected: Sequence[str], label: str) -> None:
+def check_columns(file: str, names: Sequence[str], expected: Sequence[str], label: str, first: str = "") -> None:
     """Refuse invalid column names.
 
     Args:
@@ -34,6 +34,7 @@ def check_columns(file: str, names: Sequence[str], expected: Sequence[str], labe
         names: Columns of the file.
         expected: Columns of the earlier files; empty for the first.
         label: The label's column.
+        first: Name of the first file, for the message.
 
     Raises:
         DataError: When a column is duplicate or has no name, when there is no label, or when the columns differ.
@@ -56,8 +57,9 @@ def check_columns(file: str, names: Sequence[str], expected: Sequence[str], labe
     if expected and set(names) != set(expected):
         missing, unexpected = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
         parts = [missing and f"missing {listed(missing)}", unexpected and f"unexpected {listed(unexpected)}"]
+        other = f" (the first file is {first})" if first else ""
         raise DataError(
-            f"columns differ from earlier spans: {', '.join(part for part in parts if part)}",
+            f"columns differ from earlier spans: {', '.join(part for part in parts if part)}{other}",
             where=file,
             remedy="bring the files to the same columns, or name other spans",
         )

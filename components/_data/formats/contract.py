@@ -29,10 +29,12 @@ class TableSchema:
         types: Arrow type of its examples by column, in the first file's order; it holds for all files.
         clean: Names of the files in which, by inference, every cell of every row has its column's type. A format whose
             files declare their types leaves it empty.
+        nested: The columns as the files have them, with objects in objects; None: they have none.
     """
 
     types: dict[str, pa.DataType]
     clean: frozenset[str] = field(default=frozenset())
+    nested: pa.Schema | None = None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.suggestions import listed, suggest
+from components._data.formats.arrow.format import ArrowFormat
+from components._data.formats.avro.format import AvroFormat
 from components._data.formats.compression import first_bytes
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
+from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
+from components._data.formats.partitioned import PartitionedFormat
+from components._data.formats.tfrecord.format import TFRecordFormat
+from components._data.formats.xlsx.format import XlsxFormat
 from components._data.sources.contract import SpanFile
 
 FORMATS: dict[str, type[Format]] = {}
@@ -46,10 +52,13 @@ def open_format(data: Data, file: SpanFile | None = None) -> Format:
                 where=f"data.{other.section}",
                 remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
             )
-    return kind(data)
+    opened = kind(data)
+    return PartitionedFormat(opened) if file is not None and file.partition else opened
 
 
 def _find(data: Data, file: SpanFile | None) -> type[Format]:
+    if file and file.format:
+        return _given_by_source(data, file.format)
     if data.format in ("", AUTO):
         return (_recognise_content(file) if file else None) or _recognise_name(data.source)
     if data.format not in FORMATS:
@@ -59,6 +68,13 @@ def _find(data: Data, file: SpanFile | None) -> type[Format]:
             remedy=f"allowed: {listed(list(FORMATS))}, or leave it out to recognise it by the file's content",
         )
     return FORMATS[data.format]
+
+
+def _given_by_source(data: Data, name: str) -> type[Format]:
+    if data.format not in ("", AUTO, name):
+        message = f"found {data.format!r}, but the rows of this source have no files and are read as {name}"
+        raise ConfigError(message, where="data.format", remedy="leave it out")
+    return FORMATS[name]
 
 
 def _recognise_content(file: SpanFile) -> type[Format] | None:
@@ -79,3 +95,8 @@ def _recognise_name(source: str) -> type[Format]:
 
 register(CsvFormat)
 register(ParquetFormat)
+register(ArrowFormat)
+register(JsonLinesFormat)
+register(AvroFormat)
+register(TFRecordFormat)
+register(XlsxFormat)

@@ -70,7 +70,7 @@ def as_examples(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _as_example(column: pa.Array) -> pa.Array:
-    if pa.types.is_string(column.type):
+    if pa.types.is_string(column.type) and pc.min(pc.binary_length(column)).as_py() == 0:
         return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     return column
 
@@ -84,15 +84,20 @@ def set_unlabelled_aside(
         return rows
     missing = np.asarray(labels.is_null())
     lines = rows.lines()
-    for row in map(int, np.flatnonzero(missing)):
-        text = row_as_text(rows.examples, row)
-        reject(BadRow(file.name, int(lines[row]), f"the label {label!r} is missing", text, unit=unit))
+    for line, text in zip(lines[missing].tolist(), rows_as_text(rows.examples, missing), strict=True):
+        reject(BadRow(file.name, line, f"the label {label!r} is missing", text, unit=unit))
     return rows.filter(~missing)
 
 
 def row_as_text(batch: pa.RecordBatch, row: int) -> str:
     """Format a row for the quarantine when its original text is not available."""
     return ",".join(cell for column in batch.slice(row, 1).columns for cell in cells_as_text(column))
+
+
+def rows_as_text(batch: pa.RecordBatch, chosen: NDArray[np.bool_]) -> list[str]:
+    """Format the chosen rows as `row_as_text` does, all at once."""
+    columns = [cells_as_text(column) for column in batch.filter(pa.array(chosen)).columns]
+    return [",".join(row) for row in zip(*columns, strict=True)]
 
 
 def cells_as_text(column: pa.Array) -> list[str]:

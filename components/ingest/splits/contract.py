@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -12,11 +13,28 @@ from numpy.typing import NDArray
 from components._core.checks import Check
 from components._core.examples.artifact import Manifest
 from components._core.examples.split_definition import SplitDefinition
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._data.formats.rows import Rows
 
-ReadRows = Callable[[], Iterator[Rows]]
-"""Reads all rows that will become examples, from the start at each call."""
+ReadRows = Callable[[Collection[str]], Iterator[Rows]]
+"""Reads all rows that will become examples, from the start at each call, with the raw cells of some columns."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose rows are to be split.
+
+    Attributes:
+        features: The columns without the label and the excluded ones.
+        label: The column of the label.
+        names: The names that the source's folders or files give splits; empty where they do not.
+        read: Reads all rows, in bounded memory; a splitter that needs none does not call it.
+    """
+
+    features: Collection[str]
+    label: str
+    read: ReadRows
+    names: frozenset[str] = frozenset()
 
 
 class Splitter(ABC):
@@ -36,13 +54,12 @@ class Splitter(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, split: Split, features: Collection[str], read: ReadRows) -> Self:
+    def fit(cls, split: Split, table: Table) -> Self:
         """Fit the splitter over all rows.
 
         Args:
             split: The project's `data.split` section.
-            features: The columns of the source without the label and the excluded ones.
-            read: Reads all rows, in bounded memory; a splitter that needs none does not call it.
+            table: The table.
 
         Raises:
             DataError: When the rows cannot be split this way.
@@ -54,8 +71,13 @@ class Splitter(ABC):
         """Return the columns whose raw cells it needs."""
 
     @abstractmethod
-    def assign(self, rows: Rows) -> NDArray[np.int8]:
-        """Return the split of each row: 0 train, 1 eval, 2 test, as int8 [rows]."""
+    def assign(self, rows: Rows, name: str = "") -> NDArray[np.int8]:
+        """Return the split of each row: 0 train, 1 eval, 2 test, as int8 [rows].
+
+        Args:
+            rows: Some rows of a file.
+            name: The name that the file's folder or name gives their split.
+        """
 
     def checks(self, manifest: Manifest) -> list[Check]:
         """Return checks with information about this split."""

@@ -1,8 +1,7 @@
-"""The default splitter: a row's content alone decides its split, in every run, independent of other rows."""
+"""Splits by hash, of the features (`hash`, the default) or of some columns (`group`): a row's content alone decides its split, in every run, independent of other rows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Self
 
 import numpy as np
@@ -10,9 +9,9 @@ from numpy.typing import NDArray
 
 from components._core.examples.hash_split import assign_splits, define_split
 from components._core.examples.split_definition import HashSplit
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._data.formats.rows import Rows
-from components.ingest.splits.contract import ReadRows, Splitter
+from components.ingest.splits.contract import Splitter, Table
 
 
 class HashSplitter(Splitter):
@@ -28,15 +27,15 @@ class HashSplitter(Splitter):
         return True
 
     @classmethod
-    def fit(cls, split: Split, features: Collection[str], read: ReadRows) -> Self:
+    def fit(cls, split: Split, table: Table) -> Self:
         """See `Splitter`; no row is read."""
-        return cls(define_split(split, features))
+        return cls(define_split(split, table.features))
 
     @property
     def cells(self) -> tuple[str, ...]:
         """See `Splitter`: raw cells are hashed, not values in the inferred type."""
         return self.definition.columns
 
-    def assign(self, rows: Rows) -> NDArray[np.int8]:
+    def assign(self, rows: Rows, name: str = "") -> NDArray[np.int8]:
         """See `Splitter`."""
         return assign_splits(rows.cells, self.definition)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from components._core.project.data_config import Split
-from components.ingest.splits.contract import ReadRows, Splitter
+from components._core.project.split_config import Split
+from components.ingest.splits.contract import Splitter, Table
+from components.ingest.splits.given_split import GivenSplitter
 from components.ingest.splits.hash_split import HashSplitter
+from components.ingest.splits.stratified_split import StratifiedSplitter
 from components.ingest.splits.time_split import TimeSplitter
 
 SPLITTERS: list[type[Splitter]] = []
@@ -17,10 +17,12 @@ def register(kind: type[Splitter]) -> None:
     SPLITTERS.insert(0, kind)
 
 
-def fit_splitter(split: Split, features: Collection[str], read: ReadRows) -> Splitter:
+def fit_splitter(split: Split, table: Table) -> Splitter:
     """Fit the splitter that a project chooses; see `Splitter.fit`."""
-    return next(kind for kind in SPLITTERS if kind.is_chosen(split)).fit(split, features, read)
+    return next(kind for kind in SPLITTERS if kind.is_chosen(split)).fit(split, table)
 
 
 register(HashSplitter)
 register(TimeSplitter)
+register(StratifiedSplitter)
+register(GivenSplitter)

@@ -7,7 +7,6 @@ becomes a train row later, as intended.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, Self
 
 import numpy as np
@@ -19,10 +18,10 @@ from components._core.errors import DataError
 from components._core.examples.artifact import Manifest
 from components._core.examples.split_definition import TimeSplit
 from components._core.examples.time_split import assign_splits, read_times, write_time
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.types.column_types import to_text
 from components._data.formats.rows import Rows
-from components.ingest.splits.contract import ReadRows, Splitter
+from components.ingest.splits.contract import Splitter, Table
 
 _MOST_WAITING = 1 << 20
 _FAR_OFF = 2.0
@@ -30,7 +29,7 @@ _FAR_OFF = 2.0
 
 
 class TimeSplitter(Splitter):
-    """Splits by the column of `data.split.by_time`."""
+    """Splits by a column with the time of a row."""
 
     def __init__(self, definition: TimeSplit, timeless: int) -> None:
         """Create it with the borders and the number of rows without a time."""
@@ -40,19 +39,19 @@ class TimeSplitter(Splitter):
     @classmethod
     def is_chosen(cls, split: Split) -> bool:
         """See `Splitter`."""
-        return bool(split.by_time)
+        return split.kind == "time"
 
     @classmethod
-    def fit(cls, split: Split, features: Collection[str], read: ReadRows) -> Self:
+    def fit(cls, split: Split, table: Table) -> Self:
         """See `Splitter`. Memory grows with the number of distinct times: 16 bytes for each."""
         times = _Times()
-        for rows in read():
-            times.add(rows.examples.column(rows.examples.schema.get_field_index(split.by_time)))
+        for rows in table.read(()):
+            times.add(rows.examples.column(rows.examples.schema.get_field_index(split.time_column)))
         different, counts = times.result()
-        _check_times(split.by_time, times, different)
+        _check_times(split, times, different)
         place_eval, place_test = _find_borders(counts, times.missing, split)
         borders = [write_time(different[place].item(), times.kind) for place in (place_eval, place_test)]
-        definition = TimeSplit(split.by_time, borders[0], borders[1], split.train, split.eval, split.test)
+        definition = TimeSplit(split.time_column, borders[0], borders[1], split.train, split.eval, split.test)
         return cls(definition, times.missing)
 
     @property
@@ -60,7 +59,7 @@ class TimeSplitter(Splitter):
         """See `Splitter`: the time is taken from the examples."""
         return ()
 
-    def assign(self, rows: Rows) -> NDArray[np.int8]:
+    def assign(self, rows: Rows, name: str = "") -> NDArray[np.int8]:
         """See `Splitter`."""
         return assign_splits(rows.examples, self.definition)
 
@@ -114,17 +113,17 @@ class _Times:
         return times, np.bincount(places, weights=rows, minlength=len(times)).astype(np.int64)
 
 
-def _check_times(column: str, times: _Times, different: NDArray[Any]) -> None:
+def _check_times(split: Split, times: _Times, different: NDArray[Any]) -> None:
     if len(different) >= 3:
         return
     if not len(different) and not times.missing:
         return  # no rows at all: the error about that is more helpful
     found = f", such as {times.example[:40]!r}" if times.example else ""
-    message = f"column {column!r} has {len(different)} different times, and three splits need three"
+    message = f"column {split.time_column!r} has {len(different)} different times, and three splits need three"
     if times.missing:
         message += f"; {times.missing:,} rows have none that can be read{found}"
     remedy = "name a column of numbers or of ISO text, such as 2013-05-01 or 2013-05-01T10:00, or split by hash"
-    raise DataError(message, where="data.split.by_time", remedy=remedy)
+    raise DataError(message, where=split.column_path, remedy=remedy)
 
 
 def _find_borders(counts: NDArray[np.int64], missing: int, split: Split) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from components._core.examples.artifact import SPLITS, Manifest, SourceFile, spl
 from components._core.examples.hash_split import assign_splits, define_split, define_split_v1
 from components._core.examples.split_definition import HashSplit, SplitDefinition, TimeSplit
 from components._core.files import fingerprint_of
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components._core.store.file_digests import write_digests
 from components._core.store.ledger import Deployment
 from components._core.types.artifact_files import MANIFEST
@@ -64,7 +64,9 @@ def split_rows(rows: pa.RecordBatch, definition: SplitDefinition, folder: Path) 
 
 def manifest_v1(split: Split, order: list[str]) -> Manifest:
     """Create a manifest as written under rule 1."""
-    how = json.dumps(["1", {name: TYPES[name] for name in order}, "y", split.model_dump(exclude={"by_time"})])
+    how = json.dumps(
+        ["1", {name: TYPES[name] for name in order}, "y", split.model_dump(include={"train", "eval", "test", "by"})]
+    )
     return Manifest(fingerprint_of([how, f"1 {'0' * 64}"]), TYPES, {}, [1], FILES)
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from components._core.examples.artifact import SPLITS, Manifest, split_file
 from components._core.examples.hash_split import define_split
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 from components.validate.findings import severities
-from components.validate.overlaps import KeyCounter, Overlap, find_overlaps, to_checks
+from components.validate.key_counter import KeyCounter, Overlap
+from components.validate.overlaps import find_overlaps, to_checks
 
 TYPES = {"a": "int64", "b": "string", "patient_no": "int64", "note": "string"}
 Rows = list[tuple[int | None, str | None, int | None]]
@@ -37,7 +38,7 @@ def write_examples(folder: Path, by: tuple[str, ...] = (), **rows: Rows) -> Mani
 
 def find(folder: Path, manifest: Manifest, exclude: tuple[str, ...] = ("patient_no", "note")) -> dict[str, Overlap]:
     features = {name: kind for name, kind in TYPES.items() if name not in exclude}
-    return {found.column: found for found in find_overlaps(folder, manifest, features, list(exclude))}
+    return {found.column: found for found in find_overlaps(folder, manifest, features, list(exclude))[0]}
 
 
 def test_rows_with_equal_features_in_two_splits_are_counted(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_the_check_says_how_many_and_the_policy_decides(rows: int, policy: dict[
 def test_the_check_of_a_group_names_the_setting() -> None:
     (check,) = to_checks([Overlap("patient_no", 60, 240, 240, 1.0)], severities({"groups_in_two_splits": "ignore"}))
     assert check.name == "groups in two splits: patient_no" and check.status == "skipped"
-    assert "60 values" in check.reason and "data.split.by to [patient_no]" in check.reason and "ignored" in check.reason
+    assert "60 values" in check.reason and "by: [patient_no]" in check.reason and "ignored" in check.reason
 
 
 def test_memory_is_bounded_and_a_sample_gives_the_share() -> None:

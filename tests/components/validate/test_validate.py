@@ -31,7 +31,10 @@ def test_clean_data_passes_and_missing_comparisons_are_reported(validate, three)
     assert statuses == {
         "anomalies": "pass",
         "reviewed schema": "no_baseline",
+        "split sizes": "pass",
         "rows in two splits": "pass",
+        "near duplicates in two splits": "pass",
+        "time overlap": "skipped",
         "drift against the earlier spans": "no_baseline",
         "drift against the champion's data": "no_baseline",
     }

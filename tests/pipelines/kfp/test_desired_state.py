@@ -86,6 +86,9 @@ def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Desired
         ({"code_uri": "s3://x"}, "comes from git"),
         ({"code_commit": "a1b2c3"}, "comes from git"),
         ({"source": "data/x.csv"}, "is a path on this machine"),
+        ({"spans": "2024-01..2024-06"}, r"data.spans: found '2024-01..2024-06'"),
+        ({"spans": "7", "source": "s3://b/{YYYY}-{MM}.csv"}, "data.spans: found '7'"),
+        ({"source": "s3://b/{yyyy}.csv"}, "data.source: found {yyyy}"),
     ],
 )
 def test_parameters_that_the_pipeline_has_not_are_reported(

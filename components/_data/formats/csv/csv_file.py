@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import BinaryIO, cast
 
 from components._core.project.data_config import Csv
@@ -27,7 +27,8 @@ class CsvFile(SpanFile):
     @classmethod
     def of(cls, file: SpanFile, csv: Csv, is_undecided: bool = False) -> CsvFile:
         """Create it from a source file and CSV options."""
-        return cls(file.span, file.path, file.filesystem, csv, is_undecided)
+        same = {known.name: getattr(file, known.name) for known in fields(SpanFile)}
+        return cls(**same, csv=csv, is_undecided=is_undecided)
 
     @property
     def encoding(self) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ParquetFormat(Format):
-    """Parquet files with flat columns."""
+    """Parquet files."""
 
     name = "parquet"
     endings = (".parquet", ".pq")
@@ -27,9 +27,10 @@ class ParquetFormat(Format):
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""
         from components._data.formats.parquet.reader import open_parquet
+        from components._data.formats.typed_columns import flatten_fields
 
         with open_parquet(file) as opened:
-            return list(opened.schema_arrow.names)
+            return [field.name for field in flatten_fields(list(opened.schema_arrow))]
 
     def preview(self, file: SpanFile) -> Preview | None:
         """See `Format`."""
@@ -41,7 +42,7 @@ class ParquetFormat(Format):
         """See `Format`; only the files' footers are read."""
         from components._data.formats.parquet.inference import infer_schema
 
-        return infer_schema(files, label)
+        return infer_schema(files, label, self.data.exclude)
 
     def read_rows(
         self,

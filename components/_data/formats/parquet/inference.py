@@ -3,79 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from components._core.errors import DataError
-from components._data.formats.columns import check_columns
+from components._data.formats.common_types import CommonTypes
 from components._data.formats.contract import TableSchema
-from components._data.formats.parquet.column_types import ALLOWED, readable_type
 from components._data.formats.parquet.reader import open_parquet
+from components._data.formats.typed_columns import may_exceed_int64
 from components._data.sources.contract import SpanFile
 
-_NUMBERS = (pa.int64(), pa.float32(), pa.float64())
+_LARGEST_INT64 = (1 << 63) - 1
 
 
-def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
-    """Infer the columns and types of all files.
+def infer_schema(files: Sequence[SpanFile], label: str, excluded: Sequence[str] = ()) -> TableSchema:
+    """Infer the columns and types of all files; see `CommonTypes`.
 
-    Numbers of different types are real numbers in double precision; texts, times and truth values of different types
-    are the texts that a CSV would have; a column without a type in one file takes that of another. Other differences
-    are refused: Parquet declares its types, so a difference is not a single bad cell.
+    A column of whole numbers beyond int64 (hashes as uint64, identifiers as decimals) is text: no digit is lost.
 
     Args:
         files: Files in the order of their spans.
         label: The label's column.
+        excluded: Columns of `data.exclude`.
 
     Raises:
         DataError: When a file is not Parquet, its columns differ from the first file's, or their types cannot be read.
     """
-    types: dict[str, pa.DataType] = {}
-    origins: dict[str, str] = {}
+    types, beyond = CommonTypes(label, excluded), set()
     for file in files:
         with open_parquet(file) as opened:
-            schema = opened.schema_arrow
-        check_columns(file.name, schema.names, list(types), label)
-        for field in schema:
-            found = _read_as(file, field)
-            known = types.get(field.name, pa.null())
-            types[field.name] = _common_type(file, field, known, found, origins.get(field.name, ""))
-            if not pa.types.is_null(found):
-                origins.setdefault(field.name, file.name)
-    return TableSchema({name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()})
+            fields = list(opened.schema_arrow)
+            beyond |= {field.name for field in fields if _exceeds_int64(opened, field)}
+        types.add(file, fields)
+    schema = types.schema()
+    return TableSchema({name: pa.string() if name in beyond else kind for name, kind in schema.types.items()})
 
 
-def _is_word(kind: pa.DataType) -> bool:
-    """Return whether a CSV would have the column as texts."""
-    kinds = (pa.types.is_string, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp)
-    return any(is_kind(kind) for is_kind in kinds)
+def _exceeds_int64(opened: Any, field: pa.Field) -> bool:
+    """Return whether a column has whole numbers beyond int64: by the footer's statistics, else by its values."""
+    if not may_exceed_int64(field.type):
+        return False
+    footer = opened.metadata
+    place = next((n for n in range(footer.num_columns) if footer.schema.column(n).path == field.name), None)
+    if place is None:
+        return False
+    found = [footer.row_group(group).column(place).statistics for group in range(footer.num_row_groups)]
+    if pa.types.is_uint64(field.type) and all(known is not None and known.has_min_max for known in found):
+        return any(known.max > _LARGEST_INT64 for known in found)
+    return any(
+        (largest := pc.max(_magnitude(batch.column(0))).as_py()) is not None and largest > _LARGEST_INT64
+        for batch in opened.iter_batches(columns=[field.name], use_threads=False)
+    )
 
 
-def _read_as(file: SpanFile, field: pa.Field) -> pa.DataType:
-    kind = readable_type(field.type)
-    if kind is None:
-        raise DataError(
-            f"column {field.name!r} has the type {_shown(field.type)}, which is not supported",
-            where=file.name,
-            remedy=f"allowed: {ALLOWED}; cast the column or leave it out when the file is written",
-        )
-    return kind
-
-
-def _shown(kind: pa.DataType) -> str:
-    """Shorten the name of a type: a nested one may be as long as a schema."""
-    text = str(kind)
-    return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _common_type(file: SpanFile, field: pa.Field, known: pa.DataType, found: pa.DataType, origin: str) -> pa.DataType:
-    if known == found or pa.types.is_null(found):
-        return known
-    if pa.types.is_null(known):
-        return found
-    if known in _NUMBERS and found in _NUMBERS:
-        return pa.float64()
-    if _is_word(known) and _is_word(found):
-        return pa.string()
-    message = f"column {field.name!r} has the type {_shown(field.type)}, which is read as {found}; in {origin} it is read as {known}"
-    raise DataError(message, where=file.name, remedy="write the files with one type, or name other spans")
+def _magnitude(column: pa.Array) -> pa.Array:
+    return column if pa.types.is_uint64(column.type) else pc.abs(column)

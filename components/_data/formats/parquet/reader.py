@@ -12,33 +12,22 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-import numpy as np
-import pyarrow as pa
-
 from components._core.errors import DataError
-from components._core.examples.artifact import BATCH_ROWS
 from components._core.examples.safe_parquet import pq
 from components._core.store.filesystems import is_local
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import Preview, TableSchema
-from components._data.formats.parquet.column_types import convert, readable_type
-from components._data.formats.rows import (
-    FLOAT32_MAX,
-    FileTally,
-    Rows,
-    as_examples,
-    cells_as_text,
-    row_as_text,
-    set_unlabelled_aside,
-)
+from components._data.formats.rows import FileTally, Rows, cells_as_text
+from components._data.formats.typed_columns import convert, flatten_columns, flatten_fields, readable_type
+from components._data.formats.typed_rows import TypedRows, batch_rows
 from components._data.sources.contract import SpanFile
 
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 _READ_BYTES = 1 << 20
-_BATCH_CELLS = 1 << 20
-"""Maximum number of cells in a batch: fewer rows of a wide table are read at a time."""
+_BUFFER_BYTES = 1 << 16
 _PREVIEW_ROWS = 2_000
+_UNKNOWN_TYPE = "Unrecognized type"
 
 
 @contextmanager
@@ -56,10 +45,12 @@ def open_parquet(file: SpanFile, stream: BinaryIO | None = None) -> Iterator[Any
         _check_kind(file, opened)
         try:
             # a buffer: pages are read as they are needed, not a column's whole chunk, which may be as large as the file
-            yield pq.ParquetFile(opened, buffer_size=_READ_BYTES, pre_buffer=False)
+            yield pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # an error of the disk or the network
+            if _UNKNOWN_TYPE in str(error):
+                raise _too_new(file) from None
             raise _damaged(file, str(error).partition("\n")[0]) from None
 
 
@@ -72,35 +63,42 @@ def read_rows(
     tally: FileTally | None = None,
 ) -> Iterator[Rows]:
     """Yield a file's rows in bounded batches; see `Format.read_rows`. A row's place is its number, from 1."""
+    typed = TypedRows(file, schema, label, reject, cells)
     with _content(file, tally or FileTally()) as stream, open_parquet(file, stream) as opened:
+        columns = _columns_to_read(opened, schema)
         first = 1
-        for batch in opened.iter_batches(batch_size=batch_rows(len(schema.types)), use_threads=False):
-            rows = _to_rows(batch, schema, cells, first)
+        for batch in opened.iter_batches(batch_size=batch_rows(len(schema.types)), columns=columns, use_threads=False):
+            yield typed.convert(batch, first)
             first += batch.num_rows
-            rows = _set_too_large_aside(rows, file, reject)
-            yield set_unlabelled_aside(
-                Rows(as_examples(rows.examples), rows.cells, rows.lines), file, label, reject, "row"
-            )
 
 
-def batch_rows(columns: int) -> int:
-    """Return the number of rows read at a time."""
-    return min(max(_BATCH_CELLS // max(columns, 1), 1_024), BATCH_ROWS)
+def _columns_to_read(opened: Any, schema: TableSchema) -> list[str] | None:
+    """Return the top-level columns with a part in the table whose type can be read; None: all of them."""
+    read = {
+        field.name: any(
+            part.name in schema.types and readable_type(part.type) is not None for part in flatten_fields([field])
+        )
+        for field in opened.schema_arrow
+    }
+    return None if all(read.values()) else [name for name, is_read in read.items() if is_read]
 
 
 def preview_file(file: SpanFile) -> Preview | None:
     """Read the first rows of a file as text; None when it cannot be read."""
     try:
         with open_parquet(file) as opened:
-            names = [field.name for field in opened.schema_arrow if readable_type(field.type) is not None]
-            if len(names) < len(opened.schema_arrow.names) or len(set(names)) < len(names):
+            fields = flatten_fields(list(opened.schema_arrow))
+            names = [field.name for field in fields if readable_type(field.type) is not None]
+            if len(names) < len(fields) or len(set(names)) < len(names):
                 return None
             batch = next(opened.iter_batches(batch_size=_PREVIEW_ROWS, use_threads=False), None)
     except DataError:
         return None
     if batch is None:
         return Preview(names, [])
-    columns = [cells_as_text(convert(column, readable_type(column.type))) for column in batch.columns]
+    columns = [
+        cells_as_text(convert(column, readable_type(column.type)).values) for column in flatten_columns(batch).values()
+    ]
     return Preview(names, [list(row) for row in zip(*columns, strict=True)])
 
 
@@ -140,33 +138,15 @@ def _check_kind(file: SpanFile, stream: BinaryIO) -> None:
     stream.seek(0)
 
 
-def _damaged(file: SpanFile, message: str) -> DataError:
-    return DataError(f"cannot be read as Parquet: {message}", where=file.name, remedy="write the file again")
-
-
-def _to_rows(batch: pa.RecordBatch, schema: TableSchema, cells: Collection[str], first: int) -> Rows:
-    """Convert a batch to the table's types; columns stay in the file's order."""
-    columns = {
-        name: convert(batch.column(batch.schema.get_field_index(name)), kind) for name, kind in schema.types.items()
-    }
-    raw = {name: columns[name] for name in cells} or {"": pa.nulls(batch.num_rows)}
-    return Rows(
-        pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns)),
-        pa.RecordBatch.from_arrays(list(raw.values()), names=list(raw)),
-        lambda: np.arange(first, first + batch.num_rows, dtype=np.int64),
+def _too_new(file: SpanFile) -> DataError:
+    """Explain a column of `string_view`, which polars and other new writers may use: pyarrow 10 does not know it."""
+    return DataError(
+        "has a column of a type that this version of pyarrow cannot read, such as string_view",
+        where=file.name,
+        remedy="write it with plain strings (polars: write_parquet(..., use_pyarrow=True); Delta: cast to large_string), "
+        "or run Naru with Python 3.12, whose pyarrow reads it",
     )
 
 
-def _set_too_large_aside(rows: Rows, file: SpanFile, reject: Callable[[BadRow], None]) -> Rows:
-    """Keep the rows whose real numbers are all finite and fit a float32; reject the others."""
-    bad = np.zeros(rows.examples.num_rows, dtype=bool)
-    for name, column in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
-        if not pa.types.is_floating(column.type):
-            continue
-        numbers = np.abs(column.fill_null(0).to_numpy(zero_copy_only=False))
-        for row in map(int, np.flatnonzero((numbers > FLOAT32_MAX) & ~bad)):
-            found = column[row].as_py()
-            message = f"column {name!r}: {found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
-            reject(BadRow(file.name, int(rows.lines()[row]), message, row_as_text(rows.examples, row), unit="row"))
-        bad |= numbers > FLOAT32_MAX
-    return rows.filter(~bad) if bad.any() else rows
+def _damaged(file: SpanFile, message: str) -> DataError:
+    return DataError(f"cannot be read as Parquet: {message}", where=file.name, remedy="write the file again")

@@ -25,6 +25,8 @@ TRANSPORTS = ("rest", "grpc")
 RESERVED = ("MLSERVER_METRICS_", "PREDICTIVE_UNIT_", "PREDICTOR_", "SELDON_")
 """Prefixes of variables that the operator sets; one of them in a container drops it and all variables before it."""
 RESERVED_NAMES = ("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "MLSERVER_MODEL_NAME", "MLSERVER_MODEL_URI")
+_STORES = ("s3://", "gs://")
+"""Addresses that the operator's rclone copies a model from; a section of the Secret has the scheme's name."""
 _LOG_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -202,10 +204,10 @@ def _autoscaling(deployment: SeldonDeployment) -> Iterator[Violation]:
 def _model_uris(deployment: SeldonDeployment) -> Iterator[Violation]:
     for path, predictor in _each(deployment):
         for node in predictor.graph.walk():
-            if not node.modelUri.startswith("s3://"):
+            if not node.modelUri.startswith(_STORES):
                 remedy = "a pod cannot reach it: name the model's folder in the store of the cluster"
                 found = repr(node.modelUri) if node.modelUri else "none"
-                yield Violation(f"{path}.graph.modelUri", found, "s3://bucket/folder", remedy)
+                yield Violation(f"{path}.graph.modelUri", found, "s3://bucket/folder, gs://bucket/folder", remedy)
 
 
 def _log_uris(deployment: SeldonDeployment) -> Iterator[Violation]:

@@ -14,7 +14,7 @@ from components._core.examples.hash_split import (
     reassign_splits,
 )
 from components._core.examples.split_definition import HashSplit
-from components._core.project.data_config import Split
+from components._core.project.split_config import Split
 
 
 def make_rows(count: int) -> pa.RecordBatch:

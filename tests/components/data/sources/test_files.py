@@ -6,7 +6,6 @@ import fsspec
 import pytest
 
 from components._core.errors import ConfigError, DataError
-from components._data.sources.files import select_spans
 from components._data.sources.registry import open_source
 
 
@@ -16,25 +15,6 @@ def spans(tmp_path: Path) -> str:
         (tmp_path / f"part-{number}.csv").write_text("a,y\n1,0\n")
     (tmp_path / "part-final.csv").write_text("not a span")
     return str(tmp_path / "part-{span}.csv")
-
-
-@pytest.mark.parametrize(
-    ("wanted", "chosen"),
-    [("all", [1, 2, 3, 7]), ("7", [7]), ("1-3", [1, 2, 3]), ("3,1", [1, 3]), ("last 2", [3, 7]), ("1-2, 7", [1, 2, 7])],
-)
-def test_an_expression_names_spans(wanted: str, chosen: list[int]) -> None:
-    assert select_spans(wanted, [1, 2, 3, 7]) == chosen
-
-
-@pytest.mark.parametrize("wanted", ["", "3-1", "x", "last", "last 0", "1;2"])
-def test_an_expression_that_cannot_be_understood_says_what_is_allowed(wanted: str) -> None:
-    with pytest.raises(ConfigError, match="allowed: all, 7, 1-11"):
-        select_spans(wanted, [1, 2, 3])
-
-
-def test_a_span_that_is_not_there_is_named_beside_those_that_are(spans: str) -> None:
-    with pytest.raises(DataError, match=r"no span 4-6(.|\n)*available spans: 1-3, 7"):
-        open_source(spans).list_files("3-7")
 
 
 def test_files_come_in_the_order_of_their_spans(spans: str) -> None:
@@ -51,8 +31,23 @@ def test_a_missing_file_is_reported_with_its_path(tmp_path: Path) -> None:
         open_source(str(tmp_path / "nowhere.csv")).list_files("all")
 
 
-def test_a_folder_in_place_of_a_file_is_reported_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is a folder\n  -> name a file in it"):
+def test_a_folder_is_all_its_files_but_hidden_ones(tmp_path: Path) -> None:
+    for name in ("_SUCCESS", ".part-1.crc", "_tmp/part-9.csv", "b=2/part-1.csv", "part-2.csv.gz", "part-1.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files = open_source(str(tmp_path)).list_files("all")
+    assert [file.name for file in files] == ["b=2/part-1.csv", "part-1.csv", "part-2.csv.gz"]
+    assert [file.partition for file in files] == [(("b", "2"),), (), ()] and {file.span for file in files} == {1}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [([], "a folder without files"), (["a.csv", "b.csv", "README.md"], r"several kinds: 2 \.csv, 1 \.md")],
+)
+def test_a_folder_without_one_kind_of_files_is_refused(tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=message):
         open_source(str(tmp_path)).list_files("all")
 
 
@@ -60,11 +55,6 @@ def test_a_folder_in_place_of_a_file_is_reported_with_what_to_name(tmp_path: Pat
 def test_an_unknown_kind_of_url_is_reported(source: str) -> None:
     with pytest.raises(ConfigError, match=r"Protocol not known: nowhere\n  -> "):
         open_source(source).list_files("all")
-
-
-def test_a_typing_error_of_many_digits_is_answered_at_once() -> None:
-    with pytest.raises(DataError, match="no span 2"):
-        select_spans("1-999999999999999", [1])
 
 
 def test_two_files_of_one_span_are_refused(spans: str, tmp_path: Path) -> None:

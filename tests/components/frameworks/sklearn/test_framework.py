@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from components._core import extras
 from components._core.errors import ConfigError
 from components._core.files import read_json
 from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE
-from components._frameworks import table
 from components._frameworks.project_rules import check_cluster_model
 from components._frameworks.sklearn.framework import FRAMEWORK
 from components._frameworks.table import check_installed, check_model_files, load_model
@@ -56,8 +56,8 @@ def test_a_model_says_its_framework_and_holds_nothing_that_runs_when_it_is_opene
 def test_missing_packages_are_named_with_the_extra_that_brings_them(
     monkeypatch: pytest.MonkeyPatch, model: Path, penguins: Penguins
 ) -> None:
-    find = table.importlib.util.find_spec
-    monkeypatch.setattr(table.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name))
+    find = extras.importlib.util.find_spec
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name))
     with pytest.raises(ConfigError, match="packages that are not installed: onnxruntime") as refused:
         check_installed(FRAMEWORK, "code.framework")
     assert "pip install 'naru[sklearn]'" in refused.value.remedy

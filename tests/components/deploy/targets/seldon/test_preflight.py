@@ -97,6 +97,14 @@ def test_a_secret_whose_section_is_not_the_addresss_scheme_is_refused() -> None:
         check_deployment(rendered(), secret_keys=["RCLONE_CONFIG_MINIO_TYPE"])
 
 
+def test_a_model_in_google_cloud_storage_needs_a_section_of_that_name() -> None:
+    wanted = rendered()
+    predictors(wanted)[0]["graph"].update(modelUri="gs://naru/flights/models/3/artifacts/model")
+    check_deployment(wanted, secret_keys=["RCLONE_CONFIG_GS_TYPE", "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS"])
+    with pytest.raises(ConfigError, match=r"allowed: RCLONE_CONFIG_GS_TYPE among them"):
+        check_deployment(wanted, secret_keys=["RCLONE_CONFIG_S3_TYPE"])
+
+
 def test_a_folder_without_a_model_is_refused() -> None:
     with pytest.raises(
         ConfigError, match=r"found no file s3://b/m/signature\.json; .* would silently copy an empty one"

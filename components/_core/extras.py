@@ -1,0 +1,34 @@
+"""Optional packages: the extras of `pyproject.toml`, and the message for one that is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+
+from components._core.errors import ConfigError
+
+
+def check_extra(extra: str, packages: Sequence[str], what: str, where: str) -> None:
+    """Refuse what needs packages that are not installed here, without importing them.
+
+    Args:
+        extra: The extra of `pyproject.toml` that has the packages.
+        packages: Importable names, as in `google.cloud.storage`.
+        what: What needs them, for the message: `the framework 'sklearn'`.
+        where: The place that names it, for the message.
+
+    Raises:
+        ConfigError: With the missing packages, and how to install them.
+    """
+    missing = [name for name in packages if not _is_installed(name)]
+    if missing:
+        message = f"{what} needs packages that are not installed: {', '.join(missing)}"
+        remedy = f"pip install 'naru[{extra}]'; in a clone of the repository: tools/setup --dev"
+        raise ConfigError(message, where=where, remedy=remedy)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        return False

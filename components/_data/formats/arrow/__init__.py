@@ -1,0 +1,1 @@
+"""Arrow IPC files and streams: as files, and as what a database gives."""

@@ -1,0 +1,1 @@
+"""Avro: types from the writer's schema, rows block by block."""

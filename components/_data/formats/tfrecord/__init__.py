@@ -1,0 +1,1 @@
+"""TFRecord files of tf.Example: framing and checksums here, decoding by tfx_bsl, without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Databases as sources: one module for each, over one source of queries."""

@@ -1,0 +1,213 @@
+"""PostgreSQL through ADBC: rows arrive as Arrow batches by COPY, without a Python object for each value.
+
+`postgresql://host/database` goes by the variables that every PostgreSQL tool knows (`PGUSER`, `PGPASSWORD`, `PGSSLMODE`,
+`~/.pgpass`, ...); `postgresql://${NAME}` takes the whole connection string from the environment variable NAME. A
+connection string is opened here, and appears in no message.
+
+Each statement has a transaction of its own that may only read, and sees one state of the database.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components._core.errors import ConfigError, DataError, NaruError, ServiceError, UnavailableError
+from components._core.extras import check_extra
+from components._data.sources.batch_files import Batches
+from components._data.sources.databases.contract import BATCH_BYTES, Database, Select
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEME = "postgresql://"
+_VARIABLE = re.compile(r"postgresql://\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ADDRESS = re.compile(r"postgres(?:ql)?://")
+_SETTINGS = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    # the same order of rows in every run, as long as the table stays as it is
+    "SET LOCAL synchronize_seqscans = off",
+    "SET LOCAL max_parallel_workers_per_gather = 0",
+    "SET LOCAL timezone = 'UTC'",
+)
+_READABLE = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bpchar", "name", "json", "jsonb"}
+_READABLE |= {"date", "time", "timestamp", "timestamptz", "bytea"}
+"""PostgreSQL types that arrive as what they are. Decimals are cast to double precision, all others to text."""
+_TYPE = b"POSTGRESQL:type"
+_DIGITS = {"year": "YYYY", "month": "YYYYMM", "day": "YYYYMMDD"}
+_STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})|^.*\[SQLSTATE ([0-9A-Z]{5})", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class PostgreSql(Database):
+    """A PostgreSQL database.
+
+    Attributes:
+        location: The location as in `data.source`, before the variable is replaced.
+    """
+
+    location: str
+
+    def schema(self, select: Select) -> pa.Schema:
+        """See `Database`; the statement is prepared and not run."""
+        import pyarrow as pa
+
+        with self._opened() as connection:
+            fields = _describe(connection, self._statement(connection, select))
+        return pa.schema([pa.field(field.name, field.type) for field in fields])
+
+    def batches(self, select: Select, schema: pa.Schema) -> Batches:
+        """See `Database`."""
+        import pyarrow as pa
+
+        with self._opened() as connection:
+            for batch in _run(connection, self._statement(connection, select)):
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+    def fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        """See `Database`."""
+        with self._opened() as connection:
+            batches = list(_run(connection, statement))
+        return [row for batch in batches for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
+
+    def state(self, select: Select) -> str:
+        """See `Database`: the number of rows and the sum of their hashes, which does not depend on their order."""
+        hashed = "coalesce(sum(hashtextextended(naru_row::text, 0)::numeric), 0)::text"
+        rows = f"(\n{select.sql}\n) AS naru_row"
+        with self._opened() as connection:
+            _describe(connection, select.sql)  # for a message about the statement as it was written
+        (found,) = self.fetch(f"SELECT count(*), {hashed} FROM {rows}")
+        return f"{found[0]} {found[1]}"
+
+    def span_number(self, column: str, unit: str) -> str:
+        """See `Database`."""
+        return f"{column}::bigint" if unit == "number" else f"to_char({column}, '{_DIGITS[unit]}')::bigint"
+
+    def _statement(self, connection: Any, select: Select) -> str:
+        """Return the statement of a select, with casts of the columns whose types Arrow does not have."""
+        fields = _describe(connection, select.sql)
+        casts = [(field.name, _cast_for(field)) for field in fields]
+        if not any(cast for _, cast in casts) or len({name for name, _ in casts}) < len(casts):
+            return select.sql
+        columns = ", ".join(f"{self.quote(name)}{cast} AS {self.quote(name)}" for name, cast in casts)
+        return f"SELECT {columns} FROM (\n{select.sql}\n) AS naru_cast"
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """Open a connection in a transaction that reads one state, and translate the driver's errors."""
+        check_extra(
+            "postgresql", ["adbc_driver_manager", "adbc_driver_postgresql"], "a postgresql:// source", self.location
+        )
+        import adbc_driver_manager
+        import adbc_driver_postgresql
+        import pyarrow as pa
+
+        try:
+            database = adbc_driver_postgresql.connect(self._address())
+            with database, adbc_driver_manager.AdbcConnection(database) as connection:
+                connection.set_autocommit(False)
+                for setting in _SETTINGS:
+                    _execute(connection, setting)
+                yield connection
+        except adbc_driver_manager.Error as error:
+            raise self._translated(str(error), error.sqlstate) from None  # its cause may hold the connection string
+        except (pa.ArrowException, OSError) as error:  # raised for errors while rows arrive
+            raise self._translated(str(error), None) from None
+
+    def _address(self) -> str:
+        match = _VARIABLE.fullmatch(self.location)
+        if match is None:
+            return self.location
+        value = os.environ.get(match[1], "")
+        if not value:
+            remedy = f"set {match[1]} to the connection string, as in postgresql://host:5432/database with user and password before the host"
+            raise ConfigError("is not set", where=f"environment variable {match[1]}", remedy=remedy)
+        return value if _ADDRESS.match(value) else f"{SCHEME}{value}"
+
+    def _translated(self, message: str, state: str | None) -> NaruError:
+        """Translate an error by its SQLSTATE. A failed connection is described by what is certainly no part of its string."""
+        found = _STATE.search(message)
+        state = state or (found and (found[1] or found[2])) or ""
+        text = _own_words(message)
+        if state[:2] in ("08", "53", "57") or (not state and "connect" in message.lower()):
+            return self._connection_error(message)
+        if state[:2] == "28" or state == "42501":
+            remedy = "check user, password and rights: SELECT on the table, USAGE on its schema"
+            return ServiceError(f"PostgreSQL refuses: {text}", where=self.location, remedy=remedy)
+        if state == "25006":
+            remedy = "data.sql.query must only read"
+            return DataError(f"the query writes: {text}", where=self.location, remedy=remedy)
+        remedy = "correct data.sql.table, data.sql.query or the column that the message names; an odd value can be cast there"
+        return DataError(f"the query fails: {text}", where=self.location, remedy=remedy)
+
+    def _connection_error(self, message: str) -> NaruError:
+        text = " ".join(message.split())
+        fatal = re.search(
+            r"FATAL:\s+((?:password authentication failed|role|database|no pg_hba\.conf entry|permission denied)[^\n]*)",
+            message,
+        )
+        if fatal:
+            remedy = "check user, password and database of the connection string (PGUSER, PGPASSWORD, PGDATABASE)"
+            return ServiceError(
+                f"PostgreSQL refuses the connection: {fatal[1].strip()}", where=self.location, remedy=remedy
+            )
+        known = re.search(
+            r"connection to server at .*? failed: (?!FATAL)([^?]{1,200})|server closed the connection|terminating connection|Connection refused|timeout",
+            text,
+        )
+        if known:
+            remedy = "check that the server runs and is reachable from here, then run again"
+            return UnavailableError(
+                f"the database does not answer: {known[1] or known[0]}", where=self.location, remedy=remedy
+            )
+        remedy = "check it: postgresql://host:5432/database, with user and password before the host, special characters percent-encoded"
+        return ServiceError(
+            "the database cannot be reached with this connection string", where=self.location, remedy=remedy
+        )
+
+
+def _cast_for(field: pa.Field) -> str:
+    kind = (field.metadata or {}).get(_TYPE, b"").decode()
+    if kind in _READABLE:
+        return ""
+    return "::float8" if kind == "numeric" else "::text"
+
+
+def _describe(connection: Any, statement: str) -> list[pa.Field]:
+    import adbc_driver_manager
+    import pyarrow as pa
+
+    with adbc_driver_manager.AdbcStatement(connection) as prepared:
+        prepared.set_sql_query(statement)
+        handle = prepared.execute_schema()  # kept until it is imported: it releases what it points to
+        return list(pa.Schema._import_from_c(handle.address))
+
+
+def _run(connection: Any, statement: str) -> Iterator[pa.RecordBatch]:
+    import adbc_driver_manager
+    import pyarrow as pa
+
+    with adbc_driver_manager.AdbcStatement(connection) as prepared:
+        prepared.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
+        prepared.set_sql_query(statement)
+        stream, _ = prepared.execute_query()
+        # the interface of C pointers is the one that pyarrow 10 and 25 both have
+        yield from pa.RecordBatchReader._import_from_c(stream.address)
+
+
+def _execute(connection: Any, statement: str) -> None:
+    import adbc_driver_manager
+
+    with adbc_driver_manager.AdbcStatement(connection) as prepared:
+        prepared.set_sql_query(statement)
+        prepared.execute_update()
+
+
+def _own_words(message: str) -> str:
+    """Return what PostgreSQL says in a message of the driver: `relation "x" does not exist`."""
+    found = re.search(r"ERROR:\s+([^\n]+)", message)
+    return (found[1] if found else message.partition("\n")[0]).strip()[:300]

@@ -1,0 +1,55 @@
+"""Checks of the spans that were read: spans that are missing, spans without rows."""
+
+from __future__ import annotations
+
+from components._core.checks import Check, Status
+from components._core.examples.artifact import Manifest
+from components._core.project.project_file import Project
+from components._data.sources.registry import span_unit
+from components._data.sources.span_expression import parse_spans
+
+
+def check_missing_spans(project: Project, manifest: Manifest) -> list[Check]:
+    """Say which spans are missing among those that were read; nothing for a source without spans.
+
+    `data.missing_spans: fail` has ended the run if `data.spans` names one that does not exist; gaps between the spans of
+    `all` and `last N` are a warning. With `skip` they are counted.
+    """
+    unit = span_unit(project.data)
+    if unit is None:
+        return []
+    runs = parse_spans(project.data.spans, unit).missing(manifest.spans)
+    count = sum(last - first + 1 for first, last in runs)
+    read = f"{len(manifest.spans)} {unit.name}s read" if unit.fields else f"{len(manifest.spans)} spans read"
+    status: Status = "pass"
+    reason = f"{read}, none missing"
+    if runs:
+        skipped = project.data.missing_spans == "skip"
+        status = "skipped" if skipped else "warn"
+        reason = f"no span {unit.ranges(runs)} in the source; {read}"
+        reason += " (data.missing_spans: skip)" if skipped else ""
+    return [Check("missing spans", status, float(count), 0.0, n=len(manifest.spans), reason=reason)]
+
+
+def check_spans(manifest: Manifest) -> list[Check]:
+    """Warn of each span without rows: if it is the newest, the export failed."""
+    if len(manifest.spans) <= 1:
+        return []
+    files: dict[int, str] = {}
+    rows = dict.fromkeys(manifest.spans, 0)
+    for file in manifest.files:
+        files.setdefault(file.span, file.path)
+        rows[file.span] += file.rows
+    newest = max(manifest.spans)
+    return [
+        Check(
+            f"rows of span {manifest.unit.label(span)}",
+            "warn",
+            0.0,
+            1.0,
+            n=0,
+            reason=f"{files[span]}{' (the newest span)' if span == newest else ''} has no rows that can be used: check the export",
+        )
+        for span in manifest.spans
+        if not rows[span]
+    ]

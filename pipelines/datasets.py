@@ -1,0 +1,178 @@
+"""The datasets of a project: the examples of its runs on this machine, and of the versions in its deployment ledger.
+
+A dataset is named by its run, or by the version that was trained on it. Its manifest says what was read; the rows
+themselves are kept on this machine, by the runs that made them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.errors import ConfigError, DataError
+from components._core.examples.artifact import SPLITS, Manifest, SourceFile, read_batches
+from components._core.examples.registered_manifest import fetch_manifest
+from components._core.examples.row_hash import hash_rows
+from components._core.files import hash_stream
+from components._core.project.named_columns import check_columns_exist
+from components._core.project.project_file import Project
+from components._core.store.ledger import read_deployments
+from components._core.suggestions import suggest
+from components._core.types.artifact_files import MANIFEST
+from components._data.sources.registry import open_source
+from pipelines.local.run_history import read_runs
+from pipelines.local.runner import absolute_source
+from pipelines.local.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The examples of a run or a version.
+
+    Attributes:
+        name: The version, as `v3`, or the run.
+        manifest: Its manifest.
+        examples: The folder with the rows; None where they are not on this machine.
+    """
+
+    name: str
+    manifest: Manifest
+    examples: Path | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(self.manifest.rows.values())
+
+    @property
+    def split(self) -> str:
+        """How its rows were split, in a few words."""
+        definition = self.manifest.split
+        if definition is None:
+            return "hash"
+        kind = getattr(definition, "kind", "group" if definition.grouped else "hash")
+        by = definition.columns if definition.grouped else tuple(filter(None, [getattr(definition, "column", "")]))
+        return f"{kind} by {', '.join(by)}" if by else str(kind)
+
+
+def list_datasets(workspace: Workspace, project: Project) -> list[Dataset]:
+    """List the datasets of a project: of its runs, oldest first, and of the versions in the ledger, oldest first."""
+    found = []
+    for run in read_runs(workspace):
+        examples = Path(run.record.get("artifacts", {}).get("examples", ""))
+        if (examples / MANIFEST).is_file():
+            found.append(Dataset(run.name, Manifest.load(examples), examples))
+    by_fingerprint = {dataset.manifest.fingerprint: dataset.examples for dataset in found}
+    versions: dict[str, Dataset] = {}
+    for deployment in read_deployments(workspace.settings().store, project.name):
+        if deployment.version not in versions and (manifest := fetch_manifest(deployment)) is not None:
+            examples_of = by_fingerprint.get(manifest.fingerprint)
+            versions[deployment.version] = Dataset(f"v{deployment.version}", manifest, examples_of)
+    return [*found, *versions.values()]
+
+
+def find_dataset(datasets: list[Dataset], name: str) -> Dataset:
+    """Find a dataset by its version (`3` or `v3`), by its run, or a unique prefix or suffix of it; `last` is the newest run.
+
+    Raises:
+        ConfigError: When there is none, or more than one.
+    """
+    runs = [dataset for dataset in datasets if not dataset.name.startswith("v")]
+    if name == "last" and runs:
+        return runs[-1]
+    exact = [dataset for dataset in datasets if dataset.name in (name, f"v{name}")]
+    found = exact or [dataset for dataset in runs if dataset.name.startswith(name) or dataset.name.endswith(name)]
+    if len(found) == 1:
+        return found[0]
+    names = [dataset.name for dataset in datasets]
+    message = (
+        f"{name!r} matches {len(found)} datasets" if found else f"there is no dataset {name!r}; {suggest(name, names)}"
+    )
+    raise ConfigError(message, where="naru data", remedy="name one as the list shows it: naru data ls PROJECT")
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """How the rows of two datasets differ, by key.
+
+    Attributes:
+        added: Keys that only the other has.
+        removed: Keys that only the first has.
+        changed: Keys of both whose other cells differ.
+        equal: Keys of both with equal cells.
+    """
+
+    added: int
+    removed: int
+    changed: int
+    equal: int
+
+
+def compare_rows(one: Dataset, other: Dataset, key: list[str]) -> RowChanges:
+    """Compare the rows of two datasets by the values of some columns, with 16 bytes of memory for each row.
+
+    Raises:
+        ConfigError: When the rows of one are not on this machine, or the key is not a column of both.
+        DataError: When two rows of one have the same key.
+    """
+    keys, contents = zip(*(_hash_dataset(dataset, key) for dataset in (one, other)), strict=True)
+    shared, places, other_places = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
+    equal = int((contents[0][places] == contents[1][other_places]).sum())
+    return RowChanges(len(keys[1]) - len(shared), len(keys[0]) - len(shared), len(shared) - equal, equal)
+
+
+def _hash_dataset(dataset: Dataset, key: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the hash of each row's key, and of its other cells."""
+    if dataset.examples is None:
+        remedy = "rows are kept by the runs of this machine; compare two of those, or leave out --key"
+        raise ConfigError(f"the rows of {dataset.name} are not on this machine", where="--key", remedy=remedy)
+    check_columns_exist({"--key": key}, list(dataset.manifest.columns))
+    others = [name for name in dataset.manifest.columns if name not in key]
+    hashed = [
+        (hash_rows(batch, key), hash_rows(batch, others))
+        for split in SPLITS
+        for batch in read_batches(dataset.examples, split)
+    ]
+    if not hashed:
+        return np.empty(0, np.uint64), np.empty(0, np.uint64)
+    keys, contents = (np.concatenate(part) for part in zip(*hashed, strict=True))
+    if (count := len(np.unique(keys))) < len(keys):
+        message = f"{len(keys) - count:,} of {len(keys):,} rows of {dataset.name} have a key that another row has"
+        raise DataError(message, where="--key", remedy="name the columns that identify a row")
+    return keys, contents
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What became of a file of a dataset in its source.
+
+    Attributes:
+        file: The file, as the manifest has it.
+        state: `unchanged`, `changed` or `missing`.
+    """
+
+    file: SourceFile
+    state: str
+
+
+def verify_files(workspace: Workspace, project: Project, dataset: Dataset) -> list[FileState]:
+    """Read the files of a dataset again, and compare them with their digests in its manifest.
+
+    Raises:
+        ConfigError: When the project's source is invalid.
+        DataError: When the source has no file at all.
+    """
+    source = open_source(absolute_source(workspace, project), "skip")
+    known = {(file.span, file.name): file for file in source.list_files("all")}
+    states = []
+    for file in dataset.manifest.files:
+        found = known.get((file.span, file.path))
+        state = "missing"
+        if found is not None:
+            with found.open() as stream:
+                state = "unchanged" if hash_stream(stream) == file.sha256 else "changed"
+        states.append(FileState(file, state))
+    return states
