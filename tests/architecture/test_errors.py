@@ -1,6 +1,7 @@
 """Only our own tree of errors reaches a person: it is drawn as it is, and what libraries raise at each border is translated."""
 
 import errno
+import gzip
 import inspect
 import re
 import zipfile
@@ -92,6 +93,7 @@ BORDERS: dict[str, Callable[[Path], object]] = {
     "fsspec: the ledger": lambda folder: append_deployment(str(_file(folder, "store", b"")), "p", DEPLOYMENT),
     "json: a parameter": lambda folder: resolve_champion("{", "p"),
     "codecs: a header": lambda folder: _read(_span(folder, b"\xe9,y\n"), csv={"encoding": "utf-8"}),
+    "gzip": lambda folder: _read(_span(folder, gzip.compress(b"x,y\n1,2\n")[:-9])),
     "zipfile: no archive": lambda folder: unpack_code(_file(folder, "code.zip", b"PK"), folder / "to"),
     "zipfile: a path": lambda folder: unpack_code(_link_archive(folder), folder / "to"),
     "importlib": lambda folder: load_function(_file(folder, "m.py", b"import nothing_at_all").parent, "m.py", "f"),
@@ -218,6 +220,7 @@ NOT_OURS = {
         "_RefusedError"
     },  # ends parsing; what is answered stands in the connection
     "components/serve/fast_path.py": {"Refusal"},
+    "components/_data/formats/csv/blocks.py": {"UndecidedEncodingError"},  # the format then decides, and reads again
     "components/serve/mlserver_grpc.py": {"Refusal"},
     "components/serve/oip_parameters.py": {"Refusal"},
     "components/serve/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code

@@ -253,7 +253,7 @@ def test_any_text_is_cut_as_a_slow_reader_cuts_it(csv: Csv, monkeypatch: pytest.
         text = "x,y\n" + "".join(dice.choices(marks, [4, 4, 5, 2, 2, 0.3, 1], k=dice.randint(1, 30)))
         monkeypatch.setattr(blocks, "BLOCK_BYTES", dice.randint(1, 12))
         opened: Callable[[str, str], io.BytesIO] = lambda path, mode, text=text: io.BytesIO(text.encode())  # type: ignore[misc]  # noqa: E731
-        found = list(read_blocks(CsvFile(1, "t.csv", SimpleNamespace(open=opened), csv), 2))
+        found = list(read_blocks(CsvFile(1, "t.csv", SimpleNamespace(open=opened), csv=csv), 2))
         expected = _expected(text, csv)[1:]
         assert [line for block in found for line in block.lines.tolist()] == [row[0] for row in expected if not row[2]]
         assert [row.line for block in found for row in block.bad] == [row[0] for row in expected if row[2]]
