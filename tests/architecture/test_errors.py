@@ -220,7 +220,6 @@ NOT_OURS = {
         "_RefusedError"
     },  # ends parsing; what is answered stands in the connection
     "components/serve/fast_path.py": {"Refusal"},
-    "components/_data/formats/csv/blocks.py": {"UndecidedEncodingError"},  # the format then decides, and reads again
     "components/serve/mlserver_grpc.py": {"Refusal"},
     "components/serve/oip_parameters.py": {"Refusal"},
     "components/serve/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code
