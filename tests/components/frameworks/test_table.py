@@ -52,6 +52,7 @@ def write_toy(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_train_builds_fits_and_exports_a_model_of_another_framework(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -65,7 +65,8 @@ def test_a_repeated_header_and_a_total_row_do_not_make_numbers_text(tmp_path: Pa
     path.write_text("\n".join(["x,y", *rows[:100], "x,y", *rows[100:], "Total,"]) + "\n")
     created = new_project(tmp_path / "p", data=path, label="y")
     assert _kinds(created) == {"x": "number"}
-    assert ("x", "not a number, so missing: 'Total' (1), 'x' (1)") in created.findings
+    assert "line 102: the header is repeated" in created.written
+    assert "line 203: a line of totals: its first cell is 'Total'" in created.written and created.findings == []
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def test_serving_imports_onnxruntime_alone(model: Path) -> None:
     assert imported_by(code, str(model)) == {"onnxruntime"}
 
 
+@pytest.mark.slow
 def test_transform_train_and_the_stages_that_judge_import_no_tensorflow(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from tests.components.small_penguins import make_penguins;"

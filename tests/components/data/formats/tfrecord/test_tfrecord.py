@@ -116,6 +116,7 @@ def test_a_span_that_lost_a_feature_is_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "t-{span}")
 
 
+@pytest.mark.slow
 def test_tensorflow_is_not_imported(tmp_path: Path) -> None:
     write(tmp_path / "t", RECORDS)
     code = (
