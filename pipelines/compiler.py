@@ -12,7 +12,7 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
-from components._data.cluster_rules import check_cluster_data
+from components._data.cluster_rules import check_cluster_data, check_cluster_store
 from components._data.formats.registry import AUTO, FORMATS
 from components._data.sources.registry import location_in_store
 from components._frameworks.project_rules import check_cluster, check_framework
@@ -60,6 +60,7 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
     from pipelines.placement import place_stages
 
     store = Settings.from_environment().store
+    check_cluster_store(store)
     defaults = {
         "project": project.to_json(),
         "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",

@@ -20,9 +20,25 @@ def check_cluster_data(data: Data, where: str) -> None:
     Raises:
         ConfigError: When the format or the source needs an extra, or the format is unknown.
     """
-    source = next((extra for start, extra in EXTRAS.items() if data.source.startswith(start)), "")
-    for key, extra in (("format", open_format(data).extra), ("source", source)):
-        if extra:
-            message = f"cannot be read on a cluster yet: the images do not have the packages of the extra {extra!r}"
-            remedy = "run it with `naru run`, or keep the table as CSV, Parquet or JSON lines in the store"
-            raise ConfigError(message, where=f"{where}: data.{key}", remedy=remedy)
+    remedy = "run it with `naru run`, or keep the table as CSV, Parquet or JSON lines in the store"
+    _refuse(open_format(data).extra, f"{where}: data.format", remedy)
+    _refuse(_extra_of(data.source), f"{where}: data.source", remedy)
+
+
+def check_cluster_store(store: str) -> None:
+    """Refuse a store that only an extra can reach.
+
+    Raises:
+        ConfigError: With the stores that the images reach.
+    """
+    _refuse(_extra_of(store), f"NARU_STORE {store!r}", "name an s3:// store; naru run reaches this one")
+
+
+def _extra_of(location: str) -> str:
+    return next((extra for start, extra in EXTRAS.items() if location.startswith(start)), "")
+
+
+def _refuse(extra: str, where: str, remedy: str) -> None:
+    if extra:
+        message = f"cannot be read on a cluster yet: the images do not have the packages of the extra {extra!r}"
+        raise ConfigError(message, where=where, remedy=remedy)

@@ -4,7 +4,7 @@ import pytest
 
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
-from components._data.cluster_rules import check_cluster_data
+from components._data.cluster_rules import check_cluster_data, check_cluster_store
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,10 @@ def test_what_only_an_extra_reads_is_refused_before_it_is_compiled(
 @pytest.mark.parametrize("source", ["t.csv", "s3://b/t-{span}.parquet", "https://h/t.jsonl"])
 def test_what_the_images_read_passes(source: str) -> None:
     check_cluster_data(Data(source=source), "project.yaml")
+
+
+def test_a_store_that_the_images_do_not_reach_is_refused() -> None:
+    check_cluster_store("s3://bucket/naru")
+    with pytest.raises(ConfigError, match="extra 'gcs'") as refused:
+        check_cluster_store("gs://bucket")
+    assert refused.value.where == "NARU_STORE 'gs://bucket'"
