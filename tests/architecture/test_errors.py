@@ -173,16 +173,14 @@ NOT_OURS = {
     "components/_core/project/project_file.py": {"PydanticCustomError", "ValueError"},  # the same
     "components/_core/project/config_types.py": {"ValueError"},  # the same
     "components/_core/project/serving_config.py": {"ValueError"},  # the same
-    "components/_core/store/gcs.py": {
-        "FileNotFoundError",
-        "NotImplementedError",
-    },  # what fsspec expects of a file system
+    "components/_core/store/object_file_system.py": {"NotImplementedError"},  # what fsspec expects of a file system
+    "components/_core/store/gcs.py": {"FileNotFoundError"},  # the same
     "components/_core/store/http.py": {
         "NotImplementedError",  # the same
         "ProtocolError",  # of urllib3, where a download is too short: it is continued like any interrupted one
     },
     "components/_data/sources/registry.py": {"ValueError"},  # a second source of one prefix: a mistake of a programmer
-    "components/_core/store/s3.py": {"FileNotFoundError", "NotImplementedError"},  # what fsspec asks of a file system
+    "components/_core/store/s3.py": {"FileNotFoundError"},  # the same
     "components/_data/formats/avro/arrow_types.py": {"ValueError"},  # told by the reader, with the rows
     "components/_data/formats/avro/zstandard_blocks.py": {"EOFError"},  # told by the reader, with the block
     "components/_data/formats/jsonl/lines.py": {"LineError"},  # the row is set aside with it

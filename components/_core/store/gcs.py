@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fsspec import AbstractFileSystem
-from fsspec.spec import AbstractBufferedFile
-
 from components._core.errors import ConfigError, ServiceError
 from components._core.extras import check_extra
 from components._core.store.google_cloud import first_line, google_credentials, quiet_imports, translated_errors
+from components._core.store.object_file_system import ObjectFileSystem
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
 _GCS = "https://storage.googleapis.com"
@@ -32,11 +30,10 @@ _FIRST_PAUSE = 0.5
 _LISTED = "items(name,size,updated,generation),prefixes,nextPageToken"
 
 
-class GcsFileSystem(AbstractFileSystem):
+class GcsFileSystem(ObjectFileSystem):
     """The objects of Google Cloud Storage that the environment's credentials reach, as files and folders."""
 
     protocol = "gs"
-    cachable = False  # the environment is read for each instance
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,18 +41,13 @@ class GcsFileSystem(AbstractFileSystem):
         self._client = _client(self._endpoint)
         self._options = {"timeout": _TIMEOUT, "retry": _retry()}
 
-    @classmethod
-    def without_scheme(cls, uri: str) -> str:
-        """Return `bucket/key` of `gs://bucket/key`."""
-        return str(cls._strip_protocol(uri))
-
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         """List a folder, as fsspec does; a file is its own listing.
 
         Raises:
             FileNotFoundError: When neither exists.
         """
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         found = self._list(bucket, f"{key}/" if key else "")
         if not found and key:
             found = [self.info(path)]
@@ -67,21 +59,12 @@ class GcsFileSystem(AbstractFileSystem):
         Raises:
             FileNotFoundError: When neither file nor folder exists.
         """
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         if not key:
             return self._folder(path)
         with self._errors(path):
             found = self._client.bucket(bucket).get_blob(key, **self._options)
         return self._folder(path) if found is None else _described(bucket, found)
-
-    def exists(self, path: str, **_: Any) -> bool:
-        return self._type(path) is not None
-
-    def isfile(self, path: str) -> bool:
-        return self._type(path) == "file"
-
-    def isdir(self, path: str) -> bool:
-        return self._type(path) == "directory"
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         if start or end is not None:
@@ -107,9 +90,6 @@ class GcsFileSystem(AbstractFileSystem):
         with self._errors(path):
             self._blob(path).delete(**self._options)
 
-    def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Do nothing: folders are parts of names in GCS."""
-
     def read_range(self, path: str, start: int, end: int) -> bytes:
         """Read the bytes of an object from `start` up to `end`."""
         if end <= start:
@@ -117,14 +97,8 @@ class GcsFileSystem(AbstractFileSystem):
         with self._errors(path):
             return bytes(self._blob(path).download_as_bytes(start=start, end=end - 1, **self._options))
 
-    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> _GcsFile:
-        if mode != "rb":
-            message = f"mode {mode!r}: objects are written whole, with pipe_file or put_file"
-            raise NotImplementedError(message)  # as fsspec's own file systems raise for an unsupported mode
-        return _GcsFile(self, path, mode, block_size or "default")
-
     def _blob(self, path: str) -> Any:
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         return self._client.bucket(bucket).blob(key)
 
     def _list(self, bucket: str, prefix: str, most: int | None = None) -> list[dict[str, Any]]:
@@ -137,14 +111,8 @@ class GcsFileSystem(AbstractFileSystem):
         folders = [{"name": f"{bucket}/{name}".rstrip("/"), "size": 0, "type": "directory"} for name in pages.prefixes]
         return sorted([*files, *folders], key=lambda entry: str(entry["name"]))
 
-    def _type(self, path: str) -> str | None:
-        try:
-            return str(self.info(path)["type"])
-        except FileNotFoundError:
-            return None
-
     def _folder(self, path: str) -> dict[str, Any]:
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         if not self._list(bucket, f"{key}/" if key else "", most=1):
             raise FileNotFoundError(path)
         return {"name": path, "size": 0, "type": "directory"}
@@ -165,7 +133,7 @@ class GcsFileSystem(AbstractFileSystem):
 
     def _translated(self, error: Any, path: str, where: str, is_listing: bool) -> Exception:
         if error.code == 404 and not is_listing:
-            self._list(_split(path)[0], "", most=1)  # raises when it is the bucket that is not there
+            self._list(self._split(path)[0], "", most=1)  # raises when it is the bucket that is not there
             return FileNotFoundError(path)
         if error.code == 404:
             return ServiceError("there is no such bucket", where=where, remedy="create it, or name another one")
@@ -173,11 +141,6 @@ class GcsFileSystem(AbstractFileSystem):
             return FileExistsError(path)
         remedy = "check the bucket and the name, then run again"
         return ServiceError(f"Google Cloud Storage failed: {first_line(error)}", where=where, remedy=remedy)
-
-
-class _GcsFile(AbstractBufferedFile):
-    def _fetch_range(self, start: int, end: int) -> bytes:
-        return bytes(self.fs.read_range(self.path, start, end))
 
 
 def _client(endpoint: str) -> Any:
@@ -198,11 +161,6 @@ def _retry() -> Any:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_delay(initial=_FIRST_PAUSE).with_timeout(_RETRY_SECONDS)
-
-
-def _split(path: str) -> tuple[str, str]:
-    bucket, _, key = GcsFileSystem.without_scheme(path).partition("/")
-    return bucket, key
 
 
 def _described(bucket: str, blob: Any) -> dict[str, Any]:

@@ -21,13 +21,12 @@ from urllib.parse import urlsplit
 
 import certifi
 import urllib3
-from fsspec import AbstractFileSystem
-from fsspec.spec import AbstractBufferedFile
 from minio import Minio
 from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider
 from minio.error import MinioException, S3Error
 
 from components._core.errors import ConfigError, ServiceError, UnavailableError
+from components._core.store.object_file_system import ObjectFileSystem
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 _AWS = "https://s3.amazonaws.com"
@@ -38,21 +37,15 @@ _ABSENT = frozenset({"NoSuchKey", "NoSuchObject"})
 _FORBIDDEN = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
 
 
-class S3FileSystem(AbstractFileSystem):
+class S3FileSystem(ObjectFileSystem):
     """The objects of the S3 that the environment names, as files and folders."""
 
     protocol = "s3"
-    cachable = False  # the environment is read for each instance
 
     def __init__(self) -> None:
         super().__init__()
         self._endpoint = os.environ.get(ENDPOINT) or _AWS
         self._client = _client(self._endpoint)
-
-    @classmethod
-    def without_scheme(cls, uri: str) -> str:
-        """Return `bucket/key` of `s3://bucket/key`."""
-        return str(cls._strip_protocol(uri))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         """List a folder, as fsspec does; a file is its own listing.
@@ -60,7 +53,7 @@ class S3FileSystem(AbstractFileSystem):
         Raises:
             FileNotFoundError: When neither exists.
         """
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         with self._errors(path):
             listed = self._client.list_objects(bucket, f"{key}/" if key else "")
             found = [_described(bucket, entry) for entry in listed if entry.object_name != f"{key}/"]
@@ -74,7 +67,7 @@ class S3FileSystem(AbstractFileSystem):
         Raises:
             FileNotFoundError: When neither file nor folder exists.
         """
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         if not key:
             return self._folder(path)
         try:
@@ -83,19 +76,10 @@ class S3FileSystem(AbstractFileSystem):
         except FileNotFoundError:
             return self._folder(path)
 
-    def exists(self, path: str, **_: Any) -> bool:
-        return self._type(path) is not None
-
-    def isfile(self, path: str) -> bool:
-        return self._type(path) == "file"
-
-    def isdir(self, path: str) -> bool:
-        return self._type(path) == "directory"
-
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         if start or end is not None:
             return bytes(super().cat_file(path, start, end))
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         with self._errors(path):
             return self._read(bucket, key)
 
@@ -105,7 +89,7 @@ class S3FileSystem(AbstractFileSystem):
         Raises:
             FileExistsError: When it must be new and exists.
         """
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         with self._errors(path):
             if mode == "create":
                 self._create(bucket, key, value)
@@ -124,29 +108,20 @@ class S3FileSystem(AbstractFileSystem):
                 time.sleep(random.uniform(0.5, 1.5) * pause)
 
     def put_file(self, lpath: str, rpath: str, *_: Any, **__: Any) -> None:
-        bucket, key = _split(rpath)
+        bucket, key = self._split(rpath)
         with self._errors(rpath):
             self._client.fput_object(bucket, key, lpath)
 
     def rm_file(self, path: str) -> None:
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         with self._errors(path):
             self._client.remove_object(bucket, key)
 
-    def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Do nothing: folders are parts of names in S3."""
-
     def read_range(self, path: str, start: int, end: int) -> bytes:
         """Read the bytes of an object from `start` up to `end`."""
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         with self._errors(path):
             return self._read(bucket, key, start, end - start) if end > start else b""
-
-    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> _S3File:
-        if mode != "rb":
-            message = f"mode {mode!r}: objects are written whole, with pipe_file or put_file"
-            raise NotImplementedError(message)  # as fsspec's own file systems raise for an unsupported mode
-        return _S3File(self, path, mode, block_size or "default")
 
     def _read(self, bucket: str, key: str, start: int = 0, length: int = 0) -> bytes:
         response = self._client.get_object(bucket, key, offset=start, length=length)
@@ -156,14 +131,8 @@ class S3FileSystem(AbstractFileSystem):
             response.close()
             response.release_conn()
 
-    def _type(self, path: str) -> str | None:
-        try:
-            return str(self.info(path)["type"])
-        except FileNotFoundError:
-            return None
-
     def _folder(self, path: str) -> dict[str, Any]:
-        bucket, key = _split(path)
+        bucket, key = self._split(path)
         with self._errors(path):
             if next(self._client.list_objects(bucket, f"{key}/" if key else ""), None) is None:
                 raise FileNotFoundError(path)
@@ -199,11 +168,6 @@ class S3FileSystem(AbstractFileSystem):
         return ServiceError(f"S3 failed: {error.code}: {error.message}", where=where, remedy=remedy)
 
 
-class _S3File(AbstractBufferedFile):
-    def _fetch_range(self, start: int, end: int) -> bytes:
-        return bytes(self.fs.read_range(self.path, start, end))
-
-
 def _client(endpoint: str) -> Minio:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -234,11 +198,6 @@ def _certificates() -> str:
 
 def _credentials_remedy() -> str:
     return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their permissions"
-
-
-def _split(path: str) -> tuple[str, str]:
-    bucket, _, key = S3FileSystem.without_scheme(path).partition("/")
-    return bucket, key
 
 
 def _described(bucket: str, entry: Any) -> dict[str, Any]:
