@@ -181,8 +181,8 @@ NOT_OURS = {
     },
     "components/_data/sources/registry.py": {"ValueError"},  # a second source of one prefix: a mistake of a programmer
     "components/_core/store/s3.py": {"FileNotFoundError"},  # the same
-    "components/_data/formats/avro/arrow_types.py": {"ValueError"},  # told by the reader, with the rows
-    "components/_data/formats/avro/zstandard_blocks.py": {"EOFError"},  # told by the reader, with the block
+    "components/_data/formats/avro/arrow_types.py": {"ValueError"},  # reported by the reader, with the rows
+    "components/_data/formats/avro/zstandard_blocks.py": {"EOFError"},  # reported by the reader, with the block
     "components/_data/formats/jsonl/lines.py": {"LineError"},  # the row is set aside with it
     "components/_frameworks/keras/saved_graph.py": {
         "ValueError"

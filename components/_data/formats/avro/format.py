@@ -67,7 +67,7 @@ class AvroFormat(Format):
         cells: Collection[str] = (),
         tally: FileTally | None = None,
     ) -> Iterator[Rows]:
-        """See `Format`. A file cut off exactly between two blocks cannot be told from a whole one."""
+        """See `Format`. A file cut off exactly between two blocks looks like a whole one."""
         from components._data.formats.avro.reader import read_rows
 
         return read_rows(file, schema, label, reject, cells, tally)

@@ -68,7 +68,7 @@ class TFRecordFormat(Format):
         cells: Collection[str] = (),
         tally: FileTally | None = None,
     ) -> Iterator[Rows]:
-        """See `Format`. A record that is no tf.Example, or has a value of another type, is set aside."""
+        """See `Format`. A record that is not a tf.Example, or has a value of another type, is set aside."""
         from components._data.formats.tfrecord.reader import read_rows
 
         return read_rows(file, schema, label, reject, cells, tally)
