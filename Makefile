@@ -9,6 +9,8 @@ PROJECT ?= examples/flights
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
 # XDIST: how many processes share the quick tests (0 = none, to debug).
 XDIST ?= 2
+# AGAIN: only the tests that failed the last time, one after the other.
+PYTEST = $(BIN)/pytest -q $(if $(AGAIN),--last-failed --last-failed-no-failures none,$(if $(filter-out 0,$(XDIST)),-n $(XDIST) --dist loadfile))
 
 .PHONY: help
 help:
@@ -87,7 +89,7 @@ dev:
 	@tools/setup --dev
 
 test: dev ## The quick tests: real data, whole small pipelines, no network
-	@$(BIN)/pytest -q -m "not slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+	@$(PYTEST) -m "not slow and not nightly and not containers and not e2e"
 
 # An hour; its needs are checked before anything is installed.
 e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (settings: tests/e2e/environment.py)
@@ -96,11 +98,11 @@ e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (
 	@$(BIN)/pytest -m e2e --timeout 7200 tests/e2e
 
 test-slow: dev ## Runs that are killed, interrupted, repeated, short of disk or given bad input: some twenty minutes
-	@$(BIN)/pytest -q --durations 25 --dist loadfile -m "slow and not nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+	@$(PYTEST) --durations 25 -m "slow and not nightly and not containers and not e2e"
 
 # What CI leaves out: the siblings of the cases that it runs.
 test-nightly: dev
-	@$(BIN)/pytest -q -m "nightly and not containers and not e2e" $(if $(filter-out 0,$(XDIST)),-n $(XDIST))
+	@$(PYTEST) -m "nightly and not containers and not e2e"
 
 lint: dev ## ruff, mypy --strict, who may import whom
 	@$(BIN)/ruff check
