@@ -63,8 +63,8 @@ def _listed(values: Any) -> list[Any]:
     return [value.decode() for value in values] if values.dtype == object else values.tolist()
 
 
-def _print(told: dict[str, Any]) -> None:
-    print(json.dumps(told), flush=True)
+def _print(figures: dict[str, Any]) -> None:
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

@@ -102,14 +102,14 @@ def _both(
     return runs
 
 
-def _measured(told: str, run: Callable[[Path], Run]) -> Run:
+def _measured(round_name: str, run: Callable[[Path], Run]) -> Run:
     home = WORK / "run"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     done = run(home)
     stages = " ".join(f"{stage.name} {stage.seconds:.1f}" for stage in done.stages)
     peak = "" if done.timed else f", {done.peak_mib:,.0f} MiB"
-    print(f"{told}  {done.side:<4} {done.seconds:6.1f} s{peak}: {stages}", flush=True)
+    print(f"{round_name}  {done.side:<4} {done.seconds:6.1f} s{peak}: {stages}", flush=True)
     return done
 
 

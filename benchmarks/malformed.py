@@ -241,10 +241,10 @@ def _described(served: Served) -> list[tuple[str, str]]:
 
 def _changed(served: Served, asked: Asked, dice: random.Random, described: list[tuple[str, str]]) -> Request:
     """A right request with one to three things changed, sometimes to another path that the server names."""
-    told: Any = copy.deepcopy(dice.choice(asked.requests))
+    request: Any = copy.deepcopy(dice.choice(asked.requests))
     for _ in range(dice.randint(1, 3)):
-        told = _CHANGES[dice.randrange(len(_CHANGES))](told, dice)
-    body = told if isinstance(told, bytes) else json.dumps(told).encode()
+        request = _CHANGES[dice.randrange(len(_CHANGES))](request, dice)
+    body = request if isinstance(request, bytes) else json.dumps(request).encode()
     body = _damage(body, dice) if dice.random() < 0.1 else body
     if dice.random() < 0.2:
         method, path = dice.choice(described)
@@ -295,65 +295,65 @@ _HEADERS = [
 _VALUES: list[Any] = [None, True, "x", "", -1, 2**63, 1e308, 0.5, [], {}, [[1]], [None], {"a": 1}, "\x00", "9" * 50]
 
 
-def _one(told: Any, dice: random.Random) -> dict[str, Any] | None:
+def _one(request: Any, dice: random.Random) -> dict[str, Any] | None:
     """One input, as far as it still is one."""
-    inputs = told.get("inputs") if isinstance(told, dict) else None
+    inputs = request.get("inputs") if isinstance(request, dict) else None
     found = dice.choice(inputs) if isinstance(inputs, list) and inputs else None
     return found if isinstance(found, dict) else None
 
 
-def _change_field(told: Any, dice: random.Random) -> Any:
-    if item := _one(told, dice):
+def _change_field(request: Any, dice: random.Random) -> Any:
+    if item := _one(request, dice):
         item[dice.choice(["name", "shape", "datatype", "data", "parameters"])] = copy.deepcopy(dice.choice(_VALUES))
-    return told
+    return request
 
 
-def _leave_out_field(told: Any, dice: random.Random) -> Any:
-    if item := _one(told, dice):
+def _leave_out_field(request: Any, dice: random.Random) -> Any:
+    if item := _one(request, dice):
         item.pop(dice.choice(list(item)), None) if item else None
-    return told
+    return request
 
 
-def _change_value(told: Any, dice: random.Random) -> Any:
-    if (item := _one(told, dice)) is not None:
+def _change_value(request: Any, dice: random.Random) -> Any:
+    if (item := _one(request, dice)) is not None:
         item["data"] = [copy.deepcopy(dice.choice(_VALUES))]
-    return told
+    return request
 
 
-def _change_datatype(told: Any, dice: random.Random) -> Any:
-    if (item := _one(told, dice)) is not None:
+def _change_datatype(request: Any, dice: random.Random) -> Any:
+    if (item := _one(request, dice)) is not None:
         item["datatype"] = dice.choice(_DATATYPES)
-    return told
+    return request
 
 
-def _change_rows(told: Any, dice: random.Random) -> Any:
-    item = _one(told, dice)
+def _change_rows(request: Any, dice: random.Random) -> Any:
+    item = _one(request, dice)
     if item is not None and isinstance(item.get("data"), list):
         item["data"] = item["data"] * dice.choice([0, 2, 3])
         item["shape"] = dice.choice([item.get("shape"), [len(item["data"])], [len(item["data"]), 1], [1, 1, 1]])
-    return told
+    return request
 
 
-def _leave_out_input(told: Any, dice: random.Random) -> Any:
-    if isinstance(told, dict) and isinstance(told.get("inputs"), list) and told["inputs"]:
-        told["inputs"].pop(dice.randrange(len(told["inputs"])))
-    return told
+def _leave_out_input(request: Any, dice: random.Random) -> Any:
+    if isinstance(request, dict) and isinstance(request.get("inputs"), list) and request["inputs"]:
+        request["inputs"].pop(dice.randrange(len(request["inputs"])))
+    return request
 
 
-def _repeat_input(told: Any, dice: random.Random) -> Any:
-    if (item := _one(told, dice)) is not None:
-        told["inputs"].append(copy.deepcopy(item))
-    return told
+def _repeat_input(request: Any, dice: random.Random) -> Any:
+    if (item := _one(request, dice)) is not None:
+        request["inputs"].append(copy.deepcopy(item))
+    return request
 
 
-def _add_field(told: Any, dice: random.Random) -> Any:
-    if isinstance(told, dict):
+def _add_field(request: Any, dice: random.Random) -> Any:
+    if isinstance(request, dict):
         name = dice.choice(["id", "parameters", "outputs", "inputs", "raw", "model_name"])
-        told[name] = copy.deepcopy(dice.choice(_VALUES))
-    return told
+        request[name] = copy.deepcopy(dice.choice(_VALUES))
+    return request
 
 
-def _nest_deeply(told: Any, dice: random.Random) -> Any:
+def _nest_deeply(request: Any, dice: random.Random) -> Any:
     depth = dice.choice([50, 900, 5_000])
     return b'{"inputs":' + b"[" * depth + b"]" * depth + b"}"
 

@@ -85,7 +85,7 @@ class Run:
 
 
 def make_run(side: str, copies: int, watched: Watched, stages: list[Stage], auc: float | None) -> Run:
-    """Put together what was watched and what the side told of its stages."""
+    """Put together what was watched and what the side recorded of its stages."""
     ready = next(stage for stage in stages if stage.name.lower() == READY)
     return Run(
         side,

@@ -32,9 +32,9 @@ def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) 
     write_project(home, data, copies)
     command = [sys.executable, "-m", "pipelines", "run", ".", "--json", "--no-cache", "--set", f"train.steps={steps}"]
     watched = watch(
-        command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "told.json"
+        command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "stage.json"
     )
-    message = (home / "told.json").read_text(encoding="utf-8")
+    message = (home / "stage.json").read_text(encoding="utf-8")
     if watched.exit_code:
         raise SystemExit(f"naru run ended with exit code {watched.exit_code}: {message or (home / 'log').read_text()}")
     record = json.loads(message)
@@ -61,8 +61,10 @@ def write_project(home: Path, data: Path, copies: int) -> None:
 def _stages(record: dict[str, Any]) -> list[Stage]:
     """From the moments that the run noted for each stage."""
     tasks = next(Path(record["paths"]["run"]).glob("training-*"))
-    return [_stage(told, json.loads((tasks / told["stage"] / "launch.json").read_text())) for told in record["stages"]]
+    return [
+        _stage(stage, json.loads((tasks / stage["stage"] / "launch.json").read_text())) for stage in record["stages"]
+    ]
 
 
-def _stage(told: dict[str, Any], moments: dict[str, Any]) -> Stage:
-    return Stage(told["stage"], moments["asked"], moments["ended"], told["work_seconds"])
+def _stage(stage: dict[str, Any], moments: dict[str, Any]) -> Stage:
+    return Stage(stage["stage"], moments["asked"], moments["ended"], stage["work_seconds"])

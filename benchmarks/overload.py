@@ -32,29 +32,32 @@ def overload(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
 
     rounds = _rounds(lambda: offer(0.8, pace.overload_seconds / pace.overload_rounds), pace.overload_rounds)
     twice = offer(2.0, pace.overload_seconds)
-    at_80, at_twice = [_told(load, served) for load in rounds], _told(twice, served)
-    p99 = median(told["p99"] for told in at_80)
+    at_80, at_twice = [_figures(load, served) for load in rounds], _figures(twice, served)
+    p99 = median(figures["p99"] for figures in at_80)
     return {
         "capacity_requests_per_second": capacity,
         "rss_start_mib": start,
         "at_80_percent": {
             "offered_per_second": 0.8 * capacity,
-            "refused": median(told["refused"] for told in at_80),
-            **{name: median(told[name] for told in at_80) for name in ("answered_per_second", "p50", "p95", "p99")},
+            "refused": median(figures["refused"] for figures in at_80),
+            **{
+                name: median(figures[name] for figures in at_80)
+                for name in ("answered_per_second", "p50", "p95", "p99")
+            },
             "rounds": at_80,
         },
         "at_twice": {"offered_per_second": 2.0 * capacity, **at_twice},
         "rss_peak_mib": served.peak_mib(),
         "overload_p99_ratio": at_twice["p99"] / p99,
         "crashed": not served.runs,
-        "wrong": at_twice["wrong"] + sum(told["wrong"] for told in at_80),
+        "wrong": at_twice["wrong"] + sum(figures["wrong"] for figures in at_80),
     }
 
 
 def refused_at_80(found: dict[str, Any]) -> float | None:
     """Share of the requests at 80 % that were not answered with 200, the median of the rounds; None when too few counted."""
     rounds = found["at_80_percent"]["rounds"]
-    return found["at_80_percent"]["refused"] if all(told["counts"] for told in rounds) else None
+    return found["at_80_percent"]["refused"] if all(figures["counts"] for figures in rounds) else None
 
 
 def _rounds(offer: Any, wanted: int) -> list[Load]:
@@ -75,7 +78,7 @@ def _offered(load: Load) -> int:
     return sum(load.by_status.values()) + load.unsent
 
 
-def _told(load: Load, served: Served) -> dict[str, Any]:
+def _figures(load: Load, served: Served) -> dict[str, Any]:
     return {
         "answered_per_second": load.throughput,
         "by_status": {str(status): count for status, count in load.by_status.items()},

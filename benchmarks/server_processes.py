@@ -21,7 +21,7 @@ from components.deploy.targets.local.server_process import HOST, free_port
 _PROBE_SECONDS = 10.0
 _START_SECONDS = 300.0
 _STOP_SECONDS = 20.0
-_TOLD_LINES = 20
+_LOG_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Served:
     def last_lines(self) -> str:
         """The end of what it printed."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n    ".join(["", *lines[-_TOLD_LINES:]])
+        return "\n    ".join(["", *lines[-_LOG_LINES:]])
 
     def _memory(self, name: str) -> float:
         summed = 0

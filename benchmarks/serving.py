@@ -103,22 +103,22 @@ def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str,
     found: dict[str, Any] = {}
     with _running([_ours(asked), _bare(asked)], core) as servers:
         turns = take_turns(servers, asked, pace)
-        _tell("against a bare MLServer", _told(turns))
+        _print("against a bare MLServer", _turns_text(turns))
         found.update(measure_batches(servers[0], asked, pace))
-        _tell("batches", f"{found['batch_rows_ratio']:.0f} times the rows/s")
+        _print("batches", f"{found['batch_rows_ratio']:.0f} times the rows/s")
         tried = try_malformed(servers[0], asked, pace.malformed)
     with _running([_ours(asked)], core) as servers:
         found["overload"] = overload(servers[0], asked, pace)
         found["overload_p99_ratio"] = found["overload"]["overload_p99_ratio"]
         found["refused_at_80"] = refused_at_80(found["overload"])
-        _tell("overload", f"p99 times {found['overload_p99_ratio']:.1f}, refused at 80 %: {found['refused_at_80']}")
+        _print("overload", f"p99 times {found['overload_p99_ratio']:.1f}, refused at 80 %: {found['refused_at_80']}")
     with _running([_ours(asked)], core) as servers:
         found.update(try_hostile(servers[0], asked, pace))
-        _tell("hostile", f"{found['hostile_memory_mib']:.0f} MiB and {found['hostile_probe_seconds']:.2f} s at most")
+        _print("hostile", f"{found['hostile_memory_mib']:.0f} MiB and {found['hostile_probe_seconds']:.2f} s at most")
     to_bare = ratios(turns, "naru", "bare mlserver")
     seldon_turns = _against_seldon(asked, pace, core, seldon, tried)
     found.update(tried.to_dict())
-    _tell("malformed", f"{found['malformed_wrong']} of {found['malformed_tried']} answered badly")
+    _print("malformed", f"{found['malformed_wrong']} of {found['malformed_tried']} answered badly")
     to_seldon = ratios(seldon_turns, "naru seldon", "plain seldon") if seldon_turns else {}
     turns += seldon_turns
     wrong = sum(turn.wrong for turn in turns) + found["batch_wrong"] + found["overload"]["wrong"]
@@ -136,12 +136,12 @@ def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str,
 
 def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path, tried: Tried) -> list[Turn]:
     if not seldon.exists():
-        _tell("seldon-core", f"left out: there is no {seldon}")
+        _print("seldon-core", f"left out: there is no {seldon}")
         return []
     with _running([_ours_on_seldon(asked, seldon), _plain_seldon(asked, seldon)], core) as servers:
         turns = take_turns(servers, asked, pace)
         tried.add(try_malformed(servers[0], asked, pace.malformed // _OF_SELDON))
-    _tell("against a plain seldon-core", _told(turns))
+    _print("against a plain seldon-core", _turns_text(turns))
     return turns
 
 
@@ -206,7 +206,7 @@ def _train() -> Path:
             return project
     except ConfigError:
         pass
-    _tell("model", "none yet: training one on the flights")
+    _print("model", "none yet: training one on the flights")
     data.prepare(naru_run.ROOT / "build" / "bench" / "data" / "1", 1)
     shutil.rmtree(project, ignore_errors=True)
     project.mkdir(parents=True)
@@ -218,14 +218,14 @@ def _train() -> Path:
     return project
 
 
-def _told(turns: Sequence[Turn]) -> str:
+def _turns_text(turns: Sequence[Turn]) -> str:
     found = medians(turns)
     rates = {name: [f"{row['requests_per_second']:,.0f}/s" for row in rows.values()] for name, rows in found.items()}
     return "; ".join(f"{name} {', '.join(rate)}" for name, rate in rates.items())
 
 
-def _tell(what: str, told: str) -> None:
-    print(f"{what:<28} {told}", flush=True)
+def _print(what: str, text: str) -> None:
+    print(f"{what:<28} {text}", flush=True)
 
 
 def _own_seconds() -> float:

@@ -84,15 +84,15 @@ def _batches(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _overload(told: dict[str, Any]) -> list[str]:
-    lines = [f"It carries {told['capacity_requests_per_second']:,.0f} requests/s; offered at random moments:"]
+def _overload(figures: dict[str, Any]) -> list[str]:
+    lines = [f"It carries {figures['capacity_requests_per_second']:,.0f} requests/s; offered at random moments:"]
     for name in ("at_80_percent", "at_twice"):
-        at = told[name]
+        at = figures[name]
         lines.append(
             f"  {at['offered_per_second']:>7,.0f}/s: {at['answered_per_second']:,.0f}/s answered, "
             f"p50 {at['p50']:.1f} ms, p99 {at['p99']:.1f} ms; {at['refused']:.2%} refused"
         )
-    return [*lines, f"  memory {told['rss_start_mib']:,.0f} MiB before, {told['rss_peak_mib']:,.0f} MiB at most"]
+    return [*lines, f"  memory {figures['rss_start_mib']:,.0f} MiB before, {figures['rss_peak_mib']:,.0f} MiB at most"]
 
 
 def _malformed(found: dict[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ def run_theirs(home: Path, data: Path, copies: int, steps: int, rows: dict[str, 
     if watched.exit_code:
         tail = (home / "log").read_text(encoding="utf-8", errors="replace")[-2_000:]
         raise SystemExit(f"TFX ended with exit code {watched.exit_code}:\n{tail}")
-    record = json.loads((home / "told.json").read_text(encoding="utf-8"))
+    record = json.loads((home / "record.json").read_text(encoding="utf-8"))
     return make_run("tfx", copies, watched, _stages(record), record.get("auc"))
 
 
@@ -58,7 +58,7 @@ def _settings(home: Path, data: Path, copies: int, steps: int, rows: dict[str, i
     size, gates = project["train"]["batch_size"], project["gates"]["model"]
     return {
         "home": str(home),
-        "told": str(home / "told.json"),
+        "record": str(home / "record.json"),
         "data": str((data / "splits").resolve()),
         "until_transform": copies > 1,
         "beam": BEAM,
@@ -72,5 +72,5 @@ def _settings(home: Path, data: Path, copies: int, steps: int, rows: dict[str, i
     }
 
 
-def _stages(told: dict[str, Any]) -> list[Stage]:
-    return [Stage(stage["stage"], stage["began"], stage["ended"]) for stage in told["stages"]]
+def _stages(record: dict[str, Any]) -> list[Stage]:
+    return [Stage(stage["stage"], stage["began"], stage["ended"]) for stage in record["stages"]]

@@ -102,11 +102,11 @@ class InProcess:
         self._process.communicate()
 
     def _ask(self, asked: Any) -> Any:
-        if (pipe := self._process.stdin) and (told := self._process.stdout):
+        if (pipe := self._process.stdin) and (response := self._process.stdout):
             with suppress(BrokenPipeError):
                 pipe.write(json.dumps(asked) + "\n")
                 pipe.flush()
-            if line := told.readline():
+            if line := response.readline():
                 return json.loads(line)
         raise SystemExit("the model did not answer in process; what is above says why")
 
@@ -146,8 +146,8 @@ def _seldon(columns: dict[str, list[Any]], one: dict[str, Any]) -> dict[str, Any
     return {"jsonData": columns}
 
 
-def _read_v2(told: dict[str, Any]) -> Outputs:
-    return {item["name"]: _shaped(item["data"], item["shape"]) for item in told["outputs"]}
+def _read_v2(response: dict[str, Any]) -> Outputs:
+    return {item["name"]: _shaped(item["data"], item["shape"]) for item in response["outputs"]}
 
 
 def _shaped(data: list[Any], shape: list[int]) -> list[Any]:
@@ -156,8 +156,8 @@ def _shaped(data: list[Any], shape: list[int]) -> list[Any]:
     return [data[at : at + shape[1]] for at in range(0, len(data), shape[1])]
 
 
-def _read_seldon(told: dict[str, Any]) -> Outputs:
-    outputs: Outputs = told["jsonData"]
+def _read_seldon(response: dict[str, Any]) -> Outputs:
+    outputs: Outputs = response["jsonData"]
     return outputs
 
 

@@ -32,18 +32,18 @@ def main(settings_file: str) -> int:
     record["ended"] = time.time()
     if not settings["until_transform"]:
         record["auc"] = _auc(Path(settings["home"]))
-    Path(settings["told"]).write_text(json.dumps(record), encoding="utf-8")
+    Path(settings["record"]).write_text(json.dumps(record), encoding="utf-8")
     return 0
 
 
-def _watch_components(told: list[dict[str, Any]]) -> None:
+def _watch_components(stages: list[dict[str, Any]]) -> None:
     """Take the time around each component's launch: driver, executor and publisher."""
     launch = launcher.Launcher.launch
 
     def timed(self: Any) -> Any:
         name, began = self._pipeline_node.node_info.id, time.time()
         result = launch(self)
-        told.append({"stage": name, "began": began, "ended": time.time()})
+        stages.append({"stage": name, "began": began, "ended": time.time()})
         return result
 
     launcher.Launcher.launch = timed

@@ -30,8 +30,8 @@ def take_feature(name: str, wanted: FeatureType, arrays: dict[str, NDArray[Any]]
         return values
     remedy = "make the arrays with signature.to_arrays"
     if wanted.is_text and values.dtype.kind not in "OUS":
-        raise ModelError(f"is no {wanted.name}: found {values.dtype}", where=f"feature {name}", remedy=remedy)
+        raise ModelError(f"is not {wanted.name}: found {values.dtype}", where=f"feature {name}", remedy=remedy)
     try:
         return values.astype(wanted.numpy, casting="same_kind" if wanted.is_real else "safe")
     except (TypeError, ValueError) as error:
-        raise ModelError(f"is no {wanted.name}: {error}", where=f"feature {name}", remedy=remedy) from error
+        raise ModelError(f"is not {wanted.name}: {error}", where=f"feature {name}", remedy=remedy) from error

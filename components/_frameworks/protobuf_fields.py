@@ -16,7 +16,7 @@ class Message:
         content: Its bytes.
 
     Raises:
-        ValueError: When they are no message.
+        ValueError: When they are not a message.
     """
 
     def __init__(self, content: bytes) -> None:

@@ -58,8 +58,8 @@ def find_framework(name: str, where: str = "") -> Framework:
         ModelError: When there is no such framework.
     """
     if name not in _MODULES:
-        told = f"unknown framework {name!r}; allowed: {', '.join(_MODULES)}"
-        raise ModelError(told, where=where, remedy="use the release of Naru that trained the model, or a later one")
+        problem = f"unknown framework {name!r}; allowed: {', '.join(_MODULES)}"
+        raise ModelError(problem, where=where, remedy="use the release of Naru that trained the model, or a later one")
     framework: Framework = importlib.import_module(_MODULES[name]).FRAMEWORK
     return framework
 
@@ -127,8 +127,8 @@ def load_model(model: Path, digest: str = "") -> Model:
     try:
         signature = Signature.load(model)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        told = f"does not load: {type(error).__name__}: {error}"
-        raise ModelError(told, where=str(model / SIGNATURE), remedy=_REMEDY) from error
+        problem = f"does not load: {type(error).__name__}: {error}"
+        raise ModelError(problem, where=str(model / SIGNATURE), remedy=_REMEDY) from error
     return framework.open(signature, model)
 
 

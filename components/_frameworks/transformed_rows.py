@@ -145,7 +145,7 @@ class TransformedWriter:
 
 
 def _free_name(features: Iterable[str]) -> str:
-    """The label's name, which is no feature's."""
+    """The label's name, which is not a feature's."""
     taken, name = set(features), LABEL
     while name in taken:
         name += "_"

@@ -84,7 +84,7 @@ def _problem(champion: Signature, challenger: Signature, columns: dict[str, str]
     if champion.task != challenger.task:
         return f"it was made for {champion.task}, not for {challenger.task}"
     if champion.classes != challenger.classes:
-        return f"its classes are {_told(champion.classes)}, not {_told(challenger.classes)}"
+        return f"its classes are {_describe_classes(champion.classes)}, not {_describe_classes(challenger.classes)}"
     missing = sorted({feature.name for feature in champion.inputs} - columns.keys())
     if missing:
         return f"it needs columns that the data no longer has: {', '.join(missing)}"
@@ -98,7 +98,7 @@ def _gap(champion: Signature, examples: Path) -> str:
     return f"it requires values that are missing in some rows now: {', '.join(gaps)}" if gaps else ""
 
 
-def _told(classes: tuple[str, ...]) -> str:
+def _describe_classes(classes: tuple[str, ...]) -> str:
     return ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
 
 

@@ -72,7 +72,7 @@ def evaluate_model(
         page: Where the rendered page goes.
 
     Raises:
-        ConfigError: When a gate names a column that there is not, or `champion` is no line of the ledger.
+        ConfigError: When a gate names a column that there is not, or `champion` is not a line of the ledger.
         DataError: When no test row has a label.
         ModelError: When the model does not load, fails on the rows or answers in another shape.
         UnavailableError: When the ledger cannot be reached.

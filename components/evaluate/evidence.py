@@ -164,7 +164,7 @@ def _score(project: Project, model: Model, champion: Champion | None, examples: 
         return score_split({OURS: model}, *wanted), champion
     try:
         scored = score_split({OURS: model, THEIRS: champion.model}, *wanted)
-        problem = "" if _finite(scored.scores[THEIRS]) else "it answers with values that are no numbers"
+        problem = "" if _finite(scored.scores[THEIRS]) else "it answers with values that are not numbers"
     except ModelError as error:
         problem = f"it fails on these rows: {error.message}"
     if not problem:
@@ -177,7 +177,7 @@ def _score(project: Project, model: Model, champion: Champion | None, examples: 
 def _unusable(signature: Signature, labels: Array, scores: Array) -> str:
     bad = int((~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)).sum())
     if bad:
-        return f"the predictions for {bad:,} of {len(scores):,} test rows are no numbers"
+        return f"the predictions for {bad:,} of {len(scores):,} test rows are not numbers"
     if signature.classes and len(np.unique(labels)) < 2:
         only = signature.classes[int(labels[0])]
         return f"all {len(labels):,} test rows have the label {only}: no model can be judged on one class"

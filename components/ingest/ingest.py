@@ -244,12 +244,12 @@ def _quarantine_message(aside: BadRowCount) -> str:
 
 
 def _check_other_rows(aside: BadRowCount) -> list[Check]:
-    """Report rows that are no data, such as a repeated header: they count in no limit."""
+    """Report rows that are not data, such as a repeated header: they count in no limit."""
     checks = []
     for reason, count in aside.others.items():
         rows = "1 row is" if count == 1 else f"{count:,} rows are"
-        message = f"{rows} no data, and set aside: {aside.first_others[reason].place}: {reason}"
-        checks.append(Check("rows that are no data", "warn", float(count), 0.0, reason=message))
+        message = f"{rows} not data, and set aside: {aside.first_others[reason].place}: {reason}"
+        checks.append(Check("rows that are not data", "warn", float(count), 0.0, reason=message))
     return checks
 
 

@@ -34,7 +34,7 @@ def check_finite(outputs: Arrays, inputs: Arrays, ranges: Ranges, request_id: st
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             rows = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
             message = (
-                f"the model's {name} is no finite number in {_rows(rows)}; {_unusual(inputs, ranges, int(rows[0]))}"
+                f"the model's {name} is not a finite number in {_rows(rows)}; {_unusual(inputs, ranges, int(rows[0]))}"
             )
             _log.error("request %s: %s", request_id or "without an id", message)
             raise Refusal("model_failed", message)

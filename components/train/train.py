@@ -50,7 +50,7 @@ def train_model(
 
     Raises:
         UserCodeError: When build_model raises or returns no model.
-        ModelError: When the loss is no number, or the output has the wrong shape.
+        ModelError: When the loss is not a number, or the output has the wrong shape.
     """
     framework = find_framework(project.code.framework, "code.framework")
     check_installed(framework, "code.framework")
@@ -102,8 +102,8 @@ def _fit(model: TrainableModel, data: TrainingData, project: Project, checkpoint
 
 def _fingerprint(project: Project, framework: Framework, inputs: list[Path], values: dict[str, Hyperparameter]) -> str:
     """Of all that decides what a fit computes."""
-    told = [project.task, project.train.model_dump_json(), repr(sorted(values.items())), framework.version()]
-    return fingerprint_of([*told, *(fingerprint_folder(path) for path in inputs)])
+    parts = [project.task, project.train.model_dump_json(), repr(sorted(values.items())), framework.version()]
+    return fingerprint_of([*parts, *(fingerprint_folder(path) for path in inputs)])
 
 
 def _outcome(progress: Progress, project: Project) -> Outcome:

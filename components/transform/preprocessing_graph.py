@@ -24,7 +24,7 @@ from components._core.suggestions import listed
 from components._core.types.signature import Feature, to_arrays
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.canonical import make_canonical
-from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
+from components._frameworks.keras.tensorflow_errors import reason_of, report_full_disk
 from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
 from components.transform.line_breaks import find_multiline
 from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
@@ -61,7 +61,7 @@ def apply_preprocessing(
         in_process, checks = _import_analysis()
         multiline = find_multiline(examples, features)
         function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file, multiline)
-        with own_frames(folder, "preprocessing_fn"), full_disk_told("writing the transform graph"):
+        with own_frames(folder, "preprocessing_fn"), report_full_disk("writing the transform graph"):
             passes = _analyse(in_process, function, features, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
             rows = _apply(project, features, classes, examples, transform_graph, transformed)

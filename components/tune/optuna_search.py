@@ -59,7 +59,7 @@ class Trials:
         try:
             progress = model.fit(self.data, self.project.train, after_epoch=after_epoch)
         except ModelError as error:
-            if trial.number == 0:  # the defaults: this is no unlucky draw, the model is broken
+            if trial.number == 0:  # the defaults: this is not an unlucky draw, the model is broken
                 raise
             trial.set_user_attr(FAILED, error.message)
             raise optuna.TrialPruned from error
@@ -107,7 +107,7 @@ def search(project: Project, code: Path, transform_graph: Path, transformed: Pat
     values = project.train.hyperparameters | study.best_params
     outcome = _outcome(study)
     write_json(folder / HYPERPARAMETERS, values)
-    write_json(folder / TRIALS, [_told(trial) for trial in study.trials])
+    write_json(folder / TRIALS, [_describe_trial(trial) for trial in study.trials])
     page_of(study, outcome, values).save(folder)
     return outcome
 
@@ -144,7 +144,7 @@ def _within(value: Any, space: Space) -> bool:
     return is_number and low <= value <= high and (not space.integer or float(value).is_integer())
 
 
-def _told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+def _describe_trial(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
     """One trial without its times, which would differ from run to run."""
     return {
         "number": trial.number,

@@ -107,7 +107,7 @@ def _compute(
 ) -> tuple[Computed, list[Check]]:
     """Compute the statistics, with columns in the model's types; returns a warning when it took the slower way."""
     if reviewed is not None:
-        # whole numbers where the schema has real ones, or truth values as texts, are no change: the model converts them
+        # whole numbers where the schema has real ones, or truth values as texts, are not a change: the model converts them
         wanted = {name: kind for name, kind in dataset_schema.feature_types(reviewed).items() if not kind.is_whole}
         types.update({name: wanted[name].name for name, kind in types.items() if _is_converted(kind, wanted.get(name))})
     try:

@@ -40,7 +40,7 @@ class Progress:
     def __init__(self, console: Console, run: Path, title: str) -> None:
         self._console, self._run, self._title = console, run, title
         self._spinner = Spinner("dots", style="cyan")
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Progress:

@@ -67,7 +67,7 @@ def find_meanings(profile: Profile, label: str, date_order: Order | None = None)
 
 
 def _read_label(profile: Profile, column: Column) -> Meaning:
-    """A label keeps its classes; texts such as `NA` are no label."""
+    """A label keeps its classes; texts such as `NA` are not a label."""
     if name_of_type := _type_of_numbers(profile, column):
         return Meaning(name_of_type, profile.notes.get(column.name, ""))
     if not column.type.is_text:

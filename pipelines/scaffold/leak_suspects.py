@@ -19,7 +19,7 @@ from components._core.types.leak_rules import FEWEST_OF_A_CLASS, FEWEST_ROWS
 from components._core.types.tasks.contract import Task
 
 _BY_CHANCE = 1e-6
-"""Probability below which it is no chance that a column is filled in rows of one class only."""
+"""Probability below which it is not chance that a column is filled in rows of one class only."""
 _THRESHOLD, _COMMON_WORD = 0.97, 0.9
 """Balanced accuracy of one threshold from which the label seems to be made from the column: in general, and when they have a word in common."""
 _ALIKE = 3

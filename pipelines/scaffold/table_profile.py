@@ -101,7 +101,7 @@ class Profile:
         unreadable: Rows that cannot be read, such as ragged ones.
         first_unreadable: Line and reason of the first unreadable row; empty when there is none.
         sample: A random sample of the rows with a label.
-        written: How the files are written and which rows are no data, where that is unusual; empty: it is not.
+        written: How the files are written and which rows are not data, where that is unusual; empty: it is not.
         csv: CSV options that were detected or named, other than the default.
         readings: Readings of the columns whose texts become values.
         notes: What inference says of a column's cells, such as their unit.
@@ -196,9 +196,9 @@ class _SkippedRows:
         self.first = self.first or f"{row.place}: {row.reason}"
 
     def describe_others(self) -> list[str]:
-        """Describe the rows that are no data, a sentence for each reason."""
+        """Describe the rows that are not data, a sentence for each reason."""
         return [
-            f"{rows:,} {'row is' if rows == 1 else 'rows are'} no data and set aside: {self.count.first_others[reason].place}: {reason}"
+            f"{rows:,} {'row is' if rows == 1 else 'rows are'} not data and set aside: {self.count.first_others[reason].place}: {reason}"
             for reason, rows in self.count.others.items()
         ]
 

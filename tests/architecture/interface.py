@@ -37,7 +37,7 @@ def record_keys(record: Any, path: str = "") -> set[str]:
 
 
 def _commands(command: Any, path: str = "") -> dict[str, list[str]]:
-    """Typer carries a copy of click, whose classes are its own in some releases: told apart by what they have."""
+    """Typer carries a copy of click, whose classes are its own in some releases: recognised by their attributes."""
     if hasattr(command, "commands"):
         below = [_commands(each, f"{path} {name}".strip()) for name, each in sorted(command.commands.items())]
         return {name: parameters for each in below for name, parameters in each.items()}

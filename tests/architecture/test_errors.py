@@ -106,7 +106,9 @@ DEPLOYMENT = resolve_champion(
 
 
 @pytest.mark.parametrize("border", BORDERS)
-def test_what_a_library_raises_is_told_as_an_error_of_ours_with_place_and_remedy(border: str, tmp_path: Path) -> None:
+def test_what_a_library_raises_is_reported_as_an_error_of_ours_with_place_and_remedy(
+    border: str, tmp_path: Path
+) -> None:
     with pytest.raises(NaruError) as error:
         BORDERS[border](tmp_path)
     assert error.value.message
@@ -115,7 +117,7 @@ def test_what_a_library_raises_is_told_as_an_error_of_ours_with_place_and_remedy
 
 
 @pytest.mark.slow
-def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None:
+def test_what_tensorflow_raises_is_reported_as_a_model_error(tmp_path: Path) -> None:
     from components._frameworks.table import load_model
 
     (tmp_path / "saved_model").mkdir()
@@ -126,7 +128,7 @@ def test_what_tensorflow_raises_is_told_as_a_model_error(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_path: Path) -> None:
+def test_what_the_database_below_mlflow_raises_is_reported_as_a_service_error(tmp_path: Path) -> None:
     from components._registry.mlflow_client import open_registry, registry_errors
 
     uri = f"sqlite:///{_file(tmp_path, 'mlflow.db', b'no database' * 100)}"
@@ -136,14 +138,14 @@ def test_what_the_database_below_mlflow_raises_is_told_as_a_service_error(tmp_pa
 
 
 @pytest.mark.slow
-def test_what_a_schema_parser_raises_is_told_as_a_config_error() -> None:
+def test_what_a_schema_parser_raises_is_reported_as_a_config_error() -> None:
     from components.validate.dataset_schema import parse_schema
 
     with pytest.raises(errors.ConfigError, match=r"schema\.pbtxt: is not a schema"):
         parse_schema(b"feature {", "schema.pbtxt")
 
 
-def test_what_optuna_would_raise_of_a_space_is_told_as_a_config_error() -> None:
+def test_what_optuna_would_raise_of_a_space_is_reported_as_a_config_error() -> None:
     project = {"name": "p", "task": "regression", "label": "y", "data": {"source": "t"}}
     for space in ({"low": 2, "high": 1}, {"low": 0, "high": 1, "log": True}, {"choices": []}, {}):
         with pytest.raises(errors.ConfigError, match=r"tune\.space\.x"):
@@ -151,9 +153,9 @@ def test_what_optuna_would_raise_of_a_space_is_told_as_a_config_error() -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO])
-def test_what_the_system_refuses_is_told_with_its_place_and_what_to_do(number: int) -> None:
-    told = from_system(OSError(number, "no", "/somewhere/file"))
-    assert told.where == "/somewhere/file" and told.remedy
+def test_what_the_system_refuses_is_reported_with_its_place_and_what_to_do(number: int) -> None:
+    error = from_system(OSError(number, "no", "/somewhere/file"))
+    assert error.where == "/somewhere/file" and error.remedy
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR])
@@ -166,7 +168,10 @@ NOT_OURS = {
         "UndecidedEncodingError"
     },  # caught in format.py, which reads it otherwise
     "components/_core/project/cron.py": {"ValueError"},  # what pydantic wants of a validator
-    "components/_core/store/ledger.py": {"TypeError", "ValueError"},  # of one line; told with its file where it is read
+    "components/_core/store/ledger.py": {
+        "TypeError",
+        "ValueError",
+    },  # of one line; reported with its file where it is read
     "components/_core/project/column_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/data_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/split_config.py": {"ValueError"},
@@ -186,7 +191,7 @@ NOT_OURS = {
     "components/_data/formats/jsonl/lines.py": {"LineError"},  # the row is set aside with it
     "components/_frameworks/keras/saved_graph.py": {
         "ValueError"
-    },  # of a damaged graph; told with its file where it is read
+    },  # of a damaged graph; reported with its file where it is read
     "components/_frameworks/protobuf_fields.py": {"ValueError"},  # the same
     "components/_frameworks/sklearn/onnx_file.py": {"ValueError"},  # the same
     "components/_data/formats/registry.py": {
@@ -195,8 +200,8 @@ NOT_OURS = {
     "components/_frameworks/table.py": {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import
-    "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; told with its line
-    "components/_core/stage/user_code.py": {"ImportError"},  # told as the person's code that does not import
+    "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
+    "components/_core/stage/user_code.py": {"ImportError"},  # reported as the person's code that does not import
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command
     "pipelines/cli/serving.py": {"Exit"},  # the same
     "pipelines/cli/cluster.py": {"Exit"},  # the same
@@ -210,9 +215,9 @@ NOT_OURS = {
         "RolloutError",
         "TakenOverError",
     },  # the same; and one by which it keeps its hands off
-    "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; told with the option
+    "components/serve/__main__.py": {"ArgumentTypeError"},  # what argparse wants; reported with the option
     "components/serve/limits.py": {"ArgumentTypeError"},  # the same
-    "components/serve/request_body.py": {"Refusal", "error"},  # answered to a client; zlib's, told as a Refusal
+    "components/serve/request_body.py": {"Refusal", "error"},  # answered to a client; zlib's, reported as a Refusal
     "components/serve/oip_bounds.py": {"Refusal"},
     "components/serve/http_connections.py": {
         "_RefusedError"
@@ -232,11 +237,11 @@ NOT_OURS = {
     "components/serve/seldon_runtime.py": {"Refusal", "NotAMessage"},
     "components/serve/seldon_protobuf.py": {"NotAMessage"},  # answered to a client of gRPC
     "components/stages.py": {"ValueError"},  # a second stage of one name: a mistake of a programmer
-    "components/transform/analysis.py": {"ValueError"},  # told as preprocessing_fn that fails
-    "components/validate/statistics.py": {"ValueError"},  # told where statistics are read
+    "components/transform/analysis.py": {"ValueError"},  # reported as preprocessing_fn that fails
+    "components/validate/statistics.py": {"ValueError"},  # reported where statistics are read
     "pipelines/local/fork_server.py": {"ValueError"},  # between two processes of ours
 }
-"""Errors of Python and of libraries that are raised by intent, each with where it is told."""
+"""Errors of Python and of libraries that are raised by intent, each with where it is reported."""
 
 
 def test_every_error_that_we_raise_is_of_the_tree_or_has_a_reason() -> None:

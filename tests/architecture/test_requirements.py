@@ -44,7 +44,7 @@ def test_seldon_core_is_never_in_the_environment_of_the_stages() -> None:
         assert "seldon-core" not in _pins(lock)
 
 
-def test_every_pin_is_exact_and_hashed_and_no_address_is_told() -> None:
+def test_every_pin_is_exact_and_hashed_and_no_address_is_named() -> None:
     locks = [lock for lock in (ROOT / "requirements").glob("*.txt") if "--hash=" in lock.read_text()]
     assert {"legacy.txt", "modern.txt", "legacy-dev.txt", "modern-dev.txt"} <= {lock.name for lock in locks}
     for lock in locks:

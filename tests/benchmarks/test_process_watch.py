@@ -36,7 +36,7 @@ def test_memory_is_looked_at_ten_times_a_second_or_more(tmp_path):
     assert len(found.samples) / found.seconds > SAMPLES_PER_SECOND - 4
 
 
-def test_processor_time_of_the_tree_is_told_apart_from_that_of_others(tmp_path):
+def test_processor_time_of_the_tree_is_separated_from_that_of_others(tmp_path):
     code = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
     found = watched(tmp_path, code, closely=False)
     assert 0.5 <= found.cpu_seconds < 1.5 and not found.samples

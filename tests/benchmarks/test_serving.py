@@ -41,15 +41,15 @@ def test_a_ratio_is_taken_within_a_round_so_a_slow_moment_slows_both() -> None:
     assert ratios(TURNS, "naru", "bare") == {"1": pytest.approx(1.2), "8": pytest.approx(9.6)}
 
 
-def test_medians_are_told_by_server_and_clients_and_wrong_answers_summed() -> None:
+def test_medians_are_reported_by_server_and_clients_and_wrong_answers_summed() -> None:
     found = medians([*TURNS, turn("naru", 1, 1.0, wrong=2)])
     assert found["bare"]["8"]["requests_per_second"] == 150.0
     assert found["naru"]["1"]["wrong"] == 2
 
 
 def test_what_got_no_answer_or_another_status_failed() -> None:
-    told = Turn.of("naru", Load(1, 1.0, 3, {0: 1, 200: 2, 429: 1}, [1.0, 2.0], wrong=1, unsent=4))
-    assert (told.failed, told.wrong, told.requests_per_second) == (6, 1, 2.0)
+    loaded = Turn.of("naru", Load(1, 1.0, 3, {0: 1, 200: 2, 429: 1}, [1.0, 2.0], wrong=1, unsent=4))
+    assert (loaded.failed, loaded.wrong, loaded.requests_per_second) == (6, 1, 2.0)
 
 
 def test_answers_of_both_protocols_are_held_against_the_models_own() -> None:

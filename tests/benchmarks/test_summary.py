@@ -34,7 +34,7 @@ def test_a_slow_round_does_not_move_the_median(runs):
     assert summarise(runs)["seconds"] == pytest.approx(9 * 1.2 + 2.0)
 
 
-def test_explain_has_no_counterpart_so_the_sum_without_it_is_told_too(runs):
+def test_explain_has_no_counterpart_so_the_sum_without_it_is_reported_too(runs):
     found = summarise(runs)
     assert found["seconds"] - found["seconds_without_explain"] == pytest.approx(1.2)
 
@@ -44,7 +44,7 @@ def test_a_further_copy_costs_the_slope_and_not_what_is_paid_once():
     assert per_further_copy(runs) == pytest.approx(2.0)
 
 
-def test_every_floor_is_told_with_what_was_measured(runs):
+def test_every_floor_is_reported_with_what_was_measured(runs):
     found = summarise(runs)
     kept = {floor.name: (floor.measured, floor.holds) for floor in floors(found)}
     assert kept["a further copy, share of TFX's"] == (pytest.approx(1.0 / 20.0), True)
@@ -78,7 +78,7 @@ def test_the_table_sets_our_validate_against_three_of_their_components(runs):
     assert "StatisticsGen, SchemaGen, ExampleValidator" in line
 
 
-def test_a_machine_that_was_not_quiet_is_told(runs):
+def test_a_machine_that_was_not_quiet_is_reported(runs):
     busy = [*runs, a_run("naru", 10, to_transform=19.0, others=9.0)]
     assert "not quiet" in table(summarise(busy))
     assert "not quiet" not in table(summarise(runs))

@@ -36,7 +36,7 @@ def read_layers(image: str, secrets: Iterable[bytes]) -> Layers:
 
 def _read_layer(content: IO[bytes], layers: Layers, secrets: list[bytes]) -> None:
     try:
-        layer = tarfile.open(fileobj=content, mode="r|*")  # noqa: SIM115 (what is no archive ends here)
+        layer = tarfile.open(fileobj=content, mode="r|*")  # noqa: SIM115 (what is not an archive ends here)
     except tarfile.ReadError:
         return  # the image's own description
     with layer:

@@ -178,7 +178,7 @@ def test_the_requirements_for_cuda_can_be_had() -> None:
 
 @pytest.mark.parametrize("image", [*IMAGES, "stages-cuda"])
 def test_its_requirements_are_what_its_imports_resolve_to(image: str, tmp_path: Path) -> None:
-    """As `make lock` resolves them, which keeps a pin that still serves: a name too many or too few is told here."""
+    """As `make lock` resolves them, which keeps a pin that still serves: a name too many or too few fails here."""
     committed = ROOT / "images" / image / "requirements.txt"
     resolved = Path(shutil.copy(committed, tmp_path))
     command = [find_uv(), "pip", "compile", "--quiet", "--generate-hashes", "--only-binary", "apache-beam"]

@@ -39,10 +39,10 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
         for name, value in proxy.environment.items():
             monkeypatch.setenv(name, value)
         yield f"s3://naru/{tmp_path.name}"
-        _expect_that_it_is_told(proxy, f"s3://naru/{tmp_path.name}")
+        _expect_a_report(proxy, f"s3://naru/{tmp_path.name}")
 
 
-def _expect_that_it_is_told(proxy: DroppingProxy, store: str) -> None:
+def _expect_a_report(proxy: DroppingProxy, store: str) -> None:
     check = check_conditional_writes(store)
     assert check is not None and check.status == "warn" and "If-None-Match" in check.reason
     assert proxy.dropped

@@ -65,7 +65,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
-def test_a_server_that_is_told_to_end_leaves_nothing_unwritten(model: Path, s3: S3Server) -> None:
+def test_a_server_that_is_stopped_leaves_nothing_unwritten(model: Path, s3: S3Server) -> None:
     ids = [f"r{number}" for number in range(7)]
     with served(model, "ended", mask=["carrier"]) as (server, process):
         ask(server, *ids)

@@ -116,7 +116,7 @@ def test_a_bucket_that_is_not_there_is_no_empty_store() -> None:
 
 
 @pytest.mark.usefixtures("s3")
-def test_refused_credentials_are_told_without_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_credentials_are_reported_without_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-but-secret")
     with pytest.raises(ServiceError, match="AWS_SECRET_ACCESS_KEY") as caught:
         current_champion("s3://naru/store", "flights")

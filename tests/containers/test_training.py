@@ -68,7 +68,7 @@ class Run:
     def artifact(self, stage: str, name: str) -> Path:
         return self.root / stage / name
 
-    def told(self, stage: str) -> dict[str, Any]:
+    def record(self, stage: str) -> dict[str, Any]:
         """The metadata of the artifact by which a stage tells how it ended."""
         outputs = json.loads((self.root / stage / "executor_output.json").read_text())["artifacts"].values()
         each = [artifact["metadata"] for output in outputs for artifact in output["artifacts"]]
@@ -76,7 +76,7 @@ class Run:
         return found
 
     def verdicts(self) -> dict[str, tuple[str, str]]:
-        return {stage: (self.told(stage)["verdict"], self.told(stage)["reason"]) for stage in TRAINING.stage_names}
+        return {stage: (self.record(stage)["verdict"], self.record(stage)["reason"]) for stage in TRAINING.stage_names}
 
     def judged(self) -> dict[str, dict[str, Any]]:
         """The outcomes of the stages that judge."""
@@ -180,7 +180,7 @@ def as_processes(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 def test_every_stage_ends_as_it_does_on_a_laptop(in_containers: Run, as_processes: Run) -> None:
     here, there = (
-        {stage: _wording(*told) for stage, told in run.verdicts().items()} for run in (in_containers, as_processes)
+        {stage: _wording(*record) for stage, record in run.verdicts().items()} for run in (in_containers, as_processes)
     )
     assert here == there
     assert {here[stage][0] for stage in ("transform", "train", "register")} == {"ok"}
@@ -188,7 +188,10 @@ def test_every_stage_ends_as_it_does_on_a_laptop(in_containers: Run, as_processe
 
 def test_every_check_ends_as_it_does_on_a_laptop(in_containers: Run, as_processes: Run) -> None:
     here, there = (
-        {stage: [(check["name"], check["status"]) for check in told["checks"]] for stage, told in run.judged().items()}
+        {
+            stage: [(check["name"], check["status"]) for check in record["checks"]]
+            for stage, record in run.judged().items()
+        }
         for run in (in_containers, as_processes)
     )
     assert here == there
@@ -283,7 +286,7 @@ def test_the_hyperparameters_are_the_same(in_containers: Run, as_processes: Run)
 
 
 def test_the_model_is_as_good(in_containers: Run, as_processes: Run) -> None:
-    here, there = (run.told("evaluate")["metric_auc"] for run in (in_containers, as_processes))
+    here, there = (run.record("evaluate")["metric_auc"] for run in (in_containers, as_processes))
     assert here == pytest.approx(there, abs=AUC_TOLERANCE)
 
 

@@ -100,7 +100,7 @@ def world(environment: Environment, deployed: Deployed) -> Iterator[World]:
     """The cluster once everything serves, and addresses by which it is reached from here."""
     until(lambda: serves(environment, deployed), "everything that was deployed serves", 600)
     cluster = Cluster()
-    told = settings(cluster, environment.kfp_namespace)
+    output = settings(cluster, environment.kfp_namespace)
     namespace = environment.kfp_namespace
     with ExitStack() as open_here:
 
@@ -111,7 +111,7 @@ def world(environment: Environment, deployed: Deployed) -> Iterator[World]:
             "AWS_ENDPOINT_URL": reach(environment.store, "naru", "naru-object-store", 7070),
             "KF_PIPELINES_ENDPOINT": reach(environment.kfp, namespace, "ml-pipeline", 8888),
         }
-        held = {name: told[name] for name in ("NARU_STORE", "AWS_REGION")}
+        held = {name: output[name] for name in ("NARU_STORE", "AWS_REGION")}
         keys = secret(cluster, namespace, "naru-store")
         found = World(
             environment,
@@ -144,8 +144,8 @@ def project(source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def serves(environment: Environment, deployed: Deployed) -> bool:
-    told = status(environment, deployed)
-    return told.code == 0 and not any(line.startswith(("missing", "waiting")) for line in told.told.splitlines())
+    output = status(environment, deployed)
+    return output.code == 0 and not any(line.startswith(("missing", "waiting")) for line in output.output.splitlines())
 
 
 def status(environment: Environment, deployed: Deployed) -> Done:

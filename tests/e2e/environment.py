@@ -1,4 +1,4 @@
-"""What the tests on a cluster are told of it: by environment variables, and nothing else.
+"""What the tests on a cluster know of it: environment variables, and nothing else.
 
 | variable | what it says | when it is not there |
 | --- | --- | --- |

@@ -50,7 +50,7 @@ def laptop(rows: Path, tmp_path_factory: pytest.TempPathFactory, deployed: Deplo
 def trained(world: World, project: Path) -> str:
     """The id of the first run, which computed everything."""
     done = world.naru("submit", str(project), "--cause", "the tests on a cluster", "--wait")
-    run = run_id(done.told)
+    run = run_id(done.output)
     world.tables["the first run"] = world.times(run)
     done.well()
     return run
@@ -120,7 +120,7 @@ def test_an_artifact_that_kfps_store_has_lost_is_named_with_what_makes_it_again(
     """Another number of epochs, so that train is not taken from the cache and reads what transform made."""
     with world.losing(trained, "transform", "train.parquet") as key:
         done = world.naru("submit", str(project), "--param", "epochs=3", "--wait")
-    assert done.code == 7, done.told + done.errors
+    assert done.code == 7, done.output + done.errors
     assert "the artifact 'transformed' of the stage transform is no longer in the store" in done.errors
     assert key in done.errors and "naru submit PROJECT --no-cache" in done.errors
 
@@ -185,16 +185,16 @@ def test_a_run_is_started_from_the_web_page(
 def test_data_that_validation_blocks_ends_the_run_with_the_reason(world: World, project: Path, source: str) -> None:
     blocked = ("--param", f"source={source}/blocked-{{span}}.csv", "--param", "spans=1")
     done = world.naru("submit", str(project), *blocked, "--wait")
-    assert done.code == 5, done.told + done.errors
+    assert done.code == 5, done.output + done.errors
     assert "naru: transform: " in done.errors and "late" in done.errors
-    assert "failed" in done.told
+    assert "failed" in done.output
 
 
 def test_a_stage_that_fails_says_why(world: World, source: str, tmp_path: Path) -> None:
     broken = write_project(tmp_path / "broken", f"{source}/flights-{{span}}.csv")
     (broken / "preprocessing.py").write_text(BROKEN)
     done = world.naru("submit", str(broken), "--wait")
-    assert done.code == 3, done.told + done.errors
+    assert done.code == 3, done.output + done.errors
     assert "the tests on a cluster want this" in done.errors and "preprocessing.py, line 2" in done.errors
 
 
@@ -251,9 +251,9 @@ def test_a_run_brings_its_model_into_service_through_seldon(
     assert [change["action"] for change in changes] == ["start", "prove", "promote"]
     with (
         forwarded(MODELS_NAMESPACE, NAME, 8080) as address,
-        urllib.request.urlopen(f"{address}/v2/models/{NAME}") as told,
+        urllib.request.urlopen(f"{address}/v2/models/{NAME}") as output,
     ):
-        assert json.load(told)["name"] == NAME
+        assert json.load(output)["name"] == NAME
     refused = world.naru("cluster", "undeploy", "--delete-data")
     assert refused.code == 2 and "these serve requests and would be removed" in refused.errors
     world.cluster.delete(

@@ -40,13 +40,13 @@ class Done:
     """A command that ended."""
 
     code: int
-    told: str
+    output: str
     errors: str
 
     def well(self) -> str:
         """What it printed; fails with its own words when it did not end well."""
-        assert self.code == 0, f"exit code {self.code}\n{self.told[-3_000:]}\n{self.errors[-3_000:]}"
-        return self.told
+        assert self.code == 0, f"exit code {self.code}\n{self.output[-3_000:]}\n{self.errors[-3_000:]}"
+        return self.output
 
 
 def naru(variables: dict[str, str], *arguments: str) -> Done:
@@ -69,7 +69,7 @@ class World:
     """A cluster that everything of ours is deployed to.
 
     Attributes:
-        environment: What the tests were told.
+        environment: What the tests were output.
         variables: The environment of every `naru` command.
         kfp_store: Address of the S3 that KFP writes to.
         tables: What is printed at the end: the stages' times by the run's name.
@@ -144,7 +144,7 @@ class World:
 
     def times(self, run: str) -> list[StageTime]:
         """Of a run that has ended: KFP tells of its last stage some seconds after it tells of the run."""
-        return list(until(lambda: self._settled(run), f"the stages of run {run} are told", 60))
+        return list(until(lambda: self._settled(run), f"the stages of run {run} are output", 60))
 
     def keys(self, run: str) -> list[str]:
         """What KFP's store holds of a run: `stage/.../artifact/...`."""
@@ -189,10 +189,10 @@ class World:
         return Minio(address.netloc, secure=address.scheme == "https", **signing)
 
 
-def run_id(told: str) -> str:
+def run_id(output: str) -> str:
     """The id in what `naru submit` printed."""
-    found = re.search(r"^run \S+ \(([0-9a-f-]{36})\)$", told, re.MULTILINE)
-    assert found, told
+    found = re.search(r"^run \S+ \(([0-9a-f-]{36})\)$", output, re.MULTILINE)
+    assert found, output
     return found[1]
 
 
@@ -203,7 +203,7 @@ def secret(cluster: Cluster, namespace: str, name: str) -> dict[str, str]:
 
 
 def settings(cluster: Cluster, namespace: str) -> dict[str, str]:
-    """What the stages are told: the ConfigMap of the overlay."""
+    """What the stages are output: the ConfigMap of the overlay."""
     metadata = {"name": "naru-settings", "namespace": namespace}
     found = cluster.get({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
     assert found, f"there is no ConfigMap {namespace}/naru-settings"
@@ -216,6 +216,6 @@ def expected_artifacts(file: Path) -> set[tuple[str, str]]:
     return {
         (stage, name)
         for stage in TRAINING.stage_names
-        for name, told in components[f"comp-{stage}"]["outputDefinitions"].get("artifacts", {}).items()
-        if not told["artifactType"]["schemaTitle"].endswith("Metrics")
+        for name, output in components[f"comp-{stage}"]["outputDefinitions"].get("artifacts", {}).items()
+        if not output["artifactType"]["schemaTitle"].endswith("Metrics")
     }

@@ -29,10 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def undisturbed(new_project: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose first run nothing disturbed; the arguments of its stages lie in `told/`."""
+    """A project whose first run nothing disturbed; the arguments of its stages lie in `output/`."""
     project = new_project("undisturbed")
-    (project / "told").mkdir()
-    ran = run_naru(str(project), PYTHONPATH=f"{HOOKS}{os.pathsep}{ROOT}", DISTURB_TOLD=str(project / "told"))
+    (project / "output").mkdir()
+    ran = run_naru(str(project), PYTHONPATH=f"{HOOKS}{os.pathsep}{ROOT}", DISTURB_ARGUMENTS=str(project / "output"))
     assert ran.code == 0, ran.errors
     return project
 
@@ -73,8 +73,8 @@ class Naru:
 
     def end(self) -> tuple[int, str]:
         """Wait for it; exit code and all that it printed."""
-        told, _ = self.process.communicate(timeout=600)
-        return self.process.returncode, told
+        output, _ = self.process.communicate(timeout=600)
+        return self.process.returncode, output
 
     def alive(self) -> list[str]:
         """The command lines of all its processes that live."""

@@ -24,11 +24,11 @@ _REGISTERED = "register/registration/outcome.json"
 @pytest.fixture
 def project(undisturbed: Path, tmp_path: Path) -> Path:
     """The undisturbed project before its first run."""
-    return shutil.copytree(undisturbed, tmp_path / "project", ignore=shutil.ignore_patterns(".naru", "told"))
+    return shutil.copytree(undisturbed, tmp_path / "project", ignore=shutil.ignore_patterns(".naru", "output"))
 
 
 def launched(project: Path, stage: str) -> dict[str, Any]:
-    """What the stage's launcher has told so far."""
+    """What the stage's launcher has output so far."""
     found = list((project / ".naru" / "runs").glob(f"*/training-*/{stage}/launch.json"))
     value: dict[str, Any] = json.loads(found[0].read_text()) if found else {}
     return value
@@ -45,14 +45,16 @@ def expect_undisturbed_next(project: Path, undisturbed: Path, *, versions: tuple
 
 
 @pytest.mark.parametrize("stage", representatives(["ingest", "train"], "train"))
-def test_a_stage_that_is_killed_is_told_and_the_next_run_goes_on(project: Path, undisturbed: Path, stage: str) -> None:
+def test_a_stage_that_is_killed_is_reported_and_the_next_run_goes_on(
+    project: Path, undisturbed: Path, stage: str
+) -> None:
     naru = Naru(str(project))
     wait_for(lambda: launched(project, stage).get("pid"), f"{stage} did not begin")
     os.kill(launched(project, stage)["pid"], signal.SIGKILL)
-    code, told = naru.end()
+    code, output = naru.end()
     assert code == 1
-    assert "killed from outside (SIGKILL)" in told and "run again" in told
-    assert "Traceback" not in told
+    assert "killed from outside (SIGKILL)" in output and "run again" in output
+    assert "Traceback" not in output
     naru.wait_until_gone()
     expect_undisturbed_next(project, undisturbed)
 
@@ -75,9 +77,9 @@ def test_when_the_process_with_the_imports_is_killed_its_stage_ends_too(project:
     stage = launched(project, "train")["pid"]
     server = int(Path(f"/proc/{stage}/stat").read_text().rsplit(")", 1)[1].split()[1])
     os.kill(server, signal.SIGKILL)
-    code, told = naru.end()
+    code, output = naru.end()
     assert code == 1
-    assert "killed from outside" in told and "Traceback" not in told
+    assert "killed from outside" in output and "Traceback" not in output
     naru.wait_until_gone()
     expect_undisturbed_next(project, undisturbed)
 
@@ -88,11 +90,13 @@ def test_control_c_ends_everything_and_keeps_what_was_finished(project: Path, un
     begun = (project / ".naru" / "runs").glob
     wait_for(lambda: launched(project, stage) if stage else list(begun("*/run.log")), "did not begin")
     os.killpg(naru.process.pid, signal.SIGINT)
-    code, told = naru.end()
-    assert code == 130, told
+    code, output = naru.end()
+    assert code == 130, output
     naru.wait_until_gone()
     assert (
-        "Interrupted: what was finished is kept" in told and "Traceback" not in told and "KeyboardInterrupt" not in told
+        "Interrupted: what was finished is kept" in output
+        and "Traceback" not in output
+        and "KeyboardInterrupt" not in output
     )
     record = json.loads((only_run(project) / "run.json").read_text())
     assert (record["status"], record["exit_code"]) == ("interrupted", 130)
@@ -101,7 +105,7 @@ def test_control_c_ends_everything_and_keeps_what_was_finished(project: Path, un
         assert states[stage] == "interrupted"
         assert {states[each] for each in TRAINING.stage_names[: TRAINING.stage_names.index(stage)]} <= {"done"}
         assert {states[each] for each in TRAINING.stage_names[TRAINING.stage_names.index(stage) + 1 :]} == {"waiting"}
-        assert all(each in told for each in TRAINING.stage_names)
+        assert all(each in output for each in TRAINING.stage_names)
     expect_undisturbed_next(project, undisturbed)
     if stage == "train":
         again = json.loads((only_run(project) / "run.json").read_text())
@@ -124,7 +128,7 @@ def test_two_runs_at_once_in_one_store_do_not_harm_each_other(project: Path, und
     runs = [Naru(str(project)) for _ in range(2)]
     ended = [naru.end() for naru in runs]
     assert [code for code, _ in ended] == [0, 0], ended
-    assert not any("Traceback" in told for _, told in ended)
+    assert not any("Traceback" in output for _, output in ended)
     expected = artifacts_of(only_run(undisturbed))
     for folder in (project / ".naru" / "runs").iterdir():
         made = artifacts_of(folder)
@@ -135,7 +139,7 @@ def test_two_runs_at_once_in_one_store_do_not_harm_each_other(project: Path, und
     client = mlflow.MlflowClient(f"sqlite:///{project / '.naru' / 'mlflow.db'}")
     versions = {version.version: version for version in client.search_model_versions("name = 'small'")}
     assert len(ledger) == 1 and str(ledger[0]["version"]) in {str(number) for number in versions}
-    assert sum("champion changed since evaluate" in told for _, told in ended) == 1, "they were not compared"
+    assert sum("champion changed since evaluate" in output for _, output in ended) == 1, "they were not compared"
     champion = client.get_model_version_by_alias("small", "champion")
     assert str(champion.version) == ledger[-1]["version"]
     assert run_naru(str(project)).code == 0
@@ -169,16 +173,16 @@ def test_a_file_system_that_fills_stops_a_run_with_a_word_and_the_next_goes_on(
     stopped: list[str] = []
     for _ in range(40):
         naru = Naru(str(small))
-        code, told = naru.end()
+        code, output = naru.end()
         if code == 0:
             break
-        assert code in (1, 7, 8), told
-        assert "Traceback" not in told
-        assert "space" in told or "disk" in told, told
-        stopped.append(told)
+        assert code in (1, 7, 8), output
+        assert "Traceback" not in output
+        assert "space" in output or "disk" in output, output
+        stopped.append(output)
         expect_whole(small, undisturbed)
         os.truncate(ballast, max(ballast.stat().st_size - (1 << 20), 0))
-    assert code == 0, told
+    assert code == 0, output
     assert len(stopped) > 2
     made = without_champion(artifacts_of(only_run(small)))
     assert made == without_champion(artifacts_of(only_run(undisturbed)))
@@ -215,9 +219,9 @@ def test_a_limit_on_files_stops_a_run_with_a_word(project: Path, undisturbed: Pa
         naru = Naru(str(project))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    code, told = naru.end()
-    assert code in (1, 7, 8), told
-    assert "ulimit -f" in told and "Traceback" not in told
+    code, output = naru.end()
+    assert code in (1, 7, 8), output
+    assert "ulimit -f" in output and "Traceback" not in output
     expect_whole(project, undisturbed)
     naru.wait_until_gone()
     if kibibytes:

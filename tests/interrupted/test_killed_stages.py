@@ -68,7 +68,7 @@ class Bench:
         )
 
     def _arguments(self, stage: str) -> list[str]:
-        arguments: list[str] = json.loads((self.project / "told" / f"{stage}.json").read_text())
+        arguments: list[str] = json.loads((self.project / "artifacts" / f"{stage}.json").read_text())
         place = arguments.index("--executor_input") + 1
         known = task_root(only_run(self.project))
         given = json.loads(arguments[place])
@@ -78,8 +78,8 @@ class Bench:
     def outputs(self, stage: str) -> dict[str, Path]:
         """Final path by output's name."""
         given = self._arguments(stage)
-        told = json.loads(given[given.index("--executor_input") + 1])["outputs"].get("artifacts", {})
-        return {name: Path(each["artifacts"][0]["uri"]) for name, each in told.items()}
+        artifacts = json.loads(given[given.index("--executor_input") + 1])["outputs"].get("artifacts", {})
+        return {name: Path(each["artifacts"][0]["uri"]) for name, each in artifacts.items()}
 
     def expect_whole(self, stage: str, *, all_: bool = False) -> None:
         """Every output that has its final name is the undisturbed run's; what holds a time is at least whole."""

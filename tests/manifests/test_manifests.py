@@ -101,11 +101,11 @@ def test_reading_secrets_is_granted_by_name_only(objects: list[dict[str, Any]]) 
 
 def test_the_table_in_the_docs_has_every_verb_that_is_granted_and_no_other(objects: list[dict[str, Any]]) -> None:
     always, _, serving = (ROOT / "docs" / "operations.md").read_text().partition("With `components/serving`")
-    told = _told(always) | (_told(serving) if _serves(objects) else set())
-    assert _told(serving) and told == _granted(objects)
+    variables = _variables(always) | (_variables(serving) if _serves(objects) else set())
+    assert _variables(serving) and variables == _granted(objects)
 
 
-def _told(text: str) -> set[tuple[str, str, str, str]]:
+def _variables(text: str) -> set[tuple[str, str, str, str]]:
     return {
         (group, resource, "" if names == "any" else names.strip("`"), verb)
         for group, resource, names, verb, _ in ASKED.findall(text)
@@ -160,7 +160,7 @@ def test_mlflow_and_metrics_are_reached_from_namespaces_that_are_named(objects: 
 _NAME = "kubernetes.io/metadata.name"
 
 
-def test_prometheus_is_told_of_pods_that_a_rollout_makes() -> None:
+def test_prometheus_finds_pods_that_a_rollout_makes() -> None:
     """The monitor's selectors against the labels, the port and the namespace of a server as we render it."""
     (monitor,) = _of(render("production", Target()), "PodMonitor")
     predictor = rendered()["spec"]["predictors"][0]
@@ -293,13 +293,13 @@ def test_registry_version_and_pull_secrets_come_from_the_target() -> None:
     assert pod["imagePullSecrets"] == [{"name": "pull"}]
 
 
-def test_a_missing_kustomize_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_kustomize_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="install kustomize 5"):
         render("kind", Target())
 
 
-def test_a_kustomize_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_kustomize_that_is_too_old_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     old = tmp_path / "kustomize"
     old.write_text("#!/bin/sh\necho v4.5.7\n")
     old.chmod(0o755)

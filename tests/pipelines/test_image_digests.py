@@ -177,7 +177,7 @@ def test_a_stage_is_cached_only_under_a_name_that_is_one_build(registry: Registr
     assert remark.startswith(
         f"the stages of {registry.host}/team/naru-stages:1 are not cached: the registry has no such tag"
     )
-    assert "NARU_DIGESTS" in remark and "naru-server" not in remark, "what serves is no stage"
+    assert "NARU_DIGESTS" in remark and "naru-server" not in remark, "what serves is not a stage"
 
 
 @pytest.mark.slow

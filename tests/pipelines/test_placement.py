@@ -47,15 +47,17 @@ def on_gpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], d
     return compiled(tmp_path_factory.mktemp("gpu"), target)
 
 
-def test_train_is_told_its_image_to_record_it(on_gpus: Any) -> None:
+def test_train_gets_its_image_to_record_it(on_gpus: Any) -> None:
     containers, _, _ = on_gpus
-    told = {
+    images = {
         stage: variable["value"]
         for stage, container in containers.items()
         for variable in container.get("env", [])
         if variable["name"] == "NARU_IMAGE"
     }
-    assert told == {"train": containers["train"]["image"]} == {"train": "registry.example/team/naru-stages-cuda:1.2.3"}
+    assert (
+        images == {"train": containers["train"]["image"]} == {"train": "registry.example/team/naru-stages-cuda:1.2.3"}
+    )
 
 
 def test_a_profile_moves_its_stages_to_the_pool_and_no_others(on_gpus: Any) -> None:

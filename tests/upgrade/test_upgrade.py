@@ -107,6 +107,6 @@ def test_the_next_run_finds_it_and_its_model_can_be_backed_up_and_restored(proje
     assert current_champion(store_of(again), "parcels") == read_deployments(store_of(again), "parcels")[-1]
 
 
-def _outcome(told: dict[str, Any], artifact: str) -> dict[str, Any]:
-    outcome: dict[str, Any] = read_json(Path(told["artifacts"][artifact]) / "outcome.json")
+def _outcome(found: dict[str, Any], artifact: str) -> dict[str, Any]:
+    outcome: dict[str, Any] = read_json(Path(found["artifacts"][artifact]) / "outcome.json")
     return outcome

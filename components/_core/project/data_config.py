@@ -55,7 +55,7 @@ class Csv(Section):
         Field(
             ge=0,
             le=1_000,
-            description="Number of lines before the header that are no part of the table; left out: lines that begin with `#`, "
+            description="Number of lines before the header that are not part of the table; left out: lines that begin with `#`, "
             "and lines with fewer cells than the table, as detected.",
         ),
     ] = None

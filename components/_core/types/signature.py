@@ -114,9 +114,9 @@ def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -
 def _to_array(column: pa.Array | pa.ChunkedArray, feature: Feature) -> NDArray[Any]:
     wanted = feature.type
     if wanted.missing is None and column.null_count:
-        told = f"is missing in {column.null_count} of {len(column)} rows, and the schema requires it in every one"
+        problem = f"is missing in {column.null_count} of {len(column)} rows, and the schema requires it in every one"
         remedy = "fill it in the source, or let it be missing in the reviewed schema and train again"
-        raise DataError(told, where=f"column {feature.name}", remedy=remedy)
+        raise DataError(problem, where=f"column {feature.name}", remedy=remedy)
     cast = to_feature(column, feature.name, wanted).cast(wanted.arrow, safe=not wanted.is_real)
     filled = cast.fill_null(wanted.missing) if wanted.is_text else cast  # Arrow itself gives a missing number as NaN
     values = filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy()

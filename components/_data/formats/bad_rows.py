@@ -61,7 +61,7 @@ class BadRowCount:
         quote_rows: Number of them with a quote error.
         first: The first row set aside.
         first_quote: The first row with a quote error.
-        others: Number of rows set aside that are no data, by reason.
+        others: Number of rows set aside that are not data, by reason.
         first_others: The first row for each of these reasons.
     """
 

@@ -152,7 +152,7 @@ def convert(column: pa.Array, kind: pa.DataType) -> Converted:
 def are_ordinary(reals: pa.Array) -> bool:
     """Return whether no value is NaN, infinite or beyond a float32, much faster than Arrow does.
 
-    What lies in the place of a missing value is looked at, too, so that False is no proof of the contrary.
+    What lies in the place of a missing value is looked at, too, so that False is not proof of the contrary.
     """
     if pa.types.is_float16(reals.type) or not len(reals):
         return not len(reals)

@@ -1,6 +1,6 @@
 """The files of spans: those that match a source's pattern.
 
-Folders are listed level by level as far as spans are told by names. Below them only the spans that a run reads are
+Folders are listed level by level as far as names distinguish spans. Below them only the spans that a run reads are
 listed, so that a year of daily partitions costs one listing and one more for each day that is read.
 """
 

@@ -100,9 +100,9 @@ def build(
         returned = function(dict(inputs), transform, given)
         model = keras.Model(inputs, returned) if isinstance(returned, keras.KerasTensor) else returned
     if not isinstance(model, keras.Model):
-        told = "nothing" if model is None else f"a {type(model).__name__}"
+        kind = "nothing" if model is None else f"a {type(model).__name__}"
         raise UserCodeError(
-            f"build_model returned {told}", where=file, remedy="return a keras.Model or its output tensor"
+            f"build_model returned {kind}", where=file, remedy="return a keras.Model or its output tensor"
         )
     _check_inputs(model, inputs, file)
     _check_output(model, task, classes, file)
@@ -112,7 +112,7 @@ def build(
 
 
 def check_scores(scores: NDArray[Any], task: Task) -> None:
-    """Refuse scores that are no probabilities.
+    """Refuse scores that are not probabilities.
 
     Args:
         scores: What the model gave, [rows, units].

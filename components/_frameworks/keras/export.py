@@ -19,7 +19,7 @@ from components._frameworks.keras.build_model import as_model_inputs, fed_column
 from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.saved_graph import find_misuses
 from components._frameworks.keras.tensor_names import SERVING, tensor_names
-from components._frameworks.keras.tensorflow_errors import full_disk_told, reason_of
+from components._frameworks.keras.tensorflow_errors import reason_of, report_full_disk
 from components._frameworks.transformed_rows import Column
 
 
@@ -74,13 +74,13 @@ def export(
     specs = {name: tf.TensorSpec([None], dtype, name) for name, dtype in named}
     function = tf.function(serve, autograph=False).get_concrete_function(**specs)
     served = Served(transform, model, function)
-    with full_disk_told("writing the model"):
+    with report_full_disk("writing the model"):
         try:
             tf.saved_model.save(served, str(folder / SAVED_MODEL), signatures={SERVING: function})
         except AssertionError as error:  # of a resource that none of what is saved holds
-            told = f"cannot be saved: a layer of it uses what it does not hold: {reason_of(error)}"
+            problem = f"cannot be saved: a layer of it uses what it does not hold: {reason_of(error)}"
             remedy = "make tables attributes of a layer of their own (self.table = ...), not parts of a list"
-            raise ModelError(told, where="the model of build_model", remedy=remedy) from error
+            raise ModelError(problem, where="the model of build_model", remedy=remedy) from error
         make_canonical(folder / SAVED_MODEL)
     _check_files(folder / SAVED_MODEL)
     signature.save(folder)
@@ -99,10 +99,10 @@ def _answer(output: Output, scores: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
 def _check_files(saved_model: Path) -> None:
     if found := find_misuses(saved_model):
         more = f", and {len(found) - 1} more such operations" if len(found) > 1 else ""
-        told = f"cannot be served: its TensorFlow operation {found[0]}{more}"
+        problem = f"cannot be served: its TensorFlow operation {found[0]}{more}"
         remedy = (
             "read files with Python before the layers are built and give the model what they hold, as a constant or as a table "
             "(tf.lookup.TextFileInitializer keeps its file with the model); write no files in layers or in preprocessing_fn, "
             "and use TensorFlow's own operations in place of tf.py_function"
         )
-        raise UserCodeError(told, where="the model of build_model with preprocessing_fn", remedy=remedy)
+        raise UserCodeError(problem, where="the model of build_model with preprocessing_fn", remedy=remedy)

@@ -52,7 +52,7 @@ def fit(
         after_epoch: Told of each epoch; may stop the fit.
 
     Raises:
-        ModelError: When the loss is no number, or the model fails on the rows.
+        ModelError: When the loss is not a number, or the model fails on the rows.
     """
     progress = progress or Progress()
     fed = fed_columns(model, train.columns)
@@ -84,7 +84,7 @@ def _finished(progress: Progress, settings: Train) -> bool:
 
 def _fit_epoch(model: keras.Model, rows: tf.data.Dataset, judged: tf.data.Dataset, progress: Progress) -> None:
     counted = _Count()
-    with _failures_told(len(progress.epochs)), warnings.catch_warnings():
+    with _report_failures(len(progress.epochs)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Your input ran out of data")  # it does, at the end of each epoch
         logs = model.fit(rows, epochs=1, verbose=0, shuffle=False, callbacks=[counted])
         found = {name: float(values[-1]) for name, values in logs.history.items()}
@@ -122,7 +122,7 @@ def _restore(model: keras.Model, values: list[NDArray[Any]]) -> None:
 def _check_first_rows(model: keras.Model, rows: TransformedRows, fed: dict[str, Column], task: Task) -> None:
     """Look at what the untrained model gives: a wrong activation or a NaN shows before minutes are spent."""
     features, _ = rows.head(256)
-    with _failures_told(0):
+    with _report_failures(0):
         scores = np.asarray(model(as_model_inputs(features, fed), training=False))
     check_scores(scores, task)
 
@@ -152,7 +152,7 @@ def _dataset(batches: Callable[[], Iterator[Batch]], fed: dict[str, Column], row
 
 
 @contextmanager
-def _failures_told(epoch: int) -> Iterator[None]:
+def _report_failures(epoch: int) -> Iterator[None]:
     """Turn what Keras and TensorFlow raise while fitting into a ModelError."""
     try:
         yield

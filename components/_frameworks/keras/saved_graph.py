@@ -191,7 +191,7 @@ class _Graph:
             ):
                 why = "reads a checkpoint that is not the model's own"
         elif node.op in _TABLES and not self._comes_from(scope, node.data[1], set(self._assets)):
-            why = "fills a table from a file that is no asset of the model"
+            why = "fills a table from a file that is not an asset of the model"
         return Misuse(node.op, node.name, why) if why else None
 
     def _in(self, reached: set[tuple[str, str]], scope: str, node: _Node) -> bool:
@@ -249,7 +249,7 @@ class _Graph:
         return True
 
     def _before(self, function: str, name: str) -> list[tuple[str, str]]:
-        """Where a tensor's value is from, one step back; empty: it cannot be told, or comes from nowhere else."""
+        """Where a tensor's value is from, one step back; empty: unknown, or it comes from nowhere else."""
         inside = self._functions[function] if function else self._main
         if name in inside.arguments:
             return self._given(function, inside.arguments.index(name))

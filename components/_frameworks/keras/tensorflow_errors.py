@@ -1,4 +1,4 @@
-"""What TensorFlow's errors say, for a person: the line that tells the cause, and a full disk told from all else."""
+"""TensorFlow's errors for a person: the line with the cause, and a full disk apart from all else."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import tensorflow as tf
 from components._core.errors import NaruError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_TOLD = ("No space left on device", "Disk quota exceeded", "File too large")
+_FULL_DISK_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 @contextmanager
-def full_disk_told(doing: str) -> Iterator[None]:
+def report_full_disk(doing: str) -> Iterator[None]:
     """Turn a write that found no room into an error that says so; anything else passes.
 
     Args:
@@ -25,7 +25,7 @@ def full_disk_told(doing: str) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        if getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _TOLD):
+        if getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _FULL_DISK_TEXTS):
             raise NaruError(
                 f"there was no room left while {doing}",
                 remedy="free some space (or raise ulimit -f) and run again; what was finished is kept",

@@ -93,7 +93,7 @@ def _count_names(table: Table, column: str) -> Counter[str]:
 
 
 def _check_names(names: Counter[str], values: dict[str, str], where: str) -> None:
-    """Refuse names that are no split, with the rows of each."""
+    """Refuse names that are not a split, with the rows of each."""
     unknown = [(name, rows) for name, rows in names.most_common() if normalize(name) not in values]
     if not unknown:
         return

@@ -130,7 +130,7 @@ def _need(status: int, what: str) -> None:
 
 def main() -> None:
     """Set the users now and every minute, for as long as the server's pod lives."""
-    told, server = "", (os.environ["ENDPOINT"], os.environ["REGION"], os.environ["BUCKET"])
+    reported, server = "", (os.environ["ENDPOINT"], os.environ["REGION"], os.environ["BUCKET"])
     while True:
         try:
             if not READY.exists():  # nobody asks yet, so nobody misses the policy meanwhile
@@ -140,9 +140,9 @@ def main() -> None:
             READY.touch()
         except (OSError, MinioException, urllib3.exceptions.HTTPError) as error:
             said = f"not set yet: {error}"
-        if said != told:
+        if said != reported:
             print(said, file=sys.stderr, flush=True)
-        told = said
+        reported = said
         time.sleep(60 if said.startswith("users") else 2)
 
 

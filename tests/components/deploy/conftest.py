@@ -53,9 +53,9 @@ def registration(model: Path, tmp_path: Path) -> Path:
     base = f"{absolute_uri(str(tmp_path / 'store'))}/tiny/models/1/artifacts"
     upload(model, f"{base}/model")
     folder = tmp_path / "registration"
-    told = {name: f"{base}/{name}" for name in ("model", "statistics", "schema")}
+    uris = {name: f"{base}/{name}" for name in ("model", "statistics", "schema")}
     more = {"version": "1", "fingerprint": "f" * 32, "metrics": {"auc": 0.9}, "run": "run-1"}
-    write_json(folder / "registration.json", {**told, **more})
+    write_json(folder / "registration.json", {**uris, **more})
     page = Page("register", "Registration", Outcome("ok", "version 1"))
     page.save(folder)
     return folder

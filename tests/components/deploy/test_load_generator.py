@@ -193,7 +193,7 @@ def test_a_server_that_goes_away_is_counted_and_never_raised() -> None:
     assert done.by_status[200] > 0 and 0 < done.by_status[0] < 200
 
 
-def test_no_server_at_all_is_told_with_its_address() -> None:
+def test_no_server_at_all_is_reported_with_its_address() -> None:
     port = free_port()
     with pytest.raises(ServiceError, match=f"127.0.0.1:{port}: cannot connect to the server"):
         load(port)

@@ -40,14 +40,14 @@ CASES = {
 def test_the_first_such_row_is_named(case: str) -> None:
     values, ranges, expected = CASES[case]
     error = refusal({"class": ["a", "b", "c", "d"], "probability": values}, ranges)
-    assert str(error) == f"model_failed: the model's probability is no finite number in {expected}"
+    assert str(error) == f"model_failed: the model's probability is not a finite number in {expected}"
 
 
 def test_the_log_has_the_requests_id_and_no_value(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "naru.serve"):
         refusal({"probability": [0.5, NAN, 0.5, 0.5]}, RANGES)
     (line,) = caplog.messages
-    assert line.startswith("request mine: the model's probability is no finite number in row 1; ")
+    assert line.startswith("request mine: the model's probability is not a finite number in row 1; ")
 
 
 def test_a_finite_answer_passes() -> None:

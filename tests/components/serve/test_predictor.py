@@ -43,8 +43,8 @@ def test_a_model_that_answers_nan_never_gets_ready(model: Make) -> None:
         load(model(broken=True))
 
 
-def test_a_client_is_not_told_what_went_wrong_inside(model: Make) -> None:
+def test_a_client_does_not_see_what_went_wrong_inside(model: Make) -> None:
     predictor = Predictor(load_model(model("regression", broken=True)))
     with pytest.raises(Refusal) as caught:
         predictor.predict(ROWS)
-    assert caught.value.status == 500 and "prediction is no finite number" in str(caught.value)
+    assert caught.value.status == 500 and "prediction is not a finite number" in str(caught.value)

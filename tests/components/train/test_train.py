@@ -206,7 +206,7 @@ def test_the_page_shows_a_curve_for_every_metric(small: Small):
 
 
 @pytest.mark.parametrize(
-    ("body", "error", "told"),
+    ("body", "error", "message"),
     [
         (
             "    return keras.layers.Dense(3, 'softmax')(numbers)",
@@ -225,9 +225,9 @@ def test_the_page_shows_a_curve_for_every_metric(small: Small):
         ("    own = keras.Input((1,), name='own')\n    return keras.Model(own, own)", UserCodeError, "takes own"),
     ],
 )
-def test_a_model_that_cannot_be_used_is_told_so(small: Small, tmp_path: Path, body: str, error: type, told: str):
+def test_a_model_that_cannot_be_used_is_refused(small: Small, tmp_path: Path, body: str, error: type, message: str):
     archive = code_archive(tmp_path, model=f"{MODEL}{NUMBERS}{body}\n")
-    with pytest.raises(error, match=f"(?s){told}"):
+    with pytest.raises(error, match=f"(?s){message}"):
         train(small, code=archive)
 
 

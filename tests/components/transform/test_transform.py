@@ -64,14 +64,14 @@ def test_blocked_data_is_refused_with_the_reason(small: Small):
         transform(small, blocked="missing: dep_delay is gone")
 
 
-def test_an_empty_split_is_told_by_name(small: Small, tmp_path: Path):
+def test_an_empty_split_is_reported_by_name(small: Small, tmp_path: Path):
     (tmp_path / "train").symlink_to(small.path("examples") / "train")
     with pytest.raises(DataError, match="split eval: has no rows"):
         transform(small, examples=tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ("    x = inputs['distance']\n    return {'x': x / undefined}", "line 5, in preprocessing_fn.*undefined"),
         ("    pass", "returned nothing"),
@@ -89,9 +89,9 @@ def test_an_empty_split_is_told_by_name(small: Small, tmp_path: Path):
         ("    return {'x': inputs['hour'][:7]}", "'x' has 7 rows of 6000"),
     ],
 )
-def test_a_preprocessing_fn_that_cannot_be_used_is_told_so(small: Small, tmp_path: Path, body: str, told: str):
+def test_a_preprocessing_fn_that_cannot_be_used_is_refused(small: Small, tmp_path: Path, body: str, message: str):
     text = f"import tensorflow as tf\nimport tensorflow_transform as tft\ndef preprocessing_fn(inputs):\n{body}\n"
-    with pytest.raises(UserCodeError, match=f"(?s){told}"):
+    with pytest.raises(UserCodeError, match=f"(?s){message}"):
         transform(small, code=code_archive(tmp_path, preprocessing=text))
 
 

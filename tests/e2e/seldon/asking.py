@@ -21,20 +21,20 @@ _PROGRAM = textwrap.dedent(
     number = 0
     while True:
         row = number % len(rows)
-        told = {"at": datetime.now(timezone.utc).isoformat(), "row": row}
+        entry = {"at": datetime.now(timezone.utc).isoformat(), "row": row}
         try:
             connection = http.client.HTTPConnection(os.environ["SERVICE"], 8080, timeout=20)
             connection.request("POST", os.environ["ASK"], json.dumps(rows[row]), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             body = json.loads(answer.read())
-            told["status"] = answer.status
-            told["version"] = body.get("model_version")
-            told["value"] = body["outputs"][0]["data"][0] if answer.status == 200 else str(body)[:200]
+            entry["status"] = answer.status
+            entry["version"] = body.get("model_version")
+            entry["value"] = body["outputs"][0]["data"][0] if answer.status == 200 else str(body)[:200]
         except Exception as error:
-            told["status"], told["value"] = 0, f"{type(error).__name__}: {error}"
+            entry["status"], entry["value"] = 0, f"{type(error).__name__}: {error}"
         finally:
             connection.close()
-        print(json.dumps(told), flush=True)
+        print(json.dumps(entry), flush=True)
         number += 1
         time.sleep(float(os.environ["PAUSE"]))
     """

@@ -57,7 +57,7 @@ def lost(asked: list[Asked]) -> list[Asked]:
 
 
 @pytest.fixture(autouse=True)
-def told(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
+def record(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
     """A row of the table that is printed at the end."""
     started, before = time.monotonic(), _asked_so_far(site)
     yield
@@ -86,13 +86,13 @@ def test_a_good_canary_is_promoted_by_shares_of_one_in_three_and_one_in_two(
     site: Site, registry: None, asker: None
 ) -> None:
     second = site.register("2", GOOD + 0.002)
-    outcome, told = site.deploy(second)
+    outcome, record = site.deploy(second)
     assert outcome.verdict in ("ok", "warn"), outcome.reason
     assert site.served() == [predictor(second)] and champion() == "2"
     changes = last_rollout()
     assert [change.action for change in changes] == ["start", "prove", "share", "share", "promote"]
     assert [change.shares.get("2") for change in changes[2:]] == [33.3, 50.0, 100.0]
-    assert told["changes"] == [vars(change) for change in changes]
+    assert record["changes"] == [vars(change) for change in changes]
     asked = read_asked(site.cluster, NAMESPACE, since=changes[0].at)
     before, third, half = (
         [one for one in asked if changes[at].at <= one.at.isoformat(timespec="seconds") < changes[at + 1].at]
@@ -107,10 +107,10 @@ def test_a_good_canary_is_promoted_by_shares_of_one_in_three_and_one_in_two(
 def test_a_canary_that_crashes_is_taken_back_with_its_last_words(site: Site, registry: None, asker: None) -> None:
     third = site.register("3", GOOD)
     site.damage("3")
-    outcome, told = site.deploy(third)
+    outcome, record = site.deploy(third)
     assert outcome.verdict == "blocked" and champion() == "2"
     assert "CrashLoopBackOff" in outcome.reason
-    seen = told["changes"][-1]["reason"]
+    seen = record["changes"][-1]["reason"]
     assert "last log lines:" in seen and "naru: serve:" in seen, seen
     assert [change.action for change in last_rollout()] == ["start", "roll back"]
     assert len(site.served()) == 1
@@ -157,12 +157,12 @@ def test_the_operator_may_be_started_again_in_the_middle(site: Site, registry: N
     assert site.served() == [predictor(seventh)] and champion() == "7"
 
 
-def test_a_store_that_pods_do_not_reach_is_told_with_the_words_of_who_fetches(
+def test_a_store_that_pods_do_not_reach_is_reported_with_the_words_of_who_fetches(
     site: Site, registry: None, asker: None
 ) -> None:
-    outcome, told = site.deploy(site.register("8", GOOD), site.project(secret="naru-nowhere", wait_seconds=120))
+    outcome, record = site.deploy(site.register("8", GOOD), site.project(secret="naru-nowhere", wait_seconds=120))
     assert outcome.verdict == "blocked" and champion() == "7"
-    seen = told["changes"][-1]["reason"]
+    seen = record["changes"][-1]["reason"]
     assert "model-initializer" in seen and "the model cannot be fetched: " in seen.partition("\n")[0], seen
     assert "unable to retrieve container logs" not in seen
     assert len(site.served()) == 1
@@ -175,7 +175,7 @@ def test_a_secret_that_is_not_there_is_refused_and_nothing_is_touched(site: Site
     assert site.served() == before and champion() == "7"
 
 
-def test_a_quota_that_leaves_no_room_is_told_and_the_version_in_service_stays(
+def test_a_quota_that_leaves_no_room_is_reported_and_the_version_in_service_stays(
     site: Site, registry: None, asker: None
 ) -> None:
     quota = {
@@ -242,11 +242,11 @@ def test_what_is_deleted_during_a_bake_ends_the_rollout_and_is_an_outage_in_the_
     steps = {"shares": [50], "bake_seconds": 40, "min_requests": 20}
     killer = threading.Thread(target=_delete_in_bake, args=(site, kind, version))
     killer.start()
-    outcome, told = site.deploy(registered, site.project(canary=steps))
+    outcome, record = site.deploy(registered, site.project(canary=steps))
     killer.join()
     assert outcome.verdict == "blocked" and champion() == before, outcome.reason
     assert [change.action for change in last_rollout()] == ["start", "prove", "share", "outage", "roll back"]
-    outage = next(change for change in told["changes"] if change["action"] == "outage")
+    outage = next(change for change in record["changes"] if change["action"] == "outage")
     assert "requests failed from " in outage["reason"] and " s at most" in outage["reason"], outage["reason"]
     assert len(site.served()) == 1
     moment = datetime.now(UTC).isoformat()

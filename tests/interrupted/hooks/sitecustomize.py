@@ -1,7 +1,7 @@
 """Python loads this at the start of every process of a disturbed run; it kills a stage where the test says, or gives it no room.
 
 DISTURB_STAGE names the stage. DISTURB_KILL: kill it before its N-th renaming or linking; DISTURB_KILL_AFTER: after it.
-DISTURB_BYTES: no file may grow beyond this. DISTURB_TOLD: a folder that gets each stage's arguments. The code under test
+DISTURB_BYTES: no file may grow beyond this. DISTURB_ARGUMENTS: a folder that gets each stage's arguments. The code under test
 knows nothing of it: a stage forked from a server is recognised by its arguments, like one that Python started.
 """
 
@@ -51,8 +51,8 @@ def _kill_if(due: str) -> None:
 
 def _begin(arguments: list[str], environment: Any) -> None:
     stage = _stage(arguments)
-    if stage and environment.get("DISTURB_TOLD"):
-        _tell(stage, list(arguments), Path(environment["DISTURB_TOLD"]))
+    if stage and environment.get("DISTURB_ARGUMENTS"):
+        _tell(stage, list(arguments), Path(environment["DISTURB_ARGUMENTS"]))
     if stage and environment.get("DISTURB_BYTES") and environment.get("DISTURB_STAGE") == stage:
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(environment["DISTURB_BYTES"]), hard))

@@ -138,7 +138,7 @@ def test_a_namespace_in_which_a_model_is_served_stays(cluster: Cluster, store: A
     assert _due(cluster, wanted()) == ["remove Namespace naru-models"]
 
 
-def test_undeploy_does_not_lose_data_unless_told_so(cluster: Cluster, store: Any) -> None:
+def test_undeploy_does_not_lose_data_unless_requested(cluster: Cluster, store: Any) -> None:
     deploy(cluster, plan(cluster, wanted()))
     volume = "/api/v1/namespaces/naru/persistentvolumeclaims/data-naru-database-0"
     store.put(volume)

@@ -1,4 +1,4 @@
-"""`naru cluster seldon`: what is printed is what would be applied, and what is wrong with it is told before."""
+"""`naru cluster seldon`: what is printed is what would be applied, and what is wrong with it is reported before."""
 
 from pathlib import Path
 from typing import Any

@@ -22,17 +22,17 @@ def module(tmp_path: Path) -> Path:
     """A module that a child runs; it prints whether `decimal` was loaded before its own import."""
     text = """
         import json, os, sys, time
-        told = {"had": "decimal" in sys.modules, "arguments": sys.argv[1:], "folder": os.getcwd(), "variable": os.environ.get("VARIABLE")}
+        found = {"had": "decimal" in sys.modules, "arguments": sys.argv[1:], "folder": os.getcwd(), "variable": os.environ.get("VARIABLE")}
         if "--sleep" in sys.argv:
             open("pid", "w").write(str(os.getpid()))
             time.sleep(600)
-        print(json.dumps(told), flush=True)
+        print(json.dumps(found), flush=True)
         if "--fail" in sys.argv:
             raise SystemExit(5)
         if "--crash" in sys.argv:
             os.kill(os.getpid(), 9)
     """
-    (tmp_path / "told.py").write_text(textwrap.dedent(text))
+    (tmp_path / "found.py").write_text(textwrap.dedent(text))
     return tmp_path
 
 
@@ -51,7 +51,7 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def launch(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     client = [sys.executable, "-IS", launcher.__file__, str(folder / "interpreter"), sys.executable]
     environment = {**os.environ, launcher.SERVER: str(folder), "VARIABLE": "x y"}
-    command = [*client, "-m", "told", *arguments]
+    command = [*client, "-m", "found", *arguments]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -65,9 +65,9 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, object]]:
 
 @pytest.mark.usefixtures("server")
 def test_a_child_has_the_imports_and_the_callers_world(module: Path) -> None:
-    code, told = finish(launch(module, "a b", "--c"))
+    code, found = finish(launch(module, "a b", "--c"))
     assert code == 0
-    assert told == {"had": True, "arguments": ["a b", "--c"], "folder": str(module), "variable": "x y"}
+    assert found == {"had": True, "arguments": ["a b", "--c"], "folder": str(module), "variable": "x y"}
 
 
 @pytest.mark.usefixtures("server")
@@ -79,8 +79,8 @@ def test_a_childs_end_is_its_own(module: Path) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_the_word_that_kfp_replaced_is_put_back(module: Path) -> None:
-    _, told = finish(launch(module, f"/data/{module / 'interpreter'}/table.csv"))
-    assert told["arguments"] == ["/data/python3/table.csv"]
+    _, found = finish(launch(module, f"/data/{module / 'interpreter'}/table.csv"))
+    assert found["arguments"] == ["/data/python3/table.csv"]
 
 
 @pytest.mark.usefixtures("server")
@@ -105,10 +105,10 @@ def test_children_end_with_the_server(module: Path, server: subprocess.Popen[byt
 
 @pytest.mark.usefixtures("server")
 def test_a_stage_that_needs_little_is_a_process_of_its_own(module: Path) -> None:
-    _, told = finish(
+    _, found = finish(
         launch(module, "--function_to_execute", next(stage.name for stage in STAGES.values() if stage.own_process))
     )
-    assert told["had"] is False
+    assert found["had"] is False
 
 
 def test_a_launch_is_logged_beside_the_outputs(module: Path, server: subprocess.Popen[bytes]) -> None:

@@ -167,7 +167,7 @@ def take(folder: Path, run: str, known: str = "k") -> Path:
     return task
 
 
-def test_what_is_reused_is_linked_and_told_with_the_paths_of_this_run(tmp_path: Path) -> None:
+def test_what_is_reused_is_linked_and_listed_with_the_paths_of_this_run(tmp_path: Path) -> None:
     earlier, task = made(tmp_path), take(tmp_path, "run-2")
     for name in ("model/variables/data", "page"):
         assert (earlier / name).samefile(task / name)
@@ -193,7 +193,7 @@ def test_an_earlier_run_may_be_removed_when_a_later_one_has_taken_over(tmp_path:
     assert stage_cache.find_entry("train", "k")["run"] == "run-1"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("damage", ["changed", "removed", "added", "gone", "untold", "mistold"])
+@pytest.mark.parametrize("damage", ["changed", "removed", "added", "gone", "unlisted", "mislisted"])
 def test_a_damaged_or_missing_output_is_not_used(damage: str, tmp_path: Path) -> None:
     task = made(tmp_path)
     assert stage_cache.find_entry("train", "k") is not None
@@ -206,9 +206,9 @@ def test_a_damaged_or_missing_output_is_not_used(damage: str, tmp_path: Path) ->
             (task / "model" / "more").touch()
         case "gone":
             task.rename(tmp_path / "elsewhere")
-        case "untold":
+        case "unlisted":
             (task / "executor_output.json").unlink()
-        case "mistold":
+        case "mislisted":
             (task / "executor_output.json").write_text('{"artifacts": ')
     assert stage_cache.find_entry("train", "k") is None
 

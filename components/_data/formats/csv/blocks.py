@@ -176,7 +176,7 @@ class _Cutter:
         return block, buffer[end:]
 
     def _cut_lines(self, buffer: bytes, is_last: bool) -> tuple[Block, int] | None:
-        """Cut a buffer in which every line is a row; None where one of them is no row of data."""
+        """Cut a buffer in which every line is a row; None where one of them is not a row of data."""
         start = 0 if self._header else _header_end(buffer)
         end = len(buffer) if is_last else buffer.rfind(b"\n") + 1
         header = self._header or (buffer[:start].strip(b"\r\n") if 0 < start <= end else b"")
@@ -260,7 +260,7 @@ class _Cutter:
         return np.asarray(codes[rows.starts] == ord(self._csv.comment))
 
     def _find_no_data(self, buffer: bytes, rows: _Rows, skip: NDArray[Any], is_last: bool) -> dict[int, str]:
-        """Find the rows that are no data: a repeated header, and a line of totals at the file's end."""
+        """Find the rows that are not data: a repeated header, and a line of totals at the file's end."""
         first = int(rows.starts[np.argmax(~skip)])
         repeats = [] if skip.all() else self._find_repeats(buffer, self._header, first)
         at = np.searchsorted(rows.starts, np.array(repeats, np.int64))

@@ -1,4 +1,4 @@
-"""Rows that are no data: a header that is repeated where files were joined, and a line of totals at the end."""
+"""Rows that are not data: a header that is repeated where files were joined, and a line of totals at the end."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class _Features:
         self._bytes: set[str] = set()
 
     def add(self, file: SpanFile, records: list[bytes]) -> set[str]:
-        """Add some records; returns the features in them. Records that are no tf.Example are left to the reader."""
+        """Add some records; returns the features in them. Records that are not tf.Example are left to the reader."""
         batch, _ = _decode(ExamplesToRecordBatchDecoder(), records)
         for field, column in zip(batch.schema, batch.columns, strict=True):
             if pa.types.is_null(field.type):

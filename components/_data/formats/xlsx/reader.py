@@ -67,7 +67,7 @@ def open_table(file: SpanFile, sheet: str, tally: FileTally | None = None) -> Sh
     """Find the table in a workbook.
 
     The header is the first row that fills most of the table's width; what is above it is a title. Empty columns and
-    rows are no part of the table.
+    rows are not part of the table.
 
     Args:
         file: The workbook.

@@ -66,7 +66,7 @@ def test_digits_that_a_number_would_change_are_codes(cells: list[str], note: str
 
 
 @pytest.mark.parametrize(
-    ("cells", "kind", "told"),
+    ("cells", "kind", "description"),
     [
         (["401,77", "5657,51", "12"], pa.float64(), "decimal comma"),
         (["$1,234", "$2"], pa.int64(), "in $; the comma is read as thousands"),
@@ -74,9 +74,9 @@ def test_digits_that_a_number_would_change_are_codes(cells: list[str], note: str
         (["1", "2", "unknown", *MANY], pa.int64(), ""),
     ],
 )
-def test_unit_and_separators_are_described(cells: list[str], kind: pa.DataType, told: str) -> None:
+def test_unit_and_separators_are_described(cells: list[str], kind: pa.DataType, description: str) -> None:
     verdict = _survey(cells)
-    assert (verdict.type, verdict.describe()) == (kind, told)
+    assert (verdict.type, verdict.describe()) == (kind, description)
 
 
 @pytest.mark.parametrize(

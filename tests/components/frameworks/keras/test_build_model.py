@@ -28,7 +28,7 @@ def test_a_model_is_compiled_with_the_loss_and_the_metrics_of_its_task(tmp_path:
 
 
 @pytest.mark.parametrize("rate", ["fast", True, -0.1])
-def test_a_learning_rate_that_cannot_be_one_is_told_with_its_place(rate: Any, tmp_path: Path) -> None:
+def test_a_learning_rate_that_cannot_be_one_is_reported_with_its_place(rate: Any, tmp_path: Path) -> None:
     where = {"columns": (Column("x", "float32", ()),), "folder": tmp_path, "file": "model.py", "transform": None}
     with pytest.raises(ConfigError, match=r"train\.hyperparameters\.learning_rate.*must be a number, not below 0"):
         build(_score, hyperparameters={"learning_rate": rate}, task=TASKS["regression"], classes=[], seed=1, **where)

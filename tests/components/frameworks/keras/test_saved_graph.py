@@ -164,7 +164,7 @@ def test_a_hostile_model_is_not_run_when_it_is_loaded(tmp_path: Path) -> None:
         load_model(model)
 
 
-def test_bytes_that_are_no_message_are_told(tmp_path: Path) -> None:
+def test_bytes_that_are_no_message_are_reported(tmp_path: Path) -> None:
     whole = next(iter(UPGRADE.rglob("saved_model.pb"))).read_bytes()
     for damaged in (b"\x0a", b"\x0b\x01", b"\xff" * 12, whole[:-1], whole[: len(whole) // 2]):
         (tmp_path / "saved_model.pb").write_bytes(damaged)

@@ -91,7 +91,7 @@ def test_a_missing_feature_is_named(small: Small):
         loaded.predict({name: values for name, values in rows.items() if name != "carrier"})
     with pytest.raises(ModelError, match=r"feature hour: has shape \[3, 1\], must be \[rows\]"):
         loaded.predict({**rows, "hour": rows["hour"][:, None]})
-    with pytest.raises(ModelError, match="feature hour: is no int64"):
+    with pytest.raises(ModelError, match="feature hour: is not int64"):
         loaded.predict({**rows, "hour": np.array(["a", "b", "c"], dtype=object)})
 
 

@@ -49,7 +49,7 @@ def test_no_rows_give_no_answers(loaded: Model, rows: dict[str, Any]) -> None:
     [
         ({"sex": None}, "feature sex: is missing"),
         ({"year": np.zeros((30, 1), np.int64)}, r"feature year: has shape \[30, 1\]"),
-        ({"sex": np.zeros(30, np.float32)}, "feature sex: is no string"),
+        ({"sex": np.zeros(30, np.float32)}, "feature sex: is not string"),
         ({"year": np.zeros(3, np.int64)}, "the model failed on these rows"),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_repeated_header_is_set_aside_and_its_columns_stay_numbers(
     assert read.schema.field("n").type == pa.int64() and read.num_rows == 200
     assert [row["line"] for row in quarantined(tmp_path)] == [52, 122]
     assert outcome.verdict == "warn" and outcome.metrics["quarantined"] == 0
-    assert "2 rows are no data, and set aside: t.csv, line 52: the header is repeated" in outcome.reason
+    assert "2 rows are not data, and set aside: t.csv, line 52: the header is repeated" in outcome.reason
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""JSON lines: nested objects become columns with dotted names, values keep their types, lines that are no rows are set aside."""
+"""JSON lines: nested objects become columns with dotted names, values keep their types, lines that are not rows are set aside."""
 
 from __future__ import annotations
 
