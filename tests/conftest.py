@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from components._registry import mlflow_client
+
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -17,3 +19,18 @@ def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         patch.setattr(tempfile, "tempdir", str(folder))
         yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """MLflow's fifty migrations run once in this process, for a second; each further database is a copy of the first."""
+    first, migrate = tmp_path_factory.mktemp("mlflow") / "mlflow.db", mlflow_client._migrate
+
+    def copy(path: Path) -> None:
+        if not first.exists():
+            migrate(first)
+        shutil.copyfile(first, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlflow_client, "_migrate", copy)
+        yield
