@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tests.kubernetes.clock import Clock
@@ -31,6 +32,7 @@ class Place:
         return f"{self.root}{space}/{self.plural}/{self.name}".rstrip("/")
 
 
+@lru_cache(maxsize=4_096)  # every look at the cluster parses the path of each object
 def place_of(path: str) -> Place:
     parts = path.strip("/").split("/")
     length = 2 if parts[0] == "api" else 3
