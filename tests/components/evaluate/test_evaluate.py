@@ -191,7 +191,7 @@ def test_a_champion_that_requires_what_is_missing_now_is_a_warning(model: Make, 
 
 def test_a_champion_that_answers_nan_is_a_warning(judged: Judge, model: Make) -> None:
     check = _check(judged(champion=_json(model(broken=True))), "champion")
-    assert check.status == "warn" and "no numbers" in check.reason
+    assert check.status == "warn" and "not numbers" in check.reason
 
 
 def test_predictions_that_are_not_numbers_block_with_their_count(judged: Judge, model: Make, tmp_path: Path) -> None:

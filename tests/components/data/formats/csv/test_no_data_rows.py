@@ -56,4 +56,4 @@ def test_a_line_of_totals_at_the_end_is_set_aside(total: str, tmp_path: Path) ->
 def test_a_row_that_may_be_data_is_kept(text: str, tmp_path: Path) -> None:
     outcome, read = ingest(tmp_path, text, quarantine_limit=0.9, split={"by": ["y"]})
     aside = int(outcome.metrics["quarantined"])
-    assert read.num_rows + aside == 3 and "no data" not in outcome.reason
+    assert read.num_rows + aside == 3 and "not data" not in outcome.reason
