@@ -59,13 +59,15 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
 
     from pipelines.graphs.training import training
     from pipelines.placement import place_stages
+    from pipelines.stage_secrets import Places
 
     store = Settings.from_environment().store
+    source = _cluster_source(project, store)
     defaults = {
         "project": project.to_json(),
         "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",
         "code_fingerprint": code_fingerprint,
-        "source": _cluster_source(project, store),
+        "source": source,
         "spans": project.data.spans,
         "trials": project.tune.trials,
         "epochs": project.train.epochs,
@@ -73,7 +75,9 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         "champion": f"auto {PER_RUN}",
         "run": PER_RUN,
     }
-    graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target))
+    scheduled = [str(schedule.parameters.get("source", "")) for schedule in project.triggers.schedules]
+    places = Places(store, tuple(filter(None, [source, *scheduled])))
+    graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target, places))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / TRAINING.file_name
         name = TRAINING.name_of(project.name)
