@@ -48,7 +48,7 @@ compile: setup ## Write the pipeline of PROJECT as KFP v2 YAML into build/ (REGI
 examples/flights/data/flights-12.csv: | setup
 	@$(BIN)/python examples/flights/make_data.py
 
-##@ A cluster (KUBECONFIG; OVERLAY=kind|gpu|production)
+##@ A cluster (KUBECONFIG; OVERLAY=kind|gpu|production|eks|gke)
 
 .PHONY: deploy diff status undeploy
 OVERLAY ?= kind
@@ -118,8 +118,8 @@ format: dev ## Sort imports, fix what can be fixed, format
 ##@ Images (any Docker engine)
 
 .PHONY: images push
-images: ## Build the images and print their sizes (IMAGES="light server" chooses, BASE_IMAGE= names another base)
-	@images/build $(IMAGES)
+images: ## Build the images and print their sizes (IMAGES="light server" chooses, EXTRAS="gcs avro" adds, BASE_IMAGE= names another base)
+	@EXTRAS="$(EXTRAS)" images/build $(IMAGES)
 
 push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= instead of the commit)
 	@images/build --push $(or $(REGISTRY),"") $(IMAGES)
@@ -169,6 +169,9 @@ MODERN = $(ENVIRONMENT) --python-version 3.12 --python-platform x86_64-manylinux
 # An image has the versions that the tests run on. Its overrides leave out what only metadata asks for.
 IMAGE_LOCK = $(LOCK) --only-binary apache-beam -c requirements/modern.txt --python-version 3.12 --python-platform x86_64-manylinux_2_39
 LOCKED_IMAGES = stages stages-cuda light server mlflow
+# The extras of an image, a file each, in the versions that the tests run on.
+EXTRA_LOCK = $(LOCK) -c requirements/modern-dev.txt --python-version 3.12 --python-platform x86_64-manylinux_2_39
+LOCKED_EXTRAS = $(filter-out images/server-seldon/%,$(wildcard images/*/extras/*.in))
 # seldon-core fits neither family (docs/decisions/0001): its image has versions of its own.
 SELDON_LOCK = $(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --override images/server-seldon/overrides.txt
 # TFX packages a project's module with pip and wheel; dill and setuptools are needed and not in any metadata.
@@ -184,6 +187,8 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@$(foreach image,$(LOCKED_IMAGES),$(IMAGE_LOCK) --override images/$(image)/overrides.txt \
 	  images/$(image)/requirements.in -o images/$(image)/requirements.txt;)
 	@$(SELDON_LOCK) images/server-seldon/requirements.in -o images/server-seldon/requirements.txt
+	@$(foreach extra,$(LOCKED_EXTRAS),$(EXTRA_LOCK) $(extra) -o $(extra:.in=.txt);)
+	@$(SELDON_LOCK) -c images/server-seldon/requirements.txt images/server-seldon/extras/sklearn.in -o images/server-seldon/extras/sklearn.txt
 	@$(LOCK) --universal --python-version 3.11 tests/containers/requirements.in -o tests/containers/requirements.txt
 	@$(LOCK) --universal --python-version 3.11 tests/e2e/requirements.in -o tests/e2e/requirements.txt
 	@grep -h '^kfp==' requirements/modern.txt | cut -d' ' -f1 | $(LOCK) --no-deps --no-annotate - -o images/kfp.txt

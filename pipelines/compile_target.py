@@ -9,6 +9,7 @@ from pathlib import Path
 
 from components._core.errors import ConfigError
 from components._core.project.yaml_text import parse_yaml
+from components._core.setting_names import EXTRAS
 from pipelines.image_digests import DIGEST, Digests
 from pipelines.pools import DEFAULT_POOLS
 
@@ -20,6 +21,12 @@ POOLS = "NARU_POOLS"
 PROFILE = "NARU_PROFILE"
 PULL_SECRETS = "NARU_PULL_SECRETS"
 CA = "NARU_CA"
+CREDENTIALS = "NARU_CREDENTIALS"
+SECRET, IDENTITY = "secret", "identity"
+"""Where stages and servers have the credentials of store and source from: Secrets, or the cloud identity of their service account."""
+
+_EXTRAS_KEY = "extras"
+"""Key of the digests file with the extras that were built into each image; `images/build --push` writes it."""
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*")
@@ -36,6 +43,11 @@ class Target:
         digests: Digest by image name; goes before the tag. Environment: `NARU_DIGESTS`, a file of lines `image: sha256:...`.
         final_tags: Whether tags are never reused for another build, so that stages may be cached by tag. Environment: `NARU_FINAL_TAGS`, 1
             or 0; default 0.
+        extras: The extras that the images were built with; of an image in `built_extras` that goes first. Environment: `NARU_EXTRAS`,
+            separated by blanks or commas.
+        built_extras: Extras by image name. Environment: the key `extras` of the file that `NARU_DIGESTS` names.
+        credentials: `secret`, or `identity`: the pods' service accounts have a cloud identity, and no keys are mounted. Environment:
+            `NARU_CREDENTIALS`; default `secret`.
         lookup: Looks up digests in the registry; None: digests are not looked up.
         pools: The cluster's pools file. Environment: `NARU_POOLS`; default: `pipelines/pools.yaml`.
         profile: Name of a profile in the pools file. Environment: `NARU_PROFILE`; default `cpu`.
@@ -52,6 +64,9 @@ class Target:
     profile: str = "cpu"
     pull_secrets: tuple[str, ...] = ()
     ca: str = ""
+    extras: tuple[str, ...] = ()
+    built_extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    credentials: str = SECRET
 
     @classmethod
     def from_environment(cls, *, registry: str = "", tag: str = "", pools: str = "", profile: str = "") -> Target:
@@ -61,15 +76,19 @@ class Target:
             ConfigError: When a setting is not valid.
         """
         secrets = os.environ.get(PULL_SECRETS, "").split(",")
+        digests, built_extras = _read_digests(os.environ.get(DIGESTS, ""))
         target = cls(
             registry=(registry or os.environ.get(REGISTRY, "")).removesuffix("/"),
             tag=tag or os.environ.get(TAG, ""),
-            digests=_read_digests(os.environ.get(DIGESTS, "")),
+            digests=digests,
             final_tags=_read_switch(FINAL_TAGS),
             pools=Path(pools or os.environ.get(POOLS) or DEFAULT_POOLS),
             profile=profile or os.environ.get(PROFILE) or "cpu",
             pull_secrets=tuple(name.strip() for name in secrets if name.strip()),
             ca=os.environ.get(CA, ""),
+            extras=tuple(sorted(set(re.split(r"[\s,]+", os.environ.get(EXTRAS, "").strip())) - {""})),
+            built_extras=built_extras,
+            credentials=os.environ.get(CREDENTIALS) or SECRET,
         )
         target._check()
         return target
@@ -89,6 +108,10 @@ class Target:
             self.lookup.needed.add(image)
         return self.final_tags or "@sha256:" in image
 
+    def extras_of(self, image: str) -> tuple[str, ...]:
+        """The extras that are known to be built into an image, by its name as in `naru-stages`."""
+        return self.built_extras.get(image, self.extras)
+
     def with_digest_lookup(self) -> Target:
         """Return a copy that looks up the digest of each image without one."""
         return replace(self, lookup=Digests())
@@ -104,6 +127,9 @@ class Target:
         return [f"the stages of {', '.join(images)} are not cached: {why}; {remedy}" for why, images in reasons.items()]
 
     def _check(self) -> None:
+        if self.credentials not in (SECRET, IDENTITY):
+            allowed = f"allowed: {SECRET}, {IDENTITY}"
+            raise ConfigError(f"found {self.credentials!r}; {allowed}", where=CREDENTIALS)
         if self.registry and not _REGISTRY.fullmatch(self.registry):
             remedy = "write host[:port][/path] in lower case, without https://"
             raise ConfigError(f"found {self.registry!r}", where=f"--registry or {REGISTRY}", remedy=remedy)
@@ -122,14 +148,22 @@ def _read_switch(name: str) -> bool:
     return value == "1"
 
 
-def _read_digests(file: str) -> dict[str, str]:
+def _read_digests(file: str) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Read digests and extras by image from a file of lines `image: sha256:...`; an image without extras has none."""
     if not file:
-        return {}
+        return {}, {}
     try:
         read = parse_yaml(Path(file).read_text(encoding="utf-8"), file)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=f"{DIGESTS}={file}") from None
-    digests = read if isinstance(read, dict) else {}
+    digests = dict(read) if isinstance(read, dict) else {}
+    named = digests.pop(_EXTRAS_KEY, None)
     if not digests or not all(DIGEST.fullmatch(str(digest)) for digest in digests.values()):
         raise ConfigError("must hold lines `image: sha256:` and 64 hexadecimal digits", where=f"{DIGESTS}={file}")
-    return digests
+    if named is None:
+        return digests, {}
+    if not isinstance(named, dict) or not all(isinstance(extras, list) for extras in named.values()):
+        raise ConfigError(
+            "must be extras by image, as in {naru-stages: [gcs]}", where=f"{DIGESTS}={file}: {_EXTRAS_KEY}"
+        )
+    return digests, {image: tuple(map(str, named.get(image, ()))) for image in digests}

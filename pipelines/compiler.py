@@ -12,13 +12,13 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
-from components._data.cluster_rules import check_cluster_data, check_cluster_store
 from components._data.formats.registry import AUTO, FORMATS
 from components._data.sources.registry import location_in_store
-from components._frameworks.project_rules import check_cluster, check_framework
+from components._frameworks.project_rules import check_framework
 from components._frameworks.table import known_frameworks
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import TRAINING
+from pipelines.image_extras import check_image_extras
 from pipelines.spec_lint import lint_spec
 from pipelines.spec_text import tidy_spec
 
@@ -39,13 +39,14 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
         ConfigError: When the project or the target is not valid, or the linter finds violations in the compiled pipeline.
     """
     project = load_project(path, overrides)
-    check_cluster_data(project.data, str(path))
-    check_cluster(check_framework(project), f"{path}: code.framework")
+    target = target or Target.from_environment()
+    store = Settings.from_environment().store
+    check_image_extras(project, check_framework(project), TRAINING, store, target, str(path))
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
     fingerprint = pack_code(folder, project, archive)
-    spec = compile_training(project, fingerprint, output / TRAINING.file_name, target or Target.from_environment())
+    spec = compile_training(project, fingerprint, output / TRAINING.file_name, target)
     return [spec, archive]
 
 
@@ -58,14 +59,15 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
 
     from pipelines.graphs.training import training
     from pipelines.placement import place_stages
+    from pipelines.stage_secrets import Places
 
     store = Settings.from_environment().store
-    check_cluster_store(store)
+    source = _cluster_source(project, store)
     defaults = {
         "project": project.to_json(),
         "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",
         "code_fingerprint": code_fingerprint,
-        "source": _cluster_source(project, store),
+        "source": source,
         "spans": project.data.spans,
         "trials": project.tune.trials,
         "epochs": project.train.epochs,
@@ -73,7 +75,9 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         "champion": f"auto {PER_RUN}",
         "run": PER_RUN,
     }
-    graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target))
+    scheduled = [str(schedule.parameters.get("source", "")) for schedule in project.triggers.schedules]
+    places = Places(store, tuple(filter(None, [source, *scheduled])))
+    graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target, places))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / TRAINING.file_name
         name = TRAINING.name_of(project.name)

@@ -1,7 +1,7 @@
 """Place stages on a cluster: nodes, images, resources, environment, caching and retries.
 
 All of this goes into the compiled spec only; local runs do not use it. Credentials and addresses are
-named, never written: they are in the ConfigMap and the Secret of `manifests/base/settings`, in the namespace of the runs.
+named, never written: they are in the ConfigMap of `manifests/base/settings` and in Secrets (`stage_secrets.py`), in the namespace of the runs.
 """
 
 from __future__ import annotations
@@ -18,22 +18,26 @@ from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
 from pipelines.pools import Pool, StageResources, choose_pools, load_pools
+from pipelines.stage_secrets import Places, set_secrets
 
 CONFIG_MAP = "naru-settings"
-SECRET = "naru-store"  # noqa: S105 - its name
 DEPLOYER = "naru-deployer"
 """Service account that a rollout acts as, and the Secret with its token."""
 STAGE_LABEL = "naru/stage"
-
-CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 _CA_FOLDER = "/etc/naru-ca"
 _ACCOUNT_FOLDER = "/var/run/secrets/naru-deployer"
 _CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-def place_stages(pipeline: Pipeline, graph: Callable[..., None], target: Target) -> Callable[..., None]:
+def place_stages(pipeline: Pipeline, graph: Callable[..., None], target: Target, places: Places) -> Callable[..., None]:
     """The same graph, with its stages placed for a cluster: the function to compile.
+
+    Args:
+        pipeline: The pipeline.
+        graph: Its graph.
+        target: The cluster.
+        places: Where the stages read and write.
 
     Raises:
         ConfigError: When the pools file does not fit, or has no such profile.
@@ -49,6 +53,7 @@ def place_stages(pipeline: Pipeline, graph: Callable[..., None], target: Target)
         tasks = pipeline_context.Pipeline.get_default_pipeline().tasks
         for stage in pipeline.stages:
             _place_stage(tasks[stage.name], stage, chosen[stage.name], pools.stages[stage.name], target)
+            set_secrets(tasks[stage.name], stage, target.credentials, places)
 
     return traced
 
@@ -97,7 +102,6 @@ def _set_environment(task: Any, stage: StageSpec, target: Target) -> None:
             task, DEPLOYER, _ACCOUNT_FOLDER, optional=True
         )  # it exists where models are served
     kubernetes.use_config_map_as_env(task, CONFIG_MAP, {name: name for name in stage.environment})
-    kubernetes.use_secret_as_env(task, SECRET, {name: name for name in CREDENTIALS})
     if target.ca:
         kubernetes.use_config_map_as_volume(task, target.ca, _CA_FOLDER)
         for name in _CA_VARIABLES:

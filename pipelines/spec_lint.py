@@ -20,6 +20,7 @@ from typing import Any
 
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
+from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components.stages import STAGES
 from pipelines.spec_text import Spec, read_spec
 
@@ -128,6 +129,8 @@ def _moving_tag(step: _Step) -> Iterator[Violation]:
 
 def _secret_variables(step: _Step) -> Iterator[Violation]:
     for variable in step.container.get("env", []):
+        if variable["name"] == GOOGLE_KEY_FILE and variable.get("value", "").startswith("/"):
+            continue  # where the key is mounted
         if _SECRET_NAME.search(variable["name"]) and variable.get("value"):
             message = f"the environment variable {variable['name']} has a literal value"
             yield Violation("literal secret", step.name, message, "put it into a Secret and use use_secret_as_env")

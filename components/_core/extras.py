@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 
 from components._core.errors import ConfigError
+from components._core.setting_names import EXTRAS, IMAGE_EXTRAS
 
 
 def check_extra(extra: str, packages: Sequence[str], what: str, where: str) -> None:
@@ -23,8 +25,20 @@ def check_extra(extra: str, packages: Sequence[str], what: str, where: str) -> N
     missing = [name for name in packages if not _is_installed(name)]
     if missing:
         message = f"{what} needs packages that are not installed: {', '.join(missing)}"
-        remedy = f"pip install 'naru[{extra}]'; in a clone of the repository: tools/setup --dev"
-        raise ConfigError(message, where=where, remedy=remedy)
+        raise ConfigError(message, where=where, remedy=_remedy(extra))
+
+
+def build_command(extras: Iterable[str]) -> str:
+    """Return the command that builds the images with some extras, and the setting that goes with them."""
+    names = " ".join(sorted(set(extras)))
+    return f'make images EXTRAS="{names}"; and for what is compiled: {EXTRAS}="{names}"'
+
+
+def _remedy(extra: str) -> str:
+    built_in = os.environ.get(IMAGE_EXTRAS)
+    if built_in is None:
+        return f"pip install 'naru[{extra}]'; in a clone of the repository: tools/setup --dev"
+    return f"build it into this image: {build_command([*built_in.split(), extra])}"
 
 
 def _is_installed(name: str) -> bool:

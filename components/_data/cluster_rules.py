@@ -1,44 +1,29 @@
-"""What a project's table needs on a cluster that the images do not have: refused before anything is compiled or submitted."""
+"""The extras that a project's table and store need: on a cluster the images have only those that were built into them."""
 
 from __future__ import annotations
 
-from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._data.formats.registry import open_format
+from components._data.sources import delta
 from components._data.sources.registry import EXTRAS
 
 
-def check_cluster_data(data: Data, where: str) -> None:
-    """Refuse a table that only an extra can read: the images do not have the extras.
+def table_extras(data: Data) -> list[tuple[str, str]]:
+    """List the extras that a table needs, each with the key of project.yaml that names what needs it.
 
-    A format that is recognised by its content only when a run reads it is refused there, with the package that is missing.
-
-    Args:
-        data: The project's `data` section.
-        where: The project's file, for the message.
+    A format that is recognised by its content only when a run reads it is not among them: the run refuses it, with the packages that are
+    missing.
 
     Raises:
-        ConfigError: When the format or the source needs an extra, or the format is unknown.
+        ConfigError: When the format is unknown.
     """
-    remedy = "run it with `naru run`, or keep the table as CSV, Parquet or JSON lines in the store"
-    _refuse(open_format(data).extra, f"{where}: data.format", remedy)
-    _refuse(_extra_of(data.source), f"{where}: data.source", remedy)
+    named = open_format(data).extra
+    found = [("data.format", named)] if named else []
+    return [*found, *(("data.source", extra) for extra in location_extras(data.source))]
 
 
-def check_cluster_store(store: str) -> None:
-    """Refuse a store that only an extra can reach.
-
-    Raises:
-        ConfigError: With the stores that the images reach.
-    """
-    _refuse(_extra_of(store), f"NARU_STORE {store!r}", "name an s3:// store; naru run reaches this one")
-
-
-def _extra_of(location: str) -> str:
-    return next((extra for start, extra in EXTRAS.items() if location.startswith(start)), "")
-
-
-def _refuse(extra: str, where: str, remedy: str) -> None:
-    if extra:
-        message = f"cannot be read on a cluster yet: the images do not have the packages of the extra {extra!r}"
-        raise ConfigError(message, where=where, remedy=remedy)
+def location_extras(location: str) -> list[str]:
+    """List the extras that read at a location, which may be that of the store; a table in a bucket may need those of both."""
+    within = location.removeprefix(delta.SCHEME)
+    places = [location, within] if within != location else [location]
+    return [extra for place in places for start, extra in EXTRAS.items() if place.startswith(start)]

@@ -215,8 +215,8 @@ class Framework(ABC):
             framework and is not among them.
         has_epochs: Whether a fit goes over the rows in epochs. If not, the project's settings for epochs have no meaning and are refused.
         packages: Names by which the packages beyond the default install are imported.
-        extra: The extra of Naru that brings these packages; empty: there are none.
-        in_images: Whether the images have the library, so that the framework can run on a cluster.
+        serving_packages: Those of them that a finished model needs.
+        extra: The extra of Naru that brings these packages, which an image has where it was built in; empty: there are none.
     """
 
     name: str
@@ -224,8 +224,8 @@ class Framework(ABC):
     model_files: tuple[str, ...]
     has_epochs: bool = True
     packages: tuple[str, ...] = ()
+    serving_packages: tuple[str, ...] = ()
     extra: str = ""
-    in_images: bool = True
 
     @abstractmethod
     def version(self) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from components._core.errors import ConfigError
+from components._core.extras import build_command
 from components._core.project.project_file import Project
 from components._core.suggestions import suggest
 from components._frameworks.contract import Framework
@@ -32,26 +35,27 @@ def check_framework(project: Project) -> Framework:
     return framework
 
 
-def check_cluster(framework: Framework, where: str = _KEY) -> None:
-    """Refuse a framework that cannot run or be served on a cluster.
+def check_servers(framework: Framework, extras: Collection[str], where: str = _KEY) -> None:
+    """Refuse a framework whose models the servers on a cluster cannot open.
 
     Args:
         framework: The framework.
-        where: The place that names it, for the message.
+        extras: The extras that the servers' image was built with.
+        where: The place that names the framework, for the message.
 
     Raises:
-        ConfigError: When the images do not have its library.
+        ConfigError: When the image lacks its extra.
     """
-    if not framework.in_images:
-        message = f"{framework.name!r} cannot run or be served on a cluster yet: the images do not have its packages"
-        remedy = "run it with `naru run` and NARU_SERVING=local, which is the default"
+    if framework.extra and framework.extra not in extras:
+        message = f"{framework.name!r} cannot be served on this cluster: the servers' image is not known to have the extra {framework.extra!r}"
+        remedy = f"{build_command([*extras, framework.extra])}; or run it with NARU_SERVING=local, which is the default of `naru run`"
         raise ConfigError(message, where=where, remedy=remedy)
 
 
-def check_cluster_model(uri: str) -> None:
-    """Refuse to serve a model in the store on a cluster, as `check_cluster` does; further errors as in `framework_at`."""
+def check_served_model(uri: str, extras: Collection[str]) -> None:
+    """Refuse to serve a model in the store on a cluster, as `check_servers` does; further errors as in `framework_at`."""
     if framework := framework_at(uri):
-        check_cluster(framework, uri)
+        check_servers(framework, extras, uri)
 
 
 def _check_preprocessing(project: Project, framework: Framework) -> None:

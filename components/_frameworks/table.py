@@ -64,6 +64,11 @@ def find_framework(name: str, where: str = "") -> Framework:
     return framework
 
 
+def framework_extras() -> set[str]:
+    """The extras that bring the packages of frameworks."""
+    return {find_framework(name).extra for name in _MODULES} - {""}
+
+
 def check_installed(framework: Framework, where: str) -> None:
     """Refuse a framework whose packages are not installed here, without importing them.
 
@@ -74,7 +79,7 @@ def check_installed(framework: Framework, where: str) -> None:
     Raises:
         ConfigError: With the missing packages, and how to install them.
     """
-    check_extra(framework.extra, framework.packages, f"the framework {framework.name!r}", where)
+    _check_packages(framework, framework.packages, where)
 
 
 def framework_of(model: Path) -> Framework:
@@ -123,7 +128,7 @@ def load_model(model: Path, digest: str = "") -> Model:
     )  # a folder that holds no model is refused as such, whatever the list of its files says
     verify_model(model, digest)
     framework = check_model_files(model)
-    check_installed(framework, str(model))
+    _check_packages(framework, framework.serving_packages, str(model))
     try:
         signature = Signature.load(model)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -157,6 +162,10 @@ def missing_model_files(uri: str) -> list[str]:
     """
     framework = framework_at(uri)
     return find_missing(uri, (SIGNATURE, *framework.model_files)) if framework else []
+
+
+def _check_packages(framework: Framework, packages: tuple[str, ...], where: str) -> None:
+    check_extra(framework.extra, packages, f"the framework {framework.name!r}", where)
 
 
 def _named_by(signature: object, where: str) -> Framework:

@@ -14,6 +14,7 @@ import yaml
 from components._cluster.kubernetes_client import Object
 from components._core.errors import ConfigError
 from components._core.suggestions import suggest
+from pipelines.cluster.source_hosts import with_source_hosts
 from pipelines.compile_target import Target
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "manifests" / "overlays"
@@ -28,7 +29,7 @@ def render(overlay: str, target: Target) -> list[Object]:
         target: Registry, version and pull secrets of Naru's own images.
 
     Raises:
-        ConfigError: When there is no such overlay, no kustomize, or the overlay does not render.
+        ConfigError: When there is no such overlay, no kustomize, the overlay does not render, or it names an invalid host of a source.
     """
     folder = OVERLAYS / overlay if "/" not in overlay else Path(overlay)
     if not (folder / "kustomization.yaml").is_file():
@@ -42,7 +43,7 @@ def render(overlay: str, target: Target) -> list[Object]:
     objects = [document for document in yaml.safe_load_all(done.stdout) if document]
     for pod in pods_of(objects):
         _set_images(pod, target)
-    return objects
+    return with_source_hosts(objects)
 
 
 def find_kustomize() -> list[str]:

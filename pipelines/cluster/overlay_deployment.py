@@ -10,16 +10,19 @@ import copy
 import os
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from components._cluster.kubernetes_client import KINDS, LABEL, MANAGER, Cluster, Object, name_of, path_of
 from components._core.errors import ConfigError, NaruError
+from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components.deploy.targets.seldon.objects import KIND, VERSION
 from pipelines.cluster.api_server_addresses import with_api_server
+from pipelines.cluster.cloud_identity import has_identity
 from pipelines.cluster.overlay import secrets_of
 from pipelines.cluster.secret_rotation import read_secret, rotated_keys, with_keys
-from pipelines.cluster.store_keys import READER, bundled_secrets
-from pipelines.placement import CREDENTIALS, SECRET
+from pipelines.cluster.store_keys import READER, bundled_secrets, settings_of
+from pipelines.stage_secrets import CREDENTIALS, GOOGLE_KEY, GOOGLE_SECRET, SECRET, is_google
 
 Action = Literal["create", "change", "keep", "leave", "remove"]
 
@@ -191,8 +194,13 @@ def _rotated_secrets(cluster: Cluster, desired: list[Object]) -> list[Change]:
 
 
 def _read_secrets(desired: list[Object]) -> list[tuple[str, str]]:
-    """List namespace and name of the Secrets that are read; the stages read theirs in every namespace with settings."""
-    runs = {(one["metadata"]["namespace"], SECRET) for one in desired if one["kind"] == "ConfigMap"}
+    """List namespace and name of the Secrets that are read; the stages read theirs in every namespace with settings.
+
+    Stages with a cloud identity read none.
+    """
+    name = GOOGLE_SECRET if is_google(settings_of(desired).get("NARU_STORE", "")) else SECRET
+    spaces = {one["metadata"]["namespace"] for one in desired if one["kind"] == "ConfigMap"}
+    runs = set() if has_identity(desired) else {(space, name) for space in spaces}
     return sorted(secrets_of(desired) | runs)
 
 
@@ -208,6 +216,8 @@ def _secret_content(space: str, name: str) -> dict[str, str]:
     if name == _DATABASE:
         password = secrets.token_urlsafe(24)
         return {"password": password, "uri": f"postgresql+psycopg2://mlflow:{password}@naru-database:5432/mlflow"}
+    if name == GOOGLE_SECRET:
+        return {GOOGLE_KEY: _read_google_key(f"Secret {space}/{name}")}
     values = {key: os.environ.get(key, "") for key in CREDENTIALS}
     if name != SECRET or not all(values.values()):
         message = "is read by a pod and does not exist" + (
@@ -220,6 +230,17 @@ def _secret_content(space: str, name: str) -> dict[str, str]:
             )
         raise ConfigError(message, where=f"Secret {space}/{name}", remedy=remedy)
     return values
+
+
+def _read_google_key(where: str) -> str:
+    file = os.environ.get(GOOGLE_KEY_FILE, "")
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        found = f"found {file!r}: {error.strerror}" if file else "it is not set"
+        message = f"does not exist, and {GOOGLE_KEY_FILE} names no file to make it from: {found}"
+        remedy = "name a service account's key, make the Secret yourself, or use Workload Identity (overlays/gke)"
+        raise ConfigError(message, where=where, remedy=remedy) from None
 
 
 def _secret(space: str, name: str, content: dict[str, str]) -> Object:

@@ -16,7 +16,7 @@ from components._core.store.ledger import current_champion
 from components._core.store.object_store import absolute_uri, fetch_file, parent_of
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.signature import Signature
-from components._frameworks.project_rules import check_cluster
+from components._frameworks.project_rules import check_servers
 from components._frameworks.table import framework_at, missing_model_files
 from components.deploy.targets.contract import ModelVersion
 from components.deploy.targets.seldon.manifest import Canary, render_deployment
@@ -67,7 +67,7 @@ def render_manifest(folder: Path, choice: Choice, target: Target) -> RenderedDep
         place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
     )
     wanted = render_deployment(project, stable, placement, canary)
-    lacking = _look(remarks, stable, *([canary.model] if canary else []))
+    lacking = _look(remarks, placement.extras, stable, *([canary.model] if canary else []))
     keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
     check_deployment(wanted, keys, lacking, _features(project, stable))
     return RenderedDeployment(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
@@ -115,7 +115,7 @@ def _version(option: str, uri: str, version: str) -> ModelVersion:
     return ModelVersion(version, uri.rstrip("/"))
 
 
-def _look(remarks: list[str], *models: ModelVersion) -> list[str]:
+def _look(remarks: list[str], extras: tuple[str, ...], *models: ModelVersion) -> list[str]:
     """Files that are missing; a remark where one cannot be looked at: the store of a cluster is often out of reach from here."""
     lacking: list[str] = []
     for model in models:
@@ -126,7 +126,7 @@ def _look(remarks: list[str], *models: ModelVersion) -> list[str]:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
             continue
         if framework:
-            check_cluster(framework, model.uri)
+            check_servers(framework, extras, model.uri)
     return lacking
 
 

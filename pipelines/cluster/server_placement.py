@@ -5,8 +5,9 @@ from __future__ import annotations
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project
 from components._core.suggestions import suggest
-from components.deploy.targets.placement import IMAGES, Placement
-from pipelines.compile_target import Target
+from components._frameworks.table import framework_extras
+from components.deploy.targets.placement import IMAGES, SERVER_ACCOUNT, Placement
+from pipelines.compile_target import IDENTITY, Target
 from pipelines.pools import Pool, load_pools
 
 
@@ -36,9 +37,12 @@ def all_placements(target: Target) -> dict[str, dict[str, Placement]]:
 
 def _place(pool: Pool, protocol: str, target: Target, namespace: str) -> Placement:
     name, _, tag = IMAGES[protocol].partition(":")
+    built = pool.images.get(name, name)
     return Placement(
-        image=target.image(f"{pool.images.get(name, name)}:{tag}"),
+        image=target.image(f"{built}:{tag}"),
         namespace=namespace,
+        extras=tuple(extra for extra in target.extras_of(built) if extra in framework_extras()),
+        account=SERVER_ACCOUNT if target.credentials == IDENTITY else "",
         pull_secrets=target.pull_secrets,
         selector=pool.selector,
         tolerations=tuple(taint.model_dump(exclude_none=True) for taint in pool.tolerations),

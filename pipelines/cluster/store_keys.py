@@ -6,7 +6,8 @@
 | `naru/naru-store-reader` | MLflow | read |
 | `naru/naru-store-servers`, and in `naru-models` the Secret `naru-models` | model servers | read, and write request logs |
 
-The stages' own, `naru-store`, comes from the environment of `make deploy`. With an external store its owner makes all of them.
+The stages' own, `naru-store`, comes from the environment of `make deploy`. With an external store its owner makes all of them; where a cloud
+identity opens it, `naru-models/naru-models` alone is needed, and holds no keys.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import secrets
 
 from components._cluster.kubernetes_client import Cluster, Object
 from components._core.settings import MODELS_NAMESPACE
+from pipelines.cluster.cloud_identity import has_identity, rclone_settings
 from pipelines.cluster.secret_rotation import content_of, read_secret
-from pipelines.placement import CONFIG_MAP, CREDENTIALS
+from pipelines.placement import CONFIG_MAP
+from pipelines.stage_secrets import CREDENTIALS
 
 STORE = "naru-object-store"
 SPACE = "naru"
@@ -28,13 +31,33 @@ MODELS = "naru-models"
 
 
 def bundled_secrets(cluster: Cluster, desired: list[Object]) -> dict[tuple[str, str], dict[str, str]]:
-    """Make the Secrets' content by namespace and name, from the cluster or new; empty when the overlay has no bundled store."""
+    """Make the Secrets' content by namespace and name, from the cluster or new.
+
+    Without a bundled store there is one at most: that of the model servers, where a cloud identity opens the store.
+    """
+    if has_identity(desired):
+        return {(MODELS_NAMESPACE, MODELS): _identity_secret(desired)} if _serves(desired) else {}
     if not any(one["kind"] == "StatefulSet" and one["metadata"]["name"] == STORE for one in desired):
         return {}
     found = {(SPACE, name): _present_or_new(cluster, name) for name in MADE}
-    if any(one["kind"] == "Namespace" and one["metadata"]["name"] == MODELS_NAMESPACE for one in desired):
+    if _serves(desired):
         found[MODELS_NAMESPACE, MODELS] = _server_secret(found[SPACE, SERVERS], desired)
     return found
+
+
+def settings_of(desired: list[Object]) -> dict[str, str]:
+    """Return the settings of an overlay, the same in every namespace."""
+    named = (one["data"] for one in desired if one["kind"] == "ConfigMap" and one["metadata"]["name"] == CONFIG_MAP)
+    return dict(next(named, {}))
+
+
+def _serves(desired: list[Object]) -> bool:
+    return any(one["kind"] == "Namespace" and one["metadata"]["name"] == MODELS_NAMESPACE for one in desired)
+
+
+def _identity_secret(desired: list[Object]) -> dict[str, str]:
+    settings = settings_of(desired)
+    return rclone_settings(settings["NARU_STORE"], settings["AWS_REGION"])
 
 
 def _present_or_new(cluster: Cluster, name: str) -> dict[str, str]:
@@ -46,8 +69,7 @@ def _present_or_new(cluster: Cluster, name: str) -> dict[str, str]:
 
 
 def _server_secret(keys: dict[str, str], desired: list[Object]) -> dict[str, str]:
-    named = (one["data"] for one in desired if one["kind"] == "ConfigMap" and one["metadata"]["name"] == CONFIG_MAP)
-    settings = next(named)
+    settings = settings_of(desired)
     key, secret = (keys[name] for name in CREDENTIALS)
     return server_keys(settings["AWS_ENDPOINT_URL"], key, secret, settings["AWS_REGION"])
 

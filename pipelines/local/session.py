@@ -15,7 +15,7 @@ from components._core.errors import NaruError
 from components._core.project.project_file import load_project
 from components._core.settings import LOCAL
 from components._core.system_errors import from_system
-from components._frameworks.project_rules import check_cluster, check_framework
+from components._frameworks.project_rules import check_framework, check_servers
 from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.project_places import check_folders
@@ -42,7 +42,10 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
     framework = check_framework(project)
     workspace = find_workspace(path)
     if workspace.settings().serving not in (LOCAL, NONE):
-        check_cluster(framework)
+        from pipelines.cluster.server_placement import place_servers
+        from pipelines.compile_target import Target
+
+        check_servers(framework, place_servers(project, Target.from_environment()).extras)
     check_folders(workspace)
     check_source_preview(project, absolute_source(workspace, project), project.data.spans)
     folder = workspace.new_run()

@@ -19,13 +19,15 @@ from components._cluster.kubernetes_client import KINDS, path_of
 from components._core.errors import ConfigError
 from components._core.settings import MODELS_NAMESPACE
 from components.deploy.targets.seldon.manifest import METRICS
-from components.stages import STAGES
+from components.stages import INGEST, STAGES
 from pipelines.cluster.api_server_addresses import PLACEHOLDER, with_api_server
+from pipelines.cluster.cloud_identity import has_identity
 from pipelines.cluster.overlay import OVERLAYS, find_kustomize, pods_of, render, secrets_of
-from pipelines.cluster.store_keys import MADE, READER, STORE
+from pipelines.cluster.store_keys import MADE, READER, STORE, settings_of
 from pipelines.compile_target import Target
-from pipelines.placement import CREDENTIALS, DEPLOYER, SECRET
+from pipelines.placement import DEPLOYER, STAGE_LABEL
 from pipelines.pools import load_pools
+from pipelines.stage_secrets import CREDENTIALS, SECRET
 from tests.components.deploy.targets.seldon.made import component, rendered
 
 ROOT = OVERLAYS.parents[1]
@@ -51,7 +53,7 @@ def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 def test_the_overlays_are_there_and_only_choose() -> None:
-    assert NAMES == ["gpu", "kind", "kind-seldon", "production"]
+    assert NAMES == ["eks", "gke", "gpu", "kind", "kind-seldon", "production"]
     for name in NAMES:
         lines = sum(len(file.read_text().splitlines()) for file in (OVERLAYS / name).iterdir())
         assert 8 <= lines <= 40, f"overlays/{name} has {lines} lines"
@@ -233,7 +235,9 @@ def test_the_api_server_is_let_in_by_its_own_addresses() -> None:
 
 def test_a_served_model_is_reached_at_every_port_that_its_pod_opens(objects: list[dict[str, Any]]) -> None:
     policies = [one for one in _of(objects, "NetworkPolicy") if one["metadata"]["namespace"] == "naru-models"]
-    opened = {port["port"] for policy in policies for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+    opened = {
+        port["port"] for policy in policies for rule in policy["spec"].get("ingress", []) for port in rule["ports"]
+    }
     container = component(rendered())["spec"]["containers"][0]
     assert {port["containerPort"] for port in container["ports"]} <= opened or not _serves(objects)
 
@@ -278,6 +282,74 @@ def test_the_settings_have_every_key_that_a_stage_is_given(objects: list[dict[st
     asked = {name for stage in STAGES.values() for name in stage.environment}
     assert len(settings) == 2 and settings[0]["data"] == settings[1]["data"]
     assert asked <= set(settings[0]["data"]) and not set(CREDENTIALS) & set(settings[0]["data"])
+
+
+_STORE_USERS = {"naru-runner", "naru-mlflow", "naru-models"}
+"""Service accounts of what opens the store: the runs, MLflow's pages of artifacts, the model servers."""
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation", "value", "store"),
+    [
+        ("eks", "eks.amazonaws.com/role-arn", r"arn:aws:iam::\d{12}:role/[\w-]+", "s3://"),
+        ("gke", "iam.gke.io/gcp-service-account", r"[\w-]+@[\w-]+\.iam\.gserviceaccount\.com", "gs://"),
+    ],
+)
+def test_with_a_cloud_identity_every_account_has_one_of_its_own_and_no_pod_reads_keys(
+    name: str, annotation: str, value: str, store: str
+) -> None:
+    objects = render(name, Target())
+    accounts = {one["metadata"]["name"]: one["metadata"] for one in _of(objects, "ServiceAccount")}
+    named = {account: held["annotations"][annotation] for account, held in accounts.items() if "annotations" in held}
+    assert named.keys() == _STORE_USERS and len(set(named.values())) == 3
+    assert all(re.fullmatch(value, identity) for identity in named.values()) and has_identity(objects)
+    assert settings_of(objects)["NARU_STORE"].startswith(store)
+    assert {secret for _, secret in secrets_of(objects)} == {"naru-mlflow"}  # its database's password
+    mlflow = next(one for one in _of(objects, "Deployment") if one["metadata"]["name"] == "naru-mlflow")
+    pod = mlflow["spec"]["template"]["spec"]
+    assert (accounts[pod["serviceAccountName"]]["namespace"], mlflow["metadata"]["namespace"]) == ("naru", "naru")
+    assert accounts["naru-models"]["namespace"] == MODELS_NAMESPACE
+    runners = [one["metadata"]["namespace"] for one in objects if one["metadata"]["name"] == "naru-stages"]
+    assert [accounts["naru-runner"]["namespace"]] == runners
+
+
+def test_the_other_overlays_go_by_keys(objects: list[dict[str, Any]], request: pytest.FixtureRequest) -> None:
+    annotated = {key for one in _of(objects, "ServiceAccount") for key in one["metadata"].get("annotations", {})}
+    assert bool(annotated) is has_identity(objects) is (request.node.callspec.params["objects"] in ("eks", "gke"))
+
+
+def test_the_metadata_server_of_gke_is_reached_by_what_has_an_identity_and_nothing_else() -> None:
+    policies = [one for one in _of(render("gke", Target()), "NetworkPolicy") if "169.254.169.25" in str(one)]
+    selected = {(one["metadata"]["namespace"], str(one["spec"]["podSelector"])) for one in policies}
+    predictor = next(iter(rendered()["spec"]["predictors"][0]["labels"].keys() & {"naru/predictor"}))
+    assert selected == {
+        ("ml-team", str({"matchExpressions": [{"key": "naru/stage", "operator": "Exists"}]})),
+        ("naru", str({"matchLabels": {"app.kubernetes.io/name": "naru-mlflow"}})),
+        ("naru-models", str({"matchExpressions": [{"key": predictor, "operator": "Exists"}]})),
+    }
+    for policy in policies:
+        reached = {(rule["to"][0]["ipBlock"]["cidr"], rule["ports"][0]["port"]) for rule in policy["spec"]["egress"]}
+        assert reached == {("169.254.169.252/32", 988), ("169.254.169.254/32", 80)}
+
+
+def test_a_setting_of_the_overlay_opens_the_network_to_a_database_for_ingest_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests" / "overlays" / "ours"
+    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
+    shutil.copytree(OVERLAYS / "kind", folder)
+    settings = folder / "settings.yaml"
+    settings.write_text(f"{settings.read_text()}  NARU_SOURCE_HOSTS: 10.0.7.4:5432 postgres.data.svc:5432\n")
+    (policy,) = [one for one in render(str(folder), Target()) if one["metadata"]["name"] == "naru-sources"]
+    assert policy["spec"]["podSelector"] == {"matchLabels": {STAGE_LABEL: INGEST.name}}
+    assert policy["metadata"]["namespace"] == "kubeflow"
+    assert [rule["ports"] for rule in policy["spec"]["egress"]] == [[{"port": 5432, "protocol": "TCP"}]] * 2
+    kubernetes_validate.validate(policy, KUBERNETES, strict=True)
+    settings.write_text(settings.read_text().replace("10.0.7.4:5432", "10.0.7.4"))
+    with pytest.raises(ConfigError, match=r"'10\.0\.7\.4' has no port"):
+        render(str(folder), Target())
+
+
+def test_without_the_setting_no_database_is_reached(objects: list[dict[str, Any]]) -> None:
+    assert [one["spec"]["egress"] for one in _of(objects, "NetworkPolicy") if one["metadata"]["name"] == "naru-sources"] == [[]]  # fmt: skip
 
 
 def test_the_device_plugin_stands_on_the_pool_that_the_stages_are_placed_on() -> None:

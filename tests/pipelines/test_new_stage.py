@@ -18,9 +18,10 @@ from components.stages import EVALUATE, STAGES, register
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
 from pipelines.local import stage_cache
-from pipelines.placement import CREDENTIALS, place_stages
+from pipelines.placement import place_stages
 from pipelines.pools import DEFAULT_POOLS, load_pools
 from pipelines.spec_text import read_spec
+from pipelines.stage_secrets import CREDENTIALS, Places
 
 WATCH = StageSpec("watch", "naru-light", reads=("data",), environment=(STORE,), side_effects=True)
 
@@ -72,7 +73,9 @@ def test_a_pipeline_that_lists_it_is_placed_by_its_row_and_the_rows_of_the_pools
     watching = Pipeline("watching", (WATCH,))
     target = Target(registry="registry.example/team", tag="1.2.3", pools=pools, final_tags=True)
     file = tmp_path / watching.file_name
-    compiler.Compiler().compile(dsl.pipeline(name=watching.name)(place_stages(watching, graph, target)), str(file))
+    compiler.Compiler().compile(
+        dsl.pipeline(name=watching.name)(place_stages(watching, graph, target, Places("s3://naru", ()))), str(file)
+    )
     spec, platform = read_spec(file)
     executor = spec["deploymentSpec"]["executors"]["exec-watch"]["container"]
     assert executor["image"] == "registry.example/team/naru-light:1.2.3"

@@ -11,9 +11,9 @@ from components._core.project.project_file import load_project
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_training
 from pipelines.graphs.pipelines import TRAINING
-from pipelines.placement import CREDENTIALS
 from pipelines.pools import DEFAULT_POOLS, load_pools
 from pipelines.spec_text import read_spec
+from pipelines.stage_secrets import CREDENTIALS
 
 ROOT = Path(__file__).resolve().parents[2]
 FLIGHTS = load_project(ROOT / "examples" / "flights")

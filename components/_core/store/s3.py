@@ -2,7 +2,8 @@
 
 Endpoint and credentials come from the environment, by the names that every S3 tool knows: `AWS_ENDPOINT_URL` (empty: AWS
 itself), `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE` for a custom
-CA. With no keys in the environment those of `~/.aws/credentials` or of the machine's role are used.
+CA. With no keys in the environment those of `~/.aws/credentials`, of the role of the pod's service account or of the machine's role
+are used.
 
 A missing object or folder is a `FileNotFoundError`, as in fsspec; every other failure is a `NaruError`, so that an
 unreachable server never looks like an empty store.
@@ -30,6 +31,8 @@ from components._core.store.object_file_system import ObjectFileSystem
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 _AWS = "https://s3.amazonaws.com"
+_TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"  # noqa: S105 - its name
+"""File with which a pod takes the role of its service account (IRSA); EKS sets it."""
 _TIMEOUT = urllib3.Timeout(connect=10, read=60)
 _RETRIES = urllib3.Retry(total=3, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
 _CONFLICT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -175,8 +178,8 @@ def _client(endpoint: str) -> Minio:
         raise ConfigError(f"found {endpoint!r}; allowed: {allowed}", where=f"environment variable {ENDPOINT}")
     pool = urllib3.PoolManager(timeout=_TIMEOUT, retries=_RETRIES, cert_reqs="CERT_REQUIRED", ca_certs=_certificates())
     providers: list[Provider] = [EnvAWSProvider(), AWSConfigProvider()]
-    if endpoint == _AWS:
-        providers.append(IamAwsProvider())
+    if endpoint == _AWS or os.environ.get(_TOKEN_FILE):  # elsewhere nobody answers who this machine is
+        providers.append(IamAwsProvider(http_client=pool))
     return Minio(
         parts.netloc,
         credentials=ChainedProvider(providers),
@@ -197,6 +200,8 @@ def _certificates() -> str:
 
 
 def _credentials_remedy() -> str:
+    if os.environ.get(_TOKEN_FILE) and not os.environ.get("AWS_ACCESS_KEY_ID"):
+        return "check the role of the pod's service account (AWS_ROLE_ARN), its trust policy and its permissions"
     return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their permissions"
 
 

@@ -70,7 +70,7 @@ class Format(ABC):
     Attributes:
         name: Name of the format in `data.format`.
         endings: File name extensions, in lower case; they count only where the content is not recognised or not at hand.
-        extra: The extra of `pyproject.toml` with its packages, which the images do not have; empty: it needs none.
+        extra: The extra of `pyproject.toml` with its packages, which an image has where it was built in; empty: it needs none.
         section: Its own section of `data`; empty: it has none. It is refused in a project whose table has another format.
     """
 

@@ -30,7 +30,7 @@ EXTRAS = {
     bigquery.SCHEME: "bigquery",
     delta.SCHEME: "delta",
 }
-"""The extra of `pyproject.toml` with the packages of a source, which the images do not have; by the beginning of the location."""
+"""The extra of `pyproject.toml` with the packages of a source, which an image has where it was built in; by the beginning of the location."""
 _BEFORE_PATHS = (sqlite.SCHEME, delta.SCHEME)
 """Beginnings of locations after which a path may follow."""
 
@@ -66,6 +66,11 @@ def open_source(location: str, missing_spans: MissingSpans = "fail", sql: Sql | 
         remedy = "set data.sql.table to its name, or data.sql.query to a SELECT"
         raise ConfigError(f"{location} is a database: which table?", where="data.sql", remedy=remedy)
     return QuerySource(database(location), sql, missing_spans)
+
+
+def connection_variables(location: str) -> tuple[str, ...]:
+    """Return the environment variables with the credentials of a source's connection; a cluster gives them to the stage that reads it."""
+    return postgresql.connection_variables(location) if location.startswith(postgresql.SCHEME) else ()
 
 
 def span_unit(data: Data) -> SpanUnit | None:

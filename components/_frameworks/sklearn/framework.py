@@ -27,8 +27,8 @@ class SklearnFramework(Framework):
     model_files = (ONNX_MODEL,)
     has_epochs = False
     packages = ("sklearn", "skl2onnx", "onnx", "onnxruntime")
+    serving_packages = ("onnxruntime",)
     extra = "sklearn"
-    in_images = False
 
     def version(self) -> str:
         import sklearn

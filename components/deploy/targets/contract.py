@@ -200,9 +200,11 @@ class RolloutTarget(ABC):
 
     Attributes:
         timing: Clock and timeouts of the target and its rollout.
+        extras: The extras of frameworks that the image of its servers was built with.
     """
 
     timing: Timing
+    extras: tuple[str, ...] = ()
 
     @abstractmethod
     def begin(self) -> None:

@@ -20,6 +20,9 @@ PLACEMENTS = "NARU_SERVING_PLACEMENTS"
 IMAGES = {"v2": "naru-server:python3.12", "seldon": "naru-server-seldon:python3.11"}
 """The server's image by protocol."""
 
+SERVER_ACCOUNT = "naru-models"
+"""Service account of the servers where a cloud identity opens the store (`manifests/components/serving`)."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -32,6 +35,8 @@ class Placement:
         selector: Labels of the nodes.
         tolerations: Tolerated taints of the nodes, as in a pod's spec.
         devices: Count of each kind of device, as in `{"nvidia.com/gpu": 1}`.
+        extras: The extras of frameworks that the image was built with.
+        account: Service account of the servers, whose cloud identity opens the store; empty: the namespace's default, and keys.
         store: Object store of the runs, as servers reach it; holds the request log unless the project names another URI.
     """
 
@@ -41,6 +46,8 @@ class Placement:
     selector: dict[str, str] = field(default_factory=dict)
     tolerations: tuple[dict[str, Any], ...] = ()
     devices: dict[str, int] = field(default_factory=dict)
+    extras: tuple[str, ...] = ()
+    account: str = ""
     store: str = ""
 
 

@@ -2,37 +2,33 @@ from __future__ import annotations
 
 import pytest
 
-from components._core.errors import ConfigError
 from components._core.project.data_config import Data
-from components._data.cluster_rules import check_cluster_data, check_cluster_store
+from components._data.cluster_rules import location_extras, table_extras
 
 
 @pytest.mark.parametrize(
-    ("data", "key", "extra"),
+    ("data", "needed"),
     [
-        ({"source": "t.avro"}, "data.format", "avro"),
-        ({"source": "s3://b/t", "format": "xlsx"}, "data.format", "xlsx"),
-        ({"source": "gs://b/t.csv"}, "data.source", "gcs"),
-        ({"source": "delta://s3://b/t"}, "data.source", "delta"),
-        ({"source": "postgresql://h/d", "sql": {"table": "t"}}, "data.source", "postgresql"),
-        ({"source": "bigquery://p", "sql": {"table": "t"}}, "data.source", "bigquery"),
+        ({"source": "t.avro"}, [("data.format", "avro")]),
+        ({"source": "s3://b/t", "format": "xlsx"}, [("data.format", "xlsx")]),
+        ({"source": "gs://b/t.csv"}, [("data.source", "gcs")]),
+        ({"source": "gs://b/t.avro"}, [("data.format", "avro"), ("data.source", "gcs")]),
+        ({"source": "delta://s3://b/t"}, [("data.source", "delta")]),
+        ({"source": "delta://gs://b/t"}, [("data.source", "delta"), ("data.source", "gcs")]),
+        ({"source": "postgresql://h/d", "sql": {"table": "t"}}, [("data.source", "postgresql")]),
+        ({"source": "postgresql://${DB}", "sql": {"table": "t"}}, [("data.source", "postgresql")]),
+        ({"source": "bigquery://p", "sql": {"table": "t"}}, [("data.source", "bigquery")]),
+        ({"source": "t.csv"}, []),
+        ({"source": "s3://b/t-{span}.parquet"}, []),
+        ({"source": "https://h/t.jsonl"}, []),
     ],
 )
-def test_what_only_an_extra_reads_is_refused_before_it_is_compiled(
-    data: dict[str, object], key: str, extra: str
+def test_a_tables_extras_are_those_of_its_format_and_its_source(
+    data: dict[str, object], needed: list[tuple[str, str]]
 ) -> None:
-    with pytest.raises(ConfigError, match=f"extra '{extra}'") as refused:
-        check_cluster_data(Data.model_validate(data), "project.yaml")
-    assert refused.value.where == f"project.yaml: {key}" and "naru run" in refused.value.remedy
+    assert table_extras(Data.model_validate(data)) == needed
 
 
-@pytest.mark.parametrize("source", ["t.csv", "s3://b/t-{span}.parquet", "https://h/t.jsonl"])
-def test_what_the_images_read_passes(source: str) -> None:
-    check_cluster_data(Data(source=source), "project.yaml")
-
-
-def test_a_store_that_the_images_do_not_reach_is_refused() -> None:
-    check_cluster_store("s3://bucket/naru")
-    with pytest.raises(ConfigError, match="extra 'gcs'") as refused:
-        check_cluster_store("gs://bucket")
-    assert refused.value.where == "NARU_STORE 'gs://bucket'"
+def test_a_store_may_need_one_too() -> None:
+    assert location_extras("s3://bucket/naru") == location_extras("/folder") == []
+    assert location_extras("gs://bucket") == ["gcs"]

@@ -10,7 +10,8 @@ import yaml
 
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project, load_project
-from components._frameworks.project_rules import check_cluster, check_framework
+from components._frameworks.project_rules import check_framework, check_servers
+from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
 
 BASE = {"name": "penguins", "task": "multiclass_classification", "label": "species", "data": {"source": "p.csv"}}
@@ -69,11 +70,22 @@ def test_settings_that_have_a_meaning_pass() -> None:
     check_framework(project(train={"epochs": 3}))
 
 
+def test_what_a_servers_image_was_not_built_with_is_not_served() -> None:
+    check_servers(check_framework(project()), ())
+    check_servers(check_framework(sklearn()), ("sklearn",))
+    with pytest.raises(
+        ConfigError, match=r"'sklearn' cannot be served on this cluster: .* the extra 'sklearn'"
+    ) as refused:
+        check_servers(check_framework(sklearn()), ("other",))
+    assert 'make images EXTRAS="other sklearn"' in refused.value.remedy
+
+
 def test_a_project_that_the_images_cannot_run_is_not_compiled(tmp_path: Path) -> None:
-    check_cluster(check_framework(project()))
     (tmp_path / "project.yaml").write_text(yaml.safe_dump({**BASE, "code": {"framework": "sklearn"}}))
     (tmp_path / "model.py").touch()
     assert load_project(tmp_path).code.framework == "sklearn"
-    with pytest.raises(ConfigError, match="'sklearn' cannot run or be served on a cluster yet"):
-        compile_project(tmp_path, tmp_path / "build", {})
+    with pytest.raises(
+        ConfigError, match=r"code\.framework needs the extra 'sklearn', which naru-stages is not known to have"
+    ):
+        compile_project(tmp_path, tmp_path / "build", {}, Target())
     assert not (tmp_path / "build").exists()

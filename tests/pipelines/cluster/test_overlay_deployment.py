@@ -205,3 +205,45 @@ def test_status_tells_what_is_missing_what_serves_and_why_a_stage_waits(cluster:
         "missing  Service naru/naru-mlflow",
         f"pending  stage train (Pod kubeflow/train-1): {why}",
     ]
+
+
+def _with_identity(store: str) -> list[dict[str, Any]]:
+    account = _object("v1", "ServiceAccount", "naru-runner", "kubeflow")
+    account["metadata"]["annotations"] = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/naru"}
+    models = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "naru-models", "labels": LABELS}}
+    settings = _object(
+        "v1", "ConfigMap", "naru-settings", "kubeflow", data={"NARU_STORE": store, "AWS_REGION": "eu-central-1"}
+    )
+    return [account, settings, NAMESPACE, models]
+
+
+@pytest.mark.parametrize(("address", "kind"), [("s3://bucket", "s3"), ("gs://bucket", "google cloud storage")])
+def test_with_a_cloud_identity_no_keys_are_needed_and_the_servers_secret_holds_none(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, address: str, kind: str
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    desired = _with_identity(address)
+    made = [change.object for change in plan(cluster, desired) if change.object["kind"] == "Secret"]
+    assert [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in made] == [("naru-models", "naru-models")]
+    content, section = made[0]["stringData"], f"RCLONE_CONFIG_{address[:2].upper()}"
+    assert (content[f"{section}_TYPE"], content[f"{section}_ENV_AUTH"]) == (kind, "true")
+    assert content.get("RCLONE_CONFIG_GS_ANONYMOUS", "false") == "false"  # the operator's image says true
+    assert not [name for name in content if "KEY" in name or "CREDENTIALS" in name or "ENDPOINT" in name]
+    deploy(cluster, plan(cluster, desired))
+    assert _due(cluster, desired) == []
+
+
+def test_a_store_of_google_without_an_identity_is_opened_by_a_key_from_the_environment(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = _object("v1", "ConfigMap", "naru-settings", "kubeflow", data={"NARU_STORE": "gs://bucket"})
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    with pytest.raises(ConfigError, match="GOOGLE_APPLICATION_CREDENTIALS names no file") as refused:
+        plan(cluster, [settings])
+    assert refused.value.where == "Secret kubeflow/naru-google"
+    (tmp_path / "key.json").write_text('{"type": "service_account"}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    (made,) = [change.object for change in plan(cluster, [settings]) if change.object["kind"] == "Secret"]
+    assert made["metadata"]["name"] == "naru-google"
+    assert made["stringData"] == {"key.json": '{"type": "service_account"}'}

@@ -170,6 +170,12 @@ class PostgreSql(Database):
         )
 
 
+def connection_variables(location: str) -> tuple[str, ...]:
+    """Return the environment variables that a connection's credentials come from: the one that a location names, or PostgreSQL's own."""
+    match = _VARIABLE.fullmatch(location)
+    return (match[1],) if match else ("PGUSER", "PGPASSWORD")
+
+
 def _cast_for(field: pa.Field) -> str:
     kind = (field.metadata or {}).get(_TYPE, b"").decode()
     if kind in _READABLE:

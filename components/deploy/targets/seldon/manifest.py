@@ -126,6 +126,8 @@ def _pod(project: Project, model: ModelVersion, placement: Placement) -> Object:
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
         "topologySpreadConstraints": [_spread(model)],
     }
+    if placement.account:
+        pod["serviceAccountName"] = placement.account
     if placement.pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in placement.pull_secrets]
     if placement.selector:

@@ -259,7 +259,11 @@ def _secret(deployment: SeldonDeployment, keys: Collection[str]) -> Iterator[Vio
 
 
 def _log_secret(deployment: SeldonDeployment, keys: Collection[str]) -> Iterator[Violation]:
-    """Check the AWS_* keys of the same Secret, with which the server writes its request log."""
+    """Check the AWS_* keys of the same Secret, with which the server writes its request log, unless its pod has a cloud identity."""
+    if all(
+        component.spec.get("serviceAccountName") for _, one in _each(deployment) for component in one.componentSpecs
+    ):
+        return
     names = {
         source["secretRef"]["name"]
         for _, container in _each_container(deployment)

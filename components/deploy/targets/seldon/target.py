@@ -65,6 +65,7 @@ class SeldonTarget(RolloutTarget):
         secret_keys: set[str] | None = None,
     ) -> None:
         self.timing = timing or Timing()
+        self.extras = placement.extras
         self._cluster = cluster
         self._project = project
         self._placement = placement

@@ -13,7 +13,7 @@ from components._core import extras
 from components._core.errors import ConfigError
 from components._core.files import read_json
 from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE
-from components._frameworks.project_rules import check_cluster_model
+from components._frameworks.project_rules import check_served_model
 from components._frameworks.sklearn.framework import FRAMEWORK
 from components._frameworks.table import check_installed, check_model_files, load_model
 from tests.components.small_penguins import Penguins
@@ -68,6 +68,25 @@ def test_missing_packages_are_named_with_the_extra_that_brings_them(
         penguins.train("never")
 
 
-def test_a_cluster_does_not_serve_it_yet(model: Path) -> None:
-    with pytest.raises(ConfigError, match="'sklearn' cannot run or be served on a cluster yet"):
-        check_cluster_model(str(model))
+def test_a_cluster_serves_it_where_its_packages_were_built_in(model: Path) -> None:
+    check_served_model(str(model), ("sklearn",))
+    with pytest.raises(ConfigError, match="'sklearn' cannot be served on this cluster"):
+        check_served_model(str(model), ())
+
+
+def test_a_server_needs_the_runtime_and_nothing_that_trains(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    find = extras.importlib.util.find_spec
+    gone = ("sklearn", "skl2onnx", "onnx")
+    absent = f"import sys; sys.modules.update(dict.fromkeys({gone}))"  # importing one of them raises
+    opened = (
+        "from pathlib import Path; from components._frameworks.table import load_model; load_model(Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", f"{absent}; {opened}", str(model)], check=True)
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None if name in gone else find(name))
+    assert load_model(model)
+    with pytest.raises(ConfigError, match="not installed: sklearn, skl2onnx, onnx"):
+        check_installed(FRAMEWORK, "code.framework")
+    monkeypatch.setenv("NARU_IMAGE_EXTRAS", "gcs")
+    with pytest.raises(ConfigError) as refused:
+        check_installed(FRAMEWORK, "code.framework")
+    assert 'make images EXTRAS="gcs sklearn"' in refused.value.remedy

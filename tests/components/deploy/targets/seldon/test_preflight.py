@@ -6,14 +6,17 @@ the variable, and let both pass.
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from components._core.errors import ConfigError
-from components.deploy.targets.seldon.manifest import Canary
+from components.deploy.targets.placement import Placement
+from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
-from tests.components.deploy.targets.seldon.made import CANARY, component, predictors, rendered
+from pipelines.cluster.cloud_identity import rclone_settings
+from tests.components.deploy.targets.seldon.made import CANARY, STABLE, component, predictors, project, rendered
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -131,3 +134,17 @@ def test_a_mask_that_names_no_feature_is_refused_where_the_features_are_known() 
     check_deployment(wanted)
     with pytest.raises(ConfigError, match=r"--log-mask: found 'carier'; allowed: features: 'carrier', 'month'"):
         check_deployment(wanted, features=["month", "carrier"])
+
+
+def test_a_request_log_needs_no_keys_where_the_servers_have_a_cloud_identity() -> None:
+    keys = rclone_settings("s3://naru", "eu-central-1")
+    placed = Placement(store="s3://naru", account="naru-models")
+    wanted = render_deployment(project(request_log={}), STABLE, placed)
+    assert component(wanted)["spec"]["serviceAccountName"] == "naru-models"
+    assert (
+        component(wanted)["spec"]["automountServiceAccountToken"] is False
+    )  # the token of Kubernetes, which nobody needs
+    check_deployment(wanted, secret_keys=keys)
+    assert "serviceAccountName" not in component(rendered())["spec"]
+    with pytest.raises(ConfigError, match="AWS_ACCESS_KEY_ID among them"):
+        check_deployment(render_deployment(project(request_log={}), STABLE, replace(placed, account="")), keys)

@@ -1,0 +1,100 @@
+"""Whether the images have the extras that a project needs: checked before anything is compiled or submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from components._core.errors import ConfigError
+from components._core.extras import build_command
+from components._core.project.project_file import Project
+from components._core.setting_names import STORE
+from components._data.cluster_rules import location_extras, table_extras
+from components._frameworks.contract import Framework
+from components.deploy.targets.placement import IMAGES
+from components.stages import INGEST
+from pipelines.compile_target import Target
+from pipelines.graphs.pipelines import Pipeline
+from pipelines.pools import choose_pools, load_pools
+
+
+@dataclass(frozen=True)
+class Need:
+    """An extra that some images must have.
+
+    Attributes:
+        where: What needs it: a key of project.yaml, or the store.
+        extra: The extra of `pyproject.toml`.
+        images: Names of the images, as in `naru-stages`.
+    """
+
+    where: str
+    extra: str
+    images: tuple[str, ...]
+
+
+def check_image_extras(
+    project: Project, framework: Framework, pipeline: Pipeline, store: str, target: Target, file: str
+) -> None:
+    """Refuse a project that needs an extra which the images are not known to have.
+
+    Args:
+        project: The project.
+        framework: Its framework.
+        pipeline: The pipeline that is compiled.
+        store: Address of the object store.
+        target: The cluster, with what is known of its images.
+        file: The project's file, for the message.
+
+    Raises:
+        ConfigError: With every extra that is missing, what needs it, and the command that builds the images with it.
+    """
+    images = _images_by_stage(pipeline, target)
+    needs = list(_needs(project, framework, pipeline, store, images, target))
+    missing = {need: _lacking(need, target) for need in needs}
+    lines = [
+        f"{need.where} needs the extra {need.extra!r}, which {' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not known to have"
+        for need, lacking in missing.items()
+        if lacking
+    ]
+    if lines:
+        known = {extra for image in images.values() for extra in target.extras_of(image)}
+        remedy = f"build it in: {build_command({*known, *(need.extra for need in needs)})}; or run it with `naru run`"
+        raise ConfigError(lines[0] if len(lines) == 1 else "\n  " + "\n  ".join(lines), where=file, remedy=remedy)
+
+
+def _needs(
+    project: Project,
+    framework: Framework,
+    pipeline: Pipeline,
+    store: str,
+    images: dict[str, str],
+    target: Target,
+) -> Iterator[Need]:
+    for key, extra in table_extras(project.data):
+        yield Need(key, extra, (images[INGEST.name],))
+    for schedule in project.triggers.schedules:
+        for extra in location_extras(str(schedule.parameters.get("source", ""))):
+            yield Need(f"the source of the schedule {schedule.name}", extra, (images[INGEST.name],))
+    for extra in location_extras(store):
+        reach = [images[stage.name] for stage in pipeline.stages if STORE in stage.environment]
+        yield Need(f"the store ({STORE}={store})", extra, _unique(reach))
+    if framework.extra:
+        learn = [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
+        served = IMAGES[project.serve.protocol].partition(":")[0]
+        yield Need(
+            "code.framework", framework.extra, _unique([*learn, *([served] if served in target.digests else [])])
+        )
+
+
+def _images_by_stage(pipeline: Pipeline, target: Target) -> dict[str, str]:
+    chosen = choose_pools(load_pools(target.pools), target.profile)
+    return {stage.name: chosen[stage.name].images.get(stage.image, stage.image) for stage in pipeline.stages}
+
+
+def _lacking(need: Need, target: Target) -> list[str]:
+    return [image for image in need.images if need.extra not in target.extras_of(image)]
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

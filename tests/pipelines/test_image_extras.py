@@ -1,0 +1,121 @@
+"""A project that needs an extra compiles where the images were built with it, and is refused with the command that builds them elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import Project
+from components._frameworks.project_rules import check_framework
+from pipelines.cluster.server_placement import all_placements
+from pipelines.compile_target import Target
+from pipelines.graphs.pipelines import TRAINING
+from pipelines.image_extras import check_image_extras
+
+BASE = {"name": "flights", "task": "regression", "label": "delay", "data": {"source": "t.csv"}}
+CSV, AVRO = {"source": "t.csv"}, {"source": "t.avro"}
+POSTGRES = {"source": "postgresql://${FLIGHTS_DB}", "sql": {"table": "flights"}}
+SKLEARN = {"framework": "sklearn"}
+SCHEDULE = {"schedules": [{"name": "n", "cron": "0 0 3 * * *", "timezone": "UTC", "parameters": {"source": "gs://b/t.csv"}}]}  # fmt: skip
+DIGEST = "sha256:" + "ab" * 32
+
+
+def check(target: Target, store: str = "s3://naru", **sections: Any) -> None:
+    project = Project.model_validate({**BASE, **sections})
+    check_image_extras(project, check_framework(project), TRAINING, store, target, "project.yaml")
+
+
+@pytest.mark.parametrize(
+    ("sections", "store", "extras", "lines"),
+    [
+        ({"data": AVRO}, "s3://naru", "avro", ["data.format needs the extra 'avro', which naru-stages is"]),
+        ({"data": POSTGRES}, "s3://naru", "postgresql", ["data.source needs the extra 'postgresql', which naru-stages is"]),
+        ({}, "gs://naru", "gcs", ["the store (NARU_STORE=gs://naru) needs the extra 'gcs', which naru-stages and naru-light are"]),
+        ({"code": SKLEARN}, "s3://naru", "sklearn", ["code.framework needs the extra 'sklearn', which naru-stages is"]),
+        ({"triggers": SCHEDULE}, "s3://naru", "gcs", ["the source of the schedule n needs the extra 'gcs', which naru-stages is"]),
+        (
+            {"data": AVRO, "code": SKLEARN}, "gs://naru", "avro gcs sklearn",
+            ["data.format needs the extra 'avro'", "code.framework needs the extra 'sklearn'", "needs the extra 'gcs'"],
+        ),
+    ],
+)  # fmt: skip
+def test_an_extra_that_the_images_lack_is_reported_with_the_command_that_builds_it_in(
+    sections: dict[str, Any], store: str, extras: str, lines: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check(Target(), store, **sections)
+    assert all(line in refused.value.message for line in lines)
+    assert f'make images EXTRAS="{extras}"' in refused.value.remedy
+    assert f'NARU_EXTRAS="{extras}"' in refused.value.remedy
+    check(Target(extras=tuple(extras.split())), store, **sections)
+
+
+def test_what_is_built_in_already_stays_in_the_command() -> None:
+    with pytest.raises(ConfigError, match="'postgresql'") as refused:
+        check(Target(extras=("avro",)), data=POSTGRES)
+    assert 'EXTRAS="avro postgresql"' in refused.value.remedy
+
+
+def test_a_project_that_needs_none_compiles_for_any_image() -> None:
+    check(Target(), data=CSV)
+    check(Target(extras=("avro",)), data=CSV)
+
+
+def test_the_digests_file_says_what_was_built_into_each_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "digests.yaml"
+    digests = "".join(f"{image}: {DIGEST}\n" for image in ("naru-stages", "naru-light", "naru-server"))
+    file.write_text(f"{digests}extras: {{naru-stages: [avro, gcs], naru-server: [sklearn]}}\n")
+    monkeypatch.setenv("NARU_DIGESTS", str(file))
+    monkeypatch.setenv("NARU_EXTRAS", "postgresql")  # of other images than those that were pushed
+    target = Target.from_environment()
+    assert target.digests == dict.fromkeys(("naru-stages", "naru-light", "naru-server"), DIGEST)
+    check(target, data=AVRO)
+    with pytest.raises(ConfigError, match="'postgresql'"):
+        check(target, data=POSTGRES)
+    with pytest.raises(ConfigError, match="'gcs', which naru-light is"):
+        check(target, "gs://naru")
+
+
+def test_a_server_that_was_pushed_without_the_framework_is_reported_before_anything_runs() -> None:
+    built = {"naru-stages": ("sklearn",), "naru-server": ()}
+    target = Target(digests=dict.fromkeys(built, DIGEST), built_extras=built)
+    with pytest.raises(ConfigError, match="'sklearn', which naru-server is"):
+        check(target, code=SKLEARN)
+    alone = {"naru-stages": ("sklearn",)}  # a cluster that serves nothing has no servers
+    check(dataclasses.replace(target, digests={"naru-stages": DIGEST}, built_extras=alone), code=SKLEARN)
+
+
+def test_a_profile_moves_the_need_to_its_images() -> None:
+    built = {"naru-stages": ("gcs",), "naru-light": ("gcs",), "naru-stages-cuda": ()}
+    target = Target(digests=dict.fromkeys(built, DIGEST), built_extras=built, profile="gpu")
+    with pytest.raises(ConfigError, match="'gcs', which naru-stages-cuda is"):
+        check(target, "gs://naru")
+
+
+def test_the_deploy_stage_learns_the_frameworks_that_its_servers_have_and_nothing_else() -> None:
+    placements = all_placements(Target(extras=("gcs", "sklearn")))
+    assert {one.extras for pools in placements.values() for one in pools.values()} == {("sklearn",)}
+    assert {one.extras for pools in all_placements(Target()).values() for one in pools.values()} == {()}
+
+
+@pytest.mark.parametrize(
+    ("text", "extras"), [("gcs avro", ("avro", "gcs")), ("gcs,gcs , avro", ("avro", "gcs")), ("", ())]
+)
+def test_the_setting_takes_blanks_and_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str, extras: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("NARU_EXTRAS", text)
+    assert Target.from_environment().extras == extras
+
+
+@pytest.mark.parametrize("extras", ["[gcs]", "{naru-stages: gcs}"])
+def test_extras_that_are_not_by_image_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, extras: str) -> None:
+    file = tmp_path / "digests.yaml"
+    file.write_text(f"naru-stages: {DIGEST}\nextras: {extras}\n")
+    monkeypatch.setenv("NARU_DIGESTS", str(file))
+    with pytest.raises(ConfigError, match="extras by image"):
+        Target.from_environment()
