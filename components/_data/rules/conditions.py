@@ -55,13 +55,24 @@ def is_one_of(values: Sequence[bool | float | str], kind: str, where: str) -> Co
     if meaning == _NUMBERS:
         if wrong := [value for value in values if isinstance(value, bool | str)]:
             raise _unfit(wrong[0], meaning, where)
-        numbers = pa.array([float(value) for value in values], pa.float64())
-        return lambda column: _filled(pc.is_in(column.cast(pa.float64(), safe=False), value_set=numbers))
+        return _is_one_of_numbers([value for value in values if not isinstance(value, str)])
     texts = [str(value).lower() if isinstance(value, bool) else str(value) for value in values]
     if meaning == "truth values" and (unknown := [text for text in texts if text not in ("true", "false")]):
         raise _unfit(unknown[0], meaning, where)
     known = pa.array(texts, pa.string())
     return lambda column: _filled(pc.is_in(to_text(column), value_set=known))
+
+
+def _is_one_of_numbers(values: Sequence[float]) -> Condition:
+    """Compare whole numbers as such: as real ones, large ones would equal their neighbours."""
+    reals = pa.array([float(value) for value in values], pa.float64())
+    whole = pa.array([int(value) for value in values if float(value).is_integer()], pa.int64())
+
+    def is_in(column: pa.Array) -> Mask:
+        known = whole if pa.types.is_integer(column.type) else reals
+        return _filled(pc.is_in(column.cast(known.type), value_set=known))
+
+    return is_in
 
 
 def matches(pattern: str, kind: str, where: str) -> Condition:

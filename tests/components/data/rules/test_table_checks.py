@@ -88,6 +88,14 @@ def test_an_expectation_holds_up_to_its_limit_and_its_share(name: str, expected:
     assert {found.status for found in check({"columns": {name: expected}})} == {"pass"}
 
 
+def test_large_whole_numbers_do_not_equal_their_neighbours() -> None:
+    table = {"n": pa.array([2**53, 2**53 + 1])}
+    (found,) = check({"columns": {"n": {"in": [2**53 + 1, 0.5]}}}, table=table)
+    assert found.reason.endswith(f": {2**53} (line 2)")
+    (found,) = check({"columns": {"n": {"min": 2**53 + 1}}}, table=table)
+    assert found.reason.endswith(f": {2**53} (line 2)")
+
+
 def test_a_warning_does_not_fail_and_failures_come_first() -> None:
     found = check({"columns": {"fare": {"min": 0, "severity": "warn"}, "seats": {"max": 1}, "code": {"missing": 1}}})
     assert [each.status for each in found] == ["fail", "warn", "pass"]
