@@ -6,7 +6,10 @@ themselves are kept on this machine, by the runs that made them.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +24,11 @@ from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
 from components._core.store.ledger import read_deployments
 from components._core.suggestions import suggest
-from components._core.types.artifact_files import MANIFEST
+from components._core.types.artifact_files import MANIFEST, STATISTICS
 from components._data.sources.registry import open_source
+from components.validate.comparisons import fetch_statistics
+from components.validate.drift import Shift, measure_shifts
+from components.validate.statistics import Statistics, parse
 from pipelines.local.run_history import read_runs
 from pipelines.local.runner import absolute_source
 from pipelines.local.workspace import Workspace
@@ -36,11 +42,15 @@ class Dataset:
         name: The version, as `v3`, or the run.
         manifest: Its manifest.
         examples: The folder with the rows; None where they are not on this machine.
+        version: Number of the version; None for a run.
+        read_statistics: Reads the statistics of its training rows, or returns None and the reason.
     """
 
     name: str
     manifest: Manifest
     examples: Path | None = None
+    version: str | None = None
+    read_statistics: Callable[[], tuple[Statistics | None, str]] = lambda: (None, "it has no statistics")
 
     @property
     def rows(self) -> int:
@@ -64,13 +74,18 @@ def list_datasets(workspace: Workspace, project: Project) -> list[Dataset]:
     for run in read_runs(workspace):
         examples = Path(run.record.get("artifacts", {}).get("examples", ""))
         if (examples / MANIFEST).is_file():
-            found.append(Dataset(run.name, Manifest.load(examples), examples))
+            statistics = Path(run.record["artifacts"].get("statistics", "")) / STATISTICS
+            found.append(
+                Dataset(run.name, Manifest.load(examples), examples, None, partial(_read_statistics, statistics))
+            )
     by_fingerprint = {dataset.manifest.fingerprint: dataset.examples for dataset in found}
     versions: dict[str, Dataset] = {}
     for deployment in read_deployments(workspace.settings().store, project.name):
         if deployment.version not in versions and (manifest := fetch_manifest(deployment)) is not None:
             examples_of = by_fingerprint.get(manifest.fingerprint)
-            versions[deployment.version] = Dataset(f"v{deployment.version}", manifest, examples_of)
+            statistics_of = partial(fetch_statistics, deployment)
+            number = deployment.version
+            versions[number] = Dataset(f"v{number}", manifest, examples_of, number, statistics_of)
     return [*found, *versions.values()]
 
 
@@ -92,6 +107,34 @@ def find_dataset(datasets: list[Dataset], name: str) -> Dataset:
         f"{name!r} matches {len(found)} datasets" if found else f"there is no dataset {name!r}; {suggest(name, names)}"
     )
     raise ConfigError(message, where="naru data", remedy="name one as the list shows it: naru data ls PROJECT")
+
+
+def _read_statistics(file: Path) -> tuple[Statistics | None, str]:
+    try:
+        return parse(file.read_bytes()), ""
+    except FileNotFoundError:
+        return None, "validate did not end in that run"
+    except ValueError as error:
+        return None, f"its statistics cannot be read: {error}"
+
+
+def measure_drift(one: Dataset, other: Dataset) -> tuple[list[Shift], str]:
+    """Measure how far the training rows of one dataset have moved from those of another, by column.
+
+    Returns:
+        How each common column moved, the furthest first; or none, and the reason.
+
+    Raises:
+        UnavailableError: When the store does not answer.
+    """
+    found = []
+    for dataset in (one, other):
+        statistics, reason = dataset.read_statistics()
+        if statistics is None or not statistics.num_examples:
+            return [], f"{dataset.name}: {reason or 'it has no training rows'}"
+        found.append(statistics)
+    shifts = measure_shifts(*found)
+    return sorted(shifts, key=lambda shift: (math.isnan(shift.distance), -shift.distance, shift.feature)), ""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ _SURELY = re.compile(
 """Names of a query that are refused. Those of `_SECRET_NAME` are masked: `sort_key=date` gives no access, and masking it costs nothing."""
 _NAMES_FIRST = frozenset({"abfs", "abfss", "adl", "az", "hdfs", "sftp", "ssh", "wasb", "wasbs"})
 """Schemes in whose addresses a name before the host is not a secret: a container, or the user of a key that is kept elsewhere."""
-_NO_USERS = frozenset({"delta", "file", "git", "github", "local", "memory", "sqlite"})
-"""Schemes without users: paths of this machine, `org:repository@reference` as fsspec writes it, and `delta://table@version`."""
+_NO_USERS = frozenset({"delta", "file", "git", "github", "local", "memory", "naru", "sqlite"})
+"""Schemes without users: paths of this machine, `org:repository@reference` as fsspec writes it, `delta://table@version` and `naru://project@version`."""
 
 _PARAMETERS = (
     re.compile(r"([?&;#])([^=&;#?\s'\"<>]{1,200})(=)([^&;#\s'\"<>]+)"),

@@ -14,24 +14,25 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components._core.checks import Check, Outcome, Status, judge
-from components._core.errors import DataError
+from components._core.checks import Check, Outcome, judge
 from components._core.examples.artifact import SPLITS, Manifest, SourceFile, split_file
 from components._core.examples.safe_parquet import pq
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
-from components._core.types.column_types import type_of_arrow
 from components._core.types.span_units import NUMBER
 from components._data.columns.cell_counts import CellCounts
-from components._data.formats.bad_rows import BadRow, BadRowCount, quote_remedy
+from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
+from components._data.rules.row_rules import RowFilter, describe_dropped
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source, span_unit
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_cells, check_splits
+from components.ingest.pinned_dataset import check_pin
+from components.ingest.row_checks import check_dropped, check_other_rows, check_readable, column_types, judge_rows
 from components.ingest.span_checks import check_missing_spans, check_spans
 from components.ingest.splits.contract import Splitter, Table
 from components.ingest.splits.registry import fit_splitter
@@ -60,20 +61,32 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
     hidden = {project.label, *project.data.exclude}
     features = [name for name in schema.types if name not in hidden]
     names = frozenset(file.split for file in files if file.split)
-    rows = Table(features, project.label, lambda cells: _read_all(table, files, schema, project.label, cells), names)
+    types = column_types(schema)
+    rows = Table(
+        features,
+        project.label,
+        lambda cells: _read_all(table, files, schema, project.label, cells, RowFilter(data.rows, types)),
+        names,
+    )
     splitter = fit_splitter(project.data.split, rows)
+    rules = RowFilter(data.rows, types)
     with _Aside(quarantine / QUARANTINE) as aside:
         read = [
             ingested
             for span, of_span in groupby(files, lambda file: file.span)
-            for ingested in _ingest_span(table, span, list(of_span), schema, project.label, splitter, examples, aside)
+            for ingested in _ingest_span(
+                table, span, list(of_span), schema, project.label, splitter, rules, examples, aside
+            )
         ]
-    manifest = _manifest(project, table, schema, splitter, examples, read, aside)
-    _judge_quarantine(project, manifest, aside.count)
+    manifest = _manifest(project, table, types, splitter, examples, read, aside, rules.dropped)
+    pinned = check_pin(project, manifest)
+    judge_rows(project, manifest.files[0].path, sum(manifest.rows.values()), rules, aside.count)
     checks = [
-        _check_rows(manifest, aside.count),
-        *check_missing_spans(project, manifest),
-        *_check_other_rows(aside.count),
+        check_readable(sum(manifest.rows.values()) + rules.total, aside.count),
+        *check_dropped(sum(manifest.rows.values()), rules.dropped),
+        *pinned,
+        *check_missing_spans(project, manifest.spans),
+        *check_other_rows(aside.count),
         *check_cells(aside.odd, aside.missing, sum(manifest.rows.values())),
         *check_spans(manifest),
         *splitter.checks(manifest),
@@ -110,11 +123,11 @@ class _Aside:
 
 
 def _read_all(
-    table: Format, files: list[SpanFile], schema: TableSchema, label: str, cells: Collection[str]
+    table: Format, files: list[SpanFile], schema: TableSchema, label: str, cells: Collection[str], rules: RowFilter
 ) -> Iterator[Rows]:
     """Read all rows that will become examples; rows set aside are reported in the final pass only."""
     for file in files:
-        yield from table.read_rows(file, schema, label, lambda row: None, cells)
+        yield from map(rules.apply, table.read_rows(file, schema, label, lambda row: None, cells))
 
 
 def _ingest_span(
@@ -124,6 +137,7 @@ def _ingest_span(
     schema: TableSchema,
     label: str,
     splitter: Splitter,
+    rules: RowFilter,
     examples: Path,
     aside: _Aside,
 ) -> list[SourceFile]:
@@ -132,7 +146,7 @@ def _ingest_span(
     with _SpanWriter(examples, span) as writer:
         for file in files:
             count, tally = 0, FileTally()
-            for rows in table.read_rows(file, schema, label, aside.add, splitter.cells, tally):
+            for rows in map(rules.apply, table.read_rows(file, schema, label, aside.add, splitter.cells, tally)):
                 writer.write(rows, splitter.assign(rows, file.split))
                 count += rows.examples.num_rows
             aside.blank += tally.blank
@@ -176,17 +190,18 @@ class _SpanWriter:
 def _manifest(
     project: Project,
     table: Format,
-    schema: TableSchema,
+    columns: dict[str, str],
     splitter: Splitter,
     examples: Path,
     read: list[SourceFile],
     aside: _Aside,
+    dropped: dict[str, int],
 ) -> Manifest:
-    columns = {name: type_of_arrow(kind, name).name for name, kind in schema.types.items()}
     how = json.dumps(
         [
             *(FORMAT, columns, project.label, splitter.definition.fingerprint, table.options),
             *_conversions(project, aside),
+            *([project.data.rows.model_dump()] if dropped else []),
         ]
     )
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
@@ -196,7 +211,7 @@ def _manifest(
     }
     unit = (span_unit(project.data) or NUMBER).name
     spans = list(dict.fromkeys(file.span for file in read))
-    return Manifest(fingerprint, columns, rows, spans, read, splitter.definition, unit)
+    return Manifest(fingerprint, columns, rows, spans, read, splitter.definition, unit, dropped)
 
 
 def _conversions(project: Project, aside: _Aside) -> list[Any]:
@@ -206,61 +221,16 @@ def _conversions(project: Project, aside: _Aside) -> list[Any]:
     return [named, project.data.odd_cells, cells] if named or any(cells) else []
 
 
-def _judge_quarantine(project: Project, manifest: Manifest, aside: BadRowCount) -> None:
-    kept = sum(manifest.rows.values())
-    if not kept and not aside.rows:
-        raise DataError(
-            "has a header and no rows",
-            where=manifest.files[0].path,
-            remedy="nothing can be learned from it; check the export",
-        )
-    aside.check_quotes(kept)
-    share = aside.rows / (kept + aside.rows)
-    if share > project.data.quarantine_limit and aside.first is not None:
-        first = aside.first
-        message = f"{aside.rows} of {kept + aside.rows} rows cannot be read ({share:.2%}; allowed {project.data.quarantine_limit:.2%}); the first: {first.reason}"
-        remedy = "correct the rows, or allow a share of them with data.quarantine_limit"
-        raise DataError(
-            message,
-            where=first.place,
-            remedy=f"{quote_remedy(first.text)}; or {remedy}" if first.is_quote else remedy,
-        )
-
-
-def _check_rows(manifest: Manifest, aside: BadRowCount) -> Check:
-    rows = sum(manifest.rows.values())
-    status: Status = "warn" if aside.rows else "pass"
-    return Check(
-        "readable rows", status, float(aside.rows), 0.0, n=rows + aside.rows, reason=_quarantine_message(aside)
-    )
-
-
-def _quarantine_message(aside: BadRowCount) -> str:
-    if aside.first is None:
-        return ""
-    by_quotes = f" ({aside.quote_rows} of them by quote errors)" if aside.quote_rows else ""
-    first = aside.first
-    return f"{aside.rows} rows set aside{by_quotes}; the first: {first.place}: {first.reason}"
-
-
-def _check_other_rows(aside: BadRowCount) -> list[Check]:
-    """Report rows that are not data, such as a repeated header: they count in no limit."""
-    checks = []
-    for reason, count in aside.others.items():
-        rows = "1 row is" if count == 1 else f"{count:,} rows are"
-        message = f"{rows} not data, and set aside: {aside.first_others[reason].place}: {reason}"
-        checks.append(Check("rows that are not data", "warn", float(count), 0.0, reason=message))
-    return checks
-
-
 def _outcome(manifest: Manifest, checks: list[Check], aside: _Aside, written: str) -> Outcome:
     rows = sum(manifest.rows.values())
     files = f"{len(manifest.files)} files" if len(manifest.files) > 1 else "1 file"
     spans = f"{len(manifest.spans)} spans" if len(manifest.spans) > 1 else files
     skipped = [f"{aside.blank} empty lines skipped"] if aside.blank else []
+    skipped += filter(None, [describe_dropped(manifest.dropped)])
     warned = [check.reason for check in checks if check.status == "warn"]
     reason = "; ".join(
         [f"{rows:,} rows, {len(manifest.columns)} columns, {spans}", *filter(None, [written]), *skipped, *warned]
     )
     counts = {f"rows_{split}": float(count) for split, count in manifest.rows.items()}
+    counts |= {"dropped": float(sum(manifest.dropped.values()))} if manifest.dropped else {}
     return judge(checks, reason, {"rows": float(rows), **counts, "quarantined": float(aside.count.rows)})

@@ -23,6 +23,8 @@ def check_named_columns(project: Project, known: Sequence[str]) -> None:
         "data.exclude": project.data.exclude,
         "data.split.by": project.data.split.by,
         "data.split.by_time": [project.data.split.by_time] if project.data.split.by_time else [],
+        **project.data.rows.named_columns,
+        **project.data.checks.named_columns,
         "gates.model.slices": project.gates.model.slices,
     }
     check_columns_exist(named, known)

@@ -9,6 +9,10 @@
   2019.)
 
 A missing value counts as one more value in both, so a column that loses its values drifts.
+
+Beside the distance, an effect size says how much it is in units that all columns share (J. Cohen, "Statistical Power Analysis for
+the Behavioral Sciences", 2nd ed., 1988): of numbers d, the change of the mean in standard deviations; of texts h, of the value
+whose share changed most. 0.2 is small, 0.5 medium, 0.8 large.
 """
 
 from __future__ import annotations
@@ -45,6 +49,7 @@ class Shift:
         before: The feature in the older rows, in a word: its mean or its most frequent value.
         after: The feature in the newer rows, in a word.
         moved: Share of the rows before and after by value or range, the most moved first.
+        effect: Effect size, see the module's docstring; NaN where there is none, as of a constant that became another.
     """
 
     feature: str
@@ -53,6 +58,7 @@ class Shift:
     before: str
     after: str
     moved: Shares
+    effect: float = math.nan
 
 
 def measure_shifts(before: Statistics, after: Statistics) -> list[Shift]:
@@ -111,10 +117,29 @@ def _shift(name: str, old: Any, new: Any, rows_before: int, rows_after: int) -> 
         return Shift(name, "type", math.nan, before, after, [])
     if is_text(new):
         shares = text_shares(old, new, rows_before, rows_after)
-        return Shift(name, L_INFINITY, l_infinity(shares), before, after, _most_moved(shares))
+        return Shift(name, L_INFINITY, l_infinity(shares), before, after, _most_moved(shares), _cohen_h(shares))
     shares = numeric_shares(old, new, rows_before, rows_after)
     both = np.array([(one, other) for _, one, other in shares], dtype=np.float64)
-    return Shift(name, JENSEN_SHANNON, jensen_shannon(both[:, 0], both[:, 1]), before, after, _most_moved(shares))
+    distance = jensen_shannon(both[:, 0], both[:, 1])
+    return Shift(name, JENSEN_SHANNON, distance, before, after, _most_moved(shares), _cohen_d(old, new))
+
+
+def _cohen_d(before: Any, after: Any) -> float:
+    """Return the change of the mean, in standard deviations of both sides."""
+    old, new = before.num_stats, after.num_stats
+    if not (old.common_stats.num_non_missing and new.common_stats.num_non_missing):
+        return math.nan
+    change = float(new.mean - old.mean)
+    deviation = math.sqrt((old.std_dev**2 + new.std_dev**2) / 2)
+    return change / deviation if deviation else (math.nan if change else 0.0)
+
+
+def _cohen_h(shares: Shares) -> float:
+    """Return the change of the share that changed most, on the scale on which shares are equally well told apart."""
+    if not shares:
+        return 0.0
+    before, after = max(shares, key=lambda share: abs(share[2] - share[1]))[1:]
+    return 2 * (math.asin(math.sqrt(min(after, 1.0))) - math.asin(math.sqrt(min(before, 1.0))))
 
 
 def _most_moved(shares: Shares) -> Shares:

@@ -18,6 +18,7 @@ from components._core.types.signature import features_of
 from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, leakage, statistics
 from components.validate.comparisons import Comparison
 from components.validate.dataset_schema import Schema
+from components.validate.expectations import check_expectations
 from components.validate.findings import Finding
 from components.validate.lost_precision import find_lost_precision
 from components.validate.span_changes import check_spans
@@ -63,7 +64,7 @@ def validate_examples(
         page: The page's file.
 
     Raises:
-        ConfigError: When the policy names an unknown kind, the reviewed schema is invalid, or the champion is not a
+        ConfigError: When the policy names an unknown kind, `data.checks` does not fit the columns, the reviewed schema is invalid, or the champion is not a
             deployment.
         UnavailableError: When the ledger or the champion's statistics cannot be reached.
     """
@@ -79,7 +80,8 @@ def validate_examples(
     found += _find_lost_precision(project, examples, settled.schema, computed)
     compared = (_against_spans(project, manifest, computed), _against_champion(project, deployment, computed))
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
-    checks = [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
+    checks = check_expectations(project.data.checks, examples, manifest)
+    checks += [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
     features = {name: kind for name, kind in types.items() if name != project.label}
     checks += leakage.check_splits(examples, manifest, features, project.data.exclude, policy)
     checks += check_spans(manifest, deployment)

@@ -71,6 +71,7 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
     _label(page, shown)
     _feature_table(page, shown)
     _left_out(page, shown)
+    _dropped(page, shown)
     _figures(page, shown)
     for comparison in shown.comparisons:
         _drift_table(page, comparison, shown)
@@ -134,6 +135,16 @@ def _left_out(page: Page, shown: Shown) -> None:
     if rows:
         note = "Listed under data.exclude; data.exclusion_reasons says why."
         page.table("Left out", ["column", "type", "why"], rows[:MOST_ROWS], note, folded=len(rows) > FEW_ROWS)
+
+
+def _dropped(page: Page, shown: Shown) -> None:
+    """Add the rows that ingest left out, by rule."""
+    dropped = shown.manifest.dropped
+    if not dropped:
+        return
+    read = sum(shown.manifest.rows.values()) + sum(dropped.values())
+    rows: list[list[Cell]] = [[name, count, 100 * count / read] for name, count in dropped.items()]
+    page.table("Rows left out", ["rule", "rows", "%"], rows, f"By data.rows, of {read:,} rows, before the splits.")
 
 
 def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]:

@@ -18,8 +18,12 @@ from components._core.types.artifact_files import OUTCOME
 from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
-_REPEATED_WARNINGS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
-"""Checks by artifact whose warnings are repeated in the last lines."""
+_REPEATED_WARNINGS = {
+    "validation": ("data check",),
+    "evaluation": ("baseline", "classes", "labels"),
+    "explanation": ("leaks",),
+}
+"""Checks by artifact, up to a colon in their name, whose warnings are repeated in the last lines."""
 _INTERRUPTED = "what was finished is kept, and reused by the next run"
 
 
@@ -127,12 +131,16 @@ def _exit_code(error: NaruError | None, interrupted: bool) -> int:
 
 def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
     """Collect the warnings to repeat; what blocked the run is its reason already."""
-    found = [state.reason for state in states if state.stage == "ingest" and state.verdict == "warn"]
+    ingested = [state for state in states if state.stage == "ingest"]
+    # rows that rules leave out are no warning, and a person must know of them all the same
+    found = [state.reason for state in ingested if state.verdict == "warn" or state.metrics.get("dropped")]
     for artifact, names in _REPEATED_WARNINGS.items():
         file = Path(outputs.get(artifact, "")) / OUTCOME
         if artifact in outputs and file.is_file():
             checks = Outcome.load(file).checks
-            found += [check.reason for check in checks if check.name in names and check.status == "warn"]
+            found += [
+                check.reason for check in checks if check.name.partition(":")[0] in names and check.status == "warn"
+            ]
     return found
 
 

@@ -14,6 +14,8 @@ import os
 import secrets
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,6 +68,17 @@ class Workspace:
         store = os.environ.get(STORE) or str(self.home / "store")
         tracking = os.environ.get(TRACKING) or sqlite_uri(self.home / "mlflow.db")
         return {STORE: store, TRACKING: tracking}
+
+    @contextmanager
+    def settings_applied(self) -> Iterator[None]:
+        """Set `environment` for a command that reads the store without a run."""
+        before = dict(os.environ)
+        os.environ.update(self.environment())
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
     def settings(self) -> Settings:
         """Return the settings as an object.

@@ -12,7 +12,7 @@ All code reads examples through this module, so the format on disk is defined in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Manifest:
         files: The files read.
         split: How the rows were split; None in older examples, which were split by rule 1.
         span_unit: Name of the unit of the spans, see `span_units.py`.
+        dropped: Rows that `data.rows` left out, by rule; empty without rules.
     """
 
     fingerprint: str
@@ -72,6 +73,7 @@ class Manifest:
     files: list[SourceFile]
     split: SplitDefinition | None = None
     span_unit: str = NUMBER.name
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def unit(self) -> SpanUnit:
@@ -92,6 +94,8 @@ class Manifest:
     def save(self, examples: Path) -> None:
         """Write it into the artifact."""
         raw = asdict(self)
+        if not self.dropped:  # as manifests were before there were rules
+            del raw["dropped"]
         if self.split is not None:
             raw["split"]["fingerprint"] = self.split.fingerprint
         write_json(examples / MANIFEST, raw)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from components._core.project.check_config import Checks, RowRules
 from components._core.project.column_config import ColumnReading, OddCells
 from components._core.project.config_types import Section
 from components._core.project.split_config import Split
@@ -185,7 +186,9 @@ class Xlsx(Section):
 class Data(Section):
     """Where the examples come from."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"sql", "xlsx", "missing_spans", "columns", "odd_cells"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"sql", "xlsx", "missing_spans", "columns", "odd_cells", "rows", "checks", "pin"}
+    )
 
     source: Annotated[
         str,
@@ -193,7 +196,8 @@ class Data(Section):
             min_length=1,
             description="Path or URL of the table, relative to the project file. `{span}` stands for a span's number, as in "
             "`data/flights-{span}.csv`; `{YYYY}`, `{MM}`, `{DD}` and `{HH}` for its date, as in `data/{YYYY}/{MM}.csv` or "
-            "`data/date={YYYY}-{MM}-{DD}/`; `{VERSION}` for a version of the span, of which the newest is read.",
+            "`data/date={YYYY}-{MM}-{DD}/`; `{VERSION}` for a version of the span, of which the newest is read. "
+            "`naru://flights@5` is the dataset of version 5 of the project flights, in the same store.",
         ),
     ]
     format: Annotated[
@@ -221,6 +225,14 @@ class Data(Section):
             "others and warns, `skip` reads the others. Of `all` and `last 3`, gaps between spans are reported; `skip` only counts them."
         ),
     ] = "fail"
+    pin: Annotated[
+        str,
+        Field(
+            pattern="^([0-9a-f]{8,32})?$",
+            description="Fingerprint of the one dataset that may be read, or its first 8 digits or more: `naru data pin` writes it. "
+            "A source that gives another one ends the run.",
+        ),
+    ] = ""
     split: Split = Split()
     exclude: Annotated[list[str], Field(description="Columns that the model must not see: identifiers, leaks.")] = []
     exclusion_reasons: Annotated[
@@ -242,6 +254,10 @@ class Data(Section):
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
     ] = 0.0
+    rows: Annotated[RowRules, Field(description="Rows that are left out, counted by rule.")] = RowRules()
+    checks: Annotated[
+        Checks, Field(description="What is expected of the table; `naru data check` checks it without a run.")
+    ] = Checks()
 
     @model_validator(mode="before")
     @classmethod

@@ -328,6 +328,14 @@ class Project(Section):
         return self
 
     @model_validator(mode="after")
+    def _rows_without_a_label_need_no_rule(self) -> Project:
+        if any(rule.missing and rule.column == self.label for rule in self.data.rows.drop):
+            raise ValueError(
+                f"data.rows.drop: rows without the label {self.label!r} are set aside already; data.quarantine_limit says how many may be"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _stratified_split_has_classes(self) -> Project:
         if self.data.split.kind == "stratified" and not TASKS[self.task].has_classes:
             raise ValueError(

@@ -12,6 +12,9 @@ from typing import Any
 
 EVERYTHING = ("data", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
+_ONLY_BY_NAME = (("data", "checks"),)
+"""Parts that a stage which reads their section does not see unless its spec names them, or every section: a change of what is
+expected of a table must not read the table again."""
 
 
 def restrict(raw: dict[str, Any], reads: Sequence[str]) -> dict[str, Any]:
@@ -24,6 +27,9 @@ def restrict(raw: dict[str, Any], reads: Sequence[str]) -> dict[str, Any]:
     kept = {name: value for name, value in raw.items() if name not in EVERYTHING}
     for path in reads:
         _copy(raw, kept, path.split("."))
+    for section, name in _ONLY_BY_NAME:
+        if f"{section}.{name}" not in reads and tuple(reads) != EVERYTHING and section in kept:
+            kept[section] = {key: value for key, value in kept[section].items() if key != name}
     exclude = raw.get("data", {}).get("exclude", [])
     kept["data"] = {"source": "examples", "exclude": exclude, **kept.get("data", {})}
     return kept

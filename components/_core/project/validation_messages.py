@@ -116,6 +116,9 @@ def _section_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseMo
         if get_origin(section) is dict:  # sections with names chosen by the person, as in tune.space
             section = get_args(section)[1]
             continue
+        if get_origin(section) is list:
+            section = get_args(section)[0]
+            continue
         if not _is_section(section):
             return None
         fields = {field.alias or name: field for name, field in section.model_fields.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from components._core.project.data_config import Data
 from components._data.sources.contract import SpanFile
@@ -92,6 +92,11 @@ class Format(ABC):
     def detected(self) -> dict[str, Any]:
         """The settings of its section that were detected in the files read so far, and are not the default."""
         return {}
+
+    @property
+    def unit(self) -> Literal["line", "row"]:
+        """What `Rows.lines` counts: lines of a text, or rows."""
+        return "row"
 
     def describe(self) -> str:
         """Describe in a few words how the files read so far are written, where that is unusual; empty: it is not."""

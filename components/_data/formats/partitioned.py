@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from components._core.errors import DataError
 from components._core.suggestions import listed
@@ -30,6 +30,11 @@ class PartitionedFormat(Format):
     def options(self) -> dict[str, Any]:
         """See `Format`."""
         return {**self._inner.options, "partitioned": True}
+
+    @property
+    def unit(self) -> Literal["line", "row"]:
+        """See `Format`."""
+        return self._inner.unit
 
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data, Sql
 from components._core.types.span_units import UNITS, SpanUnit
-from components._data.sources import delta
+from components._data.sources import delta, kept_dataset
 from components._data.sources.contract import Source
 from components._data.sources.databases import bigquery, postgresql, sqlite
 from components._data.sources.databases.contract import Database
@@ -124,3 +124,4 @@ register(DATABASES, sqlite.SCHEME, sqlite.open_database)
 register(DATABASES, postgresql.SCHEME, postgresql.PostgreSql)
 register(DATABASES, bigquery.SCHEME, bigquery.BigQuery)
 register(TABLE_FORMATS, delta.SCHEME, delta.DeltaSource)
+register(TABLE_FORMATS, kept_dataset.SCHEME, kept_dataset.KeptDatasetSource)

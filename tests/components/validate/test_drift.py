@@ -93,3 +93,17 @@ def test_equal_numbers_have_no_distance_from_statistics_of_single_precision():
 def test_large_whole_numbers_are_compared_exactly():
     numbers = [2**53 + 2 * row for row in range(200)]
     assert _shift(numbers, [number + 1_000 for number in numbers]).distance == pytest.approx(1)
+
+
+def test_the_effect_is_the_change_of_the_mean_in_standard_deviations():
+    random = np.random.default_rng(0)
+    before, after = random.normal(10, 2, 5_000), random.normal(11, 2, 5_000)
+    assert _shift(before, after).effect == pytest.approx(0.5, abs=0.05)
+    assert _shift(after, before).effect == pytest.approx(-0.5, abs=0.05)
+    assert _shift([3, 3], [3, 3]).effect == 0 and np.isnan(_shift([3, 3], [4, 4]).effect)
+
+
+def test_the_effect_of_texts_is_of_the_value_whose_share_changed_most():
+    before, after = ["a"] * 50 + ["b"] * 50, ["a"] * 75 + ["b"] * 25
+    assert abs(_shift(before, after).effect) == pytest.approx(2 * np.arcsin(np.sqrt(0.75)) - np.pi / 2)
+    assert _shift(before, before).effect == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from components._core.project.data_config import Data
 from components._data.formats.contract import Format, Preview, TableSchema
@@ -54,6 +54,11 @@ class CsvFormat(Format):
             if found
             else {}
         )
+
+    @property
+    def unit(self) -> Literal["line", "row"]:
+        """See `Format`."""
+        return "line"
 
     def describe(self) -> str:
         """See `Format`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from components._data.formats.contract import Format, Preview, TableSchema
 from components._data.sources.contract import SpanFile
@@ -26,6 +26,11 @@ class JsonLinesFormat(Format):
         """See `Format`; a whole array of objects is recognised, too, so that its message says what to do."""
         start = first.removeprefix(_BOM).lstrip()
         return start[:1] == b"{" or (start[:1] == b"[" and start[1:].lstrip()[:1] == b"{")
+
+    @property
+    def unit(self) -> Literal["line", "row"]:
+        """See `Format`."""
+        return "line"
 
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`; the columns of the file's first block."""

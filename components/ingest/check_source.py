@@ -1,0 +1,82 @@
+"""Check a source without a run: read it as ingest does, and hold its rows against `data.checks`. Nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.checks import Outcome, judge
+from components._core.project.project_file import Project
+from components._data.columns.cell_counts import CellCounts
+from components._data.formats.bad_rows import BadRowCount
+from components._data.formats.registry import open_format
+from components._data.formats.rows import FileTally, Rows
+from components._data.rules.row_rules import RowFilter, describe_dropped
+from components._data.rules.table_checks import TableChecks
+from components._data.sources.contract import SpanFile
+from components._data.sources.registry import open_source
+from components.ingest.named_columns import check_named_columns
+from components.ingest.outcome_checks import check_cells
+from components.ingest.row_checks import check_dropped, check_other_rows, check_readable, column_types, judge_rows
+from components.ingest.span_checks import check_missing_spans
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The places of some rows in their file; the lines are counted when the first one is needed."""
+
+    file: SpanFile
+    unit: str
+    rows: Rows
+
+    def __call__(self, row: int) -> str:
+        return f"{self.file.name}, {self.unit} {self._lines[row]}"
+
+    @cached_property
+    def _lines(self) -> NDArray[np.int64]:
+        return self.rows.lines()
+
+
+def check_source(project: Project) -> Outcome:
+    """Check the rows of a project's source, in bounded memory.
+
+    Args:
+        project: The project, with its source as an absolute location.
+
+    Returns:
+        A check for each expectation of `data.checks`, and those that ingest makes of rows and cells; `blocked` when one
+        fails.
+
+    Raises:
+        ConfigError: When the project names a column that the source does not have, or a check does not fit its type.
+        DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
+    """
+    data = project.data
+    files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
+    table = open_format(data, files[0])
+    schema = table.infer_schema(files, project.label)
+    check_named_columns(project, list(schema.types))
+    types = column_types(schema)
+    rules, checks = RowFilter(data.rows, types), TableChecks(data.checks, types)
+    aside, odd, missing = BadRowCount(), CellCounts(), CellCounts()
+    for file in files:
+        tally = FileTally()
+        for rows in map(rules.apply, table.read_rows(file, schema, project.label, aside.add, (), tally)):
+            checks.add(rows.examples, _Places(file, table.unit, rows))
+        odd.merge(tally.odd)
+        missing.merge(tally.missing)
+    judge_rows(project, files[0].name, checks.rows, rules, aside)
+    found = [
+        *checks.to_checks(),
+        check_readable(checks.rows + rules.total, aside),
+        *check_dropped(checks.rows, rules.dropped),
+        *check_missing_spans(project, list(dict.fromkeys(file.span for file in files))),
+        *check_other_rows(aside),
+        *check_cells(odd, missing, checks.rows),
+    ]
+    summary = f"{checks.rows:,} rows, {len(types)} columns, {len(files)} {'file' if len(files) == 1 else 'files'}"
+    reason = "; ".join(filter(None, [summary, describe_dropped(rules.dropped)]))
+    return judge(found, reason, {"rows": float(checks.rows), "quarantined": float(aside.rows)})
