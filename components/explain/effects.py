@@ -91,7 +91,7 @@ def _judge(importance: Importance, reduction: Array, repeats: int) -> Effect:
 
 def find_unneeded(effects: Mapping[str, Effect]) -> list[str]:
     """Names of the features that neither method finds effective, the least important first."""
-    return [name for name, effect in reversed(effects.items()) if effect.answer == "unneeded"]
+    return [name for name in reversed(list(effects)) if effects[name].answer == "unneeded"]
 
 
 def rank_agreement(importances: Mapping[str, Importance], effects: Mapping[str, Effect]) -> float:
