@@ -41,8 +41,8 @@ def intervals(task: Task, labels: Array, scores: Array, seed: int, blocks: int =
     Returns:
         (low, high) by metric name; NaN where no resample defines the metric.
     """
-    drawn = _resample(task, labels, scores, seed, blocks)
-    return {name: _interval(values) for name, values in drawn.items()}
+    drawn = resample(task, labels, scores, seed, blocks)
+    return {name: interval_of(values) for name, values in drawn.items()}
 
 
 def paired_interval(task: Task, metric: Metric, labels: Array, ours: Array, theirs: Array, seed: int) -> Interval:
@@ -56,12 +56,12 @@ def paired_interval(task: Task, metric: Metric, labels: Array, ours: Array, thei
         theirs: Scores of the other model.
         seed: Random seed; equal seeds give equal intervals.
     """
-    first, second = (_resample(task, labels, scores, seed, BLOCKS)[metric.name] for scores in (ours, theirs))
-    return _interval(metric.gain(first, second))
+    first, second = (resample(task, labels, scores, seed, BLOCKS)[metric.name] for scores in (ours, theirs))
+    return interval_of(metric.gain(first, second))
 
 
-def _resample(task: Task, labels: Array, scores: Array, seed: int, blocks: int) -> dict[str, Numbers]:
-    """Compute every metric on every resample, shape [RESAMPLES]."""
+def resample(task: Task, labels: Array, scores: Array, seed: int, blocks: int) -> dict[str, Numbers]:
+    """Compute every metric on every resample, shape [RESAMPLES]; arguments as in `intervals`."""
     count, formulas = min(blocks, len(labels)), task.formulas
     sums = formulas.block_sums(labels, scores, _assign_blocks(len(labels), count, seed), count)
     drawn = formulas.from_sums({name: _drawn(values, seed) for name, values in sums.items()})
@@ -90,7 +90,8 @@ def _weights(blocks: int, seed: int) -> NDArray[np.float32]:
     return np.bincount(cells.ravel(), minlength=RESAMPLES * blocks).reshape(RESAMPLES, blocks).astype(np.float32)
 
 
-def _interval(values: Numbers) -> Interval:
+def interval_of(values: Numbers) -> Interval:
+    """Return the central 95 % of values, NaN among them left out."""
     known = values[~np.isnan(values)]
     if not len(known):
         return (float("nan"), float("nan"))

@@ -7,6 +7,7 @@ from components._core.report import plots
 from components._core.report.page import Cell, Page
 from components._core.types.tasks import TASKS
 from components.explain.dependence import Dependence
+from components.explain.effects import exclude_line, find_unneeded
 from components.explain.feature_findings import ExplainedRow, Findings
 
 _MOST_FEATURES = 30
@@ -33,6 +34,7 @@ def make_page(found: Findings, outcome: Outcome) -> Page:
     page.checks(outcome.checks)
     _importance(page, found)
     _features(page, found)
+    _effects(page, found)
     for feature, dependence in found.dependence.items():
         page.figure(
             f"The score by {feature}",
@@ -70,6 +72,37 @@ def _features(page: Page, found: Findings) -> None:
         rows.append([name, types[name], *numbers, _digits(contribution[name]), slope, used])
     columns = ["feature", "type", "importance", "share", "alone", "Shapley", "integrated gradient", "used"]
     page.table("Features", columns, rows, _feature_note(found))
+
+
+def _effects(page: Page, found: Findings) -> None:
+    if not found.effects:
+        return
+    rows: list[list[Cell]] = [
+        [
+            name,
+            _digits(found.importances[name].drop),
+            _digits(effect.limit),
+            _digits(effect.reduction),
+            _digits(effect.low),
+            effect.answer,
+        ]
+        for name, effect in found.effects.items()
+    ]
+    page.table(
+        "Effective and unneeded features",
+        ["feature", "shuffled", "by chance", "loss", "at least", "answer"],
+        rows,
+        f"Shuffled: the loss in {found.project.primary_metric().name} over {found.rows:,} rows, effective above what chance does to a "
+        f"feature without use. Loss: the Shapley value of the reduction of the loss over {next(iter(found.effects.values())).rows:,} rows, effective "
+        "when its lower 95 % limit is above zero. Unneeded: by both methods; disputed: by one.",
+    )
+    if unneeded := find_unneeded(found.effects):
+        page.code(
+            "Proposed for project.yaml",
+            f"data:\n  {exclude_line(found.project.data.exclude, unneeded)}",
+            "Measure first what the model loses, with `naru ablate`; then take these columns out of the project's code, too.",
+            folded=False,
+        )
 
 
 def _feature_note(found: Findings) -> str:

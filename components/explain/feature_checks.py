@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from components._core.checks import Check, Outcome, judge, round_off
+from components.explain.effects import FEWEST_ROWS, exclude_line, find_unneeded, rank_agreement
 from components.explain.feature_findings import Findings
 from components.explain.leaks import leak_check
 
@@ -26,6 +27,7 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
     checks = [
         leak_check(found.power, found.share, found.rows, found.telling if blocks else {}),
         _unused(found),
+        _effective(found),
         *_agree(found),
         *_complete(found),
     ]
@@ -49,9 +51,14 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
 def as_json(found: Findings) -> dict[str, Any]:
     """What `importances.json` holds."""
     contribution = found.shapley.typical()
+    unneeded = find_unneeded(found.effects)
+    agreement = rank_agreement(found.importances, found.effects)
     return {
         "metric": found.project.primary_metric().name,
         "rows": found.rows,
+        "unneeded": unneeded,
+        "proposal": exclude_line(found.project.data.exclude, unneeded) if unneeded else "",
+        "effect_agreement": None if math.isnan(agreement) else round_off(agreement),
         "features": {
             name: {
                 "importance": round_off(item.drop),
@@ -60,10 +67,41 @@ def as_json(found: Findings) -> dict[str, Any]:
                 "alone": round_off(found.power[name]),
                 "contribution": round_off(contribution[name]),
                 "reaches_output": None if found.reached is None else name in found.reached,
+                **_effect_as_json(found, name),
             }
             for name, item in found.importances.items()
         },
     }
+
+
+def _effect_as_json(found: Findings, name: str) -> dict[str, Any]:
+    effect = found.effects.get(name)
+    if effect is None:
+        return {}
+    return {
+        "importance_by_chance": round_off(effect.limit),
+        "loss_reduction": round_off(effect.reduction),
+        "loss_reduction_low": round_off(effect.low),
+        "effect": effect.answer,
+    }
+
+
+def _effective(found: Findings) -> Check:
+    name, count = "effective features", len(found.effects)
+    if not count:
+        reason = f"not judged with fewer than {FEWEST_ROWS} test rows, or without a metric on them"
+        return Check(name, "skipped", n=found.rows, reason=reason)
+    same = sum(effect.answer != "disputed" for effect in found.effects.values())
+    agreement = rank_agreement(found.importances, found.effects)
+    correlation = "" if math.isnan(agreement) else f" (rank correlation {agreement:.2f})"
+    unneeded = find_unneeded(found.effects)
+    what = (
+        f"neither finds that {', '.join(unneeded)} help{'s' if len(unneeded) == 1 else ''}"
+        if unneeded
+        else "none is unneeded by both"
+    )
+    reason = f"permutation and Shapley values of the loss agree on {same} of {count} features{correlation}; {what}"
+    return Check(name, "pass", same / count, n=found.rows, reason=reason)
 
 
 def _unused(found: Findings) -> Check:

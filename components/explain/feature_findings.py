@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ from components._core.types.tasks import TASKS
 from components._frameworks.contract import Model
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
+from components.explain.effects import FEWEST_ROWS as EFFECT_ROWS
+from components.explain.effects import Effect, find_effects
 from components.explain.gradients import integrated_gradients
 from components.explain.leaks import ENOUGH_ROWS, find_telling, powers, rank_correlation
+from components.explain.loss_shapley import loss_reductions
 from components.explain.permutation import Importance, permutation_importance, repeats_for, shares
 from components.explain.sampled_rows import Array, Arrays, Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
@@ -67,6 +70,7 @@ class Findings:
         dependence: Partial dependence of the most important features.
         dependent_class: For many classes, the class whose probability that is.
         examples: A few rows, explained.
+        effects: Whether each feature helps, by two methods; empty: there are too few rows to say.
     """
 
     project: Project
@@ -85,6 +89,7 @@ class Findings:
     dependence: dict[str, Dependence]
     dependent_class: str
     examples: list[ExplainedRow]
+    effects: dict[str, Effect] = field(default_factory=dict)
 
     @property
     def ignored(self) -> list[str]:
@@ -121,6 +126,7 @@ def find(project: Project, model: Model, examples: Path) -> Findings:
     baseline, classes = typical_row(signature, sample.arrays), chosen_classes(model, few)
     gradients = integrated_gradients(model, few, baseline, classes)
     shapley = shapley_values(model, few, baseline, classes, seed)
+    reductions = loss_reductions(task, model, sample, seed) if sample.rows >= EFFECT_ROWS else {}
     most_frequent = int(np.bincount(sample.labels).argmax()) if classes is not None else None
     return Findings(
         project,
@@ -139,6 +145,7 @@ def find(project: Project, model: Model, examples: Path) -> Findings:
         {top: partial_dependence(model, sample.arrays, top, most_frequent) for top in list(importances)[:_SHOWN]},
         "" if most_frequent is None else signature.classes[most_frequent],
         _explain_rows(model, sample, baseline, seed),
+        find_effects(importances, reductions, sample.rows, repeats),
     )
 
 

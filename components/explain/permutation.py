@@ -32,12 +32,14 @@ class Importance:
         low: The least loss of the repeats.
         high: The greatest.
         changes: Whether any prediction changed at all.
+        spread: Standard deviation of the loss over the repeats.
     """
 
     drop: float
     low: float
     high: float
     changes: bool
+    spread: float = 0.0
 
 
 def repeats_for(features: int) -> int:
@@ -78,7 +80,8 @@ def _importance(
 ) -> Importance:
     drops = [metric.gain(whole, task.measure(labels, answer)[metric.name]) for answer in answers]
     changes = any(bool((answer != scores).any()) for answer in answers)
-    return Importance(float(np.mean(drops)), float(min(drops)), float(max(drops)), changes)
+    spread = float(np.std(drops, ddof=1)) if len(drops) > 1 else 0.0
+    return Importance(float(np.mean(drops)), float(min(drops)), float(max(drops)), changes, spread)
 
 
 def shares(importances: dict[str, Importance]) -> dict[str, float]:

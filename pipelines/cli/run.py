@@ -1,4 +1,4 @@
-"""`naru run|runs|report`: run pipelines on this machine, and look at past runs."""
+"""`naru run|runs|report|ablate`: run pipelines on this machine, look at past runs, and train again without some columns."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: `naru runs examples/flights`, `naru runs examples/flights f522 last`", rich_help_panel=_PANEL
     )(runs)
     app.command(rich_help_panel=_PANEL)(report)
+    app.command(
+        epilog="Examples: `naru ablate examples/flights`, `naru ablate examples/flights --without origin,hour --seeds 5`",
+        rich_help_panel=_PANEL,
+    )(ablate)
 
 
 def run(
@@ -93,6 +97,43 @@ def report(project: ProjectPath = Path()) -> None:
     from pipelines.local.workspace import find_workspace
 
     typer.echo(find_workspace(project).last_report())
+
+
+def ablate(
+    project: ProjectPath = Path(),
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column to leave out; several with commas, or the option again. Default: the proposed ones."
+        ),
+    ] = None,
+    proposed: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Leave out this many of the columns that explain proposes, the least important first."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=20, help="Models to train with all columns, and as many without.")
+    ] = 5,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Loss in the project's metric that does not matter.",
+            show_default="2 % of what the model gains over no model",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print only the result, as one JSON object, on standard output.")
+    ] = False,
+) -> None:
+    """Train the last run's model again without some columns, and say whether it is as good; registers nothing."""
+    from pipelines.local.ablation_session import run_ablation
+
+    if without and proposed:
+        raise ConfigError("give --without or --proposed, not both", where="naru ablate")
+    run_ablation(project, without or [], proposed, seeds=seeds, margin=margin, as_json=as_json)
 
 
 def _check_stage(name: str) -> str:

@@ -27,6 +27,9 @@ _MARKS = {
 _SKIPPED_AFTER_BLOCK = ("explain", "register", "deploy")
 """Stages that are skipped after a gate blocked."""
 
+_MOST_UNNEEDED = 8
+"""Names of unneeded features in the last lines."""
+
 
 class Progress:
     """A live view of a run's folder. On a terminal it redraws in place; elsewhere it prints a line per ended stage.
@@ -99,6 +102,13 @@ def print_record(console: Console, record: LocalRunRecord) -> None:
     console.print(Text(f"{head} ", style=f"bold {style}") + Text(_reason_line(record)))
     for warning in record.warnings:
         console.print(Text("! ", style="bold yellow") + Text(warning))
+    if record.unneeded:
+        names = record.unneeded[:_MOST_UNNEEDED]
+        more = f" and {len(record.unneeded) - len(names)} more" if len(names) < len(record.unneeded) else ""
+        console.print(
+            Text(f"Neither of two methods finds a use for {', '.join(names)}{more}. To leave out, under data:")
+        )
+        console.print(Text(f"  {record.proposal}"), soft_wrap=True)
     if record.error and record.error["remedy"]:
         console.print(Text(f"  -> {record.error['remedy']}"))
     for name, value in (
@@ -107,6 +117,8 @@ def print_record(console: Console, record: LocalRunRecord) -> None:
     ):
         if value:
             console.print(Text(f"{name:<7}") + Text(_relative_path(value), style="cyan"), soft_wrap=True)
+    if record.ablate:
+        console.print(Text(f"{'ablate':<7}") + Text(record.ablate, style="cyan"), soft_wrap=True)
     if record.deployed:
         console.print(Text(f"{'serve':<7}") + Text(record.serve, style="cyan"), soft_wrap=True)
 

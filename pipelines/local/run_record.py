@@ -14,7 +14,7 @@ from components._core.files import read_json, write_bytes, write_json
 from components._core.project.project_file import Project
 from components._core.stage.environment import describe_environment
 from components._core.stage.run_record import RunRecord, make_run_record, parse_commit
-from components._core.types.artifact_files import OUTCOME
+from components._core.types.artifact_files import IMPORTANCES, OUTCOME
 from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
@@ -41,6 +41,9 @@ class LocalRunRecord(RunRecord):
         artifacts: Path by name of the stages' artifacts.
         serve: The command that serves the champion.
         warnings: Warnings that are repeated in the last lines, a sentence each.
+        unneeded: Features that explain proposes to leave out, the least important first.
+        proposal: The line of project.yaml, below `data`, that leaves them out; empty when there are none.
+        ablate: The command that measures what the model loses without them.
     """
 
     stages: list[StageState]
@@ -52,6 +55,9 @@ class LocalRunRecord(RunRecord):
     artifacts: dict[str, str] = field(default_factory=dict)
     serve: str = ""
     warnings: list[str] = field(default_factory=list)
+    unneeded: list[str] = field(default_factory=list)
+    proposal: str = ""
+    ablate: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to a dictionary for JSON."""
@@ -74,6 +80,7 @@ def make_record(
     states = [_mark_interrupted(state, interrupted) for state in read_states(run)]
     outputs = {name: path for state in states for name, path in state.outputs.items()}
     common = _make_common_record(run, project, states, outputs)
+    proposed = _read_proposal(outputs)
     return LocalRunRecord(
         **{
             **{each.name: getattr(common, each.name) for each in fields(common)},
@@ -89,6 +96,8 @@ def make_record(
         artifacts=outputs,
         warnings=_warnings(states, outputs),
         serve=f"naru serve {shlex.quote(str(folder))}",
+        **proposed,
+        ablate=f"naru ablate {shlex.quote(str(folder))}" if proposed else "",
     )
 
 
@@ -142,6 +151,13 @@ def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
                 check.reason for check in checks if check.name.partition(":")[0] in names and check.status == "warn"
             ]
     return found
+
+
+def _read_proposal(outputs: dict[str, str]) -> dict[str, Any]:
+    """Read what explain proposes to leave out; empty when it proposes nothing, or did not run."""
+    file = Path(outputs.get("explanation", "")) / IMPORTANCES
+    found = read_json(file) if "explanation" in outputs and file.is_file() else {}
+    return {name: found[name] for name in ("unneeded", "proposal")} if found.get("unneeded") else {}
 
 
 def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str:

@@ -23,6 +23,15 @@ class Classification(Task):
 
     has_classes: bool = True
 
+    def row_losses(self, labels: Array, scores: Array) -> Array:
+        """Compute minus the logarithm of the probability of the row's class, float64 [rows]."""
+        import numpy as np
+
+        by_class = scores if self.scores_by_class else np.stack([1 - scores, scores], axis=1)
+        own = by_class[np.arange(len(labels)), labels].astype(np.float64)
+        losses: Array = -np.log(np.clip(own, float(np.finfo(np.float32).eps), 1.0))
+        return losses
+
     def label_values(self, column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> Array:
         from components._core.types.label_values import class_indices
 

@@ -186,6 +186,10 @@ class Task(ABC):
         """Count rows by actual (down) and predicted class (across); None for a task without classes."""
         return None
 
+    @abstractmethod
+    def row_losses(self, labels: Array, scores: Array) -> Array:
+        """Compute the loss of each row, float64 [rows]; arguments as in `measure`."""
+
     # labels
 
     @abstractmethod

@@ -42,6 +42,11 @@ class Regression(Task):
 
         return regression
 
+    def row_losses(self, labels: Array, scores: Array) -> Array:
+        """Compute the squared error, float64 [rows]."""
+        errors: Array = scores.astype("float64") - labels
+        return errors**2
+
     def label_values(self, column: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> Array:
         from components._core.types.label_values import targets
 

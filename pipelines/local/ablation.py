@@ -1,0 +1,292 @@
+"""Train a project's model again without some columns, and say whether it is as good as with them.
+
+It takes what a past run left (examples, schema, hyperparameters, code), so that the rows and their split are the same. A column
+that is left out has one value in every row: nothing can be learned from it, and the project's code runs as it is. Everything is
+written to a folder that is removed at the end: no version is registered, and no store, ledger or run is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components._core.errors import ConfigError
+from components._core.files import read_json
+from components._core.project.project_file import Project, parse_project
+from components._core.setting_names import STORE
+from components._core.suggestions import suggest
+from components._core.types.artifact_files import IMPORTANCES, SCHEMA
+from components._core.types.signature import read_features
+from components._core.types.tasks import TASKS
+from pipelines.local.run_history import PastRun, read_runs
+from pipelines.local.workspace import PARAMETERS, Workspace
+
+if TYPE_CHECKING:  # importing it takes NumPy
+    from components.evaluate.non_inferiority import Comparison
+
+_NEEDED = ("examples", "schema", "hyperparameters", "transform_graph", "transformed", "model")
+_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+"""Without TensorFlow's remarks on the machine, and with the arithmetic of `naru run`."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a past run left that a model can be trained from again.
+
+    Attributes:
+        run: The run's name.
+        project: The project as the run read it.
+        code: Archive of the code that it ran.
+        artifacts: Path of each artifact by name.
+    """
+
+    run: str
+    project: Project
+    code: Path
+    artifacts: dict[str, Path]
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the model's features."""
+        schema = self.artifacts["schema"]
+        left_out = {self.project.label, *self.project.data.exclude}
+        return [feature.name for feature in read_features(schema / SCHEMA if schema.is_dir() else schema, left_out)]
+
+    @property
+    def proposed(self) -> list[str]:
+        """Features that explain found unneeded, the least important first; empty where it did not run."""
+        explanation = self.artifacts.get("explanation")
+        if explanation is None or not (explanation / IMPORTANCES).is_file():
+            return []
+        return list(read_json(explanation / IMPORTANCES).get("unneeded", []))
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The result of an ablation.
+
+    Attributes:
+        run: The run whose rows and code were used.
+        without: Columns that were left out.
+        metric: Name of the metric that decides.
+        seeds: Seeds that both models were trained with.
+        comparison: The two models beside each other.
+        proposal: The line of project.yaml, below `data`, that leaves the columns out.
+    """
+
+    run: str
+    without: list[str]
+    metric: str
+    seeds: list[int]
+    comparison: Comparison
+    proposal: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to a dictionary for JSON."""
+        found = self.comparison
+        return {
+            "run": self.run,
+            "without": self.without,
+            "verdict": found.verdict,
+            "metric": self.metric,
+            "rows": found.rows,
+            "gain": found.gain,
+            "interval": list(found.interval),
+            "margin": found.margin,
+            "seeds": [
+                {"seed": seed, "whole": whole, "reduced": reduced}
+                for seed, whole, reduced in zip(self.seeds, found.whole, found.reduced, strict=True)
+            ],
+            "proposal": self.proposal,
+        }
+
+
+def find_trained(workspace: Workspace, *, explained: bool) -> Trained:
+    """Find the newest run whose artifacts are there.
+
+    Args:
+        workspace: The project's workspace.
+        explained: Whether its model must have been explained: a model that was blocked is not.
+
+    Raises:
+        ConfigError: When there is none.
+    """
+    needed = (*_NEEDED, "explanation") if explained else _NEEDED
+    for past in reversed(read_runs(workspace)):
+        artifacts = {name: Path(path) for name, path in past.record.get("artifacts", {}).items()}
+        there = all(name in artifacts and artifacts[name].exists() for name in needed)
+        if there and (not explained or (artifacts["explanation"] / IMPORTANCES).is_file()):
+            return _read(workspace, past, artifacts)
+    message = "no run here has an explained model" if explained else "no run here has a model"
+    remedy = "run the project first: naru run" + (", or name the columns with --without" if explained else "")
+    raise ConfigError(message, where=str(workspace.project), remedy=remedy)
+
+
+def _read(workspace: Workspace, past: PastRun, artifacts: dict[str, Path]) -> Trained:
+    given = read_json(workspace.runs / past.name / PARAMETERS)
+    project = parse_project(json.loads(given["project"]), f"run {past.name}")
+    code = Path(given["code_uri"])
+    if not code.is_file():
+        raise ConfigError("the code of the run is gone", where=str(code), remedy="run the project again: naru run")
+    return Trained(past.name, project, code, artifacts)
+
+
+def choose_columns(trained: Trained, without: list[str], proposed: int | None) -> list[str]:
+    """Choose the columns to leave out: those named, or the first of those that explain proposes.
+
+    Args:
+        trained: The run.
+        without: Columns that the person named; empty: the proposed ones.
+        proposed: How many of the proposed ones; None: all.
+
+    Raises:
+        ConfigError: When a name is not a feature, nothing would be left, or fewer are proposed.
+    """
+    features, found = trained.features, trained.proposed
+    for name in without:
+        if name not in features:
+            raise ConfigError(f"{name!r} is not a feature of the model; {suggest(name, features)}", where="--without")
+    if not without and (not found or (proposed or 0) > len(found)):
+        count = f"{len(found)} columns ({', '.join(found)})" if found else "no column"
+        message = f"explain proposes {count} of run {trained.run}"
+        remedy = "name the columns to leave out: --without a,b" if not found else f"--proposed {len(found)} at most"
+        raise ConfigError(message, where="--proposed", remedy=remedy)
+    chosen = list(dict.fromkeys(without)) or found[:proposed]
+    if len(chosen) == len(features):
+        raise ConfigError("leaves no feature to learn from", where="--without", remedy="name fewer columns")
+    return chosen
+
+
+def ablate(
+    workspace: Workspace, trained: Trained, columns: list[str], seeds: int, margin: float | None, say: Say
+) -> Ablation:
+    """Train with and without some columns, once for each seed, and compare the models on the test rows.
+
+    Args:
+        workspace: The project's workspace: a folder for the work is made in it, and removed.
+        trained: The run that gives rows, code and hyperparameters; its model is the first of those with all columns.
+        columns: The columns to leave out.
+        seeds: How many seeds, from the project's on.
+        margin: Loss that does not matter, in the metric's unit; None: 2 % of what the model gains over no model.
+        say: Called with a line after each seed.
+
+    Raises:
+        ConfigError: When the model gains nothing over no model, so that a margin must be given.
+        NaruError: What transform, train and the models raise.
+    """
+    from components._core.examples.constant_columns import write_constant_columns
+    from components.evaluate.non_inferiority import compare_models
+
+    project, examples = trained.project, trained.artifacts["examples"]
+    metric, numbers = project.primary_metric(), [project.train.seed + number for number in range(seeds)]
+    task, whole, reduced = TASKS[project.task], [], []
+    with _scratch(workspace) as scratch:
+        constant = scratch / "examples"
+        write_constant_columns(examples, columns, constant)
+        prepared = {**trained.artifacts, **_transform(trained, constant, scratch)}
+        for seed in numbers:
+            own = trained.artifacts["model"] if seed == project.train.seed else None
+            labels, with_all = _train_and_score(trained, trained.artifacts, examples, seed, scratch, own)
+            _, without = _train_and_score(trained, prepared, constant, seed, scratch)
+            whole.append(with_all)
+            reduced.append(without)
+            values = [task.measure(labels, scores)[metric.name] for scores in (with_all, without)]
+            say(f"seed {seed:<6} {metric.name} {values[0]:.4f}  without {values[1]:.4f}  {values[1] - values[0]:+.4f}")
+    if margin is None:
+        margin = _find_margin(trained, labels, whole)
+    found = compare_models(task, metric, labels, whole, reduced, margin, project.train.seed)
+    proposal = f"exclude: {json.dumps([*project.data.exclude, *columns], ensure_ascii=False)}"
+    return Ablation(trained.run, columns, metric.name, numbers, found, proposal)
+
+
+def _find_margin(trained: Trained, labels: Any, whole: list[Any]) -> float:
+    from components._core.types.signature import Signature
+    from components.evaluate.baselines import fit_baseline
+    from components.evaluate.non_inferiority import default_margin
+
+    project, examples = trained.project, trained.artifacts["examples"]
+    task, metric = TASKS[project.task], project.primary_metric()
+    constant = fit_baseline(Signature.load(trained.artifacts["model"]), examples, project.label).scores(len(labels))
+    measured = [task.measure(labels, scores)[metric.name] for scores in whole]
+    margin = default_margin(metric, measured, task.measure(labels, constant)[metric.name])
+    if not margin:
+        message = f"the model gains nothing over no model in {metric.name}, so the default margin would be 0"
+        raise ConfigError(message, where="--margin", remedy="give the loss that does not matter, as in --margin 0.01")
+    return margin
+
+
+def _transform(trained: Trained, examples: Path, scratch: Path) -> dict[str, Path]:
+    """Prepare the rows again: means and vocabularies of the columns must not be known."""
+    from components.transform.transform import transform_examples
+
+    folders = {name: scratch / name for name in ("transform_graph", "transformed")}
+    for folder in folders.values():
+        folder.mkdir()
+    transform_examples(
+        trained.project,
+        code=trained.code,
+        examples=examples,
+        schema=trained.artifacts["schema"],
+        blocked="",
+        **folders,
+    )
+    return folders
+
+
+def _train_and_score(
+    trained: Trained, inputs: dict[str, Path], examples: Path, seed: int, scratch: Path, model: Path | None = None
+) -> tuple[Any, Any]:
+    """Train a model, unless there is one, and score the test rows; returns labels and scores."""
+    from components._frameworks.score_rows import score_split
+    from components._frameworks.table import load_model
+    from components.train.train import train_model
+
+    project = trained.project
+    seeded = project.model_copy(update={"train": project.train.model_copy(update={"seed": seed})})
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        if model is None:
+            model, history = Path(folder) / "model", Path(folder) / "history"
+            model.mkdir()
+            history.mkdir()
+            train_model(
+                seeded,
+                code=trained.code,
+                schema=trained.artifacts["schema"],
+                transform_graph=inputs["transform_graph"],
+                transformed=inputs["transformed"],
+                hyperparameters=trained.artifacts["hyperparameters"],
+                model=model,
+                history=history,
+            )
+        loaded = load_model(model)
+        scored = score_split({"model": loaded}, loaded.signature, examples, "test", project.label, [])
+    return scored.labels, scored.scores["model"]
+
+
+@contextmanager
+def _scratch(workspace: Workspace) -> Iterator[Path]:
+    """Make a folder for the work, which is also the store of checkpoints; it is removed at the end.
+
+    What the project's code prints goes to standard error: with `--json` standard output is one JSON object.
+    """
+    workspace.home.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ablate-", dir=workspace.home) as folder:
+        before = dict(os.environ)
+        os.environ.update({**_ENVIRONMENT, STORE: str(Path(folder) / "store")})
+        try:
+            with redirect_stdout(sys.stderr), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield Path(folder)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
