@@ -74,9 +74,9 @@ class Columns:
                 in the first row is.
         """
         columns: dict[str, pa.Array] = {}
-        for name, (low, high) in self.whole.items():
-            values = random.integers(int(low), int(high), rows, endpoint=True)
-            beyond = min(int(high) + 10 * int(high - low + 1), _LARGEST_WHOLE)
+        for name, (least, most) in self.whole.items():
+            values = random.integers(least, most, rows, endpoint=True)
+            beyond = min(most + 10 * (most - least + 1), _LARGEST_WHOLE)
             columns[name] = pa.array(np.where(_draw(random, rows, odd), beyond, values), pa.int64())
         for name, (low, high) in self.numbers.items():
             reals = random.uniform(low, high, rows)

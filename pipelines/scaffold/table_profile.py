@@ -171,8 +171,17 @@ def profile_table(
     written = [table.describe(), *skipped.describe_others()]
     counts = (sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first)
     known_csv = ("; ".join(filter(None, written)), table.detected)
-    cells = (schema.readings, schema.notes, tally.odd, tally.missing)
-    return Profile(columns, *counts, sampled, *known_csv, *cells, is_partial)
+    return Profile(
+        columns,
+        *counts,
+        sampled,
+        *known_csv,
+        schema.readings,
+        schema.notes,
+        tally.odd,
+        tally.missing,
+        is_partial,
+    )
 
 
 def _to_plain(examples: pa.RecordBatch, label: str) -> pa.RecordBatch:

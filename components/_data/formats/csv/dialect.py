@@ -131,8 +131,9 @@ def decide_encoding(dialect: Dialect, sample: bytes) -> Dialect:
 
 def _detect(sample: bytes, csv: Csv, first: Csv | None, compression: str) -> Dialect:
     found = detect_encoding(sample)
-    if found.is_doubtful and first is not None and first.encoding in dict(found.readings):
-        found = Encoding(first.encoding)  # a file with few such texts is as the first one
+    known = first.encoding if first else None
+    if found.is_doubtful and known and known in dict(found.readings):
+        found = Encoding(known)  # a file with few such texts is as the first one
     encoding = csv.encoding or found.name
     text = decode(sample, encoding).removeprefix("\ufeff")
     is_whole = len(sample) < _ENCODING_BYTES and len(text) <= _LAYOUT_CHARACTERS
@@ -225,18 +226,16 @@ def _fit(lines: list[str], start: int, separator: str, quote: str, csv: Csv) -> 
     fixed = csv.skip_lines is not None
     at = 0 if fixed else _header_at([cells for _, cells in rows], [line for line, _ in rows], lines, width)
     table = [cells for _, cells in rows[at:]]
-    if _has_row_names(table, width, separator, [lines[line] for line, _ in rows[at + 1 :]], quote):
+    has_row_names = _has_row_names(table, width, separator, [lines[line] for line, _ in rows[at + 1 :]], quote)
+    if has_row_names:
         table[0] = ["", *table[0]]
-        skip = start if at == 0 else rows[at][0]
-        consistency = sum(len(cells) == width for cells in table) / len(table)
-        return _Layout(separator, quote, skip, width, consistency, tuple(table[0]), has_row_names=True)
     consistency = sum(len(cells) == width for cells in table) / len(table)
     if width < 2 or len(table[0]) != width or consistency < _CONSISTENT:
         return none
     skip, header = (start if at == 0 else rows[at][0]), tuple(table[0])
-    if at == 0 and not fixed and _is_commented_header(lines, start, table, separator):
+    if at == 0 and not fixed and not has_row_names and _is_commented_header(lines, start, table, separator):
         skip, header = start - 1, ()
-    return _Layout(separator, quote, skip, width, consistency, header)
+    return _Layout(separator, quote, skip, width, consistency, header, has_row_names)
 
 
 def _has_row_names(table: list[list[str]], width: int, separator: str, lines: list[str], quote: str) -> bool:
