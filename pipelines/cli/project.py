@@ -27,8 +27,16 @@ def register(app: typer.Typer) -> None:
 
 def new(
     folder: Annotated[Path, typer.Argument(help="The folder to create.", readable=False)],
-    data: Annotated[Path, typer.Option(help="Your table: CSV with a header, or Parquet.", readable=False)],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Your table: a file or folder, s3://, gs://, https://, delta://, or a database as in "
+            "'postgresql://${DATABASE_URL}' or sqlite:///t.db."
+        ),
+    ],
     label: Annotated[str, typer.Option(help="The column to predict.")],
+    table: Annotated[str, typer.Option(help="The table of a database, as in schema.flights.")] = "",
+    query: Annotated[str, typer.Option(help="A SELECT of a database instead of a table.")] = "",
     sep: Annotated[
         str, typer.Option(help="The character between the cells of a CSV, as in ';' or tab; default: as detected.")
     ] = "",
@@ -67,10 +75,12 @@ def new(
     from pipelines.scaffold.choices import Choices
     from pipelines.scaffold.create_project import parse_csv
     from pipelines.scaffold.summary import print_created
+    from pipelines.scaffold.table_location import TableLocation
 
     choices = Choices.parse(task, drop, ids, group, time_, positive, date_order, sample)
     options = parse_csv(quote, escape, sep, encoding)
-    print_created(Console(), new_project(folder, data=data, label=label, csv=options, choices=choices))
+    location = TableLocation.parse(data, table, query)
+    print_created(Console(), new_project(folder, data=location, label=label, csv=options, choices=choices))
 
 
 def compile_(

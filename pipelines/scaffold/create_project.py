@@ -12,12 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from components._core.errors import ConfigError, DataError
-from components._core.project.data_config import Csv, Data
+from components._core.project.data_config import Csv
 from components._core.project.project_file import load_project
 from components._core.suggestions import listed
 from components._data.formats.registry import open_format
-from components._data.sources.registry import open_source
-from components._data.sources.span_pattern import parse_pattern
 from pipelines.scaffold.choices import Choices
 from pipelines.scaffold.column_meanings import Meaning, find_meanings
 from pipelines.scaffold.decisions import (
@@ -33,9 +31,8 @@ from pipelines.scaffold.label_choice import Target, decide_target
 from pipelines.scaffold.leak_suspects import find_derived, score_columns
 from pipelines.scaffold.project_name import name_note, project_name
 from pipelines.scaffold.project_writer import write_project
+from pipelines.scaffold.table_location import TableLocation
 from pipelines.scaffold.table_profile import Column, Profile, profile_table
-
-_CLOSEST_FOLDERS = 2
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Created:
     Attributes:
         folder: Its folder.
         name: Its name in project.yaml.
-        source: The table.
+        table: The table.
         label: The column to predict.
         target: The task, and the reason for it.
         rows: Rows with a label.
@@ -58,7 +55,7 @@ class Created:
 
     folder: Path
     name: str
-    source: Path
+    table: TableLocation
     label: str
     target: Target
     rows: int
@@ -84,13 +81,13 @@ class Created:
 
 
 def new_project(
-    folder: Path, *, data: Path, label: str, csv: Csv | None = None, choices: Choices | None = None
+    folder: Path, *, data: TableLocation | Path, label: str, csv: Csv | None = None, choices: Choices | None = None
 ) -> Created:
     """Analyze a table and generate a project that `naru run` can run at once.
 
     Args:
         folder: The folder to write to; new or empty.
-        data: The table; placeholders in its path stand for spans (`span_pattern.py`).
+        data: The table, or its path; placeholders in it stand for spans (`span_pattern.py`).
         label: The column to predict.
         csv: How a CSV is written; what it leaves out is detected.
         choices: What the user decides; default: nothing.
@@ -101,19 +98,20 @@ def new_project(
     """
     _check_folder(folder)
     csv, choices = csv or Csv(), choices or Choices()
-    _check_table(data, label, csv, choices)
-    profile, meanings = _understand(data, label, csv, choices)
+    table = TableLocation.parse(str(data)) if isinstance(data, Path) else data
+    _check_table(table, label, csv, choices)
+    profile, meanings = _understand(table, label, csv, choices)
     target = decide_target(profile.columns[label], choices.task, choices.positive)
     group = _find_group(profile, label, choices)
     sample = first_of_each(profile.sample, group) if group else profile.sample
     scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
     decisions = decide_columns(profile, label, scores, group, meanings, derived, choices)
-    _check_features(decisions, data)
+    _check_features(decisions, table.source)
     name = project_name(folder)
     fitting = decide_fitting(profile.rows)
     notes = collect_notes(profile, target, decisions, group, choices.time)
     notes += filter(None, [name_note(folder, name)])
-    facts = _template_values(folder, data, profile, target, label) | {
+    facts = _template_values(folder, table, profile, target, label) | {
         "name": name,
         "fitting": fitting,
         "notes": notes,
@@ -122,19 +120,19 @@ def new_project(
         "csv": csv.model_dump(exclude_defaults=True) | profile.csv,
     }
     files = _write(folder, facts, decisions)
-    return Created(folder, name, data, label, target, profile.rows, decisions, fitting, notes, files, profile.written)
+    return Created(folder, name, table, label, target, profile.rows, decisions, fitting, notes, files, profile.written)
 
 
-def _understand(data: Path, label: str, csv: Csv, choices: Choices) -> tuple[Profile, dict[str, Meaning]]:
+def _understand(table: TableLocation, label: str, csv: Csv, choices: Choices) -> tuple[Profile, dict[str, Meaning]]:
     """Profile the table twice: as its cells look, and then as project.yaml will say that they are read."""
-    profile = profile_table(data, label, csv, sample_rows=choices.sample)
+    profile = profile_table(table, label, csv, sample_rows=choices.sample)
     if label not in profile.columns:
         message = _describe_missing_label(profile, label)
-        raise DataError(message, where=str(data), remedy="name another label, or fill it")
+        raise DataError(message, where=table.source, remedy="name another label, or fill it")
     meanings = find_meanings(profile, label, choices.date_order)
     columns = {name: meaning.reading for name, meaning in meanings.items() if meaning.reading}
     if columns:
-        profile = profile_table(data, label, csv, columns, choices.sample)
+        profile = profile_table(table, label, csv, columns, choices.sample)
     return profile, meanings
 
 
@@ -179,32 +177,16 @@ def _check_folder(folder: Path) -> None:
         raise ConfigError(message, where=str(folder), remedy="name a new folder")
 
 
-def _check_table(data: Path, label: str, csv: Csv, choices: Choices) -> None:
-    if "{split}" in str(data):
-        remedy = "name one of its files; then set data.source, and data.split: {method: given}, in project.yaml"
-        raise ConfigError("has {split}, which is for project.yaml", where=str(data), remedy=remedy)
-    if parse_pattern(str(data)) is None and not data.exists():
-        raise ConfigError(
-            f"there is no such file{_suggest_file(data)}", where=str(data), remedy="name a table with --data"
-        )
-    file = open_source(str(data)).list_files("all")[0]
-    table = open_format(Data(source=str(data), csv=csv), file)
-    names = table.column_names(file)
-    _check_header(names, label, data)
+def _check_table(table: TableLocation, label: str, csv: Csv, choices: Choices) -> None:
+    file = table.list_files()[0]
+    names = open_format(table.as_data(csv), file).column_names(file)
+    _check_header(names, label, table.source)
     choices.check_columns(names, label)
 
 
-def _suggest_file(data: Path) -> str:
-    there = [path.name for path in data.parent.glob("*")] if data.parent.is_dir() else []
-    close = difflib.get_close_matches(data.name, there, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _check_header(names: list[str], label: str, data: Path) -> None:
+def _check_header(names: list[str], label: str, source: str) -> None:
     if label not in names:
-        raise ConfigError(
-            _unknown_column(names, label), where=str(data), remedy="name the column to predict with --label"
-        )
+        raise ConfigError(_unknown_column(names, label), where=source, remedy="name the column to predict with --label")
 
 
 def _unknown_column(names: list[str], label: str) -> str:
@@ -215,13 +197,13 @@ def _unknown_column(names: list[str], label: str) -> str:
     return f"there is no column {label!r}; there are {listed(names)}"
 
 
-def _check_features(decisions: list[Decision], data: Path) -> None:
+def _check_features(decisions: list[Decision], source: str) -> None:
     if any(decision.role not in ("label", "left out") for decision in decisions):
         return
     left_out = [decision for decision in decisions if decision.role == "left out"]
     left = "; ".join(f"{decision.column.name}: {decision.reason}" for decision in left_out)
     message = f"no column is left to predict from ({left or 'there is only the label'})"
-    raise DataError(message, where=str(data), remedy="add columns that are known before the label is")
+    raise DataError(message, where=source, remedy="add columns that are known before the label is")
 
 
 def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> list[Path]:
@@ -238,17 +220,20 @@ def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> li
         ) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return [folder / file.name for file in files]
+    return [folder / file.relative_to(aside) for file in files]
 
 
-def _template_values(folder: Path, data: Path, profile: Profile, target: Target, label: str) -> dict[str, Any]:
-    source, is_relative = source_from(folder, data)
+def _template_values(
+    folder: Path, table: TableLocation, profile: Profile, target: Target, label: str
+) -> dict[str, Any]:
+    source, is_relative = table.in_project(folder)
     mean, spread = _initial_scale(profile.columns[label])
     return {
         "label": label,
         "source": source,
         "source_is_relative": is_relative,
-        "source_name": data.name,
+        "source_name": table.name,
+        "sql": table.sql.model_dump(exclude_defaults=True) if table.sql else {},
         "folder_name": folder.name,
         "rows": profile.rows,
         "columns": len(profile.columns),
@@ -259,17 +244,6 @@ def _template_values(folder: Path, data: Path, profile: Profile, target: Target,
         "mean": mean,
         "spread": spread,
     }
-
-
-def source_from(folder: Path, data: Path) -> tuple[str, bool]:
-    """Return the table's path for the project file, and whether it is relative.
-
-    Relative when both are close together, so that they can move and be committed together; else absolute.
-    """
-    relative = Path(os.path.relpath(data.absolute(), folder.absolute()))
-    if relative.parts.count("..") <= _CLOSEST_FOLDERS:
-        return relative.as_posix(), True
-    return data.absolute().as_posix(), False
 
 
 def _limit_reason(profile: Profile) -> str:

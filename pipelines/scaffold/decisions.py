@@ -315,6 +315,9 @@ def _group_notes(group: Group | None) -> Iterator[str]:
 
 
 def _row_notes(profile: Profile) -> Iterator[str]:
+    if profile.is_partial:
+        rows = profile.rows + profile.unlabelled + profile.unreadable
+        yield f"the project was made from {rows:,} rows; the table has more, and a run reads them all"
     aside = "each run sets them aside (data.quarantine_limit allows it)"
     if profile.unlabelled:
         share = profile.unlabelled / (profile.unlabelled + profile.rows + profile.unreadable)

@@ -20,11 +20,14 @@ from components._core.project.column_config import ColumnReading
 from components._core.project.yaml_text import parse_yaml
 from pipelines.scaffold.date_columns import DateFormat
 from pipelines.scaffold.decisions import OFTEN_MISSING, Decision, is_long_tailed
+from pipelines.scaffold.generated_rows import describe_rows
+from pipelines.scaffold.label_choice import Target
 
 FILES = {
     "project.yaml": "project.yaml.j2",
     "preprocessing.py": "preprocessing.py.j2",
     "model.py": "model.py.j2",
+    "tests/test_project.py": "test_project.py.j2",
     "README.md": "README.md.j2",
     ".gitignore": "gitignore.j2",
 }
@@ -42,7 +45,7 @@ def write_project(folder: Path, facts: dict[str, Any], decisions: list[Decision]
         decisions: The decision on each column.
     """
     environment = _environment()
-    known = {**facts, "decisions": decisions, **_features(decisions)}
+    known = {**facts, "decisions": decisions, **_features(decisions, facts["target"])}
     written = []
     for name, template in FILES.items():
         write_text(folder / name, environment.get_template(template).render(known))
@@ -72,8 +75,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _features(decisions: list[Decision]) -> dict[str, Any]:
-    """Make the template values for the two Python files, by role."""
+def _features(decisions: list[Decision], target: Target) -> dict[str, Any]:
+    """Make the template values for the Python files, by role."""
     by_role: dict[str, list[Decision]] = {}
     for decision in decisions:
         by_role.setdefault(decision.role, []).append(decision)
@@ -101,6 +104,7 @@ def _features(decisions: list[Decision]) -> dict[str, Any]:
         ),
         "texts": texts,
         "dense": dense,
+        "generated": describe_rows(decisions, target, outputs, len(often)),
         "widths": {
             categories[decision.column.name]: _width(decision.column.distinct)
             for decision in by_role.get("category", [])
@@ -155,12 +159,14 @@ def as_yaml(value: str | float) -> str:
 
 
 def as_python(value: Any) -> str:
-    """Format a string, list or dictionary as a Python literal with double quotes, over several lines when long."""
+    """Format a string, list, tuple or dictionary as a Python literal with double quotes, over several lines when long."""
     if isinstance(value, dict):
         items = [f"{as_python(key)}: {as_python(item)}" for key, item in value.items()]
         return _wrapped("{", items, "}")
     if isinstance(value, list):
         return _wrapped("[", [as_python(item) for item in value], "]")
+    if isinstance(value, tuple):
+        return f"({', '.join(map(as_python, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, str) and value.isprintable():
         return json.dumps(value, ensure_ascii=False)
     return repr(value)

@@ -31,9 +31,8 @@ def print_created(console: Console, created: Created) -> None:
         console.print(f"[yellow]look at[/] {message}", highlight=False)
     for note in created.notes:
         console.print(f"[yellow]note[/] {escape(as_line(note))}", highlight=False)
-    console.print(
-        f"wrote {', '.join(path.name for path in created.files)} in {escape(str(created.folder))}", highlight=False
-    )
+    names = ", ".join(path.relative_to(created.folder).as_posix() for path in created.files)
+    console.print(f"wrote {names} in {escape(str(created.folder))}", highlight=False)
     console.print(f"next: [bold]naru run {escape(shlex.quote(str(created.folder)))}[/]", highlight=False)
 
 

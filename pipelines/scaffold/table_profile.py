@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from pandas.util import hash_array
 
 from components._core.project.column_config import ColumnReading
-from components._core.project.data_config import Csv, Data
+from components._core.project.data_config import Csv
 from components._core.types.column_types import to_feature, to_plain, type_of_arrow
 from components._core.types.feature_types import STRING, FeatureType
 from components._core.types.label_values import as_text
@@ -28,7 +27,7 @@ from components._data.columns.reading import Reading
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally
-from components._data.sources.registry import open_source
+from pipelines.scaffold.table_location import MOST_ROWS, TableLocation
 
 SAMPLE_ROWS = 20_000
 """Rows in the sample: enough to distinguish a leak from a good feature."""
@@ -107,6 +106,7 @@ class Profile:
         notes: What inference says of a column's cells, such as their unit.
         odd: Cells that do not fit their column and are missing.
         absent: Cells with a text that stands for a missing value, such as `NA`.
+        is_partial: Whether there are more rows than were read.
     """
 
     columns: dict[str, Column]
@@ -121,10 +121,11 @@ class Profile:
     notes: dict[str, str] = field(default_factory=dict)
     odd: CellCounts = field(default_factory=CellCounts)
     absent: CellCounts = field(default_factory=CellCounts)
+    is_partial: bool = False
 
 
 def profile_table(
-    source: Path,
+    location: TableLocation,
     label: str,
     csv: Csv | None = None,
     readings: dict[str, ColumnReading] | None = None,
@@ -132,8 +133,10 @@ def profile_table(
 ) -> Profile:
     """Read a table and make its profile.
 
+    Of a table that is not on this machine at most about `MOST_ROWS` are read, an equal part of each file from its beginning.
+
     Args:
-        source: The table; placeholders in its path stand for spans.
+        location: The table; placeholders in its path stand for spans.
         label: The column to predict.
         csv: How a CSV is written; what it leaves out is detected.
         readings: How cells are read, as in `data.columns`; default: as they look.
@@ -142,15 +145,21 @@ def profile_table(
     Raises:
         DataError: When the table cannot be read.
     """
-    files = open_source(str(source)).list_files("all")
-    table = open_format(Data(source=str(source), csv=csv or Csv(), columns=readings or {}), files[0])
+    files = location.list_files()
+    table = open_format(location.as_data(csv or Csv(), readings), files[0])
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)
     statistics = {name: _ColumnStatistics(Counter() if name == label else None) for name in schema.types}
     tally = FileTally()
     sample = _Sample(min(sample_rows or SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
+    most = 0 if location.is_here else max(MOST_ROWS // len(files), 1)
+    is_partial = False
     for file in files:
+        before = sample.seen
         for rows in table.read_rows(file, schema, label, skipped.add, tally=tally):
+            if most and sample.seen - before >= most:
+                is_partial = True
+                break
             plain = _to_plain(rows.examples, label)
             sample.add(plain)
             for name, values in zip(plain.schema.names, plain.columns, strict=True):
@@ -162,7 +171,17 @@ def profile_table(
     written = [table.describe(), *skipped.describe_others()]
     counts = (sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first)
     known_csv = ("; ".join(filter(None, written)), table.detected)
-    return Profile(columns, *counts, sampled, *known_csv, schema.readings, schema.notes, tally.odd, tally.missing)
+    return Profile(
+        columns,
+        *counts,
+        sampled,
+        *known_csv,
+        schema.readings,
+        schema.notes,
+        tally.odd,
+        tally.missing,
+        is_partial,
+    )
 
 
 def _to_plain(examples: pa.RecordBatch, label: str) -> pa.RecordBatch:

@@ -1,164 +1,28 @@
-"""The store, the ledger and a source in Google Cloud Storage's interface."""
+"""What only Google Cloud Storage has: generations of objects, and a bucket's absence when an object is read."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow.csv
-import pyarrow.parquet as pq
 import pytest
 
-from components._core.errors import DataError, ServiceError
-from components._core.files import hash_file, write_text
+from components._core.errors import ServiceError
 from components._core.store.filesystems import open_filesystem
-from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
-from components._core.store.object_store import fetch, put, read_bytes, upload
-from components._data.sources.registry import open_source
-from components._frameworks.contract import Progress
-from components.train.checkpoints import Checkpoint
-from tests.components.data.sources.test_same_examples import TABLE, digest
+from components._core.store.object_store import read_bytes, upload
 
 pytestmark = pytest.mark.containers
 
-DEPLOYMENT = Deployment("1", "m", "s", "c", {"auc": 0.9}, "f", "r", "2026-01-01T00:00:00+00:00", "me", "a test")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_text(tmp_path / "folder" / "a.txt", "a")
-    write_text(tmp_path / "folder" / "below" / "b.txt", "b" * (6 << 20))  # more than one part of an upload
-    return tmp_path / "folder"
-
-
-def _put(uri: str, text: str) -> None:
-    files, path = open_filesystem(uri)
-    files.pipe_file(path, text.encode())
-
 
 @pytest.mark.usefixtures("gcs")
-def test_a_folder_goes_up_and_comes_back_whole(folder: Path, tmp_path: Path) -> None:
-    hashes = upload(folder, "gs://naru/whole/model")
-    assert hashes == {"a.txt": hash_file(folder / "a.txt"), "below/b.txt": hash_file(folder / "below" / "b.txt")}
-    here = fetch("gs://naru/whole/model", tmp_path / "here")
-    assert hash_file(here / "below" / "b.txt") == hashes["below/b.txt"]
-    assert (here / "a.txt").read_text() == "a"
-
-
-@pytest.mark.usefixtures("gcs")
-def test_a_file_that_exists_with_the_same_content_is_not_sent_again(folder: Path) -> None:
-    upload(folder, "gs://naru/again/model")
+def test_a_file_that_exists_with_the_same_content_is_not_sent_again(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "a.txt").write_text("a")
+    upload(tmp_path / "model", "gs://naru/again/model")
     files, path = open_filesystem("gs://naru/again/model/a.txt")
     before = files.info(path)["generation"]
-    upload(folder, "gs://naru/again/model")
+    upload(tmp_path / "model", "gs://naru/again/model")
     assert files.info(path)["generation"] == before
-
-
-@pytest.mark.usefixtures("gcs")
-def test_an_object_is_created_once() -> None:
-    files, path = open_filesystem("gs://naru/once/line.json")
-    files.pipe_file(path, b"1", mode="create")
-    with pytest.raises(FileExistsError):
-        files.pipe_file(path, b"2", mode="create")
-    assert files.cat_file(path) == b"1"
-
-
-@pytest.mark.usefixtures("gcs")
-def test_a_folder_lists_what_is_directly_below_it() -> None:
-    for name in ("a.txt", "b.txt", "below/c.txt"):
-        put(b"x", f"gs://naru/listed/{name}")
-    files, path = open_filesystem("gs://naru/listed")
-    assert files.ls(path, detail=False) == ["naru/listed/a.txt", "naru/listed/b.txt", "naru/listed/below"]
-    assert files.isdir(path) and files.isdir(f"{path}/below") and files.isfile(f"{path}/a.txt")
-    assert files.find(path) == [f"naru/listed/{name}" for name in ("a.txt", "b.txt", "below/c.txt")]
-    with pytest.raises(FileNotFoundError):
-        files.ls("naru/listed-not")
-    files.rm_file(f"{path}/a.txt")
-    assert read_bytes("gs://naru/listed/a.txt") is None
-
-
-@pytest.mark.usefixtures("gcs")
-def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="no such folder"):
-        fetch("gs://naru/gone", tmp_path)
-
-
-@pytest.mark.usefixtures("gcs")
-def test_an_empty_ledger_has_no_champion() -> None:
-    assert current_champion("gs://naru/empty", "flights") is None
-
-
-@pytest.mark.usefixtures("gcs")
-def test_eight_writers_get_eight_lines_of_the_ledger() -> None:
-    def append(number: int) -> str:
-        return append_deployment("gs://naru/ledger", "flights", replace(DEPLOYMENT, version=str(number)))
-
-    with ThreadPoolExecutor(8) as pool:
-        uris = list(pool.map(append, range(8)))
-    assert len(set(uris)) == 8
-    lines = read_deployments("gs://naru/ledger", "flights")
-    assert sorted(line.version for line in lines) == [str(number) for number in range(8)]
-    assert current_champion("gs://naru/ledger", "flights") == lines[-1]
-
-
-@pytest.mark.usefixtures("gcs")
-def test_spans_are_found_and_pinned_by_their_content() -> None:
-    for span in (1, 2):
-        _put(f"gs://naru/data/flights-{span:02d}.csv", f"a,b\n{span},2\n")
-    found = open_source("gs://naru/data/flights-{span}.csv").list_files("all")
-    assert [(file.span, file.name) for file in found] == [(1, "flights-01.csv"), (2, "flights-02.csv")]
-    with found[1].filesystem.open(found[1].path, "rb") as stream:
-        assert stream.read() == b"a,b\n2,2\n"
-    before = open_source("gs://naru/data/flights-{span}.csv").fingerprint("all")
-    assert open_source("gs://naru/data/flights-{span}.csv").fingerprint("all") == before
-    _put("gs://naru/data/flights-02.csv", "a,b\n2,3\n")
-    assert open_source("gs://naru/data/flights-{span}.csv").fingerprint("all") != before
-
-
-@pytest.mark.usefixtures("gcs")
-def test_a_source_that_is_not_there_is_bad_data() -> None:
-    with pytest.raises(DataError, match="no such file"):
-        open_source("gs://naru/data/none.csv").list_files("all")
-
-
-@pytest.mark.usefixtures("gcs")
-def test_a_checkpoint_is_kept_read_and_forgotten() -> None:
-    checkpoint = Checkpoint.of("gs://naru/store", "flights", "abc")
-    assert checkpoint.load() is None
-    checkpoint.save(Progress(1, 2, 1, [np.ones(3)], [np.zeros(3)]))
-    kept = checkpoint.load()
-    assert kept is not None and kept.steps == 2 and kept.variables[0].tolist() == [1, 1, 1]
-    checkpoint.remove()
-    assert checkpoint.load() is None
-
-
-@pytest.mark.usefixtures("gcs")
-def test_a_bucket_that_is_not_there_is_no_empty_store() -> None:
-    with pytest.raises(ServiceError, match="no such bucket"):
-        current_champion("gs://nobody-made-this/store", "flights")
 
 
 @pytest.mark.usefixtures("gcs")
 def test_an_object_in_a_bucket_that_does_not_exist_is_an_error_and_not_missing() -> None:
     with pytest.raises(ServiceError, match="no such bucket"):
         read_bytes("gs://nobody-made-this/store/a.txt")
-
-
-@pytest.mark.usefixtures("gcs")
-def test_parts_of_an_object_are_read_by_ranges() -> None:
-    put(bytes(range(256)) * 40_000, "gs://naru/ranges/bytes")
-    files, path = open_filesystem("gs://naru/ranges/bytes")
-    with files.open(path, "rb") as stream:
-        stream.seek(6_000_001)
-        assert stream.read(3) == bytes([(6_000_001 + n) % 256 for n in range(3)])
-
-
-@pytest.mark.usefixtures("gcs")
-def test_parquet_in_the_bucket_gives_the_examples_of_a_csv_on_disk(tmp_path: Path) -> None:
-    for folder in ("disk", "bucket"):
-        (tmp_path / folder).mkdir()
-    pyarrow.csv.write_csv(TABLE, tmp_path / "t.csv")
-    pq.write_table(TABLE, tmp_path / "t.parquet")
-    upload(tmp_path / "t.parquet", "gs://naru/same/t.parquet")
-    expected = digest(tmp_path / "disk", str(tmp_path / "t.csv"))
-    assert digest(tmp_path / "bucket", "gs://naru/same/t.parquet") == expected

@@ -1,118 +1,29 @@
-"""The store, the ledger and a source in a real S3."""
+"""What only S3 has: its credentials and its address, and Delta tables in it."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow.csv
-import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import ConfigError, DataError, ServiceError, UnavailableError
-from components._core.files import hash_file, write_text
-from components._core.store.filesystems import open_filesystem
-from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
-from components._core.store.object_store import fetch, upload
+from components._core.store.ledger import current_champion
+from components._core.store.object_store import upload
 from components._data.sources.registry import open_source
-from components._frameworks.contract import Progress
-from components.train.checkpoints import Checkpoint
-from tests.components.data.sources.test_same_examples import TABLE, digest
+from tests.components.data.sources.databases.reading import read
+from tests.components.data.sources.delta_table import DeltaTableWriter
+from tests.components.data.sources.test_delta import SCHEMA, rows
 from tests.containers.s3_server import S3Server
 
 pytestmark = pytest.mark.containers
 
-DEPLOYMENT = Deployment("1", "m", "s", "c", {"auc": 0.9}, "f", "r", "2026-01-01T00:00:00+00:00", "me", "a test")
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_text(tmp_path / "folder" / "a.txt", "a")
-    write_text(tmp_path / "folder" / "below" / "b.txt", "b" * (6 << 20))  # more than one part of an upload
-    return tmp_path / "folder"
-
-
-def _put(uri: str, text: str) -> None:
-    files, path = open_filesystem(uri)
-    files.pipe_file(path, text.encode())
-
-
-@pytest.mark.usefixtures("s3")
-def test_a_folder_goes_up_and_comes_back_whole(folder: Path, tmp_path: Path) -> None:
-    hashes = upload(folder, "s3://naru/whole/model")
-    assert hashes == {"a.txt": hash_file(folder / "a.txt"), "below/b.txt": hash_file(folder / "below" / "b.txt")}
-    here = fetch("s3://naru/whole/model", tmp_path / "here")
-    assert hash_file(here / "below" / "b.txt") == hashes["below/b.txt"]
-    assert (here / "a.txt").read_text() == "a"
-
-
-def test_what_is_there_whole_is_not_sent_again(s3: S3Server, folder: Path) -> None:
-    upload(folder, "s3://naru/again/model")
+def test_what_is_there_whole_is_not_sent_again(s3: S3Server, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "a.txt").write_text("a")
+    upload(tmp_path / "model", "s3://naru/again/model")
     sent = s3.folder / "naru" / "again" / "model" / "a.txt"
     before = sent.stat().st_ino
-    upload(folder, "s3://naru/again/model")
+    upload(tmp_path / "model", "s3://naru/again/model")
     assert sent.stat().st_ino == before
-
-
-@pytest.mark.usefixtures("s3")
-def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="no such folder"):
-        fetch("s3://naru/gone", tmp_path)
-
-
-@pytest.mark.usefixtures("s3")
-def test_an_empty_ledger_has_no_champion() -> None:
-    assert current_champion("s3://naru/empty", "flights") is None
-
-
-@pytest.mark.usefixtures("s3")
-def test_eight_writers_get_eight_lines_of_the_ledger() -> None:
-    def append(number: int) -> str:
-        return append_deployment("s3://naru/ledger", "flights", replace(DEPLOYMENT, version=str(number)))
-
-    with ThreadPoolExecutor(8) as pool:
-        uris = list(pool.map(append, range(8)))
-    assert len(set(uris)) == 8
-    lines = read_deployments("s3://naru/ledger", "flights")
-    assert sorted(line.version for line in lines) == [str(number) for number in range(8)]
-    assert current_champion("s3://naru/ledger", "flights") == lines[-1]
-
-
-@pytest.mark.usefixtures("s3")
-def test_spans_are_found_and_pinned_by_their_content() -> None:
-    for span in (1, 2):
-        _put(f"s3://naru/data/flights-{span:02d}.csv", f"a,b\n{span},2\n")
-    found = open_source("s3://naru/data/flights-{span}.csv").list_files("all")
-    assert [(file.span, file.name) for file in found] == [(1, "flights-01.csv"), (2, "flights-02.csv")]
-    with found[1].filesystem.open(found[1].path, "rb") as stream:
-        assert stream.read() == b"a,b\n2,2\n"
-    before = open_source("s3://naru/data/flights-{span}.csv").fingerprint("all")
-    assert open_source("s3://naru/data/flights-{span}.csv").fingerprint("all") == before
-    _put("s3://naru/data/flights-02.csv", "a,b\n2,3\n")
-    assert open_source("s3://naru/data/flights-{span}.csv").fingerprint("all") != before
-
-
-@pytest.mark.usefixtures("s3")
-def test_a_source_that_is_not_there_is_bad_data() -> None:
-    with pytest.raises(DataError, match="no such file"):
-        open_source("s3://naru/data/none.csv").list_files("all")
-
-
-@pytest.mark.usefixtures("s3")
-def test_a_checkpoint_is_kept_read_and_forgotten() -> None:
-    checkpoint = Checkpoint.of("s3://naru/store", "flights", "abc")
-    assert checkpoint.load() is None
-    checkpoint.save(Progress(1, 2, 1, [np.ones(3)], [np.zeros(3)]))
-    kept = checkpoint.load()
-    assert kept is not None and kept.steps == 2 and kept.variables[0].tolist() == [1, 1, 1]
-    checkpoint.remove()
-    assert checkpoint.load() is None
-
-
-@pytest.mark.usefixtures("s3")
-def test_a_bucket_that_is_not_there_is_no_empty_store() -> None:
-    with pytest.raises(ServiceError, match="no such bucket"):
-        current_champion("s3://nobody-made-this/store", "flights")
 
 
 @pytest.mark.usefixtures("s3")
@@ -145,11 +56,25 @@ def test_missing_credentials_are_named(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("s3")
-def test_parquet_in_the_bucket_gives_the_examples_of_a_csv_on_disk(tmp_path: Path) -> None:
-    for folder in ("disk", "bucket"):
-        (tmp_path / folder).mkdir()
-    pyarrow.csv.write_csv(TABLE, tmp_path / "t.csv")
-    pq.write_table(TABLE, tmp_path / "t.parquet")
-    upload(tmp_path / "t.parquet", "s3://naru/same/t.parquet")
-    expected = digest(tmp_path / "disk", str(tmp_path / "t.csv"))
-    assert digest(tmp_path / "bucket", "s3://naru/same/t.parquet") == expected
+def test_a_delta_table_is_read_by_version_and_by_the_address_in_the_bucket(tmp_path: Path) -> None:
+    table = DeltaTableWriter(tmp_path / "t", SCHEMA)
+    table.write(table.add("a.parquet", rows(1, 2)))
+    table.write(table.remove("a.parquet"), table.add("b.parquet", rows(10, 20, 30)))
+    upload(tmp_path / "t", "s3://naru/delta/t")
+    assert read("delta://s3://naru/delta/t@0", "y")[1].to_pydict() == rows(1, 2).to_pydict()
+    assert read("delta://s3://naru/delta/t", "y")[1]["a"].to_pylist() == [10, 20, 30]
+    sources = [open_source(f"delta://s3://naru/delta/t{version}") for version in ("@0", "@1", "")]
+    assert sources[0].fingerprint("all") != sources[1].fingerprint("all") == sources[2].fingerprint("all")
+    with pytest.raises(DataError, match="cannot be read as a Delta table"):
+        open_source("delta://s3://naru/delta/none").list_files("all")
+    with pytest.raises(DataError, match="there is no such version"):
+        open_source("delta://s3://naru/delta/t@9").list_files("all")
+
+
+def test_a_delta_table_whose_store_refuses_the_key_is_reported_without_the_secret(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-but-secret")
+    with pytest.raises((ServiceError, UnavailableError, DataError)) as caught:
+        open_source("delta://s3://naru/delta/t").list_files("all")
+    assert "wrong-but-secret" not in str(caught.value) and s3.folder.is_dir()

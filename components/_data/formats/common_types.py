@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 
 from components._core.errors import DataError
+from components._core.project.data_config import Data
+from components._data.formats.column_readings import with_readings
 from components._data.formats.columns import check_columns
 from components._data.formats.contract import TableSchema
 from components._data.formats.typed_columns import ALLOWED, flatten_fields, readable_type
@@ -85,6 +87,23 @@ class CommonTypes:
         origin = self._origins.get(field.name, "")
         message = f"column {field.name!r} has the type {_shown(field.type)}, which is read as {found}; in {origin} it is read as {known}"
         raise DataError(message, where=file.name, remedy="write the files with one type, or name other spans")
+
+
+def infer_declared(
+    files: Iterable[SpanFile], label: str, data: Data, read_fields: Callable[[SpanFile], Iterable[pa.Field]]
+) -> TableSchema:
+    """Infer the schema of files that declare their columns; see `CommonTypes`.
+
+    Args:
+        files: Files in the order of their spans.
+        label: The label's column.
+        data: The project's `data` section.
+        read_fields: Reads the columns of a file.
+    """
+    types = CommonTypes(label, data.exclude)
+    for file in files:
+        types.add(file, read_fields(file))
+    return with_readings(types.schema(), data, label)
 
 
 def _is_word(kind: pa.DataType) -> bool:

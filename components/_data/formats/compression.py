@@ -51,11 +51,6 @@ def open_content(file: SpanFile, watch: Callable[[bytes], None] | None = None) -
     return cast(BinaryIO, _Decompressed(file, watched, *found)) if found else watched
 
 
-def first_bytes(file: SpanFile, count: int = HEAD_BYTES) -> bytes:
-    """Read the first bytes of what a file holds, fewer only where it ends."""
-    return read_head(file, count)[0]
-
-
 def read_head(file: SpanFile, count: int) -> tuple[bytes, str]:
     """Read the first bytes of what a file holds, fewer only where it ends, and the name of its compression."""
     with open_content(file) as stream:

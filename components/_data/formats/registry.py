@@ -5,9 +5,10 @@ from __future__ import annotations
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.suggestions import listed, suggest
+from components._data.formats.archives import refuse_archive
 from components._data.formats.arrow.format import ArrowFormat
 from components._data.formats.avro.format import AvroFormat
-from components._data.formats.compression import first_bytes
+from components._data.formats.compression import HEAD_BYTES, read_head
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
 from components._data.formats.jsonl.format import JsonLinesFormat
@@ -43,6 +44,7 @@ def open_format(data: Data, file: SpanFile | None = None) -> Format:
 
     Raises:
         ConfigError: When the project names a format that does not exist, or has settings of another format.
+        DataError: When the first file is an archive, or compressed in a way that is not read.
     """
     kind = _find(data, file)
     for other in FORMATS.values():
@@ -79,9 +81,12 @@ def _given_by_source(data: Data, name: str) -> type[Format]:
 
 def _recognise_content(file: SpanFile) -> type[Format] | None:
     """Find the format of a file's content; None where no format recognises it."""
-    first = first_bytes(file)
+    first, compression = read_head(file, HEAD_BYTES)
     text, *others = FORMATS.values()
-    return next((kind for kind in (*others, text) if kind.recognises(first)), None)
+    found = next((kind for kind in others if kind.recognises(first)), None)
+    if found is None or compression:
+        refuse_archive(file, first, compression)
+    return found or (text if text.recognises(first) else None)
 
 
 def _recognise_name(source: str) -> type[Format]:

@@ -11,6 +11,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -208,7 +209,7 @@ def _convert_decimals(column: pa.Array, kind: pa.DataType) -> Converted:
         return Converted(pa.array([None if value is None else str(value) for value in column.to_pylist()], kind))
     if pa.types.is_integer(kind):
         return _decimals_as_whole(column, kind)
-    return Converted(_as_reals(column).cast(kind))
+    return _decimals_as_reals(column, kind)
 
 
 def _decimals_as_whole(column: pa.Array, kind: pa.DataType) -> Converted:
@@ -221,16 +222,30 @@ def _decimals_as_whole(column: pa.Array, kind: pa.DataType) -> Converted:
     return Converted(pa.array(values, kind), wrong, "is beyond 2^63 - 1, the largest whole number that examples hold")
 
 
-def _as_reals(column: pa.Array) -> pa.Array:
-    """Convert decimals to the nearest double, which a CSV with the same digits gives; Arrow's own cast may be off by a bit."""
+def _decimals_as_reals(column: pa.Array, kind: pa.DataType) -> Converted:
+    """Convert decimals to the nearest double, which a CSV with the same digits gives; Arrow's own cast may be off by a bit.
+
+    A whole number that would be rounded, as of an identifier, is wrong: only digits after the point may be lost.
+    """
     scale = column.type.scale
     if pa.types.is_decimal128(column.type) and 0 <= scale <= _EXACT_POWER_OF_TEN:
         halves = np.frombuffer(column.buffers()[1], np.int64)[2 * column.offset : 2 * (column.offset + len(column))]
         low, high = halves[::2], halves[1::2]
         missing = np.asarray(column.is_null())
         if np.all(missing | ((np.abs(low) <= EXACT_IN_DOUBLE) & (high == low >> 63))):
-            return pa.array(low / 10.0**scale, mask=missing)  # both are exact, so the quotient is the nearest
-    return pa.array([None if value is None else float(value) for value in column.to_pylist()], pa.float64())
+            return Converted(
+                pa.array(low / 10.0**scale, mask=missing).cast(kind)
+            )  # both exact: the quotient is the nearest
+    known = column.to_pylist()
+    wrong = np.array([value is not None and _is_rounded(value) for value in known], dtype=bool)
+    values = [None if bad or value is None else float(value) for value, bad in zip(known, wrong, strict=True)]
+    reason = "is a whole number beyond 2^53, which a real number would round"
+    return Converted(pa.array(values, pa.float64()).cast(kind), wrong if wrong.any() else None, reason)
+
+
+def _is_rounded(value: Decimal) -> bool:
+    """Return whether a decimal is a whole number that a double does not hold."""
+    return abs(value) > EXACT_IN_DOUBLE and value == value.to_integral_value() and int(float(value)) != int(value)
 
 
 def _as_json(column: pa.Array) -> pa.Array:

@@ -73,6 +73,11 @@ def connection_variables(location: str) -> tuple[str, ...]:
     return postgresql.connection_variables(location) if location.startswith(postgresql.SCHEME) else ()
 
 
+def is_database(location: str) -> bool:
+    """Return whether a location is a database, of which `data.sql` names the table."""
+    return _find(location, DATABASES) is not None
+
+
 def span_unit(data: Data) -> SpanUnit | None:
     """Return the unit of the spans of a project's source; None when it has none."""
     if _find(data.source, DATABASES):
@@ -84,7 +89,7 @@ def absolute_location(location: str, folder: Path) -> str:
     """Return a location with a relative path resolved from a folder; any other location unchanged."""
     if not is_relative(location):
         return location
-    before = _before_path(location)
+    before = path_prefix(location)
     return f"{before}{(folder / location.removeprefix(before)).absolute()}"
 
 
@@ -95,17 +100,18 @@ def location_in_store(location: str, folder: str) -> str:
     """
     if not is_relative(location) or location.startswith(sqlite.SCHEME):
         return location
-    before = _before_path(location)
+    before = path_prefix(location)
     return f"{before}{folder}/{location.removeprefix(before).removeprefix('./')}"
 
 
 def is_relative(location: str) -> bool:
     """Return whether a location is a relative path, which depends on where it is read."""
-    path = location.removeprefix(_before_path(location))
+    path = location.removeprefix(path_prefix(location))
     return "://" not in path and not Path(path).is_absolute()
 
 
-def _before_path(location: str) -> str:
+def path_prefix(location: str) -> str:
+    """Return what stands before the path in a location such as `sqlite:///data/t.db`; empty: nothing does."""
     return next((prefix for prefix in _BEFORE_PATHS if location.startswith(prefix)), "")
 
 

@@ -38,7 +38,7 @@ def _kinds(created: Created) -> dict[str, str]:
 
 def _examples(created: Created) -> pa.Table:
     """The rows as ingest reads them by the project file."""
-    data = load_project(created.folder, {"data.source": str(created.source)}).data
+    data = load_project(created.folder, {"data.source": created.table.source}).data
     table = open_format(data)
     files = open_source(data.source).list_files("all")
     schema = table.infer_schema(files, "y")
@@ -140,7 +140,7 @@ def test_an_ambiguous_order_is_reported_and_can_be_said(tmp_path: Path, table: T
     created = _created(tmp_path, table, x=cells)
     message = "read as MM/DD/YYYY; it could as well be DD/MM/YYYY: --date-order dmy says so"
     assert ("x", message) in created.findings
-    said = new_project(tmp_path / "q", data=created.source, label="y", choices=Choices.parse(date_order="dmy"))
+    said = new_project(tmp_path / "q", data=created.table, label="y", choices=Choices.parse(date_order="dmy"))
     assert not said.findings and load_project(said.folder).data.columns["x"].order == "dmy"
     assert _examples(said)["x"][1].as_py() == "2003-02-02" and _examples(said)["x"][11].as_py() == "2003-01-12"
 
@@ -234,7 +234,7 @@ def test_a_second_call_can_say_otherwise(tmp_path: Path, table: Table) -> None:
     assert (project.data.exclude, project.data.split.by_time, project.positive) == (["x", "no"], "day", "no")
     assert _kinds(created)["no"] == "identifier"
     grouped = new_project(
-        tmp_path / "g", data=created.source, label="x", choices=Choices.parse(task="regression", group="no")
+        tmp_path / "g", data=created.table, label="x", choices=Choices.parse(task="regression", group="no")
     )
     assert load_project(grouped.folder).data.split.by == ["no"]
 

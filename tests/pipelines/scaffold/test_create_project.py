@@ -10,7 +10,7 @@ import pytest
 from components._core.errors import ConfigError, DataError
 from components._core.project.project_file import load_project
 from pipelines.scaffold import new_project
-from pipelines.scaffold.create_project import parse_csv, source_from
+from pipelines.scaffold.create_project import parse_csv
 from tests.pipelines.scaffold.conftest import Table
 
 LABELS = ["no", "yes"] * 50
@@ -20,10 +20,11 @@ def test_the_project_file_is_one_that_a_run_accepts(penguins: Path, tmp_path: Pa
     created = new_project(tmp_path / "Penguin Species", data=penguins, label="species")
     project = load_project(created.folder)
     assert (project.name, project.task, project.label) == ("penguin-species", "multiclass_classification", "species")
-    assert {path.name for path in created.files} == {
+    assert {path.relative_to(created.folder).as_posix() for path in created.files} == {
         "project.yaml",
         "preprocessing.py",
         "model.py",
+        "tests/test_project.py",
         "README.md",
         ".gitignore",
     }
@@ -74,19 +75,13 @@ def test_odd_names_become_data_in_files_that_parse(table: Table, tmp_path: Path)
         for place, name in enumerate(names)
     }
     created = new_project(tmp_path / "p", data=table({**columns, "what is it?": LABELS}), label="what is it?")
-    for file in ("preprocessing.py", "model.py"):
+    for file in ("preprocessing.py", "model.py", "tests/test_project.py"):
         tree = ast.parse((created.folder / file).read_text())
         called = {
             node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         }
         assert "__import__" not in called
     assert load_project(created.folder).label == "what is it?"
-
-
-def test_a_table_nearby_is_named_relative_to_the_project_and_one_far_away_is_not(tmp_path: Path) -> None:
-    assert source_from(tmp_path / "churn", tmp_path / "data" / "table.csv") == ("../data/table.csv", True)
-    far = tmp_path / "x" / "table.csv"
-    assert source_from(tmp_path / "a" / "b" / "c" / "churn", far) == (far.as_posix(), False)
 
 
 def test_nothing_is_overwritten(table: Table, tmp_path: Path) -> None:

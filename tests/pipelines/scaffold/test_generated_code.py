@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import runpy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -135,6 +136,23 @@ def test_nothing_that_is_missing_reaches_the_model(transformed: Path) -> None:
 def test_missing_is_a_category_of_its_own(transformed: Path) -> None:
     vocabulary = (transformed / "graph" / "transform_fn" / "assets" / "plan_type").read_text().split()
     assert sorted(vocabulary) == ["(missing)", "gold", "silver"]
+
+
+def test_the_written_test_states_the_columns_and_the_features(project: Path, transformed: Path) -> None:
+    from components._frameworks.transformed_rows import TransformedRows
+
+    written = runpy.run_path(str(project / "tests" / "test_project.py"))
+    columns = TransformedRows(transformed / "transformed" / "train.parquet").columns
+    assert written["FEATURES"] == {column.name: column.shape for column in columns}
+    assert written["COLUMNS"].label == ["no", "yes"]
+    assert set(written["COLUMNS"].whole) == {"rooms"} and set(written["COLUMNS"].numbers) == {"in come", "shop_id"}
+    assert set(written["COLUMNS"].texts) == {"plan/type", "town", "review", "visited", "joined"}
+
+
+def test_what_people_wrote_is_not_in_the_written_test(project: Path) -> None:
+    written = (project / "tests" / "test_project.py").read_text()
+    assert '"plan/type": ["gold", "silver"]' in written or '"plan/type": ["silver", "gold"]' in written
+    assert '"t1' not in written and "terrible" not in written
 
 
 @pytest.mark.slow

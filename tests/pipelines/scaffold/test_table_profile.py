@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.scaffold.table_location import TableLocation
 from pipelines.scaffold.table_profile import SAMPLE_ROWS, profile_table
 from tests.pipelines.scaffold.conftest import Table
 
 
 def test_missing_values_are_counted_and_types_are_those_of_a_run(penguins: Path) -> None:
-    columns = profile_table(penguins, "species").columns
+    columns = profile_table(TableLocation(str(penguins)), "species").columns
     assert {name: column.type.name for name, column in columns.items()} == {
         "species": "string",
         "island": "string",
@@ -32,14 +33,14 @@ def test_missing_values_are_counted_and_types_are_those_of_a_run(penguins: Path)
 
 
 def test_rows_without_a_label_are_counted_and_not_looked_at(table: Table) -> None:
-    profile = profile_table(table({"x": [1, 2, 900], "y": [0, 1, None]}), "y")
+    profile = profile_table(TableLocation(str(table({"x": [1, 2, 900], "y": [0, 1, None]}))), "y")
     assert (profile.rows, profile.unlabelled, profile.columns["x"].maximum) == (2, 1, 2.0)
 
 
 def test_a_ragged_row_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "ragged.csv"
     path.write_text("x,y\n1,0\n2,1,7\n3,0\n")
-    profile = profile_table(path, "y")
+    profile = profile_table(TableLocation(str(path)), "y")
     assert (profile.rows, profile.unreadable) == (2, 1)
     assert profile.first_unreadable.startswith("ragged.csv, line 3: 3 fields")
 
@@ -47,7 +48,7 @@ def test_a_ragged_row_is_reported_with_its_line(tmp_path: Path) -> None:
 def test_distinct_values_are_exact_while_few_and_close_when_many(table: Table) -> None:
     numbers = np.arange(60_000)
     path = table({"few": numbers % 4_000, "many": numbers % 30_000, "y": numbers % 2})
-    columns = profile_table(path, "y").columns
+    columns = profile_table(TableLocation(str(path)), "y").columns
     assert columns["few"].distinct == 4_000
     assert columns["many"].distinct == pytest.approx(30_000, rel=0.05)
 
@@ -55,7 +56,10 @@ def test_distinct_values_are_exact_while_few_and_close_when_many(table: Table) -
 def test_the_sample_is_bounded_random_and_the_same_every_time(table: Table) -> None:
     numbers = np.arange(70_000)
     path = table({"x": numbers, "y": numbers % 2})
-    first, again = profile_table(path, "y").sample, profile_table(path, "y").sample
+    first, again = (
+        profile_table(TableLocation(str(path)), "y").sample,
+        profile_table(TableLocation(str(path)), "y").sample,
+    )
     assert first.num_rows == SAMPLE_ROWS
     assert first.equals(again)
     assert np.mean(first["x"].to_numpy()) == pytest.approx(35_000, rel=0.02)
@@ -64,13 +68,13 @@ def test_the_sample_is_bounded_random_and_the_same_every_time(table: Table) -> N
 def test_spans_are_one_table(table: Table) -> None:
     table({"x": [1, 2], "y": [0, 1]}, "part-1.csv")
     last = table({"x": [3, 4], "y": [0, 1]}, "part-2.csv")
-    assert profile_table(last.with_name("part-{span}.csv"), "y").rows == 4
+    assert profile_table(TableLocation(str(last.with_name("part-{span}.csv"))), "y").rows == 4
 
 
 def test_how_a_table_is_written_is_detected_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "latin.csv"
     path.write_bytes("stadt;y\nKöln;1\nBonn;0\nstadt;y\nBonn;0\nTotal;1\n".encode("latin-1"))
-    profile = profile_table(path, "y")
+    profile = profile_table(TableLocation(str(path)), "y")
     assert profile.columns["stadt"].values == ("Köln", "Bonn") and profile.rows == 3 and profile.unreadable == 0
     assert profile.csv == {"separator": ";", "encoding": "cp1252"}
     assert profile.written.startswith(
@@ -92,7 +96,7 @@ def test_a_column_of_every_type_is_what_a_model_takes(tmp_path: Path) -> None:
         }
     )
     pq.write_table(rows, tmp_path / "t.parquet")
-    profile = profile_table(tmp_path / "t.parquet", "y")
+    profile = profile_table(TableLocation(str(tmp_path / "t.parquet")), "y")
     types = {name: column.type.name for name, column in profile.columns.items()}
     assert types == {
         "flag": "int64", "at": "string", "day": "string", "key": "string", "real": "float32", "y": "string",

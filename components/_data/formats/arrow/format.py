@@ -43,13 +43,9 @@ class ArrowFormat(Format):
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
         """See `Format`; only the beginnings of the files are read."""
         from components._data.formats.arrow.reader import read_fields
-        from components._data.formats.column_readings import with_readings
-        from components._data.formats.common_types import CommonTypes
+        from components._data.formats.common_types import infer_declared
 
-        types = CommonTypes(label, self.data.exclude)
-        for file in files:
-            types.add(file, read_fields(file))
-        return with_readings(types.schema(), self.data, label)
+        return infer_declared(files, label, self.data, read_fields)
 
     def read_rows(
         self,

@@ -1,8 +1,7 @@
 """Cut a CSV file into blocks of whole rows, with the physical line of each row; set aside rows with a quote error.
 
-The grammar is Arrow's: a quote opens a cell only at the cell's start, a doubled quote inside is one quote, any other
-quote closes, and what follows up to the delimiter belongs to the cell. Quotes are found with numpy, not cell by cell,
-and a block without any is only cut at its last line end: almost all of a usual file costs a few milliseconds per 8 MiB.
+Rows are found by their quotes with numpy (`row_positions.py`), not cell by cell, and a block without any is only cut at its last
+line end: almost all of a usual file costs a few milliseconds per 8 MiB.
 
 Arrow gets whole rows only. Its own cutting loses a byte where a block ends between CR and LF, and fails on a row that is
 longer than a block.
@@ -10,7 +9,6 @@ longer than a block.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,27 +19,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.errors import DataError
-from components._core.project.data_config import Csv
 from components._data.formats.bad_rows import BadRow, quote_remedy
 from components._data.formats.compression import fill
 from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.encoding import original_bytes
+from components._data.formats.csv.header import text_from_header
 from components._data.formats.csv.no_data_rows import REPEATED_HEADER, find_repeats, find_total
+from components._data.formats.csv.row_positions import RowPositions, find_rows, split_lines
 from components._data.formats.csv.row_shape import RowShape
 
 BLOCK_BYTES = 8 << 20
 """Bytes read at a time: bounds the memory, and is the size of the sample for the first inference of types."""
 
-_MOST_BLANKS = 64
-"""Maximum number of blanks between a closing quote and the end of the cell."""
 LONGEST_ROW = 64 << 20
 """Maximum number of bytes of a row: a longer one has an unclosed quote, and would take all memory."""
 
-_LF, _CR, _NUL = 10, 13, 0
+_NUL = 0
 _HAS = "contains"
 _HAS_NUL = f"{_HAS} a NUL byte"
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class UndecidedEncodingError(Exception):
@@ -77,7 +72,7 @@ class Block:
         """Physical line of each row, empty lines not counted as rows."""
         if self.known_lines is not None:
             return self.known_lines
-        rows = _split_lines(np.frombuffer(self.data, np.uint8))
+        rows = split_lines(np.frombuffer(self.data, np.uint8))
         return self.line + np.flatnonzero(~rows.is_blank)
 
     @property
@@ -101,27 +96,6 @@ class Block:
     def holds(self, rows: int) -> bool:
         """Return whether the block has that many rows."""
         return self.is_full(rows) or rows == len(self.lines)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The positions of the rows in a buffer.
-
-    Attributes:
-        starts: Offset of each row.
-        ends: Offset behind each row's line end.
-        breaks: Offset behind each physical line end, those inside of cells included.
-        garbage: Offsets at which text follows a closing quote.
-        is_blank: Rows without a byte before their line end.
-        is_open: Whether a quote is open at the end.
-    """
-
-    starts: NDArray[Any]
-    ends: NDArray[Any]
-    breaks: NDArray[Any]
-    garbage: NDArray[Any]
-    is_blank: NDArray[Any]
-    is_open: bool
 
 
 def read_blocks(file: CsvFile, columns: int, watch: Callable[[bytes], None] | None = None) -> Iterator[Block]:
@@ -223,7 +197,7 @@ class _Cutter:
 
     def _cut_rows(self, buffer: bytes, is_last: bool) -> tuple[Block, int]:
         codes = np.frombuffer(buffer, np.uint8)
-        rows = _find_rows(codes, self._csv, is_last)
+        rows = find_rows(codes, self._csv, is_last)
         if not len(rows.starts):
             return Block(b"", self._line), 0
         first, end = self._line, int(rows.ends[-1])
@@ -254,12 +228,12 @@ class _Cutter:
         keep[list(wrong)] = False
         return Block(_join(buffer, rows, keep), first, bad, False, lines[keep], int(rows.is_blank.sum())), end
 
-    def _are_comments(self, codes: NDArray[Any], rows: _Rows) -> NDArray[Any]:
+    def _are_comments(self, codes: NDArray[Any], rows: RowPositions) -> NDArray[Any]:
         if not self._csv.comment:
             return np.zeros(len(rows.starts), dtype=bool)
         return np.asarray(codes[rows.starts] == ord(self._csv.comment))
 
-    def _find_no_data(self, buffer: bytes, rows: _Rows, skip: NDArray[Any], is_last: bool) -> dict[int, str]:
+    def _find_no_data(self, buffer: bytes, rows: RowPositions, skip: NDArray[Any], is_last: bool) -> dict[int, str]:
         """Find the rows that are not data: a repeated header, and a line of totals at the file's end."""
         first = int(rows.starts[np.argmax(~skip)])
         repeats = [] if skip.all() else self._find_repeats(buffer, self._header, first)
@@ -276,7 +250,7 @@ class _Cutter:
                 found[int(known[-1])] = total
         return found
 
-    def _take_header(self, buffer: bytes, rows: _Rows) -> NDArray[Any]:
+    def _take_header(self, buffer: bytes, rows: RowPositions) -> NDArray[Any]:
         """Return which row is the header: the first non-blank row of the file."""
         is_header = np.zeros(len(rows.starts), dtype=bool)
         if not self._header and not rows.is_blank.all():
@@ -286,7 +260,7 @@ class _Cutter:
         return is_header
 
     def _find_bad(
-        self, buffer: bytes, codes: NDArray[Any], rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]
+        self, buffer: bytes, codes: NDArray[Any], rows: RowPositions, counts: NDArray[Any], skip: NDArray[Any]
     ) -> dict[int, str]:
         """Find the rows that cannot be trusted, with the reason."""
         wrong: dict[int, str] = {}
@@ -314,7 +288,7 @@ class _Cutter:
         return f"{_HAS} bytes that are not {encoding}: 0x{found.hex()}"
 
     def _find_swallowers(
-        self, buffer: bytes, codes: NDArray[Any], rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]
+        self, buffer: bytes, codes: NDArray[Any], rows: RowPositions, counts: NDArray[Any], skip: NDArray[Any]
     ) -> Iterator[int]:
         """Find multi-line rows in which a cell seems to contain other rows."""
         several = np.flatnonzero((counts > 1) & ~skip)
@@ -332,7 +306,7 @@ class _Cutter:
             if shape.is_swallowed(buffer[rows.starts[row] : rows.ends[row]]):
                 yield int(row)
 
-    def _shape_of(self, buffer: bytes, rows: _Rows, counts: NDArray[Any], skip: NDArray[Any]) -> RowShape:
+    def _shape_of(self, buffer: bytes, rows: RowPositions, counts: NDArray[Any], skip: NDArray[Any]) -> RowShape:
         """Learn the shape of this table's rows from single-line rows."""
         if self._shape is None:
             single = np.flatnonzero((counts == 1) & ~skip & ~rows.is_blank)
@@ -346,82 +320,6 @@ class _Cutter:
             where=f"{self._file.name}, line {self._line}",
             remedy=quote_remedy(""),
         )
-
-
-def split_header(file: CsvFile, first: bytes, is_whole: bool) -> bytes:
-    """Return the header's bytes from the first bytes of a file.
-
-    Args:
-        file: The file to read.
-        first: First bytes of the file, a byte order mark included.
-        is_whole: Whether they are the whole file.
-
-    Raises:
-        DataError: When it has a quote error.
-    """
-    text = text_from_header(file, first)
-    codes = np.frombuffer(text, np.uint8)
-    rows = _find_rows(codes, file.csv, is_whole)
-    if file.csv.comment and len(rows.starts):
-        rows.is_blank[codes[rows.starts] == ord(file.csv.comment)] = True
-    row = int(np.argmax(~rows.is_blank)) if len(rows.starts) else 0
-    end = int(rows.ends[row]) if len(rows.starts) else len(text)
-    start = int(rows.starts[row]) if len(rows.starts) else 0
-    is_open = (rows.is_open and end == len(text)) or not len(rows.starts)
-    if is_open or (rows.garbage < end).any() or b"\0" in text[start:end]:
-        raise bad_header(file, text[start:end])
-    return text[start:end]
-
-
-def text_from_header(file: CsvFile, text: bytes) -> bytes:
-    """Remove a byte order mark and the lines before the header from the first bytes of a text.
-
-    Raises:
-        DataError: When there are not so many lines.
-    """
-    text, count = text.removeprefix(_BYTE_ORDER_MARK), file.csv.skip_lines or 0
-    at = 0
-    for number in range(count):
-        line = _LINE.match(text, at)
-        if line is None:
-            message = f"has {number} lines, and data.csv.skip_lines is {count}"
-            raise DataError(message, where=file.name, remedy="correct data.csv.skip_lines, or leave it out")
-        at = line.end()
-    return text[at:] if at else text
-
-
-def check_header(file: CsvFile, header: bytes, columns: int) -> None:
-    """Refuse a header in which a column name contains a whole row.
-
-    Args:
-        file: The file to read.
-        header: Bytes of the header.
-        columns: Number of names in the header.
-
-    Raises:
-        DataError: When a line within a name has as many fields as the header.
-    """
-    first, *inner = header.strip(b"\r\n").splitlines() or [b""]
-    whole = list(inner)
-    if inner and file.csv.quote:
-        inner[-1] = inner[-1].split(file.csv.quote.encode())[0]
-    delimiter = file.csv.delimiter.encode()
-    most = max(min(columns - 1, first.count(delimiter)), 1)
-    named = zip(inner, whole, strict=True)  # a swallowed row has as many fields as the header's own line
-    if any(cut.count(delimiter) >= most and line.count(delimiter) == first.count(delimiter) for cut, line in named):
-        raise bad_header(file, header)
-
-
-def bad_header(file: CsvFile, header: bytes) -> DataError:
-    """Create the error for a header with a quote error."""
-    message = (
-        "the header has a NUL byte" if b"\0" in header else "a quote in the header is not closed where its name ends"
-    )
-    return DataError(
-        message,
-        where=f"{file.name}, line {1 + (file.csv.skip_lines or 0)}",
-        remedy=quote_remedy(header.decode("utf-8", "replace")),
-    )
 
 
 def _is_utf8(content: bytes, end: int) -> bool:
@@ -445,119 +343,11 @@ def _header_end(buffer: bytes) -> int:
     return end + 1 if end >= 0 else len(buffer)
 
 
-def _text(buffer: bytes, rows: _Rows, row: int) -> str:
+def _text(buffer: bytes, rows: RowPositions, row: int) -> str:
     return buffer[int(rows.starts[row]) : int(rows.ends[row])].decode("utf-8", "replace").rstrip("\r\n")
 
 
-def _join(buffer: bytes, rows: _Rows, keep: NDArray[Any]) -> bytes:
+def _join(buffer: bytes, rows: RowPositions, keep: NDArray[Any]) -> bytes:
     """Join the bytes of some rows; adjacent rows are copied in one slice."""
     change = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
     return b"".join(buffer[rows.starts[first] : rows.ends[last - 1]] for first, last in change.reshape(-1, 2))
-
-
-def _split_lines(codes: NDArray[Any]) -> _Rows:
-    """Find the rows of a buffer in which every LF ends a row."""
-    return _make_rows(codes, np.flatnonzero(codes == _LF) + 1, np.empty(0, np.int64), np.empty(0, bool), False, True)
-
-
-def _find_rows(codes: NDArray[Any], csv: Csv, is_last: bool) -> _Rows:
-    literal = _escaped(codes, csv.escape)
-    breaks = _line_ends(codes, is_last)
-    ends_cell = _ends_cell(codes, csv, literal)
-    at, states, garbage = _quote_states(codes, csv, literal, ends_cell)
-    inside = np.append(False, states)[np.searchsorted(at, breaks - 1)]
-    if literal is not None:
-        inside |= literal[breaks - 1]
-    return _make_rows(codes, breaks, garbage, inside, bool(len(states) and states[-1]), is_last)
-
-
-def _make_rows(
-    codes: NDArray[Any], breaks: NDArray[Any], garbage: NDArray[Any], inside: NDArray[Any], is_open: bool, is_last: bool
-) -> _Rows:
-    ends = breaks[~inside] if len(inside) else breaks
-    if is_last and len(codes) and (not len(ends) or ends[-1] < len(codes)):
-        ends = np.append(ends, len(codes))
-    starts = np.append(0, ends[:-1]) if len(ends) else ends
-    sizes = ends - starts
-    first = codes[starts] if len(starts) else starts
-    is_blank = ((sizes == 1) | ((sizes == 2) & (first == _CR))) & ((first == _LF) | (first == _CR))
-    garbage = garbage[garbage < (ends[-1] if len(ends) else 0)]
-    return _Rows(starts, ends, breaks, garbage, is_blank, is_open and is_last)
-
-
-def _line_ends(codes: NDArray[Any], is_last: bool) -> NDArray[Any]:
-    """Return the offsets after LF, CR LF and a single CR; a CR at the buffer's end is left to the next buffer."""
-    breaks = np.flatnonzero(codes == _LF) + 1
-    returns = np.flatnonzero(codes == _CR)
-    if not len(returns):
-        return breaks
-    alone = returns[np.append(codes, _LF if not is_last else 0)[returns + 1] != _LF] + 1
-    return np.union1d(breaks, alone) if len(alone) else breaks
-
-
-def _escaped(codes: NDArray[Any], escape: str) -> NDArray[Any] | None:
-    """Return which bytes are escaped; None when none is."""
-    marks = np.flatnonzero(codes == ord(escape)) if escape else np.empty(0, np.int64)
-    if not len(marks):
-        return None
-    is_first = np.append(True, np.diff(marks) > 1)
-    place = np.arange(len(marks))
-    place -= np.maximum.accumulate(np.where(is_first, place, 0))
-    literal = np.zeros(len(codes) + 1, dtype=bool)
-    literal[marks[place % 2 == 0] + 1] = True  # of several in a row, every second one is itself escaped
-    return literal[:-1]
-
-
-def _ends_cell(codes: NDArray[Any], csv: Csv, literal: NDArray[Any] | None) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return a function that says whether the bytes at some offsets end a cell; offsets outside the buffer do."""
-
-    def ends(offsets: NDArray[Any]) -> NDArray[Any]:
-        is_there = (offsets >= 0) & (offsets < len(codes))
-        there = np.where(is_there, offsets, 0)
-        found = np.isin(codes[there], (ord(csv.delimiter), _LF, _CR))
-        if literal is not None:
-            found &= ~literal[there]
-        return found | ~is_there
-
-    return ends
-
-
-def _quote_states(
-    codes: NDArray[Any],
-    csv: Csv,
-    literal: NDArray[Any] | None,
-    ends_cell: Callable[[NDArray[Any]], NDArray[Any]],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Find where the quote state may change, whether a cell is open after each such offset, and where text follows a closed cell.
-
-    Adjacent quotes are one run. Inside of a cell, pairs of a run are doubled quotes and an odd one closes. Outside, the
-    first of a run opens a cell if it stands at the cell's start, and the rest are as inside; elsewhere quotes are text.
-    So a run of even length changes nothing; an odd one at a cell's start turns the state over, and elsewhere closes it.
-    """
-    marks = np.flatnonzero(codes == ord(csv.quote)) if csv.quote else np.empty(0, np.int64)
-    if literal is not None:
-        marks = marks[~literal[marks]]
-    if not len(marks):
-        return marks, np.empty(0, bool), marks
-    firsts = np.flatnonzero(np.append(True, np.diff(marks) > 1))
-    starts, lengths = marks[firsts], np.diff(np.append(firsts, len(marks)))
-    at_start, is_odd = ends_cell(starts - 1), lengths % 2 == 1
-    after = _scan(at_start, is_odd)
-    before = np.append(False, after[:-1])
-    closes = np.where(before, is_odd, at_start & ~is_odd)
-    text = np.flatnonzero(closes & ~ends_cell(starts + lengths))
-    behind = (starts + lengths)[text]
-    for _ in range(_MOST_BLANKS):  # exports with padded columns have blanks after the quotes
-        is_blank = (behind < len(codes)) & np.isin(codes[np.minimum(behind, len(codes) - 1)], (ord(" "), ord("\t")))
-        if not is_blank.any():
-            break
-        behind = behind + is_blank
-    return starts, after, starts[text[~ends_cell(behind)]]
-
-
-def _scan(at_start: NDArray[Any], is_odd: NDArray[Any]) -> NDArray[Any]:
-    """Return the state after each run: how often it toggled since it was last certainly closed."""
-    place = np.arange(len(is_odd))
-    reset = np.maximum.accumulate(np.where(is_odd & ~at_start, place, -1))
-    turns = np.append(0, np.cumsum(is_odd & at_start))
-    return np.asarray((turns[place + 1] - turns[reset + 1]) % 2 == 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import BinaryIO, cast
 
 from components._core.project.data_config import Csv
+from components._data.formats.columns import name_columns
 from components._data.formats.compression import open_content
 from components._data.formats.csv.encoding import Utf8Stream
 from components._data.sources.contract import SpanFile
@@ -19,16 +20,22 @@ class CsvFile(SpanFile):
     Attributes:
         csv: CSV options of the file.
         is_undecided: Whether its encoding was detected from ASCII alone.
+        has_row_names: Whether rows have a cell more than the header, in front.
     """
 
     csv: Csv = field(default_factory=Csv)
     is_undecided: bool = False
+    has_row_names: bool = False
 
     @classmethod
-    def of(cls, file: SpanFile, csv: Csv, is_undecided: bool = False) -> CsvFile:
+    def of(cls, file: SpanFile, csv: Csv, is_undecided: bool = False, has_row_names: bool = False) -> CsvFile:
         """Create it from a source file and CSV options."""
         same = {known.name: getattr(file, known.name) for known in fields(SpanFile)}
-        return cls(**same, csv=csv, is_undecided=is_undecided)
+        return cls(**same, csv=csv, is_undecided=is_undecided, has_row_names=has_row_names)
+
+    def name_columns(self, header: list[str]) -> list[str]:
+        """Name the columns by the cells of the header (`columns.name_columns`)."""
+        return name_columns(["", *header] if self.has_row_names else header)
 
     @property
     def encoding(self) -> str:

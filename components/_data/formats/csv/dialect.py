@@ -10,12 +10,13 @@ import csv as python_csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from components._core.errors import DataError
 from components._core.project.data_config import Csv
 from components._data.formats.columns import name_columns
 from components._data.formats.compression import read_head
-from components._data.formats.csv.encoding import decode, detect_encoding
+from components._data.formats.csv.encoding import Encoding, decode, detect_encoding
 from components._data.sources.contract import SpanFile
 
 _ENCODING_BYTES = 1 << 20
@@ -25,7 +26,8 @@ _SEPARATORS = (",", ";", "\t", "|")
 SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "'|'", " ": "blank"}
 _COMMENT = "#"
 _MOST_SHOWN = 3
-_DOUBTFUL = " (a guess; if texts look wrong, name it in data.csv.encoding)"
+_NAME_IT = "name the right one in data.csv.encoding (naru new --encoding)"
+_ROW_NAMES = "the header has one name fewer than the rows have cells, as R's write.table: column 1, the rows' names, is read as 'index'"
 _CONSISTENT, _ALMOST_ALL = 0.8, 0.95
 """Shares of rows with the table's number of cells: the least for a separator, and from which separators are equally good."""
 
@@ -38,14 +40,16 @@ class Dialect:
         csv: CSV options, none of them left to detection.
         compression: Name of its compression; empty: none.
         is_undecided: Whether the encoding was detected from ASCII alone, so that a later byte may be of another one.
-        is_doubtful: Whether the detected encoding is likely to be another one.
+        found: What was detected of the encoding; None where the project names it.
+        has_row_names: Whether rows have a cell more than the header, in front: a name of the row, as R writes it.
         unnamed: The names that columns without a name get, by the column's number.
     """
 
     csv: Csv
     compression: str = ""
     is_undecided: bool = False
-    is_doubtful: bool = False
+    found: Encoding | None = None
+    has_row_names: bool = False
     unnamed: tuple[tuple[int, str], ...] = ()
 
     @property
@@ -65,12 +69,40 @@ class Dialect:
         quote = f"cells in {self.csv.quote}" if self.csv.quote else "no quotes"
         words = {
             "separator": f"separator: {SEPARATOR_NAMES.get(self.csv.delimiter, repr(self.csv.delimiter))}",
-            "encoding": f"encoding: {self.csv.encoding}" + (_DOUBTFUL if self.is_doubtful else ""),
+            "encoding": f"encoding: {self.csv.encoding}{self._doubt()}",
             "skip_lines": f"{lines} {'line' if lines == 1 else 'lines'} before the header skipped",
             "quote": quote,
         }
-        names = [f"column {place} has no name and is read as {name!r}" for place, name in self.unnamed[:_MOST_SHOWN]]
+        names = [_ROW_NAMES] if self.has_row_names else []
+        names += [f"column {place} has no name and is read as {name!r}" for place, name in self.unnamed[:_MOST_SHOWN]]
         return [*(text for name, text in words.items() if name in unusual), *filter(None, [self.compression]), *names]
+
+    def show_texts(self) -> str:
+        """Show some texts as the detected encoding reads them, so that a person sees whether it is right; empty: it is Unicode."""
+        readings = self.found.readings if self.found and not self.found.is_doubtful else ()
+        return f"it reads {readings[0][1]}" if readings and readings[0][1] else ""
+
+    def check_encoding(self, file: str) -> None:
+        """Refuse a file of which no encoding is likely: to guess would be to read other texts than were written.
+
+        Args:
+            file: Name of the file.
+
+        Raises:
+            DataError: With its words as some encodings read them.
+        """
+        if self.found is None or not self.found.is_unknown:
+            return
+        shown = "; ".join(f"{name}: {words}" for name, words in self.found.readings if words)
+        message = f"its encoding is not clear; read as {shown}" if shown else "its encoding is none that is known here"
+        raise DataError(message, where=file, remedy=_NAME_IT)
+
+    def _doubt(self) -> str:
+        if self.found is None or not self.found.is_doubtful:
+            return ""
+        first, *others = self.found.readings or (("", ""),)
+        shown = "".join(f"; as {name} {words}" for name, words in others if words != first[1])
+        return f" (a guess: {first[1]}{shown}; {_NAME_IT} if texts look wrong)"
 
 
 def detect_dialect(file: SpanFile, csv: Csv, first: Csv | None = None) -> Dialect:
@@ -94,11 +126,14 @@ def decide_encoding(dialect: Dialect, sample: bytes) -> Dialect:
     """
     found = detect_encoding(sample)
     csv = dialect.csv.model_copy(update={"encoding": found.name})
-    return Dialect(csv, dialect.compression, is_doubtful=found.is_doubtful, unnamed=dialect.unnamed)
+    return replace(dialect, csv=csv, is_undecided=False, found=found)
 
 
 def _detect(sample: bytes, csv: Csv, first: Csv | None, compression: str) -> Dialect:
     found = detect_encoding(sample)
+    known = first.encoding if first else None
+    if found.is_doubtful and known and known in dict(found.readings):
+        found = Encoding(known)  # a file with few such texts is as the first one
     encoding = csv.encoding or found.name
     text = decode(sample, encoding).removeprefix("\ufeff")
     is_whole = len(sample) < _ENCODING_BYTES and len(text) <= _LAYOUT_CHARACTERS
@@ -110,8 +145,9 @@ def _detect(sample: bytes, csv: Csv, first: Csv | None, compression: str) -> Dia
         csv.model_copy(update=values),
         compression,
         found.is_ascii and is_ours,
-        found.is_doubtful and is_ours,
-        tuple((place, name) for place, (found_name, name) in named if not found_name),
+        found if is_ours else None,
+        layout.has_row_names,
+        tuple((place, name) for place, (found_name, name) in named if not found_name and not layout.has_row_names),
     )
 
 
@@ -125,6 +161,7 @@ class _Layout:
     width: int = 0
     consistency: float = 0.0
     header: tuple[str, ...] = ()
+    has_row_names: bool = False
 
     @property
     def fit(self) -> tuple[bool, int]:
@@ -150,6 +187,9 @@ def _detect_layout(lines: list[str], csv: Csv, first: Csv | None) -> _Layout:
     quotes = _quotes(lines, csv, first)
     layouts = [_fit(lines, start, separator, quote, csv) for quote in quotes for separator in separators]
     good = [layout for layout in layouts if layout.width > 1]
+    if not good and separators is _SEPARATORS:  # also between words: tried last, and only for rows that are all alike
+        blanks = [_fit(lines, start, " ", quote, csv) for quote in quotes]
+        good = [layout for layout in blanks if layout.width > 2 and layout.consistency == 1]
     default = _Layout(separators[0], csv.quote if not first else first.quote, start)
     return max(good, key=lambda layout: layout.fit, default=default)  # the first of equals
 
@@ -186,13 +226,30 @@ def _fit(lines: list[str], start: int, separator: str, quote: str, csv: Csv) -> 
     fixed = csv.skip_lines is not None
     at = 0 if fixed else _header_at([cells for _, cells in rows], [line for line, _ in rows], lines, width)
     table = [cells for _, cells in rows[at:]]
+    has_row_names = _has_row_names(table, width, separator, [lines[line] for line, _ in rows[at + 1 :]], quote)
+    if has_row_names:
+        table[0] = ["", *table[0]]
     consistency = sum(len(cells) == width for cells in table) / len(table)
     if width < 2 or len(table[0]) != width or consistency < _CONSISTENT:
         return none
     skip, header = (start if at == 0 else rows[at][0]), tuple(table[0])
-    if at == 0 and not fixed and _is_commented_header(lines, start, table, separator):
+    if at == 0 and not fixed and not has_row_names and _is_commented_header(lines, start, table, separator):
         skip, header = start - 1, ()
-    return _Layout(separator, quote, skip, width, consistency, header)
+    return _Layout(separator, quote, skip, width, consistency, header, has_row_names)
+
+
+def _has_row_names(table: list[list[str]], width: int, separator: str, lines: list[str], quote: str) -> bool:
+    """Return whether the first cells of the rows are their names, for which the header has none, as R's write.table writes them.
+
+    A number such as `1,234` has a cell too many, too: where commas separate cells, the names must be in quotes, as R has them.
+    """
+    body = [cells for cells in table[1:] if len(cells) == width]
+    if width < 3 or len(table[0]) != width - 1 or len(body) < 2 or len(body) < _ALMOST_ALL * len(table[1:]):
+        return False
+    names = {cells[0] for cells in body}
+    if len(names) < len(body) or "" in names or not any(cells[-1].strip() for cells in body):
+        return False
+    return separator != "," or (bool(quote) and sum(line.startswith(quote) for line in lines) >= len(body))
 
 
 def _rows(lines: list[str], start: int, separator: str, quote: str, csv: Csv) -> Iterator[tuple[int, list[str]]]:

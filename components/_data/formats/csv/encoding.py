@@ -1,18 +1,18 @@
 """Text encodings: found by a few rules that always give the same answer, and converted to UTF-8 in bounded memory.
 
-What is valid UTF-8 is UTF-8; a byte order mark or zero bytes tell UTF-16; bytes that are valid cp949 and mostly common Hangul
-are cp949; words of Cyrillic or Greek letters are cp1251 or cp1253; all else is cp1252, or cp1250 where cp1252 has signs in the
-middle of words. (`charset-normalizer` reads French and pounds as cp1250, and Greek as that of an old Mac.) A byte that is not valid in its encoding is never replaced: it becomes bytes that are not valid UTF-8, and its row is set
-aside. Nothing heavy is imported here.
+What is valid UTF-8 is UTF-8; a byte order mark or zero bytes tell UTF-16; for all else see `legacy_encodings.py`. A byte that is
+not valid in its encoding is never replaced: it becomes bytes that are not valid UTF-8, and its row is set aside. Nothing heavy is
+imported here.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from components._data.formats.csv.legacy_encodings import LATIN, candidates, guess_encoding, show_words
 
 KEEP = "naru_keep_bytes"
 """Error handler of decoders: a byte that is not valid becomes one lone surrogate, which no valid text has."""
@@ -20,10 +20,8 @@ _KEPT = "surrogatepass"
 _CHUNK_BYTES = 1 << 20
 _MOST_WRONG = 0.1
 """Share of invalid characters among all that are not ASCII up to which an encoding is right and some bytes are damaged."""
-_MOST = 0.6
 _ZEROS = 0.1
 _TELLING_BYTES = 1 << 16
-_WRONG = "\ufffd"
 _ASCII = bytes(range(128))
 _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _BYTE_ORDER_MARKS = {
@@ -33,14 +31,6 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_COMMON_HANGUL = frozenset(
-    "이다는가의에을를은도고하지로한서기사자부대구경전인시남여울산주광동강원북충제청예아니오상중등급일월년금액명번호객역나성별세평균"
-    "수량값점총합계비율가격매출입출고장소천안양용포화정신영진현민김박최조윤임송유과장대학교회사업무직원계약보험료해지유무분류"
-)
-_COMMON_BYTES = 2
-"""Length in EUC-KR of one of the 2,350 syllables that texts have; it composes the other 8,822 of several letters."""
-_MANY_SYLLABLES = 30
-_FEWEST_COMMON = 0.12
 
 
 @dataclass(frozen=True)
@@ -50,12 +40,16 @@ class Encoding:
     Attributes:
         name: Python's name of the encoding.
         is_ascii: Whether the sample is plain ASCII, so that later bytes may be of another encoding.
-        is_doubtful: Whether no rule holds, and the characters look like those of a script without a rule.
+        is_doubtful: Whether others fit as well.
+        readings: Words as this encoding and others read them, by encoding; empty for Unicode.
+        is_unknown: Whether no encoding is likely: to read it as this one would be wrong.
     """
 
     name: str
     is_ascii: bool = False
     is_doubtful: bool = False
+    readings: tuple[tuple[str, str], ...] = ()
+    is_unknown: bool = False
 
 
 def detect_encoding(sample: bytes) -> Encoding:
@@ -70,10 +64,14 @@ def detect_encoding(sample: bytes) -> Encoding:
     telling = _telling_part(sample)
     if _is_mostly_utf_8(telling):
         return Encoding("utf-8")
-    for name, rule in _RULES.items():
-        if rule(_read(telling, name)):
-            return Encoding(name)
-    return Encoding("cp1252", is_doubtful=_is_doubtful(_read(telling, "cp1252")))
+    guess = guess_encoding(telling)
+    is_sure = guess is not None and guess.is_sure
+    name = guess.name if guess else "cp1252"
+    is_unknown = not is_sure and (guess is None or name not in LATIN)
+    others = (*(guess.others if guess else ()), *(candidates(telling) if is_unknown else ()))
+    likely = dict.fromkeys([*([name] if guess else []), *(() if is_sure else others)])
+    readings = tuple((other, show_words(telling, other)) for other in likely)
+    return Encoding(name, is_doubtful=not is_sure, readings=readings, is_unknown=is_unknown)
 
 
 def decode(sample: bytes, encoding: str) -> str:
@@ -148,58 +146,3 @@ def _is_mostly_utf_8(sample: bytes) -> bool:
     beyond = len(sample.translate(None, delete=_ASCII))
     valid = sum(map(len, _UTF_8.findall(sample)))
     return beyond - valid <= min(_MOST_WRONG * beyond, valid) or sample.startswith(codecs.BOM_UTF8)
-
-
-def _read(sample: bytes, encoding: str) -> str:
-    return sample.decode(encoding, "replace")
-
-
-def _beyond_ascii(text: str) -> list[str]:
-    return re.findall(r"[^\x00-\x7f]", text)
-
-
-def _is_korean(text: str) -> bool:
-    """Return whether a text is Korean, and not other bytes that happen to be valid cp949, such as 25 °C or Chinese."""
-    marks = _beyond_ascii(text)
-    hangul = [mark for mark in marks if "가" <= mark <= "힣" and len(mark.encode("euc_kr", "ignore")) == _COMMON_BYTES]
-    if len(hangul) < _MOST * len(marks) or marks.count(_WRONG) > _MOST_WRONG * len(marks):
-        return False
-    common = sum(mark in _COMMON_HANGUL for mark in hangul)
-    return len(set(hangul)) < _MANY_SYLLABLES or common >= _FEWEST_COMMON * len(hangul)
-
-
-def _are_words(text: str, letters: str) -> bool:
-    """Return whether most of the characters beyond ASCII stand in words of some letters, small ones but for the first."""
-    words = re.findall(f"(?<![A-Za-z{letters}])[{letters}]{{2,}}(?![A-Za-z{letters}])", text)
-    return sum(len(word) for word in words if word[1:].islower()) >= _MOST * len(_beyond_ascii(text))
-
-
-def _is_cyrillic(text: str) -> bool:
-    """Return whether a text is Cyrillic: o, a and i are commoner than the letters in the places of common Greek ones."""
-    frequent = [sum(map(text.count, letters)) for letters in ("\u043e\u0430\u0438", "\u0431\u043f\u0439\u0443")]
-    return frequent[0] > frequent[1] and _are_words(text, "\u0400-\u045f")
-
-
-def _is_greek(text: str) -> bool:
-    return _are_words(text, "\u0386-\u03ce")
-
-
-def _is_central_european(text: str) -> bool:
-    """Return whether letters in the middle of words would be signs in cp1252, as in `Wroc³aw`."""
-    inner = [mark for mark in re.findall(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])", text) if mark != _WRONG]
-    signs = [mark for mark in inner if not _read(mark.encode("cp1250"), "cp1252").isalpha()]
-    return bool(signs) and all(map(str.isalpha, signs)) and len(signs) >= _MOST_WRONG * len(inner)
-
-
-def _is_doubtful(text: str) -> bool:
-    """Return whether most of the characters beyond ASCII are adjacent, as in no language that is written in Latin letters."""
-    return sum(map(len, re.findall(r"[^\x00-\x7f]{2,}", text))) >= _MOST * len(_beyond_ascii(text))
-
-
-_RULES: dict[str, Callable[[str], bool]] = {
-    "cp949": _is_korean,
-    "cp1251": _is_cyrillic,
-    "cp1253": _is_greek,
-    "cp1250": _is_central_european,
-}
-"""Encodings besides UTF-8 and UTF-16, and whether a text that is decoded as one of them is right; the first counts."""

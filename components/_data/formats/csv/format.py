@@ -64,9 +64,9 @@ class CsvFormat(Format):
         """See `Format`."""
         found = Counter(text for dialect in self._dialects.values() for text in dialect.describe())
         files = len(self._dialects)
-        return ", ".join(
-            text if count == files else f"{text} ({count} of {files} files)" for text, count in found.items()
-        )
+        texts = next(filter(None, (dialect.show_texts() for dialect in self._dialects.values())), "")
+        every = [text if count == files else f"{text} ({count} of {files} files)" for text, count in found.items()]
+        return ", ".join([*every, *filter(None, [texts])])
 
     @cached_property
     def _kept(self) -> KeptBlocks:
@@ -98,6 +98,7 @@ class CsvFormat(Format):
             except UndecidedEncodingError as error:
                 dialect = self._dialects[error.file.path]
                 self._dialects[error.file.path] = decide_encoding(dialect, error.sample)
+                self._dialects[error.file.path].check_encoding(error.file.name)
 
     def read_rows(
         self,
@@ -116,6 +117,8 @@ class CsvFormat(Format):
     def _csv_file(self, file: SpanFile) -> CsvFile:
         if file.path not in self._dialects:
             first = next((dialect.csv for dialect in self._dialects.values()), None)
-            self._dialects[file.path] = detect_dialect(file, self.data.csv, first)
+            found = detect_dialect(file, self.data.csv, first)
+            found.check_encoding(file.name)
+            self._dialects[file.path] = found
         dialect = self._dialects[file.path]
-        return CsvFile.of(file, dialect.csv, dialect.is_undecided)
+        return CsvFile.of(file, dialect.csv, dialect.is_undecided, dialect.has_row_names)

@@ -21,12 +21,13 @@ from components._data.columns.numbers import FLOAT32_MAX
 from components._data.columns.reading import Reading
 from components._data.columns.survey import ArrowNumbers, ColumnSurvey, Verdict
 from components._data.formats.column_readings import with_readings
-from components._data.formats.columns import check_columns, name_columns
+from components._data.formats.columns import check_columns
 from components._data.formats.compression import fill
 from components._data.formats.contract import TableSchema
 from components._data.formats.csv.arrow_parser import parse_block, parse_names, unreadable
-from components._data.formats.csv.blocks import Block, check_header, split_header
+from components._data.formats.csv.blocks import Block
 from components._data.formats.csv.csv_file import CsvFile
+from components._data.formats.csv.header import check_header, split_header
 from components._data.formats.csv.kept_blocks import KeptBlocks
 
 _HEADER_BYTES = 1 << 15
@@ -107,7 +108,7 @@ def read_header(file: CsvFile) -> list[str]:
     header = split_header(file, first, is_whole)
     names = parse_names(header, file)
     check_header(file, header, len(names))
-    return name_columns(names)
+    return file.name_columns(names)
 
 
 def _has_header(file: CsvFile, first: bytes) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 
-from components._data.formats.columns import name_columns
 from components._data.formats.compression import fill
 from components._data.formats.contract import Preview
 from components._data.formats.csv.csv_file import CsvFile
@@ -34,7 +33,7 @@ def preview_file(file: CsvFile) -> Preview | None:
     except (ValueError, OverflowError, csv.Error):
         return None
     if rows:
-        rows[0] = name_columns(rows[0])
+        rows[0] = file.name_columns(rows[0])
     if not rows or any(not name or name != name.strip() for name in rows[0]) or len(set(rows[0])) < len(rows[0]):
         return None
     seen = rows[1:] if whole else rows[1:-1]  # the last row may be cut

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,11 @@ _SETTINGS = (
 )
 _READABLE = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bpchar", "name", "json", "jsonb"}
 _READABLE |= {"date", "time", "timestamp", "timestamptz", "bytea"}
-"""PostgreSQL types that arrive as what they are. Decimals are cast to double precision, all others to text."""
+"""PostgreSQL types that arrive as what they are. Decimals are cast as `_numeric_casts` says, all others to text."""
+_NUMERIC = "numeric"
+_NUMERIC_CASTS = {"int64": "::int8", "string": "::text", "double": "::float8"}
+"""The cast of a decimal, by the Arrow type that it gives."""
+_EXACT, _LARGEST_WHOLE, _FINITE = 2**53, 2**63 - 1, "1e1000"
 _TYPE = b"POSTGRESQL:type"
 _DIGITS = {"year": "YYYY", "month": "YYYYMM", "day": "YYYYMMDD"}
 _STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})|^.*\[SQLSTATE ([0-9A-Z]{5})", re.MULTILINE)
@@ -53,19 +57,23 @@ class PostgreSql(Database):
     location: str
 
     def schema(self, select: Select) -> pa.Schema:
-        """See `Database`; the statement is prepared and not run."""
+        """See `Database`; the statement is prepared and not run, unless there are decimals: all of them are looked at."""
         import pyarrow as pa
 
         with self._opened() as connection:
-            fields = _describe(connection, self._statement(connection, select))
+            described = _describe(connection, select.sql)
+            casts = self._numeric_casts(connection, select, described)
+            fields = _describe(connection, self._statement(select, described, casts))
         return pa.schema([pa.field(field.name, field.type) for field in fields])
 
     def batches(self, select: Select, schema: pa.Schema) -> Batches:
         """See `Database`."""
         import pyarrow as pa
 
+        casts = {field.name: _NUMERIC_CASTS.get(str(field.type), "") for field in schema}
         with self._opened() as connection:
-            for batch in _run(connection, self._statement(connection, select)):
+            described = _describe(connection, select.sql)
+            for batch in _run(connection, self._statement(select, described, casts)):
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
 
     def fetch(self, statement: str) -> list[tuple[Any, ...]]:
@@ -87,14 +95,45 @@ class PostgreSql(Database):
         """See `Database`."""
         return f"{column}::bigint" if unit == "number" else f"to_char({column}, '{_DIGITS[unit]}')::bigint"
 
-    def _statement(self, connection: Any, select: Select) -> str:
-        """Return the statement of a select, with casts of the columns whose types Arrow does not have."""
-        fields = _describe(connection, select.sql)
-        casts = [(field.name, _cast_for(field)) for field in fields]
+    def _statement(self, select: Select, fields: list[pa.Field], numeric: Mapping[str, str]) -> str:
+        """Return the statement of a select, with casts of the columns whose types Arrow does not have.
+
+        Args:
+            select: The select.
+            fields: Its columns.
+            numeric: The casts of decimals, by column.
+        """
+        casts = [(field.name, numeric[field.name] if _is_numeric(field) else _cast_for(field)) for field in fields]
         if not any(cast for _, cast in casts) or len({name for name, _ in casts}) < len(casts):
             return select.sql
         columns = ", ".join(f"{self.quote(name)}{cast} AS {self.quote(name)}" for name, cast in casts)
         return f"SELECT {columns} FROM (\n{select.sql}\n) AS naru_cast"
+
+    def _numeric_casts(self, connection: Any, select: Select, fields: list[pa.Field]) -> dict[str, str]:
+        """Choose the cast of each decimal: double precision, unless that would round whole numbers, as of an identifier.
+
+        Raises:
+            DataError: When a column has whole numbers that would be rounded beside numbers with decimal places.
+        """
+        names = [field.name for field in fields if _is_numeric(field)]
+        if not names or len({field.name for field in fields}) < len(fields):
+            return dict.fromkeys(names, _NUMERIC_CASTS["double"])
+        counts = ", ".join(_count_numeric(self.quote(name)) for name in names)
+        (found,) = _run(connection, f"SELECT {counts} FROM (\n{select.sql}\n) AS naru_numeric")
+        numbers = [column[0].as_py() for column in found.columns]
+        return {name: self._numeric_cast(name, *numbers[3 * at : 3 * at + 3]) for at, name in enumerate(names)}
+
+    def _numeric_cast(self, column: str, rounded: int, large: int, others: int) -> str:
+        if not rounded:
+            return _NUMERIC_CASTS["double"]
+        if not others:
+            return _NUMERIC_CASTS["string" if large else "int64"]
+        message = (
+            f"column {column!r} (numeric) has {rounded:,} whole numbers beyond 2^53, which double precision would round, "
+            f"beside {others:,} numbers with decimal places"
+        )
+        remedy = f"cast it in data.sql.query: {self.quote(column)}::text for an identifier, ::float8 to round"
+        raise DataError(message, where=self.location, remedy=remedy)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -176,11 +215,28 @@ def connection_variables(location: str) -> tuple[str, ...]:
     return (match[1],) if match else ("PGUSER", "PGPASSWORD")
 
 
+def _kind(field: pa.Field) -> str:
+    """Return PostgreSQL's name of a column's type."""
+    return str((field.metadata or {}).get(_TYPE, b"").decode())
+
+
+def _is_numeric(field: pa.Field) -> bool:
+    return _kind(field) == _NUMERIC
+
+
 def _cast_for(field: pa.Field) -> str:
-    kind = (field.metadata or {}).get(_TYPE, b"").decode()
-    if kind in _READABLE:
-        return ""
-    return "::float8" if kind == "numeric" else "::text"
+    return "" if _kind(field) in _READABLE else "::text"
+
+
+def _count_numeric(column: str) -> str:
+    """Return expressions for the numbers of whole values beyond 2^53, of those beyond int8, and of values that are not whole."""
+    whole = f"{column} = trunc({column}) AND abs({column}) < {_FINITE}"
+    conditions = (
+        f"{whole} AND abs({column}) > {_EXACT}",
+        f"{whole} AND abs({column}) > {_LARGEST_WHOLE}",
+        f"NOT ({whole})",
+    )
+    return ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in conditions)
 
 
 def _describe(connection: Any, statement: str) -> list[pa.Field]:

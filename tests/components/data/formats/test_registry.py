@@ -23,7 +23,7 @@ from components._core.project.data_config import Data
 from components._core.project.project_file import parse_project
 from components._data.formats import registry
 from components._data.formats.bad_rows import BadRow
-from components._data.formats.compression import first_bytes
+from components._data.formats.compression import HEAD_BYTES, read_head
 from components._data.formats.contract import Format, Preview, TableSchema
 from components._data.formats.rows import FileTally, Rows, as_examples, set_unlabelled_aside
 from components._data.sources.contract import SpanFile
@@ -132,7 +132,7 @@ def test_a_format_that_is_not_registered_is_refused_before_a_run(tmp_path: Path)
         (b"a,b\n1,2\n", "csv"),
         ("이름,b\n가,2\n".encode("cp949"), "csv"),
         ("가,b\n1,2\n".encode("utf-16"), "csv"),
-        (b"PAR1....PAR1", "parquet"),
+        (b'{"a": 1}\n', "jsonl"),
     ],
 )
 def test_a_format_is_recognised_by_content_whatever_the_name(
@@ -145,6 +145,17 @@ def test_a_format_is_recognised_by_content_whatever_the_name(
             data = Data.model_validate({"source": str(tmp_path / wrong), "format": said})
             assert registry.open_format(data, file).name == name
     assert registry.open_format(Data(source="x", format="parquet"), file).name == "parquet"
+
+
+def test_parquet_is_recognised_by_content_and_refused_where_it_is_compressed_as_a_whole(tmp_path: Path) -> None:
+    for pack in (bytes, gzip.compress):
+        (tmp_path / "t.csv").write_bytes(pack(b"PAR1....PAR1"))
+        file = open_source(str(tmp_path / "t.csv")).list_files("all")[0]
+        if pack is bytes:
+            assert registry.open_format(Data(source="t.csv"), file).name == "parquet"
+        else:
+            with pytest.raises(DataError, match="is Parquet inside of gzip"):
+                registry.open_format(Data(source="t.csv"), file)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +177,7 @@ def test_a_compressed_file_that_is_cut_off_or_damaged_is_reported_with_its_name(
         (tmp_path / "t.csv").write_bytes(wrong)
         file = open_source(str(tmp_path / "t.csv")).list_files("all")[0]
         with pytest.raises(DataError, match=r"t\.csv: cannot be decompressed as (gzip|bzip2|xz|zstandard)"):
-            first_bytes(file)
+            read_head(file, HEAD_BYTES)
 
 
 def test_choosing_a_format_loads_nothing_heavy() -> None:

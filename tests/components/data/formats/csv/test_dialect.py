@@ -157,3 +157,41 @@ def test_options_that_are_not_allowed_are_refused(options: dict[str, str], messa
 def test_other_names_of_korean_and_of_utf_8_are_one_encoding() -> None:
     assert {Csv(encoding=name).encoding for name in ("EUC-KR", "euc_kr", "ms949", "CP949")} == {"cp949"}
     assert {Csv(encoding=name).encoding for name in ("UTF-8", "utf8", "utf-8-sig")} == {"utf-8"}
+
+
+R_ROWS = [(f"row {n}", n, f"word {n % 3}", n % 5) for n in range(60)]
+
+
+def r_table(separator: str, quote: str = '"') -> str:
+    """The text that R's `write.table` writes."""
+
+    def cell(value: object) -> str:
+        return f"{quote}{value}{quote}" if isinstance(value, str) else str(value)
+
+    return "\n".join(separator.join(map(cell, row)) for row in [("x", "word", "y"), *R_ROWS]) + "\n"
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ";", ","])
+def test_the_names_of_rows_that_r_writes_without_a_header_are_a_column(separator: str, tmp_path: Path) -> None:
+    outcome, read = ingest(tmp_path, r_table(separator))
+    assert sorted(zip(*(read[name].to_pylist() for name in ("index", "x", "word", "y")), strict=True)) == sorted(R_ROWS)
+    assert "one name fewer than the rows have cells, as R's write.table: column 1" in outcome.reason
+
+
+def test_each_file_of_r_has_its_names_of_rows(tmp_path: Path) -> None:
+    for span in (1, 2):
+        (tmp_path / f"t-{span}.txt").write_text(r_table("\t", ""))
+    assert ingest_files(tmp_path, "t-{span}.txt")[1]["index"].to_pylist().count("row 7") == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,price,y\n" + "".join(f"{n},1,{n + 100},{n % 2}\n" for n in range(60)),  # 1,234 is one number
+        "id;price;y\n" + "".join(f"a;{n};{n % 5};{n % 2}\n" for n in range(60)),  # names that repeat are none
+        "id;price;y\n" + "".join(f"{n};{n % 5};{n % 2};\n" for n in range(60)),  # a separator behind the last cell
+    ],
+)
+def test_other_rows_with_a_cell_too_many_are_not_those_of_r(text: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"60 of 60 rows cannot be read|few rows fit it"):
+        ingest(tmp_path, text)

@@ -32,6 +32,8 @@ from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
 from components.ingest.ingest import ingest_examples
 from tests.components.core.store.s3_stub import serving
+from tests.components.data.formats.csv.ingest_csv import ingest as ingest_content
+from tests.components.data.formats.csv.ingest_csv import quarantined
 from tests.components.data.formats.reading import read_table
 
 Ingest = Callable[..., tuple[Outcome, pa.Table]]
@@ -436,3 +438,18 @@ def test_the_preview_shows_the_first_rows_as_text(tmp_path: Path) -> None:
     assert preview.rows[0] == ["0", "", "", "true", "2013-01-01", "0"]
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     assert open_format(Data(source="t.parquet")).preview(file) is None
+
+
+def test_a_decimal_that_is_a_whole_number_is_set_aside_and_not_rounded(tmp_path: Path) -> None:
+    prices = [Decimal(n) / 4 for n in range(60)]
+    prices[7], prices[8], prices[9] = (
+        Decimal("9007199254740993.00"),
+        Decimal("9007199254740994.00"),
+        Decimal("9007199254740993.25"),
+    )
+    table = pa.table({"price": pa.array(prices, pa.decimal128(20, 2)), "y": [n % 5 for n in range(60)]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    _, read = ingest_content(tmp_path, (tmp_path / "t.parquet").read_bytes(), name="t.parquet", quarantine_limit=0.1)
+    (row,) = quarantined(tmp_path)
+    assert row["line"] == 8 and "is a whole number beyond 2^53, which a real number would round" in row["reason"]
+    assert read.num_rows == 59 and 9007199254740994.0 in read["price"].to_pylist()

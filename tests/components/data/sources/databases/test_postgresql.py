@@ -69,6 +69,28 @@ def test_values_keep_their_types_and_those_that_arrow_lacks_are_texts() -> None:
     assert rows.slice(1).to_pylist()[0]["word"] is None
 
 
+def test_a_decimal_is_never_rounded_where_it_is_a_whole_number(server: PostgreSqlServer) -> None:
+    server.run(
+        "CREATE TABLE decimals (y int, small numeric, id numeric(19), long numeric(30), price numeric(16, 2), odd numeric);"
+        "INSERT INTO decimals VALUES (1, 12, 9007199254740993, 123456789012345678901234567890, 1.25, 'NaN'),"
+        " (2, NULL, -9223372036854775807, 5, NULL, 0.5), (3, 9007199254740992, NULL, NULL, 9007199254740.01, 7)"
+    )
+    sql = {"table": "decimals", "span_column": "y"}
+    found = read(SOURCE, "y", "all", sql=sql)
+    assert {name: str(found[1].schema.field(name).type) for name in ("small", "id", "long", "price", "odd")} == {
+        "small": "double", "id": "int64", "long": "string", "price": "double", "odd": "double",
+    }  # fmt: skip
+    assert [rows["id"].to_pylist()[0] for rows in found.values()] == [2**53 + 1, -(2**63) + 1, None]
+    assert [rows["long"].to_pylist()[0] for rows in found.values()] == ["123456789012345678901234567890", "5", None]
+    server.run("INSERT INTO decimals VALUES (4, 9007199254740993, 1, 1, 1, 1), (5, 0.5, 1, 1, 1, 1)")
+    with pytest.raises(
+        DataError, match=r"column 'small' \(numeric\) has 1 whole numbers beyond 2\^53(.|\n)*\"small\"::text"
+    ):
+        read(SOURCE, "y", "all", sql=sql)
+    query = "SELECT y, small::text AS small, odd::float8 AS odd FROM decimals"
+    assert read(SOURCE, "y", sql={"query": query})[1]["small"].to_pylist()[3] == "9007199254740993"
+
+
 def test_rows_stream_in_batches_and_in_the_order_of_the_query() -> None:
     one = postgresql.PostgreSql(SOURCE)
     select = Select(query="SELECT id, word, x, updated FROM many ORDER BY id DESC")
