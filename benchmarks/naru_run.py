@@ -32,9 +32,9 @@ def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) 
     write_project(home, data, copies)
     command = [sys.executable, "-m", "pipelines", "run", ".", "--json", "--no-cache", "--set", f"train.steps={steps}"]
     watched = watch(
-        command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "stage.json"
+        command, folder=home, environment=environment(), log=home / "log", closely=closely, output=home / "record.json"
     )
-    message = (home / "stage.json").read_text(encoding="utf-8")
+    message = (home / "record.json").read_text(encoding="utf-8")
     if watched.exit_code:
         raise SystemExit(f"naru run ended with exit code {watched.exit_code}: {message or (home / 'log').read_text()}")
     record = json.loads(message)

@@ -29,10 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def undisturbed(new_project: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose first run nothing disturbed; the arguments of its stages lie in `output/`."""
+    """A project whose first run nothing disturbed; the arguments of its stages lie in `arguments/`."""
     project = new_project("undisturbed")
-    (project / "output").mkdir()
-    ran = run_naru(str(project), PYTHONPATH=f"{HOOKS}{os.pathsep}{ROOT}", DISTURB_ARGUMENTS=str(project / "output"))
+    (project / "arguments").mkdir()
+    ran = run_naru(str(project), PYTHONPATH=f"{HOOKS}{os.pathsep}{ROOT}", DISTURB_ARGUMENTS=str(project / "arguments"))
     assert ran.code == 0, ran.errors
     return project
 

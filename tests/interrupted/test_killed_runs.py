@@ -24,7 +24,7 @@ _REGISTERED = "register/registration/outcome.json"
 @pytest.fixture
 def project(undisturbed: Path, tmp_path: Path) -> Path:
     """The undisturbed project before its first run."""
-    return shutil.copytree(undisturbed, tmp_path / "project", ignore=shutil.ignore_patterns(".naru", "output"))
+    return shutil.copytree(undisturbed, tmp_path / "project", ignore=shutil.ignore_patterns(".naru", "arguments"))
 
 
 def launched(project: Path, stage: str) -> dict[str, Any]:

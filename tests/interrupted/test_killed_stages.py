@@ -68,7 +68,7 @@ class Bench:
         )
 
     def _arguments(self, stage: str) -> list[str]:
-        arguments: list[str] = json.loads((self.project / "artifacts" / f"{stage}.json").read_text())
+        arguments: list[str] = json.loads((self.project / "arguments" / f"{stage}.json").read_text())
         place = arguments.index("--executor_input") + 1
         known = task_root(only_run(self.project))
         given = json.loads(arguments[place])
