@@ -18,7 +18,7 @@ from components._core.types.artifact_files import OUTCOME
 from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
-_REPEATED_WARNINGS = {"evaluation": ("baseline", "classes", "labels"), "explanation": ("leaks",)}
+_REPEATED_WARNINGS = {"evaluation": ("baseline", "classes", "threshold", "labels"), "explanation": ("leaks",)}
 """Checks by artifact whose warnings are repeated in the last lines."""
 _INTERRUPTED = "what was finished is kept, and reused by the next run"
 
