@@ -83,7 +83,7 @@ EVALUATE = register(
     StageSpec(
         "evaluate",
         _STAGES,
-        reads=("gates.model", "gates.serving.p95_ms", "train.seed"),
+        reads=("gates.model", "gates.serving.p95_ms", "train.seed", "train.class_weight", "serve.threshold"),
         environment=_STORE,
         looks_outside=True,  # it asks who the champion is today
         imports=("components.evaluate.evaluate", "components._frameworks.keras.saved_model"),

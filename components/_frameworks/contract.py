@@ -71,11 +71,13 @@ class TrainingData:
         held_out: The rows that early stopping and tuning judge by.
         transform_graph: Folder of the transform graph that made both from raw rows; without a graph when the framework prepares the
             raw columns `inside`.
+        class_weights: Weight of a row in every loss, by the index of its class, float32 [classes]; None: each row counts the same.
     """
 
     train: TransformedRows
     held_out: TransformedRows
     transform_graph: Path
+    class_weights: Array | None = None
 
 
 @dataclass
@@ -142,6 +144,7 @@ class TrainableModel(ABC):
             after_epoch: Called after each epoch; may stop the fit.
 
         Raises:
+            UserCodeError: When the model cannot take weights, and the rows have some.
             ModelError: When the loss is NaN or infinite, the first scores cannot be scores of the task, or the model fails on
                 the rows.
         """

@@ -87,6 +87,15 @@ class TransformedRows:
                 part = slice(start, start + size)
                 yield {name: values[part] for name, values in features.items()}, labels[part]
 
+    def count_labels(self, classes: int) -> NDArray[np.int64]:
+        """Count the rows of each class by its index, shape [classes]; only labels are read."""
+        counts = np.zeros(classes, np.int64)
+        with pq.ParquetFile(self._path) as file:
+            for group in range(file.num_row_groups):
+                labels = file.read_row_group(group, columns=[self._label])[self._label].to_numpy()
+                counts += np.bincount(labels.astype(np.int64), minlength=classes)
+        return counts
+
     def head(self, rows: int) -> Batch:
         """The first rows; fewer when there are fewer."""
         return next(self.batches(rows))

@@ -45,7 +45,15 @@ def intervals(task: Task, labels: Array, scores: Array, seed: int, blocks: int =
     return {name: interval_of(values) for name, values in drawn.items()}
 
 
-def paired_interval(task: Task, metric: Metric, labels: Array, ours: Array, theirs: Array, seed: int) -> Interval:
+def paired_interval(
+    task: Task,
+    metric: Metric,
+    labels: Array,
+    ours: Array,
+    theirs: Array,
+    seed: int,
+    their_task: Task | None = None,
+) -> Interval:
     """Compute the 95 % interval of the gain of one model over another on the same rows; positive is better.
 
     Args:
@@ -55,8 +63,12 @@ def paired_interval(task: Task, metric: Metric, labels: Array, ours: Array, thei
         ours: Scores of the first model.
         theirs: Scores of the other model.
         seed: Random seed; equal seeds give equal intervals.
+        their_task: The task with the threshold of the other model; None: the same as `task`.
     """
-    first, second = (resample(task, labels, scores, seed, BLOCKS)[metric.name] for scores in (ours, theirs))
+    first, second = (
+        resample(each, labels, scores, seed, BLOCKS)[metric.name]
+        for each, scores in ((task, ours), (their_task or task, theirs))
+    )
     return interval_of(metric.gain(first, second))
 
 

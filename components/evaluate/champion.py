@@ -8,6 +8,7 @@ from pathlib import Path
 from components._core.checks import Status
 from components._core.errors import ModelError, ServiceError, UnavailableError
 from components._core.examples.artifact import Manifest, missing_counts
+from components._core.examples.reference_rows import Reference
 from components._core.store.file_digests import fetch_verified
 from components._core.store.ledger import Deployment
 from components._core.types.column_types import COLUMN_TYPES
@@ -44,6 +45,11 @@ class Champion:
     def name(self) -> str:
         """As a person would say it."""
         return f"champion v{self.deployment.version.removeprefix('v')}"
+
+    @property
+    def threshold(self) -> float | None:
+        """Its own threshold, by which it decides in service; None: the task's."""
+        return Reference.load(self.folder).threshold if self.folder else None
 
 
 def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path, label: str) -> Champion:

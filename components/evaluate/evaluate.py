@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components._core.checks import Outcome
@@ -91,7 +91,8 @@ def evaluate_model(
     sample = None if evidence.unusable else take_sample(loaded, examples)
     if sample:
         sample.save(evaluation / SAMPLE)
-    _write_serving_reference(examples, loaded.signature.inputs, sample, evaluation)
+    threshold = evidence.threshold.value if evidence.threshold else None
+    _write_serving_reference(examples, loaded.signature.inputs, sample, threshold, evaluation)
     write_json(evaluation / COMPARED, {"champion": deployment.identity if deployment else None})
     latencies = measure_latency(loaded, examples)
     write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
@@ -102,13 +103,14 @@ def evaluate_model(
 
 
 def _write_serving_reference(
-    examples: Path, features: tuple[Feature, ...], sample: Sample | None, evaluation: Path
+    examples: Path, features: tuple[Feature, ...], sample: Sample | None, threshold: float | None, evaluation: Path
 ) -> None:
     """Write what register takes from the examples, so that they need not go there: their manifest, and what a server needs of them."""
     Manifest.load(examples).save(evaluation)
     request = sample_request(examples, features)
     write_json(evaluation / REQUEST, request)
-    make_reference(examples, features, sample, request).save(evaluation / REFERENCE)
+    reference = make_reference(examples, features, sample, request)
+    replace(reference, threshold=threshold).save(evaluation / REFERENCE)
 
 
 def _is_same(model: Path, champion: Champion | None) -> bool:

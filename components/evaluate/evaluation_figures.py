@@ -56,9 +56,11 @@ def scores_by_class(page: Page, evidence: Evidence) -> None:
 
 
 def confusion_by_threshold(page: Page, evidence: Evidence) -> None:
-    """Draw the confusion matrices at the default threshold and at the one with the best F1."""
+    """Draw the confusion matrices at the model's threshold and at the one with the best F1 of the test rows."""
     best = ranking.best_f1_threshold(evidence.labels, evidence.scores)
-    for title, threshold in ((f"at {binary.THRESHOLD}", binary.THRESHOLD), (f"at {best:.3f}, the best F1", best)):
+    ours = evidence.threshold.value if evidence.threshold else binary.THRESHOLD
+    our_title = f"at {ours:.3g}, the model's threshold" if evidence.threshold else f"at {ours}"
+    for title, threshold in ((our_title, ours), (f"at {best:.3f}, the best F1", best)):
         cells = binary.confusion(evidence.labels, evidence.scores, threshold)
         page.figure(f"Confusion {title}", plots.matrix(list(evidence.signature.classes), cells), _confusion_note(cells))
 

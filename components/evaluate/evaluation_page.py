@@ -59,6 +59,8 @@ def _facts(evidence: Evidence) -> dict[str, Cell]:
         facts["positive rows"] = f"{evidence.labels.mean():.1%}"
     if "accuracy" in evidence.metrics:
         facts["accuracy"] = evidence.metrics["accuracy"]
+    if evidence.threshold:
+        facts["threshold"] = float(f"{evidence.threshold.value:.4g}")
     if evidence.champion and evidence.champion_metrics:
         facts[evidence.champion.name] = evidence.champion_metrics[name]
         if evidence.compared < len(evidence.labels):

@@ -21,6 +21,7 @@ from components._frameworks.score_rows import Scored, score_split
 from components.evaluate.baselines import Baseline, fit_baseline
 from components.evaluate.bootstrap import Interval, intervals, paired_interval
 from components.evaluate.champion import Champion
+from components.evaluate.decision_threshold import DecisionThreshold, find_threshold
 from components.evaluate.slices import Slice, measure_slices
 
 OURS, THEIRS = "model", "champion"
@@ -48,6 +49,7 @@ class Evidence:
         gain_interval: 95 % interval of the gain over it in the primary metric.
         slices: The primary metric on parts of the rows.
         unchanged: Whether the model is the champion's, byte for byte.
+        threshold: The model's threshold where the project has `serve.threshold`; else None.
     """
 
     project: Project
@@ -67,11 +69,12 @@ class Evidence:
     gain_interval: Interval | None = None
     slices: list[Slice] = field(default_factory=list)
     unchanged: bool = False
+    threshold: DecisionThreshold | None = None
 
     @property
     def task(self) -> Task:
-        """The project's task."""
-        return TASKS[self.project.task]
+        """The project's task, with the model's threshold."""
+        return TASKS[self.project.task].with_threshold(self.threshold.value if self.threshold else None)
 
     @property
     def primary(self) -> Metric:
@@ -106,7 +109,9 @@ def gather(
     if unusable:
         return Evidence(project, model.signature, labels, scores, scored.left_out, unusable, champion=champion)
     baseline = fit_baseline(model.signature, examples, project.label)
-    task, seed = TASKS[project.task], project.train.seed
+    threshold = find_threshold(project, model, examples)
+    default, seed = TASKS[project.task], project.train.seed
+    task = default.with_threshold(threshold.value if threshold else None)
     evidence = Evidence(
         project,
         model.signature,
@@ -116,10 +121,11 @@ def gather(
         metrics=task.measure(labels, scores),
         intervals=intervals(task, labels, scores, seed),
         baseline=baseline,
-        baseline_metrics=task.measure(labels, baseline.scores(len(labels))),
+        baseline_metrics=default.measure(labels, baseline.scores(len(labels))),
         champion=champion,
-        slices=measure_slices(project, labels, scores, scored.columns),
+        slices=measure_slices(project, labels, scores, scored.columns, task),
         unchanged=unchanged,
+        threshold=threshold,
     )
     return _with_champion(evidence, scored)
 
@@ -136,12 +142,13 @@ def _with_champion(evidence: Evidence, scored: Scored) -> Evidence:
     if problem := _too_few(evidence, labels):
         return replace(evidence, champion=Champion(champion.deployment, None, "no_baseline", problem))
     task, seed = evidence.task, evidence.project.train.seed
+    their_task = TASKS[evidence.project.task].with_threshold(champion.threshold)
     return replace(
         evidence,
         compared=len(labels),
         compared_metrics=task.measure(labels, ours),
-        champion_metrics=task.measure(labels, theirs),
-        gain_interval=paired_interval(task, evidence.primary, labels, ours, theirs, seed),
+        champion_metrics=their_task.measure(labels, theirs),
+        gain_interval=paired_interval(task, evidence.primary, labels, ours, theirs, seed, their_task),
     )
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from components._core.checks import Check, Outcome, Status, judge, round_off
 from components._core.project.project_file import Bound
+from components._core.types.metrics.row_sums import Array
+from components._core.types.tasks import TASKS
 from components.evaluate.bootstrap import paired_interval
 from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices
@@ -27,11 +29,15 @@ def judge_model(evidence: Evidence) -> Outcome:
         *bounds,
         _against_baseline(evidence),
         *check_classes(evidence),
+        *([evidence.threshold.check] if evidence.threshold else []),
         against_champion(evidence),
         *_left_out(evidence),
     ]
     checks += judge_slices(evidence.project, evidence.slices, evidence.metrics[evidence.primary.name])
-    outcome = judge([check.rounded() for check in checks], _summary(evidence), reported_metrics(evidence.metrics))
+    metrics = reported_metrics(evidence.metrics)
+    if evidence.threshold:  # part of the version's record: the other metrics hold at this threshold
+        metrics["threshold"] = round_off(evidence.threshold.value)
+    outcome = judge([check.rounded() for check in checks], _summary(evidence), metrics)
     if evidence.unchanged and outcome.verdict != "blocked":
         return replace(outcome, verdict="skipped", reason=_unchanged(evidence))
     return outcome
@@ -88,13 +94,22 @@ def _is_surely_better(evidence: Evidence) -> bool:
     answers = np.ascontiguousarray(evidence.baseline.scores(len(evidence.labels)))
     project = evidence.project
     low, _ = paired_interval(
-        evidence.task, evidence.primary, evidence.labels, evidence.scores, answers, project.train.seed
+        evidence.task,
+        evidence.primary,
+        evidence.labels,
+        evidence.scores,
+        answers,
+        project.train.seed,
+        TASKS[project.task],
     )
     return low > 0
 
 
 def check_classes(evidence: Evidence) -> list[Check]:
-    """Check that every class in the test rows is predicted at least once; of many classes only those with a few rows."""
+    """Check that every class in the test rows is predicted at least once; of many classes only those with a few rows.
+
+    Of two classes, the positive one must also be found at least once: a model that misses all of them only warns.
+    """
     classes, predicted = evidence.signature.classes, evidence.task.predicted_classes(evidence.scores)
     if predicted is None:
         return []
@@ -102,15 +117,39 @@ def check_classes(evidence: Evidence) -> list[Check]:
     called = np.bincount(predicted, minlength=len(classes))
     never = [index for index in range(len(classes)) if rows[index] and not called[index]]
     if not never:
-        return [Check("classes", "pass", 0.0, n=len(evidence.labels), reason="every class is predicted at least once")]
+        return [_missed_positives(evidence, predicted) or _passed_classes(evidence)]
     message = ", ".join(
         f"{classes[index]!r} ({rows[index]:,} of {len(evidence.labels):,} test rows)" for index in never[:5]
     )
     serious = not evidence.task.scores_by_class or max(rows[index] for index in never) >= _FEW_ROWS
     status = _status_of_first(evidence) if serious else "warn"
-    advice = _remedy(evidence) if serious else ""
+    advice = f"; {_advice(evidence)}{_remedy(evidence)}" if serious else ""
     reason = f"never predicts {message}{', ...' if len(never) > 5 else ''}{advice}"
     return [Check("classes", status, float(len(never)), n=len(evidence.labels), reason=reason)]
+
+
+def _passed_classes(evidence: Evidence) -> Check:
+    return Check("classes", "pass", 0.0, n=len(evidence.labels), reason="every class is predicted at least once")
+
+
+def _missed_positives(evidence: Evidence, predicted: Array) -> Check | None:
+    """Warn when none of the positive test rows is found, although some rows are called positive."""
+    rows = int((evidence.labels == 1).sum())
+    if not evidence.task.takes_positive or not rows or (predicted[evidence.labels == 1] == 1).any():
+        return None
+    positive = evidence.signature.classes[1]
+    reason = f"finds none of the {rows:,} test rows with {positive!r}; {_advice(evidence)}"
+    return Check("classes", "warn", float(rows), n=len(evidence.labels), reason=reason)
+
+
+def _advice(evidence: Evidence) -> str:
+    """Say what helps a model that misses a class, without what the project does already."""
+    project, ways = evidence.project, []
+    if evidence.task.threshold_metrics and project.serve.threshold is None:
+        ways.append("serve.threshold: f1")
+    if project.train.class_weight is None:
+        ways.append("train.class_weight: balanced")
+    return f"try {' or '.join(ways)}" if ways else "more rows of the class would help"
 
 
 def _status_of_first(evidence: Evidence) -> Status:

@@ -50,7 +50,9 @@ class Slice:
     interval: Interval | None
 
 
-def measure_slices(project: Project, labels: Array, scores: Array, columns: pa.Table) -> list[Slice]:
+def measure_slices(
+    project: Project, labels: Array, scores: Array, columns: pa.Table, task: Task | None = None
+) -> list[Slice]:
     """Measure the primary metric on each value of the columns in `gates.model.slices`.
 
     Args:
@@ -58,15 +60,16 @@ def measure_slices(project: Project, labels: Array, scores: Array, columns: pa.T
         labels: Class index or target, shape [rows].
         scores: Scores as in `Task.measure`.
         columns: The columns to slice by, [rows].
+        task: The project's task with the model's threshold; None: with the task's own.
     """
-    found = []
+    found, task = [], task or TASKS[project.task]
     for column in project.gates.model.slices:
         names = slice_names(columns[column])
         values, place, rows = np.unique(names, return_inverse=True, return_counts=True)
         shown = sorted(np.argsort(-rows, kind="stable")[:MOST_VALUES], key=lambda index: _natural(str(values[index])))
         for index in shown:
             inside = place == index
-            found.append(_measure(project, column, str(values[index]), labels[inside], scores[inside]))
+            found.append(_measure(project, task, column, str(values[index]), labels[inside], scores[inside]))
     return found
 
 
@@ -117,8 +120,8 @@ def _much_worse(metric: Metric, value: float, interval: Interval, whole: float) 
     return value < whole - MUCH_WORSE and interval[1] < whole
 
 
-def _measure(project: Project, column: str, value: str, labels: Array, scores: Array) -> Slice:
-    task, name, rows = TASKS[project.task], project.primary_metric().name, len(labels)
+def _measure(project: Project, task: Task, column: str, value: str, labels: Array, scores: Array) -> Slice:
+    name, rows = project.primary_metric().name, len(labels)
     measured = task.measure(labels, scores)[name]
     known = not math.isnan(measured) and rows >= project.gates.model.slice_min_rows
     interval = intervals(task, labels, scores, project.train.seed, _BLOCKS)[name] if known else None

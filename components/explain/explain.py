@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components._core.checks import Outcome
+from components._core.examples.reference_rows import Reference
 from components._core.files import read_json, write_json
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
@@ -39,7 +40,8 @@ def explain_model(
     else:
         compared = evaluation / COMPARED
         first = compared.is_file() and read_json(compared)["champion"] is None
-        shown = _explained(project, model, examples, explanation, first=first)
+        threshold = Reference.load(evaluation).threshold
+        shown = _explained(project, model, examples, explanation, threshold, first=first)
     shown.save(explanation)
     write_page(shown, page)
     return shown.outcome
@@ -51,12 +53,14 @@ def _skipped(reason: str) -> Page:
     return page
 
 
-def _explained(project: Project, model: Path, examples: Path, explanation: Path, *, first: bool) -> Page:
+def _explained(
+    project: Project, model: Path, examples: Path, explanation: Path, threshold: float | None, *, first: bool
+) -> Page:
     # imported here: a run whose model was blocked does without them
     from components.explain.explanation_page import make_page
     from components.explain.feature_checks import as_json, judge_findings
     from components.explain.feature_findings import find
 
-    found = find(project, load_model(model), examples)
+    found = find(project, load_model(model), examples, threshold)
     write_json(explanation / IMPORTANCES, as_json(found))
     return make_page(found, judge_findings(found, blocks=first and project.gates.model.first == "block"))

@@ -106,15 +106,16 @@ class Findings:
         return self.reached is None or feature in self.reached
 
 
-def find(project: Project, model: Model, examples: Path) -> Findings:
+def find(project: Project, model: Model, examples: Path, threshold: float | None = None) -> Findings:
     """Look at the features of a model from every side.
 
     Args:
         project: The project.
         model: The model, loaded.
         examples: The examples artifact.
+        threshold: The model's own threshold; None: the task's.
     """
-    task, signature, seed = TASKS[project.task], model.signature, project.train.seed
+    task, signature, seed = TASKS[project.task].with_threshold(threshold), model.signature, project.train.seed
     repeats = repeats_for(len(signature.inputs))
     sample = draw_sample(signature, examples, project.label, seed, repeats)
     is_enough = sample.rows >= ENOUGH_ROWS

@@ -73,7 +73,7 @@ class NaruRuntime(MLModel):
         except NaruError as error:
             NaruRuntime.failure = error
             raise
-        self.inputs, self.outputs = _metadata(self._predictor.signature)
+        self.inputs, self.outputs = _metadata(self._predictor.signature, self._predictor.threshold)
         self._types = {feature.name: feature.type for feature in self._predictor.signature.inputs}
         features = self._predictor.signature.inputs
         self.bounds = Bounds(limits.for_model(features), len(features))
@@ -185,7 +185,7 @@ def _output(name: str, values: np.ndarray[Any, Any]) -> ResponseOutput:
     )
 
 
-def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[MetadataTensor]]:
+def _metadata(signature: Signature, threshold: float | None) -> tuple[list[MetadataTensor], list[MetadataTensor]]:
     inputs = [
         MetadataTensor(
             name=feature.name,
@@ -195,7 +195,8 @@ def _metadata(signature: Signature) -> tuple[list[MetadataTensor], list[Metadata
         )
         for feature in signature.inputs
     ]
-    classes = Parameters(classes=list(signature.classes))
+    decides: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
+    classes = Parameters(classes=list(signature.classes), **decides)
     outputs = [
         MetadataTensor(
             name=name,

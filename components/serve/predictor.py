@@ -30,15 +30,24 @@ class Predictor:
         model: The model in memory.
         max_rows: Rows that one request may have.
         ranges: Training range of numeric features by name, to say what is unusual in a row without a finite answer.
+        threshold: Probability from which a row counts as positive, where the model has its own.
 
     Attributes:
         signature: What it takes and gives.
         max_rows: Rows that one request may have.
+        threshold: As given; for metadata, since answers are probabilities.
     """
 
-    def __init__(self, model: Model, max_rows: int = Limits.rows, ranges: Ranges | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        max_rows: int = Limits.rows,
+        ranges: Ranges | None = None,
+        threshold: float | None = None,
+    ) -> None:
         self.signature: Signature = model.signature
         self.max_rows = max_rows
+        self.threshold = threshold
         self._model = model
         self._ranges = ranges or {}
 
@@ -78,7 +87,7 @@ def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
         raise ModelError("there is no such folder", where=str(model), remedy="name the folder of a trained model")
 
     reference = Reference.load(model)
-    predictor = Predictor(load_model(model), max_rows, reference.ranges)
+    predictor = Predictor(load_model(model), max_rows, reference.ranges, reference.threshold)
     try:
         warm_up(predictor.predict, predictor.signature.inputs, reference.row)
     except Refusal as refusal:

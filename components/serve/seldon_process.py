@@ -26,6 +26,7 @@ from gunicorn.app.base import BaseApplication
 from seldon_core.flask_utils import SeldonMicroserviceException
 from seldon_core.seldon_methods import init_metadata
 
+from components._core.examples.reference_rows import Reference
 from components._core.types.signature import Signature
 from components.serve.admission import DRAIN_SECONDS, AdmissionControl
 from components.serve.http_refusals import HttpRefusal
@@ -61,7 +62,8 @@ def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signature = Signature.load(options.model)
     options.limits = options.limits.for_model(signature.inputs)
-    component = NaruComponent(options.name, options.version, signature, admission, options.limits)
+    threshold = Reference.load(options.model).threshold
+    component = NaruComponent(options.name, options.version, signature, admission, options.limits, threshold)
     worker = _worker(options, component)
     with ThreadPoolExecutor(1) as loader, _grpc_server(options, component) as grpc_server:
         loading = loader.submit(load, options.model, options.limits.rows)

@@ -67,6 +67,7 @@ class NaruComponent(SeldonComponent):
         signature: Inputs and outputs of the model.
         admission: Admission control of all requests.
         limits: Limits of one request.
+        threshold: Probability from which a row counts as positive, where the model has its own; for metadata.
 
     Attributes:
         features: The features that the model takes.
@@ -75,7 +76,13 @@ class NaruComponent(SeldonComponent):
     """
 
     def __init__(
-        self, name: str, version: str, signature: Signature, admission: AdmissionControl, limits: Limits
+        self,
+        name: str,
+        version: str,
+        signature: Signature,
+        admission: AdmissionControl,
+        limits: Limits,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         self.features = signature.inputs
@@ -89,6 +96,7 @@ class NaruComponent(SeldonComponent):
         self._admission = admission
         self._turn = threading.Lock()
         self._name, self._version = name, version
+        self._threshold = threshold
         self._tags = {"model_name": name, "model_version": version}
 
     def check_capacity(self) -> None:
@@ -184,6 +192,7 @@ class NaruComponent(SeldonComponent):
         """Return inputs and outputs as the protocol's metadata; the rest of the signature as texts."""
         nullable = [feature.name for feature in self._signature.inputs if feature.nullable]
         classes = self._signature.classes
+        threshold = {} if self._threshold is None else {"threshold": repr(self._threshold)}
         return {
             "name": self._name,
             "versions": [self._version],
@@ -193,7 +202,7 @@ class NaruComponent(SeldonComponent):
                 _tensor(name, FEATURE_TYPES[dtype].oip, TASKS[self._signature.task].output_shape(name, classes))
                 for name, dtype in self._signature.outputs.items()
             ],
-            "custom": {"nullable": ",".join(nullable), "classes": ",".join(classes)},
+            "custom": {"nullable": ",".join(nullable), "classes": ",".join(classes), **threshold},
         }
 
 

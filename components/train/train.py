@@ -16,11 +16,12 @@ from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, ENVIRONMENT, HISTORY, HYPERPARAMETERS, SCHEMA
 from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
+from components._frameworks.class_weights import weigh_classes
 from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
 from components._frameworks.table import check_installed, find_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.checkpoints import Checkpoint
-from components.train.training_page import page_of
+from components.train.training_page import add_class_weights, page_of
 
 
 def train_model(
@@ -62,11 +63,9 @@ def train_model(
         project.name,
         _fingerprint(project, framework, [code, transform_graph, transformed], values),
     )
-    data = TrainingData(
-        TransformedRows(transformed_file(transformed, "train")),
-        TransformedRows(transformed_file(transformed, "eval")),
-        transform_graph,
-    )
+    rows = TransformedRows(transformed_file(transformed, "train"))
+    weights = weigh_classes(project.train, classes, rows)
+    data = TrainingData(rows, TransformedRows(transformed_file(transformed, "eval")), transform_graph, weights)
     with tempfile.TemporaryDirectory(prefix="naru-train-") as scratch:
         unpack_code(code, Path(scratch))
         fitted = framework.build(
@@ -86,7 +85,10 @@ def train_model(
         history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}
     )
     write_json(history / ENVIRONMENT, asdict(describe_environment()))
-    page_of(progress, outcome, values, fitted, has_epochs=framework.has_epochs).save(history)
+    shown = page_of(progress, outcome, values, fitted, has_epochs=framework.has_epochs)
+    if weights is not None:
+        add_class_weights(shown, classes, weights)
+    shown.save(history)
     checkpoint.remove()
     checkpoint.remove_abandoned()
     return outcome

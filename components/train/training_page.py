@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from components._core.checks import Outcome
 from components._core.project.config_types import Hyperparameter
@@ -44,6 +47,19 @@ def page_of(
         folded=True,
     )
     return page
+
+
+def add_class_weights(page: Page, classes: Sequence[str], weights: NDArray[Any]) -> None:
+    """Add a table with the weight of each class; both losses of the page are weighted by it.
+
+    Args:
+        page: The page.
+        classes: The label's classes.
+        weights: Weight by class index.
+    """
+    rows: list[list[Cell]] = [[name, float(f"{weight:.4g}")] for name, weight in zip(classes, weights, strict=True)]
+    note = "train.class_weight. The losses are weighted, too; probabilities are not shares of rows."
+    page.table("Class weights", ["class", "weight of a row"], rows, note)
 
 
 def _pair(name: str) -> list[tuple[str, str]]:

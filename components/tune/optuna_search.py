@@ -17,6 +17,7 @@ from components._core.project.project_file import Project, Space
 from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, TRIALS
 from components._core.types.tasks import TASKS
+from components._frameworks.class_weights import weigh_classes
 from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
 from components._frameworks.table import check_installed, find_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
@@ -94,15 +95,13 @@ def search(project: Project, code: Path, transform_graph: Path, transformed: Pat
     study.enqueue_trial({name: project.train.hyperparameters[name] for name in project.tune.space})
     with tempfile.TemporaryDirectory(prefix="naru-tune-") as scratch:
         unpack_code(code, Path(scratch))
-        data = TrainingData(
-            TransformedRows(transformed_file(transformed, "train")),
-            TransformedRows(transformed_file(transformed, "eval")),
-            transform_graph,
-        )
+        rows, classes = TransformedRows(transformed_file(transformed, "train")), read_json(transform_graph / CLASSES)
+        weights = weigh_classes(project.train, classes, rows)
+        data = TrainingData(rows, TransformedRows(transformed_file(transformed, "eval")), transform_graph, weights)
         shortened = project.model_copy(
             update={"train": project.train.model_copy(update={"epochs": project.tune.epochs})}
         )
-        trials = Trials(shortened, framework, Path(scratch), data, read_json(transform_graph / CLASSES))
+        trials = Trials(shortened, framework, Path(scratch), data, classes)
         study.optimize(trials.run, n_trials=project.tune.trials)
     values = project.train.hyperparameters | study.best_params
     outcome = _outcome(study)

@@ -162,6 +162,7 @@ def _stage_table(record: LocalRunRecord) -> Table:
 def _metric_line(metrics: dict[str, float]) -> Text:
     headlines = dict.fromkeys(name for task in TASKS.values() for name in task.headline)
     shown = [name for name in headlines if name in metrics] or sorted(metrics)[:6]
+    shown += ["threshold"] if "threshold" in metrics and "threshold" not in shown else []
     return Text("test   ") + Text("  ".join(f"{name} {metrics[name]:.4f}" for name in shown), style="bold")
 
 

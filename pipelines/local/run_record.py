@@ -20,7 +20,7 @@ from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
 _REPEATED_WARNINGS = {
     "validation": ("data check",),
-    "evaluation": ("baseline", "classes", "labels"),
+    "evaluation": ("baseline", "classes", "threshold", "labels"),
     "explanation": ("leaks",),
 }
 """Checks by artifact, up to a colon in their name, whose warnings are repeated in the last lines."""

@@ -1,4 +1,4 @@
-"""Check the beginning of a source: whether it has the columns and the positive value that a project names.
+"""Check the beginning of a source: whether it has the columns and the label's values that a project names.
 
 Stages check every row. This checks the beginning of one file, before anything heavy is imported, and
 refuses only what no further row could change; a file without a quick preview is left to the stages.
@@ -25,7 +25,7 @@ _SHARE = 0.05
 
 
 def check_source_preview(project: Project, source: str, spans: str) -> None:
-    """Refuse a format that does not exist, and columns and a positive value that the source cannot have.
+    """Refuse a format that does not exist, and columns and values of the label that the source cannot have.
 
     Args:
         project: The project.
@@ -40,19 +40,24 @@ def check_source_preview(project: Project, source: str, spans: str) -> None:
     if preview is None or project.label not in preview.columns:
         return
     check_named_columns(project, preview.columns)
-    _check_positive(project, preview)
+    _check_label_values(project, preview)
 
 
-def _check_positive(project: Project, preview: Preview) -> None:
-    """Refuse a positive value that does not occur when two other values are common: a binary label has two."""
-    if not TASKS[project.task].takes_positive or project.positive is None:
+def _check_label_values(project: Project, preview: Preview) -> None:
+    """Refuse a value that does not occur when two others are common: a binary label has two."""
+    weights = project.train.class_weight
+    weighted = weights if isinstance(weights, dict) else {}
+    named = [*([] if project.positive is None else [("positive", project.positive)])]
+    named += [("train.class_weight", name) for name in weighted]
+    if not TASKS[project.task].takes_positive or not named:
         return
     at = preview.columns.index(project.label)
     counts = Counter(_normalize(row[at]) for row in preview.rows if row[at].strip() not in _MISSING)
     common = sorted(value for value, count in counts.items() if count >= max(_SHARE * len(preview.rows), 2))
-    if len(common) >= 2 and _normalize(str(project.positive)) not in counts:
-        wrong = unknown_positive(project.positive, project.label, common)
-        raise ConfigError(wrong.message, where="positive", remedy=wrong.remedy)
+    for place, value in named:
+        if len(common) >= 2 and _normalize(str(value)) not in counts:
+            wrong = unknown_positive(value, project.label, common)
+            raise ConfigError(wrong.message, where=place, remedy=wrong.remedy)
 
 
 def _normalize(text: str) -> str:

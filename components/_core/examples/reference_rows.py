@@ -1,4 +1,4 @@
-"""Reference data for diagnosing a served model: a real row, and the range of each number in training.
+"""Reference data for a served model: a real row and the range of each number in training, for diagnosis, and the threshold.
 
 `evaluate` makes it and `register` copies it into the model's folder in the store, since a server gets that folder and nothing else. A model of
 an earlier version is served without it.
@@ -29,15 +29,18 @@ class Reference:
     Attributes:
         row: Value by feature name, None where it is missing; empty when no test row is known.
         ranges: Least and largest value by the name of a numeric feature.
+        threshold: Probability from which a row counts as positive, where the project has `serve.threshold`; else None.
     """
 
     row: dict[str, Any] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=dict)
+    threshold: float | None = None
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
         finite = {name: list(bounds) for name, bounds in self.ranges.items() if all(map(math.isfinite, bounds))}
-        write_json(path, {"row": self.row, "ranges": finite})
+        threshold = {} if self.threshold is None else {"threshold": self.threshold}
+        write_json(path, {"row": self.row, "ranges": finite, **threshold})
 
     @classmethod
     def load(cls, model: Path) -> Reference:
@@ -45,7 +48,8 @@ class Reference:
         try:
             raw: dict[str, Any] = read_json(model / REFERENCE)
             ranges = {name: (float(least), float(most)) for name, (least, most) in raw["ranges"].items()}
-            return cls(dict(raw["row"]), ranges)
+            threshold = raw.get("threshold")
+            return cls(dict(raw["row"]), ranges, None if threshold is None else float(threshold))
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return cls()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -32,6 +32,7 @@ from components._core.project.serving_config import Serve, ServingGates
 from components._core.project.validation_messages import format_errors
 from components._core.project.value_rules import check_values
 from components._core.project.yaml_text import parse_yaml
+from components._core.suggestions import suggest
 from components._core.types.default_framework import DEFAULT_FRAMEWORK
 from components._core.types.hyperparameter_names import find_unusable
 from components._core.types.tasks import TASKS
@@ -105,8 +106,28 @@ class Code(Section):
         return fields
 
 
+def _check_class_weight(value: Any) -> Any:
+    """Refuse what is neither `balanced` nor a weight by class, in one sentence for both forms; classes become texts."""
+    if value is None or value == "balanced":
+        return value
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"found {repr(value)[:80]}; must be balanced, or a weight by class as in {{yes: 20}}")
+    for name, weight in value.items():
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not is_number or not 0 < weight <= _LARGEST_WEIGHT:
+            found = f"found {repr(weight)[:80]} for the class {str(name)[:80]!r}"
+            raise ValueError(f"{found}; a weight must be a number above 0, {_LARGEST_WEIGHT:,} at most")
+    # YAML reads the class `1` as a number, and `true` as a truth value
+    return {str(name).lower() if isinstance(name, bool) else str(name): weight for name, weight in value.items()}
+
+
+_LARGEST_WEIGHT = 1_000_000
+
+
 class Train(Section):
     """How the model is fitted."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"class_weight"})
 
     epochs: Annotated[StrictInt, Field(ge=1, description="Maximum number of passes over the training rows.")] = 10
     steps: Annotated[
@@ -117,6 +138,14 @@ class Train(Section):
         StrictInt, Field(ge=0, description="Epochs without a better eval loss before training stops; 0: never.")
     ] = 2
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32, description="Seed for all randomness.")] = 7
+    class_weight: Annotated[
+        Literal["balanced"] | dict[str, float] | None,
+        BeforeValidator(_check_class_weight),
+        Field(
+            description="Weight of a row in the loss by its class, for rare classes: `balanced`, or numbers by class as in "
+            "`{yes: 20}` (others have 1). Probabilities are then no longer shares of rows; absent: every row counts the same."
+        ),
+    ] = None
     hyperparameters: Annotated[
         dict[str, Hyperparameter],
         Field(
@@ -360,6 +389,28 @@ class Project(Section):
         if self.positive is not None and not TASKS[self.task].takes_positive:
             takers = " or ".join(task.name for task in TASKS.values() if task.takes_positive)
             raise ValueError(f"positive: a {self.task} project has no positive value; remove it, or set task: {takers}")
+        return self
+
+    @model_validator(mode="after")
+    def _weighted_task_has_classes(self) -> Project:
+        if self.train.class_weight is not None and not TASKS[self.task].has_classes:
+            raise ValueError(f"train.class_weight: a {self.task} project has no classes; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _task_has_a_threshold(self) -> Project:
+        threshold, allowed = self.serve.threshold, TASKS[self.task].threshold_metrics
+        if threshold is not None and not allowed:
+            takers = _either([task.name for task in TASKS.values() if task.threshold_metrics])
+            raise ValueError(
+                f"serve.threshold: a {self.task} project has no threshold; remove it, or set task: {takers}"
+            )
+        if isinstance(threshold, str) and threshold not in allowed:
+            meant = suggest(threshold, allowed)
+            close = f"; {meant}" if meant.startswith("did") else ""
+            raise ValueError(
+                f"serve.threshold: found {threshold!r}{close}; allowed: a number between 0 and 1, or {', '.join(allowed)}"
+            )
         return self
 
     @model_validator(mode="after")

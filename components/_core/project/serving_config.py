@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, field_validator, model_validator
 
 from components._core.project.config_types import Real, Section
 from components._core.project.quantities import Amounts, count_of
@@ -144,9 +144,33 @@ class CanarySteps(Section):
         return value
 
 
-class Serve(Section):
-    """The model server: `port` on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
+def _check_threshold(value: Any) -> Any:
+    """Refuse what is neither a probability nor a text; the project checks the text, which depends on the task."""
+    if value is None:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"found {repr(value)[:80]}; {_THRESHOLD}")
+    if not isinstance(value, str) and not 0 < value < 1:
+        raise ValueError(f"found {value:g}; {_THRESHOLD}")
+    return value
 
+
+_THRESHOLD = "must be a number between 0 and 1, or the metric by which it is chosen, as in f1"
+
+
+class Serve(Section):
+    """The model server: `port` and `threshold` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"threshold"})
+
+    threshold: Annotated[
+        float | str | None,
+        BeforeValidator(_check_threshold),
+        Field(
+            description="Binary only: probability from which a row counts as positive. A number between 0 and 1, or the metric "
+            "by which evaluate chooses it on the eval rows: `f1`, `balanced_accuracy` or `accuracy`; absent: 0.5.",
+        ),
+    ] = None
     port: Annotated[
         StrictInt, Field(ge=0, le=65535, description="Port of `naru serve` on loopback; 0: any free one.")
     ] = 8080

@@ -38,6 +38,9 @@ def restrict(raw: dict[str, Any], reads: Sequence[str]) -> dict[str, Any]:
 def _copy(given: dict[str, Any], kept: dict[str, Any], parts: list[str]) -> None:
     name, *rest = parts
     if name in given and rest:
-        _copy(given[name], kept.setdefault(name, {}), rest)
+        section = kept.get(name, {})
+        _copy(given[name], section, rest)
+        if section:  # an empty one would change the configuration although the section has nothing for the stage
+            kept[name] = section
     elif name in given:
         kept[name] = given[name]

@@ -37,6 +37,7 @@ def fit(
     settings: Train,
     *,
     task: Task,
+    class_weights: NDArray[Any] | None = None,
     progress: Progress | None = None,
     after_epoch: AfterEpoch | None = None,
 ) -> Progress:
@@ -48,6 +49,7 @@ def fit(
         held_out: The rows to stop by.
         settings: Epochs, steps, batch size, patience and seed.
         task: The project's task.
+        class_weights: Weight of a row in both losses, by the index of its class; None: each row counts the same.
         progress: Where an earlier fit of the same model was stopped.
         after_epoch: Told of each epoch; may stop the fit.
 
@@ -64,8 +66,9 @@ def fit(
         order = np.random.Generator(np.random.PCG64([settings.seed, len(progress.epochs)]))
         return train.batches(settings.batch_size, order)
 
-    rows = _dataset(shuffled, fed, train)
-    judged = _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out)
+    rows = _dataset(shuffled, fed, train, class_weights)
+    # weighted as well: the epoch is kept that is best by what was minimised
+    judged = _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out, class_weights)
     while not _finished(progress, settings):
         limit = settings.steps - progress.steps if settings.steps else -1
         _fit_epoch(model, rows.take(limit), judged, progress)
@@ -139,15 +142,22 @@ class _Count(keras.callbacks.Callback):
         self.steps = batch + 1
 
 
-def _dataset(batches: Callable[[], Iterator[Batch]], fed: dict[str, Column], rows: TransformedRows) -> tf.data.Dataset:
-    """Whole batches from NumPy: rows are never handled one by one."""
+def _dataset(
+    batches: Callable[[], Iterator[Batch]],
+    fed: dict[str, Column],
+    rows: TransformedRows,
+    class_weights: NDArray[Any] | None,
+) -> tf.data.Dataset:
+    """Whole batches from NumPy, with the weights of the rows if there are any: rows are never handled one by one."""
 
-    def shaped() -> Iterator[Batch]:
+    def shaped() -> Iterator[tuple[Any, ...]]:
         for features, labels in batches():
-            yield as_model_inputs(features, fed), labels
+            weights = () if class_weights is None else (class_weights[labels],)
+            yield as_model_inputs(features, fed), labels, *weights
 
     kinds = {name: tf.TensorSpec([None, *input_shape(column)], column.dtype) for name, column in fed.items()}
-    specs = (kinds, tf.TensorSpec([None], rows.label_dtype))
+    weighed = () if class_weights is None else (tf.TensorSpec([None], tf.float32),)
+    specs = (kinds, tf.TensorSpec([None], rows.label_dtype), *weighed)
     return tf.data.Dataset.from_generator(shaped, output_signature=specs).prefetch(2)
 
 

@@ -46,6 +46,7 @@ class KerasModel(TrainableModel):
             data.held_out,
             settings,
             task=self._task,
+            class_weights=data.class_weights,
             progress=progress,
             after_epoch=after_epoch,
         )

@@ -38,10 +38,10 @@ def score(pipeline: Pipeline, task: Task, classes: int, rows: pd.DataFrame) -> N
     return probabilities if task.scores_by_class else probabilities[:, -1]
 
 
-def loss(task: Task, labels: NDArray[Any], scores: NDArray[Any]) -> float:
-    """Return the training loss: mean log loss, or mean squared error for a task without classes."""
+def loss(task: Task, labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
+    """Return the training loss: mean log loss, weighted by row if there are weights, or mean squared error without classes."""
     if not task.has_classes:
         return float(np.mean((scores - labels) ** 2))
     by_class = scores if task.scores_by_class else np.stack([1.0 - scores, scores], axis=1)
     right = by_class[np.arange(len(labels)), labels]
-    return float(-np.mean(np.log(np.maximum(right, np.finfo(np.float64).eps))))
+    return float(-np.average(np.log(np.maximum(right, np.finfo(np.float64).eps)), weights=weights))

@@ -25,6 +25,7 @@ from components._frameworks.sklearn.onnx_conversion import convert
 from components._frameworks.sklearn.onnx_file import check_onnx_file
 from components._frameworks.sklearn.onnx_model import OnnxModel, reason_of
 from components._frameworks.sklearn.pipeline_steps import walk
+from components._frameworks.sklearn.row_weights import row_weights
 
 
 class SklearnModel(TrainableModel):
@@ -54,18 +55,17 @@ class SklearnModel(TrainableModel):
         self._train, labels = read_rows(data.train)
         self._held_out, held_out_labels = read_rows(data.held_out)
         try:
-            self._pipeline.fit(self._train, labels)
-            measured = self._measure(self._train, labels)
-            measured |= {
-                f"eval_{name}": value for name, value in self._measure(self._held_out, held_out_labels).items()
-            }
+            self._pipeline.fit(self._train, labels, **row_weights(self._pipeline, labels, data.class_weights))
+            measured = self._measure(self._train, labels, data.class_weights)
+            judged = self._measure(self._held_out, held_out_labels, data.class_weights)
+            measured |= {f"eval_{name}": value for name, value in judged.items()}
         except MemoryError as error:
             rows = f"{len(self._train):,} rows of {len(self._train.columns)} columns"
             remedy = (
                 "train on fewer rows or spans, or on a machine with more memory: scikit-learn takes all rows at once"
             )
             raise ModelError(f"{rows} do not fit into memory", remedy=remedy) from error
-        except ModelError:
+        except (ModelError, UserCodeError):
             raise
         except Exception as error:  # of any step
             first = (str(error).strip().splitlines() or [""])[0][:300]
@@ -89,10 +89,12 @@ class SklearnModel(TrainableModel):
     def layers(self) -> list[Layer]:
         return [Layer(step.name, _kind(step.estimator), "", step.count_numbers()) for step in walk(self._pipeline)]
 
-    def _measure(self, rows: pd.DataFrame, labels: NDArray[Any]) -> dict[str, float]:
-        """The loss, and those metrics of the task that training shows, of rows."""
+    def _measure(
+        self, rows: pd.DataFrame, labels: NDArray[Any], class_weights: NDArray[Any] | None
+    ) -> dict[str, float]:
+        """The loss, weighted as in the fit, and those metrics of the task that training shows, of rows."""
         found = self._score(rows)
-        loss = scores.loss(self._task, labels, found)
+        loss = scores.loss(self._task, labels, found, None if class_weights is None else class_weights[labels])
         if not math.isfinite(loss):
             raise ModelError(f"the loss is {loss}", remedy="look at build_model for what gives NaN or infinity")
         metrics = self._task.measure(labels, found)

@@ -26,6 +26,7 @@ ROWS = "x,y\n" + "1,good\n2,bad\n" * 50
         (ROWS, {"positive": "baad"}, "positive: 'baad' is not a value of the label 'y', which has 'bad', 'good'"),
         (ROWS.replace("good", "1").replace("bad", "0"), {"positive": 2}, "positive: 2 is not a value"),
         (ROWS.replace("good", "1.0").replace("bad", "0.0"), {"positive": "yes"}, "which has '0', '1'"),
+        (ROWS, {"train": {"class_weight": {"bad": 2, "goood": 1}}}, "train.class_weight: 'goood' is not a value"),
         (ROWS, {"gates": {"model": {"slices": ["xx"]}}}, "gates.model.slices: there is no column 'xx'; did you mean 'x'"),
         (ROWS, {"data": {"source": "t.csv", "exclude": ["z"]}}, "data.exclude: there is no column 'z'"),
         (ROWS, {"data": {"source": "t.csv", "split": {"by": ["z"]}}}, r"data.split.by: there is no column 'z'"),
@@ -42,6 +43,10 @@ def test_what_no_row_could_change_is_refused_at_once(tmp_path: Path, content: st
     ("content", "changes"),
     [
         (ROWS, {"positive": "bad"}),
+        (ROWS, {"train": {"class_weight": {"bad": 2}}}),
+        (ROWS, {"train": {"class_weight": "balanced"}}),
+        ("x,y\n" + "1,no\n" * 99 + "1,\n", {"train": {"class_weight": {"yes": 9}}}),
+        (ROWS, {"task": "multiclass_classification", "train": {"class_weight": {"rare": 9}}}),
         (ROWS.replace("good", "1.0").replace("bad", "0.0"), {"positive": 1}),
         ("x,y\n" + "1,no\n" * 99 + "1,\n", {"positive": "yes"}),  # rare, or further on
         ("x,y\n" + "1,no\n" * 99 + "x,y\n", {"positive": "yes"}),  # a header in the middle

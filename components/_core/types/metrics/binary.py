@@ -1,10 +1,13 @@
 """Metrics of two classes, from sums over rows: the same formulas serve all rows and every bootstrap resample.
 
-A row counts as positive from a probability of 0.5. A ratio 0/0 (precision when nothing is called positive, recall when
+A row counts as positive from a probability of 0.5, or from another one with `ThresholdFormulas`. A ratio 0/0 (precision when nothing is called positive, recall when
 nothing is positive, and so on) is 0, as in scikit-learn by default; AUC and PR-AUC without both classes are NaN.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +22,42 @@ _CLOSEST = float(np.finfo(np.float32).eps)
 """Probabilities are kept this far from 0 and 1 in the log loss: a model answers in float32, and an infinite loss is useless."""
 
 
-def exact_sums(labels: Array, scores: Array) -> dict[str, Numbers]:
+@dataclass(frozen=True)
+class ThresholdFormulas:
+    """The formulas of this module with another threshold.
+
+    Attributes:
+        threshold: Probability from which a row counts as positive.
+    """
+
+    threshold: float
+
+    def exact_sums(self, labels: Array, scores: Array) -> dict[str, Numbers]:
+        """Return `exact_sums` at the threshold."""
+        return exact_sums(labels, scores, self.threshold)
+
+    def block_sums(self, labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+        """Return `block_sums` at the threshold."""
+        return block_sums(labels, scores, blocks, count, self.threshold)
+
+    def from_sums(self, sums: dict[str, Numbers]) -> dict[str, Numbers]:
+        """Compute all metrics; the sums were made at the threshold."""
+        return from_sums(sums)
+
+
+def exact_sums(labels: Array, scores: Array, threshold: float = THRESHOLD) -> dict[str, Numbers]:
     """Return the sums for `from_sums` over all rows; arguments as in `block_sums`."""
     counted = tally(labels, scores)
     return {
-        **over_all_rows(_sums, labels, scores),
+        **over_all_rows(partial(_sums, threshold=threshold), labels, scores),
         "positive": counted.positive,
         "negative": counted.negative,
     }
 
 
-def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+def block_sums(
+    labels: Array, scores: Array, blocks: Array, count: int, threshold: float = THRESHOLD
+) -> dict[str, Numbers]:
     """Return the sums for `from_sums` by block of rows; rows are counted by binned score.
 
     Args:
@@ -37,17 +65,25 @@ def block_sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[
         scores: Probability of the positive class, shape [rows].
         blocks: The block of each row, below `count`.
         count: Number of blocks.
+        threshold: Probability from which a row counts as positive.
 
     Returns:
         Sums of shape [blocks] by name; `bin_gap` has shape [blocks, CALIBRATION_BINS], `positive` and `negative`
         have shape [blocks, bins].
     """
-    return {**_sums(labels, scores, blocks, count), **binned_tally(labels, scores, blocks, count, bins_for(count))}
+    sums = _sums(labels, scores, blocks, count, threshold)
+    return {**sums, **binned_tally(labels, scores, blocks, count, bins_for(count))}
 
 
-def _sums(labels: Array, scores: Array, blocks: Array, count: int) -> dict[str, Numbers]:
+def call_positive(scores: Array, threshold: float) -> NDArray[np.bool_]:
+    """Return which rows count as positive; in float64, since a threshold in float32 may be another number."""
+    called: NDArray[np.bool_] = np.asarray(scores, dtype=np.float64) >= threshold
+    return called
+
+
+def _sums(labels: Array, scores: Array, blocks: Array, count: int, threshold: float) -> dict[str, Numbers]:
     truth, score = labels.astype(np.float64), np.asarray(scores, dtype=np.float64)
-    called = (score >= THRESHOLD).astype(np.float64)
+    called = call_positive(score, threshold).astype(np.float64)
     clipped = np.clip(score, _CLOSEST, 1 - _CLOSEST)
     by_row = {
         "tp": called * truth,
@@ -102,7 +138,7 @@ def from_sums(sums: dict[str, Numbers]) -> dict[str, Numbers]:
 
 def confusion(labels: Array, scores: Array, threshold: float = THRESHOLD) -> list[list[int]]:
     """Count rows by actual (down: negative, positive) and predicted class (across) at a threshold."""
-    cells = np.bincount(labels.astype(np.int64) * 2 + (scores >= threshold), minlength=4)
+    cells = np.bincount(labels.astype(np.int64) * 2 + call_positive(scores, threshold), minlength=4)
     return [[int(count) for count in row] for row in cells.reshape(2, 2)]
 
 

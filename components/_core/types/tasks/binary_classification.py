@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from components._core.suggestions import listed
@@ -21,7 +21,11 @@ _NO = ("0", "no", "n", "false", "f", "negative", "neg", "non", "nein", "아니�
 
 @dataclass(frozen=True, eq=False)
 class BinaryClassification(Classification):
-    """The probability of the positive one of two classes."""
+    """The probability of the positive one of two classes.
+
+    Attributes:
+        threshold: Probability from which a row counts as positive; None: 0.5.
+    """
 
     name: str = "binary_classification"
     outputs: tuple[Output, ...] = (Output("probability", "float32"),)
@@ -47,22 +51,36 @@ class BinaryClassification(Classification):
     activation: str | None = "sigmoid"
     answer: str = "a probability"
     takes_positive: bool = True
+    threshold_metrics: tuple[str, ...] = ("f1", "balanced_accuracy", "accuracy")
+    threshold: float | None = None
+
+    def with_threshold(self, threshold: float | None) -> BinaryClassification:
+        return self if threshold is None else replace(self, threshold=threshold)
+
+    @property
+    def decides_from(self) -> float:
+        """Probability from which a row counts as positive."""
+        from components._core.types.metrics.binary import THRESHOLD
+
+        return THRESHOLD if self.threshold is None else self.threshold
 
     @property
     def formulas(self) -> Formulas:
         from components._core.types.metrics import binary
 
-        return binary
+        if self.threshold is None:
+            return binary
+        return binary.ThresholdFormulas(self.threshold)
 
     def predicted_classes(self, scores: Array) -> Array:
-        from components._core.types.metrics.binary import THRESHOLD
+        from components._core.types.metrics.binary import call_positive
 
-        return (scores >= THRESHOLD).astype("int64")
+        return call_positive(scores, self.decides_from).astype("int64")
 
     def confusion(self, labels: Array, scores: Array) -> list[list[int]]:
         from components._core.types.metrics.binary import confusion
 
-        return confusion(labels, scores)
+        return confusion(labels, scores, self.decides_from)
 
     def order_classes(self, values: Collection[str], positive: str | None) -> list[str]:
         ordered = order_labels(values)

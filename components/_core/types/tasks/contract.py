@@ -100,6 +100,8 @@ class Task(ABC):
         answer: Description of a model's prediction for a row.
         has_classes: Whether the label is one of a few classes; otherwise it is a number.
         takes_positive: Whether one of two classes is the positive one, which project.yaml may name.
+        threshold_metrics: Metrics by which the score can be chosen from which a row counts as positive, by name; empty: the
+            task has no such score. Not all are metrics of the task.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Task(ABC):
     answer: str
     has_classes: bool
     takes_positive: bool = False
+    threshold_metrics: tuple[str, ...] = ()
 
     # outputs
 
@@ -148,6 +151,10 @@ class Task(ABC):
     def predicted_classes(self, scores: Array) -> Array | None:
         """Return the class index predicted by each row's score; None for a task without classes."""
         return None
+
+    def with_threshold(self, threshold: float | None) -> Task:
+        """Return the task with another score from which a row counts as positive; itself for None, or without such a score."""
+        return self
 
     # metrics
 

@@ -55,6 +55,8 @@ def test_json_and_back_is_the_same_project() -> None:
         ({"tune": {"trials": 3}}, "trials need a space"),
         ({"tune": {"space": {"x": {"low": 2, "high": 1}}}}, "low (2) must be below high (1)"),
         ({"gates": {"model": {"thresholds": {"auc": {}}}}}, "give min, max or both"),
+        ({"serve": {"threshold": 0.3}}, "serve.threshold: a regression project has no threshold; remove it"),
+        ({"train": {"class_weight": "balanced"}}, "train.class_weight: a regression project has no classes"),
     ],
 )
 def test_a_wrong_field_is_reported_with_its_place_and_what_is_allowed(change: dict[str, Any], message: str) -> None:
@@ -62,6 +64,51 @@ def test_a_wrong_field_is_reported_with_its_place_and_what_is_allowed(change: di
         parse_project({**SMALLEST, **change})
     assert message in str(error.value)
     assert "naru schema" in error.value.remedy
+
+
+BINARY = {**SMALLEST, "task": "binary_classification"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"serve": {"threshold": 1}}, "serve.threshold: found 1; must be a number between 0 and 1, or the metric"),
+        ({"serve": {"threshold": 0}}, "serve.threshold: found 0;"),
+        ({"serve": {"threshold": True}}, "serve.threshold: found True;"),
+        ({"serve": {"threshold": "recall"}}, "found 'recall'; allowed: a number between 0 and 1, or f1, balanced_acc"),
+        ({"serve": {"threshold": "F1"}}, "serve.threshold: found 'F1'; did you mean 'f1'?"),
+        ({"train": {"class_weight": "auto"}}, "train.class_weight: found 'auto'; must be balanced, or a weight by"),
+        ({"train": {"class_weight": {}}}, "train.class_weight: found {};"),
+        ({"train": {"class_weight": {"yes": 0}}}, "found 0 for the class 'yes'; a weight must be a number above 0"),
+        ({"train": {"class_weight": {"yes": True}}}, "found True for the class 'yes'"),
+        ({"train": {"class_weight": {"yes": float("inf")}}}, "found inf for the class 'yes'"),
+        (
+            {"task": "multiclass_classification", "serve": {"threshold": "f1"}},
+            "a multiclass_classification project has no threshold; remove it, or set task: binary_classification",
+        ),
+    ],
+)
+def test_a_wrong_threshold_or_weight_is_reported_in_one_sentence(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_project({**BINARY, **change})
+    assert message in str(caught.value)
+    assert "\n  serve" not in str(caught.value) and "\n  train" not in str(caught.value)
+
+
+def test_classes_of_weights_are_known_by_their_text() -> None:
+    project = parse_project({**BINARY, "train": {"class_weight": {1: 20, "no": 0.5}}})
+    assert project.train.class_weight == {"1": 20, "no": 0.5}
+    assert parse_project({**BINARY, "train": {"class_weight": {True: 2}}}).train.class_weight == {"true": 2}
+
+
+@pytest.mark.parametrize(
+    "sections", [{"serve": {"threshold": "f1"}}, {"serve": {"threshold": 0.25}}, {"train": {"class_weight": {"1": 3}}}]
+)
+def test_a_later_key_is_in_the_json_only_when_it_is_set(sections: dict[str, Any]) -> None:
+    (key,) = next(iter(sections.values()))
+    assert f'"{key}"' not in parse_project(BINARY).to_json()
+    project = parse_project({**BINARY, **sections})
+    assert f'"{key}"' in project.to_json() and type(project).model_validate_json(project.to_json()) == project
 
 
 def test_every_wrong_field_is_reported_at_once() -> None:

@@ -1,12 +1,14 @@
 """No stage reads a section of the project that its spec does not name: it would see defaults, and ignore changes."""
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from components._core.project.stage_config import EVERYTHING
+from components._core.project.project_file import parse_project
+from components._core.project.stage_config import EVERYTHING, restrict
 from components.stages import STAGES
 
 COMPONENTS = Path(__file__).parents[4] / "components"
@@ -87,3 +89,13 @@ def test_shared_code_reads_no_section_of_a_project() -> None:
         if "make_run_record" in file.read_text() and file.name != "run_record.py"
     }
     assert makers == {"deploy"} and STAGES["deploy"].reads == EVERYTHING
+
+
+def test_a_key_that_is_not_set_leaves_a_stage_the_configuration_that_it_had() -> None:
+    raw = {"name": "p", "task": "binary_classification", "label": "y", "data": {"source": "t.csv"}}
+    given = json.loads(parse_project(raw).to_json())
+    kept = restrict(given, STAGES["evaluate"].reads)
+    assert "serve" not in kept and list(kept["train"]) == ["seed"]
+    named = json.loads(parse_project({**raw, "serve": {"threshold": "f1"}}).to_json())
+    assert restrict(named, STAGES["evaluate"].reads) == {**kept, "serve": {"threshold": "f1"}}
+    assert restrict(named, STAGES["train"].reads) == restrict(given, STAGES["train"].reads)
