@@ -173,6 +173,13 @@ class TrainableModel(ABC):
     def layers(self) -> list[Layer]:
         """The model's parts, from input to output."""
 
+    def unused_columns(self) -> list[str]:
+        """Columns of the training rows that the model's structure does not use, whatever the data; asked after the fit.
+
+        Empty also where the framework cannot tell.
+        """
+        return []
+
 
 class Model(ABC):
     """An exported model in memory.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from components._core.checks import Outcome
+from components._core.checks import Check, Outcome
 from components._core.files import fingerprint_folder, fingerprint_of, read_json, write_json
 from components._core.project.config_types import Hyperparameter
 from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.stage.environment import describe_environment
 from components._core.stage.user_code import unpack_code
+from components._core.suggestions import listed
 from components._core.types.artifact_files import CLASSES, ENVIRONMENT, HISTORY, HYPERPARAMETERS, SCHEMA
 from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
@@ -81,6 +82,9 @@ def train_model(
         outputs = TASKS[project.task].output_types
         fitted.export(Signature(project.task, features, outputs, tuple(classes), framework.name), model)
     outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)
+    if unused := fitted.unused_columns():
+        check = _check_unused(unused, data, prepared=framework.preprocessing == "in front")
+        outcome = replace(outcome, verdict="warn", checks=(check,))
     write_json(
         history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}
     )
@@ -106,6 +110,18 @@ def _fingerprint(project: Project, framework: Framework, inputs: list[Path], val
     """Of all that decides what a fit computes."""
     parts = [project.task, project.train.model_dump_json(), repr(sorted(values.items())), framework.version()]
     return fingerprint_of([*parts, *(fingerprint_folder(path) for path in inputs)])
+
+
+def _check_unused(unused: list[str], data: TrainingData, *, prepared: bool) -> Check:
+    """Warn of columns that the model does not use: forgotten in build_model, or work for nothing in every request."""
+    count = f"{len(unused):,} of {len(data.train.columns):,}"
+    if prepared:
+        message = f"preprocessing_fn makes features that the model does not use ({count}): {listed(unused)}"
+        reason = f"{message}; use them in build_model, or take them out of preprocessing_fn"
+    else:
+        message = f"the pipeline of build_model drops columns ({count}): {listed(unused)}"
+        reason = f"{message}; use them, or list them under data.exclude: requests have to carry them"
+    return Check("unused features", "warn", float(len(unused)), n=data.train.rows, reason=reason)
 
 
 def _outcome(progress: Progress, project: Project) -> Outcome:

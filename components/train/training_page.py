@@ -29,6 +29,8 @@ def page_of(
     page.facts(
         {**(epochs if has_epochs else {}), "eval loss": best["eval_loss"], "parameters": model.count_parameters()}
     )
+    if outcome.checks:
+        page.checks(outcome.checks)
     measured = [name for name in best if f"eval_{name}" in best]
     numbers = list(range(1, len(progress.epochs) + 1))
     for name in measured if has_epochs else []:

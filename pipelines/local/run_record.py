@@ -15,15 +15,18 @@ from components._core.project.project_file import Project
 from components._core.stage.environment import describe_environment
 from components._core.stage.run_record import RunRecord, make_run_record, parse_commit
 from components._core.types.artifact_files import IMPORTANCES, OUTCOME
+from components._core.types.leak_rules import LEAK_REASONS
 from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
 _REPEATED_WARNINGS = {
     "validation": ("data check",),
+    "history": ("unused features",),
     "evaluation": ("baseline", "classes", "threshold", "labels"),
     "explanation": ("leaks",),
 }
 """Checks by artifact, up to a colon in their name, whose warnings are repeated in the last lines."""
+_MOST_SUSPECTS, _LONGEST_NAME = 3, 40
 _INTERRUPTED = "what was finished is kept, and reused by the next run"
 
 
@@ -94,7 +97,7 @@ def make_record(
         error=error.to_dict() if error else None,
         paths={"run": str(run), "log": str(run / LOG), "report": _report(run, outputs, states)},
         artifacts=outputs,
-        warnings=_warnings(states, outputs),
+        warnings=[*_warnings(states, outputs), *_suspects(project)],
         serve=f"naru serve {shlex.quote(str(folder))}",
         **proposed,
         ablate=f"naru ablate {shlex.quote(str(folder))}" if proposed else "",
@@ -158,6 +161,20 @@ def _read_proposal(outputs: dict[str, str]) -> dict[str, Any]:
     file = Path(outputs.get("explanation", "")) / IMPORTANCES
     found = read_json(file) if "explanation" in outputs and file.is_file() else {}
     return {name: found[name] for name in ("unneeded", "proposal")} if found.get("unneeded") else {}
+
+
+def _suspects(project: Project) -> list[str]:
+    """Repeat which columns are left out because they may leak the label: the person has to decide whether that is right."""
+    reasons = project.data.exclusion_reasons.items()
+    found = [(name, " ".join(reason.split())) for name, reason in reasons if reason.startswith(LEAK_REASONS)]
+    lines = [f"look at {_short(name)}, which is left out (data.exclude): {reason}" for name, reason in found]
+    hidden = len(lines) - _MOST_SUSPECTS
+    more = [f"look at {hidden:,} more columns that are left out: data.exclusion_reasons"] if hidden > 0 else []
+    return lines[:_MOST_SUSPECTS] + more
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…")
 
 
 def _report(run: Path, outputs: dict[str, str], states: list[StageState]) -> str:

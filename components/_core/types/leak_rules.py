@@ -11,5 +11,12 @@ SUSPECT = 0.99
 """Score (at most 1) from which a single column is suspected of leaking the label."""
 FEWEST_ROWS = 30
 """Fewest rows for a judgement."""
+LEAK_REASONS = (
+    "gives the label away",
+    "filled only where",
+    "the label may be made from it",
+    "its name contains the label's",
+)
+"""How the reasons begin for which `naru new` leaves out a column that may leak the label; they are in `data.exclusion_reasons`."""
 FEWEST_OF_A_CLASS = 5
 """Fewest rows of a class: with fewer, chance may order them perfectly."""

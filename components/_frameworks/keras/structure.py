@@ -39,7 +39,7 @@ def inputs_that_reach(saved_model: Path, signature: Signature) -> frozenset[str]
         serving = graph.signature_def[SERVING]
     except (OSError, DecodeError, IndexError, KeyError) as error:
         raise ModelError(f"is not a saved model: {error}", where=str(path), remedy="train the model again") from error
-    walk = _Walk({function.signature.name: function for function in graph.graph_def.library.function})
+    walk = GraphWalk({function.signature.name: function for function in graph.graph_def.library.function})
     nodes = {node.name: node for node in graph.graph_def.node}
     reached = walk.reach(nodes, [output.name for output in serving.outputs.values()], lambda name: False)
     tensors = {name for name, value in serving.inputs.items() if value.name.split(":")[0] in reached}
@@ -47,7 +47,7 @@ def inputs_that_reach(saved_model: Path, signature: Signature) -> frozenset[str]
     return frozenset(feature for feature, tensor in named.items() if tensor in tensors)
 
 
-class _Walk:
+class GraphWalk:
     """Walks graph and functions; remembers what each function's outputs need."""
 
     def __init__(self, library: dict[str, Any]) -> None:

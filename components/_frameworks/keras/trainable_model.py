@@ -13,6 +13,7 @@ from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData
 from components._frameworks.keras.export import export
 from components._frameworks.keras.fit import fit
+from components._frameworks.keras.unused_columns import find_unused
 from components._frameworks.transformed_rows import Column
 
 
@@ -60,6 +61,9 @@ class KerasModel(TrainableModel):
 
     def layers(self) -> list[Layer]:
         return [_describe(layer) for layer in self._model.layers]
+
+    def unused_columns(self) -> list[str]:
+        return find_unused(self._model, self._columns)
 
 
 def _describe(layer: keras.Layer) -> Layer:

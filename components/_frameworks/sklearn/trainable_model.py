@@ -26,6 +26,7 @@ from components._frameworks.sklearn.onnx_file import check_onnx_file
 from components._frameworks.sklearn.onnx_model import OnnxModel, reason_of
 from components._frameworks.sklearn.pipeline_steps import walk
 from components._frameworks.sklearn.row_weights import row_weights
+from components._frameworks.sklearn.used_columns import find_used
 
 
 class SklearnModel(TrainableModel):
@@ -88,6 +89,11 @@ class SklearnModel(TrainableModel):
 
     def layers(self) -> list[Layer]:
         return [Layer(step.name, _kind(step.estimator), "", step.count_numbers()) for step in walk(self._pipeline)]
+
+    def unused_columns(self) -> list[str]:
+        names = list(self._train.columns)
+        used = find_used(self._pipeline, names)
+        return [name for name in names if name not in used]
 
     def _measure(
         self, rows: pd.DataFrame, labels: NDArray[Any], class_weights: NDArray[Any] | None
