@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-EVERYTHING = ("data", "train", "tune", "gates", "serve")
+EVERYTHING = ("data", "transform", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
 
 
