@@ -49,6 +49,7 @@ TRANSFORM = register(
     StageSpec(
         "transform",
         _STAGES,
+        reads=("transform",),
         code="preprocessing",
         environment=_STORE,
         imports=(

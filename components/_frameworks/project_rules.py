@@ -29,6 +29,8 @@ def check_framework(project: Project) -> Framework:
         )
     framework = find_framework(name, _KEY)
     _check_preprocessing(project, framework)
+    if framework.preprocessing == "inside":
+        _refuse_transform(project)
     if not framework.has_epochs:
         _refuse_epoch_settings(project)
     check_installed(framework, f"{_KEY}: {name}")
@@ -67,6 +69,13 @@ def _check_preprocessing(project: Project, framework: Framework) -> None:
     if framework.preprocessing == "in front" and not named:
         message = f"a project of {framework.name!r} needs a file with preprocessing_fn"
         raise ConfigError(message, where="code.preprocessing", remedy="name the file")
+
+
+def _refuse_transform(project: Project) -> None:
+    if "transform" in project.model_fields_set:
+        message = f"needs a transform graph, and a model of {project.code.framework!r} prepares the columns itself"
+        remedy = "remove it, and use steps in what build_model returns, such as SimpleImputer"
+        raise ConfigError(message, where="transform", remedy=remedy)
 
 
 def _refuse_epoch_settings(project: Project) -> None:

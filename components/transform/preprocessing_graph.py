@@ -26,6 +26,7 @@ from components._core.types.tasks import TASKS
 from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.tensorflow_errors import reason_of, report_full_disk
 from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
+from components.transform.column_rules import check_rules, with_column_rules
 from components.transform.line_breaks import find_multiline
 from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
 
@@ -52,6 +53,7 @@ def apply_preprocessing(
         transformed: Folder for `train.parquet` and `eval.parquet`.
 
     Raises:
+        ConfigError: When a rule of transform.columns does not fit its column.
         UserCodeError: When preprocessing_fn raises or returns something that a model cannot take.
     """
     with tempfile.TemporaryDirectory(prefix="naru-transform-") as scratch:
@@ -60,14 +62,18 @@ def apply_preprocessing(
         file = project.code.preprocessing
         in_process, checks = _import_analysis()
         multiline = find_multiline(examples, features)
-        function = held_to_contract(load_function(folder, file, "preprocessing_fn"), file, multiline)
+        rules = project.transform.columns
+        check_rules(rules, features)
+        function = with_column_rules(load_function(folder, file, "preprocessing_fn"), rules, features)
+        function = held_to_contract(function, file, multiline)
         with own_frames(folder, "preprocessing_fn"), report_full_disk("writing the transform graph"):
             passes = _analyse(in_process, function, features, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
             rows = _apply(project, features, classes, examples, transform_graph, transformed)
     how = "with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"
     kept = f", with line breaks in {listed(sorted(multiline))} kept as other blanks" if multiline else ""
-    return rows, f"analysed {how}{kept}", checks
+    ruled = f", {len(rules)} {'column' if len(rules) == 1 else 'columns'} by transform.columns" if rules else ""
+    return rows, f"analysed {how}{ruled}{kept}", checks
 
 
 def _import_analysis() -> tuple[ModuleType | None, list[Check]]:

@@ -29,6 +29,7 @@ from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
 from components._core.project.data_config import Data
 from components._core.project.serving_config import Serve, ServingGates
+from components._core.project.transform_config import Transform
 from components._core.project.validation_messages import format_errors
 from components._core.project.value_rules import check_values
 from components._core.project.yaml_text import parse_yaml
@@ -317,6 +318,8 @@ class Triggers(Section):
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"transform"})
+
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
     name: Annotated[
         str,
@@ -339,6 +342,7 @@ class Project(Section):
         Field(alias="schema", description="The reviewed schema, relative to the project file; used when it is there."),
     ] = "schema.pbtxt"
     code: Code = Code()
+    transform: Transform = Transform()
     train: Train = Train()
     tune: Tune = Tune()
     gates: Gates = Gates()
@@ -362,6 +366,14 @@ class Project(Section):
             raise ValueError(
                 f"data.rows.drop: rows without the label {self.label!r} are set aside already; data.quarantine_limit says how many may be"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _transformed_columns_are_features(self) -> Project:
+        for name in self.transform.columns:
+            if name == self.label or name in self.data.exclude:
+                what = "the label" if name == self.label else "a column of data.exclude"
+                raise ValueError(f"transform.columns names {name!r}, {what}: the model does not take it")
         return self
 
     @model_validator(mode="after")

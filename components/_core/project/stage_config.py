@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-EVERYTHING = ("data", "train", "tune", "gates", "serve")
+EVERYTHING = ("data", "transform", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
 _ONLY_BY_NAME = (("data", "checks"),)
 """Parts that a stage which reads their section does not see unless its spec names them, or every section: a change of what is

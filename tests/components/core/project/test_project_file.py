@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +307,28 @@ def test_of_many_wrong_fields_a_few_are_reported_and_the_rest_counted() -> None:
 def test_a_file_of_more_than_a_megabyte_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="larger than 1 MiB"):
         load_project(write(tmp_path, YAML + "# " + "x" * (1 << 20)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"x": {}}, "give clip, impute or both"),
+        ({"x": {"clip": [5, 5]}}, r"the lowest value \(5\) must be below the highest \(5\)"),
+        ({"x": {"clip": [1]}}, "transform.columns.x.clip"),
+        ({"x": {"impute": True}}, "transform.columns.x.impute"),
+        ({"x": {"fill": 0}}, "fill"),
+        ({"y": {"impute": 0}}, "transform.columns names 'y', the label"),
+        ({"id": {"impute": 0}}, "transform.columns names 'id', a column of data.exclude"),
+    ],
+)
+def test_a_rule_for_a_column_that_makes_no_sense_is_refused(columns: dict[str, Any], message: str) -> None:
+    data = {"source": "t.csv", "exclude": ["id"]}
+    with pytest.raises(ConfigError, match=message):
+        parse_project({**SMALLEST, "data": data, "transform": {"columns": columns}})
+
+
+def test_a_project_without_rules_for_columns_has_the_json_that_it_had() -> None:
+    assert "transform" not in parse_project(SMALLEST).to_json()
+    rules = {"columns": {"x": {"clip": [0.0, 1.5], "impute": "median"}}}
+    again = parse_project(json.loads(parse_project({**SMALLEST, "transform": rules}).to_json()))
+    assert again.transform.columns["x"].clip == (0, 1.5) and again.transform.columns["x"].impute == "median"
