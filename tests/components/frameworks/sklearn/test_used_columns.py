@@ -40,7 +40,17 @@ def _columns(selected: Any, **others: Any) -> ColumnTransformer:
         (SCALE, "abc"),
         ("passthrough", "abc"),
     ],
-    ids=str,
+    ids=[
+        "names",
+        "positions",
+        "mask",
+        "positions in a slice",
+        "names in a slice",
+        "selector",
+        "rest passed",
+        "rest scaled",
+    ]
+    + ["dropped", "union", "pipeline", "no choice", "passed"],
 )
 def test_the_columns_that_no_step_drops_are_used(first: Any, used: str) -> None:
     pipeline = Pipeline([("first", first), ("last", LogisticRegression())])
