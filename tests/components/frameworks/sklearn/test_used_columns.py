@@ -49,8 +49,12 @@ def _columns(selected: Any, **others: Any) -> ColumnTransformer:
         "selector",
         "rest passed",
         "rest scaled",
-    ]
-    + ["dropped", "union", "pipeline", "no choice", "passed"],
+        "dropped",
+        "union",
+        "pipeline",
+        "no choice",
+        "passed",
+    ],
 )
 def test_the_columns_that_no_step_drops_are_used(first: Any, used: str) -> None:
     pipeline = Pipeline([("first", first), ("last", LogisticRegression())])
