@@ -43,11 +43,18 @@ def keras_inputs(columns: tuple[Column, ...]) -> dict[str, Any]:
 
 def fed_columns(model: keras.Model, columns: tuple[Column, ...]) -> dict[str, Column]:
     """Which column each input of the model takes, by the name under which the model wants it fed."""
-    if not model.inputs:
+    if not _symbolic_inputs(model):
         return {column.name: column for column in columns}  # not functional: it gets all, and takes what it knows
     known = {_keras_name(column): column for column in columns}
-    named = model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in model.inputs}
+    named = (
+        model.input if isinstance(model.input, dict) else {tensor.name: tensor for tensor in _symbolic_inputs(model)}
+    )
     return {name: known[tensor.name] for name, tensor in named.items()}
+
+
+def _symbolic_inputs(model: keras.Model) -> list[Any]:
+    """Return the tensors that a functional model begins with; a subclass of keras.Model has none, in some releases not even the attribute."""
+    return list(getattr(model, "inputs", None) or ())
 
 
 def as_model_inputs(features: Mapping[str, Any], fed: Mapping[str, Column]) -> dict[str, Any]:
@@ -139,7 +146,7 @@ def _ending(task: Task) -> str:
 
 def _check_inputs(model: keras.Model, inputs: dict[str, Any], file: str) -> None:
     given = {tensor.name for tensor in inputs.values()}
-    unknown = sorted({tensor.name for tensor in model.inputs or ()} - given)
+    unknown = sorted({tensor.name for tensor in _symbolic_inputs(model)} - given)
     if unknown:
         raise UserCodeError(
             f"the model takes {', '.join(unknown)}, which preprocessing_fn does not return",
@@ -149,7 +156,7 @@ def _check_inputs(model: keras.Model, inputs: dict[str, Any], file: str) -> None
 
 
 def _check_output(model: keras.Model, task: Task, classes: list[str], file: str) -> None:
-    if not model.inputs:
+    if not _symbolic_inputs(model):
         return  # not functional: its shape is known only when it is called; the scores are checked then
     found = [tuple(output.shape) for output in model.outputs]
     expected = (None, task.units(classes))

@@ -60,11 +60,11 @@ class Server:
                 with suppress(ConnectionError):
                     connection.sendall(part)
                 time.sleep(pause)
-            return read(connection)
+            return read(connection, first=30)
 
 
-def read(connection: socket.socket, seconds: float = 0.8) -> bytes:
-    connection.settimeout(max(seconds, 3))  # a busy machine takes its time for the first words
+def read(connection: socket.socket, seconds: float = 0.8, first: float = 3) -> bytes:
+    connection.settimeout(max(seconds, first))  # a busy machine takes its time for the first words
     answer = b""
     try:
         while part := connection.recv(1 << 16):

@@ -51,11 +51,13 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DesiredProjec
         shutil.copy(ROOT / "examples" / "flights" / name, folder)
     file = folder / "project.yaml"
     file.write_text(file.read_text().replace("data/flights-{span}.csv", SOURCE).replace("1-11", "all"))
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setenv("NARU_STORE", "memory://store")
-        patch.setenv("NARU_OWNER", "github.com/team/models")
-        patch.setenv("NARU_FINAL_TAGS", "1")  # no registry can be reached for digests
-        yield stack.enter_context(read_desired_projects([folder], Connection("http://nowhere")))[0]
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # of this alone: other tests of this process have no store
+            patch.setenv("NARU_STORE", "memory://store")
+            patch.setenv("NARU_OWNER", "github.com/team/models")
+            patch.setenv("NARU_FINAL_TAGS", "1")  # no registry can be reached for digests
+            project = stack.enter_context(read_desired_projects([folder], Connection("http://nowhere")))[0]
+        yield project
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_how_a_table_is_written_is_detected_and_reported(tmp_path: Path) -> None
     assert profile.columns["stadt"].values == ("Köln", "Bonn") and profile.rows == 3 and profile.unreadable == 0
     assert profile.csv == {"separator": ";", "encoding": "cp1252"}
     assert profile.written.startswith(
-        "separator: semicolon, encoding: cp1252; 1 row is not data and set aside: latin.csv, line 4"
+        "separator: semicolon, encoding: cp1252, it reads 'Köln'; 1 row is not data and set aside: latin.csv, line 4"
     )
     assert "line 6: a line of totals" in profile.written
 

@@ -50,11 +50,10 @@ def _only_its_own(inputs: dict[str, Any], transform: Any, given: Any) -> Any:
         (_functional(_all), []),
         (_functional(lambda inputs: [inputs["a/b"], inputs["words"]]), ["code"]),
         (_functional(lambda inputs: [inputs["words"], _embedded(inputs["code"])]), ["a/b"]),
-        (_functional(lambda inputs: [inputs["words"], keras.ops.shape(inputs["a/b"])[0] * inputs["words"]]), ["code"]),
         (_only_its_own, ["a/b", "code"]),
         (lambda inputs, transform, given: _Subclassed(), ["code"]),
     ],
-    ids=["all", "an index left out", "a name with a slash", "its size alone", "a model of one input", "subclassed"],
+    ids=["all", "an index left out", "a name with a slash", "a model of one input", "subclassed"],
 )
 def test_features_without_a_way_to_the_output_are_named(build_model: Any, unused: list[str], tmp_path: Path) -> None:
     task = TASKS["binary_classification"]
