@@ -10,13 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
 from components._core.checks import Check, Outcome, Status, judge
 from components._core.errors import DataError
-from components._core.examples.artifact import SPLITS, Manifest, SourceFile, split_file
+from components._core.examples.artifact import SPLITS, Manifest, SourceFile
 from components._core.examples.safe_parquet import pq
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
@@ -30,9 +26,12 @@ from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source, span_unit
+from components.ingest.kept_spans.entry import FileRead
+from components.ingest.kept_spans.reuse import SpanReuse
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_cells, check_splits
 from components.ingest.span_checks import check_missing_spans, check_spans
+from components.ingest.span_writer import SpanWriter
 from components.ingest.splits.contract import Splitter, Table
 from components.ingest.splits.registry import fit_splitter
 
@@ -53,21 +52,18 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         DataError: When the source cannot be read, or more rows than `data.quarantine_limit` allows.
     """
     data = project.data
-    files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
+    source = open_source(data.source, data.missing_spans, data.sql)
+    files = source.list_files(data.spans)
     table = open_format(data, files[0])
-    schema = table.infer_schema(files, project.label)
-    check_named_columns(project, list(schema.types))
-    hidden = {project.label, *project.data.exclude}
-    features = [name for name in schema.types if name not in hidden]
-    names = frozenset(file.split for file in files if file.split)
-    rows = Table(features, project.label, lambda cells: _read_all(table, files, schema, project.label, cells), names)
-    splitter = fit_splitter(project.data.split, rows)
-    with _Aside(quarantine / QUARANTINE) as aside:
-        read = [
-            ingested
-            for span, of_span in groupby(files, lambda file: file.span)
-            for ingested in _ingest_span(table, span, list(of_span), schema, project.label, splitter, examples, aside)
-        ]
+    with SpanReuse.opened(project, source, files) as reuse, _Aside(quarantine / QUARANTINE) as aside:
+        table.use_notes(reuse.notes)
+        schema = table.infer_schema(files, project.label)
+        check_named_columns(project, list(schema.types))
+        reuse.begin(table, schema)
+        reader = _Reader(project, table, schema, files, reuse)
+        splitter = fit_splitter(data.split, reader.table_to_split())
+        read = [ingested for span in reader.spans for ingested in reader.ingest_span(span, splitter, examples, aside)]
+        reuse.finish()
     manifest = _manifest(project, table, schema, splitter, examples, read, aside)
     _judge_quarantine(project, manifest, aside.count)
     checks = [
@@ -80,7 +76,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         *check_splits(project, manifest, examples),
     ]
     manifest.save(examples)
-    return _outcome(manifest, checks, aside, table.describe())
+    return _outcome(manifest, checks, aside, [table.describe(), reuse.describe()])
 
 
 @dataclass
@@ -108,69 +104,87 @@ class _Aside:
         self.by_file[row.file] = self.by_file.get(row.file, 0) + row.rows
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
-
-def _read_all(
-    table: Format, files: list[SpanFile], schema: TableSchema, label: str, cells: Collection[str]
-) -> Iterator[Rows]:
-    """Read all rows that will become examples; rows set aside are reported in the final pass only."""
-    for file in files:
-        yield from table.read_rows(file, schema, label, lambda row: None, cells)
+    def take(self, read: FileRead) -> None:
+        """Add what was counted in a file."""
+        self.blank += read.blank
+        self.odd.merge(read.odd)
+        self.missing.merge(read.missing)
 
 
-def _ingest_span(
-    table: Format,
-    span: int,
-    files: list[SpanFile],
-    schema: TableSchema,
-    label: str,
-    splitter: Splitter,
-    examples: Path,
-    aside: _Aside,
-) -> list[SourceFile]:
-    """Read all files of a span into one file for each split."""
-    read = []
-    with _SpanWriter(examples, span) as writer:
-        for file in files:
-            count, tally = 0, FileTally()
-            for rows in table.read_rows(file, schema, label, aside.add, splitter.cells, tally):
-                writer.write(rows, splitter.assign(rows, file.split))
-                count += rows.examples.num_rows
-            aside.blank += tally.blank
-            aside.odd.merge(tally.odd)
-            aside.missing.merge(tally.missing)
-            quarantined = aside.by_file.get(file.name, 0)
-            read.append(SourceFile(file.name, span, count, quarantined, tally.bytes, tally.sha256.hexdigest()))
-    return read
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the spans of a table, or takes those that are kept."""
 
+    project: Project
+    table: Format
+    schema: TableSchema
+    files: list[SpanFile]
+    reuse: SpanReuse
 
-class _SpanWriter:
-    """Writes the rows of one span, a file for each split that gets some."""
+    @property
+    def spans(self) -> dict[int, list[SpanFile]]:
+        """The files of each span, in order."""
+        return {span: list(of_span) for span, of_span in groupby(self.files, lambda file: file.span)}
 
-    def __init__(self, examples: Path, span: int) -> None:
-        self._examples, self._span = examples, span
-        self._files: dict[str, pq.ParquetWriter] = {}
+    def table_to_split(self) -> Table:
+        """Describe the table for a splitter."""
+        hidden = {self.project.label, *self.project.data.exclude}
+        features = [name for name in self.schema.types if name not in hidden]
+        names = frozenset(file.split for file in self.files if file.split)
+        return Table(features, self.project.label, self._read_all, names)
 
-    def __enter__(self) -> _SpanWriter:
-        return self
+    def ingest_span(self, span: int, splitter: Splitter, examples: Path, aside: _Aside) -> list[SourceFile]:
+        """Write a span into one file for each split, and return what its files are."""
+        kept = self.reuse.place(span, splitter, examples)
+        if kept is None:
+            read = self._read_span(span, splitter, examples, aside)
+        else:
+            read = kept.files
+            for row in kept.rejects():
+                aside.add(row)
+        for file in read:
+            aside.take(file)
+        return [file.file for file in read]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for file in self._files.values():
-            file.close()
-
-    def write(self, rows: Rows, numbers: NDArray[np.int8]) -> None:
-        """Write some rows, each into its split (the number of its place in `SPLITS`)."""
-        for number, split in enumerate(SPLITS):
-            part = rows.examples.filter(pa.array(numbers == number))
-            if not part.num_rows:
+    def _read_all(self, cells: Collection[str]) -> Iterator[Rows]:
+        """Read all rows that will become examples; rows set aside are reported in the final pass only."""
+        split = self.project.data.split
+        columns = list(dict.fromkeys([*filter(None, [split.time_column]), *split.by]))
+        for span, files in self.spans.items():
+            kept = self.reuse.read_for_split(span, cells, columns)
+            if kept is not None:
+                yield from kept
                 continue
-            if split not in self._files:
-                path = split_file(self._examples, split, self._span)
-                path.parent.mkdir(exist_ok=True)
-                # format 2.6: an older one has no nanoseconds
-                self._files[split] = pq.ParquetWriter(path, part.schema, compression="snappy", version="2.6")
-            self._files[split].write_table(pa.Table.from_batches([part]))
+            for file in files:
+                yield from self.table.read_rows(file, self.schema, self.project.label, lambda row: None, cells)
+
+    def _read_span(self, span: int, splitter: Splitter, examples: Path, aside: _Aside) -> list[FileRead]:
+        """Read all files of a span."""
+        read = []
+        with self.reuse.recording(span, splitter, examples) as recording:
+
+            def reject(row: BadRow) -> None:
+                aside.add(row)
+                if recording:
+                    recording.reject(row)
+
+            with SpanWriter(examples, span) as writer:
+                for file in self.spans[span]:
+                    count, tally = 0, FileTally()
+                    for rows in self.table.read_rows(
+                        file, self.schema, self.project.label, reject, splitter.cells, tally
+                    ):
+                        numbers = splitter.assign(rows, file.split)
+                        writer.write(rows.examples, numbers)
+                        if recording:
+                            recording.assign(numbers)
+                        count += rows.examples.num_rows
+                    quarantined = aside.by_file.get(file.name, 0)
+                    whole = SourceFile(file.name, span, count, quarantined, tally.bytes, tally.sha256.hexdigest())
+                    read.append(FileRead(whole, tally.blank, tally.odd, tally.missing))
+            if recording:
+                recording.files = read
+        return read
 
 
 def _manifest(
@@ -253,14 +267,14 @@ def _check_other_rows(aside: BadRowCount) -> list[Check]:
     return checks
 
 
-def _outcome(manifest: Manifest, checks: list[Check], aside: _Aside, written: str) -> Outcome:
+def _outcome(manifest: Manifest, checks: list[Check], aside: _Aside, notes: list[str]) -> Outcome:
     rows = sum(manifest.rows.values())
     files = f"{len(manifest.files)} files" if len(manifest.files) > 1 else "1 file"
     spans = f"{len(manifest.spans)} spans" if len(manifest.spans) > 1 else files
     skipped = [f"{aside.blank} empty lines skipped"] if aside.blank else []
     warned = [check.reason for check in checks if check.status == "warn"]
     reason = "; ".join(
-        [f"{rows:,} rows, {len(manifest.columns)} columns, {spans}", *filter(None, [written]), *skipped, *warned]
+        [f"{rows:,} rows, {len(manifest.columns)} columns, {spans}", *filter(None, notes), *skipped, *warned]
     )
     counts = {f"rows_{split}": float(count) for split, count in manifest.rows.items()}
     return judge(checks, reason, {"rows": float(rows), **counts, "quarantined": float(aside.count.rows)})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from components._core.project.data_config import Data
+from components._data.formats.file_notes import FileNotes
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ class Format(ABC):
     def __init__(self, data: Data) -> None:
         """Create the format with the options of a project's `data` section."""
         self.data = data
+        self._notes = FileNotes()
+
+    @property
+    def notes(self) -> FileNotes:
+        """What is known of single files, so that inference need not read them."""
+        return self._notes
+
+    def use_notes(self, notes: FileNotes) -> None:
+        """Set the notes, before anything is read."""
+        self._notes = notes
 
     @property
     def options(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from components._core.extras import check_extra
@@ -52,10 +53,12 @@ class AvroFormat(Format):
         from components._data.formats.avro.reader import read_fields
         from components._data.formats.column_readings import with_readings
         from components._data.formats.common_types import CommonTypes
+        from components._data.formats.file_notes import dump_fields, load_fields
 
         types = CommonTypes(label, self.data.exclude)
         for file in files:
-            types.add(file, read_fields(file))
+            find = partial(read_fields, file)
+            types.add(file, self.notes.recall(file, "fields", None, find, dump_fields, load_fields))
         return with_readings(types.schema(), self.data, label)
 
     def read_rows(

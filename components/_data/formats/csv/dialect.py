@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from components._core.project.data_config import Csv
 from components._data.formats.columns import name_columns
@@ -47,6 +48,18 @@ class Dialect:
     is_undecided: bool = False
     is_doubtful: bool = False
     unnamed: tuple[tuple[int, str], ...] = ()
+
+    def to_json(self) -> list[object]:
+        """Convert to JSON."""
+        csv = {name: getattr(self.csv, name) for name in Csv.model_fields}
+        return [csv, self.compression, self.is_undecided, self.is_doubtful, [list(pair) for pair in self.unnamed]]
+
+    @classmethod
+    def from_json(cls, raw: list[Any]) -> Dialect:
+        """Convert from JSON."""
+        csv, compression, is_undecided, is_doubtful, unnamed = raw
+        names = tuple((int(place), str(name)) for place, name in unnamed)
+        return cls(Csv.model_construct(**csv), compression, is_undecided, is_doubtful, names)
 
     @property
     def unusual(self) -> dict[str, object]:

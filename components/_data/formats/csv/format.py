@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from components._core.project.data_config import Data
@@ -38,6 +38,7 @@ class CsvFormat(Format):
     def __init__(self, data: Data) -> None:
         super().__init__(data)
         self._dialects: dict[str, Dialect] = {}
+        self._given: dict[str, list[Any]] = {}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -89,10 +90,11 @@ class CsvFormat(Format):
 
         while True:
             try:
-                return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data)
+                return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data, self.notes)
             except UndecidedEncodingError as error:
-                dialect = self._dialects[error.file.path]
-                self._dialects[error.file.path] = decide_encoding(dialect, error.sample)
+                decided = decide_encoding(self._dialects[error.file.path], error.sample)
+                self._dialects[error.file.path] = decided
+                self.notes.note(error.file, "dialect", self._given[error.file.path], decided.to_json())
 
     def read_rows(
         self,
@@ -111,6 +113,11 @@ class CsvFormat(Format):
     def _csv_file(self, file: SpanFile) -> CsvFile:
         if file.path not in self._dialects:
             first = next((dialect.csv for dialect in self._dialects.values()), None)
-            self._dialects[file.path] = detect_dialect(file, self.data.csv, first)
+            named = [self.data.csv.model_dump(), sorted(self.data.csv.model_fields_set)]
+            self._given[file.path] = [*named, [first.delimiter, first.quote] if first else None]
+            find = partial(detect_dialect, file, self.data.csv, first)
+            self._dialects[file.path] = self.notes.recall(
+                file, "dialect", self._given[file.path], find, Dialect.to_json, Dialect.from_json
+            )
         dialect = self._dialects[file.path]
         return CsvFile.of(file, dialect.csv, dialect.is_undecided)
