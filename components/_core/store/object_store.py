@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,37 @@ def read_bytes(uri: str) -> bytes | None:
         return None
     except (OSError, ImportError) as error:
         raise _unavailable(uri, error) from error
+
+
+def list_names(uri: str) -> list[str]:
+    """List the names of the files and folders in a folder of the store, sorted; none where there is no such folder.
+
+    Raises:
+        ConfigError: Without permission or credentials to read the store.
+        UnavailableError: When the store does not answer.
+    """
+    with _translated(uri) as (filesystem, base):
+        try:
+            return sorted(
+                str(found["name"]).rstrip("/").rsplit("/", 1)[-1] for found in filesystem.ls(base, detail=True)
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+def remove(uri: str) -> None:
+    """Remove a file, or a folder with all that is in it.
+
+    Raises:
+        ConfigError: Without permission to write to the store.
+        UnavailableError: When the store does not answer.
+    """
+    with _translated(uri) as (filesystem, path):
+        if is_local(filesystem):
+            shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink(missing_ok=True)
+            return
+        for name in [path] if filesystem.isfile(path) else filesystem.find(path):
+            filesystem.rm_file(name)
 
 
 def find_missing(uri: str, names: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ from components._core.project.data_config import Data
 from components._data.formats.column_readings import with_readings
 from components._data.formats.columns import check_columns
 from components._data.formats.contract import TableSchema
+from components._data.formats.file_notes import FileNotes, dump_fields, load_fields
 from components._data.formats.typed_columns import ALLOWED, flatten_fields, readable_type
 from components._data.sources.contract import SpanFile
 
@@ -90,7 +92,11 @@ class CommonTypes:
 
 
 def infer_declared(
-    files: Iterable[SpanFile], label: str, data: Data, read_fields: Callable[[SpanFile], Iterable[pa.Field]]
+    files: Iterable[SpanFile],
+    label: str,
+    data: Data,
+    read_fields: Callable[[SpanFile], Iterable[pa.Field]],
+    notes: FileNotes,
 ) -> TableSchema:
     """Infer the schema of files that declare their columns; see `CommonTypes`.
 
@@ -99,10 +105,12 @@ def infer_declared(
         label: The label's column.
         data: The project's `data` section.
         read_fields: Reads the columns of a file.
+        notes: What is known of the files already.
     """
     types = CommonTypes(label, data.exclude)
     for file in files:
-        types.add(file, read_fields(file))
+        find = partial(read_fields, file)
+        types.add(file, notes.recall(file, "fields", None, find, dump_fields, load_fields))
     return with_readings(types.schema(), data, label)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from components._core.project.data_config import Data
+from components._data.formats.file_notes import FileNotes
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:
@@ -82,11 +83,25 @@ class Format(ABC):
     def __init__(self, data: Data) -> None:
         """Create the format with the options of a project's `data` section."""
         self.data = data
+        self._notes = FileNotes()
+
+    @property
+    def notes(self) -> FileNotes:
+        """What is known of single files, so that inference need not read them."""
+        return self._notes
+
+    def use_notes(self, notes: FileNotes) -> None:
+        """Set the notes, before anything is read."""
+        self._notes = notes
 
     @property
     def options(self) -> dict[str, Any]:
         """Return the settings that change how files are read, as JSON; part of the examples' fingerprint."""
         return {"format": self.name}
+
+    def file_options(self, file: SpanFile) -> Any:
+        """Return how one of the files that `infer_schema` saw is read, as JSON, beyond `options` and the schema."""
+        return None
 
     @property
     def detected(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from components._core.errors import DataError
 from components._core.suggestions import listed
 from components._data.formats.contract import Format, Preview, TableSchema
+from components._data.formats.file_notes import FileNotes
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ class PartitionedFormat(Format):
     def unit(self) -> Literal["line", "row"]:
         """See `Format`."""
         return self._inner.unit
+
+    def use_notes(self, notes: FileNotes) -> None:
+        """See `Format`."""
+        super().use_notes(notes)
+        self._inner.use_notes(notes)
+
+    def file_options(self, file: SpanFile) -> Any:
+        """See `Format`."""
+        return self._inner.file_options(file)
 
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""

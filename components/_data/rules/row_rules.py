@@ -63,6 +63,11 @@ class RowFilter:
                 rows = rows.filter(~dropped)
         return rows
 
+    def add_dropped(self, dropped: Mapping[str, int]) -> None:
+        """Count rows by rule that were left out when rows that are kept were read."""
+        for name, count in dropped.items():
+            self.dropped[name] += count
+
     def describe(self) -> str:
         """Describe what was left out: `12 rows left out (fare below 0: 10, equal rows: 2)`; empty without rules."""
         return describe_dropped(self.dropped)

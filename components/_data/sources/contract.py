@@ -59,3 +59,9 @@ class Source(Protocol):
 
     def fingerprint(self, spans: str) -> str:
         """Return the fingerprint of the state of some spans' files: it changes when their content does."""
+
+    def state(self, file: SpanFile) -> str:
+        """Return the state of one file's content, found without reading it: it changes when the content does.
+
+        Empty: it cannot be found, or not cheaply.
+        """

@@ -68,6 +68,10 @@ class DeltaSource:
         table = self._open()
         return fingerprint_of([str(table.metadata().id), str(table.version())])
 
+    def state(self, file: SpanFile) -> str:
+        """See `Source`: empty, since a Delta table has no spans."""
+        return ""
+
     def _open(self) -> Any:
         check_extra("delta", ["deltalake"], "a delta:// source", self.location)
         from deltalake import DeltaTable

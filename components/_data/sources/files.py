@@ -71,7 +71,13 @@ class FileSource:
         object's tag. Content is read only where a file system has no such metadata.
         """
         files = self.list_files(spans)
-        return fingerprint_of(part for file in files for part in (str(file.span), file.name, _state(file)))
+        return fingerprint_of(
+            part for file in files for part in (str(file.span), file.name, _metadata(file) or _content(file))
+        )
+
+    def state(self, file: SpanFile) -> str:
+        """See `Source`: as in `fingerprint`; empty where a file system has no such metadata."""
+        return _metadata(file)
 
 
 def _describe(pattern: SpanPattern) -> str:
@@ -115,16 +121,17 @@ def _check_permission(filesystem: Any, path: str) -> None:
             raise from_system(error, path) from None
 
 
-def _state(file: SpanFile) -> str:
+def _metadata(file: SpanFile) -> str:
+    """Return size and metadata that cannot be reset after a change; empty: the file system has none."""
     if isinstance(file.filesystem, LocalFileSystem):
         status = os.stat(file.path)  # noqa: PTH116 - a path as fsspec has it
         # mtime can be set, as by `touch -d` and `cp -p`; ctime cannot
         return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
     info = file.filesystem.info(file.path)
     tags = [f"{name}={value}" for name, value in sorted(info.items()) if name.lower() in _TAGS and value]
-    return f"{info.get('size')} {tags or _digest(file)}"
+    return f"{info.get('size')} {tags}" if tags else ""
 
 
-def _digest(file: SpanFile) -> str:
+def _content(file: SpanFile) -> str:
     with file.open() as stream:
-        return hash_stream(stream)
+        return f"{file.filesystem.info(file.path).get('size')} {hash_stream(stream)}"

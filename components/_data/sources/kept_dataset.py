@@ -52,6 +52,10 @@ class KeptDatasetSource:
             [kept.fingerprint, *(f"{name} {digest}" for name, digest in sorted(kept.digests.items()))]
         )
 
+    def state(self, file: SpanFile) -> str:
+        """See `Source`: empty, since the dataset has no spans."""
+        return ""
+
     def _find(self) -> KeptRows:
         match = _LOCATION.fullmatch(self.location)
         if match is None:

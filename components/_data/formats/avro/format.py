@@ -52,7 +52,7 @@ class AvroFormat(Format):
         from components._data.formats.avro.reader import read_fields
         from components._data.formats.common_types import infer_declared
 
-        return infer_declared(files, label, self.data, read_fields)
+        return infer_declared(files, label, self.data, read_fields, self.notes)
 
     def read_rows(
         self,

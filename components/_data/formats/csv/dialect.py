@@ -10,7 +10,8 @@ import csv as python_csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from components._core.errors import DataError
 from components._core.project.data_config import Csv
@@ -51,6 +52,22 @@ class Dialect:
     found: Encoding | None = None
     has_row_names: bool = False
     unnamed: tuple[tuple[int, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to JSON."""
+        csv = {name: getattr(self.csv, name) for name in Csv.model_fields}
+        return {
+            **{item.name: getattr(self, item.name) for item in fields(self)},
+            "csv": csv,
+            "found": self.found and asdict(self.found),
+        }
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Dialect:
+        """Convert from JSON."""
+        found = raw["found"] and Encoding(**{**raw["found"], "readings": _pairs(raw["found"]["readings"])})
+        parts = {"csv": Csv.model_construct(**raw["csv"]), "found": found, "unnamed": _pairs(raw["unnamed"])}
+        return cls(**{**raw, **parts})
 
     @property
     def unusual(self) -> dict[str, object]:
@@ -103,6 +120,10 @@ class Dialect:
         first, *others = self.found.readings or (("", ""),)
         shown = "".join(f"; as {name} {words}" for name, words in others if words != first[1])
         return f" (a guess: {first[1]}{shown}; {_NAME_IT} if texts look wrong)"
+
+
+def _pairs(raw: list[Any]) -> tuple[Any, ...]:
+    return tuple(map(tuple, raw))
 
 
 def detect_dialect(file: SpanFile, csv: Csv, first: Csv | None = None) -> Dialect:

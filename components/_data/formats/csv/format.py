@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from components._core.project.data_config import Data
+from components._core.project.data_config import Csv, Data
 from components._data.formats.contract import Format, Preview, TableSchema
 from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.dialect import Dialect, decide_encoding, detect_dialect
@@ -38,6 +39,8 @@ class CsvFormat(Format):
     def __init__(self, data: Data) -> None:
         super().__init__(data)
         self._dialects: dict[str, Dialect] = {}
+        self._given: dict[str, list[Any]] = {}
+        self._first: Csv | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -94,11 +97,12 @@ class CsvFormat(Format):
 
         while True:
             try:
-                return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data)
+                return infer_schema([self._csv_file(file) for file in files], label, self._kept, self.data, self.notes)
             except UndecidedEncodingError as error:
-                dialect = self._dialects[error.file.path]
-                self._dialects[error.file.path] = decide_encoding(dialect, error.sample)
-                self._dialects[error.file.path].check_encoding(error.file.name)
+                decided = decide_encoding(self._dialects[error.file.path], error.sample)
+                decided.check_encoding(error.file.name)
+                self._dialects[error.file.path] = decided
+                self.notes.note(error.file, "encoding", self._given[error.file.path], decided.to_json())
 
     def read_rows(
         self,
@@ -114,11 +118,25 @@ class CsvFormat(Format):
 
         return read_rows(self._csv_file(file), schema, label, reject, cells, tally, self._kept)
 
+    def file_options(self, file: SpanFile) -> Any:
+        """See `Format`: of files in several encodings, say, `options` has that of the first one."""
+        return self._dialects[file.path].to_json()
+
     def _csv_file(self, file: SpanFile) -> CsvFile:
         if file.path not in self._dialects:
-            first = next((dialect.csv for dialect in self._dialects.values()), None)
-            found = detect_dialect(file, self.data.csv, first)
-            found.check_encoding(file.name)
-            self._dialects[file.path] = found
+            self._dialects[file.path] = self._detect(file)
         dialect = self._dialects[file.path]
         return CsvFile.of(file, dialect.csv, dialect.is_undecided, dialect.has_row_names)
+
+    def _detect(self, file: SpanFile) -> Dialect:
+        """Detect how a file is written, or recall it; a later file goes by how the beginning of the first one is written."""
+        first = self._first and [self._first.delimiter, self._first.quote, self._first.encoding]
+        given = self._given[file.path] = [self.data.csv.model_dump(), sorted(self.data.csv.model_fields_set), first]
+        convert = Dialect.to_json, Dialect.from_json
+        find = partial(detect_dialect, file, self.data.csv, self._first)
+        found = self.notes.recall(file, "dialect", given, find, *convert)
+        self._first = self._first or found.csv
+        if found.is_undecided:  # an earlier run may have decided by later bytes
+            found = self.notes.recall(file, "encoding", given, partial(replace, found), *convert)
+        found.check_encoding(file.name)
+        return found

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +31,7 @@ from components._data.formats.csv.blocks import Block
 from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.header import check_header, split_header
 from components._data.formats.csv.kept_blocks import KeptBlocks
+from components._data.formats.file_notes import FileNotes
 
 _HEADER_BYTES = 1 << 15
 _LONGEST_HEADER = 1 << 20
@@ -49,7 +52,11 @@ _INT64_END, _LARGEST_CODE = 2.0**63, 1e38
 
 
 def infer_schema(
-    files: Sequence[CsvFile], label: str, kept: KeptBlocks | None = None, data: Data | None = None
+    files: Sequence[CsvFile],
+    label: str,
+    kept: KeptBlocks | None = None,
+    data: Data | None = None,
+    file_notes: FileNotes | None = None,
 ) -> TableSchema:
     """Infer the types by reading every file once, in bounded memory, and find the files with cells that do not fit.
 
@@ -58,21 +65,27 @@ def infer_schema(
         label: The label's column.
         kept: Receives the blocks of the files, as far as they fit.
         data: The project's `data` section: what it says of columns, and of cells that do not fit.
+        file_notes: What is known of the files already.
 
     Raises:
         DataError: When a file is empty, not UTF-8, has duplicate or nameless columns, no label, or other columns than
             the first.
     """
-    kept, data = kept or KeptBlocks(), data or Data(source="table")
+    kept, data, file_notes = kept or KeptBlocks(), data or Data(source="table"), file_notes or FileNotes()
     types: dict[str, pa.DataType] = {}
     readings: dict[str, Reading] = {}
     notes: dict[str, str] = {}
     clean, unfit = set(), set()
     for file in files:
-        names = read_header(file)
+        written = [file.csv.model_dump(), file.has_row_names]
+        names = file_notes.recall(file, "header", written, partial(read_header, file), _same, _same)
         check_separator(file, names)
         check_columns(file.name, names, list(types), label)
-        found = _infer_file(file, names, types, kept, data)
+        known = {name: str(kind) for name, kind in types.items()}
+        columns = {name: column.model_dump() for name, column in data.columns.items()}
+        given = [*written, file.is_undecided, names, known, columns]
+        find = partial(_infer_file, file, names, types, kept, data)
+        found = file_notes.recall(file, "types", given, find, _FileTypes.to_json, _FileTypes.from_json)
         types = {name: found.types[name] for name in (types or names)}
         for name, verdict in found.verdicts.items():
             if found.types[name] != pa.string() and name not in found.unfit and verdict.needs_reading:
@@ -86,6 +99,10 @@ def infer_schema(
     raw = dict.fromkeys(readings, pa.string())
     schema = TableSchema(types, frozenset(clean), readings=readings, raw_types=raw, unfit=frozenset(unfit), notes=notes)
     return with_readings(schema, data, label)
+
+
+def _same(names: list[str]) -> list[str]:
+    return names
 
 
 def read_header(file: CsvFile) -> list[str]:
@@ -160,6 +177,20 @@ class _FileTypes:
     verdicts: dict[str, Verdict]
     unfit: set[str]
     is_clean: bool
+
+    def to_json(self) -> list[Any]:
+        types = {name: str(kind) for name, kind in self.types.items()}
+        verdicts = {
+            name: [str(found.type), found.decimal, found.unit, found.needs_reading, found.note]
+            for name, found in self.verdicts.items()
+        }
+        return [types, verdicts, sorted(self.unfit), self.is_clean]
+
+    @classmethod
+    def from_json(cls, raw: list[Any]) -> _FileTypes:
+        types = {name: pa.type_for_alias(kind) for name, kind in raw[0].items()}
+        verdicts = {name: Verdict(pa.type_for_alias(kind), *rest) for name, (kind, *rest) in raw[1].items()}
+        return cls(types, verdicts, set(raw[2]), raw[3])
 
 
 def _infer_file(

@@ -47,7 +47,7 @@ class JsonLinesFormat(Format):
         from components._data.formats.column_readings import with_readings
         from components._data.formats.jsonl.inference import infer_schema
 
-        return with_readings(infer_schema(files, label), self.data, label)
+        return with_readings(infer_schema(files, label, self.notes), self.data, label)
 
     def read_rows(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from components._core.errors import DataError
 from components._data.formats.columns import check_columns
 from components._data.formats.contract import TableSchema
+from components._data.formats.file_notes import FileNotes, dump_fields, load_fields
 from components._data.formats.jsonl.blocks import Block, read_blocks
 from components._data.formats.jsonl.fast_parser import parse_block
 from components._data.formats.jsonl.lines import (
@@ -24,7 +26,7 @@ from components._data.formats.typed_columns import flatten_fields, readable_type
 from components._data.sources.contract import SpanFile
 
 
-def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
+def infer_schema(files: Sequence[SpanFile], label: str, notes: FileNotes | None = None) -> TableSchema:
     """Infer the columns and types of all files.
 
     A row may lack a column; a span may not: its columns are those of all its rows. A column of texts and other values,
@@ -33,17 +35,22 @@ def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
     Args:
         files: Files in the order of their spans.
         label: The label's column.
+        notes: What is known of the files already.
 
     Raises:
         DataError: When a file is not JSON lines, or a span has other columns than the first one.
     """
     fields: list[pa.Field] = []
     names: list[str] = []
+    notes = notes or FileNotes()
     for _, of_span in groupby(files, key=lambda file: file.span):
         group = list(of_span)
         found: list[pa.Field] = []
         for file in group:
-            found = merge_fields(found, _infer_file(file, [*fields, *found]))
+            texts = _texts([*fields, *found])
+            find = partial(_infer_file, file, texts)
+            known = dump_fields(texts)
+            found = merge_fields(found, notes.recall(file, "fields", known, find, dump_fields, load_fields))
         if not found:
             raise DataError(
                 "has no JSON object", where=group[0].name, remedy="write one object a line; check the export"
@@ -78,8 +85,7 @@ def _infer_file(file: SpanFile, known: list[pa.Field]) -> list[pa.Field]:
 
 def _infer_block(block: Block, known: list[pa.Field]) -> list[pa.Field]:
     """Infer the columns of a block. Known texts stay texts, so that Arrow does not look for times in them."""
-    texts = {field.name: field for field in known if pa.types.is_string(field.type)}
-    batch = parse_block(block, list(texts.values()), infer=True)
+    batch = parse_block(block, _texts(known), infer=True)
     if batch is not None:
         there = [
             field for field, column in zip(batch.schema, batch.columns, strict=True) if _occurs(field, column, block)
@@ -93,6 +99,10 @@ def _infer_block(block: Block, known: list[pa.Field]) -> list[pa.Field]:
             continue
         fields = _merge_row(fields, row)
     return fields
+
+
+def _texts(known: list[pa.Field]) -> list[pa.Field]:
+    return list({field.name: field for field in known if pa.types.is_string(field.type)}.values())
 
 
 def _occurs(field: pa.Field, column: pa.Array, block: Block) -> bool:

@@ -43,7 +43,7 @@ class ParquetFormat(Format):
         from components._data.formats.column_readings import with_readings
         from components._data.formats.parquet.inference import infer_schema
 
-        return with_readings(infer_schema(files, label, self.data.exclude), self.data, label)
+        return with_readings(infer_schema(files, label, self.data.exclude, self.notes), self.data, label)
 
     def read_rows(
         self,

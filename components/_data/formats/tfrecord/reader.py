@@ -7,7 +7,9 @@ values in some record is the text of their JSON.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from components._core.errors import DataError
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.columns import check_columns
 from components._data.formats.contract import TableSchema
+from components._data.formats.file_notes import FileNotes
 from components._data.formats.rows import FileTally, Rows
 from components._data.formats.tfrecord.records import read_records
 from components._data.formats.typed_columns import as_json
@@ -30,20 +33,22 @@ _TYPES = {pa.int64(): schema_pb2.INT, pa.float32(): schema_pb2.FLOAT}
 """Types of features; any other is bytes."""
 
 
-def infer_schema(files: Sequence[SpanFile], label: str) -> TableSchema:
+def infer_schema(files: Sequence[SpanFile], label: str, notes: FileNotes | None = None) -> TableSchema:
     """Infer the columns and types of all files, whose features must have one type.
 
     Raises:
         DataError: When a file is damaged, a feature has several types, or a span has other features than the first one.
     """
-    seen = _Features()
+    seen, notes = _Features(), notes or FileNotes()
     first: list[str] = []
     for _, of_span in groupby(files, key=lambda file: file.span):
         names: set[str] = set()
         group = list(of_span)
         for file in group:
-            for records in read_records(file, lambda part: None, _MOST_ROWS):
-                names |= seen.add(file, records)
+            find = partial(_Features.read, file)
+            names |= seen.merge(
+                file, notes.recall(file, "features", None, find, _Features.to_json, _Features.from_json)
+            )
         check_columns(group[0].name, sorted(names), first, label, files[0].name)
         first = first or sorted(names)
     lists = {name: pa.list_(kind) for name, kind in sorted(seen.types.items())}
@@ -58,6 +63,36 @@ class _Features:
         self._origins: dict[str, str] = {}
         self._many: set[str] = set()
         self._bytes: set[str] = set()
+
+    @classmethod
+    def read(cls, file: SpanFile) -> _Features:
+        """Read one file."""
+        found = cls()
+        for records in read_records(file, lambda part: None, _MOST_ROWS):
+            found.add(file, records)
+        return found
+
+    def to_json(self) -> list[Any]:
+        types = {name: str(kind) for name, kind in self.types.items()}
+        return [types, sorted(self._many), sorted(self._bytes)]
+
+    @classmethod
+    def from_json(cls, raw: list[Any]) -> _Features:
+        found = cls()
+        found.types = {name: pa.type_for_alias(kind) for name, kind in raw[0].items()}
+        found._many, found._bytes = set(raw[1]), set(raw[2])
+        return found
+
+    def merge(self, file: SpanFile, other: _Features) -> set[str]:
+        """Add what was seen in another file; returns the features in it."""
+        for name, kind in other.types.items():
+            if pa.types.is_null(kind):
+                self.types.setdefault(name, kind)
+            else:
+                self._check_type(file, name, kind)
+        self._many |= other._many
+        self._bytes |= other._bytes
+        return set(other.types)
 
     def add(self, file: SpanFile, records: list[bytes]) -> set[str]:
         """Add some records; returns the features in them. Records that are not tf.Example are left to the reader."""

@@ -60,7 +60,7 @@ class XlsxFormat(Format):
         from components._data.formats.column_readings import with_readings
         from components._data.formats.xlsx.reader import infer_schema
 
-        return with_readings(infer_schema(files, label, self.data.xlsx.sheet), self.data, label)
+        return with_readings(infer_schema(files, label, self.data.xlsx.sheet, self.notes), self.data, label)
 
     def read_rows(
         self,

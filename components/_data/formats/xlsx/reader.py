@@ -10,6 +10,7 @@ import io
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from components._data.formats.columns import check_columns
 from components._data.formats.common_types import CommonTypes
 from components._data.formats.compression import open_content
 from components._data.formats.contract import TableSchema
+from components._data.formats.file_notes import FileNotes, dump_fields, load_fields
 from components._data.formats.rows import FileTally, Rows
 from components._data.formats.typed_columns import EXACT_IN_DOUBLE
 from components._data.formats.typed_rows import TypedRows
@@ -157,19 +159,24 @@ def _name(cell: Any) -> str:
     return "" if value is None else " ".join(str(value).split())
 
 
-def infer_schema(files: Sequence[SpanFile], label: str, sheet: str) -> TableSchema:
+def infer_schema(files: Sequence[SpanFile], label: str, sheet: str, notes: FileNotes | None = None) -> TableSchema:
     """Infer the columns and types of all files: a column's type is that of all its cells, else text.
 
     Raises:
         DataError: When a file cannot be read, or its columns differ from the first one's.
     """
-    types = CommonTypes(label)
+    types, notes = CommonTypes(label), notes or FileNotes()
     for file in files:
-        table = open_table(file, sheet)
-        check_columns(file.name, table.names, [], label)
-        columns = table.columns(0, len(table.rows))
-        types.add(file, [pa.field(name, _type_of(values)) for name, values in zip(table.names, columns, strict=True)])
+        find = partial(_read_fields, file, sheet, label)
+        types.add(file, notes.recall(file, "fields", [sheet, label], find, dump_fields, load_fields))
     return types.schema()
+
+
+def _read_fields(file: SpanFile, sheet: str, label: str) -> list[pa.Field]:
+    table = open_table(file, sheet)
+    check_columns(file.name, table.names, [], label)
+    columns = table.columns(0, len(table.rows))
+    return [pa.field(name, _type_of(values)) for name, values in zip(table.names, columns, strict=True)]
 
 
 def _type_of(values: list[Any]) -> pa.DataType:

@@ -59,6 +59,13 @@ class QuerySource:
             parts += [f"{span} {name}", select.sql, self._state(select)]
         return fingerprint_of(parts)
 
+    def state(self, file: SpanFile) -> str:
+        """See `Source`: found only with `data.sql.version_column`; without it, every row would be hashed."""
+        if self.unit is None or not self.sql.version_column:
+            return ""
+        select = self._within(self._whole, file.span, self.unit)
+        return f"{select.sql} {self._state(select)}"
+
     @property
     def unit(self) -> SpanUnit | None:
         """Unit of the spans; None when the source has none."""
@@ -74,13 +81,17 @@ class QuerySource:
     def _selects(self, spans: str) -> list[tuple[int, str, Select]]:
         """Return span, name and select of each file."""
         expression = parse_spans(spans, self.unit)
-        query = self.sql.query.strip().rstrip(";").strip()
-        whole = Select(self.database.quote_table(self.sql.table) if self.sql.table else "", query)
+        whole = self._whole
         name = self.sql.table or "query"
         if self.unit is None:
             return [(1, name, whole)]
         chosen = expression.select(self._list_spans(whole), self.missing_spans)
         return [(span, f"{name} {self.unit.label(span)}", self._within(whole, span, self.unit)) for span in chosen]
+
+    @property
+    def _whole(self) -> Select:
+        query = self.sql.query.strip().rstrip(";").strip()
+        return Select(self.database.quote_table(self.sql.table) if self.sql.table else "", query)
 
     def _list_spans(self, whole: Select) -> list[int]:
         column = self.database.quote(self.sql.span_column)

@@ -1,0 +1,97 @@
+"""One span as it is kept: what was counted when it was read, and the files with its rows."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from components._core.examples.artifact import SPLITS, SourceFile
+from components._data.columns.cell_counts import CellCounts
+from components._data.formats.bad_rows import BadRow
+
+REJECTS = "rejects.jsonl"
+NUMBERS = "splits.parquet"
+"""The split of each row in the order of the source, a row group for each batch; only where a row's example decides its split."""
+PARTS = frozenset({*(f"{split}.parquet" for split in SPLITS), REJECTS, NUMBERS})
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """What was counted in one file of the source.
+
+    Attributes:
+        file: The file, as in the manifest.
+        blank: Number of empty lines.
+        odd: Cells that did not fit their column's type and became missing.
+        missing: Cells with a text that stands for a missing value.
+        dropped: Number of rows left out by each rule of `data.rows`.
+    """
+
+    file: SourceFile
+    blank: int
+    odd: CellCounts
+    missing: CellCounts
+    dropped: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to JSON; the order of the cells is kept, since it decides which of many are counted together."""
+        cells = {"odd": self.odd, "missing": self.missing}
+        counts = {
+            name: [[column, list(texts.items())] for column, texts in found.by_column.items()]
+            for name, found in cells.items()
+        }
+        return {"file": asdict(self.file), "blank": self.blank, "dropped": self.dropped, **counts}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> FileRead:
+        """Convert from JSON."""
+        cells = _cells(raw["odd"]), _cells(raw["missing"])
+        return cls(SourceFile(**raw["file"]), raw["blank"], *cells, raw["dropped"])
+
+
+@dataclass(frozen=True)
+class KeptSpan:
+    """A kept span whose files are on this machine, and whole.
+
+    Attributes:
+        entry: Its name in the store.
+        files: The source's files.
+        parts: Its own files by name: those of the splits that have rows, `REJECTS`, and `NUMBERS` if there are any.
+    """
+
+    entry: str
+    files: list[FileRead]
+    parts: dict[str, Path]
+
+    def rejects(self) -> Iterator[BadRow]:
+        """Yield the rows set aside, in their order."""
+        with self.parts[REJECTS].open(encoding="utf-8") as lines:
+            for line in lines:
+                yield BadRow(**json.loads(line))
+
+
+def part_name(split: str) -> str:
+    """Return the name of the file with the rows of a split."""
+    return f"{split}.parquet"
+
+
+def checksum(path: Path) -> list[int]:
+    """Return size and CRC-32 of a file: they tell damage, not forgery; the store is trusted as the models in it are."""
+    size = found = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found = zlib.crc32(block, found)
+            size += len(block)
+    return [size, found]
+
+
+def _cells(raw: list[Any]) -> CellCounts:
+    found = CellCounts()
+    for column, texts in raw:
+        found.add(column, dict(texts))
+    return found
