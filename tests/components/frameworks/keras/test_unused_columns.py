@@ -31,7 +31,7 @@ def _functional(parts: Any) -> Any:
     return build_model
 
 
-class _Subclassed(keras.Model):
+class Subclassed(keras.Model):
     def __init__(self) -> None:
         super().__init__()
         self.last = keras.layers.Dense(1, activation="sigmoid")
@@ -51,7 +51,7 @@ def _only_its_own(inputs: dict[str, Any], transform: Any, given: Any) -> Any:
         (_functional(lambda inputs: [inputs["a/b"], inputs["words"]]), ["code"]),
         (_functional(lambda inputs: [inputs["words"], _embedded(inputs["code"])]), ["a/b"]),
         (_only_its_own, ["a/b", "code"]),
-        (lambda inputs, transform, given: _Subclassed(), ["code"]),
+        (lambda inputs, transform, given: Subclassed(), ["code"]),
     ],
     ids=["all", "an index left out", "a name with a slash", "a model of one input", "subclassed"],
 )
