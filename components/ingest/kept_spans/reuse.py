@@ -215,7 +215,7 @@ class SpanReuse:
         finally:
             recording.close()
         content = _content([read.file for read in recording.files])
-        if content in {record.content for record in self._earlier.records if record.span == span}:
+        if content in {record.content for record in self._earlier.by_span.get(span, [])}:
             self._spans[span].why = self._spans[span].why.replace(_CORRECTED, "written again with the same content")
         files = self._spans[span].files
         if _state(files, self._states(files)) == self._spans[span].state:
@@ -259,7 +259,7 @@ class SpanReuse:
     def _candidates(self, span: int) -> list[SpanRecord]:
         """Return the records of rows that are those of a span, the newest first."""
         wanted = self._spans[span]
-        found = [record for record in self._earlier.records if record.span == span]
+        found = self._earlier.by_span.get(span, [])
         return [record for record in found if (record.state, record.reading) == (wanted.state, wanted.reading)]
 
     def _find(self, span: int, definition: str = "", may_split: bool = False) -> KeptSpan | None:
@@ -291,9 +291,9 @@ class SpanReuse:
     def _why(self, span: int) -> str:
         """Say why a span must be read."""
         wanted = self._spans[span]
-        known = [record for record in self._earlier.records if record.span == span]
+        known = self._earlier.by_span.get(span, [])
         if not known:
-            newest = max((record.span for record in self._earlier.records), default=-1)
+            newest = max(self._earlier.by_span, default=-1)
             return "new" if span > newest else "not read before"
         if all(record.state != wanted.state for record in known):
             return _CORRECTED

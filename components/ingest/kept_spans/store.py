@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ class Index:
 
     records: list[SpanRecord] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def by_span(self) -> dict[int, list[SpanRecord]]:
+        """The records of each span, in their order."""
+        found: dict[int, list[SpanRecord]] = {}
+        for record in self.records:
+            found.setdefault(record.span, []).append(record)
+        return found
 
 
 class SpanStore:
