@@ -64,6 +64,7 @@ def test_it_says_what_it_is(image: str) -> None:
     found = inspect(tag(image))["Config"]["Labels"]
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in found.items()}
     assert labels.keys() >= LABELS
+    assert labels.pop("naru.extras") == "", "an image that is built without extras has none"
     assert all(labels.values())
     assert (labels["title"], labels["licenses"], labels["base.name"]) == (f"naru-{image}", "Apache-2.0", base_of(image))
     assert re.fullmatch(r"[0-9a-f]{7,40}(-dirty)?", labels["revision"])
