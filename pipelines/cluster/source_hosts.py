@@ -17,7 +17,7 @@ from components._core.errors import ConfigError
 SETTING = "NARU_SOURCE_HOSTS"
 POLICY = "naru-sources"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-_SERVICE = re.compile(r"[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.cluster\.local)?")
+_SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.cluster\.local)?")
 _ALLOWED = "host:port separated by blanks, as in db.example.com:5432, 10.1.0.0/16:5432, [fd00::7]:5432 or postgres.data.svc:5432"
 
 Resolve = Callable[[str], Iterable[str]]
@@ -70,9 +70,9 @@ def _peers(host: str, entry: str, resolve: Resolve) -> list[Object]:
             raise _refusal(entry, "is neither a name nor an address nor a network") from None
     try:
         addresses = sorted({str(ipaddress.ip_network(address)) for address in resolve(host)})
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         remedy = "correct the name, or write the address; a name that only the cluster knows ends with .svc"
-        message = f"{host!r} cannot be looked up: {error.strerror or error}"
+        message = f"{host!r} cannot be looked up: {getattr(error, 'strerror', None) or error}"
         raise ConfigError(message, where=SETTING, remedy=remedy) from None
     return [{"ipBlock": {"cidr": address}} for address in addresses]
 

@@ -30,7 +30,7 @@ from pipelines.local.run_history import PastRun, read_runs
 from pipelines.local.workspace import PARAMETERS, Workspace
 
 if TYPE_CHECKING:  # importing it takes NumPy
-    from components.evaluate.non_inferiority import Comparison
+    from components.evaluate.non_inferiority import Comparison, ModelScores
 
 _NEEDED = ("examples", "schema", "hyperparameters", "transform_graph", "transformed", "model")
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -189,7 +189,8 @@ def ablate(
 
     project, examples = trained.project, trained.artifacts["examples"]
     metric, numbers = project.primary_metric(), [project.train.seed + number for number in range(seeds)]
-    task, whole, reduced = TASKS[project.task], [], []
+    whole: list[ModelScores] = []
+    reduced: list[ModelScores] = []
     with _scratch(workspace) as scratch:
         constant = scratch / "examples"
         write_constant_columns(examples, columns, constant)
@@ -197,19 +198,21 @@ def ablate(
         for seed in numbers:
             own = trained.artifacts["model"] if seed == project.train.seed else None
             labels, with_all = _train_and_score(trained, trained.artifacts, examples, seed, scratch, own)
+            if margin is None:  # before the many other models are trained
+                _find_margin(trained, labels, [with_all])
             _, without = _train_and_score(trained, prepared, constant, seed, scratch)
             whole.append(with_all)
             reduced.append(without)
-            values = [task.measure(labels, scores)[metric.name] for scores in (with_all, without)]
+            values = [model.measure(metric, labels) for model in (with_all, without)]
             say(f"seed {seed:<6} {metric.name} {values[0]:.4f}  without {values[1]:.4f}  {values[1] - values[0]:+.4f}")
     if margin is None:
         margin = _find_margin(trained, labels, whole)
-    found = compare_models(task, metric, labels, whole, reduced, margin, project.train.seed)
+    found = compare_models(metric, labels, whole, reduced, margin, project.train.seed)
     proposal = f"exclude: {json.dumps([*project.data.exclude, *columns], ensure_ascii=False)}"
     return Ablation(trained.run, columns, metric.name, numbers, found, proposal)
 
 
-def _find_margin(trained: Trained, labels: Any, whole: list[Any]) -> float:
+def _find_margin(trained: Trained, labels: Any, whole: list[ModelScores]) -> float:
     from components._core.types.signature import Signature
     from components.evaluate.baselines import fit_baseline
     from components.evaluate.non_inferiority import default_margin
@@ -217,7 +220,7 @@ def _find_margin(trained: Trained, labels: Any, whole: list[Any]) -> float:
     project, examples = trained.project, trained.artifacts["examples"]
     task, metric = TASKS[project.task], project.primary_metric()
     constant = fit_baseline(Signature.load(trained.artifacts["model"]), examples, project.label).scores(len(labels))
-    measured = [task.measure(labels, scores)[metric.name] for scores in whole]
+    measured = [model.measure(metric, labels) for model in whole]
     margin = default_margin(metric, measured, task.measure(labels, constant)[metric.name])
     if not margin:
         message = f"the model gains nothing over no model in {metric.name}, so the default margin would be 0"
@@ -245,10 +248,12 @@ def _transform(trained: Trained, examples: Path, scratch: Path) -> dict[str, Pat
 
 def _train_and_score(
     trained: Trained, inputs: dict[str, Path], examples: Path, seed: int, scratch: Path, model: Path | None = None
-) -> tuple[Any, Any]:
-    """Train a model, unless there is one, and score the test rows; returns labels and scores."""
+) -> tuple[Any, ModelScores]:
+    """Train a model, unless there is one, and score the test rows by its own threshold; returns labels and scores."""
     from components._frameworks.score_rows import score_split
     from components._frameworks.table import load_model
+    from components.evaluate.decision_threshold import find_threshold
+    from components.evaluate.non_inferiority import ModelScores
     from components.train.train import train_model
 
     project = trained.project
@@ -270,7 +275,9 @@ def _train_and_score(
             )
         loaded = load_model(model)
         scored = score_split({"model": loaded}, loaded.signature, examples, "test", project.label, [])
-    return scored.labels, scored.scores["model"]
+        threshold = find_threshold(project, loaded, examples)
+    task = TASKS[project.task].with_threshold(threshold.value if threshold else None)
+    return scored.labels, ModelScores(task, scored.scores["model"])
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -38,6 +39,6 @@ def _select(columns: Any, names: list[str]) -> set[str]:
     if isinstance(columns, slice):
         by_name = isinstance(columns.start, str) or isinstance(columns.stop, str)
     else:
-        columns = [columns] if isinstance(columns, int) else list(columns)
+        columns = [columns] if isinstance(columns, int | np.integer) else list(columns)
         by_name = any(isinstance(column, str) for column in columns)
     return set((frame.loc if by_name else frame.iloc)[:, columns].columns)

@@ -132,17 +132,36 @@ def test_a_model_that_fails_on_the_eval_rows_is_a_model_error(rows: Path) -> Non
 
 
 def test_a_champion_is_compared_at_its_own_threshold(judged: Judge, model: Make, rows: Path, tmp_path: Path) -> None:
-    """The champion decides from 0.9 in service: the challenger, the same model, is better by f1 at 0.5."""
-    champion = tmp_path / "champion"
-    shutil.copytree(model(BINARY), champion)
-    Reference(threshold=0.9).save(champion / REFERENCE)
-    line = json.dumps(
-        asdict(Deployment("3", str(champion), "", "", {}, "", "run", "2026-01-01T00:00:00+00:00", "test", "test"))
-    )
-    found = judged(_project(gates={"model": {"metric": "f1"}}), champion=line, rows=rows)
+    """The champion decides from 0.9 in service: the challenger, which scores alike, is better by f1 at 0.5."""
+    champion = _decides_from(0.9, model(BINARY), tmp_path / "champion")
+    (champion / "another-file").touch()
+    found = judged(_project(gates={"model": {"metric": "f1"}}), champion=_line_of(champion), rows=rows)
     check = _check(found, "champion")
     assert check.status == "pass" and check.baseline is not None
     assert check.measured is not None and check.measured > check.baseline + 0.1
+
+
+def test_another_threshold_of_the_champions_model_goes_into_service(
+    judged: Judge, model: Make, rows: Path, tmp_path: Path
+) -> None:
+    """The primary metric, auc, does not depend on it: the model cannot be better than itself."""
+    champion = _line_of(_decides_from(0.9, model(BINARY), tmp_path / "champion"))
+    found = judged(_project(0.4), champion=champion, rows=rows)
+    assert found.outcome.verdict == "ok" and _check(found, "champion").status == "pass"
+    assert _check(found, "champion").reason == "the model of champion v3, with another threshold"
+    assert judged(_project(0.9), champion=champion, rows=rows, to="again").outcome.verdict == "skipped"
+
+
+def _decides_from(threshold: float, model: Path, folder: Path) -> Path:
+    shutil.copytree(model, folder)
+    Reference(threshold=threshold).save(folder / REFERENCE)
+    return folder
+
+
+def _line_of(champion: Path) -> str:
+    return json.dumps(
+        asdict(Deployment("3", str(champion), "", "", {}, "", "run", "2026-01-01T00:00:00+00:00", "test", "test"))
+    )
 
 
 def _evidence(labels: list[int], scores: list[float], project: Project, threshold: float | None = None) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from components._core.errors import ConfigError, DataError, ModelError
 from components._core.examples.artifact import split_file
 from components._core.files import read_json
 from components._core.report.page import Page
+from components._core.store.file_digests import write_digests
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.types.artifact_files import COMPARED, LATENCY, MANIFEST, OUTCOME, PAGE, REFERENCE, REQUEST, SAMPLE
 from components._core.types.signature import Feature, Signature
@@ -89,6 +91,15 @@ def test_the_champion_again_changes_nothing_and_is_not_deployed_again(judged: Ju
     assert found.outcome.verdict == "skipped"
     assert found.outcome.reason.startswith("nothing changed since version 3")
     assert _check(found, "champion").status == "skipped"
+
+
+def test_the_champion_as_it_was_registered_is_the_same_model(judged: Judge, model: Make, tmp_path: Path) -> None:
+    """Register adds what the server needs, and lists it."""
+    registered = Path(shutil.copytree(model(), tmp_path / "registered"))
+    (registered / "reference.json").write_text("{}")
+    write_digests(registered)
+    found = judged(tiny_project(), champion=_json(registered), of=model())
+    assert found.outcome.reason.startswith("nothing changed since version 3")
 
 
 def test_a_missed_bound_blocks_with_the_number_and_the_bound(judged: Judge) -> None:

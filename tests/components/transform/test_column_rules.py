@@ -18,6 +18,7 @@ from components._core.project.project_file import Project
 from components._core.types.artifact_files import SCHEMA
 from components._core.types.signature import read_features
 from components._frameworks.transformed_rows import transformed_file
+from components.transform.column_rules import _clip
 from components.transform.preprocessing_graph import _as_tensors
 from components.transform.transform import transform_examples
 from tests.components.small_flights import Small, code_archive
@@ -116,9 +117,24 @@ def test_rules_change_columns_before_preprocessing_and_the_served_graph_does_the
         ({"origin": {"impute": "median"}}, "origin: impute is 'median', and the column holds texts"),
         ({"origin": {"impute": 3}}, "origin: impute is 3"),
         ({"distance": {"impute": "far"}}, "distance: impute is the text 'far', and the column holds numbers"),
+        ({"distance": {"impute": 1e39}}, "distance: impute is 1e+39, and the largest number of a model is 3.40282e+38"),
+        ({"day": {"clip": [0.2, 0.8]}}, "day: no whole number lies in clip [0.2, 0.8]"),
     ],
 )
 def test_a_rule_that_does_not_fit_its_column_is_refused(small: Small, rules: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         _transform(small, _with_rules(small.project, rules))
     assert message in str(refused.value) and refused.value.where == "transform.columns"
+
+
+@pytest.mark.parametrize(
+    ("values", "clip", "expected"),
+    [
+        ([-5, 7], (-1e30, 1e30), [-5, 7]),
+        ([-5, 7], (0.5, 1e30), [1, 7]),
+        ([-5.0, 7.5], (-1e39, 2.5), [-5.0, 2.5]),
+    ],
+)
+def test_bounds_beyond_a_type_are_those_of_the_type(values: Any, clip: tuple[float, float], expected: Any) -> None:
+    kind = tf.int64 if isinstance(values[0], int) else tf.float32
+    assert _clip(tf.constant(values, kind), *clip).numpy().tolist() == expected

@@ -43,6 +43,7 @@ def _blocks(*addresses: str) -> list[Any]:
         ("db.example.com:5432", _blocks("203.0.113.7/32", "203.0.113.9/32")),
         ("v6.example.com:5432", _blocks("2001:db8::1/128")),
         ("postgres.data.svc:5432", [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}]),
+        ("pg-0.postgres.data.svc:5432", [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}]),
         ("pg.data.svc.cluster.local:5432", [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}]),
     ],
 )  # fmt: skip
@@ -65,6 +66,8 @@ def test_entries_are_separated_by_blanks_and_none_of_them_opens_nothing() -> Non
         ("10.0.0.5/8:5432", "is neither"),
         ("10.0.0.500:5432", "is neither"),
         ("postgresql://db:5432", "is neither"),
+        ("db..example.com:5432", "cannot be looked up|is neither a name"),
+        (f"{'a' * 64}.com:5432", "cannot be looked up|is neither a name"),
         ("nowhere.example.com:5432", "'nowhere.example.com' cannot be looked up: Name or service not known"),
     ],
 )
