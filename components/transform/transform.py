@@ -72,7 +72,7 @@ def _refuse_blocked(blocked: str) -> None:
     if blocked:
         raise DataBlockedError(
             blocked,
-            remedy="mend the data, or change the schema or gates.data if the data is right",
+            remedy="correct the data, or change the schema, data.checks or gates.data if the data is right",
         )
 
 
