@@ -49,7 +49,8 @@ def _check_label_values(project: Project, preview: Preview) -> None:
     weighted = weights if isinstance(weights, dict) else {}
     named = [*([] if project.positive is None else [("positive", project.positive)])]
     named += [("train.class_weight", name) for name in weighted]
-    if not TASKS[project.task].takes_positive or not named:
+    filters_label = any(rule.column == project.label for rule in project.data.rows.drop)  # of three values two may stay
+    if not TASKS[project.task].takes_positive or not named or filters_label:
         return
     at = preview.columns.index(project.label)
     counts = Counter(_normalize(row[at]) for row in preview.rows if row[at].strip() not in _MISSING)

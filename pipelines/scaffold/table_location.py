@@ -84,9 +84,12 @@ class TableLocation:
         return Data(source=self.source, sql=self.sql, csv=csv, columns=dict(readings or {}))
 
     def list_files(self) -> list[SpanFile]:
-        """List its files; of many that are elsewhere some, from the first to the last; errors as of a source."""
+        """List its files; errors as of a source."""
         self._check_path()
-        files = open_source(self.source, sql=self.sql).list_files("all")
+        return open_source(self.source, sql=self.sql).list_files("all")
+
+    def choose_files(self, files: list[SpanFile]) -> list[SpanFile]:
+        """Return which of its files to read: of many that are elsewhere some, from the first to the last."""
         if self.is_here or len(files) <= _MOST_FILES:
             return files
         return [files[place * (len(files) - 1) // (_MOST_FILES - 1)] for place in range(_MOST_FILES)]

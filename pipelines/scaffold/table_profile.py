@@ -145,7 +145,8 @@ def profile_table(
     Raises:
         DataError: When the table cannot be read.
     """
-    files = location.list_files()
+    there = location.list_files()
+    files = location.choose_files(there)
     table = open_format(location.as_data(csv or Csv(), readings), files[0])
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)
@@ -153,7 +154,7 @@ def profile_table(
     tally = FileTally()
     sample = _Sample(min(sample_rows or SAMPLE_ROWS, max(SAMPLE_CELLS // len(statistics), 200)))
     most = 0 if location.is_here else max(MOST_ROWS // len(files), 1)
-    is_partial = False
+    is_partial = len(files) < len(there)
     for file in files:
         before = sample.seen
         for rows in table.read_rows(file, schema, label, skipped.add, tally=tally):

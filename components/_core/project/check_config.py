@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import warnings
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
@@ -23,7 +25,7 @@ def _parse_share(value: Any) -> Any:
     if isinstance(value, str):
         number = value.strip().removesuffix("%").strip()
         if value.strip().endswith("%") and re.fullmatch(r"[0-9]+(\.[0-9]+)?", number):
-            return float(number) / 100
+            return float(Decimal(number) / 100)
         raise ValueError(f"found {value!r}; must be a share, as in 1% or 0.01")
     return value
 
@@ -41,11 +43,26 @@ _ALLOW = "Share of the rows that may break it, as in `0.1%`."
 
 
 def _check_pattern(pattern: str) -> str:
+    """Refuse what is not a regular expression; RE2 reads some that Python does not, such as those with classes of letters."""
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python warns of `[[:alpha:]]`, which RE2 reads
+            re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"found {pattern!r}, which is not a regular expression: {error}") from None
+        if not _is_re2(pattern):
+            raise ValueError(f"found {pattern!r}, which is not a regular expression: {error}") from None
     return pattern
+
+
+def _is_re2(pattern: str) -> bool:
+    import pyarrow as pa  # slow to import, and rarely needed
+    import pyarrow.compute as pc
+
+    try:
+        pc.match_substring_regex(pa.array([""], pa.string()), pattern)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 class ColumnCheck(Section):

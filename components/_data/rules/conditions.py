@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -17,6 +19,12 @@ Mask: TypeAlias = NDArray[np.bool_]
 Condition: TypeAlias = Callable[[pa.Array], Mask]
 """Returns for each cell of a column (shape [rows]) whether it meets the condition; a missing one does not."""
 
+_ISO = re.compile(
+    r"(\d{4}(?:-\d\d(?:-\d\d)?)?)Z?|(\d{4}-\d\d-\d\d[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)(?:Z|([+-])(\d\d):?(\d\d))?",
+    re.ASCII,
+)
+"""A year, month or day, or a time of day with its distance from UTC; NumPy reads more as a time, such as `NaT` and `today`."""
+_LEAST_WHOLE, _LARGEST_WHOLE = -(2**63), 2**63 - 1
 _NUMBERS = "numbers"
 _MEANINGS = {TEXT: "texts", TIME: "times", BOOL: "truth values", BYTES: "bytes"}
 _COMPARISONS = {"<": pc.less, "<=": pc.less_equal, "==": pc.equal, ">=": pc.greater_equal, ">": pc.greater}
@@ -46,7 +54,7 @@ def compares(operator: str, limit: float | str, kind: str, where: str) -> Condit
         time = _parse_time(str(limit), where)
         return lambda column: _compare_times(operator, column, time)
     compare = _COMPARISONS[operator]
-    return lambda column: _filled(compare(column, pa.scalar(limit)))
+    return lambda column: _filled(compare(column, _as_scalar(operator, limit, column.type)))
 
 
 def is_one_of(values: Sequence[bool | float | str], kind: str, where: str) -> Condition:
@@ -56,7 +64,14 @@ def is_one_of(values: Sequence[bool | float | str], kind: str, where: str) -> Co
         if wrong := [value for value in values if isinstance(value, bool | str)]:
             raise _unfit(wrong[0], meaning, where)
         return _is_one_of_numbers([value for value in values if not isinstance(value, str)])
+    if meaning == "times":
+        times = [_parse_time(str(value), where) for value in values]
+        instants = pa.array(times, pa.timestamp("us"))
+        return lambda column: _filled(pc.is_in(_as_instants(column), value_set=instants))
     texts = [str(value).lower() if isinstance(value, bool) else str(value) for value in values]
+    if meaning == "texts":  # YAML reads True and TRUE as the truth value, too
+        words = [str(value) for value in values if isinstance(value, bool)]
+        texts += [*words, *(word.upper() for word in words)]
     if meaning == "truth values" and (unknown := [text for text in texts if text not in ("true", "false")]):
         raise _unfit(unknown[0], meaning, where)
     known = pa.array(texts, pa.string())
@@ -66,10 +81,12 @@ def is_one_of(values: Sequence[bool | float | str], kind: str, where: str) -> Co
 def _is_one_of_numbers(values: Sequence[float]) -> Condition:
     """Compare whole numbers as such: as real ones, large ones would equal their neighbours."""
     reals = pa.array([float(value) for value in values], pa.float64())
-    whole = pa.array([int(value) for value in values if float(value).is_integer()], pa.int64())
+    whole_values = [int(value) for value in values if isinstance(value, int) or value.is_integer()]
+    whole = pa.array([value for value in whole_values if _LEAST_WHOLE <= value <= _LARGEST_WHOLE], pa.int64())
 
     def is_in(column: pa.Array) -> Mask:
-        known = whole if pa.types.is_integer(column.type) else reals
+        # of 32 bits, 0.1 is another number
+        known = whole if pa.types.is_integer(column.type) else reals.cast(column.type)
         return _filled(pc.is_in(column.cast(known.type), value_set=known))
 
     return is_in
@@ -122,12 +139,30 @@ def _unfit(value: object, meaning: str, where: str) -> ConfigError:
     return ConfigError(f"found {value!r}, and the column has {meaning}", where=where, remedy=remedy)
 
 
+def _as_scalar(operator: str, limit: float | str, kind: pa.DataType) -> pa.Scalar:
+    """Return a limit in the column's own precision: a whole number of 64 bits may have no equal real one."""
+    if isinstance(limit, str):
+        return pa.scalar(limit)
+    if pa.types.is_floating(kind):
+        return pa.scalar(float(limit), kind)
+    whole = math.ceil(limit) if operator in ("<", ">=") else math.floor(limit)
+    return pa.scalar(min(max(whole, _LEAST_WHOLE), _LARGEST_WHOLE), pa.int64())
+
+
 def _parse_time(text: str, where: str) -> np.datetime64:
+    wrong = ConfigError(
+        f"found {text!r}, and the column has times",
+        where=where,
+        remedy="write a time such as 2024-01-31 or 2024-01-31T09:30",
+    )
+    if (match := _ISO.fullmatch(text.strip())) is None:
+        raise wrong
+    date, time, sign, hours, minutes = match.groups()
+    ahead = int(f"{sign}1") * (60 * int(hours) + int(minutes)) if sign else 0
     try:
-        return np.datetime64(text.strip().removesuffix("Z"), "us")
-    except ValueError as error:
-        message = f"found {text!r}, and the column has times"
-        raise ConfigError(message, where=where, remedy="write a time such as 2024-01-31 or 2024-01-31T09:30") from error
+        return np.datetime64(date or time, "us") - np.timedelta64(ahead, "m")
+    except ValueError as error:  # such as a month 13
+        raise wrong from error
 
 
 def _compare_times(operator: str, column: pa.Array, limit: np.datetime64) -> Mask:
@@ -138,6 +173,8 @@ def _compare_times(operator: str, column: pa.Array, limit: np.datetime64) -> Mas
 def _comparable(one: pa.Array, other: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Bring times to one type: instants in UTC, to the nanosecond or the microsecond."""
     if not TIME.is_arrow(one.type):
+        if pa.types.is_integer(one.type) != pa.types.is_integer(other.type):  # else Arrow refuses those beyond 2^53
+            return one.cast(pa.float64(), safe=False), other.cast(pa.float64(), safe=False)
         return one, other
     return _as_instants(one), _as_instants(other)
 

@@ -39,7 +39,9 @@ class RowFilter:
         check_columns_exist(rules.named_columns, list(types))
         self._rules: dict[str, Callable[[pa.RecordBatch], Mask]] = {}
         for number, rule in enumerate(rules.drop):
-            self._rules.setdefault(*_bind(rule, types[rule.column], f"data.rows.drop.{number}"))
+            name, bound = _bind(rule, types[rule.column], f"data.rows.drop.{number}")
+            # two long lists of values may have one name
+            self._rules[f"{name} (rule {number + 1})" if name in self._rules else name] = bound
         if rules.dedupe:
             name, key = _key(rules.dedupe)
             self._rules[name] = _Repeats(key, list(types))

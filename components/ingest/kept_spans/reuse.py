@@ -37,7 +37,7 @@ from components._data.formats.contract import Format, TableSchema
 from components._data.formats.file_notes import FileNotes, dump_fields
 from components._data.formats.rows import Rows
 from components._data.sources.contract import Source, SpanFile
-from components._data.sources.registry import span_unit
+from components._data.sources.registry import is_database, span_unit
 from components.ingest.kept_spans import rows as kept_rows
 from components.ingest.kept_spans.entry import NUMBERS, REJECTS, FileRead, KeptSpan, part_name
 from components.ingest.kept_spans.store import FOLDER, Index, SpanRecord, SpanStore
@@ -361,6 +361,7 @@ def _reading(project: Project, table: Format, schema: TableSchema, files: Sequen
     parts = [
         _code(),
         project.label,
+        project.data.source if is_database(project.data.source) else "",
         project.data.model_dump(mode="json", exclude=set(_NOT_READING)),
         table.options,
         [table.file_options(file) for file in files],

@@ -48,6 +48,8 @@ class TimeSplitter(Splitter):
         for rows in table.read(()):
             times.add(rows.examples.column(rows.examples.schema.get_field_index(split.time_column)))
         different, counts = times.result()
+        if not len(different) and not times.missing:  # ingest's error about a table without rows is more helpful
+            return cls(TimeSplit(split.time_column, 0, 0, split.train, split.eval, split.test), 0)
         _check_times(split, times, different)
         place_eval, place_test = _find_borders(counts, times.missing, split)
         borders = [write_time(different[place].item(), times.kind) for place in (place_eval, place_test)]
@@ -116,8 +118,6 @@ class _Times:
 def _check_times(split: Split, times: _Times, different: NDArray[Any]) -> None:
     if len(different) >= 3:
         return
-    if not len(different) and not times.missing:
-        return  # no rows at all: the error about that is more helpful
     found = f", such as {times.example[:40]!r}" if times.example else ""
     message = f"column {split.time_column!r} has {len(different)} different times, and three splits need three"
     if times.missing:

@@ -50,6 +50,10 @@ def test_what_no_row_could_change_is_refused_at_once(tmp_path: Path, content: st
         (ROWS.replace("good", "1.0").replace("bad", "0.0"), {"positive": 1}),
         ("x,y\n" + "1,no\n" * 99 + "1,\n", {"positive": "yes"}),  # rare, or further on
         ("x,y\n" + "1,no\n" * 99 + "x,y\n", {"positive": "yes"}),  # a header in the middle
+        (
+            "x,y\n" + "1,no\n2,maybe\n" * 50,  # of three values, two are left
+            {"positive": "yes", "data": {"source": "t.csv", "rows": {"drop": [{"column": "y", "in": ["maybe"]}]}}},
+        ),
         ("x;y\n1;good\n2;bad\n", {"positive": "baad"}),
         ("", {"positive": "baad"}),
         ('x,y\n1,"good\n2,bad\n', {"positive": "baad"}),

@@ -74,9 +74,18 @@ def test_of_a_large_table_elsewhere_some_rows_are_read_and_a_note_says_so(
 def test_of_many_files_elsewhere_some_are_read_from_the_first_to_the_last() -> None:
     for span in range(100):
         fsspec.filesystem("memory").pipe(f"/many/t-{span}.csv", CSV.encode())
-    spans = [file.span for file in TableLocation.parse("memory://many/t-{span}.csv").list_files()]
+    location = TableLocation.parse("memory://many/t-{span}.csv")
+    spans = [file.span for file in location.choose_files(location.list_files())]
     assert (len(spans), spans[0], spans[-1]) == (20, 0, 99)
     assert spans == sorted(set(spans))
+
+
+@pytest.mark.parametrize(("files", "is_partial"), [(20, False), (21, True)])
+def test_a_profile_of_some_of_the_files_is_partial(files: int, is_partial: bool) -> None:
+    for span in range(files):
+        fsspec.filesystem("memory").pipe(f"/some-{files}/t-{span}.csv", b"x,y\n1,a\n2,b\n")
+    found = table_profile.profile_table(TableLocation.parse(f"memory://some-{files}/t-{{span}}.csv"), "y")
+    assert (found.rows, found.is_partial) == (40, is_partial)
 
 
 def test_a_table_nearby_is_named_relative_to_the_project_and_one_far_away_is_not(tmp_path: Path) -> None:

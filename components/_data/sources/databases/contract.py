@@ -72,6 +72,11 @@ class Database(ABC):
     def state(self, select: Select) -> str:
         """Return a text that changes when a row of the select does."""
 
+    @property
+    def place(self) -> str:
+        """What decides which database it is, besides its location: a variable of the environment may name another one."""
+        return ""
+
     @abstractmethod
     def span_number(self, column: str, unit: str) -> str:
         """Return the expression of a row's span: the column's number, or the digits of its year, month or day.

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from components._core.errors import ConfigError, DataError, NaruError, ServiceError, UnavailableError
 from components._core.extras import check_extra
@@ -90,6 +91,16 @@ class PostgreSql(Database):
             _describe(connection, select.sql)  # for a message about the statement as it was written
         (found,) = self.fetch(f"SELECT count(*), {hashed} FROM {rows}")
         return f"{found[0]} {found[1]}"
+
+    @property
+    def place(self) -> str:
+        """See `Database`: host, port and database of a connection string from the environment, without user and password."""
+        if _VARIABLE.fullmatch(self.location) is None:
+            return ""
+        address = urlsplit(self._address())
+        named = dict(parse_qsl(address.query))
+        host = address.netloc.rpartition("@")[2]
+        return " ".join([host, address.path, *(named.get(key, "") for key in ("host", "hostaddr", "port", "dbname"))])
 
     def span_number(self, column: str, unit: str) -> str:
         """See `Database`."""

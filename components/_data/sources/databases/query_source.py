@@ -51,10 +51,10 @@ class QuerySource:
     def fingerprint(self, spans: str) -> str:
         """See `Source`.
 
-        It covers the statements and, for each, what `Database.state` says: with `data.sql.version_column` the number of rows
+        It covers the database, the statements and, for each, what `Database.state` says: with `data.sql.version_column` the number of rows
         and the column's largest value, else a hash over every row, which is taken inside the database.
         """
-        parts = []
+        parts = [self.database.place] if self.database.place else []
         for span, name, select in self._selects(spans):
             parts += [f"{span} {name}", select.sql, self._state(select)]
         return fingerprint_of(parts)
@@ -64,7 +64,7 @@ class QuerySource:
         if self.unit is None or not self.sql.version_column:
             return ""
         select = self._within(self._whole, file.span, self.unit)
-        return f"{select.sql} {self._state(select)}"
+        return f"{self.database.place} {select.sql} {self._state(select)}"
 
     @property
     def unit(self) -> SpanUnit | None:

@@ -52,6 +52,18 @@ def test_short_forms_mean_what_the_long_ones_do() -> None:
     assert project(rows={"dedupe": "id"}) == project(rows={"dedupe": ["id"]})
 
 
+@pytest.mark.parametrize("thousandths", [3, 7, 11, 14, 29])
+def test_a_percentage_is_the_nearest_number_to_its_share(thousandths: int) -> None:
+    (column,) = of_yaml(f"columns: {{x: {{missing: {thousandths / 10}%}}}}").columns.values()
+    assert column.missing == thousandths / 1000
+
+
+@pytest.mark.parametrize("pattern", [r"\p{L}+", r"\pN{2}", r"[[:alpha:]]+", r"\Q+\E\z"])
+def test_a_pattern_that_only_re2_reads_is_allowed(pattern: str) -> None:
+    assert project(checks={"columns": {"x": {"pattern": pattern}}}).data.checks.columns["x"].pattern == pattern
+    assert project(rows={"drop": [{"column": "x", "pattern": pattern}]}).data.rows.drop[0].pattern == pattern
+
+
 @pytest.mark.parametrize(
     ("checks", "message"),
     [

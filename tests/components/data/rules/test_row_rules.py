@@ -69,6 +69,12 @@ def test_a_row_that_a_rule_leaves_out_is_not_the_first_of_equal_ones() -> None:
     assert 2 in kept and made.dropped["equal id"] == 1
 
 
+def test_two_rules_whose_shortened_names_are_equal_both_apply() -> None:
+    kept, made = apply({"drop": [{"column": "id", "in": [*range(11, 19), last]} for last in (1, 2)]})
+    assert kept == [3, 4] and [*made.dropped.values()] == [2, 2]
+    assert [*made.dropped][1] == f"{next(iter(made.dropped))} (rule 2)"
+
+
 def test_what_was_left_out_is_described_with_its_counts() -> None:
     made = apply({"drop": [{"column": "fare", "below": 0}], "dedupe": True})[1]
     assert made.describe() == "3 rows left out by data.rows (fare below 0: 1, equal rows: 2)"

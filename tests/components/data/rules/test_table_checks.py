@@ -21,6 +21,9 @@ TABLE = {
     "seats": pa.array([1, 2, 2, None]),
     "code": pa.array(["AB", "ab", None, "ABC"]),
     "ok": pa.array([True, False, None, True]),
+    "said": pa.array(["True", "FALSE", None, "true"]),
+    "short": pa.array([0.1, 0.2, None, 0.4], pa.float32()),
+    "large": pa.array([2**60 + 1, 5, None, -(2**60) - 1]),
     "day": TIMES.cast(pa.timestamp("s")).cast(pa.date32()),
     "at": TIMES,
     "raw": pa.array([b"a", b"b", None, b"a"]),
@@ -58,6 +61,16 @@ BROKEN = {
     "other number": ("seats", {"in": [2, 3.5]}, ["1 (line 2)"]),
     "other truth value": ("ok", {"in": [True]}, ["'false' (line 3)"]),
     "other date": ("day", {"in": ["1970-01-01", "1970-01-03"]}, ["'1970-01-02' (line 3)"]),
+    "other time": ("at", {"in": ["1970-01-01", "1970-01-03T02:00+02:00"]}, ["'1970-01-02 00:00:00Z' (line 3)"]),
+    "other text of a truth value": ("said", {"in": [True]}, ["'FALSE' (line 3)"]),
+    "other number of 32 bits": ("short", {"in": [0.1, 0.4]}, ["0.20000000298023224 (line 3)"]),
+    "large whole number below a real limit": ("large", {"min": 0.5}, [f"{-(2**60) - 1} (line 5)"]),
+    "large whole number above a real limit": ("large", {"max": 5.5}, [f"{2**60 + 1} (line 2)"]),
+    "time above a year": (
+        "at",
+        {"max": "1970"},
+        ["'1970-01-02 00:00:00Z' (line 3)", "'1970-01-03 00:00:00Z' (line 5)"],
+    ),
     "repeated number": ("seats", {"unique": True}, ["2 (line 4)"]),
     "repeated bytes": ("raw", {"unique": True}, ["'YQ==' (line 5)"]),
 }
@@ -76,6 +89,12 @@ def test_rows_that_break_an_expectation_are_counted_and_named(case: str, rows: i
 HOLDS = [
     ("fare", {"min": -1, "max": 900, "missing": "25%"}),
     ("fare", {"min": 0, "allow": 0.25}),
+    ("fare", {"in": [3.5, -1, 900, 1e20]}),
+    ("short", {"min": 0.1, "max": 0.4}),
+    ("large", {"in": [2**60 + 1, 5, -(2**60) - 1, 1e20, 0.5]}),
+    ("large", {"min": -1e20, "max": 1e20}),
+    ("day", {"max": "1970-01-02T23:00-01:00"}),
+    ("said", {"in": [True, False]}),
     ("code", {"pattern": "(?i)abc?"}),
     ("code", {"unique": True}),
     ("at", {"min": "1970-01-01", "max": "1970-01-03"}),
@@ -123,6 +142,12 @@ def test_keys_of_several_columns_and_the_order_of_two_are_checked() -> None:
     assert check({"unique": ["a", "c"]}, table=table)[0].status == "pass"
 
 
+def test_large_whole_numbers_are_compared_with_a_column_of_real_ones() -> None:
+    table = {"id": pa.array([2**60 + 1, 3, None]), "x": pa.array([2.5, 3.5, 1.0])}
+    (found,) = check({"order": "id <= x"}, table=table)
+    assert found.reason.endswith(f": {2**60 + 1}, 2.5 (line 2)")
+
+
 def test_times_of_different_units_and_zones_are_compared_as_instants() -> None:
     table = {"a": pa.array([0, 5], pa.date32()), "b": pa.array([-1, 5 * 86_400_000], pa.timestamp("ms", "UTC"))}
     (found,) = check({"order": "a <= b"}, table=table)
@@ -157,6 +182,12 @@ REFUSED = [
     ({"columns": {"ok": {"max": 3}}}, "found 3, and the column has truth values"),
     ({"columns": {"raw": {"min": "a"}}}, "found 'a', and the column has bytes"),
     ({"columns": {"at": {"min": "soon"}}}, "found 'soon', and the column has times"),
+    ({"columns": {"at": {"max": "NaT"}}}, "found 'NaT', and the column has times"),
+    ({"columns": {"at": {"max": "today"}}}, "found 'today', and the column has times"),
+    ({"columns": {"day": {"min": "20240131"}}}, "found '20240131', and the column has times"),
+    ({"columns": {"day": {"min": "2024-0530"}}}, "found '2024-0530', and the column has times"),
+    ({"columns": {"day": {"min": "2024-13-01"}}}, "found '2024-13-01', and the column has times"),
+    ({"columns": {"day": {"in": ["2024-01-31", "soon"]}}}, "found 'soon', and the column has times"),
     ({"columns": {"fare": {"in": ["a"]}}}, "found 'a', and the column has numbers"),
     ({"columns": {"fare": {"in": [True]}}}, "found True, and the column has numbers"),
     ({"columns": {"ok": {"in": ["yes"]}}}, "found 'yes', and the column has truth values"),

@@ -439,3 +439,16 @@ def test_the_spans_of_a_database_are_reused_by_its_column_of_versions(runs: Runs
         database.execute("ALTER TABLE t ADD COLUMN z TEXT")
         database.commit()
         assert "0 reused, 3 read" in runs.same_as_reading(source=source, sql={**sql, "version_column": "changed"})
+
+
+def test_the_spans_of_another_database_are_read(runs: Runs, tmp_path: Path) -> None:
+    sql = {"table": "t", "span_column": "span", "version_column": "changed"}
+    for name, first in (("a", 0), ("b", 1000)):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as database:
+            database.execute("CREATE TABLE t (span INTEGER, x REAL, y INTEGER, changed INTEGER)")
+            rows = [(span, first + n / 8, n // 5 % 2, 1) for span in (1, 2) for n in range(99)]
+            database.executemany("INSERT INTO t VALUES (?, ?, ?, ?)", rows)
+            database.commit()
+        said = runs.same_as_reading(source=f"sqlite:///{tmp_path / name}.db", sql=sql)
+        assert "reused" not in said or said.startswith("spans: 0 reused, 2 read")
+    assert runs.same_as_reading(source=f"sqlite:///{tmp_path / 'b.db'}", sql=sql) == "spans: 2 reused, 0 read"

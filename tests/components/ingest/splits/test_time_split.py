@@ -123,6 +123,15 @@ def test_a_column_without_times_is_refused_with_what_is_allowed(
         ingest("t.csv")
 
 
+@pytest.mark.parametrize("kind", TIMES)
+def test_a_table_of_which_no_row_is_left_is_refused_with_its_rules(kind: str, tmp_path: Path, ingest: Ingest) -> None:
+    write(tmp_path, TIMES[kind])
+    with pytest.raises(
+        DataError, match=r"data\.rows: no row is left: 200 rows left out by data\.rows \(x above -1: 200\)"
+    ):
+        ingest("t.csv", rows={"drop": [{"column": "x", "above": -1}]})
+
+
 def test_timestamps_of_parquet_split_as_their_text_does(tmp_path: Path, ingest: Ingest) -> None:
     write(tmp_path, TIMES["times of day"])
     table = pa.table(
