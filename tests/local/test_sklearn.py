@@ -53,5 +53,5 @@ def test_a_champion_of_keras_is_challenged_by_a_pipeline_which_is_served(tmp_pat
 def test_what_a_cluster_cannot_serve_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").write_text(PROJECT.replace("FRAMEWORK", "sklearn"))
     refused = run_naru(str(tmp_path), NARU_SERVING="seldon")
-    assert refused.code == 2 and "cannot run or be served on a cluster yet" in refused.errors
+    assert refused.code == 2 and "'sklearn' cannot be served on this cluster" in refused.errors
     assert not (tmp_path / ".naru").exists()
