@@ -122,3 +122,8 @@ _BY_KIND: dict[str, type[NaruError]] = {
         UnavailableError,
     )
 }
+
+
+def first_line(error: Exception) -> str:
+    """Return the beginning of an error's message, at most 300 characters of its first line."""
+    return str(error).partition("\n")[0][:300]

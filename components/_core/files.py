@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -96,3 +97,11 @@ def fingerprint_folder(folder: Path) -> str:
     return fingerprint_of(
         part for path in files_below(folder) for part in (path.relative_to(folder).as_posix(), hash_file(path))
     )
+
+
+def link_file(source: str | Path, target: str | Path) -> None:
+    """Link a file under another name; copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -28,7 +28,7 @@ from components.explain.permutation import Importance
 from components.explain.sampled_rows import Array
 
 FEWEST_ROWS = 200
-"""Fewest rows of the sample for a judgement: with fewer, most features cannot be told from noise."""
+"""Fewest rows of the sample for a judgement: with fewer, most features cannot be distinguished from noise."""
 _FEWEST_ATTRIBUTED = 30
 _ONE_SIDED = 1.645
 _STUDENT = {2: 6.314, 3: 2.920, 4: 2.353, 5: 2.132}

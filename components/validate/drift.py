@@ -135,7 +135,7 @@ def _cohen_d(before: Any, after: Any) -> float:
 
 
 def _cohen_h(shares: Shares) -> float:
-    """Return the change of the share that changed most, on the scale on which shares are equally well told apart."""
+    """Return the change of the share that changed most, on the scale on which shares are equally well distinguished."""
     if not shares:
         return 0.0
     before, after = max(shares, key=lambda share: abs(share[2] - share[1]))[1:]

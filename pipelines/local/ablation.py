@@ -198,7 +198,7 @@ def ablate(
         for seed in numbers:
             own = trained.artifacts["model"] if seed == project.train.seed else None
             labels, with_all = _train_and_score(trained, trained.artifacts, examples, seed, scratch, own)
-            if margin is None:  # before the many other models are trained
+            if margin is None and not whole:  # refused before the other models are trained
                 _find_margin(trained, labels, [with_all])
             _, without = _train_and_score(trained, prepared, constant, seed, scratch)
             whole.append(with_all)

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components._core.files import fingerprint_folder, fingerprint_of, hash_file, write_text
+from components._core.files import fingerprint_folder, fingerprint_of, hash_file, link_file, write_text
 from components._core.project.stage_config import restrict
 from components._core.stage.stage_end import EARLIER, StageEnd
 from components.stages import STAGES
@@ -144,9 +144,9 @@ def _link(source: Path, target: Path) -> None:
     """Link a file or folder under another name; copy where the file system has no links."""
     _remove(target)
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link_file)
+        shutil.copytree(source, target, copy_function=link_file)
     else:
-        _link_file(str(source), str(target))
+        link_file(source, target)
 
 
 def _remove(path: Path) -> None:
@@ -154,14 +154,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _link_file(source: str, target: str) -> str:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-    return target
 
 
 def _fingerprint_code(stage: str) -> str:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from components._core.errors import ConfigError, ServiceError
+from components._core.errors import ConfigError, ServiceError, first_line
 from components._core.extras import check_extra
-from components._core.store.google_cloud import first_line, google_credentials, quiet_imports, translated_errors
+from components._core.store.google_cloud import google_credentials, quiet_imports, translated_errors
 from components._core.store.object_file_system import ObjectFileSystem
 
 EMULATOR = "STORAGE_EMULATOR_HOST"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from components._core.errors import ConfigError, ServiceError, UnavailableError
+from components._core.errors import ConfigError, ServiceError, UnavailableError, first_line
 
 CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 REFUSED_REMEDY = f"check {CREDENTIALS}, or the pod's service account, and its roles"
@@ -90,8 +90,3 @@ def translated_errors(what: str, where: str) -> Iterator[None]:
 def _unavailable(what: str, where: str, error: Exception) -> UnavailableError:
     message = f"{what} does not answer: {first_line(error)}"
     return UnavailableError(message, where=where, remedy="check the network, then run again")
-
-
-def first_line(error: Exception) -> str:
-    """Return the beginning of an error's message."""
-    return str(error).partition("\n")[0][:300]

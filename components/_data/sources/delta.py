@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
-from components._core.errors import DataError, NaruError, UnavailableError
+from components._core.errors import DataError, NaruError, UnavailableError, first_line
 from components._core.examples.artifact import BATCH_ROWS
 from components._core.extras import check_extra
 from components._core.files import fingerprint_of
@@ -89,11 +89,11 @@ class DeltaSource:
         except (OSError, ValueError) as error:
             remedy = "check the address, the credentials and the network, then run again"
             raise UnavailableError(
-                f"the table's log cannot be read: {_first_line(error)}", where=self.location, remedy=remedy
+                f"the table's log cannot be read: {first_line(error)}", where=self.location, remedy=remedy
             ) from error
 
     def _translated(self, error: Exception) -> NaruError:
-        text = _first_line(error)
+        text = first_line(error)
         if "deletion vector" in text.lower():
             return self._has_deleted_rows()
         if _VERSION.fullmatch(self.location) and "end version" in text:
@@ -186,7 +186,7 @@ class _Reader:
             remedy = "it was removed, as by VACUUM: name a newer version"
             raise DataError("a file of this version is missing", where=address, remedy=remedy) from error
         except pa.ArrowException as error:
-            message = f"cannot be read as Parquet: {_first_line(error)}"
+            message = f"cannot be read as Parquet: {first_line(error)}"
             raise DataError(message, where=address, remedy="restore the file, or name another version") from None
 
 
@@ -225,7 +225,3 @@ def _storage_options(root: str) -> dict[str, str] | None:
     if not root.startswith("s3://") or not endpoint:
         return None
     return {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": str(endpoint.startswith("http://")).lower()}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:300]

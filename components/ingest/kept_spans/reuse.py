@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 import components
 from components import VERSION
-from components._core.errors import NaruError
+from components._core.errors import NaruError, first_line
 from components._core.examples.artifact import SPLITS, SourceFile, split_file
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
@@ -142,7 +142,7 @@ class SpanReuse:
         try:
             self._earlier = store.load()
         except (NaruError, OSError) as error:
-            self._off = f"kept spans cannot be used: {_first_line(error)}"
+            self._off = f"kept spans cannot be used: {first_line(error)}"
             return
         self.store = store
         self._folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
@@ -229,7 +229,7 @@ class SpanReuse:
             records = [made() for made in self._records]
             self.store.save(Index(records, self.notes.current))
         except (NaruError, OSError) as error:
-            self._off = f"what was read cannot be kept: {_first_line(error)}"
+            self._off = f"what was read cannot be kept: {first_line(error)}"
 
     def describe(self) -> str:
         """Describe which spans were reused, as in `spans: 11 reused, 1 read (12: corrected)`; empty: none was kept before."""
@@ -328,10 +328,6 @@ class SpanReuse:
     def _record(self, span: int, definition: str, content: str, entry: str) -> SpanRecord:
         of = self._spans[span]
         return SpanRecord(span, of.state, of.reading, definition, content, entry)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _goes_by_examples(splitter: Splitter) -> bool:

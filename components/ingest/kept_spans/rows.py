@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from components._core.examples.artifact import SPLITS, split_file
 from components._core.examples.safe_parquet import pq
+from components._core.files import link_file
 from components._data.formats.rows import Rows
 from components.ingest.kept_spans.entry import NUMBERS, KeptSpan, part_name
-from components.ingest.kept_spans.store import link
 from components.ingest.span_writer import SpanWriter
 from components.ingest.splits.contract import Splitter
 
@@ -64,7 +64,9 @@ def place(kept: KeptSpan, span: int, examples: Path) -> None:
     """Place a kept span's files among the examples, as they are."""
     for split in SPLITS:
         if path := kept.parts.get(part_name(split)):
-            link(path, split_file(examples, split, span))
+            target = split_file(examples, split, span)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            link_file(path, target)
 
 
 def is_split_alike(kept: KeptSpan, splitter: Splitter) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import NaruError
+from components._core.files import link_file
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.object_store import list_names, put, read_bytes, remove
 from components.ingest.kept_spans.entry import PARTS, REJECTS, FileRead, KeptSpan, checksum
@@ -136,9 +137,11 @@ class SpanStore:
         """
         entry = _new_name()
         filesystem, base = open_filesystem(f"{self._root}/{entry}")
+        if is_local(filesystem):
+            Path(base).mkdir(parents=True, exist_ok=True)
         for name, path in parts.items():
             if is_local(filesystem):
-                link(path, Path(base) / name)
+                link_file(path, Path(base) / name)
             else:
                 filesystem.put_file(os.fspath(path), f"{base}/{name}")
         header = {"files": [file.to_json() for file in files], "parts": {n: checksum(p) for n, p in parts.items()}}
@@ -169,15 +172,6 @@ class SpanStore:
         for name in set(names) - set(indexes) - used:
             if name[0].isdigit() and name < oldest:  # others are unfinished files of this moment
                 remove(f"{self._root}/{name}")
-
-
-def link(source: Path, target: Path) -> None:
-    """Link a file under another name; copy it where the file system has no links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _sealed(content: bytes) -> bytes:

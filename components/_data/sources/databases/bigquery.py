@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components._core.errors import DataError, NaruError
+from components._core.errors import DataError, NaruError, first_line
 from components._core.extras import check_extra
-from components._core.store.google_cloud import first_line, google_credentials, quiet_imports, translated_errors
+from components._core.store.google_cloud import google_credentials, quiet_imports, translated_errors
 from components._data.sources.batch_files import Batches
 from components._data.sources.databases.contract import Database, Select
 
