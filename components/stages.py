@@ -57,6 +57,7 @@ TRANSFORM = register(
             "components.transform.transform",
             "components.transform.preprocessing_graph",
         ),
+        imports_during="validate",  # validate starts the sooner
     )
 )
 TUNE = register(
@@ -67,6 +68,7 @@ TUNE = register(
         code="all",
         environment=_STORE,
         imports=("tensorflow", "keras.layers", "components.tune.tune"),
+        imports_during="validate",
     )
 )
 TRAIN = register(
@@ -78,6 +80,7 @@ TRAIN = register(
         environment=_STORE,
         trains=True,
         imports=("components.train.train", "components._frameworks.keras.trainable_model"),
+        imports_during="validate",
     )
 )
 EVALUATE = register(
@@ -88,6 +91,7 @@ EVALUATE = register(
         environment=_STORE,
         looks_outside=True,  # it asks who the champion is today
         imports=("components.evaluate.evaluate", "components._frameworks.keras.saved_model"),
+        imports_during="validate",
     )
 )
 EXPLAIN = register(
@@ -96,6 +100,7 @@ EXPLAIN = register(
         _STAGES,
         reads=("gates.model.metric", "gates.model.first", "train.seed"),
         imports=("components.explain.explain",),
+        imports_during="validate",
     )
 )
 REGISTER = register(

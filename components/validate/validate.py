@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,12 @@ def validate_examples(
     deployment = resolve_champion(champion, project.name)
     manifest = Manifest.load(examples)
     types = column_types(examples, project.data.exclude)
-    computed, warned = _compute(examples, types, manifest, reviewed)
+    if reviewed is not None:
+        types |= _converted_types(types, reviewed)
+    features = {name: kind for name, kind in types.items() if name != project.label}
+    with ThreadPoolExecutor(1) as second_core:
+        splits = second_core.submit(leakage.check_splits, examples, manifest, features, project.data.exclude, policy)
+        computed, warned = _compute(examples, types, manifest)
     settled = _resolve_schema(project, policy, types, computed, reviewed)
     counts = label_findings.count_labels(project, examples) if project.label in types else {}
     found = [*settled.found, *_find_anomalies(project, examples, manifest, types, computed, counts)]
@@ -82,8 +88,7 @@ def validate_examples(
     followers = comparisons.follow_spans(examples, manifest.spans, list(types))
     checks = check_expectations(project.data.checks, examples, manifest)
     checks += [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
-    features = {name: kind for name, kind in types.items() if name != project.label}
-    checks += leakage.check_splits(examples, manifest, features, project.data.exclude, policy)
+    checks += splits.result()
     checks += check_spans(manifest, deployment)
     for comparison in compared:
         checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
@@ -104,14 +109,14 @@ def validate_examples(
     return outcome
 
 
-def _compute(
-    examples: Path, types: dict[str, str], manifest: Manifest, reviewed: Schema | None
-) -> tuple[Computed, list[Check]]:
+def _converted_types(types: dict[str, str], reviewed: Schema) -> dict[str, str]:
+    """Return the columns that a model converts, with its types: whole numbers where the schema has real ones are not a change, nor are truth values as texts."""
+    wanted = {name: kind for name, kind in dataset_schema.feature_types(reviewed).items() if not kind.is_whole}
+    return {name: wanted[name].name for name, kind in types.items() if _is_converted(kind, wanted.get(name))}
+
+
+def _compute(examples: Path, types: dict[str, str], manifest: Manifest) -> tuple[Computed, list[Check]]:
     """Compute the statistics, with columns in the model's types; returns a warning when it took the slower way."""
-    if reviewed is not None:
-        # whole numbers where the schema has real ones, or truth values as texts, are not a change: the model converts them
-        wanted = {name: kind for name, kind in dataset_schema.feature_types(reviewed).items() if not kind.is_whole}
-        types.update({name: wanted[name].name for name, kind in types.items() if _is_converted(kind, wanted.get(name))})
     try:
         from components.validate import partial_statistics
     except ImportError as error:
