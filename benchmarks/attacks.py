@@ -1,6 +1,6 @@
 """Requests that attack a server by size, coding, framing or slowness: what each may be answered with, once per run.
 
-An answer with 200 must be the right one. A stalled client must cost others nothing: they are asked meanwhile.
+An answer with 200 must be the right one. A stalled client must cost others nothing: they send requests meanwhile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import grpc
 
 from benchmarks.server_processes import Served
-from benchmarks.workload import Asked
+from benchmarks.workload import Workload
 from components.deploy.targets.local.server_process import HOST
 
 Sent = tuple[int, bytes]
@@ -46,11 +46,11 @@ class Attack:
     allowed: frozenset[int]
 
 
-def attacks_on(served: Served, asked: Asked) -> list[Attack]:
+def attacks_on(served: Served, workload: Workload) -> list[Attack]:
     """All of them, for the protocol of a server."""
     protocol = served.kind.protocol
-    right = asked.bodies(protocol)[0]
-    own = _of_v2(asked) if protocol == "v2" else _of_seldon(right)
+    right = workload.bodies(protocol)[0]
+    own = _of_v2(workload) if protocol == "v2" else _of_seldon(right)
     return [*_bodies(right), *_codings(right), *own, Attack("stalled connections", _stalled(right), frozenset({200}))]
 
 
@@ -125,8 +125,8 @@ def _codings(right: bytes) -> Iterator[Attack]:
         yield Attack(f"upgrade to {upgrade}", _post(right, **fields), taken)
 
 
-def _of_v2(asked: Asked) -> Iterator[Attack]:
-    request = asked.requests[0]
+def _of_v2(workload: Workload) -> Iterator[Attack]:
+    request = workload.requests[0]
     first = request["inputs"][0]
     yield Attack("a long name", _post(_v2(request, {**first, "name": "n" * 15_000_000})), _REFUSED)
     many = [{**first, "name": f"n{place}"} for place in range(50_000)]

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.server_processes import Served
 from benchmarks.server_rounds import Pace
-from benchmarks.workload import Asked
+from benchmarks.workload import Workload
 from components._core.types.oip_paths import LIVE
 from components.deploy.targets.local.server_process import HOST
 
@@ -27,10 +27,10 @@ _TIMEOUT = 60.0
 _MIB = 1 << 20
 
 
-def try_hostile(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
+def try_hostile(served: Served, workload: Workload, pace: Pace) -> dict[str, Any]:
     """All of them, one after the other; then a load of right requests beside silent connections."""
-    heavy = {name: _cost(served, make()) for name, make in _requests(asked).items()}
-    silent = _beside_silent(served, asked, pace)
+    heavy = {name: _cost(served, make()) for name, make in _requests(workload).items()}
+    silent = _beside_silent(served, workload, pace)
     return {
         "hostile_requests": heavy,
         "hostile_memory_mib": max(cost["memory_mib"] for cost in heavy.values()),
@@ -41,9 +41,9 @@ def try_hostile(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
     }
 
 
-def _requests(asked: Asked) -> dict[str, Callable[[], tuple[bytes, dict[str, str]]]]:
+def _requests(workload: Workload) -> dict[str, Callable[[], tuple[bytes, dict[str, str]]]]:
     """Bodies and headers by what they are, made when they are sent."""
-    one = asked.requests[0]["inputs"]
+    one = workload.requests[0]["inputs"]
 
     def request(*inputs: dict[str, Any], **more: Any) -> bytes:
         return json.dumps({"inputs": inputs or one, **more}).encode()
@@ -97,8 +97,8 @@ def _send(served: Served, body: bytes, headers: dict[str, str]) -> int:
         connection.close()
 
 
-def _beside_silent(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
-    bodies, check = asked.bodies("v2"), asked.check("v2")
+def _beside_silent(served: Served, workload: Workload, pace: Pace) -> dict[str, Any]:
+    bodies, check = workload.bodies("v2"), workload.check("v2")
     half = f"POST {served.kind.path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{{".encode()
     with _silent(served.port, b"", IDLE) as idle, _silent(served.port, half, HALF_SENT) as waiting:
         with _probing(served.port) as probe:

@@ -28,7 +28,7 @@ from components.serve.feature_values import cast_columns
 
 
 def main() -> None:
-    """Answer, then measure as often as asked."""
+    """Answer, then measure once per line of standard input."""
     model, rows = Path(sys.argv[1]), int(sys.argv[2])
     requests = json.loads(sys.stdin.readline())
     signature, loaded = Signature.load(model), load_model(model)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from benchmarks.attacks import attacks_on
 from benchmarks.server_processes import Served
-from benchmarks.workload import Asked
+from benchmarks.workload import Workload
 from components.deploy.targets.local.server_process import HOST
 
 SEED = 7
@@ -114,15 +114,15 @@ class Request:
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
 
 
-def try_malformed(served: Served, asked: Asked, count: int) -> Tried:
+def try_malformed(served: Served, workload: Workload, count: int) -> Tried:
     """Send them, one after the other."""
     tried, protocol = Tried(), served.kind.protocol
-    bodies, check = asked.bodies(protocol), asked.check(protocol)
-    attacks = attacks_on(served, asked)
+    bodies, check = workload.bodies(protocol), workload.check(protocol)
+    attacks = attacks_on(served, workload)
     count = max(count, 3 * len(attacks))
     places = {(place * count // len(attacks)) | 1: each for place, each in enumerate(attacks)}  # a right one follows
     connection = http.client.HTTPConnection(HOST, served.port, timeout=30)
-    for number, request in enumerate(_requests(served, asked, count)):
+    for number, request in enumerate(_requests(served, workload, count)):
         tried.tried += 1
         if attack := places.get(number):
             status, body = attack.send(served)
@@ -160,18 +160,18 @@ def _send(connection: http.client.HTTPConnection, request: Request) -> tuple[int
     return 0, b""
 
 
-def _requests(served: Served, asked: Asked, count: int) -> Iterator[Request]:
-    """As many as asked for: drawn ones and changed ones in turn."""
+def _requests(served: Served, workload: Workload, count: int) -> Iterator[Request]:
+    """The requested number: drawn ones and changed ones in turn."""
     dice = random.Random(SEED)
     is_v2 = served.kind.protocol == "v2"
-    drawn = _draw(_v2_requests(asked) if is_v2 else _SELDON, count // 2 + 1)
+    drawn = _draw(_v2_requests(workload) if is_v2 else _SELDON, count // 2 + 1)
     described = _described(served) if is_v2 else []
-    bodies = asked.bodies(served.kind.protocol)
+    bodies = workload.bodies(served.kind.protocol)
     for number in range(count):
         if number % 2 == 0:
             yield Request("POST", served.kind.path, drawn[number // 2 % len(drawn)])
         elif is_v2:
-            yield _changed(served, asked, dice, described)
+            yield _changed(served, workload, dice, described)
         else:
             yield _changed_seldon(served, bodies, dice)
 
@@ -185,9 +185,9 @@ _SELDON = st.fixed_dictionaries(
 )
 
 
-def _v2_requests(asked: Asked) -> st.SearchStrategy[dict[str, Any]]:
+def _v2_requests(workload: Workload) -> st.SearchStrategy[dict[str, Any]]:
     """In the shape of a request as far as hypothesis likes."""
-    names = [item["name"] for item in asked.requests[0]["inputs"]]
+    names = [item["name"] for item in workload.requests[0]["inputs"]]
     tensor = st.fixed_dictionaries(
         {
             "name": st.sampled_from([*names, "", "x"]) | _JSON,
@@ -232,16 +232,16 @@ def _described(served: Served) -> list[tuple[str, str]]:
     if "/v2/" not in served.kind.path:
         return [("POST", served.kind.path)]
     model, repository = "/v2/models/{model_name}", "/v2/repository/models/{model_name}"
-    asked = ["/v2", "/v2/health/live", "/v2/health/ready", "/v2/docs", "/v2/docs/dataplane.json"]
-    asked += [model, f"{model}/ready", f"{model}/versions/{{model_version}}", f"{model}/docs"]
+    paths = ["/v2", "/v2/health/live", "/v2/health/ready", "/v2/docs", "/v2/docs/dataplane.json"]
+    paths += [model, f"{model}/ready", f"{model}/versions/{{model_version}}", f"{model}/docs"]
     given = [f"{model}/{verb}" for verb in ("infer", "generate", "infer_stream", "versions/{model_version}/infer")]
     given += ["/v2/repository/index", f"{repository}/load", f"{repository}/unload"]
-    return [*(("GET", path) for path in asked), *(("POST", path) for path in given)]
+    return [*(("GET", path) for path in paths), *(("POST", path) for path in given)]
 
 
-def _changed(served: Served, asked: Asked, dice: random.Random, described: list[tuple[str, str]]) -> Request:
+def _changed(served: Served, workload: Workload, dice: random.Random, described: list[tuple[str, str]]) -> Request:
     """A right request with one to three things changed, sometimes to another path that the server names."""
-    request: Any = copy.deepcopy(dice.choice(asked.requests))
+    request: Any = copy.deepcopy(dice.choice(workload.requests))
     for _ in range(dice.randint(1, 3)):
         request = _CHANGES[dice.randrange(len(_CHANGES))](request, dice)
     body = request if isinstance(request, bytes) else json.dumps(request).encode()

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.server_processes import Served
 from benchmarks.server_rounds import Pace, warm
-from benchmarks.workload import Asked
+from benchmarks.workload import Workload
 from components.deploy.load_generator import Load
 
 _CONNECTIONS = 256
@@ -17,9 +17,9 @@ _TRIES = 3
 """Rounds that are tried for each that is to count."""
 
 
-def overload(served: Served, asked: Asked, pace: Pace) -> dict[str, Any]:
+def overload(served: Served, workload: Workload, pace: Pace) -> dict[str, Any]:
     """What it can carry, then rounds of an open loop at four fifths of it, then one loop at twice of it."""
-    bodies, check = asked.bodies("v2"), asked.check("v2")
+    bodies, check = workload.bodies("v2"), workload.check("v2")
     warm(served, bodies, pace)
     start = served.memory_mib()
     capacity = median(

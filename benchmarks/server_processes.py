@@ -26,7 +26,7 @@ _LOG_LINES = 20
 
 @dataclass(frozen=True)
 class Kind:
-    """How a server is started and asked.
+    """How a server is started and reached.
 
     Attributes:
         name: For the table and the results.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from benchmarks.server_processes import Served
-from benchmarks.workload import Asked
+from benchmarks.workload import Workload
 from components.deploy.load_generator import Load
 
 
@@ -68,16 +68,16 @@ class Turn:
         return cls(server, load.clients, load.throughput, **load.percentiles(), failed=failed, wrong=load.wrong)
 
 
-def take_turns(servers: Sequence[Served], asked: Asked, pace: Pace) -> list[Turn]:
+def take_turns(servers: Sequence[Served], workload: Workload, pace: Pace) -> list[Turn]:
     """All rounds: each server in turn, at each number of clients; who begins changes from round to round."""
-    bodies = {served.kind.name: asked.bodies(served.kind.protocol) for served in servers}
+    bodies = {served.kind.name: workload.bodies(served.kind.protocol) for served in servers}
     for served in servers:
         warm(served, bodies[served.kind.name], pace)
     turns = []
     for round_ in range(pace.rounds):
         for clients in pace.clients:
             for served in servers if round_ % 2 == 0 else reversed(servers):
-                check = asked.check(served.kind.protocol)
+                check = workload.check(served.kind.protocol)
                 load = served.drive(bodies[served.kind.name], clients=clients, seconds=pace.seconds, check=check)
                 turns.append(Turn.of(served.kind.name, load))
     return turns
@@ -107,9 +107,9 @@ def ratios(turns: Sequence[Turn], ours: str, peer: str) -> dict[str, float]:
     return found
 
 
-def measure_batches(served: Served, asked: Asked, pace: Pace) -> dict[str, float]:
+def measure_batches(served: Served, workload: Workload, pace: Pace) -> dict[str, float]:
     """Rows per second of single rows, of batches and of the model in process, in turn; one client."""
-    single, many = asked.bodies("v2"), asked.bodies("v2", pace.batch_rows)
+    single, many = workload.bodies("v2"), workload.bodies("v2", pace.batch_rows)
 
     def drive(bodies: list[bytes], rows: int) -> float:
         return rows * served.drive(bodies, clients=1, seconds=pace.seconds).throughput
@@ -117,14 +117,14 @@ def measure_batches(served: Served, asked: Asked, pace: Pace) -> dict[str, float
     turns: list[Callable[[], dict[str, float]]] = [
         lambda: {"single": drive(single, 1)},
         lambda: {"batch": drive(many, pace.batch_rows)},
-        lambda: asked.in_process(pace.seconds),
+        lambda: workload.in_process(pace.seconds),
     ]
     rates: dict[str, list[float]] = {}
     for round_ in range(pace.rounds):
         for turn in turns if round_ % 2 == 0 else reversed(turns):
             for name, rate in turn().items():
                 rates.setdefault(name, []).append(rate)
-    checked = served.drive(many, clients=1, seconds=pace.seconds, check=asked.check("v2", pace.batch_rows))
+    checked = served.drive(many, clients=1, seconds=pace.seconds, check=workload.check("v2", pace.batch_rows))
     return {
         "batch_rows": pace.batch_rows,
         "batch_rows_per_second": median(rates["batch"]),

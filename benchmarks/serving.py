@@ -28,7 +28,7 @@ from benchmarks.process_watch import alone, busy_seconds
 from benchmarks.server_processes import Kind, Served
 from benchmarks.server_rounds import QUICK, Pace, Turn, measure_batches, medians, ratios, take_turns
 from benchmarks.serving_summary import bounds, table
-from benchmarks.workload import Asked, prepared
+from benchmarks.workload import Workload, prepared
 from components._core.errors import ConfigError
 from components._core.files import write_json
 from components._core.project.project_file import load_project
@@ -91,32 +91,32 @@ def _measure(wanted: argparse.Namespace, pace: Pace) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0))
     serving, asking = cores[0], cores[-1]
     project = wanted.project or _train()
-    with fetched_champion(project) as (_, parts), prepared(parts, serving, pace.batch_rows) as asked:
+    with fetched_champion(project) as (_, parts), prepared(parts, serving, pace.batch_rows) as workload:
         os.sched_setaffinity(0, {asking})
         try:
-            return _measure_all(asked, pace, serving, wanted.seldon)
+            return _measure_all(workload, pace, serving, wanted.seldon)
         finally:
             os.sched_setaffinity(0, set(cores))
 
 
-def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str, Any]:
+def _measure_all(workload: Workload, pace: Pace, core: int, seldon: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with _running([_ours(asked), _bare(asked)], core) as servers:
-        turns = take_turns(servers, asked, pace)
+    with _running([_ours(workload), _bare(workload)], core) as servers:
+        turns = take_turns(servers, workload, pace)
         _print("against a bare MLServer", _turns_text(turns))
-        found.update(measure_batches(servers[0], asked, pace))
+        found.update(measure_batches(servers[0], workload, pace))
         _print("batches", f"{found['batch_rows_ratio']:.0f} times the rows/s")
-        tried = try_malformed(servers[0], asked, pace.malformed)
-    with _running([_ours(asked)], core) as servers:
-        found["overload"] = overload(servers[0], asked, pace)
+        tried = try_malformed(servers[0], workload, pace.malformed)
+    with _running([_ours(workload)], core) as servers:
+        found["overload"] = overload(servers[0], workload, pace)
         found["overload_p99_ratio"] = found["overload"]["overload_p99_ratio"]
         found["refused_at_80"] = refused_at_80(found["overload"])
         _print("overload", f"p99 times {found['overload_p99_ratio']:.1f}, refused at 80 %: {found['refused_at_80']}")
-    with _running([_ours(asked)], core) as servers:
-        found.update(try_hostile(servers[0], asked, pace))
+    with _running([_ours(workload)], core) as servers:
+        found.update(try_hostile(servers[0], workload, pace))
         _print("hostile", f"{found['hostile_memory_mib']:.0f} MiB and {found['hostile_probe_seconds']:.2f} s at most")
     to_bare = ratios(turns, "naru", "bare mlserver")
-    seldon_turns = _against_seldon(asked, pace, core, seldon, tried)
+    seldon_turns = _against_seldon(workload, pace, core, seldon, tried)
     found.update(tried.to_dict())
     _print("malformed", f"{found['malformed_wrong']} of {found['malformed_tried']} answered badly")
     to_seldon = ratios(seldon_turns, "naru seldon", "plain seldon") if seldon_turns else {}
@@ -134,40 +134,42 @@ def _measure_all(asked: Asked, pace: Pace, core: int, seldon: Path) -> dict[str,
     }
 
 
-def _against_seldon(asked: Asked, pace: Pace, core: int, seldon: Path, tried: Tried) -> list[Turn]:
+def _against_seldon(workload: Workload, pace: Pace, core: int, seldon: Path, tried: Tried) -> list[Turn]:
     if not seldon.exists():
         _print("seldon-core", f"left out: there is no {seldon}")
         return []
-    with _running([_ours_on_seldon(asked, seldon), _plain_seldon(asked, seldon)], core) as servers:
-        turns = take_turns(servers, asked, pace)
-        tried.add(try_malformed(servers[0], asked, pace.malformed // _OF_SELDON))
+    with _running([_ours_on_seldon(workload, seldon), _plain_seldon(workload, seldon)], core) as servers:
+        turns = take_turns(servers, workload, pace)
+        tried.add(try_malformed(servers[0], workload, pace.malformed // _OF_SELDON))
     _print("against a plain seldon-core", _turns_text(turns))
     return turns
 
 
-def _ours(asked: Asked) -> Kind:
-    return Kind("naru", "v2", _served(sys.executable, asked), infer_path(NAME), ready_path(NAME), folder=naru_run.ROOT)
+def _ours(workload: Workload) -> Kind:
+    return Kind(
+        "naru", "v2", _served(sys.executable, workload), infer_path(NAME), ready_path(NAME), folder=naru_run.ROOT
+    )
 
 
-def _ours_on_seldon(asked: Asked, seldon: Path) -> Kind:
-    command = [*_served(str(seldon.absolute()), asked), "--protocol", "seldon"]
+def _ours_on_seldon(workload: Workload, seldon: Path) -> Kind:
+    command = [*_served(str(seldon.absolute()), workload), "--protocol", "seldon"]
     return Kind("naru seldon", "seldon", command, _SELDON, "/health/status", folder=naru_run.ROOT)
 
 
-def _served(python: str, asked: Asked) -> list[str]:
+def _served(python: str, workload: Workload) -> list[str]:
     """As on a cluster: with the request log and with metrics."""
     options = ["--port", "PORT", "--grpc-port", "GRPC_PORT", "--metrics-port", "METRICS_PORT", "--log", "SCRATCH"]
-    return program_command(python, [*server_arguments(asked.model, NAME, "1"), *options])
+    return program_command(python, [*server_arguments(workload.model, NAME, "1"), *options])
 
 
-def _bare(asked: Asked) -> Kind:
-    command = [sys.executable, str(PEER / "bare_mlserver.py"), str(asked.model / SAVED_MODEL), NAME, "PORT"]
+def _bare(workload: Workload) -> Kind:
+    command = [sys.executable, str(PEER / "bare_mlserver.py"), str(workload.model / SAVED_MODEL), NAME, "PORT"]
     return Kind("bare mlserver", "v2", command, infer_path(NAME), ready_path(NAME), folder=PEER)
 
 
-def _plain_seldon(asked: Asked, seldon: Path) -> Kind:
+def _plain_seldon(workload: Workload, seldon: Path) -> Kind:
     """Workers as seldon-core's documentation has them, and threads, without which a connection is not kept."""
-    parameters = [{"name": "saved_model", "value": str(asked.model / SAVED_MODEL), "type": "STRING"}]
+    parameters = [{"name": "saved_model", "value": str(workload.model / SAVED_MODEL), "type": "STRING"}]
     environment = {
         "PREDICTIVE_UNIT_PARAMETERS": json.dumps(parameters),
         "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": "PORT",
@@ -185,7 +187,7 @@ def _plain_seldon(asked: Asked, seldon: Path) -> Kind:
 
 @contextmanager
 def _running(kinds: Sequence[Kind], core: int) -> Iterator[list[Served]]:
-    """All of them at once, on one core: the one that is not asked takes next to nothing of it."""
+    """All of them at once, on one core: the one that gets no request takes next to nothing of it."""
     logs = WORK / "logs"
     with ExitStack() as stack:
         servers = [stack.enter_context(Served(kind, core, logs)) for kind in kinds]

@@ -1,4 +1,4 @@
-"""What the servers are asked: rows of a project's test split, in the words of either protocol, with the answers that are right."""
+"""What the servers receive: rows of a project's test split, in the words of either protocol, with the answers that are right."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Outputs = dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Workload:
     """Rows to send, and what is right.
 
     Attributes:
@@ -101,10 +101,10 @@ class InProcess:
         self._process.kill()
         self._process.communicate()
 
-    def _ask(self, asked: Any) -> Any:
+    def _ask(self, request: Any) -> Any:
         if (pipe := self._process.stdin) and (response := self._process.stdout):
             with suppress(BrokenPipeError):
-                pipe.write(json.dumps(asked) + "\n")
+                pipe.write(json.dumps(request) + "\n")
                 pipe.flush()
             if line := response.readline():
                 return json.loads(line)
@@ -112,7 +112,7 @@ class InProcess:
 
 
 @contextmanager
-def prepared(parts: Path, core: int, batch_rows: int) -> Iterator[Asked]:
+def prepared(parts: Path, core: int, batch_rows: int) -> Iterator[Workload]:
     """Choose the rows, and let the model itself answer them; it stays to be measured until the end of the block.
 
     Args:
@@ -125,7 +125,7 @@ def prepared(parts: Path, core: int, batch_rows: int) -> Iterator[Asked]:
     if not whole:
         raise SystemExit("the project has no test row without missing values to send")
     with closing(InProcess(parts / "model", whole, core, batch_rows)) as in_process:
-        yield Asked(parts / "model", whole, in_process.outputs, in_process.rates)
+        yield Workload(parts / "model", whole, in_process.outputs, in_process.rates)
 
 
 def _is_whole(request: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """Look up the digest of an image tag, by which it names one build: from the registry, over its HTTP API, version 2.
 
 KFP's cache key contains the image's name. Under a tag that is reused for another build, the cache would return results of the old build;
-a digest names one build for ever. A registry that does not answer is asked once, and the stages of its images are then not cached.
+a digest names one build for ever. A registry that does not answer is tried once, and the stages of its images are then not cached.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class TrainableModel(ABC):
         """The model's parts, from input to output."""
 
     def unused_columns(self) -> list[str]:
-        """Columns of the training rows that the model's structure does not use, whatever the data; asked after the fit.
+        """Columns of the training rows that the model's structure does not use, whatever the data; called after the fit.
 
         Empty also where the framework cannot tell.
         """

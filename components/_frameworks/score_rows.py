@@ -27,7 +27,7 @@ class Scored:
     Attributes:
         labels: Class index (int64) or target (float64), shape [rows].
         scores: By model, in the order of the split: [rows], or [rows, classes] where scores are by class.
-        columns: The columns asked for, for the same rows.
+        columns: The requested columns, for the same rows.
         left_out: Rows left out because their label is missing or is none of the classes.
         places: Place in the split of each row that was not left out, from 0.
     """

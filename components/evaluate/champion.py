@@ -53,7 +53,7 @@ class Champion:
 
 
 def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path, label: str) -> Champion:
-    """Fetch and load the champion's model, and see whether it can be asked about the same rows.
+    """Fetch and load the champion's model, and see whether it takes the same rows.
 
     Args:
         deployment: Its line of the ledger.

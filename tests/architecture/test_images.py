@@ -1,4 +1,4 @@
-"""The images' files, where no engine is needed to look at them, and how they are built, by an engine that writes down what it is asked."""
+"""The images' files, where no engine is needed to look at them, and how they are built, by an engine that writes down what it is called with."""
 
 import re
 import subprocess
@@ -45,12 +45,12 @@ def test_an_extra_is_hashed_and_has_the_versions_that_its_image_has(file: Path) 
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the engine was asked; it has built each image with the extras that its label says."""
-    asked = tmp_path / "asked"
+    """What the engine was called with; it has built each image with the extras that its label says."""
+    calls = tmp_path / "calls"
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
     program.write_text(f"""#!/bin/bash
-echo "$@" >>{asked}
+echo "$@" >>{calls}
 case "$*" in
   *.Size*) echo 1000000 ;;
   *Labels*naru-stages*) echo avro gcs ;;
@@ -61,7 +61,7 @@ esac
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     monkeypatch.setenv("DIGESTS", str(tmp_path / "digests.yaml"))
-    return asked
+    return calls
 
 
 def _build(*arguments: str, extras: str = "") -> subprocess.CompletedProcess[str]:

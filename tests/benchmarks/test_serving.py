@@ -13,7 +13,7 @@ import pytest
 from benchmarks.malformed import _fault
 from benchmarks.server_rounds import Turn, medians, ratios
 from benchmarks.serving_summary import Bound, bounds, table
-from benchmarks.workload import Asked
+from benchmarks.workload import Workload
 from components.deploy.load_generator import Load
 from tests.components.tiny_models import write_examples
 
@@ -22,7 +22,7 @@ ROWS = [
     {"inputs": [{"name": "a", "datatype": "FP32", "shape": [1], "data": [float(at)]}], "id": str(at)} for at in range(3)
 ]
 OUTPUTS = {"probabilities": [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]], "class": ["x", "y", "z"]}
-ASKED = Asked(Path(), ROWS, OUTPUTS, in_process=lambda seconds: {"plain": 1e6, "own": 2e6})
+WORKLOAD = Workload(Path(), ROWS, OUTPUTS, in_process=lambda seconds: {"plain": 1e6, "own": 2e6})
 
 
 def turn(server: str, clients: int, rate: float, wrong: int = 0) -> Turn:
@@ -55,18 +55,18 @@ def test_what_got_no_answer_or_another_status_failed() -> None:
 def test_answers_of_both_protocols_are_held_against_the_models_own() -> None:
     v2 = [{"name": "probabilities", "shape": [2, 2], "data": [0.2, 0.8, 0.3, 0.7]}]
     v2.append({"name": "class", "shape": [2], "data": ["y", "z"]})
-    assert ASKED.check("v2", rows=2)(1, 200, json.dumps({"outputs": v2}).encode())
+    assert WORKLOAD.check("v2", rows=2)(1, 200, json.dumps({"outputs": v2}).encode())
     seldon = {"jsonData": {"probabilities": [[0.3, 0.7]], "class": ["z"]}}
-    assert ASKED.check("seldon")(2, 200, json.dumps(seldon).encode())
-    assert not ASKED.check("seldon")(1, 200, json.dumps(seldon).encode())
-    assert not ASKED.check("v2")(1, 200, b"") and not ASKED.check("v2")(1, 429, b"<html>")
-    assert ASKED.check("v2")(1, 429, b'{"error": "too_busy"}')
+    assert WORKLOAD.check("seldon")(2, 200, json.dumps(seldon).encode())
+    assert not WORKLOAD.check("seldon")(1, 200, json.dumps(seldon).encode())
+    assert not WORKLOAD.check("v2")(1, 200, b"") and not WORKLOAD.check("v2")(1, 429, b"<html>")
+    assert WORKLOAD.check("v2")(1, 429, b'{"error": "too_busy"}')
 
 
 def test_a_batch_holds_rows_in_a_circle() -> None:
-    (_, second, _) = (json.loads(body) for body in ASKED.bodies("v2", rows=4))
+    (_, second, _) = (json.loads(body) for body in WORKLOAD.bodies("v2", rows=4))
     assert second["inputs"][0]["data"] == [1.0, 2.0, 0.0, 1.0] and second["inputs"][0]["shape"] == [4]
-    assert json.loads(ASKED.bodies("seldon")[2]) == {"jsonData": {"a": [2.0]}}
+    assert json.loads(WORKLOAD.bodies("seldon")[2]) == {"jsonData": {"a": [2.0]}}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The Docker engine, asked through its own command line, and the images of this repository."""
+"""The Docker engine, called through its own command line, and the images of this repository."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Run the training pipeline's graph through kfp's DockerRunner, in an environment that has kfp and nothing that a stage needs.
 
-    python run_graph.py ASKED.json    {"root": ..., "arguments": {...}, "container": {...}}
+    python run_graph.py REQUEST.json    {"root": ..., "arguments": {...}, "container": {...}}
 
 What came of it is read from what the stages left; this program's exit code says only that kfp got through.
 """
@@ -17,9 +17,9 @@ def main() -> None:
     from pipelines.graphs.training import training
 
     assert importlib.util.find_spec("tensorflow") is None, "the runner's environment has TensorFlow"
-    asked = json.loads(Path(sys.argv[1]).read_text())
-    local.init(runner=local.DockerRunner(**asked["container"]), pipeline_root=asked["root"], raise_on_error=True)
-    training(**asked["arguments"])
+    request = json.loads(Path(sys.argv[1]).read_text())
+    local.init(runner=local.DockerRunner(**request["container"]), pipeline_root=request["root"], raise_on_error=True)
+    training(**request["arguments"])
 
 
 if __name__ == "__main__":

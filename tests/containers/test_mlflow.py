@@ -27,8 +27,8 @@ def server(s3_server: S3Server) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def _get(asked: str | urllib.request.Request) -> bytes:
-    with urllib.request.urlopen(asked, timeout=60) as answer:
+def _get(request: str | urllib.request.Request) -> bytes:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         content: bytes = answer.read()
     return content
 
@@ -64,8 +64,8 @@ def test_the_files_of_a_run_in_s3_can_be_seen(server: str, run: dict[str, Any], 
 
 def test_what_the_page_asks_for_is_answered(server: str, run: dict[str, Any]) -> None:
     query = "query Q($data: MlflowGetRunInput!) {mlflowGetRun(input: $data) {run {info {runName} data {metrics {key value}}}}}"
-    asked = {"query": query, "variables": {"data": {"runId": run["run_id"]}}, "operationName": "Q"}
-    (metric,) = _post(f"{server}/graphql", asked)["data"]["mlflowGetRun"]["run"]["data"]["metrics"]
+    request = {"query": query, "variables": {"data": {"runId": run["run_id"]}}, "operationName": "Q"}
+    (metric,) = _post(f"{server}/graphql", request)["data"]["mlflowGetRun"]["run"]["data"]["metrics"]
     assert metric == {"key": "auc", "value": 0.9}
     history = _get(f"{server}/ajax-api/2.0/mlflow/metrics/get-history?run_id={run['run_id']}&metric_key=auc")
     assert [point["value"] for point in json.loads(history)["metrics"]] == [0.9]

@@ -1,4 +1,4 @@
-"""The heart of the servers' conformance, asked of their containers."""
+"""The heart of the servers' conformance, in their containers."""
 
 from __future__ import annotations
 

@@ -121,9 +121,9 @@ def in_containers(project: Path, world: dict[str, str], runner: Path, tmp_path_f
         for name, value in world.items():
             patch.setenv(name, value)
         upload(project / "rows", "s3://naru/flights")
-        asked = {"root": str(root), "arguments": _arguments(project, folder), "container": _container(world)}
-    (folder / "asked.json").write_text(json.dumps(asked))
-    command = [runner, ROOT / "tests" / "containers" / "run_graph.py", folder / "asked.json"]
+        request = {"root": str(root), "arguments": _arguments(project, folder), "container": _container(world)}
+    (folder / "request.json").write_text(json.dumps(request))
+    command = [runner, ROOT / "tests" / "containers" / "run_graph.py", folder / "request.json"]
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)}
     done = subprocess.run(command, env=clean, cwd=folder, capture_output=True, text=True, timeout=3_000, check=False)
     found = task_root(root)
@@ -305,8 +305,8 @@ def test_the_model_is_in_s3_whole(in_containers: Run, tmp_path: Path) -> None:
 
 
 def test_the_version_is_in_mlflow(in_containers: Run, mlflow_server: str) -> None:
-    asked = f"{mlflow_server}/api/2.0/mlflow/registered-models/alias?name=small&alias=challenger"
-    with urllib.request.urlopen(asked, timeout=30) as answer:
+    url = f"{mlflow_server}/api/2.0/mlflow/registered-models/alias?name=small&alias=challenger"
+    with urllib.request.urlopen(url, timeout=30) as answer:
         version = json.load(answer)["model_version"]
     registered = read_json(in_containers.artifact("register", "registration") / REGISTRATION)
     assert (version["version"], version["source"]) == (registered["version"], registered["model"])

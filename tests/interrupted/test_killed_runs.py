@@ -63,7 +63,7 @@ def test_a_stage_that_is_killed_is_reported_and_the_next_run_goes_on(
 def test_a_run_that_is_killed_leaves_no_process_behind(project: Path, undisturbed: Path, stage: str) -> None:
     """While the imports go on, while they are waited for, while a model is fitted, while one is served."""
     naru = Naru(str(project))
-    wait_for(lambda: launched(project, stage), f"{stage} was not asked for")
+    wait_for(lambda: launched(project, stage), f"{stage} was not launched")
     naru.process.kill()
     naru.wait_until_gone()
     naru.end()
@@ -116,7 +116,7 @@ def test_control_c_ends_everything_and_keeps_what_was_finished(project: Path, un
 
 def test_without_forks_a_killed_run_leaves_no_process_either(project: Path) -> None:
     naru = Naru(str(project), NARU_FORK="0")
-    wait_for(lambda: launched(project, "validate"), "validate was not asked for")
+    wait_for(lambda: launched(project, "validate"), "validate was not launched")
     naru.process.kill()
     naru.wait_until_gone()
     naru.end()

@@ -82,7 +82,7 @@ class ApiServer:
         pods: How the pods of a version fare and answer.
         traffic: Requests that come by themselves.
         clock: What everything depends on.
-        asked: Verb and path of every request.
+        requests: Verb and path of every request.
         writes: Those that were to change something, in order.
         unknown: Plurals of kinds that are not installed.
     """
@@ -94,7 +94,7 @@ class ApiServer:
         self.kubelet = Kubelet(self.objects, self.pods)
         self.operator = Operator(self.objects)
         self.traffic = Traffic(self.objects, self.kubelet, self.pods)
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.writes: list[Write] = []
         self.unknown: set[str] = set()
         self.port = 0
@@ -169,7 +169,7 @@ class ApiServer:
         query = parse_qs(parts.query)
         with self.lock:
             self.settle()
-            self.asked.append((verb, parts.path))
+            self.requests.append((verb, parts.path))
             mishap = self._mishap(verb, parts.path)
             if mishap and not mishap.after:
                 answer = _failure(mishap.status, mishap.message) if mishap.status else None

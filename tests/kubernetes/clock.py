@@ -14,7 +14,7 @@ class Clock:
         self._began, self._start, self._ahead = datetime.now(UTC), time.monotonic(), 0.0
         self._lock = threading.Lock()
         self.watchers: list[Callable[[], None]] = []
-        """Asked whenever it was moved, so that what a test says next holds from then on."""
+        """Called whenever it was moved, so that what a test says next holds from then on."""
 
     def now(self) -> float:
         """Seconds since it was made."""

@@ -162,8 +162,8 @@ def _spec(one: Object) -> Object:
 
 def _refuse_another(before: Object, sent: Object) -> None:
     for field in ("resourceVersion", "uid"):
-        asked = sent["metadata"].get(field)
-        if asked and asked != before.get("metadata", {}).get(field):
+        given = sent["metadata"].get(field)
+        if given and given != before.get("metadata", {}).get(field):
             raise Conflict("the object has been modified; please apply your changes to the latest version")
 
 

@@ -34,7 +34,7 @@ ROOT = OVERLAYS.parents[1]
 NAMES = sorted(path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml"))
 KUBERNETES = "1.32"
 """Whose schemas core objects are held against."""
-ASKED = re.compile(r"^\| `([\w.-]*)` \| `([\w/]+)` \| (.+?) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
+RIGHTS = re.compile(r"^\| `([\w.-]*)` \| `([\w/]+)` \| (.+?) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -110,7 +110,7 @@ def test_the_table_in_the_docs_has_every_verb_that_is_granted_and_no_other(objec
 def _variables(text: str) -> set[tuple[str, str, str, str]]:
     return {
         (group, resource, "" if names == "any" else names.strip("`"), verb)
-        for group, resource, names, verb, _ in ASKED.findall(text)
+        for group, resource, names, verb, _ in RIGHTS.findall(text)
     }
 
 
@@ -189,7 +189,7 @@ def test_production_names_images_by_digest() -> None:
 
 
 IGNORED = {
-    "container-image-pull-policy": "an image that does not move need not be asked for again",
+    "container-image-pull-policy": "an image that does not move need not be pulled again",
     "container-ephemeral-storage-request-and-limit": "what grows is on volumes, and /tmp of MLflow is what it unpacks",
     "statefulset-has-poddisruptionbudget": "one server over one volume: a budget would hold a node for ever",
     "statefulset-has-host-podantiaffinity": "the same",
@@ -279,9 +279,9 @@ def test_the_root_key_of_the_store_is_read_by_its_own_pod_alone(objects: list[di
 
 def test_the_settings_have_every_key_that_a_stage_is_given(objects: list[dict[str, Any]]) -> None:
     settings = [one for one in _of(objects, "ConfigMap") if one["metadata"]["name"] == "naru-settings"]
-    asked = {name for stage in STAGES.values() for name in stage.environment}
+    named = {name for stage in STAGES.values() for name in stage.environment}
     assert len(settings) == 2 and settings[0]["data"] == settings[1]["data"]
-    assert asked <= set(settings[0]["data"]) and not set(CREDENTIALS) & set(settings[0]["data"])
+    assert named <= set(settings[0]["data"]) and not set(CREDENTIALS) & set(settings[0]["data"])
 
 
 _STORE_USERS = {"naru-runner", "naru-mlflow", "naru-models"}

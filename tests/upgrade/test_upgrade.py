@@ -80,8 +80,8 @@ def test_it_is_served_and_answers_the_request_that_lies_beside_it(project: Path,
         server.wait_until_ready()
         request = json.dumps(read_json(parts / "request.json")).encode()
         url = f"http://{HOST}:{server.port}/v2/models/parcels/infer"
-        asked = urllib.request.Request(url, request, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(asked, timeout=120) as response:
+        call = urllib.request.Request(url, request, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(call, timeout=120) as response:
             answer = json.load(response)
     assert answer["model_version"] == "2" and 0 < answer["outputs"][0]["data"][0] < 1
 

@@ -62,7 +62,7 @@ def fit(
     if progress.variables:
         _restore(model, progress.variables)
 
-    def shuffled() -> Iterator[Batch]:  # asked for anew in each epoch, which decides the order
+    def shuffled() -> Iterator[Batch]:  # called in each epoch, which decides the order
         order = np.random.Generator(np.random.PCG64([settings.seed, len(progress.epochs)]))
         return train.batches(settings.batch_size, order)
 

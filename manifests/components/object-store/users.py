@@ -33,7 +33,7 @@ from minio.signer import sign_v4_s3
 ROLES = ("RUNS", "READER", "SERVERS")
 LOGS = "requests"
 """Folder of a project's request log, below the project's own."""
-READY = Path("/tmp/ready")  # noqa: S108 - in its pod alone; it is asked for by the readiness probe
+READY = Path("/tmp/ready")  # noqa: S108 - in its pod alone; the readiness probe looks for it
 _READ = ["s3:GetObject", "s3:GetObjectAttributes"]
 _LOOK = ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
 _WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]

@@ -1,4 +1,4 @@
-"""What only the Open Inference Protocol (V2) has, asked of a real server; what every server answers is in `conformance`."""
+"""What only the Open Inference Protocol (V2) has, tried on a real server; what every server answers is in `conformance`."""
 
 import json
 import urllib.error

@@ -115,14 +115,14 @@ def test_a_table_that_only_a_list_holds_cannot_be_saved_and_says_so(small: Small
 @pytest.mark.slow
 def test_a_server_needs_no_tensorflow_transform(small: Small):
     blocked = "import sys; sys.modules.update(dict.fromkeys(['tensorflow_transform', 'tfx_bsl', 'apache_beam']))"
-    asked = (
+    script = (
         "import pathlib; from components._frameworks.table import load_model;"
         "from components._core.examples.artifact import read_head; from components._core.types.signature import to_arrays;"
         "root = pathlib.Path(sys.argv[1]); loaded = load_model(root / 'model');"
         "rows = to_arrays(read_head(root / 'examples', 'test', 20), loaded.signature.inputs);"
         "print(repr(loaded.predict(rows)['probability'].tolist()))"
     )
-    command = [sys.executable, "-c", f"{blocked}\n{asked}", str(small.root)]
+    command = [sys.executable, "-c", f"{blocked}\n{script}", str(small.root)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     here = scores(small.path("model"), read_head(small.path("examples"), "test", 20)).tolist()
     assert answer.stdout.strip() == repr(here)

@@ -47,7 +47,7 @@ def test_deploy_makes_everything_namespaces_first_and_a_second_time_changes_noth
     cluster: Cluster, store: Any
 ) -> None:
     changes = plan(cluster, wanted())
-    assert not [path for verb, path in store.asked if verb != "GET"]
+    assert not [path for verb, path in store.requests if verb != "GET"]
     assert str(changes[0]).endswith("Namespace naru")
     deploy(cluster, changes)
     assert SERVER in store.objects
@@ -92,7 +92,7 @@ def test_without_credentials_nothing_is_applied(cluster: Cluster, store: Any, mo
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ConfigError, match="AWS_SECRET_ACCESS_KEY"):
         plan(cluster, wanted())
-    assert {verb for verb, _ in store.asked} == {"GET"}
+    assert {verb for verb, _ in store.requests} == {"GET"}
 
 
 def test_a_namespace_that_is_not_ours_to_make_is_asked_for(cluster: Cluster, store: Any) -> None:

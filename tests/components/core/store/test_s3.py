@@ -35,17 +35,17 @@ def in_eks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize("endpoint", ["", "https://bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com"])
 def test_the_role_of_the_service_account_is_taken(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    asked: list[str] = []
+    urls: list[str] = []
 
     def answer(_client: Any, _method: str, url: str, **_: Any) -> Any:
-        asked.append(url)
+        urls.append(url)
         return SimpleNamespace(data=ANSWER.encode())
 
     monkeypatch.setattr(providers, "_urlopen", answer)
     found = S3FileSystem()._client._provider.retrieve()
     assert (found.access_key, found.session_token) == ("ASIA1", "t")
-    assert len(asked) == 1 and asked[0].startswith("https://sts.eu-central-1.amazonaws.com?")
-    assert "WebIdentityToken=signed-by-the-cluster" in asked[0] and "naru-runner" in asked[0]
+    assert len(urls) == 1 and urls[0].startswith("https://sts.eu-central-1.amazonaws.com?")
+    assert "WebIdentityToken=signed-by-the-cluster" in urls[0] and "naru-runner" in urls[0]
 
 
 @pytest.mark.usefixtures("in_eks")

@@ -1,4 +1,4 @@
-"""What every server answers and refuses, whichever protocol it speaks; asked of real servers."""
+"""What every server answers and refuses, whichever protocol it speaks, of real servers."""
 
 from __future__ import annotations
 

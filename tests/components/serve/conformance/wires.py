@@ -62,9 +62,9 @@ class Reply:
 
 def request(url: str, content: Any = None) -> Reply:
     data = None if content is None else content if isinstance(content, bytes) else json.dumps(content).encode()
-    asked = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    message = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(asked, timeout=TIMEOUT) as response:
+        with urllib.request.urlopen(message, timeout=TIMEOUT) as response:
             status, headers, body = response.status, dict(response.headers), response.read()
     except urllib.error.HTTPError as error:
         status, headers, body = error.code, dict(error.headers), error.read()
@@ -166,8 +166,8 @@ class V2Grpc(Grpc):
         from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
 
         inputs = [self._tensor(name, data) for name, data in rows.items()]
-        asked = pb.ModelInferRequest(model_name="tiny", id=id, inputs=inputs)
-        answer = self.call(GRPCInferenceServiceStub(self.channel).ModelInfer, asked)
+        message = pb.ModelInferRequest(model_name="tiny", id=id, inputs=inputs)
+        answer = self.call(GRPCInferenceServiceStub(self.channel).ModelInfer, message)
         outputs = {item.name: self._values(item) for item in answer.outputs}
         return Answer(answer.id, answer.model_name, answer.model_version, outputs)
 
@@ -194,10 +194,10 @@ class SeldonGrpc(Grpc):
         )
 
     def ask(self, rows: Rows, id: str = "") -> Answer:
-        asked = SeldonMessage(meta={"puid": id})
-        asked.jsonData.struct_value.SetInParent()  # also when there is no feature
-        asked.jsonData.struct_value.update(rows)
-        return self.read(self.call(self.predict, asked))
+        message = SeldonMessage(meta={"puid": id})
+        message.jsonData.struct_value.SetInParent()  # also when there is no feature
+        message.jsonData.struct_value.update(rows)
+        return self.read(self.call(self.predict, message))
 
     def read(self, answer: Any) -> Answer:
         tags = {tag.key: tag.value.string_value for tag in answer.meta.tags}

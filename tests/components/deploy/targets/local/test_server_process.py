@@ -51,7 +51,7 @@ def test_the_memory_is_the_servers_also_behind_a_client_that_started_it(model: P
     assert server.resident_mb() is None, "it has ended"
 
 
-@pytest.mark.skipif(not shutil.which("ps"), reason="only asked where Prometheus' client does not tell, which has it")
+@pytest.mark.skipif(not shutil.which("ps"), reason="only called where Prometheus' client does not tell, which has it")
 def test_the_memory_of_a_process_is_in_millions_of_bytes() -> None:
     found = server_process._resident_mb(os.getpid())
     assert found is not None and 20 < found < 100_000
