@@ -48,6 +48,10 @@ class Check:
         return replace(self, measured=measured, threshold=threshold, baseline=baseline)
 
 
+METRIC = "metric_"
+"""Prefix of an outcome's metrics where they stand beside other facts of a stage."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result of a stage, which later stages depend on.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components._core.checks import Outcome
+from components._core.checks import METRIC, Outcome
 from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project
 from components._core.project.serving_config import ServingGates
@@ -89,7 +89,7 @@ def bind(
 def _facts(project: Project, evaluation: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:
     manifest = Manifest.load(evaluation)
     name = project.primary_metric().name
-    values = [value for stage in stages if (value := stage.get(f"metric_{name}")) is not None]
+    values = [value for stage in stages if (value := stage.get(METRIC + name)) is not None]
     facts: dict[str, Cell] = {"rows": sum(manifest.rows.values()), "spans": len(manifest.spans)}
     if values:
         facts[name] = values[-1]

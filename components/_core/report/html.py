@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from components._core.checks import Check
+from components._core.checks import METRIC, Check
 from components._core.files import write_text
 from components._core.report.number_format import MISSING, is_number, show, show_column
 from components._core.report.page import Block, Cell, Page
@@ -259,10 +259,10 @@ def _seconds(stage: dict[str, Any], name: str) -> float:
 
 def _metric_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:
     rows: list[list[Cell]] = [
-        [str(stage["stage"]), name.removeprefix("metric_"), value]
+        [str(stage["stage"]), name.removeprefix(METRIC), value]
         for stage in stages
         for name, value in sorted(stage.items())
-        if name.startswith("metric_")
+        if name.startswith(METRIC)
     ]
     return _table(["Stage", "Metric", "Value"], rows) if rows else {}
 

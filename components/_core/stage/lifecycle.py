@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from components._core.checks import Outcome
+from components._core.checks import METRIC, Outcome
 from components._core.credentials import mask_credentials
 from components._core.errors import NaruError
 from components._core.files import write_bytes, write_json
@@ -174,7 +174,7 @@ class Stage:
             "reason": self._outcome.reason,
             "import_seconds": round(max(self._imported - self._started, 0.0), 3),
             "work_seconds": round(ended - (self._imported or self._started), 3),
-            **{f"metric_{name}": value for name, value in self._outcome.metrics.items() if math.isfinite(value)},
+            **{METRIC + name: value for name, value in self._outcome.metrics.items() if math.isfinite(value)},
         }
         self.record.metadata.update(record)
         if earlier := self.earlier():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from components._core.checks import METRIC
 from components._core.credentials import mask_credentials, masked
 from components._core.files import read_json
 from components._core.project.project_file import Project
@@ -22,7 +23,6 @@ from components._core.types.artifact_files import COMPARED, ENVIRONMENT, MANIFES
 
 MADE_BY = "made_by"
 """Key of `registration.json`: the project's code and its commit (`Code`)."""
-_METRIC = "metric_"
 _DIRTY = "+dirty"
 _SHORT = 8
 
@@ -184,7 +184,7 @@ def to_stage_record(end: StageEnd) -> StageRecord:
 
 def find_metrics(metadata: Mapping[str, Any]) -> dict[str, float]:
     """Find the metrics in how a stage ended."""
-    return {name.removeprefix(_METRIC): value for name, value in metadata.items() if name.startswith(_METRIC)}
+    return {name.removeprefix(METRIC): value for name, value in metadata.items() if name.startswith(METRIC)}
 
 
 def parse_commit(commit: str, fingerprint: str | None = None) -> Code:
