@@ -12,6 +12,8 @@ from pipelines.scaffold.table_profile import Column
 
 FEWEST_ROWS = 30
 """Rows below which a table cannot be split into train, eval and test with something in each."""
+RARE = 0.1
+"""Share of positive rows below which a model may give none of them a probability of 0.5."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class Target:
     classes: dict[str, int]
     positive: str | int | None = None
     positive_reason: str = ""
+
+    @property
+    def rare_share(self) -> float | None:
+        """Share of the positive rows where they are rare; None: they are not, or the task has none."""
+        if (positive := str(self.positive)) not in self.classes:
+            return None
+        share = self.classes[positive] / sum(self.classes.values())
+        return share if share < RARE else None
 
 
 def decide_target(label: Column, task_name: str = "", positive: str = "") -> Target:

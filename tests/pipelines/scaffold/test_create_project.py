@@ -56,6 +56,15 @@ def test_missing_labels_are_allowed_for_in_the_project_file(table: Table, tmp_pa
     assert "10 rows have no label" in (created.folder / "project.yaml").read_text()
 
 
+def test_with_rare_positives_the_threshold_is_chosen_on_eval(table: Table, tmp_path: Path) -> None:
+    labels = ["yes" if number % 25 == 3 else "no" for number in range(200)]
+    created = new_project(tmp_path / "p", data=table({"x": [n * 7 % 13 for n in range(200)], "y": labels}), label="y")
+    assert load_project(created.folder).serve.threshold == "f1"
+    assert "4.0% of the rows are positive" in (created.folder / "project.yaml").read_text()
+    plain = new_project(tmp_path / "q", data=table({"x": [n * 7 % 13 for n in range(100)], "y": LABELS}), label="y")
+    assert load_project(plain.folder).serve.threshold is None
+
+
 def test_odd_names_become_data_in_files_that_parse(table: Table, tmp_path: Path) -> None:
     names = [
         "a b",

@@ -33,6 +33,20 @@ def test_of_two_values_the_one_that_says_yes_or_else_the_rarer_is_positive(
     assert (target.task.name, target.positive) == ("binary_classification", positive)
 
 
+@pytest.mark.parametrize(
+    ("counts", "share"),
+    [
+        ({"no": 98, "yes": 2}, 0.02),
+        ({"0": 91, "1": 9}, 0.09),
+        ({"no": 90, "yes": 10}, None),
+        ({"yes": 95, "no": 5}, None),
+    ],
+)
+def test_a_rare_positive_is_noticed_and_a_frequent_one_is_not(counts: dict[str, int], share: float | None) -> None:
+    target = decide_target(_label("int64" if "0" in counts else "string", counts))
+    assert target.rare_share == (None if share is None else pytest.approx(share))
+
+
 def test_a_few_texts_are_classes() -> None:
     target = decide_target(_label("string", {"a": 50, "b": 30, "c": 20}))
     assert (target.task.name, target.positive) == ("multiclass_classification", None)
