@@ -142,8 +142,8 @@ SELDON := .venv-seldon
 bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer and seldon-core, overload, bad requests: eight minutes
 	@$(BIN)/python -m benchmarks.serving --seldon $(SELDON)/bin/python $(if $(LOCKFILE),--lock $(LOCKFILE))
 
-bench-data: dev ## Formats of tables beside the bare readers under them: rows/s and memory on one core, ten minutes
-	@$(BIN)/python -m benchmarks.formats
+bench-data: dev ## Formats beside bare readers, twelve tables beside gradient boosting, the lifecycle beside an earlier one
+	@failed=0; for part in formats tables earlier; do $(BIN)/python -m benchmarks.$$part || failed=1; done; exit $$failed
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)

@@ -18,10 +18,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks.flight_tables import write_tables
-from benchmarks.machine import describe_machine
+from benchmarks.machine import DATA_RESULTS, add_results
 
 FOLDER = Path("build/bench/tables")
-RESULT = Path(__file__).parent / "results" / "data.json"
 KINDS = ["parquet", "csv", "avro", "jsonl"]
 BOUNDS = {"parquet_of_bare": 0.6, "csv_of_bare": 0.4, "avro_of_bare": 0.4}
 """Share of the bare reader's rows per second that must be kept."""
@@ -53,7 +52,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--formats", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--growth", type=int, default=30, help="Times the rows of the larger Parquet file")
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--output", type=Path, default=DATA_RESULTS)
     arguments = parser.parse_args()
     files = write_tables(FOLDER, arguments.rows, arguments.formats)
     measured = {kind: _measure(kind, file, arguments.rounds) for kind, file in files.items()}
@@ -68,10 +67,8 @@ def main() -> None:
         "formats": {
             kind: {side: _summary(readings) for side, readings in sides.items()} for kind, sides in measured.items()
         },
-        "machine": describe_machine(None),
     }
-    arguments.output.parent.mkdir(exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    add_results(result, arguments.output)
     print(_table(result))
     broken = broken_bounds(found)
     print("\n".join(broken) or "every bound holds")

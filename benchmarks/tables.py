@@ -23,16 +23,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from benchmarks.machine import describe_machine
+from benchmarks.machine import DATA_RESULTS, add_results
 from benchmarks.naru_run import ROOT, environment
 from components._core.examples.artifact import read_batches
-from components._core.files import write_json
 from components._core.project.project_file import Project, load_project
 from components._core.types.label_values import as_text
 from components._core.types.tasks import TASKS
 
 WORK = ROOT / "build" / "bench-tables"
-RESULTS = Path(__file__).resolve().parent / "results" / "tables.json"
 
 
 def _sklearn(name: str) -> pd.DataFrame:
@@ -91,14 +89,14 @@ def main() -> int:
     """Run every table, print one line for each, write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=[*TABLES], default=[*TABLES], help="tables to run")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="where the results go")
+    parser.add_argument("--output", type=Path, default=DATA_RESULTS, help="where the results go")
     wanted = parser.parse_args()
     print(f"{'table':<18} {'rows':>6} {'metric':<9} {'naru':>9} {'histgb':>9} {'seconds':>8}  ends", flush=True)
     found = {}
     for name in wanted.only:
         found[name] = _measure(name)
         print(_line(name, found[name]), flush=True)
-    write_json(wanted.output, {"tables": found, "machine": describe_machine(None)})
+    add_results({"tables": found}, wanted.output)
     return 0 if all("metric" in each for each in found.values()) else 1
 
 
