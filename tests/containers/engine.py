@@ -52,13 +52,14 @@ def find_uv() -> str:
     return shutil.which("uv") or str(Path(sys.executable).parent / "uv")
 
 
-def build_images(*names: str) -> None:
-    """Build all images, or these, from the files as they are; layers that did not change are the engine's."""
+def build_images(*names: str, extras: str = "") -> None:
+    """Build all images, or these, from the files as they are, with extras; layers that did not change are the engine's."""
     if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         lacking("no Docker engine answers (Debian, Ubuntu: apt-get install docker.io)")
     for base in sorted({base_of(name) for name in names or IMAGES}):
         _get_base(base)
-    subprocess.run([ROOT / "images" / "build", *(names or IMAGES)], check=True, timeout=3_000)
+    command = [ROOT / "images" / "build", *(names or IMAGES)]
+    subprocess.run(command, env={**os.environ, "EXTRAS": extras}, check=True, timeout=3_000)
 
 
 def _get_base(base: str) -> None:

@@ -24,6 +24,8 @@ from tests.e2e.pools import write_pools
 from tests.e2e.world import OWNER, Done, World, naru, secret, settings, until
 
 IMAGES = ("stages", "light", "mlflow")
+EXTRAS = "postgresql"
+"""Built into the images: `test_sources.py` reads a table of PostgreSQL."""
 NO_CLUSTER = "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py tells every setting)"
 
 _STARTED = time.monotonic()
@@ -53,7 +55,7 @@ def images(environment: Environment) -> None:
     registry = os.environ.get("NARU_REGISTRY", "")
     if not environment.load and not registry:
         return
-    build_images(*IMAGES)
+    build_images(*IMAGES, extras=EXTRAS)
     if registry:
         world = {**os.environ, "VERSION": os.environ["NARU_TAG"]}
         subprocess.run([ROOT / "images" / "build", "--push", registry, *IMAGES], check=True, env=world, timeout=1_800)
@@ -153,7 +155,7 @@ def status(environment: Environment, deployed: Deployed) -> Done:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if "tests/e2e/test_cluster.py" not in report.nodeid or (report.when != "call" and report.outcome == "passed"):
+    if "tests/e2e/test_" not in report.nodeid or (report.when != "call" and report.outcome == "passed"):
         return
     name = report.nodeid.rpartition("::test_")[2].replace("_", " ")
     _ROWS.append((name, report.outcome, time.monotonic() - _STARTED))

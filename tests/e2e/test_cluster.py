@@ -1,4 +1,4 @@
-"""From nothing to a trained model on a cluster, and back to nothing; the tests build on one another, in this order."""
+"""From nothing to a trained model on a cluster; the tests build on one another, in this order. `test_undeploy.py` is the way back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from components._cluster.kubernetes_client import KINDS
 from components._core.settings import MODELS_NAMESPACE
 from components._core.store.filesystems import open_filesystem
 from components._core.types.artifact_files import OUTCOME
@@ -266,20 +265,6 @@ def test_a_run_brings_its_model_into_service_through_seldon(
     until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "its servers are gone")
 
 
-def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environment: Environment) -> None:
-    _remove_pipelines(world)
-    refused = world.naru("cluster", "undeploy")
-    assert refused.code == 2 and "hold data and would be lost" in refused.errors
-    world.naru("cluster", "undeploy", "--delete-data").well()
-    until(lambda: not _left(world), "nothing of ours is left")
-    kfp = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "ml-pipeline", "namespace": environment.kfp_namespace},
-    }
-    assert (world.cluster.get(kfp) or {})["status"]["readyReplicas"] == 1
-
-
 def _cached(times: list[StageTime]) -> set[str]:
     assert [time.stage for time in times] == list(TRAINING.stage_names)
     return {time.stage for time in times if time.state == "cached"} - {
@@ -296,15 +281,3 @@ def _fired(world: World) -> str:
     ids = {schedule.id for schedule in _schedules(world)}
     runs = [run for run in Server(world.kfp).runs_in_flight() if run.get("recurring_run_id") in ids]
     return str(runs[0]["run_id"]) if runs else ""
-
-
-def _remove_pipelines(world: World) -> None:
-    """What `prune` does for a repository that no longer has the project."""
-    for pipeline in Server(world.kfp).pipelines():
-        if (pipeline.get("name") or pipeline.get("display_name")) == f"{NAME}-training":
-            world.kfp.delete(f"/pipelines/{pipeline['pipeline_id']}", cascade="true")
-
-
-def _left(world: World) -> list[str]:
-    kinds = [(version, kind) for version, kind in KINDS if kind != "Pod"]
-    return [str(one["metadata"]["name"]) for version, kind in kinds for one in world.cluster.list_all(version, kind)]

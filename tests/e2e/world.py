@@ -69,7 +69,7 @@ class World:
     """A cluster that everything of ours is deployed to.
 
     Attributes:
-        environment: What the tests were output.
+        environment: What the tests know of the cluster.
         variables: The environment of every `naru` command.
         kfp_store: Address of the S3 that KFP writes to.
         tables: What is printed at the end: the stages' times by the run's name.
@@ -144,7 +144,7 @@ class World:
 
     def times(self, run: str) -> list[StageTime]:
         """Of a run that has ended: KFP tells of its last stage some seconds after it tells of the run."""
-        return list(until(lambda: self._settled(run), f"the stages of run {run} are output", 60))
+        return list(until(lambda: self._settled(run), f"the stages of run {run} are known", 60))
 
     def keys(self, run: str) -> list[str]:
         """What KFP's store holds of a run: `stage/.../artifact/...`."""
@@ -203,7 +203,7 @@ def secret(cluster: Cluster, namespace: str, name: str) -> dict[str, str]:
 
 
 def settings(cluster: Cluster, namespace: str) -> dict[str, str]:
-    """What the stages are output: the ConfigMap of the overlay."""
+    """What the stages are given: the ConfigMap of the overlay."""
     metadata = {"name": "naru-settings", "namespace": namespace}
     found = cluster.get({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
     assert found, f"there is no ConfigMap {namespace}/naru-settings"

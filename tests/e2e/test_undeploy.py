@@ -1,0 +1,41 @@
+"""Back to nothing, at the end: what is ours is taken away, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from components._cluster.kubernetes_client import KINDS
+from pipelines.kfp.server_state import Server
+from tests.e2e.environment import Environment
+from tests.e2e.flights import DAYS, NAME, TABLE
+from tests.e2e.world import World, until
+
+pytestmark = pytest.mark.e2e
+
+
+def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environment: Environment) -> None:
+    _remove_pipelines(world)
+    refused = world.naru("cluster", "undeploy")
+    assert refused.code == 2 and "hold data and would be lost" in refused.errors
+    world.naru("cluster", "undeploy", "--delete-data").well()
+    until(lambda: not _left(world), "nothing of ours is left")
+    kfp = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "ml-pipeline", "namespace": environment.kfp_namespace},
+    }
+    assert (world.cluster.get(kfp) or {})["status"]["readyReplicas"] == 1
+
+
+def _remove_pipelines(world: World) -> None:
+    """What `prune` does for a repository that no longer has the projects."""
+    for pipeline in Server(world.kfp).pipelines():
+        if str(pipeline.get("name") or pipeline.get("display_name")) in {
+            f"{name}-training" for name in (NAME, DAYS, TABLE)
+        }:
+            world.kfp.delete(f"/pipelines/{pipeline['pipeline_id']}", cascade="true")
+
+
+def _left(world: World) -> list[str]:
+    kinds = [(version, kind) for version, kind in KINDS if kind != "Pod"]
+    return [str(one["metadata"]["name"]) for version, kind in kinds for one in world.cluster.list_all(version, kind)]
