@@ -15,6 +15,7 @@ from components._core.stage.environment import describe_environment
 from components._core.stage.user_code import unpack_code
 from components._core.suggestions import listed
 from components._core.types.artifact_files import CLASSES, ENVIRONMENT, HISTORY, HYPERPARAMETERS, SCHEMA
+from components._core.types.column_choices import ColumnChoices
 from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
 from components._frameworks.class_weights import weigh_classes
@@ -78,7 +79,8 @@ def train_model(
             seed=project.train.seed,
         )
         progress = _fit(fitted, data, project, checkpoint)
-        features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
+        left_out = {project.label, *project.data.exclude, *ColumnChoices.load(transform_graph).dropped_names}
+        features = read_features(schema / SCHEMA if schema.is_dir() else schema, left_out)
         outputs = TASKS[project.task].output_types
         fitted.export(Signature(project.task, features, outputs, tuple(classes), framework.name), model)
     outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)

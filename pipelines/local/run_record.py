@@ -144,8 +144,9 @@ def _exit_code(error: NaruError | None, interrupted: bool) -> int:
 def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
     """Collect the warnings to repeat; what blocked the run is its reason already."""
     ingested = [state for state in states if state.stage == "ingest"]
-    # rows that rules leave out are no warning, and a person must know of them all the same
+    # rows and columns that rules leave out are no warning, and a person must know of them all the same
     found = [state.reason for state in ingested if state.verdict == "warn" or state.metrics.get("dropped")]
+    found += [state.reason for state in states if state.metrics.get("dropped_columns")]
     for artifact, names in _REPEATED_WARNINGS.items():
         file = Path(outputs.get(artifact, "")) / OUTCOME
         if artifact in outputs and file.is_file():
