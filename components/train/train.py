@@ -79,10 +79,7 @@ def train_model(
             seed=project.train.seed,
         )
         progress = _fit(fitted, data, project, checkpoint)
-        left_out = {project.label, *project.data.exclude, *ColumnChoices.load(transform_graph).dropped_names}
-        features = read_features(schema / SCHEMA if schema.is_dir() else schema, left_out)
-        outputs = TASKS[project.task].output_types
-        fitted.export(Signature(project.task, features, outputs, tuple(classes), framework.name), model)
+        fitted.export(_signature(project, schema, transform_graph, classes), model)
     outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)
     if unused := fitted.unused_columns():
         check = _check_unused(unused, data, prepared=framework.preprocessing == "in front")
@@ -106,6 +103,19 @@ def _fit(model: TrainableModel, data: TrainingData, project: Project, checkpoint
         return False
 
     return model.fit(data, project.train, progress=checkpoint.load(), after_epoch=keep)
+
+
+def _signature(project: Project, schema: Path, transform_graph: Path, classes: list[str]) -> Signature:
+    features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
+    dropped = ColumnChoices.load(transform_graph).dropped_names
+    return Signature(
+        project.task,
+        tuple(feature for feature in features if feature.name not in dropped),
+        TASKS[project.task].output_types,
+        tuple(classes),
+        project.code.framework,
+        tuple(feature for feature in features if feature.name in dropped),
+    )
 
 
 def _fingerprint(project: Project, framework: Framework, inputs: list[Path], values: dict[str, Hyperparameter]) -> str:

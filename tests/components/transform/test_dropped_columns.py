@@ -17,7 +17,7 @@ from components._core.types.signature import Feature, read_features
 from components._frameworks.transformed_rows import transformed_file
 from components.transform import dropped_columns
 from components.transform.dropped_columns import find_dropped
-from tests.components.transform.small_table import Table, make_rows, write_table
+from tests.components.small_table import Table, make_rows, write_table
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from components._frameworks.transformed_rows import transformed_file
 from components.transform import principal_components
 from components.transform.preprocessing_graph import _as_tensors
 from components.transform.principal_components import find_components
-from tests.components.transform.small_table import Table, write_table
+from tests.components.small_table import Table, write_table
 
 ALL = ["a", "b", "twin", "whole", "sparse", "flat"]
 
