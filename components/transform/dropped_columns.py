@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from components._core.errors import ConfigError
 from components._core.examples.artifact import read_batches
 from components._core.project.transform_config import Drop
-from components._core.types.column_choices import DroppedColumn
+from components._core.types.column_choices import ColumnChoices, DroppedColumn
 from components._core.types.signature import Feature, to_arrays
 from components.transform.number_statistics import MOST_COLUMNS, Batches, Moments, Numbers, correlate, measure
 
 KEY = "transform.drop"
-_SHOWN = 8
 _FEWEST_ROWS = 10
 """Rows in which both columns are known, from which a correlation is more than chance."""
 _STANDS_FOR = 0.9
@@ -61,14 +60,8 @@ def find_dropped(rules: Drop, features: tuple[Feature, ...], examples: Path) -> 
     dropped = tuple(found[feature.name] for feature in features if feature.name in found)
     if len(dropped) == len(features):
         remedy = "loosen the rules, or look at the source: the training rows say nothing"
-        raise ConfigError(f"drops every column: {describe(dropped)}", where=KEY, remedy=remedy)
+        raise ConfigError(f"drops every column: {ColumnChoices(dropped).describe_dropped()}", where=KEY, remedy=remedy)
     return dropped
-
-
-def describe(dropped: tuple[DroppedColumn, ...]) -> str:
-    """List dropped columns with their reasons; of many the first, and the number of the others."""
-    shown = ", ".join(f"{column.name} ({column.reason})" for column in dropped[:_SHOWN])
-    return shown + (f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else "")
 
 
 def _read(examples: Path, features: tuple[Feature, ...]) -> Iterator[Numbers]:

@@ -30,7 +30,7 @@ from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.tensorflow_errors import reason_of, report_full_disk
 from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
 from components.transform.column_rules import check_rules, with_column_rules
-from components.transform.dropped_columns import describe, find_dropped
+from components.transform.dropped_columns import find_dropped
 from components.transform.left_out_columns import list_absent, without_columns
 from components.transform.line_breaks import find_multiline
 from components.transform.number_statistics import Batches
@@ -112,14 +112,14 @@ def apply_preprocessing(
             passes = _analyse(analysis, function, kept, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
             rows = _apply(project, kept, classes, examples, transform_graph, transformed)
+    made = ColumnChoices(dropped, components.count if components else None)
     parts = [
         "analysed " + ("with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"),
         f"{len(rules)} {'column' if len(rules) == 1 else 'columns'} by transform.columns" if rules else "",
         f"with line breaks in {listed(sorted(multiline))} kept as other blanks" if multiline else "",
         components.describe() if components else "",
-        f"dropped {describe(dropped)}" if dropped else "",
+        f"dropped {made.describe_dropped()}" if dropped else "",
     ]
-    made = ColumnChoices(dropped, components.count if components else None)
     return Prepared(rows, ", ".join(filter(None, parts)), checks, made)
 
 

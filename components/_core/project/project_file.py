@@ -371,7 +371,7 @@ class Project(Section):
     @model_validator(mode="after")
     def _transformed_columns_are_features(self) -> Project:
         pca = self.transform.pca
-        reduced = [] if pca is None or pca.columns == "numeric" else pca.columns
+        reduced = [] if pca is None else pca.named_columns
         for place, names in (("transform.columns", self.transform.columns), ("transform.pca.columns", reduced)):
             for name in names:
                 if name == self.label or name in self.data.exclude:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
@@ -77,7 +78,7 @@ class Drop(Section):
 def _check_components(value: Any) -> Any:
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     if not is_count and not (isinstance(value, float) and 0 < value < 1):
-        allowed = "a number of components from 1 on, or a share of the variance between 0 and 1, as in 0.95"
+        allowed = "a whole number of components from 1 on, or a share of the variance between 0 and 1, as in 0.95"
         raise ValueError(f"found {value!r}; allowed: {allowed}")
     return value
 
@@ -86,6 +87,13 @@ def _check_columns(value: Any) -> Any:
     if value == "numeric" or (isinstance(value, list) and value and all(isinstance(name, str) for name in value)):
         return value
     raise ValueError(f"found {repr(value)[:80]}; allowed: numeric, or a list of columns of numbers")
+
+
+def _check_name(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", value):
+        allowed = "letters, digits and underscores, a letter first, 40 at most"
+        raise ValueError(f"found {repr(value)[:80]}; allowed: {allowed}")
+    return value
 
 
 class Pca(Section):
@@ -105,14 +113,19 @@ class Pca(Section):
     ]
     name: Annotated[
         str,
+        BeforeValidator(_check_name),
         Field(
-            pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$",
             description="preprocessing_fn gets the components as `<name>_0`, `<name>_1` and so on, the one with the largest variance first.",
         ),
     ] = "pca"
     keep: Annotated[
         StrictBool, Field(description="Whether preprocessing_fn gets the columns as well, besides their components.")
     ] = True
+
+    @property
+    def named_columns(self) -> list[str]:
+        """The columns that it names; none with `numeric`."""
+        return self.columns if isinstance(self.columns, list) else []
 
     @model_validator(mode="after")
     def _components_fit_the_columns(self) -> Pca:

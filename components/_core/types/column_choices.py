@@ -9,6 +9,8 @@ from typing import Any
 from components._core.files import read_json, write_json
 from components._core.types.artifact_files import COLUMN_CHOICES
 
+_SHOWN = 8
+
 
 @dataclass(frozen=True)
 class DroppedColumn:
@@ -41,6 +43,12 @@ class ColumnChoices:
     def dropped_names(self) -> frozenset[str]:
         """Names of the dropped columns."""
         return frozenset(column.name for column in self.dropped)
+
+    def describe_dropped(self) -> str:
+        """List dropped columns with their reasons; of many the first, and the number of the others. Empty: there are none."""
+        shown = ", ".join(f"{column.name} ({column.reason})" for column in self.dropped[:_SHOWN])
+        more = len(self.dropped) - _SHOWN
+        return shown + (f" and {more} more" if more > 0 else "")
 
     def save(self, transform_graph: Path) -> None:
         """Write them beside the transform graph."""

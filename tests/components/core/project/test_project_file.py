@@ -343,7 +343,7 @@ def test_a_rule_for_a_column_that_makes_no_sense_is_refused(columns: dict[str, A
             "transform.pca.columns: .*found 'all'; allowed: numeric, or a list",
         ),
         ({"pca": {"columns": [], "components": 2}}, "transform.pca.columns"),
-        ({"pca": {"columns": ["x"], "components": 0}}, "transform.pca.components: .*found 0; allowed: a number"),
+        ({"pca": {"columns": ["x"], "components": 0}}, "transform.pca.components: .*found 0; allowed: a whole number"),
         ({"pca": {"columns": ["x"], "components": True}}, "transform.pca.components"),
         (
             {"pca": {"columns": ["x"], "components": 1.0}},
@@ -359,7 +359,10 @@ def test_a_rule_for_a_column_that_makes_no_sense_is_refused(columns: dict[str, A
             {"pca": {"columns": ["day"], "components": 1}},
             "names 'day', whose type in data.columns is date; only numbers",
         ),
-        ({"pca": {"columns": ["x"], "components": 1, "name": "p c"}}, "transform.pca.name"),
+        (
+            {"pca": {"columns": ["x"], "components": 1, "name": "p c"}},
+            "transform.pca.name: found 'p c'; allowed: letters",
+        ),
     ],
 )
 def test_a_rule_that_drops_or_reduces_columns_and_makes_no_sense_is_refused(
