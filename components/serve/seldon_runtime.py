@@ -164,7 +164,7 @@ class NaruComponent(SeldonComponent):
         started = time.perf_counter()
         with self._admission.admit():
             given = columns_of(message, self._known)
-            columns = {name: values for name, values in given.items() if name not in self._unused}
+            columns: Columns = {name: values for name, values in given.items() if name not in self._unused}
             for name in self._texts:
                 self._bounds.check_texts(name, columns.get(name))
             if over_grpc:

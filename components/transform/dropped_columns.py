@@ -47,8 +47,9 @@ def find_dropped(rules: Drop, features: tuple[Feature, ...], examples: Path) -> 
     shares = {name: 1 - known / moments.rows for name, known in zip(names, moments.known.tolist(), strict=True)}
     shares |= {name: missing / moments.rows for name, missing in counted.missing.items()}
     if rules.missing is not None:
-        for name in filter(lambda name: shares[name] >= rules.missing - _ROUNDING, shares):
-            found[name] = DroppedColumn(name, f"{KEY}.missing", f"{100 * shares[name]:.4g} % missing")
+        for name, share in shares.items():
+            if share >= rules.missing - _ROUNDING:
+                found[name] = DroppedColumn(name, f"{KEY}.missing", f"{100 * share:.4g} % missing")
     if rules.variance is not None:
         for name, reason in _find_flat(rules.variance, moments, counted):
             found.setdefault(name, DroppedColumn(name, f"{KEY}.variance", reason))

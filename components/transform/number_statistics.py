@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ class Moments:
 
 def inverse(deviation: Vector) -> Vector:
     """1 / deviation, and 0 where the deviation is 0."""
-    return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    found: Vector = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    return found
 
 
 class _Column:
@@ -63,8 +65,8 @@ class _Column:
 
     def __init__(self) -> None:
         self.known, self.mean, self.squares = 0, 0.0, 0.0
-        self._low: object = None
-        self._high: object = None
+        self._low: Any = None
+        self._high: Any = None
 
     def add(self, values: NDArray[np.generic]) -> None:
         """Add the values of a batch."""
@@ -72,8 +74,8 @@ class _Column:
         if not len(kept):
             return
         low, high = kept.min(), kept.max()  # in their own type: whole numbers beyond 2^53 stay different
-        self._low = low if self._low is None else min(self._low, low)  # type: ignore[type-var]
-        self._high = high if self._high is None else max(self._high, high)  # type: ignore[type-var]
+        self._low = low if self._low is None else min(self._low, low)
+        self._high = high if self._high is None else max(self._high, high)
         real = kept.astype(np.float64)
         mean, count = float(real.mean()), len(real)
         shift, total = mean - self.mean, self.known + count

@@ -104,7 +104,8 @@ def apply_preprocessing(
         components = None
         if settings.pca is not None:
             source = _Source(analysis, kept, rules, examples, Path(scratch))
-            components = _find_components(settings.pca, source, choices.components if choices else None)
+            with report_full_disk("analysing the rules of transform.columns"):
+                components = _find_components(settings.pca, source, choices.components if choices else None)
         function = _with_rules(function, project, kept, rules, dropped, components)
         multiline = find_multiline(examples, kept)
         function = held_to_contract(function, file, multiline)
@@ -161,7 +162,7 @@ class _Source:
             return lambda: _arrays(self.examples, features)
         graph, scratch = self.scratch / "rules", self.scratch / "rules-scratch"
         scratch.mkdir()
-        function = with_column_rules(dict, ruled, features)
+        function = with_column_rules(lambda inputs: inputs, ruled, features)
         _analyse(self.analysis, function, features, self.examples, graph, scratch)
         loaded = tf.saved_model.load(str(graph / TFTransformOutput.TRANSFORM_FN_DIR))
         return lambda: (

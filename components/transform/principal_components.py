@@ -69,7 +69,7 @@ def check_columns(rule: Pca, features: tuple[Feature, ...]) -> None:
         ConfigError: When a column is not a feature, holds texts, or has the name of a component.
     """
     by_name = {feature.name: feature for feature in features}
-    for name in () if rule.columns == "numeric" else rule.columns:
+    for name in rule.named_columns:
         if name not in by_name:
             message = f"{name!r} is not a feature of this table; {suggest(name, list(by_name))}"
             raise ConfigError(

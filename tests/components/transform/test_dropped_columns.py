@@ -121,6 +121,8 @@ def test_code_that_reads_a_dropped_column_is_answered_with_column_rule_and_remed
     ) as refused:
         table.transform({"drop": {"variance": 0}}, READS)
     assert "if 'flat' in inputs" in refused.value.remedy and refused.value.where == "preprocessing.py"
+    with pytest.raises(UserCodeError, match="KeyError: 'flatt'"):  # a name that never was a column
+        table.transform({"drop": {"variance": 0}}, READS.replace("flat", "flatt"))
     _, _, transformed = table.transform({"drop": {"variance": 0}}, ASKS)
     assert pq.read_table(transformed_file(transformed, "train")).column_names == ["b", "label"]
 
