@@ -23,6 +23,7 @@ from components._core.project.project_file import Project, load_project
 from components._core.stage.user_code import pack_code
 from components._core.suggestions import listed
 from components._core.types.artifact_files import CLASSES, SCHEMA
+from components._core.types.column_choices import ColumnChoices
 from components._core.types.feature_types import FLOAT32, INT64, STRING, FeatureType
 from components._core.types.signature import Signature, read_features, to_arrays
 from components._core.types.tasks import TASKS
@@ -167,6 +168,7 @@ def _run(project: Project, folder: Path, place: Path, rows: pa.Table) -> CodeRes
         blocked="",
         transform_graph=place / "graph",
         transformed=place / "transformed",
+        choices=ColumnChoices(),  # no column is dropped for what the generated rows happen to hold
     )
     train, held_out = (TransformedRows(transformed_file(place / "transformed", split)) for split in ("train", "eval"))
     data = TrainingData(train, held_out, place / "graph")

@@ -74,7 +74,9 @@ def _check_preprocessing(project: Project, framework: Framework) -> None:
 def _refuse_transform(project: Project) -> None:
     if "transform" in project.model_fields_set:
         message = f"needs a transform graph, and a model of {project.code.framework!r} prepares the columns itself"
-        remedy = "remove it, and use steps in what build_model returns, such as SimpleImputer"
+        remedy = (
+            "remove it, and use steps in what build_model returns, such as SimpleImputer, VarianceThreshold and PCA"
+        )
         raise ConfigError(message, where="transform", remedy=remedy)
 
 

@@ -12,7 +12,7 @@ def check_named_columns(project: Project, known: Sequence[str]) -> None:
     """Refuse a column that the source does not have.
 
     Args:
-        project: The project, with columns that it describes, to exclude, to split by and to slice by.
+        project: The project, with columns that it describes, excludes, transforms, splits by and slices by.
         known: The columns of the source.
 
     Raises:
@@ -26,5 +26,7 @@ def check_named_columns(project: Project, known: Sequence[str]) -> None:
         **project.data.rows.named_columns,
         **project.data.checks.named_columns,
         "gates.model.slices": project.gates.model.slices,
+        "transform.columns": list(project.transform.columns),  # none in ingest, which does not see the section
+        "transform.pca.columns": project.transform.pca.named_columns if project.transform.pca else [],
     }
     check_columns_exist(named, known)

@@ -75,7 +75,8 @@ class NaruRuntime(MLModel):
             raise
         self.inputs, self.outputs = _metadata(self._predictor.signature, self._predictor.threshold)
         self._types = {feature.name: feature.type for feature in self._predictor.signature.inputs}
-        features = self._predictor.signature.inputs
+        self._unused = frozenset(feature.name for feature in self._predictor.signature.unused)
+        features = self._predictor.signature.accepted
         self.bounds = Bounds(limits.for_model(features), len(features))
         if fast_path := extra.get("fast_path"):
             fast_path.open(self, self.bounds)
@@ -144,7 +145,7 @@ class NaruRuntime(MLModel):
             if given.name in columns:
                 raise Refusal("wrong_shape", f"{given.name!r} is given twice")
             columns[given.name] = _column(given, self._types.get(given.name))
-        return columns
+        return {name: values for name, values in columns.items() if name not in self._unused}
 
 
 def _tensor(given: RequestInput) -> Tensor:

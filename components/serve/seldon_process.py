@@ -61,7 +61,7 @@ def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signature = Signature.load(options.model)
-    options.limits = options.limits.for_model(signature.inputs)
+    options.limits = options.limits.for_model(signature.accepted)
     threshold = Reference.load(options.model).threshold
     component = NaruComponent(options.name, options.version, signature, admission, options.limits, threshold)
     worker = _worker(options, component)

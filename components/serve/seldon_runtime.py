@@ -86,10 +86,11 @@ class NaruComponent(SeldonComponent):
     ) -> None:
         super().__init__()
         self.features = signature.inputs
-        self._known = frozenset(feature.name for feature in signature.inputs)
+        self._known = frozenset(feature.name for feature in signature.accepted)
+        self._unused = frozenset(feature.name for feature in signature.unused)
         self._texts = [feature.name for feature in signature.inputs if feature.type.is_text]
-        self._limits, self._bounds = limits, Bounds(limits, len(signature.inputs))
-        self._most_values = (limits.rows + _ROOM) * (2 * len(self.features) + 4)
+        self._limits, self._bounds = limits, Bounds(limits, len(signature.accepted))
+        self._most_values = (limits.rows + _ROOM) * (2 * len(signature.accepted) + 4)
         self.predictor: Predictor | None = None
         self.ending = False
         self._signature = signature
@@ -162,7 +163,8 @@ class NaruComponent(SeldonComponent):
             raise not_ready()
         started = time.perf_counter()
         with self._admission.admit():
-            columns = columns_of(message, self._known)
+            given = columns_of(message, self._known)
+            columns: Columns = {name: values for name, values in given.items() if name not in self._unused}
             for name in self._texts:
                 self._bounds.check_texts(name, columns.get(name))
             if over_grpc:

@@ -15,6 +15,7 @@ from components._core.stage.environment import describe_environment
 from components._core.stage.user_code import unpack_code
 from components._core.suggestions import listed
 from components._core.types.artifact_files import CLASSES, ENVIRONMENT, HISTORY, HYPERPARAMETERS, SCHEMA
+from components._core.types.column_choices import ColumnChoices
 from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
 from components._frameworks.class_weights import weigh_classes
@@ -78,9 +79,7 @@ def train_model(
             seed=project.train.seed,
         )
         progress = _fit(fitted, data, project, checkpoint)
-        features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
-        outputs = TASKS[project.task].output_types
-        fitted.export(Signature(project.task, features, outputs, tuple(classes), framework.name), model)
+        fitted.export(_signature(project, schema, transform_graph, classes), model)
     outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)
     if unused := fitted.unused_columns():
         check = _check_unused(unused, data, prepared=framework.preprocessing == "in front")
@@ -104,6 +103,19 @@ def _fit(model: TrainableModel, data: TrainingData, project: Project, checkpoint
         return False
 
     return model.fit(data, project.train, progress=checkpoint.load(), after_epoch=keep)
+
+
+def _signature(project: Project, schema: Path, transform_graph: Path, classes: list[str]) -> Signature:
+    features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
+    dropped = ColumnChoices.load(transform_graph).dropped_names
+    return Signature(
+        project.task,
+        tuple(feature for feature in features if feature.name not in dropped),
+        TASKS[project.task].output_types,
+        tuple(classes),
+        project.code.framework,
+        tuple(feature for feature in features if feature.name in dropped),
+    )
 
 
 def _fingerprint(project: Project, framework: Framework, inputs: list[Path], values: dict[str, Hyperparameter]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,16 +20,45 @@ from components._core.errors import UserCodeError
 from components._core.examples.artifact import read_batches, split_files
 from components._core.private_names import public_path_check
 from components._core.project.project_file import Project
+from components._core.project.transform_config import ColumnRule, Drop, Pca
 from components._core.stage.user_code import load_function, own_frames, unpack_code
 from components._core.suggestions import listed
+from components._core.types.column_choices import ColumnChoices, DroppedColumn
 from components._core.types.signature import Feature, to_arrays
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.canonical import make_canonical
 from components._frameworks.keras.tensorflow_errors import reason_of, report_full_disk
 from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
 from components.transform.column_rules import check_rules, with_column_rules
+from components.transform.dropped_columns import find_dropped
+from components.transform.left_out_columns import list_absent, without_columns
 from components.transform.line_breaks import find_multiline
+from components.transform.number_statistics import Batches
 from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
+from components.transform.principal_components import (
+    Components,
+    check_columns,
+    choose_columns,
+    find_components,
+    with_components,
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What transform made, for its outcome.
+
+    Attributes:
+        rows: Rows written, by split.
+        how: How the rows were analysed and what rules did, for the stage's line.
+        checks: Warnings.
+        choices: What rules decided about columns.
+    """
+
+    rows: dict[str, float]
+    how: str
+    checks: list[Check]
+    choices: ColumnChoices
 
 
 def apply_preprocessing(
@@ -40,8 +70,9 @@ def apply_preprocessing(
     examples: Path,
     transform_graph: Path,
     transformed: Path,
-) -> tuple[dict[str, float], str, list[Check]]:
-    """Write the transform graph and the transformed rows; returns the rows written by split, how they were analysed, and warnings.
+    choices: ColumnChoices | None = None,
+) -> Prepared:
+    """Write the transform graph and the transformed rows.
 
     Args:
         project: The project.
@@ -51,29 +82,98 @@ def apply_preprocessing(
         examples: The examples artifact.
         transform_graph: Folder for TensorFlow Transform's graph.
         transformed: Folder for `train.parquet` and `eval.parquet`.
+        choices: What was decided about columns before; None: the training rows decide.
 
     Raises:
-        ConfigError: When a rule of transform.columns does not fit its column.
-        UserCodeError: When preprocessing_fn raises or returns something that a model cannot take.
+        ConfigError: When a rule of the section `transform` does not fit its columns.
+        UserCodeError: When preprocessing_fn raises, reads a column that a rule leaves out, or returns something that a model cannot take.
     """
+    settings, file = project.transform, project.code.preprocessing
+    check_rules(settings.columns, features)
+    if settings.pca is not None:
+        check_columns(settings.pca, features)
     with tempfile.TemporaryDirectory(prefix="naru-transform-") as scratch:
         folder = Path(scratch) / "code"
         unpack_code(code, folder)
-        file = project.code.preprocessing
-        in_process, checks = _import_analysis()
-        multiline = find_multiline(examples, features)
-        rules = project.transform.columns
-        check_rules(rules, features)
-        function = with_column_rules(load_function(folder, file, "preprocessing_fn"), rules, features)
+        function = load_function(folder, file, "preprocessing_fn")
+        analysis, checks = _import_analysis()
+        dropped = choices.dropped if choices else _find_dropped(settings.drop, features, examples)
+        left_out = {column.name for column in dropped}
+        kept = tuple(feature for feature in features if feature.name not in left_out)
+        rules = {name: rule for name, rule in settings.columns.items() if name not in left_out}
+        components = None
+        if settings.pca is not None:
+            source = _Source(analysis, kept, rules, examples, Path(scratch))
+            with report_full_disk("analysing the rules of transform.columns"):
+                components = _find_components(settings.pca, source, choices.components if choices else None)
+        function = _with_rules(function, project, kept, rules, dropped, components)
+        multiline = find_multiline(examples, kept)
         function = held_to_contract(function, file, multiline)
         with own_frames(folder, "preprocessing_fn"), report_full_disk("writing the transform graph"):
-            passes = _analyse(in_process, function, features, examples, transform_graph, Path(scratch))
+            passes = _analyse(analysis, function, kept, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
-            rows = _apply(project, features, classes, examples, transform_graph, transformed)
-    how = "with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"
-    kept = f", with line breaks in {listed(sorted(multiline))} kept as other blanks" if multiline else ""
-    ruled = f", {len(rules)} {'column' if len(rules) == 1 else 'columns'} by transform.columns" if rules else ""
-    return rows, f"analysed {how}{ruled}{kept}", checks
+            rows = _apply(project, kept, classes, examples, transform_graph, transformed)
+    made = ColumnChoices(dropped, components.count if components else None)
+    parts = [
+        "analysed " + ("with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"),
+        f"{len(rules)} {'column' if len(rules) == 1 else 'columns'} by transform.columns" if rules else "",
+        f"with line breaks in {listed(sorted(multiline))} kept as other blanks" if multiline else "",
+        components.describe() if components else "",
+        f"dropped {made.describe_dropped()}" if dropped else "",
+    ]
+    return Prepared(rows, ", ".join(filter(None, parts)), checks, made)
+
+
+def _find_dropped(rules: Drop | None, features: tuple[Feature, ...], examples: Path) -> tuple[DroppedColumn, ...]:
+    return () if rules is None else find_dropped(rules, features, examples)
+
+
+def _with_rules(
+    function: Preprocessing,
+    project: Project,
+    kept: tuple[Feature, ...],
+    rules: dict[str, ColumnRule],
+    dropped: tuple[DroppedColumn, ...],
+    components: Components | None,
+) -> Preprocessing:
+    """Put what project.yaml says about columns in front of the project's function: clip and impute, then pca."""
+    pca = project.transform.pca
+    keep = pca is None or pca.keep
+    function = without_columns(function, list_absent(dropped, components, keep=keep), project.code.preprocessing)
+    if components is not None:
+        function = with_components(function, components)
+    return with_column_rules(function, rules, kept)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The training rows as they are after the rules of `transform.columns`."""
+
+    analysis: ModuleType | None
+    features: tuple[Feature, ...]
+    rules: dict[str, ColumnRule]
+    examples: Path
+    scratch: Path
+
+    def batches(self, features: tuple[Feature, ...]) -> Batches:
+        """Return what starts a pass over some columns, after analysing the rules that they have."""
+        ruled = {feature.name: self.rules[feature.name] for feature in features if feature.name in self.rules}
+        if not ruled:
+            return lambda: _arrays(self.examples, features)
+        graph, scratch = self.scratch / "rules", self.scratch / "rules-scratch"
+        scratch.mkdir()
+        function = with_column_rules(lambda inputs: inputs, ruled, features)
+        _analyse(self.analysis, function, features, self.examples, graph, scratch)
+        loaded = tf.saved_model.load(str(graph / TFTransformOutput.TRANSFORM_FN_DIR))
+        return lambda: (
+            {name: tensor.numpy() for name, tensor in loaded.transform_fn(tensors).items()}
+            for tensors in _tensors(self.examples, features)
+        )
+
+
+def _find_components(rule: Pca, source: _Source, count: int | None) -> Components:
+    features = choose_columns(rule, source.features)
+    return find_components(rule, tuple(feature.name for feature in features), source.batches(features), count)
 
 
 def _import_analysis() -> tuple[ModuleType | None, list[Check]]:
@@ -105,9 +205,14 @@ def _analyse(
     return None
 
 
-def _tensors(examples: Path, features: tuple[Feature, ...]) -> Iterator[Tensors]:
+def _arrays(examples: Path, features: tuple[Feature, ...]) -> Iterator[dict[str, NDArray[Any]]]:
     for batch in read_batches(examples, "train", [feature.name for feature in features]):
-        yield _as_tensors(batch, features)
+        yield to_arrays(batch, features)
+
+
+def _tensors(examples: Path, features: tuple[Feature, ...]) -> Iterator[Tensors]:
+    for arrays in _arrays(examples, features):
+        yield {name: tf.constant(values) for name, values in arrays.items()}
 
 
 def _as_tensors(batch: pa.RecordBatch, features: tuple[Feature, ...]) -> Tensors:

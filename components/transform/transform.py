@@ -10,6 +10,7 @@ from components._core.examples.artifact import row_count
 from components._core.files import write_json
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import CLASSES, SCHEMA
+from components._core.types.column_choices import ColumnChoices
 from components._core.types.signature import read_features
 from components._frameworks.table import find_framework
 from components._frameworks.transformed_rows import SPLITS
@@ -25,6 +26,7 @@ def transform_examples(
     blocked: str,
     transform_graph: Path,
     transformed: Path,
+    choices: ColumnChoices | None = None,
 ) -> Outcome:
     """Write the rows that the model is fitted on, and the transform graph where the framework has one in front of the model.
 
@@ -36,6 +38,7 @@ def transform_examples(
         blocked: Why validation blocked the data; empty: it did not.
         transform_graph: Folder for `classes.json`, and TensorFlow Transform's graph if there is one.
         transformed: Folder for `train.parquet` and `eval.parquet`.
+        choices: What another transform of the project decided about columns by what its training rows hold; None: these rows decide.
 
     Raises:
         DataBlockedError: When validation blocked the data.
@@ -46,16 +49,17 @@ def transform_examples(
     _refuse_empty(examples)
     classes = find_classes(project, examples)
     features = read_features(_schema_file(schema), {project.label, *project.data.exclude})
+    checks: list[Check] = []
+    metrics: dict[str, float] = {}
     if find_framework(project.code.framework, "code.framework").preprocessing == "inside":
         from components.transform.raw_columns import write_raw_columns
 
-        checks: list[Check] = []
         rows = write_raw_columns(project, features, classes, examples, transformed)
         how = "columns as the schema has them"
     else:
         from components.transform.preprocessing_graph import apply_preprocessing  # imports TensorFlow
 
-        rows, how, checks = apply_preprocessing(
+        made = apply_preprocessing(
             project,
             features,
             classes,
@@ -63,9 +67,15 @@ def transform_examples(
             examples=examples,
             transform_graph=transform_graph,
             transformed=transformed,
+            choices=choices,
         )
+        rows, how, checks = made.rows, made.how, made.checks
+        if project.transform.drop is not None or project.transform.pca is not None:
+            made.choices.save(transform_graph)
+        if made.choices.dropped:
+            metrics["dropped_columns"] = float(len(made.choices.dropped))
     write_json(transform_graph / CLASSES, classes)
-    return judge(checks, _describe(rows, how), rows)
+    return judge(checks, _describe(rows, how), {**rows, **metrics})
 
 
 def _refuse_blocked(blocked: str) -> None:

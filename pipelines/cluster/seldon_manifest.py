@@ -137,7 +137,7 @@ def _features(project: Project, model: ModelVersion) -> list[str] | None:
     with tempfile.TemporaryDirectory(prefix="naru-signature-") as temporary:
         try:
             folder = fetch_file(f"{model.uri}/{SIGNATURE}", Path(temporary)).parent
-            return [feature.name for feature in Signature.load(folder).inputs]
+            return [feature.name for feature in Signature.load(folder).accepted]
         except NaruError:
             return None
 

@@ -24,6 +24,7 @@ from components._core.project.project_file import Project, parse_project
 from components._core.setting_names import STORE
 from components._core.suggestions import suggest
 from components._core.types.artifact_files import IMPORTANCES, SCHEMA
+from components._core.types.column_choices import ColumnChoices
 from components._core.types.signature import read_features
 from components._core.types.tasks import TASKS
 from pipelines.local.run_history import PastRun, read_runs
@@ -56,10 +57,16 @@ class Trained:
     artifacts: dict[str, Path]
 
     @property
+    def choices(self) -> ColumnChoices:
+        """What the run's transform decided about columns."""
+        graph = self.artifacts.get("transform_graph")
+        return ColumnChoices() if graph is None else ColumnChoices.load(graph)
+
+    @property
     def features(self) -> list[str]:
         """Names of the model's features."""
         schema = self.artifacts["schema"]
-        left_out = {self.project.label, *self.project.data.exclude}
+        left_out = {self.project.label, *self.project.data.exclude, *self.choices.dropped_names}
         return [feature.name for feature in read_features(schema / SCHEMA if schema.is_dir() else schema, left_out)]
 
     @property
@@ -241,6 +248,7 @@ def _transform(trained: Trained, examples: Path, scratch: Path) -> dict[str, Pat
         examples=examples,
         schema=trained.artifacts["schema"],
         blocked="",
+        choices=trained.choices,  # a column that is constant now must not be dropped: the code reads it
         **folders,
     )
     return folders

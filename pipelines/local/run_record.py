@@ -15,6 +15,7 @@ from components._core.project.project_file import Project
 from components._core.stage.environment import describe_environment
 from components._core.stage.run_record import RunRecord, make_run_record, parse_commit
 from components._core.types.artifact_files import IMPORTANCES, OUTCOME
+from components._core.types.column_choices import ColumnChoices
 from components._core.types.leak_rules import LEAK_REASONS
 from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
@@ -144,8 +145,12 @@ def _exit_code(error: NaruError | None, interrupted: bool) -> int:
 def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
     """Collect the warnings to repeat; what blocked the run is its reason already."""
     ingested = [state for state in states if state.stage == "ingest"]
-    # rows that rules leave out are no warning, and a person must know of them all the same
+    # rows and columns that rules leave out are no warning, and a person must know of them all the same
     found = [state.reason for state in ingested if state.verdict == "warn" or state.metrics.get("dropped")]
+    if "transform_graph" in outputs and (
+        dropped := ColumnChoices.load(Path(outputs["transform_graph"])).describe_dropped()
+    ):
+        found.append(f"the model does not take, by transform.drop: {dropped}")
     for artifact, names in _REPEATED_WARNINGS.items():
         file = Path(outputs.get(artifact, "")) / OUTCOME
         if artifact in outputs and file.is_file():

@@ -60,18 +60,23 @@ def write_examples(folder: Path, task: str, rows: int = 1_200, only_class: str =
 
 
 def write_model(
-    folder: Path, task: str, delay_weight: float = 0.1, broken: bool = False, more: tuple[Feature, ...] = ()
+    folder: Path,
+    task: str,
+    delay_weight: float = 0.1,
+    broken: bool = False,
+    more: tuple[Feature, ...] = (),
+    unused: tuple[Feature, ...] = (),
 ) -> Path:
     """Save a model that knows how the rows were made, as far as its weight of `delay` is right; `broken` answers NaN.
 
-    It takes `more` features, too, and does not use them.
+    It takes `more` features, too, and does not use them; requests may also have columns that it does not take, `unused`.
     """
     features = (*FEATURES, *more)
     module = _Tiny(task, delay_weight, broken)
     inputs = {item.name: tf.TensorSpec([None], item.type.tensorflow, name=item.name) for item in features}
     serve = tf.function(module.serve).get_concrete_function(**inputs)
     tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={"serving_default": serve})
-    Signature(task, features, TASKS[task].output_types, CLASSES.get(task, ())).save(folder)
+    Signature(task, features, TASKS[task].output_types, CLASSES.get(task, ()), unused=unused).save(folder)
     return folder
 
 

@@ -370,10 +370,19 @@ class Project(Section):
 
     @model_validator(mode="after")
     def _transformed_columns_are_features(self) -> Project:
-        for name in self.transform.columns:
-            if name == self.label or name in self.data.exclude:
-                what = "the label" if name == self.label else "a column of data.exclude"
-                raise ValueError(f"transform.columns names {name!r}, {what}: the model does not take it")
+        pca = self.transform.pca
+        reduced = [] if pca is None else pca.named_columns
+        for place, names in (("transform.columns", self.transform.columns), ("transform.pca.columns", reduced)):
+            for name in names:
+                if name == self.label or name in self.data.exclude:
+                    what = "the label" if name == self.label else "a column of data.exclude"
+                    raise ValueError(f"{place} names {name!r}, {what}: the model does not take it")
+        for name in reduced:
+            reading = self.data.columns.get(name)
+            if reading is not None and reading.type not in ("number", "time"):
+                raise ValueError(
+                    f"transform.pca.columns names {name!r}, whose type in data.columns is {reading.type}; only numbers are allowed"
+                )
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,8 @@ STATISTICS = "statistics.binpb"
 SCHEMA = "schema.pbtxt"
 # transform_graph: TFT's own layout (transform_fn, transformed_metadata) beside these
 CLASSES = "classes.json"
+# and, where rules decide on columns by what the training rows hold, what they decided
+COLUMN_CHOICES = "column_choices.json"
 # hyperparameters
 HYPERPARAMETERS = "hyperparameters.json"
 TRIALS = "trials.json"

@@ -53,6 +53,8 @@ class Signature:
         outputs: Name of the type by output name, as the task has them.
         classes: The label's values in the order of the probabilities (binary: negative, positive); empty for regression.
         framework: The name of the framework that opens the model (`components/_frameworks/table.py`).
+        unused: Columns that `transform.drop` left out. A request may have them, whatever their values: clients that send them must not
+            fail because the newest training rows made a model without them.
     """
 
     task: str
@@ -60,21 +62,29 @@ class Signature:
     outputs: dict[str, str]
     classes: tuple[str, ...]
     framework: str = DEFAULT_FRAMEWORK
+    unused: tuple[Feature, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[Feature, ...]:
+        """What a request may have: the inputs, and the columns that are not used."""
+        return (*self.inputs, *self.unused)
 
     def save(self, model: Path) -> None:
         """Write it beside the framework's own files."""
         fields = asdict(self)
         if self.framework == DEFAULT_FRAMEWORK:
             del fields["framework"]
+        if not self.unused:
+            del fields["unused"]
         write_json(model / SIGNATURE, fields)
 
     @classmethod
     def load(cls, model: Path) -> Signature:
         """Read it from the model artifact."""
         raw: dict[str, Any] = read_json(model / SIGNATURE)
-        inputs = tuple(Feature(**feature) for feature in raw["inputs"])
+        inputs, unused = (tuple(Feature(**feature) for feature in raw.get(key, ())) for key in ("inputs", "unused"))
         framework = raw.get("framework", DEFAULT_FRAMEWORK)
-        return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]), framework)
+        return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]), framework, unused)
 
 
 def read_features(schema_file: Path, leave_out: set[str]) -> tuple[Feature, ...]:

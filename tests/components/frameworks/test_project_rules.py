@@ -57,6 +57,7 @@ def test_a_project_of_scikit_learn_is_the_same_after_its_json() -> None:
             "transform",
             "needs a transform graph, and a model of 'sklearn' prepares the columns itself",
         ),
+        ({"transform": {"drop": {"missing": 0.9}}}, "transform", "needs a transform graph"),
         ({"train": {"epochs": 3}}, "train.epochs", "has no meaning for 'sklearn', which fits in one call"),
         ({"train": {"batch_size": 32}}, "train.batch_size", "has no meaning"),
         ({"train": {"steps": 5}}, "train.steps", "has no meaning"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from components._core.types.signature import Feature
 from components.deploy.targets.local.server_process import free_port
 from tests.components.tiny_models import write_model
 
@@ -35,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Make:
     """Models by task, and whether they answer NaN."""
     return cache(
         lambda task="multiclass_classification", broken=False: write_model(
-            tmp_path_factory.mktemp("model"), task, broken=broken
+            tmp_path_factory.mktemp("model"), task, broken=broken, unused=(Feature("tail", "string", True),)
         )
     )
 
@@ -77,7 +78,7 @@ def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     options = ["--grpc-port", str(grpc_port), "--metrics-port", str(metrics_port)]
     options += ["--max-rows", "1000", "--max-concurrency", "8"]
     log = tmp_path_factory.mktemp("log")
-    options += ["--log", str(log), "--log-mask", "carrier", "--log-flush-seconds", "0.2"]
+    options += ["--log", str(log), "--log-mask", "carrier,tail", "--log-flush-seconds", "0.2"]
     process = start(model(), *options, port=port)
     metrics = f"http://127.0.0.1:{metrics_port}/metrics"
     yield Running(ready_url(process), f"127.0.0.1:{grpc_port}", metrics, log, process.pid)

@@ -9,6 +9,7 @@ import pytest
 
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project
+from components._core.types.column_choices import ColumnChoices, DroppedColumn
 from components.evaluate.non_inferiority import Comparison
 from pipelines.local.ablation import Ablation, Trained, choose_columns, find_trained
 from pipelines.local.ablation_session import result_lines, split_names
@@ -32,6 +33,14 @@ def trained(tmp_path: Path) -> Trained:
 def test_without_names_the_proposed_columns_are_left_out_the_least_important_first(trained: Trained) -> None:
     assert choose_columns(trained, [], None) == ["fare", "a,b"]
     assert choose_columns(trained, [], 1) == ["fare"]
+
+
+def test_a_column_that_transform_dropped_is_no_feature_to_leave_out(trained: Trained, tmp_path: Path) -> None:
+    ColumnChoices((DroppedColumn("age", "transform.drop.missing", "97 % missing"),)).save(tmp_path)
+    trained.artifacts["transform_graph"] = tmp_path
+    assert trained.features == ["fare", "a,b"]
+    with pytest.raises(ConfigError, match="'age' is not a feature of the model"):
+        choose_columns(trained, ["age"], None)
 
 
 def test_names_are_split_at_commas_unless_a_feature_has_one(trained: Trained) -> None:

@@ -9,6 +9,7 @@ import pytest
 from components._core.checks import Check, Outcome
 from components._core.project.project_file import load_project, parse_project
 from components._core.types.artifact_files import OUTCOME
+from components._core.types.column_choices import ColumnChoices, DroppedColumn
 from pipelines.local import run_record
 from pipelines.local.run_record import _suspects, _warnings
 from pipelines.scaffold.create_project import new_project
@@ -55,3 +56,13 @@ def test_a_warning_that_a_person_must_not_miss_is_repeated(tmp_path: Path, artif
     checks = (Check(name, "warn", reason="look here"), Check("other", "warn", reason="not here"), Check(name, "pass"))
     Outcome("warn", checks=checks).save(tmp_path / OUTCOME)
     assert _warnings([], {artifact: str(tmp_path)}) == ["look here"]
+
+
+def test_columns_that_a_rule_dropped_are_repeated_and_of_many_the_first(tmp_path: Path) -> None:
+    dropped = tuple(DroppedColumn(f"c{number}", "transform.drop.missing", "97 % missing") for number in range(12))
+    ColumnChoices(dropped).save(tmp_path)
+    (line,) = _warnings([], {"transform_graph": str(tmp_path)})
+    assert line.startswith("the model does not take, by transform.drop: c0 (97 % missing), c1 (97 % missing), ")
+    assert line.endswith("c7 (97 % missing) and 4 more")
+    ColumnChoices(components=3).save(tmp_path)
+    assert _warnings([], {"transform_graph": str(tmp_path)}) == []

@@ -30,6 +30,8 @@ ROWS = "x,y\n" + "1,good\n2,bad\n" * 50
         (ROWS, {"gates": {"model": {"slices": ["xx"]}}}, "gates.model.slices: there is no column 'xx'; did you mean 'x'"),
         (ROWS, {"data": {"source": "t.csv", "exclude": ["z"]}}, "data.exclude: there is no column 'z'"),
         (ROWS, {"data": {"source": "t.csv", "split": {"by": ["z"]}}}, r"data.split.by: there is no column 'z'"),
+        (ROWS, {"transform": {"columns": {"z": {"impute": 0}}}}, "transform.columns: there is no column 'z'"),
+        (ROWS, {"transform": {"pca": {"columns": ["xx"], "components": 1}}}, "transform.pca.columns: there is no column 'xx'; did you mean 'x'"),
         ("x,y\n" + "1,good\n2,bad\n" * 100_000, {"positive": "baad"}, "positive: 'baad'"),
         (ROWS.encode("utf-16"), {"positive": "baad"}, "positive: 'baad'"),
     ],

@@ -327,6 +327,63 @@ def test_a_rule_for_a_column_that_makes_no_sense_is_refused(columns: dict[str, A
         parse_project({**SMALLEST, "data": data, "transform": {"columns": columns}})
 
 
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"drop": {}}, "transform.drop: .*give missing, variance or correlation"),
+        ({"drop": {"missing": 0}}, "transform.drop.missing"),
+        ({"drop": {"missing": 1.01}}, "transform.drop.missing"),
+        ({"drop": {"missing": True}}, "transform.drop.missing"),
+        ({"drop": {"variance": -1}}, "transform.drop.variance"),
+        ({"drop": {"correlation": 98}}, "transform.drop.correlation"),
+        ({"drop": {"null": 0.9}}, "transform.drop.null"),
+        ({"pca": {"columns": "numeric"}}, "transform.pca.components"),
+        (
+            {"pca": {"columns": "all", "components": 2}},
+            "transform.pca.columns: .*found 'all'; allowed: numeric, or a list",
+        ),
+        ({"pca": {"columns": [], "components": 2}}, "transform.pca.columns"),
+        ({"pca": {"columns": ["x"], "components": 0}}, "transform.pca.components: .*found 0; allowed: a whole number"),
+        ({"pca": {"columns": ["x"], "components": True}}, "transform.pca.components"),
+        (
+            {"pca": {"columns": ["x"], "components": 1.0}},
+            r"found 1.0; allowed: .* a share of the variance between 0 and 1",
+        ),
+        ({"pca": {"columns": ["x"], "components": 1.5}}, "found 1.5"),
+        ({"pca": {"columns": ["x"], "components": "most"}}, "found 'most'"),
+        ({"pca": {"columns": ["x"], "components": 2}}, r"components is 2, more than the columns \(1\)"),
+        ({"pca": {"columns": ["x", "x"], "components": 1}}, "columns has 'x' twice"),
+        ({"pca": {"columns": ["y"], "components": 1}}, "transform.pca.columns names 'y', the label"),
+        ({"pca": {"columns": ["id"], "components": 1}}, "transform.pca.columns names 'id', a column of data.exclude"),
+        (
+            {"pca": {"columns": ["day"], "components": 1}},
+            "names 'day', whose type in data.columns is date; only numbers",
+        ),
+        (
+            {"pca": {"columns": ["x"], "components": 1, "name": "p c"}},
+            "transform.pca.name: found 'p c'; allowed: letters",
+        ),
+    ],
+)
+def test_a_rule_that_drops_or_reduces_columns_and_makes_no_sense_is_refused(
+    rules: dict[str, Any], message: str
+) -> None:
+    data = {"source": "t.csv", "exclude": ["id"], "columns": {"day": {"type": "date"}}}
+    with pytest.raises(ConfigError, match=f"(?s){message}"):
+        parse_project({**SMALLEST, "data": data, "transform": rules})
+
+
+def test_rules_that_drop_or_reduce_columns_survive_json_and_leave_that_of_other_projects() -> None:
+    assert parse_project({**SMALLEST, "transform": {"columns": {"x": {"impute": 0}}}}).transform.model_dump() == {
+        "columns": {"x": {"clip": None, "impute": 0}}
+    }
+    rules = {"drop": {"missing": 1}, "pca": {"columns": "numeric", "components": 0.9}}
+    project = parse_project({**SMALLEST, "transform": rules})
+    assert parse_project(json.loads(project.to_json())) == project and '"pca":' in project.to_json()
+    whole = parse_project({**SMALLEST, "transform": {"pca": {"columns": ["x"], "components": 1}}})
+    assert isinstance(parse_project(json.loads(whole.to_json())).transform.pca.components, int)
+
+
 def test_a_project_without_rules_for_columns_has_the_json_that_it_had() -> None:
     assert "transform" not in parse_project(SMALLEST).to_json()
     rules = {"columns": {"x": {"clip": [0.0, 1.5], "impute": "median"}}}

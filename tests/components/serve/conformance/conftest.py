@@ -23,7 +23,7 @@ from tests.components.serve.test_request_log import logged, wait_until
 from tests.containers.engine import ROOT
 
 SECONDS_TO_SEND = 1.5  # by so many clients, on a busy machine
-OPTIONS = ("--max-rows", "1000", "--max-concurrency", "8", "--log-mask", "carrier", "--log-flush-seconds", "0.2")
+OPTIONS = ("--max-rows", "1000", "--max-concurrency", "8", "--log-mask", "carrier,tail", "--log-flush-seconds", "0.2")
 SLOW = pytest.mark.slow  # its environment is made on demand
 
 

@@ -53,6 +53,15 @@ def test_many_rows_are_answered_like_single_ones(wire: Wire) -> None:
     assert many["probabilities"][599] == pytest.approx(one["probabilities"][0], abs=1e-6)
 
 
+def test_a_column_that_training_dropped_may_be_sent_whatever_it_holds_and_changes_nothing(
+    wire: Wire, served: Served
+) -> None:
+    first = wire.ask(ROW).outputs
+    answer = wire.ask(changed(tail=[1.5]))  # a column of texts
+    assert answer.outputs == first
+    assert served.line_of(answer.id)["inputs"].keys() == ROW.keys()
+
+
 def test_a_nullable_feature_may_be_null_nan_or_left_out(wire: Wire) -> None:
     rest = {name: values for name, values in ROW.items() if name != "delay"}
     answers = [wire.ask(rows).outputs for rows in (changed(delay=[None]), changed(delay=[float("nan")]), rest)]
