@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,10 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
     from pipelines.stage_secrets import Places
 
     store = Settings.from_environment().store
-    source = _cluster_source(project, store)
+    locate = _locate_on_cluster(project, store)
+    source, data = locate(project.data.source), project.data.with_join_sources(locate)
     defaults = {
-        "project": project.to_json(),
+        "project": project.model_copy(update={"data": data}).to_json(),
         "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",
         "code_fingerprint": code_fingerprint,
         "source": source,
@@ -76,7 +78,8 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
         "run": PER_RUN,
     }
     scheduled = [str(schedule.parameters.get("source", "")) for schedule in project.triggers.schedules]
-    places = Places(store, tuple(filter(None, [source, *scheduled])))
+    joined = [join.source for join in data.join]
+    places = Places(store, tuple(filter(None, [source, *scheduled, *joined])))
     graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target, places))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / TRAINING.file_name
@@ -88,11 +91,11 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
     return file
 
 
-def _cluster_source(project: Project, store: str) -> str:
-    """Resolve the source for a cluster: a relative path, which no pod has, is taken from the project's folder in the store."""
+def _locate_on_cluster(project: Project, store: str) -> Callable[[str], str]:
+    """Return how a location is resolved for a cluster: a relative path, which no pod has, is taken from the project's folder in the store."""
     if "://" not in store:
-        return project.data.source
-    return location_in_store(project.data.source, f"{store.rstrip('/')}/{project.name}")
+        return lambda location: location
+    return lambda location: location_in_store(location, f"{store.rstrip('/')}/{project.name}")
 
 
 def project_schema() -> str:

@@ -7,7 +7,7 @@ themselves are kept on this machine, by the runs that made them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,14 @@ from components._core.project.project_file import Project
 from components._core.store.ledger import read_deployments
 from components._core.suggestions import suggest
 from components._core.types.artifact_files import MANIFEST, STATISTICS
+from components._data.joins.joined_columns import join_name
+from components._data.sources.contract import Source
 from components._data.sources.registry import open_source
 from components.validate.comparisons import fetch_statistics
 from components.validate.drift import Shift, measure_shifts
 from components.validate.statistics import Statistics, parse
 from pipelines.local.run_history import read_runs
-from pipelines.local.runner import absolute_source
+from pipelines.local.runner import absolute_data
 from pipelines.local.workspace import Workspace
 
 
@@ -202,16 +204,25 @@ class FileState:
 
 
 def verify_files(workspace: Workspace, project: Project, dataset: Dataset) -> list[FileState]:
-    """Read the files of a dataset again, and compare them with their digests in its manifest.
+    """Read the files of a dataset again, those joined to it too, and compare them with their digests in its manifest.
 
     Raises:
         ConfigError: When the project's source is invalid.
         DataError: When the source has no file at all.
     """
-    source = open_source(absolute_source(workspace, project), "skip")
-    known = {(file.span, file.name): file for file in source.list_files("all")}
+    data = absolute_data(workspace, project)
+    states = _verify_files(dataset.manifest.files, open_source(data.source, "skip"))
+    joins = {join_name(data, number): join for number, join in enumerate(data.join)}
+    for table in dataset.manifest.joined:
+        join = joins.get(table.name)
+        states += _verify_files(table.files, open_source(join.source, "fail", join.sql) if join else None)
+    return states
+
+
+def _verify_files(files: Sequence[SourceFile], source: Source | None) -> list[FileState]:
+    known = {(file.span, file.name): file for file in source.list_files("all")} if source else {}
     states = []
-    for file in dataset.manifest.files:
+    for file in files:
         found = known.get((file.span, file.path))
         state = "missing"
         if found is not None:

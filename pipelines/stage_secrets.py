@@ -40,7 +40,7 @@ class Places:
 
     Attributes:
         store: Address of the object store.
-        sources: Locations that ingest may be given: the project's, and those of its schedules.
+        sources: Locations that ingest may be given: the project's, those of its joins and of its schedules.
     """
 
     store: str

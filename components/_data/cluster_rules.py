@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from components._core.project.data_config import Data
 from components._data.formats.registry import open_format
+from components._data.joins.joined_columns import errors_name_the_join, join_path, second_section
 from components._data.sources import delta
 from components._data.sources.registry import EXTRAS
 
 
 def table_extras(data: Data) -> list[tuple[str, str]]:
-    """List the extras that a table needs, each with the key of project.yaml that names what needs it.
+    """List the extras that a table and those joined to it need, each with the key of project.yaml that names what needs it.
 
     A format that is recognised by its content only when a run reads it is not among them: the run refuses it, with the packages that are
     missing.
@@ -19,7 +20,12 @@ def table_extras(data: Data) -> list[tuple[str, str]]:
     """
     named = open_format(data).extra
     found = [("data.format", named)] if named else []
-    return [*found, *(("data.source", extra) for extra in location_extras(data.source))]
+    found += [("data.source", extra) for extra in location_extras(data.source)]
+    for number, join in enumerate(data.join):
+        with errors_name_the_join(number):
+            second = table_extras(second_section(join))
+        found += [(key.replace("data.", f"{join_path(number)}."), extra) for key, extra in second]
+    return found
 
 
 def location_extras(location: str) -> list[str]:

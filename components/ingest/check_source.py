@@ -14,13 +14,15 @@ from components._data.columns.cell_counts import CellCounts
 from components._data.formats.bad_rows import BadRowCount
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
+from components._data.joins.table_joins import TableJoins
 from components._data.rules.row_rules import RowFilter, describe_dropped
 from components._data.rules.table_checks import TableChecks
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source
+from components.ingest.join_checks import check_joins, judge_joins
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_cells
-from components.ingest.row_checks import check_dropped, check_other_rows, check_readable, column_types, judge_rows
+from components.ingest.row_checks import check_dropped, check_other_rows, check_readable, judge_rows
 from components.ingest.span_checks import check_missing_spans
 
 
@@ -58,17 +60,20 @@ def check_source(project: Project) -> Outcome:
     files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
     table = open_format(data, files[0])
     schema = table.infer_schema(files, project.label)
-    check_named_columns(project, list(schema.types))
-    types = column_types(schema)
+    joins = TableJoins(data, schema.types, lambda row: None)
+    check_named_columns(project, list(schema.types), list(joins.types))
+    types = joins.column_types
     rules, checks = RowFilter(data.rows, types), TableChecks(data.checks, types)
     aside, odd, missing = BadRowCount(), CellCounts(), CellCounts()
     for file in files:
         tally = FileTally()
-        for rows in map(rules.apply, table.read_rows(file, schema, project.label, aside.add, (), tally)):
+        for read in table.read_rows(file, schema, project.label, aside.add, (), tally):
+            rows = rules.apply(joins.apply(read, joins.counts))
             checks.add(rows.examples, _Places(file, table.unit, rows))
         odd.merge(tally.odd)
         missing.merge(tally.missing)
     judge_rows(project, files[0].name, checks.rows, rules, aside)
+    judge_joins(data, joins)
     found = [
         *checks.to_checks(),
         check_readable(checks.rows + rules.total, aside),
@@ -76,6 +81,7 @@ def check_source(project: Project) -> Outcome:
         *check_missing_spans(project, list(dict.fromkeys(file.span for file in files))),
         *check_other_rows(aside),
         *check_cells(odd, missing, checks.rows),
+        *check_joins(data, joins),
     ]
     summary = f"{checks.rows:,} rows, {len(types)} columns, {len(files)} {'file' if len(files) == 1 else 'files'}"
     reason = "; ".join(filter(None, [summary, describe_dropped(rules.dropped)]))

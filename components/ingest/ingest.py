@@ -15,13 +15,15 @@ from components._core.types.artifact_files import QUARANTINE
 from components._core.types.span_units import NUMBER
 from components._data.formats.contract import Format
 from components._data.formats.registry import open_format
+from components._data.joins.table_joins import TableJoins
 from components._data.rules.row_rules import RowFilter, describe_dropped
 from components._data.sources.registry import open_source, span_unit
+from components.ingest.join_checks import check_joins, describe_joins, judge_joins, list_joined
 from components.ingest.kept_spans.reuse import SpanReuse
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_cells, check_splits
 from components.ingest.pinned_dataset import check_pin
-from components.ingest.row_checks import check_dropped, check_other_rows, check_readable, column_types, judge_rows
+from components.ingest.row_checks import check_dropped, check_other_rows, check_readable, judge_rows
 from components.ingest.span_checks import check_missing_spans, check_spans
 from components.ingest.span_reader import Aside, SpanReader
 from components.ingest.splits.contract import Splitter
@@ -50,17 +52,18 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
     with SpanReuse.opened(project, source, files) as reuse, Aside(quarantine / QUARANTINE) as aside:
         table.use_notes(reuse.notes)
         schema = table.infer_schema(files, project.label)
-        check_named_columns(project, list(schema.types))
-        types = column_types(schema)
-        rules = RowFilter(data.rows, types)
-        reuse.begin(table, schema)
-        reader = SpanReader(project, table, schema, files, rules, reuse)
+        joins = TableJoins(data, schema.types, aside.write)
+        check_named_columns(project, list(schema.types), list(joins.types))
+        rules = RowFilter(data.rows, joins.column_types)
+        reuse.begin(table, schema, joins)
+        reader = SpanReader(project, table, schema, files, joins, rules, reuse)
         splitter = fit_splitter(data.split, reader.table_to_split())
         read = [ingested for span in reader.spans for ingested in reader.ingest_span(span, splitter, examples, aside)]
         reuse.finish()
-    manifest = _manifest(project, table, types, splitter, examples, read, aside, rules.dropped)
+    manifest = _manifest(project, table, joins, splitter, examples, read, aside, rules.dropped)
     pinned = check_pin(project, manifest)
     judge_rows(project, manifest.files[0].path, sum(manifest.rows.values()), rules, aside.count)
+    judge_joins(data, joins)
     checks = [
         check_readable(sum(manifest.rows.values()) + rules.total, aside.count),
         *check_dropped(sum(manifest.rows.values()), rules.dropped),
@@ -68,29 +71,32 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         *check_missing_spans(project, manifest.spans),
         *check_other_rows(aside.count),
         *check_cells(aside.odd, aside.missing, sum(manifest.rows.values())),
+        *check_joins(data, joins),
         *check_spans(manifest),
         *splitter.checks(manifest),
         *check_splits(project, manifest, examples),
     ]
     manifest.save(examples)
-    return _outcome(manifest, checks, aside, [table.describe(), reuse.describe()])
+    return _outcome(manifest, checks, aside, [table.describe(), *describe_joins(joins), reuse.describe()])
 
 
 def _manifest(
     project: Project,
     table: Format,
-    columns: dict[str, str],
+    joins: TableJoins,
     splitter: Splitter,
     examples: Path,
     read: list[SourceFile],
     aside: Aside,
     dropped: dict[str, int],
 ) -> Manifest:
+    columns = joins.column_types
     how = json.dumps(
         [
             *(FORMAT, columns, project.label, splitter.definition.fingerprint, table.options),
             *_conversions(project, aside),
             *([project.data.rows.model_dump()] if dropped else []),
+            *(joins.definitions and [joins.definitions]),
         ]
     )
     fingerprint = fingerprint_of([how, *(f"{file.span} {file.sha256}" for file in read)])
@@ -100,7 +106,7 @@ def _manifest(
     }
     unit = (span_unit(project.data) or NUMBER).name
     spans = list(dict.fromkeys(file.span for file in read))
-    return Manifest(fingerprint, columns, rows, spans, read, splitter.definition, unit, dropped)
+    return Manifest(fingerprint, columns, rows, spans, read, splitter.definition, unit, dropped, list_joined(joins))
 
 
 def _conversions(project: Project, aside: Aside) -> list[Any]:

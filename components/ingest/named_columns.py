@@ -4,29 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from components._core.errors import ConfigError
 from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
 
 
-def check_named_columns(project: Project, known: Sequence[str]) -> None:
+def check_named_columns(project: Project, known: Sequence[str], joined: Sequence[str] = ()) -> None:
     """Refuse a column that the source does not have.
 
     Args:
         project: The project, with columns that it describes, excludes, transforms, splits by and slices by.
         known: The columns of the source.
+        joined: The columns of the source with those that `data.join` brings; empty: no others.
 
     Raises:
         ConfigError: With the path in project.yaml and the name that was probably meant.
     """
-    named = {
+    split = project.data.split
+    of_table = {
         "data.columns": list(project.data.columns),
+        "data.split.by": split.by,
+        "data.split.by_time": [split.by_time] if split.by_time else [],
+    }
+    for path, names in of_table.items():
+        if brought := next((name for name in names if name in joined and name not in known), ""):
+            what = (
+                "cells are read as data.join.N.readings say"
+                if path == "data.columns"
+                else "rows are split by columns of the table"
+            )
+            message = f"column {brought!r} is brought by data.join; {what}"
+            raise ConfigError(message, where=path, remedy="correct project.yaml")
+    check_columns_exist(of_table, known)
+    named = {
         "data.exclude": project.data.exclude,
-        "data.split.by": project.data.split.by,
-        "data.split.by_time": [project.data.split.by_time] if project.data.split.by_time else [],
         **project.data.rows.named_columns,
         **project.data.checks.named_columns,
         "gates.model.slices": project.gates.model.slices,
         "transform.columns": list(project.transform.columns),  # none in ingest, which does not see the section
         "transform.pca.columns": project.transform.pca.named_columns if project.transform.pca else [],
     }
-    check_columns_exist(named, known)
+    check_columns_exist(named, joined or known)

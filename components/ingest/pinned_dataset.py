@@ -56,14 +56,19 @@ def _find_pinned(project: Project) -> Manifest | None:
 
 def _compare(pinned: Manifest, read: Manifest) -> str:
     """Say what differs between two datasets, the files first."""
-    before = {(file.span, file.path): file.sha256 for file in pinned.files}
-    after = {(file.span, file.path): file.sha256 for file in read.files}
-    changed = [path for (span, path), digest in after.items() if before.get((span, path), digest) != digest]
-    new = [path for span, path in after if (span, path) not in before]
-    gone = [path for span, path in before if (span, path) not in after]
+    before, after = _digests(pinned), _digests(read)
+    changed = [key[-1] for key, digest in after.items() if before.get(key, digest) != digest]
+    new = [key[-1] for key in after if key not in before]
+    gone = [key[-1] for key in before if key not in after]
     words = [
         f"{word} {listed(paths)}" for word, paths in (("changed", changed), ("new", new), ("missing", gone)) if paths
     ]
     if new and not changed and not gone and pinned.spans != read.spans:
         words.append(f"data.spans: {pinned.format_spans()} reads the pinned spans alone")
     return "; ".join(words) or "the files are the same, and settings under data or the label differ"
+
+
+def _digests(manifest: Manifest) -> dict[tuple[str, int, str], str]:
+    """Return the digest of each file by its table (empty: the source), span and path."""
+    tables = {"": manifest.files, **{table.name: table.files for table in manifest.joined}}
+    return {(name, file.span, file.path): file.sha256 for name, files in tables.items() for file in files}

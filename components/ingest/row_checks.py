@@ -7,15 +7,8 @@ from collections.abc import Mapping
 from components._core.checks import Check, Status
 from components._core.errors import DataError
 from components._core.project.project_file import Project
-from components._core.types.column_types import type_of_arrow
 from components._data.formats.bad_rows import BadRowCount, quote_remedy
-from components._data.formats.contract import TableSchema
 from components._data.rules.row_rules import RowFilter
-
-
-def column_types(schema: TableSchema) -> dict[str, str]:
-    """Return the name of the type in examples by column."""
-    return {name: type_of_arrow(kind, name).name for name, kind in schema.types.items()}
 
 
 def judge_rows(project: Project, file: str, kept: int, rules: RowFilter, aside: BadRowCount) -> None:

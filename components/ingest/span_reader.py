@@ -19,11 +19,11 @@ from components._data.columns.cell_counts import CellCounts
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.rows import FileTally, Rows
+from components._data.joins.table_joins import TableJoins
 from components._data.rules.row_rules import RowFilter
 from components._data.sources.contract import SpanFile
 from components.ingest.kept_spans.entry import FileRead
 from components.ingest.kept_spans.reuse import Recording, SpanReuse
-from components.ingest.row_checks import column_types
 from components.ingest.span_writer import SpanWriter
 from components.ingest.splits.contract import Splitter, Table
 
@@ -58,6 +58,10 @@ class Aside:
     def add(self, row: BadRow) -> None:
         """Set a row aside."""
         self.count.add(row)
+        self.write(row)
+
+    def write(self, row: BadRow) -> None:
+        """Write a row that is not one of the table, as of the second table of a join: it is counted elsewhere."""
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
     def take(self, read: FileRead) -> None:
@@ -76,6 +80,7 @@ class SpanReader:
         table: The table's format, after schema inference.
         schema: The schema.
         files: The files of all spans, in order.
+        joins: The joins of `data.join`; they count the rows by what they find.
         rules: The rules of `data.rows`; they count the rows that they leave out.
         reuse: The kept spans.
     """
@@ -84,6 +89,7 @@ class SpanReader:
     table: Format
     schema: TableSchema
     files: list[SpanFile]
+    joins: TableJoins
     rules: RowFilter
     reuse: SpanReuse
 
@@ -112,12 +118,13 @@ class SpanReader:
                 self.rules.add_dropped(file.dropped)
         for file in read:
             aside.take(file)
+            self.joins.add_counts(file.joined)
         return [file.file for file in read]
 
     def _read_all(self, cells: Collection[str]) -> Iterator[Rows]:
         """Read all rows that will become examples; rows set aside are reported in the final pass only."""
         split = self.project.data.split
-        rules = RowFilter(self.project.data.rows, column_types(self.schema))
+        rules = RowFilter(self.project.data.rows, self.joins.column_types)
         columns = list(dict.fromkeys([*filter(None, [split.time_column]), *split.by]))
         for span, files in self.spans.items():
             kept = self.reuse.read_for_split(span, cells, columns)
@@ -125,8 +132,12 @@ class SpanReader:
                 yield from kept
                 continue
             for file in files:
-                read = self.table.read_rows(file, self.schema, self.project.label, lambda row: None, cells)
-                yield from map(rules.apply, read)
+                for rows in self.table.read_rows(file, self.schema, self.project.label, lambda row: None, cells):
+                    yield rules.apply(self._join_for(rules, rows))
+
+    def _join_for(self, rules: RowFilter, rows: Rows) -> Rows:
+        """Join rows for rules that may name joined columns; a splitter needs none of them."""
+        return self.joins.apply(rows, self.joins.start_counts()) if rules.dropped else rows
 
     def _read_span(self, span: int, splitter: Splitter, examples: Path, aside: Aside) -> list[FileRead]:
         """Read all files of a span."""
@@ -140,16 +151,16 @@ class SpanReader:
 
     def _read_file(self, file: SpanFile, splitter: Splitter, output: _Output) -> FileRead:
         """Read a file, and count what is in it."""
-        tally, kept = FileTally(), 0
+        tally, kept, joined = FileTally(), 0, self.joins.start_counts()
         aside_before, dropped_before = output.set_aside, dict(self.rules.dropped)
         for read in self.table.read_rows(file, self.schema, self.project.label, output.reject, splitter.cells, tally):
-            rows = self.rules.apply(read)
+            rows = self.rules.apply(self.joins.apply(read, joined))
             output.write(rows, splitter.assign(rows, file.split))
             kept += rows.examples.num_rows
         dropped = {name: total - dropped_before[name] for name, total in self.rules.dropped.items()}
         set_aside = output.set_aside - aside_before
         whole = SourceFile(file.name, file.span, kept, set_aside, tally.bytes, tally.sha256.hexdigest())
-        return FileRead(whole, tally.blank, tally.odd, tally.missing, dropped)
+        return FileRead(whole, tally.blank, tally.odd, tally.missing, dropped, joined)
 
 
 @dataclass

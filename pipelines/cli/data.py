@@ -12,6 +12,7 @@ from components._core.errors import ConfigError, DataBlockedError, DataError
 from pipelines.cli.arguments import ProjectPath
 
 if TYPE_CHECKING:  # imported at run time only by the command that needs it
+    from components._core.examples.artifact import Manifest
     from components._core.project.project_file import Project
     from components.validate.drift import Shift
     from pipelines.datasets import Dataset
@@ -45,16 +46,16 @@ def check(
     """
     from components._core.project.project_file import load_project
     from components.ingest.check_source import check_source
-    from pipelines.local.runner import absolute_source
+    from pipelines.local.runner import absolute_data
     from pipelines.local.workspace import find_workspace
 
     loaded = load_project(project, {"data.spans": spans} if spans else {})
     workspace = find_workspace(project)
-    data = loaded.data.model_copy(update={"source": absolute_source(workspace, loaded)})
     with workspace.settings_applied():
-        outcome = check_source(loaded.model_copy(update={"data": data}))
+        outcome = check_source(loaded.model_copy(update={"data": absolute_data(workspace, loaded)}))
     for found in outcome.checks:
-        name = "" if found.name.startswith("data check") else f"{found.name}: "
+        says_itself = found.name.startswith("data check") or found.reason.startswith(f"{found.name.partition(':')[0]}:")
+        name = "" if says_itself else f"{found.name}: "
         typer.echo(f"{found.status:<8}{name}{found.reason or 'all'}")
     if not any(found.name.startswith("data check") for found in outcome.checks):
         typer.echo("note    data.checks expects nothing: rows were read, and not compared with anything")
@@ -95,6 +96,13 @@ def show(project: ProjectPath, name: Name) -> None:
         typer.echo(f"  {file.path}  {file.rows:,} rows{aside}, {file.bytes:,} bytes, sha256 {file.sha256[:16]}")
     if len(manifest.files) > _SHOWN:
         typer.echo(f"  and {len(manifest.files) - _SHOWN} more")
+    for table in manifest.joined:
+        typer.echo(f"joined   {', '.join(table.columns.values())}; {table.unmatched:,} rows without a match")
+        for file in table.files[:_SHOWN]:
+            aside = f", {file.quarantined:,} set aside" if file.quarantined else ""
+            typer.echo(f"  {file.path}  {file.rows:,} rows{aside}, {file.bytes:,} bytes, sha256 {file.sha256[:16]}")
+        if len(table.files) > _SHOWN:
+            typer.echo(f"  and {len(table.files) - _SHOWN} more")
 
 
 @_group.command(epilog="Example: `naru data diff examples/flights v1 last --key id`")
@@ -121,6 +129,8 @@ def diff(
             typer.echo(f"spans    {what}: {after.manifest.format_spans(spans)}")
     if changes.absent:
         typer.echo(f"spans    removed: {before.manifest.format_spans(changes.absent)}")
+    for line in _joined_changes(before.manifest, after.manifest):
+        typer.echo(f"joined   {line}")
     for line in _column_changes(before.manifest.columns, after.manifest.columns):
         typer.echo(f"columns  {line}")
     if before.split != after.split:
@@ -207,6 +217,21 @@ def _open(path: Path) -> tuple[Workspace, Project, list[Dataset]]:
     loaded = load_project(path)
     workspace = find_workspace(path)
     return workspace, loaded, list_datasets(workspace, loaded)
+
+
+def _joined_changes(before: Manifest, after: Manifest) -> list[str]:
+    """Say of the second tables of `data.join` which are new, removed, changed and unchanged."""
+    one, other = (
+        {table.name: [file.sha256 for file in table.files] for table in found.joined} for found in (before, after)
+    )
+    states = {
+        name: "new" if name not in one else "removed" if name not in other else "changed"
+        for name in [*one, *other]
+        if one.get(name) != other.get(name)
+    }
+    return [f"{state}: {name}" for name, state in states.items()] + [
+        f"unchanged: {name}" for name in one if name not in states
+    ]
 
 
 def _column_changes(before: dict[str, str], after: dict[str, str]) -> list[str]:

@@ -13,12 +13,14 @@ from typing import Any
 
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
+from components._core.project.data_config import Data
 from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import PROJECT_FILE, Project, Schedule, load_project
 from components._core.project.value_rules import CREDENTIALS_REMEDY, check_placeholders
 from components._core.setting_names import STORE
 from components._core.settings import Settings
 from components._core.suggestions import suggest
+from components._data.joins.joined_columns import join_path
 from components._data.sources.registry import is_relative, span_unit
 from components._data.sources.span_expression import parse_spans
 from pipelines.compile_target import Target
@@ -75,6 +77,13 @@ class DesiredProject:
     def pipeline(self) -> str:
         """The pipeline's name on the server."""
         return TRAINING.name_of(self.project.name)
+
+    def data(self, given: Mapping[str, Any]) -> Data:
+        """Return the section `data` of a run: locations as the cluster reads them, and the source and spans that are given."""
+        compiled = Project.model_validate_json(self.defaults["project"]).data
+        return compiled.model_copy(
+            update={name: str(given.get(name) or self.defaults[name]) for name in ("source", "spans")}
+        )
 
     def parameters_of(self, schedule: Schedule) -> dict[str, Any]:
         """Parameters of each run of a schedule: none may be older than the run."""
@@ -192,12 +201,17 @@ def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) 
     Raises:
         ConfigError: When the source is a relative path, its pattern is invalid, or the spans are; the message says what is allowed.
     """
-    source, spans = (given.get(name) or desired.defaults[name] for name in ("source", "spans"))
-    if is_relative(str(source)):
-        message = f"the source {source!r} is a path on this machine, which runs on a cluster cannot read"
+    data = desired.data(given)
+    if is_relative(data.source):
+        message = f"the source {data.source!r} is a path on this machine, which runs on a cluster cannot read"
         raise ConfigError(message, where=where, remedy="name it by a URL, as in s3://bucket/flights-{span}.csv")
+    for number, join in enumerate(data.join):
+        if is_relative(join.source):
+            message = f"the source {join.source!r} is a path on this machine, which runs on a cluster cannot read"
+            remedy = "name it by a URL, as in s3://bucket/weather.csv"
+            raise ConfigError(message, where=join_path(number), remedy=remedy)
     try:
-        parse_spans(str(spans), span_unit(desired.project.data.model_copy(update={"source": str(source)})))
+        parse_spans(data.spans, span_unit(data))
     except ConfigError as error:
         raise ConfigError(f"{error.where}: {error.message}", where=where, remedy=error.remedy) from None
 

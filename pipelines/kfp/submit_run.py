@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components._core.errors import ConfigError, NaruError
+from components._core.project.data_config import Data
 from components._core.store.ledger import current_champion
-from components._data.sources.contract import Source
-from components._data.sources.registry import open_source
+from components._data.joins.source_state import fingerprint_state
 from pipelines.kfp.apply_changes import Change, apply_version, find_pipeline
 from pipelines.kfp.desired_state import (
     COMMIT,
@@ -87,9 +87,7 @@ def run_parameters(
         COMMIT: desired.commit,
     }
     if cache and not notes:
-        source, spans = (str(given.get(name) or desired.defaults[name]) for name in ("source", "spans"))
-        data = desired.project.data
-        parameters["source_fingerprint"] = _pin_source(open_source(source, data.missing_spans, data.sql), spans, notes)
+        parameters["source_fingerprint"] = _pin_source(desired.data(given), notes)
     return {**parameters, **given}, notes
 
 
@@ -129,9 +127,9 @@ def _pin_champion(desired: DesiredProject, notes: list[str]) -> str:
     return json.dumps(asdict(champion), sort_keys=True) if champion else "none"
 
 
-def _pin_source(source: Source, spans: str, notes: list[str]) -> str:
+def _pin_source(data: Data, notes: list[str]) -> str:
     try:
-        return source.fingerprint(spans)
+        return fingerprint_state(data)
     except (NaruError, OSError) as error:
         reason = getattr(error, "message", str(error))
         notes.append(f"no stage is taken from the cache, because the source cannot be read from here: {reason}")

@@ -17,12 +17,14 @@ from typing import Any
 from components._core.credentials import mask_credentials, masked
 from components._core.errors import ConfigError, NaruError
 from components._core.files import write_json
+from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.stage.code_archives import fingerprint_archive
 from components._core.stage.user_code import fingerprint_code, pack_code
 from components._core.store.ledger import current_champion
 from components._core.system_errors import find_full_disk
-from components._data.sources.registry import absolute_location, open_source
+from components._data.joins.source_state import fingerprint_state
+from components._data.sources.registry import absolute_location
 from pipelines.git import read_commit
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import stage_cache
@@ -63,20 +65,20 @@ def _find_error(run: Path, error: RuntimeError) -> NaruError:
 
 def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, Any]:
     """Make the pipeline's parameters: absolute paths, and fingerprints of all outside inputs."""
-    source = absolute_source(workspace, project)
+    data = absolute_data(workspace, project)
     store = workspace.settings().store
     code_fingerprint = fingerprint_code(workspace.project, project)
     archive = _archive(workspace, project, code_fingerprint)
     champion = current_champion(store, project.name)
     return {
-        "project": project.to_json(),
+        "project": project.model_copy(
+            update={"data": data.model_copy(update={"source": project.data.source})}
+        ).to_json(),
         "code_uri": str(archive),
         "code_fingerprint": code_fingerprint,
-        "source": source,
+        "source": data.source,
         "spans": project.data.spans,
-        "source_fingerprint": open_source(source, project.data.missing_spans, project.data.sql).fingerprint(
-            project.data.spans
-        ),
+        "source_fingerprint": fingerprint_state(data),
         "champion": json.dumps(asdict(champion), sort_keys=True) if champion else "none",
         "run": run.name,
         "code_commit": read_commit(workspace.project),
@@ -92,6 +94,12 @@ def _will_run_ingest(arguments: dict[str, Any]) -> bool:
 def absolute_source(workspace: Workspace, project: Project) -> str:
     """Resolve the project's source: a relative path is taken from the project's folder."""
     return absolute_location(project.data.source, workspace.project)
+
+
+def absolute_data(workspace: Workspace, project: Project) -> Data:
+    """Return the section with the locations of the table and of those joined to it resolved, as `absolute_source` does."""
+    data = project.data.model_copy(update={"source": absolute_source(workspace, project)})
+    return data.with_join_sources(lambda location: absolute_location(location, workspace.project))
 
 
 def _archive(workspace: Workspace, project: Project, fingerprint: str) -> Path:

@@ -20,7 +20,7 @@ from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.project_places import check_folders
 from pipelines.local.run_record import LocalRunRecord, make_record, save_record
-from pipelines.local.runner import absolute_source, run_training
+from pipelines.local.runner import absolute_data, run_training
 from pipelines.local.source_preview import check_source_preview
 from pipelines.local.workspace import find_workspace
 
@@ -47,7 +47,8 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
 
         check_servers(framework, place_servers(project, Target.from_environment()).extras)
     check_folders(workspace)
-    check_source_preview(project, absolute_source(workspace, project), project.data.spans)
+    data = absolute_data(workspace, project)
+    check_source_preview(project.model_copy(update={"data": data}), data.source, data.spans)
     folder = workspace.new_run()
     # the original streams: the run redirects what stages print to its log
     console = Console(file=sys.__stderr__ if as_json else sys.__stdout__, highlight=False)

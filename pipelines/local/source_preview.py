@@ -11,11 +11,13 @@ from contextlib import suppress
 
 from components._core.errors import ConfigError, NaruError
 from components._core.project.data_config import Data
+from components._core.project.join_config import Join
 from components._core.project.project_file import Project
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.binary_classification import unknown_positive
 from components._data.formats.contract import Preview
 from components._data.formats.registry import open_format
+from components._data.joins.joined_columns import name_columns, second_section
 from components._data.sources.registry import open_source
 from components.ingest.named_columns import check_named_columns
 
@@ -28,7 +30,7 @@ def check_source_preview(project: Project, source: str, spans: str) -> None:
     """Refuse a format that does not exist, and columns and values of the label that the source cannot have.
 
     Args:
-        project: The project.
+        project: The project, with the absolute paths of the second tables of its joins.
         source: The path of the source, absolute; a URL is left to ingest.
         spans: Spans to read, as in `data.spans`.
 
@@ -36,10 +38,12 @@ def check_source_preview(project: Project, source: str, spans: str) -> None:
         ConfigError: When one is refused; the message says what is there instead.
     """
     open_format(project.data)  # refuse an unknown format
-    preview = _read_preview(project.data, source, spans)
+    preview = _read_preview(project.data.model_copy(update={"source": source, "spans": spans}))
     if preview is None or project.label not in preview.columns:
         return
-    check_named_columns(project, preview.columns)
+    columns = name_columns(project.data, preview.columns, _read_second_names)
+    if columns is not None:
+        check_named_columns(project, preview.columns, columns)
     _check_label_values(project, preview)
 
 
@@ -70,11 +74,16 @@ def _normalize(text: str) -> str:
     return text
 
 
-def _read_preview(data: Data, source: str, spans: str) -> Preview | None:
-    if "://" in source:
+def _read_second_names(join: Join) -> list[str] | None:
+    preview = _read_preview(second_section(join))
+    return preview.columns if preview else None
+
+
+def _read_preview(data: Data) -> Preview | None:
+    if "://" in data.source:
         return None
     try:
-        file = open_source(source, data.missing_spans, data.sql).list_files(spans)[0]
+        file = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)[0]
         return open_format(data, file).preview(file)
     except (NaruError, OSError):
         return None  # ingest reports what is wrong

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from components._core.errors import ConfigError, DataError
-from components._core.project.data_config import Csv
 from components._core.project.project_file import load_project
+from components._core.project.table_config import Csv
 from components._core.suggestions import listed
 from components._data.formats.registry import open_format
 from pipelines.scaffold.choices import Choices

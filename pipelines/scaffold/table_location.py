@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from components._core.credentials import find_credentials, masked_uri
 from components._core.errors import ConfigError
 from components._core.project.column_config import ColumnReading
-from components._core.project.data_config import Csv, Data, Sql
+from components._core.project.data_config import Data
+from components._core.project.table_config import Csv, Sql
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import is_database, open_source, path_prefix
 from components._data.sources.span_pattern import parse_pattern

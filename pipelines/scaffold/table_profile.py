@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pandas.util import hash_array
 
 from components._core.project.column_config import ColumnReading
-from components._core.project.data_config import Csv
+from components._core.project.table_config import Csv
 from components._core.types.column_types import to_feature, to_plain, type_of_arrow
 from components._core.types.feature_types import STRING, FeatureType
 from components._core.types.label_values import as_text

@@ -34,6 +34,8 @@ def ingest(folder: Path, run: str) -> Path:
     for name in ("examples", "quarantine"):
         (home / name).mkdir(parents=True)
     project = load_project(folder, {"data.source": str(folder / "t-{span}.csv")})
+    data = project.data.with_join_sources(lambda source: str(folder / source))
+    project = project.model_copy(update={"data": data})
     ingest_examples(project, examples=home / "examples", quarantine=home / "quarantine")
     (home / "run.json").write_text(json.dumps({"run": run, "artifacts": {"examples": str(home / "examples")}}))
     return home / "examples"
@@ -147,6 +149,23 @@ def test_files_that_are_not_as_they_were_read_are_named(naru: Naru, project: Pat
     assert "1 of 2 files are not as v1 read them" in str(refused.value)
     with pytest.raises(DataError, match="1 of 3 files"):
         naru("verify", "last")
+
+
+def test_tables_that_were_joined_are_shown_compared_and_verified(naru: Naru, project: Path) -> None:
+    text = (project / "project.yaml").read_text()
+    (project / "project.yaml").write_text(
+        text.replace("exclude: [id]", "exclude: [id], join: [{source: j.csv, on: x}]")
+    )
+    for run, extra in (("20240301-000000-cccc", ""), ("20240302-000000-dddd", "0")):
+        (project / "j.csv").write_text("x,name\n" + "".join(f"{x},n{x}{extra}\n" for x in range(16)))
+        ingest(project, run)
+    shown = naru("show", "last").stdout.splitlines()
+    assert shown[-2].startswith("joined   name; ") and shown[-1].startswith("  j.csv  16 rows, ")
+    assert "joined   changed: j.csv" in naru("diff", "20240301", "last").stdout
+    assert "joined   new: j.csv" in naru("diff", "v1", "last").stdout
+    assert "4 files are as 20240302-000000-dddd read them" in naru("verify", "last").stdout
+    with pytest.raises(DataError, match="1 of 4 files are not as 20240301-000000-cccc read them"):
+        naru("verify", "20240301")
 
 
 def test_a_table_is_checked_alone_and_a_broken_expectation_exits_with_5(naru: Naru, project: Path) -> None:

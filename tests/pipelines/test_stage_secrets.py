@@ -135,6 +135,20 @@ def test_nothing_secret_is_in_the_spec(tmp_path: Path, monkeypatch: pytest.Monke
     assert (mounted["secretName"], named["value"]) == (GOOGLE_SECRET, f"{mounted['mountPath']}/key.json")
 
 
+def test_a_joined_table_needs_its_own_credentials_and_lies_where_the_cluster_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARU_STORE", "s3://naru")
+    of_database = {"source": "postgresql://${WEATHER_DB}", "sql": {"table": "weather"}, "on": "station"}
+    joins = [of_database, {"source": "gs://b/holidays.csv", "on": "day"}, {"source": "data/planes.csv", "on": "plane"}]
+    file, _, platform = _compile(tmp_path, Target(), source="t.csv", join=joins)
+    given = {pair["envVar"] for held in platform["ingest"]["secretAsEnv"] for pair in held["keyToEnv"]}
+    assert given >= {"WEATHER_DB", *CREDENTIALS}
+    assert [held["secretName"] for held in platform["ingest"]["secretAsVolume"]] == [GOOGLE_SECRET]
+    assert "secretAsVolume" not in platform["train"]
+    assert "s3://naru/flights/data/planes.csv" in file.read_text()
+
+
 def test_with_a_cloud_identity_the_servers_have_an_account_and_no_pod_reads_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,23 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class JoinedTable:
+    """A second table whose columns were joined to the rows.
+
+    Attributes:
+        name: What messages call it.
+        columns: Name in the examples by name in the second table.
+        unmatched: Rows without a match.
+        files: Its files.
+    """
+
+    name: str
+    columns: dict[str, str]
+    unmatched: int
+    files: list[SourceFile]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The contents of an examples artifact and their origin.
 
@@ -64,6 +81,7 @@ class Manifest:
         split: How the rows were split; None in older examples, which were split by rule 1.
         span_unit: Name of the unit of the spans, see `span_units.py`.
         dropped: Rows that `data.rows` left out, by rule; empty without rules.
+        joined: The second tables of `data.join`, in its order.
     """
 
     fingerprint: str
@@ -74,6 +92,7 @@ class Manifest:
     split: SplitDefinition | None = None
     span_unit: str = NUMBER.name
     dropped: dict[str, int] = field(default_factory=dict)
+    joined: list[JoinedTable] = field(default_factory=list)
 
     @property
     def unit(self) -> SpanUnit:
@@ -94,8 +113,9 @@ class Manifest:
     def save(self, examples: Path) -> None:
         """Write it into the artifact."""
         raw = asdict(self)
-        if not self.dropped:  # as manifests were before there were rules
-            del raw["dropped"]
+        for name in ("dropped", "joined"):  # as manifests were before there were rules and joins
+            if not raw[name]:
+                del raw[name]
         if self.split is not None:
             raw["split"]["fingerprint"] = self.split.fingerprint
         write_json(examples / MANIFEST, raw)
@@ -110,7 +130,12 @@ class Manifest:
         """Restore the manifest from the JSON that `save` wrote."""
         # sort_keys orders the file for people and diffs; the columns' own order is the Parquet schema's
         split = load_definition(raw["split"]) if raw.get("split") else None
-        return cls(**{**raw, "files": [SourceFile(**file) for file in raw["files"]], "split": split})
+        files = [SourceFile(**file) for file in raw["files"]]
+        joined = [
+            JoinedTable(**{**table, "files": [SourceFile(**file) for file in table["files"]]})
+            for table in raw.get("joined", [])
+        ]
+        return cls(**{**raw, "files": files, "split": split, "joined": joined})
 
 
 def split_file(examples: Path, split: str, span: int) -> Path:

@@ -33,7 +33,7 @@ def check_columns(file: str, names: Sequence[str], expected: Sequence[str], labe
         file: Name of the file.
         names: Columns of the file.
         expected: Columns of the earlier files; empty for the first.
-        label: The label's column.
+        label: The label's column; empty: the table needs none.
         first: Name of the first file, for the message.
 
     Raises:
@@ -48,7 +48,7 @@ def check_columns(file: str, names: Sequence[str], expected: Sequence[str], labe
             where=file,
             remedy="name it; from pandas: to_csv(index=False)",
         )
-    if label not in names:
+    if label and label not in names:
         raise DataError(
             f"has no label column {label!r}; {suggest(label, names)}",
             where=file,

@@ -144,7 +144,7 @@ class Format(ABC):
 
         Args:
             files: Files in the order of their spans.
-            label: The label's column, which must exist.
+            label: The label's column, which must exist; empty: the table has none.
 
         Raises:
             DataError: When a file cannot be read, or its columns differ from those of the earlier files.
@@ -165,7 +165,7 @@ class Format(ABC):
         Args:
             file: The file to read.
             schema: Output of `infer_schema` over this file and others.
-            label: The label's column; a row without it is set aside.
+            label: The label's column; a row without it is set aside. Empty: the table has none.
             reject: Called with every row that is set aside, with its location and the reason.
             cells: Columns whose raw cells are returned, too.
             tally: Counts what is read.

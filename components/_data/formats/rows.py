@@ -81,7 +81,9 @@ def _as_example(column: pa.Array) -> pa.Array:
 def set_unlabelled_aside(
     rows: Rows, file: SpanFile, label: str, reject: Callable[[BadRow], None], unit: Literal["line", "row"] = "line"
 ) -> Rows:
-    """Keep the rows that have a label; reject the others."""
+    """Keep the rows that have a label; reject the others. A table without a label, as a join's second one, keeps all."""
+    if not label:
+        return rows
     labels = rows.examples.column(rows.examples.schema.get_field_index(label))
     if not labels.null_count:
         return rows

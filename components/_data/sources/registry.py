@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from components._core.errors import ConfigError
-from components._core.project.data_config import Data, Sql
+from components._core.project.data_config import Data
+from components._core.project.table_config import Sql
 from components._core.types.span_units import UNITS, SpanUnit
 from components._data.sources import delta, kept_dataset
 from components._data.sources.contract import Source

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from components._core.examples.artifact import SPLITS, SourceFile
 from components._data.columns.cell_counts import CellCounts
 from components._data.formats.bad_rows import BadRow
+from components._data.joins.table_joins import MatchCount
 
 REJECTS = "rejects.jsonl"
 NUMBERS = "splits.parquet"
@@ -30,6 +31,7 @@ class FileRead:
         odd: Cells that did not fit their column's type and became missing.
         missing: Cells with a text that stands for a missing value.
         dropped: Number of rows left out by each rule of `data.rows`.
+        joined: Its rows by what each join of `data.join` found for them.
     """
 
     file: SourceFile
@@ -37,6 +39,7 @@ class FileRead:
     odd: CellCounts
     missing: CellCounts
     dropped: dict[str, int]
+    joined: list[MatchCount] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Convert to JSON; the order of the cells is kept, since it decides which of many are counted together."""
@@ -45,13 +48,15 @@ class FileRead:
             name: [[column, list(texts.items())] for column, texts in found.by_column.items()]
             for name, found in cells.items()
         }
-        return {"file": asdict(self.file), "blank": self.blank, "dropped": self.dropped, **counts}
+        joined = {"joined": [asdict(count) for count in self.joined]} if self.joined else {}
+        return {"file": asdict(self.file), "blank": self.blank, "dropped": self.dropped, **counts, **joined}
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> FileRead:
         """Convert from JSON."""
         cells = _cells(raw["odd"]), _cells(raw["missing"])
-        return cls(SourceFile(**raw["file"]), raw["blank"], *cells, raw["dropped"])
+        joined = [MatchCount(**count) for count in raw.get("joined", [])]
+        return cls(SourceFile(**raw["file"]), raw["blank"], *cells, raw["dropped"], joined)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.file_notes import FileNotes, dump_fields
 from components._data.formats.rows import Rows
+from components._data.joins.table_joins import TableJoins
 from components._data.sources.contract import Source, SpanFile
 from components._data.sources.registry import is_database, span_unit
 from components.ingest.kept_spans import rows as kept_rows
@@ -48,9 +49,10 @@ _CODE = ("_core", "_data", "ingest")
 _CORRECTED = "corrected"
 _PACKAGES = ("numpy", "pandas", "pyarrow")
 _NOT_READING = frozenset(
-    {"source", "spans", "missing_spans", "pin", "split", "quarantine_limit", "exclusion_reasons", "checks"}
+    {"source", "spans", "missing_spans", "pin", "split", "quarantine_limit", "exclusion_reasons", "checks", "join"}
 )
-"""Keys of `data` that decide neither which values a file's rows have nor which of them are set aside or left out."""
+"""Keys of `data` that decide neither which values a file's rows have nor which of them are set aside or left out; and the joins, which say
+themselves what decides it."""
 
 
 class Recording:
@@ -151,15 +153,16 @@ class SpanReuse:
         noted = {file.path: states[file.path] for file in files if not file.format}
         self.notes = FileNotes({path: f"{_code()} {state}" for path, state in noted.items()}, self._earlier.notes)
 
-    def begin(self, table: Format, schema: TableSchema) -> None:
+    def begin(self, table: Format, schema: TableSchema, joins: TableJoins) -> None:
         """Begin with the rows.
 
         Args:
             table: The format, after schema inference.
             schema: The schema.
+            joins: The joins, with their second tables: another content gives other rows.
         """
         for span in self._spans.values():
-            span.reading = _reading(self.project, table, schema, span.files)
+            span.reading = _reading(self.project, table, schema, span.files, joins)
 
     def read_for_split(self, span: int, cells: Collection[str], columns: Sequence[str]) -> Iterator[Rows] | None:
         """Return some columns of a kept span's rows, in any order, to fit a splitter; None: it must be read.
@@ -299,7 +302,8 @@ class SpanReuse:
             return _CORRECTED
         if any(self._opened.get(record.entry, True) is None for record in self._candidates(span)):
             return "its kept rows are missing or damaged"
-        return "the settings of data, the split or Naru changed"
+        joins = " (or a table of data.join)" if self.project.data.join else ""
+        return f"the settings of data, the split or Naru changed{joins}"
 
     def _place_split_again(self, span: int, kept: KeptSpan, splitter: Splitter, examples: Path, content: str) -> None:
         recording = Recording(self._folder / str(span), with_numbers=True)
@@ -344,7 +348,7 @@ def _content(files: Sequence[SourceFile]) -> str:
     return fingerprint_of(file.sha256 for file in files)
 
 
-def _reading(project: Project, table: Format, schema: TableSchema, files: Sequence[SpanFile]) -> str:
+def _reading(project: Project, table: Format, schema: TableSchema, files: Sequence[SpanFile], joins: TableJoins) -> str:
     """Return a fingerprint of all that decides how a span's rows are read, besides its files.
 
     A new rule of ingest that looks at the rows of other spans must be part of it.
@@ -367,6 +371,7 @@ def _reading(project: Project, table: Format, schema: TableSchema, files: Sequen
         None if schema.nested is None else dump_fields(list(schema.nested)),
         [name in schema.clean for name in names],
         sorted(pair for pair in schema.unfit if pair[0] in names),
+        joins.definitions,
     ]
     return fingerprint_of([json.dumps(parts, sort_keys=True, default=str)])
 

@@ -21,8 +21,10 @@ from components._data.cluster_rules import location_extras, table_extras
         ({"source": "t.csv"}, []),
         ({"source": "s3://b/t-{span}.parquet"}, []),
         ({"source": "https://h/t.jsonl"}, []),
+        ({"source": "t.csv", "join": [{"source": "t.csv", "on": "k"}, {"source": "gs://b/t.avro", "on": "k"}]},
+         [("data.join.1.format", "avro"), ("data.join.1.source", "gcs")]),
     ],
-)
+)  # fmt: skip
 def test_a_tables_extras_are_those_of_its_format_and_its_source(
     data: dict[str, object], needed: list[tuple[str, str]]
 ) -> None:

@@ -60,6 +60,31 @@ def test_a_second_run_goes_by_what_is_there_and_the_same_source_has_the_same_fin
     assert third["parameters"]["source_fingerprint"] != first["parameters"]["source_fingerprint"]
 
 
+def _joined(desired: DesiredProject, source: str) -> DesiredProject:
+    """The project with a join, as it would be compiled."""
+    raw = json.loads(desired.defaults["project"])
+    raw["data"]["join"] = [{"source": source, "on": "origin"}]
+    return replace(desired, defaults={**desired.defaults, "project": json.dumps(raw)})
+
+
+def test_a_table_that_is_joined_has_a_part_in_the_fingerprint(
+    server: Server, held: KfpServer, desired: DesiredProject, store: Any
+) -> None:
+    store.pipe_file("/data/airports.csv", b"origin,size\nEWR,1\n")
+    alone, _ = _submit(server, desired)
+    joined = _joined(desired, "memory://data/airports.csv")
+    found = [_submit(server, joined)[0] for _ in range(2)]
+    store.pipe_file("/data/airports.csv", b"origin,size\nEWR,2\n")
+    found += [_submit(server, joined)[0], alone]
+    first, second, *others = [run["parameters"]["source_fingerprint"] for run in found]
+    assert first == second and len({first, *others}) == 3
+
+
+def test_a_table_of_this_machine_is_joined_to_nothing_on_a_cluster(server: Server, desired: DesiredProject) -> None:
+    with pytest.raises(ConfigError, match=r"data\.join\.0: the source 'airports\.csv' is a path on this machine"):
+        _submit(server, _joined(desired, "airports.csv"))
+
+
 def test_a_run_is_given_the_commit_of_its_project(server: Server, desired: DesiredProject) -> None:
     run, _ = _submit(server, replace(desired, commit="a1b2c3+dirty"))
     assert run["parameters"]["code_commit"] == "a1b2c3+dirty"

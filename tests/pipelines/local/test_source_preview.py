@@ -65,6 +65,32 @@ def test_what_is_not_certain_is_left_to_the_stages(tmp_path: Path, content: str 
     _check(tmp_path, content, **changes)
 
 
+@pytest.mark.parametrize(
+    ("join", "changes", "message"),
+    [
+        ({"on": "z"}, {}, r"data\.join\.0\.on: there is no column 'z'"),
+        ({"on": "x", "time": "at"}, {}, r"data\.join\.0: time needs the time of each row"),
+        ({"on": "x", "columns": ["y"]}, {}, r"data\.join\.0: j\.csv brings a column 'y', which the table has already"),
+        ({"on": "x"}, {"exclude": ["vv"]}, r"data\.exclude: there is no column 'vv'; did you mean 'v'"),
+    ],
+)
+def test_a_join_that_cannot_be_is_refused_at_once(
+    tmp_path: Path, join: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "j.csv").write_text("x,v,at,y\n1,2,3,4\n")
+    source = str(tmp_path / "j.csv")
+    right = {"source": source, "on": "x", "columns": ["v"]}
+    _check(tmp_path, ROWS, data={"source": "t.csv", "join": [right], "exclude": ["v"]})
+    joined = {"columns": ["v"], **join, "source": source}
+    with pytest.raises(ConfigError, match=message):
+        _check(tmp_path, ROWS, data={"source": "t.csv", "join": [joined], **changes})
+
+
+def test_a_second_table_that_cannot_be_seen_is_left_to_ingest(tmp_path: Path) -> None:
+    for source in (str(tmp_path / "nowhere.csv"), "https://nowhere.invalid/j.csv"):
+        _check(tmp_path, ROWS, data={"source": "t.csv", "join": [{"source": source, "on": "x"}], "exclude": ["v"]})
+
+
 def test_a_source_that_is_not_there_is_left_to_ingest(tmp_path: Path) -> None:
     raw = {"name": "p", "task": "regression", "label": "y", "data": {"source": "t.csv"}}
     for source in (str(tmp_path / "t.csv"), "https://nowhere.invalid/t.csv", str(tmp_path)):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import BinaryIO, cast
 
-from components._core.project.data_config import Csv
+from components._core.project.table_config import Csv
 from components._data.formats.columns import name_columns
 from components._data.formats.compression import open_content
 from components._data.formats.csv.encoding import Utf8Stream

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from components._core.errors import DataError
-from components._core.project.data_config import Csv
+from components._core.project.table_config import Csv
 from components._data.formats.columns import name_columns
 from components._data.formats.compression import read_head
 from components._data.formats.csv.encoding import Encoding, decode, detect_encoding

@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from components._core.project.data_config import Csv, Data
+from components._core.project.data_config import Data
+from components._core.project.table_config import Csv
 from components._data.formats.contract import Format, Preview, TableSchema
 from components._data.formats.csv.csv_file import CsvFile
 from components._data.formats.csv.dialect import Dialect, decide_encoding, detect_dialect

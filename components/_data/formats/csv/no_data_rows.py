@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv as python_csv
 import re
 
-from components._core.project.data_config import Csv
+from components._core.project.table_config import Csv
 
 REPEATED_HEADER = "the header is repeated"
 _TOTALS = {

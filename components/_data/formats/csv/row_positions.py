@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.project.data_config import Csv
+from components._core.project.table_config import Csv
 
 _MOST_BLANKS = 64
 """Maximum number of blanks between a closing quote and the end of the cell."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from components._core.project.data_config import Csv
+from components._core.project.table_config import Csv
 
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 _MOST_VALUES = 100

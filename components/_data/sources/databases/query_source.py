@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components._core.errors import ConfigError, DataError
 from components._core.files import fingerprint_of
-from components._core.project.data_config import Sql
+from components._core.project.table_config import Sql
 from components._core.types.span_units import NUMBER, UNITS, SpanUnit
 from components._data.sources.batch_files import FORMAT, Batches, BatchFiles
 from components._data.sources.contract import SpanFile

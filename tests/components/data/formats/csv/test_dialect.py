@@ -15,7 +15,8 @@ import pytest
 
 from components._core.errors import ConfigError, DataError
 from components._core.examples.artifact import Manifest
-from components._core.project.data_config import Csv, Data
+from components._core.project.data_config import Data
+from components._core.project.table_config import Csv
 from components._data.formats.csv.dialect import detect_dialect
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from components._core.errors import DataError
-from components._core.project.data_config import Csv
+from components._core.project.table_config import Csv
 from components._data.formats.csv import blocks
 from components._data.formats.csv.blocks import LONGEST_ROW, read_blocks
 from components._data.formats.csv.csv_file import CsvFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components._core.project.data_config import Sql
+from components._core.project.table_config import Sql
 from components._data.sources.contract import SpanFile
 from components._data.sources.databases.postgresql import PostgreSql
 from components._data.sources.databases.query_source import QuerySource
