@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from components._core.errors import ConfigError
 from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
 
 
-def check_named_columns(project: Project, known: Sequence[str], joined: Sequence[str] = ()) -> None:
+def check_named_columns(
+    project: Project,
+    known: Sequence[str],
+    joined: Sequence[str] = (),
+    of_other_stages: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Refuse a column that the source does not have.
 
     Args:
-        project: The project, with columns that it describes, excludes, transforms, splits by and slices by.
+        project: The project, with columns that it describes, excludes, splits by and slices by.
         known: The columns of the source.
         joined: The columns of the source with those that `data.join` brings; empty: no others.
+        of_other_stages: Columns by path in project.yaml that sections name which ingest does not see.
 
     Raises:
         ConfigError: With the path in project.yaml and the name that was probably meant.
@@ -41,7 +47,6 @@ def check_named_columns(project: Project, known: Sequence[str], joined: Sequence
         **project.data.rows.named_columns,
         **project.data.checks.named_columns,
         "gates.model.slices": project.gates.model.slices,
-        "transform.columns": list(project.transform.columns),  # none in ingest, which does not see the section
-        "transform.pca.columns": project.transform.pca.named_columns if project.transform.pca else [],
+        **(of_other_stages or {}),
     }
     check_columns_exist(named, joined or known)

@@ -43,7 +43,7 @@ def check_source_preview(project: Project, source: str, spans: str) -> None:
         return
     columns = name_columns(project.data, preview.columns, _read_second_names)
     if columns is not None:
-        check_named_columns(project, preview.columns, columns)
+        check_named_columns(project, preview.columns, columns, project.transform.named_columns)
     _check_label_values(project, preview)
 
 

@@ -157,3 +157,9 @@ class Transform(Section):
         Pca | None,
         Field(description="Principal components of columns, as in `{columns: numeric, components: 0.95}`."),
     ] = None
+
+    @property
+    def named_columns(self) -> dict[str, list[str]]:
+        """The columns that it names, by path in project.yaml."""
+        of_pca = self.pca.named_columns if self.pca else []
+        return {"transform.columns": list(self.columns), "transform.pca.columns": of_pca}

@@ -38,6 +38,7 @@ class Runtime:
         self.admission, self.bounds = AdmissionControl(), Bounds(LIMITS, 2)
         self.seen: dict[str, Any] = {}
         self._types = {"age": INT64, "city": STRING}
+        self._unused: frozenset[str] = frozenset()
 
     def choose(self, wanted: list[Any]) -> Any:
         return lambda outputs: {name: values for name, values in outputs.items() if not wanted or name in dict(wanted)}

@@ -139,6 +139,7 @@ def test_other_shares_of_a_split_by_time_split_kept_spans_again(runs: Runs) -> N
     assert runs.opened == ["t-1.csv"]
 
 
+@pytest.mark.slow
 def test_a_batch_of_more_rows_than_a_row_group_is_split_again(runs: Runs) -> None:
     for span in (1, 2):
         lines = "".join(f"{(7 * n) % 9},{n // 5 % 2}\n" for n in range(1_200_000))
@@ -393,6 +394,7 @@ def test_every_format(runs: Runs, write_file: Callable[[Path, pa.Table], None], 
     assert set(runs.opened) <= {"u-1", "u-2"}
 
 
+@pytest.mark.slow
 def test_a_store_in_s3(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving("atomic") as server:
         for name, value in server.environment.items():
@@ -409,6 +411,7 @@ def test_a_store_in_s3(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
         assert runs.same_as_reading(split=SPLITS["time"]) == said
 
 
+@pytest.mark.slow
 def test_a_source_in_s3(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving("atomic") as server:
         for name, value in server.environment.items():
