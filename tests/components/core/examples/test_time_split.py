@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 from dataclasses import asdict
 from typing import Any
 
@@ -90,3 +91,29 @@ def test_times_are_compared_as_their_texts() -> None:
         assert reassign_splits(batch([*at, None], kind), borders, {"t": "string"}).tolist() == [0, 1, 2, 0]
     days = batch([dt.date(2013, 1, 30), dt.date(2013, 2, 1), None], pa.date32())
     assert assign_splits(days, borders).tolist() == [0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%Y-%m-%d",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M:%S.%f",
+        "%Y-%m-%d %H",
+        "%Y%m%d",
+        "%Y-%m-%dT%H:%M:%S+02:00",
+        " %Y-%m-%d",
+        "%Y-%m",
+        "%G-W%V-%u",
+        "%Y-%m-%dT24:00",
+        "%Y-%m-%dT23:59:60",
+        "%Y-%m-%d %H:%M:%S.123456789",
+        "%H:%M",
+    ],
+)
+def test_many_texts_are_read_at_once_as_each_is_alone(form: str) -> None:
+    dice = random.Random(7)
+    days = [dt.datetime(1000, 1, 1) + dt.timedelta(seconds=dice.randrange(280_000_000_000)) for _ in range(50)]
+    texts = [day.strftime(form) for day in days]
+    alone = [time for text in texts for time in read_times(pa.array([text, "other"])).to_pylist()[:1]]
+    assert read_times(pa.array(texts)).to_pylist() == alone
