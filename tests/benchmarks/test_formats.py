@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,10 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
 )
 def test_a_broken_bound_is_named(found: dict[str, float], broken: list[str]) -> None:
     assert broken_bounds(found) == broken
+
+
+def test_the_peak_is_of_the_process_and_not_of_the_one_that_started_it() -> None:
+    held = bytearray(b"x") * (400 << 20)
+    script = "from benchmarks.format_reader import peak_mib; print(peak_mib())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert 20 < float(done.stdout.splitlines()[-1]) < len(held) >> 20
