@@ -53,7 +53,7 @@ def running_database(lines: list[str], table: str) -> Iterator[str]:
 def _columns(lines: list[str]) -> list[tuple[str, str]]:
     cells = lines[1].split(",")
     return [
-        (name, "double precision" if cell.lstrip("-").isdecimal() else "text")
+        (name, "bigint" if cell.lstrip("-").isdecimal() else "text")
         for name, cell in zip(lines[0].split(","), cells, strict=True)
     ]
 
