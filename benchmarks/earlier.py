@@ -3,7 +3,7 @@
     python -m benchmarks.earlier --rounds 5
 
 The commit is checked out under `build/bench`, with an environment of its own from its own pins. Each round is one fresh run of
-either version over its own `examples/flights`, without the cache; who begins changes. It prints a line for each run, adds
+either version over a copy of its own `examples/flights`, without earlier runs; who begins changes. It prints a line for each run, adds
 `lifecycle_of_before` to `results/data.json`, and ends with exit code 1 when the bound is broken.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.machine import add_results
+from benchmarks.data_results import add_results
 from benchmarks.naru_run import ROOT, environment
 from benchmarks.process_watch import Watched, watch
 
@@ -39,10 +39,11 @@ def main() -> int:
     parser.add_argument("--commit", default=COMMIT, help="the earlier version")
     wanted = parser.parse_args()
     roots = {"before": _check_out(wanted.commit), "now": ROOT}
+    projects = {side: _copy_project(root, WORK / side) for side, root in roots.items()}
     runs: dict[str, list[Watched]] = {side: [] for side in roots}
     for round_ in range(-1, wanted.rounds):  # the first one fills the disk's cache and compiles what is imported
         for side in sorted(roots, reverse=bool(round_ % 2)):
-            run = _run(roots[side])
+            run = _run(roots[side], projects[side])
             print(
                 f"{_name(round_):<8} {side:<6} {run.seconds:6.1f} s, {run.cpu_seconds:6.1f} of processors", flush=True
             )
@@ -76,10 +77,17 @@ def _check_out(commit: str) -> Path:
     if not root.exists():
         root.parent.mkdir(parents=True, exist_ok=True)
         _call(["git", "clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(root)], ROOT)
-        _call(["git", "checkout", "--quiet", commit], root)
+    _call(["git", "checkout", "--quiet", commit], root)
     _call(["tools/setup"], root)
-    _call([".venv/bin/python", "examples/flights/make_data.py"], root)
     return root
+
+
+def _copy_project(root: Path, project: Path) -> Path:
+    """Copy the flights: the runs of the project in the checkout are a person's own."""
+    _call([".venv/bin/python", "examples/flights/make_data.py"], root)
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(root / "examples" / "flights", project, ignore=shutil.ignore_patterns(".naru"))
+    return project
 
 
 def _call(command: list[str], folder: Path) -> None:
@@ -87,8 +95,7 @@ def _call(command: list[str], folder: Path) -> None:
         raise SystemExit(f"{' '.join(command)} ended with exit code {done} in {folder}")
 
 
-def _run(root: Path) -> Watched:
-    project = root / "examples" / "flights"
+def _run(root: Path, project: Path) -> Watched:
     shutil.rmtree(project / ".naru", ignore_errors=True)
     command = [str(root / ".venv" / "bin" / "python"), "-m", "pipelines", "run", str(project), "--json"]
     own = {name: value for name, value in environment().items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.data_results import DATA_RESULTS, add_results
 from benchmarks.flight_tables import write_tables
-from benchmarks.machine import DATA_RESULTS, add_results
 
 FOLDER = Path("build/bench/tables")
 KINDS = ["parquet", "csv", "avro", "jsonl"]

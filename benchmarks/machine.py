@@ -10,15 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components._core.files import write_json
-
 _VERSIONS = """
 import importlib.metadata as metadata, json, sys
 installed = {found.metadata["Name"].lower() for found in metadata.distributions()}
 print(json.dumps({name: metadata.version(name) for name in sys.argv[1:] if name in installed}))
 """
-DATA_RESULTS = Path(__file__).resolve().parent / "results" / "data.json"
-"""Results of the three parts of `make bench-data`."""
 OURS = ["kfp", "tensorflow", "tensorflow-data-validation", "tensorflow-transform", "pyarrow", "mlflow", "mlserver"]
 THEIRS = [
     "tfx",
@@ -60,10 +56,3 @@ def _versions(python: Path, packages: list[str]) -> dict[str, str]:
     done = subprocess.run([str(python), "-c", _VERSIONS, *packages], capture_output=True, text=True, check=True)
     versions: dict[str, str] = json.loads(done.stdout)
     return versions
-
-
-def add_results(found: dict[str, Any], file: Path = DATA_RESULTS) -> None:
-    """Add one part's results to those of the others, with the machine."""
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    file.parent.mkdir(exist_ok=True)
-    write_json(file, {**known, **found, "machine": describe_machine(None)})

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from benchmarks.machine import DATA_RESULTS, add_results
+from benchmarks.data_results import DATA_RESULTS, add_results
 from benchmarks.naru_run import ROOT, environment
 from components._core.examples.artifact import read_batches
 from components._core.project.project_file import Project, load_project

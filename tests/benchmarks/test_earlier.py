@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from benchmarks.data_results import add_results
 from benchmarks.earlier import compare
-from benchmarks.machine import add_results
 from benchmarks.process_watch import Watched
 
 
