@@ -13,11 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._core.errors import ConfigError
-from components._core.examples.artifact import read_batches
 from components._core.project.transform_config import Drop
 from components._core.types.column_choices import ColumnChoices, DroppedColumn
-from components._core.types.signature import Feature, to_arrays
-from components.transform.number_statistics import MOST_COLUMNS, Batches, Moments, Numbers, correlate, measure
+from components._core.types.signature import Feature
+from components.transform.number_statistics import (
+    MOST_COLUMNS,
+    Batches,
+    Moments,
+    Numbers,
+    correlate,
+    measure,
+    read_training_rows,
+)
 
 KEY = "transform.drop"
 _FEWEST_ROWS = 10
@@ -43,7 +50,7 @@ def find_dropped(rules: Drop, features: tuple[Feature, ...], examples: Path) -> 
     found: dict[str, DroppedColumn] = {}
     counted = _Texts(tuple(feature.name for feature in texts))
     names = tuple(feature.name for feature in numbers)
-    moments = measure(lambda: counted.watch(_read(examples, (*numbers, *texts))), names)
+    moments = measure(lambda: counted.watch(read_training_rows(examples, (*numbers, *texts))), names)
     shares = {name: 1 - known / moments.rows for name, known in zip(names, moments.known.tolist(), strict=True)}
     shares |= {name: missing / moments.rows for name, missing in counted.missing.items()}
     if rules.missing is not None:
@@ -56,18 +63,13 @@ def find_dropped(rules: Drop, features: tuple[Feature, ...], examples: Path) -> 
     if rules.correlation is not None:
         left = tuple(feature for feature in numbers if feature.name not in found)
         some = moments.select(feature.name for feature in left)
-        repeated = _find_repeated(rules.correlation, some, shares, lambda: _read(examples, left))
+        repeated = _find_repeated(rules.correlation, some, shares, lambda: read_training_rows(examples, left))
         found |= {column.name: column for column in repeated}
     dropped = tuple(found[feature.name] for feature in features if feature.name in found)
     if len(dropped) == len(features):
         remedy = "loosen the rules, or look at the source: the training rows say nothing"
         raise ConfigError(f"drops every column: {ColumnChoices(dropped).describe_dropped()}", where=KEY, remedy=remedy)
     return dropped
-
-
-def _read(examples: Path, features: tuple[Feature, ...]) -> Iterator[Numbers]:
-    for batch in read_batches(examples, "train", [feature.name for feature in features]):
-        yield to_arrays(batch, features)
 
 
 class _Texts:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from components._core.examples.artifact import read_batches
+from components._core.types.signature import Feature, to_arrays
 
 Numbers = Mapping[str, NDArray[np.generic]]
 """Values of columns by name, [rows]; a missing value is NaN. Infinite ones count as missing here."""
@@ -151,6 +155,12 @@ def correlate(batches: Batches, moments: Moments) -> tuple[Vector, Vector]:
     scale = np.sqrt(np.maximum(spread, 0.0) * np.maximum(spread.T, 0.0))
     certain = np.minimum(spread, spread.T) > _NO_SPREAD * rows
     return np.divide(shared, scale, out=np.zeros_like(shared), where=certain), both
+
+
+def read_training_rows(examples: Path, features: tuple[Feature, ...]) -> Iterator[Numbers]:
+    """Yield columns of the training rows, batch by batch; texts as texts."""
+    for batch in read_batches(examples, "train", [feature.name for feature in features]):
+        yield to_arrays(batch, features)
 
 
 def _slices(numbers: Numbers) -> Iterator[Numbers]:

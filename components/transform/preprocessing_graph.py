@@ -33,7 +33,7 @@ from components.transform.column_rules import check_rules, with_column_rules
 from components.transform.dropped_columns import find_dropped
 from components.transform.left_out_columns import list_absent, without_columns
 from components.transform.line_breaks import find_multiline
-from components.transform.number_statistics import Batches
+from components.transform.number_statistics import Batches, read_training_rows
 from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
 from components.transform.principal_components import (
     Components,
@@ -159,7 +159,7 @@ class _Source:
         """Return what starts a pass over some columns, after analysing the rules that they have."""
         ruled = {feature.name: self.rules[feature.name] for feature in features if feature.name in self.rules}
         if not ruled:
-            return lambda: _arrays(self.examples, features)
+            return lambda: read_training_rows(self.examples, features)
         graph, scratch = self.scratch / "rules", self.scratch / "rules-scratch"
         scratch.mkdir()
         function = with_column_rules(lambda inputs: inputs, ruled, features)
@@ -205,14 +205,9 @@ def _analyse(
     return None
 
 
-def _arrays(examples: Path, features: tuple[Feature, ...]) -> Iterator[dict[str, NDArray[Any]]]:
-    for batch in read_batches(examples, "train", [feature.name for feature in features]):
-        yield to_arrays(batch, features)
-
-
 def _tensors(examples: Path, features: tuple[Feature, ...]) -> Iterator[Tensors]:
-    for arrays in _arrays(examples, features):
-        yield {name: tf.constant(values) for name, values in arrays.items()}
+    for batch in read_batches(examples, "train", [feature.name for feature in features]):
+        yield _as_tensors(batch, features)
 
 
 def _as_tensors(batch: pa.RecordBatch, features: tuple[Feature, ...]) -> Tensors:

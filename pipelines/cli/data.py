@@ -12,7 +12,7 @@ from components._core.errors import ConfigError, DataBlockedError, DataError
 from pipelines.cli.arguments import ProjectPath
 
 if TYPE_CHECKING:  # imported at run time only by the command that needs it
-    from components._core.examples.artifact import Manifest
+    from components._core.examples.artifact import Manifest, SourceFile
     from components._core.project.project_file import Project
     from components.validate.drift import Shift
     from pipelines.datasets import Dataset
@@ -91,18 +91,18 @@ def show(project: ProjectPath, name: Name) -> None:
     typer.echo(f"spans    {dataset.manifest.format_spans()}")
     typer.echo("columns  " + ", ".join(f"{column} {kind}" for column, kind in manifest.columns.items()))
     typer.echo("files")
-    for file in manifest.files[:_SHOWN]:
-        aside = f", {file.quarantined:,} set aside" if file.quarantined else ""
-        typer.echo(f"  {file.path}  {file.rows:,} rows{aside}, {file.bytes:,} bytes, sha256 {file.sha256[:16]}")
-    if len(manifest.files) > _SHOWN:
-        typer.echo(f"  and {len(manifest.files) - _SHOWN} more")
+    _show_files(manifest.files)
     for table in manifest.joined:
         typer.echo(f"joined   {', '.join(table.columns.values())}; {table.unmatched:,} rows without a match")
-        for file in table.files[:_SHOWN]:
-            aside = f", {file.quarantined:,} set aside" if file.quarantined else ""
-            typer.echo(f"  {file.path}  {file.rows:,} rows{aside}, {file.bytes:,} bytes, sha256 {file.sha256[:16]}")
-        if len(table.files) > _SHOWN:
-            typer.echo(f"  and {len(table.files) - _SHOWN} more")
+        _show_files(table.files)
+
+
+def _show_files(files: list[SourceFile]) -> None:
+    for file in files[:_SHOWN]:
+        aside = f", {file.quarantined:,} set aside" if file.quarantined else ""
+        typer.echo(f"  {file.path}  {file.rows:,} rows{aside}, {file.bytes:,} bytes, sha256 {file.sha256[:16]}")
+    if len(files) > _SHOWN:
+        typer.echo(f"  and {len(files) - _SHOWN} more")
 
 
 @_group.command(epilog="Example: `naru data diff examples/flights v1 last --key id`")

@@ -1,4 +1,4 @@
-"""PostgreSQL in a namespace of its own on the cluster, with one table: what a team has beside Naru, and none of ours."""
+"""PostgreSQL in a namespace of its own on the cluster, with one table: what a team has beside Naru, and Naru does not manage."""
 
 from __future__ import annotations
 

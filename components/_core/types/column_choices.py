@@ -1,4 +1,4 @@
-"""What transform decided about columns from the training rows: kept beside the transform graph, read by whoever needs the model's inputs."""
+"""What transform decided about columns from the training rows: kept beside the transform graph, read where the model's inputs are needed."""
 
 from __future__ import annotations
 

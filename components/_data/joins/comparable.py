@@ -10,19 +10,11 @@ from numpy.typing import NDArray
 
 from components._core.errors import ConfigError, DataError
 from components._core.examples.time_split import read_times
-from components._core.types.column_types import find_type, to_text, type_of_arrow
+from components._core.types.column_types import BOOL, BYTES, TEXT, TIME, ColumnType, find_type, to_text, type_of_arrow
 from components._data.joins.as_of import Moments
 
 Kind = Literal["whole", "real", "text", "bool", "bytes"]
-_KINDS: dict[str, Kind] = {
-    "bool": "bool",
-    "int64": "whole",
-    "float32": "real",
-    "float64": "real",
-    "string": "text",
-    "timestamp": "text",
-    "bytes": "bytes",
-}
+_KINDS: dict[ColumnType, Kind] = {BOOL: "bool", TEXT: "text", TIME: "text", BYTES: "bytes"}
 _NUMBERS = ("whole", "real")
 _LARGEST = 2.0**63
 
@@ -40,14 +32,18 @@ def common_kind(one: pa.DataType, other: pa.DataType, names: tuple[str, str], wh
     Raises:
         ConfigError: When the values of one can never be equal to those of the other.
     """
-    types = [type_of_arrow(kind, name).name for kind, name in zip((one, other), names, strict=True)]
-    kinds = [_KINDS[name] for name in types]
+    types = [type_of_arrow(kind, name) for kind, name in zip((one, other), names, strict=True)]
+    kinds = [_kind(found) for found in types]
     if set(kinds) == set(_NUMBERS):
         return "whole"
     if kinds[0] != kinds[1]:
-        message = f"{names[0]} is {types[0]} and {names[1]} is {types[1]}: their values are never equal"
+        message = f"{names[0]} is {types[0].name} and {names[1]} is {types[1].name}: their values are never equal"
         raise ConfigError(message, where=where, remedy=remedy)
     return kinds[0]
+
+
+def _kind(known: ColumnType) -> Kind:
+    return _KINDS.get(known) or ("real" if known.feature.is_real else "whole")
 
 
 def as_kind(column: pa.Array, kind: Kind) -> pa.Array:
@@ -73,7 +69,7 @@ def check_time_type(kind: pa.DataType, name: str, where: str) -> None:
         DataError: When it has truth values or bytes.
     """
     known = find_type(kind)
-    if known is None or _KINDS[known.name] in ("bool", "bytes"):
+    if known is None or _kind(known) in ("bool", "bytes"):
         remedy = "name a column of numbers, dates or ISO text, such as 2013-05-01T10:00"
         raise DataError(f"column {name!r} is {known.name if known else kind}, no time", where=where, remedy=remedy)
 

@@ -114,7 +114,7 @@ class _Reader:
         tally, rows, before = FileTally(), 0, self.read.bad.rows
         for found in self.table.read_rows(file, self.schema, "", self._reject, (), tally):
             batch = found.examples
-            arrays = [batch.column(batch.schema.get_field_index(name)).cast(kind) for name, kind in self.needed.items()]
+            arrays = [batch[name].cast(kind) for name, kind in self.needed.items()]
             batch = pa.RecordBatch.from_arrays(arrays, names=list(self.needed))
             self._check_size(batch, file)
             rows += batch.num_rows

@@ -80,16 +80,14 @@ class TableJoin:
         """
         self._join, self._path, self.second = data.join[number], join_path(number), second
         rows, brought = second.rows, second.columns.brought
-        self._values = {name: _column(rows, own) for own, name in brought.items()}
+        self._values = {name: rows[own] for own, name in brought.items()}
         self.types = {name: column.type for name, column in self._values.items()}
         self._kinds = {
-            own: common_kind(
-                types[own], _column(rows, other).type, (own, other), f"{self._path}.on", self._remedy(own, other)
-            )
+            own: common_kind(types[own], rows[other].type, (own, other), f"{self._path}.on", self._remedy(own, other))
             for own, other in self._join.on.items()
         }
         self._keys = pa.RecordBatch.from_arrays(
-            [as_kind(_column(rows, other), self._kinds[own]) for own, other in self._join.on.items()],
+            [as_kind(rows[other], self._kinds[own]) for own, other in self._join.on.items()],
             names=[*self._join.on],
         )
         self._row_time_type = types.get(second.columns.row_time)
@@ -122,7 +120,7 @@ class TableJoin:
         """
         examples = rows.examples
         keys = pa.RecordBatch.from_arrays(
-            [as_kind(_column(examples, own), kind) for own, kind in self._kinds.items()], names=[*self._kinds]
+            [as_kind(examples[own], kind) for own, kind in self._kinds.items()], names=[*self._kinds]
         )
         hashes, lacks_key = hash_keys(keys, keys.schema.names)
         times, has_time = self._read_row_times(examples)
@@ -152,7 +150,7 @@ class TableJoin:
         """Read the times of the second table; without times, all rows have the same one."""
         if not self._join.time or self._row_time_type is None:
             return np.zeros(rows.num_rows, np.int64), np.ones(rows.num_rows, np.bool_)
-        column, row_time = _column(rows, self._join.time), self.second.columns.row_time
+        column, row_time = rows[self._join.time], self.second.columns.row_time
         check_time_type(column.type, self._join.time, self.second.files[0].path)
         check_time_type(self._row_time_type, row_time, f"{self._path}.row_time")
         numbers = is_number(column.type), is_number(self._row_time_type)
@@ -174,7 +172,7 @@ class TableJoin:
     def _read_row_times(self, examples: pa.RecordBatch) -> tuple[Moments, Mask]:
         if self._row_time_type is None:
             return np.zeros(examples.num_rows, np.int64), np.ones(examples.num_rows, np.bool_)
-        column = _column(examples, self.second.columns.row_time)
+        column = examples[self.second.columns.row_time]
         times, has_time = parse_moments(column)
         self._has_read_a_time = self._has_read_a_time or bool(has_time.any())
         if not self._has_read_a_time and column.null_count < len(column):
@@ -206,7 +204,7 @@ class TableJoin:
         row = int(np.flatnonzero(differ)[0])
         first = self.second.rows.slice(before[row].as_py(), 1)
         named = [name for name in [*self._join.on.values(), self._join.time] if name]
-        example = ", ".join(f"{name} {cells_as_text(_column(first, name))[0]!r}" for name in named)
+        example = ", ".join(f"{name} {cells_as_text(first[name])[0]!r}" for name in named)
         count = int(differ.sum())
         rows = "1 row has" if count == 1 else f"{count:,} rows have"
         what = "the key and time" if self._join.time else "the key"
@@ -276,10 +274,6 @@ class TableJoins:
         """Add the rows of a file to `counts`."""
         for total, count in zip(self.counts, counts, strict=True):
             total.add(count)
-
-
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    return batch.column(batch.schema.get_field_index(name))
 
 
 def _all_equal(columns: Any, one: pa.Array, other: pa.Array) -> Mask:
