@@ -156,6 +156,7 @@ class Connection(HttpToolsProtocol):
         self._closing_since = 0.0
         self._unread, self._unread_since = 0, 0.0  # bytes of an answer that the client has not taken, and since when
         self._other_bytes = 0  # framing of a body: chunk sizes, trailers
+        self._chunks = self._trailer_bytes = 0
         self._marked: Any = None  # the request whose answer closes this connection, as the server shuts down
 
     @property
@@ -213,8 +214,11 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_rereading:
             return
-        if self._phase == _BODY:
-            return  # a trailer: no header that matters here may be in one
+        if self._phase == _BODY:  # a trailer: no header that matters here may be in one
+            self._trailer_bytes += len(name) + len(value) + 4
+            if self._trailer_bytes > self._limits.header_bytes:
+                self._refuse_head_bytes()
+            return
         name, value = name.lower(), value.rstrip(b" \t")
         if name == b"host":
             self._hosts.append(value)
@@ -233,7 +237,12 @@ class Connection(HttpToolsProtocol):
                 before.keep_alive = True  # another request follows it after all
             self._mark_last()
         self._phase, self.since = _BODY, self.loop.time()
-        self._body_bytes = self._wire_bytes = self._other_bytes = 0
+        # what came in one read with the head is not counted here, but its chunks and trailers are
+        self._body_bytes = self._wire_bytes = self._other_bytes = self._trailer_bytes = self._chunks = 0
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk: its framing is at least five bytes."""
+        self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
         self._other_bytes = 0
@@ -242,7 +251,8 @@ class Connection(HttpToolsProtocol):
             return
         limit = self._limits.body_bytes
         # tiny chunks take many more bytes on the wire than the body has
-        if self._body_bytes > limit or self._wire_bytes > 2 * limit:
+        wire_bytes = max(self._wire_bytes, self._body_bytes + 5 * self._chunks)
+        if self._body_bytes > limit or wire_bytes > 2 * limit:
             self._refuse_body()
         if self._body_bytes > 65_536:  # small ones are not worth the counting
             self._all.body_bytes += self._body_bytes - self._counted
