@@ -32,8 +32,15 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: to a temporary file, flushed to disk, then renamed."""
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file atomically: to a temporary file, then renamed.
+
+    Args:
+        path: The file; its folder is made.
+        content: All of it.
+        durable: Whether it is flushed to disk before it is renamed, so that it survives a power cut. The flush waits for what
+            others write as well, so what is made again or checked when it is opened goes without.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor, aside = open_aside(path)
@@ -43,8 +50,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(aside, path)
     except BaseException:
         Path(aside).unlink(missing_ok=True)

@@ -75,7 +75,7 @@ class Checkpoint:
         named |= {f"best_{number}": value for number, value in enumerate(progress.best)}
         content = io.BytesIO()
         np.savez(content, **{_STATE: np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)}, **named)
-        put(content.getvalue(), self.uri)
+        put(content.getvalue(), self.uri, durable=False)
 
     def remove(self) -> None:
         """Forget it: the fit has ended."""

@@ -60,7 +60,8 @@ def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: Mapping[str, 
         traceback.print_exc()
         Path(path + ".failed").touch()
         return 1
-    _Server(path, later).serve()
+    with contextlib.suppress(SystemExit):  # SIGTERM
+        _Server(path, later).serve()
     return 0
 
 
@@ -248,4 +249,8 @@ def _run(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # the interpreter would take TensorFlow's modules apart for a quarter of a second, and the run waits for that
+    os._exit(code)

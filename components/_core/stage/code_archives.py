@@ -70,7 +70,7 @@ def unpack_archive(archive: Path, folder: Path) -> None:
     """Write the files of a code archive below a folder; errors as in `read_archive`, and OSError."""
     for name, content in read_archive(archive).items():
         try:
-            write_bytes(folder / name, content)
+            write_bytes(folder / name, content, durable=False)
         except OSError as error:
             if error.errno not in _CLASHES:
                 raise

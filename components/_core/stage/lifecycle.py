@@ -124,7 +124,7 @@ class Stage:
 
         scratch = Path(self._scratch.enter_context(tempfile.TemporaryDirectory()))
         copy = scratch / "code.zip"
-        write_bytes(copy, self.fetch(uri).read_bytes())
+        write_bytes(copy, self.fetch(uri).read_bytes(), durable=False)
         check_archive(copy, fingerprint, uri)
         return copy
 

@@ -43,12 +43,13 @@ def upload(source: Path, uri: str) -> dict[str, str]:
         }
 
 
-def put(content: bytes, uri: str) -> None:
+def put(content: bytes, uri: str, *, durable: bool = True) -> None:
     """Write an object atomically: aside and renamed in a folder on this machine, in one request elsewhere.
 
     Args:
         content: Content of the object.
         uri: Target: a path, `file:///path` or `s3://bucket/key`.
+        durable: Of a folder, as in `write_bytes`.
 
     Raises:
         ConfigError: Without permission to write to the store.
@@ -56,7 +57,7 @@ def put(content: bytes, uri: str) -> None:
     """
     with _translated(uri) as (filesystem, target):
         if is_local(filesystem):
-            write_bytes(Path(target), content)
+            write_bytes(Path(target), content, durable=durable)
         else:
             filesystem.pipe_file(target, content)
 

@@ -107,7 +107,8 @@ class SpanStore:
             return
         raw = {"records": [asdict(record) for record in index.records], "notes": index.notes}
         name = f"{_INDEX}{_new_name()}.json.gz"
-        put(gzip.compress(json.dumps(raw).encode(), 1, mtime=0), f"{self._root}/{name}")
+        content = gzip.compress(json.dumps(raw).encode(), 1, mtime=0)
+        put(content, f"{self._root}/{name}", durable=False)
         with suppress(NaruError):  # the next run removes what this one could not, as where two remove the same
             self._clean()
 
@@ -145,7 +146,7 @@ class SpanStore:
             else:
                 filesystem.put_file(os.fspath(path), f"{base}/{name}")
         header = {"files": [file.to_json() for file in files], "parts": {n: checksum(p) for n, p in parts.items()}}
-        put(_sealed(json.dumps(header).encode()), f"{self._root}/{entry}/{_ENTRY}")
+        put(_sealed(json.dumps(header).encode()), f"{self._root}/{entry}/{_ENTRY}", durable=False)
         return entry
 
     def _fetch_part(self, name: str, folder: Path) -> Path:
