@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from components._core.errors import ConfigError, NaruError
+from components._core.request_log.layout import SUFFIX, hour_folder
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
-from components._core.store.request_log_layout import SUFFIX, hour_folder
 from components.serve.feature_values import Columns
 from components.serve.limits import Limits
 
