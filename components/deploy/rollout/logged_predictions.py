@@ -62,7 +62,7 @@ def _records(uri: str, since: datetime) -> Iterator[dict[str, Any]]:
         for hour in hour_folders(since.timestamp(), time.time()):
             for name in _names(filesystem, f"{root.rstrip('/')}/{hour}"):
                 lines = (json.loads(line) for line in filesystem.cat_file(name).splitlines() if line.strip())
-                yield from (line for line in lines if "id" in line)  # others are counts
+                yield from (line for line in lines if "outputs" in line)  # others are counts
     except (OSError, ImportError, ValueError, NaruError) as error:
         raise UnavailableError(f"cannot read the request log: {error}", where=uri) from error
 
