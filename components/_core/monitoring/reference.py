@@ -7,6 +7,7 @@ the weather), so the distance between blocks that did not drift is what a monito
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -102,7 +103,8 @@ class MonitoringReference:
 
 def normalise_importances(values: Mapping[str, float], features: Sequence[str]) -> dict[str, float]:
     """Return each feature's share of the importance; negative values count as none. Empty when no feature has any."""
-    positive = {name: max(float(values.get(name, 0.0)), 0.0) for name in features}
+    known = {name: float(values.get(name) or 0.0) for name in features}
+    positive = {name: value if 0 < value < math.inf else 0.0 for name, value in known.items()}
     summed = sum(positive.values())
     return {name: value / summed for name, value in positive.items()} if summed > 0 else {}
 
