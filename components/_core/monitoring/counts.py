@@ -24,6 +24,7 @@ class Counts:
     Attributes:
         rows: Rows that were answered.
         requests: Requests that were answered.
+        represented: Requests that they stand for: the log may have a share of them only.
         cells: Counts by cell, by feature.
         outputs: Counts by cell, by output.
         latency: Requests by bin of their latency, shape [LATENCY_BINS].
@@ -34,6 +35,7 @@ class Counts:
 
     rows: int = 0
     requests: int = 0
+    represented: float = 0.0
     cells: dict[str, CountVector] = field(default_factory=dict)
     outputs: dict[str, CountVector] = field(default_factory=dict)
     latency: CountVector = field(default_factory=lambda: np.zeros(LATENCY_BINS, dtype=np.int64))
@@ -45,6 +47,7 @@ class Counts:
         """Add the counts of other rows."""
         self.rows += other.rows
         self.requests += other.requests
+        self.represented += other.represented
         self.dropped += other.dropped
         self.latency = self.latency + other.latency
         _add_vectors(self.cells, other.cells)
@@ -58,6 +61,7 @@ class Counts:
         return {
             "rows": self.rows,
             "requests": self.requests,
+            "represented": self.represented,
             "cells": {name: vector.tolist() for name, vector in sorted(self.cells.items())},
             "outputs": {name: vector.tolist() for name, vector in sorted(self.outputs.items())},
             "latency": self.latency.tolist(),
@@ -72,6 +76,7 @@ class Counts:
         return cls(
             rows=int(raw["rows"]),
             requests=int(raw["requests"]),
+            represented=float(raw["represented"]),
             cells=_load_vectors(raw["cells"]),
             outputs=_load_vectors(raw["outputs"]),
             latency=np.asarray(raw["latency"], dtype=np.int64),

@@ -12,6 +12,7 @@ def some(seed: int) -> Counts:
     return Counts(
         rows=int(random.integers(1, 9)),
         requests=2,
+        represented=2.5,
         cells={"a": random.integers(0, 9, 4), f"only{seed}": random.integers(0, 9, 2)},
         outputs={"p": random.integers(0, 9, 3)},
         latency=random.integers(0, 9, 100),
