@@ -15,7 +15,14 @@ from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.store.file_digests import list_digests
 from components._core.store.ledger import resolve_champion
-from components._core.types.artifact_files import COMPARED, LATENCY, REFERENCE, REQUEST, SAMPLE
+from components._core.types.artifact_files import (
+    COMPARED,
+    LATENCY,
+    MONITORING_REFERENCE,
+    REFERENCE,
+    REQUEST,
+    SAMPLE,
+)
 from components._core.types.metrics import ranking
 from components._core.types.signature import Feature
 from components._frameworks.table import load_model
@@ -24,6 +31,7 @@ from components.evaluate.evaluation_page import add_latency, make_page
 from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
+from components.evaluate.monitoring_reference import make_monitoring_reference
 from components.evaluate.parity_samples import take_sample
 from components.evaluate.serving_reference import make_reference, sample_request
 
@@ -92,6 +100,9 @@ def evaluate_model(
     sample = None if evidence.unusable else take_sample(loaded, examples)
     if sample:
         sample.save(evaluation / SAMPLE)
+    if not evidence.unusable:
+        reference = make_monitoring_reference(examples, loaded.signature, evidence.scores)
+        reference.save(evaluation / MONITORING_REFERENCE)
     threshold = evidence.threshold.value if evidence.threshold else None
     _write_serving_reference(examples, loaded.signature.inputs, sample, threshold, evaluation)
     write_json(evaluation / COMPARED, {"champion": deployment.identity if deployment else None})

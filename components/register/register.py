@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from components._core.checks import Outcome
 from components._core.examples.artifact import Manifest
 from components._core.files import fingerprint_folder, fingerprint_of, hash_file, read_json, write_json
+from components._core.monitoring.reference import MonitoringReference, normalise_importances
 from components._core.project.project_file import Project
 from components._core.report.page import Page
 from components._core.settings import Settings
@@ -18,7 +19,9 @@ from components._core.store.file_digests import digest_of, list_digests, verify_
 from components._core.types.artifact_files import (
     DIGESTS,
     HYPERPARAMETERS,
+    IMPORTANCES,
     MANIFEST,
+    MONITORING_REFERENCE,
     OUTCOME,
     REFERENCE,
     REGISTRATION,
@@ -97,7 +100,8 @@ def register_model(
     record = _record(project, made, judged, run, made_by)
     _check_model(model)
     added = {REFERENCE: evaluation / REFERENCE}
-    parts = {**made.parts(), **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
+    reference = _write_monitoring_reference(evaluation, explanation, registration)
+    parts = {**made.parts(), **reference, **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
     version = when_unlocked(
         settings.tracking_uri,
         lambda: record_version(settings, record, lambda base: store_parts(parts, base, registration / DIGESTS)),
@@ -115,6 +119,28 @@ def _check_model(model: Path) -> None:
     check_model_files(model)
     if (model / DIGESTS).is_file():
         verify_model(model)
+
+
+def _write_monitoring_reference(evaluation: Path, explanation: Path, registration: Path) -> dict[str, Path]:
+    """Write the reference of the version's monitor, which has the importances that explain found; nothing when evaluate made none."""
+    if not (evaluation / MONITORING_REFERENCE).is_file():
+        return {}
+    reference = MonitoringReference.load(evaluation / MONITORING_REFERENCE)
+    if (explanation / IMPORTANCES).is_file():
+        reference = replace(reference, importances=_importance_shares(read_json(explanation / IMPORTANCES), reference))
+    reference.save(registration / MONITORING_REFERENCE)
+    return {MONITORING_REFERENCE: registration / MONITORING_REFERENCE}
+
+
+def _importance_shares(found: dict[str, Any], reference: MonitoringReference) -> dict[str, float]:
+    """Return the larger share of each feature by permutation and by Shapley values: features that repeat each other look unneeded to one."""
+    features = [*reference.features]
+    by_kind = [
+        normalise_importances({name: item[kind] for name, item in found["features"].items()}, features)
+        for kind in ("importance", "contribution")
+    ]
+    known = [shares for shares in by_kind if shares]
+    return {name: max(shares[name] for shares in known) for name in features} if known else {}
 
 
 def _add_to_model(model: Path, added: dict[str, Path], digests: Path) -> dict[str, Path]:

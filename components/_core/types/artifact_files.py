@@ -36,6 +36,8 @@ LATENCY = "latency.json"
 SAMPLE = "sample.parquet"
 # and the champion that the model was compared with
 COMPARED = "champion.json"
+# and what a monitor compares served requests with; a registered version keeps it, with the importances, beside its model
+MONITORING_REFERENCE = "monitoring_reference.json"
 # explanation: what each feature is worth, for programs
 IMPORTANCES = "importances.json"
 # registration (and a request that the version answers), rollout

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -14,7 +15,9 @@ from components._core.checks import Outcome
 from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.examples.reference_rows import Reference
 from components._core.examples.samples import beside
-from components._core.files import hash_file, read_json
+from components._core.files import hash_file, read_json, write_json
+from components._core.monitoring.feature_bins import NumberBins
+from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.report.page import Page
 from components._registry.mlflow_client import open_registry
 from tests.components.register.conftest import Register
@@ -194,3 +197,18 @@ def test_a_model_that_its_explanation_blocked_is_not_registered(register: Regist
     Outcome("blocked", "x alone tells the label").save(tmp_path / "explained" / "outcome.json")
     outcome = register("leaking", explanation=tmp_path / "explained")
     assert (outcome.verdict, outcome.reason) == ("skipped", "not registered: x alone tells the label")
+
+
+def test_the_monitors_reference_is_kept_with_what_each_feature_is_worth(
+    register: Register, made: dict[str, Path], tmp_path: Path
+) -> None:
+    evaluation, explanation = (shutil.copytree(made[name], tmp_path / name) for name in ("evaluation", "explanation"))
+    columns = {name: Column(NumberBins("float32", (0.0, 1.0)), np.ones((2, 5), np.int64)) for name in ("delay", "hour")}
+    MonitoringReference("rows", (), columns).save(evaluation / "monitoring_reference.json")
+    worth = {"delay": {"importance": 0.3, "contribution": 0.1}, "hour": {"importance": 0.0, "contribution": 0.1}}
+    write_json(explanation / "importances.json", {"features": worth})
+    register("monitored", evaluation=evaluation, explanation=explanation)
+    record = registration(tmp_path)
+    stored = Path(urlparse(beside(record["model"], "monitoring_reference.json")).path)
+    assert record["sha256"]["monitoring_reference.json"] == hash_file(stored)
+    assert MonitoringReference.load(stored).importances == {"delay": 1.0, "hour": 0.5}

@@ -1,0 +1,120 @@
+"""The reference of a version: what its training rows and its test predictions counted, by block, for a monitor to compare with.
+
+A block is a day where the rows have a time, else a part of the rows in their order. Rows of one block are not independent (they share
+the weather), so the distance between blocks that did not drift is what a monitor's alarms are held against.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.errors import DataError
+from components._core.files import write_text
+from components._core.monitoring.feature_bins import Bins, CountVector, load_bins
+
+BlockKind = Literal["day", "rows"]
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature or output of the reference.
+
+    Attributes:
+        bins: Its cells.
+        blocks: Counts by block and cell, int64 [blocks, cells].
+        novel: Rows of each block whose text no other block has: how often new values are usual; int64 [blocks], empty for numbers.
+    """
+
+    bins: Bins
+    blocks: NDArray[np.int64]
+    novel: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def total(self) -> CountVector:
+        """Counts over all blocks, shape [cells]."""
+        summed: CountVector = self.blocks.sum(axis=0)
+        return summed
+
+
+@dataclass(frozen=True)
+class MonitoringReference:
+    """What a version's rows counted.
+
+    Attributes:
+        block: What a block of the features is.
+        days: Day of each block of the features, as an ordinal (`date.toordinal`); empty when a block is not a day.
+        features: By feature.
+        outputs: By output; their blocks are parts of the test rows.
+        importances: Share of the model's importance by feature, each 0 to 1; empty when it is unknown.
+    """
+
+    block: BlockKind
+    days: tuple[int, ...]
+    features: dict[str, Column]
+    outputs: dict[str, Column] = field(default_factory=dict)
+    importances: dict[str, float] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, a line for each feature: equal contents give equal bytes."""
+        head = {
+            "format": _FORMAT,
+            "block": self.block,
+            "days": [date.fromordinal(day).isoformat() for day in self.days],
+            "importances": dict(sorted(self.importances.items())),
+        }
+        parts = [f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in head.items()]
+        for name, columns in (("features", self.features), ("outputs", self.outputs)):
+            lines = [f"{json.dumps(key, ensure_ascii=False)}: {_dump(column)}" for key, column in columns.items()]
+            parts.append(f'"{name}": {{\n' + ",\n".join(lines) + "\n}")
+        write_text(path, "{" + ",\n".join(parts) + "}\n")
+
+    @classmethod
+    def load(cls, path: Path) -> MonitoringReference:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: When it is damaged, or of a later version of Naru.
+        """
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            if raw["format"] != _FORMAT:
+                raise DataError(f"has the format {raw['format']}; allowed: {_FORMAT}", where="a monitoring reference")
+            return cls(
+                raw["block"],
+                tuple(date.fromisoformat(day).toordinal() for day in raw["days"]),
+                {name: _load(column) for name, column in raw["features"].items()},
+                {name: _load(column) for name, column in raw["outputs"].items()},
+                {name: float(share) for name, share in raw["importances"].items()},
+            )
+        except (DataError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            message = f"the monitoring reference cannot be read: {str(error)[:200]}"
+            raise DataError(message, where=str(path), remedy="train and register the model again") from error
+
+
+def normalise_importances(values: Mapping[str, float], features: Sequence[str]) -> dict[str, float]:
+    """Return each feature's share of the importance; negative values count as none. Empty when no feature has any."""
+    known = {name: float(values.get(name) or 0.0) for name in features}
+    positive = {name: value if 0 < value < math.inf else 0.0 for name, value in known.items()}
+    summed = sum(positive.values())
+    return {name: value / summed for name, value in positive.items()} if summed > 0 else {}
+
+
+def _dump(column: Column) -> str:
+    fields = {**column.bins.to_json(), "blocks": column.blocks.tolist(), "novel": column.novel.tolist()}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _load(raw: Mapping[str, Any]) -> Column:
+    bins = load_bins(raw)
+    blocks = np.asarray(raw["blocks"], dtype=np.int64).reshape(-1, bins.size)
+    return Column(bins, blocks, np.asarray(raw["novel"], dtype=np.int64))

@@ -1,0 +1,189 @@
+"""Builds the reference of a version from its training rows in two passes: the cells from a sample, then the counts by block.
+
+Memory is bounded: a sample of the numbers, the texts up to a limit, and the counts, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from components._core.monitoring.feature_bins import (
+    DECILES,
+    MOST_KNOWN,
+    Bins,
+    NumberBins,
+    TextBins,
+    number_bins,
+    text_bins,
+    to_model_precision,
+)
+from components._core.monitoring.reference import Column
+from components._core.types.column_types import to_feature
+from components._core.types.signature import Feature
+
+MOST_BLOCKS = 400
+"""Days that are kept, the newest: more than a year, so that every season is there."""
+_SMALLEST_BLOCK = 250
+_ROW_BLOCKS = 200
+_SAMPLE_ROWS = 100_000
+_SAMPLE_VALUES = 20_000_000
+_PRUNED_AT = 4 * MOST_KNOWN
+_SEED = 20_261_128
+
+ReadRows = Callable[[], Iterator[pa.RecordBatch]]
+"""Yields all rows, in the same order whenever it is called."""
+ReadDays = Callable[[pa.RecordBatch], NDArray[np.int64]]
+"""Returns the day of each row as an ordinal, negative where it is unknown."""
+
+
+@dataclass(frozen=True)
+class FeatureBlocks:
+    """The part of a reference that is about features.
+
+    Attributes:
+        days: Day of each block; empty when blocks are parts of the rows in their order.
+        features: By feature.
+    """
+
+    days: tuple[int, ...]
+    features: dict[str, Column]
+
+
+def build_features(
+    read: ReadRows, rows: int, features: Sequence[Feature], read_days: ReadDays | None = None
+) -> FeatureBlocks:
+    """Build the reference of the features.
+
+    Args:
+        read: Yields the training rows; it is called twice.
+        rows: Number of the rows.
+        features: The model's inputs; the rows have a column for each, by name.
+        read_days: Returns the rows' days; None: blocks are parts of the rows in their order.
+    """
+    bins, days = _survey(read, rows, features, read_days)
+    blocks = sorted(days)[-MOST_BLOCKS:] if len(days) > 1 else []
+    size = max(_SMALLEST_BLOCK, -(-rows // _ROW_BLOCKS))
+    count = len(blocks) or max(rows // size, 1)
+    counters = {name: _ColumnCounter(cells, count) for name, cells in bins.items()}
+    first = 0
+    for batch in read():
+        if blocks and read_days:
+            places = _places_of_days(read_days(batch), blocks)
+        else:  # the rest of the rows joins the last block, so that none is much smaller
+            places = np.minimum(np.arange(first, first + batch.num_rows) // size, count - 1)
+        first += batch.num_rows
+        for feature in features:
+            counters[feature.name].add(to_feature(batch[feature.name], feature.name, feature.type), places)
+    return FeatureBlocks(tuple(blocks), {name: counter.column() for name, counter in counters.items()})
+
+
+def _places_of_days(days: NDArray[np.int64], blocks: list[int]) -> NDArray[np.int64]:
+    """Return the block of each row, -1 for rows of other days."""
+    known = np.asarray(blocks, dtype=np.int64)
+    places = np.minimum(np.searchsorted(known, days), len(known) - 1)
+    return np.where(known[places] == days, places, -1)
+
+
+def _survey(
+    read: ReadRows, rows: int, features: Sequence[Feature], read_days: ReadDays | None
+) -> tuple[dict[str, Bins], set[int]]:
+    """Read the rows once: the cells of each feature, and the days that occur."""
+    wanted = max(min(rows, _SAMPLE_ROWS, _SAMPLE_VALUES // max(len(features), 1)), 1)
+    taken = np.sort(np.random.default_rng(_SEED).choice(rows, wanted, replace=False)) if rows else np.zeros(0, np.int64)
+    numbers: dict[str, list[NDArray[np.float64]]] = {item.name: [] for item in features if not item.type.is_text}
+    texts = {item.name: _TextCounter() for item in features if item.type.is_text}
+    days: set[int] = set()
+    first = 0
+    for batch in read():
+        own = taken[np.searchsorted(taken, first) : np.searchsorted(taken, first + batch.num_rows)] - first
+        first += batch.num_rows
+        sampled = batch.take(pa.array(own))
+        for feature in features:
+            if feature.type.is_text:
+                texts[feature.name].add(to_feature(batch[feature.name], feature.name, feature.type))
+            else:
+                known = to_feature(sampled[feature.name], feature.name, feature.type).drop_null()
+                values = np.asarray(known.cast(pa.float64(), safe=False), dtype=np.float64)
+                numbers[feature.name].append(to_model_precision(values, feature.dtype))
+        if read_days:
+            days.update(day for day in np.unique(read_days(batch)).tolist() if day >= 0)
+    bins: dict[str, Bins] = {}
+    for feature in features:
+        if feature.type.is_text:
+            bins[feature.name] = texts[feature.name].bins()
+        else:
+            every = np.concatenate(numbers[feature.name]) if numbers[feature.name] else np.zeros(0)
+            bins[feature.name] = number_bins(every, feature.dtype, DECILES)
+    return bins, days
+
+
+class _TextCounter:
+    """Counts texts; of very many values only the frequent ones stay."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._is_open = False
+
+    def add(self, values: Any) -> None:
+        for item in pc.value_counts(values).to_pylist():
+            if item["values"]:
+                self._counts[item["values"]] = self._counts.get(item["values"], 0) + item["counts"]
+        if len(self._counts) > _PRUNED_AT:
+            self._is_open = True
+            ranked = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
+            self._counts = dict(ranked[:MOST_KNOWN])
+
+    def bins(self) -> TextBins:
+        return text_bins(self._counts, self._is_open)
+
+
+@dataclass
+class _ColumnCounter:
+    """Counts one feature by block and cell, and the rows whose text only their block has."""
+
+    bins: Bins
+    blocks: int
+    counts: NDArray[np.int64] = field(init=False)
+    first_block: NDArray[np.int64] = field(init=False)
+    rows_there: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = np.zeros((self.blocks, self.bins.size), dtype=np.int64)
+        known = len(self.bins.top) + len(self.bins.others) if isinstance(self.bins, TextBins) else 0
+        self.first_block = np.full(known, -1, dtype=np.int64)  # -1: not seen, -2: in several
+        self.rows_there = np.zeros(known, dtype=np.int64)
+
+    def add(self, values: Any, blocks: NDArray[np.int64]) -> None:
+        """Count values; a negative block leaves a row out."""
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        kept, size = blocks >= 0, self.bins.size
+        cells = self.bins.places(values)[kept] + blocks[kept] * size
+        self.counts += np.bincount(cells, minlength=self.blocks * size).reshape(self.blocks, size)
+        if isinstance(self.bins, TextBins) and not self.bins.is_open:
+            self._note_blocks(self.bins.codes(values)[kept], blocks[kept])
+
+    def _note_blocks(self, codes: NDArray[np.int64], blocks: NDArray[np.int64]) -> None:
+        is_known = codes < len(self.first_block)
+        pairs, rows = np.unique(codes[is_known] * self.blocks + blocks[is_known], return_counts=True)
+        values, places = pairs // self.blocks, pairs % self.blocks
+        for value, place, count in zip(values.tolist(), places.tolist(), rows.tolist(), strict=True):
+            if self.first_block[value] in (-1, place):
+                self.first_block[value] = place
+                self.rows_there[value] += count
+            else:
+                self.first_block[value] = -2
+
+    def column(self) -> Column:
+        if isinstance(self.bins, NumberBins) or self.bins.is_open:
+            return Column(self.bins, self.counts)
+        alone = self.first_block >= 0
+        novel = np.bincount(self.first_block[alone], self.rows_there[alone], minlength=self.blocks)
+        return Column(self.bins, self.counts, novel.astype(np.int64))

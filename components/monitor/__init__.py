@@ -1,0 +1,1 @@
+"""Compare the requests that a version answered with the rows that it was trained on."""

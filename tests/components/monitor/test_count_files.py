@@ -1,0 +1,152 @@
+"""Every object of the log is counted exactly once, whatever happens when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components._core.errors import ServiceError, UnavailableError
+from components._core.monitoring.counts import Counts
+from components._core.monitoring.feature_bins import count
+from components._core.request_log.counts import LogCounts
+from components._core.request_log.hours import LogObject
+from components.monitor import count_files
+from components.monitor.count_files import CountFile, HourCounts, count_hour, read_files
+from components.monitor.count_rows import count_objects
+from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
+
+REFERENCE = make_reference(12)
+
+
+def count_small(objects: Sequence[LogObject]) -> tuple[dict[str, Counts], LogCounts]:
+    return count_objects(objects, {"1": REFERENCE})
+
+
+def run(tmp_path: Path) -> HourCounts:
+    return count_hour(str(tmp_path / "log"), str(tmp_path / "counts"), START, count_small)
+
+
+def expected(*parts: dict[str, list[Any]]) -> dict[str, list[int]]:
+    found = {}
+    for name in ("delay", "carrier"):
+        values = [value for part in parts for value in part[name]]
+        found[name] = count(REFERENCE.features[name].bins, pa.array(values)).tolist()
+    return found
+
+
+def cells(found: HourCounts) -> dict[str, list[int]]:
+    return {name: vector.tolist() for name, vector in found.versions["1"].cells.items()}
+
+
+def test_counts_are_those_of_the_rows(tmp_path: Path):
+    rows = rows_of(START, 500)
+    write_object(tmp_path / "log", START, rows)
+    found = run(tmp_path)
+    assert cells(found) == expected(rows)
+    assert found.versions["1"].rows == found.versions["1"].requests == 500
+    assert found.versions["1"].outputs["probability"].sum() == found.versions["1"].latency.sum() == 500
+
+
+def test_a_late_object_adds_a_file_and_nothing_is_counted_twice(tmp_path: Path):
+    early, late = rows_of(START, 100), rows_of(START + timedelta(hours=1), 50)
+    write_object(tmp_path / "log", START, early)
+    assert (run(tmp_path).written, run(tmp_path).written) == (1, 0)
+    write_object(tmp_path / "log", START, late, name="pod-2")
+    assert run(tmp_path).written == 1
+    assert cells(run(tmp_path)) == expected(early, late)
+    assert len(list((tmp_path / "counts").rglob("*.json"))) == 2
+
+
+def test_two_monitors_at_once_count_no_object_twice(tmp_path: Path):
+    rows = {name: rows_of(START + timedelta(hours=place), 40) for place, name in enumerate(("a", "b", "c"))}
+    paths = {name: write_object(tmp_path / "log", START, own, name=name) for name, own in rows.items()}
+    run(tmp_path)
+    hidden = paths["a"].rename(tmp_path / "aside")
+    (whole,) = (tmp_path / "counts").rglob("*.json")
+    moved = whole.rename(tmp_path / "whole")
+    run(tmp_path)  # of b and c only
+    moved.rename(whole)
+    hidden.rename(paths["a"])
+    assert cells(run(tmp_path)) == cells(run(tmp_path)) == expected(*rows.values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_however_monitors_overlap_each_object_is_counted_once(tmp_path: Path, seed: int):
+    random = np.random.default_rng(seed)
+    names = [f"dt=2026-03-02/hour=00/{place}.jsonl" for place in range(6)]
+    place = f"{tmp_path}/counts/dt=2026-03-02/hour=00"
+    for _ in range(5):
+        chosen = sorted(random.choice(names, random.integers(1, 5), replace=False).tolist())
+        file = CountFile(tuple(chosen), {"1": Counts(rows=len(chosen))})
+        count_files.put(file.to_bytes(), f"{place}/{file.name}")
+    for _ in range(3):
+        taken = [name for file in read_files(place) for name in file.objects]
+        assert len(taken) == len(set(taken))
+        missing = sorted(set(names) - set(taken))
+        if missing:
+            file = CountFile(tuple(missing), {"1": Counts(rows=len(missing))})
+            count_files.put(file.to_bytes(), f"{place}/{file.name}")
+            again = [name for file in read_files(place) for name in file.objects]
+            assert sorted(again) == names
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_a_write_the_next_run_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str):
+    rows = rows_of(START, 100)
+    write_object(tmp_path / "log", START, rows)
+    write = count_files.put
+
+    def dies(content: bytes, uri: str) -> None:
+        if when == "after":
+            write(content, uri)
+        raise UnavailableError("killed")
+
+    monkeypatch.setattr(count_files, "put", dies)
+    with pytest.raises(UnavailableError, match="killed"):
+        run(tmp_path)
+    monkeypatch.setattr(count_files, "put", write)
+    assert cells(run(tmp_path)) == expected(rows)
+    assert len(list((tmp_path / "counts").rglob("*.json"))) == 1
+
+
+def test_versions_are_counted_apart_and_an_unknown_one_by_its_rows(tmp_path: Path):
+    write_object(tmp_path / "log", START, rows_of(START, 30))
+    write_object(tmp_path / "log", START, rows_of(START, 20), name="canary", version="2")
+    found = run(tmp_path)
+    assert (found.versions["1"].rows, found.versions["2"].rows) == (30, 20)
+    assert found.versions["2"].cells == {}
+
+
+def test_a_masked_feature_is_not_missing(tmp_path: Path):
+    rows = rows_of(START, 30)
+    write_object(tmp_path / "log", START, {**rows, "carrier": [None] * 30}, masked=["carrier"])
+    found = run(tmp_path).versions["1"]
+    assert found.masked == {"carrier": 30} and found.cells["carrier"].sum() == 0
+    assert found.cells["delay"].sum() == 30
+
+
+def test_dropped_and_refused_requests_and_the_share_are_kept(tmp_path: Path):
+    path = write_object(tmp_path / "log", START, rows_of(START, 10), share=0.25)
+    with path.open("a") as file:
+        for line in ({"dropped": 3}, {"refused": {"429": 2, "400": 1}}, {"refused": {"429": 5}}):
+            file.write(json.dumps({**line, "model": "small", "version": "1", "log": 2}) + "\n")
+        file.write("{damaged\n")
+    found = run(tmp_path)
+    assert found.versions["1"].dropped == 3 and found.versions["1"].errors == {"429": 7, "400": 1}
+    assert found.versions["1"].represented == 40 and found.damaged == 1
+
+
+def test_a_damaged_count_file_is_an_error_with_what_to_do(tmp_path: Path):
+    write_object(tmp_path / "log", START, rows_of(START, 10))
+    run(tmp_path)
+    (file,) = (tmp_path / "counts").rglob("*.json")
+    file.write_text('{"objects": 3')
+    with pytest.raises(ServiceError, match="damaged count file"):
+        run(tmp_path)
