@@ -32,7 +32,7 @@ from components._core.errors import ConfigError, NaruError
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
 from components._core.store.request_log_layout import SUFFIX, hour_folder
-from components.serve.feature_values import Columns
+from components._predictor.feature_values import Columns
 from components.serve.limits import Limits
 
 orjson: Any

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from components._core.examples.reference_rows import Ranges
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

@@ -1,4 +1,4 @@
-"""Casts a request's values (Python values, or vectors of numbers) to one typed vector per feature of the model.
+"""Casts the values of rows (Python values, or vectors of numbers) to one typed vector per feature of the model.
 
 A missing value is `None`; clients without a null send NaN for a number and the empty string for a text. It is accepted only
 where the feature is nullable.
@@ -14,9 +14,11 @@ import numpy as np
 
 from components._core.types.feature_types import FLOAT32, INT64, STRING, FeatureType
 from components._core.types.signature import Feature
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
+MAX_ROWS = 10_000
+"""Rows of one request, unless a server is set otherwise: a few megabytes of JSON, and tens of milliseconds in the model."""
 _SHOWN = 40
 _COMPARED, _COMPARED_LENGTH = 256, 64
 """Bounds on the search for a similar name: known names compared, and length of the unknown one, which the client chooses."""

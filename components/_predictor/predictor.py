@@ -1,8 +1,7 @@
-"""The predictor core: a model, its border, and the answers. Knows no server; adapters translate protocols to it."""
+"""The predictor core: a model, its border, and the answers. Knows no server; adapters translate protocols and tables to it."""
 
 from __future__ import annotations
 
-import gc
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ from components._core.examples.reference_rows import Ranges, Reference
 from components._core.types.signature import Signature
 from components._frameworks.contract import Model
 from components._frameworks.table import load_model
-from components.serve.feature_values import Columns, cast_columns
-from components.serve.finite_answers import check_finite
-from components.serve.limits import Limits
-from components.serve.refusals import Refusal
-from components.serve.warm_up import warm_up
+from components._predictor.feature_values import MAX_ROWS, Columns, cast_columns
+from components._predictor.finite_answers import check_finite
+from components._predictor.refusals import Refusal
+from components._predictor.warm_up import warm_up
 
 _log = logging.getLogger("naru.serve")
 
@@ -41,7 +39,7 @@ class Predictor:
     def __init__(
         self,
         model: Model,
-        max_rows: int = Limits.rows,
+        max_rows: int = MAX_ROWS,
         ranges: Ranges | None = None,
         threshold: float | None = None,
     ) -> None:
@@ -71,10 +69,8 @@ class Predictor:
         return outputs
 
 
-def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
-    """Load a model folder and call it once, so that the first client does not wait and a broken model never says ready.
-
-    The process is a server from now on: objects that are there already are left alone by the garbage collector.
+def load(model: Path, max_rows: int = MAX_ROWS) -> Predictor:
+    """Load a model folder and call it once, so that the first row does not wait and a broken model is found at once.
 
     Args:
         model: Folder of the model: `signature.json` and the files of its framework.
@@ -93,7 +89,4 @@ def load(model: Path, max_rows: int = Limits.rows) -> Predictor:
     except Refusal as refusal:
         remedy = "train the model again; the log above says what it stumbled over"
         raise ModelError(f"does not answer one row: {refusal}", where=str(model), remedy=remedy) from refusal
-    # what a server has made so far stays: going through TensorFlow's objects once in some 10,000 requests took half a second,
-    # in which nobody was answered
-    gc.freeze()
     return predictor
