@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from components._core.errors import ModelError
+from components._core.errors import ModelError, first_line
 from components._core.examples.reference_rows import Ranges, Reference
 from components._core.types.signature import Signature
 from components._frameworks.contract import Model
 from components._frameworks.table import load_model
-from components._predictor.feature_values import MAX_ROWS, Columns, cast_columns
-from components._predictor.finite_answers import check_finite
+from components._predictor.feature_values import MAX_ROWS, Columns, cast_columns, refuse_rows
+from components._predictor.finite_answers import check_finite, refuse_not_finite
 from components._predictor.refusals import Refusal
 from components._predictor.warm_up import warm_up
 
+_FAILED = "the model failed on this request; the server's log says more"
+_MOST_FAILURES = 100
+"""Rows of one call that the model may fail on, one by one, before `answer_rows` gives up."""
 _log = logging.getLogger("naru.serve")
+Arrays = dict[str, np.ndarray[Any, Any]]
+Indices = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class RowAnswers:
+    """The answers to some rows, of which some were refused.
+
+    Attributes:
+        kept: Index of each answered row, ascending.
+        outputs: The model's outputs by name, for the answered rows.
+        refusals: Refusal by index, for the other rows.
+    """
+
+    kept: Indices
+    outputs: Arrays
+    refusals: dict[int, Refusal]
 
 
 class Predictor:
@@ -64,9 +86,67 @@ class Predictor:
             outputs = self._model.predict(arrays)
         except ModelError as error:
             _log.error("request %s: the model failed: %s", request_id or "without an id", error)
-            raise Refusal("model_failed", "the model failed on this request; the server's log says more") from None
+            raise Refusal("model_failed", _FAILED) from None
         check_finite(outputs, arrays, self._ranges, request_id)
         return outputs
+
+    def answer_rows(self, columns: Columns) -> RowAnswers:
+        """Answer each row as `predict` answers it in a request of its own, and refuse it alone.
+
+        Args:
+            columns: As in `predict`; any number of rows from 1.
+
+        Raises:
+            ModelError: When the model fails on more than `_MOST_FAILURES` rows.
+            Refusal: When no row can be answered, because a feature is missing or unknown.
+        """
+        rows, features = max(map(len, columns.values()), default=0), self.signature.inputs
+        kept, refusals = np.arange(rows), {}
+        try:
+            arrays = cast_columns(columns, features, rows)
+        except Refusal:
+            refusals = refuse_rows(columns, features)
+            kept = np.delete(kept, list(refusals))
+            if not kept.size:
+                return RowAnswers(kept, {}, refusals)
+            arrays = cast_columns({name: _take(values, kept) for name, values in columns.items()}, features, rows)
+        answered, outputs, failed = self._answer_each(arrays, len(kept))
+        refusals |= {int(kept[row]): refusal for row, refusal in failed.items()}
+        return RowAnswers(kept[answered], outputs, refusals)
+
+    def _answer_each(self, arrays: Arrays, rows: int) -> tuple[Indices, Arrays, dict[int, Refusal]]:
+        """Return the rows that are answered, their outputs, and the refusals of the others; rows are halved where the model fails."""
+        answered: list[Indices] = []
+        parts: list[Arrays] = []
+        refusals: dict[int, Refusal] = {}
+        waiting = [(0, rows)]
+        while waiting:
+            start, end = waiting.pop()
+            inputs = {name: values[start:end] for name, values in arrays.items()}
+            try:
+                outputs = self._model.predict(inputs)
+            except ModelError as error:
+                if end - start > 1:
+                    middle = (start + end) // 2
+                    waiting += [(middle, end), (start, middle)]
+                    continue
+                refusals[start] = Refusal("model_failed", f"the model failed on this row: {first_line(error)}")
+                if len(refusals) > _MOST_FAILURES:
+                    raise
+                continue
+            failed = refuse_not_finite(outputs, inputs, self._ranges)
+            refusals |= {start + row: refusal for row, refusal in failed.items()}
+            good = np.delete(np.arange(end - start), list(failed))
+            answered.append(start + good)
+            parts.append({name: values[good] for name, values in outputs.items()} if failed else outputs)
+        if not answered:
+            return np.empty(0, np.int64), {}, refusals
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts[1:] else parts[0]
+        return np.concatenate(answered), joined, refusals
+
+
+def _take(values: Sequence[Any] | np.ndarray[Any, Any], rows: Indices) -> Sequence[Any] | np.ndarray[Any, Any]:
+    return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
 
 
 def load(model: Path, max_rows: int = MAX_ROWS) -> Predictor:
