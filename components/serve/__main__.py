@@ -161,8 +161,9 @@ def _open_log(options: argparse.Namespace) -> Iterator[RequestLog | None]:
         flush_rows=options.log_flush_rows,
         flush_seconds=options.log_flush_seconds,
     )
-    settings.check([feature.name for feature in _signature(options.model).accepted])
-    with contextlib.closing(RequestLog(settings, options.name, options.version)) as log:
+    signature = _signature(options.model)
+    settings.check([feature.name for feature in signature.accepted])
+    with contextlib.closing(RequestLog(settings, options.name, options.version, signature.fingerprint)) as log:
         yield log
 
 

@@ -71,6 +71,7 @@ class Metrics:
         }  # every code is exported, from 0 on
         self._rows = Counter("naru_rows", "Rows answered", registry=self.registry)
         self._seconds = Histogram("naru_request_seconds", "Time to an answer", buckets=_BUCKETS, registry=self.registry)
+        self._log: RequestLog | None = None
         self.in_flight = Gauge("naru_in_flight", "Requests in progress", registry=self.registry)
 
     @contextmanager
@@ -79,25 +80,29 @@ class Metrics:
         self._requests.inc()
         try:
             yield
-        except Refusal as refusal:
-            self._refusals[refusal.code].inc()
-            raise
-        except Exception:
-            self._refusals[_UNEXPECTED].inc()
+        except Exception as error:
+            self._count_refusal(error)
             raise
 
     def count_request(self, error: BaseException | None) -> None:
         """Count a finished request, and why it was not answered if it was not; a client's disconnect is not a failure."""
         self._requests.inc()
         if isinstance(error, Exception):
-            self._refusals[error.code if isinstance(error, Refusal) else _UNEXPECTED].inc()
+            self._count_refusal(error)
+
+    def _count_refusal(self, error: Exception) -> None:
+        code = error.code if isinstance(error, Refusal) else _UNEXPECTED
+        self._refusals[code].inc()
+        if self._log:
+            self._log.count_refusal(code)
 
     def count_answer(self, rows: int, seconds: float) -> None:
         self._rows.inc(rows)
         self._seconds.observe(seconds)
 
     def add_request_log(self, log: RequestLog) -> None:
-        """Export the request log's counters, too."""
+        """Export the request log's counters, too, and count refusals in it."""
+        self._log = log
         self.registry.register(_RequestLogCollector(log))
 
 

@@ -1,9 +1,7 @@
-"""The request log: keeps requests and answers for a later drift check, or a join with labels.
+"""The request log: keeps requests and answers for the monitor, a later drift check, or a join with labels.
 
-One line of JSON per answered request; refused ones are in the metrics only:
-
-    {"id": ..., "time": "2026-01-31T09:30:00.123456+00:00", "model": NAME, "version": VERSION, "latency_ms": ...,
-     "inputs": {FEATURE: [one value per row]}, "masked": [FEATURE, ...], "outputs": {NAME: [one value per row]}}
+`components/_core/request_log/layout.py` has the format: a line of JSON per answered request, and lines that count, by hour, the
+requests that were refused (by code, whether sampled or not) and those that should have been logged and were not.
 
 A missing value and a masked feature are null. Objects are named `URI/dt=YYYY-MM-DD/hour=HH/POD-NUMBER-UUID.jsonl` by the time
 of the answers, in UTC, and each is written whole. The log never slows or stops a prediction: the request's thread only queues
@@ -19,8 +17,8 @@ import socket
 import threading
 import time
 import uuid
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from sys import getsizeof
@@ -29,9 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from components._core.errors import ConfigError, NaruError
+from components._core.request_log.layout import FORMAT, HOUR_SECONDS, SUFFIX, hour_folder
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
-from components._core.store.request_log_layout import SUFFIX, hour_folder
 from components._predictor.feature_values import Columns
 from components.serve.limits import Limits
 
@@ -116,9 +114,21 @@ class AnsweredRequest:
 
 
 class _Line(NamedTuple):
-    folder: str
+    hour: int  # since 1970
     rows: int
     content: bytes
+
+
+@dataclass
+class _HourCounts:
+    """What happened in an hour and is not written yet."""
+
+    dropped: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: _HourCounts) -> None:
+        self.dropped += other.dropped
+        self.refused.update(other.refused)
 
 
 class RequestLog:
@@ -128,6 +138,7 @@ class RequestLog:
         settings: Where to write, how much, and when.
         model: The model's name, for every line.
         version: The model's version, for every line.
+        schema: The fingerprint of the model's signature, for every line.
 
     Attributes:
         written: Requests that are in the store.
@@ -135,14 +146,17 @@ class RequestLog:
         failures: Failed attempts to write to the store.
     """
 
-    def __init__(self, settings: LogSettings, model: str, version: str) -> None:
+    def __init__(self, settings: LogSettings, model: str, version: str, schema: str = "") -> None:
         self.written = self.dropped = self.failures = 0
         self._settings = settings
         self._header = {"model": model, "version": version}
+        self._format = {"share": settings.sample, "schema": schema, "log": FORMAT}
         self._lock = threading.Lock()
         self._queue: deque[AnsweredRequest] = deque()
         self._lines: deque[_Line] = deque()
         self._batch: list[_Line] = []
+        self._counts: dict[int, _HourCounts] = {}  # by hour since 1970
+        self._batch_counts: tuple[int, _HourCounts] | None = None  # written with the batch
         self._rows = self._raw_rows = 0  # rows of queue, lines and batch; rows of the queue only
         self._bytes = self._raw_bytes = 0  # likewise
         self._sizes: deque[int] = deque()  # bytes of each request in the queue
@@ -167,7 +181,7 @@ class RequestLog:
             rows, size_before = self._rows, self._bytes
             is_full = rows + answered.rows > settings.queue_rows or size_before + size > settings.queue_bytes
             if self._closing.is_set() or is_full:
-                self.dropped += 1
+                self._count_dropped(answered.time)
                 return
             self._queue.append(answered)
             self._sizes.append(size)
@@ -179,6 +193,19 @@ class RequestLog:
         was_enough = rows >= settings.flush_rows or size_before >= settings.flush_bytes
         if (is_enough or (self._is_enough() and not was_enough)) and not self._due.is_set():
             self._due.set()
+
+    def count_refusal(self, code: str) -> None:
+        """Count a refused request for the log; as fast as `add`."""
+        with self._lock:
+            self._counts_of(time.time()).refused[code] += 1
+
+    def _count_dropped(self, seconds: float, requests: int = 1) -> None:
+        """Count requests, answered at a time, that are not logged; the lock is held."""
+        self.dropped += requests
+        self._counts_of(seconds).dropped += requests
+
+    def _counts_of(self, seconds: float) -> _HourCounts:
+        return self._counts.setdefault(int(seconds // HOUR_SECONDS), _HourCounts())
 
     def _is_enough(self) -> bool:
         return self._rows >= self._settings.flush_rows or self._bytes >= self._settings.flush_bytes
@@ -228,10 +255,10 @@ class RequestLog:
                 self._raw_bytes -= size
                 self._bytes += len(content) - size
                 if content:
-                    self._lines.append(_Line(hour_folder(answered.time), answered.rows, content))
+                    self._lines.append(_Line(int(answered.time // HOUR_SECONDS), answered.rows, content))
                 else:
                     self._rows -= answered.rows
-                    self.dropped += 1
+                    self._count_dropped(answered.time)
 
     def _has_room_for_lines(self) -> bool:
         rows, size = self._rows - self._raw_rows, self._bytes - self._raw_bytes
@@ -244,9 +271,9 @@ class RequestLog:
     def _flush(self) -> None:
         """Write all that waits, until a write fails."""
         self._began, pause = time.monotonic(), _REST_SECONDS  # many rows make large objects rather than many objects
-        while self._batch or self._take():
+        while self._batch or self._batch_counts or self._take():
             try:
-                put(b"".join(line.content for line in self._batch), self._target)
+                put(b"".join([*(line.content for line in self._batch), *self._count_lines()]), self._target)
             except NaruError as error:
                 self._give_up_or_keep(error)
                 pause = self._settings.flush_seconds  # the store is not tried again for every batch that fills up
@@ -257,21 +284,34 @@ class RequestLog:
         self._not_before = time.monotonic() + pause
 
     def _take(self) -> bool:
-        """Make the next batch: lines of one hour, up to the size of an object."""
+        """Make the next batch: lines of one hour, up to the size of an object, and the counts of that hour."""
         rows = size = 0
         with self._lock:
             most = max(self._settings.flush_rows, _OBJECT_ROWS)
             while self._lines and rows < most and size < self._settings.flush_bytes:
-                if self._batch and self._lines[0].folder != self._batch[0].folder:
+                if self._batch and self._lines[0].hour != self._batch[0].hour:
                     break
                 rows += self._lines[0].rows
                 size += len(self._lines[0].content)
                 self._batch.append(self._lines.popleft())
-        if self._batch:
-            self._objects += 1  # named once, so that a retry overwrites an object that arrived without confirmation
-            name = f"{socket.gethostname()}-{self._objects}-{uuid.uuid4().hex}{SUFFIX}"
-            self._target = f"{self._settings.uri.rstrip('/')}/{self._batch[0].folder}/{name}"
-        return bool(self._batch)
+            hour = self._batch[0].hour if self._batch else next(iter(self._counts), None)
+            if hour is None:
+                return False
+            if hour in self._counts:
+                self._batch_counts = hour, self._counts.pop(hour)
+        self._objects += 1  # named once, so that a retry overwrites an object that arrived without confirmation
+        name = f"{socket.gethostname()}-{self._objects}-{uuid.uuid4().hex}{SUFFIX}"
+        self._target = f"{self._settings.uri.rstrip('/')}/{hour_folder(hour * HOUR_SECONDS)}/{name}"
+        return True
+
+    def _count_lines(self) -> list[bytes]:
+        """Make the lines of the batch's counts."""
+        if self._batch_counts is None:
+            return []
+        counts = self._batch_counts[1]
+        found = {"dropped": counts.dropped, "refused": dict(counts.refused)}
+        lines = [{name: value, **self._header, "log": FORMAT} for name, value in found.items() if value]
+        return [json.dumps(line).encode() + b"\n" for line in lines]
 
     def _give_up_or_keep(self, error: NaruError) -> None:
         self.failures += 1
@@ -279,14 +319,19 @@ class RequestLog:
         if self._tries == 1:
             _log.warning("cannot write the request log: %s", error)
         if self._tries >= _TRIES:
-            count = self._end_batch()
+            lost, counts = self._batch, self._batch_counts
+            self._end_batch()
             with self._lock:
-                self.dropped += count
+                if lost:
+                    self._count_dropped(lost[0].hour * HOUR_SECONDS, len(lost))
+                if counts:  # the next object of the hour has them
+                    self._counts.setdefault(counts[0], _HourCounts()).add(counts[1])
 
     def _end_batch(self) -> int:
         """Make room for the next batch; return the number of requests of this one."""
         with self._lock:
             count = len(self._batch)
+            self._batch_counts = None
             self._rows -= sum(line.rows for line in self._batch)
             self._bytes -= sum(len(line.content) for line in self._batch)
             self._batch = []
@@ -303,6 +348,7 @@ class RequestLog:
             "inputs": {name: None if name in masked else values for name, values in answered.inputs.items()},
             "masked": sorted(masked.intersection(answered.inputs)),
             "outputs": {name: values.tolist() for name, values in answered.outputs.items()},
+            **self._format,
         }
 
 

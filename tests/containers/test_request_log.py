@@ -51,11 +51,12 @@ def ask(server: Running, *ids: str) -> None:
 
 
 def logged(s3: S3Server, name: str) -> list[dict[str, Any]]:
-    """All lines in the order of the objects, each of which must be whole."""
+    """The answered requests in the order of the objects, each of which must be whole."""
     files = (s3.folder / BUCKET / name / "requests").rglob("*.jsonl")
     texts = [file.read_text() for file in sorted(files, key=lambda file: int(file.name.rsplit("-", 2)[1]))]
     assert all(text.endswith("\n") for text in texts)
-    return [json.loads(line) for text in texts for line in text.splitlines()]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    return [line for line in lines if "id" in line]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:

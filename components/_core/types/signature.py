@@ -7,6 +7,7 @@ are exact (`column_types.py`); `to_arrays` is the one place where they are narro
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.errors import DataError
-from components._core.files import read_json, write_json
+from components._core.files import fingerprint_of, read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.column_types import to_feature
 from components._core.types.default_framework import DEFAULT_FRAMEWORK
@@ -68,6 +69,11 @@ class Signature:
     def accepted(self) -> tuple[Feature, ...]:
         """What a request may have: the inputs, and the columns that are not used."""
         return (*self.inputs, *self.unused)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that differ between signatures; in each line of the request log."""
+        return fingerprint_of([json.dumps(asdict(self), sort_keys=True)])[:16]
 
     def save(self, model: Path) -> None:
         """Write it beside the framework's own files."""

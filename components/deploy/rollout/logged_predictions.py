@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from components._core.errors import NaruError, UnavailableError
+from components._core.request_log.layout import SUFFIX, hour_folders
 from components._core.store.filesystems import open_filesystem
-from components._core.store.request_log_layout import SUFFIX, hour_folders
 
 _SURE = 1.95
 """Critical value of the two-sample Kolmogorov-Smirnov test: with equal distributions, 1 distance in 1,000 exceeds this times
@@ -61,7 +61,8 @@ def _records(uri: str, since: datetime) -> Iterator[dict[str, Any]]:
         filesystem, root = open_filesystem(uri)
         for hour in hour_folders(since.timestamp(), time.time()):
             for name in _names(filesystem, f"{root.rstrip('/')}/{hour}"):
-                yield from (json.loads(line) for line in filesystem.cat_file(name).splitlines() if line.strip())
+                lines = (json.loads(line) for line in filesystem.cat_file(name).splitlines() if line.strip())
+                yield from (line for line in lines if "outputs" in line)  # others are counts
     except (OSError, ImportError, ValueError, NaruError) as error:
         raise UnavailableError(f"cannot read the request log: {error}", where=uri) from error
 

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import numpy as np
 import pytest
 
 from components._core.errors import ConfigError
+from components._core.request_log.counts import LogCounts
+from components._core.request_log.hours import list_closed_hours, list_objects
+from components._core.request_log.reader import read_object
 from components.serve import request_log
 from components.serve.request_log import AnsweredRequest, LogSettings, RequestLog
 
@@ -27,12 +31,27 @@ def answered(number: int = 0, at: float = NOON, rows: int = 1) -> AnsweredReques
 
 
 def opened(folder: Path, **settings: Any) -> RequestLog:
-    return RequestLog(LogSettings(str(folder), **{"flush_seconds": 3_600.0, **settings}), "tiny", "3")
+    return RequestLog(LogSettings(str(folder), **{"flush_seconds": 3_600.0, **settings}), "tiny", "3", "5a")
 
 
 def logged(folder: Path) -> list[dict[str, Any]]:
+    """The answered requests in a log."""
+    return [line for line in lines_of(folder) if "id" in line]
+
+
+def lines_of(folder: Path) -> list[dict[str, Any]]:
     files = sorted(folder.rglob("*.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def counts_of(folder: Path) -> LogCounts:
+    """Drops and refusals in a log, as its reader has them."""
+    counts = LogCounts()
+    for hour in list_closed_hours(str(folder), datetime(2100, 1, 1, tzinfo=UTC)):
+        for found in list_objects(str(folder), hour):
+            list(read_object(found, counts))
+    assert counts.damaged == 0
+    return counts
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
@@ -56,6 +75,9 @@ def test_a_line_has_request_and_answer(tmp_path: Path) -> None:
             "inputs": {"delay": [None], "month": [7], "carrier": ["AA"]},
             "masked": [],
             "outputs": {"probabilities": [[0.5, 0.5]], "class": ["late"]},
+            "share": 1.0,
+            "schema": "5a",
+            "log": 2,
         }
     ]
 
@@ -98,6 +120,7 @@ def test_the_id_decides_what_is_sampled(tmp_path: Path) -> None:
         log.close()
     one, other = ({line["id"] for line in logged(tmp_path / name)} for name in ("one", "other"))
     assert one == other and 230 < len(one) < 370
+    assert {line["share"] for line in logged(tmp_path / "one")} == {0.3}
 
 
 def test_what_finds_no_room_is_dropped_and_counted(tmp_path: Path) -> None:
@@ -107,6 +130,42 @@ def test_what_finds_no_room_is_dropped_and_counted(tmp_path: Path) -> None:
     assert log.dropped == 1 and log.waiting == 3
     log.close()
     assert [line["id"] for line in logged(tmp_path)] == ["r0", "r1", "r2"]
+    assert lines_of(tmp_path)[-1] == {"dropped": 1, "model": "tiny", "version": "3", "log": 2}
+
+
+def test_drops_are_counted_in_the_hour_of_their_answers(tmp_path: Path) -> None:
+    log = opened(tmp_path, queue_rows=1)
+    log.add(answered(0))
+    for number in range(3):
+        log.add(answered(number, NOON + 3_600))
+    log.close()
+    assert lines_of(tmp_path / "dt=2026-01-01" / "hour=12")[0]["id"] == "r0"
+    assert [line["dropped"] for line in lines_of(tmp_path / "dt=2026-01-01" / "hour=13")] == [3]
+    assert counts_of(tmp_path).dropped == {"3": 3} and log.dropped == 3
+
+
+def test_refusals_are_counted_by_code_also_without_an_answer(tmp_path: Path) -> None:
+    log = opened(tmp_path, flush_seconds=0.05, sample=0.0)
+    for code in ("wrong_type", "wrong_type", "too_busy"):
+        log.count_refusal(code)
+    wait_until(lambda: list(tmp_path.rglob("*.jsonl")))
+    log.count_refusal("wrong_type")
+    log.close()
+    assert counts_of(tmp_path).refused == {("3", "wrong_type"): 3, ("3", "too_busy"): 1}
+    assert log.waiting == log.written == log.dropped == 0
+
+
+def test_counts_outlive_a_store_that_is_away(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "log"
+    in_the_way.write_text("no folder")
+    log = opened(in_the_way, flush_seconds=0.02)
+    log.add(answered(at=time.time()))
+    log.count_refusal("wrong_type")
+    wait_until(lambda: log.dropped == 1)
+    in_the_way.unlink()
+    log.close()
+    counts = counts_of(in_the_way)
+    assert counts.dropped == {"3": 1} and counts.refused == {("3", "wrong_type"): 1} and counts.requests == 0
 
 
 def test_a_store_that_comes_back_gets_what_waited(tmp_path: Path) -> None:

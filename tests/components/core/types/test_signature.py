@@ -7,7 +7,7 @@ import pytest
 
 from components._core.errors import DataError
 from components._core.examples.artifact import missing_counts, split_file
-from components._core.types.signature import Feature, to_arrays
+from components._core.types.signature import Feature, Signature, to_arrays
 
 WHOLE = Feature("n", "int64", False)
 
@@ -31,3 +31,11 @@ def test_missing_values_are_counted_without_reading_rows(tmp_path: Path) -> None
         path.parent.mkdir(exist_ok=True)
         pq.write_table(pa.table({"n": pa.array(values, pa.int64()), "m": [1, 2, 3]}), path, row_group_size=2)
     assert missing_counts(tmp_path, "test") == {"n": 3, "m": 0}
+
+
+def test_the_fingerprint_of_a_signature_changes_with_it_and_survives_a_file(tmp_path: Path) -> None:
+    signature = Signature("regression", (WHOLE,), {"prediction": "float32"}, ())
+    signature.save(tmp_path)
+    assert Signature.load(tmp_path).fingerprint == signature.fingerprint and len(signature.fingerprint) == 16
+    other = Signature("regression", (Feature("n", "int64", True),), {"prediction": "float32"}, ())
+    assert other.fingerprint != signature.fingerprint

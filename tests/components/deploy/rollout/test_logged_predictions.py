@@ -31,6 +31,13 @@ def test_of_a_classifier_the_class_is_read(tmp_path: Path) -> None:
     assert read_predictions(str(tmp_path), ("3",), NOW - timedelta(minutes=1)) == {"3": ["b"]}
 
 
+def test_lines_of_counts_are_no_predictions(tmp_path: Path) -> None:
+    write(tmp_path, NOW, "3", {"probability": [0.25]})
+    log = next(tmp_path.rglob("*.jsonl"))
+    log.write_text(log.read_text() + json.dumps({"dropped": 2, "version": "3", "log": 2}) + "\n")
+    assert read_predictions(str(tmp_path), ("3",), NOW - timedelta(minutes=1)) == {"3": [0.25]}
+
+
 def test_a_log_that_was_never_written_is_empty(tmp_path: Path) -> None:
     assert read_predictions(str(tmp_path / "none"), ("3",), NOW) == {"3": []}
 

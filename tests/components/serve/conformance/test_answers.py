@@ -10,7 +10,7 @@ import pytest
 
 from tests.components.serve.conformance.conftest import Served, stopped
 from tests.components.serve.conformance.wires import ROW, Refused, Rest, Rows, V2Grpc, Wire, request
-from tests.components.serve.test_request_log import logged, wait_until
+from tests.components.serve.test_request_log import counts_of, logged, wait_until
 
 AT_ONCE = 40
 BURSTS = 8
@@ -165,13 +165,16 @@ def test_an_answer_is_found_in_the_log_by_its_id(wire: Wire, served: Served) -> 
     line = served.line_of(answer.id)
     assert line["inputs"] == {"delay": [None], "month": [6], "carrier": None, "noise": [0.5]}
     assert line["masked"] == ["carrier"] and (line["model"], line["version"]) == ("tiny", "3")
+    assert line["share"] == 1.0 and len(line["schema"]) == 16 and line["log"] == 2
     assert line["outputs"]["class"] == answer.outputs["class"] and line["latency_ms"] > 0
     assert line["outputs"]["probabilities"][0] == pytest.approx(answer.outputs["probabilities"][0], abs=1e-6)
 
 
-def test_a_refused_request_is_not_logged(wire: Wire, served: Served) -> None:
+def test_a_refused_request_is_not_logged_but_counted_by_its_code(wire: Wire, served: Served) -> None:
+    before = counts_of(served.log).refused["3", "wrong_type"]
     with pytest.raises(Refused):
         wire.ask(changed(month=["6"]), id="refused")
     after = wire.ask(ROW)
     wait_until(lambda: after.id in {line["id"] for line in logged(served.log)})
     assert "refused" not in {line["id"] for line in logged(served.log)}
+    wait_until(lambda: counts_of(served.log).refused["3", "wrong_type"] == before + 1)

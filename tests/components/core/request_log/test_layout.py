@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from components._core.store.request_log_layout import hour_folder, hour_folders
+from components._core.request_log.layout import hour_folder, hour_folders
 
 NIGHT = datetime(2026, 11, 29, 23, 59, 59, tzinfo=UTC).timestamp()
 

@@ -1,0 +1,1 @@
+"""The request log: its layout, which hours are closed, and its lines as Arrow batches."""
