@@ -24,7 +24,7 @@ from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Signature
 from components._frameworks.keras.tensor_names import SERVING, tensor_names
 from components._frameworks.table import load_model
-from components.serve.feature_values import cast_columns
+from components._predictor.feature_values import cast_columns
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from components._predictor.refusals import Refusal
 from components.serve.prometheus_metrics import Metrics
-from components.serve.refusals import Refusal
 from components.serve.request_log import AnsweredRequest, RequestLog
 
 DRAIN_SECONDS = 8

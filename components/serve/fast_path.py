@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from components._core.types.oip_paths import model_path
+from components._predictor.refusals import STATUS, Refusal
 from components.serve.limits import KIB, Limits
 from components.serve.oip_bounds import Bounds
 from components.serve.oip_json import Tensor, read_plain, write_answer
-from components.serve.refusals import STATUS, Refusal
 from components.serve.request_body import CODINGS, check_type, codings_of, unpack
 
 if TYPE_CHECKING:

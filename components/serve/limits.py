@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from components._core.types.signature import Feature
+from components._predictor.feature_values import MAX_ROWS
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -29,8 +30,8 @@ class Limits:
     body_bytes: int = 16 * MIB
     """Bytes of a body as sent, and again after unpacking; also of a gRPC message. 10,000 rows of 100 numbers are 10 MB."""
 
-    rows: int = 10_000
-    """Rows of one request: a few megabytes of JSON, and tens of milliseconds in the model."""
+    rows: int = MAX_ROWS
+    """Rows of one request."""
 
     inputs: int = 1_000
     """Inputs (features) named by one request. Never below the number that the model takes, see `for_model`."""

@@ -24,10 +24,10 @@ from mlserver.grpc.server import GRPCServer
 from mlserver.grpc.servicers import InferenceServicer
 
 from components._core.types.oip_requests import output_datatype
+from components._predictor.refusals import STATUS, Refusal
 from components.serve.limits import Limits
 from components.serve.oip_json import Tensor
 from components.serve.oip_parameters import check_request, decode_input
-from components.serve.refusals import STATUS, Refusal
 
 if TYPE_CHECKING:
     from components.serve.mlserver_runtime import NaruRuntime

@@ -29,15 +29,16 @@ from components._core.types.feature_types import FEATURE_TYPES, FeatureType
 from components._core.types.oip_requests import output_datatype
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
+from components._predictor.predictor import Predictor
+from components._predictor.refusals import STATUS, Refusal
 from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
 from components.serve.oip_json import Tensor, Values
 from components.serve.oip_parameters import check_output, check_request, decode_input
 from components.serve.prediction_queue import PredictionQueue
-from components.serve.predictor import Predictor, load
-from components.serve.refusals import STATUS, Refusal
 from components.serve.request_log import AnsweredRequest
+from components.serve.served_model import load_served
 
 # MLServer's mapping has no code for these
 STATUS_CODE_MAPPING[STATUS["too_busy"]] = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -69,7 +70,7 @@ class NaruRuntime(MLModel):
         limits: Limits = extra.get("limits") or Limits()
         model = Path((parameters.uri if parameters else None) or "")
         try:
-            self._predictor: Predictor = await asyncio.to_thread(load, model, limits.rows)
+            self._predictor: Predictor = await asyncio.to_thread(load_served, model, limits.rows)
         except NaruError as error:
             NaruRuntime.failure = error
             raise

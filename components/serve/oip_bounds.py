@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from components._predictor.refusals import Refusal
 from components.serve.limits import Limits
-from components.serve.refusals import Refusal
 
 _BLOCK = 1 << 20
 _COMMAS_PER_INPUT = 16

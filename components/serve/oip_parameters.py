@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 
 CONTENT_TYPE = "content_type"
 _OF_A_REQUEST = frozenset({"pd", "np", "str"})

@@ -37,7 +37,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from components.serve.refusals import STATUS, Refusal
+from components._predictor.refusals import STATUS, Refusal
 from components.serve.request_log import RequestLog
 
 _UNEXPECTED = "unexpected"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 
 Headers = list[tuple[bytes, bytes]]
 

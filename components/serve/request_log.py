@@ -30,7 +30,7 @@ from components._core.errors import ConfigError, NaruError
 from components._core.request_log.layout import FORMAT, HOUR_SECONDS, SUFFIX, hour_folder
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
-from components.serve.feature_values import Columns
+from components._predictor.feature_values import Columns
 from components.serve.limits import Limits
 
 orjson: Any

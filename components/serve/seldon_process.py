@@ -28,15 +28,16 @@ from seldon_core.seldon_methods import init_metadata
 
 from components._core.examples.reference_rows import Reference
 from components._core.types.signature import Signature
+from components._predictor.predictor import Predictor
+from components._predictor.refusals import Refusal
 from components.serve.admission import DRAIN_SECONDS, AdmissionControl
 from components.serve.http_refusals import HttpRefusal
 from components.serve.json_guard import JsonGuard
 from components.serve.limits import Limits
-from components.serve.predictor import Predictor, load
-from components.serve.refusals import Refusal
 from components.serve.request_body import CODINGS, check_type, codings_of, unpack
 from components.serve.seldon_connections import HEALTH, Worker
 from components.serve.seldon_runtime import NaruComponent, NaruServicer, failure_response
+from components.serve.served_model import load_served
 
 _SPARE_THREADS = 8
 """Threads beyond the concurrency limit, which refuse the requests beyond it."""
@@ -66,7 +67,7 @@ def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
     component = NaruComponent(options.name, options.version, signature, admission, options.limits, threshold)
     worker = _worker(options, component)
     with ThreadPoolExecutor(1) as loader, _grpc_server(options, component) as grpc_server:
-        loading = loader.submit(load, options.model, options.limits.rows)
+        loading = loader.submit(load_served, options.model, options.limits.rows)
         loading.add_done_callback(lambda loaded: _announce(loaded, component, worker, grpc_server, options))
         if options.while_stdin:
             threading.Thread(target=_end_with_stdin, daemon=True).start()

@@ -31,11 +31,11 @@ from seldon_core.utils import json_to_seldon_model_metadata
 from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
+from components._predictor.predictor import Predictor
+from components._predictor.refusals import Code, Refusal
 from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
-from components.serve.predictor import Predictor
-from components.serve.refusals import Code, Refusal
 from components.serve.request_log import AnsweredRequest
 from components.serve.seldon_protobuf import NotAMessage, read_message
 

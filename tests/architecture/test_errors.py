@@ -230,14 +230,14 @@ NOT_OURS = {
     "components/serve/fast_path.py": {"Refusal"},
     "components/serve/mlserver_grpc.py": {"Refusal"},
     "components/serve/oip_parameters.py": {"Refusal"},
-    "components/serve/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code
+    "components/_predictor/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/admission.py": {"Refusal"},
-    "components/serve/finite_answers.py": {"Refusal"},
+    "components/_predictor/finite_answers.py": {"Refusal"},
     "components/serve/http_refusals.py": {"HttpRefusal"},  # the same, before it is read as a request
     "components/serve/json_guard.py": {"HttpRefusal"},
     "components/serve/mlserver_hardening.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
-    "components/serve/predictor.py": {"Refusal"},
+    "components/_predictor/predictor.py": {"Refusal"},
     "components/serve/seldon_process.py": {"HttpRefusal"},
     "components/serve/seldon_runtime.py": {"Refusal", "NotAMessage"},
     "components/serve/seldon_protobuf.py": {"NotAMessage"},  # answered to a client of gRPC

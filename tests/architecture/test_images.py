@@ -117,3 +117,16 @@ def _names(image: str, file: str) -> list[str]:
 def _wanted(image: str) -> list[str]:
     lines = (IMAGES / image / "requirements.in").read_text().splitlines()
     return [line.partition("#")[0].strip() for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("image", ["server", "server-seldon"])
+def test_a_server_image_has_every_folder_that_its_code_imports(image: str) -> None:
+    copied = set(re.findall(r"^COPY components/(\w+) ", (IMAGES / image / "Dockerfile").read_text(), re.MULTILINE))
+    components = IMAGES.parent / "components"
+    imported = {
+        name
+        for folder in copied
+        for file in (components / folder).rglob("*.py")
+        for name in re.findall(r"^\s*from components\.(_\w+|serve)", file.read_text(), re.MULTILINE)
+    }
+    assert imported <= copied

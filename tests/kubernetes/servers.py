@@ -9,8 +9,8 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
+from components._predictor.refusals import Refusal
 from components.serve.prometheus_metrics import Metrics
-from components.serve.refusals import Refusal
 
 Columns = dict[str, list[Any]]
 Predict = Callable[[Columns, int], Columns]

@@ -12,7 +12,7 @@ import pytest
 from components._core.examples.artifact import read_batches
 from components._frameworks.score_rows import score_split
 from components._frameworks.table import load_model
-from components.serve.predictor import load
+from components._predictor.predictor import load
 from tests.local.conftest import run_naru
 
 pytestmark = pytest.mark.slow

@@ -11,6 +11,10 @@ QUOTE_LIMIT = 0.01
 """Maximum share of rows with quote errors: beyond it the CSV options are wrong, which no quarantine limit allows."""
 
 
+WRONG_TYPE, NOT_FINITE = "wrong_type", "not_finite"
+"""Codes of cells that cannot be read: a value of another type, and one that is infinite or too large."""
+
+
 @dataclass(frozen=True)
 class BadRow:
     """A row that could not be read.
@@ -26,6 +30,7 @@ class BadRow:
         is_data: Whether it is a row of the table, which a repeated header or a line of totals is not: `data.quarantine_limit`
             is about rows of the table.
         unit: Unit of `line`.
+        code: The code by which a server refuses such a value, as in `_predictor/refusals.py`; empty: the row itself cannot be read.
     """
 
     file: str
@@ -36,6 +41,7 @@ class BadRow:
     is_quote: bool = False
     is_data: bool = True
     unit: Literal["line", "row"] = "line"
+    code: str = ""
 
     @property
     def rows(self) -> int:
@@ -49,7 +55,7 @@ class BadRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to the form kept in the quarantine."""
-        return {name: value for name, value in asdict(self).items() if name not in ("unit", "is_data")}
+        return {name: value for name, value in asdict(self).items() if name not in ("unit", "is_data", "code")}
 
 
 @dataclass

@@ -22,7 +22,7 @@ from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Data
 from components._data.columns.numbers import FLOAT32_MAX, parse_numbers
 from components._data.columns.reading import LABEL_READING, Reading
-from components._data.formats.bad_rows import BadRow
+from components._data.formats.bad_rows import NOT_FINITE, WRONG_TYPE, BadRow
 from components._data.formats.contract import TableSchema
 from components._data.formats.rows import FileTally, Rows, cells_as_text, row_as_text
 from components._data.sources.contract import SpanFile
@@ -85,7 +85,7 @@ def apply_readings(
         return rows
     examples = dict(zip(rows.examples.schema.names, rows.examples.columns, strict=True))
     cells = dict(zip(rows.cells.schema.names, rows.cells.columns, strict=True))
-    bad: dict[int, str] = {}
+    bad: dict[int, tuple[str, str]] = {}
     for name, reading in schema.readings.items():
         converted = reading.convert(examples[name], schema.types[name])
         is_fit = reading.odd_cells == "missing" and (file.name, name) not in schema.unfit
@@ -94,7 +94,8 @@ def apply_readings(
             tally.odd.add(name, converted.odd if is_fit else {})
         for row in map(int, () if is_fit else np.flatnonzero(converted.is_odd)):
             found = cells_as_text(examples[name].slice(row, 1))[0]
-            bad.setdefault(row, f"column {name!r}: {_describe_odd(found, reading)}")
+            code, problem = _describe_odd(found, reading)
+            bad.setdefault(row, (f"column {name!r}: {problem}", code))
         examples[name] = converted.values
         if name in cells:
             cells[name] = converted.values  # a row's split depends on the value, as its examples have it
@@ -102,11 +103,12 @@ def apply_readings(
     return _set_aside(read, rows, bad, file, reject, unit)
 
 
-def _describe_odd(found: str, reading: Reading) -> str:
+def _describe_odd(found: str, reading: Reading) -> tuple[str, str]:
+    """Return the code of an odd cell (`BadRow.code`), and what is wrong with it."""
     plain = parse_numbers(pa.array([found.strip()]), reading.decimal).plain[0].as_py()
     if reading.kind == "number" and plain and abs(float(plain)) > FLOAT32_MAX:
-        return f"{found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
-    return f"{found!r} is not {_NAMES[reading.kind]}"
+        return NOT_FINITE, f"{found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
+    return WRONG_TYPE, f"{found!r} is not {_NAMES[reading.kind]}"
 
 
 def _batch(columns: dict[str, pa.Array]) -> pa.RecordBatch:
@@ -116,7 +118,7 @@ def _batch(columns: dict[str, pa.Array]) -> pa.RecordBatch:
 def _set_aside(
     read: Rows,
     rows: Rows,
-    bad: dict[int, str],
+    bad: dict[int, tuple[str, str]],
     file: SpanFile,
     reject: Callable[[BadRow], None],
     unit: Literal["line", "row"],
@@ -124,8 +126,8 @@ def _set_aside(
     if not bad:
         return read
     lines = rows.lines()
-    for row, reason in sorted(bad.items()):
-        reject(BadRow(file.name, int(lines[row]), reason, row_as_text(rows.examples, row), unit=unit))
+    for row, (reason, code) in sorted(bad.items()):
+        reject(BadRow(file.name, int(lines[row]), reason, row_as_text(rows.examples, row), unit=unit, code=code))
     kept = np.ones(rows.examples.num_rows, bool)
     kept[list(bad)] = False
     return read.filter(kept)

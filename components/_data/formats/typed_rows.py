@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from components._core.examples.artifact import BATCH_ROWS
 from components._data.columns.numbers import FLOAT32_MAX
-from components._data.formats.bad_rows import BadRow
+from components._data.formats.bad_rows import NOT_FINITE, BadRow
 from components._data.formats.column_readings import apply_readings
 from components._data.formats.contract import TableSchema
 from components._data.formats.rows import FileTally, Rows, as_examples, row_as_text, set_unlabelled_aside
@@ -96,7 +96,7 @@ class TypedRows:
         for row in map(int, places):
             message = f"column {name!r}: {values[row].as_py()!r} {reason}"
             text = row_as_text(rows.examples, row)
-            self.reject(BadRow(self.file.name, int(lines[row]), message, text, unit=self.unit))
+            self.reject(BadRow(self.file.name, int(lines[row]), message, text, unit=self.unit, code=NOT_FINITE))
 
 
 def _convert_column(column: pa.Array | None, kind: pa.DataType, rows: int) -> Converted:

@@ -10,10 +10,10 @@ from components._core.errors import ServiceError
 from components._core.examples.samples import Sample
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature
+from components._predictor.feature_values import cast_columns
+from components._predictor.refusals import Refusal
 from components.deploy.model_client import Answer
 from components.deploy.parity import check_parity, check_refusal, compare
-from components.serve.feature_values import cast_columns
-from components.serve.refusals import Refusal
 
 FEATURES = (Feature("x", "float32", True),)
 SAMPLE = Sample(

@@ -12,10 +12,10 @@ from components._core.examples.reference_rows import Reference, row_of
 from components._core.examples.samples import Sample
 from components._core.files import read_json
 from components._core.types.signature import Feature
+from components._predictor.feature_values import cast_columns
+from components._predictor.predictor import load
 from components.evaluate.evaluate import Judged
 from components.evaluate.serving_reference import make_reference, sample_request
-from components.serve.feature_values import cast_columns
-from components.serve.predictor import load
 from tests.components.evaluate.conftest import Make
 from tests.components.tiny_models import FEATURES
 

@@ -28,8 +28,8 @@ from components._frameworks.table import (
     missing_model_files,
     register_framework,
 )
+from components._predictor.predictor import Predictor
 from components.explain.explain import explain_model
-from components.serve.predictor import Predictor
 from tests.components.frameworks.toy_framework import MEAN
 from tests.components.small_flights import trained_flights
 from tests.components.tiny_models import CLASSES, FEATURES, tiny_project, write_examples

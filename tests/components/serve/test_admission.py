@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from components._predictor.refusals import Refusal
 from components.serve.admission import AdmissionControl
 from components.serve.prometheus_metrics import Metrics
-from components.serve.refusals import Refusal
 
 
 def metric_lines(admission: AdmissionControl) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from components._predictor.refusals import Refusal
 from components.serve.admission import AdmissionControl
-from components.serve.refusals import Refusal
 
 
 def test_a_look_refuses_and_counts_only_at_the_limit() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from components._core.types.signature import Feature
-from components.serve.feature_values import cast_columns
+from components._predictor.feature_values import cast_columns
+from components._predictor.refusals import Refusal
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds, is_longer
 from components.serve.oip_json import read_plain
-from components.serve.refusals import Refusal
 
 SMALL = Bounds(Limits(rows=10, inputs=4, name_bytes=8, id_bytes=8, text_bytes=16), features=2)
 COLUMN = {"name": "a", "datatype": "INT64", "shape": [1], "data": [1]}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from components._predictor.refusals import Refusal
 from components.serve.oip_parameters import check_output, check_request, decode_input
-from components.serve.refusals import Refusal
 
 
 def test_base64_is_undone() -> None:

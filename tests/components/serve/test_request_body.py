@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 from components.serve.request_body import check_type, codings_of, unpack
 
 BODY = b'{"inputs": []}' * 10

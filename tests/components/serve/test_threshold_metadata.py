@@ -10,8 +10,8 @@ import pytest
 
 from components._core.examples.reference_rows import Reference
 from components._core.types.artifact_files import REFERENCE
+from components._predictor.predictor import load
 from components.serve.mlserver_runtime import _metadata
-from components.serve.predictor import load
 
 Make = Callable[..., Path]
 

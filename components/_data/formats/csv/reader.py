@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from components._data.columns.numbers import FLOAT32_MAX
-from components._data.formats.bad_rows import BadRow
+from components._data.formats.bad_rows import NOT_FINITE, WRONG_TYPE, BadRow
 from components._data.formats.column_readings import apply_readings
 from components._data.formats.contract import TableSchema
 from components._data.formats.csv.arrow_parser import lines_of, parse_block, unreadable
@@ -100,8 +100,9 @@ class _Reader:
             found = np.flatnonzero(wrong & ~bad)
             places = lines() if len(found) else np.empty(0, np.int64)  # called once: it scans the whole batch
             for row in map(int, found):
-                reason = f"column {name!r}: {_wrong(text[row].as_py(), kind)}"
-                self.reject(BadRow(self.file.name, int(places[row]), reason, row_as_text(batch, row)))
+                code, problem = _wrong(text[row].as_py(), kind)
+                reason = f"column {name!r}: {problem}"
+                self.reject(BadRow(self.file.name, int(places[row]), reason, row_as_text(batch, row), code=code))
             bad |= wrong
             columns.append(values)
         rows = Rows(pa.RecordBatch.from_arrays(columns, names=list(kinds)), _encode(batch, self.cells), lines)
@@ -161,11 +162,12 @@ def _number(cell: str | None, kind: pa.DataType) -> Any:
     return real if abs(real) <= FLOAT32_MAX else _WRONG
 
 
-def _wrong(found: str, kind: pa.DataType) -> str:
+def _wrong(found: str, kind: pa.DataType) -> tuple[str, str]:
+    """Return the code of a wrong cell (`BadRow.code`), and what is wrong with it."""
     try:
         too_large = abs(float(found)) > (2**63 if kind == pa.int64() else FLOAT32_MAX)
     except ValueError:
         too_large = False
     if too_large:
-        return f"{found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
-    return f"{found!r} is not {_NAMES[kind]}"
+        return NOT_FINITE, f"{found!r} is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"
+    return WRONG_TYPE, f"{found!r} is not {_NAMES[kind]}"

@@ -17,7 +17,7 @@ from components._core.types.feature_types import FEATURE_TYPES, STRING
 from components._core.types.label_values import as_text, targets
 from components._core.types.oip_requests import find_missing, to_request
 from components._core.types.signature import Feature, to_arrays
-from components.serve.feature_values import cast_columns
+from components._predictor.feature_values import cast_columns
 
 MORNING = dt.datetime(2026, 1, 31, 9, 30)
 ROWS = pa.table(

@@ -34,7 +34,7 @@ def test_checking_a_models_files_imports_no_library(model: Path) -> None:
 
 
 def test_serving_imports_onnxruntime_alone(model: Path) -> None:
-    code = "import sys, pathlib; from components.serve.predictor import load; load(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib; from components._predictor.predictor import load; load(pathlib.Path(sys.argv[1]))"
     assert imported_by(code, str(model)) == {"onnxruntime"}
 
 

@@ -16,7 +16,7 @@ from components._core.types.signature import Signature, to_arrays
 from components._frameworks.contract import Model
 from components._frameworks.sklearn.onnx_model import open_model
 from components._frameworks.table import load_model
-from components.serve.predictor import Predictor
+from components._predictor.predictor import Predictor
 from tests.components.small_penguins import Penguins
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from components._core.types.signature import Feature
-from components.serve.feature_values import cast_columns
-from components.serve.refusals import STATUS, Refusal
+from components._predictor.feature_values import cast_columns
+from components._predictor.refusals import STATUS, Refusal
 
 FEATURES = (
     Feature("delay", "float32", True),

@@ -7,8 +7,8 @@ import logging
 import numpy as np
 import pytest
 
-from components.serve.finite_answers import check_finite
-from components.serve.refusals import Refusal
+from components._predictor.finite_answers import check_finite
+from components._predictor.refusals import Refusal
 
 NAN, INF = float("nan"), float("inf")
 INPUTS = {

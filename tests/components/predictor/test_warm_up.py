@@ -11,9 +11,9 @@ import pytest
 from components._core.errors import ModelError
 from components._core.examples.reference_rows import Reference
 from components._core.types.signature import Feature
-from components.serve.predictor import load
-from components.serve.refusals import Refusal
-from components.serve.warm_up import warm_up
+from components._predictor.predictor import load
+from components._predictor.refusals import Refusal
+from components._predictor.warm_up import warm_up
 from tests.components.serve.conftest import Make
 from tests.components.tiny_models import write_model
 

@@ -1,6 +1,5 @@
 """The predictor core, without any server."""
 
-import gc
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +7,8 @@ import pytest
 
 from components._core.errors import ModelError
 from components._frameworks.table import load_model
-from components.serve.predictor import Predictor, load
-from components.serve.refusals import Refusal
+from components._predictor.predictor import Predictor, load
+from components._predictor.refusals import Refusal
 from tests.components.serve.conftest import Make
 
 ROWS = {"delay": [30.0, None], "month": [6, 6], "carrier": ["AA", "nobody"], "noise": [0.0, 0.0]}
@@ -18,12 +17,6 @@ ROWS = {"delay": [30.0, None], "month": [6, 6], "carrier": ["AA", "nobody"], "no
 def test_rows_are_answered_with_every_output(model: Make) -> None:
     outputs = load(model()).predict(ROWS)
     assert outputs["probabilities"].shape == (2, 3) and outputs["class"].tolist() == ["late", "on time"]
-
-
-def test_what_a_server_has_loaded_is_left_alone_by_the_garbage_collector(model: Make) -> None:
-    gc.unfreeze()
-    load(model())
-    assert gc.get_freeze_count() > 100_000, "TensorFlow's objects are among them: half a second for each look at all"
 
 
 def test_an_unknown_category_and_a_missing_number_are_answered(model: Make) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from components._core.types.signature import Feature
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 
 _NAME = "of the warm-up"
 _MADE_UP: dict[str, list[Any]] = {

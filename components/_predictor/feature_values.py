@@ -1,4 +1,4 @@
-"""Casts a request's values (Python values, or vectors of numbers) to one typed vector per feature of the model.
+"""Casts the values of rows (Python values, or vectors of numbers) to one typed vector per feature of the model.
 
 A missing value is `None`; clients without a null send NaN for a number and the empty string for a text. It is accepted only
 where the feature is nullable.
@@ -14,9 +14,11 @@ import numpy as np
 
 from components._core.types.feature_types import FLOAT32, INT64, STRING, FeatureType
 from components._core.types.signature import Feature
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
+MAX_ROWS = 10_000
+"""Rows of one request, unless a server is set otherwise: a few megabytes of JSON, and tens of milliseconds in the model."""
 _SHOWN = 40
 _COMPARED, _COMPARED_LENGTH = 256, 64
 """Bounds on the search for a similar name: known names compared, and length of the unknown one, which the client chooses."""
@@ -39,6 +41,44 @@ def cast_columns(columns: Columns, features: tuple[Feature, ...], max_rows: int)
     _check_names(columns, features)
     rows = _count_rows(columns, max_rows)
     return {feature.name: _cast(columns.get(feature.name, [None] * rows), feature) for feature in features}
+
+
+def refuse_rows(columns: Columns, features: tuple[Feature, ...]) -> dict[int, Refusal]:
+    """Return the refusal of each row that `cast_columns` refuses as a request of its own, by the row's index.
+
+    Arguments as in `cast_columns`; any number of rows.
+
+    Raises:
+        Refusal: When a feature is missing or unknown, or they have different lengths: then no row can be answered.
+    """
+    _check_names(columns, features)
+    _count_rows(columns, max(map(len, columns.values()), default=0))
+    refusals: dict[int, Refusal] = {}
+    for feature in features:
+        values = columns.get(feature.name, [])
+        if _is_castable(values, feature):
+            continue
+        for row, value in enumerate(values.tolist() if isinstance(values, np.ndarray) else values):
+            if row not in refusals and (refusal := _refuse_value(value, feature)):
+                refusals[row] = refusal
+    return refusals
+
+
+def _is_castable(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> bool:
+    try:
+        _cast(values, feature)
+    except Refusal:
+        return False
+    return True
+
+
+def _refuse_value(value: Any, feature: Feature) -> Refusal | None:
+    try:
+        _CASTS[feature.type]([value], feature)
+    except Refusal as refusal:
+        place = f"{feature.name!r}, row 0:"  # the only row here, and another one where the value is from
+        return Refusal(refusal.code, refusal.message.replace(place, f"{feature.name!r}:", 1))
+    return None
 
 
 def _check_names(columns: Columns, features: tuple[Feature, ...]) -> None:
@@ -82,7 +122,7 @@ def _cast(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> np.
     if wanted.is_real and values.dtype in _NUMBERS:
         with np.errstate(over="ignore"):
             single = values.astype(wanted.numpy)
-        if np.isfinite(single).all():
+        if np.isfinite(single).all() or (feature.nullable and not np.isinf(single).any()):
             return single
     return _CASTS[wanted](values.tolist(), feature)  # this one reports what is wrong
 

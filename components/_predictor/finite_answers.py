@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from components._core.examples.reference_rows import Ranges
-from components.serve.refusals import Refusal
+from components._predictor.refusals import Refusal
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -38,6 +38,23 @@ def check_finite(outputs: Arrays, inputs: Arrays, ranges: Ranges, request_id: st
             )
             _log.error("request %s: %s", request_id or "without an id", message)
             raise Refusal("model_failed", message)
+
+
+def refuse_not_finite(outputs: Arrays, inputs: Arrays, ranges: Ranges) -> dict[int, Refusal]:
+    """Return the refusal of each row whose answer holds a number that is not finite, by the row's index.
+
+    Arguments and messages as in `check_finite`; nothing goes to the server's log.
+    """
+    refusals: dict[int, Refusal] = {}
+    for name, values in outputs.items():
+        if values.dtype.kind != "f" or np.isfinite(values).all():
+            continue
+        for row in map(int, np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))):
+            alone = {feature: column[row : row + 1] for feature, column in inputs.items()}
+            reason = _unusual(alone, ranges, 0).replace(" in row 0:", ":").replace(" of row 0 ", " ")
+            message = f"the model's {name} is not a finite number; {reason}"
+            refusals.setdefault(row, Refusal("model_failed", message))
+    return refusals
 
 
 def _rows(rows: np.ndarray[Any, Any]) -> str:

@@ -1,0 +1,107 @@
+"""A folder of parts, on this machine or in an object store.
+
+    OUTPUT/part-000000-<sha256>.parquet
+    OUTPUT/_rejected/rejected-000000-<sha256>.jsonl    rejected rows, as far as there are some
+    OUTPUT/_manifest.json                              what was predicted by what, with the parts and their digests
+
+On this machine the folder appears with all of its files. An object store has no such step: there `_started.json` says that parts are
+being written, and the manifest is the last object. Readers of tables leave out names that begin with `_`, as Spark's do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from components._core.files import write_bytes
+from components._core.store.filesystems import is_local, open_filesystem
+from components._core.store.object_store import list_names, put, remove
+from components.predict.destinations.contract import (
+    Batch,
+    Destination,
+    Manifest,
+    dump_manifest,
+    read_manifest,
+    refuse_other,
+)
+from components.predict.output_formats import OutputFormat
+
+MANIFEST, STARTED = "_manifest.json", "_started.json"
+REJECTED = "_rejected"
+
+
+@dataclass(frozen=True)
+class FolderDestination(Destination):
+    """A folder.
+
+    Attributes:
+        uri: Its path or URI.
+        format: Format of its parts.
+        replace: Whether predictions that are there are replaced.
+    """
+
+    uri: str
+    format: OutputFormat
+    replace: bool
+
+    def find_complete(self, batch: str) -> Manifest | None:
+        """See `Destination`."""
+        filesystem, path = open_filesystem(self.uri)
+        if filesystem.isfile(path):
+            raise refuse_other(self.uri, None)
+        names = list_names(self.uri)
+        if not names:
+            return None
+        manifest, started = (read_manifest(f"{self.uri}/{name}") for name in (MANIFEST, STARTED))
+        if manifest and manifest["batch"] == batch and {part["name"] for part in manifest["parts"]} <= set(names):
+            return manifest
+        found = started or manifest
+        if found and (found["batch"] == batch or self.replace):
+            return None
+        raise refuse_other(self.uri, found)
+
+    def publish(self, batch: Batch) -> None:
+        """See `Destination`."""
+        filesystem, path = open_filesystem(self.uri)
+        if is_local(filesystem):
+            self._publish_local(batch, Path(path))
+        else:
+            self._publish_objects(batch)
+
+    def _publish_local(self, batch: Batch, folder: Path) -> None:
+        aside, before = (folder.with_name(f".{folder.name}.{kind}") for kind in ("naru-partial", "naru-replaced"))
+        shutil.rmtree(aside, ignore_errors=True)
+        for name, content in _files(batch):
+            write_bytes(aside / name, content)
+        write_bytes(aside / MANIFEST, dump_manifest(batch.manifest))
+        shutil.rmtree(before, ignore_errors=True)
+        if folder.exists():
+            os.replace(folder, before)
+        os.replace(aside, folder)
+        shutil.rmtree(before, ignore_errors=True)
+
+    def _publish_objects(self, batch: Batch) -> None:
+        earlier = set(_all_names(self.uri))
+        put(dump_manifest(batch.manifest), f"{self.uri}/{STARTED}")
+        written = {MANIFEST}
+        for name, content in _files(batch):
+            put(content, f"{self.uri}/{name}")
+            written.add(name)
+        put(dump_manifest(batch.manifest), f"{self.uri}/{MANIFEST}")
+        for name in [*sorted(earlier - written - {STARTED}), STARTED]:
+            remove(f"{self.uri}/{name}")
+
+
+def _files(batch: Batch) -> Iterator[tuple[str, bytes]]:
+    for file in batch.answers:
+        yield file.name, batch.work.read_file(file)
+    for file in batch.rejected:
+        yield f"{REJECTED}/{file.name}", batch.work.read_file(file)
+
+
+def _all_names(uri: str) -> list[str]:
+    inside = [f"{REJECTED}/{name}" for name in list_names(f"{uri}/{REJECTED}")]
+    return [name for name in list_names(uri) if name != REJECTED] + inside

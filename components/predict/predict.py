@@ -1,0 +1,213 @@
+"""Answer the rows of a table with a registered model, and write them with their answers: each row once, however often it is run."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from components._core.checks import round_off
+from components._core.credentials import mask_credentials
+from components._core.errors import ConfigError, DataError
+from components._core.files import fingerprint_of
+from components._core.project.project_file import Project
+from components._core.store.filesystems import open_filesystem
+from components._core.store.object_store import absolute_uri
+from components._core.types.tasks import TASKS
+from components._data.formats.bad_rows import BadRowCount
+from components._predictor.predictor import load
+from components.predict.destinations.contract import Batch, Manifest, Output
+from components.predict.destinations.table import open_destination
+from components.predict.label_metrics import LabelMetrics, file_name
+from components.predict.output_formats import OutputFormat
+from components.predict.part_answers import Answerer
+from components.predict.parts import Part, cut_parts, part_rows
+from components.predict.scoring_table import ScoringTable, fingerprint_table, missing_features, open_table
+from components.predict.work_folder import PartRecord, WorkFolder, count_codes
+
+FORMAT = "1"
+"""Increased when the same rows and model would give another output, so that batches differ."""
+Progress = Callable[[int, int], None]
+"""Called after each part with the numbers of answered and rejected rows so far."""
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """The version that answers.
+
+    Attributes:
+        version: Its number.
+        folder: Folder of its model, verified.
+        digest: SHA-256 of the list of its files; empty: it has none.
+    """
+
+    version: str
+    folder: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The result of a batch.
+
+    Attributes:
+        manifest: What was predicted by what.
+        was_complete: Whether an earlier run had written all of it.
+        notes: What a person should know of the table.
+    """
+
+    manifest: Manifest
+    was_complete: bool
+    notes: list[str]
+
+
+def predict_table(
+    project: Project,
+    model: ModelVersion,
+    output: Output,
+    store: str,
+    progress: Progress = lambda answered, rejected: None,
+) -> Prediction:
+    """Answer the rows of the project's source, and write them to the output.
+
+    A killed run is continued by the same call: parts that are complete are not answered again, and the output has the same bytes. When
+    the output is there already, nothing is done.
+
+    Args:
+        project: The project, with its source as an absolute location.
+        model: The version that answers.
+        output: Where and how the answers are written.
+        store: URI of the store, which keeps the parts of an unfinished batch.
+        progress: Called after each part.
+
+    Raises:
+        ConfigError: When source and output do not fit together, or the output holds something else.
+        DataError: When the table cannot be read or changes meanwhile, has no rows, or lacks a required feature.
+        ModelError: When the model does not load, or fails on many rows.
+        ServiceError: When a store or a database fails.
+    """
+    destination = open_destination(output)
+    predictor = load(model.folder)
+    table = open_table(project, predictor.signature)
+    _check_apart(table, output.location)
+    most_rows = part_rows(len(table.columns) + len(predictor.signature.outputs))
+    rows = _identify_rows(project, model, table, most_rows)
+    batch = fingerprint_of([rows, project.label, output.prefix, destination.format.name])[:_DIGITS]
+    answerer = Answerer(predictor, model.version, rows, output.prefix)
+    answerer.check_columns(list(table.columns))
+    notes = missing_features(predictor.signature, table.columns)
+    work = WorkFolder(_work_uri(store, project.name, batch, output))
+    if manifest := destination.find_complete(batch):
+        work.remove()  # the run that wrote the output may have been killed before this
+        return Prediction(manifest, True, notes)
+    work.begin(time.time())
+    score = f"{output.prefix}{TASKS[predictor.signature.task].score}"
+    labels = LabelMetrics(predictor.signature, predictor.threshold, project.label, score)
+    records = _answer_parts(_Run(table, most_rows, answerer, labels, destination.format, work), progress)
+    table.check_unchanged()
+    metrics, measured = labels.measure(work, records)
+    manifest = {
+        "format": FORMAT,
+        "batch": batch,
+        "project": project.name,
+        "version": model.version,
+        "model_sha256": model.digest,
+        "threshold": predictor.threshold,
+        "source": mask_credentials(project.data.source),
+        "source_state": table.state,
+        "columns": [*table.columns, *answerer.added],
+        "output_format": destination.format.name,
+        "parts": [asdict(record.answers) for record in records if record.answers],
+        "rejected_parts": [asdict(record.rejected) for record in records if record.rejected],
+        "answered": sum(record.answers.rows for record in records if record.answers),
+        "rejected": sum(record.rejected.rows for record in records if record.rejected),
+        "rejected_by_code": count_codes(records),
+        "labelled": sum(record.labelled for record in records),
+        "measured": measured,
+        "metrics": {name: round_off(value) if math.isfinite(value) else None for name, value in metrics.items()},
+    }
+    destination.publish(Batch(work, records, manifest))
+    work.remove()
+    return Prediction(manifest, False, notes)
+
+
+def check_answered(prediction: Prediction) -> None:
+    """Refuse a batch of which no row was answered; its rejected rows are written.
+
+    Raises:
+        DataError: With the reasons.
+    """
+    manifest = prediction.manifest
+    if not manifest["answered"]:
+        codes = ", ".join(f"{code} {count:,}" for code, count in manifest["rejected_by_code"].items())
+        message = f"no row was answered: {manifest['rejected']:,} rejected ({codes})"
+        remedy = "the rejected rows in the output say why, each with its place"
+        raise DataError(message, where=manifest["source"], remedy=remedy)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the parts of a batch are answered with."""
+
+    table: ScoringTable
+    most_rows: int
+    answerer: Answerer
+    labels: LabelMetrics
+    format: OutputFormat
+    work: WorkFolder
+
+
+def _answer_parts(run: _Run, progress: Progress) -> list[PartRecord]:
+    """Answer the parts that are not complete; returns the records of all."""
+    done, records, aside = run.work.records(), [], BadRowCount()
+    answered = rejected = 0
+    for part in cut_parts(run.table, run.most_rows, aside):
+        record = done.get(part.number) or _answer_part(run, part)
+        records.append(record)
+        answered += record.answers.rows if record.answers else 0
+        rejected += record.rejected.rows if record.rejected else 0
+        progress(answered, rejected)
+    aside.check_quotes(answered)
+    if not records:
+        raise DataError("has no rows", where=run.table.files[0].name, remedy="check the export")
+    return records
+
+
+def _answer_part(run: _Run, part: Part) -> PartRecord:
+    answers, work, number = run.answerer.answer(part), run.work, part.number
+    labelled, content = run.labels.collect(answers.rows)
+    if labelled:
+        work.put(file_name(number), content)
+    kept = rejected = None
+    if answers.rows is not None:
+        content = run.format.encode(answers.rows)
+        kept = work.add_file("part", number, run.format.name, content, answers.rows.num_rows)
+    if answers.rejected:
+        rejected = work.add_file("rejected", number, "jsonl", answers.rejected_lines(), len(answers.rejected))
+    record = PartRecord(number, kept, rejected, dict(answers.codes), labelled)
+    work.add_record(record)
+    return record
+
+
+def _identify_rows(project: Project, model: ModelVersion, table: ScoringTable, most_rows: int) -> str:
+    """Return the identity of rows and model, which the ids of the rows have: equal in every output."""
+    settings = [FORMAT, project.name, model.version, model.digest, str(most_rows)]
+    return fingerprint_of([*settings, fingerprint_table(table)])[:_DIGITS]
+
+
+def _work_uri(store: str, project: str, batch: str, output: Output) -> str:
+    place = fingerprint_of([batch, absolute_uri(output.location), output.table])[:_DIGITS]
+    return f"{store.rstrip('/')}/{project}/predictions/{place}"
+
+
+def _check_apart(table: ScoringTable, output: str) -> None:
+    """Refuse an output that is a file of the source."""
+    if "://" in output and not output.startswith(("file://", "s3://", "gs://")):
+        return
+    filesystem, path = open_filesystem(output)
+    for file in table.files:
+        if type(file.filesystem) is type(filesystem) and file.path == path:
+            raise ConfigError("is a file of the source", where="--output", remedy="name another output")

@@ -1,0 +1,193 @@
+"""The table whose rows are answered: read by the formats and sources of ingest, as the served model takes its columns.
+
+A value that the server refuses is refused here too, so a cell that does not fit a feature never becomes missing: its row is set
+aside. In formats of text the model decides how the cells of a feature are read, since a file may be too short to tell: `7` in a
+feature of texts is a text. Columns that the model does not take keep their values as they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from components._core.errors import DataError
+from components._core.files import fingerprint_of
+from components._core.project.column_config import ColumnReading
+from components._core.project.data_config import Data
+from components._core.project.project_file import Project
+from components._core.project.table_config import Csv, Xlsx
+from components._core.suggestions import suggest
+from components._core.types.signature import Feature, Signature
+from components._data.formats.bad_rows import BadRow
+from components._data.formats.column_readings import with_readings
+from components._data.formats.contract import Format, TableSchema
+from components._data.formats.registry import open_format
+from components._data.formats.rows import Rows
+from components._data.joins.source_state import fingerprint_state
+from components._data.joins.table_joins import TableJoins
+from components._data.sources.contract import SpanFile
+from components._data.sources.registry import open_source
+
+_TEXTS = ("csv",)
+"""Formats whose cells are texts."""
+_UNTYPED = ("csv", "jsonl", "xlsx")
+"""Formats in which a column's type is inferred from its cells."""
+
+
+@dataclass(frozen=True)
+class ScoringTable:
+    """An open table.
+
+    Attributes:
+        data: The `data` section that it is read by.
+        table: Its format.
+        schema: Its columns.
+        files: Its files, in order.
+        joins: The joins of the project.
+        state: Fingerprint of the content of the table and of the joined ones.
+    """
+
+    data: Data
+    table: Format
+    schema: TableSchema
+    files: list[SpanFile]
+    joins: TableJoins
+    state: str
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """Arrow type by column, with those of the joins."""
+        return self.joins.types
+
+    @property
+    def definition(self) -> str:
+        """All that decides what rows the files give."""
+        columns = [(name, str(kind)) for name, kind in self.columns.items()]
+        readings = [
+            (name, read.kind, read.decimal, read.order, sorted(read.missing), read.odd_cells)
+            for name, read in sorted(self.schema.readings.items())
+        ]
+        return repr((columns, readings, self.table.options, self.joins.definitions))
+
+    def read(self, reject: Callable[[BadRow], None]) -> Iterator[tuple[SpanFile, Rows]]:
+        """Yield the rows of all files in bounded batches, with the columns of the joins.
+
+        Args:
+            reject: Called with every row that cannot be read.
+        """
+        counts = self.joins.start_counts()
+        for file in self.files:
+            for rows in self.table.read_rows(file, self.schema, "", reject):
+                if rows.examples.num_rows:
+                    yield file, self.joins.apply(rows, counts)
+
+    def check_unchanged(self) -> None:
+        """Refuse a table that was written to while it was read.
+
+        Raises:
+            DataError: When its state is another one than when it was opened.
+        """
+        if fingerprint_state(self.data) != self.state:
+            remedy = "run again when the writer has finished: nothing was written to the output"
+            raise DataError("the source changed while it was read", where=self.data.source, remedy=remedy)
+
+
+def open_table(project: Project, signature: Signature) -> ScoringTable:
+    """Open the project's source for a model.
+
+    Args:
+        project: The project, with its source as an absolute location.
+        signature: The model's signature.
+
+    Raises:
+        ConfigError: When the source or a join is invalid.
+        DataError: When the table cannot be read, or lacks a feature that the model requires.
+    """
+    data = project.data
+    files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
+    data = _with_own_sections(data, files[0])
+    state = fingerprint_state(data)
+    features = {feature.name: feature for feature in signature.inputs}
+    plain = data.model_copy(update={"odd_cells": "quarantine"})
+    kind = _format_of(plain, files[0]).name
+    texts = {name for name, feature in features.items() if feature.type.is_text and kind in _TEXTS}
+    plain = _with_columns(plain, texts, "text")
+    table = open_format(plain, files[0])
+    schema = table.infer_schema(files, "")
+    joined = {name for join in data.join for name in [*join.on, join.row_time or data.split.time_column] if name}
+    if kind in _UNTYPED:
+        schema = _read_numbers(schema, features, data)
+    schema = _keep_others(schema, {*features, *data.columns, *joined})
+    if project.label in schema.readings:  # a row is answered whatever its label is
+        own = replace(schema.readings[project.label], odd_cells="missing")
+        schema = replace(schema, readings={**schema.readings, project.label: own})
+    joins = TableJoins(data, schema.types, lambda row: None)
+    _check_features(signature, list(joins.types), files[0].name)
+    return ScoringTable(data, table, schema, files, joins, state)
+
+
+def missing_features(signature: Signature, columns: dict[str, pa.DataType]) -> list[str]:
+    """Return a sentence for each feature that the table does not have and the model does not require."""
+    unknown = [name for name in columns if name not in {feature.name for feature in signature.accepted}]
+    return [
+        f"the table has no column {feature.name!r}: it is missing in every row; {suggest(feature.name, unknown)}"
+        for feature in signature.inputs
+        if feature.name not in columns
+    ]
+
+
+def _with_own_sections(data: Data, file: SpanFile) -> Data:
+    """Return the section without the settings of other formats: the project's own table may have another format."""
+    plain = data.model_copy(update={"csv": Csv(), "xlsx": Xlsx()})
+    section = _format_of(plain, file).section
+    return plain.model_copy(update={section: getattr(data, section)}) if section else plain
+
+
+def _format_of(data: Data, file: SpanFile) -> Format:
+    return open_format(data, replace(file, partition=()))
+
+
+def _with_columns(data: Data, names: set[str], kind: str) -> Data:
+    added = {name: ColumnReading.model_validate({"type": kind}) for name in sorted(names) if name not in data.columns}
+    return data.model_copy(update={"columns": {**data.columns, **added}})
+
+
+def _read_numbers(schema: TableSchema, features: dict[str, Feature], data: Data) -> TableSchema:
+    """Read a feature of numbers as numbers where some cell is a text: only the rows of such cells are refused."""
+    texts = {
+        name
+        for name, kind in schema.types.items()
+        if name in features and not features[name].type.is_text and pa.types.is_string(kind)
+    }
+    forced = {name: ColumnReading(type="number") for name in texts if name not in data.columns}
+    if not forced:
+        return schema
+    unfit = frozenset((file, name) for file, name in schema.unfit if name not in forced)
+    only = Data(source=data.source, columns=forced, odd_cells="quarantine")
+    return with_readings(replace(schema, unfit=unfit), only, "")
+
+
+def _keep_others(schema: TableSchema, read: set[str]) -> TableSchema:
+    """Leave the columns as they are written that the model does not take and no setting describes."""
+    odd = ({*schema.readings} | {name for _, name in schema.unfit}) - read
+    if not odd:
+        return schema
+    types = {name: pa.string() if name in odd else kind for name, kind in schema.types.items()}
+    readings = {name: reading for name, reading in schema.readings.items() if name not in odd}
+    raw = {name: kind for name, kind in schema.raw_types.items() if name not in odd}
+    unfit = frozenset((file, name) for file, name in schema.unfit if name not in odd)
+    return replace(schema, types=types, readings=readings, raw_types=raw, unfit=unfit)
+
+
+def _check_features(signature: Signature, columns: list[str], file: str) -> None:
+    for feature in signature.inputs:
+        if feature.name not in columns and not feature.nullable:
+            message = f"has no column {feature.name!r}, which the model requires ({feature.dtype}); {suggest(feature.name, columns)}"
+            raise DataError(message, where=file, remedy="add it to the table, or name it as the model does")
+
+
+def fingerprint_table(table: ScoringTable) -> str:
+    """Return the fingerprint of the rows that a table gives."""
+    return fingerprint_of([table.state, table.definition])
