@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from components._core.errors import ConfigError, NaruError, UnavailableError
-from components._core.project.project_file import Schedule
+from components._core.project.trigger_config import Schedule
 from components._core.stage.run_record import parse_commit
 from components._core.store.object_store import upload
 from pipelines.kfp.desired_state import COMMIT, SERVICE_ACCOUNT, DesiredProject

@@ -15,7 +15,8 @@ from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.project.placeholders import PER_RUN
-from components._core.project.project_file import PROJECT_FILE, Project, Schedule, load_project
+from components._core.project.project_file import PROJECT_FILE, Project, load_project
+from components._core.project.trigger_config import Schedule
 from components._core.project.value_rules import CREDENTIALS_REMEDY, check_placeholders
 from components._core.setting_names import STORE
 from components._core.settings import Settings

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from itertools import product
 
 from components._core.suggestions import suggest
 
@@ -20,6 +22,10 @@ _MONTHS = {
 _DAYS = {name: str(number) for number, name in enumerate("sun mon tue wed thu fri sat".split())}
 _NAMES: dict[str, dict[str, str]] = {"month": _MONTHS, "day of the week": _DAYS}
 _LONGEST_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+_LONGEST_FOLD = timedelta(hours=3)
+"""Longer than any clock is set back."""
+_SEARCHED_DAYS = 9 * 366
+"""The 29th of February may be eight years away."""
 _PART = re.compile(r"(?P<all>[*?])(?:/(?P<every>\d+))?|(?P<first>\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
 
 
@@ -52,6 +58,38 @@ def check_timezone(name: str) -> str:
     if name in known or (len(known) == 1 and re.fullmatch(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*", name)):
         return name
     raise ValueError(f"found {name!r}; {suggest(name, sorted(known))} (a name of the IANA list, as in Europe/Berlin)")
+
+
+def previous_tick(text: str, zone: tzinfo, now: datetime) -> datetime | None:
+    """Return the last time at or before `now` that an expression names; None when it names none within nine years.
+
+    Times of the clock that are skipped in spring name no tick, and of those that occur twice in autumn the first does.
+
+    Args:
+        text: The expression, as `check_cron` returned it.
+        zone: Time zone in which it is read.
+        now: The time, with a zone.
+
+    Returns:
+        The time in UTC.
+    """
+    fields = text.split()
+    seconds, minutes, hours, days, months, weekdays = (_values(field, place) for place, field in enumerate(fields))
+    either = not any(star in field for field in (fields[3], fields[5]) for star in "*?")
+    wall = now.astimezone(zone).replace(tzinfo=None) + _LONGEST_FOLD
+    for back in range(_SEARCHED_DAYS):
+        day = wall.date() - timedelta(days=back)
+        fits = (day.day in days, day.isoweekday() % 7 in weekdays)
+        if day.month not in months or not (any(fits) if either else all(fits)):
+            continue
+        for hour, minute, second in product(*(sorted(values, reverse=True) for values in (hours, minutes, seconds))):
+            local = datetime.combine(day, time(hour, minute, second))
+            if local > wall:
+                continue
+            tick = local.replace(tzinfo=zone).astimezone(UTC)
+            if tick <= now and tick.astimezone(zone).replace(tzinfo=None) == local:
+                return tick
+    return None
 
 
 def _values(field: str, place: int) -> set[int]:

@@ -15,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
-    StrictBool,
     StrictInt,
     ValidationError,
     field_validator,
@@ -26,10 +25,10 @@ from pydantic_core import PydanticCustomError
 
 from components._core.errors import ConfigError
 from components._core.project.config_types import Hyperparameter, Real, Section
-from components._core.project.cron import check_cron, check_timezone
 from components._core.project.data_config import Data
 from components._core.project.serving_config import Serve, ServingGates
 from components._core.project.transform_config import Transform
+from components._core.project.trigger_config import Triggers
 from components._core.project.validation_messages import format_errors
 from components._core.project.value_rules import check_values
 from components._core.project.yaml_text import parse_yaml
@@ -256,65 +255,6 @@ class Gates(Section):
     serving: ServingGates = ServingGates()
 
 
-class Schedule(Section):
-    """A recurring run of the training pipeline on a cluster."""
-
-    name: Annotated[
-        str,
-        Field(
-            pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
-            description="Lower-case letters, digits and dashes, 40 at most; unique within the project.",
-        ),
-    ]
-    cron: Annotated[
-        str,
-        Field(
-            description="Six fields, seconds first: `0 30 3 * * *` is half past three every day. Five are refused: "
-            "Kubeflow Pipelines would read the first as seconds."
-        ),
-    ]
-    timezone: Annotated[
-        str,
-        Field(
-            description="Time zone of the cron, as in `Europe/Berlin`. A KFP server reads all schedules in one zone "
-            "(NARU_KFP_TIMEZONE says which); `naru apply` refuses another."
-        ),
-    ] = "UTC"
-    enabled: Annotated[StrictBool, Field(description="Whether the schedule starts runs.")] = True
-    max_concurrency: Annotated[
-        StrictInt, Field(ge=1, le=10, description="Maximum number of its runs at the same time; further ones wait.")
-    ] = 1
-    parameters: Annotated[
-        dict[str, Hyperparameter],
-        Field(description="Pipeline parameters, as in `spans: last 12`; others keep their default."),
-    ] = {}
-
-    @field_validator("cron")
-    @classmethod
-    def _check_cron(cls, value: str) -> str:
-        return check_cron(value)
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_timezone(cls, value: str) -> str:
-        return check_timezone(value)
-
-
-class Triggers(Section):
-    """What starts runs automatically: schedules so far."""
-
-    schedules: Annotated[
-        list[Schedule], Field(description="Schedules that `naru apply` creates on the KFP server.")
-    ] = []
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Triggers:
-        names = [schedule.name for schedule in self.schedules]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"duplicate schedule {twice[0]!r}: give each a unique name")
-        return self
-
-
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
@@ -442,6 +382,18 @@ class Project(Section):
                 raise ValueError(f"{place}: {wrong}")
         if wrong := find_unusable({**self.train.hyperparameters, **self.tune.space}):
             raise ValueError(f"train.hyperparameters and tune.space: {wrong}")
+        return self
+
+    @model_validator(mode="after")
+    def _triggers_name_metrics_and_features(self) -> Project:
+        for trigger in self.triggers.on:
+            metric = trigger.performance.metric if trigger.performance else ""
+            if metric and (wrong := TASKS[self.task].find_unknown_metric(metric)):
+                raise ValueError(f"triggers.on: {trigger.name}: performance.metric: {wrong}")
+            features = trigger.distribution.features if trigger.distribution else []
+            if not isinstance(features, str) and (left_out := {self.label, *self.data.exclude}.intersection(features)):
+                message = f"{sorted(left_out)[0]!r} is not a feature: it is the label or a column of data.exclude"
+                raise ValueError(f"triggers.on: {trigger.name}: distribution.features: {message}")
         return self
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -122,8 +123,15 @@ def _section_at(location: tuple[Any, ...], root: type[BaseModel]) -> type[BaseMo
         if not _is_section(section):
             return None
         fields = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = fields[part].annotation if part in fields else None
+        section = _without_none(fields[part].annotation) if part in fields else None
     return section if _is_section(section) else None
+
+
+def _without_none(kind: Any) -> Any:
+    """Return the section of a field that may be absent, as in `Sql | None`; any other type unchanged."""
+    if get_origin(kind) not in (Union, UnionType):
+        return kind
+    return next((each for each in get_args(kind) if _is_section(each)), kind)
 
 
 def _is_section(kind: Any) -> bool:

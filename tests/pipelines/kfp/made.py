@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from components._core.project.project_file import Schedule, Triggers
+from components._core.project.trigger_config import Schedule, Triggers
 from pipelines.kfp.desired_state import DesiredProject
 
 
