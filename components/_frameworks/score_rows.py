@@ -40,7 +40,13 @@ class Scored:
 
 
 def score_split(
-    models: Mapping[str, Model], judged: Signature, examples: Path, split: str, label: str, columns: list[str]
+    models: Mapping[str, Model],
+    judged: Signature,
+    examples: Path,
+    split: str,
+    label: str,
+    columns: list[str],
+    spans: list[int] | None = None,
 ) -> Scored:
     """Score a split; every model sees the same rows.
 
@@ -51,6 +57,7 @@ def score_split(
         split: `train`, `eval` or `test`.
         label: The label's column.
         columns: Columns to keep.
+        spans: Spans to read; None: all.
 
     Raises:
         DataError: When the split has no row with a label of the model's.
@@ -61,7 +68,7 @@ def score_split(
     wanted = sorted(needed | {label} | set(columns))
     labels, kept, places, seen = [], [], [], 0
     scores: dict[str, list[Array]] = {name: [] for name in models}
-    for batch in read_batches(examples, split, wanted):
+    for batch in read_batches(examples, split, wanted, spans):
         found = task.label_values(batch[label], judged.classes)
         known = task.is_known(found)
         places.append(seen + np.flatnonzero(known))

@@ -1,4 +1,4 @@
-"""`naru run|runs|report|ablate`: run pipelines on this machine, look at past runs, and train again without some columns."""
+"""`naru run|runs|report|ablate|backtest`: run pipelines on this machine, look at past runs, and train again without columns or spans."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: `naru ablate examples/flights`, `naru ablate examples/flights --without origin,hour --seeds 5`",
         rich_help_panel=_PANEL,
     )(ablate)
+    app.command(
+        epilog="Examples: `naru backtest examples/flights`, `naru backtest examples/flights --window 6 --models 4`",
+        rich_help_panel=_PANEL,
+    )(backtest)
 
 
 def run(
@@ -134,6 +138,32 @@ def ablate(
     if without and proposed:
         raise ConfigError("give --without or --proposed, not both", where="naru ablate")
     run_ablation(project, without or [], proposed, seeds=seeds, margin=margin, as_json=as_json)
+
+
+def backtest(
+    project: ProjectPath = Path(),
+    models: Annotated[
+        int, typer.Option(min=1, max=100, help="Models to train at most: as of the newest spans that have a later one.")
+    ] = 6,
+    window: Annotated[
+        int, typer.Option(min=0, help="Spans that each model is trained on.", show_default="all before")
+    ] = 0,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Loss in the project's metric that does not matter.",
+            show_default="2 % of what fresh models gain over no model",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print only the result, as one JSON object, on standard output.")
+    ] = False,
+) -> None:
+    """Train the last run's model as of earlier spans, and measure what it loses as it gets older; registers nothing."""
+    from pipelines.local.backtest_session import run_backtest
+
+    run_backtest(project, models=models, window=window, margin=margin, as_json=as_json)
 
 
 def _check_stage(name: str) -> str:

@@ -8,74 +8,22 @@ written to a folder that is removed at the end: no version is registered, and no
 from __future__ import annotations
 
 import json
-import os
-import sys
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components._core.errors import ConfigError
-from components._core.files import read_json
-from components._core.project.project_file import Project, parse_project
-from components._core.setting_names import STORE
 from components._core.suggestions import suggest
-from components._core.types.artifact_files import IMPORTANCES, SCHEMA
-from components._core.types.column_choices import ColumnChoices
-from components._core.types.signature import read_features
 from components._core.types.tasks import TASKS
-from pipelines.local.run_history import PastRun, read_runs
-from pipelines.local.workspace import PARAMETERS, Workspace
+from pipelines.local.trained_run import Trained, scratch_folder
+from pipelines.local.workspace import Workspace
 
 if TYPE_CHECKING:  # importing it takes NumPy
     from components.evaluate.non_inferiority import Comparison, ModelScores
 
-_NEEDED = ("examples", "schema", "hyperparameters", "transform_graph", "transformed", "model")
-_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-"""Without TensorFlow's remarks on the machine, and with the arithmetic of `naru run`."""
-
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a past run left that a model can be trained from again.
-
-    Attributes:
-        run: The run's name.
-        project: The project as the run read it.
-        code: Archive of the code that it ran.
-        artifacts: Path of each artifact by name.
-    """
-
-    run: str
-    project: Project
-    code: Path
-    artifacts: dict[str, Path]
-
-    @property
-    def choices(self) -> ColumnChoices:
-        """What the run's transform decided about columns."""
-        graph = self.artifacts.get("transform_graph")
-        return ColumnChoices() if graph is None else ColumnChoices.load(graph)
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the model's features."""
-        schema = self.artifacts["schema"]
-        left_out = {self.project.label, *self.project.data.exclude, *self.choices.dropped_names}
-        return [feature.name for feature in read_features(schema / SCHEMA if schema.is_dir() else schema, left_out)]
-
-    @property
-    def proposed(self) -> list[str]:
-        """Features that explain found unneeded, the least important first; empty where it did not run."""
-        explanation = self.artifacts.get("explanation")
-        if explanation is None or not (explanation / IMPORTANCES).is_file():
-            return []
-        return list(read_json(explanation / IMPORTANCES).get("unneeded", []))
 
 
 @dataclass(frozen=True)
@@ -116,36 +64,6 @@ class Ablation:
             ],
             "proposal": self.proposal,
         }
-
-
-def find_trained(workspace: Workspace, *, explained: bool) -> Trained:
-    """Find the newest run whose artifacts are there.
-
-    Args:
-        workspace: The project's workspace.
-        explained: Whether its model must have been explained: a model that was blocked is not.
-
-    Raises:
-        ConfigError: When there is none.
-    """
-    needed = (*_NEEDED, "explanation") if explained else _NEEDED
-    for past in reversed(read_runs(workspace)):
-        artifacts = {name: Path(path) for name, path in past.record.get("artifacts", {}).items()}
-        there = all(name in artifacts and artifacts[name].exists() for name in needed)
-        if there and (not explained or (artifacts["explanation"] / IMPORTANCES).is_file()):
-            return _read(workspace, past, artifacts)
-    message = "no run here has an explained model" if explained else "no run here has a model"
-    remedy = "run the project first: naru run" + (", or name the columns with --without" if explained else "")
-    raise ConfigError(message, where=str(workspace.project), remedy=remedy)
-
-
-def _read(workspace: Workspace, past: PastRun, artifacts: dict[str, Path]) -> Trained:
-    given = read_json(workspace.runs / past.name / PARAMETERS)
-    project = parse_project(json.loads(given["project"]), f"run {past.name}")
-    code = Path(given["code_uri"])
-    if not code.is_file():
-        raise ConfigError("the code of the run is gone", where=str(code), remedy="run the project again: naru run")
-    return Trained(past.name, project, code, artifacts)
 
 
 def choose_columns(trained: Trained, without: list[str], proposed: int | None) -> list[str]:
@@ -198,7 +116,7 @@ def ablate(
     metric, numbers = project.primary_metric(), [project.train.seed + number for number in range(seeds)]
     whole: list[ModelScores] = []
     reduced: list[ModelScores] = []
-    with _scratch(workspace) as scratch:
+    with scratch_folder(workspace, "ablate-") as scratch:
         constant = scratch / "examples"
         write_constant_columns(examples, columns, constant)
         prepared = {**trained.artifacts, **_transform(trained, constant, scratch)}
@@ -286,22 +204,3 @@ def _train_and_score(
         threshold = find_threshold(project, loaded, examples)
     task = TASKS[project.task].with_threshold(threshold.value if threshold else None)
     return scored.labels, ModelScores(task, scored.scores["model"])
-
-
-@contextmanager
-def _scratch(workspace: Workspace) -> Iterator[Path]:
-    """Make a folder for the work, which is also the store of checkpoints; it is removed at the end.
-
-    What the project's code prints goes to standard error: with `--json` standard output is one JSON object.
-    """
-    workspace.home.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="ablate-", dir=workspace.home) as folder:
-        before = dict(os.environ)
-        os.environ.update({**_ENVIRONMENT, STORE: str(Path(folder) / "store")})
-        try:
-            with redirect_stdout(sys.stderr), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield Path(folder)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)

@@ -11,7 +11,8 @@ from pathlib import Path
 from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from components._frameworks.project_rules import check_framework
-from pipelines.local.ablation import Ablation, ablate, choose_columns, find_trained
+from pipelines.local.ablation import Ablation, ablate, choose_columns
+from pipelines.local.trained_run import find_trained
 from pipelines.local.workspace import find_workspace
 
 

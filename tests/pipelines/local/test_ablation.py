@@ -11,8 +11,9 @@ from components._core.errors import ConfigError
 from components._core.project.project_file import Project
 from components._core.types.column_choices import ColumnChoices, DroppedColumn
 from components.evaluate.non_inferiority import Comparison
-from pipelines.local.ablation import Ablation, Trained, choose_columns, find_trained
+from pipelines.local.ablation import Ablation, choose_columns
 from pipelines.local.ablation_session import result_lines, split_names
+from pipelines.local.trained_run import Trained, find_trained
 from pipelines.local.workspace import Workspace
 
 SCHEMA = "".join(
