@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from components._core.errors import ConfigError
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.data_config import Data
+from components._core.project.feedback_config import Feedback
 from components._core.project.serving_config import Serve, ServingGates
 from components._core.project.transform_config import Transform
 from components._core.project.trigger_config import Triggers
@@ -258,7 +259,7 @@ class Gates(Section):
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"transform"})
+    later: ClassVar[frozenset[str]] = frozenset({"transform", "feedback"})
 
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
     name: Annotated[
@@ -287,6 +288,9 @@ class Project(Section):
     tune: Tune = Tune()
     gates: Gates = Gates()
     serve: Serve = Serve()
+    feedback: Annotated[
+        Feedback | None, Field(description="Absent: no labels come later, or they are joined elsewhere.")
+    ] = None
     triggers: Triggers = Triggers()
 
     @field_validator("positive", mode="before")
@@ -394,6 +398,12 @@ class Project(Section):
             if not isinstance(features, str) and (left_out := {self.label, *self.data.exclude}.intersection(features)):
                 message = f"{sorted(left_out)[0]!r} is not a feature: it is the label or a column of data.exclude"
                 raise ValueError(f"triggers.on: {trigger.name}: distribution.features: {message}")
+        return self
+
+    @model_validator(mode="after")
+    def _added_columns_are_not_the_label(self) -> Project:
+        if self.feedback and self.label in self.feedback.columns.values():
+            raise ValueError(f"feedback.columns names the label {self.label!r}")
         return self
 
     @property
