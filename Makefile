@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench bench-serving bench-data
+.PHONY: bench bench-serving bench-data bench-feedback
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -144,6 +144,9 @@ bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer a
 
 bench-data: dev ## Formats beside bare readers, twelve tables beside gradient boosting, the lifecycle beside an earlier one
 	@failed=0; for part in formats tables earlier; do $(BIN)/python -m benchmarks.$$part || failed=1; done; exit $$failed
+
+bench-feedback: setup ## Ten million labels joined with ten million logged requests (REQUESTS=10000000): some minutes, 6 GB of disk
+	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)

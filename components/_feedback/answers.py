@@ -34,7 +34,7 @@ class AnswerCounts:
         versions: Rows by version.
         shares: Rows by the share with which they were sampled; format 1 does not say it and counts as 1.
         weighted_rows: Estimated number of rows that were answered: each logged one counts 1 / share.
-        fractions: Features with a value that is not a whole number.
+        unfit: Features with a value that the type of their training column does not hold, such as 0.5 in whole numbers.
         scores: A sample of the scores.
     """
 
@@ -43,7 +43,7 @@ class AnswerCounts:
     versions: Counter[str] = field(default_factory=Counter)
     shares: Counter[float] = field(default_factory=Counter)
     weighted_rows: float = 0.0
-    fractions: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
     scores: list[np.ndarray] = field(default_factory=list)  # type: ignore[type-arg]
 
 
@@ -78,8 +78,8 @@ def check_masks(settings: FeedbackSettings, counts: AnswerCounts) -> None:
         if name in used:
             message = f"the feature {name!r} is masked in {rows:,} rows of the request log, so a span would lack it"
             remedy = (
-                "take it out of serve.request_log.mask and deploy, or exclude it from the model (data.exclude) and train; "
-                "answers that were logged with the mask cannot be used before"
+                "take it out of serve.request_log.mask, set serve.request_log.uri to a new folder, and deploy; or exclude it from the "
+                "model (data.exclude), and train and deploy"
             )
             raise ConfigError(message, where=settings.log, remedy=remedy)
 
@@ -115,15 +115,19 @@ def _count(settings: FeedbackSettings, batch: pa.RecordBatch, counts: AnswerCoun
             counts.masked[str(name)] += rows
     for name, wanted in settings.types.items():
         column = batch[INPUTS + name] if INPUTS + name in batch.schema.names else None
-        is_real = column is not None and pa.types.is_floating(column.type)
-        if is_real and pa.types.is_integer(wanted) and name not in counts.fractions and not _is_whole(column):
-            counts.fractions.add(name)
+        if column is not None and name not in counts.unfit and not _fits(column, wanted):
+            counts.unfit.add(name)
     if is_sampled and sum(map(len, counts.scores)) < _SAMPLE:
         counts.scores.append(np.asarray(_score(batch).drop_null()))
 
 
-def _is_whole(column: pa.Array) -> bool:
-    values = np.asarray(column.drop_null())
+def _fits(column: pa.Array, wanted: pa.DataType) -> bool:
+    """Return whether a narrower type of training rows holds all values."""
+    values = np.asarray(column.drop_null()) if pa.types.is_integer(wanted) or pa.types.is_boolean(wanted) else None
+    if values is None or values.dtype == object:
+        return True
+    if pa.types.is_boolean(wanted):
+        return bool(np.all((values == 0) | (values == 1)))
     return bool(np.all((np.floor(values) == values) & (np.abs(values) < 2.0**63)))
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -225,12 +226,21 @@ def _times(column: pa.Array, name: str) -> pa.Array:
     return read_times(column).cast(pa.int64())
 
 
+def size_of(file: SpanFile) -> int:
+    """Return the size of a file in bytes; 0 where its store does not say it."""
+    return int(_info(file).get("size") or 0)
+
+
+def _info(file: SpanFile) -> dict[str, Any]:
+    try:
+        return dict(file.filesystem.info(file.path))
+    except (OSError, NotImplementedError, AttributeError):  # what a query gives has no such thing
+        return {}
+
+
 def _changed(file: SpanFile) -> datetime | None:
     """Return when a file was changed, as its store says; None where it does not."""
-    try:
-        info = file.filesystem.info(file.path)
-    except (OSError, NotImplementedError):
-        return None
+    info = _info(file)
     changed = next((info[name] for name in ("mtime", "LastModified", "updated") if info.get(name)), None)
     if isinstance(changed, int | float):
         return datetime.fromtimestamp(changed, UTC)

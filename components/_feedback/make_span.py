@@ -31,7 +31,7 @@ from components._feedback.bucket_join import BucketResult, Moments, join_bucket
 from components._feedback.buckets import Buckets, count_buckets
 from components._feedback.columns import answers_schema, done_schema, labels_schema, numbers
 from components._feedback.coverage import Coverage, why_not_final
-from components._feedback.labels import LabelCounts, LabelFile, list_new_files, read_labels
+from components._feedback.labels import LabelCounts, LabelFile, list_new_files, read_labels, size_of
 from components._feedback.settings import FeedbackSettings
 from components._feedback.span_rows import SpanRows
 from components._feedback.span_store import SpanStore
@@ -83,13 +83,16 @@ class FeedbackReport:
     is_overtaken: bool = False
 
 
-def make_span(settings: FeedbackSettings, now: datetime, folder: Path | None = None) -> FeedbackReport:
+def make_span(
+    settings: FeedbackSettings, now: datetime, folder: Path | None = None, *, write: bool = True
+) -> FeedbackReport:
     """Join the log with the labels, and write a span when `feedback.min_rows` rows have a label.
 
     Args:
         settings: Where log and labels are, and what the rows look like.
         now: The present, with a time zone.
         folder: Where temporary files go; some gigabytes for ten million requests. None: the system's folder for them.
+        write: Whether a span is written; otherwise what was found is only returned.
 
     Raises:
         ConfigError: When the settings do not fit the labels or the log, or a feature that the model uses is masked.
@@ -99,7 +102,7 @@ def make_span(settings: FeedbackSettings, now: datetime, folder: Path | None = N
     """
     work = Path(tempfile.mkdtemp(prefix="naru-feedback-", dir=folder))
     try:
-        return _Join(settings, now, work).run()
+        return _Join(settings, now, work).run(write=write)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -116,9 +119,10 @@ class _Join:
         self._state: dict[str, Path] = {}
         self._coverage = Coverage.from_json(self._before["coverage"]) if self._before else Coverage()
 
-    def run(self) -> FeedbackReport:
+    def run(self, *, write: bool) -> FeedbackReport:
         if self._before:
-            self._store.publish(self._before, self._work)
+            if write:
+                self._store.publish(self._before, self._work)
             self._state = {name: self._store.fetch(self._before["state"][name], self._work) for name in _STATE}
         known = self._read_watermark()
         self._read_until = (
@@ -130,13 +134,15 @@ class _Join:
         names = sorted({*known["label"], *(each.file.name for each in files)})
         tables, count = self._partition(objects, files, names, sorted(known["label"]))
         check_masks(self._settings, self._report.answers)
+        unfit = self._report.answers.unfit | set(self._before["unfit"] if self._before else ())
+        self._unfit = sorted(unfit)
         self._coverage.set_edges(_concatenated(self._report.answers.scores))
-        out = _Output(self._settings, self._work / "out", self._number, self._report.answers.fractions)
+        out = _Output(self._settings, self._work / "out", self._number, unfit)
         with out:
             self._join_buckets(tables, count, out)
             self._add_corrections(out)
         self._finish(out)
-        if self._report.rows >= self._settings.config.min_rows:
+        if write and self._report.rows >= self._settings.config.min_rows:
             self._write(out, known, objects, files)
         return self._report
 
@@ -183,7 +189,7 @@ class _Join:
 
     def _estimate_bytes(self, objects: list[LogObject], files: list[LabelFile]) -> int:
         log = sum(each.size for each in objects)
-        labels = sum(int(each.file.filesystem.info(each.file.path).get("size") or 0) for each in files)
+        labels = sum(size_of(each.file) for each in files)
         state = sum(path.stat().st_size for name, path in self._state.items() if name != "watermark")
         return int(log * _JSON_BYTES + (labels + state) * _PARQUET_BYTES)
 
@@ -326,6 +332,7 @@ class _Join:
             "dropped": dict(answers.log.dropped),
             "refused": {f"{version} {code}": count for (version, code), count in sorted(answers.log.refused.items())},
             "damaged": answers.log.damaged,
+            "unfit": self._unfit,
             "versions": dict(out.span.versions),
             "shares": {f"{share:g}": rows for share, rows in answers.shares.items()},
             "corrects": {str(number): rows for number, rows in sorted(out.span.corrects.items())},
@@ -338,7 +345,7 @@ class _Join:
 class _Output:
     """The files that a join writes, on this machine; filled inside of a `with` block."""
 
-    def __init__(self, settings: FeedbackSettings, folder: Path, number: int, fractions: set[str]) -> None:
+    def __init__(self, settings: FeedbackSettings, folder: Path, number: int, unfit: set[str]) -> None:
         folder.mkdir(parents=True)
         self.paths = {name: folder / f"{name}.parquet" for name in ("rows", "open", "done", "pending", *_QUARANTINE)}
         self.rows: Counter[str] = Counter()
@@ -358,7 +365,7 @@ class _Output:
         self._number = number
         self._corrected: list[pa.Table] = []
         self._writers = {name: pq.ParquetWriter(self.paths[name], schema) for name, schema in schemas.items()}
-        self.span = SpanRows(settings, self.paths["rows"], number, fractions)
+        self.span = SpanRows(settings, self.paths["rows"], number, unfit)
 
     def __enter__(self) -> _Output:
         """Begin to write."""

@@ -33,7 +33,7 @@ class SpanRows:
         settings: What they look like.
         path: The file to write.
         number: Number of the span.
-        fractions: Features that have a value which is not a whole number.
+        unfit: Features with a value, in this span or an earlier one, that the type of their training column does not hold.
 
     Attributes:
         rows: Rows written.
@@ -42,13 +42,13 @@ class SpanRows:
         corrects: Rows by the span whose label they correct.
     """
 
-    def __init__(self, settings: FeedbackSettings, path: Path, number: int, fractions: set[str]) -> None:
+    def __init__(self, settings: FeedbackSettings, path: Path, number: int, unfit: set[str]) -> None:
         self.rows = self.late = 0
         self.versions: Counter[str] = Counter()
         self.corrects: Counter[int] = Counter()
         self._after = self._timed = 0
         self._settings, self._number = settings, number
-        self._schema = _schema(settings, fractions)
+        self._schema = _schema(settings, unfit)
         self._writer = pq.ParquetWriter(path, self._schema)
 
     @property
@@ -113,14 +113,14 @@ class SpanRows:
         self.versions.update(labelled["version"].to_pylist())
 
 
-def _schema(settings: FeedbackSettings, fractions: set[str]) -> pa.Schema:
+def _schema(settings: FeedbackSettings, unfit: set[str]) -> pa.Schema:
     """Return the columns of the rows: a feature has the type of its training column where that holds all values of the log."""
     fields: list[tuple[str, Any]] = []
     for name, kind in features_of(settings).items():
         wanted = settings.types.get(name, kind)
-        fits = pa.types.is_integer(wanted) and pa.types.is_floating(kind) and name not in fractions
-        is_narrower = pa.types.is_boolean(wanted) and pa.types.is_integer(kind)
-        fields.append((name, wanted if fits or is_narrower else kind))
+        is_whole = pa.types.is_integer(wanted) and pa.types.is_floating(kind)
+        is_bool = pa.types.is_boolean(wanted) and pa.types.is_integer(kind)
+        fields.append((name, wanted if (is_whole or is_bool) and name not in unfit else kind))
     fields += [(name, _ADDED[kind]) for kind, name in settings.config.columns.items()]
     return pa.schema([*fields, (settings.label, settings.label_type)])
 

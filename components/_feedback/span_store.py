@@ -115,9 +115,12 @@ class SpanStore:
         if find_missing(parent, [name]):
             try:
                 upload(self.fetch(kept, folder), target)
-            except ServiceError:
+            except ServiceError as error:
                 if find_missing(parent, [name]):  # else another run published them meanwhile
-                    raise
+                    message = (
+                        f"the rows of span {manifest['number']} are missing, and so is the copy that is kept until then"
+                    )
+                    raise ServiceError(message, where=target, remedy="restore the file from a backup") from error
         with suppress(FileNotFoundError):
             if not find_missing(f"{self.home}/objects", [kept]):
                 remove(f"{self.home}/objects/{kept}")

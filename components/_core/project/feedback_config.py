@@ -30,8 +30,8 @@ class Labels(Section):
         str,
         Field(
             min_length=1,
-            description="Folder of the labels, or any source of a table, relative to the project file. Files that are new or changed "
-            "since the last span are read; all of one format.",
+            description="Folder or file of the labels, by path or URL, relative to the project file. Files that are new or changed since "
+            "the last span are read; all are of one format.",
         ),
     ]
     format: Annotated[str, Field(description="Format of its files, as `data.format`.")] = ""

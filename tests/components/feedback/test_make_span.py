@@ -195,6 +195,23 @@ def test_a_column_has_the_type_that_it_has_in_training_where_that_holds_its_valu
     place.write_labels([{"request": "r7", "outcome": 1}], "b")
     place.run(types={"delay": pa.int64()})
     assert pq.read_schema(place.home / "spans/000002/rows.parquet").field("delay").type == pa.float64()
+    place.write_labels([{"request": "r8", "outcome": 1}, {"request": "r0", "outcome": 0}], "c")
+    place.run(
+        types={"delay": pa.int64()}
+    )  # no new fraction; the row that waited has one, and a column does not change back
+    assert [row["delay"] for row in place.rows(3)] == [0.0, 0.5]
+
+
+def test_a_truth_value_of_training_is_one_again(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.write_log([request(number, inputs={"delay": [1.5], "month": [number]}) for number in range(2)])
+    place.write_labels([{"request": "r0", "outcome": 1}])
+    place.run(types={"month": pa.bool_()})
+    assert [row["month"] for row in place.rows(1)] == [False]
+    place.write_log([request(9, inputs={"delay": [1.5], "month": [7]})], "pod-2")
+    place.write_labels([{"request": "r9", "outcome": 1}], "b")
+    place.run(types={"month": pa.bool_()})
+    assert [row["month"] for row in place.rows(2)] == [7]
 
 
 def test_late_labels_and_expired_answers_are_counted(tmp_path: Path) -> None:
