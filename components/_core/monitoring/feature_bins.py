@@ -109,13 +109,18 @@ class TextBins:
 
     @property
     def missing(self) -> int:
-        """Place of the cell of missing values; the cell of wrong types follows it, that of unseen values stands before it."""
+        """Place of the cell of missing values; the cell of wrong types follows it."""
         return self.size - 2
+
+    @property
+    def unseen(self) -> int:
+        """Place of the cell of values never seen in training."""
+        return self.size - 3
 
     @property
     def invariants(self) -> dict[str, tuple[int, ...]]:
         """Cells by the name of the invariant that they break."""
-        unseen = {} if self.is_open else {"unseen": (self.missing - 1,)}
+        unseen = {} if self.is_open else {"unseen": (self.unseen,)}
         return {"missing": (self.missing,), "type": (self.missing + 1,), **unseen}
 
     def codes(self, values: pa.Array) -> NDArray[np.int64]:

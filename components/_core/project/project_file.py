@@ -28,6 +28,7 @@ from components._core.errors import ConfigError
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
 from components._core.project.data_config import Data
+from components._core.project.monitor_config import Monitor
 from components._core.project.serving_config import Serve, ServingGates
 from components._core.project.transform_config import Transform
 from components._core.project.validation_messages import format_errors
@@ -318,7 +319,7 @@ class Triggers(Section):
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"transform"})
+    later: ClassVar[frozenset[str]] = frozenset({"monitor", "transform"})
 
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
     name: Annotated[
@@ -347,6 +348,7 @@ class Project(Section):
     tune: Tune = Tune()
     gates: Gates = Gates()
     serve: Serve = Serve()
+    monitor: Monitor = Monitor()
     triggers: Triggers = Triggers()
 
     @field_validator("positive", mode="before")
