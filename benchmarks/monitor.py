@@ -33,9 +33,12 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, required=True, help="The interpreter of the environment with the peers")
     parser.add_argument("--windows", type=int, default=400, help="Windows without drift, of ours")
     parser.add_argument("--peer-windows", type=int, default=60, help="Windows without drift, of the peers")
-    parser.add_argument("--shifted", type=int, default=40, help="Windows for each of ten shifts")
+    parser.add_argument(
+        "--shifted", type=int, default=40, help="Windows for each of ten shifts; half of that for the second table"
+    )
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
     counted = measure_windows(given.peers, given.windows, given.peer_windows, given.shifted)
     result = {**summarise(counted, given.windows, given.peer_windows, given.shifted), **measure_cost()}
     result["counted"] = counted
@@ -54,8 +57,8 @@ def measure_windows(peers: Path, windows: int, peer_windows: int, shifted: int) 
         ours = _run(peers, name, windows, ["naru"])
         theirs = _run(peers, name, peer_windows, list(PEERS))
         found[name] = {size: {**ours[size], **theirs[size]} for size in ours}
-    for name in ("power", "details-power"):
-        found[name] = _run(peers, name, shifted, ["naru", *PEERS])
+    found["power"] = _run(peers, "power", shifted, ["naru", *PEERS])
+    found["details-power"] = _run(peers, "details-power", shifted // 2, ["naru", *PEERS])
     return found
 
 
@@ -103,9 +106,9 @@ def summarise(counted: dict[str, Any], windows: int, peer_windows: int, shifted:
         for table, prefix in (("days", ""), ("details", "details_"), ("weather", "weather_")):
             for length, word in (("1", "day"), ("7", "week")):
                 add(f"{prefix}false_alarms_{word}{end}", counted[table][length][monitor], count)
-        for table, prefix in (("power", ""), ("details-power", "details_")):
+        for table, prefix, draws in (("power", "", shifted), ("details-power", "details_", shifted // 2)):
             own = counted[table][monitor]
-            of = shifted * len(own["seen"])
+            of = draws * len(own["seen"])
             add(f"{prefix}power{end}", sum(own["seen"].values()), of)
             add(f"{prefix}other_columns{end}", own["others"], of)
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 EVERYTHING = ("data", "transform", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
-_APART = ("monitor",)
+APART = ("monitor",)
 """Sections that only a stage which names them sees: what the monitor does is nothing that a training run depends on."""
 _ONLY_BY_NAME = (("data", "checks"),)
 """Parts that a stage which reads their section does not see unless its spec names them, or every section: a change of what is
@@ -26,7 +26,7 @@ def restrict(raw: dict[str, Any], reads: Sequence[str]) -> dict[str, Any]:
         raw: The project, as read from JSON.
         reads: Sections, or dotted paths within them.
     """
-    kept = {name: value for name, value in raw.items() if name not in (*EVERYTHING, *_APART)}
+    kept = {name: value for name, value in raw.items() if name not in (*EVERYTHING, *APART)}
     for path in reads:
         _copy(raw, kept, path.split("."))
     for section, name in _ONLY_BY_NAME:
