@@ -51,7 +51,8 @@ def _add_version(page: Page, judged: VersionResult) -> None:
     alarms = [check for check in judged.checks if check.alarms]
     facts: dict[str, Cell] = {"version": judged.version, "rows": judged.counts.rows, "requests": judged.counts.requests}
     page.facts({**facts, "alarms": len(alarms)})
-    page.text(_describe(judged))
+    window = judged.window
+    page.text(f"Requests from {window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC.")
     if alarms:
         _add_alarms(page, alarms)
         _add_comparisons(page, judged, alarms)
@@ -60,7 +61,7 @@ def _add_version(page: Page, judged: VersionResult) -> None:
 
 
 def _add_alarms(page: Page, alarms: Sequence[MonitorCheck]) -> None:
-    columns = ["what", "since (UTC)", "value or range", "in training", "now", "importance", "requests"]
+    columns = ["what", "since (UTC)", "value or range", "before", "now", "importance", "requests"]
     rows: list[list[Cell]] = [
         [
             check.check.name,
@@ -73,7 +74,7 @@ def _add_alarms(page: Page, alarms: Sequence[MonitorCheck]) -> None:
         ]
         for check in alarms
     ]
-    note = "Since: the begin of the first window of the unbroken run of alarms. Importance: the feature's share, from explain."
+    note = "Before: in training, of a prediction in the test rows, of a drift in the window before. Since: the begin of the first window of the unbroken run of alarms. Importance: the feature's share, from explain."
     page.table("What moved", columns, rows, note)
 
 
@@ -85,7 +86,8 @@ def _add_comparisons(page: Page, judged: VersionResult, alarms: Sequence[Monitor
         columns = judged.reference.outputs if is_output else judged.reference.features
         counted = judged.counts.outputs if is_output else judged.counts.cells
         if name in columns and name in counted:
-            page.figure(f"{name}: training (pale) and now", _compare(columns[name], counted[name].tolist()))
+            against = "test rows" if is_output else "training"
+            page.figure(f"{name}: {against} (pale) and now", _compare(columns[name], counted[name].tolist()))
 
 
 def _compare(column: Column, counted: list[int]) -> str:

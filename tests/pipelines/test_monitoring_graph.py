@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +17,14 @@ from components._core.store.ledger import Deployment, append_deployment
 from components._core.types.artifact_files import MONITORING, MONITORING_REFERENCE
 from components.monitor.component import monitor
 from pipelines.compile_target import Target
+from pipelines.compiler import compile_project
 from pipelines.graphs.monitoring import monitoring
 from pipelines.graphs.pipelines import MONITORING as PIPELINE
 from pipelines.placement import place_stages
 from pipelines.spec_text import read_spec
 from pipelines.stage_secrets import Places
 from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
+from tests.components.small_flights import EXAMPLE
 
 PROJECT = '{"name": "small", "task": "binary_classification", "label": "late", "data": {"source": "x.csv"}, "serve": {"request_log": {}}}'
 
@@ -43,6 +46,20 @@ def test_it_compiles_to_one_stage_that_is_never_cached(tmp_path: Path):
     assert container["image"] == "registry.example/team/naru-light:1.2.3"
     given = {each["envVar"] for each in platform["exec-monitor"]["configMapAsEnv"][0]["keyToEnv"]}
     assert {STORE, TRACKING} <= given
+
+
+def test_a_project_that_logs_requests_compiles_to_both_pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(STORE, "s3://naru")
+    project = tmp_path / "project"
+    shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns(".naru", "data"))
+    target = Target(registry="registry.example/team", tag="1.2.3", final_tags=True)
+    names = [path.name for path in compile_project(project, tmp_path / "without", {}, target)]
+    assert names == ["training.yaml", "code.zip"]
+    logged = compile_project(project, tmp_path / "with", {"serve.request_log": {}, "monitor.window": "24h"}, target)
+    assert [path.name for path in logged] == [*names, "monitoring.yaml"]
+    spec, _ = read_spec(logged[-1])
+    assert spec["pipelineInfo"]["name"] == "flights-monitoring"
+    assert '"window":"24h"' in spec["root"]["inputDefinitions"]["parameters"]["project"]["defaultValue"]
 
 
 def test_the_component_judges_the_last_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

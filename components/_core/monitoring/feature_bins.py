@@ -80,7 +80,7 @@ class NumberBins:
         edges = self.edges
         is_whole = FEATURE_TYPES[self.dtype].is_whole
         inner = [_range_label(low, high, is_whole, place == 0) for place, (low, high) in enumerate(pairwise(edges))]
-        return [f"below {edges[0]:.6g}", *inner, f"above {edges[-1]:.6g}", "missing", "wrong type"]
+        return [f"below {edges[0]:.5g}", *inner, f"above {edges[-1]:.5g}", "missing", "wrong type"]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -237,4 +237,4 @@ def _is_nan(values: pa.Array) -> NDArray[np.bool_]:
 
 def _range_label(low: float, high: float, is_whole: bool, is_first: bool) -> str:
     start = math.floor(low) + 1 if is_whole and not is_first else low
-    return f"{high:.6g}" if start == high else f"{start:.6g} to {high:.6g}"
+    return f"{high:.5g}" if start == high else f"{start:.5g} to {high:.5g}"
