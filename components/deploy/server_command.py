@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve, limit_options
+from components._core.request_log.location import request_log_uri
 
 PROGRAM = "components.serve"
 VERSION = "--version"
@@ -61,4 +62,4 @@ def log_arguments(project: Project, store: str) -> list[str]:
 def log_uri(project: Project, store: str) -> str:
     """Return the URI of a project's request log."""
     log = project.serve.request_log
-    return (log.uri if log else "") or f"{store.rstrip('/')}/{project.name}/requests"
+    return request_log_uri(log.uri if log else "", store, project.name)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from components._core.checks import Check, Status
 from components._core.monitoring.counts import Counts, total
-from components._core.monitoring.feature_bins import Bins, CountVector
+from components._core.monitoring.feature_bins import Bins, CountVector, TextBins
 from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.monitoring.tail_probabilities import binomial_tail, binomial_upper_bound
 from components.monitor.calibration import Calibration, Season, fitting_season, season_key
@@ -139,9 +139,12 @@ class Judge:
     ) -> list[MonitorCheck]:
         measured: dict[str, tuple[Floats, Floats, float]] = {}
         for name, column in columns.items():
-            now = counts.get(name, np.zeros(column.bins.size, dtype=np.int64)).astype(np.float64)
+            now = _floats(counts, name, column)
             known = calibrations[name].expected(mix) if before is None else _floats(before, name, column)
-            if now.sum() >= self._policy.min_rows and known.sum():
+            if before is None and isinstance(column.bins, TextBins):
+                # the reference has none by its construction, and neither have its blocks: the invariant judges unseen values
+                now[column.bins.unseen] = 0.0
+            if min(now.sum(), known.sum()) >= self._policy.min_rows:
                 measured[name] = known, now, calibrations[name].p_value(known, now, blocks)
         passing = holm({name: p for name, (_, _, p) in measured.items()}, self._policy.alpha)
         return [
@@ -160,7 +163,8 @@ class Judge:
     ) -> MonitorCheck:
         label, importance = f"{kind}: {name}", self._importance(name)
         if measured is None:
-            reason = f"{name}: fewer than {self._policy.min_rows} rows"
+            before = " in this window or in the one before" if kind == "drift" else ""
+            reason = f"{name}: fewer than {self._policy.min_rows} rows{before}"
             return MonitorCheck(Check(label, "no_baseline", reason=reason), kind, name, importance)
         known, now, p = measured
         distance, is_calibrated = jensen_shannon_distance(known, now), calibrations[name].is_possible
@@ -239,11 +243,11 @@ def usual_maximum(counts: NDArray[np.int64], sizes: NDArray[np.int64], rows: int
 
 
 def most_moved(bins: Bins, before: Floats, now: Floats) -> MovedCell | None:
-    """Return the cell with the largest difference in units of its chance, (observed - expected) / sqrt(expected)."""
+    """Return the cell that rose most in units of its chance, (observed - expected) / sqrt(expected): its requests can be named."""
     if not before.sum() or not now.sum():
         return None
     expected = before / before.sum() * now.sum()
-    place = int(np.argmax(np.abs(now - expected) / np.sqrt(np.maximum(expected, 0.5))))
+    place = int(np.argmax((now - expected) / np.sqrt(np.maximum(expected, 0.5))))
     return MovedCell(place, bins.labels()[place], float(expected[place] / now.sum()), float(now[place] / now.sum()))
 
 

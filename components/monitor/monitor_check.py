@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from components._core.checks import Check, round_off
+from components._core.project.monitor_config import MonitorKind
 
-Kind = Literal[
-    "volume", "errors", "latency", "staleness", "invariant", "skew", "drift", "prediction", "coverage", "performance"
-]
+Kind = MonitorKind
 
 
 @dataclass(frozen=True)

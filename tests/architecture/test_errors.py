@@ -178,6 +178,7 @@ NOT_OURS = {
     "components/_core/project/durations.py": {"ValueError"},  # what pydantic wants; reported with the path
     "components/_core/project/feedback_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/project/monitor_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/table_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/split_config.py": {"ValueError"},
     "components/_core/project/project_file.py": {"PydanticCustomError", "ValueError"},  # the same
@@ -212,6 +213,7 @@ NOT_OURS = {
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
     "components/_core/stage/user_code.py": {"ImportError"},  # reported as the person's code that does not import
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command
+    "pipelines/cli/monitor.py": {"Exit"},  # the same
     "pipelines/cli/serving.py": {"Exit"},  # the same
     "pipelines/cli/cluster.py": {"Exit"},  # the same
     "pipelines/cli/kfp.py": {"Exit"},  # the same

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components.stages import STAGES
-from pipelines.graphs.pipelines import TRAINING
+from pipelines.graphs.pipelines import MONITORING, TRAINING, Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,12 +33,16 @@ def test_a_folder_with_a_component_is_a_stage() -> None:
     assert _folders_with("components/*/component.py") == set(STAGES)
 
 
+def test_every_stage_is_in_a_pipeline() -> None:
+    assert {*TRAINING.stage_names, *MONITORING.stage_names} == set(STAGES)
+
+
 def test_every_stage_has_tests() -> None:
-    assert set(TRAINING.stage_names) <= _folders_with("tests/components/*/test_*.py")
+    assert set(STAGES) <= _folders_with("tests/components/*/test_*.py")
 
 
 def test_every_stage_has_a_page_in_the_docs() -> None:
-    assert {path.stem for path in (ROOT / "docs" / "stages").glob("*.md")} == set(TRAINING.stage_names)
+    assert {path.stem for path in (ROOT / "docs" / "stages").glob("*.md")} == set(STAGES)
 
 
 def test_the_pipeline_runs_every_stage_in_order(spec: dict[str, Any]) -> None:
@@ -46,9 +50,10 @@ def test_the_pipeline_runs_every_stage_in_order(spec: dict[str, Any]) -> None:
     assert tasks == set(TRAINING.stage_names)
 
 
-def test_the_pipelines_docstring_lists_its_stages_in_order() -> None:
-    text = (ROOT / "pipelines" / "graphs" / "training.py").read_text()
-    assert tuple(re.findall(r"^    \d+\. (\w+):", text, re.MULTILINE)) == TRAINING.stage_names
+@pytest.mark.parametrize("pipeline", [TRAINING, MONITORING], ids=lambda pipeline: pipeline.name)
+def test_the_pipelines_docstring_lists_its_stages_in_order(pipeline: Pipeline) -> None:
+    text = (ROOT / "pipelines" / "graphs" / f"{pipeline.name}.py").read_text()
+    assert tuple(re.findall(r"^    \d+\. (\w+):", text, re.MULTILINE)) == pipeline.stage_names
 
 
 def test_the_image_table_says_where_each_stage_runs(spec: dict[str, Any]) -> None:
@@ -69,7 +74,7 @@ def test_the_readme_names_the_lifecycle_in_order() -> None:
 
 
 def test_components_are_thin() -> None:
-    for stage in TRAINING.stage_names:
+    for stage in STAGES:
         body = (ROOT / "components" / stage / "component.py").read_text().partition("with stage(")[2].splitlines()
         assert len(body) <= 30, f"components/{stage}/component.py does more than call its stage"
 

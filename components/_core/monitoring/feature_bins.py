@@ -80,7 +80,7 @@ class NumberBins:
         edges = self.edges
         is_whole = FEATURE_TYPES[self.dtype].is_whole
         inner = [_range_label(low, high, is_whole, place == 0) for place, (low, high) in enumerate(pairwise(edges))]
-        return [f"below {edges[0]:.6g}", *inner, f"above {edges[-1]:.6g}", "missing", "wrong type"]
+        return [f"below {edges[0]:.5g}", *inner, f"above {edges[-1]:.5g}", "missing", "wrong type"]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -109,13 +109,18 @@ class TextBins:
 
     @property
     def missing(self) -> int:
-        """Place of the cell of missing values; the cell of wrong types follows it, that of unseen values stands before it."""
+        """Place of the cell of missing values; the cell of wrong types follows it."""
         return self.size - 2
+
+    @property
+    def unseen(self) -> int:
+        """Place of the cell of values never seen in training."""
+        return self.size - 3
 
     @property
     def invariants(self) -> dict[str, tuple[int, ...]]:
         """Cells by the name of the invariant that they break."""
-        unseen = {} if self.is_open else {"unseen": (self.missing - 1,)}
+        unseen = {} if self.is_open else {"unseen": (self.unseen,)}
         return {"missing": (self.missing,), "type": (self.missing + 1,), **unseen}
 
     def codes(self, values: pa.Array) -> NDArray[np.int64]:
@@ -232,4 +237,4 @@ def _is_nan(values: pa.Array) -> NDArray[np.bool_]:
 
 def _range_label(low: float, high: float, is_whole: bool, is_first: bool) -> str:
     start = math.floor(low) + 1 if is_whole and not is_first else low
-    return f"{high:.6g}" if start == high else f"{start:.6g} to {high:.6g}"
+    return f"{high:.5g}" if start == high else f"{start:.5g} to {high:.5g}"

@@ -27,6 +27,7 @@ from components._core.errors import ConfigError
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.data_config import Data
 from components._core.project.feedback_config import Feedback
+from components._core.project.monitor_config import Monitor
 from components._core.project.serving_config import Serve, ServingGates
 from components._core.project.transform_config import Transform
 from components._core.project.trigger_config import Triggers
@@ -259,7 +260,7 @@ class Gates(Section):
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"transform", "feedback"})
+    later: ClassVar[frozenset[str]] = frozenset({"feedback", "monitor", "transform"})
 
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
     name: Annotated[
@@ -291,6 +292,7 @@ class Project(Section):
     feedback: Annotated[
         Feedback | None, Field(description="Absent: no labels come later, or they are joined elsewhere.")
     ] = None
+    monitor: Monitor = Monitor()
     triggers: Triggers = Triggers()
 
     @field_validator("positive", mode="before")

@@ -38,6 +38,8 @@ SAMPLE = "sample.parquet"
 COMPARED = "champion.json"
 # and what a monitor compares served requests with; a registered version keeps it, with the importances, beside its model
 MONITORING_REFERENCE = "monitoring_reference.json"
+# monitoring: what a run of the monitor gave (docs/monitoring.md)
+MONITORING = "monitoring.json"
 # explanation: what each feature is worth, for programs
 IMPORTANCES = "importances.json"
 # registration (and a request that the version answers), rollout

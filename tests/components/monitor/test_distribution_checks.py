@@ -129,6 +129,25 @@ def test_two_percent_of_broken_values_break_an_invariant_and_no_distribution(
     assert check.kind == "invariant" and check.check.measured == pytest.approx(0.02, abs=0.002)
 
 
+def test_new_values_at_their_usual_rate_move_no_distribution():
+    """A fleet: each day has some aircraft that no other day has, and so has the window."""
+
+    def fleet(day: int) -> pa.Table:
+        random = np.random.default_rng(day)
+        names = [f"N{value}" for value in random.integers(0, 200, 592)]
+        return pa.table({"tail": [*names, *(f"D{day}-{place}" for place in range(8))], "day": [day] * 600})
+
+    batches = [fleet(day).to_batches()[0] for day in range(MONDAY, MONDAY + 40)]
+    tail = [Feature("tail", "string", False)]
+    built = build_features(lambda: iter(batches), 24_000, tail, lambda batch: np.asarray(batch["day"]))
+    reference = MonitoringReference("day", built.days, built.features)
+    blocks = []
+    for day in WEEK:
+        cells = {"tail": count(reference.features["tail"].bins, fleet(day)["tail"].combine_chunks())}
+        blocks.append(WindowBlock(day, Counts(rows=600, requests=600, cells=cells)))
+    assert alarms(judge_window(reference, blocks)) == set()
+
+
 def test_fewer_than_ten_blocks_are_not_calibrated_and_only_warn():
     reference = make_reference(range(MONDAY, MONDAY + 9))
 

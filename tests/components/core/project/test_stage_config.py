@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components._core.project.project_file import parse_project
-from components._core.project.stage_config import EVERYTHING, restrict
+from components._core.project.stage_config import APART, EVERYTHING, restrict
 from components.stages import STAGES
 
 COMPONENTS = Path(__file__).parents[4] / "components"
@@ -22,7 +22,7 @@ def reads(folder: Path) -> Iterator[tuple[str, str]]:
         tree = ast.parse(path.read_text())
         parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in EVERYTHING and _is_project(node.value):
+            if isinstance(node, ast.Attribute) and node.attr in (*EVERYTHING, *APART) and _is_project(node.value):
                 place = _whole(node, parents)
                 if not place.startswith("data.exclude"):
                     yield place, f"{path.name}:{node.lineno}"

@@ -1,0 +1,85 @@
+"""The section of the project file about the monitor of served requests."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
+
+from components._core.project.config_types import Real, Section
+
+MonitorKind = Literal[
+    "volume", "errors", "latency", "staleness", "invariant", "skew", "drift", "prediction", "coverage"
+]
+Severity = Literal["fail", "warn", "ignore"]
+_DURATION = re.compile(r"([1-9][0-9]{0,3})([hd])")
+
+
+def parse_duration(value: str) -> timedelta:
+    """Parse `12h` or `7d`.
+
+    Raises:
+        ValueError: When it is neither.
+    """
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise ValueError(f"found {value!r}; allowed: hours or days, as in 12h or 7d")
+    count = int(match[1])
+    return timedelta(hours=count) if match[2] == "h" else timedelta(days=count)
+
+
+def _check_duration(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f"found {value!r}; allowed: hours or days, as in 12h or 7d")
+    parse_duration(value)
+    return value
+
+
+Duration = Annotated[
+    str, BeforeValidator(_check_duration), Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$"})
+]
+
+
+class Monitor(Section):
+    """How answered requests are compared with training (docs/monitoring.md)."""
+
+    window: Annotated[Duration, Field(description="Time whose requests are judged together, as in `24h` or `7d`.")] = (
+        "7d"
+    )
+    season: Annotated[
+        Literal["auto", "weekday", "month", "none"],
+        Field(
+            description="What the training rows are matched by: a Saturday is compared with Saturdays. `auto`: the weekday where "
+            "the training rows have days, and enough of each weekday."
+        ),
+    ] = "auto"
+    alpha: Annotated[
+        Real,
+        Field(
+            gt=0, lt=0.5, description="Probability of a false alarm, of one kind of check over all features together."
+        ),
+    ] = 0.01
+    warn: Annotated[
+        Real, Field(gt=0, le=1, description="Smallest Jensen-Shannon distance of a feature that is an alarm.")
+    ] = 0.05
+    fail: Annotated[Real, Field(gt=0, le=1, description="Smallest Jensen-Shannon distance that fails.")] = 0.1
+    min_rows: Annotated[StrictInt, Field(ge=1, description="Fewest rows of a window that are judged.")] = 50
+    max_error_share: Annotated[
+        Real, Field(ge=0, le=1, description="Largest share of the requests that may be refused.")
+    ] = 0.05
+    max_age: Annotated[Duration | None, Field(description="Largest age of the champion, as in `90d`; absent: any.")] = (
+        None
+    )
+    ignore: Annotated[list[str], Field(description="Features that are not judged.")] = []
+    severity: Annotated[
+        dict[MonitorKind, Severity],
+        Field(description="Largest severity by kind of check: `fail`, `warn` (never fails), `ignore` (not judged)."),
+    ] = {}
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Monitor:
+        if self.fail < self.warn:
+            raise ValueError(f"warn ({self.warn:g}) must not be above fail ({self.fail:g})")
+        return self

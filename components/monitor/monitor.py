@@ -1,0 +1,321 @@
+"""Monitors the versions that answered requests: counts closed hours, judges windows, writes the result and the page."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from components._core.checks import Check, Outcome, judge
+from components._core.errors import ConfigError
+from components._core.files import dump_json, write_text
+from components._core.monitoring.counts import Counts
+from components._core.monitoring.reference import MonitoringReference
+from components._core.project.monitor_config import Monitor, parse_duration
+from components._core.project.project_file import Project
+from components._core.report.html import write_page
+from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
+from components._core.request_log.location import request_log_uri
+from components._core.settings import Settings
+from components._core.store.object_store import put
+from components._core.types.artifact_files import MONITORING
+from components.monitor.count_files import HourCounts, count_hour
+from components.monitor.count_rows import count_objects
+from components.monitor.distribution_checks import Judge, Policy
+from components.monitor.monitor_check import MonitorCheck
+from components.monitor.moved_requests import name_requests
+from components.monitor.service_checks import check_age, check_coverage, check_errors, check_latency, check_volume
+from components.monitor.time_windows import HOUR, WEEK, TimeWindow, VersionHours, by_version, floor_hour, last_window
+from components.monitor.versions import find_champion
+
+_FORMAT = 1
+_WEEKS = 4
+_HISTORY = 14
+"""Earlier windows that are judged, each a step before the next: how a feature moved, and since when."""
+_STEP = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Point:
+    """What an earlier window gave.
+
+    Attributes:
+        window: The window.
+        checks: Its checks by name.
+    """
+
+    window: TimeWindow
+    checks: dict[str, MonitorCheck]
+
+
+@dataclass(frozen=True)
+class VersionResult:
+    """What one version's window gave.
+
+    Attributes:
+        version: The version.
+        window: The window.
+        counts: Its counts.
+        checks: Its checks.
+        history: Earlier windows, the oldest first, and this one last.
+        reference: The version's reference; None: it has none.
+    """
+
+    version: str
+    window: TimeWindow
+    counts: Counts
+    checks: list[MonitorCheck]
+    history: list[Point] = field(default_factory=list)
+    reference: MonitoringReference | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as docs/monitoring.md has it."""
+        return {
+            "version": self.version,
+            "window": {
+                "since": self.window.since.isoformat(),
+                "until": self.window.until.isoformat(),
+                "hours": round(self.window.length / HOUR),
+                "rows": self.counts.rows,
+                "requests": self.counts.requests,
+            },
+            "checks": [check.to_json() for check in self.checks],
+        }
+
+
+@dataclass(frozen=True)
+class MonitorResult:
+    """What a run gave.
+
+    Attributes:
+        outcome: The verdict on the judged version.
+        run: Name of the run.
+        uri: Where `monitoring.json` is in the store.
+        judged: The champion, else the version with the most rows; None: no version answered.
+        others: Other versions that answered.
+    """
+
+    outcome: Outcome
+    run: str
+    uri: str
+    judged: VersionResult | None
+    others: list[VersionResult]
+
+
+def monitor_requests(
+    project: Project, *, monitoring: Path, page: Path, window: str = "", since: str = "", now: datetime | None = None
+) -> MonitorResult:
+    """Count the closed hours of the request log, and judge the last window of each version.
+
+    Args:
+        project: The project.
+        monitoring: An empty folder for the outcome, the page as data and `monitoring.json`.
+        page: Where the rendered page goes.
+        window: Length of the window, as in `7d`; empty: the project's.
+        since: Beginning of the window, ISO 8601, instead of its length; empty: by its length.
+        now: The present; None: that of the clock.
+
+    Raises:
+        ConfigError: When `window` or `since` is not valid, or without permission to read the store.
+        DataError: When a version's reference is damaged.
+        ModelError: When a version's reference is not the registered one.
+        ServiceError: When the ledger, MLflow or a count file is damaged.
+        UnavailableError: When the store does not answer.
+    """
+    from components.monitor.monitor_page import make_page
+
+    now = now or datetime.now(UTC)
+    settings = Settings.from_environment()
+    wanted = _window(project.monitor, now, window, since)
+    base = f"{settings.store.rstrip('/')}/{project.name}/monitoring"
+    champion, references = find_champion(settings.store, project.name)
+    references = {version: _without(found, project.monitor.ignore) for version, found in references.items()}
+    logging = project.serve.request_log
+    log = request_log_uri(logging.uri if logging else "", settings.store, project.name)
+    earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
+    hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references))
+    versions = by_version(hours)
+    damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
+    results = [
+        _judge_version(
+            project.monitor,
+            version,
+            counted,
+            references.get(version),
+            wanted,
+            damaged,
+            now=now,
+            deployed=champion.at if champion and champion.version == version else "",
+            log=log,
+        )
+        for version, counted in versions.items()
+        if counted.total(wanted).rows or (champion and champion.version == version)
+    ]
+    judged = _main(results, champion.version if champion else "")
+    others = [result for result in results if result is not judged]
+    outcome = _outcome(judged)
+    run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    result = MonitorResult(outcome, run, f"{base}/runs/{run}/{MONITORING}", judged, others)
+    content = dump_json(_as_json(result, project.name, now))
+    write_text(monitoring / MONITORING, content)
+    shown = make_page(result)
+    shown.save(monitoring)
+    write_page(shown, page)
+    put(content.encode(), result.uri)
+    return result
+
+
+def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWindow:
+    try:
+        length = parse_duration(window or settings.window)
+    except ValueError as error:
+        raise ConfigError(str(error), where="--window") from None
+    found = last_window(now, length, SETTLE_SECONDS)
+    if not since:
+        return found
+    try:
+        begin = datetime.fromisoformat(since)
+    except ValueError:
+        raise ConfigError(
+            f"found {since!r}; allowed: a time as in 2026-01-31 or 2026-01-31T09:00Z", where="--since"
+        ) from None
+    begin = floor_hour(begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    if begin >= found.until:
+        raise ConfigError(f"found {since!r}, after the last closed hour ({found.until.isoformat()})", where="--since")
+    return TimeWindow(begin, found.until)
+
+
+def _without(reference: MonitoringReference, ignored: list[str]) -> MonitoringReference:
+    return replace(
+        reference, features={name: column for name, column in reference.features.items() if name not in ignored}
+    )
+
+
+def _count(
+    log: str,
+    folder: str,
+    earliest: datetime,
+    until: datetime,
+    now: datetime,
+    references: dict[str, MonitoringReference],
+) -> Iterator[HourCounts]:
+    for hour in list_closed_hours(log, now, since=earliest):
+        if hour < until:
+            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references))
+
+
+def _judge_version(
+    settings: Monitor,
+    version: str,
+    counted: VersionHours,
+    reference: MonitoringReference | None,
+    window: TimeWindow,
+    damaged: int,
+    *,
+    now: datetime,
+    deployed: str,
+    log: str,
+) -> VersionResult:
+    counts, before = counted.total(window), counted.total(window.before())
+    weeks = [counted.total(window.moved(-number * WEEK)) for number in range(1, _WEEKS + 1)]
+    checks = [
+        check_volume(counts, weeks),
+        check_errors(counts, settings),
+        check_latency(counts, before),
+        check_age(deployed, now, settings),
+        check_coverage(counts, damaged, reference),
+    ]
+    history: list[Point] = []
+    if reference is not None:
+        history = _judge_windows(settings, reference, counted, window)
+        checks += history[-1].checks.values()
+        checks = name_requests(checks, _objects(log, window, counted), version, reference)
+    checks = [_limit(check, settings) for check in checks if settings.severity.get(check.kind) != "ignore"]
+    return VersionResult(version, window, counts, [_since(each, history) for each in checks], history, reference)
+
+
+def _judge_windows(
+    settings: Monitor, reference: MonitoringReference, counted: VersionHours, window: TimeWindow
+) -> list[Point]:
+    policy = Policy(settings.alpha, settings.warn, settings.fail, settings.min_rows, settings.season)
+    judges, points = Judge(reference, policy), []
+    first = min(counted.hours, default=window.since)
+    for number in range(_HISTORY, -1, -1):
+        own = window.moved(-number * _STEP)
+        if number and own.until <= first:
+            continue
+        found = judges.judge(counted.by_day(own))
+        changes = judges.judge_change(counted.by_day(own), counted.by_day(own.before()))
+        points.append(Point(own, {check.check.name: check for check in (*found, *changes)}))
+    return points
+
+
+def _objects(log: str, window: TimeWindow, counted: VersionHours) -> Iterator[LogObject]:
+    """Yield the objects of a window, the newest hour first."""
+    for hour in sorted(counted.hours, reverse=True):
+        if window.has(hour):
+            yield from list_objects(log, hour)
+
+
+def _limit(check: MonitorCheck, settings: Monitor) -> MonitorCheck:
+    if settings.severity.get(check.kind) == "warn" and check.check.status == "fail":
+        return replace(check, check=replace(check.check, status="warn"))
+    return check
+
+
+def _since(check: MonitorCheck, history: list[Point]) -> MonitorCheck:
+    """Return an alarm with the beginning of the first window of its unbroken run."""
+    if not check.alarms:
+        return check
+    since = None
+    for point in reversed(history):
+        found = point.checks.get(check.check.name)
+        if found is None or not found.alarms:
+            break
+        since = point.window.since
+    return replace(check, since=since.isoformat() if since else None)
+
+
+def _main(results: list[VersionResult], champion: str) -> VersionResult | None:
+    own = next((result for result in results if result.version == champion), None)
+    return own or max(results, key=lambda result: (result.counts.rows, result.version), default=None)
+
+
+def _outcome(judged: VersionResult | None) -> Outcome:
+    if judged is None or not judged.counts.rows:
+        return Outcome("skipped", "no requests in the window")
+    checks = sorted(judged.checks, key=lambda check: _ORDER[check.check.status])
+    found = judge([check.check for check in checks if check.alarms or check.check.status == "no_baseline"])
+    alarms = [check.check for check in checks if check.alarms]
+    reason = "; ".join(_sentence(check) for check in alarms[:3]) or f"{judged.counts.rows:,} rows, nothing moved"
+    more = f" (and {len(alarms) - 3} more)" if len(alarms) > 3 else ""
+    verdict = found.verdict if alarms else "ok"
+    metrics = {"rows": float(judged.counts.rows), "alarms": float(len(alarms))}
+    return Outcome(verdict, reason + more, tuple(check.check.rounded() for check in checks), metrics)
+
+
+_ORDER = {"fail": 0, "warn": 1, "no_baseline": 2, "pass": 3, "skipped": 4}
+
+
+def _sentence(check: Check) -> str:
+    return check.reason or check.name
+
+
+def _as_json(result: MonitorResult, project: str, now: datetime) -> dict[str, Any]:
+    judged = result.judged
+    own = judged.to_json() if judged else {"version": None, "window": None, "checks": []}
+    raw = {
+        "format": _FORMAT,
+        "project": project,
+        "run": result.run,
+        "at": now.isoformat(),
+        "verdict": result.outcome.verdict,
+        "reason": result.outcome.reason,
+        **own,
+        "other_versions": [other.to_json() for other in result.others],
+    }
+    return json.loads(json.dumps(raw, allow_nan=False))  # type: ignore[no-any-return]

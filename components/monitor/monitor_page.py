@@ -1,0 +1,110 @@
+"""The page of a monitor's run: what moved, since when, which cell and which requests, side by side with training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from components._core.monitoring.reference import Column
+from components._core.report.page import Cell, Page
+from components._core.report.small_multiples import paired_bars, trend
+from components.monitor.monitor_check import MonitorCheck
+
+if TYPE_CHECKING:
+    from components.monitor.monitor import MonitorResult, Point, VersionResult
+
+_SHOWN_REQUESTS = 5
+_MOST_TRENDS = 60
+
+
+def make_page(result: MonitorResult) -> Page:
+    """Make the page of a run."""
+    page = Page("monitor", "Monitoring", result.outcome)
+    judged = result.judged
+    if judged is None:
+        page.text(
+            "No version answered a request in the window. Is serve.request_log set, and does the server have traffic?"
+        )
+        return page
+    _add_version(page, judged)
+    for other in result.others:
+        page.text(_describe(other), title=f"Version {other.version}, which answers beside it")
+        page.checks(tuple(check.check.rounded() for check in other.checks), title=f"Checks of version {other.version}")
+    return page
+
+
+def describe_alarm(check: MonitorCheck) -> str:
+    """Describe an alarm in a line: what, since when, which requests."""
+    since = f", since {check.since[:16].replace('T', ' ')}" if check.since else ""
+    ids = ", ".join(check.requests[:3])
+    requests = f"; requests: {ids}{' ...' if len(check.requests) > 3 else ''}" if ids else ""
+    return f"{check.check.reason or check.check.name}{since}{requests}"
+
+
+def _describe(version: VersionResult) -> str:
+    window, alarms = version.window, [check for check in version.checks if check.alarms]
+    moved = "; ".join(check.check.reason or check.check.name for check in alarms) or "nothing moved"
+    return f"{version.counts.rows:,} rows from {window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC: {moved}."
+
+
+def _add_version(page: Page, judged: VersionResult) -> None:
+    alarms = [check for check in judged.checks if check.alarms]
+    facts: dict[str, Cell] = {"version": judged.version, "rows": judged.counts.rows, "requests": judged.counts.requests}
+    page.facts({**facts, "alarms": len(alarms)})
+    window = judged.window
+    page.text(f"Requests from {window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC.")
+    if alarms:
+        _add_alarms(page, alarms)
+        _add_comparisons(page, judged, alarms)
+    _add_trends(page, judged.history)
+    page.checks(page.outcome.checks)
+
+
+def _add_alarms(page: Page, alarms: Sequence[MonitorCheck]) -> None:
+    columns = ["what", "since (UTC)", "value or range", "before", "now", "importance", "requests"]
+    rows: list[list[Cell]] = [
+        [
+            check.check.name,
+            check.since[:16].replace("T", " ") if check.since else None,
+            check.cell.name if check.cell else None,
+            f"{check.cell.expected:.1%}" if check.cell else None,
+            f"{check.cell.observed:.1%}" if check.cell else None,
+            None if check.importance is None else f"{check.importance:.0%}",
+            ", ".join(check.requests[:_SHOWN_REQUESTS]) or None,
+        ]
+        for check in alarms
+    ]
+    note = "Before: in training, of a prediction in the test rows, of a drift in the window before. Since: the begin of the first window of the unbroken run of alarms. Importance: the feature's share, from explain."
+    page.table("What moved", columns, rows, note)
+
+
+def _add_comparisons(page: Page, judged: VersionResult, alarms: Sequence[MonitorCheck]) -> None:
+    if judged.reference is None:
+        return
+    shown = list(dict.fromkeys((check.kind == "prediction", check.feature) for check in alarms if check.feature))
+    for is_output, name in shown:
+        columns = judged.reference.outputs if is_output else judged.reference.features
+        counted = judged.counts.outputs if is_output else judged.counts.cells
+        if name in columns and name in counted:
+            against = "test rows" if is_output else "training"
+            page.figure(f"{name}: {against} (pale) and now", _compare(columns[name], counted[name].tolist()))
+
+
+def _compare(column: Column, counted: list[int]) -> str:
+    before, rows = column.total, max(sum(counted), 1)
+    shares = (before / max(before.sum(), 1)).tolist()
+    return paired_bars(column.bins.labels(), shares, [count / rows for count in counted])
+
+
+def _add_trends(page: Page, history: Sequence[Point]) -> None:
+    if len(history) < 2:
+        return
+    first, last = (f"{point.window.until:%m-%d}" for point in (history[0], history[-1]))
+    current = history[-1].checks
+    names = [name for name, check in current.items() if check.kind in ("skew", "prediction")]
+    ranked = sorted(names, key=lambda name: (not current[name].alarms, -(current[name].check.measured or 0.0)))
+    for name in ranked[:_MOST_TRENDS]:
+        found = [point.checks.get(name) for point in history]
+        values = [None if check is None else check.check.measured for check in found]
+        alarms = [check is not None and check.alarms for check in found]
+        page.figure(name, trend(values, (first, last), current[name].check.threshold, alarms))

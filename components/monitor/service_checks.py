@@ -1,0 +1,120 @@
+"""Checks of the service, not of distributions: volume, errors, latency, the champion's age, and what the log lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from components._core.checks import Check, Status
+from components._core.monitoring.counts import Counts, latency_quantile
+from components._core.monitoring.reference import MonitoringReference
+from components._core.project.monitor_config import Monitor, parse_duration
+from components.monitor.monitor_check import Kind, MonitorCheck
+
+_LEAST_VOLUME, _MOST_VOLUME = 0.5, 2.0
+"""Bounds of the requests, as a multiple of the same hours of the weeks before."""
+_FEWEST_WEEKS = 2
+_SLOWER = 1.5
+_FEWEST_REQUESTS = 50
+_P95 = 0.95
+_MOST_LOST = 0.01
+
+
+def check_volume(now: Counts, before: Sequence[Counts]) -> MonitorCheck:
+    """Compare the requests with those of the same hours in the weeks before.
+
+    Args:
+        now: Counts of the window.
+        before: Counts of the same time one week before, two weeks before and so on; weeks without a request are left out.
+    """
+    weeks = [counts.represented for counts in before if counts.requests]
+    if len(weeks) < _FEWEST_WEEKS:
+        reason = f"requests of {len(weeks)} earlier weeks are known; {_FEWEST_WEEKS} are needed"
+        return _make("volume", "no_baseline", now.represented, n=now.requests, reason=reason)
+    usual = sum(weeks) / len(weeks)
+    ratio = now.represented / usual
+    status: Status = "fail" if not now.requests else "pass" if _LEAST_VOLUME <= ratio <= _MOST_VOLUME else "warn"
+    bound = usual * (_LEAST_VOLUME if ratio < 1 else _MOST_VOLUME)
+    reason = f"{now.represented:,.0f} requests, {usual:,.0f} in the same hours of the weeks before"
+    return _make("volume", status, now.represented, bound, usual, now.requests, reason if status != "pass" else "")
+
+
+def check_errors(now: Counts, settings: Monitor) -> MonitorCheck:
+    """Compare the share of refused requests with the project's bound."""
+    refused = sum(now.errors.values())
+    asked = now.represented + now.dropped + refused
+    if not asked:
+        return _make("errors", "skipped", reason="no requests")
+    share = refused / asked
+    codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(now.errors.items()))
+    status: Status = "fail" if share > settings.max_error_share else "pass"
+    reason = f"{share:.1%} of the requests were refused ({codes})" if status == "fail" else ""
+    return _make("errors", status, share, settings.max_error_share, n=round(asked), reason=reason)
+
+
+def check_latency(now: Counts, before: Counts) -> MonitorCheck:
+    """Compare the 95th percentile of the latency with that of the window before."""
+    measured, usual = latency_quantile(now.latency, _P95), latency_quantile(before.latency, _P95)
+    if measured is None or now.requests < _FEWEST_REQUESTS:
+        return _make("latency", "skipped", measured, n=now.requests, reason=f"fewer than {_FEWEST_REQUESTS} requests")
+    if usual is None or before.requests < _FEWEST_REQUESTS:
+        reason = f"the window before has fewer than {_FEWEST_REQUESTS} requests"
+        return _make("latency", "no_baseline", measured, n=now.requests, reason=reason)
+    status: Status = "warn" if measured > _SLOWER * usual else "pass"
+    reason = f"the 95th percentile is {measured:.3g} ms, {usual:.3g} ms in the window before"
+    return _make("latency", status, measured, _SLOWER * usual, usual, now.requests, reason if status == "warn" else "")
+
+
+def check_age(deployed: str, now: datetime, settings: Monitor) -> MonitorCheck:
+    """Compare the champion's age with the project's bound.
+
+    Args:
+        deployed: When it became the champion, ISO 8601; empty: there is none.
+        now: The present.
+        settings: The project's.
+    """
+    if not deployed:
+        return _make("staleness", "skipped", reason="there is no champion")
+    age = now - datetime.fromisoformat(deployed)
+    most = parse_duration(settings.max_age) if settings.max_age else None
+    status: Status = "fail" if most and age > most else "pass"
+    reason = f"the champion is {_days(age):.0f} days old" if status == "fail" else ""
+    return _make("staleness", status, _days(age), _days(most) if most else None, reason=reason)
+
+
+def check_coverage(now: Counts, damaged: int, reference: MonitoringReference | None) -> MonitorCheck:
+    """Say what the counts lack: requests that the server dropped, lines that are damaged, features that are masked.
+
+    Args:
+        now: Counts of the window.
+        damaged: Lines of the window that could not be read.
+        reference: The version's; None: it has none, so that its features are not judged.
+    """
+    if not now.requests and not now.dropped and not damaged:
+        return _make("coverage", "skipped", reason="no requests")
+    lost = (now.dropped + damaged) / (now.represented + now.dropped + damaged)
+    remarks = []
+    if lost > _MOST_LOST:
+        remarks.append(f"{now.dropped:,} requests were dropped and {damaged:,} lines are damaged")
+    if masked := sorted(name for name, rows in now.masked.items() if rows):
+        remarks.append(f"masked, so not judged: {', '.join(masked)}")
+    if reference is None:
+        remarks.append("the version has no monitoring reference: train and register it again")
+    status: Status = "warn" if lost > _MOST_LOST or reference is None else "pass"
+    return _make("coverage", status, 1 - lost, 1 - _MOST_LOST, n=now.requests, reason="; ".join(remarks))
+
+
+def _make(
+    kind: Kind,
+    status: Status,
+    measured: float | None = None,
+    threshold: float | None = None,
+    baseline: float | None = None,
+    n: int | None = None,
+    reason: str = "",
+) -> MonitorCheck:
+    return MonitorCheck(Check(kind, status, measured, threshold, baseline, n, reason), kind)
+
+
+def _days(time: timedelta) -> float:
+    return time / timedelta(days=1)

@@ -1,0 +1,243 @@
+"""A champion answered requests for four weeks; the monitor says what moved, and a trigger can read it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components._core.errors import ConfigError, UnavailableError
+from components._core.monitoring.reference import MonitoringReference
+from components._core.project.project_file import Project, parse_project
+from components._core.store.ledger import Deployment, append_deployment
+from components._core.types.artifact_files import MONITORING_REFERENCE
+from components.monitor import count_files
+from components.monitor.monitor import MonitorResult, monitor_requests
+from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
+
+NOW = START + timedelta(days=28, hours=1, minutes=5)
+"""The last closed hour is the one that ends 28 days after the start."""
+BROKEN_DAY = 24
+
+
+@pytest.fixture(scope="module")
+def reference() -> MonitoringReference:
+    return make_reference()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: MonitoringReference) -> Path:
+    monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    deploy(tmp_path / "store", reference, "1")
+    return tmp_path / "store"
+
+
+def deploy(store: Path, reference: MonitoringReference, version: str) -> None:
+    model = store / "small" / "models" / version / "artifacts" / "model"
+    model.mkdir(parents=True)
+    reference.save(model.parent / MONITORING_REFERENCE)
+    line = Deployment(
+        version, str(model), "", "", {}, "", "run", (START - timedelta(days=3)).isoformat(), "me", "first"
+    )
+    append_deployment(str(store), "small", line)
+
+
+def project(**monitor: Any) -> Project:
+    raw = {"name": "small", "task": "binary_classification", "label": "late", "data": {"source": "x.csv"}}
+    return parse_project({**raw, "serve": {"request_log": {}}, "monitor": monitor})
+
+
+def serve(store: Path, change: Any = None, days: int = 28, **others: Any) -> None:
+    """Write four objects a day; `change` alters the rows of a day."""
+    for day in range(days):
+        for hour in (0, 6, 12, 18):
+            at = START + timedelta(days=day, hours=hour)
+            rows = rows_of(at, 100)
+            if change:
+                change(day, rows)
+            write_object(store / "small" / "requests", at, rows, **others)
+
+
+def run(tmp_path: Path, given: Project | None = None, **options: Any) -> MonitorResult:
+    folder = tmp_path / "monitoring"
+    folder.mkdir(exist_ok=True)
+    return monitor_requests(given or project(), monitoring=folder, page=folder / "page.html", now=NOW, **options)
+
+
+def read(result: MonitorResult) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(result.uri).read_text())
+    return found
+
+
+def checks_of(result: MonitorResult) -> dict[str, dict[str, Any]]:
+    return {check["name"]: check for check in read(result)["checks"]}
+
+
+def with_new_carrier(day: int, rows: dict[str, list[Any]]) -> None:
+    if day >= BROKEN_DAY:
+        rows["carrier"] = ["ZZ" if place % 10 == 0 else value for place, value in enumerate(rows["carrier"])]
+
+
+def test_ordinary_weeks_alarm_on_nothing(store: Path, tmp_path: Path):
+    serve(store)
+    result = run(tmp_path)
+    assert (result.outcome.verdict, result.outcome.reason) == ("ok", "2,800 rows, nothing moved")
+    assert {check["status"] for check in read(result)["checks"]} <= {"pass", "skipped"}
+    assert read(result)["window"] == {
+        "since": (START + timedelta(days=21)).isoformat(),
+        "until": (START + timedelta(days=28)).isoformat(),
+        "hours": 168,
+        "rows": 2_800,
+        "requests": 2_800,
+    }
+
+
+def test_values_never_seen_break_an_invariant_with_cell_requests_and_since(store: Path, tmp_path: Path):
+    serve(store, with_new_carrier)
+    result = run(tmp_path)
+    check = checks_of(result)["unseen: carrier"]
+    assert (check["status"], check["kind"], check["feature"]) == ("fail", "invariant", "carrier")
+    assert check["cell"]["name"] == "values never seen in training" and check["cell"]["expected"] == 0
+    assert check["measured"] == pytest.approx(4 / 7 * 0.1, abs=0.001)
+    assert len(check["requests"]) == 50 and all(int(name.rsplit("-", 1)[1]) % 10 == 0 for name in check["requests"])
+    # the first window of seven days with a day of it ended after day 24
+    assert check["since"] == (START + timedelta(days=BROKEN_DAY - 6)).isoformat()
+    assert result.outcome.verdict == "blocked" and "never seen" in result.outcome.reason
+    assert "never seen in training" in (tmp_path / "monitoring" / "page.html").read_text()
+
+
+def test_a_shift_of_a_feature_moves_the_predictions_too(store: Path, tmp_path: Path):
+    def later(day: int, rows: dict[str, list[Any]]) -> None:
+        if day >= 21:
+            shifted = [value + 20 for value in rows["delay"]]
+            rows["delay"] = shifted
+            rows["probability"] = [float(1 / (1 + np.exp(-(value - 10) / 15))) for value in shifted]
+
+    serve(store, later)
+    found = checks_of(run(tmp_path))
+    assert found["skew: delay"]["status"] == found["prediction: probability"]["status"] == "fail"
+    assert found["drift: delay"]["status"] == "fail" and found["skew: carrier"]["status"] == "pass"
+    assert found["skew: delay"]["importance"] == 0.8 and found["skew: delay"]["calibrated"] is True
+
+
+def test_severity_and_ignored_features_are_the_projects(store: Path, tmp_path: Path):
+    serve(store, with_new_carrier)
+    assert checks_of(run(tmp_path, project(severity={"invariant": "warn"})))["unseen: carrier"]["status"] == "warn"
+    assert not any("carrier" in name for name in checks_of(run(tmp_path, project(ignore=["carrier"]))))
+    kinds = {check["kind"] for check in checks_of(run(tmp_path, project(severity={"invariant": "ignore"}))).values()}
+    assert "invariant" not in kinds and "skew" in kinds
+
+
+def test_a_canary_is_judged_beside_the_champion(store: Path, tmp_path: Path, reference: MonitoringReference):
+    serve(store)
+    serve(store, lambda day, rows: rows.update(delay=[None] * 100), name="canary", version="2")
+    deploy(store, reference, "2")
+    deploy_again = Deployment(
+        "1", str(store / "small/models/1/artifacts/model"), "", "", {}, "", "run", START.isoformat(), "me", "back"
+    )
+    append_deployment(str(store), "small", deploy_again)
+    found = read(run(tmp_path))
+    assert found["version"] == "1" and [other["version"] for other in found["other_versions"]] == ["2"]
+    canary = {check["name"]: check["status"] for check in found["other_versions"][0]["checks"]}
+    assert canary["missing: delay"] == "fail"
+
+
+def test_a_version_without_a_reference_says_so(store: Path, tmp_path: Path):
+    (store / "small" / "models" / "1" / "artifacts" / MONITORING_REFERENCE).unlink()
+    serve(store)
+    result = run(tmp_path)
+    coverage = checks_of(result)["coverage"]
+    assert coverage["status"] == "warn" and "no monitoring reference" in coverage["reason"]
+
+
+def test_without_requests_the_run_is_skipped(store: Path, tmp_path: Path):
+    result = run(tmp_path)
+    assert (result.outcome.verdict, result.outcome.reason) == ("skipped", "no requests in the window")
+    assert read(result)["version"] is None and read(result)["checks"] == []
+
+
+def test_traffic_that_stops_fails(store: Path, tmp_path: Path):
+    serve(store, days=24)
+    assert checks_of(run(tmp_path, window="24h"))["volume"]["status"] == "fail"
+
+
+def test_killed_at_any_write_the_next_run_ends_the_same(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    serve(store, with_new_carrier, days=26)
+    write = count_files.put
+    writes = 0
+
+    def dies(content: bytes, uri: str) -> None:
+        nonlocal writes
+        writes += 1
+        if writes % 7 == 0:
+            raise UnavailableError("killed")
+        write(content, uri)
+        if writes % 11 == 0:
+            raise UnavailableError("killed")
+
+    monkeypatch.setattr(count_files, "put", dies)
+    for _ in range(200):
+        try:
+            result = run(tmp_path)
+            break
+        except UnavailableError:
+            continue
+    files = sorted((store / "small" / "monitoring" / "counts").rglob("*.json"))
+    assert len(files) == 4 * 26 and writes > len(files)
+    monkeypatch.undo()
+    monkeypatch.setenv("NARU_STORE", str(store))
+    again = run(tmp_path)
+    assert read(again)["checks"] == read(result)["checks"]
+    whole = sum(json.loads(file.read_text())["versions"]["1"]["rows"] for file in files)
+    assert whole == 100 * len(files)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": "week"}, "allowed: hours or days"),
+        ({"since": "yesterday"}, "allowed: a time as in"),
+        ({"since": "2027-01-01"}, "after the last closed hour"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_is_allowed(
+    store: Path, tmp_path: Path, options: dict[str, str], message: str
+):
+    with pytest.raises(ConfigError, match=message):
+        run(tmp_path, **options)
+
+
+def test_since_sets_the_begin_of_the_window(store: Path, tmp_path: Path):
+    serve(store)
+    result = run(tmp_path, since="2026-03-20")
+    assert read(result)["window"]["since"] == "2026-03-20T00:00:00+00:00"
+    assert read(result)["window"]["rows"] == 400 * 10
+
+
+def test_a_late_object_changes_the_next_run(store: Path, tmp_path: Path):
+    serve(store)
+    run(tmp_path)
+    write_object(store / "small" / "requests", START + timedelta(days=27), rows_of(START, 60), name="late")
+    assert read(run(tmp_path))["window"]["rows"] == 2_860
+
+
+def test_a_result_is_never_written_twice_under_one_name(store: Path, tmp_path: Path):
+    serve(store, days=28)
+    one, two = run(tmp_path), run(tmp_path)
+    assert one.uri != two.uri
+    first, second = read(one), read(two)
+    assert {**first, "run": ""} == {**second, "run": ""}
+
+
+def test_importances_decide_the_severity(store: Path, tmp_path: Path, reference: MonitoringReference):
+    weighed = replace(reference, importances={"delay": 1.0, "carrier": 0.0})
+    weighed.save(store / "small" / "models" / "1" / "artifacts" / MONITORING_REFERENCE)
+    serve(store, with_new_carrier)
+    result = run(tmp_path)
+    assert checks_of(result)["unseen: carrier"]["status"] == "warn" and result.outcome.verdict == "warn"
