@@ -65,7 +65,8 @@ def find_causes(state: State, now: datetime) -> list[Found]:
 def find_first_looks(state: State, now: datetime) -> list[Record]:
     """Make a record for each trigger that is looked at for the first time: what there is already is no cause.
 
-    A schedule counts from then on. Of new data the spans of the champion are known, with their state from then on.
+    A schedule counts from then on. Of new data the spans of the champion are known, with their state from then on; all that there are
+    where its own are not known.
     """
     seen = []
     for trigger, zone in state.rules:
@@ -77,7 +78,8 @@ def find_first_looks(state: State, now: datetime) -> list[Record]:
             seen.append(_seen(state, trigger, _schedule_key(state, trigger, zone), what, evidence, now))
         spans = state.sources.get(trigger.name)
         if trigger.new_data is not None and spans is not None and not spans.error and not _knows_data(state, trigger):
-            known = {span.label: span.state for span in spans.spans if span.label in state.champion_spans}
+            own = state.champion_spans
+            known = {span.label: span.state for span in spans.spans if own is None or span.label in own}
             what = f"{len(known)} of {len(spans.spans)} spans are the champion's"
             key = make_key(state.project, trigger.name, "seen", spans.fingerprint)
             seen.append(_seen(state, trigger, key, what, {"states": known}, now))
@@ -87,7 +89,9 @@ def find_first_looks(state: State, now: datetime) -> list[Record]:
 def find_new_spans(state: State, trigger: Trigger) -> list[Span]:
     """Find the spans that are neither the champion's nor those of an earlier run of the trigger, or have changed since."""
     spans = state.sources.get(trigger.name)
-    known: dict[str, str] = dict.fromkeys(state.champion_spans, "")
+    if state.champion_spans is None and not _knows_data(state, trigger):
+        return []
+    known: dict[str, str] = dict.fromkeys(state.champion_spans or (), "")
     for record in state.history.records:
         if record.state in ("seen", "claimed"):
             for cause in record.causes:
@@ -168,7 +172,7 @@ def _find_new_data(state: State, trigger: Trigger, now: datetime) -> Iterator[Fo
     if settings is None or spans is None:
         return
     if spans.error:
-        key = make_key(state.project, trigger.name, state.champion, "unreadable", spans.error)
+        key = make_key(state.project, trigger.name, state.champion, "unreadable")
         cause = Cause(key, "new_data", trigger.name, "the source cannot be read")
         yield Found(trigger, cause, "source", f"the source cannot be read: {spans.error}")
         return

@@ -124,7 +124,7 @@ class State:
         history: The records of triggers.
         metric: Name of the metric by which models are compared; empty: the task's own.
         champion: Version of the champion; empty: there is none.
-        champion_spans: Labels of the spans that it was trained on.
+        champion_spans: Labels of the spans that it was trained on; None: not known.
         sources: The spans by the name of a trigger of the kind `new_data`.
         rows: Rows in the new spans by the name of the trigger, where they were counted.
         windows: The monitor's results, in any order.
@@ -138,7 +138,7 @@ class State:
     history: History
     metric: str = ""
     champion: str = ""
-    champion_spans: frozenset[str] = frozenset()
+    champion_spans: frozenset[str] | None = frozenset()
     sources: Mapping[str, SpanSet] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     windows: Sequence[Window] = ()

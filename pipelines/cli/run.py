@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from components._core.credentials import mask_credentials
 from components._core.errors import ConfigError
 from components._core.suggestions import suggest
 from pipelines.cli.arguments import STARTED, ProjectPath, Settings, parse_settings
@@ -57,6 +58,9 @@ def run(
     cache: Annotated[
         bool, typer.Option(help="Reuse the results of stages that are unchanged since an earlier run.")
     ] = True,
+    cause: Annotated[
+        str, typer.Option(help="Reason for the run, recorded with the run, its version and its deployment.")
+    ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only the outcome, as one JSON object, on standard output.")
     ] = False,
@@ -68,7 +72,10 @@ def run(
     named = {"data.spans": spans or None, "train.epochs": epochs, "tune.trials": trials}
     overrides.update({place: value for place, value in named.items() if value is not None})
     fresh_from = _check_stage(begin) if cache else TRAINING.stage_names[0]
-    raise typer.Exit(run_session(project, overrides, fresh_from=fresh_from, as_json=as_json, started=STARTED))
+    code = run_session(
+        project, overrides, fresh_from=fresh_from, as_json=as_json, started=STARTED, cause=mask_credentials(cause)
+    )
+    raise typer.Exit(code)
 
 
 def runs(

@@ -35,7 +35,7 @@ from pipelines.local.workspace import LOG, PARAMETERS, Workspace
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: str = "") -> None:
+def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: str = "", cause: str = "") -> None:
     """Run the whole pipeline; returns when it succeeded, also when a gate blocked.
 
     Args:
@@ -43,12 +43,13 @@ def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: 
         project: The project, with the command line's overrides.
         run: The run's folder, from `Workspace.new_run`; gets the artifacts and the log.
         fresh_from: The first stage that must run again, with all later ones; empty: earlier results are reused everywhere.
+        cause: Why it is started; may be empty.
 
     Raises:
         NaruError: The error of the stage that failed.
     """
     with _environment(workspace, fresh_from), _log_to(run / LOG):
-        arguments = _arguments(workspace, project, run)
+        arguments = _arguments(workspace, project, run, cause)
         write_json(run / PARAMETERS, masked(arguments))
         try:
             with python_shim(run / LOG, server_now=_will_run_ingest(arguments)) as interpreter:
@@ -63,7 +64,7 @@ def _find_error(run: Path, error: RuntimeError) -> NaruError:
     return error_found or NaruError(str(error), where="kfp.local", remedy=f"see {run / LOG}")
 
 
-def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, Any]:
+def _arguments(workspace: Workspace, project: Project, run: Path, cause: str) -> dict[str, Any]:
     """Make the pipeline's parameters: absolute paths, and fingerprints of all outside inputs."""
     data = absolute_data(workspace, project)
     store = workspace.settings().store
@@ -81,6 +82,7 @@ def _arguments(workspace: Workspace, project: Project, run: Path) -> dict[str, A
         "source_fingerprint": fingerprint_state(data),
         "champion": json.dumps(asdict(champion), sort_keys=True) if champion else "none",
         "run": run.name,
+        "cause": cause,
         "code_commit": read_commit(workspace.project),
     }
 

@@ -23,9 +23,20 @@ from pipelines.local.run_record import LocalRunRecord, make_record, save_record
 from pipelines.local.runner import absolute_data, run_training
 from pipelines.local.source_preview import check_source_preview
 from pipelines.local.workspace import find_workspace
+from pipelines.notices.channels import read_channels
+from pipelines.notices.run_notices import send_end
 
 
-def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_json: bool, started: float) -> int:
+def run_session(
+    path: Path,
+    overrides: dict[str, Any],
+    *,
+    fresh_from: str,
+    as_json: bool,
+    started: float,
+    cause: str = "",
+    suffix: str = "",
+) -> int:
     """Run a project's training pipeline, show it, and return the exit code.
 
     Args:
@@ -34,13 +45,15 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
         fresh_from: The first stage that must run again, with all later ones; empty: unchanged stages are reused.
         as_json: Print one JSON object on standard output; the view for people then goes to standard error.
         started: `time.perf_counter()` when the command began.
+        cause: Why the run is started; recorded with the run, its version and its deployment.
+        suffix: End of the run's name, of one that a watcher started and tells about; empty: random digits.
 
     Raises:
         NaruError: When the run could not begin.
     """
     project = load_project(path, overrides)
     framework = check_framework(project)
-    workspace = find_workspace(path)
+    workspace, channels = find_workspace(path), read_channels()
     if workspace.settings().serving not in (LOCAL, NONE):
         from pipelines.cluster.server_placement import place_servers
         from pipelines.compile_target import Target
@@ -49,7 +62,7 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
     check_folders(workspace)
     data = absolute_data(workspace, project)
     check_source_preview(project.model_copy(update={"data": data}), data.source, data.spans)
-    folder = workspace.new_run()
+    folder = workspace.new_run(suffix)
     # the original streams: the run redirects what stages print to its log
     console = Console(file=sys.__stderr__ if as_json else sys.__stdout__, highlight=False)
     error: NaruError | None = None
@@ -60,7 +73,7 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
         f"naru run {shlex.quote(str(path))}  {project.name}, {project.task.replace('_', ' ')}, label {project.label!r}",
     ):
         try:
-            run_training(workspace, project, folder, fresh_from)
+            run_training(workspace, project, folder, fresh_from, cause)
         except NaruError as problem:
             error = problem
         except OSError as problem:
@@ -72,6 +85,8 @@ def run_session(path: Path, overrides: dict[str, Any], *, fresh_from: str, as_js
     _save_record(console, folder, record)
     if as_json:
         _print_json(record)
+    if not suffix:
+        send_end(record, workspace.settings().store, channels, _warn)
     return record.exit_code
 
 
@@ -80,6 +95,10 @@ def _save_record(console: Console, folder: Path, record: LocalRunRecord) -> None
         save_record(folder, record)
     except OSError as problem:
         console.print(f"The run record could not be saved: {from_system(problem)}", soft_wrap=True)
+
+
+def _warn(text: str) -> None:
+    print(f"naru: warning: {text}", file=sys.__stderr__)
 
 
 def _print_json(record: LocalRunRecord) -> None:

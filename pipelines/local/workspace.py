@@ -5,6 +5,7 @@
     mlflow.db   tracking and registry (MLFLOW_TRACKING_URI)
     code/       archives of the project's own Python
     cache/      entries by which later runs reuse earlier results
+    triggers/   locks of the runs that triggers start (`triggered_run.py`)
     runs/RUN/   a run's artifacts, log, record and report
 """
 
@@ -31,6 +32,7 @@ REPORT = "report.html"
 RECORD = RUN_RECORD
 PARAMETERS = "parameters.json"
 LOG = "run.log"
+_PAUSE = 0.1
 
 
 @dataclass(frozen=True)
@@ -92,20 +94,33 @@ class Workspace:
         find_target(settings.serving)
         return replace(settings, store=environment[STORE], tracking_uri=environment[TRACKING])
 
-    def new_run(self) -> Path:
+    @property
+    def triggers(self) -> Path:
+        """The locks of triggered runs, and the errors of those that could not begin."""
+        return self.home / "triggers"
+
+    def new_run(self, suffix: str = "") -> Path:
         """Create the folder of a new run; its name sorts by time and is unique.
+
+        Args:
+            suffix: End of the name; empty: random digits. A second run with it within a second waits for the next one.
 
         Raises:
             ConfigError: When the folder may not be written to.
             NaruError: When the system refuses for another reason, such as a full disk.
         """
-        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        folder = self.runs / name
+        folder = self._run_folder(suffix)
+        while suffix and folder.exists():
+            time.sleep(_PAUSE)
+            folder = self._run_folder(suffix)
         try:
             folder.mkdir(parents=True)
         except OSError as error:
             raise from_system(error, str(self.home)) from None
         return folder
+
+    def _run_folder(self, suffix: str) -> Path:
+        return self.runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{suffix or secrets.token_hex(2)}"
 
     def check_project(self) -> None:
         """Check that the project exists.

@@ -282,7 +282,7 @@ class Trigger(Section):
     schedule: Annotated[
         str | None,
         Field(
-            description="Six fields, seconds first, in `triggers.limits.timezone`; times that were missed stay missed."
+            description="Six fields, seconds first, in `triggers.limits.timezone`; of times that were missed only the last is made up for."
         ),
     ] = None
     new_data: Annotated[NewData | None, Field(description="The source has new or changed spans.")] = None

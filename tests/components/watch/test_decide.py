@@ -38,6 +38,14 @@ def test_a_new_span_starts_a_run_once_and_again_when_another_comes() -> None:
     assert log.tick(fourth, START + hours(3))[-1].causes[0].what == "new or changed: 4"
 
 
+def test_of_a_champion_whose_spans_are_not_known_only_later_ones_are_new() -> None:
+    log = Log()
+    state = made_state([DATA], champion="1", champion_spans=None, sources={"data": spans("1", "2")})
+    assert said(log.tick(state, START)) == []
+    claimed = log.tick(replace(state, sources={"data": spans("1", "2", "3")}), START)[-1]
+    assert claimed.causes[0].what == "new or changed: 3"
+
+
 def test_a_span_whose_content_changed_is_new_data() -> None:
     log = Log()
     state = made_state([DATA], champion="1", champion_spans=frozenset("12"), sources={"data": spans("1", "2")})

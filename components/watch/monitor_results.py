@@ -1,0 +1,95 @@
+"""Read the monitor's results: `<store>/<project>/monitoring/runs/<run>/monitoring.json`, whose format docs/monitoring.md describes.
+
+Results are written once and never changed, so a watcher that goes on reads each only once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from components._core.store.object_store import list_names, read_bytes
+from components.watch.state import MonitorCheck, Window
+
+RESULT = "monitoring.json"
+_MOST_RESULTS = 500
+"""Newest results that are read: three weeks of an hourly monitor."""
+_LARGEST = 16 << 20
+_READERS = 8
+
+
+class MonitorResults:
+    """The results of a project's monitor.
+
+    Args:
+        store: Root of the object store.
+        project: The project's name.
+    """
+
+    def __init__(self, store: str, project: str) -> None:
+        self._folder = f"{store.rstrip('/')}/{project}/monitoring/runs"
+        self._known: dict[str, list[Window]] = {}
+        self.remarks: list[str] = []
+        """What could not be read, a sentence each; of the last `read`."""
+
+    def read(self) -> list[Window]:
+        """Read the newest results, oldest first.
+
+        Raises:
+            UnavailableError: When the store does not answer.
+        """
+        names = list_names(self._folder)[-_MOST_RESULTS:]
+        self.remarks = []
+        missing = [name for name in names if name not in self._known]
+        with ThreadPoolExecutor(_READERS) as pool:
+            for name, content in zip(missing, pool.map(self._fetch, missing), strict=True):
+                self._add(name, content)
+        self._known = {name: self._known[name] for name in names if name in self._known}
+        return [window for windows in self._known.values() for window in windows]
+
+    def _fetch(self, name: str) -> bytes | None:
+        return read_bytes(f"{self._folder}/{name}/{RESULT}")
+
+    def _add(self, name: str, content: bytes | None) -> None:
+        uri = f"{self._folder}/{name}/{RESULT}"
+        if content is None:  # a run of the monitor that has not ended
+            return
+        try:
+            if len(content) > _LARGEST:
+                raise ValueError(f"{len(content):,} bytes; {_LARGEST:,} are allowed")
+            self._known[name] = list(_parse(json.loads(content), uri, hashlib.sha256(content).hexdigest()))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            self.remarks.append(f"{uri} cannot be read and is left out: {type(error).__name__}: {str(error)[:100]}")
+
+
+def _parse(raw: dict[str, Any], uri: str, digest: str) -> Iterator[Window]:
+    for judged in (raw, *(raw.get("other_versions") or ())):
+        window = judged.get("window")
+        if window and judged.get("version"):
+            since, until = (datetime.fromisoformat(window[name]) for name in ("since", "until"))
+            if since.tzinfo is None or until.tzinfo is None or since >= until:
+                raise ValueError(f"window from {since} to {until}")
+            checks = tuple(map(_parse_check, judged.get("checks") or ()))
+            yield Window(str(judged["version"]), since, until, checks, uri, digest)
+
+
+def _parse_check(raw: dict[str, Any]) -> MonitorCheck:
+    return MonitorCheck(
+        name=str(raw["name"]),
+        kind=str(raw["kind"]),
+        status=str(raw["status"]),
+        feature=str(raw.get("feature") or ""),
+        importance=_number(raw.get("importance")),
+        measured=_number(raw.get("measured")),
+        baseline=_number(raw.get("baseline")),
+        threshold=_number(raw.get("threshold")),
+        reason=str(raw.get("reason") or "")[:500],
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
