@@ -190,9 +190,14 @@ def _train_and_judge(trained: Trained, own: list[int], after: list[int], later: 
         folder.mkdir(parents=True)
     examples = folders["examples"]
     write_earlier_spans(trained.artifacts["examples"], own, examples)
-    prepared = {name: folders[name] for name in ("transform_graph", "transformed")}
     transform_examples(
-        project, code=trained.code, examples=examples, schema=trained.artifacts["schema"], blocked="", **prepared
+        project,
+        code=trained.code,
+        examples=examples,
+        schema=trained.artifacts["schema"],
+        blocked="",
+        transform_graph=folders["transform_graph"],
+        transformed=folders["transformed"],
     )
     train_model(
         project,
@@ -201,7 +206,8 @@ def _train_and_judge(trained: Trained, own: list[int], after: list[int], later: 
         hyperparameters=trained.artifacts["hyperparameters"],
         model=folders["model"],
         history=folders["history"],
-        **prepared,
+        transform_graph=folders["transform_graph"],
+        transformed=folders["transformed"],
     )
     model = load_model(folders["model"])
     threshold = find_threshold(project, model, examples)
