@@ -25,7 +25,7 @@ import pyarrow as pa
 from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
-from components._core.request_log.layout import HOUR_SECONDS
+from components._core.request_log.layout import HOUR_SECONDS, hour_folder
 from components._feedback.answers import AnswerCounts, check_masks, features_of, read_answers
 from components._feedback.bucket_join import BucketResult, Moments, join_bucket
 from components._feedback.buckets import Buckets, count_buckets
@@ -42,6 +42,8 @@ _FEWEST = 20
 _STATE = ("open", "done", "pending", "watermark")
 _QUARANTINE = ("conflicting_id", "unknown_id", "closed_id")
 _WATERMARK = pa.schema([("kind", pa.string()), ("name", pa.string()), ("state", pa.string())])
+_LISTED_AGAIN = timedelta(days=7)
+"""How long after an hour was read its folder is listed for objects that came late. A server tries for minutes, and a laptop may sleep."""
 _JSON_BYTES = 0.5
 """Bytes in memory of a byte of the log."""
 _PARQUET_BYTES = 4.0
@@ -155,7 +157,10 @@ class _Join:
         return known
 
     def _list_objects(self, known: dict[str, str]) -> list[LogObject]:
-        hours = list_closed_hours(self._settings.log, self._now, since=self._now - self._settings.keep)
+        since = self._now - self._settings.keep
+        if self._before:
+            since = max(since, datetime.fromisoformat(self._before["log"]["until"]) - _LISTED_AGAIN)
+        hours = list_closed_hours(self._settings.log, self._now, since=since)
         found = [each for hour in hours for each in list_objects(self._settings.log, hour)]
         return [each for each in found if each.name not in known]
 
@@ -290,7 +295,7 @@ class _Join:
     def _write_watermark(
         self, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
     ) -> Path:
-        first = (self._now - self._settings.keep - timedelta(hours=2)).strftime("dt=%Y-%m-%d/hour=%H")
+        first = hour_folder((self._read_until - _LISTED_AGAIN - timedelta(hours=2)).timestamp())
         log = {name: state for name, state in known["log"].items() if name >= first}  # older hours are not listed again
         log |= {each.name: each.identity for each in objects}
         labels = known["label"] | {each.file.name: each.state for each in files}

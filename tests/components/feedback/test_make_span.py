@@ -102,6 +102,22 @@ def test_late_objects_of_the_log_are_read_once(tmp_path: Path) -> None:
     assert report.objects == 1 and place.rows(2) == [expected(2, 0)]
 
 
+def test_hours_are_listed_again_for_a_week_and_nothing_is_read_twice(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    for day in range(0, 40, 4):
+        at = NOON + timedelta(days=day)
+        place.write_log([request(day, at)], hour=at)
+        place.write_log([request(day + 1, at)], "late", at - timedelta(days=6))
+        place.write_labels(
+            [{"request": f"r{day}", "outcome": 1}, {"request": f"r{day + 1}", "outcome": 0}], f"{day:02d}"
+        )
+        report = place.run(at + timedelta(hours=2))
+        assert report.objects == 2 and report.rows == 2 and not report.counts["repeated"]
+    assert len(place.spans) == 10 and not place.run(at + timedelta(hours=3)).objects
+    watermark = pq.read_table(place.home / "objects" / place.manifest(10)["state"]["watermark"]).to_pylist()
+    assert sum(row["kind"] == "log" for row in watermark) < 8, "what is not listed again need not be remembered"
+
+
 def test_an_open_hour_is_not_read_and_its_labels_wait(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.write_log([request(number) for number in range(30)])
