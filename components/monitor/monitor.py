@@ -133,7 +133,6 @@ def monitor_requests(
     wanted = _window(project.monitor, now, window, since)
     base = f"{settings.store.rstrip('/')}/{project.name}/monitoring"
     champion, references = find_champion(settings.store, project.name)
-    references = {version: _without(found, project.monitor.ignore) for version, found in references.items()}
     logging = project.serve.request_log
     log = request_log_uri(logging.uri if logging else "", settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
@@ -145,7 +144,7 @@ def monitor_requests(
             project.monitor,
             version,
             counted,
-            references.get(version),
+            _without(references.get(version), project.monitor.ignore),
             wanted,
             damaged,
             now=now,
@@ -189,10 +188,12 @@ def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWi
     return TimeWindow(begin, found.until)
 
 
-def _without(reference: MonitoringReference, ignored: list[str]) -> MonitoringReference:
-    return replace(
-        reference, features={name: column for name, column in reference.features.items() if name not in ignored}
-    )
+def _without(reference: MonitoringReference | None, ignored: list[str]) -> MonitoringReference | None:
+    """Return the reference without some features; they are counted all the same, so that they can be judged later."""
+    if reference is None:
+        return None
+    kept = {name: column for name, column in reference.features.items() if name not in ignored}
+    return replace(reference, features=kept)
 
 
 def _count(
