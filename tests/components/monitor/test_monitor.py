@@ -182,6 +182,25 @@ def test_without_requests_the_run_is_skipped(store: Path, tmp_path: Path):
     assert read(result)["version"] is None and read(result)["checks"] == []
 
 
+def test_a_few_rows_are_no_silent_pass(store: Path, tmp_path: Path):
+    write_object(store / "small" / "requests", START + timedelta(days=27), rows_of(START, 20))
+    outcome = run(tmp_path).outcome
+    assert outcome.verdict == "warn"
+    assert outcome.reason.startswith("20 rows, nothing moved; not judged for want of a baseline: ")
+
+
+def test_the_first_week_has_no_baseline_for_drift_and_volume_and_is_judged_against_training(
+    store: Path, tmp_path: Path
+):
+    for day in range(22, 28):
+        write_object(
+            store / "small" / "requests", START + timedelta(days=day), rows_of(START + timedelta(days=day), 100)
+        )
+    outcome = run(tmp_path).outcome
+    expected = "600 rows, nothing moved; not judged for want of a baseline: volume, latency, drift"
+    assert (outcome.verdict, outcome.reason) == ("ok", expected)
+
+
 def test_traffic_that_stops_fails(store: Path, tmp_path: Path):
     serve(store, days=24)
     assert checks_of(run(tmp_path, window="24h"))["volume"]["status"] == "fail"
