@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from components._core.checks import Check, Outcome, judge
+from components._core.checks import Outcome, judge
 from components._core.errors import ConfigError
 from components._core.files import dump_json, write_text
 from components._core.monitoring.counts import Counts
@@ -133,7 +133,6 @@ def monitor_requests(
     wanted = _window(project.monitor, now, window, since)
     base = f"{settings.store.rstrip('/')}/{project.name}/monitoring"
     champion, references = find_champion(settings.store, project.name)
-    references = {version: _without(found, project.monitor.ignore) for version, found in references.items()}
     logging = project.serve.request_log
     log = request_log_uri(logging.uri if logging else "", settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
@@ -145,7 +144,7 @@ def monitor_requests(
             project.monitor,
             version,
             counted,
-            references.get(version),
+            _without(references.get(version), project.monitor.ignore),
             wanted,
             damaged,
             now=now,
@@ -189,10 +188,12 @@ def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWi
     return TimeWindow(begin, found.until)
 
 
-def _without(reference: MonitoringReference, ignored: list[str]) -> MonitoringReference:
-    return replace(
-        reference, features={name: column for name, column in reference.features.items() if name not in ignored}
-    )
+def _without(reference: MonitoringReference | None, ignored: list[str]) -> MonitoringReference | None:
+    """Return the reference without some features; they are counted all the same, so that they can be judged later."""
+    if reference is None:
+        return None
+    kept = {name: column for name, column in reference.features.items() if name not in ignored}
+    return replace(reference, features=kept)
 
 
 def _count(
@@ -289,20 +290,23 @@ def _outcome(judged: VersionResult | None) -> Outcome:
     if judged is None or not judged.counts.rows:
         return Outcome("skipped", "no requests in the window")
     checks = sorted(judged.checks, key=lambda check: _ORDER[check.check.status])
-    found = judge([check.check for check in checks if check.alarms or check.check.status == "no_baseline"])
     alarms = [check.check for check in checks if check.alarms]
-    reason = "; ".join(_sentence(check) for check in alarms[:3]) or f"{judged.counts.rows:,} rows, nothing moved"
-    more = f" (and {len(alarms) - 3} more)" if len(alarms) > 3 else ""
-    verdict = found.verdict if alarms else "ok"
+    unjudged = [check for check in checks if check.check.status == "no_baseline"]
+    # what needs earlier weeks has no baseline at first, and a run is not yellow for that; what needs training must have one
+    counted = [check.check for check in unjudged if check.kind in _AGAINST_TRAINING]
+    found = judge([*alarms, *counted])
+    sentences = [check.reason or check.name for check in alarms[:3]] or [f"{judged.counts.rows:,} rows, nothing moved"]
+    if len(alarms) > 3:
+        sentences.append(f"and {len(alarms) - 3} more")
+    if not alarms and unjudged:
+        kinds = ", ".join(dict.fromkeys(check.kind for check in unjudged))
+        sentences.append(f"not judged for want of a baseline: {kinds}")
     metrics = {"rows": float(judged.counts.rows), "alarms": float(len(alarms))}
-    return Outcome(verdict, reason + more, tuple(check.check.rounded() for check in checks), metrics)
+    return Outcome(found.verdict, "; ".join(sentences), tuple(check.check.rounded() for check in checks), metrics)
 
 
+_AGAINST_TRAINING = ("skew", "invariant", "prediction")
 _ORDER = {"fail": 0, "warn": 1, "no_baseline": 2, "pass": 3, "skipped": 4}
-
-
-def _sentence(check: Check) -> str:
-    return check.reason or check.name
 
 
 def _as_json(result: MonitorResult, project: str, now: datetime) -> dict[str, Any]:

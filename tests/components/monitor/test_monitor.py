@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components._core.errors import ConfigError, UnavailableError
+from components._core.errors import ConfigError, ModelError, UnavailableError
 from components._core.monitoring.reference import MonitoringReference
 from components._core.project.project_file import Project, parse_project
+from components._core.store.file_digests import digest_of
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.types.artifact_files import MONITORING_REFERENCE
 from components.monitor import count_files
 from components.monitor.monitor import MonitorResult, monitor_requests
+from components.register.version_files import store_parts
 from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
 
 NOW = START + timedelta(days=28, hours=1, minutes=5)
@@ -126,10 +128,28 @@ def test_a_shift_of_a_feature_moves_the_predictions_too(store: Path, tmp_path: P
     assert found["skew: delay"]["importance"] == 0.8 and found["skew: delay"]["calibrated"] is True
 
 
+def test_a_reference_that_is_not_the_registered_one_is_refused(
+    store: Path, tmp_path: Path, reference: MonitoringReference
+):
+    base, listed = store / "small" / "models" / "9" / "artifacts", tmp_path / "sha256.json"
+    reference.save(tmp_path / "reference.json")
+    hashes = store_parts({MONITORING_REFERENCE: tmp_path / "reference.json"}, str(base), listed)
+    line = Deployment(
+        "9", str(base / "model"), "", "", {}, "", "run", START.isoformat(), "me", "next", digest_of(hashes)
+    )
+    append_deployment(str(store), "small", line)
+    serve(store, version="9")
+    assert read(run(tmp_path))["version"] == "9"
+    replace(reference, importances={}).save(base / MONITORING_REFERENCE)
+    with pytest.raises(ModelError, match=MONITORING_REFERENCE):
+        run(tmp_path)
+
+
 def test_severity_and_ignored_features_are_the_projects(store: Path, tmp_path: Path):
     serve(store, with_new_carrier)
     assert checks_of(run(tmp_path, project(severity={"invariant": "warn"})))["unseen: carrier"]["status"] == "warn"
     assert not any("carrier" in name for name in checks_of(run(tmp_path, project(ignore=["carrier"]))))
+    assert checks_of(run(tmp_path))["unseen: carrier"]["status"] == "fail"  # it was counted all the same
     kinds = {check["kind"] for check in checks_of(run(tmp_path, project(severity={"invariant": "ignore"}))).values()}
     assert "invariant" not in kinds and "skew" in kinds
 
@@ -160,6 +180,25 @@ def test_without_requests_the_run_is_skipped(store: Path, tmp_path: Path):
     result = run(tmp_path)
     assert (result.outcome.verdict, result.outcome.reason) == ("skipped", "no requests in the window")
     assert read(result)["version"] is None and read(result)["checks"] == []
+
+
+def test_a_few_rows_are_no_silent_pass(store: Path, tmp_path: Path):
+    write_object(store / "small" / "requests", START + timedelta(days=27), rows_of(START, 20))
+    outcome = run(tmp_path).outcome
+    assert outcome.verdict == "warn"
+    assert outcome.reason.startswith("20 rows, nothing moved; not judged for want of a baseline: ")
+
+
+def test_the_first_week_has_no_baseline_for_drift_and_volume_and_is_judged_against_training(
+    store: Path, tmp_path: Path
+):
+    for day in range(22, 28):
+        write_object(
+            store / "small" / "requests", START + timedelta(days=day), rows_of(START + timedelta(days=day), 100)
+        )
+    outcome = run(tmp_path).outcome
+    expected = "600 rows, nothing moved; not judged for want of a baseline: volume, latency, drift"
+    assert (outcome.verdict, outcome.reason) == ("ok", expected)
 
 
 def test_traffic_that_stops_fails(store: Path, tmp_path: Path):
