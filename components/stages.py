@@ -132,3 +132,13 @@ DEPLOY = register(
         imports_during="train",
     )
 )
+PREDICT = register(
+    StageSpec(
+        "predict",
+        _STAGES,
+        reads=("data", "serve"),
+        environment=_STORE,
+        side_effects=True,
+        imports=("components.predict.predict_version", "components._frameworks.keras.saved_model"),
+    )
+)

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from components._core.checks import round_off
 from components._core.credentials import mask_credentials
@@ -25,6 +24,7 @@ from components.predict.output_formats import OutputFormat
 from components.predict.part_answers import Answerer
 from components.predict.parts import Part, cut_parts, part_rows
 from components.predict.scoring_table import ScoringTable, fingerprint_table, missing_features, open_table
+from components.predict.versions import ModelVersion
 from components.predict.work_folder import PartRecord, WorkFolder, count_codes
 
 FORMAT = "1"
@@ -32,21 +32,6 @@ FORMAT = "1"
 Progress = Callable[[int, int], None]
 """Called after each part with the numbers of answered and rejected rows so far."""
 _DIGITS = 16
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """The version that answers.
-
-    Attributes:
-        version: Its number.
-        folder: Folder of its model, verified.
-        digest: SHA-256 of the list of its files; empty: it has none.
-    """
-
-    version: str
-    folder: Path
-    digest: str
 
 
 @dataclass(frozen=True)

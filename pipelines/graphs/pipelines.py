@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from components._core.stage.stage_spec import StageSpec
-from components.stages import DEPLOY, EVALUATE, EXPLAIN, INGEST, REGISTER, TRAIN, TRANSFORM, TUNE, VALIDATE
+from components.stages import DEPLOY, EVALUATE, EXPLAIN, INGEST, PREDICT, REGISTER, TRAIN, TRANSFORM, TUNE, VALIDATE
 
 
 class Pipeline(NamedTuple):
@@ -46,3 +46,7 @@ class Pipeline(NamedTuple):
 
 
 TRAINING = Pipeline("training", (INGEST, VALIDATE, TRANSFORM, TUNE, TRAIN, EVALUATE, EXPLAIN, REGISTER, DEPLOY))
+PREDICTION = Pipeline("prediction", (PREDICT,))
+
+PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, PREDICTION)}
+"""Every pipeline by its name."""
