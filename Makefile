@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench bench-serving bench-data bench-predict
+.PHONY: bench bench-serving bench-data bench-feedback bench-predict
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -147,6 +147,9 @@ bench-data: dev ## Formats beside bare readers, twelve tables beside gradient bo
 
 bench-predict: dev ## Batch prediction beside a loop by hand: rows per second, memory with ten times the rows
 	@$(BIN)/python -m benchmarks.predict --rounds $(ROUNDS)
+
+bench-feedback: setup ## Ten million labels joined with ten million logged requests (REQUESTS=10000000): some minutes, 6 GB of disk
+	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)

@@ -21,7 +21,7 @@ from components._core.types.artifact_files import REQUEST, SAMPLE
 from components._core.types.oip_paths import model_path
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
-from components.deploy.server_command import process_command, server_arguments
+from components.deploy.server_command import log_arguments, process_command, server_arguments
 from components.deploy.targets.local.server_process import HOST, free_port
 from pipelines.local.workspace import find_workspace
 
@@ -42,7 +42,7 @@ def serve_champion(folder: Path, port: int) -> int:
     project = load_project(folder)
     settings = find_workspace(folder).settings()
     with fetched_champion(folder, warn=False) as (champion, parts):
-        return _serve(settings.python, parts, project, champion, port or free_port())
+        return _serve(settings.python, settings.store, parts, project, champion, port or free_port())
 
 
 @contextmanager
@@ -68,10 +68,11 @@ def fetched_champion(folder: Path, *, warn: bool = True) -> Iterator[tuple[Deplo
         yield champion, fetch_version(champion.model, champion.registration_sha256, Path(temporary), parts, warn=warn)
 
 
-def _serve(python: str, parts: Path, project: Project, champion: Deployment, port: int) -> int:
+def _serve(python: str, store: str, parts: Path, project: Project, champion: Deployment, port: int) -> int:
     name = project.name
     model = parts / "model"
     arguments = server_arguments(model, name, champion.version, project.serve, digest_of_model(model))
+    arguments += log_arguments(project, store)
     command = [*process_command(python, arguments, HOST), "--port", str(port)]
     before = signal.signal(signal.SIGTERM, _interrupt)
     # the server ends when its standard input closes, also when this process is killed

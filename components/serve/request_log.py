@@ -20,7 +20,6 @@ import uuid
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from sys import getsizeof
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ import numpy as np
 
 from components._core.errors import ConfigError, NaruError
 from components._core.request_log.layout import FORMAT, HOUR_SECONDS, SUFFIX, hour_folder
+from components._core.request_log.sampling import is_sampled
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
 from components._predictor.feature_values import Columns
@@ -174,7 +174,7 @@ class RequestLog:
 
     def add(self, answered: AnsweredRequest) -> None:
         """Queue a request for the log; takes a microsecond or two and never waits for the store."""
-        if not _is_sampled(answered.id, self._settings.sample):
+        if not is_sampled(answered.id, self._settings.sample):
             return
         settings, size = self._settings, _bytes_of(answered)
         with self._lock:
@@ -362,13 +362,6 @@ def _bytes_of_column(values: Any) -> int:
     if isinstance(values, np.ndarray):
         return values.nbytes if values.dtype != object else 64 * values.size
     return sum(map(getsizeof, values)) + 8 * len(values)
-
-
-def _is_sampled(request_id: str, share: float) -> bool:
-    if share >= 1.0:
-        return True
-    digest = sha256(request_id.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
 def _moment(answered: AnsweredRequest) -> datetime:

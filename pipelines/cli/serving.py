@@ -1,4 +1,4 @@
-"""`naru serve|load|rollback|ledger`: serve, load-test and roll back a project's champion, and print the history of its deployments."""
+"""`naru serve|load|feedback|rollback|ledger`: serve, load-test and roll back a champion, join labels, print the history of deployments."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: `naru load examples/flights`, `naru load --clients 1,8,32 --rows 100 --seconds 5`",
         rich_help_panel=_PANEL,
     )(load)
+    app.command(epilog="Example: `naru feedback examples/flights`, once a day from cron", rich_help_panel=_PANEL)(
+        feedback
+    )
     app.command(
         epilog="Examples: `naru rollback examples/flights`, `naru rollback examples/flights --to 3`",
         rich_help_panel=_PANEL,
@@ -63,6 +66,20 @@ def load(
 
     target = Target.of(port, url)
     raise typer.Exit(load_server(Console(highlight=False), project, target, parse_clients(clients), seconds, rows))
+
+
+def feedback(
+    project: ProjectPath = Path(),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be joined, and write nothing.")] = False,
+) -> None:
+    """Join the request log with labels that came later, and write the next span when feedback.min_rows rows have one.
+
+    Each row enters one span, whatever is killed when; too few rows wait for the next run, and that is no error.
+    """
+    from pipelines.feedback import run_feedback
+
+    for line in run_feedback(project, write=not dry_run):
+        typer.echo(line)
 
 
 def rollback(

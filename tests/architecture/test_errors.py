@@ -175,6 +175,8 @@ NOT_OURS = {
     },  # of one line; reported with its file where it is read
     "components/_core/project/column_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/data_config.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/project/durations.py": {"ValueError"},  # what pydantic wants; reported with the path
+    "components/_core/project/feedback_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/table_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/split_config.py": {"ValueError"},

@@ -19,6 +19,8 @@ from pipelines.serve import serve_champion
 
 @pytest.mark.slow
 def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path) -> None:
+    with (champion / "project.yaml").open("a") as file:
+        file.write("serve: {request_log: {}}\n")
     # a shell that starts this suite in the background lets its children ignore SIGINT; a terminal does not
     listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
     serve = "from pathlib import Path; from pipelines.serve import serve_champion"
@@ -43,6 +45,8 @@ def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path)
         process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=120)[1]
     assert process.returncode == 0 and "Traceback" not in err
+    (log,) = (champion / ".naru" / "store" / "tiny" / "requests").rglob("*.jsonl")
+    assert json.loads(log.read_text())["id"] == answer["id"], "the log has what was answered, for naru feedback"
 
 
 def test_a_project_without_a_champion_is_reported_how_to_get_one(project: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -10,10 +9,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from components._core.project.check_config import CheckSeverity, Share
 from components._core.project.column_config import ColumnReading
 from components._core.project.config_types import Real, Section
+from components._core.project.durations import MICROSECONDS, microseconds_of
 from components._core.project.table_config import Csv, Sql, Xlsx
-
-_MICROSECONDS = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
-_SPAN_OF_TIME = re.compile(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,6}})?)\s*({'|'.join(_MICROSECONDS)})")
 
 
 def _as_pairs(value: Any) -> Any:
@@ -97,8 +94,8 @@ class Join(Section):
     @field_validator("within")
     @classmethod
     def _within_is_positive(cls, value: str | float | None) -> str | float | None:
-        if isinstance(value, str) and not _SPAN_OF_TIME.fullmatch(value):
-            units = ", ".join(_MICROSECONDS)
+        if isinstance(value, str) and microseconds_of(value) is None:
+            units = ", ".join(MICROSECONDS)
             raise ValueError(f"found {value!r}; allowed: a number with a unit ({units}), as in 3h")
         if value is not None and _amount(value) <= 0:
             raise ValueError(f"found {value!r}; must be above 0")
@@ -125,7 +122,4 @@ class Join(Section):
 
 
 def _amount(within: str | float) -> float:
-    if not isinstance(within, str):
-        return within
-    match = _SPAN_OF_TIME.fullmatch(within)
-    return float(match[1]) * _MICROSECONDS[match[2]] if match else 0.0
+    return microseconds_of(within) or 0.0 if isinstance(within, str) else within

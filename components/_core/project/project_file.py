@@ -28,6 +28,7 @@ from components._core.errors import ConfigError
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
 from components._core.project.data_config import Data
+from components._core.project.feedback_config import Feedback
 from components._core.project.serving_config import Serve, ServingGates
 from components._core.project.transform_config import Transform
 from components._core.project.validation_messages import format_errors
@@ -318,7 +319,7 @@ class Triggers(Section):
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"transform"})
+    later: ClassVar[frozenset[str]] = frozenset({"transform", "feedback"})
 
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
     name: Annotated[
@@ -347,6 +348,9 @@ class Project(Section):
     tune: Tune = Tune()
     gates: Gates = Gates()
     serve: Serve = Serve()
+    feedback: Annotated[
+        Feedback | None, Field(description="Absent: no labels come later, or they are joined elsewhere.")
+    ] = None
     triggers: Triggers = Triggers()
 
     @field_validator("positive", mode="before")
@@ -442,6 +446,12 @@ class Project(Section):
                 raise ValueError(f"{place}: {wrong}")
         if wrong := find_unusable({**self.train.hyperparameters, **self.tune.space}):
             raise ValueError(f"train.hyperparameters and tune.space: {wrong}")
+        return self
+
+    @model_validator(mode="after")
+    def _added_columns_are_not_the_label(self) -> Project:
+        if self.feedback and self.label in self.feedback.columns.values():
+            raise ValueError(f"feedback.columns names the label {self.label!r}")
         return self
 
     @property

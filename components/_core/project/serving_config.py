@@ -87,7 +87,7 @@ class RequestLogging(Section):
         str,
         Field(
             pattern=r"^(s3://[^/]+/.+)?$",
-            description="Folder of the log, as pods reach it; empty: `requests` beside the project's models in the store.",
+            description="Folder of the log, as servers reach it; empty: `requests` beside the project's models in the store.",
         ),
     ] = ""
     sample: Annotated[Real, Field(ge=0, le=1, description="Share of the requests that is logged.")] = 1.0
@@ -159,7 +159,7 @@ _THRESHOLD = "must be a number between 0 and 1, or the metric by which it is cho
 
 
 class Serve(Section):
-    """The model server: `port` and `threshold` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
+    """The model server: `port`, `threshold` and `request_log` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
 
     later: ClassVar[frozenset[str]] = frozenset({"threshold"})
 

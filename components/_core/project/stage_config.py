@@ -12,6 +12,8 @@ from typing import Any
 
 EVERYTHING = ("data", "transform", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
+_OFF_BY_DEFAULT = ("feedback",)
+"""Sections that only a stage whose spec names them sees; `EVERYTHING` does not name them."""
 _ONLY_BY_NAME = (("data", "checks"),)
 """Parts that a stage which reads their section does not see unless its spec names them, or every section: a change of what is
 expected of a table must not read the table again."""
@@ -24,7 +26,7 @@ def restrict(raw: dict[str, Any], reads: Sequence[str]) -> dict[str, Any]:
         raw: The project, as read from JSON.
         reads: Sections, or dotted paths within them.
     """
-    kept = {name: value for name, value in raw.items() if name not in EVERYTHING}
+    kept = {name: value for name, value in raw.items() if name not in (*EVERYTHING, *_OFF_BY_DEFAULT)}
     for path in reads:
         _copy(raw, kept, path.split("."))
     for section, name in _ONLY_BY_NAME:

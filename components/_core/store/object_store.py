@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.errors import NaruError, ServiceError, UnavailableError
-from components._core.files import files_below, hash_file, hash_stream, write_bytes
+from components._core.files import files_below, hash_file, hash_stream, open_aside, write_bytes
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.system_errors import from_system, needs_user_action, remedy_for
 
@@ -59,6 +59,45 @@ def put(content: bytes, uri: str) -> None:
             write_bytes(Path(target), content)
         else:
             filesystem.pipe_file(target, content)
+
+
+def create(content: bytes, uri: str) -> bool:
+    """Write an object atomically unless it exists; returns whether this call wrote it.
+
+    On a store whose conditional writes have several winners (`conditional_writes.py`) two writers at once may both get True;
+    `claims.py` gives writers turns on every store.
+
+    Args:
+        content: Content of the object; a write whose confirmation was lost is recognised by it.
+        uri: Target: a path, `file:///path` or `s3://bucket/key`.
+
+    Raises:
+        ConfigError: Without permission to write to the store.
+        UnavailableError: When the store does not answer.
+    """
+    with _translated(uri) as (filesystem, target):
+        try:
+            if is_local(filesystem):
+                _link_new(Path(target), content)
+            else:
+                filesystem.pipe_file(target, content, mode="create")
+            return True
+        except FileExistsError:
+            return bool(filesystem.cat_file(target) == content)
+
+
+def _link_new(path: Path, content: bytes) -> None:
+    """Write a temporary file and link it, which fails where the name is taken."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, aside = open_aside(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)
+    finally:
+        Path(aside).unlink()
 
 
 def fetch(uri: str, folder: Path) -> Path:

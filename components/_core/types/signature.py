@@ -87,7 +87,11 @@ class Signature:
     @classmethod
     def load(cls, model: Path) -> Signature:
         """Read it from the model artifact."""
-        raw: dict[str, Any] = read_json(model / SIGNATURE)
+        return cls.from_json(read_json(model / SIGNATURE))
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Signature:
+        """Make it from the parsed content of its file."""
         inputs, unused = (tuple(Feature(**feature) for feature in raw.get(key, ())) for key in ("inputs", "unused"))
         framework = raw.get("framework", DEFAULT_FRAMEWORK)
         return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]), framework, unused)

@@ -6,7 +6,7 @@ import pytest
 
 from components._core.errors import ServiceError
 from components._core.files import hash_file, write_text
-from components._core.store.object_store import absolute_uri, fetch, fetch_file, upload
+from components._core.store.object_store import absolute_uri, create, fetch, fetch_file, upload
 
 
 @pytest.fixture
@@ -65,3 +65,10 @@ def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="no such folder") as caught:
         fetch(str(tmp_path / "gone"), tmp_path / "here")
     assert "gone" in caught.value.where
+
+
+def test_an_object_is_created_once_and_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.json"
+    assert create(b"one", str(target)) and not create(b"two", str(target))
+    assert target.read_bytes() == b"one" and list(target.parent.iterdir()) == [target]
+    assert create(b"one", str(target)), "a write whose confirmation was lost is recognised by its content"

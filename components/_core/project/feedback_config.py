@@ -1,0 +1,121 @@
+"""The section of the project file about labels that come later, and the spans that are made of them and the request log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
+
+from components._core.project.check_config import Share
+from components._core.project.config_types import Section
+from components._core.project.durations import Duration, to_timedelta
+
+LARGEST_SPAN_NUMBER = 10**12
+_SPAN = "{span}"
+Provenance = Literal["id", "row", "time", "version", "share", "known_at"]
+
+
+def _check_spans(value: Any) -> Any:
+    if isinstance(value, str) and value and value.count(_SPAN) != 1:
+        raise ValueError(f"found {value!r}; must have {_SPAN} once, as in s3://bucket/flights/{_SPAN}.parquet")
+    if isinstance(value, str) and value and not value.endswith(".parquet"):
+        raise ValueError(f"found {value!r}; must end in .parquet, the format of the spans")
+    return value
+
+
+class Labels(Section):
+    """Where labels arrive, and how they name the answers that they belong to (docs/feedback.md)."""
+
+    source: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Folder or file of the labels, by path or URL, relative to the project file. Files that are new or changed since "
+            "the last span are read; all are of one format.",
+        ),
+    ]
+    format: Annotated[str, Field(description="Format of its files, as `data.format`.")] = ""
+    id: Annotated[str, Field(min_length=1, description="Column with the `id` of the answer.")] = "id"
+    row: Annotated[
+        str, Field(description="Column with the row's place in its request, from 0; empty: every label is of row 0.")
+    ] = ""
+    label: Annotated[
+        str,
+        Field(
+            description="Column with the label, of the type of the project's label; an empty one says that there will never be one. "
+            "Empty: the name of the project's label."
+        ),
+    ] = ""
+    time: Annotated[
+        str,
+        Field(
+            description="Column with the time at which the label became known: of several labels for one row the latest wins, and of "
+            "equal times the one in the file with the later name. Empty: the file with the later name wins."
+        ),
+    ] = ""
+    unknown_limit: Annotated[
+        Share,
+        Field(
+            description="Share of the labels whose id may be missing in the request log; they are set aside. More end the command: most "
+            "often `id` names a wrong column."
+        ),
+    ] = 0.05
+
+
+class Feedback(Section):
+    """Labels that come later, joined with the request log to spans of examples: `naru feedback` (docs/feedback.md)."""
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    labels: Labels
+    wait: Annotated[
+        Duration,
+        Field(description="Time after an answer in which its label is expected; a label after it is counted as late."),
+    ] = "14d"
+    keep: Annotated[
+        Duration,
+        Field(description="How long an answer without a label is kept; a label after it finds nothing and is counted."),
+    ] = "90d"
+    min_coverage: Annotated[
+        Share,
+        Field(description="Share of the answers older than `wait` that must have a label for a span to be final."),
+    ] = 0.8
+    min_rows: Annotated[
+        StrictInt, Field(ge=1, description="Labelled rows that must wait for a span to be written.")
+    ] = 1_000
+    spans: Annotated[
+        str,
+        BeforeValidator(_check_spans),
+        Field(
+            description="Path or URL of the spans, with `{span}` for their number; `data.source` of a project that trains on them. "
+            "Empty: `feedback/spans/{span}/rows.parquet` beside the project's models in the store."
+        ),
+    ] = ""
+    first_span: Annotated[
+        StrictInt,
+        Field(
+            ge=1,
+            le=LARGEST_SPAN_NUMBER,
+            description="Number of the first span, where earlier ones are of another origin.",
+        ),
+    ] = 1
+    columns: Annotated[
+        dict[Provenance, str],
+        Field(
+            description="Columns to add to the rows, by what they hold: id, row, time (of the answer), version, share (probability of being "
+            "logged), known_at (time of the label). Exclude them in `data.exclude` where the model must not see them."
+        ),
+    ] = {}
+
+    @model_validator(mode="after")
+    def _keep_is_at_least_wait(self) -> Feedback:
+        if to_timedelta(self.keep) < to_timedelta(self.wait):
+            raise ValueError(f"keep ({self.keep}) must be at least wait ({self.wait})")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_different(self) -> Feedback:
+        names = [*self.columns.values()]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"columns has {twice!r} twice")
+        return self

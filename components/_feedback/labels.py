@@ -1,0 +1,251 @@
+"""Read the new files of the labels' source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components._core.errors import ConfigError, DataError
+from components._core.examples.time_split import read_times
+from components._core.project.column_config import ColumnReading
+from components._core.project.data_config import Data
+from components._core.suggestions import listed, suggest
+from components._core.types.column_types import to_text
+from components._data.formats.bad_rows import BadRow
+from components._data.formats.contract import Format, TableSchema
+from components._data.formats.registry import open_format
+from components._data.sources.contract import SpanFile
+from components._data.sources.registry import open_source
+from components._feedback.columns import NO_TIME, labels_schema
+from components._feedback.settings import FeedbackSettings
+
+_WHERE = "feedback.labels"
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file with labels.
+
+    Attributes:
+        file: The file.
+        state: State of its content: a changed file is read again.
+    """
+
+    file: SpanFile
+    state: str
+
+
+@dataclass
+class LabelCounts:
+    """What was found in new files.
+
+    Attributes:
+        rows: Labels that were read.
+        bad: Labels that cannot be used, by reason.
+        examples: The first of each reason.
+    """
+
+    rows: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add_bad(self, reason: str, example: str) -> None:
+        """Count a label that cannot be used."""
+        self.bad[reason] += 1
+        self.examples.setdefault(reason, example)
+
+
+def list_new_files(settings: FeedbackSettings, known: Mapping[str, str]) -> list[LabelFile]:
+    """List the files that are new or changed, by name.
+
+    Args:
+        settings: Where they are.
+        known: State by name of the files that were read.
+
+    Raises:
+        ConfigError: When the source is invalid, or without permission to read it.
+        DataError: When there is no file.
+    """
+    source = open_source(settings.config.labels.source)
+    try:
+        files = source.list_files("all")
+    except DataError as error:
+        remedy = "correct feedback.labels.source, or write the first labels there"
+        raise DataError(error.message, where=error.where or _WHERE, remedy=remedy) from None
+    found = [LabelFile(file, source.state(file)) for file in files]
+    new = [each for each in found if known.get(each.file.name) != (each.state or None)]
+    return sorted(new, key=lambda each: each.file.name)
+
+
+def read_labels(
+    settings: FeedbackSettings,
+    files: Sequence[LabelFile],
+    order: Mapping[str, int],
+    now: datetime,
+    counts: LabelCounts,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the labels of new files, see `columns.labels_schema`.
+
+    Args:
+        settings: How they are written.
+        files: The files.
+        order: Place of each file's name among all by name.
+        now: The present: a label without a time, in a file without one, was known by then.
+        counts: Counts, to which what is found is added.
+
+    Raises:
+        ConfigError: When a column does not exist, or the time is not a date or time.
+        DataError: When a file cannot be read.
+    """
+    if not files:
+        return
+    found = [each.file for each in files]
+    table = open_format(_section(settings), found[0])
+    _check_columns(settings, table.column_names(found[0]), found[0].name)
+    schema = table.infer_schema(found, "")
+    for file in found:
+        yield from _read_file(settings, table, schema, file, order[file.name], now, counts)
+
+
+def _section(settings: FeedbackSettings) -> Data:
+    labels = settings.config.labels
+    text = ColumnReading(type="identifier")  # an id that looks like a number is a text as any other
+    return Data(source=labels.source, format=labels.format, columns={labels.id: text})
+
+
+def _check_columns(settings: FeedbackSettings, names: Sequence[str], file: str) -> None:
+    labels = settings.config.labels
+    for key, name in (("id", labels.id), ("row", labels.row), ("label", settings.label_column), ("time", labels.time)):
+        if name and name not in names:
+            message = f"there is no column {name!r} in {file}; {suggest(name, list(names))}"
+            raise ConfigError(message, where=f"{_WHERE}.{key}", remedy=f"its columns: {listed(list(names))}")
+
+
+def _read_file(
+    settings: FeedbackSettings,
+    table: Format,
+    schema: TableSchema,
+    file: SpanFile,
+    place: int,
+    now: datetime,
+    counts: LabelCounts,
+) -> Iterator[pa.RecordBatch]:
+    latest, first = _microseconds(now), 0  # it is read now, so it was known by now, whatever clocks say
+    changed = min(_microseconds(_changed(file) or now), latest)
+
+    def reject(row: BadRow) -> None:
+        counts.add_bad("unreadable", f"{row.place}: {row.reason}")
+
+    for rows in table.read_rows(file, schema, "", reject):
+        batch = _to_labels(settings, rows.examples, file.name, counts)
+        seen = pc.if_else(pc.equal(batch["time"], NO_TIME), changed, batch["time"])
+        size = batch.num_rows
+        found = {
+            **{name: batch[name] for name in ("id", "row", "label", "time")},
+            "object": pa.array(np.full(size, place, np.int32)),
+            "place": pa.array(np.arange(first, first + size)),
+            "seen": pc.min_element_wise(seen, pa.scalar(latest)),
+            "is_judged": pa.array(np.zeros(size, np.bool_)),
+        }
+        first += size
+        counts.rows += size
+        yield pa.RecordBatch.from_arrays([*found.values()], schema=labels_schema(settings.label_type))
+
+
+def _to_labels(settings: FeedbackSettings, batch: pa.RecordBatch, file: str, counts: LabelCounts) -> pa.RecordBatch:
+    labels, size = settings.config.labels, batch.num_rows
+    ids = to_text(batch[labels.id])
+    rows = _cast(batch[labels.row], pa.int64()) if labels.row else pa.array(np.zeros(size, np.int64))
+    values = batch[settings.label_column]
+    label = _cast(values, settings.label_type)
+    times = _times(batch[labels.time], labels.time) if labels.time else pa.nulls(size, pa.int64())
+    is_wrong = {
+        "missing_id": np.asarray(ids.is_null()),
+        "bad_row": np.asarray(rows.is_null()),
+        "bad_label": np.asarray(label.is_null()) & ~np.asarray(values.is_null()),
+    }
+    keep = np.ones(size, np.bool_)
+    for reason, mask in is_wrong.items():
+        for index in np.flatnonzero(mask & keep).tolist():
+            what = values[index].as_py() if reason == "bad_label" else batch[labels.row or labels.id][index].as_py()
+            counts.add_bad(reason, f"{file}: {what!r}"[:200])
+        keep &= ~mask
+    found = pa.RecordBatch.from_arrays(
+        [ids, rows, label, pc.fill_null(times, NO_TIME)], names=["id", "row", "label", "time"]
+    )
+    return found if keep.all() else found.filter(pa.array(keep))
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cast a column; what has no such value becomes null."""
+    if column.type == kind:
+        return column
+    if pa.types.is_boolean(kind) and not pa.types.is_boolean(column.type):
+        column = _cast_each(
+            column, lambda value: {"true": True, "1": True, "false": False, "0": False}.get(_word(value))
+        )
+        return column.cast(kind)
+    try:
+        return to_text(column) if pa.types.is_string(kind) else column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _cast_each(column, lambda value: _parse(value, kind)).cast(kind)
+
+
+def _cast_each(column: pa.Array, parse: Callable[[object], object]) -> pa.Array:
+    encoded = column.dictionary_encode()
+    return pa.array([parse(value) for value in encoded.dictionary.to_pylist()]).take(encoded.indices)
+
+
+def _word(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip().lower()
+
+
+def _parse(value: object, kind: pa.DataType) -> int | float | None:
+    try:
+        number = float(str(value).strip()) if not isinstance(value, int) else value
+    except ValueError:
+        return None
+    if pa.types.is_floating(kind):
+        return float(number)
+    return int(number) if float(number).is_integer() and abs(number) < 2**63 else None
+
+
+def _times(column: pa.Array, name: str) -> pa.Array:
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        if column.null_count == len(column):
+            return pa.nulls(len(column), pa.int64())
+        message = f"the column {name!r} has numbers; allowed: dates and times, as in 2026-01-31T09:30:00Z"
+        raise ConfigError(message, where=f"{_WHERE}.time", remedy="write them as ISO text, or as timestamps in Parquet")
+    return read_times(column).cast(pa.int64())
+
+
+def size_of(file: SpanFile) -> int:
+    """Return the size of a file in bytes; 0 where its store does not say it."""
+    return int(_info(file).get("size") or 0)
+
+
+def _info(file: SpanFile) -> dict[str, Any]:
+    try:
+        return dict(file.filesystem.info(file.path))
+    except (OSError, NotImplementedError, AttributeError):  # what a query gives has no such thing
+        return {}
+
+
+def _changed(file: SpanFile) -> datetime | None:
+    """Return when a file was changed, as its store says; None where it does not."""
+    info = _info(file)
+    changed = next((info[name] for name in ("mtime", "LastModified", "updated") if info.get(name)), None)
+    if isinstance(changed, int | float):
+        return datetime.fromtimestamp(changed, UTC)
+    return changed if isinstance(changed, datetime) else None
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)

@@ -1,0 +1,447 @@
+"""Join the request log with labels, and write the next span.
+
+1. List the closed hours of the log, and the files of the labels; what an earlier span read is left out.
+2. Partition answers, labels and done keys into hash buckets on disk.
+3. Join bucket by bucket, writing rows, state and quarantine to local files.
+4. Upload them under names with their hashes; commit the manifest; publish the rows.
+
+Nothing is kept of a join whose rows are too few for a span: the next one reads the same again, and more.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from components._core.errors import DataError
+from components._core.examples.safe_parquet import pq
+from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
+from components._core.request_log.layout import HOUR_SECONDS, hour_folder
+from components._feedback.answers import AnswerCounts, check_masks, features_of, read_answers
+from components._feedback.bucket_join import BucketResult, Moments, join_bucket
+from components._feedback.buckets import Buckets, count_buckets
+from components._feedback.columns import answers_schema, done_schema, labels_schema, numbers
+from components._feedback.coverage import Coverage, why_not_final
+from components._feedback.labels import LabelCounts, LabelFile, list_new_files, read_labels, size_of
+from components._feedback.settings import FeedbackSettings
+from components._feedback.span_rows import SpanRows
+from components._feedback.span_store import SpanStore
+
+_EXAMPLES = 3
+_FEWEST = 20
+"""Labels of which at least one is expected to find its answer."""
+_STATE = ("open", "done", "pending", "watermark")
+_QUARANTINE = ("conflicting_id", "unknown_id", "closed_id")
+_WATERMARK = pa.schema([("kind", pa.string()), ("name", pa.string()), ("state", pa.string())])
+_LISTED_AGAIN = timedelta(days=7)
+"""How long after an hour was read its folder is listed for objects that came late. A server tries for minutes, and a laptop may sleep."""
+_JSON_BYTES = 0.5
+"""Bytes in memory of a byte of the log."""
+_PARQUET_BYTES = 4.0
+"""Bytes in memory of a byte of a Parquet file of state or labels."""
+
+
+@dataclass
+class FeedbackReport:
+    """What a join found.
+
+    Attributes:
+        counts: Rows by what became of them: see `bucket_join.py`, and `late`.
+        answers: Counts of the log that was read.
+        labels: Counts of the labels that were read.
+        objects: Objects of the log that were read.
+        files: Files with labels that were read.
+        open: Answers that wait for a label.
+        coverage: Answered, labelled and closed rows by decile of the score, of days older than `feedback.wait` (int64 [3, 10]).
+        after_answer: Share of the labels with a time that became known after the answer, which may have shaped them.
+        not_final: Why the labels are no fair sample of the answers; empty: they are.
+        rows: Labelled rows, corrections included.
+        span: Number of the span that was written; None: none was.
+        uri: Where its rows are.
+        is_overtaken: Whether another writer wrote the span meanwhile.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    answers: AnswerCounts = field(default_factory=AnswerCounts)
+    labels: LabelCounts = field(default_factory=LabelCounts)
+    objects: int = 0
+    files: int = 0
+    open: int = 0
+    coverage: Any = None
+    after_answer: float | None = None
+    not_final: str = ""
+    rows: int = 0
+    span: int | None = None
+    uri: str = ""
+    is_overtaken: bool = False
+
+
+def make_span(
+    settings: FeedbackSettings, now: datetime, folder: Path | None = None, *, write: bool = True
+) -> FeedbackReport:
+    """Join the log with the labels, and write a span when `feedback.min_rows` rows have a label.
+
+    Args:
+        settings: Where log and labels are, and what the rows look like.
+        now: The present, with a time zone.
+        folder: Where temporary files go; some gigabytes for ten million requests. None: the system's folder for them.
+        write: Whether a span is written; otherwise what was found is only returned.
+
+    Raises:
+        ConfigError: When the settings do not fit the labels or the log, or a feature that the model uses is masked.
+        DataError: When the labels cannot be read, or too many have an id that the log does not have.
+        ServiceError: When the store's files are damaged.
+        UnavailableError: When the store does not answer.
+    """
+    work = Path(tempfile.mkdtemp(prefix="naru-feedback-", dir=folder))
+    try:
+        return _Join(settings, now, work).run(write=write)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+class _Join:
+    """One join; `run` is called once."""
+
+    def __init__(self, settings: FeedbackSettings, now: datetime, work: Path) -> None:
+        self._settings, self._now, self._work = settings, now, work
+        self._store = SpanStore(settings.home, settings.spans)
+        self._report = FeedbackReport()
+        self._before = self._store.last()
+        self._number = self._before["number"] + 1 if self._before else settings.config.first_span
+        self._state: dict[str, Path] = {}
+        self._coverage = Coverage.from_json(self._before["coverage"]) if self._before else Coverage()
+
+    def run(self, *, write: bool) -> FeedbackReport:
+        if self._before:
+            if write:
+                self._store.publish(self._before, self._work)
+            self._state = {name: self._store.fetch(self._before["state"][name], self._work) for name in _STATE}
+        known = self._read_watermark()
+        self._read_until = (
+            self._find_read_until()
+        )  # before the closed hours are listed: what is logged meanwhile is not in it
+        objects = self._list_objects(known["log"])
+        files = list_new_files(self._settings, known["label"])
+        self._report.objects, self._report.files = len(objects), len(files)
+        names = sorted({*known["label"], *(each.file.name for each in files)})
+        tables, count = self._partition(objects, files, names, sorted(known["label"]))
+        check_masks(self._settings, self._report.answers)
+        unfit = self._report.answers.unfit | set(self._before["unfit"] if self._before else ())
+        self._unfit = sorted(unfit)
+        self._coverage.set_edges(_concatenated(self._report.answers.scores))
+        out = _Output(self._settings, self._work / "out", self._number, unfit)
+        with out:
+            self._join_buckets(tables, count, out)
+            self._add_corrections(out)
+        self._finish(out)
+        if write and self._report.rows >= self._settings.config.min_rows:
+            self._write(out, known, objects, files)
+        return self._report
+
+    def _read_watermark(self) -> dict[str, dict[str, str]]:
+        """Return the state by name of the log's objects and of the labels' files that were read."""
+        known: dict[str, dict[str, str]] = {"log": {}, "label": {}}
+        if "watermark" in self._state:
+            for row in pq.read_table(self._state["watermark"]).to_pylist():
+                known[row["kind"]][row["name"]] = row["state"]
+        return known
+
+    def _list_objects(self, known: dict[str, str]) -> list[LogObject]:
+        since = self._now - self._settings.keep
+        if self._before:
+            since = max(since, datetime.fromisoformat(self._before["log"]["until"]) - _LISTED_AGAIN)
+        hours = list_closed_hours(self._settings.log, self._now, since=since)
+        found = [each for hour in hours for each in list_objects(self._settings.log, hour)]
+        return [each for each in found if each.name not in known]
+
+    def _partition(
+        self, objects: list[LogObject], files: list[LabelFile], names: list[str], old_names: list[str]
+    ) -> tuple[dict[str, Buckets], int]:
+        """Partition the three tables of the join by id."""
+        settings, order = self._settings, {name: place for place, name in enumerate(names)}
+        moved = np.array([order[name] for name in old_names] + [-1], np.int32)  # the last one is for -1
+        schemas = {
+            "answers": answers_schema(features_of(settings)),
+            "labels": labels_schema(settings.label_type),
+            "done": done_schema(settings.label_type),
+        }
+        count = count_buckets(self._estimate_bytes(objects, files))
+        tables = {name: Buckets(self._work / name, schema, count) for name, schema in schemas.items()}
+        with tables["answers"] as answers:
+            for batch in self._read_state("open", schemas["answers"]):
+                answers.add(batch)
+            for batch in read_answers(settings, objects, self._report.answers):
+                answers.add(batch)
+        with tables["labels"] as labels:
+            for batch in self._read_state("pending", schemas["labels"]):
+                labels.add(_renumbered(batch, moved))
+            for batch in read_labels(settings, files, order, self._now, self._report.labels):
+                labels.add(batch)
+        with tables["done"] as done:
+            for batch in self._read_state("done", schemas["done"]):
+                done.add(_renumbered(batch, moved))
+        return tables, count
+
+    def _estimate_bytes(self, objects: list[LogObject], files: list[LabelFile]) -> int:
+        log = sum(each.size for each in objects)
+        labels = sum(size_of(each.file) for each in files)
+        state = sum(path.stat().st_size for name, path in self._state.items() if name != "watermark")
+        return int(log * _JSON_BYTES + (labels + state) * _PARQUET_BYTES)
+
+    def _read_state(self, name: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a file of state; a feature that it does not have is missing, as the model was another one."""
+        if name not in self._state:
+            return
+        for batch in pq.ParquetFile(self._state[name]).iter_batches(batch_size=65_536):
+            have = {field.name for field in batch.schema}
+            arrays = [
+                batch[field.name].cast(field.type) if field.name in have else pa.nulls(batch.num_rows, field.type)
+                for field in schema
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _join_buckets(self, tables: dict[str, Buckets], count: int, out: _Output) -> None:
+        shares = self._report.answers.shares
+        share = min([*shares, *([self._before["log"]["share"]] if self._before else [])], default=1.0)
+        self._share = share
+        moments = Moments(_microseconds(self._read_until), _microseconds(self._now - self._settings.keep), share)
+        for bucket in range(count):
+            answers, labels, done = (tables[name].read(bucket) for name in ("answers", "labels", "done"))
+            result = join_bucket(answers, labels, done, moments)
+            self._report.counts.update(result.counts)
+            self._count_coverage(result)
+            out.add(result)
+
+    def _find_read_until(self) -> datetime:
+        """Return the time before which all answers are in the log that was read, as far as they were logged.
+
+        That is the end of the last closed hour, or the present when nothing was logged after it.
+        """
+        seconds = (self._now - timedelta(seconds=SETTLE_SECONDS)).timestamp()
+        closed = datetime.fromtimestamp(seconds - seconds % HOUR_SECONDS, self._now.tzinfo)
+        later = [closed + timedelta(hours=hours) for hours in range(2)]
+        return closed if any(list_objects(self._settings.log, hour) for hour in later) else self._now
+
+    def _count_coverage(self, result: BucketResult) -> None:
+        names = result.open.schema.names
+        for rows, what in ((result.labelled, 1), (result.newly_closed, 2)):
+            self._coverage.add(rows, what)
+        for rows in (result.labelled.select(names), result.newly_closed.select(names), result.open, result.expired):
+            self._coverage.add(rows.filter(pa.array(numbers(rows, "rank") >= 0)), 0)
+
+    def _add_corrections(self, out: _Output) -> None:
+        """Add the rows of earlier spans whose label was corrected."""
+        for number in out.corrected_spans():
+            sha256 = self._store.manifest(number)["rows"]["sha256"]
+            out.add_corrections(number, self._store.fetch_rows(number, sha256, self._work))
+
+    def _finish(self, out: _Output) -> None:
+        report = self._report
+        report.open, report.rows = out.rows["open"], out.span.rows
+        report.counts["late"] = out.span.late
+        report.after_answer = out.span.after_answer
+        report.coverage = self._coverage.mature(self._now, self._settings.wait)
+        report.not_final = why_not_final(report.coverage, self._settings.config.min_coverage)
+        self._check_unknown(out)
+
+    def _check_unknown(self, out: _Output) -> None:
+        """Refuse labels of which too many have an id that the log does not have."""
+        counts, labels = self._report.counts, self._report.labels
+        found = counts["joined"] + counts["closed"] + counts["corrected"]
+        judged = max(labels.rows - counts["waiting"], counts["unknown"], 1)
+        share, limit = counts["unknown"] / judged, self._settings.config.labels.unknown_limit
+        none_found = (
+            found == 0 and counts["waiting"] > 0 and self._report.answers.log.rows > 0 and not counts["superseded"]
+        )
+        if share <= limit and not none_found:
+            return
+        column = self._settings.config.labels.id
+        lost = counts["unknown"] or counts["waiting"]
+        message = (
+            f"{lost:,} of {labels.rows:,} labels have an id that no logged answer has ({lost / max(labels.rows, 1):.1%}; allowed "
+            f"{limit:.0%})\n  ids in the column {column!r}: {_listed(out.lost_ids)}\n  ids in the log: {_listed(out.log_ids)}"
+        )
+        remedy = (
+            "name the column with the answers' ids in feedback.labels.id (and the row's place in feedback.labels.row); "
+            "feedback.labels.unknown_limit allows more"
+        )
+        raise DataError(message, where=self._settings.config.labels.source, remedy=remedy)
+
+    def _write(
+        self, out: _Output, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
+    ) -> None:
+        watermark = self._write_watermark(known, objects, files)
+        paths = {**out.paths, "watermark": watermark}
+        kept = {name: self._store.keep(path) for name, path in paths.items()}
+        manifest = self._manifest(out, kept, objects)
+        self._report.span, self._report.uri = self._number, self._store.rows_uri(self._number)
+        if not self._store.commit(manifest):
+            self._report.is_overtaken = True
+            return
+        self._store.publish(manifest, self._work)
+        if self._before:
+            self._store.clean(self._before, manifest)
+
+    def _write_watermark(
+        self, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
+    ) -> Path:
+        first = hour_folder((self._read_until - _LISTED_AGAIN - timedelta(hours=2)).timestamp())
+        log = {name: state for name, state in known["log"].items() if name >= first}  # older hours are not listed again
+        log |= {each.name: each.identity for each in objects}
+        labels = known["label"] | {each.file.name: each.state for each in files}
+        rows = [
+            (kind, name, states[name]) for kind, states in (("log", log), ("label", labels)) for name in sorted(states)
+        ]
+        path = self._work / "out" / "watermark.parquet"
+        columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(3)]
+        pq.write_table(pa.table(columns, schema=_WATERMARK), path)
+        return path
+
+    def _manifest(self, out: _Output, kept: dict[str, str], objects: list[LogObject]) -> dict[str, Any]:
+        report, config = self._report, self._settings.config
+        self._coverage.forget(self._now - self._settings.keep)
+        sha256 = kept["rows"].rpartition("-")[2].partition(".")[0]
+        answers = report.answers
+        return {
+            "number": self._number,
+            "project": self._settings.project,
+            "at": self._now.isoformat(timespec="seconds"),
+            "rows": {
+                "object": kept["rows"],
+                "sha256": sha256,
+                "rows": report.rows,
+                "bytes": out.paths["rows"].stat().st_size,
+            },
+            "state": {name: kept[name] for name in _STATE},
+            "quarantine": {name: {"object": kept[name], "rows": out.rows[name]} for name in _QUARANTINE},
+            "log": {
+                "uri": self._settings.log,
+                "until": self._read_until.isoformat(timespec="seconds"),
+                "from": min((each.name for each in objects), default="").rpartition("/")[0],
+                "to": max((each.name for each in objects), default="").rpartition("/")[0],
+                "objects": len(objects),
+                "share": self._share,
+            },
+            "labels": {"source": config.labels.source, "files": report.files, "bad": dict(report.labels.bad)},
+            "counts": {name: count for name, count in sorted(report.counts.items()) if count},
+            "dropped": dict(answers.log.dropped),
+            "refused": {f"{version} {code}": count for (version, code), count in sorted(answers.log.refused.items())},
+            "damaged": answers.log.damaged,
+            "unfit": self._unfit,
+            "versions": dict(out.span.versions),
+            "shares": {f"{share:g}": rows for share, rows in answers.shares.items()},
+            "corrects": {str(number): rows for number, rows in sorted(out.span.corrects.items())},
+            "coverage": self._coverage.to_json(),
+            "final": not report.not_final,
+            "not_final": report.not_final,
+        }
+
+
+class _Output:
+    """The files that a join writes, on this machine; filled inside of a `with` block."""
+
+    def __init__(self, settings: FeedbackSettings, folder: Path, number: int, unfit: set[str]) -> None:
+        folder.mkdir(parents=True)
+        self.paths = {name: folder / f"{name}.parquet" for name in ("rows", "open", "done", "pending", *_QUARANTINE)}
+        self.rows: Counter[str] = Counter()
+        self.lost_ids: list[str] = []
+        self.log_ids: list[str] = []
+        answers = answers_schema(features_of(settings))
+        labels, done = labels_schema(settings.label_type), done_schema(settings.label_type)
+        schemas = {
+            "open": answers,
+            "done": done,
+            "pending": labels,
+            "conflicting_id": answers,
+            "unknown_id": labels,
+            "closed_id": labels,
+        }
+        self._done_schema = done
+        self._number = number
+        self._corrected: list[pa.Table] = []
+        self._writers = {name: pq.ParquetWriter(self.paths[name], schema) for name, schema in schemas.items()}
+        self.span = SpanRows(settings, self.paths["rows"], number, unfit)
+
+    def __enter__(self) -> _Output:
+        """Begin to write."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the files."""
+        for writer in (*self._writers.values(), self.span):
+            writer.close()
+
+    def add(self, result: BucketResult) -> None:
+        """Write what became of a bucket."""
+        opened = result.open.set_column(
+            result.open.schema.get_field_index("rank"),
+            result.open.schema.field("rank"),
+            pa.array(np.full(result.open.num_rows, -1, np.int32)),
+        )
+        self._write("open", opened)
+        self._write("pending", result.pending)
+        self._write("conflicting_id", result.conflicting)
+        self._write("unknown_id", result.unknown)
+        self._write("closed_id", result.closed)
+        for table in (result.kept, result.done, self.span.add(result.labelled, self._done_schema)):
+            self._write("done", table)
+        if result.corrected.num_rows:
+            self._corrected.append(result.corrected)
+        _extend(self.lost_ids, result.unknown if result.unknown.num_rows else result.pending)
+        _extend(self.log_ids, result.open if result.open.num_rows else result.labelled)
+
+    def corrected_spans(self) -> list[int]:
+        """Return the numbers of the spans with corrected rows."""
+        return sorted({number for table in self._corrected for number in numbers(table, "span").tolist()})
+
+    def add_corrections(self, number: int, rows: Path) -> None:
+        """Add the corrected rows of a span, with their new labels.
+
+        Args:
+            number: Number of the span.
+            rows: Its rows.
+        """
+        corrected = pa.concat_tables(self._corrected)
+        chosen = corrected.filter(pa.array(numbers(corrected, "span") == number))
+        for table in self.span.add_corrections(chosen, rows, number):
+            self._write("done", table)
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        self.rows[name] += table.num_rows
+        if table.num_rows:
+            self._writers[name].write_table(table)
+
+
+def _extend(ids: list[str], table: pa.Table) -> None:
+    if len(ids) < _EXAMPLES:
+        ids += table["id"].slice(0, _EXAMPLES - len(ids)).to_pylist()
+
+
+def _listed(ids: list[str]) -> str:
+    return ", ".join(repr(text[:80]) for text in ids) or "none"
+
+
+def _renumbered(batch: pa.RecordBatch, moved: np.ndarray) -> pa.RecordBatch:  # type: ignore[type-arg]
+    """Return labels or done keys with the present places of their files."""
+    index = batch.schema.get_field_index("object")
+    places = pa.array(moved[np.asarray(batch["object"])], pa.int32())
+    arrays = [places if place == index else column for place, column in enumerate(batch.columns)]
+    return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+
+
+def _concatenated(parts: list[Any]) -> Any:
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)

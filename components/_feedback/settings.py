@@ -1,0 +1,58 @@
+"""What a join of the request log with labels needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pyarrow as pa
+
+from components._core.project.durations import to_timedelta
+from components._core.project.feedback_config import Feedback
+from components._core.types.signature import Signature
+
+
+@dataclass(frozen=True)
+class FeedbackSettings:
+    """Where log and labels are, and what a span's rows look like.
+
+    Attributes:
+        project: The project's name.
+        log: Folder of the request log.
+        home: Folder of the state and the manifests: a path, `file:///path`, `s3://bucket/prefix` or `gs://bucket/prefix`.
+        config: The section of the project file, with absolute locations.
+        label: Name of the label's column in the spans.
+        label_type: Its Arrow type.
+        signature: Signature of the champion: it has the features of a span's rows.
+        types: Arrow type of a feature's column in the spans, where it differs from that in the log.
+    """
+
+    project: str
+    log: str
+    home: str
+    config: Feedback
+    label: str
+    label_type: pa.DataType
+    signature: Signature
+    types: Mapping[str, pa.DataType] = field(default_factory=dict)
+
+    @property
+    def label_column(self) -> str:
+        """Name of the column with the labels in their source."""
+        return self.config.labels.label or self.label
+
+    @property
+    def spans(self) -> str:
+        """Location of the spans, with `{span}`."""
+        return self.config.spans or f"{self.home}/spans/{{span}}/rows.parquet"
+
+    @property
+    def wait(self) -> timedelta:
+        """Time in which a label is expected."""
+        return to_timedelta(self.config.wait)
+
+    @property
+    def keep(self) -> timedelta:
+        """How long an answer without a label is kept."""
+        return to_timedelta(self.config.keep)

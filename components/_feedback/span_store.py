@@ -1,0 +1,157 @@
+"""The spans in the store, and the state from which the next one is made.
+
+    HOME/objects/NAME-SHA256.parquet        files that a manifest names: rows, state, quarantine; never changed
+    HOME/spans/000013/manifest.json         the commit of span 13: it exists completely or not at all, and is never changed
+    HOME/spans/000013/rows.parquet          its rows, published after the commit (or where `feedback.spans` says)
+    HOME/claims/                            turns of writers (`store/claims.py`)
+
+Whatever a killed writer leaves, the next one ends the same: objects without a manifest mean nothing, and a committed span is
+published by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components._core.errors import NaruError, ServiceError
+from components._core.files import dump_json, hash_file
+from components._core.store.append_log import make_nonce
+from components._core.store.claims import Claims
+from components._core.store.object_store import create, fetch_file, find_missing, list_names, read_bytes, remove, upload
+
+FORMAT = 1
+_NUMBER = re.compile(r"[0-9]{6,}")
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class SpanStore:
+    """The spans of a project.
+
+    Attributes:
+        home: Folder of manifests and state.
+        spans: Location of the published rows, with `{span}`.
+    """
+
+    home: str
+    spans: str
+
+    def last(self) -> dict[str, Any] | None:
+        """Read the manifest of the newest span; None before the first.
+
+        Raises:
+            ServiceError: When it is damaged, or of a later Naru.
+            UnavailableError: When the store does not answer.
+        """
+        numbers = sorted((name for name in list_names(f"{self.home}/spans") if _NUMBER.fullmatch(name)), key=int)
+        for name in reversed(numbers):
+            uri = self._manifest_uri(int(name))
+            content = read_bytes(uri)
+            if content is not None:
+                return _parse(content, uri)
+        return None
+
+    def rows_uri(self, number: int) -> str:
+        """Return the address of a span's published rows."""
+        return self.spans.replace("{span}", f"{number:06d}")
+
+    def keep(self, file: Path) -> str:
+        """Upload a file under a name that has its hash; returns the name."""
+        name = f"{file.stem}-{hash_file(file)}{file.suffix}"
+        upload(file, f"{self.home}/objects/{name}")
+        return name
+
+    def fetch(self, name: str, folder: Path) -> Path:
+        """Fetch a file that `keep` uploaded, and verify its hash.
+
+        Raises:
+            ServiceError: When it is missing or damaged.
+            UnavailableError: When the store does not answer.
+        """
+        return _verified(fetch_file(f"{self.home}/objects/{name}", folder), name)
+
+    def fetch_rows(self, number: int, sha256: str, folder: Path) -> Path:
+        """Fetch the published rows of a span, and verify their hash; errors as in `fetch`."""
+        (folder / str(number)).mkdir(parents=True, exist_ok=True)
+        return _verified(fetch_file(self.rows_uri(number), folder / str(number)), sha256)
+
+    def manifest(self, number: int) -> dict[str, Any]:
+        """Read the manifest of a span; errors as in `last`, and ServiceError when it is missing."""
+        uri = self._manifest_uri(number)
+        content = read_bytes(uri)
+        if content is None:
+            raise ServiceError("the manifest of this span is missing", where=uri, remedy="restore it from a backup")
+        return _parse(content, uri)
+
+    def commit(self, manifest: dict[str, Any]) -> bool:
+        """Commit a span; returns False when another writer committed one with this number.
+
+        Raises:
+            ConfigError: Without permission to write to the store.
+            UnavailableError: When the store does not answer.
+        """
+        nonce = make_nonce()
+        uri = self._manifest_uri(manifest["number"])
+        content = dump_json({**manifest, "format": FORMAT, "nonce": nonce}).encode()
+        claims = Claims(f"{self.home}/claims", nonce)
+        with claims.turn(f"{manifest['number']:06d}", lambda: read_bytes(uri) is not None) as is_ours:
+            return is_ours and create(content, uri)
+
+    def publish(self, manifest: dict[str, Any], folder: Path) -> None:
+        """Put the rows of a committed span where they are read, unless they are there.
+
+        Raises:
+            ServiceError: When the rows are neither there nor among the objects.
+            UnavailableError: When the store does not answer.
+        """
+        target = self.rows_uri(manifest["number"])
+        parent, _, name = target.rpartition("/")
+        kept = manifest["rows"]["object"]
+        if find_missing(parent, [name]):
+            try:
+                upload(self.fetch(kept, folder), target)
+            except ServiceError as error:
+                if find_missing(parent, [name]):  # else another run published them meanwhile
+                    message = (
+                        f"the rows of span {manifest['number']} are missing, and so is the copy that is kept until then"
+                    )
+                    raise ServiceError(message, where=target, remedy="restore the file from a backup") from error
+        with suppress(FileNotFoundError):
+            if not find_missing(f"{self.home}/objects", [kept]):
+                remove(f"{self.home}/objects/{kept}")
+
+    def clean(self, before: dict[str, Any], manifest: dict[str, Any]) -> None:
+        """Remove the state of the span before, which the one of `manifest` replaced; a failure is no reason to fail."""
+        replaced = set(before["state"].values()) - set(manifest["state"].values())
+        for name in sorted(replaced):
+            with suppress(NaruError, FileNotFoundError):
+                remove(f"{self.home}/objects/{name}")
+
+    def _manifest_uri(self, number: int) -> str:
+        return f"{self.home}/spans/{number:06d}/manifest.json"
+
+
+def _parse(content: bytes, uri: str) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+        written = found["format"]
+    except (ValueError, KeyError, TypeError):
+        raise ServiceError("is damaged", where=uri, remedy="restore it from a backup") from None
+    if written != FORMAT:
+        message = f"has format {written!r}; this version of Naru reads {FORMAT}"
+        raise ServiceError(message, where=uri, remedy="update Naru")
+    return dict(found)
+
+
+def _verified(path: Path, name: str) -> Path:
+    """Check that a file has the hash that its name, or a manifest, says."""
+    if hash_file(path) not in name:
+        raise ServiceError(
+            "is damaged: its content has another hash", where=str(path), remedy="restore it from a backup"
+        )
+    return path

@@ -1,0 +1,69 @@
+from typing import Any
+
+import pytest
+
+from components._core.errors import ConfigError
+from components._core.project.durations import check_duration, to_timedelta
+from components._core.project.feedback_config import Feedback
+from components._core.project.project_file import Project, parse_project
+from components._core.project.stage_config import EVERYTHING, restrict
+from components.stages import STAGES
+
+PROJECT = {"name": "flights", "task": "binary_classification", "label": "late", "data": {"source": "a.csv"}}
+LABELS = {"source": "labels", "id": "request_id"}
+
+
+def parsed(**feedback: Any) -> Project:
+    return parse_project({**PROJECT, "feedback": {"labels": LABELS, **feedback}})
+
+
+def feedback_of(project: Project) -> Feedback:
+    assert project.feedback is not None
+    return project.feedback
+
+
+def test_a_project_without_feedback_is_written_as_before() -> None:
+    assert "feedback" not in parse_project(PROJECT).to_json()
+    assert "feedback" in parsed().to_json()
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    feedback = feedback_of(parsed())
+    assert (feedback.wait, feedback.min_coverage, feedback.labels.unknown_limit) == ("14d", 0.8, 0.05)
+    assert feedback.labels.row == feedback.labels.time == "" and feedback.first_span == 1
+
+
+def test_no_stage_sees_the_section_unless_its_spec_names_it() -> None:
+    raw = parsed().model_dump(by_alias=True, exclude_none=True)
+    assert "feedback" not in restrict(raw, EVERYTHING) and "feedback" in restrict(raw, ["feedback"])
+    for spec in STAGES.values():
+        assert ("feedback" in restrict(raw, spec.reads)) == ("feedback" in spec.reads)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "message"),
+    [
+        ({"wait": "soon"}, "feedback.wait: found 'soon'; allowed: a number with a unit"),
+        ({"wait": "0d"}, "feedback.wait: found '0d'; must be above 0"),
+        ({"wait": "30d", "keep": "7d"}, "keep (7d) must be at least wait (30d)"),
+        ({"spans": "spans/x.parquet"}, "must have {span} once"),
+        ({"spans": "spans/{span}.csv"}, "must end in .parquet"),
+        ({"columns": {"time": "t", "id": "t"}}, "columns has 't' twice"),
+        ({"columns": {"id": "late"}}, "feedback.columns names the label 'late'"),
+        ({"columns": {"delay": "t"}}, "feedback.columns"),
+        ({"min_rows": 0}, "feedback.min_rows"),
+        ({"labels": {"id": "x"}}, "feedback.labels.source"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_path(feedback: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parsed(**feedback)
+    assert message in str(error.value)
+
+
+def test_durations_have_a_number_and_a_unit() -> None:
+    assert to_timedelta(check_duration("1.5h")).total_seconds() == 5_400
+    assert to_timedelta("2w").days == 14
+    for wrong in ("", "5", "h", "-1d", "1 year"):
+        with pytest.raises(ValueError, match="found"):
+            check_duration(wrong)
