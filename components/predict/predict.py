@@ -17,6 +17,7 @@ from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRowCount
 from components._predictor.predictor import load
+from components.predict.batch_log import BatchLog
 from components.predict.destinations.contract import Batch, Manifest, Output
 from components.predict.destinations.table import open_destination
 from components.predict.label_metrics import LabelMetrics, file_name
@@ -88,10 +89,11 @@ def predict_table(
     if manifest := destination.find_complete(batch):
         work.remove()  # the run that wrote the output may have been killed before this
         return Prediction(manifest, True, notes)
-    work.begin(time.time())
+    began = work.begin(time.time())
+    log = BatchLog.open(project, store, model.version, predictor.signature, rows, began)
     score = f"{output.prefix}{TASKS[predictor.signature.task].score}"
     labels = LabelMetrics(predictor.signature, predictor.threshold, project.label, score)
-    records = _answer_parts(_Run(table, most_rows, answerer, labels, destination.format, work), progress)
+    records = _answer_parts(_Run(table, most_rows, answerer, labels, destination.format, work, log), progress)
     table.check_unchanged()
     metrics, measured = labels.measure(work, records)
     manifest = {
@@ -114,6 +116,8 @@ def predict_table(
         "measured": measured,
         "metrics": {name: round_off(value) if math.isfinite(value) else None for name, value in metrics.items()},
     }
+    if log:
+        log.publish(work, records)
     destination.publish(Batch(work, records, manifest))
     work.remove()
     return Prediction(manifest, False, notes)
@@ -143,6 +147,7 @@ class _Run:
     labels: LabelMetrics
     format: OutputFormat
     work: WorkFolder
+    log: BatchLog | None
 
 
 def _answer_parts(run: _Run, progress: Progress) -> list[PartRecord]:
@@ -172,7 +177,11 @@ def _answer_part(run: _Run, part: Part) -> PartRecord:
         kept = work.add_file("part", number, run.format.name, content, answers.rows.num_rows)
     if answers.rejected:
         rejected = work.add_file("rejected", number, "jsonl", answers.rejected_lines(), len(answers.rejected))
-    record = PartRecord(number, kept, rejected, dict(answers.codes), labelled)
+    logged = ""
+    if run.log and (lines := run.log.lines(answers.requests)):
+        logged = f"log-{number:06d}.jsonl"
+        work.put(logged, lines)
+    record = PartRecord(number, kept, rejected, dict(answers.codes), labelled, logged)
     work.add_record(record)
     return record
 
