@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench bench-serving bench-data bench-feedback bench-monitor
+.PHONY: bench bench-serving bench-data bench-feedback bench-monitor bench-predict
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -144,6 +144,9 @@ bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer a
 
 bench-data: dev ## Formats beside bare readers, twelve tables beside gradient boosting, the lifecycle beside an earlier one
 	@failed=0; for part in formats tables earlier; do $(BIN)/python -m benchmarks.$$part || failed=1; done; exit $$failed
+
+bench-predict: dev ## Batch prediction beside a loop by hand: rows per second, memory with ten times the rows
+	@$(BIN)/python -m benchmarks.predict --rounds $(ROUNDS)
 
 bench-feedback: setup ## Ten million labels joined with ten million logged requests (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
@@ -167,7 +170,7 @@ $(TFX)/ready: benchmarks/requirements-tfx.txt
 
 golden: dev ## Renew the files that are reviewed as files: the compiled pipeline, the JSON Schema of project.yaml, the interface
 	@env -i PATH="$$PATH" HOME="$$HOME" NARU_STORE=s3://naru NARU_FINAL_TAGS=1 $(BIN)/naru compile examples/flights --output build/golden >/dev/null
-	@cp build/golden/training.yaml tests/golden/flights-training.yaml
+	@for each in training prediction; do cp build/golden/$$each.yaml tests/golden/flights-$$each.yaml; done
 	@$(BIN)/naru schema >docs/project.schema.json
 	@$(BIN)/python -m tests.architecture.interface
 

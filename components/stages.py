@@ -142,3 +142,13 @@ MONITOR = register(
         imports=("components.monitor.monitor",),
     )
 )
+PREDICT = register(
+    StageSpec(
+        "predict",
+        _STAGES,
+        reads=("data", "serve"),
+        environment=_STORE,
+        side_effects=True,
+        imports=("components.predict.predict_version", "components._frameworks.keras.saved_model"),
+    )
+)

@@ -1,4 +1,4 @@
-"""Compile a project's pipeline: KFP v2 YAML, byte for byte the same for the same project and code."""
+"""Compile a project's pipelines: KFP v2 YAML, byte for byte the same for the same project and code."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from components._data.sources.registry import location_in_store
 from components._frameworks.project_rules import check_framework
 from components._frameworks.table import known_frameworks
 from pipelines.compile_target import Target
-from pipelines.graphs.pipelines import MONITORING, TRAINING, Pipeline
+from pipelines.graphs.pipelines import MONITORING, PREDICTION, TRAINING, Pipeline
 from pipelines.image_extras import check_image_extras
 from pipelines.spec_lint import lint_spec
 from pipelines.spec_text import tidy_spec
 
 
 def compile_project(path: Path, output: Path, overrides: dict[str, Any], target: Target | None = None) -> list[Path]:
-    """Write the training pipeline, the project's code archive, and the monitoring pipeline of a project that logs requests.
+    """Write the pipelines and the project's code archive; the monitoring pipeline of a project that logs its requests.
 
     Args:
         path: The project's folder or file.
@@ -34,7 +34,7 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
         target: The cluster to compile for; default: read from the environment.
 
     Returns:
-        The files written: the training pipeline, the archive, and the monitoring pipeline if there is one.
+        The files written: the pipelines, training first, and the archive last.
 
     Raises:
         ConfigError: When the project or the target is not valid, or the linter finds violations in the compiled pipeline.
@@ -48,9 +48,10 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     archive = output / "code.zip"
     fingerprint = pack_code(folder, project, archive)
     spec = compile_training(project, fingerprint, output / TRAINING.file_name, target)
+    prediction = compile_prediction(project, output / PREDICTION.file_name, target)
     if project.serve.request_log is None:
-        return [spec, archive]
-    return [spec, archive, compile_monitoring(project, output / MONITORING.file_name, target)]
+        return [spec, prediction, archive]
+    return [spec, prediction, compile_monitoring(project, output / MONITORING.file_name, target), archive]
 
 
 def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:
@@ -58,6 +59,8 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
 
     Parameters for what a stage looks up outside get a placeholder that is new in each run: see `components/_core/project/placeholders.py`.
     """
+    from kfp import dsl
+
     from pipelines.graphs.training import training
     from pipelines.placement import place_stages
     from pipelines.stage_secrets import Places
@@ -80,33 +83,51 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
     scheduled = [str(schedule.parameters.get("source", "")) for schedule in project.triggers.schedules]
     joined = [join.source for join in data.join]
     places = Places(store, tuple(filter(None, [source, *scheduled, *joined])))
-    placed = place_stages(TRAINING, training.pipeline_func, target, places)
-    return _write_spec(TRAINING, placed, project.name, defaults, file)
+    graph = dsl.pipeline(name=TRAINING.name)(place_stages(TRAINING, training.pipeline_func, target, places))
+    return _write(graph, TRAINING, project, defaults, file)
 
 
 def compile_monitoring(project: Project, file: Path, target: Target) -> Path:
     """Write the monitoring pipeline, placed for its cluster, with the project as the default of its parameter."""
+    from kfp import dsl
+
     from pipelines.graphs.monitoring import monitoring
     from pipelines.placement import place_stages
     from pipelines.stage_secrets import Places
 
     places = Places(Settings.from_environment().store, ())
-    placed = place_stages(MONITORING, monitoring.pipeline_func, target, places)
-    return _write_spec(MONITORING, placed, project.name, {"project": project.to_json()}, file)
+    graph = dsl.pipeline(name=MONITORING.name)(place_stages(MONITORING, monitoring.pipeline_func, target, places))
+    return _write(graph, MONITORING, project, {"project": project.to_json()}, file)
 
 
-def _write_spec(
-    pipeline: Pipeline, placed: Callable[..., None], project: str, defaults: dict[str, Any], file: Path
-) -> Path:
+def compile_prediction(project: Project, file: Path, target: Target) -> Path:
+    """Write the prediction pipeline, placed for its cluster; its default output is a folder in the store, new in each run."""
+    from kfp import dsl
+
+    from pipelines.graphs.prediction import prediction
+    from pipelines.placement import place_stages
+    from pipelines.stage_secrets import Places
+
+    store = Settings.from_environment().store
+    locate = _locate_on_cluster(project, store)
+    source, data = locate(project.data.source), project.data.with_join_sources(locate)
+    defaults = {
+        "project": project.model_copy(update={"data": data.model_copy(update={"source": source})}).to_json(),
+        "output": f"{store.rstrip('/')}/{project.name}/answers/{PER_RUN}",
+    }
+    places = Places(store, tuple(filter(None, [source, *(join.source for join in data.join)])))
+    graph = dsl.pipeline(name=PREDICTION.name)(place_stages(PREDICTION, prediction.pipeline_func, target, places))
+    return _write(graph, PREDICTION, project, defaults, file)
+
+
+def _write(graph: Any, pipeline: Pipeline, project: Project, defaults: dict[str, Any], file: Path) -> Path:
     """Compile a placed graph, check it, and write it."""
-    from kfp import compiler, dsl
+    from kfp import compiler
 
-    graph = dsl.pipeline(name=pipeline.name)(placed)
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / pipeline.file_name
-        compiler.Compiler().compile(
-            graph, str(written), pipeline_name=pipeline.name_of(project), pipeline_parameters=defaults
-        )
+        name = pipeline.name_of(project.name)
+        compiler.Compiler().compile(graph, str(written), pipeline_name=name, pipeline_parameters=defaults)
         tidy_spec(written)
         lint_spec(written, str(file))
         write_text(file, written.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ import pyarrow as pa
 from components._core.errors import ConfigError, ServiceError
 from components._core.examples.registered_manifest import fetch_manifest
 from components._core.project.project_file import Project, load_project
+from components._core.request_log.location import log_uri
 from components._core.store.ledger import Deployment, current_champion
 from components._core.store.object_store import absolute_uri, read_bytes
 from components._core.types.artifact_files import SIGNATURE
@@ -24,7 +25,6 @@ from components._data.sources.registry import absolute_location
 from components._feedback.coverage import by_decile, share_labelled
 from components._feedback.make_span import FeedbackReport, make_span
 from components._feedback.settings import FeedbackSettings
-from components.deploy.server_command import log_uri
 from pipelines.local.workspace import Workspace, find_workspace
 
 _WIDTH = 12

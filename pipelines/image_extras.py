@@ -12,7 +12,7 @@ from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
 from components.deploy.targets.placement import IMAGES
-from components.stages import INGEST
+from components.stages import INGEST, PREDICT
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
 from pipelines.pools import choose_pools, load_pools
@@ -71,11 +71,12 @@ def _needs(
     images: dict[str, str],
     target: Target,
 ) -> Iterator[Need]:
+    readers = _unique(images[stage.name] for stage in pipeline.stages if stage in (INGEST, PREDICT))
     for key, extra in table_extras(project.data):
-        yield Need(key, extra, (images[INGEST.name],))
+        yield Need(key, extra, readers)
     for schedule in project.triggers.schedules:
         for extra in location_extras(str(schedule.parameters.get("source", ""))):
-            yield Need(f"the source of the schedule {schedule.name}", extra, (images[INGEST.name],))
+            yield Need(f"the source of the schedule {schedule.name}", extra, readers)
     for extra in location_extras(store):
         reach = [images[stage.name] for stage in pipeline.stages if STORE in stage.environment]
         yield Need(f"the store ({STORE}={store})", extra, _unique(reach))

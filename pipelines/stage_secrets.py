@@ -2,9 +2,9 @@
 
 | Secret | keys | given to |
 | --- | --- | --- |
-| `naru-store` | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | each stage that uses a store in S3; ingest for a source there |
-| `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest for a source of Google's |
-| `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest |
+| `naru-store` | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | each stage that uses a store in S3; ingest and predict for a source there |
+| `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest and predict for a source of Google's |
+| `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest, predict |
 
 Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last is read.
 """
@@ -21,7 +21,7 @@ from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components._data.sources import delta
 from components._data.sources.databases import bigquery
 from components._data.sources.registry import connection_variables
-from components.stages import INGEST
+from components.stages import INGEST, PREDICT
 from pipelines.compile_target import SECRET as KEYS
 
 SECRET = "naru-store"  # noqa: S105 - its name
@@ -40,7 +40,7 @@ class Places:
 
     Attributes:
         store: Address of the object store.
-        sources: Locations that ingest may be given: the project's, those of its joins and of its schedules.
+        sources: Locations that ingest or predict may be given: the project's, those of its joins and of its schedules.
     """
 
     store: str
@@ -65,7 +65,7 @@ def set_secrets(task: Any, stage: StageSpec, credentials: str, places: Places) -
 
     if STORE not in stage.environment:
         return
-    reads = places.sources if stage == INGEST else ()
+    reads = places.sources if stage in (INGEST, PREDICT) else ()
     if credentials == KEYS:
         _set_keys(task, places.store, reads)
     for name in sorted({name for location in reads for name in connection_variables(location)}):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve, limit_options
-from components._core.request_log.location import request_log_uri
+from components._core.request_log.location import log_uri
 
 PROGRAM = "components.serve"
 VERSION = "--version"
@@ -57,9 +57,3 @@ def log_arguments(project: Project, store: str) -> list[str]:
     mask = [LOG_MASK, ",".join(log.mask)] if log.mask else []
     flush = ["--log-flush-rows", str(log.flush_rows), "--log-flush-seconds", f"{log.flush_seconds:g}"]
     return [LOG, log_uri(project, store), "--log-sample", f"{log.sample:g}", *mask, *flush]
-
-
-def log_uri(project: Project, store: str) -> str:
-    """Return the URI of a project's request log."""
-    log = project.serve.request_log
-    return request_log_uri(log.uri if log else "", store, project.name)

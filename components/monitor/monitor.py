@@ -19,7 +19,7 @@ from components._core.project.monitor_config import Monitor, parse_duration
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
-from components._core.request_log.location import request_log_uri
+from components._core.request_log.location import log_uri
 from components._core.settings import Settings
 from components._core.store.object_store import put
 from components._core.types.artifact_files import MONITORING
@@ -133,8 +133,7 @@ def monitor_requests(
     wanted = _window(project.monitor, now, window, since)
     base = f"{settings.store.rstrip('/')}/{project.name}/monitoring"
     champion, references = find_champion(settings.store, project.name)
-    logging = project.serve.request_log
-    log = request_log_uri(logging.uri if logging else "", settings.store, project.name)
+    log = log_uri(project, settings.store)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
     hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references))
     versions = by_version(hours)

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from components._core.checks import round_off
 from components._core.credentials import mask_credentials
@@ -18,6 +17,7 @@ from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRowCount
 from components._predictor.predictor import load
+from components.predict.batch_log import BatchLog
 from components.predict.destinations.contract import Batch, Manifest, Output
 from components.predict.destinations.table import open_destination
 from components.predict.label_metrics import LabelMetrics, file_name
@@ -25,6 +25,7 @@ from components.predict.output_formats import OutputFormat
 from components.predict.part_answers import Answerer
 from components.predict.parts import Part, cut_parts, part_rows
 from components.predict.scoring_table import ScoringTable, fingerprint_table, missing_features, open_table
+from components.predict.versions import ModelVersion
 from components.predict.work_folder import PartRecord, WorkFolder, count_codes
 
 FORMAT = "1"
@@ -32,21 +33,6 @@ FORMAT = "1"
 Progress = Callable[[int, int], None]
 """Called after each part with the numbers of answered and rejected rows so far."""
 _DIGITS = 16
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """The version that answers.
-
-    Attributes:
-        version: Its number.
-        folder: Folder of its model, verified.
-        digest: SHA-256 of the list of its files; empty: it has none.
-    """
-
-    version: str
-    folder: Path
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -103,10 +89,11 @@ def predict_table(
     if manifest := destination.find_complete(batch):
         work.remove()  # the run that wrote the output may have been killed before this
         return Prediction(manifest, True, notes)
-    work.begin(time.time())
+    began = work.begin(time.time())
+    log = BatchLog.open(project, store, model.version, predictor.signature, rows, began)
     score = f"{output.prefix}{TASKS[predictor.signature.task].score}"
     labels = LabelMetrics(predictor.signature, predictor.threshold, project.label, score)
-    records = _answer_parts(_Run(table, most_rows, answerer, labels, destination.format, work), progress)
+    records = _answer_parts(_Run(table, most_rows, answerer, labels, destination.format, work, log), progress)
     table.check_unchanged()
     metrics, measured = labels.measure(work, records)
     manifest = {
@@ -129,6 +116,8 @@ def predict_table(
         "measured": measured,
         "metrics": {name: round_off(value) if math.isfinite(value) else None for name, value in metrics.items()},
     }
+    if log:
+        log.publish(work, records)
     destination.publish(Batch(work, records, manifest))
     work.remove()
     return Prediction(manifest, False, notes)
@@ -158,6 +147,7 @@ class _Run:
     labels: LabelMetrics
     format: OutputFormat
     work: WorkFolder
+    log: BatchLog | None
 
 
 def _answer_parts(run: _Run, progress: Progress) -> list[PartRecord]:
@@ -187,7 +177,11 @@ def _answer_part(run: _Run, part: Part) -> PartRecord:
         kept = work.add_file("part", number, run.format.name, content, answers.rows.num_rows)
     if answers.rejected:
         rejected = work.add_file("rejected", number, "jsonl", answers.rejected_lines(), len(answers.rejected))
-    record = PartRecord(number, kept, rejected, dict(answers.codes), labelled)
+    logged = ""
+    if run.log and (lines := run.log.lines(answers.requests)):
+        logged = f"log-{number:06d}.jsonl"
+        work.put(logged, lines)
+    record = PartRecord(number, kept, rejected, dict(answers.codes), labelled, logged)
     work.add_record(record)
     return record
 

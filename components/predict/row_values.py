@@ -37,8 +37,7 @@ def _values(column: pa.Array, feature: Feature) -> list[Any] | np.ndarray[Any, A
             return _reals(plain)
         return plain.to_pylist() if plain.null_count else np.asarray(plain.to_numpy())
     if not pa.types.is_floating(plain.type):
-        values: list[Any] = plain.to_numpy(zero_copy_only=False).tolist()
-        return values
+        return _texts(plain, feature)
     if feature.type.is_real:
         return _reals(plain)
     # a column of whole numbers is one of reals in many tables, as soon as one value is missing
@@ -47,3 +46,11 @@ def _values(column: pa.Array, feature: Feature) -> list[Any] | np.ndarray[Any, A
 
 def _reals(column: pa.Array) -> np.ndarray[Any, Any]:
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+
+def _texts(column: pa.Array, feature: Feature) -> list[Any] | np.ndarray[Any, Any]:
+    """Return texts; as a vector of objects, which the predictor takes as it is, where each of them is one that the feature allows."""
+    if not feature.type.is_text or (column.null_count and not feature.nullable):
+        values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+        return values
+    return np.asarray(column.fill_null("").to_numpy(zero_copy_only=False), dtype=object)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from components._core.errors import DataError
+from components._core.errors import ConfigError, DataError
 from components._core.files import fingerprint_of
 from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project
-from components._core.project.table_config import Csv, Xlsx
+from components._core.project.table_config import Csv, Sql, Xlsx
 from components._core.suggestions import suggest
 from components._core.types.signature import Feature, Signature
 from components._data.formats.bad_rows import BadRow
@@ -28,7 +28,7 @@ from components._data.formats.rows import Rows
 from components._data.joins.source_state import fingerprint_state
 from components._data.joins.table_joins import TableJoins
 from components._data.sources.contract import SpanFile
-from components._data.sources.registry import open_source
+from components._data.sources.registry import is_database, open_source
 
 _TEXTS = ("csv",)
 """Formats whose cells are texts."""
@@ -126,6 +126,41 @@ def open_table(project: Project, signature: Signature) -> ScoringTable:
     joins = TableJoins(data, schema.types, lambda row: None)
     _check_features(signature, list(joins.types), files[0].name)
     return ScoringTable(data, table, schema, files, joins, state)
+
+
+def data_for(data: Data, source: str, spans: str = "", sql: Sql | None = None) -> Data:
+    """Return the section for another table than the project's, whose format is recognised by its content.
+
+    Args:
+        data: The project's section.
+        source: The table, as an absolute location.
+        spans: Spans to read; empty: all.
+        sql: What of a database is the table; None: as in the project.
+
+    Raises:
+        ConfigError: When the table of a database is missing, or one is named of something else.
+    """
+    new = {"source": source, "format": "", "spans": spans or "all"}
+    if not is_database(source):
+        if sql is not None:
+            remedy = "leave them out, or name a database with --source"
+            raise ConfigError("--source-table and --source-query are for databases", where=source, remedy=remedy)
+        return data.model_copy(update={**new, "sql": None})
+    if sql is None and data.sql is None:
+        remedy = "name it with --source-table, or give a SELECT with --source-query"
+        raise ConfigError("which table of this database?", where=source, remedy=remedy)
+    return data.model_copy(update={**new, "sql": sql or data.sql})
+
+
+def parse_sql(table: str, query: str) -> Sql | None:
+    """Parse the name of a table or a query; None when both are empty.
+
+    Raises:
+        ConfigError: When both are given.
+    """
+    if table and query:
+        raise ConfigError("give --source-table or --source-query, not both", where="naru predict")
+    return Sql(table=table) if table else Sql(query=query) if query else None
 
 
 def missing_features(signature: Signature, columns: dict[str, pa.DataType]) -> list[str]:

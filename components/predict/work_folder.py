@@ -5,6 +5,7 @@
         part-000003-<sha256>.parquet     rows with their answers, named by their content
         rejected-000003-<sha256>.jsonl   rows that were refused
         labels-000003.npz                labels and scores, where the table has the label
+        log-000003.jsonl                 its lines for the request log, where the project has one
         000003.json                      the record of the part; written last, so that a part without one is made again
 
 Every object is written whole. What is written twice has the same name and content, and the folder is removed when the output is
@@ -53,7 +54,7 @@ class PartRecord:
         rejected: The file with its rejected rows; None: no row was rejected.
         codes: Number of rejected rows by code.
         labelled: Number of rows with a known label.
-        log: Names of its objects for the request log.
+        log: Name of its lines for the request log; empty: it has none.
     """
 
     number: int
@@ -61,13 +62,13 @@ class PartRecord:
     rejected: StoredFile | None
     codes: dict[str, int] = field(default_factory=dict)
     labelled: int = 0
-    log: tuple[str, ...] = ()
+    log: str = ""
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> PartRecord:
         """Restore a record from its JSON."""
         files = {name: StoredFile(**raw[name]) if raw[name] else None for name in ("answers", "rejected")}
-        return cls(raw["number"], **files, codes=raw["codes"], labelled=raw["labelled"], log=tuple(raw["log"]))
+        return cls(raw["number"], **files, codes=raw["codes"], labelled=raw["labelled"], log=raw["log"])
 
 
 @dataclass(frozen=True)

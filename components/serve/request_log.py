@@ -12,32 +12,25 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import socket
 import threading
 import time
 import uuid
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from sys import getsizeof
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from components._core.errors import ConfigError, NaruError
+from components._core.request_log.answered_lines import LineWriter
 from components._core.request_log.layout import FORMAT, HOUR_SECONDS, SUFFIX, hour_folder
 from components._core.request_log.sampling import is_sampled
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
 from components._predictor.feature_values import Columns
 from components.serve.limits import Limits
-
-orjson: Any
-try:
-    import orjson
-except ImportError:  # MLServer brings it, seldon-core does not
-    orjson = None
 
 QUEUE_ROWS = 100_000
 """Rows that may wait for writing: some ten megabytes for ten features, as lines or as arrays; more as Python values."""
@@ -150,7 +143,7 @@ class RequestLog:
         self.written = self.dropped = self.failures = 0
         self._settings = settings
         self._header = {"model": model, "version": version}
-        self._format = {"share": settings.sample, "schema": schema, "log": FORMAT}
+        self._writer = LineWriter(model, version, settings.sample, schema, settings.masked)
         self._lock = threading.Lock()
         self._queue: deque[AnsweredRequest] = deque()
         self._lines: deque[_Line] = deque()
@@ -242,7 +235,7 @@ class RequestLog:
         """Make lines for up to one object: soon after the answers, while the processor's cache holds them, takes half the time."""
         while self._has_room_for_lines() and (answered := self._oldest()):
             try:
-                content = _to_json(self._record(answered)) + b"\n"
+                content = self._write_line(answered)
             except (TypeError, ValueError, RecursionError) as error:
                 _log.warning("cannot log an answered request: %s", type(error).__name__)
                 content = b""
@@ -338,18 +331,8 @@ class RequestLog:
             self._tries = 0
         return count
 
-    def _record(self, answered: AnsweredRequest) -> dict[str, Any]:
-        masked = self._settings.masked
-        return {
-            "id": answered.id,
-            "time": _moment(answered).isoformat(timespec="microseconds"),
-            **self._header,
-            "latency_ms": round(answered.seconds * 1_000, 3),
-            "inputs": {name: None if name in masked else values for name, values in answered.inputs.items()},
-            "masked": sorted(masked.intersection(answered.inputs)),
-            "outputs": {name: values.tolist() for name, values in answered.outputs.items()},
-            **self._format,
-        }
+    def _write_line(self, answered: AnsweredRequest) -> bytes:
+        return self._writer.write(answered.id, answered.time, answered.seconds, answered.inputs, answered.outputs)
 
 
 def _bytes_of(answered: AnsweredRequest) -> int:
@@ -362,34 +345,3 @@ def _bytes_of_column(values: Any) -> int:
     if isinstance(values, np.ndarray):
         return values.nbytes if values.dtype != object else 64 * values.size
     return sum(map(getsizeof, values)) + 8 * len(values)
-
-
-def _moment(answered: AnsweredRequest) -> datetime:
-    return datetime.fromtimestamp(answered.time, UTC)
-
-
-def _to_json(record: dict[str, Any]) -> bytes:
-    """Serialize a record as JSON: bytes as text, as they were read, and NaN, which is a missing value, as null."""
-    if orjson:  # ten times as fast, and the log's thread competes with the predictions
-        try:
-            return bytes(orjson.dumps(record, default=_decode, option=orjson.OPT_SERIALIZE_NUMPY))
-        except TypeError:  # an unpaired surrogate, or a number beyond 64 bits
-            pass
-    inputs = {name: None if values is None else _listed(values) for name, values in record["inputs"].items()}
-    return json.dumps({**record, "inputs": inputs}).encode()
-
-
-def _decode(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    raise TypeError
-
-
-def _listed(values: Any) -> list[Any]:
-    return [_plain(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values)]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    return None if isinstance(value, float) and math.isnan(value) else value

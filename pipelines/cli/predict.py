@@ -14,7 +14,6 @@ from components._core.errors import ConfigError
 from pipelines.cli.arguments import STARTED, ProjectPath
 
 if TYPE_CHECKING:
-    from components._core.project.table_config import Sql
     from components.predict.predict import Prediction
 
 _PANEL = "Serving"
@@ -69,26 +68,19 @@ def predict(
     """
     from components.predict.destinations.contract import Output
     from components.predict.predict import check_answered
+    from components.predict.scoring_table import parse_sql
     from pipelines.batch_prediction import predict_here
 
     if not output:
         raise ConfigError("is missing", where="--output", remedy="name a file or a folder for the answers")
     where = Output(output, format_, prefix=prefix, replace=replace)
-    sql = _parse_sql(source_table, source_query)
+    sql = parse_sql(source_table, source_query)
     done = predict_here(project, source, where, version, spans, sql, _show_progress)
     if as_json:
         typer.echo(json.dumps(done.manifest, sort_keys=True, ensure_ascii=False))
     else:
         _print(done, output)
     check_answered(done)
-
-
-def _parse_sql(table: str, query: str) -> Sql | None:
-    from components._core.project.table_config import Sql
-
-    if table and query:
-        raise ConfigError("give --source-table or --source-query, not both", where="naru predict")
-    return Sql(table=table) if table else Sql(query=query) if query else None
 
 
 def _show_progress(answered: int, rejected: int) -> None:

@@ -8,7 +8,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from components._core.stage.stage_spec import StageSpec
-from components.stages import DEPLOY, EVALUATE, EXPLAIN, INGEST, MONITOR, REGISTER, TRAIN, TRANSFORM, TUNE, VALIDATE
+from components.stages import (
+    DEPLOY,
+    EVALUATE,
+    EXPLAIN,
+    INGEST,
+    MONITOR,
+    PREDICT,
+    REGISTER,
+    TRAIN,
+    TRANSFORM,
+    TUNE,
+    VALIDATE,
+)
 
 
 class Pipeline(NamedTuple):
@@ -48,3 +60,7 @@ class Pipeline(NamedTuple):
 TRAINING = Pipeline("training", (INGEST, VALIDATE, TRANSFORM, TUNE, TRAIN, EVALUATE, EXPLAIN, REGISTER, DEPLOY))
 MONITORING = Pipeline("monitoring", (MONITOR,))
 """The monitoring pipeline: one stage that looks at the requests that were answered; a run for each hour."""
+PREDICTION = Pipeline("prediction", (PREDICT,))
+
+PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, MONITORING, PREDICTION)}
+"""Every pipeline by its name."""

@@ -219,7 +219,7 @@ def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) 
 
 def _read_project(folder: Path, build: Path, store: str, target: Target) -> DesiredProject:
     project = load_project(folder)
-    file, archive, *_ = compile_project(folder, build, {}, target)
+    file, *_, archive = compile_project(folder, build, {}, target)
     spec, _ = read_spec(file)
     inputs = spec["root"]["inputDefinitions"]["parameters"]
     text = file.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components.stages import STAGES
-from pipelines.graphs.pipelines import MONITORING, TRAINING, Pipeline
+from pipelines.graphs.pipelines import PIPELINES, TRAINING, Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,8 +50,12 @@ def test_the_pipeline_runs_every_stage_in_order(spec: dict[str, Any]) -> None:
     assert tasks == set(TRAINING.stage_names)
 
 
-@pytest.mark.parametrize("pipeline", [TRAINING, MONITORING], ids=lambda pipeline: pipeline.name)
-def test_the_pipelines_docstring_lists_its_stages_in_order(pipeline: Pipeline) -> None:
+def test_every_stage_is_in_a_pipeline() -> None:
+    assert {name for pipeline in PIPELINES.values() for name in pipeline.stage_names} == set(STAGES)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=list(PIPELINES))
+def test_a_pipelines_docstring_lists_its_stages_in_order(pipeline: Pipeline) -> None:
     text = (ROOT / "pipelines" / "graphs" / f"{pipeline.name}.py").read_text()
     assert tuple(re.findall(r"^    \d+\. (\w+):", text, re.MULTILINE)) == pipeline.stage_names
 
@@ -61,12 +65,13 @@ def test_the_image_table_says_where_each_stage_runs(spec: dict[str, Any]) -> Non
     for image, stages in re.findall(
         r"^\| `([\w-]+)` \| (.+) \|$", (ROOT / "images" / "README.md").read_text(), re.MULTILINE
     ):
-        record.update({stage.strip(): image for stage in stages.split(",") if stage.strip() in TRAINING.stage_names})
+        record.update({stage.strip(): image for stage in stages.split(",") if stage.strip() in STAGES})
     executors = spec["deploymentSpec"]["executors"]
     named = {
         stage: executors[f"exec-{stage}"]["container"]["image"].partition(":")[0] for stage in TRAINING.stage_names
     }
-    assert record == named
+    assert {stage: record[stage] for stage in named} == named
+    assert record == {stage.name: stage.image for stage in STAGES.values()}
 
 
 def test_the_readme_names_the_lifecycle_in_order() -> None:

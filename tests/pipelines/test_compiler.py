@@ -47,6 +47,18 @@ def test_the_spec_is_the_one_that_was_reviewed(compiled: Path) -> None:
     )
 
 
+def test_the_prediction_pipeline_is_the_one_that_was_reviewed(compiled: Path) -> None:
+    spec, golden = compiled.with_name("prediction.yaml"), GOLDEN.with_name("flights-prediction.yaml")
+    assert _without_version(spec.read_text()) == _without_version(golden.read_text()), (
+        "run `make golden` and read the diff"
+    )
+    root = read_spec(spec)[0]["root"]
+    parameters = root["inputDefinitions"]["parameters"]
+    assert set(root["dag"]["tasks"]) == {"predict"}
+    assert parameters["output"]["defaultValue"] == f"s3://naru/flights/answers/{PER_RUN}"
+    assert all(parameter.get("description") for parameter in parameters.values())
+
+
 def test_the_spec_is_small(compiled: Path) -> None:
     assert compiled.stat().st_size < LARGEST
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from components._core.project.project_file import Project
 
-def request_log_uri(configured: str, store: str, project: str) -> str:
-    """Return the URI of a project's request log.
 
-    Args:
-        configured: The value of `serve.request_log.uri`; empty: a folder of the store.
-        store: Root of the store.
-        project: Name of the project.
-    """
-    return configured or f"{store.rstrip('/')}/{project}/requests"
+def log_uri(project: Project, store: str) -> str:
+    """Return the URI of a project's request log."""
+    log = project.serve.request_log
+    return (log.uri if log else "") or f"{store.rstrip('/')}/{project.name}/requests"

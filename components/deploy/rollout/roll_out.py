@@ -13,6 +13,7 @@ from components._core.checks import Check
 from components._core.errors import ServiceError
 from components._core.examples.samples import Sample, beside
 from components._core.project.project_file import Project
+from components._core.request_log.location import log_uri
 from components._core.settings import Settings
 from components._core.store.file_digests import Digests, read_registered, warn_unverified
 from components._core.store.ledger import Deployment, current_champion, identity_of
@@ -25,7 +26,6 @@ from components.deploy.parity import check_parity, check_refusal
 from components.deploy.rollout.canary_step import Predictions
 from components.deploy.rollout.logged_predictions import read_predictions
 from components.deploy.rollout.state_machine import Prove, ReadPredictions, Result, Rollout, State, Wanted
-from components.deploy.server_command import log_uri
 from components.deploy.targets.contract import ModelVersion, RolloutTarget, ServerClient
 
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from components.predict.predict import ModelVersion
+from components.predict.versions import ModelVersion
 from tests.components.predict.made import version
 
 Versions = Callable[..., ModelVersion]

@@ -14,7 +14,8 @@ from pyarrow import csv
 from components._core.project.project_file import Project
 from components._core.store.file_digests import digest_of_model, write_digests
 from components.predict.destinations.contract import Output
-from components.predict.predict import ModelVersion, Prediction, predict_table
+from components.predict.predict import Prediction, predict_table
+from components.predict.versions import ModelVersion
 from tests.components.tiny_models import write_model
 
 TASKS = ("binary_classification", "multiclass_classification", "regression")

@@ -24,7 +24,8 @@ from components._core.types.oip_requests import to_request
 from components._predictor.predictor import load
 from components._predictor.refusals import Refusal
 from components.predict import predict
-from components.predict.predict import ModelVersion, check_answered
+from components.predict.predict import check_answered
+from components.predict.versions import ModelVersion
 from tests.components.core.store.s3_stub import serving
 from tests.components.data.formats.xlsx.workbook import write_workbook
 from tests.components.predict.conftest import Versions

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from components._core.errors import ConfigError
+from components._core.request_log import answered_lines
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import list_closed_hours, list_objects
 from components._core.request_log.reader import read_object
-from components.serve import request_log
 from components.serve.request_log import AnsweredRequest, LogSettings, RequestLog
 
 NOON = 1_767_268_800.25  # 2026-01-01T12:00:00.25Z
@@ -212,7 +212,7 @@ def test_what_json_has_no_word_for_is_written_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: bool
 ) -> None:
     if not quick:
-        monkeypatch.setattr(request_log, "orjson", None)
+        monkeypatch.setattr(answered_lines, "orjson", None)
     odd = {"carrier": [b"Z\xc3\xbcrich", "\ud800", None], "delay": [float("nan"), 10**30, 1.5]}
     log = opened(tmp_path)
     log.add(AnsweredRequest("r", NOON, 0.001, 3, odd, {"prediction": np.zeros(3, np.float32)}))
