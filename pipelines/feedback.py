@@ -77,7 +77,7 @@ def feedback_settings(project: Project, workspace: Workspace) -> FeedbackSetting
     _check_added_columns(config.columns, signature)
     return FeedbackSettings(
         project=project.name,
-        log=log_uri(project, store),
+        log=log_uri(project.serve.request_log, store, project.name),
         home=f"{store.rstrip('/')}/{project.name}/feedback",
         config=config.model_copy(update={"labels": labels, "spans": spans}),
         label=project.label,

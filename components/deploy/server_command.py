@@ -56,4 +56,11 @@ def log_arguments(project: Project, store: str) -> list[str]:
         return []
     mask = [LOG_MASK, ",".join(log.mask)] if log.mask else []
     flush = ["--log-flush-rows", str(log.flush_rows), "--log-flush-seconds", f"{log.flush_seconds:g}"]
-    return [LOG, log_uri(project, store), "--log-sample", f"{log.sample:g}", *mask, *flush]
+    return [
+        LOG,
+        log_uri(project.serve.request_log, store, project.name),
+        "--log-sample",
+        f"{log.sample:g}",
+        *mask,
+        *flush,
+    ]

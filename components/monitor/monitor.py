@@ -133,7 +133,7 @@ def monitor_requests(
     wanted = _window(project.monitor, now, window, since)
     base = f"{settings.store.rstrip('/')}/{project.name}/monitoring"
     champion, references = find_champion(settings.store, project.name)
-    log = log_uri(project, settings.store)
+    log = log_uri(project.serve.request_log, settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
     hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references))
     versions = by_version(hours)

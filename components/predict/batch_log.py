@@ -49,7 +49,7 @@ class BatchLog:
             return None
         masked = frozenset(settings.mask)
         writer = LineWriter(project.name, version, settings.sample, signature.fingerprint, masked, BATCH)
-        return cls(log_uri(project, store), rows, began, writer)
+        return cls(log_uri(project.serve.request_log, store, project.name), rows, began, writer)
 
     def lines(self, requests: Sequence[Request]) -> bytes:
         """Return the lines of the requests that are sampled."""

@@ -54,10 +54,10 @@ def test_a_project_that_logs_requests_compiles_to_both_pipelines(tmp_path: Path,
     shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns(".naru", "data"))
     target = Target(registry="registry.example/team", tag="1.2.3", final_tags=True)
     names = [path.name for path in compile_project(project, tmp_path / "without", {}, target)]
-    assert names == ["training.yaml", "code.zip"]
+    assert names == ["training.yaml", "prediction.yaml", "code.zip"]
     logged = compile_project(project, tmp_path / "with", {"serve.request_log": {}, "monitor.window": "24h"}, target)
-    assert [path.name for path in logged] == [*names, "monitoring.yaml"]
-    spec, _ = read_spec(logged[-1])
+    assert [path.name for path in logged] == ["training.yaml", "prediction.yaml", "monitoring.yaml", "code.zip"]
+    spec, _ = read_spec(logged[-2])
     assert spec["pipelineInfo"]["name"] == "flights-monitoring"
     assert '"window":"24h"' in spec["root"]["inputDefinitions"]["parameters"]["project"]["defaultValue"]
 

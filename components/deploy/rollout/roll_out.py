@@ -152,7 +152,7 @@ def _prover(sample: Sample, features: tuple[Feature, ...], bound: float) -> Prov
 def _reader(project: Project, store: str) -> ReadPredictions | None:
     if project.serve.request_log is None:
         return None
-    uri = log_uri(project, store)
+    uri = log_uri(project.serve.request_log, store, project.name)
 
     def read(new: str, old: str, since: float) -> Predictions:
         found: dict[str, list[Any]] = read_predictions(uri, (new, old), datetime.fromtimestamp(since, UTC))
