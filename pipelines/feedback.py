@@ -131,6 +131,11 @@ def _rows(count: int, what: str) -> str:
     return f"{count:,} {what}"
 
 
+def _counted(count: int, what: str) -> str:
+    """Return as `1 new file` or `2 new files`."""
+    return f"{count:,} new {what}" + ("s" if count != 1 else "")
+
+
 def _listed(parts: list[str]) -> str:
     return ", ".join(filter(None, parts)) or "none"
 
@@ -140,7 +145,7 @@ def _describe_answers(report: FeedbackReport) -> list[str]:
     dropped = log.dropped.total()
     answered = report.answers.weighted_rows + dropped
     lines = [
-        _line("answered", f"about {answered:,.0f} rows, in {report.objects:,} new objects of the log"),
+        _line("answered", f"about {answered:,.0f} rows, in {_counted(report.objects, 'object')} of the log"),
         _line("logged", _listed([_rows(log.rows, "rows"), _rows(dropped, "requests dropped by the log")])),
     ]
     if counts["repeated"] or counts["conflicting"]:
@@ -154,7 +159,7 @@ def _describe_answers(report: FeedbackReport) -> list[str]:
 
 def _describe_labels(report: FeedbackReport, settings: FeedbackSettings) -> list[str]:
     counts, labels = report.counts, report.labels
-    lines = [_line("labels", f"{labels.rows:,} in {report.files:,} new files")]
+    lines = [_line("labels", f"{labels.rows:,} in {_counted(report.files, 'file')}")]
     for reason, count in labels.bad.items():
         lines.append(_line("", f"{count:,} {reason.replace('_', ' ')}, the first: {labels.examples[reason]}"))
     lines.append(

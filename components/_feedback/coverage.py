@@ -17,6 +17,8 @@ MOST_RATIO = 2.0
 """Ratio of the coverage of two deciles from which what is labelled is not a sample of what was answered."""
 FEWEST = 50
 """Answers of a decile from which its coverage counts."""
+FEW_ANSWERS = 1_000
+"""Answers by which the borders of the deciles are settled: later counts need the same ones."""
 _DAY = 86_400_000_000
 
 
@@ -25,7 +27,7 @@ class Coverage:
     """Answered, labelled and closed rows by day of the answer and decile of the score; additive over joins.
 
     Attributes:
-        edges: Inner borders of the deciles of the score (nine), from the answers of the first join.
+        edges: Inner borders of the deciles of the score (nine), from the answers of the first joins.
         days: By day since 1970, answered, labelled and closed rows by decile (int64 [3, 10]).
     """
 
@@ -42,8 +44,9 @@ class Coverage:
         return {"edges": self.edges, "days": {str(day): found.tolist() for day, found in sorted(self.days.items())}}
 
     def set_edges(self, scores: NDArray[np.float64]) -> None:
-        """Set the borders of the deciles by some scores, if there are none yet."""
-        if not self.edges and len(scores):
+        """Set the borders of the deciles by some scores; again, while few answers were counted, and not any more after that."""
+        counted = sum(int(found[0].sum()) for found in self.days.values())
+        if len(scores) and (not self.edges or counted < FEW_ANSWERS):
             self.edges = np.quantile(scores, np.arange(1, DECILES) / DECILES).tolist()
 
     def add(self, answers: pa.Table, what: int) -> None:

@@ -67,7 +67,7 @@ def naru(project: Path, *arguments: str) -> Result:
 def test_the_counts_are_shown_and_the_last_line_says_what_was_written(project: Path) -> None:
     write_labels(project, range(120))
     lines = naru(project).stdout.splitlines()
-    assert lines[0] == "answered    about 203 rows, in 1 new objects of the log"
+    assert lines[0] == "answered    about 203 rows, in 1 new object of the log"
     assert lines[1] == "logged      200 rows, 3 requests dropped by the log"
     assert "joined      120 rows, 0 corrections of earlier spans, 0 closed without a label" in lines
     assert "open        80 rows wait for a label" in lines
