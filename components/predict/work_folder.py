@@ -19,10 +19,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from components._core.errors import ServiceError
-from components._core.files import dump_json
+from components._core.files import dump_json, link_file, write_bytes
+from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.object_store import list_names, put, read_bytes, remove, remove_leftovers
 
 _BEGUN = "begun.json"
@@ -134,6 +136,20 @@ class WorkFolder:
         if hashlib.sha256(content).hexdigest() != file.sha256:
             raise self._damaged(f"{file.name} has changed since it was written")
         return content
+
+    def place_file(self, file: StoredFile, target: Path) -> None:
+        """Give a file of a part another name on this machine: a link, where the store is on its disk, else a copy.
+
+        Raises:
+            ServiceError: When it is missing or has changed.
+        """
+        content = self.read_file(file)
+        filesystem, folder = open_filesystem(self.uri)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if is_local(filesystem):
+            link_file(Path(folder) / file.name, target)  # it was flushed to the disk already
+        else:
+            write_bytes(target, content)
 
     def remove(self) -> None:
         """Remove the folder."""

@@ -40,7 +40,8 @@ def predict(
     output: Annotated[
         str,
         typer.Option(
-            help="A file that ends in .parquet, .csv or .jsonl, or a folder of parts; a path, s3:// or gs://.",
+            help="A file that ends in .parquet, .csv or .jsonl, or a folder of parts; a path, s3:// or gs://; or a database, as in "
+            "sqlite:///answers.db.",
             show_default=False,
         ),
     ] = "",
@@ -50,6 +51,7 @@ def predict(
     spans: Annotated[str, typer.Option(help="Spans to read, as in data.spans.", show_default="all")] = "",
     source_table: Annotated[str, typer.Option(help="The table of a database, as in schema.flights.")] = "",
     source_query: Annotated[str, typer.Option(help="A SELECT of a database instead of a table.")] = "",
+    output_table: Annotated[str, typer.Option(help="Table of a database that the answers go to.")] = "",
     format_: Annotated[
         str, typer.Option("--format", help="Format of a folder's parts: parquet, csv or jsonl; default: parquet.")
     ] = "",
@@ -73,7 +75,7 @@ def predict(
 
     if not output:
         raise ConfigError("is missing", where="--output", remedy="name a file or a folder for the answers")
-    where = Output(output, format_, prefix=prefix, replace=replace)
+    where = Output(output, format_, output_table, prefix, replace)
     sql = parse_sql(source_table, source_query)
     done = predict_here(project, source, where, version, spans, sql, _show_progress)
     if as_json:

@@ -28,6 +28,7 @@ from components.predict.destinations.contract import (
     refuse_other,
 )
 from components.predict.output_formats import OutputFormat
+from components.predict.work_folder import StoredFile
 
 MANIFEST, STARTED = "_manifest.json", "_started.json"
 REJECTED = "_rejected"
@@ -74,8 +75,8 @@ class FolderDestination(Destination):
     def _publish_local(self, batch: Batch, folder: Path) -> None:
         aside, before = (folder.with_name(f".{folder.name}.{kind}") for kind in ("naru-partial", "naru-replaced"))
         shutil.rmtree(aside, ignore_errors=True)
-        for name, content in _files(batch):
-            write_bytes(aside / name, content)
+        for name, file in _files(batch):
+            batch.work.place_file(file, aside / name)
         write_bytes(aside / MANIFEST, dump_manifest(batch.manifest))
         shutil.rmtree(before, ignore_errors=True)
         if folder.exists():
@@ -87,19 +88,17 @@ class FolderDestination(Destination):
         earlier = set(_all_names(self.uri))
         put(dump_manifest(batch.manifest), f"{self.uri}/{STARTED}")
         written = {MANIFEST}
-        for name, content in _files(batch):
-            put(content, f"{self.uri}/{name}")
+        for name, file in _files(batch):
+            put(batch.work.read_file(file), f"{self.uri}/{name}")
             written.add(name)
         put(dump_manifest(batch.manifest), f"{self.uri}/{MANIFEST}")
         for name in [*sorted(earlier - written - {STARTED}), STARTED]:
             remove(f"{self.uri}/{name}")
 
 
-def _files(batch: Batch) -> Iterator[tuple[str, bytes]]:
-    for file in batch.answers:
-        yield file.name, batch.work.read_file(file)
-    for file in batch.rejected:
-        yield f"{REJECTED}/{file.name}", batch.work.read_file(file)
+def _files(batch: Batch) -> Iterator[tuple[str, StoredFile]]:
+    yield from ((file.name, file) for file in batch.answers)
+    yield from ((f"{REJECTED}/{file.name}", file) for file in batch.rejected)
 
 
 def _all_names(uri: str) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,13 +74,13 @@ class PostgreSql(Database):
         casts = {field.name: _NUMERIC_CASTS.get(str(field.type), "") for field in schema}
         with self._opened() as connection:
             described = _describe(connection, select.sql)
-            for batch in _run(connection, self._statement(select, described, casts)):
+            for batch in run(connection, self._statement(select, described, casts)):
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
 
     def fetch(self, statement: str) -> list[tuple[Any, ...]]:
         """See `Database`."""
         with self._opened() as connection:
-            batches = list(_run(connection, statement))
+            batches = list(run(connection, statement))
         return [row for batch in batches for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
 
     def state(self, select: Select) -> str:
@@ -130,7 +130,7 @@ class PostgreSql(Database):
         if not names or len({field.name for field in fields}) < len(fields):
             return dict.fromkeys(names, _NUMERIC_CASTS["double"])
         counts = ", ".join(_count_numeric(self.quote(name)) for name in names)
-        (found,) = _run(connection, f"SELECT {counts} FROM (\n{select.sql}\n) AS naru_numeric")
+        (found,) = run(connection, f"SELECT {counts} FROM (\n{select.sql}\n) AS naru_numeric")
         numbers = [column[0].as_py() for column in found.columns]
         return {name: self._numeric_cast(name, *numbers[3 * at : 3 * at + 3]) for at, name in enumerate(names)}
 
@@ -147,10 +147,29 @@ class PostgreSql(Database):
         raise DataError(message, where=self.location, remedy=remedy)
 
     @contextmanager
+    def opened_for_writing(self) -> Iterator[Any]:
+        """Open a connection in a transaction, which is committed at the end of the `with` block, and translate the driver's errors.
+
+        Raises:
+            ServiceError: When the database refuses the connection or the rights, or a statement fails.
+            UnavailableError: When it does not answer.
+        """
+        with self._connected(self._translated_write) as connection:
+            yield connection
+            connection.commit()
+
+    @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open a connection in a transaction that reads one state, and translate the driver's errors."""
+        with self._connected(self._translated) as connection:
+            for setting in _SETTINGS:
+                execute(connection, setting)
+            yield connection
+
+    @contextmanager
+    def _connected(self, translate: Callable[[str, str | None], NaruError]) -> Iterator[Any]:
         check_extra(
-            "postgresql", ["adbc_driver_manager", "adbc_driver_postgresql"], "a postgresql:// source", self.location
+            "postgresql", ["adbc_driver_manager", "adbc_driver_postgresql"], "a postgresql:// address", self.location
         )
         import adbc_driver_manager
         import adbc_driver_postgresql
@@ -160,13 +179,11 @@ class PostgreSql(Database):
             database = adbc_driver_postgresql.connect(self._address())
             with database, adbc_driver_manager.AdbcConnection(database) as connection:
                 connection.set_autocommit(False)
-                for setting in _SETTINGS:
-                    _execute(connection, setting)
                 yield connection
         except adbc_driver_manager.Error as error:
-            raise self._translated(str(error), error.sqlstate) from None  # its cause may hold the connection string
+            raise translate(str(error), error.sqlstate) from None  # its cause may hold the connection string
         except (pa.ArrowException, OSError) as error:  # raised for errors while rows arrive
-            raise self._translated(str(error), None) from None
+            raise translate(str(error), None) from None
 
     def _address(self) -> str:
         match = _VARIABLE.fullmatch(self.location)
@@ -193,6 +210,19 @@ class PostgreSql(Database):
             return DataError(f"the query writes: {text}", where=self.location, remedy=remedy)
         remedy = "correct data.sql.table, data.sql.query or the column that the message names; an odd value can be cast there"
         return DataError(f"the query fails: {text}", where=self.location, remedy=remedy)
+
+    def _translated_write(self, message: str, state: str | None) -> NaruError:
+        found = _STATE.search(message)
+        state = state or (found and (found[1] or found[2])) or ""
+        if state[:2] in ("08", "53", "57") or (not state and "connect" in message.lower()):
+            return self._connection_error(message)
+        if state[:2] == "28" or state == "42501":
+            remedy = (
+                "check user, password and rights: CREATE on the schema, and the owner's on a table that is replaced"
+            )
+            return ServiceError(f"PostgreSQL refuses: {_own_words(message)}", where=self.location, remedy=remedy)
+        remedy = "correct what the message names, then run again: nothing of it is in the database"
+        return ServiceError(f"the table cannot be written: {_own_words(message)}", where=self.location, remedy=remedy)
 
     def _connection_error(self, message: str) -> NaruError:
         text = " ".join(message.split())
@@ -260,7 +290,8 @@ def _describe(connection: Any, statement: str) -> list[pa.Field]:
         return list(pa.Schema._import_from_c(handle.address))
 
 
-def _run(connection: Any, statement: str) -> Iterator[pa.RecordBatch]:
+def run(connection: Any, statement: str) -> Iterator[pa.RecordBatch]:
+    """Run a statement, and yield its rows as they arrive."""
     import adbc_driver_manager
     import pyarrow as pa
 
@@ -272,7 +303,8 @@ def _run(connection: Any, statement: str) -> Iterator[pa.RecordBatch]:
         yield from pa.RecordBatchReader._import_from_c(stream.address)
 
 
-def _execute(connection: Any, statement: str) -> None:
+def execute(connection: Any, statement: str) -> None:
+    """Run a statement that gives no rows."""
     import adbc_driver_manager
 
     with adbc_driver_manager.AdbcStatement(connection) as prepared:
