@@ -145,7 +145,7 @@ bench-serving: dev $(SELDON)/ready ## The model servers against plain MLServer a
 bench-data: dev ## Formats beside bare readers, twelve tables beside gradient boosting, the lifecycle beside an earlier one
 	@failed=0; for part in formats tables earlier; do $(BIN)/python -m benchmarks.$$part || failed=1; done; exit $$failed
 
-bench-feedback: setup ## Ten million labels joined with ten million logged requests (REQUESTS=10000000): some minutes, 6 GB of disk
+bench-feedback: setup ## Ten million logged requests joined with the labels of nine million (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
