@@ -148,7 +148,7 @@ bench-data: dev ## Formats beside bare readers, twelve tables beside gradient bo
 bench-predict: dev ## Batch prediction beside a loop by hand: rows per second, memory with ten times the rows
 	@$(BIN)/python -m benchmarks.predict --rounds $(ROUNDS)
 
-bench-feedback: setup ## Ten million labels joined with ten million logged requests (REQUESTS=10000000): some minutes, 6 GB of disk
+bench-feedback: setup ## Ten million logged requests joined with the labels of nine million (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
 
 MONITORS := benchmarks/.venv-monitor

@@ -1,4 +1,4 @@
-"""Join ten million labels with ten million logged requests: seconds, processor seconds and peak memory, beside a tenth of it.
+"""Join ten million logged requests with the labels of nine million: seconds, processor seconds and peak memory, beside a tenth of it.
 
     python -m benchmarks.feedback --requests 10000000
 
