@@ -38,7 +38,7 @@ def plan(projects: Projects = None) -> None:
     """Show what apply and prune would change, without changing anything."""
     from pipelines.kfp import apply_changes, prune_objects
 
-    with _open_server(projects or []) as (server, desired):
+    with open_server(projects or []) as (server, desired):
         due = _print_changes(apply_changes.apply(server, desired, dry=True))
         due += _print_changes(prune_objects.prune(server, desired, everything=not projects, dry=True), " (by prune)")
     if due:
@@ -51,7 +51,7 @@ def apply(projects: Projects = None) -> None:
     from pipelines.kfp import apply_changes
 
     counted: Counter[str] = Counter()
-    with _open_server(projects or []) as (server, desired):
+    with open_server(projects or []) as (server, desired):
         for change in apply_changes.apply(server, desired, dry=False):
             counted[change.action] += 1
             if change.action != "keep":
@@ -63,7 +63,7 @@ def prune(projects: Projects = None) -> None:
     """Remove Naru's objects that are no longer in git. Without PROJECTS, also the pipelines of deleted projects."""
     from pipelines.kfp import prune_objects
 
-    with _open_server(projects or []) as (server, desired):
+    with open_server(projects or []) as (server, desired):
         done = _print_changes(prune_objects.prune(server, desired, everything=not projects, dry=False))
     typer.echo(f"{server.address}: {done} removed")
 
@@ -86,7 +86,7 @@ def submit(
     """Start a run on the server."""
     from pipelines.kfp.submit_run import read_parameters, run_url, submit
 
-    with _open_server([project]) as (server, desired):
+    with open_server([project]) as (server, desired):
         given = read_parameters(desired[0], param or [])
         started = submit(server, desired[0], given, cause=cause, cache=cache)
     for note in started.notes:
@@ -120,7 +120,7 @@ def _follow_run(server: Server, run_id: str) -> int:
 
 
 @contextmanager
-def _open_server(projects: list[Path]) -> Iterator[tuple[Server, list[DesiredProject]]]:
+def open_server(projects: list[Path]) -> Iterator[tuple[Server, list[DesiredProject]]]:
     """Connect to the server that the environment names, and compile the projects."""
     from pipelines.kfp.connection import Connection
     from pipelines.kfp.desired_state import find_projects, read_desired_projects

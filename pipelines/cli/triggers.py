@@ -33,6 +33,9 @@ def watch(
         bool, typer.Option("--once", help="Look once, for cron: start at most one run, and wait for it.")
     ] = False,
     every: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds between two looks.")] = 60.0,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Decide here, and run on the server of KF_PIPELINES_ENDPOINT.")
+    ] = False,
 ) -> None:
     """Watch the source, the clock and the monitor's results, and start runs by the triggers of project.yaml."""
     from components._core.project.project_file import load_project
@@ -42,7 +45,7 @@ def watch(
     if not triggers.on and not triggers.schedules:
         remedy = "add some below triggers.on, as in {name: data, new_data: {}}; `naru schema` describes them"
         raise ConfigError("the project has no triggers", where=str(project), remedy=remedy)
-    watcher = Watcher(project, typer.echo)
+    watcher = _open_cluster_watcher(project) if cluster else Watcher(project, typer.echo)
     holder = _look(watcher, every=None if once else every)
     if holder is not None:
         message = f"another naru watch (process {holder}) watches this project"
@@ -100,6 +103,13 @@ def reset(project: ProjectPath = Path()) -> None:
     from pipelines.local.trigger_requests import reset_breaker
 
     typer.echo(reset_breaker(project))
+
+
+def _open_cluster_watcher(project: Path) -> Watcher:
+    from pipelines.cli.kfp import open_server
+    from pipelines.kfp.cluster_watch import ClusterWatcher
+
+    return ClusterWatcher(project, typer.echo, lambda: open_server([project]))
 
 
 def _look(watcher: Watcher, every: float | None) -> str | None:

@@ -87,6 +87,12 @@ class Server:
         states = {"operation": "IN", "key": "state", "string_values": {"values": list(IN_FLIGHT)}}
         return self.kfp.list_all("/runs", "runs", states, namespace=self._namespace)
 
+    def find_run(self, name: str) -> JsonObject | None:
+        """Find the oldest run with a display name; None when there is none."""
+        named = {"operation": "EQUALS", "key": "display_name", "string_value": name}
+        query = {"namespace": self._namespace, "sort_by": "created_at asc"}
+        return next(iter(self.kfp.list_all("/runs", "runs", named, **query)), None)
+
     def create_pipeline(self, name: str, description: str) -> str:
         """Create a pipeline without versions; returns its id."""
         body = {"name": name, "display_name": name, "description": description, "namespace": self._namespace}

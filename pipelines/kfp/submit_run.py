@@ -43,7 +43,9 @@ class Submitted:
     notes: tuple[str, ...]
 
 
-def submit(server: Server, desired: DesiredProject, given: Mapping[str, Any], *, cause: str, cache: bool) -> Submitted:
+def submit(
+    server: Server, desired: DesiredProject, given: Mapping[str, Any], *, cause: str, cache: bool, name: str = ""
+) -> Submitted:
     """Start a run of the version that the project's files compile to; it is uploaded first if it does not exist.
 
     Args:
@@ -52,6 +54,7 @@ def submit(server: Server, desired: DesiredProject, given: Mapping[str, Any], *,
         given: Parameters that override the project's.
         cause: Reason for the run, in a few words.
         cache: Whether unchanged stages may be taken from earlier runs.
+        name: Display name of the run; empty: of the time and random digits.
 
     Raises:
         ConfigError: When a parameter is not valid, or the source is a path of this machine.
@@ -61,7 +64,9 @@ def submit(server: Server, desired: DesiredProject, given: Mapping[str, Any], *,
     check_source(desired, given, _WHERE)
     parameters, notes = run_parameters(desired, given, cause, cache)
     ids, changes = _ensure_version(server, desired)
-    name = f"{desired.project.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"  # two may start within a second
+    name = (
+        name or f"{desired.project.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    )  # two may start within a second
     parameters = {**parameters, "run": given.get("run") or name}  # report and registry use the name in the KFP UI
     body = {
         "display_name": name,

@@ -98,7 +98,7 @@ def _row(record: Record, history: History) -> list[str]:
     if record.state != "claimed":
         return [
             record.number,
-            record.at,
+            _show_time(record.at),
             record.state,
             names,
             record.why or (record.causes[0].what if record.causes else ""),
@@ -117,7 +117,7 @@ def _row(record: Record, history: History) -> list[str]:
     if ended is None:
         return [
             record.number,
-            record.at,
+            _show_time(record.at),
             "started" if decision.started else "claimed",
             names,
             record.why,

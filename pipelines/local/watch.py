@@ -97,11 +97,14 @@ class Watcher:
         """
         project = load_project(self.path)
         with self.workspace.settings_applied():
-            store = self.workspace.settings().store
+            store = self._find_store()
             log = open_records(store, project.name)
             for decision in read_history(log).in_flight:
                 self._advance(project, store, log, decision)
             self._decide(project, store, log)
+
+    def _find_store(self) -> str:
+        return self.workspace.settings().store
 
     def _decide(self, project: Project, store: str, log: AppendLog) -> None:
         if self._observer is None or self._observer.store != store:
@@ -110,7 +113,7 @@ class Watcher:
         state = self._observer.observe(project, history, lambda trigger: self._data_of(project, trigger))
         for remark in self._observer.results.remarks:
             self._warn(remark)
-        for record in decide(state, _now()):
+        for record in decide(state, now()):
             signed = replace(record, decider=self.decider, place=self.place)
             if signed.state != "claimed":
                 line = append_record(log, signed)
@@ -128,8 +131,8 @@ class Watcher:
     def _notify(self, state: State, store: str) -> None:
         if self._outbox is None:
             self._outbox = Outbox(store, state.project, self.channels, self._warn)
-        now = _now()
-        self._outbox.send(find_notices(state, self.workspace.project, now), now)
+        at = now()
+        self._outbox.send(find_notices(state, self.workspace.project, at), at)
 
     def _data_of(self, project: Project, trigger: Trigger) -> Data:
         given = {name: value for name, value in trigger.parameters.items() if name in ("source", "spans")}
@@ -140,7 +143,7 @@ class Watcher:
         """Take a decision one step on: start its run, wait for it, or record how it ended."""
         if self._is_elsewhere(log, decision):
             return
-        tag = _tag_of(decision)
+        tag = tag_of(decision)
         if is_locked(lock_file(self.workspace, tag)):  # first: a run writes its record before it lets the lock go
             return
         ended = self._find_end(project, store, decision)
@@ -159,7 +162,7 @@ class Watcher:
         last = decision.started[-1] if decision.started else decision.claimed
         if last.place == self.place:
             return False
-        age = abs(_now() - last.time)
+        age = abs(now() - last.time)
         if not decision.started:
             return age < TAKEOVER
         if age > LOST:
@@ -172,7 +175,7 @@ class Watcher:
         """Run it to its end, in a process that outlives this one if it must."""
         parameters = decision.claimed.parameters
         overrides = {OVERRIDES[name]: value for name, value in parameters.items() if name in OVERRIDES}
-        request = Request(str(self.path), _tag_of(decision), format_cause(decision), overrides)
+        request = Request(str(self.path), tag_of(decision), format_cause(decision), overrides)
         with subprocess.Popen([*self._command, request.to_json()]) as process:
             try:
                 process.wait()
@@ -182,7 +185,7 @@ class Watcher:
 
     def _find_end(self, project: Project, store: str, decision: Decision) -> Record | None:
         """Find how the run of a decision ended; None: it has not run, or was killed and may run again."""
-        tag = _tag_of(decision)
+        tag = tag_of(decision)
         folders = find_folders(self.workspace, tag)
         for folder in folders:
             if (folder / RECORD).is_file():
@@ -233,7 +236,8 @@ def describe(record: Record) -> str:
     return f"trigger {record.number}  {what}"
 
 
-def _tag_of(decision: Decision) -> str:
+def tag_of(decision: Decision) -> str:
+    """Return the end of the name of a decision's run: from the key of its first cause."""
     return f"t{decision.claimed.causes[0].key[:_TAG_DIGITS]}"
 
 
@@ -250,9 +254,10 @@ def _read_end(record: dict[str, Any]) -> Record:
     )
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """Return the time."""
     return datetime.now(UTC)
 
 
 def _at() -> str:
-    return format_time(_now())
+    return format_time(now())

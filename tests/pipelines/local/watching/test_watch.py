@@ -222,8 +222,8 @@ def test_a_decision_of_another_machine_is_left_alone_until_it_is_old(
     other.place = "elsewhere"
     other.look()
     assert history_of(project).decisions[0].started == ()
-    now = watch._now()
-    monkeypatch.setattr(watch, "_now", lambda: now + watch.TAKEOVER)
+    now = watch.now()
+    monkeypatch.setattr(watch, "now", lambda: now + watch.TAKEOVER)
     other.look()
     assert len(promoted(project)) == 1
 
@@ -235,9 +235,9 @@ def test_a_run_of_another_machine_without_an_end_is_lost_after_a_day(
     watcher(project)[0].look()
     other, _ = watcher(project)
     other.place = "elsewhere"
-    now = watch._now()
+    now = watch.now()
     for age, ended in ((watch.LOST - timedelta(minutes=1), False), (watch.LOST + timedelta(minutes=1), True)):
-        monkeypatch.setattr(watch, "_now", lambda age=age: now + age)
+        monkeypatch.setattr(watch, "now", lambda age=age: now + age)
         other.look()
         found = history_of(project).decisions[0].ended
         assert (found is not None) == ended
@@ -308,7 +308,7 @@ def test_the_breaker_opens_and_is_reset(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_damaged_line_stops_the_watcher(project: Path) -> None:
     log = open_records(str(project / ".naru" / "store"), "p")
-    line = append_record(log, Record("reset", format_time(watch._now())))
+    line = append_record(log, Record("reset", format_time(watch.now())))
     file = project / ".naru" / "store" / "p" / "triggers" / f"{line}.json"
     file.write_text("{}")
     with pytest.raises(Exception, match="damaged line of the log of triggers"):

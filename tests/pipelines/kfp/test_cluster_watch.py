@@ -1,0 +1,148 @@
+"""A watcher that runs on a KFP server starts one run for one cause, adopts what it started before it was killed, and records the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components._core.errors import UnavailableError
+from components._core.store import claims
+from components._core.store.ledger import Deployment, append_deployment
+from components.watch.records import History, open_records, read_history
+from pipelines.kfp import cluster_watch
+from pipelines.kfp.cluster_watch import ClusterWatcher
+from pipelines.kfp.desired_state import DesiredProject
+from pipelines.kfp.server_state import Server
+from pipelines.local import watch
+from tests.pipelines.kfp.kfp_server import KfpServer
+
+TRIGGERS = """
+triggers:
+  limits: {cooldown: 0s}
+  on:
+    - {name: data, new_data: {settle: 0s}, parameters: {epochs: 2}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _quick_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "SETTLE", 0.05)
+    monkeypatch.setattr(claims, "_PAUSE", 0.01)
+
+
+@pytest.fixture
+def watched(server: Server, compiled: DesiredProject, tmp_path: Path) -> ClusterWatcher:
+    folder = tmp_path / "flights"
+    folder.mkdir()
+    text = (compiled.folder / "project.yaml").read_text()
+    (folder / "project.yaml").write_text(text + TRIGGERS)
+
+    @contextmanager
+    def open_server() -> Iterator[tuple[Server, list[DesiredProject]]]:
+        yield server, [compiled]
+
+    return ClusterWatcher(folder, print, open_server)
+
+
+def _history() -> History:
+    return read_history(open_records("memory://store", "flights"))
+
+
+def test_new_data_starts_a_run_by_the_name_of_its_key_and_its_end_is_recorded(
+    watched: ClusterWatcher, held: KfpServer
+) -> None:
+    for _ in range(3):
+        watched.look()
+    (run,) = held.runs
+    (decision,) = _history().decisions
+    assert run["display_name"] == decision.claimed.run == f"flights-t{decision.claimed.causes[0].key[:10]}"
+    given = run["runtime_config"]["parameters"]
+    assert given["cause"] == f"trigger {decision.claimed.number}: data (new or changed: 1)"
+    assert (given["epochs"], given["run"]) == (2, decision.claimed.run)
+    assert decision.ended is None
+    append_deployment(
+        "memory://store", "flights", Deployment("5", "m", "s", "s", {}, "f", run["display_name"], "t", "me", "w")
+    )
+    run["state"] = "SUCCEEDED"
+    watched.look()
+    ended = _history().decisions[0].ended
+    assert ended is not None and (ended.verdict, ended.promoted) == ("succeeded", "5")
+    watched.look()
+    assert len(held.runs) == 1
+
+
+def test_schedules_are_left_to_the_server(watched: ClusterWatcher, compiled: DesiredProject) -> None:
+    file = watched.workspace.project / "project.yaml"
+    file.write_text(file.read_text() + '  schedules: [{name: often, cron: "* * * * * *"}]\n')
+    watched.look()
+    assert {cause.name for record in _history().records for cause in record.causes} == {"data"}
+
+
+@pytest.mark.parametrize("lost", ["claim", "request", "answer"])
+def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
+    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    real = cluster_watch.submit
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*arguments: Any, **options: Any) -> Any:
+        if lost == "answer":
+            real(*arguments, **options)
+        raise Killed
+
+    def not_started(*_: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(cluster_watch, "submit", killed)
+    if lost == "claim":
+        monkeypatch.setattr(cluster_watch, "claim_start", not_started)
+    with pytest.raises(Killed):
+        watched.look()
+    monkeypatch.undo()
+    monkeypatch.setattr(claims, "SETTLE", 0.05)
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", held.endpoint)
+    monkeypatch.setenv("NARU_STORE", "memory://store")
+    watched.decider = "another process"
+    watched.look()
+    assert len(held.runs) == (1 if lost == "answer" else 0)  # whoever claimed may be about to start it
+    later = watch.now() + watch.TAKEOVER
+    monkeypatch.setattr(watch, "now", lambda: later)
+    watched.look()
+    watched.look()
+    assert len(held.runs) == 1 and len(_history().decisions[0].started) == (2 if lost == "request" else 1)
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("FAILED", "failed"), ("SKIPPED", "skipped")])
+def test_a_run_that_promotes_nothing_ends_the_decision(
+    watched: ClusterWatcher, held: KfpServer, state: str, verdict: str
+) -> None:
+    watched.look()
+    held.runs[0]["state"] = state
+    watched.look()
+    ended = _history().decisions[0].ended
+    assert ended is not None and (ended.verdict, ended.promoted) == (verdict, "")
+
+
+def test_a_run_that_the_server_never_has_is_given_up(
+    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = watch.now()
+    for number in range(5):
+        at = start + number * watch.TAKEOVER
+        monkeypatch.setattr(watch, "now", lambda at=at: at)
+        watched.look()
+        held.runs.clear()
+    ended = _history().decisions[0].ended
+    assert ended is not None and ended.verdict == "lost" and "after 3 starts" in ended.why
+
+
+def test_a_server_that_refuses_is_an_error_of_one_look(watched: ClusterWatcher, held: KfpServer) -> None:
+    held.refuse("POST", "/runs", 503, 14, "try again")
+    with pytest.raises(UnavailableError):
+        watched.look()
+    assert replace(_history().decisions[0].claimed, line="").state == "claimed"
