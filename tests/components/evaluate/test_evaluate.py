@@ -21,7 +21,17 @@ from components._core.files import read_json
 from components._core.report.page import Page
 from components._core.store.file_digests import write_digests
 from components._core.store.ledger import Deployment, append_deployment
-from components._core.types.artifact_files import COMPARED, LATENCY, MANIFEST, OUTCOME, PAGE, REFERENCE, REQUEST, SAMPLE
+from components._core.types.artifact_files import (
+    COMPARED,
+    LATENCY,
+    MANIFEST,
+    MONITORING_REFERENCE,
+    OUTCOME,
+    PAGE,
+    REFERENCE,
+    REQUEST,
+    SAMPLE,
+)
 from components._core.types.signature import Feature, Signature
 from components.evaluate.champion import fetch_champion
 from components.evaluate.evaluate import Judged
@@ -58,7 +68,7 @@ def test_a_good_model_without_a_champion_passes_and_says_that_nothing_was_compar
     assert "Latency in process" in html and "Slices by carrier" in html
 
 
-SAME = (OUTCOME, PAGE, SAMPLE, COMPARED, MANIFEST, REQUEST, REFERENCE)
+SAME = (OUTCOME, PAGE, SAMPLE, COMPARED, MANIFEST, REQUEST, REFERENCE, MONITORING_REFERENCE)
 
 
 def test_what_is_kept_is_the_same_every_time_but_for_the_latency(judged: Judge, tmp_path: Path) -> None:
