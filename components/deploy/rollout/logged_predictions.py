@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from components._core.errors import NaruError, UnavailableError
+from components._core.request_log.answered_lines import BATCH
 from components._core.request_log.layout import SUFFIX, hour_folders
 from components._core.store.filesystems import open_filesystem
 
@@ -62,7 +63,8 @@ def _records(uri: str, since: datetime) -> Iterator[dict[str, Any]]:
         for hour in hour_folders(since.timestamp(), time.time()):
             for name in _names(filesystem, f"{root.rstrip('/')}/{hour}"):
                 lines = (json.loads(line) for line in filesystem.cat_file(name).splitlines() if line.strip())
-                yield from (line for line in lines if "outputs" in line)  # others are counts
+                # others are counts; and the rows of a batch are another population than what the canary is sent
+                yield from (line for line in lines if "outputs" in line and line.get("source") != BATCH)
     except (OSError, ImportError, ValueError, NaruError) as error:
         raise UnavailableError(f"cannot read the request log: {error}", where=uri) from error
 

@@ -38,6 +38,14 @@ def test_lines_of_counts_are_no_predictions(tmp_path: Path) -> None:
     assert read_predictions(str(tmp_path), ("3",), NOW - timedelta(minutes=1)) == {"3": [0.25]}
 
 
+def test_the_rows_of_a_batch_are_no_traffic_of_a_canary(tmp_path: Path) -> None:
+    write(tmp_path, NOW, "3", {"probability": [0.25]})
+    log = next(tmp_path.rglob("*.jsonl"))
+    line = {**json.loads(log.read_text()), "source": "batch", "outputs": {"probability": [0.75]}}
+    log.write_text(log.read_text() + json.dumps(line) + "\n")
+    assert read_predictions(str(tmp_path), ("3",), NOW - timedelta(minutes=1)) == {"3": [0.25]}
+
+
 def test_a_log_that_was_never_written_is_empty(tmp_path: Path) -> None:
     assert read_predictions(str(tmp_path / "none"), ("3",), NOW) == {"3": []}
 
