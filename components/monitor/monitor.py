@@ -15,7 +15,7 @@ from components._core.errors import ConfigError
 from components._core.files import dump_json, write_text
 from components._core.monitoring.counts import Counts
 from components._core.monitoring.reference import MonitoringReference
-from components._core.project.monitor_config import Monitor, parse_duration
+from components._core.project.monitor_config import Monitor, parse_hours
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
@@ -169,7 +169,7 @@ def monitor_requests(
 
 def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWindow:
     try:
-        length = parse_duration(window or settings.window)
+        length = parse_hours(window or settings.window)
     except ValueError as error:
         raise ConfigError(str(error), where="--window") from None
     found = last_window(now, length, SETTLE_SECONDS)

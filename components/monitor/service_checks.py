@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from components._core.checks import Check, Status
 from components._core.monitoring.counts import Counts, latency_quantile
 from components._core.monitoring.reference import MonitoringReference
-from components._core.project.monitor_config import Monitor, parse_duration
+from components._core.project.durations import to_timedelta
+from components._core.project.monitor_config import Monitor
 from components.monitor.monitor_check import Kind, MonitorCheck
 
 _LEAST_VOLUME, _MOST_VOLUME = 0.5, 2.0
@@ -76,7 +77,7 @@ def check_age(deployed: str, now: datetime, settings: Monitor) -> MonitorCheck:
     if not deployed:
         return _make("staleness", "skipped", reason="there is no champion")
     age = now - datetime.fromisoformat(deployed)
-    most = parse_duration(settings.max_age) if settings.max_age else None
+    most = to_timedelta(settings.max_age) if settings.max_age else None
     status: Status = "fail" if most and age > most else "pass"
     reason = f"the champion is {_days(age):.0f} days old" if status == "fail" else ""
     return _make("staleness", status, _days(age), _days(most) if most else None, reason=reason)

@@ -19,7 +19,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from components._core.project.cron import previous_tick
-from components._core.project.trigger_config import Trigger, parse_duration, parse_windows
+from components._core.project.durations import to_timedelta
+from components._core.project.trigger_config import Trigger, parse_windows
 from components.watch.episodes import Episode, Sighting, find_episode
 from components.watch.records import Cause, Record, format_time, make_key
 from components.watch.state import ALARMS, INVARIANT, MonitorCheck, Span, State, Window
@@ -190,7 +191,7 @@ def _find_new_data(state: State, trigger: Trigger, now: datetime) -> Iterator[Fo
         reason, why = "spans", f"{len(new)} new or changed spans; {settings.spans} are needed"
     elif settings.rows and (rows or 0) < settings.rows:
         reason, why = "rows", f"{rows or 0:,} rows in new or changed spans; {settings.rows:,} are needed"
-    elif until := _settles_until(state, key, parse_duration(settings.settle), now):
+    elif until := _settles_until(state, key, to_timedelta(settings.settle), now):
         reason, why = "settle", f"the source may still be written: settles until {format_time(until)}"
     yield Found(trigger, cause, reason, why)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from components._core.project.trigger_config import Trigger, is_quiet, parse_duration, parse_quiet
+from components._core.project.durations import to_timedelta
+from components._core.project.trigger_config import Trigger, is_quiet, parse_quiet
 from components.watch.records import Cause, Decision, Record, format_time, make_key
 from components.watch.state import State
 
@@ -39,7 +40,7 @@ def _find_limits(state: State, trigger: Trigger, now: datetime) -> Iterator[tupl
         yield BREAKER, f"{runs} triggered runs in a row promoted nothing; naru triggers reset lets them start again"
     if trigger.quiet != "ignore" and (end := _quiet_until(state, now)):
         yield "quiet", f"quiet until {end.astimezone(zone).isoformat(timespec='minutes')}"
-    cooldown = parse_duration(trigger.cooldown or limits.cooldown)
+    cooldown = to_timedelta(trigger.cooldown or limits.cooldown)
     if until := max(
         (one.claimed.time + cooldown for one in starts if abs(now - one.claimed.time) < cooldown), default=None
     ):

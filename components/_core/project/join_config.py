@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from components._core.project.check_config import CheckSeverity, Share
 from components._core.project.column_config import ColumnReading
 from components._core.project.config_types import Real, Section
-from components._core.project.durations import MICROSECONDS, microseconds_of
+from components._core.project.durations import UNITS, microseconds_of
 from components._core.project.table_config import Csv, Sql, Xlsx
 
 
@@ -95,7 +95,7 @@ class Join(Section):
     @classmethod
     def _within_is_positive(cls, value: str | float | None) -> str | float | None:
         if isinstance(value, str) and microseconds_of(value) is None:
-            units = ", ".join(MICROSECONDS)
+            units = ", ".join(UNITS)
             raise ValueError(f"found {value!r}; allowed: a number with a unit ({units}), as in 3h")
         if value is not None and _amount(value) <= 0:
             raise ValueError(f"found {value!r}; must be above 0")

@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StrictInt, model_validator
+from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from components._core.project.config_types import Real, Section
+from components._core.project.durations import Duration, to_timedelta
 
 MonitorKind = Literal[
     "volume", "errors", "latency", "staleness", "invariant", "skew", "drift", "prediction", "coverage"
 ]
 Severity = Literal["fail", "warn", "ignore"]
-_DURATION = re.compile(r"([1-9][0-9]{0,3})([hd])")
 
 
-def parse_duration(value: str) -> timedelta:
-    """Parse `12h` or `7d`.
+def parse_hours(text: str) -> timedelta:
+    """Parse a duration of whole hours: the log is counted by hour.
 
     Raises:
-        ValueError: When it is neither.
+        ValueError: When it is not one.
     """
-    match = _DURATION.fullmatch(value)
-    if match is None:
-        raise ValueError(f"found {value!r}; allowed: hours or days, as in 12h or 7d")
-    count = int(match[1])
-    return timedelta(hours=count) if match[2] == "h" else timedelta(days=count)
+    found = to_timedelta(text)
+    if not found or found % timedelta(hours=1):
+        raise ValueError(f"found {text!r}; allowed: whole hours, as in 12h or 7d")
+    return found
 
 
-def _check_duration(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(f"found {value!r}; allowed: hours or days, as in 12h or 7d")
-    parse_duration(value)
-    return value
+def _check_hours(text: str) -> str:
+    parse_hours(text)
+    return text
 
 
-Duration = Annotated[
-    str, BeforeValidator(_check_duration), Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$"})
-]
+WholeHours = Annotated[Duration, AfterValidator(_check_hours)]
 
 
 class Monitor(Section):
     """How answered requests are compared with training (docs/monitoring.md)."""
 
-    window: Annotated[Duration, Field(description="Time whose requests are judged together, as in `24h` or `7d`.")] = (
-        "7d"
-    )
+    window: Annotated[
+        WholeHours, Field(description="Time whose requests are judged together, as in `24h` or `7d`.")
+    ] = "7d"
     season: Annotated[
         Literal["auto", "weekday", "month", "none"],
         Field(
@@ -69,9 +63,9 @@ class Monitor(Section):
     max_error_share: Annotated[
         Real, Field(ge=0, le=1, description="Largest share of the requests that may be refused.")
     ] = 0.05
-    max_age: Annotated[Duration | None, Field(description="Largest age of the champion, as in `90d`; absent: any.")] = (
-        None
-    )
+    max_age: Annotated[
+        WholeHours | None, Field(description="Largest age of the champion, as in `90d`; absent: any.")
+    ] = None
     ignore: Annotated[list[str], Field(description="Features that are not judged.")] = []
     severity: Annotated[
         dict[MonitorKind, Severity],

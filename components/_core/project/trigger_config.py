@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictI
 
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
+from components._core.project.durations import check_text, to_timedelta
 from components._core.suggestions import suggest
 
 Kind = Literal["demand", "schedule", "new_data", "performance", "distribution"]
@@ -23,8 +24,6 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 _NAME_RULE = "Lower-case letters, digits and dashes, 40 at most; unique within the project."
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"(0|[1-9]\d{0,5})([smhdw])")
 _LONGEST = timedelta(days=366)
 _WINDOWS = re.compile(r"([1-9]\d?) of ([1-9]\d?)")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -37,27 +36,13 @@ _PARAMETERS: dict[str, tuple[type, int, str]] = {
 """Type, smallest value and description of the pipeline parameters that a trigger may set."""
 
 
-def parse_duration(text: str) -> timedelta:
-    """Parse a duration such as `90s`, `15m`, `6h`, `7d` or `2w`.
-
-    Raises:
-        ValueError: When it is not one, or longer than a year.
-    """
-    match = _DURATION.fullmatch(text)
-    duration = timedelta(seconds=int(match[1]) * _SECONDS[match[2]]) if match else None
-    if duration is None or duration > _LONGEST:
-        raise ValueError(f"found {text[:80]!r}; allowed: a number and s, m, h, d or w, as in 15m or 6h; a year at most")
-    return duration
+def _check_limit(text: str) -> str:
+    if to_timedelta(text) > _LONGEST:
+        raise ValueError(f"found {text[:80]!r}; a year at most")
+    return text
 
 
-def _check_duration(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(f"found {str(value)[:80]}; must be a text such as 15m, 6h or 7d")
-    parse_duration(value)
-    return value
-
-
-Duration = Annotated[str, BeforeValidator(_check_duration)]
+Duration = Annotated[str, BeforeValidator(check_text), AfterValidator(_check_limit)]
 
 
 class WindowRule(NamedTuple):

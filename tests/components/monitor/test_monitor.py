@@ -240,7 +240,9 @@ def test_killed_at_any_write_the_next_run_ends_the_same(store: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": "week"}, "allowed: hours or days"),
+        ({"window": "week"}, "allowed: a number with a unit"),
+        ({"window": "90m"}, "allowed: whole hours"),
+        ({"window": "0h"}, "allowed: whole hours"),
         ({"since": "yesterday"}, "allowed: a time as in"),
         ({"since": "2027-01-01"}, "after the last closed hour"),
     ],

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 
 from components._core.errors import ConfigError
-from components._core.project.durations import check_duration, to_timedelta
 from components._core.project.feedback_config import Feedback
 from components._core.project.project_file import Project, parse_project
 from components._core.project.stage_config import EVERYTHING, restrict
@@ -59,11 +58,3 @@ def test_what_makes_no_sense_is_refused_with_its_path(feedback: dict[str, Any], 
     with pytest.raises(ConfigError) as error:
         parsed(**feedback)
     assert message in str(error.value)
-
-
-def test_durations_have_a_number_and_a_unit() -> None:
-    assert to_timedelta(check_duration("1.5h")).total_seconds() == 5_400
-    assert to_timedelta("2w").days == 14
-    for wrong in ("", "5", "h", "-1d", "1 year"):
-        with pytest.raises(ValueError, match="found"):
-            check_duration(wrong)
