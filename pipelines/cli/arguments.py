@@ -12,6 +12,8 @@ from components._core.errors import ConfigError
 
 STARTED = time.perf_counter()
 """Start time of the command: the seconds of a run include the imports that follow."""
+LOOP_PANEL = "Watch and retrain"
+"""Group in `--help` of the commands that follow a deployed version."""
 
 # readable=False: a path that cannot be read is reported where it is read
 ProjectPath = Annotated[

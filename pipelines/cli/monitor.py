@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.arguments import ProjectPath
-
-_PANEL = "On this machine"
+from pipelines.cli.arguments import LOOP_PANEL, ProjectPath
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    app.command(epilog="Example: `naru monitor examples/flights --window 24h`", rich_help_panel=_PANEL)(monitor)
+    app.command(epilog="Example: `naru monitor examples/flights --window 24h`", rich_help_panel=LOOP_PANEL)(monitor)
 
 
 def monitor(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.arguments import PoolsFile, ProjectPath, Registry, Tag
+from pipelines.cli.arguments import LOOP_PANEL, PoolsFile, ProjectPath, Registry, Tag
 
 _PANEL = "Serving"
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: `naru load examples/flights`, `naru load --clients 1,8,32 --rows 100 --seconds 5`",
         rich_help_panel=_PANEL,
     )(load)
-    app.command(epilog="Example: `naru feedback examples/flights`, once a day from cron", rich_help_panel=_PANEL)(
+    app.command(epilog="Example: `naru feedback examples/flights`, once a day from cron", rich_help_panel=LOOP_PANEL)(
         feedback
     )
     app.command(

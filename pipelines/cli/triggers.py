@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components._core.errors import ConfigError
-from pipelines.cli.arguments import ProjectPath
+from pipelines.cli.arguments import LOOP_PANEL, ProjectPath
 
 if TYPE_CHECKING:  # imported at run time only by the command that needs it
     from pipelines.local.watch import Watcher
 
-_PANEL = "On this machine"
 _group = typer.Typer(name="triggers", no_args_is_help=True, rich_markup_mode="markdown")
 
 
@@ -21,10 +20,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command(
         epilog="Examples: `naru watch examples/flights`, and for cron `naru watch examples/flights --once`",
-        rich_help_panel=_PANEL,
+        rich_help_panel=LOOP_PANEL,
     )(watch)
     message = "What may start a run, what was decided and why: ls, fire, reset."
-    app.add_typer(_group, help=message, rich_help_panel=_PANEL)
+    app.add_typer(_group, help=message, rich_help_panel=LOOP_PANEL)
 
 
 def watch(
