@@ -155,7 +155,7 @@ def monitor_requests(
     ]
     judged = _main(results, champion.version if champion else "")
     others = [result for result in results if result is not judged]
-    outcome = _outcome(judged)
+    outcome = _outcome(judged, wanted)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     result = MonitorResult(outcome, run, f"{base}/runs/{run}/{MONITORING}", judged, others)
     content = dump_json(_as_json(result, project.name, now))
@@ -285,9 +285,11 @@ def _main(results: list[VersionResult], champion: str) -> VersionResult | None:
     return own or max(results, key=lambda result: (result.counts.rows, result.version), default=None)
 
 
-def _outcome(judged: VersionResult | None) -> Outcome:
+def _outcome(judged: VersionResult | None, wanted: TimeWindow) -> Outcome:
     if judged is None or not judged.counts.rows:
-        return Outcome("skipped", "no requests in the window")
+        times = " to ".join(f"{at:%Y-%m-%d %H:%M}" for at in (wanted.since, wanted.until))
+        settled = f"an hour counts {SETTLE_SECONDS / 60:.0f} minutes after its end"
+        return Outcome("skipped", f"no requests from {times} UTC; {settled}")
     checks = sorted(judged.checks, key=lambda check: _ORDER[check.check.status])
     alarms = [check.check for check in checks if check.alarms]
     unjudged = [check for check in checks if check.check.status == "no_baseline"]
