@@ -31,6 +31,7 @@ from tests.components.data.formats.xlsx.workbook import write_workbook
 from tests.components.predict.conftest import Versions
 from tests.components.predict.made import TASKS, content, read, rejected, run, table
 from tests.components.tiny_models import FEATURES, write_model
+from tests.representatives import representatives
 
 ROWS = 230
 
@@ -386,7 +387,7 @@ class KilledError(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("name", ["out", "out.csv", "out.parquet"])
+@pytest.mark.parametrize("name", representatives(["out", "out.csv", "out.parquet"], "out"))
 @pytest.mark.parametrize("is_after", [False, True])
 def test_killed_at_any_write_the_next_run_ends_with_the_same_bytes(
     name: str, is_after: bool, tmp_path: Path, versions: Versions, small_parts: None, monkeypatch: pytest.MonkeyPatch

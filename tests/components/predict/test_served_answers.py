@@ -19,6 +19,7 @@ from tests.components.predict.conftest import Versions
 from tests.components.predict.made import TASKS, read, rejected, run, table
 from tests.components.serve.conftest import ready_url, start
 from tests.components.tiny_models import FEATURES
+from tests.representatives import representatives
 
 ROWS = 400
 
@@ -41,7 +42,7 @@ def _broken(rows: pa.Table) -> pa.Table:
     return rows.set_column(rows.column_names.index("noise"), "noise", pa.array(noise, pa.float64()))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", representatives(TASKS, "binary_classification"))
 def test_a_batch_answers_as_the_server(task: str, tmp_path: Path, versions: Versions) -> None:
     rows = _broken(table(ROWS))
     pq.write_table(rows, tmp_path / "t.parquet")
