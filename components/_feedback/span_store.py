@@ -29,6 +29,11 @@ _NUMBER = re.compile(r"[0-9]{6,}")
 _DIGITS = 16
 
 
+def feedback_home(store: str, project: str) -> str:
+    """Return the folder of a project's manifests and state."""
+    return f"{store.rstrip('/')}/{project}/feedback"
+
+
 @dataclass(frozen=True)
 class SpanStore:
     """The spans of a project.
