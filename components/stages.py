@@ -136,7 +136,7 @@ MONITOR = register(
     StageSpec(
         "monitor",
         _LIGHT,
-        reads=("monitor", "serve.request_log"),
+        reads=("monitor", "serve.request_log", "feedback", "gates.model.metric"),
         environment=(*_STORE, TRACKING),
         side_effects=True,
         imports=("components.monitor.monitor",),

@@ -25,6 +25,7 @@ from components._data.sources.registry import absolute_location
 from components._feedback.coverage import by_decile, share_labelled
 from components._feedback.make_span import FeedbackReport, make_span
 from components._feedback.settings import FeedbackSettings
+from components._feedback.span_store import feedback_home
 from pipelines.local.workspace import Workspace, find_workspace
 
 _WIDTH = 12
@@ -78,7 +79,7 @@ def feedback_settings(project: Project, workspace: Workspace) -> FeedbackSetting
     return FeedbackSettings(
         project=project.name,
         log=log_uri(project.serve.request_log, store, project.name),
-        home=f"{store.rstrip('/')}/{project.name}/feedback",
+        home=feedback_home(store, project.name),
         config=config.model_copy(update={"labels": labels, "spans": spans}),
         label=project.label,
         label_type=types.get(project.label) or _label_type(signature),

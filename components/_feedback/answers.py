@@ -17,6 +17,7 @@ from components._core.request_log.columns import INPUTS, OUTPUTS
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject
 from components._core.request_log.reader import read_object
+from components._core.types.tasks import TASKS
 from components._feedback.columns import answers_schema
 from components._feedback.settings import FeedbackSettings
 
@@ -57,7 +58,7 @@ def read_answers(
     settings: FeedbackSettings, objects: Sequence[LogObject], counts: AnswerCounts
 ) -> Iterator[pa.RecordBatch]:
     """Yield the answered rows of new objects, see `columns.answers_schema`; what is found besides is added to `counts`."""
-    schema = answers_schema(features_of(settings))
+    schema = answers_schema(features_of(settings), by_class=settings.by_class)
     step = max(len(objects) // 100, 1)
     for rank, found in enumerate(objects):
         place = 0
@@ -100,6 +101,8 @@ def _to_answers(
         "rank": pa.array(np.full(batch.num_rows, rank, np.int32)),
         "place": pa.array(np.arange(place, place + batch.num_rows)),
     }
+    if settings.by_class:
+        fixed["scores"] = _scores(settings, batch)
     arrays = [*fixed.values(), *inputs.columns]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -145,6 +148,13 @@ def _score(batch: pa.RecordBatch) -> pa.Array:
         if field_.name.startswith(OUTPUTS) and pa.types.is_list(field_.type):
             return _largest(batch[field_.name])
     return pa.nulls(batch.num_rows, pa.float64())
+
+
+def _scores(settings: FeedbackSettings, batch: pa.RecordBatch) -> pa.Array:
+    """Return the scores of each class; null where the log has none."""
+    name, kind = OUTPUTS + TASKS[settings.signature.task].score, pa.list_(pa.float64())
+    has_them = name in batch.schema.names and pa.types.is_list(batch.schema.field(name).type)
+    return batch[name].cast(kind) if has_them else pa.nulls(batch.num_rows, kind)
 
 
 def _largest(vectors: pa.Array) -> pa.Array:

@@ -18,11 +18,12 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def answers_schema(features: dict[str, pa.DataType]) -> pa.Schema:
+def answers_schema(features: dict[str, pa.DataType], *, by_class: bool = False) -> pa.Schema:
     """One row for each answered row.
 
     `rank` is the place of its object among the new ones by name, -1 for one of an earlier join; `place` its row in the object.
-    `hash` is of its inputs: equal for inputs that a model cannot tell apart. `score` is the probability or value that was answered.
+    `hash` is of its inputs: equal for inputs that a model cannot tell apart. `score` is the probability or value that was answered;
+    `scores` those of each class, where the task has them (`by_class`).
     """
     fixed = [
         ("id", pa.string()),
@@ -34,6 +35,7 @@ def answers_schema(features: dict[str, pa.DataType]) -> pa.Schema:
         ("hash", pa.uint64()),
         ("rank", pa.int32()),
         ("place", pa.int64()),
+        *([("scores", pa.list_(pa.float64()))] if by_class else []),
     ]
     return pa.schema([*fixed, *((FEATURE + name, kind) for name, kind in features.items())])
 

@@ -32,6 +32,7 @@ from components._feedback.buckets import Buckets, count_buckets
 from components._feedback.columns import answers_schema, done_schema, labels_schema, numbers
 from components._feedback.coverage import Coverage, why_not_final
 from components._feedback.labels import LabelCounts, LabelFile, list_new_files, read_labels, size_of
+from components._feedback.scored_rows import SCORED, ScoredRows
 from components._feedback.settings import FeedbackSettings
 from components._feedback.span_rows import SpanRows
 from components._feedback.span_store import SpanStore
@@ -171,7 +172,7 @@ class _Join:
         settings, order = self._settings, {name: place for place, name in enumerate(names)}
         moved = np.array([order[name] for name in old_names] + [-1], np.int32)  # the last one is for -1
         schemas = {
-            "answers": answers_schema(features_of(settings)),
+            "answers": answers_schema(features_of(settings), by_class=settings.by_class),
             "labels": labels_schema(settings.label_type),
             "done": done_schema(settings.label_type),
         }
@@ -242,8 +243,10 @@ class _Join:
     def _add_corrections(self, out: _Output) -> None:
         """Add the rows of earlier spans whose label was corrected."""
         for number in out.corrected_spans():
-            sha256 = self._store.manifest(number)["rows"]["sha256"]
-            out.add_corrections(number, self._store.fetch_rows(number, sha256, self._work))
+            manifest = self._store.manifest(number)
+            rows = self._store.fetch_rows(number, manifest["rows"]["sha256"], self._work)
+            scored = self._store.fetch(manifest[SCORED]["object"], self._work) if SCORED in manifest else None
+            out.add_corrections(number, rows, scored)
 
     def _finish(self, out: _Output) -> None:
         report = self._report
@@ -322,6 +325,7 @@ class _Join:
                 "rows": report.rows,
                 "bytes": out.paths["rows"].stat().st_size,
             },
+            SCORED: {"object": kept[SCORED], "rows": out.scored.rows},
             "state": {name: kept[name] for name in _STATE},
             "quarantine": {name: {"object": kept[name], "rows": out.rows[name]} for name in _QUARANTINE},
             "log": {
@@ -352,11 +356,13 @@ class _Output:
 
     def __init__(self, settings: FeedbackSettings, folder: Path, number: int, unfit: set[str]) -> None:
         folder.mkdir(parents=True)
-        self.paths = {name: folder / f"{name}.parquet" for name in ("rows", "open", "done", "pending", *_QUARANTINE)}
+        self.paths = {
+            name: folder / f"{name}.parquet" for name in ("rows", SCORED, "open", "done", "pending", *_QUARANTINE)
+        }
         self.rows: Counter[str] = Counter()
         self.lost_ids: list[str] = []
         self.log_ids: list[str] = []
-        answers = answers_schema(features_of(settings))
+        answers = answers_schema(features_of(settings), by_class=settings.by_class)
         labels, done = labels_schema(settings.label_type), done_schema(settings.label_type)
         schemas = {
             "open": answers,
@@ -370,7 +376,8 @@ class _Output:
         self._number = number
         self._corrected: list[pa.Table] = []
         self._writers = {name: pq.ParquetWriter(self.paths[name], schema) for name, schema in schemas.items()}
-        self.span = SpanRows(settings, self.paths["rows"], number, unfit)
+        self.scored = ScoredRows(self.paths[SCORED], settings.label_type, by_class=settings.by_class)
+        self.span = SpanRows(settings, self.paths["rows"], self.scored, number, unfit)
 
     def __enter__(self) -> _Output:
         """Begin to write."""
@@ -378,7 +385,7 @@ class _Output:
 
     def __exit__(self, *_: object) -> None:
         """Close the files."""
-        for writer in (*self._writers.values(), self.span):
+        for writer in (*self._writers.values(), self.scored, self.span):
             writer.close()
 
     def add(self, result: BucketResult) -> None:
@@ -395,6 +402,7 @@ class _Output:
         self._write("closed_id", result.closed)
         for table in (result.kept, result.done, self.span.add(result.labelled, self._done_schema)):
             self._write("done", table)
+        self.scored.add_closed(result.newly_closed)
         if result.corrected.num_rows:
             self._corrected.append(result.corrected)
         _extend(self.lost_ids, result.unknown if result.unknown.num_rows else result.pending)
@@ -404,16 +412,17 @@ class _Output:
         """Return the numbers of the spans with corrected rows."""
         return sorted({number for table in self._corrected for number in numbers(table, "span").tolist()})
 
-    def add_corrections(self, number: int, rows: Path) -> None:
+    def add_corrections(self, number: int, rows: Path, scored: Path | None) -> None:
         """Add the corrected rows of a span, with their new labels.
 
         Args:
             number: Number of the span.
             rows: Its rows.
+            scored: What was answered to them; None: it was not kept.
         """
         corrected = pa.concat_tables(self._corrected)
         chosen = corrected.filter(pa.array(numbers(corrected, "span") == number))
-        for table in self.span.add_corrections(chosen, rows, number):
+        for table in self.span.add_corrections(chosen, rows, scored, number):
             self._write("done", table)
 
     def _write(self, name: str, table: pa.Table) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from components._core.project.durations import to_timedelta
 from components._core.project.feedback_config import Feedback
 from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class FeedbackSettings:
     def label_column(self) -> str:
         """Name of the column with the labels in their source."""
         return self.config.labels.label or self.label
+
+    @property
+    def by_class(self) -> bool:
+        """Whether the model answers with a score for each class."""
+        return TASKS[self.signature.task].scores_by_class
 
     @property
     def spans(self) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from components._core.examples.safe_parquet import pq
 from components._feedback.answers import features_of
 from components._feedback.columns import FEATURE, IN_SPAN, NO_TIME, Ints, numbers
+from components._feedback.scored_rows import ScoredRows, read_answers_at
 from components._feedback.settings import FeedbackSettings
 
 _MOMENT = pa.timestamp("us", "UTC")
@@ -33,6 +34,7 @@ class SpanRows:
         settings: What they look like.
         path: The file to write.
         number: Number of the span.
+        scored: What was answered to the rows is written there.
         unfit: Features with a value, in this span or an earlier one, that the type of their training column does not hold.
 
     Attributes:
@@ -42,12 +44,14 @@ class SpanRows:
         corrects: Rows by the span whose label they correct.
     """
 
-    def __init__(self, settings: FeedbackSettings, path: Path, number: int, unfit: set[str]) -> None:
+    def __init__(
+        self, settings: FeedbackSettings, path: Path, scored: ScoredRows, number: int, unfit: set[str]
+    ) -> None:
         self.rows = self.late = 0
         self.versions: Counter[str] = Counter()
         self.corrects: Counter[int] = Counter()
         self._after = self._timed = 0
-        self._settings, self._number = settings, number
+        self._settings, self._number, self._scored = settings, number, scored
         self._schema = _schema(settings, unfit)
         self._writer = pq.ParquetWriter(path, self._schema)
 
@@ -70,19 +74,22 @@ class SpanRows:
         columns |= {name: _added(labelled, kind) for kind, name in config.columns.items()}
         columns[self._settings.label] = labelled["label"]
         positions = self._write(pa.table({name: columns[name].cast(self._schema.field(name).type) for name in columns}))
+        self._scored.add(labelled, positions, labelled["label"])
         return _remember(labelled, "known_at", positions, self._number, done)
 
-    def add_corrections(self, corrected: pa.Table, rows: Path, number: int) -> Iterator[pa.Table]:
+    def add_corrections(self, corrected: pa.Table, rows: Path, scored: Path | None, number: int) -> Iterator[pa.Table]:
         """Write rows of an earlier span again, with their new labels; yields what is remembered of each.
 
         Args:
             corrected: What is remembered of the rows, with the new labels.
             rows: The rows of that span.
+            scored: What was answered to them; None: an earlier Naru did not keep it.
             number: Its number.
         """
         order = np.argsort(numbers(corrected, "position"), kind="stable")
         corrected = corrected.take(pa.array(order))
         places, begin, label = numbers(corrected, "position"), 0, self._settings.label
+        answers = read_answers_at(scored, places)
         file = pq.ParquetFile(rows)
         for group in range(file.num_row_groups):
             end = begin + file.metadata.row_group(group).num_rows
@@ -93,7 +100,9 @@ class SpanRows:
                 columns = {field.name: _column(found, field) for field in self._schema}
                 columns[label] = again["label"].cast(self._schema.field(label).type)
                 self.corrects[number] += len(chosen)
-                yield _remember(again, "time", self._write(pa.table(columns)), self._number, corrected.schema)
+                positions = self._write(pa.table(columns))
+                self._scored.add_corrections(answers.take(pa.array(chosen)), positions, again)
+                yield _remember(again, "time", positions, self._number, corrected.schema)
             begin = end
 
     def _write(self, table: pa.Table) -> Ints:

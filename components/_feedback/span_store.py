@@ -1,6 +1,6 @@
 """The spans in the store, and the state from which the next one is made.
 
-    HOME/objects/NAME-SHA256.parquet        files that a manifest names: rows, state, quarantine; never changed
+    HOME/objects/NAME-SHA256.parquet        files that a manifest names: rows, scored, state, quarantine; never changed
     HOME/spans/000013/manifest.json         the commit of span 13: it exists completely or not at all, and is never changed
     HOME/spans/000013/rows.parquet          its rows, published after the commit (or where `feedback.spans` says)
     HOME/claims/                            turns of writers (`store/claims.py`)
@@ -29,6 +29,11 @@ _NUMBER = re.compile(r"[0-9]{6,}")
 _DIGITS = 16
 
 
+def feedback_home(store: str, project: str) -> str:
+    """Return the folder of a project's manifests and state."""
+    return f"{store.rstrip('/')}/{project}/feedback"
+
+
 @dataclass(frozen=True)
 class SpanStore:
     """The spans of a project.
@@ -48,13 +53,22 @@ class SpanStore:
             ServiceError: When it is damaged, or of a later Naru.
             UnavailableError: When the store does not answer.
         """
+        return self._newest()
+
+    def _newest(self, below: int | None = None) -> dict[str, Any] | None:
         numbers = sorted((name for name in list_names(f"{self.home}/spans") if _NUMBER.fullmatch(name)), key=int)
         for name in reversed(numbers):
+            if below is not None and int(name) >= below:
+                continue
             uri = self._manifest_uri(int(name))
             content = read_bytes(uri)
             if content is not None:
                 return _parse(content, uri)
         return None
+
+    def before(self, number: int) -> dict[str, Any] | None:
+        """Read the manifest of the newest span before one; None when there is none. Errors as in `last`."""
+        return self._newest(number)
 
     def rows_uri(self, number: int) -> str:
         """Return the address of a span's published rows."""

@@ -11,6 +11,7 @@ from components._core.errors import ModelError
 from components._core.examples.artifact import Manifest
 from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
+from components._core.types.metrics.bootstrap import Interval, intervals, paired_interval
 from components._core.types.metrics.row_sums import Array
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
@@ -19,7 +20,6 @@ from components._core.types.tasks.metric import Metric
 from components._frameworks.contract import Model
 from components._frameworks.score_rows import Scored, score_split
 from components.evaluate.baselines import Baseline, fit_baseline
-from components.evaluate.bootstrap import Interval, intervals, paired_interval
 from components.evaluate.champion import Champion
 from components.evaluate.decision_threshold import DecisionThreshold, find_threshold
 from components.evaluate.slices import Slice, measure_slices

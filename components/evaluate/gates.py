@@ -9,9 +9,9 @@ import numpy as np
 
 from components._core.checks import Check, Outcome, Status, judge, round_off
 from components._core.project.project_file import Bound
+from components._core.types.metrics.bootstrap import paired_interval
 from components._core.types.metrics.row_sums import Array
 from components._core.types.tasks import TASKS
-from components.evaluate.bootstrap import paired_interval
 from components.evaluate.evidence import Evidence
 from components.evaluate.slices import judge_slices
 

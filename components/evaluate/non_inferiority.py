@@ -16,10 +16,10 @@ from typing import Literal
 
 import numpy as np
 
+from components._core.types.metrics.bootstrap import BLOCKS, RESAMPLES, Interval, interval_of, resample
 from components._core.types.metrics.row_sums import Array
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import Metric
-from components.evaluate.bootstrap import BLOCKS, RESAMPLES, Interval, interval_of, resample
 
 MARGIN_SHARE = 0.02
 """The default margin, as a share of what the whole model gains over no model."""

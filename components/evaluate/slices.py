@@ -13,11 +13,11 @@ from components._core.checks import Check
 from components._core.project.project_file import Project
 from components._core.types.column_types import is_text
 from components._core.types.label_values import as_text
+from components._core.types.metrics.bootstrap import Interval, intervals
 from components._core.types.metrics.row_sums import Array
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import Metric
-from components.evaluate.bootstrap import Interval, intervals
 
 MOST_VALUES = 30
 """Maximum number of values of a column, the most frequent ones; a numeric column with more is cut into quarters."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components._core.types.metrics.bootstrap import LEVEL, Interval
 from components._core.types.tasks.metric import Metric
-from components.evaluate.bootstrap import LEVEL, Interval
 
 _DRAWS = 100_000
 FEW = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from components._core.errors import ConfigError
 from components._core.files import dump_json, write_text
 from components._core.monitoring.counts import Counts
 from components._core.monitoring.reference import MonitoringReference
+from components._core.project.durations import to_timedelta
 from components._core.project.monitor_config import Monitor, parse_hours
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
@@ -23,11 +24,15 @@ from components._core.request_log.location import log_uri
 from components._core.settings import Settings
 from components._core.store.object_store import put
 from components._core.types.artifact_files import MONITORING
+from components._core.types.tasks.metric import Metric
+from components._feedback.span_store import SpanStore, feedback_home
 from components.monitor.count_files import HourCounts, count_hour
 from components.monitor.count_rows import count_objects
 from components.monitor.distribution_checks import Judge, Policy
+from components.monitor.labels import no_labels, read_labelled, read_maturity, read_yardsticks
 from components.monitor.monitor_check import MonitorCheck
 from components.monitor.moved_requests import name_requests
+from components.monitor.served_metric import MOST_EARLIER, Performance, describe_window, measure_performance
 from components.monitor.service_checks import check_age, check_coverage, check_errors, check_latency, check_volume
 from components.monitor.time_windows import HOUR, WEEK, TimeWindow, VersionHours, by_version, floor_hour, last_window
 from components.monitor.versions import find_champion
@@ -37,6 +42,8 @@ _WEEKS = 4
 _HISTORY = 14
 """Earlier windows that are judged, each a step before the next: how a feature moved, and since when."""
 _STEP = timedelta(days=1)
+NO_FEEDBACK = "not measured: project.yaml has no section feedback, so no label of an answer is known"
+NO_YARDSTICK = "not measured: the version has no signature in the ledger's store"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class VersionResult:
         checks: Its checks.
         history: Earlier windows, the oldest first, and this one last.
         reference: The version's reference; None: it has none.
+        performance: The served metric on labelled answers.
     """
 
     version: str
@@ -71,6 +79,12 @@ class VersionResult:
     checks: list[MonitorCheck]
     history: list[Point] = field(default_factory=list)
     reference: MonitoringReference | None = None
+    performance: Performance = field(default_factory=Performance)
+
+    def describe_performance(self, metric: Metric) -> list[str]:
+        """Describe the served metric in lines: the newest final window, and the newest partial one."""
+        newest = {served.is_final: served for served in self.performance.windows}
+        return [describe_window(newest[is_final], metric) for is_final in (True, False) if is_final in newest]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as docs/monitoring.md has it."""
@@ -84,6 +98,7 @@ class VersionResult:
                 "requests": self.counts.requests,
             },
             "checks": [check.to_json() for check in self.checks],
+            "performance": [served.to_json() for served in self.performance.windows],
         }
 
 
@@ -97,6 +112,7 @@ class MonitorResult:
         uri: Where `monitoring.json` is in the store.
         judged: The champion, else the version with the most rows; None: no version answered.
         others: Other versions that answered.
+        performance: What is known of the served metric, or why nothing is; a sentence each.
     """
 
     outcome: Outcome
@@ -104,6 +120,7 @@ class MonitorResult:
     uri: str
     judged: VersionResult | None
     others: list[VersionResult]
+    performance: tuple[str, ...] = ()
 
 
 def monitor_requests(
@@ -135,9 +152,11 @@ def monitor_requests(
     champion, references = find_champion(settings.store, project.name)
     log = log_uri(project.serve.request_log, settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
+    earliest, wanted_labels = _since_labels(project, earliest, wanted)
     hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references))
     versions = by_version(hours)
     damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
+    performances = _measure(project, settings.store, versions, wanted, wanted_labels)
     results = [
         _judge_version(
             project.monitor,
@@ -149,6 +168,7 @@ def monitor_requests(
             now=now,
             deployed=champion.at if champion and champion.version == version else "",
             log=log,
+            performance=performances.get(version, Performance()),
         )
         for version, counted in versions.items()
         if counted.total(wanted).rows or (champion and champion.version == version)
@@ -157,7 +177,8 @@ def monitor_requests(
     others = [result for result in results if result is not judged]
     outcome = _outcome(judged, wanted)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    result = MonitorResult(outcome, run, f"{base}/runs/{run}/{MONITORING}", judged, others)
+    uri = f"{base}/runs/{run}/{MONITORING}"
+    result = MonitorResult(outcome, run, uri, judged, others, _describe_performance(project, judged))
     content = dump_json(_as_json(result, project.name, now))
     write_text(monitoring / MONITORING, content)
     shown = make_page(result)
@@ -165,6 +186,47 @@ def monitor_requests(
     write_page(shown, page)
     put(content.encode(), result.uri)
     return result
+
+
+def _since_labels(project: Project, earliest: datetime, window: TimeWindow) -> tuple[datetime, datetime]:
+    """Return the first hour that is counted, and from when labelled rows are read: labels come as late as `feedback.wait`."""
+    if project.feedback is None:
+        return earliest, window.until
+    since = window.since - to_timedelta(project.feedback.wait) - window.length - (MOST_EARLIER + 1) * _STEP
+    return min(earliest, since), since
+
+
+def _measure(
+    project: Project, store: str, versions: Mapping[str, VersionHours], window: TimeWindow, since: datetime
+) -> dict[str, Performance]:
+    """Measure the served metric of each version."""
+    spans = SpanStore(feedback_home(store, project.name), "")
+    maturity = read_maturity(project, spans)
+    if maturity is None or project.monitor.severity.get("performance") == "ignore":
+        return {}
+    yardsticks = read_yardsticks(project, store, versions)
+    labelled = read_labelled(spans, since, yardsticks, versions)
+    return {
+        version: measure_performance(
+            labelled.get(version) or no_labels(yardsticks[version]),
+            {hour: counts.rows for hour, counts in counted.hours.items()},
+            window,
+            _STEP,
+            yardsticks[version],
+            maturity,
+            project.monitor,
+        )
+        for version, counted in versions.items()
+        if version in yardsticks
+    }
+
+
+def _describe_performance(project: Project, judged: VersionResult | None) -> tuple[str, ...]:
+    if project.feedback is None:
+        return (NO_FEEDBACK,)
+    if judged is None or project.monitor.severity.get("performance") == "ignore":
+        return ()
+    return tuple(judged.describe_performance(project.primary_metric())) or (NO_YARDSTICK,)
 
 
 def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWindow:
@@ -219,6 +281,7 @@ def _judge_version(
     now: datetime,
     deployed: str,
     log: str,
+    performance: Performance,
 ) -> VersionResult:
     counts, before = counted.total(window), counted.total(window.before())
     weeks = [counted.total(window.moved(-number * WEEK)) for number in range(1, _WEEKS + 1)]
@@ -234,8 +297,11 @@ def _judge_version(
         history = _judge_windows(settings, reference, counted, window)
         checks += history[-1].checks.values()
         checks = name_requests(checks, _objects(log, window, counted), version, reference)
+    if performance.check is not None:
+        checks.append(performance.check)
     checks = [_limit(check, settings) for check in checks if settings.severity.get(check.kind) != "ignore"]
-    return VersionResult(version, window, counts, [_since(each, history) for each in checks], history, reference)
+    found = [_since(each, history) for each in checks]
+    return VersionResult(version, window, counts, found, history, reference, performance)
 
 
 def _judge_windows(
@@ -269,7 +335,7 @@ def _limit(check: MonitorCheck, settings: Monitor) -> MonitorCheck:
 
 def _since(check: MonitorCheck, history: list[Point]) -> MonitorCheck:
     """Return an alarm with the beginning of the first window of its unbroken run."""
-    if not check.alarms:
+    if not check.alarms or check.kind == "performance":  # which has its own
         return check
     since = None
     for point in reversed(history):

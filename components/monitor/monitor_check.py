@@ -42,6 +42,7 @@ class MonitorCheck:
         cell: What moved most.
         requests: Ids of requests that have it.
         since: Begin of the first window of the unbroken run of alarms, ISO time; None when it does not alarm.
+        window: Begin and end of the window that it judges, where that is not the run's: labels come later than answers.
     """
 
     check: Check
@@ -53,6 +54,7 @@ class MonitorCheck:
     cell: MovedCell | None = None
     requests: list[str] = field(default_factory=list)
     since: str | None = None
+    window: dict[str, str] | None = None
 
     @property
     def alarms(self) -> bool:
@@ -73,4 +75,5 @@ class MonitorCheck:
             "cell": {"name": cell.name, **shares} if cell else None,
             "requests": self.requests,
             "since": self.since,
+            "window": self.window,
         }

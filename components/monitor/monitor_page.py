@@ -26,7 +26,7 @@ def make_page(result: MonitorResult) -> Page:
             "No version answered a request in the window. Is serve.request_log set, and does the server have traffic?"
         )
         return page
-    _add_version(page, judged)
+    _add_version(page, judged, result.performance)
     for other in result.others:
         page.text(_describe(other), title=f"Version {other.version}, which answers beside it")
         page.checks(tuple(check.check.rounded() for check in other.checks), title=f"Checks of version {other.version}")
@@ -47,7 +47,7 @@ def _describe(version: VersionResult) -> str:
     return f"{version.counts.rows:,} rows from {window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC: {moved}."
 
 
-def _add_version(page: Page, judged: VersionResult) -> None:
+def _add_version(page: Page, judged: VersionResult, notes: Sequence[str]) -> None:
     alarms = [check for check in judged.checks if check.alarms]
     facts: dict[str, Cell] = {"version": judged.version, "rows": judged.counts.rows, "requests": judged.counts.requests}
     page.facts({**facts, "alarms": len(alarms)})
@@ -56,8 +56,50 @@ def _add_version(page: Page, judged: VersionResult) -> None:
     if alarms:
         _add_alarms(page, alarms)
         _add_comparisons(page, judged, alarms)
+    _add_performance(page, judged, notes)
     _add_trends(page, judged.history)
     page.checks(page.outcome.checks)
+
+
+def _add_performance(page: Page, judged: VersionResult, notes: Sequence[str]) -> None:
+    if notes:
+        page.text("; ".join(notes) + ".", title="Served metric on labelled answers")
+    windows = judged.performance.windows
+    if not windows:
+        return
+    rows: list[list[Cell]] = []
+    for served in reversed(windows):
+        low, high = served.interval or (None, None)
+        state = "final" if served.is_final else "partial"
+        times = f"{served.window.since:%Y-%m-%d %H:%M} to {served.window.until:%Y-%m-%d %H:%M}"
+        numbers: list[Cell] = [
+            served.answered,
+            served.check.n,
+            f"{served.coverage:.0%}",
+            served.check.measured,
+            low,
+            high,
+        ]
+        rows.append([times, state, *numbers, served.check.baseline, served.calibration, served.check.status])
+    columns = [
+        "answered (UTC)",
+        "state",
+        "answers",
+        "labelled",
+        "coverage",
+        windows[-1].check.name.rpartition(": ")[2],
+        "low",
+        "high",
+        "offline",
+        "ECE",
+        "status",
+    ]
+    page.table("Windows by the time of the answer, the newest first", columns, rows)
+    final = [served for served in windows if served.is_final]
+    if len(final) > 1:
+        first, last = (f"{served.window.until:%m-%d}" for served in (final[0], final[-1]))
+        values, alarms = [served.check.measured for served in final], [served.alarms for served in final]
+        page.figure(final[-1].check.name, trend(values, (first, last), final[-1].check.threshold, alarms))
 
 
 def _add_alarms(page: Page, alarms: Sequence[MonitorCheck]) -> None:

@@ -14,7 +14,7 @@ retrained for does not count against the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -222,7 +222,31 @@ def _list_labels(spans: Sequence[Span]) -> str:
 
 def _windows(state: State) -> list[Window]:
     """Return the champion's windows by their end; of one window the result that was read last."""
-    own = {(window.until, window.since): window for window in state.windows if window.version == state.champion}
+    return _order(state, [window for window in state.windows if not window.is_labelled])
+
+
+def _labelled_windows(state: State) -> list[Window]:
+    """Return the champion's windows of answers with labels, each with the invariants that were broken in it.
+
+    Those are found by the run that judged the requests of that time, so of the window that has most of it in common.
+    """
+    whole = _windows(state)
+    found = []
+    for window in _order(state, [each for each in state.windows if any(c.kind == "performance" for c in each.checks)]):
+        near = max(whole, key=lambda other: (_overlap(window, other), other.until), default=None)
+        if window.is_labelled and near is not None and 2 * _overlap(window, near) >= window.until - window.since:
+            found.append(replace(window, checks=(*window.checks, *near.broken)))
+        else:
+            found.append(window)
+    return found
+
+
+def _overlap(one: Window, other: Window) -> timedelta:
+    return max(min(one.until, other.until) - max(one.since, other.since), timedelta())
+
+
+def _order(state: State, windows: Sequence[Window]) -> list[Window]:
+    own = {(window.until, window.since): window for window in windows if window.version == state.champion}
     return [own[order] for order in sorted(own)] if state.champion else []
 
 
@@ -231,11 +255,11 @@ def _failing(window: Window, name: str) -> list[MonitorCheck]:
 
 
 def _find_alarms(state: State, trigger: Trigger) -> Iterator[Found]:
-    windows = _windows(state)
     if trigger.performance is not None:
-        metric = state.metric_of(trigger.performance.metric).name
-        yield from _find_alarm(state, trigger, windows, metric, _judge_performance(state, trigger, metric))
+        metric, labelled = state.metric_of(trigger.performance.metric).name, _labelled_windows(state)
+        yield from _find_alarm(state, trigger, labelled, metric, _judge_performance(state, trigger, metric))
         return
+    windows = _windows(state)
     for feature in sorted({feature for window in windows for feature in window.shifts}):
         yield from _find_alarm(state, trigger, windows, feature, _judge_distribution(trigger, feature))
 

@@ -70,11 +70,20 @@ def _parse(raw: dict[str, Any], uri: str, digest: str) -> Iterator[Window]:
     for judged in (raw, *(raw.get("other_versions") or ())):
         window = judged.get("window")
         if window and judged.get("version"):
-            since, until = (datetime.fromisoformat(window[name]) for name in ("since", "until"))
-            if since.tzinfo is None or until.tzinfo is None or since >= until:
-                raise ValueError(f"window from {since} to {until}")
-            checks = tuple(map(_parse_check, judged.get("checks") or ()))
-            yield Window(str(judged["version"]), since, until, checks, uri, digest)
+            version, checks = str(judged["version"]), judged.get("checks") or ()
+            own = tuple(_parse_check(check) for check in checks if not check.get("window"))
+            yield Window(version, *_parse_window(window), own, uri, digest)
+            for check in checks:
+                if check.get("window"):
+                    times = _parse_window(check["window"])
+                    yield Window(version, *times, (_parse_check(check),), uri, digest, is_labelled=True)
+
+
+def _parse_window(raw: dict[str, Any]) -> tuple[datetime, datetime]:
+    since, until = (datetime.fromisoformat(raw[name]) for name in ("since", "until"))
+    if since.tzinfo is None or until.tzinfo is None or since >= until:
+        raise ValueError(f"window from {since} to {until}")
+    return since, until
 
 
 def _parse_check(raw: dict[str, Any]) -> MonitorCheck:

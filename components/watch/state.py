@@ -84,6 +84,7 @@ class Window:
         checks: Its checks.
         uri: Address of the result.
         sha256: SHA-256 of the result.
+        is_labelled: Whether it has only checks on answers with labels, which come later: the run judged a later window too.
     """
 
     version: str
@@ -92,6 +93,7 @@ class Window:
     checks: tuple[MonitorCheck, ...]
     uri: str = ""
     sha256: str = ""
+    is_labelled: bool = False
 
     @cached_property
     def shifts(self) -> dict[str, list[MonitorCheck]]:

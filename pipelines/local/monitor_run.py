@@ -59,5 +59,6 @@ def monitor_project(path: Path, window: str = "", since: str = "", now: datetime
             (check for check in judged.checks if check.alarms), key=lambda check: check.check.status != "fail"
         )
         lines += [f"{check.check.status}: {describe_alarm(check)}" for check in ranked]
+    lines += [f"performance: {sentence}" for sentence in result.performance]
     lines += [str(folder / PAGE), f"monitoring: {result.outcome.verdict}: {result.outcome.reason}"]
     return MonitorRun(lines, DataBlockedError.exit_code if result.outcome.verdict == "blocked" else 0)

@@ -54,6 +54,7 @@ def test_the_last_lines_say_what_moved_and_the_exit_code_that_it_did(tmp_path: P
     lines = done.stdout.splitlines()
     assert lines[0].startswith("version 1: 2,") and lines[-2].endswith("monitoring.html")
     assert Path(lines[-2]).is_file()
+    assert lines[-3].startswith("performance: not measured: project.yaml has no section feedback")
     if is_broken:
         assert any(
             line.startswith("fail: delay is missing in 10.0% of the rows") and "requests: " in line for line in lines

@@ -11,7 +11,7 @@ from components._core.project.config_types import Real, Section
 from components._core.project.durations import Duration, to_timedelta
 
 MonitorKind = Literal[
-    "volume", "errors", "latency", "staleness", "invariant", "skew", "drift", "prediction", "coverage"
+    "volume", "errors", "latency", "staleness", "invariant", "skew", "drift", "prediction", "coverage", "performance"
 ]
 Severity = Literal["fail", "warn", "ignore"]
 
@@ -63,6 +63,14 @@ class Monitor(Section):
     max_error_share: Annotated[
         Real, Field(ge=0, le=1, description="Largest share of the requests that may be refused.")
     ] = 0.05
+    max_drop: Annotated[
+        Real,
+        Field(
+            ge=0,
+            description="By how much the primary metric on labelled answers may be worse than at evaluate, in its unit; an alarm when "
+            "the whole 95 % interval is.",
+        ),
+    ] = 0.02
     max_age: Annotated[
         WholeHours | None, Field(description="Largest age of the champion, as in `90d`; absent: any.")
     ] = None

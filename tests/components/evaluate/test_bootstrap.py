@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components._core.types.metrics import bootstrap
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.metric import AUC
-from components.evaluate import bootstrap
 
 
 def _rows(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

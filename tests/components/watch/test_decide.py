@@ -423,3 +423,13 @@ def test_a_decision_over_years_of_records_takes_less_than_half_a_second() -> Non
     records = decide(state, START)
     assert time.process_time() - started < 0.5
     assert {record.state for record in records} == {"seen", "held"}
+
+
+def test_a_served_metric_of_a_time_with_broken_data_starts_nothing() -> None:
+    on = [{"name": "worse", "performance": {"windows": "1 of 1"}}]
+    labelled = replace(window(1, check("performance: auc", "fail")), is_labelled=True)
+    broken = window(1, check("missing: hour", "fail"))
+    later = window(20, check("missing: hour", "pass"))
+    assert said(decide(made_state(on, windows=[later, labelled], champion="1"), START)) == [("claimed", "")]
+    refused = decide(made_state(on, windows=[broken, later, labelled], champion="1"), START)
+    assert said(refused) == [("refused", "invariant")]

@@ -116,3 +116,14 @@ def test_a_result_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, cont
     results = MonitorResults(str(tmp_path), "p")
     assert len(results.read()) == 1
     assert len(results.remarks) == 1 and "20260101T000000Z-a" in results.remarks[0]
+
+
+def test_a_check_on_labels_that_came_later_is_a_window_of_its_own(tmp_path: Path) -> None:
+    earlier = {"since": "2026-01-02T00:00:00+00:00", "until": "2026-01-03T00:00:00+00:00"}
+    served = {"name": "performance: auc", "kind": "performance", "status": "fail", "feature": None, "window": earlier}
+    skew = {"name": "skew: x", "kind": "skew", "status": "pass", "feature": "x", "window": None}
+    _save(tmp_path, "20260120T000000Z-a", _result("7", 20, skew, served))
+    run, labelled = MonitorResults(str(tmp_path), "p").read()
+    assert [check.name for check in run.checks] == ["skew: x"] and not run.is_labelled and run.since.day == 20
+    assert [check.name for check in labelled.checks] == ["performance: auc"] and labelled.is_labelled
+    assert (labelled.since.day, labelled.until.day, labelled.uri) == (2, 3, run.uri)
