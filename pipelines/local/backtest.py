@@ -6,6 +6,7 @@ end: no version is registered, and no store, ledger or run is touched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ class Backtest:
             "window": self.window,
             "cutoffs": [self.labels[span] for span in self.cutoffs],
             "judged": [
-                {"age": one.age, "span": self.labels[one.span], "value": one.value, "rows": one.rows}
+                {"age": one.age, "span": self.labels[one.span], "value": finite(one.value), "rows": one.rows}
                 for one in self.judged
             ],
             "ages": [
@@ -87,6 +88,11 @@ class Backtest:
                 "never": {"value": self.never, "runs": 1},
             },
         }
+
+
+def finite(value: float) -> float | None:
+    """Return a value for JSON: None for one that is not finite, as a metric of a span whose rows have one label."""
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -154,8 +160,11 @@ def backtest(
     judged = [one for model in found for one in model.judged]
     margin = _find_margin(found) if margin is None else margin
     losses = loss_by_age(metric, judged)
-    fresh = {one.span: one.value for one in judged if one.age == 1}
-    first = {one.span: one.value for one in found[0].judged}
+    fresh = {one.span: one.value for one in judged if one.age == 1 and math.isfinite(one.value)}
+    first = {one.span: one.value for one in found[0].judged if one.span in fresh and math.isfinite(one.value)}
+    if not first:
+        message = f"no later span has a value of {metric.name}, as where all its rows have one label"
+        raise ConfigError(message, where="gates.model.metric", remedy="name another metric, or use larger spans")
     return Backtest(
         run=trained.run,
         metric=metric.name,
@@ -166,7 +175,7 @@ def backtest(
         margin=margin,
         schedule=propose_schedule(losses, margin),
         drop=usual_drop(metric, [model.offline for model in found], [model.judged[0].value for model in found]),
-        retrained=sum(fresh.values()) / len(fresh),
+        retrained=sum(fresh[span] for span in first) / len(first),
         never=sum(first.values()) / len(first),
         labels={span: manifest.unit.label(span) for span in spans},
     )

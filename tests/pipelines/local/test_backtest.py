@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -59,6 +61,12 @@ def test_what_follows_is_said(schedule: Schedule, line: str) -> None:
     assert any(found.startswith(line) for found in lines) and max(map(len, lines)) <= 80
     assert "1    3      0.9000" in lines and "2    3      0.8800     +0.0200  +0.0100 to +0.0300" in lines
     assert lines[-1] == "Nothing was registered or changed."
+
+
+def test_a_span_without_a_metric_is_null_in_json() -> None:
+    judged = [*FOUND.judged, Judged(1, 5, math.nan, 100)]
+    found = json.loads(json.dumps(replace(FOUND, judged=judged).to_dict(), allow_nan=False))
+    assert [one["value"] for one in found["judged"]] == [0.9, None]
 
 
 def test_json_has_the_curve_and_the_policies() -> None:
