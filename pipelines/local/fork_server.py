@@ -208,8 +208,13 @@ def _send(connection: socket.socket, value: dict[str, object]) -> None:
 
 
 def _kill(child: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)
+    """Kill a child and what it started: its group, or the child alone where it has just been forked and has none yet."""
+    with contextlib.suppress(PermissionError):
+        try:
+            os.killpg(child, signal.SIGKILL)
+        except ProcessLookupError:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 def _run_as_child(request: dict[str, object], streams: list[int]) -> None:

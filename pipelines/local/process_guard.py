@@ -28,6 +28,8 @@ PREFIX = "naru-"
 
 _PR_SET_PDEATHSIG = 1
 _BEING_MADE_SECONDS = 3600.0
+_REMOVALS = 20
+_PAUSE_SECONDS = 0.05
 
 
 def die_with_parent(parent: int) -> None:
@@ -46,8 +48,13 @@ def die_with_parent(parent: int) -> None:
 def remove_run_folder() -> None:
     """Remove the temporary folder of a run that was killed; without one nothing happens."""
     folder = Path(os.environ.get(ALIVE, "")).parent
-    if folder.name.startswith(PREFIX):
+    if not folder.name.startswith(PREFIX):
+        return
+    for _ in range(_REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_PAUSE_SECONDS)  # what is ending at this moment may still write there
 
 
 def remove_dead_folders(place: Path) -> None:
