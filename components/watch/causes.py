@@ -93,11 +93,8 @@ def find_new_spans(state: State, trigger: Trigger) -> list[Span]:
     if state.champion_spans is None and not _knows_data(state, trigger):
         return []
     known: dict[str, str] = dict.fromkeys(state.champion_spans or (), "")
-    for record in state.history.records:
-        if record.state in ("seen", "claimed"):
-            for cause in record.causes:
-                if cause.name == trigger.name and cause.kind == "new_data":
-                    known.update(cause.evidence.get("states", {}))
+    for cause in _known_data(state, trigger):
+        known.update(cause.evidence.get("states", {}))
     return [
         span
         for span in (spans.spans if spans else ())
@@ -159,13 +156,16 @@ def _find_tick(state: State, trigger: Trigger, zone: str, now: datetime) -> Iter
         yield Found(trigger, Cause(make_key(state.project, trigger.name, at), "schedule", trigger.name, at, evidence))
 
 
+def _known_data(state: State, trigger: Trigger) -> Iterator[Cause]:
+    """Return what a trigger saw first or has a run for, oldest first; a void claim has none."""
+    valid = {decision.name for decision in state.history.decisions}
+    for record in state.history.records:
+        if record.state == "seen" or (record.state == "claimed" and record.line in valid):
+            yield from (cause for cause in record.causes if cause.name == trigger.name and cause.kind == "new_data")
+
+
 def _knows_data(state: State, trigger: Trigger) -> bool:
-    return any(
-        cause.name == trigger.name and cause.kind == "new_data"
-        for record in state.history.records
-        if record.state in ("seen", "claimed")
-        for cause in record.causes
-    )
+    return any(True for _ in _known_data(state, trigger))
 
 
 def _find_new_data(state: State, trigger: Trigger, now: datetime) -> Iterator[Found]:

@@ -171,8 +171,9 @@ def test_only_important_features_count_unless_all_do() -> None:
 
 
 def test_several_causes_start_one_run_with_all_of_them() -> None:
+    same = {"parameters": {"spans": "all", "epochs": 3}}
     state = made_state(
-        [{**DATA, "parameters": {"spans": "all"}}, {**MOVED, "parameters": {"spans": "last 2", "epochs": 3}}, ASKED],
+        [{**DATA, **same}, {**MOVED, **same}, {**ASKED, **same}],
         [_requested()],
         champion="1",
         windows=alarms("AA"),
@@ -185,6 +186,32 @@ def test_several_causes_start_one_run_with_all_of_them() -> None:
     log.append([_requested()])
     log.tick(state, START)
     assert said(log.tick(state, START)) == []
+
+
+def test_causes_that_ask_for_different_runs_get_a_run_each() -> None:
+    log = Log()
+    log.append([_requested()])
+    on = [{**DATA, "parameters": {"spans": "last 1"}}, {**MOVED, "parameters": {"epochs": 3}}, ASKED]
+    state = made_state(on, champion="1", windows=alarms("AA"), sources={"data": spans("1")})
+    runs = []
+    for _ in range(3):
+        claimed = log.tick(state, START)[-1]
+        runs.append(([cause.name for cause in claimed.causes], claimed.parameters))
+        log.end(claimed, START)
+    assert runs == [(["asked"], {}), (["data"], {"spans": "last 1"}), (["moved"], {"epochs": 3})]
+
+
+def test_data_of_a_void_claim_is_still_new() -> None:
+    """Another decider claimed the request alone, before it saw the data."""
+    state = made_state([DATA, ASKED], [_requested()])
+    log = Log()
+    log.append([_requested(), *decide(state, START)])
+    void = decide(replace(state, sources={"data": spans("1")}), START)[-1]
+    assert [cause.name for cause in void.causes] == ["asked", "data"]
+    log.append([void])
+    log.end(log.records[1], START)
+    claimed = log.tick(replace(state, sources={"data": spans("1")}), START)[-1]
+    assert (claimed.state, [cause.name for cause in claimed.causes]) == ("claimed", ["data"])
 
 
 def test_a_schedule_counts_from_the_first_look_and_once_for_each_time() -> None:
