@@ -112,9 +112,11 @@ def find_broken(state: State) -> list[Cause]:
         episode = find_episode(sightings, 1, 1)
         if episode is not None:
             check = _failing(windows[-1], name)[0]
-            key = make_key(state.project, INVARIANT, state.champion, name, format_time(episode.first.since))
+            first = _known_episode(state, INVARIANT, name, episode) or format_time(episode.first.since)
+            key = make_key(state.project, INVARIANT, state.champion, name, first)
             what = f"{name}: {check.reason}" if check.reason else name
-            causes.append(Cause(key, INVARIANT, "", what, _describe_episode(name, episode, check)))
+            evidence = {**_describe_episode(name, episode, check), "alarm": name, "episode": first}
+            causes.append(Cause(key, INVARIANT, "", what, evidence))
     return causes
 
 
@@ -322,8 +324,7 @@ def _broken_names(window: Window, feature: str) -> list[str]:
 def _alarm_cause(
     state: State, trigger: Trigger, alarm: str, episode: Episode, check: MonitorCheck | None, rule: str
 ) -> Cause:
-    known = _known_episode(state, trigger, alarm, episode)
-    first = known or format_time(episode.first.since)
+    first = _known_episode(state, trigger.name, alarm, episode) or format_time(episode.first.since)
     key = make_key(state.project, trigger.name, state.champion, alarm, first)
     name = check.name if check else alarm
     evidence = {**_describe_episode(name, episode, check), "alarm": alarm, "episode": first, "windows": rule}
@@ -333,17 +334,28 @@ def _alarm_cause(
     return Cause(key, trigger.kind, trigger.name, what, evidence)
 
 
-def _known_episode(state: State, trigger: Trigger, alarm: str, episode: Episode) -> str:
-    """Return the first window of an episode as an earlier decision has it, if a late result has moved the beginning since."""
-    for decision in state.history.decisions:
-        for cause in decision.claimed.causes:
+def _known_episode(state: State, name: str, alarm: str, episode: Episode) -> str:
+    """Return the first window of an episode as an earlier record has it; empty: there is none.
+
+    A late result has moved its beginning since, or the results of its beginning are no longer among those that are read.
+
+    Args:
+        state: What is known.
+        name: The trigger's name, or the kind of a notice.
+        alarm: The alarm.
+        episode: The episode as the windows have it.
+    """
+    for record in reversed(state.history.records):
+        for cause in record.causes if record.champion == state.champion else ():
             evidence = cause.evidence
-            if (
-                (cause.name, evidence.get("alarm")) == (trigger.name, alarm)
-                and decision.claimed.champion == state.champion
-                and datetime.fromisoformat(evidence["first"]) <= episode.last.until
+            if (cause.name or cause.kind, evidence.get("alarm")) != (name, alarm):
+                continue
+            overlaps = (
+                datetime.fromisoformat(evidence["first"]) <= episode.last.until
                 and datetime.fromisoformat(evidence["last"]) >= episode.first.since
-            ):
+            )
+            is_older = datetime.fromisoformat(evidence["first"]) <= episode.first.since
+            if overlaps or (episode.is_cut and is_older):
                 return str(evidence["episode"])
     return ""
 

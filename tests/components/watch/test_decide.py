@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from components.watch.causes import find_causes
+from components.watch.causes import find_broken, find_causes
 from components.watch.decide import decide
 from components.watch.records import Cause, History, Record, format_time, make_key
 from tests.components.watch.made import FREE, START, Log, alarms, check, hours, made_state, said, spans, window
@@ -110,6 +110,33 @@ def test_a_window_that_comes_late_does_not_make_another_cause() -> None:
     log.end(claimed, START)
     assert said(log.tick(replace(state, windows=days[:3]), START)) == [("refused", "done")]
     assert said(log.tick(replace(state, windows=days), START)) == [("claimed", "")]
+
+
+@pytest.mark.parametrize("pattern", ["A" * 60, "AP" * 30])
+def test_an_alarm_that_outlasts_the_results_that_are_read_is_one_cause(pattern: str) -> None:
+    log, days = Log(), alarms(pattern)
+    state = made_state([MOVED], champion="1", windows=days[:9])
+    (claimed,) = log.tick(state, START)
+    log.end(claimed, START)
+    assert said(log.tick(state, START)) == [("refused", "done")]
+    for end in range(10, 60):
+        assert said(log.tick(replace(state, windows=days[end - 9 : end]), START + hours(end))) == []
+    after = alarms("A" * 10 + "PPAA")[4:]
+    assert said(log.tick(replace(state, windows=after), START + hours(90))) == [("claimed", "")]
+
+
+def test_data_that_stays_broken_is_told_once_and_again_when_it_breaks_anew() -> None:
+    log, days = Log(), alarms("A" * 40 + "PA", name="missing: hour")
+    state = made_state([], champion="1", windows=days[:10])
+    keys = set()
+    for end in range(10, 40):
+        log.tick(replace(state, windows=days[end - 10 : end]), START + hours(end))
+        keys |= {
+            cause.key
+            for cause in find_broken(replace(state, history=History(log.records), windows=days[end - 10 : end]))
+        }
+    assert [record.state for record in log.records] == ["notice"] and keys == {log.records[0].causes[0].key}
+    assert said(log.tick(replace(state, windows=days[35:]), START + hours(99))) == [("notice", "invariant")]
 
 
 @pytest.mark.parametrize("status", ["skipped", "no_baseline", "pass"])
