@@ -85,12 +85,18 @@ def fire(
     evidence: Annotated[
         str, typer.Option(metavar="URI", help="A file that is the reason; the same content asks only once.")
     ] = "",
+    record_only: Annotated[
+        bool,
+        typer.Option("--record-only", help="Start nothing here: a naru watch elsewhere does, as on a cluster."),
+    ] = False,
 ) -> None:
     """Ask for a run, as a webhook does: recorded first, then started here unless a `naru watch` is at work."""
     from pipelines.local.trigger_requests import request_run
     from pipelines.local.watch import Watcher
 
     typer.echo(request_run(project, name, evidence))
+    if record_only:
+        return
     holder = _look(Watcher(project, typer.echo), every=None)
     if holder is not None:
         typer.echo(f"naru watch (process {holder}) is at work and looks at it next")

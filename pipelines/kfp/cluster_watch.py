@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from components._core.errors import NaruError, first_line
-from components._core.files import fingerprint_of
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.project.trigger_config import Trigger
@@ -27,7 +26,7 @@ from pipelines.kfp.run_watch import final_state
 from pipelines.kfp.server_state import FINAL, Server
 from pipelines.kfp.submit_run import submit
 from pipelines.local import watch
-from pipelines.local.watch import TAKEOVER, Watcher, format_cause
+from pipelines.local.watch import TAKEOVER, Watcher, cluster_place, format_cause
 
 _MOST_STARTS = 3
 """Times that a run is started which the server does not have afterwards."""
@@ -53,7 +52,7 @@ class ClusterWatcher(Watcher):
         """Record what ended, decide, and start at most one run; does not wait for it. Errors as in `Watcher.look`."""
         with self._open_server() as (server, desired):
             self._server, self._desired = server, desired[0]
-            self.place = fingerprint_of([server.address])[:8]
+            self.place = cluster_place(server.address)
             super().look()
 
     def _find_store(self) -> str:
@@ -71,6 +70,8 @@ class ClusterWatcher(Watcher):
         run = self._server.find_run(decision.claimed.run)
         if run is not None:
             self._follow(project, store, log, decision, run)
+            return
+        if self._is_elsewhere(log, decision):
             return
         last = decision.started[-1] if decision.started else decision.claimed
         is_recent = abs(watch.now() - last.time) < TAKEOVER

@@ -49,6 +49,8 @@ RUN = (sys.executable, "-m", "pipelines.local.triggered_run")
 _MOST_RUNS = 2
 """Runs of one decision: the first one, and one more if that was killed."""
 _TAG_DIGITS = 10
+_CLUSTER = "kfp-"
+"""Begin of the `place` of a KFP server: a machine takes no run over from a cluster, nor a cluster one from a machine."""
 _LEAST_SECONDS = 1.0
 
 
@@ -163,7 +165,7 @@ class Watcher:
         if last.place == self.place:
             return False
         age = abs(now() - last.time)
-        if not decision.started:
+        if not decision.started and _is_on_cluster(last.place) == _is_on_cluster(self.place):
             return age < TAKEOVER
         if age > LOST:
             self._end(
@@ -217,6 +219,15 @@ class Watcher:
         if text not in self._said:
             self._said.add(text)
             self.say(f"naru: warning: {text}")
+
+
+def cluster_place(address: str) -> str:
+    """Return the `place` of the records of a watcher that runs on a KFP server."""
+    return f"{_CLUSTER}{fingerprint_of([address])[:8]}"
+
+
+def _is_on_cluster(place: str) -> bool:
+    return place.startswith(_CLUSTER)
 
 
 def format_cause(decision: Decision) -> str:

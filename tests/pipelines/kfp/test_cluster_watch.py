@@ -11,7 +11,7 @@ import pytest
 from components._core.errors import UnavailableError
 from components._core.store import claims
 from components._core.store.ledger import Deployment, append_deployment
-from components.watch.records import History, open_records, read_history
+from components.watch.records import Cause, History, Record, append_record, format_time, open_records, read_history
 from pipelines.kfp import cluster_watch
 from pipelines.kfp.cluster_watch import ClusterWatcher
 from pipelines.kfp.desired_state import DesiredProject
@@ -115,6 +115,26 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
     watched.look()
     watched.look()
     assert len(held.runs) == 1 and len(_history().decisions[0].started) == (2 if lost == "request" else 1)
+
+
+@pytest.mark.parametrize("steps", ["claimed", "started"])
+def test_a_run_of_a_laptop_on_the_same_store_is_left_to_it(
+    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, steps: str
+) -> None:
+    log = open_records("memory://store", "flights")
+    cause = Cause("0123456789ab", "demand", "asked", "by me")
+    at, place = format_time(watch.now()), "1a2b3c4d"
+    line = append_record(log, Record("claimed", at, (cause,), run="flights-t0123456789", place=place))
+    if steps == "started":
+        append_record(log, Record("started", at, decision=line, place=place))
+    for age in (watch.TAKEOVER * 3, watch.LOST + watch.TAKEOVER):
+        assert _history().decisions[0].ended is None
+        later = watch.now() + age
+        monkeypatch.setattr(watch, "now", lambda later=later: later)
+        watched.look()
+        assert "flights-t0123456789" not in [run["display_name"] for run in held.runs]
+    ended = _history().decisions[0].ended
+    assert ended is not None and ended.verdict == "lost"
 
 
 @pytest.mark.parametrize(("state", "verdict"), [("FAILED", "failed"), ("SKIPPED", "skipped")])

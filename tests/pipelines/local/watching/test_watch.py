@@ -228,6 +228,28 @@ def test_a_decision_of_another_machine_is_left_alone_until_it_is_old(
     assert len(promoted(project)) == 1
 
 
+def test_a_claim_of_a_cluster_is_not_taken_over(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch.Watcher, "_advance", lambda *_: None)
+    cluster, _ = watcher(project)
+    cluster.place = watch.cluster_place("https://kfp")
+    cluster.look()  # killed after its claim
+    monkeypatch.undo()
+    now = watch.now()
+    monkeypatch.setattr(watch, "now", lambda: now + 3 * watch.TAKEOVER)
+    watcher(project)[0].look()
+    assert promoted(project) == [] and history_of(project).decisions[0].ended is None
+
+
+def test_a_request_may_only_be_recorded(project: Path) -> None:
+    from typer.testing import CliRunner
+
+    from pipelines.__main__ import app
+
+    result = CliRunner().invoke(app, ["triggers", "fire", "asked", str(project), "--record-only"])
+    assert result.exit_code == 0 and "requested asked" in result.output
+    assert [record.state for record in history_of(project).records] == ["requested"]
+
+
 def test_a_run_of_another_machine_without_an_end_is_lost_after_a_day(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
