@@ -175,7 +175,7 @@ def _find_new_data(state: State, trigger: Trigger, now: datetime) -> Iterator[Fo
     if settings is None or spans is None:
         return
     if spans.error:
-        key = make_key(state.project, trigger.name, state.champion, "unreadable")
+        key = make_key(state.project, trigger.name, state.champion, "unreadable", spans.error)
         cause = Cause(key, "new_data", trigger.name, "the source cannot be read")
         yield Found(trigger, cause, "source", f"the source cannot be read: {spans.error}")
         return

@@ -381,6 +381,12 @@ def test_a_disabled_trigger_and_an_unreadable_source_start_nothing() -> None:
     assert (held.reason, held.why) == ("source", "the source cannot be read: no file matches")
 
 
+def test_an_outage_of_another_kind_is_told_too() -> None:
+    log, state = Log(), made_state([DATA])
+    for error, told in (("no file matches", 1), ("no file matches", 0), ("access denied", 1)):
+        assert len(log.tick(replace(state, sources={"data": replace(spans(), error=error)}), START)) == told
+
+
 def test_a_claim_of_a_key_that_is_claimed_is_void() -> None:
     state = made_state([DATA, MOVED], champion="1", windows=alarms("AA"), sources={"data": spans("1")})
     log = Log()

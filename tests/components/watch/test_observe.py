@@ -70,6 +70,28 @@ def test_rows_are_counted_in_new_spans_alone(tmp_path: Path) -> None:
     assert again.rows == {"data": 0}
 
 
+@pytest.mark.parametrize("content", ["", None])
+def test_new_data_that_cannot_be_read_holds_its_own_trigger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    _write(tmp_path / "d", 1)
+    project = _project(tmp_path / "d", rows=1)
+    real = Observer._count_rows
+
+    def count(*arguments: Any) -> int:
+        if content is None:  # gone between the listing and the count
+            (tmp_path / "d" / "t-1.csv").unlink()
+            _write(tmp_path / "d", 2)
+        else:
+            (tmp_path / "d" / "t-1.csv").write_text(content)
+        return real(*arguments)
+
+    monkeypatch.setattr(Observer, "_count_rows", count)
+    state = Observer(str(tmp_path / "store"), "p").observe(project, History([]), lambda _: project.data)
+    assert state.sources["data"].error and state.rows == {}
+    assert [(record.state, record.reason) for record in decide(state, START)] == [("held", "source")]
+
+
 def _result(version: str, day: int, *checks: dict[str, Any], **fields: Any) -> dict[str, Any]:
     window = {"since": f"2026-01-{day:02d}T00:00:00+00:00", "until": f"2026-01-{day + 1:02d}T00:00:00+00:00"}
     return {"format": 1, "version": version, "window": window, "checks": list(checks), **fields}
