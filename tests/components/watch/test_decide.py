@@ -303,6 +303,15 @@ def test_a_limit_holds_the_next_cause(limits: dict[str, object], reason: str, fr
     assert said(log.tick(second, START + hours(free_after))) == [("claimed", "")]
 
 
+def test_the_budget_counts_the_run_and_not_the_time_until_its_end_was_seen() -> None:
+    limits = {"cooldown": "0s", "budget": {"run_hours_per_week": 10}}
+    log, state = Log(), made_state([DATA], limits=limits, sources={"data": spans("1")})
+    claimed, late = log.tick(state, START)[-1], START + hours(48)
+    log.append([Record("started", format_time(START), decision=claimed.line)])
+    log.append([Record("ended", format_time(late), decision=claimed.line, verdict="succeeded", seconds=300.0)])
+    assert said(log.tick(replace(state, sources={"data": spans("1", "2")}), late)) == [("claimed", "")]
+
+
 def test_a_run_in_flight_holds_the_next_cause() -> None:
     log, state = Log(), made_state([DATA], sources={"data": spans("1")})
     claimed = log.tick(state, START)[-1]
