@@ -48,6 +48,11 @@ LOST = timedelta(hours=24)
 RUN = (sys.executable, "-m", "pipelines.local.triggered_run")
 _MOST_RUNS = 2
 """Runs of one decision: the first one, and one more if that was killed."""
+_MOST_STARTS = 10
+"""Starts of a decision whose process ends without a trace of a run each time."""
+_STARTS_AT_ONCE = 2
+_PAUSE = timedelta(minutes=1)
+"""Time before the third start; it doubles before each later one."""
 _TAG_DIGITS = 10
 _CLUSTER = "kfp-"
 """Begin of the `place` of a KFP server: a machine takes no run over from a cluster, nor a cluster one from a machine."""
@@ -151,11 +156,17 @@ class Watcher:
         ended = self._find_end(project, store, decision)
         if ended is not None:
             self._end(log, decision, ended)
-        elif claim_start(log, decision, self._sign(Record("started", _at()))) is not None:
+        elif len(decision.started) >= _MOST_STARTS:  # the watcher was killed with the last of them
+            self._end(log, decision, _give_up(len(decision.started), "its process was killed"))
+        elif not _is_pausing(decision) and claim_start(log, decision, self._sign(Record("started", _at()))) is not None:
+            code = 0
             try:
-                self._run(decision)
+                code = self._run(decision)
             finally:  # also after Ctrl-C, which ends the run too
                 ended = self._find_end(project, store, decision)
+                starts = len(decision.started) + 1
+                if ended is None and code and starts >= _MOST_STARTS:
+                    ended = _give_up(starts, f"its process ended with code {code}")
                 if ended is not None:
                     self._end(log, decision, ended)
 
@@ -173,14 +184,14 @@ class Watcher:
             )
         return True
 
-    def _run(self, decision: Decision) -> None:
-        """Run it to its end, in a process that outlives this one if it must."""
+    def _run(self, decision: Decision) -> int:
+        """Run it to its end, in a process that outlives this one if it must; returns its exit code."""
         parameters = decision.claimed.parameters
         overrides = {OVERRIDES[name]: value for name, value in parameters.items() if name in OVERRIDES}
         request = Request(str(self.path), tag_of(decision), format_cause(decision), overrides)
         with subprocess.Popen([*self._command, request.to_json()]) as process:
             try:
-                process.wait()
+                return process.wait()
             except KeyboardInterrupt:  # the run was interrupted as well, and records it
                 process.wait()
                 raise
@@ -219,6 +230,18 @@ class Watcher:
         if text not in self._said:
             self._said.add(text)
             self.say(f"naru: warning: {text}")
+
+
+def _is_pausing(decision: Decision) -> bool:
+    """Return whether the next start waits: the first two do not, so that a run that was killed goes on at once."""
+    starts = len(decision.started)
+    return starts >= _STARTS_AT_ONCE and abs(now() - decision.started[-1].time) < _PAUSE * 2 ** (
+        starts - _STARTS_AT_ONCE
+    )
+
+
+def _give_up(starts: int, why: str) -> Record:
+    return Record("ended", _at(), verdict="failed", why=f"{starts} starts left no record of a run; {why}")
 
 
 def cluster_place(address: str) -> str:

@@ -101,12 +101,30 @@ def test_a_run_that_cannot_begin_is_an_end(project: Path, monkeypatch: pytest.Mo
 def test_a_run_without_a_store_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_RUN", "store away")
     watched, _ = watcher(project)
-    watched.look()
-    watched.look()
-    assert history_of(project).decisions[0].ended is None
+    for _ in range(3):  # the third is too early for another start
+        watched.look()
+    (decision,) = history_of(project).decisions
+    assert decision.ended is None and len(decision.started) == 2
     monkeypatch.delenv("FAKE_RUN")
+    later = watch.now() + timedelta(minutes=1)
+    monkeypatch.setattr(watch, "now", lambda: later)
     watched.look()
     assert len(promoted(project)) == 1
+
+
+def test_a_run_that_dies_without_a_record_is_given_up_with_its_exit_code(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    watched = watch.Watcher(project, said.append, [sys.executable, "-c", "raise SystemExit(7)"])
+    start = watch.now()
+    for hour in range(14):  # more than the longest pause each
+        at = start + timedelta(hours=3 * hour)
+        monkeypatch.setattr(watch, "now", lambda at=at: at)
+        watched.look()
+    (decision,) = history_of(project).decisions
+    assert decision.ended is not None and decision.ended.verdict == "failed" and len(decision.started) == 10
+    assert "ended with code 7" in decision.ended.why
 
 
 def test_the_watcher_goes_on_when_the_store_is_away(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
