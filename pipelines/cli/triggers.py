@@ -60,6 +60,7 @@ def ls(
 ) -> None:
     """List the triggers, and the newest decisions: what started a run, what did not, and why."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from pipelines.local.trigger_requests import list_triggers
@@ -72,7 +73,7 @@ def ls(
     ):
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)
     if not triggers:
         typer.echo("project.yaml has no triggers")

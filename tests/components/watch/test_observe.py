@@ -9,6 +9,7 @@ import pytest
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project, parse_project
 from components._data.joins.source_state import fingerprint_state
+from components.watch import monitor_results
 from components.watch.causes import find_new_spans
 from components.watch.decide import decide
 from components.watch.monitor_results import RESULT, MonitorResults
@@ -130,7 +131,17 @@ def test_results_of_the_monitor_are_read_with_those_of_other_versions(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", {"version": "7", "window": {"since": "x", "until": "y"}}, _result("7", 1, {"name": "a"})]
+    "content",
+    [
+        "{",
+        "[]",
+        {"version": "7", "window": {"since": "x", "until": "y"}},
+        _result("7", 1, {"name": "a"}),
+        "[" * 100_000,
+        _result("7", 1, {"name": "a", "kind": "skew", "status": "pass", "measured": 10**400}),
+        " " * (monitor_results._LARGEST + 1),
+    ],
+    ids=["cut", "list", "times", "check", "nested", "number", "large"],
 )
 def test_a_result_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, content: Any) -> None:
     _save(tmp_path, "20260101T000000Z-a", content)

@@ -331,6 +331,18 @@ def test_the_list_says_what_ran_and_why_not(project: Path, monkeypatch: pytest.M
     assert rows[1][5].endswith("succeeded, nothing promoted")
 
 
+def test_the_list_shows_names_that_look_like_markup(project: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from pipelines.__main__ import app
+
+    evidence = tmp_path / "labels[b]x.csv"
+    evidence.write_text("1")
+    request_run(project, "asked", str(evidence))
+    result = CliRunner().invoke(app, ["triggers", "ls", str(project)], env={"COLUMNS": "600"})
+    assert result.exit_code == 0 and "labels[b]x.csv" in result.output
+
+
 def test_the_breaker_opens_and_is_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_RUN", "rejects")
     section = "triggers: {limits: {cooldown: 0s}, breaker: {runs: 1}, on: [{name: data, new_data: {settle: 0s}}]}\n"
