@@ -66,12 +66,14 @@ def find_causes(state: State, now: datetime) -> list[Found]:
 def find_first_looks(state: State, now: datetime) -> list[Record]:
     """Make a record for each trigger that is looked at for the first time: what there is already is no cause.
 
-    A schedule counts from then on. Of new data the spans of the champion are known, with their state from then on; all that there are
+    A schedule counts from then on, and again from then on after it was switched off. Of new data the spans of the champion are known, with their state from then on; all that there are
     where its own are not known.
     """
     seen = []
     for trigger, zone in state.rules:
         if not trigger.enabled:
+            if trigger.schedule is not None and _first_look(state, trigger, zone, now) is not None:
+                seen.append(_switched_off(state, trigger, zone, now))
             continue
         if trigger.schedule is not None and _first_look(state, trigger, zone, now) is None:
             evidence = {"schedule": trigger.schedule, "timezone": zone}
@@ -125,10 +127,18 @@ def _seen(state: State, trigger: Trigger, key: str, what: str, evidence: dict[st
     return Record("seen", format_time(now), (cause,), "first look", what, state.champion)
 
 
+def _switched_off(state: State, trigger: Trigger, zone: str, now: datetime) -> Record:
+    what = "switched off: its times count again from the first look after it is switched on"
+    cause = Cause(_schedule_key(state, trigger, zone), "schedule", trigger.name, what)
+    return Record("held", format_time(now), (cause,), "disabled", what, state.champion)
+
+
 def _find_requested(state: State) -> Iterator[Found]:
     by_name = {trigger.name: trigger for trigger, _ in state.rules}
     for record in state.history.of_state("requested"):
         for cause in record.causes:
+            if ("refused", cause.key, "disabled") in state.history.said:  # for good, also when it is switched on again
+                continue
             trigger = by_name.get(cause.name)
             if trigger is not None and trigger.enabled:
                 yield Found(trigger, cause)
@@ -143,9 +153,16 @@ def _schedule_key(state: State, trigger: Trigger, zone: str) -> str:
 
 
 def _first_look(state: State, trigger: Trigger, zone: str, now: datetime) -> datetime | None:
-    """Return when the schedule was first looked at; a look from after now was made by a clock that was wrong."""
-    key = _schedule_key(state, trigger, zone)
-    looks = [record.time for record in state.history.of_state("seen") if record.causes[0].key == key]
+    """Return when the schedule was first looked at since it was last switched off.
+
+    A look from after now was made by a clock that was wrong.
+    """
+    key, looks = _schedule_key(state, trigger, zone), []
+    for record in state.history.records:
+        if record.state == "held" and record.reason == "disabled" and record.causes[0].key == key:
+            looks = []
+        elif record.state == "seen" and record.causes[0].key == key:
+            looks.append(record.time)
     return min((look for look in looks if look <= now), default=None)
 
 

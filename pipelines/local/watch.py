@@ -21,13 +21,14 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from components._core.errors import NaruError
+from components._core.errors import ConfigError, NaruError
 from components._core.files import fingerprint_of, read_json
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project, load_project
 from components._core.project.trigger_config import Trigger
 from components._core.store.append_log import AppendLog
 from components._core.store.ledger import read_deployments
+from components._core.suggestions import suggest
 from components.watch.claim import claim_decision, claim_start
 from components.watch.decide import decide, describe_causes
 from components.watch.observe import Observer
@@ -114,6 +115,7 @@ class Watcher:
         return self.workspace.settings().store
 
     def _decide(self, project: Project, store: str, log: AppendLog) -> None:
+        _check_schedules(project)
         if self._observer is None or self._observer.store != store:
             self._observer = Observer(store, project.name)
         history = read_history(log)
@@ -126,20 +128,22 @@ class Watcher:
                 line = append_record(log, signed)
                 self._tell(replace(signed, line=line))
                 continue
+            self._notify(state, store, log)  # before the run, which may take hours
             decision = claim_decision(log, history, signed)
             if decision is None:
                 self.say("another watcher decided first")
             else:
                 self._tell(decision.claimed)
                 self._advance(project, store, log, decision)
-        if self.channels:
-            self._notify(replace(state, history=read_history(log)), store)
+        self._notify(state, store, log)
 
-    def _notify(self, state: State, store: str) -> None:
+    def _notify(self, state: State, store: str, log: AppendLog) -> None:
+        if not self.channels:
+            return
         if self._outbox is None:
             self._outbox = Outbox(store, state.project, self.channels, self._warn)
-        at = now()
-        self._outbox.send(find_notices(state, self.workspace.project, at), at)
+        at, current = now(), replace(state, history=read_history(log))
+        self._outbox.send(find_notices(current, self.workspace.project, at), at)
 
     def _data_of(self, project: Project, trigger: Trigger) -> Data:
         given = {name: value for name, value in trigger.parameters.items() if name in ("source", "spans")}
@@ -230,6 +234,15 @@ class Watcher:
         if text not in self._said:
             self._said.add(text)
             self.say(f"naru: warning: {text}")
+
+
+def _check_schedules(project: Project) -> None:
+    """Refuse parameters of `triggers.schedules` that a run here does not take; a KFP server takes a few more."""
+    for schedule in project.triggers.schedules:
+        for name in schedule.parameters if schedule.enabled else ():
+            if name not in OVERRIDES:
+                message = f"schedule {schedule.name}: unknown parameter {name!r}; {suggest(name, [*OVERRIDES])}"
+                raise ConfigError(message, where="project.yaml, triggers.schedules", remedy="correct its name")
 
 
 def _is_pausing(decision: Decision) -> bool:

@@ -253,6 +253,24 @@ def test_a_schedule_counts_from_the_first_look_and_once_for_each_time() -> None:
     assert last.causes[0].evidence["tick"] == "2026-03-06T03:30:00+00:00"
 
 
+def test_a_schedule_that_was_switched_off_counts_from_when_it_is_on_again() -> None:
+    log, on, off = Log(), made_state([NIGHTLY]), made_state([{**NIGHTLY, "enabled": False}])
+    assert log.tick(off, START) == []
+    log.tick(on, START)
+    assert said(log.tick(off, START + hours(1))) == [("held", "disabled")]
+    assert log.tick(off, START + timedelta(days=9)) == []
+    assert [record.state for record in log.tick(on, START + timedelta(days=30))] == ["seen"]
+    assert log.tick(on, START + timedelta(days=30)) == []
+    assert said(log.tick(on, START + timedelta(days=31))) == [("claimed", "")]
+
+
+def test_a_request_that_was_refused_starts_nothing_later() -> None:
+    log = Log()
+    log.append([_requested()])
+    assert said(log.tick(made_state([{**ASKED, "enabled": False}]), START)) == [("refused", "disabled")]
+    assert log.tick(made_state([ASKED]), START + timedelta(days=30)) == []
+
+
 def test_a_schedule_of_triggers_schedules_is_a_trigger_in_its_own_zone() -> None:
     one = {"name": "old", "cron": "0 30 3 * * *", "timezone": "Asia/Seoul", "parameters": {"spans": "all"}}
     log, state = Log(), made_state([], section={"schedules": [one]})

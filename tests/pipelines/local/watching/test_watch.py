@@ -258,6 +258,32 @@ def test_a_claim_of_a_cluster_is_not_taken_over(project: Path, monkeypatch: pyte
     assert promoted(project) == [] and history_of(project).decisions[0].ended is None
 
 
+def test_the_same_evidence_asks_again_after_a_promotion(project: Path, tmp_path: Path) -> None:
+    evidence = tmp_path / "labels.csv"
+    evidence.write_text("1")
+    request_run(project, "asked", str(evidence))
+    watcher(project)[0].look()
+    assert len(promoted(project)) == 1
+    assert "requested asked" in request_run(project, "asked", str(evidence))
+    assert "was reported before" in request_run(project, "asked", str(evidence))
+
+
+def test_a_parameter_of_a_schedule_that_no_run_takes_is_refused(tmp_path: Path) -> None:
+    one = '{name: often, cron: "0 0 3 * * *", parameters: {epoch: 3}}'
+    project = make_project(tmp_path / "p", f"triggers: {{schedules: [{one}]}}\n")
+    with pytest.raises(ConfigError, match="unknown parameter 'epoch'; did you mean 'epochs'"):
+        watcher(project)[0].look()
+
+
+def test_a_notice_goes_out_before_the_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(watch.Outbox, "send", lambda *_: steps.append("notices"))
+    monkeypatch.setattr(watch.Watcher, "_run", lambda *_: steps.append("run"))
+    monkeypatch.setenv("NARU_NOTIFY_URLS", "http://127.0.0.1:9/x")
+    watcher(project)[0].look()
+    assert steps == ["notices", "run", "notices"]
+
+
 def test_a_request_may_only_be_recorded(project: Path) -> None:
     from typer.testing import CliRunner
 
