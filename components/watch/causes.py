@@ -66,12 +66,14 @@ def find_causes(state: State, now: datetime) -> list[Found]:
 def find_first_looks(state: State, now: datetime) -> list[Record]:
     """Make a record for each trigger that is looked at for the first time: what there is already is no cause.
 
-    A schedule counts from then on. Of new data the spans of the champion are known, with their state from then on; all that there are
+    A schedule counts from then on, and again from then on after it was switched off. Of new data the spans of the champion are known, with their state from then on; all that there are
     where its own are not known.
     """
     seen = []
     for trigger, zone in state.rules:
         if not trigger.enabled:
+            if trigger.schedule is not None and _first_look(state, trigger, zone, now) is not None:
+                seen.append(_switched_off(state, trigger, zone, now))
             continue
         if trigger.schedule is not None and _first_look(state, trigger, zone, now) is None:
             evidence = {"schedule": trigger.schedule, "timezone": zone}
@@ -93,11 +95,8 @@ def find_new_spans(state: State, trigger: Trigger) -> list[Span]:
     if state.champion_spans is None and not _knows_data(state, trigger):
         return []
     known: dict[str, str] = dict.fromkeys(state.champion_spans or (), "")
-    for record in state.history.records:
-        if record.state in ("seen", "claimed"):
-            for cause in record.causes:
-                if cause.name == trigger.name and cause.kind == "new_data":
-                    known.update(cause.evidence.get("states", {}))
+    for cause in _known_data(state, trigger):
+        known.update(cause.evidence.get("states", {}))
     return [
         span
         for span in (spans.spans if spans else ())
@@ -115,9 +114,11 @@ def find_broken(state: State) -> list[Cause]:
         episode = find_episode(sightings, 1, 1)
         if episode is not None:
             check = _failing(windows[-1], name)[0]
-            key = make_key(state.project, INVARIANT, state.champion, name, format_time(episode.first.since))
+            first = _known_episode(state, INVARIANT, name, episode) or format_time(episode.first.since)
+            key = make_key(state.project, INVARIANT, state.champion, name, first)
             what = f"{name}: {check.reason}" if check.reason else name
-            causes.append(Cause(key, INVARIANT, "", what, _describe_episode(name, episode, check)))
+            evidence = {**_describe_episode(name, episode, check), "alarm": name, "episode": first}
+            causes.append(Cause(key, INVARIANT, "", what, evidence))
     return causes
 
 
@@ -126,10 +127,18 @@ def _seen(state: State, trigger: Trigger, key: str, what: str, evidence: dict[st
     return Record("seen", format_time(now), (cause,), "first look", what, state.champion)
 
 
+def _switched_off(state: State, trigger: Trigger, zone: str, now: datetime) -> Record:
+    what = "switched off: its times count again from the first look after it is switched on"
+    cause = Cause(_schedule_key(state, trigger, zone), "schedule", trigger.name, what)
+    return Record("held", format_time(now), (cause,), "disabled", what, state.champion)
+
+
 def _find_requested(state: State) -> Iterator[Found]:
     by_name = {trigger.name: trigger for trigger, _ in state.rules}
     for record in state.history.of_state("requested"):
         for cause in record.causes:
+            if ("refused", cause.key, "disabled") in state.history.said:  # for good, also when it is switched on again
+                continue
             trigger = by_name.get(cause.name)
             if trigger is not None and trigger.enabled:
                 yield Found(trigger, cause)
@@ -144,9 +153,16 @@ def _schedule_key(state: State, trigger: Trigger, zone: str) -> str:
 
 
 def _first_look(state: State, trigger: Trigger, zone: str, now: datetime) -> datetime | None:
-    """Return when the schedule was first looked at; a look from after now was made by a clock that was wrong."""
-    key = _schedule_key(state, trigger, zone)
-    looks = [record.time for record in state.history.of_state("seen") if record.causes[0].key == key]
+    """Return when the schedule was first looked at since it was last switched off.
+
+    A look from after now was made by a clock that was wrong.
+    """
+    key, looks = _schedule_key(state, trigger, zone), []
+    for record in state.history.records:
+        if record.state == "held" and record.reason == "disabled" and record.causes[0].key == key:
+            looks = []
+        elif record.state == "seen" and record.causes[0].key == key:
+            looks.append(record.time)
     return min((look for look in looks if look <= now), default=None)
 
 
@@ -159,13 +175,16 @@ def _find_tick(state: State, trigger: Trigger, zone: str, now: datetime) -> Iter
         yield Found(trigger, Cause(make_key(state.project, trigger.name, at), "schedule", trigger.name, at, evidence))
 
 
+def _known_data(state: State, trigger: Trigger) -> Iterator[Cause]:
+    """Return what a trigger saw first or has a run for, oldest first; a void claim has none."""
+    valid = {decision.name for decision in state.history.decisions}
+    for record in state.history.records:
+        if record.state == "seen" or (record.state == "claimed" and record.line in valid):
+            yield from (cause for cause in record.causes if cause.name == trigger.name and cause.kind == "new_data")
+
+
 def _knows_data(state: State, trigger: Trigger) -> bool:
-    return any(
-        cause.name == trigger.name and cause.kind == "new_data"
-        for record in state.history.records
-        if record.state in ("seen", "claimed")
-        for cause in record.causes
-    )
+    return any(True for _ in _known_data(state, trigger))
 
 
 def _find_new_data(state: State, trigger: Trigger, now: datetime) -> Iterator[Found]:
@@ -173,7 +192,7 @@ def _find_new_data(state: State, trigger: Trigger, now: datetime) -> Iterator[Fo
     if settings is None or spans is None:
         return
     if spans.error:
-        key = make_key(state.project, trigger.name, state.champion, "unreadable")
+        key = make_key(state.project, trigger.name, state.champion, "unreadable", spans.error)
         cause = Cause(key, "new_data", trigger.name, "the source cannot be read")
         yield Found(trigger, cause, "source", f"the source cannot be read: {spans.error}")
         return
@@ -346,8 +365,7 @@ def _broken_names(window: Window, feature: str) -> list[str]:
 def _alarm_cause(
     state: State, trigger: Trigger, alarm: str, episode: Episode, check: MonitorCheck | None, rule: str
 ) -> Cause:
-    known = _known_episode(state, trigger, alarm, episode)
-    first = known or format_time(episode.first.since)
+    first = _known_episode(state, trigger.name, alarm, episode) or format_time(episode.first.since)
     key = make_key(state.project, trigger.name, state.champion, alarm, first)
     name = check.name if check else alarm
     evidence = {**_describe_episode(name, episode, check), "alarm": alarm, "episode": first, "windows": rule}
@@ -357,17 +375,28 @@ def _alarm_cause(
     return Cause(key, trigger.kind, trigger.name, what, evidence)
 
 
-def _known_episode(state: State, trigger: Trigger, alarm: str, episode: Episode) -> str:
-    """Return the first window of an episode as an earlier decision has it, if a late result has moved the beginning since."""
-    for decision in state.history.decisions:
-        for cause in decision.claimed.causes:
+def _known_episode(state: State, name: str, alarm: str, episode: Episode) -> str:
+    """Return the first window of an episode as an earlier record has it; empty: there is none.
+
+    A late result has moved its beginning since, or the results of its beginning are no longer among those that are read.
+
+    Args:
+        state: What is known.
+        name: The trigger's name, or the kind of a notice.
+        alarm: The alarm.
+        episode: The episode as the windows have it.
+    """
+    for record in reversed(state.history.records):
+        for cause in record.causes if record.champion == state.champion else ():
             evidence = cause.evidence
-            if (
-                (cause.name, evidence.get("alarm")) == (trigger.name, alarm)
-                and decision.claimed.champion == state.champion
-                and datetime.fromisoformat(evidence["first"]) <= episode.last.until
+            if (cause.name or cause.kind, evidence.get("alarm")) != (name, alarm):
+                continue
+            overlaps = (
+                datetime.fromisoformat(evidence["first"]) <= episode.last.until
                 and datetime.fromisoformat(evidence["last"]) >= episode.first.since
-            ):
+            )
+            is_older = datetime.fromisoformat(evidence["first"]) <= episode.first.since
+            if overlaps or (episode.is_cut and is_older):
                 return str(evidence["episode"])
     return ""
 

@@ -1,7 +1,7 @@
 """Decide whether a training run starts now, and say why not where none does. Pure: no clock, no files, no network.
 
 Two deciders that look at the same state come to the same records, and one that looks again after its records were
-appended comes to none: what was said about a key for a reason is not said twice, and a key that was claimed is done.
+appended says nothing twice: what was said about a key for a reason is not said twice, and a key that was claimed is done.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from components.watch.causes import Found, find_broken, find_causes, find_first_looks, needs_new_look
 from components.watch.limits import BREAKER, find_breaker, find_limit
@@ -22,8 +21,8 @@ _MOST_TEXT = 200
 def decide(state: State, now: datetime) -> list[Record]:
     """Decide, and return the records to append, in order; a record `claimed` is the last and only one that starts a run.
 
-    All causes that hold start one run, also those that a limit holds back when another cause is free of it: the run
-    answers them too. A demand is free of all limits.
+    All causes that hold and have the same parameters start one run, also those that a limit holds back when another cause
+    is free of it: the run answers them too. Those with other parameters wait for a later look. A demand is free of all limits.
 
     Args:
         state: What is known.
@@ -50,17 +49,17 @@ def decide(state: State, now: datetime) -> list[Record]:
 
 
 def _judge(state: State, now: datetime, found: Sequence[Found]) -> list[Record | None]:
-    """Claim all causes when one of them is free of limits; else say what holds each back."""
+    """Claim the first cause that is free of limits, with all of its parameters; else say what holds each back."""
     by_trigger: dict[str, tuple[str, str]] = {}
     held: list[Record | None] = []
     for each in found:
         if each.cause.kind == "demand":
-            return [_claim(state, now, found)]
+            return [_claim(state, now, found, each)]
         name = each.trigger.name
         by_trigger[name] = by_trigger.get(name) or find_limit(state, each.trigger, now)
         reason, why = by_trigger[name]
         if not reason:
-            return [_claim(state, now, found)]
+            return [_claim(state, now, found, each)]
         held.append(_say(state, now, "refused" if reason == BREAKER else "held", each.cause, reason, why))
     return held
 
@@ -82,15 +81,14 @@ def _say_done(state: State, now: datetime, found: Found, ended: Record | None) -
     return _say(state, now, "refused", found.cause, "done", why)
 
 
-def _claim(state: State, now: datetime, found: Sequence[Found]) -> Record:
-    causes = tuple(each.cause for each in found)
-    parameters: dict[str, Any] = {}
-    for each in found:
-        parameters = {**each.trigger.parameters, **parameters}
+def _claim(state: State, now: datetime, found: Sequence[Found], leader: Found) -> Record:
+    """Claim the causes that ask for the leader's run: one of mixed parameters would answer none of them."""
+    parameters = leader.trigger.parameters
+    causes = tuple(each.cause for each in found if each.trigger.parameters == parameters)
     why = describe_causes(causes)
     run = f"{state.project}-t{causes[0].key[:10]}"
     record = Record("claimed", format_time(now), causes, "", why, state.champion, policy=state.policy)
-    return replace(record, parameters=parameters, run=run)
+    return replace(record, parameters=dict(parameters), run=run)
 
 
 def describe_causes(causes: Sequence[Cause]) -> str:

@@ -33,11 +33,13 @@ class Episode:
         first: Its first window with an alarm.
         last: Its last window with an alarm.
         alarms: Alarms in the newest windows, counted in windows that do not overlap.
+        is_cut: Whether no end of an episode lies before it: it may have begun before the first window given.
     """
 
     first: Window
     last: Window
     alarms: int
+    is_cut: bool
 
 
 def find_episode(sightings: Sequence[Sighting], needed: int, of: int) -> Episode | None:
@@ -53,7 +55,7 @@ def find_episode(sightings: Sequence[Sighting], needed: int, of: int) -> Episode
     """
     first: Window | None = None
     last: Window | None = None
-    free_from, passes = None, 0
+    free_from, passes, is_cut = sightings[0].window.since if sightings else None, 0, True
     for sighting in sightings:
         window = sighting.window
         if sighting.alarms:
@@ -63,9 +65,10 @@ def find_episode(sightings: Sequence[Sighting], needed: int, of: int) -> Episode
             free_from, passes = window.until, passes + 1
             if passes > of - needed:
                 first = last = free_from = None
+                is_cut = False
     if first is None or last is None:
         return None
-    return Episode(first, last, _count_alarms(sightings, of))
+    return Episode(first, last, _count_alarms(sightings, of), is_cut)
 
 
 def _count_alarms(sightings: Sequence[Sighting], of: int) -> int:

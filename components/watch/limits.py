@@ -96,10 +96,15 @@ def _describe(decision: Decision) -> str:
 
 
 def _used_hours(starts: list[Decision], now: datetime) -> float:
-    """Return the hours of runs within the last seven days; one in flight counts up to now."""
+    """Return the hours of runs within the last seven days; one in flight counts up to now.
+
+    The end of a run is recorded when a watcher looks, which may be days later: its own seconds count where they are known.
+    """
     begin, used = now - _WEEK, timedelta()
     for decision in starts:
         first: Record = decision.started[0] if decision.started else decision.claimed
         last = decision.ended.time if decision.ended else now
+        if decision.ended is not None and decision.ended.seconds > 0:
+            last = min(last, first.time + timedelta(seconds=decision.ended.seconds))
         used += max(min(last, now) - max(first.time, begin), timedelta())
     return used / timedelta(hours=1)

@@ -52,7 +52,7 @@ class MonitorResults:
         return [window for windows in self._known.values() for window in windows]
 
     def _fetch(self, name: str) -> bytes | None:
-        return read_bytes(f"{self._folder}/{name}/{RESULT}")
+        return read_bytes(f"{self._folder}/{name}/{RESULT}", _LARGEST + 1)
 
     def _add(self, name: str, content: bytes | None) -> None:
         uri = f"{self._folder}/{name}/{RESULT}"
@@ -60,9 +60,9 @@ class MonitorResults:
             return
         try:
             if len(content) > _LARGEST:
-                raise ValueError(f"{len(content):,} bytes; {_LARGEST:,} are allowed")
+                raise ValueError(f"more than the {_LARGEST:,} bytes that are allowed")
             self._known[name] = list(_parse(json.loads(content), uri, hashlib.sha256(content).hexdigest()))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             self.remarks.append(f"{uri} cannot be read and is left out: {type(error).__name__}: {str(error)[:100]}")
 
 

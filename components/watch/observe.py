@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from components._core.errors import NaruError
+from components._core.errors import DataError, NaruError, first_line
 from components._core.files import fingerprint_of
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project
@@ -50,7 +50,7 @@ class Observer:
         """
         champion = current_champion(self.store, project.name)
         triggers = [trigger for trigger in project.triggers.on if trigger.enabled and trigger.new_data is not None]
-        sources = {trigger.name: read_spans(data_of(trigger)) for trigger in triggers}
+        sources = {trigger.name: self._read_spans(trigger, data_of) for trigger in triggers}
         state = State(
             project=project.name,
             task=project.task,
@@ -65,8 +65,21 @@ class Observer:
             policy=fingerprint_of([project.triggers.model_dump_json()]),
         )
         counted = [trigger for trigger in triggers if trigger.new_data and trigger.new_data.rows]
-        rows = {trigger.name: self._count_rows(project, state, trigger, data_of(trigger)) for trigger in counted}
+        rows = {}
+        for trigger in counted:
+            if sources[trigger.name].error:
+                continue
+            try:
+                rows[trigger.name] = self._count_rows(project, state, trigger, data_of(trigger))
+            except (NaruError, OSError) as error:  # of this trigger alone: the others, and the notices, go on
+                sources[trigger.name] = SpanSet(error=first_line(error))
         return replace(state, rows=rows)
+
+    def _read_spans(self, trigger: Trigger, data_of: Callable[[Trigger], Data]) -> SpanSet:
+        try:
+            return read_spans(data_of(trigger))
+        except NaruError as error:
+            return SpanSet(error=first_line(error))
 
     def _count_rows(self, project: Project, state: State, trigger: Trigger, data: Data) -> int:
         """Count the rows in the new spans, each state of the source once."""
@@ -112,6 +125,8 @@ def _count_rows(project: Project, data: Data, labels: set[str]) -> int:
     unit = span_unit(data) or NUMBER
     files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
     files = [file for file in files if unit.label(file.span) in labels]
+    if not files:
+        raise DataError("its new files are gone since they were listed", where=data.source)
     table = open_format(data, files[0])
     schema = table.infer_schema(files, project.label)
     return sum(

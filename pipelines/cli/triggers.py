@@ -60,6 +60,7 @@ def ls(
 ) -> None:
     """List the triggers, and the newest decisions: what started a run, what did not, and why."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from pipelines.local.trigger_requests import list_triggers
@@ -72,7 +73,7 @@ def ls(
     ):
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)
     if not triggers:
         typer.echo("project.yaml has no triggers")
@@ -85,12 +86,18 @@ def fire(
     evidence: Annotated[
         str, typer.Option(metavar="URI", help="A file that is the reason; the same content asks only once.")
     ] = "",
+    record_only: Annotated[
+        bool,
+        typer.Option("--record-only", help="Start nothing here: a naru watch elsewhere does, as on a cluster."),
+    ] = False,
 ) -> None:
     """Ask for a run, as a webhook does: recorded first, then started here unless a `naru watch` is at work."""
     from pipelines.local.trigger_requests import request_run
     from pipelines.local.watch import Watcher
 
     typer.echo(request_run(project, name, evidence))
+    if record_only:
+        return
     holder = _look(Watcher(project, typer.echo), every=None)
     if holder is not None:
         typer.echo(f"naru watch (process {holder}) is at work and looks at it next")

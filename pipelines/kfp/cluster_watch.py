@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from components._core.errors import NaruError, first_line
-from components._core.files import fingerprint_of
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.project.trigger_config import Trigger
@@ -27,10 +28,12 @@ from pipelines.kfp.run_watch import final_state
 from pipelines.kfp.server_state import FINAL, Server
 from pipelines.kfp.submit_run import submit
 from pipelines.local import watch
-from pipelines.local.watch import TAKEOVER, Watcher, format_cause
+from pipelines.local.watch import TAKEOVER, Watcher, cluster_place, format_cause
 
 _MOST_STARTS = 3
 """Times that a run is started which the server does not have afterwards."""
+_TAKEN = "taken"
+"""Reason of the record `started` that says that the server has the run."""
 _VERDICTS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "CANCELED": "interrupted"}
 
 OpenServer = Callable[[], AbstractContextManager[tuple[Server, list[DesiredProject]]]]
@@ -53,7 +56,7 @@ class ClusterWatcher(Watcher):
         """Record what ended, decide, and start at most one run; does not wait for it. Errors as in `Watcher.look`."""
         with self._open_server() as (server, desired):
             self._server, self._desired = server, desired[0]
-            self.place = fingerprint_of([server.address])[:8]
+            self.place = cluster_place(server.address)
             super().look()
 
     def _find_store(self) -> str:
@@ -72,37 +75,55 @@ class ClusterWatcher(Watcher):
         if run is not None:
             self._follow(project, store, log, decision, run)
             return
+        if self._is_elsewhere(log, decision):
+            return
         last = decision.started[-1] if decision.started else decision.claimed
         is_recent = abs(watch.now() - last.time) < TAKEOVER
         if is_recent and (decision.started or last.decider != self.decider):
             return  # another watcher is about to start it
-        if len(decision.started) >= _MOST_STARTS:
-            why = f"the KFP server has no run {decision.claimed.run}, after {len(decision.started)} starts"
-            self._end(
-                log,
-                decision,
-                self._find_promotion(project, store, decision, Record("ended", _at(), verdict="lost", why=why)),
-            )
+        lost = self._find_loss(project, store, decision)
+        if lost is not None:
+            self._end(log, decision, lost)
             return
         started = self._sign(Record("started", _at(), run=decision.claimed.run))
-        if claim_start(log, decision, started) is not None:
+        if (ours := claim_start(log, decision, started)) is not None:
             given, cause = decision.claimed.parameters, format_cause(decision)
             submitted = submit(self._server, self._desired, given, cause=cause, cache=True, name=decision.claimed.run)
+            self._say_taken(log, ours, f"run {submitted.id}")
             self.say(f"trigger {decision.claimed.number}  started run {submitted.name} ({submitted.id})")
+
+    def _find_loss(self, project: Project, store: str, decision: Decision) -> Record | None:
+        """Return how a decision ended whose run the server does not have; None: it may be started.
+
+        A run that the server took is not started again when its record is gone: it may have promoted a version, or do so yet.
+        """
+        why = f"the KFP server has no run {decision.claimed.run}"
+        if _is_taken(decision):
+            why += " any more: it was deleted before its end was seen"
+        else:
+            why += f", after {len(decision.started)} starts"
+        lost = Record("ended", _at(), run=decision.claimed.run, verdict="lost", why=why)
+        ended = self._find_promotion(project, store, decision, lost)
+        is_over = _is_taken(decision) or len(decision.started) >= _MOST_STARTS
+        return ended if is_over or ended is not lost else None
+
+    def _say_taken(self, log: AppendLog, decision: Decision, why: str) -> bool:
+        """Record that the server has the run; returns whether this watcher did."""
+        taken = Record("started", _at(), run=decision.claimed.run, reason=_TAKEN, why=why)
+        return claim_start(log, decision, self._sign(taken)) is not None
 
     def _follow(self, project: Project, store: str, log: AppendLog, decision: Decision, found: JsonObject) -> None:
         """Adopt a run that was started, and record its end."""
-        if not decision.started:
-            started = self._sign(Record("started", _at(), run=decision.claimed.run, why="found on the server"))
-            if claim_start(log, decision, started) is None:
-                return
+        if not _is_taken(decision) and not self._say_taken(log, decision, "found on the server"):
+            return
         if found.get("state") not in FINAL:
             return
         run = self._server.kfp.get(f"/runs/{found['run_id']}")
         state = final_state(run)
         verdict = _VERDICTS.get(state, state.lower())
         why = self._find_reason(run) if verdict == "failed" else ""
-        ended = Record("ended", _at(), run=decision.claimed.run, verdict=verdict, why=why)
+        seconds = _seconds_of(run)
+        ended = Record("ended", _at(), run=decision.claimed.run, verdict=verdict, why=why, seconds=seconds)
         self._end(log, decision, self._find_promotion(project, store, decision, ended))
 
     def _find_reason(self, run: JsonObject) -> str:
@@ -116,9 +137,20 @@ class ClusterWatcher(Watcher):
         lines = [line for line in read_deployments(store, project.name) if line.run == decision.claimed.run]
         if not lines:
             return ended
-        return Record(
-            ended.state, ended.at, run=ended.run, verdict="succeeded", why=ended.why, promoted=lines[-1].version
-        )
+        return replace(ended, verdict="succeeded", promoted=lines[-1].version)
+
+
+def _seconds_of(run: JsonObject) -> float:
+    """Return how long a run took by the server's times; 0 where it has none."""
+    try:
+        begin, end = (datetime.fromisoformat(str(run[name])) for name in ("created_at", "finished_at"))
+        return max((end - begin).total_seconds(), 0.0)
+    except (KeyError, ValueError, TypeError):
+        return 0.0
+
+
+def _is_taken(decision: Decision) -> bool:
+    return any(record.reason == _TAKEN for record in decision.started)
 
 
 def _at() -> str:

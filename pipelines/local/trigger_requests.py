@@ -16,7 +16,7 @@ from components._core.project.trigger_config import Trigger
 from components._core.project.value_rules import CREDENTIALS_REMEDY
 from components._core.store.append_log import AppendLog, make_nonce
 from components._core.store.filesystems import open_filesystem
-from components._core.store.ledger import who
+from components._core.store.ledger import current_champion, who
 from components._core.suggestions import suggest
 from components.watch.limits import find_breaker
 from components.watch.records import (
@@ -39,7 +39,7 @@ _SHOWN = 20
 def request_run(path: Path, name: str, evidence: str) -> str:
     """Record a request of a trigger; returns what was recorded, in a sentence.
 
-    The same evidence with the same content is one request, however often it is sent.
+    The same evidence with the same content is one request for a champion, however often it is sent.
 
     Raises:
         ConfigError: When there is no such trigger, it is switched off, the user may not ask, or there is no such evidence.
@@ -51,10 +51,14 @@ def request_run(path: Path, name: str, evidence: str) -> str:
     with find_workspace(path).settings_applied():
         log = _open_log(path, project)
         history = read_history(log)
-        key = make_key(project.name, name, *found.values())
+        champion = current_champion(find_workspace(path).settings().store, project.name)
+        version = champion.version if champion else ""
+        key = make_key(project.name, name, version, *found.values())
+        while ("refused", key, "disabled") in history.said:  # it was switched off then: this is another request
+            key = make_key(project.name, name, key)
         what = f"{evidence or 'a run'} by {who()}"
         cause = Cause(key, trigger.kind, name, what, {**found, "by": who()})
-        record = Record("requested", _now(), (cause,), decider=_decider("fire"))
+        record = Record("requested", _now(), (cause,), champion=version, decider=_decider("fire"))
         _check_user(log, trigger, record)
         for earlier in history.of_state("requested"):
             if earlier.causes[0].key == key:

@@ -21,13 +21,14 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from components._core.errors import NaruError
+from components._core.errors import ConfigError, NaruError
 from components._core.files import fingerprint_of, read_json
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project, load_project
 from components._core.project.trigger_config import Trigger
 from components._core.store.append_log import AppendLog
 from components._core.store.ledger import read_deployments
+from components._core.suggestions import suggest
 from components.watch.claim import claim_decision, claim_start
 from components.watch.decide import decide, describe_causes
 from components.watch.observe import Observer
@@ -48,7 +49,14 @@ LOST = timedelta(hours=24)
 RUN = (sys.executable, "-m", "pipelines.local.triggered_run")
 _MOST_RUNS = 2
 """Runs of one decision: the first one, and one more if that was killed."""
+_MOST_STARTS = 10
+"""Starts of a decision whose process ends without a trace of a run each time."""
+_STARTS_AT_ONCE = 2
+_PAUSE = timedelta(minutes=1)
+"""Time before the third start; it doubles before each later one."""
 _TAG_DIGITS = 10
+_CLUSTER = "kfp-"
+"""Begin of the `place` of a KFP server: a machine takes no run over from a cluster, nor a cluster one from a machine."""
 _LEAST_SECONDS = 1.0
 
 
@@ -107,6 +115,7 @@ class Watcher:
         return self.workspace.settings().store
 
     def _decide(self, project: Project, store: str, log: AppendLog) -> None:
+        _check_schedules(project)
         if self._observer is None or self._observer.store != store:
             self._observer = Observer(store, project.name)
         history = read_history(log)
@@ -119,20 +128,22 @@ class Watcher:
                 line = append_record(log, signed)
                 self._tell(replace(signed, line=line))
                 continue
+            self._notify(state, store, log)  # before the run, which may take hours
             decision = claim_decision(log, history, signed)
             if decision is None:
                 self.say("another watcher decided first")
             else:
                 self._tell(decision.claimed)
                 self._advance(project, store, log, decision)
-        if self.channels:
-            self._notify(replace(state, history=read_history(log)), store)
+        self._notify(state, store, log)
 
-    def _notify(self, state: State, store: str) -> None:
+    def _notify(self, state: State, store: str, log: AppendLog) -> None:
+        if not self.channels:
+            return
         if self._outbox is None:
             self._outbox = Outbox(store, state.project, self.channels, self._warn)
-        at = now()
-        self._outbox.send(find_notices(state, self.workspace.project, at), at)
+        at, current = now(), replace(state, history=read_history(log))
+        self._outbox.send(find_notices(current, self.workspace.project, at), at)
 
     def _data_of(self, project: Project, trigger: Trigger) -> Data:
         given = {name: value for name, value in trigger.parameters.items() if name in ("source", "spans")}
@@ -149,11 +160,17 @@ class Watcher:
         ended = self._find_end(project, store, decision)
         if ended is not None:
             self._end(log, decision, ended)
-        elif claim_start(log, decision, self._sign(Record("started", _at()))) is not None:
+        elif len(decision.started) >= _MOST_STARTS:  # the watcher was killed with the last of them
+            self._end(log, decision, _give_up(len(decision.started), "its process was killed"))
+        elif not _is_pausing(decision) and claim_start(log, decision, self._sign(Record("started", _at()))) is not None:
+            code = 0
             try:
-                self._run(decision)
+                code = self._run(decision)
             finally:  # also after Ctrl-C, which ends the run too
                 ended = self._find_end(project, store, decision)
+                starts = len(decision.started) + 1
+                if ended is None and code and starts >= _MOST_STARTS:
+                    ended = _give_up(starts, f"its process ended with code {code}")
                 if ended is not None:
                     self._end(log, decision, ended)
 
@@ -163,7 +180,7 @@ class Watcher:
         if last.place == self.place:
             return False
         age = abs(now() - last.time)
-        if not decision.started:
+        if not decision.started and _is_on_cluster(last.place) == _is_on_cluster(self.place):
             return age < TAKEOVER
         if age > LOST:
             self._end(
@@ -171,14 +188,14 @@ class Watcher:
             )
         return True
 
-    def _run(self, decision: Decision) -> None:
-        """Run it to its end, in a process that outlives this one if it must."""
+    def _run(self, decision: Decision) -> int:
+        """Run it to its end, in a process that outlives this one if it must; returns its exit code."""
         parameters = decision.claimed.parameters
         overrides = {OVERRIDES[name]: value for name, value in parameters.items() if name in OVERRIDES}
         request = Request(str(self.path), tag_of(decision), format_cause(decision), overrides)
         with subprocess.Popen([*self._command, request.to_json()]) as process:
             try:
-                process.wait()
+                return process.wait()
             except KeyboardInterrupt:  # the run was interrupted as well, and records it
                 process.wait()
                 raise
@@ -217,6 +234,36 @@ class Watcher:
         if text not in self._said:
             self._said.add(text)
             self.say(f"naru: warning: {text}")
+
+
+def _check_schedules(project: Project) -> None:
+    """Refuse parameters of `triggers.schedules` that a run here does not take; a KFP server takes a few more."""
+    for schedule in project.triggers.schedules:
+        for name in schedule.parameters if schedule.enabled else ():
+            if name not in OVERRIDES:
+                message = f"schedule {schedule.name}: unknown parameter {name!r}; {suggest(name, [*OVERRIDES])}"
+                raise ConfigError(message, where="project.yaml, triggers.schedules", remedy="correct its name")
+
+
+def _is_pausing(decision: Decision) -> bool:
+    """Return whether the next start waits: the first two do not, so that a run that was killed goes on at once."""
+    starts = len(decision.started)
+    return starts >= _STARTS_AT_ONCE and abs(now() - decision.started[-1].time) < _PAUSE * 2 ** (
+        starts - _STARTS_AT_ONCE
+    )
+
+
+def _give_up(starts: int, why: str) -> Record:
+    return Record("ended", _at(), verdict="failed", why=f"{starts} starts left no record of a run; {why}")
+
+
+def cluster_place(address: str) -> str:
+    """Return the `place` of the records of a watcher that runs on a KFP server."""
+    return f"{_CLUSTER}{fingerprint_of([address])[:8]}"
+
+
+def _is_on_cluster(place: str) -> bool:
+    return place.startswith(_CLUSTER)
 
 
 def format_cause(decision: Decision) -> str:

@@ -6,8 +6,9 @@ What was sent is kept in the store, `<store>/<project>/notices/<key>-<state>.jso
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,8 @@ from components._core.store.object_store import put, read_bytes
 from pipelines.notices.channels import Channel
 
 REPEAT = timedelta(hours=24)
+_SECONDS_IN_ALL = 60.0
+"""Time from which a look sends no further notices: they go out with the next one."""
 RETRY = timedelta(minutes=10)
 """Time after which a notice that nobody took is sent again."""
 
@@ -34,6 +37,7 @@ class Notice:
         link: Address of the report or of the monitor's result; empty: none.
         facts: Numbers and names for programs.
         repeats: Whether it is sent again after a day, while it goes on.
+        group: Those of one group that are due go out as one; empty: it goes out alone.
     """
 
     key: str
@@ -45,6 +49,7 @@ class Notice:
     link: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     repeats: bool = False
+    group: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a webhook gets it."""
@@ -78,15 +83,30 @@ class Outbox:
 
     def send(self, notices: Sequence[Notice], now: datetime) -> int:
         """Send what is due; returns how many were taken by at least one channel. Never raises a NaruError."""
-        taken = 0
-        for notice in notices if self._channels else ():
-            name = f"{notice.key}-{notice.state}"
+        taken, until = 0, time.monotonic() + _SECONDS_IN_ALL
+        for due in self._find_due(notices, now) if self._channels else ():
+            if time.monotonic() >= until:
+                break
             try:
-                if self._is_due(name, notice, now):
-                    taken += self._send(name, notice, now)
+                taken += len(due) if self._send(due, now) else 0
             except NaruError as error:
-                self._warn(f"a notice waits, because the store cannot be reached: {error.message}")
+                self._say_away(error)
         return taken
+
+    def _find_due(self, notices: Sequence[Notice], now: datetime) -> list[list[Notice]]:
+        """Return the notices that are due, those of a group together."""
+        found: dict[str, list[Notice]] = {}
+        for notice in notices:
+            name = _name_of(notice)
+            try:
+                if name not in found and self._is_due(name, notice, now):
+                    found.setdefault(f"group {notice.group}" if notice.group else name, []).append(notice)
+            except NaruError as error:
+                self._say_away(error)
+        return list(found.values())
+
+    def _say_away(self, error: NaruError) -> None:
+        self._warn(f"a notice waits, because the store cannot be reached: {error.message}")
 
     def _is_due(self, name: str, notice: Notice, now: datetime) -> bool:
         if name in self._tried and abs(now - self._tried[name]) < RETRY:
@@ -100,13 +120,34 @@ class Outbox:
         except (ValueError, TypeError, KeyError):
             return True  # damaged: rather twice than never
 
-    def _send(self, name: str, notice: Notice, now: datetime) -> bool:
-        self._tried[name] = now
+    def _send(self, due: Sequence[Notice], now: datetime) -> bool:
+        names = {_name_of(notice): notice for notice in due}
+        self._tried |= dict.fromkeys(names, now)
+        notice = _join(due)
         failures = [channel.try_send(f"[naru] {notice.title}", notice.to_json()) for channel in self._channels]
         for failure in filter(None, failures):
             self._warn(f"a notice was not taken: {failure}")
         if all(failures):
             return False
-        content = {"at": now.isoformat(), "title": notice.title}
-        put(json.dumps(content).encode(), f"{self._folder}/{name}.json")
+        for name, each in names.items():
+            content = {"at": now.isoformat(), "title": each.title}
+            put(json.dumps(content).encode(), f"{self._folder}/{name}.json")
         return True
+
+
+def _name_of(notice: Notice) -> str:
+    return f"{notice.key}-{notice.state}"
+
+
+def _join(due: Sequence[Notice]) -> Notice:
+    """Make one notice of those of a group: the first, with the titles of the others and the facts of all."""
+    first, *others = due
+    if not others:
+        return first
+    titles = [f"also {other.title}" for other in others]
+    return replace(
+        first,
+        title=f"{first.title} and {len(others)} more",
+        text="\n".join([*titles, first.text]),
+        facts={"all": [each.facts for each in due]},
+    )

@@ -41,6 +41,7 @@ def _find_lasting(state: State, folder: Path) -> Iterator[Notice]:
             str(cause.evidence.get("report", "")),
             cause.evidence,
             repeats=True,
+            group=INVARIANT,
         )
     if (tripped := find_breaker(state)) is not None:
         yield Notice(

@@ -146,8 +146,12 @@ def remove_leftovers(uri: str) -> None:
                 path.unlink(missing_ok=True)
 
 
-def read_bytes(uri: str) -> bytes | None:
+def read_bytes(uri: str, most: int | None = None) -> bytes | None:
     """Read an object; None when it does not exist.
+
+    Args:
+        uri: Its address.
+        most: Most bytes that are read, from its beginning; None: all.
 
     Raises:
         ConfigError: Without permission to read the store.
@@ -155,7 +159,10 @@ def read_bytes(uri: str) -> bytes | None:
     """
     try:
         filesystem, path = open_filesystem(uri)
-        return bytes(filesystem.cat_file(path))
+        if most is None:
+            return bytes(filesystem.cat_file(path))
+        with filesystem.open(path, "rb") as stream:
+            return bytes(stream.read(most))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ImportError) as error:

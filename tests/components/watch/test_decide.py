@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from components.watch.causes import find_causes
+from components.watch.causes import find_broken, find_causes
 from components.watch.decide import decide
 from components.watch.records import Cause, History, Record, format_time, make_key
 from tests.components.watch.made import FREE, START, Log, alarms, check, hours, made_state, said, spans, window
@@ -112,6 +112,33 @@ def test_a_window_that_comes_late_does_not_make_another_cause() -> None:
     assert said(log.tick(replace(state, windows=days), START)) == [("claimed", "")]
 
 
+@pytest.mark.parametrize("pattern", ["A" * 60, "AP" * 30])
+def test_an_alarm_that_outlasts_the_results_that_are_read_is_one_cause(pattern: str) -> None:
+    log, days = Log(), alarms(pattern)
+    state = made_state([MOVED], champion="1", windows=days[:9])
+    (claimed,) = log.tick(state, START)
+    log.end(claimed, START)
+    assert said(log.tick(state, START)) == [("refused", "done")]
+    for end in range(10, 60):
+        assert said(log.tick(replace(state, windows=days[end - 9 : end]), START + hours(end))) == []
+    after = alarms("A" * 10 + "PPAA")[4:]
+    assert said(log.tick(replace(state, windows=after), START + hours(90))) == [("claimed", "")]
+
+
+def test_data_that_stays_broken_is_told_once_and_again_when_it_breaks_anew() -> None:
+    log, days = Log(), alarms("A" * 40 + "PA", name="missing: hour")
+    state = made_state([], champion="1", windows=days[:10])
+    keys = set()
+    for end in range(10, 40):
+        log.tick(replace(state, windows=days[end - 10 : end]), START + hours(end))
+        keys |= {
+            cause.key
+            for cause in find_broken(replace(state, history=History(log.records), windows=days[end - 10 : end]))
+        }
+    assert [record.state for record in log.records] == ["notice"] and keys == {log.records[0].causes[0].key}
+    assert said(log.tick(replace(state, windows=days[35:]), START + hours(99))) == [("notice", "invariant")]
+
+
 @pytest.mark.parametrize("status", ["skipped", "no_baseline", "pass"])
 def test_performance_that_is_not_known_or_good_starts_nothing(status: str) -> None:
     known = window(1, check("performance: auc", status, measured=0.89, baseline=0.9))
@@ -171,8 +198,9 @@ def test_only_important_features_count_unless_all_do() -> None:
 
 
 def test_several_causes_start_one_run_with_all_of_them() -> None:
+    same = {"parameters": {"spans": "all", "epochs": 3}}
     state = made_state(
-        [{**DATA, "parameters": {"spans": "all"}}, {**MOVED, "parameters": {"spans": "last 2", "epochs": 3}}, ASKED],
+        [{**DATA, **same}, {**MOVED, **same}, {**ASKED, **same}],
         [_requested()],
         champion="1",
         windows=alarms("AA"),
@@ -187,6 +215,32 @@ def test_several_causes_start_one_run_with_all_of_them() -> None:
     assert said(log.tick(state, START)) == []
 
 
+def test_causes_that_ask_for_different_runs_get_a_run_each() -> None:
+    log = Log()
+    log.append([_requested()])
+    on = [{**DATA, "parameters": {"spans": "last 1"}}, {**MOVED, "parameters": {"epochs": 3}}, ASKED]
+    state = made_state(on, champion="1", windows=alarms("AA"), sources={"data": spans("1")})
+    runs = []
+    for _ in range(3):
+        claimed = log.tick(state, START)[-1]
+        runs.append(([cause.name for cause in claimed.causes], claimed.parameters))
+        log.end(claimed, START)
+    assert runs == [(["asked"], {}), (["data"], {"spans": "last 1"}), (["moved"], {"epochs": 3})]
+
+
+def test_data_of_a_void_claim_is_still_new() -> None:
+    """Another decider claimed the request alone, before it saw the data."""
+    state = made_state([DATA, ASKED], [_requested()])
+    log = Log()
+    log.append([_requested(), *decide(state, START)])
+    void = decide(replace(state, sources={"data": spans("1")}), START)[-1]
+    assert [cause.name for cause in void.causes] == ["asked", "data"]
+    log.append([void])
+    log.end(log.records[1], START)
+    claimed = log.tick(replace(state, sources={"data": spans("1")}), START)[-1]
+    assert (claimed.state, [cause.name for cause in claimed.causes]) == ("claimed", ["data"])
+
+
 def test_a_schedule_counts_from_the_first_look_and_once_for_each_time() -> None:
     log, state = Log(), made_state([NIGHTLY])
     assert [record.state for record in log.tick(state, START)] == ["seen"]
@@ -197,6 +251,24 @@ def test_a_schedule_counts_from_the_first_look_and_once_for_each_time() -> None:
     assert log.tick(replace(state, champion="2"), START + hours(20)) == []
     (last,) = log.tick(state, START + timedelta(days=4))  # of those that were missed the last is made up for
     assert last.causes[0].evidence["tick"] == "2026-03-06T03:30:00+00:00"
+
+
+def test_a_schedule_that_was_switched_off_counts_from_when_it_is_on_again() -> None:
+    log, on, off = Log(), made_state([NIGHTLY]), made_state([{**NIGHTLY, "enabled": False}])
+    assert log.tick(off, START) == []
+    log.tick(on, START)
+    assert said(log.tick(off, START + hours(1))) == [("held", "disabled")]
+    assert log.tick(off, START + timedelta(days=9)) == []
+    assert [record.state for record in log.tick(on, START + timedelta(days=30))] == ["seen"]
+    assert log.tick(on, START + timedelta(days=30)) == []
+    assert said(log.tick(on, START + timedelta(days=31))) == [("claimed", "")]
+
+
+def test_a_request_that_was_refused_starts_nothing_later() -> None:
+    log = Log()
+    log.append([_requested()])
+    assert said(log.tick(made_state([{**ASKED, "enabled": False}]), START)) == [("refused", "disabled")]
+    assert log.tick(made_state([ASKED]), START + timedelta(days=30)) == []
 
 
 def test_a_schedule_of_triggers_schedules_is_a_trigger_in_its_own_zone() -> None:
@@ -247,6 +319,15 @@ def test_a_limit_holds_the_next_cause(limits: dict[str, object], reason: str, fr
     second = replace(state, sources={"data": spans("1", "2")})
     assert said(log.tick(second, START + hours(free_after - 0.1))) == [("held", reason)]
     assert said(log.tick(second, START + hours(free_after))) == [("claimed", "")]
+
+
+def test_the_budget_counts_the_run_and_not_the_time_until_its_end_was_seen() -> None:
+    limits = {"cooldown": "0s", "budget": {"run_hours_per_week": 10}}
+    log, state = Log(), made_state([DATA], limits=limits, sources={"data": spans("1")})
+    claimed, late = log.tick(state, START)[-1], START + hours(48)
+    log.append([Record("started", format_time(START), decision=claimed.line)])
+    log.append([Record("ended", format_time(late), decision=claimed.line, verdict="succeeded", seconds=300.0)])
+    assert said(log.tick(replace(state, sources={"data": spans("1", "2")}), late)) == [("claimed", "")]
 
 
 def test_a_run_in_flight_holds_the_next_cause() -> None:
@@ -325,6 +406,12 @@ def test_a_disabled_trigger_and_an_unreadable_source_start_nothing() -> None:
     unreadable = replace(spans(), error="no file matches")
     (held,) = decide(made_state([DATA], sources={"data": unreadable}), START)
     assert (held.reason, held.why) == ("source", "the source cannot be read: no file matches")
+
+
+def test_an_outage_of_another_kind_is_told_too() -> None:
+    log, state = Log(), made_state([DATA])
+    for error, told in (("no file matches", 1), ("no file matches", 0), ("access denied", 1)):
+        assert len(log.tick(replace(state, sources={"data": replace(spans(), error=error)}), START)) == told
 
 
 def test_a_claim_of_a_key_that_is_claimed_is_void() -> None:

@@ -9,6 +9,7 @@ import pytest
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project, parse_project
 from components._data.joins.source_state import fingerprint_state
+from components.watch import monitor_results
 from components.watch.causes import find_new_spans
 from components.watch.decide import decide
 from components.watch.monitor_results import RESULT, MonitorResults
@@ -70,6 +71,28 @@ def test_rows_are_counted_in_new_spans_alone(tmp_path: Path) -> None:
     assert again.rows == {"data": 0}
 
 
+@pytest.mark.parametrize("content", ["", None])
+def test_new_data_that_cannot_be_read_holds_its_own_trigger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    _write(tmp_path / "d", 1)
+    project = _project(tmp_path / "d", rows=1)
+    real = Observer._count_rows
+
+    def count(*arguments: Any) -> int:
+        if content is None:  # gone between the listing and the count
+            (tmp_path / "d" / "t-1.csv").unlink()
+            _write(tmp_path / "d", 2)
+        else:
+            (tmp_path / "d" / "t-1.csv").write_text(content)
+        return real(*arguments)
+
+    monkeypatch.setattr(Observer, "_count_rows", count)
+    state = Observer(str(tmp_path / "store"), "p").observe(project, History([]), lambda _: project.data)
+    assert state.sources["data"].error and state.rows == {}
+    assert [(record.state, record.reason) for record in decide(state, START)] == [("held", "source")]
+
+
 def _result(version: str, day: int, *checks: dict[str, Any], **fields: Any) -> dict[str, Any]:
     window = {"since": f"2026-01-{day:02d}T00:00:00+00:00", "until": f"2026-01-{day + 1:02d}T00:00:00+00:00"}
     return {"format": 1, "version": version, "window": window, "checks": list(checks), **fields}
@@ -108,7 +131,17 @@ def test_results_of_the_monitor_are_read_with_those_of_other_versions(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", {"version": "7", "window": {"since": "x", "until": "y"}}, _result("7", 1, {"name": "a"})]
+    "content",
+    [
+        "{",
+        "[]",
+        {"version": "7", "window": {"since": "x", "until": "y"}},
+        _result("7", 1, {"name": "a"}),
+        "[" * 100_000,
+        _result("7", 1, {"name": "a", "kind": "skew", "status": "pass", "measured": 10**400}),
+        " " * (monitor_results._LARGEST + 1),
+    ],
+    ids=["cut", "list", "times", "check", "nested", "number", "large"],
 )
 def test_a_result_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, content: Any) -> None:
     _save(tmp_path, "20260101T000000Z-a", content)

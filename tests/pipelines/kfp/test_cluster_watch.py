@@ -1,5 +1,6 @@
 """A watcher that runs on a KFP server starts one run for one cause, adopts what it started before it was killed, and records the end."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from components._core.errors import UnavailableError
 from components._core.store import claims
 from components._core.store.ledger import Deployment, append_deployment
-from components.watch.records import History, open_records, read_history
+from components.watch.records import Cause, History, Record, append_record, format_time, open_records, read_history
 from pipelines.kfp import cluster_watch
 from pipelines.kfp.cluster_watch import ClusterWatcher
 from pipelines.kfp.desired_state import DesiredProject
@@ -114,7 +115,28 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
     monkeypatch.setattr(watch, "now", lambda: later)
     watched.look()
     watched.look()
-    assert len(held.runs) == 1 and len(_history().decisions[0].started) == (2 if lost == "request" else 1)
+    started = [record.reason for record in _history().decisions[0].started]
+    assert len(held.runs) == 1 and started == (["", "", "taken"] if lost == "request" else ["", "taken"])
+
+
+@pytest.mark.parametrize("steps", ["claimed", "started"])
+def test_a_run_of_a_laptop_on_the_same_store_is_left_to_it(
+    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, steps: str
+) -> None:
+    log = open_records("memory://store", "flights")
+    cause = Cause("0123456789ab", "demand", "asked", "by me")
+    at, place = format_time(watch.now()), "1a2b3c4d"
+    line = append_record(log, Record("claimed", at, (cause,), run="flights-t0123456789", place=place))
+    if steps == "started":
+        append_record(log, Record("started", at, decision=line, place=place))
+    for age in (watch.TAKEOVER * 3, watch.LOST + watch.TAKEOVER):
+        assert _history().decisions[0].ended is None
+        later = watch.now() + age
+        monkeypatch.setattr(watch, "now", lambda later=later: later)
+        watched.look()
+        assert "flights-t0123456789" not in [run["display_name"] for run in held.runs]
+    ended = _history().decisions[0].ended
+    assert ended is not None and ended.verdict == "lost"
 
 
 @pytest.mark.parametrize(("state", "verdict"), [("FAILED", "failed"), ("SKIPPED", "skipped")])
@@ -131,14 +153,36 @@ def test_a_run_that_promotes_nothing_ends_the_decision(
 def test_a_run_that_the_server_never_has_is_given_up(
     watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise UnavailableError("the server does not answer")
+
+    monkeypatch.setattr(cluster_watch, "submit", refuse)
     start = watch.now()
-    for number in range(5):
+    for number in range(4):
         at = start + number * watch.TAKEOVER
         monkeypatch.setattr(watch, "now", lambda at=at: at)
-        watched.look()
-        held.runs.clear()
+        with contextlib.suppress(UnavailableError):
+            watched.look()
     ended = _history().decisions[0].ended
     assert ended is not None and ended.verdict == "lost" and "after 3 starts" in ended.why
+
+
+@pytest.mark.parametrize(("promoted", "verdict"), [("5", "succeeded"), ("", "lost")])
+def test_a_run_whose_record_is_gone_is_not_started_again(
+    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, promoted: str, verdict: str
+) -> None:
+    watched.look()
+    name = held.runs[0]["display_name"]
+    held.runs.clear()
+    if promoted:
+        line = Deployment(promoted, "m", "s", "s", {}, "f", name, "t", "me", "w")
+        append_deployment("memory://store", "flights", line)
+    later = watch.now() + watch.TAKEOVER
+    monkeypatch.setattr(watch, "now", lambda: later)
+    watched.look()
+    decision = _history().decisions[0]
+    assert decision.ended is not None and (decision.ended.verdict, decision.ended.promoted) == (verdict, promoted)
+    assert name not in [run["display_name"] for run in held.runs]
 
 
 def test_a_server_that_refuses_is_an_error_of_one_look(watched: ClusterWatcher, held: KfpServer) -> None:

@@ -39,10 +39,10 @@ def test_a_webhook_gets_the_notice_as_json(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_mail_goes_to_all_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
     with mail_server() as (port, got):
         (channel,) = _channels(
-            monkeypatch, f"smtp://127.0.0.1:{port}?from=naru@a.example&to=me@b.example,you@c.example"
+            monkeypatch, f"smtp://127.0.0.1:{port}?from=naru@a.example&to=me%2Bx@b.example,you+alerts@c.example"
         )
         assert _try(channel) == ""
-    assert "Subject: [naru] flights: run failed" in got[0] and "To: me@b.example, you@c.example" in got[0]
+    assert "Subject: [naru] flights: run failed" in got[0] and "To: me+x@b.example, you+alerts@c.example" in got[0]
     assert "line two" in got[0]
 
 

@@ -12,6 +12,7 @@ from components._core.stage.run_record import Code, Data
 from components.watch.records import History, Record, format_time
 from pipelines.local.run_record import LocalRunRecord
 from pipelines.local.run_state import StageState
+from pipelines.notices import outbox as outbox_module
 from pipelines.notices.channels import Channel
 from pipelines.notices.outbox import Notice, Outbox
 from pipelines.notices.run_notices import send_end
@@ -70,6 +71,25 @@ def test_one_that_nobody_took_is_sent_again_later(tmp_path: Path, inbox: Inbox) 
     assert said == ["a notice was not taken: address 1 (test): cannot be reached (ConnectionRefusedError)"]
     inbox.refuses = False
     assert outbox.send([NOTICE], START + timedelta(minutes=10)) == 1
+
+
+def test_those_of_a_group_that_are_due_go_out_as_one(tmp_path: Path, inbox: Inbox) -> None:
+    many = [replace(NOTICE, key=f"k{n}", title=f"broken {n}", group="invariant", facts={"n": n}) for n in range(50)]
+    for hour in (0, 1):
+        assert _outbox(tmp_path, [inbox.channel])[0].send(many[:49], START + hours(hour)) == (0 if hour else 49)
+    _outbox(tmp_path, [inbox.channel])[0].send(many, START + hours(2))
+    assert [notice["title"] for notice in inbox.got] == ["broken 0 and 48 more", "broken 49"]
+    assert "also broken 48" in inbox.got[0]["text"] and inbox.got[0]["facts"]["all"][48] == {"n": 48}
+
+
+def test_a_look_sends_no_more_after_a_while_and_the_next_one_goes_on(
+    tmp_path: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, said = _outbox(tmp_path, [inbox.channel])
+    monkeypatch.setattr(outbox_module, "_SECONDS_IN_ALL", 0.0)
+    assert sent.send([NOTICE], START) == 0 and inbox.got == []
+    monkeypatch.undo()
+    assert sent.send([NOTICE], START) == 1 and said == []
 
 
 def test_one_channel_that_takes_it_is_enough(tmp_path: Path, inbox: Inbox) -> None:

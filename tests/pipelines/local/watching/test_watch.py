@@ -101,12 +101,30 @@ def test_a_run_that_cannot_begin_is_an_end(project: Path, monkeypatch: pytest.Mo
 def test_a_run_without_a_store_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_RUN", "store away")
     watched, _ = watcher(project)
-    watched.look()
-    watched.look()
-    assert history_of(project).decisions[0].ended is None
+    for _ in range(3):  # the third is too early for another start
+        watched.look()
+    (decision,) = history_of(project).decisions
+    assert decision.ended is None and len(decision.started) == 2
     monkeypatch.delenv("FAKE_RUN")
+    later = watch.now() + timedelta(minutes=1)
+    monkeypatch.setattr(watch, "now", lambda: later)
     watched.look()
     assert len(promoted(project)) == 1
+
+
+def test_a_run_that_dies_without_a_record_is_given_up_with_its_exit_code(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    watched = watch.Watcher(project, said.append, [sys.executable, "-c", "raise SystemExit(7)"])
+    start = watch.now()
+    for hour in range(14):  # more than the longest pause each
+        at = start + timedelta(hours=3 * hour)
+        monkeypatch.setattr(watch, "now", lambda at=at: at)
+        watched.look()
+    (decision,) = history_of(project).decisions
+    assert decision.ended is not None and decision.ended.verdict == "failed" and len(decision.started) == 10
+    assert "ended with code 7" in decision.ended.why
 
 
 def test_the_watcher_goes_on_when_the_store_is_away(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +246,54 @@ def test_a_decision_of_another_machine_is_left_alone_until_it_is_old(
     assert len(promoted(project)) == 1
 
 
+def test_a_claim_of_a_cluster_is_not_taken_over(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch.Watcher, "_advance", lambda *_: None)
+    cluster, _ = watcher(project)
+    cluster.place = watch.cluster_place("https://kfp")
+    cluster.look()  # killed after its claim
+    monkeypatch.undo()
+    now = watch.now()
+    monkeypatch.setattr(watch, "now", lambda: now + 3 * watch.TAKEOVER)
+    watcher(project)[0].look()
+    assert promoted(project) == [] and history_of(project).decisions[0].ended is None
+
+
+def test_the_same_evidence_asks_again_after_a_promotion(project: Path, tmp_path: Path) -> None:
+    evidence = tmp_path / "labels.csv"
+    evidence.write_text("1")
+    request_run(project, "asked", str(evidence))
+    watcher(project)[0].look()
+    assert len(promoted(project)) == 1
+    assert "requested asked" in request_run(project, "asked", str(evidence))
+    assert "was reported before" in request_run(project, "asked", str(evidence))
+
+
+def test_a_parameter_of_a_schedule_that_no_run_takes_is_refused(tmp_path: Path) -> None:
+    one = '{name: often, cron: "0 0 3 * * *", parameters: {epoch: 3}}'
+    project = make_project(tmp_path / "p", f"triggers: {{schedules: [{one}]}}\n")
+    with pytest.raises(ConfigError, match="unknown parameter 'epoch'; did you mean 'epochs'"):
+        watcher(project)[0].look()
+
+
+def test_a_notice_goes_out_before_the_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(watch.Outbox, "send", lambda *_: steps.append("notices"))
+    monkeypatch.setattr(watch.Watcher, "_run", lambda *_: steps.append("run"))
+    monkeypatch.setenv("NARU_NOTIFY_URLS", "http://127.0.0.1:9/x")
+    watcher(project)[0].look()
+    assert steps == ["notices", "run", "notices"]
+
+
+def test_a_request_may_only_be_recorded(project: Path) -> None:
+    from typer.testing import CliRunner
+
+    from pipelines.__main__ import app
+
+    result = CliRunner().invoke(app, ["triggers", "fire", "asked", str(project), "--record-only"])
+    assert result.exit_code == 0 and "requested asked" in result.output
+    assert [record.state for record in history_of(project).records] == ["requested"]
+
+
 def test_a_run_of_another_machine_without_an_end_is_lost_after_a_day(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +355,18 @@ def test_the_list_says_what_ran_and_why_not(project: Path, monkeypatch: pytest.M
     assert triggers[1][3] == "never" and triggers[0][3].startswith("trigger 000002")
     assert [(row[0], row[2]) for row in rows] == [("000001", "seen"), ("000002", "ended")]
     assert rows[1][5].endswith("succeeded, nothing promoted")
+
+
+def test_the_list_shows_names_that_look_like_markup(project: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from pipelines.__main__ import app
+
+    evidence = tmp_path / "labels[b]x.csv"
+    evidence.write_text("1")
+    request_run(project, "asked", str(evidence))
+    result = CliRunner().invoke(app, ["triggers", "ls", str(project)], env={"COLUMNS": "600"})
+    assert result.exit_code == 0 and "labels[b]x.csv" in result.output
 
 
 def test_the_breaker_opens_and_is_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
