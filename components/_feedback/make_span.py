@@ -118,7 +118,7 @@ class _Join:
         self._store = SpanStore(settings.home, settings.spans)
         self._report = FeedbackReport()
         self._before = self._store.last()
-        self._number = self._before["number"] + 1 if self._before else settings.config.first_span
+        self._number = max(self._before["number"] + 1 if self._before else 1, settings.config.first_span)
         self._state: dict[str, Path] = {}
         self._coverage = Coverage.from_json(self._before["coverage"]) if self._before else Coverage()
 
@@ -283,6 +283,7 @@ class _Join:
     def _write(
         self, out: _Output, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
     ) -> None:
+        self._store.refuse_taken(self._number)
         watermark = self._write_watermark(known, objects, files)
         paths = {**out.paths, "watermark": watermark}
         kept = {name: self._store.keep(path) for name, path in paths.items()}
