@@ -180,6 +180,7 @@ def _describe_labels(report: FeedbackReport, settings: FeedbackSettings) -> list
         "superseded": "superseded by a later label, or the same again",
         "unknown": "set aside: unknown id",
         "unsampled": "for requests that the log did not sample",
+        "older": "older than feedback.keep, or of answers that may be",
         "waiting": "wait for hours that are not closed",
         "labels_refused": "set aside: their row was closed, expired or conflicting",
     }

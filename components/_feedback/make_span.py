@@ -13,9 +13,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from components._feedback.span_store import SpanStore
 
 _EXAMPLES = 3
 _FEWEST = 20
-"""Labels of which at least one is expected to find its answer."""
+"""Labels from which on too many without an answer say that `id` names a wrong column; fewer may be chance."""
 _STATE = ("open", "done", "pending", "watermark")
 _QUARANTINE = ("conflicting_id", "unknown_id", "closed_id")
 _WATERMARK = pa.schema([("kind", pa.string()), ("name", pa.string()), ("state", pa.string())])
@@ -119,6 +119,8 @@ class _Join:
         self._report = FeedbackReport()
         self._before = self._store.last()
         self._number = max(self._before["number"] + 1 if self._before else 1, settings.config.first_span)
+        began = self._before["log"].get("start") if self._before else None  # an earlier Naru did not keep it
+        self._start = datetime.fromisoformat(began) if began else now - settings.keep
         self._state: dict[str, Path] = {}
         self._coverage = Coverage.from_json(self._before["coverage"]) if self._before else Coverage()
 
@@ -158,9 +160,9 @@ class _Join:
         return known
 
     def _list_objects(self, known: dict[str, str]) -> list[LogObject]:
-        since = self._now - self._settings.keep
-        if self._before:
-            since = max(since, datetime.fromisoformat(self._before["log"]["until"]) - _LISTED_AGAIN)
+        since = self._start
+        if self._before:  # also when that is longer ago than feedback.keep: nothing else reads those hours
+            since = _listed_from(datetime.fromisoformat(self._before["log"]["until"]), known)
         hours = list_closed_hours(self._settings.log, self._now, since=since)
         found = [each for hour in hours for each in list_objects(self._settings.log, hour)]
         return [each for each in found if each.name not in known]
@@ -215,7 +217,13 @@ class _Join:
         shares = self._report.answers.shares
         share = min([*shares, *([self._before["log"]["share"]] if self._before else [])], default=1.0)
         self._share = share
-        moments = Moments(_microseconds(self._read_until), _microseconds(self._now - self._settings.keep), share)
+        moments = Moments(
+            read_until=_microseconds(self._read_until),
+            expired=_microseconds(self._now - self._settings.keep),
+            share=share,
+            judged_from=_microseconds(self._start + self._settings.wait),
+            listed_from=_microseconds(self._read_until - _LISTED_AGAIN),
+        )
         for bucket in range(count):
             answers, labels, done = (tables[name].read(bucket) for name in ("answers", "labels", "done"))
             result = join_bucket(answers, labels, done, moments)
@@ -226,12 +234,13 @@ class _Join:
     def _find_read_until(self) -> datetime:
         """Return the time before which all answers are in the log that was read, as far as they were logged.
 
-        That is the end of the last closed hour, or the present when nothing was logged after it.
+        That is the end of the last closed hour; when nothing was logged after it, the present less the time that a server may need to log.
         """
-        seconds = (self._now - timedelta(seconds=SETTLE_SECONDS)).timestamp()
+        settled = self._now - timedelta(seconds=SETTLE_SECONDS)
+        seconds = settled.timestamp()
         closed = datetime.fromtimestamp(seconds - seconds % HOUR_SECONDS, self._now.tzinfo)
         later = [closed + timedelta(hours=hours) for hours in range(2)]
-        return closed if any(list_objects(self._settings.log, hour) for hour in later) else self._now
+        return closed if any(list_objects(self._settings.log, hour) for hour in later) else settled
 
     def _count_coverage(self, result: BucketResult) -> None:
         names = result.open.schema.names
@@ -261,22 +270,28 @@ class _Join:
         """Refuse labels of which too many have an id that the log does not have."""
         counts, labels = self._report.counts, self._report.labels
         found = counts["joined"] + counts["closed"] + counts["corrected"]
-        judged = max(labels.rows - counts["waiting"], counts["unknown"], 1)
-        share, limit = counts["unknown"] / judged, self._settings.config.labels.unknown_limit
+        judged = max(labels.rows - counts["waiting"] - counts["unsampled"] - counts["older"], counts["unknown"])
+        limit = self._settings.config.labels.unknown_limit
+        too_many = judged >= _FEWEST and counts["unknown"] > limit * judged
+        # before the first span: afterwards the column is right, and labels may well come before their hour is closed
         none_found = (
-            found == 0 and counts["waiting"] > 0 and self._report.answers.log.rows > 0 and not counts["superseded"]
+            self._before is None
+            and found == 0
+            and counts["waiting"] >= _FEWEST
+            and self._report.answers.log.rows > 0
+            and not counts["superseded"]
         )
-        if share <= limit and not none_found:
+        if not too_many and not none_found:
             return
         column = self._settings.config.labels.id
-        lost = counts["unknown"] or counts["waiting"]
+        lost, of = (counts["unknown"], judged) if too_many else (counts["waiting"], labels.rows)
         message = (
-            f"{lost:,} of {labels.rows:,} labels have an id that no logged answer has ({lost / max(labels.rows, 1):.1%}; allowed "
+            f"{lost:,} of {of:,} labels have an id that no logged answer has ({lost / of:.1%}; allowed "
             f"{limit:.0%})\n  ids in the column {column!r}: {_listed(out.lost_ids)}\n  ids in the log: {_listed(out.log_ids)}"
         )
         remedy = (
             "name the column with the answers' ids in feedback.labels.id (and the row's place in feedback.labels.row); "
-            "feedback.labels.unknown_limit allows more"
+            "feedback.labels.unknown_limit allows more, and labels of answers older than feedback.keep need a longer one"
         )
         raise DataError(message, where=self._settings.config.labels.source, remedy=remedy)
 
@@ -299,9 +314,9 @@ class _Join:
     def _write_watermark(
         self, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
     ) -> Path:
-        first = hour_folder((self._read_until - _LISTED_AGAIN - timedelta(hours=2)).timestamp())
-        log = {name: state for name, state in known["log"].items() if name >= first}  # older hours are not listed again
-        log |= {each.name: each.identity for each in objects}
+        log = known["log"] | {each.name: each.identity for each in objects}
+        first = hour_folder((_listed_from(self._read_until, log) - timedelta(hours=2)).timestamp())
+        log = {name: state for name, state in log.items() if name >= first}  # older hours are not listed again
         labels = known["label"] | {each.file.name: each.state for each in files}
         rows = [
             (kind, name, states[name]) for kind, states in (("log", log), ("label", labels)) for name in sorted(states)
@@ -331,6 +346,7 @@ class _Join:
             "quarantine": {name: {"object": kept[name], "rows": out.rows[name]} for name in _QUARANTINE},
             "log": {
                 "uri": self._settings.log,
+                "start": self._start.isoformat(timespec="seconds"),
                 "until": self._read_until.isoformat(timespec="seconds"),
                 "from": min((each.name for each in objects), default="").rpartition("/")[0],
                 "to": max((each.name for each in objects), default="").rpartition("/")[0],
@@ -430,6 +446,19 @@ class _Output:
         self.rows[name] += table.num_rows
         if table.num_rows:
             self._writers[name].write_table(table)
+
+
+def _listed_from(until: datetime, names: Iterable[str]) -> datetime:
+    """Return the time from which hours are listed again.
+
+    Args:
+        until: Time until which the log was read, by a clock that may have been ahead.
+        names: Names of the objects that were read: no hour after the newest was.
+    """
+    newest = max(names, default="").rpartition("/")[0]
+    if newest:
+        until = min(until, datetime.strptime(newest, "dt=%Y-%m-%d/hour=%H").replace(tzinfo=UTC) + timedelta(hours=1))
+    return until - _LISTED_AGAIN
 
 
 def _extend(ids: list[str], table: pa.Table) -> None:

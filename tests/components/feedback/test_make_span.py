@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import ConfigError, DataError
+from components._core.request_log.sampling import is_sampled
 from components._feedback import buckets
 from tests.components.feedback.made import NOON, Place, expected, request
 from tests.representatives import representatives
@@ -346,3 +347,74 @@ def test_a_source_without_labels_or_without_the_column_is_refused(tmp_path: Path
     place.write_labels([{"request": "r1", "outcome": 1}])
     with pytest.raises(ConfigError, match=r"there is no column 'request_id' in a\.csv; did you mean 'request'"):
         Place(tmp_path, labels={"id": "request_id"}).run()
+
+
+def test_labels_of_an_open_hour_are_kept_after_the_share_was_raised(tmp_path: Path) -> None:
+    place, later = Place(tmp_path, labels={"time": "known"}), NOON + timedelta(hours=4)
+    sampled = [number for number in range(2_000) if is_sampled(f"r{number}", 0.1)][:50]
+    others = [number for number in range(2_000) if not is_sampled(f"r{number}", 0.1)][:50]
+    place.write_log([request(number, share=0.1) for number in sampled])
+    place.write_labels([{"request": f"r{number}", "outcome": 1, "known": NOON.isoformat()} for number in sampled])
+    place.write_log([request(number, later) for number in others], hour=later)
+    known = (later + timedelta(minutes=1)).isoformat()
+    place.write_labels([{"request": f"r{number}", "outcome": 1, "known": known} for number in others], "b")
+    report = place.run(later + timedelta(minutes=30))
+    assert report.rows == 50 and report.counts["waiting"] == 50 and not report.counts["unsampled"]
+    assert place.run(later + timedelta(hours=3)).rows == 50
+
+
+def test_a_wrong_column_is_found_where_few_requests_are_sampled(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    sampled = [number for number in range(10_000) if is_sampled(f"r{number}", 0.02)]
+    place.write_log([request(number, share=0.02) for number in sampled])
+    place.write_labels([{"request": f"wrong-{number}", "outcome": 1} for number in range(5_000)])
+    with pytest.raises(DataError, match=r"labels have an id that no logged answer has \(100.0%"):
+        place.run()
+
+
+def write_days(place: Place, days: range, name: str) -> None:
+    """Answers of each day after NOON, and their labels two hours later."""
+    labels = []
+    for day in days:
+        at = NOON + timedelta(days=day)
+        numbers = [10_000 + day * 10 + place for place in range(10)]
+        place.write_log([request(number, at) for number in numbers], hour=at)
+        known = (at + timedelta(hours=2)).isoformat()
+        labels += [{"request": f"r{number}", "outcome": 1, "known": known} for number in numbers]
+    place.write_labels(labels, name)
+
+
+def test_labels_older_than_keep_are_counted_and_are_no_unknown_ids(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"}, wait="2d", keep="20d")
+    write_days(place, range(-60, 0), "a")
+    report = place.run()
+    assert report.rows == 190 and report.counts["older"] == 410 and not report.counts["unknown"]
+
+
+def test_after_a_pause_longer_than_keep_nothing_is_left_out(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"}, wait="2d", keep="20d")
+    write_days(place, range(-5, 0), "a")
+    assert place.run(NOON).rows == 50
+    write_days(place, range(60), "b")
+    report = place.run(NOON + timedelta(days=60))
+    assert report.rows == 600 and not report.counts["unknown"] and not report.counts["repeated"]
+
+
+def test_a_span_by_a_clock_that_was_ahead_hides_no_hour(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"})
+    write_days(place, range(-1, 0), "a")
+    assert place.run(NOON + timedelta(days=60)).rows == 10
+    write_days(place, range(20), "b")
+    report = place.run(NOON + timedelta(days=20))
+    assert report.rows == 200 and not report.counts["unknown"] and not report.counts["repeated"]
+
+
+def test_a_prompt_label_waits_for_its_hour(tmp_path: Path) -> None:
+    place, now = Place(tmp_path, labels={"time": "known"}), NOON + timedelta(hours=3, minutes=30)
+    place.write_log([request(number) for number in range(100)])
+    place.write_labels([{"request": "r1000", "outcome": 1, "known": (now - timedelta(seconds=5)).isoformat()}])
+    report = place.run(now)
+    assert report.counts["waiting"] == 1 and not report.counts["unknown"]
+    place.write_log([request(1_000, now)], hour=now.replace(minute=0))
+    assert place.run(now + timedelta(minutes=5)).counts["waiting"] == 1
+    assert place.run(now + timedelta(hours=1)).rows == 1
