@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
@@ -31,7 +32,7 @@ from components._feedback.bucket_join import BucketResult, Moments, join_bucket
 from components._feedback.buckets import Buckets, count_buckets
 from components._feedback.columns import answers_schema, done_schema, labels_schema, numbers
 from components._feedback.coverage import Coverage, why_not_final
-from components._feedback.labels import LabelCounts, LabelFile, list_new_files, read_labels, size_of
+from components._feedback.labels import LabelCounts, LabelFile, cast_or_null, list_new_files, read_labels, size_of
 from components._feedback.scored_rows import SCORED, ScoredRows
 from components._feedback.settings import FeedbackSettings
 from components._feedback.span_rows import SpanRows
@@ -202,16 +203,28 @@ class _Join:
         return int(log * _JSON_BYTES + (labels + state) * _PARQUET_BYTES)
 
     def _read_state(self, name: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a file of state; a feature that it does not have is missing, as the model was another one."""
+        """Yield the rows of a file of state; a feature that it does not have is missing, as the model was another one.
+
+        A value that its present type does not hold is missing too, and counted: the model, or the project, changed the type.
+        """
         if name not in self._state:
             return
         for batch in pq.ParquetFile(self._state[name]).iter_batches(batch_size=65_536):
             have = {field.name for field in batch.schema}
             arrays = [
-                batch[field.name].cast(field.type) if field.name in have else pa.nulls(batch.num_rows, field.type)
+                cast_or_null(batch[field.name], field.type)
+                if field.name in have
+                else pa.nulls(batch.num_rows, field.type)
                 for field in schema
             ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            found = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            self._report.counts["retyped"] += sum(
+                found[each].null_count - batch[each].null_count for each in schema.names if each in have
+            )
+            if name == "pending" and found["label"].null_count > batch["label"].null_count:
+                # a label that became missing would close its row
+                found = found.filter(pc.or_(found["label"].is_valid(), batch["label"].is_null()))
+            yield found
 
     def _join_buckets(self, tables: dict[str, Buckets], count: int, out: _Output) -> None:
         shares = self._report.answers.shares
@@ -250,10 +263,14 @@ class _Join:
             self._coverage.add(rows.filter(pa.array(numbers(rows, "rank") >= 0)), 0)
 
     def _add_corrections(self, out: _Output) -> None:
-        """Add the rows of earlier spans whose label was corrected."""
+        """Add the rows of earlier spans whose label was corrected; of a span that was deleted, the corrections are set aside."""
         for number in out.corrected_spans():
             manifest = self._store.manifest(number)
-            rows = self._store.fetch_rows(number, manifest["rows"]["sha256"], self._work)
+            rows = self._store.find_rows(manifest, self._work)
+            if rows is None:
+                lost = out.set_corrections_aside(number)
+                self._report.counts.update(corrected=-lost, not_corrected=lost)
+                continue
             scored = self._store.fetch(manifest[SCORED]["object"], self._work) if SCORED in manifest else None
             out.add_corrections(number, rows, scored)
 
@@ -278,7 +295,7 @@ class _Join:
             self._before is None
             and found == 0
             and counts["waiting"] >= _FEWEST
-            and self._report.answers.log.rows > 0
+            and self._report.answers.log.rows > self._report.answers.foreign
             and not counts["superseded"]
         )
         if not too_many and not none_found:
@@ -358,6 +375,7 @@ class _Join:
             "dropped": dict(answers.log.dropped),
             "refused": {f"{version} {code}": count for (version, code), count in sorted(answers.log.refused.items())},
             "damaged": answers.log.damaged,
+            "foreign": answers.foreign,
             "unfit": self._unfit,
             "versions": dict(out.span.versions),
             "shares": {f"{share:g}": rows for share, rows in answers.shares.items()},
@@ -389,7 +407,7 @@ class _Output:
             "unknown_id": labels,
             "closed_id": labels,
         }
-        self._done_schema = done
+        self._done_schema, self._labels_schema = done, labels
         self._number = number
         self._corrected: list[pa.Table] = []
         self._writers = {name: pq.ParquetWriter(self.paths[name], schema) for name, schema in schemas.items()}
@@ -437,10 +455,25 @@ class _Output:
             rows: Its rows.
             scored: What was answered to them; None: it was not kept.
         """
-        corrected = pa.concat_tables(self._corrected)
-        chosen = corrected.filter(pa.array(numbers(corrected, "span") == number))
-        for table in self.span.add_corrections(chosen, rows, scored, number):
+        for table in self.span.add_corrections(self._corrections(number), rows, scored, number):
             self._write("done", table)
+
+    def set_corrections_aside(self, number: int) -> int:
+        """Write the corrections of a span whose rows were deleted to the quarantine; returns how many there are."""
+        chosen = self._corrections(number)
+        size = int(chosen.num_rows)
+        values = {name: chosen[name] for name in ("id", "row", "label", "time", "object")}
+        values |= {"place": pa.array(np.zeros(size, np.int64)), "seen": chosen["time"]}
+        values["is_judged"] = pa.array(np.ones(size, np.bool_))
+        self._write(
+            "closed_id", pa.table([values[name] for name in self._labels_schema.names], schema=self._labels_schema)
+        )
+        self._write("done", chosen)  # with the new label, so that the same one does not count again
+        return size
+
+    def _corrections(self, number: int) -> pa.Table:
+        corrected = pa.concat_tables(self._corrected)
+        return corrected.filter(pa.array(numbers(corrected, "span") == number))
 
     def _write(self, name: str, table: pa.Table) -> None:
         self.rows[name] += table.num_rows

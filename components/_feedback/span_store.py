@@ -94,6 +94,13 @@ class SpanStore:
         (folder / str(number)).mkdir(parents=True, exist_ok=True)
         return _verified(fetch_file(self.rows_uri(number), folder / str(number)), sha256)
 
+    def find_rows(self, manifest: dict[str, Any], folder: Path) -> Path | None:
+        """Fetch the rows of a span, published or not yet; None when they were deleted. Errors as in `fetch`."""
+        number, kept = int(manifest["number"]), manifest["rows"]["object"]
+        if _exists(self.rows_uri(number)):
+            return self.fetch_rows(number, manifest["rows"]["sha256"], folder)
+        return self.fetch(kept, folder) if _exists(f"{self.home}/objects/{kept}") else None
+
     def manifest(self, number: int) -> dict[str, Any]:
         """Read the manifest of a span; errors as in `last`, and ServiceError when it is missing."""
         uri = self._manifest_uri(number)

@@ -17,9 +17,10 @@ from components._core.errors import ConfigError, ServiceError
 from components._core.store import claims, object_store
 from components._core.store.object_store import list_names, read_bytes
 from components._feedback import span_store
+from components._feedback.make_span import make_span
 from components._feedback.span_store import SpanStore
 from tests.components.core.store.s3_stub import serving
-from tests.components.feedback.made import Place, expected, request
+from tests.components.feedback.made import NEXT_DAY, Place, expected, request
 
 WRITES = ("upload", "create", "remove")
 
@@ -144,14 +145,23 @@ def test_a_manifest_of_a_later_naru_is_refused(tmp_path: Path) -> None:
         place.run()
 
 
+def publish_first(_: SpanStore, manifest: dict[str, Any], folder: Path) -> None:
+    """Stands for a process that is killed after the commit of the second span."""
+    if manifest["number"] > 1:
+        raise KilledError
+
+
 def test_rows_of_a_committed_span_are_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = with_one_span(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(SpanStore, "publish", lambda *_: (_ for _ in ()).throw(KilledError))
+        patched.setattr(SpanStore, "publish", publish_first)
         with pytest.raises(KilledError):
             place.run()
+    place.write_labels([{"request": "r5", "outcome": 0}], "c")
+    shown = make_span(place.settings(), NEXT_DAY, write=False)  # corrects rows that are not published yet
+    assert shown.counts["corrected"] == 1
     place.run()
-    assert place.spans == [1, 2]
+    assert place.spans == [1, 2, 3] and place.rows(2) == SECOND and place.rows(3) == [expected(5, 0)]
 
 
 def with_a_file_of_another_origin(root: Path) -> tuple[Place, Path]:
