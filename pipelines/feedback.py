@@ -144,7 +144,9 @@ def _listed(parts: list[str]) -> str:
 def _describe_answers(report: FeedbackReport) -> list[str]:
     log, counts = report.answers.log, report.counts
     dropped = log.dropped.total()
-    answered = report.answers.weighted_rows + dropped
+    # only sampled requests are dropped, so one stands for as many as one that was logged
+    weight = report.answers.weighted_rows / log.requests if log.requests else 1.0
+    answered = report.answers.weighted_rows + dropped * weight
     lines = [
         _line("answered", f"about {answered:,.0f} rows, in {_counted(report.objects, 'object')} of the log"),
         _line("logged", _listed([_rows(log.rows, "rows"), _rows(dropped, "requests dropped by the log")])),
@@ -153,6 +155,8 @@ def _describe_answers(report: FeedbackReport) -> list[str]:
         repeated = counts["repeated"] and _rows(counts["repeated"], "repeated (counted once)")
         conflicting = counts["conflicting"] and _rows(counts["conflicting"], "set aside: one id with different inputs")
         lines.append(_line("", _listed([str(repeated or ""), str(conflicting or "")])))
+    if report.answers.foreign:
+        lines.append(_line("", _rows(report.answers.foreign, "rows of other models left out")))
     if log.damaged:
         lines.append(_line("damaged", f"{log.damaged:,} lines of the log, the first: {log.examples[0]}"))
     return lines
@@ -180,7 +184,10 @@ def _describe_labels(report: FeedbackReport, settings: FeedbackSettings) -> list
         "superseded": "superseded by a later label, or the same again",
         "unknown": "set aside: unknown id",
         "unsampled": "for requests that the log did not sample",
+        "older": "older than feedback.keep, or of answers that may be",
         "waiting": "wait for hours that are not closed",
+        "not_corrected": "set aside: corrections of a span that was deleted",
+        "retyped": "values of earlier runs left missing: their column has another type now",
         "labels_refused": "set aside: their row was closed, expired or conflicting",
     }
     lines += [_line("", _rows(counts[name], what)) for name, what in others.items() if counts[name]]

@@ -31,6 +31,7 @@ class AnswerCounts:
 
     Attributes:
         log: Counts of the log's reader.
+        foreign: Rows of other models, which a log of several projects has; they are left out.
         masked: Rows in which a feature was masked, by its name.
         versions: Rows by version.
         shares: Rows by the share with which they were sampled; format 1 does not say it and counts as 1.
@@ -40,6 +41,7 @@ class AnswerCounts:
     """
 
     log: LogCounts = field(default_factory=LogCounts)
+    foreign: int = 0
     masked: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     shares: Counter[float] = field(default_factory=Counter)
@@ -62,7 +64,10 @@ def read_answers(
     step = max(len(objects) // 100, 1)
     for rank, found in enumerate(objects):
         place = 0
-        for batch in read_object(found, counts.log, settings.signature):
+        for logged in read_object(found, counts.log, settings.signature):
+            is_own = pc.fill_null(pc.equal(logged["model"], settings.project), True)
+            batch = logged.filter(is_own)
+            counts.foreign += logged.num_rows - batch.num_rows
             _count(settings, batch, counts, is_sampled=rank % step == 0)
             yield _to_answers(settings, batch, schema, rank, place)
             place += batch.num_rows

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._core.request_log.sampling import is_sampled
-from components._feedback.columns import CLOSED, CONFLICTING, EXPIRED, IN_SPAN, Ints, Mask, numbers
+from components._feedback.columns import CLOSED, CONFLICTING, EXPIRED, IN_SPAN, NO_TIME, Ints, Mask, numbers
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,15 @@ class Moments:
         read_until: All answers before this time are in the log that was read, if they were logged.
         expired: Answers before this time are no longer kept.
         share: Smallest share of requests that the log was sampled with.
+        judged_from: Labels known before this time may be for answers older than what was ever read, so none counts as unknown.
+        listed_from: Objects of the log that come late are still found for answers after this time.
     """
 
     read_until: int
     expired: int
     share: float
+    judged_from: int = NO_TIME
+    listed_from: int = NO_TIME
 
 
 @dataclass
@@ -217,16 +221,25 @@ def _compare_with_done(
 def _sort_unknown(labels: pa.Table, chosen: Ints, moments: Moments, counts: Counter[str]) -> tuple[pa.Table, pa.Table]:
     """Return the labels that count as unknown for the first time, and those to keep: their answer may still be logged."""
     rows = labels.take(pa.array(chosen))
-    if moments.share < 1.0 and len(chosen):
-        sampled = np.array([is_sampled(text, moments.share) for text in rows["id"].to_pylist()], np.bool_)
-        counts["unsampled"] += len(chosen) - int(sampled.sum())
-        rows = rows.filter(pa.array(sampled))
     seen, was_judged = numbers(rows, "seen"), np.asarray(rows["is_judged"], np.bool_)
-    is_unknown = (seen <= moments.read_until) & ~was_judged
-    counts["unknown"] += int(is_unknown.sum())
-    counts["waiting"] += int((~is_unknown & ~was_judged).sum())
-    pending = rows.filter(pa.array(seen >= moments.expired))
-    judged = pa.array((is_unknown | was_judged)[seen >= moments.expired])
+    is_sampled_id = np.ones(len(chosen), np.bool_)
+    if moments.share < 1.0 and len(chosen):
+        is_sampled_id = np.array([is_sampled(text, moments.share) for text in rows["id"].to_pylist()], np.bool_)
+    is_new = (seen <= moments.read_until) & ~was_judged
+    is_older = is_new & (seen < moments.judged_from)
+    is_unsampled = is_new & ~is_older & ~is_sampled_id
+    is_unknown = is_new & ~is_older & is_sampled_id
+    is_waiting = ~is_new & ~was_judged
+    for name, mask in (
+        ("older", is_older),
+        ("unsampled", is_unsampled),
+        ("unknown", is_unknown),
+        ("waiting", is_waiting),
+    ):
+        counts[name] += int(mask.sum())
+    # the share may have been raised since, so an id that the smallest one leaves out may be in an hour that is not read yet
+    stays = (seen >= moments.expired) & (is_sampled_id | (seen >= min(moments.listed_from, moments.read_until)))
+    pending, judged = rows.filter(pa.array(stays)), pa.array((is_new | was_judged)[stays])
     index = pending.schema.get_field_index("is_judged")
     return rows.filter(pa.array(is_unknown)), pending.set_column(index, pending.schema.field(index), judged)
 

@@ -23,7 +23,7 @@ from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source
-from components._feedback.columns import NO_TIME, labels_schema
+from components._feedback.columns import NO_TIME, Mask, labels_schema
 from components._feedback.settings import FeedbackSettings
 
 _WHERE = "feedback.labels"
@@ -162,19 +162,24 @@ def _read_file(
 def _to_labels(settings: FeedbackSettings, batch: pa.RecordBatch, file: str, counts: LabelCounts) -> pa.RecordBatch:
     labels, size = settings.config.labels, batch.num_rows
     ids = to_text(batch[labels.id])
-    rows = _cast(batch[labels.row], pa.int64()) if labels.row else pa.array(np.zeros(size, np.int64))
-    values = batch[settings.label_column]
-    label = _cast(values, settings.label_type)
+    rows = cast_or_null(batch[labels.row], pa.int64()) if labels.row else pa.array(np.zeros(size, np.int64))
+    values = _nan_to_null(batch[settings.label_column])
+    label = _nan_to_null(cast_or_null(values, settings.label_type))
+    is_bad = _is_bad(label, values)
     times = _times(batch[labels.time], labels.time) if labels.time else pa.nulls(size, pa.int64())
     is_wrong = {
         "missing_id": np.asarray(ids.is_null()),
         "bad_row": np.asarray(rows.is_null()),
-        "bad_label": np.asarray(label.is_null()) & ~np.asarray(values.is_null()),
+        "bad_label": is_bad,
+        "bad_time": _is_written(batch[labels.time]) & np.asarray(times.is_null())
+        if labels.time
+        else np.zeros(size, np.bool_),
     }
+    shown = {"bad_label": values, "bad_time": batch[labels.time or labels.id]}
     keep = np.ones(size, np.bool_)
     for reason, mask in is_wrong.items():
         for index in np.flatnonzero(mask & keep).tolist():
-            what = values[index].as_py() if reason == "bad_label" else batch[labels.row or labels.id][index].as_py()
+            what = shown.get(reason, batch[labels.row or labels.id])[index].as_py()
             counts.add_bad(reason, f"{file}: {what!r}"[:200])
         keep &= ~mask
     found = pa.RecordBatch.from_arrays(
@@ -183,8 +188,37 @@ def _to_labels(settings: FeedbackSettings, batch: pa.RecordBatch, file: str, cou
     return found if keep.all() else found.filter(pa.array(keep))
 
 
-def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast a column; what has no such value becomes null."""
+def _nan_to_null(column: pa.Array) -> pa.Array:
+    """Return a column in which NaN is missing, as pandas writes it."""
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.fill_null(pc.is_nan(column), False), pa.scalar(None, column.type), column)
+
+
+def _is_bad(label: pa.Array, values: pa.Array) -> Mask:
+    """Return where a value is no label: it has another type, or is infinite. A text `NaN` among numbers is an empty label."""
+    is_bad = np.asarray(label.is_null(), np.bool_) & ~np.asarray(values.is_null(), np.bool_)
+    if not pa.types.is_floating(label.type):
+        return is_bad
+    if is_bad.any():
+        is_bad &= np.array([str(value).strip().lower() != "nan" for value in values.to_pylist()], np.bool_)
+    return np.asarray(is_bad | np.asarray(pc.fill_null(pc.is_inf(label), False)), np.bool_)
+
+
+def _is_written(column: pa.Array) -> Mask:
+    """Return where a column has a value; blanks are none."""
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return np.asarray(column.is_valid(), np.bool_)
+    return np.asarray(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False))
+
+
+def cast_or_null(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cast a column value by value; what has no such value becomes null.
+
+    Args:
+        column: Numbers, truth values or texts.
+        kind: The type.
+    """
     if column.type == kind:
         return column
     if pa.types.is_boolean(kind) and not pa.types.is_boolean(column.type):

@@ -13,14 +13,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
@@ -31,7 +32,7 @@ from components._feedback.bucket_join import BucketResult, Moments, join_bucket
 from components._feedback.buckets import Buckets, count_buckets
 from components._feedback.columns import answers_schema, done_schema, labels_schema, numbers
 from components._feedback.coverage import Coverage, why_not_final
-from components._feedback.labels import LabelCounts, LabelFile, list_new_files, read_labels, size_of
+from components._feedback.labels import LabelCounts, LabelFile, cast_or_null, list_new_files, read_labels, size_of
 from components._feedback.scored_rows import SCORED, ScoredRows
 from components._feedback.settings import FeedbackSettings
 from components._feedback.span_rows import SpanRows
@@ -39,7 +40,7 @@ from components._feedback.span_store import SpanStore
 
 _EXAMPLES = 3
 _FEWEST = 20
-"""Labels of which at least one is expected to find its answer."""
+"""Labels from which on too many without an answer say that `id` names a wrong column; fewer may be chance."""
 _STATE = ("open", "done", "pending", "watermark")
 _QUARANTINE = ("conflicting_id", "unknown_id", "closed_id")
 _WATERMARK = pa.schema([("kind", pa.string()), ("name", pa.string()), ("state", pa.string())])
@@ -118,7 +119,9 @@ class _Join:
         self._store = SpanStore(settings.home, settings.spans)
         self._report = FeedbackReport()
         self._before = self._store.last()
-        self._number = self._before["number"] + 1 if self._before else settings.config.first_span
+        self._number = max(self._before["number"] + 1 if self._before else 1, settings.config.first_span)
+        began = self._before["log"].get("start") if self._before else None  # an earlier Naru did not keep it
+        self._start = datetime.fromisoformat(began) if began else now - settings.keep
         self._state: dict[str, Path] = {}
         self._coverage = Coverage.from_json(self._before["coverage"]) if self._before else Coverage()
 
@@ -158,9 +161,9 @@ class _Join:
         return known
 
     def _list_objects(self, known: dict[str, str]) -> list[LogObject]:
-        since = self._now - self._settings.keep
-        if self._before:
-            since = max(since, datetime.fromisoformat(self._before["log"]["until"]) - _LISTED_AGAIN)
+        since = self._start
+        if self._before:  # also when that is longer ago than feedback.keep: nothing else reads those hours
+            since = _listed_from(datetime.fromisoformat(self._before["log"]["until"]), known)
         hours = list_closed_hours(self._settings.log, self._now, since=since)
         found = [each for hour in hours for each in list_objects(self._settings.log, hour)]
         return [each for each in found if each.name not in known]
@@ -200,22 +203,40 @@ class _Join:
         return int(log * _JSON_BYTES + (labels + state) * _PARQUET_BYTES)
 
     def _read_state(self, name: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a file of state; a feature that it does not have is missing, as the model was another one."""
+        """Yield the rows of a file of state; a feature that it does not have is missing, as the model was another one.
+
+        A value that its present type does not hold is missing too, and counted: the model, or the project, changed the type.
+        """
         if name not in self._state:
             return
         for batch in pq.ParquetFile(self._state[name]).iter_batches(batch_size=65_536):
             have = {field.name for field in batch.schema}
             arrays = [
-                batch[field.name].cast(field.type) if field.name in have else pa.nulls(batch.num_rows, field.type)
+                cast_or_null(batch[field.name], field.type)
+                if field.name in have
+                else pa.nulls(batch.num_rows, field.type)
                 for field in schema
             ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            found = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            self._report.counts["retyped"] += sum(
+                found[each].null_count - batch[each].null_count for each in schema.names if each in have
+            )
+            if name == "pending" and found["label"].null_count > batch["label"].null_count:
+                # a label that became missing would close its row
+                found = found.filter(pc.or_(found["label"].is_valid(), batch["label"].is_null()))
+            yield found
 
     def _join_buckets(self, tables: dict[str, Buckets], count: int, out: _Output) -> None:
         shares = self._report.answers.shares
         share = min([*shares, *([self._before["log"]["share"]] if self._before else [])], default=1.0)
         self._share = share
-        moments = Moments(_microseconds(self._read_until), _microseconds(self._now - self._settings.keep), share)
+        moments = Moments(
+            read_until=_microseconds(self._read_until),
+            expired=_microseconds(self._now - self._settings.keep),
+            share=share,
+            judged_from=_microseconds(self._start + self._settings.wait),
+            listed_from=_microseconds(self._read_until - _LISTED_AGAIN),
+        )
         for bucket in range(count):
             answers, labels, done = (tables[name].read(bucket) for name in ("answers", "labels", "done"))
             result = join_bucket(answers, labels, done, moments)
@@ -226,12 +247,13 @@ class _Join:
     def _find_read_until(self) -> datetime:
         """Return the time before which all answers are in the log that was read, as far as they were logged.
 
-        That is the end of the last closed hour, or the present when nothing was logged after it.
+        That is the end of the last closed hour; when nothing was logged after it, the present less the time that a server may need to log.
         """
-        seconds = (self._now - timedelta(seconds=SETTLE_SECONDS)).timestamp()
+        settled = self._now - timedelta(seconds=SETTLE_SECONDS)
+        seconds = settled.timestamp()
         closed = datetime.fromtimestamp(seconds - seconds % HOUR_SECONDS, self._now.tzinfo)
         later = [closed + timedelta(hours=hours) for hours in range(2)]
-        return closed if any(list_objects(self._settings.log, hour) for hour in later) else self._now
+        return closed if any(list_objects(self._settings.log, hour) for hour in later) else settled
 
     def _count_coverage(self, result: BucketResult) -> None:
         names = result.open.schema.names
@@ -241,10 +263,14 @@ class _Join:
             self._coverage.add(rows.filter(pa.array(numbers(rows, "rank") >= 0)), 0)
 
     def _add_corrections(self, out: _Output) -> None:
-        """Add the rows of earlier spans whose label was corrected."""
+        """Add the rows of earlier spans whose label was corrected; of a span that was deleted, the corrections are set aside."""
         for number in out.corrected_spans():
             manifest = self._store.manifest(number)
-            rows = self._store.fetch_rows(number, manifest["rows"]["sha256"], self._work)
+            rows = self._store.find_rows(manifest, self._work)
+            if rows is None:
+                lost = out.set_corrections_aside(number)
+                self._report.counts.update(corrected=-lost, not_corrected=lost)
+                continue
             scored = self._store.fetch(manifest[SCORED]["object"], self._work) if SCORED in manifest else None
             out.add_corrections(number, rows, scored)
 
@@ -261,28 +287,35 @@ class _Join:
         """Refuse labels of which too many have an id that the log does not have."""
         counts, labels = self._report.counts, self._report.labels
         found = counts["joined"] + counts["closed"] + counts["corrected"]
-        judged = max(labels.rows - counts["waiting"], counts["unknown"], 1)
-        share, limit = counts["unknown"] / judged, self._settings.config.labels.unknown_limit
+        judged = max(labels.rows - counts["waiting"] - counts["unsampled"] - counts["older"], counts["unknown"])
+        limit = self._settings.config.labels.unknown_limit
+        too_many = judged >= _FEWEST and counts["unknown"] > limit * judged
+        # before the first span: afterwards the column is right, and labels may well come before their hour is closed
         none_found = (
-            found == 0 and counts["waiting"] > 0 and self._report.answers.log.rows > 0 and not counts["superseded"]
+            self._before is None
+            and found == 0
+            and counts["waiting"] >= _FEWEST
+            and self._report.answers.log.rows > self._report.answers.foreign
+            and not counts["superseded"]
         )
-        if share <= limit and not none_found:
+        if not too_many and not none_found:
             return
         column = self._settings.config.labels.id
-        lost = counts["unknown"] or counts["waiting"]
+        lost, of = (counts["unknown"], judged) if too_many else (counts["waiting"], labels.rows)
         message = (
-            f"{lost:,} of {labels.rows:,} labels have an id that no logged answer has ({lost / max(labels.rows, 1):.1%}; allowed "
+            f"{lost:,} of {of:,} labels have an id that no logged answer has ({lost / of:.1%}; allowed "
             f"{limit:.0%})\n  ids in the column {column!r}: {_listed(out.lost_ids)}\n  ids in the log: {_listed(out.log_ids)}"
         )
         remedy = (
             "name the column with the answers' ids in feedback.labels.id (and the row's place in feedback.labels.row); "
-            "feedback.labels.unknown_limit allows more"
+            "feedback.labels.unknown_limit allows more, and labels of answers older than feedback.keep need a longer one"
         )
         raise DataError(message, where=self._settings.config.labels.source, remedy=remedy)
 
     def _write(
         self, out: _Output, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
     ) -> None:
+        self._store.refuse_taken(self._number)
         watermark = self._write_watermark(known, objects, files)
         paths = {**out.paths, "watermark": watermark}
         kept = {name: self._store.keep(path) for name, path in paths.items()}
@@ -298,9 +331,9 @@ class _Join:
     def _write_watermark(
         self, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
     ) -> Path:
-        first = hour_folder((self._read_until - _LISTED_AGAIN - timedelta(hours=2)).timestamp())
-        log = {name: state for name, state in known["log"].items() if name >= first}  # older hours are not listed again
-        log |= {each.name: each.identity for each in objects}
+        log = known["log"] | {each.name: each.identity for each in objects}
+        first = hour_folder((_listed_from(self._read_until, log) - timedelta(hours=2)).timestamp())
+        log = {name: state for name, state in log.items() if name >= first}  # older hours are not listed again
         labels = known["label"] | {each.file.name: each.state for each in files}
         rows = [
             (kind, name, states[name]) for kind, states in (("log", log), ("label", labels)) for name in sorted(states)
@@ -330,6 +363,7 @@ class _Join:
             "quarantine": {name: {"object": kept[name], "rows": out.rows[name]} for name in _QUARANTINE},
             "log": {
                 "uri": self._settings.log,
+                "start": self._start.isoformat(timespec="seconds"),
                 "until": self._read_until.isoformat(timespec="seconds"),
                 "from": min((each.name for each in objects), default="").rpartition("/")[0],
                 "to": max((each.name for each in objects), default="").rpartition("/")[0],
@@ -341,6 +375,7 @@ class _Join:
             "dropped": dict(answers.log.dropped),
             "refused": {f"{version} {code}": count for (version, code), count in sorted(answers.log.refused.items())},
             "damaged": answers.log.damaged,
+            "foreign": answers.foreign,
             "unfit": self._unfit,
             "versions": dict(out.span.versions),
             "shares": {f"{share:g}": rows for share, rows in answers.shares.items()},
@@ -372,7 +407,7 @@ class _Output:
             "unknown_id": labels,
             "closed_id": labels,
         }
-        self._done_schema = done
+        self._done_schema, self._labels_schema = done, labels
         self._number = number
         self._corrected: list[pa.Table] = []
         self._writers = {name: pq.ParquetWriter(self.paths[name], schema) for name, schema in schemas.items()}
@@ -420,15 +455,43 @@ class _Output:
             rows: Its rows.
             scored: What was answered to them; None: it was not kept.
         """
-        corrected = pa.concat_tables(self._corrected)
-        chosen = corrected.filter(pa.array(numbers(corrected, "span") == number))
-        for table in self.span.add_corrections(chosen, rows, scored, number):
+        for table in self.span.add_corrections(self._corrections(number), rows, scored, number):
             self._write("done", table)
+
+    def set_corrections_aside(self, number: int) -> int:
+        """Write the corrections of a span whose rows were deleted to the quarantine; returns how many there are."""
+        chosen = self._corrections(number)
+        size = int(chosen.num_rows)
+        values = {name: chosen[name] for name in ("id", "row", "label", "time", "object")}
+        values |= {"place": pa.array(np.zeros(size, np.int64)), "seen": chosen["time"]}
+        values["is_judged"] = pa.array(np.ones(size, np.bool_))
+        self._write(
+            "closed_id", pa.table([values[name] for name in self._labels_schema.names], schema=self._labels_schema)
+        )
+        self._write("done", chosen)  # with the new label, so that the same one does not count again
+        return size
+
+    def _corrections(self, number: int) -> pa.Table:
+        corrected = pa.concat_tables(self._corrected)
+        return corrected.filter(pa.array(numbers(corrected, "span") == number))
 
     def _write(self, name: str, table: pa.Table) -> None:
         self.rows[name] += table.num_rows
         if table.num_rows:
             self._writers[name].write_table(table)
+
+
+def _listed_from(until: datetime, names: Iterable[str]) -> datetime:
+    """Return the time from which hours are listed again.
+
+    Args:
+        until: Time until which the log was read, by a clock that may have been ahead.
+        names: Names of the objects that were read: no hour after the newest was.
+    """
+    newest = max(names, default="").rpartition("/")[0]
+    if newest:
+        until = min(until, datetime.strptime(newest, "dt=%Y-%m-%d/hour=%H").replace(tzinfo=UTC) + timedelta(hours=1))
+    return until - _LISTED_AGAIN
 
 
 def _extend(ids: list[str], table: pa.Table) -> None:

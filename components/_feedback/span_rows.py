@@ -13,6 +13,7 @@ import pyarrow as pa
 from components._core.examples.safe_parquet import pq
 from components._feedback.answers import features_of
 from components._feedback.columns import FEATURE, IN_SPAN, NO_TIME, Ints, numbers
+from components._feedback.labels import cast_or_null
 from components._feedback.scored_rows import ScoredRows, read_answers_at
 from components._feedback.settings import FeedbackSettings
 
@@ -99,6 +100,8 @@ class SpanRows:
                 again = corrected.take(pa.array(chosen))
                 columns = {field.name: _column(found, field) for field in self._schema}
                 columns[label] = again["label"].cast(self._schema.field(label).type)
+                if known_at := self._settings.config.columns.get("known_at"):
+                    columns[known_at] = _moments(numbers(again, "time"))
                 self.corrects[number] += len(chosen)
                 positions = self._write(pa.table(columns))
                 self._scored.add_corrections(answers.take(pa.array(chosen)), positions, again)
@@ -138,13 +141,19 @@ def _added(labelled: pa.Table, kind: str) -> pa.ChunkedArray:
     column = labelled[kind]
     if kind != "known_at":
         return column.cast(pa.timestamp("us")).cast(_MOMENT) if kind == "time" else column
-    values = numbers(labelled, kind)
+    return _moments(numbers(labelled, kind))
+
+
+def _moments(values: Ints) -> pa.ChunkedArray:
+    """Return times of labels as they are in a span; missing where a label has none."""
     return pa.chunked_array([pa.array(values, pa.timestamp("us"), mask=values == NO_TIME).cast(_MOMENT)])
 
 
 def _column(rows: pa.Table, field: pa.Field) -> Any:
-    """Return a column of an earlier span; one that it does not have is missing."""
-    return rows[field.name].cast(field.type) if field.name in rows.schema.names else pa.nulls(rows.num_rows, field.type)
+    """Return a column of an earlier span; one that it does not have is missing, and so is a value that the present type does not hold."""
+    if field.name not in rows.schema.names:
+        return pa.nulls(rows.num_rows, field.type)
+    return cast_or_null(rows[field.name].combine_chunks(), field.type)
 
 
 def _remember(rows: pa.Table, time: str, positions: Ints, number: int, schema: pa.Schema) -> pa.Table:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components._core.errors import NaruError, ServiceError
+from components._core.errors import ConfigError, NaruError, ServiceError
 from components._core.files import dump_json, hash_file
 from components._core.store.append_log import make_nonce
 from components._core.store.claims import Claims
@@ -94,6 +94,13 @@ class SpanStore:
         (folder / str(number)).mkdir(parents=True, exist_ok=True)
         return _verified(fetch_file(self.rows_uri(number), folder / str(number)), sha256)
 
+    def find_rows(self, manifest: dict[str, Any], folder: Path) -> Path | None:
+        """Fetch the rows of a span, published or not yet; None when they were deleted. Errors as in `fetch`."""
+        number, kept = int(manifest["number"]), manifest["rows"]["object"]
+        if _exists(self.rows_uri(number)):
+            return self.fetch_rows(number, manifest["rows"]["sha256"], folder)
+        return self.fetch(kept, folder) if _exists(f"{self.home}/objects/{kept}") else None
+
     def manifest(self, number: int) -> dict[str, Any]:
         """Read the manifest of a span; errors as in `last`, and ServiceError when it is missing."""
         uri = self._manifest_uri(number)
@@ -116,28 +123,52 @@ class SpanStore:
         with claims.turn(f"{manifest['number']:06d}", lambda: read_bytes(uri) is not None) as is_ours:
             return is_ours and create(content, uri)
 
-    def publish(self, manifest: dict[str, Any], folder: Path) -> None:
-        """Put the rows of a committed span where they are read, unless they are there.
+    def refuse_taken(self, number: int) -> None:
+        """Refuse a number where a file of another origin is.
 
         Raises:
-            ServiceError: When the rows are neither there nor among the objects.
+            ConfigError: When there is a file where the rows of this span belong, and no span has this number.
             UnavailableError: When the store does not answer.
         """
-        target = self.rows_uri(manifest["number"])
-        parent, _, name = target.rpartition("/")
-        kept = manifest["rows"]["object"]
-        if find_missing(parent, [name]):
+        target = self.rows_uri(number)
+        # in this order: another writer commits before it publishes
+        if _exists(target) and read_bytes(self._manifest_uri(number)) is None:
+            message = (
+                f"there is a file already where the rows of span {number} belong, which naru feedback did not write"
+            )
+            remedy = "set feedback.first_span to a number after your own spans, or feedback.spans to another place"
+            raise ConfigError(message, where=target, remedy=remedy)
+
+    def publish(self, manifest: dict[str, Any], folder: Path) -> None:
+        """Put the rows of a committed span where they are read; the copy among the objects is removed once they are there.
+
+        Raises:
+            ServiceError: When another file is there, or the rows are neither there nor among the objects.
+            UnavailableError: When the store does not answer.
+        """
+        number, kept = int(manifest["number"]), f"{self.home}/objects/{manifest['rows']['object']}"
+        target = self.rows_uri(number)
+        if not _exists(target):
             try:
-                upload(self.fetch(kept, folder), target)
+                upload(self.fetch(manifest["rows"]["object"], folder), target)
             except ServiceError as error:
-                if find_missing(parent, [name]):  # else another run published them meanwhile
-                    message = (
-                        f"the rows of span {manifest['number']} are missing, and so is the copy that is kept until then"
-                    )
+                if not _exists(target):  # else another run published them meanwhile
+                    message = f"the rows of span {number} are missing, and so is the copy that is kept until then"
                     raise ServiceError(message, where=target, remedy="restore the file from a backup") from error
+        elif _exists(kept):
+            self._compare_published(number, manifest["rows"]["sha256"], kept, folder)
         with suppress(FileNotFoundError):
-            if not find_missing(f"{self.home}/objects", [kept]):
-                remove(f"{self.home}/objects/{kept}")
+            if _exists(kept):
+                remove(kept)
+
+    def _compare_published(self, number: int, sha256: str, kept: str, folder: Path) -> None:
+        """Refuse to take another file for the rows of a span, whose only copy is removed next."""
+        try:
+            self.fetch_rows(number, sha256, folder)
+        except ServiceError as error:
+            message = f"another file is where the rows of span {number} belong; the rows are kept in {kept}"
+            remedy = "move that file to another place, then run again"
+            raise ServiceError(message, where=self.rows_uri(number), remedy=remedy) from error
 
     def clean(self, before: dict[str, Any], manifest: dict[str, Any]) -> None:
         """Remove the state of the span before, which the one of `manifest` replaced; a failure is no reason to fail."""
@@ -148,6 +179,11 @@ class SpanStore:
 
     def _manifest_uri(self, number: int) -> str:
         return f"{self.home}/spans/{number:06d}/manifest.json"
+
+
+def _exists(uri: str) -> bool:
+    parent, _, name = uri.rpartition("/")
+    return not find_missing(parent, [name])
 
 
 def _parse(content: bytes, uri: str) -> dict[str, Any]:

@@ -139,3 +139,11 @@ def test_what_is_missing_is_named(project: Path) -> None:
     shutil.rmtree(project / ".naru" / "store" / "tiny" / "deployments")
     with pytest.raises(ConfigError, match="has no champion, whose answers could get labels"):
         naru(project)
+
+
+def test_a_dropped_request_stands_for_as_many_as_a_logged_one(project: Path) -> None:
+    (file,) = (project / ".naru" / "store" / "tiny" / "requests").glob("*/*/*.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps({**line, "share": 0.5} if "id" in line else line) + "\n" for line in lines))
+    write_labels(project, range(1))
+    assert naru(project).stdout.startswith("answered    about 406 rows")

@@ -9,15 +9,18 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from components._core.errors import ServiceError
+from components._core.errors import ConfigError, ServiceError
 from components._core.store import claims, object_store
 from components._core.store.object_store import list_names, read_bytes
 from components._feedback import span_store
+from components._feedback.make_span import make_span
 from components._feedback.span_store import SpanStore
 from tests.components.core.store.s3_stub import serving
-from tests.components.feedback.made import Place, expected, request
+from tests.components.feedback.made import NEXT_DAY, Place, expected, request
 
 WRITES = ("upload", "create", "remove")
 
@@ -142,11 +145,55 @@ def test_a_manifest_of_a_later_naru_is_refused(tmp_path: Path) -> None:
         place.run()
 
 
+def publish_first(_: SpanStore, manifest: dict[str, Any], folder: Path) -> None:
+    """Stands for a process that is killed after the commit of the second span."""
+    if manifest["number"] > 1:
+        raise KilledError
+
+
 def test_rows_of_a_committed_span_are_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = with_one_span(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(SpanStore, "publish", publish_first)
+        with pytest.raises(KilledError):
+            place.run()
+    place.write_labels([{"request": "r5", "outcome": 0}], "c")
+    shown = make_span(place.settings(), NEXT_DAY, write=False)  # corrects rows that are not published yet
+    assert shown.counts["corrected"] == 1
+    place.run()
+    assert place.spans == [1, 2, 3] and place.rows(2) == SECOND and place.rows(3) == [expected(5, 0)]
+
+
+def with_a_file_of_another_origin(root: Path) -> tuple[Place, Path]:
+    place = Place(root, spans=str(root / "flights" / "{span}.parquet"))
+    place.write_log([request(number) for number in range(8)])
+    place.write_labels([{"request": f"r{number}", "outcome": 1} for number in range(4)])
+    (root / "flights").mkdir()
+    return place, root / "flights" / "000001.parquet"
+
+
+def test_a_number_where_a_file_of_another_origin_is_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    place, theirs = with_a_file_of_another_origin(tmp_path)
+    pq.write_table(pa.table({"mine": [1, 2]}), theirs)
+    with pytest.raises(ConfigError, match="there is a file already where the rows of span 1 belong") as error:
+        place.run()
+    assert "feedback.first_span" in error.value.remedy and not place.spans
+    config = place.config.model_copy(update={"first_span": 2})
+    assert place.run(config=config).rows == 4
+    assert pq.read_table(theirs)["mine"].to_pylist() == [1, 2]
+    assert pq.read_table(theirs.with_name("000002.parquet")).num_rows == 4
+
+
+def test_rows_are_kept_while_another_file_is_where_they_belong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, theirs = with_a_file_of_another_origin(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(SpanStore, "publish", lambda *_: (_ for _ in ()).throw(KilledError))
         with pytest.raises(KilledError):
             place.run()
+    theirs.write_text("another file")
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="another file is where the rows of span 1 belong; the rows are kept in"):
+            place.run()
+    theirs.unlink()
     place.run()
-    assert place.spans == [1, 2]
+    assert pq.read_table(theirs).num_rows == 4

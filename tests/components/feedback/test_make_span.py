@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import ConfigError, DataError
+from components._core.request_log.sampling import is_sampled
+from components._core.types.signature import Feature
 from components._feedback import buckets
-from tests.components.feedback.made import NOON, Place, expected, request
+from tests.components.feedback.made import NEXT_DAY, NOON, SIGNATURE, Place, expected, request
 from tests.representatives import representatives
 
 
@@ -346,3 +349,164 @@ def test_a_source_without_labels_or_without_the_column_is_refused(tmp_path: Path
     place.write_labels([{"request": "r1", "outcome": 1}])
     with pytest.raises(ConfigError, match=r"there is no column 'request_id' in a\.csv; did you mean 'request'"):
         Place(tmp_path, labels={"id": "request_id"}).run()
+
+
+def test_labels_of_an_open_hour_are_kept_after_the_share_was_raised(tmp_path: Path) -> None:
+    place, later = Place(tmp_path, labels={"time": "known"}), NOON + timedelta(hours=4)
+    sampled = [number for number in range(2_000) if is_sampled(f"r{number}", 0.1)][:50]
+    others = [number for number in range(2_000) if not is_sampled(f"r{number}", 0.1)][:50]
+    place.write_log([request(number, share=0.1) for number in sampled])
+    place.write_labels([{"request": f"r{number}", "outcome": 1, "known": NOON.isoformat()} for number in sampled])
+    place.write_log([request(number, later) for number in others], hour=later)
+    known = (later + timedelta(minutes=1)).isoformat()
+    place.write_labels([{"request": f"r{number}", "outcome": 1, "known": known} for number in others], "b")
+    report = place.run(later + timedelta(minutes=30))
+    assert report.rows == 50 and report.counts["waiting"] == 50 and not report.counts["unsampled"]
+    assert place.run(later + timedelta(hours=3)).rows == 50
+
+
+def test_a_wrong_column_is_found_where_few_requests_are_sampled(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    sampled = [number for number in range(10_000) if is_sampled(f"r{number}", 0.02)]
+    place.write_log([request(number, share=0.02) for number in sampled])
+    place.write_labels([{"request": f"wrong-{number}", "outcome": 1} for number in range(5_000)])
+    with pytest.raises(DataError, match=r"labels have an id that no logged answer has \(100.0%"):
+        place.run()
+
+
+def write_days(place: Place, days: range, name: str) -> None:
+    """Answers of each day after NOON, and their labels two hours later."""
+    labels = []
+    for day in days:
+        at = NOON + timedelta(days=day)
+        numbers = [10_000 + day * 10 + place for place in range(10)]
+        place.write_log([request(number, at) for number in numbers], hour=at)
+        known = (at + timedelta(hours=2)).isoformat()
+        labels += [{"request": f"r{number}", "outcome": 1, "known": known} for number in numbers]
+    place.write_labels(labels, name)
+
+
+def test_labels_older_than_keep_are_counted_and_are_no_unknown_ids(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"}, wait="2d", keep="20d")
+    write_days(place, range(-60, 0), "a")
+    report = place.run()
+    assert report.rows == 190 and report.counts["older"] == 410 and not report.counts["unknown"]
+
+
+def test_after_a_pause_longer_than_keep_nothing_is_left_out(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"}, wait="2d", keep="20d")
+    write_days(place, range(-5, 0), "a")
+    assert place.run(NOON).rows == 50
+    write_days(place, range(60), "b")
+    report = place.run(NOON + timedelta(days=60))
+    assert report.rows == 600 and not report.counts["unknown"] and not report.counts["repeated"]
+
+
+def test_a_span_by_a_clock_that_was_ahead_hides_no_hour(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"})
+    write_days(place, range(-1, 0), "a")
+    assert place.run(NOON + timedelta(days=60)).rows == 10
+    write_days(place, range(20), "b")
+    report = place.run(NOON + timedelta(days=20))
+    assert report.rows == 200 and not report.counts["unknown"] and not report.counts["repeated"]
+
+
+def test_a_prompt_label_waits_for_its_hour(tmp_path: Path) -> None:
+    place, now = Place(tmp_path, labels={"time": "known"}), NOON + timedelta(hours=3, minutes=30)
+    place.write_log([request(number) for number in range(100)])
+    place.write_labels([{"request": "r1000", "outcome": 1, "known": (now - timedelta(seconds=5)).isoformat()}])
+    report = place.run(now)
+    assert report.counts["waiting"] == 1 and not report.counts["unknown"]
+    place.write_log([request(1_000, now)], hour=now.replace(minute=0))
+    assert place.run(now + timedelta(minutes=5)).counts["waiting"] == 1
+    assert place.run(now + timedelta(hours=1)).rows == 1
+
+
+def test_a_feature_that_changed_its_type_is_missing_where_it_does_not_fit(tmp_path: Path) -> None:
+    place, later = Place(tmp_path), NOON + timedelta(hours=2)
+    texts = replace(SIGNATURE, inputs=(SIGNATURE.accepted[0], Feature("month", "string", False)))
+    logged = [request(number, inputs={"delay": [1.5], "month": ["m1" if number % 2 else "7"]}) for number in range(8)]
+    place.write_log(logged)
+    place.write_labels([{"request": f"r{number}", "outcome": 1} for number in range(4)])
+    assert place.run(signature=texts).rows == 4
+    place.write_log([request(100, later)], hour=later)
+    rows = [{"request": f"r{number}", "outcome": 0} for number in (2, 3, 4, 5, 100)]
+    place.write_labels(rows, "b")
+    report = place.run(NEXT_DAY)
+    assert report.counts["corrected"] == 2 and report.counts["joined"] == 3 and report.counts["retyped"] == 2
+    assert sorted(str(row["month"]) for row in place.rows(2)) == ["5", "7", "7", "None", "None"]
+
+
+def test_a_label_that_changed_its_type_closes_no_row(tmp_path: Path) -> None:
+    place, later = Place(tmp_path, labels={"time": "known"}), NOON + timedelta(hours=2)
+    known = {"known": (later + timedelta(minutes=1)).isoformat()}
+    place.write_log([request(number) for number in range(4)])
+    place.write_labels([{"request": f"r{number}", "outcome": "yes", **known} for number in (0, 1, 100)])
+    assert place.run(later + timedelta(minutes=5), label_type=pa.string()).rows == 2
+    place.write_log([request(100, later)], hour=later)
+    place.write_labels([{"request": "r2", "outcome": 1, **known}], "b")
+    report = place.run(NEXT_DAY)
+    assert report.rows == 1 and report.open == 2 and not report.counts["closed"]
+
+
+def test_a_time_that_cannot_be_read_and_an_infinite_label_are_counted_with_their_reason(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"})
+    place.write_log([request(number) for number in range(8)])
+    outcomes = ["1.5", "inf", "-inf", "nan", "abc", "2.5", "3.5", ""]
+    times = ["2026-01-10T13:00Z"] * 5 + ["10/01/2026 5pm", "", ""]
+    rows = [
+        {"request": f"r{number}", "outcome": outcome, "known": time}
+        for number, (outcome, time) in enumerate(zip(outcomes, times, strict=True))
+    ]
+    place.write_labels(rows)
+    report = place.run(label_type=pa.float64())
+    assert report.labels.bad == {"bad_label": 3, "bad_time": 1}
+    assert "10/01/2026 5pm" in report.labels.examples["bad_time"]
+    assert [row["late"] for row in place.rows(1)] == [1.5, 3.5] and report.counts["closed"] == 2
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.int64()], ids=str)
+def test_nan_in_parquet_is_an_empty_label(tmp_path: Path, kind: pa.DataType) -> None:
+    place = Place(tmp_path)
+    place.write_log([request(number) for number in range(4)])
+    outcome = pa.array([1.0, float("nan"), 0.0, None], from_pandas=False)
+    pq.write_table(
+        pa.table({"request": [f"r{number}" for number in range(4)], "outcome": outcome}), place.labels / "a.parquet"
+    )
+    report = place.run(label_type=kind)
+    assert report.rows == 2 and report.counts["closed"] == 2 and not report.labels.bad
+
+
+def test_a_corrected_row_has_the_time_of_its_new_label(tmp_path: Path) -> None:
+    place = Place(tmp_path, labels={"time": "known"}, columns={"known_at": "known_at"})
+    place.write_log([request(1)])
+    for day, name in ((0, "a"), (2, "b")):
+        known = NOON + timedelta(days=day)
+        place.write_labels([{"request": "r1", "outcome": day // 2, "known": known.isoformat()}], name)
+        place.run(known + timedelta(hours=3))
+        assert [row["known_at"] for row in place.rows(1 + day // 2)] == [known]
+
+
+def test_a_correction_of_a_span_that_was_deleted_is_set_aside_once(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.write_log([request(number) for number in range(6)])
+    for name, number in (("a", 0), ("b", 1)):
+        place.write_labels([{"request": f"r{number}", "outcome": 0}], name)
+        place.run()
+    (place.home / "spans" / "000001" / "rows.parquet").unlink()
+    place.write_labels([{"request": f"r{number}", "outcome": 1} for number in range(3)], "c")
+    report = place.run()
+    assert report.counts["not_corrected"] == 1 and report.counts["corrected"] == 1 and report.rows == 2
+    quarantine = place.manifest(3)["quarantine"]["closed_id"]
+    assert pq.read_table(place.home / "objects" / quarantine["object"])["id"].to_pylist() == ["r0"]
+    place.write_labels([{"request": f"r{number}", "outcome": 1} for number in range(4)], "d")
+    report = place.run()
+    assert report.rows == 1 and not report.counts["not_corrected"]
+
+
+def test_rows_of_another_model_in_the_log_are_left_out(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.write_log([request(number) for number in range(4)] + [request(100, model="another")])
+    place.write_labels([{"request": "r1", "outcome": 1}])
+    report = place.run()
+    assert report.open == 3 and report.answers.foreign == 1 and place.manifest(1)["foreign"] == 1
