@@ -106,5 +106,6 @@ def _read(part: bytes) -> pa.Table:
 
 
 def _rejected(part: bytes) -> pa.Table:
-    rows = [json.loads(line) for line in part.decode("utf-8", "surrogatepass").splitlines()]
+    # not splitlines(), which cuts at U+2028 and the like: JSON has them as they are
+    rows = [json.loads(line.decode("utf-8", "surrogatepass")) for line in part.split(b"\n") if line]
     return pa.Table.from_pylist(rows, _REJECTED_COLUMNS)
