@@ -85,7 +85,7 @@ def predict_table(
     answerer = Answerer(predictor, model.version, rows, output.prefix)
     answerer.check_columns(list(table.columns))
     notes = missing_features(predictor.signature, table.columns)
-    work = WorkFolder(_work_uri(store, project.name, batch, output))
+    work = WorkFolder(_work_uri(store, project, batch, output))
     if manifest := destination.find_complete(batch):
         work.remove()  # the run that wrote the output may have been killed before this
         return Prediction(manifest, True, notes)
@@ -192,9 +192,12 @@ def _identify_rows(project: Project, model: ModelVersion, table: ScoringTable, m
     return fingerprint_of([*settings, fingerprint_table(table)])[:_DIGITS]
 
 
-def _work_uri(store: str, project: str, batch: str, output: Output) -> str:
-    place = fingerprint_of([batch, absolute_uri(output.location), output.table])[:_DIGITS]
-    return f"{store.rstrip('/')}/{project}/predictions/{place}"
+def _work_uri(store: str, project: Project, batch: str, output: Output) -> str:
+    """Return the URI of the work folder; lines for the log that were written with other settings are in another one."""
+    log = project.serve.request_log
+    settings = repr((log.uri, log.sample, sorted(log.mask))) if log else ""
+    place = fingerprint_of([batch, absolute_uri(output.location), output.table, settings])[:_DIGITS]
+    return f"{store.rstrip('/')}/{project.name}/predictions/{place}"
 
 
 def _check_apart(table: ScoringTable, output: str) -> None:
