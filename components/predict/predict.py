@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from components._core.checks import round_off
 from components._core.credentials import mask_credentials
@@ -16,6 +17,7 @@ from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRowCount
+from components._data.sources.databases.sqlite import SCHEME
 from components._predictor.predictor import load
 from components.predict.batch_log import BatchLog
 from components.predict.destinations.contract import Batch, Manifest, Output
@@ -196,15 +198,22 @@ def _work_uri(store: str, project: Project, batch: str, output: Output) -> str:
     """Return the URI of the work folder; lines for the log that were written with other settings are in another one."""
     log = project.serve.request_log
     settings = repr((log.uri, log.sample, sorted(log.mask))) if log else ""
-    place = fingerprint_of([batch, absolute_uri(output.location), output.table, settings])[:_DIGITS]
-    return f"{store.rstrip('/')}/{project.name}/predictions/{place}"
+    place = fingerprint_of([absolute_uri(output.location), output.table])[:_DIGITS]
+    return f"{store.rstrip('/')}/{project.name}/predictions/{place}/{fingerprint_of([batch, settings])[:_DIGITS]}"
 
 
 def _check_apart(table: ScoringTable, output: str) -> None:
-    """Refuse an output that is a file of the source."""
+    """Refuse an output that is a file of the source, or in a SQLite file that is read: writing it would change the source's state."""
+    read = [table.data.source, *(join.source for join in table.data.join)]
+    if output.startswith(SCHEME) and _sqlite_path(output) in [_sqlite_path(each) for each in read]:
+        raise ConfigError("is the database of the source", where="--output", remedy="name another SQLite file")
     if "://" in output and not output.startswith(("file://", "s3://", "gs://")):
         return
     filesystem, path = open_filesystem(output)
     for file in table.files:
         if type(file.filesystem) is type(filesystem) and file.path == path:
             raise ConfigError("is a file of the source", where="--output", remedy="name another output")
+
+
+def _sqlite_path(location: str) -> Path | None:
+    return Path(location.removeprefix(SCHEME)).resolve() if location.startswith(SCHEME) else None
