@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components._core.checks import round_off
 from components._core.credentials import mask_credentials
-from components._core.errors import ConfigError, DataError
+from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.store.filesystems import open_filesystem
@@ -120,7 +120,13 @@ def predict_table(
     }
     if log:
         log.publish(work, records)
-    destination.publish(Batch(work, records, manifest))
+    try:
+        # again, hours later: a file of a person may be there now, or an equal run may have finished first
+        if destination.find_complete(batch) is None:
+            destination.publish(Batch(work, records, manifest))
+    except ServiceError:
+        if destination.find_complete(batch) is None:  # else an equal run has finished meanwhile, and removed the parts
+            raise
     work.remove()
     return Prediction(manifest, False, notes)
 

@@ -11,9 +11,11 @@ Spark's do. A file that these two do not list, or with another digest, is a pers
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +76,10 @@ class FolderDestination(Destination):
         """See `Destination`."""
         filesystem, path = open_filesystem(self.uri)
         if is_local(filesystem):
-            self._publish_local(batch, Path(path))
+            folder = Path(path).resolve()  # a link to a folder stays one
+            with _locked(folder.parent):
+                if self.find_complete(batch.manifest["batch"]) is None:
+                    self._publish_local(batch, folder)
         else:
             self._publish_objects(batch)
 
@@ -102,6 +107,19 @@ class FolderDestination(Destination):
         put(dump_manifest(batch.manifest), f"{self.uri}/{MANIFEST}")
         for name in [*sorted(earlier.keys() - written), STARTED]:
             remove(f"{self.uri}/{name}")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other runs from publishing into a folder; without effect where the file system has no locks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _files(batch: Batch) -> Iterator[tuple[str, StoredFile]]:

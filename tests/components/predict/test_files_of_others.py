@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import ConfigError
+from components.predict import predict
+from components.predict.destinations.contract import Output
 from components.predict.versions import ModelVersion
 from tests.components.core.store.s3_stub import serving
 from tests.components.predict.conftest import Versions
@@ -80,6 +82,45 @@ def test_a_replacement_that_was_killed_is_continued(
         assert set(read(output)["model_version"].to_pylist()) == {"8"}
         assert run(source, output, _other(versions()), tmp_path / "store").was_complete
     assert kills == 2
+
+
+@pytest.mark.parametrize("name", ["out", "out.csv"])
+def test_of_two_equal_runs_at_once_both_end_well(
+    name: str, tmp_path: Path, source: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second runs to its end just before the first gives the output its name."""
+    opened = predict.open_destination
+
+    def publish(self: Any, batch: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(self), "publish", original)
+            run(source, tmp_path / name, versions(), tmp_path / "store")
+        original(self, batch)
+
+    kind = type(opened(Output(str(tmp_path / name))))
+    original = kind.publish
+    monkeypatch.setattr(kind, "publish", publish)
+    run(source, tmp_path / name, versions(), tmp_path / "store")
+    assert len(read(tmp_path / name)) == 29
+    assert not list((tmp_path / "store" / "tiny" / "predictions").iterdir())
+
+
+def test_a_file_that_appears_while_rows_are_answered_stays(
+    tmp_path: Path, source: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict.ScoringTable, "check_unchanged", lambda self: (tmp_path / "a.csv").write_text("mine"))
+    with pytest.raises(ConfigError, match="something else is there"):
+        run(source, tmp_path / "a.csv", versions(), tmp_path / "store")
+    assert (tmp_path / "a.csv").read_text() == "mine"
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path, source: Path, versions: Versions) -> None:
+    (tmp_path / "disk" / "answers").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "answers")
+    for model in (versions(), _other(versions())):
+        run(source, tmp_path / "out", model, tmp_path / "store", replace=True)
+        assert set(read(tmp_path / "disk" / "answers")["model_version"].to_pylist()) == {model.version}
+    assert (tmp_path / "out").is_symlink() and not list(tmp_path.rglob(".*naru*"))
 
 
 @pytest.mark.parametrize("is_other", [False, True])
