@@ -1,23 +1,26 @@
 """The answers of a batch in the project's request log, in the format of the servers, so that monitor and feedback take them alike.
 
-An object for each part, `batch-<rows>-<part>.jsonl`, in the hour in which the batch began: a run that goes on writes the same objects
-again. Lines have `"source": "batch"` and no latency.
+An object for each part, `batch-<rows>-<part>.jsonl`, in the hour in which the rows were first predicted, which
+`<store>/<project>/predictions_logged/<rows>.json` keeps: into whatever output they are predicted again, and whenever, a row is logged once.
+Lines have `"source": "batch"` and no latency.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from components._core.files import dump_json
 from components._core.project.project_file import Project
 from components._core.request_log.answered_lines import BATCH, LineWriter
 from components._core.request_log.layout import SUFFIX, hour_folder
 from components._core.request_log.location import log_uri
 from components._core.request_log.sampling import is_sampled
-from components._core.store.object_store import put
+from components._core.store.object_store import create, list_names, put, read_bytes
 from components._core.types.signature import Signature
 from components.predict.part_answers import Request
 from components.predict.work_folder import PartRecord, WorkFolder
@@ -30,12 +33,14 @@ class BatchLog:
     Attributes:
         uri: URI of the log.
         rows: Identity of the rows, for the objects' names.
-        began: When the batch began, in seconds since 1970.
+        marker: URI of the object that says when the rows were first predicted.
+        began: That time, or when this batch began, in seconds since 1970.
         writer: Writes the lines.
     """
 
     uri: str
     rows: str
+    marker: str
     began: float
     writer: LineWriter
 
@@ -49,7 +54,8 @@ class BatchLog:
             return None
         masked = frozenset(settings.mask)
         writer = LineWriter(project.name, version, settings.sample, signature.fingerprint, masked, BATCH)
-        return cls(log_uri(project.serve.request_log, store, project.name), rows, began, writer)
+        marker = f"{store.rstrip('/')}/{project.name}/predictions_logged/{rows}.json"
+        return cls(log_uri(settings, store, project.name), rows, marker, _read_time(marker) or began, writer)
 
     def lines(self, requests: Sequence[Request]) -> bytes:
         """Return the lines of the requests that are sampled."""
@@ -57,20 +63,29 @@ class BatchLog:
         return b"".join(self._line(request) for request in chosen)
 
     def publish(self, work: WorkFolder, records: Sequence[PartRecord]) -> None:
-        """Write the objects of all parts to the log.
+        """Write the objects of all parts to the log, except those that are there already.
 
         Raises:
             ServiceError: When a part is missing.
             UnavailableError: When the log's store does not answer.
         """
+        create(dump_json({"at": self.began}).encode(), self.marker)
+        began = _read_time(self.marker) or self.began  # another run may have been the first
+        folder = f"{self.uri.rstrip('/')}/{hour_folder(began)}"
+        there = set(list_names(folder))
         for record in records:
-            if record.log:
-                name = f"batch-{self.rows}-{record.number:06d}{SUFFIX}"
-                put(work.read(record.log), f"{self.uri.rstrip('/')}/{hour_folder(self.began)}/{name}")
+            name = f"batch-{self.rows}-{record.number:06d}{SUFFIX}"
+            if record.log and name not in there:
+                put(work.read(record.log), f"{folder}/{name}")
 
     def _line(self, request: Request) -> bytes:
         inputs = {name: _as_sent(values) for name, values in request.inputs.items()}
         return self.writer.write(request.id, self.began, None, inputs, request.outputs)
+
+
+def _read_time(marker: str) -> float | None:
+    found = read_bytes(marker)
+    return float(json.loads(found)["at"]) if found else None
 
 
 def _as_sent(values: Any) -> Any:

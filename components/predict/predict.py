@@ -6,16 +6,18 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from components._core.checks import round_off
 from components._core.credentials import mask_credentials
-from components._core.errors import ConfigError, DataError
+from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRowCount
+from components._data.sources.databases.sqlite import SCHEME
 from components._predictor.predictor import load
 from components.predict.batch_log import BatchLog
 from components.predict.destinations.contract import Batch, Manifest, Output
@@ -85,7 +87,7 @@ def predict_table(
     answerer = Answerer(predictor, model.version, rows, output.prefix)
     answerer.check_columns(list(table.columns))
     notes = missing_features(predictor.signature, table.columns)
-    work = WorkFolder(_work_uri(store, project.name, batch, output))
+    work = WorkFolder(_work_uri(store, project, batch, output))
     if manifest := destination.find_complete(batch):
         work.remove()  # the run that wrote the output may have been killed before this
         return Prediction(manifest, True, notes)
@@ -118,7 +120,13 @@ def predict_table(
     }
     if log:
         log.publish(work, records)
-    destination.publish(Batch(work, records, manifest))
+    try:
+        # again, hours later: a file of a person may be there now, or an equal run may have finished first
+        if destination.find_complete(batch) is None:
+            destination.publish(Batch(work, records, manifest))
+    except ServiceError:
+        if destination.find_complete(batch) is None:  # else an equal run has finished meanwhile, and removed the parts
+            raise
     work.remove()
     return Prediction(manifest, False, notes)
 
@@ -192,16 +200,26 @@ def _identify_rows(project: Project, model: ModelVersion, table: ScoringTable, m
     return fingerprint_of([*settings, fingerprint_table(table)])[:_DIGITS]
 
 
-def _work_uri(store: str, project: str, batch: str, output: Output) -> str:
-    place = fingerprint_of([batch, absolute_uri(output.location), output.table])[:_DIGITS]
-    return f"{store.rstrip('/')}/{project}/predictions/{place}"
+def _work_uri(store: str, project: Project, batch: str, output: Output) -> str:
+    """Return the URI of the work folder; lines for the log that were written with other settings are in another one."""
+    log = project.serve.request_log
+    settings = repr((log.uri, log.sample, sorted(log.mask))) if log else ""
+    place = fingerprint_of([absolute_uri(output.location), output.table])[:_DIGITS]
+    return f"{store.rstrip('/')}/{project.name}/predictions/{place}/{fingerprint_of([batch, settings])[:_DIGITS]}"
 
 
 def _check_apart(table: ScoringTable, output: str) -> None:
-    """Refuse an output that is a file of the source."""
+    """Refuse an output that is a file of the source, or in a SQLite file that is read: writing it would change the source's state."""
+    read = [table.data.source, *(join.source for join in table.data.join)]
+    if output.startswith(SCHEME) and _sqlite_path(output) in [_sqlite_path(each) for each in read]:
+        raise ConfigError("is the database of the source", where="--output", remedy="name another SQLite file")
     if "://" in output and not output.startswith(("file://", "s3://", "gs://")):
         return
     filesystem, path = open_filesystem(output)
     for file in table.files:
         if type(file.filesystem) is type(filesystem) and file.path == path:
             raise ConfigError("is a file of the source", where="--output", remedy="name another output")
+
+
+def _sqlite_path(location: str) -> Path | None:
+    return Path(location.removeprefix(SCHEME)).resolve() if location.startswith(SCHEME) else None

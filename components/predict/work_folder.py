@@ -1,6 +1,6 @@
 """The parts of an unfinished batch in the store, so that a killed run goes on where it was.
 
-    <store>/<project>/predictions/<batch and output>/
+    <store>/<project>/predictions/<output>/<batch>/
         begun.json                       when the batch began; the time of its lines in the request log
         part-000003-<sha256>.parquet     rows with their answers, named by their content
         rejected-000003-<sha256>.jsonl   rows that were refused
@@ -8,8 +8,8 @@
         log-000003.jsonl                 its lines for the request log, where the project has one
         000003.json                      the record of the part; written last, so that a part without one is made again
 
-Every object is written whole. What is written twice has the same name and content, and the folder is removed when the output is
-complete.
+Every object is written whole. What is written twice has the same name and content. When the output is complete, the folders of all batches of this
+output are removed: an earlier one whose source has changed since is never continued.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ class WorkFolder:
             write_bytes(target, content)
 
     def remove(self) -> None:
-        """Remove the folder."""
-        remove(self.uri)
+        """Remove the folder, and those of other batches of the output."""
+        remove(self.uri.rpartition("/")[0])
 
     def _record(self, number: int) -> str:
         return f"{self.uri}/{number:06d}.json"

@@ -116,3 +116,9 @@ def refuse_other(where: str, found: Manifest | None) -> ConfigError:
         f"predictions of version {found.get('version')} of {found.get('project')} are there, of other rows or settings"
     )
     return ConfigError(what, where=where, remedy="name another output, or replace them with --replace")
+
+
+def refuse_changed(where: str) -> ConfigError:
+    """Return the error for a file that Naru did not write, or that was changed since."""
+    remedy = "move it away, or name another output: --replace replaces only what Naru wrote"
+    return ConfigError("is not a file as Naru wrote it", where=where, remedy=remedy)

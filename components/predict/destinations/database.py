@@ -80,9 +80,13 @@ class TableDestination(Destination):
         """See `Destination`."""
         is_there, record = self.writer.find(self.table)
         manifest: Manifest | None = json.loads(record) if record else None
+        own = {self.table: is_there, self.table + REJECTED: self.writer.find(self.table + REJECTED)[0]}
+        for (name, found), key in zip(own.items(), ("parts", "rejected_parts"), strict=True):
+            if found and not (manifest and manifest[key]):
+                raise refuse_other(f"{self.location}, table {name}", None)
         if manifest and manifest["batch"] == batch and (is_there or not manifest["parts"]):
             return manifest
-        if is_there and (manifest is None or not self.replace):
+        if manifest and manifest["batch"] != batch and any(own.values()) and not self.replace:
             raise refuse_other(f"{self.location}, table {self.table}", manifest)
         return None
 
@@ -102,5 +106,6 @@ def _read(part: bytes) -> pa.Table:
 
 
 def _rejected(part: bytes) -> pa.Table:
-    rows = [json.loads(line) for line in part.decode("utf-8", "surrogatepass").splitlines()]
+    # not splitlines(), which cuts at U+2028 and the like: JSON has them as they are
+    rows = [json.loads(line.decode("utf-8", "surrogatepass")) for line in part.split(b"\n") if line]
     return pa.Table.from_pylist(rows, _REJECTED_COLUMNS)

@@ -5,18 +5,21 @@
     OUTPUT/_manifest.json                              what was predicted by what, with the parts and their digests
 
 On this machine the folder appears with all of its files. An object store has no such step: there `_started.json` says that parts are
-being written, and the manifest is the last object. Readers of tables leave out names that begin with `_`, as Spark's do.
+being written, with those that they replace, and the manifest is the last object. Readers of tables leave out names that begin with `_`, as
+Spark's do. A file that these two do not list, or with another digest, is a person's: the folder is left as it is.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from components._core.files import write_bytes
+from components._core.files import hash_stream, write_bytes
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.object_store import list_names, put, remove
 from components.predict.destinations.contract import (
@@ -25,6 +28,7 @@ from components.predict.destinations.contract import (
     Manifest,
     dump_manifest,
     read_manifest,
+    refuse_changed,
     refuse_other,
 )
 from components.predict.output_formats import OutputFormat
@@ -53,22 +57,29 @@ class FolderDestination(Destination):
         filesystem, path = open_filesystem(self.uri)
         if filesystem.isfile(path):
             raise refuse_other(self.uri, None)
-        names = list_names(self.uri)
+        names = set(_all_names(self.uri))
         if not names:
             return None
         manifest, started = (read_manifest(f"{self.uri}/{name}") for name in (MANIFEST, STARTED))
-        if manifest and manifest["batch"] == batch and {part["name"] for part in manifest["parts"]} <= set(names):
+        if manifest and manifest["batch"] == batch and _listed(manifest).keys() <= names:
             return manifest
         found = started or manifest
-        if found and (found["batch"] == batch or self.replace):
-            return None
-        raise refuse_other(self.uri, found)
+        if found is None or not (found["batch"] == batch or self.replace):
+            raise refuse_other(self.uri, found)
+        known = {**_listed(manifest), **_listed(started)}
+        for name in sorted(names - {MANIFEST, STARTED}):
+            if name not in known or _digest(f"{self.uri}/{name}") != known[name]:
+                raise refuse_changed(f"{self.uri}/{name}")
+        return None
 
     def publish(self, batch: Batch) -> None:
         """See `Destination`."""
         filesystem, path = open_filesystem(self.uri)
         if is_local(filesystem):
-            self._publish_local(batch, Path(path))
+            folder = Path(path).resolve()  # a link to a folder stays one
+            with _locked(folder.parent):
+                if self.find_complete(batch.manifest["batch"]) is None:
+                    self._publish_local(batch, folder)
         else:
             self._publish_objects(batch)
 
@@ -85,20 +96,53 @@ class FolderDestination(Destination):
         shutil.rmtree(before, ignore_errors=True)
 
     def _publish_objects(self, batch: Batch) -> None:
-        earlier = set(_all_names(self.uri))
-        put(dump_manifest(batch.manifest), f"{self.uri}/{STARTED}")
+        names = _all_names(self.uri)
+        known = {**_listed(read_manifest(f"{self.uri}/{MANIFEST}")), **_listed(read_manifest(f"{self.uri}/{STARTED}"))}
+        earlier = {name: digest for name, digest in known.items() if name in names}
+        put(dump_manifest({**batch.manifest, "replaced": earlier}), f"{self.uri}/{STARTED}")
         written = {MANIFEST}
         for name, file in _files(batch):
             put(batch.work.read_file(file), f"{self.uri}/{name}")
             written.add(name)
         put(dump_manifest(batch.manifest), f"{self.uri}/{MANIFEST}")
-        for name in [*sorted(earlier - written - {STARTED}), STARTED]:
+        for name in [*sorted(earlier.keys() - written), STARTED]:
             remove(f"{self.uri}/{name}")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other runs from publishing into a folder; without effect where the file system has no locks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _files(batch: Batch) -> Iterator[tuple[str, StoredFile]]:
     yield from ((file.name, file) for file in batch.answers)
     yield from ((f"{REJECTED}/{file.name}", file) for file in batch.rejected)
+
+
+def _listed(manifest: Manifest | None) -> dict[str, str]:
+    """Return the digests of the files that a manifest lists, and of those that they replace, by name."""
+    if manifest is None:
+        return {}
+    parts = {part["name"]: part["sha256"] for part in manifest["parts"]}
+    rejected = {f"{REJECTED}/{part['name']}": part["sha256"] for part in manifest["rejected_parts"]}
+    return {**manifest.get("replaced", {}), **parts, **rejected}
+
+
+def _digest(uri: str) -> str:
+    """Return the digest of a file; empty when it is something else."""
+    filesystem, path = open_filesystem(uri)
+    if not filesystem.isfile(path):
+        return ""
+    with filesystem.open(path, "rb") as stream:
+        return hash_stream(stream)
 
 
 def _all_names(uri: str) -> list[str]:

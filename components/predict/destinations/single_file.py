@@ -2,19 +2,21 @@
 
     predictions.csv
     predictions.csv.rejected.jsonl    rejected rows, as far as there are some
-    predictions.csv.manifest.json     what was predicted by what, with the digest of the file
+    predictions.csv.manifest.json     what was predicted by what, with the digests of the two
 
-The manifest is written before the file gets its name, so that a run that was killed between the two knows its own file again.
+The manifest is written before the others get their names, and has the digests of those that they replace, so that a run that was killed
+in between knows the files again. A file with another digest is a person's, and stays.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from components._core.files import hash_file, hash_stream, open_aside
 from components._core.store.filesystems import is_local, open_filesystem
@@ -25,6 +27,7 @@ from components.predict.destinations.contract import (
     Manifest,
     dump_manifest,
     read_manifest,
+    refuse_changed,
     refuse_other,
 )
 from components.predict.output_formats import OutputFormat
@@ -52,51 +55,60 @@ class FileDestination(Destination):
         manifest = read_manifest(self.uri + MANIFEST)
         if filesystem.isdir(path):
             raise refuse_other(self.uri, None)
-        is_there = filesystem.isfile(path)
-        if manifest and manifest["batch"] == batch:
-            digest = manifest.get("sha256")
-            is_same = not digest or (is_there and _digest(filesystem, path) == digest)
-            return manifest if is_same else None
-        if (is_there or manifest) and not self.replace:
+        there = self._digests()
+        if manifest is None:
+            for uri in there or filter(_is_file, [self.uri + MANIFEST]):
+                raise refuse_other(uri, None)
+            return None
+        if manifest["batch"] != batch and not self.replace:
             raise refuse_other(self.uri, manifest)
-        return None
+        wanted = {self.uri: manifest.get("sha256"), self.uri + REJECTED: manifest.get("rejected_sha256")}
+        for uri, digest in there.items():
+            if digest not in (wanted[uri], *manifest.get("replaced", [])):
+                raise refuse_changed(uri)
+        is_complete = there == {uri: digest for uri, digest in wanted.items() if digest}
+        return manifest if manifest["batch"] == batch and is_complete else None
 
     def publish(self, batch: Batch) -> None:
         """See `Destination`."""
-        rejected, manifest = self.uri + REJECTED, self.uri + MANIFEST
-        if batch.rejected:
-            _write_whole(rejected, lambda file: file.writelines(batch.read(batch.rejected)))
-        else:
-            remove_if_there(rejected)
-        if batch.answers:
-            _write_whole(
-                self.uri,
-                lambda file: self.format.join(batch.read(batch.answers), file),
-                lambda digest: put(dump_manifest({**batch.manifest, "sha256": digest}), manifest),
-            )
-        else:
-            put(dump_manifest({**batch.manifest, "sha256": ""}), manifest)
-            remove_if_there(self.uri)
+        writers: dict[str, Callable[[BinaryIO], object] | None] = {
+            self.uri + REJECTED: (lambda file: file.writelines(batch.read(batch.rejected))) if batch.rejected else None,
+            self.uri: (lambda file: self.format.join(batch.read(batch.answers), file)) if batch.answers else None,
+        }
+        earlier = read_manifest(self.uri + MANIFEST)
+        is_resumed = earlier is not None and earlier["batch"] == batch.manifest["batch"]
+        with ExitStack() as stack:
+            files = {uri: stack.enter_context(_written_aside(uri, write)) for uri, write in writers.items() if write}
+            digests = {uri: hash_file(path) for uri, path in files.items()}
+            replaced = earlier.get("replaced", []) if earlier and is_resumed else sorted(self._digests().values())
+            manifest = {
+                **batch.manifest,
+                "sha256": digests.get(self.uri, ""),
+                "rejected_sha256": digests.get(self.uri + REJECTED, ""),
+                **({"replaced": replaced} if replaced else {}),
+            }
+            put(dump_manifest(manifest), self.uri + MANIFEST)
+            for uri in writers:
+                if uri in files:
+                    _give_name(files[uri], uri)
+                elif _is_file(uri):
+                    remove(uri)
+
+    def _digests(self) -> dict[str, str]:
+        """Return the digests of the file and of the rejected rows, as far as they are there."""
+        return {uri: _digest(uri) for uri in (self.uri, self.uri + REJECTED) if _is_file(uri)}
 
 
-def _write_whole(
-    uri: str, write: Callable[[BinaryIO], object], before: Callable[[str], object] = lambda digest: None
-) -> None:
-    """Write a file aside, and give it its name.
-
-    Args:
-        uri: Its path or URI.
-        write: Writes its content.
-        before: Called with its digest before it gets its name.
-    """
+@contextmanager
+def _written_aside(uri: str, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    """Write a file where it can be renamed or uploaded; what is left of it is removed."""
     filesystem, path = open_filesystem(uri)
     if not is_local(filesystem):
         with tempfile.TemporaryDirectory(prefix="naru-predict-") as folder:
             copy = Path(folder) / path.rpartition("/")[2]
             with copy.open("wb") as file:
                 write(file)
-            before(hash_file(copy))
-            upload(copy, uri)
+            yield copy
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = open_aside(Path(path))
@@ -105,19 +117,25 @@ def _write_whole(
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        before(hash_file(Path(aside)))
-        os.replace(aside, path)
+        yield Path(aside)
     finally:
         Path(aside).unlink(missing_ok=True)
 
 
-def remove_if_there(uri: str) -> None:
-    """Remove a file, unless there is none."""
+def _give_name(file: Path, uri: str) -> None:
     filesystem, path = open_filesystem(uri)
-    if filesystem.isfile(path):
-        remove(uri)
+    if is_local(filesystem):
+        os.replace(file, path)
+    else:
+        upload(file, uri)
 
 
-def _digest(filesystem: Any, path: str) -> str:
+def _is_file(uri: str) -> bool:
+    filesystem, path = open_filesystem(uri)
+    return bool(filesystem.isfile(path))
+
+
+def _digest(uri: str) -> str:
+    filesystem, path = open_filesystem(uri)
     with filesystem.open(path, "rb") as stream:
         return hash_stream(stream)

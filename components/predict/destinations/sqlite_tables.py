@@ -35,7 +35,7 @@ class SqliteTables(TableWriter):
             record = None
             if _has(connection, RECORDS):
                 found = connection.execute(
-                    f"SELECT manifest FROM {RECORDS} WHERE table_name = ?",  # noqa: S608 - a name of our own
+                    f"SELECT manifest FROM {RECORDS} WHERE table_name = ? COLLATE NOCASE",  # noqa: S608 - a name of our own
                     [table],
                 ).fetchone()
                 record = str(found[0]) if found else None
@@ -54,10 +54,8 @@ class SqliteTables(TableWriter):
                 for name in tables:
                     connection.execute(f"ALTER TABLE {_quote(name + STAGING)} RENAME TO {_quote(name)}")
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {RECORDS} (table_name TEXT PRIMARY KEY, manifest TEXT)")
-                connection.execute(
-                    f"INSERT OR REPLACE INTO {RECORDS} VALUES (?, ?)",  # noqa: S608 - a name of our own
-                    [table, manifest],
-                )
+                connection.execute(f"DELETE FROM {RECORDS} WHERE table_name = ? COLLATE NOCASE", [table])  # noqa: S608
+                connection.execute(f"INSERT INTO {RECORDS} VALUES (?, ?)", [table, manifest])  # noqa: S608 - our own
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -90,8 +88,9 @@ def _fill(connection: sqlite3.Connection, name: str, parts: Iterator[pa.Table]) 
 
 
 def _has(connection: sqlite3.Connection, table: str) -> bool:
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?", [table])
-    return found.fetchone() is not None
+    """Return whether there is a table or view of this name, as SQLite compares names: without regard to case."""
+    query = "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE"
+    return connection.execute(query, [table]).fetchone() is not None
 
 
 def _type_of(kind: pa.DataType) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from tests.components.predict.made import project, read, table
 ROWS = 2_600
 
 
-def _run(tmp_path: Path, versions: Versions, output: str = "out", **log: Any) -> list[dict[str, Any]]:
+def _run(
+    tmp_path: Path, versions: Versions, output: str = "out", is_logged: bool = True, **log: Any
+) -> list[dict[str, Any]]:
     if not (tmp_path / "t.parquet").exists():
         pq.write_table(table(ROWS), tmp_path / "t.parquet")
     raw = json.loads(project(tmp_path / "t.parquet").to_json())
-    raw.setdefault("serve", {})["request_log"] = log
+    raw.setdefault("serve", {})["request_log"] = log if is_logged else None
     made = type(project("t.csv")).model_validate(raw)
     predict_table(made, versions(), Output(str(tmp_path / output)), str(tmp_path / "store"))
     objects = sorted((tmp_path / "store" / "tiny" / "requests").glob("dt=*/hour=*/*.jsonl"))
@@ -79,6 +82,38 @@ def test_a_batch_is_logged_once(tmp_path: Path, versions: Versions, monkeypatch:
     first = _run(tmp_path, versions)
     assert sum(len(line["outputs"]["probability"]) for line in first) == ROWS
     assert len({line["id"] for line in first}) == len(first)
+
+
+def test_a_row_is_logged_once_into_whatever_outputs_it_is_predicted(
+    tmp_path: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    for number, output in enumerate(("one.csv", "two.parquet", "three")):
+        monkeypatch.setattr(time, "time", lambda number=number: now + number * 7_200)
+        lines = _run(tmp_path, versions, output)
+        ids = [line["id"] for line in lines]
+        assert len(ids) == len(set(ids)) and sum(len(line["outputs"]["probability"]) for line in lines) == ROWS
+    assert len({line["time"] for line in lines}) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, {"mask": ["carrier"]}), (None, {})])
+def test_a_batch_that_goes_on_is_logged_by_the_settings_of_now(
+    before: dict[str, Any] | None,
+    after: dict[str, Any],
+    tmp_path: Path,
+    versions: Versions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dying(self: Any, work: Any, records: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict.LabelMetrics, "measure", dying)
+        with pytest.raises(KeyboardInterrupt):
+            _run(tmp_path, versions, is_logged=before is not None, **(before or {}))
+    lines = _run(tmp_path, versions, **after)
+    assert sum(len(line["outputs"]["probability"]) for line in lines) == ROWS
+    assert {line["inputs"]["carrier"] is None for line in lines} == {bool(after)}
 
 
 def test_a_project_without_a_log_writes_none(tmp_path: Path, versions: Versions) -> None:

@@ -102,6 +102,15 @@ def test_a_run_that_is_killed_while_it_writes_leaves_the_table_as_it_was(
     assert not [name for name in names_in(database) if "staging" in name]
 
 
+def test_a_rejected_row_with_a_line_separator_is_one_row(tmp_path: Path, versions: Versions) -> None:
+    text = "a\u2028b\u2029c\u0085d\n"
+    rows = table(3).set_column(0, "flight", pa.array([text, "x", "y"]))
+    pq.write_table(rows.set_column(2, "month", pa.array([None, 1, 2])), tmp_path / "t.parquet")
+    run(tmp_path / "t.parquet", f"sqlite:///{tmp_path / 'a.db'}", versions(), tmp_path / "store", table="answers")
+    (row,) = rows_of(tmp_path / "a.db", "answers_rejected")
+    assert row["code"] == "missing_feature" and "\u2028" in row["text"]
+
+
 def test_a_database_needs_a_table_and_nothing_else_takes_one(tmp_path: Path, source: Path, versions: Versions) -> None:
     with pytest.raises(ConfigError, match="which table of this database"):
         run(source, f"sqlite:///{tmp_path / 'a.db'}", versions(), tmp_path / "store")

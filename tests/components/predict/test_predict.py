@@ -383,6 +383,17 @@ def test_the_source_is_never_the_output(tmp_path: Path, source: Path, versions: 
         run(source, source, versions(), tmp_path / "store", replace=True)
 
 
+def test_a_database_that_is_read_is_never_the_output(tmp_path: Path, versions: Versions) -> None:
+    _write_sqlite(tmp_path / "t.db")
+    (tmp_path / "link.db").symlink_to(tmp_path / "t.db")
+    before = (tmp_path / "t.db").read_bytes()
+    source, data = f"sqlite:///{tmp_path / 't.db'}", {"sql": {"table": "t"}}
+    for name in ("t.db", "link.db"):
+        with pytest.raises(ConfigError, match="is the database of the source"):
+            run(source, f"sqlite:///{tmp_path / name}", versions(), tmp_path / "store", data=data, table="answers")
+    assert (tmp_path / "t.db").read_bytes() == before
+
+
 class KilledError(BaseException):
     """The process ends here."""
 
@@ -449,6 +460,21 @@ def test_complete_parts_are_not_answered_again(
         run(source, tmp_path / "out", versions(), tmp_path / "store")
     run(source, tmp_path / "out", versions(), tmp_path / "store")
     assert answered == [0, 1, 2, 3, 3, 4]
+
+
+def test_a_killed_batch_of_rows_that_have_changed_since_leaves_nothing(
+    tmp_path: Path, source: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(self: Any) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict.ScoringTable, "check_unchanged", dying)
+        with pytest.raises(KilledError):
+            run(source, tmp_path / "out", versions(), tmp_path / "store")
+    pq.write_table(table(ROWS, 2), source)
+    run(source, tmp_path / "out", versions(), tmp_path / "store")
+    assert not list((tmp_path / "store" / "tiny" / "predictions").iterdir())
 
 
 def test_a_source_that_changes_meanwhile_is_noticed(
