@@ -22,6 +22,7 @@ from components._core.report.html import write_page
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
 from components._core.request_log.location import log_uri
 from components._core.settings import Settings
+from components._core.store.ledger import Deployment
 from components._core.store.object_store import put
 from components._core.types.artifact_files import MONITORING
 from components._core.types.tasks.metric import Metric
@@ -34,7 +35,16 @@ from components.monitor.monitor_check import MonitorCheck
 from components.monitor.moved_requests import name_requests
 from components.monitor.served_metric import MOST_EARLIER, Performance, describe_window, measure_performance
 from components.monitor.service_checks import check_age, check_coverage, check_errors, check_latency, check_volume
-from components.monitor.time_windows import HOUR, WEEK, TimeWindow, VersionHours, by_version, floor_hour, last_window
+from components.monitor.time_windows import (
+    HOUR,
+    WEEK,
+    TimeWindow,
+    VersionHours,
+    by_version,
+    floor_hour,
+    last_window,
+    of_all,
+)
 from components.monitor.versions import find_champion
 
 _FORMAT = 1
@@ -155,8 +165,12 @@ def monitor_requests(
     earliest, wanted_labels = _since_labels(project, earliest, wanted)
     hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references))
     versions = by_version(hours)
+    if champion:  # one that nobody asks is judged too
+        versions.setdefault(champion.version, VersionHours({}))
     damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
     performances = _measure(project, settings.store, versions, wanted, wanted_labels)
+    main = _main(versions, wanted, champion.version if champion else "")
+    volume = _judge_volume(versions, wanted, main, champion)
     results = [
         _judge_version(
             project.monitor,
@@ -169,11 +183,12 @@ def monitor_requests(
             deployed=champion.at if champion and champion.version == version else "",
             log=log,
             performance=performances.get(version, Performance()),
+            volume=volume if version == main else None,
         )
         for version, counted in versions.items()
-        if counted.total(wanted).rows or (champion and champion.version == version)
+        if version == main or any(_activity(counted.total(wanted)))
     ]
-    judged = _main(results, champion.version if champion else "")
+    judged = next((result for result in results if result.version == main), None)
     others = [result for result in results if result is not judged]
     outcome = _outcome(judged, wanted)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
@@ -282,11 +297,11 @@ def _judge_version(
     deployed: str,
     log: str,
     performance: Performance,
+    volume: MonitorCheck | None,
 ) -> VersionResult:
     counts, before = counted.total(window), counted.total(window.before())
-    weeks = [counted.total(window.moved(-number * WEEK)) for number in range(1, _WEEKS + 1)]
     checks = [
-        check_volume(counts, weeks),
+        *([volume] if volume else []),
         check_errors(counts, settings),
         check_latency(counts, before),
         check_age(deployed, now, settings),
@@ -346,13 +361,44 @@ def _since(check: MonitorCheck, history: list[Point]) -> MonitorCheck:
     return replace(check, since=since.isoformat() if since else None)
 
 
-def _main(results: list[VersionResult], champion: str) -> VersionResult | None:
-    own = next((result for result in results if result.version == champion), None)
-    return own or max(results, key=lambda result: (result.counts.rows, result.version), default=None)
+def _main(versions: Mapping[str, VersionHours], window: TimeWindow, champion: str) -> str | None:
+    """Return the version that is judged: the champion, else the one with the most rows, else the one that answered last."""
+
+    def rank(version: str) -> tuple[Any, ...]:
+        hours = versions[version].hours
+        return (*_activity(versions[version].total(window)), max(hours, default=window.since), version)
+
+    return champion or max(versions, key=rank, default=None)
+
+
+def _activity(counts: Counts) -> tuple[int, int]:
+    """Return the rows that were answered, and the requests that were refused or not logged."""
+    return counts.rows, sum(counts.errors.values()) + counts.dropped
+
+
+def _judge_volume(
+    versions: Mapping[str, VersionHours], window: TimeWindow, main: str | None, champion: Deployment | None
+) -> MonitorCheck:
+    """Judge the requests of all versions together: a champion of yesterday has no earlier weeks of its own."""
+    everything = of_all(versions.values())
+    now = everything.total(window)
+    weeks = [everything.total(window.moved(-number * WEEK)) for number in range(1, _WEEKS + 1)]
+    first = min(everything.hours, default=window.since)
+    is_young = first > window.since - WEEK
+    check = check_volume(now, weeks, everything.total(TimeWindow(first, window.since)) if is_young else None)
+    is_idle = champion is not None and versions[champion.version].total(window).requests == 0
+    if champion and is_idle and now.requests and not check.alarms and _deployed_before(champion, window):
+        reason = f"version {main} answered no request, other versions {now.represented:,.0f}"
+        return replace(check, check=replace(check.check, status="warn", reason=reason))
+    return check
+
+
+def _deployed_before(champion: Deployment, window: TimeWindow) -> bool:
+    return datetime.fromisoformat(champion.at) <= window.since
 
 
 def _outcome(judged: VersionResult | None, wanted: TimeWindow) -> Outcome:
-    if judged is None or not judged.counts.rows:
+    if judged is None or not (judged.counts.rows or any(check.alarms for check in judged.checks)):
         times = " to ".join(f"{at:%Y-%m-%d %H:%M}" for at in (wanted.since, wanted.until))
         settled = f"an hour counts {SETTLE_SECONDS / 60:.0f} minutes after its end"
         return Outcome("skipped", f"no requests from {times} UTC; {settled}")

@@ -21,15 +21,21 @@ _P95 = 0.95
 _MOST_LOST = 0.01
 
 
-def check_volume(now: Counts, before: Sequence[Counts]) -> MonitorCheck:
+def check_volume(now: Counts, before: Sequence[Counts], young: Counts | None = None) -> MonitorCheck:
     """Compare the requests with those of the same hours in the weeks before.
 
+    Where there are none now, one earlier week is enough to fail: an outage in the second week of a service is one.
+
     Args:
-        now: Counts of the window.
+        now: Counts of the window, of all versions.
         before: Counts of the same time one week before, two weeks before and so on; weeks without a request are left out.
+        young: Counts of all hours before the window where the log is too young to have the same hours of a week before.
     """
     weeks = [counts.represented for counts in before if counts.requests]
-    if len(weeks) < _FEWEST_WEEKS:
+    if not now.requests and not weeks and young and young.requests:
+        reason = f"no requests, {young.represented:,.0f} in the days before"
+        return _make("volume", "warn", 0.0, n=0, reason=reason)
+    if len(weeks) < (_FEWEST_WEEKS if now.requests else 1):
         reason = f"requests of {len(weeks)} earlier weeks are known; {_FEWEST_WEEKS} are needed"
         return _make("volume", "no_baseline", now.represented, n=now.requests, reason=reason)
     usual = sum(weeks) / len(weeks)

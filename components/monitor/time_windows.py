@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -75,6 +75,15 @@ class VersionHours:
             if window.has(hour):
                 days.setdefault(hour.toordinal(), Counts()).add(counts)
         return [WindowBlock(day, counts) for day, counts in days.items()]
+
+
+def of_all(versions: Iterable[VersionHours]) -> VersionHours:
+    """Return the counts of some versions together."""
+    summed: dict[datetime, Counts] = {}
+    for version in versions:
+        for hour, counts in version.hours.items():
+            summed.setdefault(hour, Counts()).add(counts)
+    return VersionHours(summed)
 
 
 def by_version(hours: Sequence[HourCounts]) -> dict[str, VersionHours]:

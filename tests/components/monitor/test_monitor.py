@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from components._core.errors import ConfigError, ModelError, UnavailableError
 from components._core.monitoring.reference import MonitoringReference
 from components._core.project.project_file import Project, parse_project
+from components._core.request_log.layout import hour_folder
 from components._core.store.file_digests import digest_of
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.types.artifact_files import MONITORING_REFERENCE
@@ -180,7 +182,66 @@ def test_without_requests_the_run_is_skipped(store: Path, tmp_path: Path):
     result = run(tmp_path)
     assert result.outcome.verdict == "skipped" and result.outcome.reason.startswith("no requests from 20")
     assert result.outcome.reason.endswith("an hour counts 10 minutes after its end")
-    assert read(result)["version"] is None and read(result)["checks"] == []
+    assert not any(check["status"] in ("warn", "fail") for check in read(result)["checks"])
+    assert read(result)["version"] == "1" and read(result)["window"]["rows"] == 0
+
+
+def refuse(store: Path, days: range, version: str = "1") -> None:
+    line = {"refused": {"missing_feature": 100}, "model": "small", "version": version, "log": 2}
+    for day in days:
+        path = store / "small" / "requests" / hour_folder((START + timedelta(days=day)).timestamp()) / "pod.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(line) + "\n")
+
+
+def test_a_window_without_an_answer_blocks_and_is_not_skipped(store: Path, tmp_path: Path):
+    serve(store, days=21)
+    outcome = run(tmp_path).outcome
+    assert (outcome.verdict, outcome.reason) == ("blocked", "0 requests, 2,800 in the same hours of the weeks before")
+
+
+def test_a_window_of_refusals_alone_blocks(store: Path, tmp_path: Path):
+    refuse(store, range(27, 28))
+    outcome = run(tmp_path).outcome
+    assert outcome.verdict == "blocked" and outcome.reason.startswith("100.0% of the requests were refused")
+
+
+def test_an_outage_without_a_champion_is_found_too(store: Path, tmp_path: Path):
+    shutil.rmtree(store / "small" / "models")
+    for path in (store / "small").rglob("*deploy*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    serve(store, days=21)
+    result = run(tmp_path)
+    assert read(result)["version"] == "1" and result.outcome.verdict == "blocked"
+
+
+@pytest.mark.parametrize(("first", "verdict"), [(0, "blocked"), (14, "blocked"), (25, "warn"), (28, "skipped")])
+def test_an_outage_of_a_young_service_is_an_alarm(store: Path, tmp_path: Path, first: int, verdict: str):
+    for day in range(first, 27):
+        at = START + timedelta(days=day)
+        write_object(store / "small" / "requests", at, rows_of(at, 100))
+    assert run(tmp_path, window="24h").outcome.verdict == verdict
+
+
+def test_the_volume_is_that_of_all_versions(store: Path, tmp_path: Path, reference: MonitoringReference):
+    serve(store, days=26)
+    deploy(store, reference, "2")
+    result = run(tmp_path, window="24h")
+    assert read(result)["version"] == "2" and checks_of(result)["volume"]["status"] == "fail"
+    at = START + timedelta(days=27, hours=6)
+    write_object(store / "small" / "requests", at, rows_of(at, 400), version="2")
+    check = checks_of(run(tmp_path, window="24h"))["volume"]
+    assert (check["status"], check["measured"], check["baseline"]) == ("pass", 400, 400)
+
+
+def test_a_champion_that_answers_nothing_beside_a_canary_is_an_alarm(store: Path, tmp_path: Path):
+    serve(store, days=21)
+    for day in range(21, 28):
+        at = START + timedelta(days=day)
+        write_object(store / "small" / "requests", at, rows_of(at, 400), version="2")
+    outcome = run(tmp_path).outcome
+    assert outcome.verdict == "warn"
+    assert outcome.reason.startswith("version 1 answered no request, other versions 2,800")
 
 
 def test_a_few_rows_are_no_silent_pass(store: Path, tmp_path: Path):
