@@ -52,6 +52,7 @@ _WEEKS = 4
 _HISTORY = 14
 """Earlier windows that are judged, each a step before the next: how a feature moved, and since when."""
 _STEP = timedelta(days=1)
+_LONGEST = timedelta(days=3653)
 NO_FEEDBACK = "not measured: project.yaml has no section feedback, so no label of an answer is known"
 NO_YARDSTICK = "not measured: the version has no signature in the ledger's store"
 
@@ -249,16 +250,20 @@ def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWi
         length = parse_hours(window or settings.window)
     except ValueError as error:
         raise ConfigError(str(error), where="--window") from None
+    if length > _LONGEST:
+        raise ConfigError(f"found {window or settings.window!r}; allowed: ten years at most", where="--window")
     found = last_window(now, length, SETTLE_SECONDS)
     if not since:
         return found
     try:
         begin = datetime.fromisoformat(since)
-    except ValueError:
+        begin = floor_hour(begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         raise ConfigError(
             f"found {since!r}; allowed: a time as in 2026-01-31 or 2026-01-31T09:00Z", where="--since"
         ) from None
-    begin = floor_hour(begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    if begin < found.until - _LONGEST:
+        raise ConfigError(f"found {since!r}; allowed: ten years back at most", where="--since")
     if begin >= found.until:
         raise ConfigError(f"found {since!r}, after the last closed hour ({found.until.isoformat()})", where="--since")
     return TimeWindow(begin, found.until)
@@ -280,9 +285,12 @@ def _count(
     now: datetime,
     references: dict[str, MonitoringReference],
 ) -> Iterator[HourCounts]:
-    for hour in list_closed_hours(log, now, since=earliest):
+    digests = {version: reference.cells_digest for version, reference in references.items()}
+    # counts outlive the log's retention
+    known = {*list_closed_hours(log, now, since=earliest), *list_closed_hours(folder, now, since=earliest)}
+    for hour in sorted(known):
         if hour < until:
-            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references))
+            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references), digests)
 
 
 def _judge_version(

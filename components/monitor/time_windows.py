@@ -11,6 +11,7 @@ from components.monitor.count_files import HourCounts
 from components.monitor.distribution_checks import WindowBlock
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,15 @@ class VersionHours:
         return total(counts for hour, counts in self.hours.items() if window.has(hour))
 
     def by_day(self, window: TimeWindow) -> list[WindowBlock]:
-        """Return the sums over each day (UTC) of a window."""
+        """Return the sums over each 24 hours of a window, back from its end; the first may be shorter.
+
+        A block is named by the date (UTC) of its middle. Calendar days would cut a window of 24 hours into two, and count it as two days.
+        """
         days: dict[int, Counts] = {}
         for hour, counts in sorted(self.hours.items()):
             if window.has(hour):
-                days.setdefault(hour.toordinal(), Counts()).add(counts)
+                middle = window.until - ((window.until - hour - HOUR) // _DAY) * _DAY - _DAY / 2
+                days.setdefault(middle.toordinal(), Counts()).add(counts)
         return [WindowBlock(day, counts) for day, counts in days.items()]
 
 

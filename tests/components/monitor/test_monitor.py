@@ -13,14 +13,18 @@ import numpy as np
 import pytest
 
 from components._core.errors import ConfigError, ModelError, UnavailableError
+from components._core.monitoring.counts import Counts
 from components._core.monitoring.reference import MonitoringReference
 from components._core.project.project_file import Project, parse_project
 from components._core.request_log.layout import hour_folder
 from components._core.store.file_digests import digest_of
 from components._core.store.ledger import Deployment, append_deployment
+from components._core.store.rollout_history import Change, append_change
 from components._core.types.artifact_files import MONITORING_REFERENCE
 from components.monitor import count_files
 from components.monitor.monitor import MonitorResult, monitor_requests
+from components.monitor.time_windows import TimeWindow, VersionHours
+from components.monitor.versions import find_champion
 from components.register.version_files import store_parts
 from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
 
@@ -307,6 +311,9 @@ def test_killed_at_any_write_the_next_run_ends_the_same(store: Path, tmp_path: P
         ({"window": "0h"}, "allowed: whole hours"),
         ({"since": "yesterday"}, "allowed: a time as in"),
         ({"since": "2027-01-01"}, "after the last closed hour"),
+        ({"since": "0206-01-31"}, "ten years back at most"),
+        ({"since": "0001-01-01T00:00+02:00"}, "allowed: a time as in"),
+        ({"window": "20000d"}, "ten years at most"),
     ],
 )
 def test_a_wrong_option_is_refused_with_what_is_allowed(
@@ -344,3 +351,36 @@ def test_importances_decide_the_severity(store: Path, tmp_path: Path, reference:
     serve(store, with_new_carrier)
     result = run(tmp_path)
     assert checks_of(result)["unseen: carrier"]["status"] == "warn" and result.outcome.verdict == "warn"
+
+
+def test_the_champion_has_its_reference_however_many_versions_were_tried_since(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("components.monitor.versions._registered_model", lambda project, version: "")
+    for number in range(2, 14):
+        for action, shares in (("start", {"1": 90.0, str(number): 10.0}), ("roll back", {"1": 100.0})):
+            at = (START + timedelta(days=number)).isoformat()
+            change = Change(f"r{number}", action, str(number), shares, at)  # type: ignore[arg-type]
+            append_change(str(store), "small", change)
+    champion, references = find_champion(str(store), "small")
+    assert champion is not None and champion.version == "1" and set(references) == {"1"}
+
+
+def test_hours_that_the_log_has_no_more_are_counted_still(store: Path, tmp_path: Path):
+    serve(store)
+    before = checks_of(run(tmp_path))
+    for day in (store / "small" / "requests").iterdir():
+        if day.name < f"dt={START + timedelta(days=21):%Y-%m-%d}":
+            shutil.rmtree(day)
+    after = checks_of(run(tmp_path))
+    assert after == before and after["volume"]["baseline"] == 2_800
+
+
+@pytest.mark.parametrize(("hour", "length", "blocks"), [(0, 24, 1), (9, 24, 1), (9, 168, 7), (9, 30, 2), (13, 3, 1)])
+def test_blocks_are_24_hours_back_from_the_windows_end(hour: int, length: int, blocks: int):
+    until = START + timedelta(hours=hour)
+    hours = {until - timedelta(hours=number): Counts(rows=1) for number in range(1, 400)}
+    found = VersionHours(hours).by_day(TimeWindow(until - timedelta(hours=length), until))
+    assert len({block.day for block in found}) == len(found) == blocks
+    assert [block.counts.rows for block in found] == [length - 24 * (blocks - 1), *[24] * (blocks - 1)]
+    assert found[-1].day == (until - timedelta(hours=12)).toordinal()
