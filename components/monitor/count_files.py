@@ -14,7 +14,7 @@ objects are counted again into another file while the log has them all; afterwar
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -44,6 +44,7 @@ class CountFile:
         damaged: Lines that could not be read.
         digests: Digest of the cells by version, of the versions that had a reference.
         format: Of the file.
+        foreign: Rows of other projects.
     """
 
     objects: tuple[str, ...]
@@ -51,6 +52,7 @@ class CountFile:
     damaged: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
     format: int = _FORMAT
+    foreign: int = 0
 
     @property
     def name(self) -> str:
@@ -78,6 +80,7 @@ class CountFile:
         """Return it as JSON."""
         versions = {version: counts.to_json() for version, counts in sorted(self.versions.items())}
         raw = {"format": _FORMAT, "objects": list(self.objects), "versions": versions, "damaged": self.damaged}
+        raw["foreign"] = self.foreign
         raw["references"] = dict(sorted(self.digests.items()))
         return json.dumps(raw, separators=(",", ":"), sort_keys=True).encode()
 
@@ -97,7 +100,7 @@ class CountFile:
                 )
             versions = {version: Counts.from_json(counts) for version, counts in raw["versions"].items()}
             digests = {str(version): str(digest) for version, digest in raw.get("references", {}).items()}
-            return cls(tuple(raw["objects"]), versions, int(raw["damaged"]), digests, found)
+            return cls(tuple(raw["objects"]), versions, int(raw["damaged"]), digests, found, int(raw.get("foreign", 0)))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             remedy = "remove it: the next run counts its objects again"
             raise ServiceError(f"damaged count file: {str(error)[:200]}", where=where, remedy=remedy) from None
@@ -112,12 +115,14 @@ class HourCounts:
         versions: Counts by version.
         damaged: Lines that could not be read.
         written: Count files that this run wrote.
+        foreign: Rows of other projects, which have the same log.
     """
 
     hour: datetime
     versions: dict[str, Counts]
     damaged: int = 0
     written: int = 0
+    foreign: int = 0
 
 
 def count_hour(
@@ -145,7 +150,13 @@ def count_hour(
     late = [found for found in listed if found.name not in counted]
     if late:
         versions, log_counts = count(late)
-        added = CountFile(tuple(sorted(found.name for found in late)), versions, log_counts.damaged, digests)
+        added = CountFile(
+            tuple(sorted(found.name for found in late)),
+            versions,
+            log_counts.damaged,
+            digests,
+            foreign=log_counts.foreign,
+        )
         put(added.to_bytes(), f"{place}/{added.name}")
         files.append(added)
     return _sum(hour, files, digests, written=int(bool(late)))
@@ -185,11 +196,11 @@ def _load_files(place: str) -> Iterator[CountFile]:
         yield CountFile.parse(content, f"{place}/{name}")
 
 
-def _sum(hour: datetime, files: Iterable[CountFile], digests: Mapping[str, str], written: int) -> HourCounts:
+def _sum(hour: datetime, files: Sequence[CountFile], digests: Mapping[str, str], written: int) -> HourCounts:
     versions: dict[str, Counts] = {}
     damaged = 0
     for file in files:
         damaged += file.damaged
         for version, counts in file.counts_for(digests).items():
             versions.setdefault(version, Counts()).add(counts)
-    return HourCounts(hour, versions, damaged, written)
+    return HourCounts(hour, versions, damaged, written, sum(file.foreign for file in files))

@@ -164,11 +164,12 @@ def monitor_requests(
     log = log_uri(project.serve.request_log, settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
     earliest, wanted_labels = _since_labels(project, earliest, wanted)
-    hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references))
+    hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references, project.name))
     versions = by_version(hours)
     if champion:  # one that nobody asks is judged too
         versions.setdefault(champion.version, VersionHours({}))
     damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
+    foreign = sum(each.foreign for each in hours if wanted.has(each.hour))
     performances = _measure(project, settings.store, versions, wanted, wanted_labels)
     main = _main(versions, wanted, champion.version if champion else "")
     volume = _judge_volume(versions, wanted, main, champion)
@@ -180,6 +181,8 @@ def monitor_requests(
             _without(references.get(version), project.monitor.ignore),
             wanted,
             damaged,
+            foreign=foreign,
+            model=project.name,
             now=now,
             deployed=champion.at if champion and champion.version == version else "",
             log=log,
@@ -284,13 +287,14 @@ def _count(
     until: datetime,
     now: datetime,
     references: dict[str, MonitoringReference],
+    model: str,
 ) -> Iterator[HourCounts]:
     digests = {version: reference.cells_digest for version, reference in references.items()}
     # counts outlive the log's retention
     known = {*list_closed_hours(log, now, since=earliest), *list_closed_hours(folder, now, since=earliest)}
     for hour in sorted(known):
         if hour < until:
-            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references), digests)
+            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references, model), digests)
 
 
 def _judge_version(
@@ -301,6 +305,8 @@ def _judge_version(
     window: TimeWindow,
     damaged: int,
     *,
+    foreign: int,
+    model: str,
     now: datetime,
     deployed: str,
     log: str,
@@ -313,13 +319,13 @@ def _judge_version(
         check_errors(counts, settings),
         check_latency(counts, before),
         check_age(deployed, now, settings),
-        check_coverage(counts, damaged, reference),
+        check_coverage(counts, damaged, reference, foreign),
     ]
     history: list[Point] = []
     if reference is not None:
         history = _judge_windows(settings, reference, counted, window)
         checks += history[-1].checks.values()
-        checks = name_requests(checks, _objects(log, window, counted), version, reference)
+        checks = name_requests(checks, _objects(log, window, counted), version, reference, model)
     if performance.check is not None:
         checks.append(performance.check)
     checks = [_limit(check, settings) for check in checks if settings.severity.get(check.kind) != "ignore"]

@@ -73,15 +73,15 @@ def check_latency(now: Counts, before: Counts) -> MonitorCheck:
 
 
 def check_age(deployed: str, now: datetime, settings: Monitor) -> MonitorCheck:
-    """Compare the champion's age with the project's bound.
+    """Compare the age of a version, where it is the champion, with the project's bound.
 
     Args:
-        deployed: When it became the champion, ISO 8601; empty: there is none.
+        deployed: When it became the champion, ISO 8601; empty: it is not.
         now: The present.
         settings: The project's.
     """
     if not deployed:
-        return _make("staleness", "skipped", reason="there is no champion")
+        return _make("staleness", "skipped", reason="the version is not the champion")
     age = now - datetime.fromisoformat(deployed)
     most = to_timedelta(settings.max_age) if settings.max_age else None
     status: Status = "fail" if most and age > most else "pass"
@@ -89,13 +89,14 @@ def check_age(deployed: str, now: datetime, settings: Monitor) -> MonitorCheck:
     return _make("staleness", status, _days(age), _days(most) if most else None, reason=reason)
 
 
-def check_coverage(now: Counts, damaged: int, reference: MonitoringReference | None) -> MonitorCheck:
+def check_coverage(now: Counts, damaged: int, reference: MonitoringReference | None, foreign: int = 0) -> MonitorCheck:
     """Say what the counts lack: requests that the server dropped, lines that are damaged, features that are masked.
 
     Args:
         now: Counts of the window.
         damaged: Lines of the window that could not be read.
         reference: The version's; None: it has none, so that its features are not judged.
+        foreign: Rows of the window of other projects, which have the same log; they are in no count.
     """
     if not now.requests and not now.dropped and not damaged:
         return _make("coverage", "skipped", reason="no requests")
@@ -105,6 +106,8 @@ def check_coverage(now: Counts, damaged: int, reference: MonitoringReference | N
         remarks.append(f"{now.dropped:,} requests were dropped and {damaged:,} lines are damaged")
     if masked := sorted(name for name, rows in now.masked.items() if rows):
         remarks.append(f"masked, so not judged: {', '.join(masked)}")
+    if foreign:
+        remarks.append(f"{foreign:,} rows of other projects in the log are left out")
     if reference is None:
         remarks.append("the version has no monitoring reference: train and register it again")
     status: Status = "warn" if lost > _MOST_LOST or reference is None else "pass"

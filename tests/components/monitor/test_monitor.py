@@ -384,3 +384,36 @@ def test_blocks_are_24_hours_back_from_the_windows_end(hour: int, length: int, b
     assert len({block.day for block in found}) == len(found) == blocks
     assert [block.counts.rows for block in found] == [length - 24 * (blocks - 1), *[24] * (blocks - 1)]
     assert found[-1].day == (until - timedelta(hours=12)).toordinal()
+
+
+def test_a_masked_feature_is_skipped_and_no_warning(store: Path, tmp_path: Path):
+    serve(store, lambda day, rows: rows.update(carrier=[None] * 100), masked=["carrier"])
+    result = run(tmp_path)
+    found = {name: check for name, check in checks_of(result).items() if check["feature"] == "carrier"}
+    assert {(check["status"], check["reason"]) for check in found.values()} == {("skipped", "carrier is masked")}
+    assert {"skew: carrier", "drift: carrier", "unseen: carrier"} <= set(found) and result.outcome.verdict == "ok"
+
+
+def test_rows_of_another_project_in_the_log_are_left_out_and_counted(store: Path, tmp_path: Path):
+    serve(store)
+    before = checks_of(run(tmp_path))
+    shutil.rmtree(store / "small" / "monitoring")
+    serve(store, lambda day, rows: rows.update(delay=[None] * 100), name="other", model="another")
+    at = START + timedelta(days=27)
+    path = store / "small" / "requests" / hour_folder(at.timestamp()) / "counts.jsonl"
+    lines = [{"dropped": 900}, {"refused": {"missing_feature": 900}}]
+    path.write_text(
+        "".join(json.dumps({**line, "model": "another", "version": "1", "log": 2}) + "\n" for line in lines)
+    )
+    after = checks_of(run(tmp_path))
+    assert after["coverage"].pop("reason") == "2,800 rows of other projects in the log are left out"
+    assert before["coverage"].pop("reason") == "" and after == before
+
+
+def test_only_the_champion_has_an_age(store: Path, tmp_path: Path):
+    serve(store)
+    serve(store, name="canary", version="2")
+    found = read(run(tmp_path))
+    (other,) = found["other_versions"]
+    age = next(check for check in other["checks"] if check["kind"] == "staleness")
+    assert (age["status"], age["reason"]) == ("skipped", "the version is not the champion")
