@@ -34,7 +34,14 @@ from components.monitor.labels import no_labels, read_labelled, read_maturity, r
 from components.monitor.monitor_check import MonitorCheck
 from components.monitor.moved_requests import name_requests
 from components.monitor.served_metric import MOST_EARLIER, Performance, describe_window, measure_performance
-from components.monitor.service_checks import check_age, check_coverage, check_errors, check_latency, check_volume
+from components.monitor.service_checks import (
+    answered,
+    check_age,
+    check_coverage,
+    check_errors,
+    check_latency,
+    check_volume,
+)
 from components.monitor.time_windows import (
     HOUR,
     WEEK,
@@ -400,9 +407,9 @@ def _judge_volume(
     first = min(everything.hours, default=window.since)
     is_young = first > window.since - WEEK
     check = check_volume(now, weeks, everything.total(TimeWindow(first, window.since)) if is_young else None)
-    is_idle = champion is not None and versions[champion.version].total(window).requests == 0
-    if champion and is_idle and now.requests and not check.alarms and _deployed_before(champion, window):
-        reason = f"version {main} answered no request, other versions {now.represented:,.0f}"
+    is_idle = champion is not None and not answered(versions[champion.version].total(window))
+    if champion and is_idle and answered(now) and not check.alarms and _deployed_before(champion, window):
+        reason = f"version {main} answered no request, other versions {answered(now):,.0f}"
         return replace(check, check=replace(check.check, status="warn", reason=reason))
     return check
 
