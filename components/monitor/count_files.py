@@ -6,13 +6,16 @@ NAME is the digest of the names of the objects. An object is counted exactly onc
 the files of an hour are taken in the order of their names, a file that shares an object with one before it is left out, and
 what no file has is counted into a further one. Such a file has no object in common with any that are taken, so none of them is left out
 because of it. Any window is a sum of files.
+
+A file says by which references its rows were counted. Where the reference of a version was not known then, or has other cells now, the
+objects are counted again into another file while the log has them all; afterwards only the rows of that version remain, without its cells.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -24,7 +27,8 @@ from components._core.request_log.hours import LogObject, list_objects
 from components._core.request_log.layout import hour_folder
 from components._core.store.object_store import list_names, put, read_bytes
 
-_FORMAT = 1
+_FORMAT = 2
+"""Files of format 1 have no references: they are counted again."""
 _SUFFIX = ".json"
 _DIGITS = 32
 CountObjects = Callable[[Sequence[LogObject]], tuple[dict[str, Counts], LogCounts]]
@@ -38,21 +42,46 @@ class CountFile:
         objects: Names of the objects.
         versions: Counts by version.
         damaged: Lines that could not be read.
+        digests: Digest of the cells by version, of the versions that had a reference.
+        format: Of the file.
+        foreign: Rows of other projects.
     """
 
     objects: tuple[str, ...]
     versions: dict[str, Counts]
     damaged: int = 0
+    digests: Mapping[str, str] = field(default_factory=dict)
+    format: int = _FORMAT
+    foreign: int = 0
 
     @property
     def name(self) -> str:
         """Its name, which says what it counted."""
-        return sha256("\n".join(self.objects).encode()).hexdigest()[:_DIGITS] + _SUFFIX
+        counted = [*self.objects, *(f"{version}={digest}" for version, digest in sorted(self.digests.items()))]
+        return sha256("\n".join(counted).encode()).hexdigest()[:_DIGITS] + _SUFFIX
+
+    def fits(self, digests: Mapping[str, str]) -> bool:
+        """Return whether the rows of each version were counted by the cells of its reference of now."""
+        return self.format == _FORMAT and all(self._has_cells(version, digests) for version in self.versions)
+
+    def _has_cells(self, version: str, digests: Mapping[str, str]) -> bool:
+        return not self.versions[version].rows or digests.get(version) in (None, self.digests.get(version))
+
+    def counts_for(self, digests: Mapping[str, str]) -> dict[str, Counts]:
+        """Return the counts by version, without cells where those are not of its reference of now."""
+        return {
+            version: counts
+            if version in digests and self._has_cells(version, digests)
+            else replace(counts, cells={}, outputs={})
+            for version, counts in self.versions.items()
+        }
 
     def to_bytes(self) -> bytes:
         """Return it as JSON."""
         versions = {version: counts.to_json() for version, counts in sorted(self.versions.items())}
         raw = {"format": _FORMAT, "objects": list(self.objects), "versions": versions, "damaged": self.damaged}
+        raw["foreign"] = self.foreign
+        raw["references"] = dict(sorted(self.digests.items()))
         return json.dumps(raw, separators=(",", ":"), sort_keys=True).encode()
 
     @classmethod
@@ -60,12 +89,18 @@ class CountFile:
         """Restore it from `to_bytes`.
 
         Raises:
-            ServiceError: When it is damaged.
+            ServiceError: When it is damaged, or of a later version of Naru.
         """
         try:
             raw: dict[str, Any] = json.loads(content)
+            found = int(raw["format"])
+            if not 1 <= found <= _FORMAT:
+                raise ServiceError(
+                    f"a count file of format {found}; allowed: 1 to {_FORMAT}", where=where, remedy="update Naru"
+                )
             versions = {version: Counts.from_json(counts) for version, counts in raw["versions"].items()}
-            return cls(tuple(raw["objects"]), versions, int(raw["damaged"]))
+            digests = {str(version): str(digest) for version, digest in raw.get("references", {}).items()}
+            return cls(tuple(raw["objects"]), versions, int(raw["damaged"]), digests, found, int(raw.get("foreign", 0)))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             remedy = "remove it: the next run counts its objects again"
             raise ServiceError(f"damaged count file: {str(error)[:200]}", where=where, remedy=remedy) from None
@@ -80,15 +115,19 @@ class HourCounts:
         versions: Counts by version.
         damaged: Lines that could not be read.
         written: Count files that this run wrote.
+        foreign: Rows of other projects, which have the same log.
     """
 
     hour: datetime
     versions: dict[str, Counts]
     damaged: int = 0
     written: int = 0
+    foreign: int = 0
 
 
-def count_hour(log: str, folder: str, hour: datetime, count: CountObjects) -> HourCounts:
+def count_hour(
+    log: str, folder: str, hour: datetime, count: CountObjects, digests: Mapping[str, str] | None = None
+) -> HourCounts:
     """Return the counts of an hour; objects that no file has counted yet are counted into a new one first.
 
     Args:
@@ -96,6 +135,7 @@ def count_hour(log: str, folder: str, hour: datetime, count: CountObjects) -> Ho
         folder: URI of the folder of the count files.
         hour: Beginning of the hour, which is closed.
         count: Counts objects.
+        digests: Digest of the cells of each version that has a reference, by which `count` counts.
 
     Raises:
         ConfigError: Without permission to read the log, or to read or write the count files.
@@ -103,39 +143,64 @@ def count_hour(log: str, folder: str, hour: datetime, count: CountObjects) -> Ho
         UnavailableError: When the store does not answer.
     """
     place = f"{folder}/{hour_folder(hour.timestamp())}"
-    files = read_files(place)
+    digests = digests or {}
+    listed = list_objects(log, hour)
+    files = read_files(place, digests, {found.name for found in listed})
     counted = {name for file in files for name in file.objects}
-    late = [found for found in list_objects(log, hour) if found.name not in counted]
+    late = [found for found in listed if found.name not in counted]
     if late:
         versions, log_counts = count(late)
-        added = CountFile(tuple(sorted(found.name for found in late)), versions, log_counts.damaged)
+        added = CountFile(
+            tuple(sorted(found.name for found in late)),
+            versions,
+            log_counts.damaged,
+            digests,
+            foreign=log_counts.foreign,
+        )
         put(added.to_bytes(), f"{place}/{added.name}")
         files.append(added)
-    return _sum(hour, files, written=int(bool(late)))
+    return _sum(hour, files, digests, written=int(bool(late)))
 
 
-def read_files(place: str) -> list[CountFile]:
-    """Read the files of an hour, without those whose objects an earlier one has; errors as in `count_hour`."""
+def read_files(
+    place: str, digests: Mapping[str, str] | None = None, listed: Collection[str] = frozenset()
+) -> list[CountFile]:
+    """Read the files of an hour, without those whose objects an earlier one has; errors as in `count_hour`.
+
+    Files that do not fit the references come last, and those whose objects can all be counted again not at all.
+
+    Args:
+        place: URI of the hour's folder.
+        digests: As in `count_hour`.
+        listed: Names of the objects that the log has.
+    """
+    found = list(_load_files(place))
+    fitting = [file for file in found if file.fits(digests or {})]
+    others = [file for file in found if not file.fits(digests or {}) and not set(listed).issuperset(file.objects)]
     taken: list[CountFile] = []
     counted: set[str] = set()
-    for name in list_names(place):
-        if not name.endswith(_SUFFIX) or name.startswith("."):
-            continue
-        content = read_bytes(f"{place}/{name}")
-        if content is None:
-            continue
-        file = CountFile.parse(content, f"{place}/{name}")
+    for file in (*fitting, *others):
         if counted.isdisjoint(file.objects):
             taken.append(file)
             counted.update(file.objects)
     return taken
 
 
-def _sum(hour: datetime, files: Iterable[CountFile], written: int) -> HourCounts:
+def _load_files(place: str) -> Iterator[CountFile]:
+    for name in list_names(place):
+        if not name.endswith(_SUFFIX) or name.startswith("."):
+            continue
+        content = read_bytes(f"{place}/{name}")
+        if content is None:
+            continue
+        yield CountFile.parse(content, f"{place}/{name}")
+
+
+def _sum(hour: datetime, files: Sequence[CountFile], digests: Mapping[str, str], written: int) -> HourCounts:
     versions: dict[str, Counts] = {}
     damaged = 0
     for file in files:
         damaged += file.damaged
-        for version, counts in file.versions.items():
+        for version, counts in file.counts_for(digests).items():
             versions.setdefault(version, Counts()).add(counts)
-    return HourCounts(hour, versions, damaged, written)
+    return HourCounts(hour, versions, damaged, written, sum(file.foreign for file in files))

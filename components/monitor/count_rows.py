@@ -23,12 +23,15 @@ References = Mapping[str, MonitoringReference]
 """By version."""
 
 
-def count_objects(objects: Sequence[LogObject], references: References) -> tuple[dict[str, Counts], LogCounts]:
+def count_objects(
+    objects: Sequence[LogObject], references: References, model: str = ""
+) -> tuple[dict[str, Counts], LogCounts]:
     """Count objects of the log.
 
     Args:
         objects: The objects.
         references: Of the versions that have one; of others only requests, rows and latency are counted.
+        model: Name of the model; rows of others, which share the log, are counted as foreign. Empty: all are counted.
 
     Returns:
         Counts by version, and what was found in the objects besides rows.
@@ -38,7 +41,7 @@ def count_objects(objects: Sequence[LogObject], references: References) -> tuple
         UnavailableError: When the store does not answer.
     """
     found: dict[str, Counts] = {}
-    log = LogCounts()
+    log = LogCounts(model)
     for each in objects:
         for version, rows in read_versions(each, references, log):
             found.setdefault(version, Counts()).add(count_batch(rows, references.get(version)))
@@ -51,8 +54,12 @@ def count_objects(objects: Sequence[LogObject], references: References) -> tuple
 
 
 def read_versions(found: LogObject, references: References, log: LogCounts) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """Yield the rows of an object as batches of one version each, with that version; errors as in `count_objects`."""
+    """Yield the rows of an object as batches of one version each, with that version, of `log.model` alone; errors as in `count_objects`."""
     for batch in read_object(found, log, _signature_of(references)):
+        if log.model:
+            own = batch.filter(pc.equal(batch["model"], log.model))
+            log.foreign += batch.num_rows - own.num_rows
+            batch = own if own.num_rows < batch.num_rows else batch
         versions = batch["version"]
         for version in pc.unique(versions).to_pylist():
             is_own = pc.equal(versions, version)
@@ -70,7 +77,7 @@ def count_batch(rows: pa.RecordBatch, reference: MonitoringReference | None) -> 
     latency = np.asarray(first["latency_ms"].fill_null(np.nan), dtype=np.float64)
     shares = np.asarray(first["share"].fill_null(1.0), dtype=np.float64)
     counts = Counts(rows=rows.num_rows, requests=first.num_rows, latency=count_latency(latency))
-    counts.represented = float((1 / np.where(shares > 0, shares, 1.0)).sum())
+    counts.represented = float((1 / shares).sum())
     for name, column in (reference.features if reference else {}).items():
         is_masked = _is_masked(rows["masked"], name)
         if is_masked.any():

@@ -12,7 +12,7 @@ a percent of the rows, and not by chance: the exact binomial test. A distance ov
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -112,13 +112,14 @@ class Judge:
         outputs = self._compare(
             "prediction", self._outputs, self._reference.outputs, summed.outputs, everything, blocks
         )
-        return [*self._invariants(summed), *features, *outputs]
+        return [*_without_masked([*self._invariants(summed), *features], summed), *outputs]
 
     def judge_change(self, window: Sequence[WindowBlock], before: Sequence[WindowBlock]) -> list[MonitorCheck]:
         """Judge a window against the window before it: drift."""
         now, then = total(block.counts for block in window), total(block.counts for block in before)
         blocks = max(len({block.day for block in window if block.counts.rows}), 1)
-        return self._compare("drift", self._features, self._reference.features, now.cells, {}, blocks, then.cells)
+        found = self._compare("drift", self._features, self._reference.features, now.cells, {}, blocks, then.cells)
+        return _without_masked(found, now)
 
     def _mix(self, window: Sequence[WindowBlock]) -> dict[int, float]:
         mix: dict[int, float] = {}
@@ -212,6 +213,21 @@ class Judge:
 
     def _importance(self, name: str) -> float | None:
         return self._reference.importances.get(name)
+
+
+def _without_masked(checks: list[MonitorCheck], now: Counts) -> list[MonitorCheck]:
+    """Return the checks; those that lack rows because the server masks the feature are skipped: no baseline will ever come."""
+
+    def is_masked(check: MonitorCheck) -> bool:
+        name, cells = check.feature or "", now.cells.get(check.feature or "")
+        return check.check.status == "no_baseline" and now.masked.get(name, 0) > (0 if cells is None else cells.sum())
+
+    return [
+        replace(check, check=replace(check.check, status="skipped", reason=f"{check.feature} is masked"))
+        if is_masked(check)
+        else check
+        for check in checks
+    ]
 
 
 def holm(p_values: Mapping[str, float], alpha: float) -> set[str]:

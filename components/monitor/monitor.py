@@ -22,6 +22,7 @@ from components._core.report.html import write_page
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
 from components._core.request_log.location import log_uri
 from components._core.settings import Settings
+from components._core.store.ledger import Deployment
 from components._core.store.object_store import put
 from components._core.types.artifact_files import MONITORING
 from components._core.types.tasks.metric import Metric
@@ -33,8 +34,24 @@ from components.monitor.labels import no_labels, read_labelled, read_maturity, r
 from components.monitor.monitor_check import MonitorCheck
 from components.monitor.moved_requests import name_requests
 from components.monitor.served_metric import MOST_EARLIER, Performance, describe_window, measure_performance
-from components.monitor.service_checks import check_age, check_coverage, check_errors, check_latency, check_volume
-from components.monitor.time_windows import HOUR, WEEK, TimeWindow, VersionHours, by_version, floor_hour, last_window
+from components.monitor.service_checks import (
+    answered,
+    check_age,
+    check_coverage,
+    check_errors,
+    check_latency,
+    check_volume,
+)
+from components.monitor.time_windows import (
+    HOUR,
+    WEEK,
+    TimeWindow,
+    VersionHours,
+    by_version,
+    floor_hour,
+    last_window,
+    of_all,
+)
 from components.monitor.versions import find_champion
 
 _FORMAT = 1
@@ -42,6 +59,7 @@ _WEEKS = 4
 _HISTORY = 14
 """Earlier windows that are judged, each a step before the next: how a feature moved, and since when."""
 _STEP = timedelta(days=1)
+_LONGEST = timedelta(days=3653)
 NO_FEEDBACK = "not measured: project.yaml has no section feedback, so no label of an answer is known"
 NO_YARDSTICK = "not measured: the version has no signature in the ledger's store"
 
@@ -153,10 +171,15 @@ def monitor_requests(
     log = log_uri(project.serve.request_log, settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
     earliest, wanted_labels = _since_labels(project, earliest, wanted)
-    hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references))
+    hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references, project.name))
     versions = by_version(hours)
+    if champion:  # one that nobody asks is judged too
+        versions.setdefault(champion.version, VersionHours({}))
     damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
+    foreign = sum(each.foreign for each in hours if wanted.has(each.hour))
     performances = _measure(project, settings.store, versions, wanted, wanted_labels)
+    main = _main(versions, wanted, champion.version if champion else "")
+    volume = _judge_volume(versions, wanted, main, champion)
     results = [
         _judge_version(
             project.monitor,
@@ -165,15 +188,18 @@ def monitor_requests(
             _without(references.get(version), project.monitor.ignore),
             wanted,
             damaged,
+            foreign=foreign,
+            model=project.name,
             now=now,
             deployed=champion.at if champion and champion.version == version else "",
             log=log,
             performance=performances.get(version, Performance()),
+            volume=volume if version == main else None,
         )
         for version, counted in versions.items()
-        if counted.total(wanted).rows or (champion and champion.version == version)
+        if version == main or any(_activity(counted.total(wanted)))
     ]
-    judged = _main(results, champion.version if champion else "")
+    judged = next((result for result in results if result.version == main), None)
     others = [result for result in results if result is not judged]
     outcome = _outcome(judged, wanted)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
@@ -234,16 +260,20 @@ def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWi
         length = parse_hours(window or settings.window)
     except ValueError as error:
         raise ConfigError(str(error), where="--window") from None
+    if length > _LONGEST:
+        raise ConfigError(f"found {window or settings.window!r}; allowed: ten years at most", where="--window")
     found = last_window(now, length, SETTLE_SECONDS)
     if not since:
         return found
     try:
         begin = datetime.fromisoformat(since)
-    except ValueError:
+        begin = floor_hour(begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         raise ConfigError(
             f"found {since!r}; allowed: a time as in 2026-01-31 or 2026-01-31T09:00Z", where="--since"
         ) from None
-    begin = floor_hour(begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    if begin < found.until - _LONGEST:
+        raise ConfigError(f"found {since!r}; allowed: ten years back at most", where="--since")
     if begin >= found.until:
         raise ConfigError(f"found {since!r}, after the last closed hour ({found.until.isoformat()})", where="--since")
     return TimeWindow(begin, found.until)
@@ -264,10 +294,14 @@ def _count(
     until: datetime,
     now: datetime,
     references: dict[str, MonitoringReference],
+    model: str,
 ) -> Iterator[HourCounts]:
-    for hour in list_closed_hours(log, now, since=earliest):
+    digests = {version: reference.cells_digest for version, reference in references.items()}
+    # counts outlive the log's retention
+    known = {*list_closed_hours(log, now, since=earliest), *list_closed_hours(folder, now, since=earliest)}
+    for hour in sorted(known):
         if hour < until:
-            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references))
+            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references, model), digests)
 
 
 def _judge_version(
@@ -278,25 +312,27 @@ def _judge_version(
     window: TimeWindow,
     damaged: int,
     *,
+    foreign: int,
+    model: str,
     now: datetime,
     deployed: str,
     log: str,
     performance: Performance,
+    volume: MonitorCheck | None,
 ) -> VersionResult:
     counts, before = counted.total(window), counted.total(window.before())
-    weeks = [counted.total(window.moved(-number * WEEK)) for number in range(1, _WEEKS + 1)]
     checks = [
-        check_volume(counts, weeks),
+        *([volume] if volume else []),
         check_errors(counts, settings),
         check_latency(counts, before),
         check_age(deployed, now, settings),
-        check_coverage(counts, damaged, reference),
+        check_coverage(counts, damaged, reference, foreign),
     ]
     history: list[Point] = []
     if reference is not None:
         history = _judge_windows(settings, reference, counted, window)
         checks += history[-1].checks.values()
-        checks = name_requests(checks, _objects(log, window, counted), version, reference)
+        checks = name_requests(checks, _objects(log, window, counted), version, reference, model)
     if performance.check is not None:
         checks.append(performance.check)
     checks = [_limit(check, settings) for check in checks if settings.severity.get(check.kind) != "ignore"]
@@ -346,13 +382,44 @@ def _since(check: MonitorCheck, history: list[Point]) -> MonitorCheck:
     return replace(check, since=since.isoformat() if since else None)
 
 
-def _main(results: list[VersionResult], champion: str) -> VersionResult | None:
-    own = next((result for result in results if result.version == champion), None)
-    return own or max(results, key=lambda result: (result.counts.rows, result.version), default=None)
+def _main(versions: Mapping[str, VersionHours], window: TimeWindow, champion: str) -> str | None:
+    """Return the version that is judged: the champion, else the one with the most rows, else the one that answered last."""
+
+    def rank(version: str) -> tuple[Any, ...]:
+        hours = versions[version].hours
+        return (*_activity(versions[version].total(window)), max(hours, default=window.since), version)
+
+    return champion or max(versions, key=rank, default=None)
+
+
+def _activity(counts: Counts) -> tuple[int, int]:
+    """Return the rows that were answered, and the requests that were refused or not logged."""
+    return counts.rows, sum(counts.errors.values()) + counts.dropped
+
+
+def _judge_volume(
+    versions: Mapping[str, VersionHours], window: TimeWindow, main: str | None, champion: Deployment | None
+) -> MonitorCheck:
+    """Judge the requests of all versions together: a champion of yesterday has no earlier weeks of its own."""
+    everything = of_all(versions.values())
+    now = everything.total(window)
+    weeks = [everything.total(window.moved(-number * WEEK)) for number in range(1, _WEEKS + 1)]
+    first = min(everything.hours, default=window.since)
+    is_young = first > window.since - WEEK
+    check = check_volume(now, weeks, everything.total(TimeWindow(first, window.since)) if is_young else None)
+    is_idle = champion is not None and not answered(versions[champion.version].total(window))
+    if champion and is_idle and answered(now) and not check.alarms and _deployed_before(champion, window):
+        reason = f"version {main} answered no request, other versions {answered(now):,.0f}"
+        return replace(check, check=replace(check.check, status="warn", reason=reason))
+    return check
+
+
+def _deployed_before(champion: Deployment, window: TimeWindow) -> bool:
+    return datetime.fromisoformat(champion.at) <= window.since
 
 
 def _outcome(judged: VersionResult | None, wanted: TimeWindow) -> Outcome:
-    if judged is None or not judged.counts.rows:
+    if judged is None or not (judged.counts.rows or any(check.alarms for check in judged.checks)):
         times = " to ".join(f"{at:%Y-%m-%d %H:%M}" for at in (wanted.since, wanted.until))
         settled = f"an hour counts {SETTLE_SECONDS / 60:.0f} minutes after its end"
         return Outcome("skipped", f"no requests from {times} UTC; {settled}")

@@ -19,7 +19,11 @@ _MOST_ROWS = 200_000
 
 
 def name_requests(
-    checks: list[MonitorCheck], objects: Iterable[LogObject], version: str, reference: MonitoringReference
+    checks: list[MonitorCheck],
+    objects: Iterable[LogObject],
+    version: str,
+    reference: MonitoringReference,
+    model: str = "",
 ) -> list[MonitorCheck]:
     """Return the checks, those that alarm with the ids of requests that have what moved.
 
@@ -28,6 +32,7 @@ def name_requests(
         objects: Objects of the window, those to look through first in front.
         version: The version.
         reference: Its reference.
+        model: Name of the model; empty: any.
 
     Raises:
         ConfigError: Without permission or credentials to read the log.
@@ -36,7 +41,7 @@ def name_requests(
     wanted = {check.check.name: check for check in checks if check.alarms and check.cell and check.feature}
     found: dict[str, list[str]] = {name: [] for name in wanted}
     if wanted:
-        _look_through(wanted, found, objects, version, reference)
+        _look_through(wanted, found, objects, version, reference, model)
     return [
         replace(check, requests=found[check.check.name]) if check.check.name in found else check for check in checks
     ]
@@ -48,10 +53,11 @@ def _look_through(
     objects: Iterable[LogObject],
     version: str,
     reference: MonitoringReference,
+    model: str,
 ) -> None:
     rows = 0
     for each in objects:
-        for its_version, batch in read_versions(each, {version: reference}, LogCounts()):
+        for its_version, batch in read_versions(each, {version: reference}, LogCounts(model)):
             if its_version != version:
                 continue
             rows += batch.num_rows

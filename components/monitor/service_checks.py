@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from components._core.checks import Check, Status
 from components._core.monitoring.counts import Counts, latency_quantile
 from components._core.monitoring.reference import MonitoringReference
+from components._core.monitoring.tail_probabilities import binomial_tail
 from components._core.project.durations import to_timedelta
 from components._core.project.monitor_config import Monitor
 from components.monitor.monitor_check import Kind, MonitorCheck
@@ -21,34 +22,49 @@ _P95 = 0.95
 _MOST_LOST = 0.01
 
 
-def check_volume(now: Counts, before: Sequence[Counts]) -> MonitorCheck:
+def check_volume(now: Counts, before: Sequence[Counts], young: Counts | None = None) -> MonitorCheck:
     """Compare the requests with those of the same hours in the weeks before.
 
+    Where there are none now, one earlier week is enough to fail: an outage in the second week of a service is one.
+
     Args:
-        now: Counts of the window.
+        now: Counts of the window, of all versions.
         before: Counts of the same time one week before, two weeks before and so on; weeks without a request are left out.
+        young: Counts of all hours before the window where the log is too young to have the same hours of a week before.
     """
-    weeks = [counts.represented for counts in before if counts.requests]
-    if len(weeks) < _FEWEST_WEEKS:
+    weeks = [answered(counts) for counts in before if answered(counts)]
+    requests = answered(now)
+    if not requests and not weeks and young and answered(young):
+        reason = f"no requests, {answered(young):,.0f} in the days before"
+        return _make("volume", "warn", 0.0, n=0, reason=reason)
+    if len(weeks) < (_FEWEST_WEEKS if requests else 1):
         reason = f"requests of {len(weeks)} earlier weeks are known; {_FEWEST_WEEKS} are needed"
-        return _make("volume", "no_baseline", now.represented, n=now.requests, reason=reason)
+        return _make("volume", "no_baseline", requests, n=now.requests, reason=reason)
     usual = sum(weeks) / len(weeks)
-    ratio = now.represented / usual
-    status: Status = "fail" if not now.requests else "pass" if _LEAST_VOLUME <= ratio <= _MOST_VOLUME else "warn"
+    ratio = requests / usual
+    status: Status = "fail" if not requests else "pass" if _LEAST_VOLUME <= ratio <= _MOST_VOLUME else "warn"
     bound = usual * (_LEAST_VOLUME if ratio < 1 else _MOST_VOLUME)
-    reason = f"{now.represented:,.0f} requests, {usual:,.0f} in the same hours of the weeks before"
-    return _make("volume", status, now.represented, bound, usual, now.requests, reason if status != "pass" else "")
+    reason = f"{requests:,.0f} requests, {usual:,.0f} in the same hours of the weeks before"
+    return _make("volume", status, requests, bound, usual, now.requests, reason if status != "pass" else "")
+
+
+def answered(counts: Counts) -> float:
+    """Return the requests that were answered, by the share that is logged; those that the server could not log were in that share."""
+    weight = counts.represented / counts.requests if counts.requests else 1.0
+    return counts.represented + counts.dropped * weight
 
 
 def check_errors(now: Counts, settings: Monitor) -> MonitorCheck:
-    """Compare the share of refused requests with the project's bound."""
+    """Compare the share of refused requests with the project's bound: above it, and not by chance (exact binomial test)."""
     refused = sum(now.errors.values())
-    asked = now.represented + now.dropped + refused
+    asked = answered(now) + refused
     if not asked:
         return _make("errors", "skipped", reason="no requests")
     share = refused / asked
     codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(now.errors.items()))
-    status: Status = "fail" if share > settings.max_error_share else "pass"
+    p = binomial_tail(refused, max(round(asked), refused), settings.max_error_share)
+    is_broken = share > settings.max_error_share and (refused == asked or p < settings.alpha)
+    status: Status = "fail" if is_broken else "pass"
     reason = f"{share:.1%} of the requests were refused ({codes})" if status == "fail" else ""
     return _make("errors", status, share, settings.max_error_share, n=round(asked), reason=reason)
 
@@ -67,15 +83,15 @@ def check_latency(now: Counts, before: Counts) -> MonitorCheck:
 
 
 def check_age(deployed: str, now: datetime, settings: Monitor) -> MonitorCheck:
-    """Compare the champion's age with the project's bound.
+    """Compare the age of a version, where it is the champion, with the project's bound.
 
     Args:
-        deployed: When it became the champion, ISO 8601; empty: there is none.
+        deployed: When it became the champion, ISO 8601; empty: it is not.
         now: The present.
         settings: The project's.
     """
     if not deployed:
-        return _make("staleness", "skipped", reason="there is no champion")
+        return _make("staleness", "skipped", reason="the version is not the champion")
     age = now - datetime.fromisoformat(deployed)
     most = to_timedelta(settings.max_age) if settings.max_age else None
     status: Status = "fail" if most and age > most else "pass"
@@ -83,22 +99,26 @@ def check_age(deployed: str, now: datetime, settings: Monitor) -> MonitorCheck:
     return _make("staleness", status, _days(age), _days(most) if most else None, reason=reason)
 
 
-def check_coverage(now: Counts, damaged: int, reference: MonitoringReference | None) -> MonitorCheck:
+def check_coverage(now: Counts, damaged: int, reference: MonitoringReference | None, foreign: int = 0) -> MonitorCheck:
     """Say what the counts lack: requests that the server dropped, lines that are damaged, features that are masked.
 
     Args:
         now: Counts of the window.
         damaged: Lines of the window that could not be read.
         reference: The version's; None: it has none, so that its features are not judged.
+        foreign: Rows of the window of other projects, which have the same log; they are in no count.
     """
     if not now.requests and not now.dropped and not damaged:
         return _make("coverage", "skipped", reason="no requests")
-    lost = (now.dropped + damaged) / (now.represented + now.dropped + damaged)
+    # lines that should be in the log, all of them of the share that is logged
+    lost = (now.dropped + damaged) / (now.requests + now.dropped + damaged)
     remarks = []
     if lost > _MOST_LOST:
         remarks.append(f"{now.dropped:,} requests were dropped and {damaged:,} lines are damaged")
     if masked := sorted(name for name, rows in now.masked.items() if rows):
         remarks.append(f"masked, so not judged: {', '.join(masked)}")
+    if foreign:
+        remarks.append(f"{foreign:,} rows of other projects in the log are left out")
     if reference is None:
         remarks.append("the version has no monitoring reference: train and register it again")
     status: Status = "warn" if lost > _MOST_LOST or reference is None else "pass"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ from components.monitor.count_files import HourCounts
 from components.monitor.distribution_checks import WindowBlock
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,25 @@ class VersionHours:
         return total(counts for hour, counts in self.hours.items() if window.has(hour))
 
     def by_day(self, window: TimeWindow) -> list[WindowBlock]:
-        """Return the sums over each day (UTC) of a window."""
+        """Return the sums over each 24 hours of a window, back from its end; the first may be shorter.
+
+        A block is named by the date (UTC) of its middle. Calendar days would cut a window of 24 hours into two, and count it as two days.
+        """
         days: dict[int, Counts] = {}
         for hour, counts in sorted(self.hours.items()):
             if window.has(hour):
-                days.setdefault(hour.toordinal(), Counts()).add(counts)
+                middle = window.until - ((window.until - hour - HOUR) // _DAY) * _DAY - _DAY / 2
+                days.setdefault(middle.toordinal(), Counts()).add(counts)
         return [WindowBlock(day, counts) for day, counts in days.items()]
+
+
+def of_all(versions: Iterable[VersionHours]) -> VersionHours:
+    """Return the counts of some versions together."""
+    summed: dict[datetime, Counts] = {}
+    for version in versions:
+        for hour, counts in version.hours.items():
+            summed.setdefault(hour, Counts()).add(counts)
+    return VersionHours(summed)
 
 
 def by_version(hours: Sequence[HourCounts]) -> dict[str, VersionHours]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from components._core.examples.samples import beside
@@ -11,7 +12,7 @@ from components._core.monitoring.reference import MonitoringReference
 from components._core.store.file_digests import check_content
 from components._core.store.ledger import Deployment, read_deployments
 from components._core.store.object_store import read_bytes
-from components._core.store.rollout_history import read_changes
+from components._core.store.rollout_history import Change, read_changes
 from components._core.types.artifact_files import MONITORING_REFERENCE
 from components._registry.mlflow_client import open_registry, registry_errors
 
@@ -36,14 +37,28 @@ def find_champion(store: str, project: str) -> tuple[Deployment | None, dict[str
     """
     deployments = read_deployments(store, project)
     models = {line.version: (line.model, line.registration_sha256) for line in deployments}
-    changes = [version for change in read_changes(store, project) for version in (*change.shares, change.version)]
-    served = list(dict.fromkeys([*(line.version for line in deployments), *changes]))[-_MOST_VERSIONS:]
+    changes = read_changes(store, project)
     references = {}
+    served = _served(deployments, changes)
     for version in served:
         found = _read(*(models.get(version) or (_registered_model(project, version), "")))
         if found is not None:
             references[version] = found
     return (deployments[-1] if deployments else None), references
+
+
+def _served(deployments: Sequence[Deployment], changes: Sequence[Change]) -> list[str]:
+    """Return the versions that were served last, and in any case the champion and those that have a share now."""
+    seen = [(line.at, line.version) for line in deployments]
+    seen += [(change.at, version) for change in changes for version in (*change.shares, change.version)]
+    last: dict[str, None] = {}
+    for _, version in sorted(seen, key=lambda each: each[0]):
+        last.pop(version, None)
+        last[version] = None
+    now = [line.version for line in deployments[-1:]] + [
+        version for change in changes[-1:] for version in change.shares
+    ]
+    return list(dict.fromkeys([*list(last)[-_MOST_VERSIONS:], *now]))
 
 
 def _read(model: str, digest: str) -> MonitoringReference | None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from components._core.monitoring.feature_bins import Bins, CountVector, load_bin
 
 BlockKind = Literal["day", "rows"]
 _FORMAT = 1
+_DIGITS = 32
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,14 @@ class MonitoringReference:
     features: dict[str, Column]
     outputs: dict[str, Column] = field(default_factory=dict)
     importances: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def cells_digest(self) -> str:
+        """Digest of the cells: counts of rows by other cells cannot be compared with it, nor added to such."""
+        cells = [
+            {name: column.bins.to_json() for name, column in part.items()} for part in (self.features, self.outputs)
+        ]
+        return sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
     def save(self, path: Path) -> None:
         """Write it as JSON, a line for each feature: equal contents give equal bytes."""

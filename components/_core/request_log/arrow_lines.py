@@ -12,6 +12,7 @@ from components._core.request_log.blocks import Lines
 from components._core.request_log.columns import INPUTS, OUTPUTS, SCALARS, LogTypes
 from components._core.request_log.json_lines import EXACT_IN_DOUBLE
 from components._core.request_log.layout import FORMAT
+from components._core.request_log.sampling import LEAST_SHARE
 
 _REQUIRED = ("id", "time", "model", "version", "inputs", "outputs")
 _SCALARS = [*((name, kind) for name, kind in SCALARS.items()), ("log", pa.int64())]
@@ -34,6 +35,10 @@ def parse_requests(lines: Lines, types: LogTypes) -> tuple[pa.RecordBatch, dict[
         return None
     found = {name: table[name] for name, _ in _SCALARS}
     if any(found[name].type != kind for name, kind in _SCALARS):
+        return None
+    shares = pc.min_max(found["share"])
+    least, most = shares["min"].as_py(), shares["max"].as_py()
+    if most is not None and not LEAST_SHARE <= least <= most <= 1:
         return None
     unknown: dict[str, int] = {}
     for prefix, kinds in ((INPUTS, types.inputs), (OUTPUTS, types.outputs)):

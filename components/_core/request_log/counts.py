@@ -31,8 +31,10 @@ class LogCounts:
     """Counts of one object, or of several: `read_object` adds to them.
 
     Attributes:
+        model: The model whose lines of counts are added; empty: all.
         requests: Answered requests that were read.
         rows: Their rows.
+        foreign: Rows of other models, where the reader of the rows leaves them out.
         dropped: Answered requests that the server could not log, by version.
         refused: Refused requests, by version and code.
         damaged: Lines that cannot be read.
@@ -41,8 +43,10 @@ class LogCounts:
         unknown: Requests by name of a feature or output that the signature does not have; its values are left out.
     """
 
+    model: str = ""
     requests: int = 0
     rows: int = 0
+    foreign: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     damaged: int = 0

@@ -22,6 +22,7 @@ from components._core.request_log.columns import (
 )
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.layout import FORMAT
+from components._core.request_log.sampling import LEAST_SHARE
 
 EXACT_IN_DOUBLE = 1 << 53
 _MOST_INT64 = 1 << 63
@@ -123,7 +124,7 @@ def _request(found: dict[str, Any]) -> Request:
         "model": _text(found, "model"),
         "version": _text(found, "version"),
         "latency_ms": _number(found, "latency_ms"),
-        "share": _number(found, "share"),
+        "share": _share(found),
         "schema": _text(found, "schema", is_required=False),
         "masked": _texts(found, "masked"),
     }
@@ -138,10 +139,12 @@ def _request(found: dict[str, Any]) -> Request:
 def _add_counts(found: dict[str, Any], counts: LogCounts) -> None:
     version = str(found.get("version", ""))
     dropped, refused = found.get("dropped"), found.get("refused")
+    is_own = not counts.model or found.get("model") == counts.model
     if _is_count(dropped):
-        counts.dropped[version] += int(dropped or 0)
+        if is_own:
+            counts.dropped[version] += int(dropped or 0)
     elif isinstance(refused, dict) and all(map(_is_count, refused.values())):
-        for code, count in refused.items():
+        for code, count in refused.items() if is_own else ():
             counts.refused[version, code] += count
     else:
         raise LineError("neither an answered request nor a count: no 'id', 'dropped' or 'refused'")
@@ -172,6 +175,13 @@ def _number(found: dict[str, Any], name: str) -> float | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise LineError(f"{name!r} is not a number")
     return value
+
+
+def _share(found: dict[str, Any]) -> float | None:
+    share = _number(found, "share")
+    if share is not None and not LEAST_SHARE <= share <= 1:
+        raise LineError(f"'share' is {share:g}; allowed: {LEAST_SHARE:g} to 1")
+    return share
 
 
 def _moment(found: dict[str, Any]) -> datetime:

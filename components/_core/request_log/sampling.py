@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+LEAST_SHARE = 1e-6
+"""Smallest share that a line may have: a request that stands for more others than that says nothing about them."""
+
 
 def is_sampled(request_id: str, share: float) -> bool:
     """Return whether a request is logged.

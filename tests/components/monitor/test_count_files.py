@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 
 from components._core.errors import ServiceError, UnavailableError
 from components._core.monitoring.counts import Counts
-from components._core.monitoring.feature_bins import count
+from components._core.monitoring.feature_bins import TextBins, count
+from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject
 from components.monitor import count_files
@@ -30,7 +32,9 @@ def count_small(objects: Sequence[LogObject]) -> tuple[dict[str, Counts], LogCou
 
 
 def run(tmp_path: Path) -> HourCounts:
-    return count_hour(str(tmp_path / "log"), str(tmp_path / "counts"), START, count_small)
+    return count_hour(
+        str(tmp_path / "log"), str(tmp_path / "counts"), START, count_small, {"1": REFERENCE.cells_digest}
+    )
 
 
 def expected(*parts: dict[str, list[Any]]) -> dict[str, list[int]]:
@@ -141,6 +145,42 @@ def test_dropped_and_refused_requests_and_the_share_are_kept(tmp_path: Path):
     found = run(tmp_path)
     assert found.versions["1"].dropped == 3 and found.versions["1"].errors == {"429": 7, "400": 1}
     assert found.versions["1"].represented == 40 and found.damaged == 1
+
+
+def with_another_carrier() -> MonitoringReference:
+    column = REFERENCE.features["carrier"]
+    assert isinstance(column.bins, TextBins)
+    wider = Column(TextBins((*column.bins.top, "XX")), np.insert(column.blocks, 3, 0, axis=1), column.novel)
+    return replace(REFERENCE, features={**REFERENCE.features, "carrier": wider})
+
+
+@pytest.mark.parametrize("before", [{}, {"1": with_another_carrier()}], ids=["none", "another"])
+def test_rows_counted_by_another_reference_are_counted_again(tmp_path: Path, before: dict[str, MonitoringReference]):
+    rows, late = rows_of(START, 50), rows_of(START + timedelta(hours=1), 20)
+    path = write_object(tmp_path / "log", START, rows)
+    digests = {version: reference.cells_digest for version, reference in before.items()}
+    log, folder = str(tmp_path / "log"), str(tmp_path / "counts")
+    for _ in range(2):  # to and fro: both stay, and each run takes its own
+        count_hour(log, folder, START, lambda objects: count_objects(objects, before), digests)
+        assert cells(run(tmp_path)) == expected(rows)
+    assert len(list((tmp_path / "counts").rglob("*.json"))) == 2
+    for file in (tmp_path / "counts").rglob("*.json"):
+        if not CountFile.parse(file.read_bytes(), "").fits({"1": REFERENCE.cells_digest}):
+            continue
+        file.unlink()
+    path.unlink()
+    write_object(tmp_path / "log", START, late, name="pod-2")
+    found = run(tmp_path)  # the log has those rows no more: they are known without cells
+    assert found.versions["1"].rows == 70 and cells(found) == expected(late)
+
+
+def test_a_count_file_of_a_later_naru_is_refused(tmp_path: Path):
+    write_object(tmp_path / "log", START, rows_of(START, 10))
+    run(tmp_path)
+    (file,) = (tmp_path / "counts").rglob("*.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 9}))
+    with pytest.raises(ServiceError, match="format 9; allowed: 1 to 2"):
+        run(tmp_path)
 
 
 def test_a_damaged_count_file_is_an_error_with_what_to_do(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +13,18 @@ import numpy as np
 import pytest
 
 from components._core.errors import ConfigError, ModelError, UnavailableError
+from components._core.monitoring.counts import Counts
 from components._core.monitoring.reference import MonitoringReference
 from components._core.project.project_file import Project, parse_project
+from components._core.request_log.layout import hour_folder
 from components._core.store.file_digests import digest_of
 from components._core.store.ledger import Deployment, append_deployment
+from components._core.store.rollout_history import Change, append_change
 from components._core.types.artifact_files import MONITORING_REFERENCE
 from components.monitor import count_files
 from components.monitor.monitor import MonitorResult, monitor_requests
+from components.monitor.time_windows import TimeWindow, VersionHours
+from components.monitor.versions import find_champion
 from components.register.version_files import store_parts
 from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
 
@@ -180,7 +186,66 @@ def test_without_requests_the_run_is_skipped(store: Path, tmp_path: Path):
     result = run(tmp_path)
     assert result.outcome.verdict == "skipped" and result.outcome.reason.startswith("no requests from 20")
     assert result.outcome.reason.endswith("an hour counts 10 minutes after its end")
-    assert read(result)["version"] is None and read(result)["checks"] == []
+    assert not any(check["status"] in ("warn", "fail") for check in read(result)["checks"])
+    assert read(result)["version"] == "1" and read(result)["window"]["rows"] == 0
+
+
+def refuse(store: Path, days: range, version: str = "1") -> None:
+    line = {"refused": {"missing_feature": 100}, "model": "small", "version": version, "log": 2}
+    for day in days:
+        path = store / "small" / "requests" / hour_folder((START + timedelta(days=day)).timestamp()) / "pod.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(line) + "\n")
+
+
+def test_a_window_without_an_answer_blocks_and_is_not_skipped(store: Path, tmp_path: Path):
+    serve(store, days=21)
+    outcome = run(tmp_path).outcome
+    assert (outcome.verdict, outcome.reason) == ("blocked", "0 requests, 2,800 in the same hours of the weeks before")
+
+
+def test_a_window_of_refusals_alone_blocks(store: Path, tmp_path: Path):
+    refuse(store, range(27, 28))
+    outcome = run(tmp_path).outcome
+    assert outcome.verdict == "blocked" and outcome.reason.startswith("100.0% of the requests were refused")
+
+
+def test_an_outage_without_a_champion_is_found_too(store: Path, tmp_path: Path):
+    shutil.rmtree(store / "small" / "models")
+    for path in (store / "small").rglob("*deploy*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    serve(store, days=21)
+    result = run(tmp_path)
+    assert read(result)["version"] == "1" and result.outcome.verdict == "blocked"
+
+
+@pytest.mark.parametrize(("first", "verdict"), [(0, "blocked"), (14, "blocked"), (25, "warn"), (28, "skipped")])
+def test_an_outage_of_a_young_service_is_an_alarm(store: Path, tmp_path: Path, first: int, verdict: str):
+    for day in range(first, 27):
+        at = START + timedelta(days=day)
+        write_object(store / "small" / "requests", at, rows_of(at, 100))
+    assert run(tmp_path, window="24h").outcome.verdict == verdict
+
+
+def test_the_volume_is_that_of_all_versions(store: Path, tmp_path: Path, reference: MonitoringReference):
+    serve(store, days=26)
+    deploy(store, reference, "2")
+    result = run(tmp_path, window="24h")
+    assert read(result)["version"] == "2" and checks_of(result)["volume"]["status"] == "fail"
+    at = START + timedelta(days=27, hours=6)
+    write_object(store / "small" / "requests", at, rows_of(at, 400), version="2")
+    check = checks_of(run(tmp_path, window="24h"))["volume"]
+    assert (check["status"], check["measured"], check["baseline"]) == ("pass", 400, 400)
+
+
+def test_a_champion_that_answers_nothing_beside_a_canary_is_an_alarm(store: Path, tmp_path: Path):
+    serve(store, days=21)
+    for day in range(21, 28):
+        at = START + timedelta(days=day)
+        write_object(store / "small" / "requests", at, rows_of(at, 400), version="2")
+    outcome = run(tmp_path).outcome
+    assert outcome.verdict == "warn"
+    assert outcome.reason.startswith("version 1 answered no request, other versions 2,800")
 
 
 def test_a_few_rows_are_no_silent_pass(store: Path, tmp_path: Path):
@@ -246,6 +311,9 @@ def test_killed_at_any_write_the_next_run_ends_the_same(store: Path, tmp_path: P
         ({"window": "0h"}, "allowed: whole hours"),
         ({"since": "yesterday"}, "allowed: a time as in"),
         ({"since": "2027-01-01"}, "after the last closed hour"),
+        ({"since": "0206-01-31"}, "ten years back at most"),
+        ({"since": "0001-01-01T00:00+02:00"}, "allowed: a time as in"),
+        ({"window": "20000d"}, "ten years at most"),
     ],
 )
 def test_a_wrong_option_is_refused_with_what_is_allowed(
@@ -283,3 +351,69 @@ def test_importances_decide_the_severity(store: Path, tmp_path: Path, reference:
     serve(store, with_new_carrier)
     result = run(tmp_path)
     assert checks_of(result)["unseen: carrier"]["status"] == "warn" and result.outcome.verdict == "warn"
+
+
+def test_the_champion_has_its_reference_however_many_versions_were_tried_since(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("components.monitor.versions._registered_model", lambda project, version: "")
+    for number in range(2, 14):
+        for action, shares in (("start", {"1": 90.0, str(number): 10.0}), ("roll back", {"1": 100.0})):
+            at = (START + timedelta(days=number)).isoformat()
+            change = Change(f"r{number}", action, str(number), shares, at)  # type: ignore[arg-type]
+            append_change(str(store), "small", change)
+    champion, references = find_champion(str(store), "small")
+    assert champion is not None and champion.version == "1" and set(references) == {"1"}
+
+
+def test_hours_that_the_log_has_no_more_are_counted_still(store: Path, tmp_path: Path):
+    serve(store)
+    before = checks_of(run(tmp_path))
+    for day in (store / "small" / "requests").iterdir():
+        if day.name < f"dt={START + timedelta(days=21):%Y-%m-%d}":
+            shutil.rmtree(day)
+    after = checks_of(run(tmp_path))
+    assert after == before and after["volume"]["baseline"] == 2_800
+
+
+@pytest.mark.parametrize(("hour", "length", "blocks"), [(0, 24, 1), (9, 24, 1), (9, 168, 7), (9, 30, 2), (13, 3, 1)])
+def test_blocks_are_24_hours_back_from_the_windows_end(hour: int, length: int, blocks: int):
+    until = START + timedelta(hours=hour)
+    hours = {until - timedelta(hours=number): Counts(rows=1) for number in range(1, 400)}
+    found = VersionHours(hours).by_day(TimeWindow(until - timedelta(hours=length), until))
+    assert len({block.day for block in found}) == len(found) == blocks
+    assert [block.counts.rows for block in found] == [length - 24 * (blocks - 1), *[24] * (blocks - 1)]
+    assert found[-1].day == (until - timedelta(hours=12)).toordinal()
+
+
+def test_a_masked_feature_is_skipped_and_no_warning(store: Path, tmp_path: Path):
+    serve(store, lambda day, rows: rows.update(carrier=[None] * 100), masked=["carrier"])
+    result = run(tmp_path)
+    found = {name: check for name, check in checks_of(result).items() if check["feature"] == "carrier"}
+    assert {(check["status"], check["reason"]) for check in found.values()} == {("skipped", "carrier is masked")}
+    assert {"skew: carrier", "drift: carrier", "unseen: carrier"} <= set(found) and result.outcome.verdict == "ok"
+
+
+def test_rows_of_another_project_in_the_log_are_left_out_and_counted(store: Path, tmp_path: Path):
+    serve(store)
+    before = checks_of(run(tmp_path))
+    shutil.rmtree(store / "small" / "monitoring")
+    serve(store, lambda day, rows: rows.update(delay=[None] * 100), name="other", model="another")
+    at = START + timedelta(days=27)
+    path = store / "small" / "requests" / hour_folder(at.timestamp()) / "counts.jsonl"
+    lines = [{"dropped": 900}, {"refused": {"missing_feature": 900}}]
+    path.write_text(
+        "".join(json.dumps({**line, "model": "another", "version": "1", "log": 2}) + "\n" for line in lines)
+    )
+    after = checks_of(run(tmp_path))
+    assert after["coverage"].pop("reason") == "2,800 rows of other projects in the log are left out"
+    assert before["coverage"].pop("reason") == "" and after == before
+
+
+def test_only_the_champion_has_an_age(store: Path, tmp_path: Path):
+    serve(store)
+    serve(store, name="canary", version="2")
+    found = read(run(tmp_path))
+    (other,) = found["other_versions"]
+    age = next(check for check in other["checks"] if check["kind"] == "staleness")
+    assert (age["status"], age["reason"]) == ("skipped", "the version is not the champion")

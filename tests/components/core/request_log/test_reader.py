@@ -246,3 +246,12 @@ def test_an_object_that_is_no_longer_there_is_an_error(tmp_path: Path) -> None:
 
 def test_an_empty_object_has_no_rows(tmp_path: Path) -> None:
     assert read(written(tmp_path))[0] == [] and read(written(tmp_path), None)[0] == []
+
+
+@pytest.mark.parametrize("share", [1e-320, 0.0, -0.5, 1.5])
+def test_a_share_that_is_none_makes_the_line_damaged(tmp_path: Path, share: float):
+    rows, counts = read(written(tmp_path, line(1), line(2, share=share), line(3)))
+    assert [row["id"] for row in rows] == ["r1", "r3"] and counts.damaged == 1
+    assert counts.examples[0].line == 2 and counts.examples[0].reason.startswith(
+        f"'share' is {share:g}; allowed: 1e-06"
+    )
