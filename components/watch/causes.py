@@ -157,7 +157,8 @@ def _first_look(state: State, trigger: Trigger, zone: str, now: datetime) -> dat
 
     A look from after now was made by a clock that was wrong.
     """
-    key, looks = _schedule_key(state, trigger, zone), []
+    key = _schedule_key(state, trigger, zone)
+    looks: list[datetime] = []
     for record in state.history.records:
         if record.state == "held" and record.reason == "disabled" and record.causes[0].key == key:
             looks = []
