@@ -32,17 +32,15 @@ from components._feedback.bucket_join import BucketResult, Moments, join_bucket
 from components._feedback.buckets import Buckets, count_buckets
 from components._feedback.columns import answers_schema, done_schema, labels_schema, numbers
 from components._feedback.coverage import Coverage, why_not_final
+from components._feedback.join_output import QUARANTINE, JoinOutput
 from components._feedback.labels import LabelCounts, LabelFile, cast_or_null, list_new_files, read_labels, size_of
-from components._feedback.scored_rows import SCORED, ScoredRows
+from components._feedback.scored_rows import SCORED
 from components._feedback.settings import FeedbackSettings
-from components._feedback.span_rows import SpanRows
 from components._feedback.span_store import SpanStore
 
-_EXAMPLES = 3
 _FEWEST = 20
 """Labels from which on too many without an answer say that `id` names a wrong column; fewer may be chance."""
 _STATE = ("open", "done", "pending", "watermark")
-_QUARANTINE = ("conflicting_id", "unknown_id", "closed_id")
 _WATERMARK = pa.schema([("kind", pa.string()), ("name", pa.string()), ("state", pa.string())])
 _LISTED_AGAIN = timedelta(days=7)
 """How long after an hour was read its folder is listed for objects that came late. A server tries for minutes, and a laptop may sleep."""
@@ -131,9 +129,8 @@ class _Join:
                 self._store.publish(self._before, self._work)
             self._state = {name: self._store.fetch(self._before["state"][name], self._work) for name in _STATE}
         known = self._read_watermark()
-        self._read_until = (
-            self._find_read_until()
-        )  # before the closed hours are listed: what is logged meanwhile is not in it
+        # before the closed hours are listed: what is logged meanwhile is not in it
+        self._read_until = self._find_read_until()
         objects = self._list_objects(known["log"])
         files = list_new_files(self._settings, known["label"])
         self._report.objects, self._report.files = len(objects), len(files)
@@ -143,7 +140,7 @@ class _Join:
         unfit = self._report.answers.unfit | set(self._before["unfit"] if self._before else ())
         self._unfit = sorted(unfit)
         self._coverage.set_edges(_concatenated(self._report.answers.scores))
-        out = _Output(self._settings, self._work / "out", self._number, unfit)
+        out = JoinOutput(self._settings, self._work / "out", self._number, unfit)
         with out:
             self._join_buckets(tables, count, out)
             self._add_corrections(out)
@@ -226,7 +223,7 @@ class _Join:
                 found = found.filter(pc.or_(found["label"].is_valid(), batch["label"].is_null()))
             yield found
 
-    def _join_buckets(self, tables: dict[str, Buckets], count: int, out: _Output) -> None:
+    def _join_buckets(self, tables: dict[str, Buckets], count: int, out: JoinOutput) -> None:
         shares = self._report.answers.shares
         share = min([*shares, *([self._before["log"]["share"]] if self._before else [])], default=1.0)
         self._share = share
@@ -262,7 +259,7 @@ class _Join:
         for rows in (result.labelled.select(names), result.newly_closed.select(names), result.open, result.expired):
             self._coverage.add(rows.filter(pa.array(numbers(rows, "rank") >= 0)), 0)
 
-    def _add_corrections(self, out: _Output) -> None:
+    def _add_corrections(self, out: JoinOutput) -> None:
         """Add the rows of earlier spans whose label was corrected; of a span that was deleted, the corrections are set aside."""
         for number in out.corrected_spans():
             manifest = self._store.manifest(number)
@@ -274,7 +271,7 @@ class _Join:
             scored = self._store.fetch(manifest[SCORED]["object"], self._work) if SCORED in manifest else None
             out.add_corrections(number, rows, scored)
 
-    def _finish(self, out: _Output) -> None:
+    def _finish(self, out: JoinOutput) -> None:
         report = self._report
         report.open, report.rows = out.rows["open"], out.span.rows
         report.counts["late"] = out.span.late
@@ -283,7 +280,7 @@ class _Join:
         report.not_final = why_not_final(report.coverage, self._settings.config.min_coverage)
         self._check_unknown(out)
 
-    def _check_unknown(self, out: _Output) -> None:
+    def _check_unknown(self, out: JoinOutput) -> None:
         """Refuse labels of which too many have an id that the log does not have."""
         counts, labels = self._report.counts, self._report.labels
         found = counts["joined"] + counts["closed"] + counts["corrected"]
@@ -313,7 +310,7 @@ class _Join:
         raise DataError(message, where=self._settings.config.labels.source, remedy=remedy)
 
     def _write(
-        self, out: _Output, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
+        self, out: JoinOutput, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
     ) -> None:
         self._store.refuse_taken(self._number)
         watermark = self._write_watermark(known, objects, files)
@@ -343,7 +340,7 @@ class _Join:
         pq.write_table(pa.table(columns, schema=_WATERMARK), path)
         return path
 
-    def _manifest(self, out: _Output, kept: dict[str, str], objects: list[LogObject]) -> dict[str, Any]:
+    def _manifest(self, out: JoinOutput, kept: dict[str, str], objects: list[LogObject]) -> dict[str, Any]:
         report, config = self._report, self._settings.config
         self._coverage.forget(self._now - self._settings.keep)
         sha256 = kept["rows"].rpartition("-")[2].partition(".")[0]
@@ -360,7 +357,7 @@ class _Join:
             },
             SCORED: {"object": kept[SCORED], "rows": out.scored.rows},
             "state": {name: kept[name] for name in _STATE},
-            "quarantine": {name: {"object": kept[name], "rows": out.rows[name]} for name in _QUARANTINE},
+            "quarantine": {name: {"object": kept[name], "rows": out.rows[name]} for name in QUARANTINE},
             "log": {
                 "uri": self._settings.log,
                 "start": self._start.isoformat(timespec="seconds"),
@@ -386,101 +383,6 @@ class _Join:
         }
 
 
-class _Output:
-    """The files that a join writes, on this machine; filled inside of a `with` block."""
-
-    def __init__(self, settings: FeedbackSettings, folder: Path, number: int, unfit: set[str]) -> None:
-        folder.mkdir(parents=True)
-        self.paths = {
-            name: folder / f"{name}.parquet" for name in ("rows", SCORED, "open", "done", "pending", *_QUARANTINE)
-        }
-        self.rows: Counter[str] = Counter()
-        self.lost_ids: list[str] = []
-        self.log_ids: list[str] = []
-        answers = answers_schema(features_of(settings), by_class=settings.by_class)
-        labels, done = labels_schema(settings.label_type), done_schema(settings.label_type)
-        schemas = {
-            "open": answers,
-            "done": done,
-            "pending": labels,
-            "conflicting_id": answers,
-            "unknown_id": labels,
-            "closed_id": labels,
-        }
-        self._done_schema, self._labels_schema = done, labels
-        self._number = number
-        self._corrected: list[pa.Table] = []
-        self._writers = {name: pq.ParquetWriter(self.paths[name], schema) for name, schema in schemas.items()}
-        self.scored = ScoredRows(self.paths[SCORED], settings.label_type, by_class=settings.by_class)
-        self.span = SpanRows(settings, self.paths["rows"], self.scored, number, unfit)
-
-    def __enter__(self) -> _Output:
-        """Begin to write."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the files."""
-        for writer in (*self._writers.values(), self.scored, self.span):
-            writer.close()
-
-    def add(self, result: BucketResult) -> None:
-        """Write what became of a bucket."""
-        opened = result.open.set_column(
-            result.open.schema.get_field_index("rank"),
-            result.open.schema.field("rank"),
-            pa.array(np.full(result.open.num_rows, -1, np.int32)),
-        )
-        self._write("open", opened)
-        self._write("pending", result.pending)
-        self._write("conflicting_id", result.conflicting)
-        self._write("unknown_id", result.unknown)
-        self._write("closed_id", result.closed)
-        for table in (result.kept, result.done, self.span.add(result.labelled, self._done_schema)):
-            self._write("done", table)
-        self.scored.add_closed(result.newly_closed)
-        if result.corrected.num_rows:
-            self._corrected.append(result.corrected)
-        _extend(self.lost_ids, result.unknown if result.unknown.num_rows else result.pending)
-        _extend(self.log_ids, result.open if result.open.num_rows else result.labelled)
-
-    def corrected_spans(self) -> list[int]:
-        """Return the numbers of the spans with corrected rows."""
-        return sorted({number for table in self._corrected for number in numbers(table, "span").tolist()})
-
-    def add_corrections(self, number: int, rows: Path, scored: Path | None) -> None:
-        """Add the corrected rows of a span, with their new labels.
-
-        Args:
-            number: Number of the span.
-            rows: Its rows.
-            scored: What was answered to them; None: it was not kept.
-        """
-        for table in self.span.add_corrections(self._corrections(number), rows, scored, number):
-            self._write("done", table)
-
-    def set_corrections_aside(self, number: int) -> int:
-        """Write the corrections of a span whose rows were deleted to the quarantine; returns how many there are."""
-        chosen = self._corrections(number)
-        size = int(chosen.num_rows)
-        values = {name: chosen[name] for name in ("id", "row", "label", "time", "object")}
-        values |= {"place": pa.array(np.zeros(size, np.int64)), "seen": chosen["time"]}
-        values["is_judged"] = pa.array(np.ones(size, np.bool_))
-        self._write(
-            "closed_id", pa.table([values[name] for name in self._labels_schema.names], schema=self._labels_schema)
-        )
-        self._write("done", chosen)  # with the new label, so that the same one does not count again
-        return size
-
-    def _corrections(self, number: int) -> pa.Table:
-        corrected = pa.concat_tables(self._corrected)
-        return corrected.filter(pa.array(numbers(corrected, "span") == number))
-
-    def _write(self, name: str, table: pa.Table) -> None:
-        self.rows[name] += table.num_rows
-        if table.num_rows:
-            self._writers[name].write_table(table)
-
-
 def _listed_from(until: datetime, names: Iterable[str]) -> datetime:
     """Return the time from which hours are listed again.
 
@@ -492,11 +394,6 @@ def _listed_from(until: datetime, names: Iterable[str]) -> datetime:
     if newest:
         until = min(until, datetime.strptime(newest, "dt=%Y-%m-%d/hour=%H").replace(tzinfo=UTC) + timedelta(hours=1))
     return until - _LISTED_AGAIN
-
-
-def _extend(ids: list[str], table: pa.Table) -> None:
-    if len(ids) < _EXAMPLES:
-        ids += table["id"].slice(0, _EXAMPLES - len(ids)).to_pylist()
 
 
 def _listed(ids: list[str]) -> str:

@@ -201,6 +201,6 @@ def number_ranges(examples: Path, split: str, columns: list[str]) -> dict[str, t
     return ranges
 
 
-def row_count(examples: Path, split: str) -> int:
-    """Count the rows of one split, from the files' footers."""
-    return sum(pq.read_metadata(path).num_rows for path in split_files(examples, split))
+def row_count(examples: Path, split: str, spans: list[int] | None = None) -> int:
+    """Count the rows of one split (and of some spans only, if given), from the files' footers."""
+    return sum(pq.read_metadata(path).num_rows for path in split_files(examples, split, spans))

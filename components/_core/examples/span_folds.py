@@ -35,7 +35,8 @@ def write_earlier_spans(examples: Path, spans: Sequence[int], folder: Path) -> N
         spans: The spans, in their order: two at least.
         folder: An empty folder for the new artifact.
     """
-    if all(_rows(examples, "train", span) for span in spans) and any(_rows(examples, "eval", span) for span in spans):
+    chosen = list(spans)
+    if all(row_count(examples, "train", [span]) for span in chosen) and row_count(examples, "eval", chosen):
         for split in ("train", "eval"):
             for span in spans:
                 if (source := split_file(examples, split, span)).exists():
@@ -56,11 +57,6 @@ def _merge(examples: Path, span: int, target: Path) -> None:
             with pq.ParquetFile(path) as source:
                 for batch in source.iter_batches():
                     writer.write_batch(batch)
-
-
-def _rows(examples: Path, split: str, span: int) -> int:
-    path = split_file(examples, split, span)
-    return pq.read_metadata(path).num_rows if path.exists() else 0
 
 
 def _save_manifest(examples: Path, spans: Sequence[int], folder: Path) -> None:
