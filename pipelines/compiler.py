@@ -41,17 +41,32 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     """
     project = load_project(path, overrides)
     target = target or Target.from_environment()
+    spec, archive = compile_with_code(project, path, output, target)
+    prediction = compile_prediction(project, output / PREDICTION.file_name, target)
+    if project.serve.request_log is None:
+        return [spec, prediction, archive]
+    return [spec, prediction, compile_monitoring(project, output / MONITORING.file_name, target), archive]
+
+
+def compile_with_code(project: Project, path: Path, output: Path, target: Target) -> tuple[Path, Path]:
+    """Write the training pipeline and the project's code archive, which it names; returns both.
+
+    Args:
+        project: The project.
+        path: Its folder or file.
+        output: The folder to write to; made when it is not there.
+        target: The cluster to compile for.
+
+    Raises:
+        ConfigError: As `compile_project`, of the training pipeline.
+    """
     store = Settings.from_environment().store
     check_image_extras(project, check_framework(project), TRAINING, store, target, str(path))
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
     fingerprint = pack_code(folder, project, archive)
-    spec = compile_training(project, fingerprint, output / TRAINING.file_name, target)
-    prediction = compile_prediction(project, output / PREDICTION.file_name, target)
-    if project.serve.request_log is None:
-        return [spec, prediction, archive]
-    return [spec, prediction, compile_monitoring(project, output / MONITORING.file_name, target), archive]
+    return compile_training(project, fingerprint, output / TRAINING.file_name, target), archive
 
 
 def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:

@@ -70,7 +70,7 @@ class Outcome:
 
     def save(self, path: Path) -> None:
         """Write it as JSON; NaN and infinity become null, so any JSON reader can read it."""
-        write_text(path, json.dumps(_finite(asdict(self)), indent=2, sort_keys=True) + "\n")
+        write_text(path, json.dumps(finite_or_none(asdict(self)), indent=2, sort_keys=True) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Outcome:
@@ -99,11 +99,12 @@ def round_off(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _finite(value: Any) -> Any:
+def finite_or_none(value: Any) -> Any:
+    """Return a value for JSON, with None for every number in it that is not finite."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite_or_none(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite_or_none(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value

@@ -25,7 +25,7 @@ from components._data.joins.joined_columns import join_path
 from components._data.sources.registry import is_relative, span_unit
 from components._data.sources.span_expression import parse_spans
 from pipelines.compile_target import Target
-from pipelines.compiler import compile_project
+from pipelines.compiler import compile_with_code
 from pipelines.git import read_commit, run_git
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.connection import TIMEZONE, Connection
@@ -219,7 +219,7 @@ def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) 
 
 def _read_project(folder: Path, build: Path, store: str, target: Target) -> DesiredProject:
     project = load_project(folder)
-    file, *_, archive = compile_project(folder, build, {}, target)
+    file, archive = compile_with_code(project, folder, build, target)
     spec, _ = read_spec(file)
     inputs = spec["root"]["inputDefinitions"]["parameters"]
     text = file.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components._core.checks import finite_or_none
 from components._core.errors import ConfigError
 from components._core.types.tasks import TASKS
 from pipelines.local.trained_run import Trained, scratch_folder
@@ -60,13 +61,13 @@ class Backtest:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to a dictionary for JSON."""
-        return {
+        found = {
             "run": self.run,
             "metric": self.metric,
             "window": self.window,
             "cutoffs": [self.labels[span] for span in self.cutoffs],
             "judged": [
-                {"age": one.age, "span": self.labels[one.span], "value": finite(one.value), "rows": one.rows}
+                {"age": one.age, "span": self.labels[one.span], "value": one.value, "rows": one.rows}
                 for one in self.judged
             ],
             "ages": [
@@ -88,11 +89,8 @@ class Backtest:
                 "never": {"value": self.never, "runs": 1},
             },
         }
-
-
-def finite(value: float) -> float | None:
-    """Return a value for JSON: None for one that is not finite, as a metric of a span whose rows have one label."""
-    return value if math.isfinite(value) else None
+        converted: dict[str, Any] = finite_or_none(found)  # a span whose rows have one label may have no metric
+        return converted
 
 
 @dataclass(frozen=True)
