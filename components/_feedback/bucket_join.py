@@ -1,4 +1,4 @@
-"""The join of one bucket, in memory: which answers have a label, which are told apart by none, and what becomes of the rest.
+"""The join of one bucket, in memory: which answers have a label, which keys are ambiguous, and what becomes of the rest.
 
 1. A key is an id and a row. Of several answers with one key and equal inputs the first counts; with different inputs none does: they
    go to the quarantine (`conflicting_id`).

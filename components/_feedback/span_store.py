@@ -6,7 +6,7 @@
     HOME/claims/                            turns of writers (`store/claims.py`)
 
 Whatever a killed writer leaves, the next one ends the same: objects without a manifest mean nothing, and a committed span is
-published by whoever comes next.
+published by the next run.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def propose_schedule(losses: Sequence[AgeLoss], margin: float) -> Schedule:
 
 
 def usual_drop(metric: Metric, offline: Sequence[float], next_span: Sequence[float]) -> float | None:
-    """Return the largest drop that fresh models show from their eval rows to the next span: less is no news.
+    """Return the largest drop that fresh models show from their eval rows to the next span: a smaller one says nothing.
 
     Args:
         metric: The metric that decides.

@@ -1,7 +1,7 @@
 """Claims of decisions: of several watchers that see the same causes, one starts the run, whatever store they share.
 
 `components/_core/store/claims.py` gives turns: a lock in a folder, the oldest claim by the store's clock elsewhere. The subject of a
-turn is the last claimed line: whoever gets it writes the next one, and all others look again. The line itself is the claim that
+turn is the last claimed line: the decider that gets it writes the next one, and all others look again. The line itself is the claim that
 counts: if two were written all the same, the later one is void (`History.decisions`).
 """
 

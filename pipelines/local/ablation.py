@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from components._core.errors import ConfigError
 from components._core.suggestions import suggest
 from components._core.types.tasks import TASKS
-from pipelines.local.trained_run import Trained, scratch_folder
+from pipelines.local.trained_run import Trained, prepare_again, scratch_folder, train_again
 from pipelines.local.workspace import Workspace
 
 if TYPE_CHECKING:  # importing it takes NumPy
@@ -119,7 +119,8 @@ def ablate(
     with scratch_folder(workspace, "ablate-") as scratch:
         constant = scratch / "examples"
         write_constant_columns(examples, columns, constant)
-        prepared = {**trained.artifacts, **_transform(trained, constant, scratch)}
+        # means and vocabularies of the columns must not be known; one that is constant now must not be dropped: the code reads it
+        prepared = prepare_again(trained, constant, scratch, trained.choices)
         for seed in numbers:
             own = trained.artifacts["model"] if seed == project.train.seed else None
             labels, with_all = _train_and_score(trained, trained.artifacts, examples, seed, scratch, own)
@@ -153,25 +154,6 @@ def _find_margin(trained: Trained, labels: Any, whole: list[ModelScores]) -> flo
     return margin
 
 
-def _transform(trained: Trained, examples: Path, scratch: Path) -> dict[str, Path]:
-    """Prepare the rows again: means and vocabularies of the columns must not be known."""
-    from components.transform.transform import transform_examples
-
-    folders = {name: scratch / name for name in ("transform_graph", "transformed")}
-    for folder in folders.values():
-        folder.mkdir()
-    transform_examples(
-        trained.project,
-        code=trained.code,
-        examples=examples,
-        schema=trained.artifacts["schema"],
-        blocked="",
-        choices=trained.choices,  # a column that is constant now must not be dropped: the code reads it
-        **folders,
-    )
-    return folders
-
-
 def _train_and_score(
     trained: Trained, inputs: dict[str, Path], examples: Path, seed: int, scratch: Path, model: Path | None = None
 ) -> tuple[Any, ModelScores]:
@@ -180,25 +162,11 @@ def _train_and_score(
     from components._frameworks.table import load_model
     from components.evaluate.decision_threshold import find_threshold
     from components.evaluate.non_inferiority import ModelScores
-    from components.train.train import train_model
 
     project = trained.project
     seeded = project.model_copy(update={"train": project.train.model_copy(update={"seed": seed})})
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        if model is None:
-            model, history = Path(folder) / "model", Path(folder) / "history"
-            model.mkdir()
-            history.mkdir()
-            train_model(
-                seeded,
-                code=trained.code,
-                schema=trained.artifacts["schema"],
-                transform_graph=inputs["transform_graph"],
-                transformed=inputs["transformed"],
-                hyperparameters=trained.artifacts["hyperparameters"],
-                model=model,
-                history=history,
-            )
+        model = model or train_again(trained, inputs, Path(folder), seeded)
         loaded = load_model(model)
         scored = score_split({"model": loaded}, loaded.signature, examples, "test", project.label, [])
         threshold = find_threshold(project, loaded, examples)

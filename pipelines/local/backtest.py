@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from components._core.checks import finite_or_none
 from components._core.errors import ConfigError
 from components._core.types.tasks import TASKS
-from pipelines.local.trained_run import Trained, scratch_folder
+from pipelines.local.trained_run import Trained, prepare_again, scratch_folder, train_again
 from pipelines.local.workspace import Workspace
 
 if TYPE_CHECKING:  # importing it takes NumPy
@@ -187,36 +187,11 @@ def _train_and_judge(trained: Trained, own: list[int], after: list[int], later: 
     from components.evaluate.baselines import fit_baseline
     from components.evaluate.decision_threshold import find_threshold
     from components.evaluate.staleness import Judged
-    from components.train.train import train_model
-    from components.transform.transform import transform_examples
 
     project, metric = trained.project, trained.project.primary_metric()
-    names = ("examples", "transform_graph", "transformed", "model", "history")
-    folders = {name: scratch / name for name in names}
-    for folder in folders.values():
-        folder.mkdir(parents=True)
-    examples = folders["examples"]
+    examples = scratch / "examples"
     write_earlier_spans(trained.artifacts["examples"], own, examples)
-    transform_examples(
-        project,
-        code=trained.code,
-        examples=examples,
-        schema=trained.artifacts["schema"],
-        blocked="",
-        transform_graph=folders["transform_graph"],
-        transformed=folders["transformed"],
-    )
-    train_model(
-        project,
-        code=trained.code,
-        schema=trained.artifacts["schema"],
-        hyperparameters=trained.artifacts["hyperparameters"],
-        model=folders["model"],
-        history=folders["history"],
-        transform_graph=folders["transform_graph"],
-        transformed=folders["transformed"],
-    )
-    model = load_model(folders["model"])
+    model = load_model(train_again(trained, prepare_again(trained, examples, scratch), scratch))
     threshold = find_threshold(project, model, examples)
     task = TASKS[project.task].with_threshold(threshold.value if threshold else None)
     held_out = score_split({"model": model}, model.signature, examples, "eval", project.label, [])

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,71 @@ def _read(workspace: Workspace, past: PastRun, artifacts: dict[str, Path]) -> Tr
     if not code.is_file():
         raise ConfigError("the code of the run is gone", where=str(code), remedy="run the project again: naru run")
     return Trained(past.name, project, code, artifacts)
+
+
+def prepare_again(
+    trained: Trained, examples: Path, folder: Path, choices: ColumnChoices | None = None
+) -> dict[str, Path]:
+    """Prepare rows with the run's code.
+
+    Args:
+        trained: The run.
+        examples: The rows.
+        folder: Where the results go.
+        choices: What is decided about columns; None: transform decides by these rows.
+
+    Returns:
+        The artifacts by name: `transform_graph` and `transformed`.
+
+    Raises:
+        NaruError: What transform raises.
+    """
+    from components.transform.transform import transform_examples
+
+    folders = {name: folder / name for name in ("transform_graph", "transformed")}
+    for each in folders.values():
+        each.mkdir(parents=True)
+    transform_examples(
+        trained.project,
+        code=trained.code,
+        examples=examples,
+        schema=trained.artifacts["schema"],
+        blocked="",
+        choices=choices,
+        transform_graph=folders["transform_graph"],
+        transformed=folders["transformed"],
+    )
+    return folders
+
+
+def train_again(trained: Trained, prepared: Mapping[str, Path], folder: Path, project: Project | None = None) -> Path:
+    """Train a model with the run's code and hyperparameters on prepared rows; returns its folder.
+
+    Args:
+        trained: The run.
+        prepared: `transform_graph` and `transformed`.
+        folder: Where the results go.
+        project: The project, with another seed; None: as the run read it.
+
+    Raises:
+        NaruError: What train raises.
+    """
+    from components.train.train import train_model
+
+    model, history = folder / "model", folder / "history"
+    for each in (model, history):
+        each.mkdir(parents=True)
+    train_model(
+        project or trained.project,
+        code=trained.code,
+        schema=trained.artifacts["schema"],
+        transform_graph=prepared["transform_graph"],
+        transformed=prepared["transformed"],
+        hyperparameters=trained.artifacts["hyperparameters"],
+        model=model,
+        history=history,
+    )
+    return model
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The notice of a run that a person started: how it ended. A triggered one is told by its watcher, which knows the cause's records."""
+"""The notice of a run that a person started: how it ended. The watcher sends that of a triggered one: it knows the cause's records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.notices.outbox import Notice, Outbox
 
 
 def send_end(record: LocalRunRecord, store: str, channels: Sequence[Channel], warn: Callable[[str], None]) -> None:
-    """Send how a run ended; one that a person interrupted is no news.
+    """Send how a run ended; nothing is sent for one that a person interrupted.
 
     Args:
         record: The run's record.

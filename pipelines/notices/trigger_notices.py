@@ -14,7 +14,7 @@ from components.watch.state import INVARIANT, State
 from pipelines.notices.outbox import Notice
 
 _RECENT = timedelta(hours=24)
-"""Age up to which the end of a run is told: of older ones nobody wants to hear when notices are switched on."""
+"""Age up to which the end of a run is sent: nobody wants the older ones when notices are switched on."""
 
 
 def find_notices(state: State, folder: Path, now: datetime) -> list[Notice]:

@@ -51,6 +51,15 @@ def run_naru(*arguments: str, **environment: str) -> Ran:
     return Ran(done.returncode, json.loads(done.stdout), done.stderr)
 
 
+def answer_of(command: str, *arguments: str) -> dict[str, Any]:
+    """Run a command with `--json` in a separate process, which must succeed; returns its answer."""
+    whole = [sys.executable, "-m", "pipelines", command, *arguments, "--json"]
+    world = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(whole, capture_output=True, text=True, cwd=ROOT, env=world, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
 @pytest.fixture(scope="session")
 def months() -> dict[int, str]:
     """The first rows of the first three months, as CSV."""

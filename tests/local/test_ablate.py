@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components._core.files import files_below, hash_file
-from tests.local.conftest import ROOT, run_naru
+from tests.local.conftest import answer_of, run_naru
 
 pytestmark = pytest.mark.slow
 
@@ -26,17 +21,9 @@ def project(new_project: Callable[[str], Path]) -> Path:
     return folder
 
 
-def _ablate(*arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "pipelines", "ablate", *arguments, "--json"]
-    world = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
-
-
 def test_a_column_that_decides_is_needed_and_nothing_but_the_answer_is_left(project: Path) -> None:
     before = {path: hash_file(path) for path in files_below(project)}
-    found = _ablate(str(project), "--without", "dep_delay", "--seeds", "2")
+    found = answer_of("ablate", str(project), "--without", "dep_delay", "--seeds", "2")
     assert found["verdict"] == "worse" and found["interval"][1] < -found["margin"] < 0
     assert [pair["seed"] for pair in found["seeds"]] == [7, 8]
     assert all(pair["whole"] > pair["reduced"] + 0.1 for pair in found["seeds"])
@@ -46,6 +33,6 @@ def test_a_column_that_decides_is_needed_and_nothing_but_the_answer_is_left(proj
 
 def test_equal_calls_give_equal_answers(project: Path) -> None:
     arguments = (str(project), "--without", "origin", "--seeds", "1", "--margin", "0.2")
-    first, again = _ablate(*arguments), _ablate(*arguments)
+    first, again = answer_of("ablate", *arguments), answer_of("ablate", *arguments)
     assert first == again and first["verdict"] == "as good"
     assert first["proposal"] == 'exclude: ["origin"]'

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from components._core.files import files_below, hash_file
-from tests.local.conftest import ROOT, run_naru
+from tests.local.conftest import answer_of, run_naru
 
 pytestmark = pytest.mark.slow
 
@@ -63,17 +58,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _backtest(*arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "pipelines", "backtest", *arguments, "--json"]
-    world = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=world, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
-
-
 def test_a_relation_that_turns_costs_more_by_each_span_and_nothing_but_the_answer_is_left(project: Path) -> None:
     before = {path: hash_file(path) for path in files_below(project)}
-    found = _backtest(str(project), "--window", "2", "--models", "5")
+    found = answer_of("backtest", str(project), "--window", "2", "--models", "5")
     assert found["cutoffs"] == ["2", "3", "4", "5", "6"] and found["window"] == 2
     losses = [one["loss"] for one in found["ages"]]
     assert losses == sorted(losses) and losses[0] == 0 < 0.05 < losses[-1]
@@ -86,5 +73,5 @@ def test_a_relation_that_turns_costs_more_by_each_span_and_nothing_but_the_answe
 
 
 def test_equal_calls_give_equal_answers_and_all_spans_before_are_the_default(project: Path) -> None:
-    first, again = (_backtest(str(project), "--models", "2", "--margin", "0.5") for _ in range(2))
+    first, again = (answer_of("backtest", str(project), "--models", "2", "--margin", "0.5") for _ in range(2))
     assert first == again and first["cutoffs"] == ["5", "6"] and first["margin"] == 0.5

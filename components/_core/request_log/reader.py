@@ -51,7 +51,7 @@ def read_object(
 
     Raises:
         ConfigError: Without permission or credentials to read the log.
-        UnavailableError: When the store does not answer, or the object is no longer there.
+        UnavailableError: When the store does not answer, or the object is gone.
     """
     try:
         with _open(found) as stream:
