@@ -228,7 +228,7 @@ def cast_or_null(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return column.cast(kind)
     try:
         return to_text(column) if pa.types.is_string(kind) else column.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # a value that does not fit, or types that have no cast
         return _cast_each(column, lambda value: _parse(value, kind)).cast(kind)
 
 

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import json
 
 from components._core.request_log.blocks import Lines
 from components._core.request_log.columns import INPUTS, OUTPUTS, SCALARS, LogTypes
-from components._core.request_log.json_lines import EXACT_IN_DOUBLE
 from components._core.request_log.layout import FORMAT
 from components._core.request_log.sampling import LEAST_SHARE
+from components._core.types.json_lines import is_exact, read_block
 
 _REQUIRED = ("id", "time", "model", "version", "inputs", "outputs")
 _SCALARS = [*((name, kind) for name, kind in SCALARS.items()), ("log", pa.int64())]
@@ -71,17 +70,8 @@ def _read(lines: Lines, fields: Iterable[tuple[str, pa.DataType]]) -> pa.RecordB
     """Read lines as a table of requests; None when one may be damaged."""
     if b"NaN" in lines.data:
         return None
-    options = json.ParseOptions(explicit_schema=pa.schema(list(fields)), unexpected_field_behavior="infer")
-    try:
-        lines.data.decode()  # Arrow's reader takes any bytes
-        table = json.read_json(
-            pa.BufferReader(lines.data),
-            read_options=json.ReadOptions(use_threads=False, block_size=len(lines.data) + 1),
-            parse_options=options,
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
-        return None
-    if table.num_rows != len(lines.numbers) or not {*_REQUIRED} <= {*table.column_names}:
+    table = read_block(lines.data, fields, "infer")
+    if table is None or table.num_rows != len(lines.numbers) or not {*_REQUIRED} <= {*table.column_names}:
         return None
     batch = table.combine_chunks().to_batches()[0]
     if any(batch[name].null_count for name in _REQUIRED):
@@ -102,14 +92,14 @@ def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
     values = column.flatten()
     while pa.types.is_list(values.type):
         values = values.flatten()
-    if pa.types.is_floating(values.type) and not _is_exact(values):
+    if pa.types.is_floating(values.type) and not is_exact(values):
         return None
     wanted = pa.list_(kind)
     if column.type == wanted:
         return column
     try:
         return column.cast(wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # a loss, or types that have no cast
         return _cast_whole(column, kind)
 
 
@@ -126,13 +116,6 @@ def _cast_whole(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
     offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
     is_null = pa.concat_arrays([column.is_null(), pa.array([False])])
     return pa.ListArray.from_arrays(pc.if_else(is_null, pa.scalar(None, pa.int32()), offsets), values)
-
-
-def _is_exact(values: pa.Array) -> bool:
-    """Return whether the values are those of the text: a whole number beyond 2^53 is rounded where a column is real."""
-    extremes = pc.min_max(values)
-    least, most = extremes["min"].as_py(), extremes["max"].as_py()
-    return most is None or (least > -EXACT_IN_DOUBLE and most < EXACT_IN_DOUBLE)
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

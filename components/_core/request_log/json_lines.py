@@ -23,13 +23,9 @@ from components._core.request_log.columns import (
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.layout import FORMAT
 from components._core.request_log.sampling import LEAST_SHARE
+from components._core.types.json_lines import EXACT_IN_DOUBLE, LineError, parse_value
 
-EXACT_IN_DOUBLE = 1 << 53
 _MOST_INT64 = 1 << 63
-
-
-class LineError(ValueError):
-    """A line that cannot be read: why."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +49,7 @@ def parse_line(line: bytes, counts: LogCounts | None = None) -> Request | None:
     Raises:
         LineError: When the line is damaged.
     """
-    try:
-        found = json.loads(line.decode(), object_pairs_hook=_unique)
-    except UnicodeDecodeError:
-        raise LineError("not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, LineError):
-            raise
-        raise LineError(f"not JSON: {error}") from None
+    found = parse_value(line)
     if not isinstance(found, dict):
         raise LineError("not a JSON object")
     written = found.get("log", 1)
@@ -107,14 +96,6 @@ def check_lengths(request: Request) -> None:
     lengths = {len(values) for values in (*request.inputs.values(), *request.outputs.values()) if values is not None}
     if len(lengths) != 1:
         raise UnequalLengthsError
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise LineError(f"key {next(name for name in names if names.count(name) > 1)!r} occurs twice")
-    return found
 
 
 def _request(found: dict[str, Any]) -> Request:

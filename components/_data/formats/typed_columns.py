@@ -20,14 +20,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components._core.types.column_types import find_type, to_text
+from components._core.types.json_lines import EXACT_IN_DOUBLE
 from components._data.columns.numbers import FLOAT32_MAX
 
 ALLOWED = (
     "whole numbers, decimals, float, double, string, bool, date, time, timestamp, binary, lists, maps, "
     "and dictionaries and structs of these"
 )
-EXACT_IN_DOUBLE = 1 << 53
-"""Whole numbers up to this one are exact as real numbers in double precision."""
 _LARGEST_INT64 = (1 << 63) - 1
 _DIGITS_OF_INT64 = 18
 _EXACT_POWER_OF_TEN = 22

@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from components._data.formats.typed_columns import EXACT_IN_DOUBLE, as_json
+from components._core.types.json_lines import EXACT_IN_DOUBLE
+from components._data.formats.typed_columns import as_json
 
 _PRIMITIVES = {
     "null": pa.null(),

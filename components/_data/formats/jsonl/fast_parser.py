@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import json
 
+from components._core.types.json_lines import is_exact, read_block
 from components._data.formats.jsonl.blocks import Block
-from components._data.formats.typed_columns import EXACT_IN_DOUBLE, flatten_columns, is_nested
+from components._data.formats.typed_columns import flatten_columns, is_nested
 
 
 def parse_block(block: Block, fields: Sequence[pa.Field], *, infer: bool) -> pa.RecordBatch | None:
@@ -27,30 +26,16 @@ def parse_block(block: Block, fields: Sequence[pa.Field], *, infer: bool) -> pa.
     if not block.is_regular:
         return None
     rows = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
-    options = json.ParseOptions(
-        explicit_schema=pa.schema(list(fields)), unexpected_field_behavior="infer" if infer else "ignore"
-    )
-    try:
-        block.data.decode()  # Arrow's reader takes any bytes
-        table = json.read_json(
-            pa.BufferReader(block.data),
-            read_options=json.ReadOptions(use_threads=False, block_size=len(block.data) + 1),
-            parse_options=options,
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
-        return None
-    if table.num_rows != rows or not table.num_columns:
+    table = read_block(block.data, fields, "infer" if infer else "ignore")
+    if table is None or table.num_rows != rows or not table.num_columns:
         return None
     batch = table.combine_chunks().to_batches()[0]
-    return batch if all(map(_is_exact, flatten_columns(batch).values())) else None
+    return batch if all(map(_has_exact_values, flatten_columns(batch).values())) else None
 
 
-def _is_exact(column: pa.Array) -> bool:
-    """Return whether the values are those of the text: a whole number beyond 2^53 is rounded where a column is real."""
+def _has_exact_values(column: pa.Array) -> bool:
     if is_nested(column.type) or pa.types.is_dictionary(column.type):
         return False
     if not pa.types.is_floating(column.type):
         return True
-    extremes = pc.min_max(column)
-    least, most = extremes["min"].as_py(), extremes["max"].as_py()
-    return most is None or (least > -EXACT_IN_DOUBLE and most < EXACT_IN_DOUBLE)
+    return is_exact(column)

@@ -9,13 +9,13 @@ from itertools import groupby
 import pyarrow as pa
 
 from components._core.errors import DataError
+from components._core.types.json_lines import LineError
 from components._data.formats.columns import check_columns
 from components._data.formats.contract import TableSchema
 from components._data.formats.file_notes import FileNotes, dump_fields, load_fields
 from components._data.formats.jsonl.blocks import Block, read_blocks
 from components._data.formats.jsonl.fast_parser import parse_block
 from components._data.formats.jsonl.lines import (
-    LineError,
     column_kind,
     merge_fields,
     parse_line,

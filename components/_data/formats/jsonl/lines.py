@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pyarrow as pa
 
-from components._data.formats.typed_columns import EXACT_IN_DOUBLE, as_json, readable_type
+from components._core.types.json_lines import EXACT_IN_DOUBLE, LineError, NotJsonError, parse_value
+from components._data.formats.typed_columns import as_json, readable_type
 
 WIDE = pa.decimal128(38, 0)
 """Stands for whole numbers beyond int64 while types are inferred; such a column is text."""
 _MOST_INT64 = 1 << 63
-
-
-class LineError(ValueError):
-    """A line that is not a row: why."""
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
@@ -25,24 +21,12 @@ def parse_line(line: bytes) -> dict[str, Any]:
         LineError: When it is not UTF-8, not JSON, not an object, or has a key twice.
     """
     try:
-        value = json.loads(line.decode(), object_pairs_hook=_unique)
-    except UnicodeDecodeError:
-        raise LineError("the line is not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, LineError):
-            raise
-        raise LineError(f"the line is not JSON: {error}") from None
+        value = parse_value(line)
+    except NotJsonError as error:
+        raise LineError(f"the line is {error}") from None
     if not isinstance(value, dict):
         raise LineError(f"the line is {_kind(value)}, not an object")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise LineError(f"key {next(name for name in names if names.count(name) > 1)!r} occurs twice")
-    return found
 
 
 def _kind(value: Any) -> str:

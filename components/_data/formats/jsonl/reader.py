@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components._core.types.json_lines import LineError
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import TableSchema
 from components._data.formats.jsonl.blocks import Block, read_blocks
 from components._data.formats.jsonl.fast_parser import parse_block
-from components._data.formats.jsonl.lines import LineError, parse_line, to_value
+from components._data.formats.jsonl.lines import parse_line, to_value
 from components._data.formats.rows import FileTally, Rows
 from components._data.formats.typed_rows import TypedRows
 from components._data.sources.contract import SpanFile

@@ -19,6 +19,7 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError, XmlE
 
 from components._core.errors import ConfigError, DataError
 from components._core.suggestions import suggest
+from components._core.types.json_lines import EXACT_IN_DOUBLE
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.columns import check_columns
 from components._data.formats.common_types import CommonTypes
@@ -26,7 +27,6 @@ from components._data.formats.compression import open_content
 from components._data.formats.contract import TableSchema
 from components._data.formats.file_notes import FileNotes, dump_fields, load_fields
 from components._data.formats.rows import FileTally, Rows
-from components._data.formats.typed_columns import EXACT_IN_DOUBLE
 from components._data.formats.typed_rows import TypedRows
 from components._data.sources.contract import SpanFile
 
