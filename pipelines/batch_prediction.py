@@ -13,10 +13,9 @@ from components.predict.destinations.contract import Output
 from components.predict.predict import Prediction, Progress, predict_table
 from components.predict.scoring_table import data_for
 from components.predict.versions import CHAMPION, fetched_version
+from pipelines.local.quiet import QUIET, without_warnings
 from pipelines.local.runner import absolute_data
 from pipelines.local.workspace import find_workspace
-
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 def predict_here(
@@ -48,10 +47,10 @@ def predict_here(
         data = data_for(data, absolute_location(source, Path.cwd()) if source else data.source, spans, sql)
     elif spans:
         data = data.model_copy(update={"spans": spans})
-    for name, value in _QUIET.items():
+    for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     where = replace(output, location=absolute_location(output.location, Path.cwd()))
-    with workspace.settings_applied():
+    with workspace.settings_applied(), without_warnings():
         store = workspace.settings().store
         with fetched_version(store, project.name, version) as model:
             return predict_table(project.model_copy(update={"data": data}), model, where, store, progress)

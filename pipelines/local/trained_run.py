@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -19,12 +18,11 @@ from components._core.setting_names import STORE
 from components._core.types.artifact_files import IMPORTANCES, SCHEMA
 from components._core.types.column_choices import ColumnChoices
 from components._core.types.signature import read_features
+from pipelines.local.quiet import QUIET, without_warnings
 from pipelines.local.run_history import PastRun, read_runs
 from pipelines.local.workspace import PARAMETERS, Workspace
 
 _NEEDED = ("examples", "schema", "hyperparameters", "transform_graph", "transformed", "model")
-_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-"""Without TensorFlow's remarks on the machine, and with the arithmetic of `naru run`."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +171,9 @@ def scratch_folder(workspace: Workspace, prefix: str) -> Iterator[Path]:
     workspace.home.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=workspace.home) as folder:
         before = dict(os.environ)
-        os.environ.update({**_ENVIRONMENT, STORE: str(Path(folder) / "store")})
+        os.environ.update({**QUIET, STORE: str(Path(folder) / "store")})
         try:
-            with redirect_stdout(sys.stderr), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with redirect_stdout(sys.stderr), without_warnings():
                 yield Path(folder)
         finally:
             os.environ.clear()
