@@ -1,4 +1,4 @@
-"""Suggestions for an unknown name: the one that was probably meant, or the known ones."""
+"""Suggestions for an unknown name, and names as a message lists them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def listed(names: Sequence[str]) -> str:
     """Format names for a message, in quotes; of many only the first, and the number of the others."""
     shown = ", ".join(repr(name) for name in names[:_SHOWN])
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def list_alternatives(names: Sequence[str]) -> str:
+    """Format names as in "a, b or c"."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def suggest(name: str, known: Sequence[str]) -> str:

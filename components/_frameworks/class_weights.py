@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._core.errors import ConfigError
-from components._core.project.project_file import Train
+from components._core.project.train_config import Train
 from components._core.suggestions import listed, suggest
 from components._frameworks.transformed_rows import TransformedRows
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # a server imports this while a client waits for its first an
     from pathlib import Path
 
     from components._core.project.config_types import Hyperparameter
-    from components._core.project.project_file import Train
+    from components._core.project.train_config import Train
     from components._core.types.signature import Signature
     from components._core.types.tasks.contract import Task
     from components._frameworks.transformed_rows import TransformedRows

@@ -10,8 +10,8 @@ import numpy as np
 
 from components._core.checks import METRIC, Outcome
 from components._core.examples.artifact import Manifest
+from components._core.project.gate_config import ServingGates
 from components._core.project.project_file import Project
-from components._core.project.serving_config import ServingGates
 from components._core.report.html import write_report
 from components._core.report.page import Cell, Page
 from components._core.stage.run_record import RunRecord

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from components._core.checks import Check
 from components._core.files import files_below
-from components._core.project.serving_config import ServingGates
+from components._core.project.gate_config import ServingGates
 from components._core.types.oip_paths import infer_path
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature, Signature

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from components._core.checks import Check
 from components._core.examples.samples import Sample
-from components._core.project.serving_config import ServingGates
+from components._core.project.gate_config import ServingGates
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Feature
 from components.deploy.model_client import InferenceClient

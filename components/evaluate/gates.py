@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from components._core.checks import Check, Outcome, Status, judge, round_off
-from components._core.project.project_file import Bound
+from components._core.project.gate_config import Bound
 from components._core.types.metrics.bootstrap import paired_interval
 from components._core.types.metrics.row_sums import Array
 from components._core.types.tasks import TASKS

@@ -13,7 +13,8 @@ from components._core.checks import Outcome
 from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json, write_json
 from components._core.project.config_types import Hyperparameter
-from components._core.project.project_file import Project, Space
+from components._core.project.project_file import Project
+from components._core.project.tune_config import Space
 from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, TRIALS
 from components._core.types.tasks import TASKS

@@ -12,7 +12,7 @@ from components._core.checks import Check, Status
 from components._core.errors import ModelError, UnavailableError
 from components._core.examples.artifact import split_file
 from components._core.examples.safe_parquet import pq
-from components._core.project.project_file import DataGates
+from components._core.project.gate_config import DataGates
 from components._core.store.file_digests import check_content
 from components._core.store.filesystems import open_filesystem
 from components._core.store.ledger import Deployment

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from components._core.checks import Check, Status
 from components._core.errors import ConfigError
-from components._core.project.project_file import Severity
+from components._core.project.gate_config import Severity
 
 MOST_CHECKS = 10
 """Maximum number of findings of one kind with a line each; the others are summed up in one more."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components._core.checks import Check
 from components._core.examples.artifact import Manifest
-from components._core.project.project_file import Severity
+from components._core.project.gate_config import Severity
 from components.validate import near_duplicates, overlaps
 from components.validate.split_sizes import check_sizes
 from components.validate.time_overlaps import check_times

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from components._core.checks import Check
 from components._core.examples.row_hash import Hashes, finish, hash_column
-from components._core.project.project_file import Severity
+from components._core.project.gate_config import Severity
 from components.validate.findings import to_status
 from components.validate.key_counter import KeyCounter
 

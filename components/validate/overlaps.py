@@ -15,7 +15,7 @@ import pyarrow as pa
 from components._core.checks import Check
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
 from components._core.examples.row_hash import Hashes, finish, hash_column, hash_rows
-from components._core.project.project_file import Severity
+from components._core.project.gate_config import Severity
 from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.identifier_columns import is_named_group
 from components.validate.findings import to_status

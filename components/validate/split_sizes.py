@@ -5,7 +5,7 @@ from __future__ import annotations
 from components._core.checks import Check, Status
 from components._core.examples.artifact import SPLITS, Manifest
 from components._core.examples.split_definition import GivenSplit, TimeSplit
-from components._core.project.project_file import Severity
+from components._core.project.gate_config import Severity
 from components.validate.findings import to_status
 
 FAR_OFF = 2.0

@@ -13,7 +13,7 @@ from components._core.checks import Check
 from components._core.examples.artifact import Manifest, read_batches, read_head
 from components._core.examples.split_definition import GivenSplit, TimeSplit
 from components._core.examples.time_split import read_times, write_time
-from components._core.project.project_file import Severity
+from components._core.project.gate_config import Severity
 from components._core.types.column_types import COLUMN_TYPES, TIME
 from components.validate.findings import to_status
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from components._core.checks import Check, Outcome, judge
 from components._core.examples.artifact import SPLITS, Manifest
 from components._core.private_names import public_path_check
-from components._core.project.project_file import Project, Severity
+from components._core.project.gate_config import Severity
+from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.store.ledger import Deployment, resolve_champion
 from components._core.types.column_types import COLUMN_TYPES

@@ -178,6 +178,7 @@ NOT_OURS = {
     "components/_core/project/data_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/durations.py": {"ValueError"},  # what pydantic wants; reported with the path
     "components/_core/project/feedback_config.py": {"ValueError"},  # the same
+    "components/_core/project/gate_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/monitor_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/table_config.py": {"ValueError"},  # what pydantic wants of a validator
@@ -185,8 +186,10 @@ NOT_OURS = {
     "components/_core/project/project_file.py": {"PydanticCustomError", "ValueError"},  # the same
     "components/_core/project/config_types.py": {"ValueError"},  # the same
     "components/_core/project/serving_config.py": {"ValueError"},  # the same
+    "components/_core/project/train_config.py": {"ValueError"},  # the same
     "components/_core/project/transform_config.py": {"ValueError"},  # the same
     "components/_core/project/trigger_config.py": {"ValueError"},  # the same
+    "components/_core/project/tune_config.py": {"ValueError"},  # the same
     "components/watch/monitor_results.py": {"ValueError"},  # a result that is left out, with a warning
     "components/watch/records.py": {"ValueError"},  # reported as a damaged line
     "components/_core/store/object_file_system.py": {"NotImplementedError"},  # what fsspec expects of a file system

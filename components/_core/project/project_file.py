@@ -11,31 +11,25 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    SerializerFunctionWrapHandler,
-    StrictInt,
-    ValidationError,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from components._core.errors import ConfigError
-from components._core.project.config_types import Hyperparameter, Real, Section
+from components._core.project.code_config import Code
+from components._core.project.config_types import Section
 from components._core.project.data_config import Data
 from components._core.project.feedback_config import Feedback
+from components._core.project.gate_config import Gates
 from components._core.project.monitor_config import Monitor
-from components._core.project.serving_config import Serve, ServingGates
+from components._core.project.serving_config import Serve
+from components._core.project.train_config import Train
 from components._core.project.transform_config import Transform
 from components._core.project.trigger_config import Triggers
+from components._core.project.tune_config import Tune
 from components._core.project.validation_messages import format_errors
 from components._core.project.value_rules import check_values
 from components._core.project.yaml_text import parse_yaml
-from components._core.suggestions import suggest
-from components._core.types.default_framework import DEFAULT_FRAMEWORK
+from components._core.suggestions import list_alternatives, suggest
 from components._core.types.hyperparameter_names import find_unusable
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.metric import Metric
@@ -44,19 +38,12 @@ PROJECT_FILE = "project.yaml"
 LARGEST_FILE = 1 << 20
 """Bytes of a project file."""
 
-Severity = Literal["fail", "warn", "ignore"]
-
-
-def _either(names: list[str]) -> str:
-    """Names as in "a, b or c"."""
-    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
 
 def _check_task(value: Any) -> Any:
     """Refuse a task that is not in the table, with pydantic's message for a value that is not in a list."""
     if not isinstance(value, str) or value not in TASKS:
         raise PydanticCustomError(
-            "literal_error", "Input should be {expected}", {"expected": _either([*map(repr, TASKS)])}
+            "literal_error", "Input should be {expected}", {"expected": list_alternatives([*map(repr, TASKS)])}
         )
     return value
 
@@ -64,197 +51,6 @@ def _check_task(value: Any) -> Any:
 def _list_tasks(schema: dict[str, Any]) -> None:
     """Name the tasks in the JSON Schema."""
     schema["enum"] = [*TASKS]
-
-
-class Code(Section):
-    """The project's functions, by file, relative to the project file, and the framework that calls them."""
-
-    framework: Annotated[
-        str,
-        Field(
-            description="Framework of the model: `keras`, or `sklearn` for a scikit-learn pipeline, which prepares the columns itself."
-        ),
-    ] = DEFAULT_FRAMEWORK
-    preprocessing: Annotated[
-        str,
-        Field(
-            description="File with `preprocessing_fn(inputs)`; a framework that prepares the columns itself has none."
-        ),
-    ] = "preprocessing.py"
-    model: Annotated[
-        str,
-        Field(
-            description="File with `build_model(inputs, transform, hyperparameters)`; for sklearn `build_model(hyperparameters)`."
-        ),
-    ] = "model.py"
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that must exist. `preprocessing.py` is a default of Keras alone: other frameworks have it when the project names it."""
-        return (self.preprocessing, self.model) if self._has_preprocessing else (self.model,)
-
-    @property
-    def _has_preprocessing(self) -> bool:
-        return self.framework == DEFAULT_FRAMEWORK or "preprocessing" in self.model_fields_set
-
-    @model_serializer(mode="wrap")
-    def _leave_out_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Serialize without the default framework: a stage's work is identified by this text, and must not run again for a new key."""
-        fields: dict[str, Any] = serialize(self)
-        if self.framework == DEFAULT_FRAMEWORK:
-            fields.pop("framework", None)
-        if not self._has_preprocessing:
-            fields.pop("preprocessing", None)
-        return fields
-
-
-def _check_class_weight(value: Any) -> Any:
-    """Refuse what is neither `balanced` nor a weight by class, in one sentence for both forms; classes become texts."""
-    if value is None or value == "balanced":
-        return value
-    if not isinstance(value, dict) or not value:
-        raise ValueError(f"found {repr(value)[:80]}; must be balanced, or a weight by class as in {{yes: 20}}")
-    for name, weight in value.items():
-        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not is_number or not 0 < weight <= _LARGEST_WEIGHT:
-            found = f"found {repr(weight)[:80]} for the class {str(name)[:80]!r}"
-            raise ValueError(f"{found}; a weight must be a number above 0, {_LARGEST_WEIGHT:,} at most")
-    # YAML reads the class `1` as a number, and `true` as a truth value
-    return {str(name).lower() if isinstance(name, bool) else str(name): weight for name, weight in value.items()}
-
-
-_LARGEST_WEIGHT = 1_000_000
-
-
-class Train(Section):
-    """How the model is fitted."""
-
-    later: ClassVar[frozenset[str]] = frozenset({"class_weight"})
-
-    epochs: Annotated[StrictInt, Field(ge=1, description="Maximum number of passes over the training rows.")] = 10
-    steps: Annotated[
-        StrictInt, Field(ge=0, description="Maximum number of optimiser steps; 0: as many as the epochs take.")
-    ] = 0
-    batch_size: Annotated[StrictInt, Field(ge=1, description="Rows per step.")] = 256
-    patience: Annotated[
-        StrictInt, Field(ge=0, description="Epochs without a better eval loss before training stops; 0: never.")
-    ] = 2
-    seed: Annotated[StrictInt, Field(ge=0, lt=2**32, description="Seed for all randomness.")] = 7
-    class_weight: Annotated[
-        Literal["balanced"] | dict[str, float] | None,
-        BeforeValidator(_check_class_weight),
-        Field(
-            description="Weight of a row in the loss by its class, for rare classes: `balanced`, or numbers by class as in "
-            "`{yes: 20}` (others have 1). Probabilities are then no longer shares of rows; absent: every row counts the same."
-        ),
-    ] = None
-    hyperparameters: Annotated[
-        dict[str, Hyperparameter],
-        Field(
-            description="Default hyperparameters of build_model; Naru uses `learning_rate` if the model is not compiled."
-        ),
-    ] = {}
-
-
-class Space(Section):
-    """The values that one hyperparameter may take: a range or a list."""
-
-    low: Real | None = None
-    high: Real | None = None
-    log: Annotated[bool, Field(description="Search the range on a logarithmic scale.")] = False
-    integer: Annotated[bool, Field(description="Whole numbers only.")] = False
-    choices: Annotated[list[Hyperparameter], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _range_or_choices(self) -> Space:
-        has_range = self.low is not None and self.high is not None
-        if has_range == (self.choices is not None):
-            raise ValueError("give either low and high, or choices")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
-        if self.log and (self.low is None or self.low <= 0):
-            raise ValueError("a logarithmic range needs low > 0")
-        return self
-
-
-class Tune(Section):
-    """The search for hyperparameters."""
-
-    trials: Annotated[StrictInt, Field(ge=0, description="Number of models to try; 0 uses the defaults.")] = 0
-    epochs: Annotated[StrictInt, Field(ge=1, description="Epochs of each trial.")] = 2
-    space: dict[str, Space] = {}
-
-    @model_validator(mode="after")
-    def _trials_need_a_space(self) -> Tune:
-        if self.trials and not self.space:
-            raise ValueError("trials need a space: name at least one hyperparameter under tune.space")
-        return self
-
-
-class DataGates(Section):
-    """Policy of validation: what blocks a run."""
-
-    anomalies: Annotated[
-        dict[str, Severity],
-        Field(
-            description="Severity by kind of anomaly (docs/stages/validate.md lists them); others keep their default."
-        ),
-    ] = {}
-    drift: Annotated[
-        Real, Field(gt=0, le=1, description="Distance between old and new data from which a feature counts as drifted.")
-    ] = 0.1
-    drift_severity: Severity = "warn"
-    min_rows: Annotated[
-        StrictInt, Field(ge=1, description="Fewest rows for which drift is judged: small samples raise false alarms.")
-    ] = 100
-
-
-class Bound(Section):
-    """An absolute bound on a metric."""
-
-    min: Real | None = None
-    max: Real | None = None
-
-    @model_validator(mode="after")
-    def _has_a_bound(self) -> Bound:
-        if self.min is None and self.max is None:
-            raise ValueError("give min, max or both")
-        return self
-
-
-class ModelGates(Section):
-    """Conditions that a model must meet before it is registered and deployed."""
-
-    thresholds: Annotated[dict[str, Bound], Field(description="Absolute bounds by metric name.")] = {}
-    metric: Annotated[
-        str,
-        Field(
-            description="Metric by which the model is compared with the champion; empty: "
-            f"{_either([task.primary for task in TASKS.values()])} by task.",
-        ),
-    ] = ""
-    first: Annotated[
-        Literal["block", "deploy"],
-        Field(
-            description="A first model, with no champion to beat, that is hardly better than no model, never predicts a "
-            "class, or has a feature that alone predicts the label: `block` keeps it from being deployed, `deploy` only warns."
-        ),
-    ] = "block"
-    min_gain: Annotated[
-        Real, Field(description="Smallest gain over the champion on the same rows; 0: any gain counts.")
-    ] = 0.0
-    slices: Annotated[list[str], Field(description="Columns whose values are evaluated as slices.")] = []
-    slice_min_rows: Annotated[
-        StrictInt, Field(ge=1, description="Fewest rows for which a slice is judged; smaller ones are only shown.")
-    ] = 100
-
-
-class Gates(Section):
-    """All gates, by stage."""
-
-    data: DataGates = DataGates()
-    model: ModelGates = ModelGates()
-    serving: ServingGates = ServingGates()
 
 
 class Project(Section):
@@ -368,7 +164,7 @@ class Project(Section):
     def _task_has_a_threshold(self) -> Project:
         threshold, allowed = self.serve.threshold, TASKS[self.task].threshold_metrics
         if threshold is not None and not allowed:
-            takers = _either([task.name for task in TASKS.values() if task.threshold_metrics])
+            takers = list_alternatives([task.name for task in TASKS.values() if task.threshold_metrics])
             raise ValueError(
                 f"serve.threshold: a {self.task} project has no threshold; remove it, or set task: {takers}"
             )

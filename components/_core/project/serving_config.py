@@ -1,4 +1,4 @@
-"""The sections of the project file about serving: its gates, and how it is served on a cluster."""
+"""The sections of the project file about serving: the server, its log of requests, its rollout and scale on a cluster."""
 
 from __future__ import annotations
 
@@ -8,45 +8,6 @@ from pydantic import BeforeValidator, Field, StrictBool, StrictInt, field_valida
 
 from components._core.project.config_types import Real, Section
 from components._core.project.quantities import Amounts, count_of
-
-
-class ServingGates(Section):
-    """Gates of the served model. A value without a bound is measured and shown, and blocks nothing."""
-
-    p95_ms: Annotated[Real, Field(gt=0, description="95th percentile of the latency of one row, in milliseconds.")] = (
-        100.0
-    )
-    p50_ms: Annotated[Real | None, Field(gt=0, description="Median latency of one row, in milliseconds.")] = None
-    p99_ms: Annotated[
-        Real | None, Field(gt=0, description="99th percentile of the latency of one row, in milliseconds.")
-    ] = None
-    parity: Annotated[
-        Real, Field(gt=0, description="Largest allowed difference between an offline and a served number.")
-    ] = 1e-4
-    concurrency: Annotated[
-        StrictInt,
-        Field(ge=1, le=16, description="Concurrent clients of the load test; the server refuses a seventeenth."),
-    ] = 4
-    load_seconds: Annotated[
-        Real, Field(gt=0, le=600, description="Duration of the load test; with a champion, each of the two gets half.")
-    ] = 2.0
-    throughput: Annotated[
-        Real | None, Field(gt=0, description="Minimum requests per second (one row each) under `concurrency` clients.")
-    ] = None
-    error_rate: Annotated[
-        Real, Field(ge=0, lt=1, description="Allowed share of valid requests under load that fail.")
-    ] = 0.0
-    cold_start_seconds: Annotated[
-        Real | None, Field(gt=0, description="Maximum time from the start of the server to its first answer.")
-    ] = None
-    memory_mb: Annotated[Real | None, Field(gt=0, description="Maximum memory of the server after the load test.")] = (
-        None
-    )
-    size_mb: Annotated[Real | None, Field(gt=0, description="Maximum size of the model's files.")] = None
-    slower_percent: Annotated[
-        Real | None,
-        Field(ge=0, description="How much higher p95 under load may be than the champion's, measured in turns."),
-    ] = None
 
 
 class Autoscaling(Section):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components._core.errors import ModelError
-from components._core.project.project_file import Train
+from components._core.project.train_config import Train
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Progress
 from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape

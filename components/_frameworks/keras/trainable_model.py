@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 from tensorflow_transform import TFTransformOutput
 
-from components._core.project.project_file import Train
+from components._core.project.train_config import Train
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from components._core.errors import ModelError, UserCodeError
 from components._core.files import write_bytes
-from components._core.project.project_file import Train
+from components._core.project.train_config import Train
 from components._core.store.file_digests import write_digests
 from components._core.types.artifact_files import ONNX_MODEL
 from components._core.types.signature import Signature

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components._core.checks import Check, Status
-from components._core.project.serving_config import CanarySteps, ServingGates
+from components._core.project.gate_config import ServingGates
+from components._core.project.serving_config import CanarySteps
 from components.deploy.rollout.logged_predictions import by_chance, distance
 from components.deploy.server_metrics import Counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components._core.checks import Check
-from components._core.project.serving_config import ServingGates
+from components._core.project.gate_config import ServingGates
 from components.deploy.performance import at_most
 from components.deploy.server_metrics import Counts
 from components.deploy.targets.contract import Server

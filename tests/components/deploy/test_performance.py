@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from components._core.checks import Check
-from components._core.project.serving_config import ServingGates
+from components._core.project.gate_config import ServingGates
 from components._core.types.signature import Feature
 from components.deploy import performance
 from components.deploy.load_generator import Load

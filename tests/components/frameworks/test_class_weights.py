@@ -10,7 +10,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from components._core.errors import ConfigError
-from components._core.project.project_file import Train
+from components._core.project.train_config import Train
 from components._frameworks import transformed_rows
 from components._frameworks.class_weights import weigh_classes
 from components._frameworks.transformed_rows import TransformedRows, TransformedWriter

@@ -13,7 +13,7 @@ import pytest
 from components._core.checks import Outcome
 from components._core.errors import ModelError
 from components._core.files import read_json, write_json
-from components._core.project.project_file import Code
+from components._core.project.code_config import Code
 from components._core.setting_names import STORE
 from components._core.store.file_digests import write_digests
 from components._core.types.artifact_files import IMPORTANCES, OUTCOME, SIGNATURE

@@ -13,8 +13,8 @@ import pyarrow as pa
 from components._core.checks import Check
 from components._core.errors import ServiceError
 from components._core.examples.samples import Sample
+from components._core.project.gate_config import ServingGates
 from components._core.project.project_file import Project
-from components._core.project.serving_config import ServingGates
 from components._core.settings import Settings
 from components._core.store.file_digests import digest_of_model, fetch_verified
 from components._core.store.ledger import Deployment

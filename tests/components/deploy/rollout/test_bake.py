@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from components._core.checks import Check
-from components._core.project.serving_config import CanarySteps, ServingGates
+from components._core.project.gate_config import ServingGates
+from components._core.project.serving_config import CanarySteps
 from components.deploy.rollout.bake import Bake, judge_bake
 from components.deploy.rollout.logged_predictions import by_chance, distance
 from components.deploy.server_metrics import Counts, add_up, read_counts

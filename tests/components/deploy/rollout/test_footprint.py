@@ -1,4 +1,4 @@
-from components._core.project.serving_config import ServingGates
+from components._core.project.gate_config import ServingGates
 from components.deploy.rollout.footprint import judge_footprint
 from components.deploy.server_metrics import Counts
 from components.deploy.targets.contract import Server

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from components._core.project.project_file import Train
+from components._core.project.train_config import Train
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Progress
 from components._frameworks.keras.build_model import build

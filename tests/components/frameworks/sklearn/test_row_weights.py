@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from components._core.errors import UserCodeError
-from components._core.project.project_file import Train
+from components._core.project.train_config import Train
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import TrainingData
 from components._frameworks.sklearn.trainable_model import SklearnModel
