@@ -19,7 +19,7 @@ class Stage:
         name: Its name.
         began: In seconds since the epoch.
         ended: The same.
-        work_seconds: Spent in the stage's own function, where the side tells it; 0 where not.
+        work_seconds: Spent in the stage's own function, where that is known; else 0.
         peak_mib: Memory of the whole process tree while it ran, shared pages counted once.
     """
 
@@ -50,7 +50,7 @@ class Run:
         peak_summed_mib: The same with shared pages counted in every process.
         auc: On the held-out rows; None when the run stopped before.
         stages: In their order.
-        samples_per_second: How often memory was looked at; 0: it was not, and only such runs tell about time.
+        samples_per_second: How often memory was sampled; 0: never, and only such runs count for time.
     """
 
     side: str
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def timed(self) -> bool:
-        """Whether it tells about time; otherwise it tells about memory."""
+        """Whether it counts for time; otherwise it counts for memory."""
         return not self.samples_per_second
 
     def to_dict(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=PARTS, help="Other parts stay as they are in the results"
     )
-    parser.add_argument("--windows", type=int, default=400, help="Windows without drift, of ours")
+    parser.add_argument("--windows", type=int, default=400, help="Windows without drift that Naru judges")
     parser.add_argument("--peer-windows", type=int, default=60, help="Windows without drift, of the peers")
     parser.add_argument("--shifted", type=int, default=40, help="Windows for each of ten shifts")
     parser.add_argument("--output", type=Path, default=RESULTS)

@@ -67,4 +67,4 @@ def _stages(record: dict[str, Any]) -> list[Stage]:
 
 
 def _stage(stage: dict[str, Any], moments: dict[str, Any]) -> Stage:
-    return Stage(stage["stage"], moments["asked"], moments["ended"], stage["work_seconds"])
+    return Stage(stage["stage"], moments["requested"], moments["ended"], stage["work_seconds"])

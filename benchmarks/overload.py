@@ -61,7 +61,7 @@ def refused_at_80(found: dict[str, Any]) -> float | None:
 
 
 def _rounds(offer: Any, wanted: int) -> list[Load]:
-    """So many that count, if they are to be had; else the last that do not are among them."""
+    """The wanted number of loads that count; where the tries do not give as many, the last ones that do not count are among them."""
     loads: list[Load] = []
     for _ in range(_TRIES * wanted):
         loads.append(offer())

@@ -1,7 +1,7 @@
 """Run a command and watch it: wall time, CPU time and, if wanted, the memory of all its processes, sampled ten times a second.
 
-The kernel walks a process's pages to tell its share of them. Ten times a second that takes a third of a core and more, so
-a run that is looked at so closely tells nothing about time.
+The kernel walks a process's pages to compute its share of them. Ten times a second that takes a third of a core and more, so
+a run that is sampled so often does not count for time.
 """
 
 from __future__ import annotations

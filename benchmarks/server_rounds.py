@@ -96,7 +96,7 @@ def medians(turns: Sequence[Turn]) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def ratios(turns: Sequence[Turn], ours: str, peer: str) -> dict[str, float]:
-    """Requests per second of ours over the peer's by number of clients: the median of the rounds' ratios."""
+    """Ratio of our requests per second to the peer's, by number of clients: the median over the rounds."""
     found = {}
     for clients in dict.fromkeys(turn.clients for turn in turns):
         rates = {

@@ -48,7 +48,7 @@ _OF_SELDON = 5
 """Of so many malformed requests as the one server gets, the other, for Seldon's protocol, gets one."""
 NOTES = {
     "servers": "medians over the rounds by server and number of clients; failed and wrong are sums",
-    "ratio": "median over the rounds of requests/s of ours over the peer's, of which the lowest number of clients counts",
+    "ratio": "median over the rounds of our requests/s divided by the peer's; the lowest over the numbers of clients counts",
     "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core, in turn; own: by Naru's call",
     "overload": "open loop, moments of a Poisson process; latency from the moment a request was due; p99 of those answered with 200",
     "refused_at_80": "share not answered with 200 at 80 %, median of the rounds in which the generator itself sent nothing late",
@@ -81,7 +81,9 @@ def _arguments() -> argparse.Namespace:
         "--project", type=Path, help="a project with a champion; without, one is trained on the flights"
     )
     parser.add_argument("--seldon", type=Path, default=SELDON, help="an interpreter with seldon-core; none: left out")
-    parser.add_argument("--quick", action="store_true", help="a look whether it works, in a minute; tells nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="only check that it works, in a minute; its numbers mean nothing"
+    )
     parser.add_argument("--lock", type=Path, help="hold this file's lock meanwhile, where others keep to it")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the results go")
     return parser.parse_args()

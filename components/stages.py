@@ -89,7 +89,7 @@ EVALUATE = register(
         _STAGES,
         reads=("gates.model", "gates.serving.p95_ms", "train.seed", "train.class_weight", "serve.threshold"),
         environment=_STORE,
-        looks_outside=True,  # it asks who the champion is today
+        looks_outside=True,  # it looks up who the champion is today
         imports=("components.evaluate.evaluate", "components._frameworks.keras.saved_model"),
         imports_during="validate",
     )

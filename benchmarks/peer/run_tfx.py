@@ -1,4 +1,4 @@
-"""Run the flights example with TFX's LocalDagRunner, and tell when each component began and ended.
+"""Run the flights example with TFX's LocalDagRunner, and record when each component began and ended.
 
     python run_tfx.py SETTINGS.json
 

@@ -84,7 +84,7 @@ def by_decile(found: Ints) -> list[float | None]:
 
 
 def why_not_final(found: Ints, least: float) -> str:
-    """Return why the labels of the mature answers are no fair sample of them; empty: they are.
+    """Return why the labels of the mature answers are not a fair sample of them; empty when they are.
 
     Args:
         found: Answered, labelled and closed rows by decile, of mature days.

@@ -171,7 +171,7 @@ class SpanStore:
             raise ServiceError(message, where=self.rows_uri(number), remedy=remedy) from error
 
     def clean(self, before: dict[str, Any], manifest: dict[str, Any]) -> None:
-        """Remove the state of the span before, which the one of `manifest` replaced; a failure is no reason to fail."""
+        """Remove the previous span's state, which that of `manifest` replaced; an error while removing it is ignored."""
         replaced = set(before["state"].values()) - set(manifest["state"].values())
         for name in sorted(replaced):
             with suppress(NaruError, FileNotFoundError):

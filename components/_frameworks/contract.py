@@ -176,7 +176,7 @@ class TrainableModel(ABC):
     def unused_columns(self) -> list[str]:
         """Columns of the training rows that the model's structure does not use, whatever the data; called after the fit.
 
-        Empty also where the framework cannot tell.
+        Empty also where the framework does not know.
         """
         return []
 

@@ -1,6 +1,6 @@
 """The wire format of Protocol Buffers, read field by field, for messages whose classes are not at hand.
 
-What stands twice is joined as Protocol Buffers do it: of numbers and texts the last counts, messages are merged.
+Repeated occurrences of a field are joined as Protocol Buffers do it: the last number or text counts, messages are merged.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Message:
         return [Message(content) for content in self.contents(field)]
 
     def mapping(self, field: int) -> dict[str, Message]:
-        """A map from texts to messages; of a key that stands twice the last counts."""
+        """A map from texts to messages; of a duplicate key the last value counts."""
         return {entry.text(1): entry.message(2) for entry in self.messages(field)}
 
 

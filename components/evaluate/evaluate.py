@@ -58,7 +58,7 @@ class Judged:
 
     @property
     def scalars(self) -> dict[str, float]:
-        """Metrics and timings for the Kubeflow UI; KFP's launcher fails on what is no JSON, so NaN and infinity are left out."""
+        """Metrics and timings for the Kubeflow UI; KFP's launcher fails on values that are not JSON, so NaN and infinity are left out."""
         numbers = {**self.outcome.metrics, **self.timings}
         return {name: value for name, value in numbers.items() if math.isfinite(value)}
 

@@ -1,4 +1,4 @@
-"""Test rows with the model's answers, for whoever has to prove a served version and has no TensorFlow."""
+"""Test rows with the model's answers, by which a served version is checked without TensorFlow."""
 
 from __future__ import annotations
 

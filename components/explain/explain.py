@@ -20,7 +20,7 @@ def explain_model(
     """Explain a model, unless its evaluation blocked it.
 
     `explanation` gets the outcome, the page as data and `importances.json`. A leak is a question to a person; only a first
-    model, which no champion vouches for, is blocked by a feature that alone tells the label (`gates.model.first`).
+    model, which no champion vouches for, is blocked by a feature that alone predicts the label (`gates.model.first`).
 
     Args:
         project: The project.

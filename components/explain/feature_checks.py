@@ -22,7 +22,7 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
 
     Args:
         found: What was found.
-        blocks: Whether a feature that alone tells the label blocks the model; otherwise nothing here does.
+        blocks: Whether a feature that alone predicts the label blocks the model; otherwise nothing here does.
     """
     checks = [
         leak_check(found.power, found.share, found.rows, found.telling if blocks else {}),

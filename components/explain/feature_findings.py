@@ -61,8 +61,8 @@ class Findings:
         repeats: How often each feature was permuted.
         importances: Permutation importance by feature, most important first.
         share: Share of all importance by feature; empty when nothing matters.
-        power: What each feature alone tells of the label, 0 to 1.
-        telling: How well the features that alone tell the whole label do so, 0 to 1; others are not in it.
+        power: How well each feature alone predicts the label, 0 to 1.
+        telling: The same for the features that alone predict the whole label; others are not in it.
         reached: Features from which the model's structure reaches an output; None: its framework does not show that.
         gradients: Integrated gradients of the numeric features; None: the model's framework has no gradients.
         shapley: Shapley values of all features.

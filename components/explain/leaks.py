@@ -30,7 +30,7 @@ _FOLDS = 2
 
 
 def powers(task: Task, sample: Sample) -> dict[str, float]:
-    """How well each feature alone tells the label, between 0 and 1.
+    """How well each feature alone predicts the label, between 0 and 1.
 
     For classes, the AUC of the feature's ranks (of either direction, at least 0.5; many classes: the best class against
     the rest). For numbers, the absolute rank correlation. A missing number ranks below all others. A text counts as the
@@ -85,12 +85,14 @@ def leak_check(
         blocking: How well the features that block the model predict the label.
     """
     if blocking:
-        message = "; ".join(f"{name} alone tells the label ({value:.3f} of 1)" for name, value in blocking.items())
+        message = "; ".join(f"{name} alone predicts the label ({value:.3f} of 1)" for name, value in blocking.items())
         advice = "is it known at prediction time? If not, list it under data.exclude; if so, gates.model.first: deploy"
         return Check("leaks", "fail", max(blocking.values()), SUSPECT, n=rows, reason=f"{message}: {advice}")
     if not (alone or share) or not rows:
         return Check("leaks", "skipped", None, SUSPECT, n=rows, reason="nothing to check")
-    suspects = [f"{name} alone tells the label ({value:.3f} of 1)" for name, value in alone.items() if value > SUSPECT]
+    suspects = [
+        f"{name} alone predicts the label ({value:.3f} of 1)" for name, value in alone.items() if value > SUSPECT
+    ]
     if len(share) > 2:
         suspects += [f"{name} carries {part:.0%} of all importance" for name, part in share.items() if part > SHARE]
     most = max(alone.values(), default=float("nan"))

@@ -1,4 +1,4 @@
-"""Permutation importance: how much worse the primary metric gets when one feature's values are dealt out anew.
+"""Permutation importance: how much worse the primary metric gets when one feature's values are shuffled.
 
 Source: Breiman, "Random Forests" (2001); Fisher, Rudin and Dominici (2019). A feature that says the same as another one
 looks less important than it is, since the model still has the other.

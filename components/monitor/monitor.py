@@ -173,7 +173,7 @@ def monitor_requests(
     earliest, wanted_labels = _since_labels(project, earliest, wanted)
     hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references, project.name))
     versions = by_version(hours)
-    if champion:  # one that nobody asks is judged too
+    if champion:  # one that got no requests is judged too
         versions.setdefault(champion.version, VersionHours({}))
     damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
     foreign = sum(each.foreign for each in hours if wanted.has(each.hour))

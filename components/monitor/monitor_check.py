@@ -37,8 +37,8 @@ class MonitorCheck:
         kind: What it is about.
         feature: The feature or output; None when it is about none.
         importance: Share of the model's importance that the feature has, 0 to 1; None: unknown.
-        p: p-value before the correction for many features; None when it is no test.
-        calibrated: Whether against blocks of the reference; None when it is no test.
+        p: p-value before the correction for many features; None for a check that is not a test.
+        calibrated: Whether it was compared with blocks of the reference; None for a check that is not a test.
         cell: What moved most.
         requests: Ids of requests that have it.
         since: Begin of the first window of the unbroken run of alarms, ISO time; None when it does not alarm.

@@ -57,16 +57,16 @@ def answered(counts: Counts) -> float:
 def check_errors(now: Counts, settings: Monitor) -> MonitorCheck:
     """Compare the share of refused requests with the project's bound: above it, and not by chance (exact binomial test)."""
     refused = sum(now.errors.values())
-    asked = answered(now) + refused
-    if not asked:
+    requests = answered(now) + refused
+    if not requests:
         return _make("errors", "skipped", reason="no requests")
-    share = refused / asked
+    share = refused / requests
     codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(now.errors.items()))
-    p = binomial_tail(refused, max(round(asked), refused), settings.max_error_share)
-    is_broken = share > settings.max_error_share and (refused == asked or p < settings.alpha)
+    p = binomial_tail(refused, max(round(requests), refused), settings.max_error_share)
+    is_broken = share > settings.max_error_share and (refused == requests or p < settings.alpha)
     status: Status = "fail" if is_broken else "pass"
     reason = f"{share:.1%} of the requests were refused ({codes})" if status == "fail" else ""
-    return _make("errors", status, share, settings.max_error_share, n=round(asked), reason=reason)
+    return _make("errors", status, share, settings.max_error_share, n=round(requests), reason=reason)
 
 
 def check_latency(now: Counts, before: Counts) -> MonitorCheck:

@@ -27,7 +27,7 @@ from components.predict.row_values import to_values
 REQUEST_ROWS = 1_000
 """Answered rows that share a request's id."""
 UNREADABLE = "unreadable"
-"""Code of a row that is no row of the table, as with too many cells. A server has no such code: it gets no such row."""
+"""Code of a line that cannot be read as a row of the table, as with too many cells. A server has no such code: it never gets such a line."""
 _VERSION, _REQUEST, _ROW, _DECISION = "model_version", "request_id", "request_row", "decision"
 
 

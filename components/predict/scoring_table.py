@@ -1,7 +1,7 @@
 """The table whose rows are answered: read by the formats and sources of ingest, as the served model takes its columns.
 
 A value that the server refuses is refused here too, so a cell that does not fit a feature never becomes missing: its row is set
-aside. In formats of text the model decides how the cells of a feature are read, since a file may be too short to tell: `7` in a
+aside. In formats of text the model decides how the cells of a feature are read, since a file may be too short to show it: `7` in a
 feature of texts is a text. Columns that the model does not take keep their values as they are written.
 """
 

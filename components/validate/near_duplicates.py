@@ -159,7 +159,7 @@ def measure_unexplained(train: Cells, held_out: Cells, left_out: int) -> float:
     for second in range(len(train)):
         if second == left_out:
             continue
-        # those that agree in all others, and not in this one, tell how many agree in this one by chance: of copies there are none
+        # rows that agree in all others, and not in this one, show how many agree in this one by chance: of copies there are none
         differing = _count_equal(totals[1] - held_out[second], totals[0] - train[second]) - agreeing
         chance = min(_collision_probability(train[second][:_SAMPLE]), 1 - _SURE)
         explained = max(explained, float((1 - (1 - chance) ** (differing / (1 - chance))).sum()))

@@ -64,7 +64,7 @@ def find_causes(state: State, now: datetime) -> list[Found]:
 
 
 def find_first_looks(state: State, now: datetime) -> list[Record]:
-    """Make a record for each trigger that is looked at for the first time: what there is already is no cause.
+    """Make a record for each trigger at its first look: what exists by then is not a cause.
 
     A schedule counts from then on, and again from then on after it was switched off. Of new data the spans of the champion are known, with their state from then on; all that there are
     where its own are not known.

@@ -82,7 +82,7 @@ def _say_done(state: State, now: datetime, found: Found, ended: Record | None) -
 
 
 def _claim(state: State, now: datetime, found: Sequence[Found], leader: Found) -> Record:
-    """Claim the causes that ask for the leader's run: one of mixed parameters would answer none of them."""
+    """Claim the causes that request the same run as the leader: a run of mixed parameters would serve none of them."""
     parameters = leader.trigger.parameters
     causes = tuple(each.cause for each in found if each.trigger.parameters == parameters)
     why = describe_causes(causes)

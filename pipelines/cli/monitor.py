@@ -24,10 +24,10 @@ def monitor(
         ),
     ] = "",
     since: Annotated[
-        str, typer.Option(help="Begin of the window instead of its length, as in 2026-01-31 or 2026-01-31T09:00Z.")
+        str, typer.Option(help="Start of the window instead of its length, as in 2026-01-31 or 2026-01-31T09:00Z.")
     ] = "",
 ) -> None:
-    """Say what moved in the answered requests, since when and in which; ends with exit code 5 when a check failed."""
+    """Report what has changed in the answered requests, since when and in which; ends with exit code 5 when a check fails."""
     from pipelines.local.monitor_run import monitor_project
 
     found = monitor_project(project, window, since)

@@ -57,16 +57,17 @@ def predict(
     ] = "",
     prefix: Annotated[
         str,
-        typer.Option(help="What stands before the names of added columns, if the table has columns of these names."),
+        typer.Option(help="Prefix of the added columns' names, for a table that has columns of these names."),
     ] = "",
     replace: Annotated[bool, typer.Option(help="Replace predictions of other rows, versions or settings.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only the manifest, as one JSON object, on standard output.")
     ] = False,
 ) -> None:
-    """Answer the rows of a table as the served model answers them: every column, the outputs, the version and an id for each row.
+    """Predict each row of a table as the server would, and write it with the model's outputs, its version and an id.
 
-    Rows that the server would refuse are written beside, with their place and the code of the refusal. A killed command goes on where it was.
+    Rows that the server would refuse are written to a file of their own, with their position and the error code. A command that was killed
+    continues where it was.
     """
     from components.predict.destinations.contract import Output
     from components.predict.predict import check_answered

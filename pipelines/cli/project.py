@@ -68,7 +68,7 @@ def new(
     date_order: Annotated[str, typer.Option(help="How dates such as 01/02/03 are read: dmy, mdy or ymd.")] = "",
     sample: Annotated[int, typer.Option(min=0, help="Rows that are sampled to judge what columns are; 0: 20,000.")] = 0,
 ) -> None:
-    """Analyze a table and generate a project that runs at once."""
+    """Analyze a table and generate a project that runs as it is."""
     from rich.console import Console
 
     from pipelines.scaffold import new_project
@@ -94,7 +94,7 @@ def compile_(
     ] = "",
     pools: PoolsFile = "",
 ) -> None:
-    """Write the pipeline as KFP v2 YAML with the project's values as defaults, and the code archive beside it."""
+    """Write the pipelines as KFP v2 YAML with the project's values as defaults, and the code archive beside them."""
     from pipelines.compile_target import Target
     from pipelines.compiler import compile_project
 

@@ -72,9 +72,9 @@ def feedback(
     project: ProjectPath = Path(),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be joined, and write nothing.")] = False,
 ) -> None:
-    """Join the request log with labels that came later, and write the next span when feedback.min_rows rows have one.
+    """Join the request log with labels that came later, and write the next span once feedback.min_rows rows have a label.
 
-    Each row enters one span, whatever is killed when; too few rows wait for the next run, and that is no error.
+    Each row enters one span, also after a kill; too few rows wait for the next run, which is not an error.
     """
     from pipelines.feedback import run_feedback
 

@@ -84,14 +84,14 @@ def fire(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The trigger's name.")],
     project: ProjectPath = Path(),
     evidence: Annotated[
-        str, typer.Option(metavar="URI", help="A file that is the reason; the same content asks only once.")
+        str, typer.Option(metavar="URI", help="A file that is the reason; the same content requests only one run.")
     ] = "",
     record_only: Annotated[
         bool,
         typer.Option("--record-only", help="Start nothing here: a naru watch elsewhere does, as on a cluster."),
     ] = False,
 ) -> None:
-    """Ask for a run, as a webhook does: recorded first, then started here unless a `naru watch` is at work."""
+    """Request a run, as a webhook does: recorded first, then started here unless a `naru watch` is running."""
     from pipelines.local.trigger_requests import request_run
     from pipelines.local.watch import Watcher
 
@@ -105,7 +105,7 @@ def fire(
 
 @_group.command()
 def reset(project: ProjectPath = Path()) -> None:
-    """Close the breaker: triggered runs may start again, after so many in a row promoted nothing."""
+    """Close the breaker, which opens after breaker.runs triggered runs in a row without a promotion: runs may start again."""
     from pipelines.local.trigger_requests import reset_breaker
 
     typer.echo(reset_breaker(project))

@@ -50,7 +50,7 @@ def main(shim: str, python: str, arguments: list[str]) -> int:
 
 
 def _run(task: "Task", python: str, arguments: list[str]) -> int:
-    task.log(asked=time.time())
+    task.log(requested=time.time())
     if earlier := task.reuse():
         task.log(began=time.time(), ended=time.time(), exit_code=0, reused=earlier)
         return 0

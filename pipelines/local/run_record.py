@@ -145,7 +145,7 @@ def _exit_code(error: NaruError | None, interrupted: bool) -> int:
 def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
     """Collect the warnings to repeat; what blocked the run is its reason already."""
     ingested = [state for state in states if state.stage == "ingest"]
-    # rows and columns that rules leave out are no warning, and a person must know of them all the same
+    # rows and columns that rules leave out are not a warning, but a person must know of them
     found = [state.reason for state in ingested if state.verdict == "warn" or state.metrics.get("dropped")]
     if "transform_graph" in outputs and (
         dropped := ColumnChoices.load(Path(outputs["transform_graph"])).describe_dropped()

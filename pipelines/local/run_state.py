@@ -61,7 +61,7 @@ def read_state(task: Path, stage: str) -> StageState:
     launch = _read(task / "launch.json")
     if not launch:
         return StageState(stage)
-    requested, began = launch["asked"], launch.get("began")
+    requested, began = launch["requested"], launch.get("began")
     seconds = launch.get("ended", time.time()) - requested
     waited = (began or time.time()) - requested
     if "ended" not in launch:

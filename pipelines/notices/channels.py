@@ -93,7 +93,7 @@ def _open(address: str, number: int) -> Channel:
     if parts.scheme in ("http", "https"):
         return Channel(name, lambda _, notice: _post(address, notice))
     if parts.scheme in ("smtp", "smtps"):
-        query = parse_qs(parts.query.replace("+", "%2B"))  # a mailbox may have a plus; it is no blank here
+        query = parse_qs(parts.query.replace("+", "%2B"))  # a mailbox may have a plus, which is not a blank here
         sender, receivers = query.get("from", [""])[0], query.get("to", [""])[0].split(",")
         if not all("@" in mailbox for mailbox in (sender, *receivers)):
             raise _malformed(number, "names no sender or receiver")

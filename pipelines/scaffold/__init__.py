@@ -1,4 +1,4 @@
-"""`naru new`: analyze a table and generate a project that runs at once."""
+"""`naru new`: analyze a table and generate a project that runs as it is."""
 
 from pipelines.scaffold.create_project import Created, new_project
 

@@ -96,5 +96,5 @@ def wait_until_answers(url: str, seconds: float = 600) -> None:
 
 
 def container_user() -> str | None:
-    """Who stages run as: the image's own user for a superuser, who may read everything; else whoever runs the tests."""
+    """The user that stages run as: the image's own where root runs the tests, as root may read everything; else the one that runs the tests."""
     return f"{os.getuid()}:{os.getgid()}" if os.getuid() else None

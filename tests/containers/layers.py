@@ -1,4 +1,4 @@
-"""What lies in an image's layers, one by one: what a later layer hides or deletes can still be read by whoever has the image."""
+"""What lies in an image's layers, one by one: what a later layer hides or deletes can still be read by everyone who has the image."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.containers.s3_server import free_port, wait_until_listening
 
 @contextmanager
 def serving_registry(folder: Path, *, asks_who: bool = False) -> Iterator[str]:
-    """Its host and port: loopback, where an engine speaks plain HTTP unasked. `asks_who` refuses whoever is not logged in."""
+    """Its host and port: loopback, where an engine speaks plain HTTP by default. `asks_who` refuses a client that is not logged in."""
     program = shutil.which("docker-registry")
     if not program:
         lacking("no docker-registry here (a package of Debian and Ubuntu; .ci/containers gets it)")

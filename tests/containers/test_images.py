@@ -30,7 +30,7 @@ CREDENTIALS = re.compile(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that whoever runs the server may read."""
+    """A tiny model that every user may read, as the server's is not known."""
     folder = write_model(tmp_path_factory.mktemp("model"), "binary_classification")
     folder.chmod(0o755)
     return folder
@@ -78,7 +78,7 @@ def test_it_works_with_nothing_to_write_to_but_tmp(image: str, user: str) -> Non
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_it_becomes_healthy_with_nothing_to_write_to_but_tmp(image: str, model: Path) -> None:
-    """Whoever it runs as, without a network and without one capability."""
+    """As any user, without a network and without a single capability."""
     patiently = ("--health-interval", "1s", "--health-timeout", "2m", "--health-start-period", f"{PATIENCE}s")
     options = ("--user", SOMEONE, *patiently)
     mounted = ("--volume", f"{model}:/model:ro")
@@ -109,7 +109,7 @@ def test_its_layers_on_the_base_are_requirements_and_code(image: str) -> None:
     history = docker("history", "--format", "{{.CreatedBy}}", "--no-trunc", tag(image)).splitlines()
     ours = history[: len(history) - len(docker("history", "--quiet", base_of(image)).splitlines())]
     filled = [line for line in ours if re.search(r"\b(COPY|RUN|ADD)\b", line)]
-    assert len(filled) == OURS - (image == "mlflow")  # MLflow's server has no code of ours
+    assert len(filled) == OURS - (image == "mlflow")  # MLflow's server has no code of Naru
     assert all("COPY" in line for line in filled)
 
 

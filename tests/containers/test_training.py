@@ -246,7 +246,7 @@ def test_the_statistics_are_the_same(in_containers: Run, as_processes: Run) -> N
 
 
 def _statistics(file: Path) -> dict[str, Any]:
-    """Counts, moments and frequent values of each column of each dataset; quantiles are sketches, which releases draw anew."""
+    """Counts, moments and frequent values of each column of each dataset; quantiles are sketches, which differ between releases."""
     read = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
     return {
         f"{dataset.name}: {''.join(feature.path.step) or feature.name}": _counts(feature)

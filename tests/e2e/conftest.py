@@ -26,7 +26,7 @@ from tests.e2e.world import OWNER, Done, World, naru, secret, settings, until
 IMAGES = ("stages", "light", "mlflow")
 EXTRAS = "postgresql"
 """Built into the images: `test_sources.py` reads a table of PostgreSQL."""
-NO_CLUSTER = "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py tells every setting)"
+NO_CLUSTER = "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py lists every setting)"
 
 _STARTED = time.monotonic()
 _ROWS: list[tuple[str, str, float]] = []

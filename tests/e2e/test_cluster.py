@@ -178,7 +178,7 @@ def test_a_run_is_started_from_the_web_page(
     assert ended["state"] == "SUCCEEDED"
     asked = ended["runtime_config"]["parameters"]
     assert (asked["spans"], asked["epochs"]) == ("1", 1)
-    assert not _cached(world.times(run)), "what the page leaves as it is must be computed anew"
+    assert not _cached(world.times(run)), "what the page leaves as it is must be computed again"
 
 
 def test_data_that_validation_blocks_ends_the_run_with_the_reason(world: World, project: Path, source: str) -> None:
@@ -277,7 +277,7 @@ def _schedules(world: World) -> list[Any]:
 
 
 def _fired(world: World) -> str:
-    """The run that a schedule of ours has started, once it is under way."""
+    """The run that our schedule has started, once it is under way."""
     ids = {schedule.id for schedule in _schedules(world)}
     runs = [run for run in Server(world.kfp).runs_in_flight() if run.get("recurring_run_id") in ids]
     return str(runs[0]["run_id"]) if runs else ""

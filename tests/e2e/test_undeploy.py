@@ -18,7 +18,7 @@ def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environ
     refused = world.naru("cluster", "undeploy")
     assert refused.code == 2 and "hold data and would be lost" in refused.errors
     world.naru("cluster", "undeploy", "--delete-data").well()
-    until(lambda: not _left(world), "nothing of ours is left")
+    until(lambda: not _left(world), "no object of Naru is left")
     kfp = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

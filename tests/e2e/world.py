@@ -66,7 +66,7 @@ def until(true: Callable[[], Any], what: str, seconds: float = 300.0) -> Any:
 
 @dataclass
 class World:
-    """A cluster that everything of ours is deployed to.
+    """A cluster with everything of Naru deployed.
 
     Attributes:
         environment: What the tests know of the cluster.

@@ -63,7 +63,7 @@ def _metadata(ran: Ran, stage: str) -> dict[str, dict[str, Any]]:
     root = task_root(Path(ran.record["paths"]["run"]))
     assert root is not None
     text = (root / stage / "executor_output.json").read_text()
-    record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{stage} tells {name}, which is not JSON"))
+    record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{stage} writes {name}, which is not JSON"))
     return {name: listed["artifacts"][0]["metadata"] for name, listed in record["artifacts"].items()}
 
 

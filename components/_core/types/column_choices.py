@@ -32,7 +32,7 @@ class ColumnChoices:
     """The decisions of one transform.
 
     Attributes:
-        dropped: The columns that are no inputs of the model, in the order of the table.
+        dropped: The columns that are not inputs of the model, in the order of the table.
         components: Number of principal components; None without `transform.pca`.
     """
 

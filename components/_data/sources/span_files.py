@@ -33,7 +33,7 @@ class Match(NamedTuple):
 
 
 def find_spans(filesystem: Any, pattern: SpanPattern) -> dict[int, list[Match]]:
-    """Find the spans of a source: the files or folders of each, so far as they tell the span.
+    """Find the spans of a source: the files or folders of each, by the parts of the path that determine the span.
 
     Raises:
         ConfigError: Without permission to list a folder.

@@ -52,7 +52,7 @@ class SpanPattern:
 
     @property
     def head(self) -> list[str]:
-        """The first segments, which tell the span of a file."""
+        """The first segments, which determine the span of a file."""
         last = max((place for place, part in enumerate(self.segments) if self._tells_span(part)), default=-1)
         return self.segments[: last + 1]
 
@@ -67,7 +67,7 @@ class SpanPattern:
         return "*" in "/".join(self.segments)
 
     def span(self, values: dict[str, str]) -> int | None:
-        """Return the span that the values of placeholders tell; None when there is no such date."""
+        """Return the span of the placeholders' values; None when there is no such date."""
         if self.unit is None:
             return 1
         if self.unit is NUMBER:

@@ -51,7 +51,7 @@ def fit(
         task: The project's task.
         class_weights: Weight of a row in both losses, by the index of its class; None: each row counts the same.
         progress: Where an earlier fit of the same model was stopped.
-        after_epoch: Told of each epoch; may stop the fit.
+        after_epoch: Called after each epoch; may stop the fit.
 
     Raises:
         ModelError: When the loss is not a number, or the model fails on the rows.

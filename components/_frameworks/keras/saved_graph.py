@@ -133,7 +133,7 @@ class _Scope:
         self.nodes = {node.name: node for node in map(_Node, nodes)}
         self.arguments = arguments
         if len(self.nodes) < len(nodes):
-            raise ValueError("an operation's name stands twice")
+            raise ValueError("duplicate operation name")
 
 
 class _Graph:
@@ -146,7 +146,7 @@ class _Graph:
         for function in graph.message(2).messages(1):
             signature = function.message(1)
             if signature.text(1) in self._functions:
-                raise ValueError(f"the function {signature.text(1)} stands twice")
+                raise ValueError(f"duplicate function {signature.text(1)}")
             self._functions[signature.text(1)] = _Scope(
                 function.messages(3), [argument.text(1) for argument in signature.messages(2)]
             )

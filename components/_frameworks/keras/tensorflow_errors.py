@@ -34,7 +34,7 @@ def report_full_disk(doing: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """The line of an error that tells its cause; TensorFlow puts it in front of the node, below the places passed through."""
+    """The line of an error that states its cause; TensorFlow puts it in front of the node, below the places passed through."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     before_node = [line for line, after in pairwise(lines) if after.startswith("[[{{node")]
     return (before_node or lines or [type(error).__name__])[0][:300]

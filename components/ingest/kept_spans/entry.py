@@ -86,7 +86,7 @@ def part_name(split: str) -> str:
 
 
 def checksum(path: Path) -> list[int]:
-    """Return size and CRC-32 of a file: they tell damage, not forgery; the store is trusted as the models in it are."""
+    """Return size and CRC-32 of a file: they detect damage, not forgery; the store is trusted as the models in it are."""
     size = found = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

@@ -1,4 +1,4 @@
-"""What is held against what, whoever asks."""
+"""Which served answers are compared with which offline ones, for every kind of client."""
 
 from typing import Any
 

@@ -194,9 +194,9 @@ def test_a_skipped_registration_does_not_import_mlflow() -> None:
 
 def test_a_model_that_its_explanation_blocked_is_not_registered(register: Register, tmp_path: Path) -> None:
     (tmp_path / "explained").mkdir()
-    Outcome("blocked", "x alone tells the label").save(tmp_path / "explained" / "outcome.json")
+    Outcome("blocked", "x alone predicts the label").save(tmp_path / "explained" / "outcome.json")
     outcome = register("leaking", explanation=tmp_path / "explained")
-    assert (outcome.verdict, outcome.reason) == ("skipped", "not registered: x alone tells the label")
+    assert (outcome.verdict, outcome.reason) == ("skipped", "not registered: x alone predicts the label")
 
 
 def test_the_monitors_reference_is_kept_with_what_each_feature_is_worth(

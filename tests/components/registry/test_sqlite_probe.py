@@ -65,8 +65,8 @@ def test_what_a_killed_writer_left_is_undone_and_no_damage(database: Path) -> No
     subprocess.run([sys.executable, "-c", code, str(database)], check=False)
     assert database.with_name("mlflow.db-journal").exists()
     check_database(sqlite_uri(database))
-    with closing(sqlite3.connect(database)) as mended:
-        assert mended.execute("SELECT max(length(name)) FROM runs").fetchone() == (500,)
+    with closing(sqlite3.connect(database)) as repaired:
+        assert repaired.execute("SELECT max(length(name)) FROM runs").fetchone() == (500,)
 
 
 def test_a_folder_in_its_place_is_a_config_error(tmp_path: Path) -> None:

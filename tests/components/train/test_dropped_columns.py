@@ -1,4 +1,4 @@
-"""A column that transform dropped is no input of the model, and may be in a request."""
+"""A column that transform dropped is not an input of the model, and may be in a request."""
 
 from __future__ import annotations
 

@@ -410,8 +410,8 @@ def test_a_disabled_trigger_and_an_unreadable_source_start_nothing() -> None:
 
 def test_an_outage_of_another_kind_is_told_too() -> None:
     log, state = Log(), made_state([DATA])
-    for error, told in (("no file matches", 1), ("no file matches", 0), ("access denied", 1)):
-        assert len(log.tick(replace(state, sources={"data": replace(spans(), error=error)}), START)) == told
+    for error, notices in (("no file matches", 1), ("no file matches", 0), ("access denied", 1)):
+        assert len(log.tick(replace(state, sources={"data": replace(spans(), error=error)}), START)) == notices
 
 
 def test_a_claim_of_a_key_that_is_claimed_is_void() -> None:

@@ -129,7 +129,7 @@ def test_a_canary_that_answers_wrongly_is_taken_back_before_anybody_asks_it(
 
 
 def test_a_canary_whose_predictions_moved_is_taken_back(site: Site, registry: None, asker: None) -> None:
-    """The version in service is started anew with a request log first; then the canary is held against it."""
+    """The version in service is restarted with a request log first; then the canary is held against it."""
     steps = {"shares": [10, 50], "bake_seconds": seconds_for(site, 120), "min_requests": 20}
     logged = site.project(request_log={"flush_seconds": 2}, canary=steps)
     outcome, _ = site.deploy(site.register("5", GOOD + 0.004), logged)

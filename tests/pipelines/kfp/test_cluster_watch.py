@@ -110,7 +110,7 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
     monkeypatch.setenv("NARU_STORE", "memory://store")
     watched.decider = "another process"
     watched.look()
-    assert len(held.runs) == (1 if lost == "answer" else 0)  # whoever claimed may be about to start it
+    assert len(held.runs) == (1 if lost == "answer" else 0)  # the watcher that claimed it may be about to start it
     later = watch.now() + watch.TAKEOVER
     monkeypatch.setattr(watch, "now", lambda: later)
     watched.look()

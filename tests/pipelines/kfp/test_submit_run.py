@@ -215,10 +215,10 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
     held.refuse("GET", "/runs/r", 503, 14, "upstream connect error")
     lines: list[str] = []
 
-    def mended(_: float) -> None:
+    def repair(_: float) -> None:
         held.refusals.clear()
 
-    monkeypatch.setattr("pipelines.kfp.run_watch.time.sleep", mended)
+    monkeypatch.setattr("pipelines.kfp.run_watch.time.sleep", repair)
     monkeypatch.setattr(server.kfp._pool.connection_pool_kw["retries"], "backoff_factor", 0)
     assert wait_for_run(server, "r", lines.append)["state"] == "SUCCEEDED"
     assert len(lines) == 1 and "the run continues" in lines[0]

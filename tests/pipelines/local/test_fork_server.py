@@ -116,7 +116,7 @@ def test_a_launch_is_logged_beside_the_outputs(module: Path, server: subprocess.
     finish(launch(module, "--executor_input", executor_input, "--function_to_execute", "train", "--fail"))
     log = json.loads((module / "task" / "launch.json").read_text())
     assert (log["stage"], log["exit_code"]) == ("train", 5)
-    assert log["asked"] <= log["began"] <= log["ended"]
+    assert log["requested"] <= log["began"] <= log["ended"]
     assert log["max_rss_kib"] > 0
 
 

@@ -1,6 +1,6 @@
 """Text encodings: found by a few rules that always give the same answer, and converted to UTF-8 in bounded memory.
 
-What is valid UTF-8 is UTF-8; a byte order mark or zero bytes tell UTF-16; for all else see `legacy_encodings.py`. A byte that is
+What is valid UTF-8 is UTF-8; a byte order mark or zero bytes mean UTF-16; for all else see `legacy_encodings.py`. A byte that is
 not valid in its encoding is never replaced: it becomes bytes that are not valid UTF-8, and its row is set aside. Nothing heavy is
 imported here.
 """

@@ -94,7 +94,7 @@ def test_on_sigterm_it_is_first_not_ready_then_answers_what_it_owes_and_ends_wit
         process.send_signal(signal.SIGTERM)
         while rest.is_ready():
             pass
-        assert rest.ask(ROW).outputs  # whoever has not noticed yet is still answered
+        assert rest.ask(ROW).outputs  # a client that has not noticed yet is still answered
         clients.join()
         slow.sendall(request[-10:])
         assert status_of(slow) == 200
