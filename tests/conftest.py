@@ -1,13 +1,34 @@
 """For all tests: what they, and the processes that they start, leave in the temporary folder goes with the session."""
 
+import functools
+import inspect
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components._registry import mlflow_client
+
+TOGETHER = {
+    "a server": ("tests/components/serve/", "tests/components/predict/test_served_answers.py"),
+    "flights": ("tests/components/train/", "tests/components/transform/", "tests/components/tune/", "tests/components/frameworks/"),
+}  # fmt: skip
+"""Tests that one process runs, as they share what takes seconds to make: a running server, transformed and trained flights."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give out tests by file (`--dist loadfile`), but those of `TOGETHER` as one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((name for name, places in TOGETHER.items() if nodeid.startswith(places)), nodeid.split("::")[0])
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,4 +54,15 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mlflow_client, "_migrate", copy)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_stacks() -> Iterator[None]:
+    """Stacks without lines of source: kfp takes a stack for each setting of a task, and needs the names in it.
+
+    For the source of each frame the modules are searched, and the tests have thousands: a compilation took six seconds instead of a quarter.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspect, "stack", functools.partial(inspect.stack, 0))
         yield

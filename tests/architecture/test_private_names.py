@@ -7,6 +7,7 @@ name is gone before anything else fails.
 import ast
 import importlib
 import re
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,13 @@ def test_the_name_is_there(package: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SET_ON_AN_INSTANCE))
 def test_mlserver_sets_the_attribute(name: str) -> None:
+    assert any(re.search(rf"self\.{name}\b", source) for source in _sources_of_mlserver())
+
+
+@cache
+def _sources_of_mlserver() -> list[str]:
     package = Path(str(importlib.import_module("mlserver").__file__)).parent
-    sources = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
-    assert any(re.search(rf"self\.{name}\b", source) for source in sources)
+    return [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
 
 
 def test_no_private_attribute_of_the_servers_is_used_that_is_not_listed() -> None:
@@ -172,13 +177,16 @@ def _imported(name: str) -> str:
     return f"{module}:{attributes.partition('.')[0]}"
 
 
+@cache
 def _private_imports() -> list[tuple[str, str]]:
     """The file and `module:name` of each import from a module of PUBLIC's packages that is not published."""
+    inside = re.compile(rf"^\s*from ({'|'.join(PUBLIC)})\b", re.MULTILINE)
     return [
         (path.relative_to(ROOT).as_posix(), f"{node.module}:{alias.name}")
         for top in ("components", "pipelines")
         for path in sorted((ROOT / top).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if inside.search(source := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.ImportFrom) and node.module
         if node.module.partition(".")[0] in PUBLIC and node.module not in PUBLIC[node.module.partition(".")[0]]
         for alias in node.names

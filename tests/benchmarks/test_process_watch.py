@@ -18,14 +18,14 @@ def watched(tmp_path: Path, code: str, *, closely: bool = True):
 
 
 def test_memory_of_a_child_that_outlives_its_parent_counts(tmp_path):
-    child = "held = b'x' * (150 << 20); import time; time.sleep(3)"
+    child = "held = b'x' * (150 << 20); import time; time.sleep(1.5)"
     middle = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True)"
-    code = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {middle!r}]); time.sleep(3)"
+    code = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {middle!r}]); time.sleep(1.5)"
     assert watched(tmp_path, code).peak().pss_kib > 150 * 1024
 
 
 def test_pages_that_a_fork_shares_count_once(tmp_path):
-    code = "import os, time; held = b'x' * (150 << 20); child = os.fork(); time.sleep(3); child and os.wait()"
+    code = "import os, time; held = b'x' * (150 << 20); child = os.fork(); time.sleep(1.5); child and os.wait()"
     found = watched(tmp_path, code)
     assert found.peak().pss_kib < 250 * 1024 < 300 * 1024 < found.peak_summed_kib()
 

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import ConfigError, ServiceError
-from components._core.store import claims, object_store
+from components._core.store import object_store
 from components._core.store.object_store import list_names, read_bytes
 from components._feedback import span_store
 from components._feedback.make_span import make_span
 from components._feedback.span_store import SpanStore
-from tests.components.core.store.s3_stub import serving
+from tests.components.core.store.s3_stub import serving, shorten_claims
 from tests.components.feedback.made import NEXT_DAY, Place, expected, request
 
 WRITES = ("upload", "create", "remove")
@@ -110,12 +110,10 @@ def test_two_writers_at_once_give_one_span(tmp_path: Path, monkeypatch: pytest.M
 def test_two_writers_in_s3_give_one_span_also_where_conditions_do_not_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conditions: Any
 ) -> None:
-    monkeypatch.setattr(claims, "SETTLE", 1.2)  # the stub's dates have whole seconds
-    monkeypatch.setattr(claims, "_PAUSE", 0.1)
     place = Place(tmp_path)
     place.write_log([request(number) for number in range(4)])
     place.write_labels([{"request": f"r{number}", "outcome": 1} for number in range(3)])
-    with serving(conditions) as server:
+    with serving(conditions, shorten_claims(monkeypatch)) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         home = "s3://bucket/tiny/feedback"

@@ -9,10 +9,9 @@ from threading import Barrier
 import pytest
 
 from components._core.errors import ServiceError
-from components._core.store import claims
 from components.watch.claim import claim_decision, claim_start
 from components.watch.records import Cause, Record, append_record, format_time, open_records, read_history
-from tests.components.core.store.s3_stub import serving
+from tests.components.core.store.s3_stub import serving, shorten_claims
 from tests.components.watch.made import START
 
 DECIDERS = 8
@@ -23,8 +22,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     if request.param == "folder":
         yield str(tmp_path / "store")
         return
-    monkeypatch.setattr(claims, "_PAUSE", 0.05)
-    with serving("ignored") as server:
+    with serving("ignored", shorten_claims(monkeypatch)) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield "s3://naru/store"

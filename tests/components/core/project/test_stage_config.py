@@ -3,6 +3,7 @@
 import ast
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,18 @@ THROUGH = {"primary_metric": "gates.model.metric"}
 """Methods of the project that read a section, and the place that each reads."""
 
 
-def reads(folder: Path) -> Iterator[tuple[str, str]]:
+@cache
+def reads(folder: Path) -> list[tuple[str, str]]:
     """Every place that code below a folder takes from something called `project`, dotted, and where it does so."""
+    return [*_reads(folder)]
+
+
+def _reads(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*.py")):
-        tree = ast.parse(path.read_text())
+        text = path.read_text()
+        if not any(name in text for name in ("project", *THROUGH)):
+            continue
+        tree = ast.parse(text)
         parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr in (*EVERYTHING, *APART) and _is_project(node.value):
@@ -52,7 +61,8 @@ def mentions_of_project(folder: Path) -> set[str]:
     """Names of variables, arguments and fields that are annotated as a whole Project."""
     found = set()
     for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if "Project" in text else ():
             annotation = getattr(node, "annotation", None)
             if (
                 isinstance(annotation, ast.expr)

@@ -6,11 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import pytest
+
+from components._core.store import claims
 from tests.http_servers import running
 
 Conditions = Literal["atomic", "ignored", "checked before the write"]
@@ -21,14 +25,15 @@ class S3Stub(ThreadingHTTPServer):
 
     Args:
         conditions: What `If-None-Match: *` does here. `checked before the write` is how SeaweedFS did it up to 4.16.
+        step: Seconds between two dates of objects: many servers know whole seconds alone.
     """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, step: float = 1.0) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.conditions = conditions
+        self.conditions, self.step = conditions, step
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.conflicts = 0
         """So many conditional writes are answered with 409 first."""
@@ -45,9 +50,16 @@ class S3Stub(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(conditions: Conditions) -> Iterator[S3Stub]:
-    with running(S3Stub(conditions)) as server:
+def serving(conditions: Conditions, step: float = 1.0) -> Iterator[S3Stub]:
+    with running(S3Stub(conditions, step)) as server:
         yield server
+
+
+def shorten_claims(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Let claims settle in a quarter of a second; returns the step of the dates of a server on which that suffices."""
+    monkeypatch.setattr(claims, "SETTLE", 0.25)
+    monkeypatch.setattr(claims, "_PAUSE", 0.05)
+    return 0.1
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -105,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         return unquote(urlsplit(self.path).path)
 
     def _list(self, prefix: str) -> bytes:
-        """List the objects directly below a prefix; dates have whole seconds, as on many servers."""
+        """List the objects directly below a prefix."""
         bucket = self._key().strip("/")
         found: dict[str, str] = {}
         for path, (content, at) in sorted(self.server.objects.items()):
@@ -116,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             if slash:
                 found[head] = f"<CommonPrefixes><Prefix>{escape(prefix + head)}/</Prefix></CommonPrefixes>"
             else:
-                date = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at))
+                date = _format_date(at // self.server.step * self.server.step)
                 message = f"<Key>{escape(key)}</Key><LastModified>{date}</LastModified><ETag>0</ETag><Size>{len(content)}</Size>"
                 found[head] = f"<Contents>{message}</Contents>"
         listed = "".join(found.values())
@@ -140,3 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *_: object) -> None:
         """Quiet."""
+
+
+def _format_date(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -114,19 +114,22 @@ def test_in_a_folder_a_writer_that_is_killed_in_its_turn_lets_it_go_at_once(tmp_
 def test_on_an_s3_the_claim_of_a_dead_writer_counts_until_it_expires(
     s3: S3Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It died long ago, but for two seconds; so does a waiting writer claim again meanwhile."""
-    s3.objects["/naru/store/p/claims/k/0.json"] = (json.dumps({"holder": "dead"}).encode(), time.time() - 18)
+    """It died long ago, but for half a second; so does a waiting writer claim again meanwhile."""
+    s3.step = 0.05
+    s3.objects["/naru/store/p/claims/k/0.json"] = (json.dumps({"holder": "dead"}).encode(), time.time() - 19.5)
     monkeypatch.setattr(claims, "SETTLE", 0.1)
-    monkeypatch.setattr(claims, "HURRY", 1.5)
+    monkeypatch.setattr(claims, "HURRY", 0.35)
     monkeypatch.setattr(claims, "EXPIRY", 20.0)
-    monkeypatch.setattr(claims, "_PAUSE", 0.2)
     began = time.monotonic()
     assert _turn("other", lambda: False)
-    assert time.monotonic() - began > 1, "it was waited for"
+    assert time.monotonic() - began > 0.25, "it was waited for"
     assert len(s3.objects) == 2, "what was claimed again was withdrawn"
 
 
-def test_a_second_try_of_the_same_goes_on_with_the_claim_of_the_first(s3: S3Stub) -> None:
+def test_a_second_try_of_the_same_goes_on_with_the_claim_of_the_first(
+    s3: S3Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "SETTLE", 0.1)
     s3.objects["/naru/store/p/claims/k/0.json"] = (json.dumps({"holder": "1 m"}).encode(), time.time())
     began = time.monotonic()
     assert _turn("1 m", lambda: False)
