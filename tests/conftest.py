@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from components._registry import mlflow_client
 
 TOGETHER = {
-    "a server": ("tests/components/serve/", "tests/components/predict/test_served_answers.py"),
+    "a server": ("tests/components/serve/",),
     "flights": ("tests/components/train/", "tests/components/transform/", "tests/components/tune/", "tests/components/frameworks/"),
 }  # fmt: skip
 """Tests that one process runs, as they share what takes seconds to make: a running server, transformed and trained flights."""
@@ -65,4 +66,12 @@ def quick_stacks() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inspect, "stack", functools.partial(inspect.stack, 0))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cut() -> Iterator[None]:
+    """Files are not flushed to the disk: a flush waits for what all others write, and no test takes the power away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
         yield

@@ -31,6 +31,8 @@ from tests.components.monitor.request_lines import START, make_reference, rows_o
 NOW = START + timedelta(days=28, hours=1, minutes=5)
 """The last closed hour is the one that ends 28 days after the start."""
 BROKEN_DAY = 24
+ROWS = 200
+"""Rows of an object that `serve` writes."""
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +64,11 @@ def project(**monitor: Any) -> Project:
 
 
 def serve(store: Path, change: Any = None, days: int = 28, **others: Any) -> None:
-    """Write four objects a day; `change` alters the rows of a day."""
+    """Write two objects a day; `change` alters the rows of a day."""
     for day in range(days):
-        for hour in (0, 6, 12, 18):
+        for hour in (0, 12):
             at = START + timedelta(days=day, hours=hour)
-            rows = rows_of(at, 100)
+            rows = rows_of(at, ROWS)
             if change:
                 change(day, rows)
             write_object(store / "small" / "requests", at, rows, **others)
@@ -162,7 +164,7 @@ def test_severity_and_ignored_features_are_the_projects(store: Path, tmp_path: P
 
 def test_a_canary_is_judged_beside_the_champion(store: Path, tmp_path: Path, reference: MonitoringReference):
     serve(store)
-    serve(store, lambda day, rows: rows.update(delay=[None] * 100), name="canary", version="2")
+    serve(store, lambda day, rows: rows.update(delay=[None] * ROWS), name="canary", version="2")
     deploy(store, reference, "2")
     deploy_again = Deployment(
         "1", str(store / "small/models/1/artifacts/model"), "", "", {}, "", "run", START.isoformat(), "me", "back"
@@ -294,13 +296,13 @@ def test_killed_at_any_write_the_next_run_ends_the_same(store: Path, tmp_path: P
         except UnavailableError:
             continue
     files = sorted((store / "small" / "monitoring" / "counts").rglob("*.json"))
-    assert len(files) == 4 * 26 and writes > len(files)
+    assert len(files) == 2 * 26 and writes > len(files)
     monkeypatch.undo()
     monkeypatch.setenv("NARU_STORE", str(store))
     again = run(tmp_path)
     assert read(again)["checks"] == read(result)["checks"]
     whole = sum(json.loads(file.read_text())["versions"]["1"]["rows"] for file in files)
-    assert whole == 100 * len(files)
+    assert whole == ROWS * len(files)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +389,7 @@ def test_blocks_are_24_hours_back_from_the_windows_end(hour: int, length: int, b
 
 
 def test_a_masked_feature_is_skipped_and_no_warning(store: Path, tmp_path: Path):
-    serve(store, lambda day, rows: rows.update(carrier=[None] * 100), masked=["carrier"])
+    serve(store, lambda day, rows: rows.update(carrier=[None] * ROWS), masked=["carrier"])
     result = run(tmp_path)
     found = {name: check for name, check in checks_of(result).items() if check["feature"] == "carrier"}
     assert {(check["status"], check["reason"]) for check in found.values()} == {("skipped", "carrier is masked")}
@@ -398,7 +400,7 @@ def test_rows_of_another_project_in_the_log_are_left_out_and_counted(store: Path
     serve(store)
     before = checks_of(run(tmp_path))
     shutil.rmtree(store / "small" / "monitoring")
-    serve(store, lambda day, rows: rows.update(delay=[None] * 100), name="other", model="another")
+    serve(store, lambda day, rows: rows.update(delay=[None] * ROWS), name="other", model="another")
     at = START + timedelta(days=27)
     path = store / "small" / "requests" / hour_folder(at.timestamp()) / "counts.jsonl"
     lines = [{"dropped": 900}, {"refused": {"missing_feature": 900}}]

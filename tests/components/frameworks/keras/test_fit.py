@@ -37,7 +37,7 @@ def _fit(rows: TransformedRows, weights: list[float] | None, folder: Path) -> tu
 
     values = {"learning_rate": 0.1}
     model = build(build_model, folder, "model.py", rows.columns, None, values, task=BINARY, classes=["n", "y"], seed=1)
-    settings = Train(epochs=9, batch_size=100, patience=0)
+    settings = Train(epochs=3, batch_size=33, patience=0)
     given = None if weights is None else np.array(weights, np.float32)
     progress = fit(model, rows, rows, settings, task=BINARY, class_weights=given)
     return progress, float(np.asarray(model({"x": np.zeros((1, 1), np.float32)}))[0, 0])
