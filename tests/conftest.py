@@ -1,6 +1,5 @@
 """For all tests: what they, and the processes that they start, leave in the temporary folder goes with the session."""
 
-import functools
 import inspect
 import os
 import shutil
@@ -64,8 +63,16 @@ def quick_stacks() -> Iterator[None]:
 
     For the source of each frame the modules are searched, and the tests have thousands: a compilation took six seconds instead of a quarter.
     """
+
+    def stack(_: int = 1) -> list[inspect.FrameInfo]:
+        found, frame = [], inspect.currentframe()
+        while frame := frame.f_back if frame else None:
+            code = frame.f_code
+            found.append(inspect.FrameInfo(frame, code.co_filename, frame.f_lineno, code.co_name, None, None))
+        return found
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inspect, "stack", functools.partial(inspect.stack, 0))
+        patch.setattr(inspect, "stack", stack)
         yield
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components._core.project.project_file import Project
+from components._core.report import plots
 from components._core.types.signature import Feature
 from components._core.types.tasks import TASKS
 from components.evaluate.evaluate import Judged, evaluate_model
@@ -20,6 +21,28 @@ from tests.components.tiny_models import (
 
 Make = Callable[..., Path]
 Judge = Callable[..., Judged]
+_DRAWN: dict[str, str] = {}
+"""A figure of each kind."""
+
+
+@pytest.fixture
+def every_figure() -> None:
+    """For a test of the figures themselves: each is drawn."""
+
+
+@pytest.fixture(autouse=True)
+def figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the first figure of each kind, and show it again for later ones: drawing takes longer than all that is judged here."""
+    if "every_figure" in request.fixturenames:
+        return
+    draw_axes = plots.draw_axes
+
+    def draw(figure: Callable[..., None], *size: float, **more: float) -> str:
+        kind = figure.__qualname__
+        _DRAWN[kind] = _DRAWN.get(kind) or draw_axes(figure, *size, **more)
+        return _DRAWN[kind]
+
+    monkeypatch.setattr(plots, "draw_axes", draw)
 
 
 @pytest.fixture(scope="session")

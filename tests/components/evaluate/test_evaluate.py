@@ -71,6 +71,7 @@ def test_a_good_model_without_a_champion_passes_and_says_that_nothing_was_compar
 SAME = (OUTCOME, PAGE, SAMPLE, COMPARED, MANIFEST, REQUEST, REFERENCE, MONITORING_REFERENCE)
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_what_is_kept_is_the_same_every_time_but_for_the_latency(judged: Judge, tmp_path: Path) -> None:
     project = tiny_project(slices=["carrier", "delay"])
     judged(project, to="once"), judged(project, to="again")

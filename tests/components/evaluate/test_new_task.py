@@ -24,6 +24,7 @@ def forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TASKS, FORECAST.name, FORECAST)
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_a_new_task_is_judged_by_its_own_metric_and_shown_with_its_own_figures(
     judged: Callable[..., Judged], tmp_path: Path
 ) -> None:
