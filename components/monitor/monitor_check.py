@@ -9,6 +9,8 @@ from components._core.checks import Check, round_off
 from components._core.project.monitor_config import MonitorKind
 
 Kind = MonitorKind
+MINOR_IMPORTANCE = 0.01
+"""A feature with a smaller share of the importance is at most a warning."""
 
 
 @dataclass(frozen=True)
