@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from components._core.examples.artifact import Manifest, read_batches, row_count
 from components._core.examples.split_definition import TimeSplit
 from components._core.examples.time_split import read_times
-from components._core.monitoring.feature_bins import SCORE_BINS, Bins, number_bins, text_bins
-from components._core.monitoring.reference import Column, MonitoringReference
+from components._core.monitoring.feature_bins import SCORE_BINS, Bins, NumberBins, number_bins, text_bins
+from components._core.monitoring.reference import BlockKind, Column, MonitoringReference
 from components._core.monitoring.reference_builder import MOST_BLOCKS, build_features, places_of_days
+from components._core.monitoring.reliability import Reliability, measure_reliability
 from components._core.monitoring.score_column import largest_scores
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
@@ -28,13 +30,16 @@ _SMALLEST_BLOCK = 100
 _MOST_BLOCKS = 100
 
 
-def make_monitoring_reference(examples: Path, signature: Signature, scores: NDArray[np.float64]) -> MonitoringReference:
+def make_monitoring_reference(
+    examples: Path, signature: Signature, scores: NDArray[np.float64], labels: NDArray[Any] | None = None
+) -> MonitoringReference:
     """Make the reference from the training rows and the model's scores on the test rows; importances are not in it yet.
 
     Args:
         examples: The examples artifact.
         signature: The model's.
         scores: Scores of the test rows, [rows] or [rows, classes], in the order of the split.
+        labels: Their class index or target, shape [rows]; None: not known.
 
     Raises:
         DataError: When a column has a type that is not supported.
@@ -51,7 +56,9 @@ def make_monitoring_reference(examples: Path, signature: Signature, scores: NDAr
     tested = _days_of_test(examples, manifest, names[:1], days) if days else None
     output_days, blocks = _blocks_of_scores(len(scores), tested)
     outputs = _count_scores(signature, scores, blocks)
-    return MonitoringReference("day" if built.days else "rows", built.days, built.features, outputs, {}, output_days)
+    block: BlockKind = "day" if built.days else "rows"
+    reliability = _measure_reliability(signature, outputs, scores, labels)
+    return MonitoringReference(block, built.days, built.features, outputs, {}, output_days, reliability)
 
 
 def _day_source(manifest: Manifest) -> str:
@@ -125,6 +132,17 @@ def _count_scores(signature: Signature, scores: NDArray[np.float64], blocks: NDA
         text = text_bins({name: int(known.get(name, 0)) for name in signature.classes})
         counted["class"] = Column(text, _by_block(text, pa.array(texts.tolist(), pa.string()), blocks))
     return counted
+
+
+def _measure_reliability(
+    signature: Signature, outputs: Mapping[str, Column], scores: NDArray[np.float64], labels: NDArray[Any] | None
+) -> dict[str, Reliability]:
+    """Return the reliability of the score of a binary task, by its output; of other tasks nothing."""
+    name = TASKS[signature.task].score
+    bins = outputs[name].bins
+    if labels is None or scores.ndim > 1 or len(signature.classes) != 2 or not isinstance(bins, NumberBins):
+        return {}
+    return {name: measure_reliability(bins, scores, labels)}
 
 
 def _by_block(bins: Bins, values: pa.Array, blocks: NDArray[np.int64]) -> NDArray[np.int64]:

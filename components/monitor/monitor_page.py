@@ -80,7 +80,8 @@ def _add_performance(page: Page, judged: VersionResult, notes: Sequence[str]) ->
             low,
             high,
         ]
-        rows.append([times, state, *numbers, served.check.baseline, served.calibration, served.check.status])
+        others: list[Cell] = [served.check.baseline, served.estimated, served.calibration, served.check.status]
+        rows.append([times, state, *numbers, *others])
     columns = [
         "answered (UTC)",
         "state",
@@ -91,6 +92,7 @@ def _add_performance(page: Page, judged: VersionResult, notes: Sequence[str]) ->
         "low",
         "high",
         "offline",
+        "estimated",
         "ECE",
         "status",
     ]
@@ -100,6 +102,13 @@ def _add_performance(page: Page, judged: VersionResult, notes: Sequence[str]) ->
         first, last = (f"{served.window.until:%m-%d}" for served in (final[0], final[-1]))
         values, alarms = [served.check.measured for served in final], [served.alarms for served in final]
         page.figure(final[-1].check.name, trend(values, (first, last), final[-1].check.threshold, alarms))
+    newest = next((served for served in reversed(windows) if served.reliability), None)
+    if newest:
+        names = [f"score {score:.2f}, {rows:,} rows" for score, _, rows in newest.reliability]
+        scores, shares = ([row[place] for row in newest.reliability] for place in (0, 1))
+        times = f"{newest.window.since:%m-%d} to {newest.window.until:%m-%d}"
+        title = f"Calibration on labels of {times}: mean score (pale) and share of the positive class"
+        page.figure(title, paired_bars(names, scores, shares))
 
 
 def _add_alarms(page: Page, alarms: Sequence[MonitorCheck]) -> None:

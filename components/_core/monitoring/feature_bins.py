@@ -72,11 +72,19 @@ class NumberBins:
     def places(self, values: pa.Array) -> NDArray[np.int64]:
         """Return the cell of each value, shape [rows]."""
         numbers, wrong = _to_numbers(values, self.dtype)
+        places = self._places(numbers)
+        places[wrong] = self.missing + 1
+        return places
+
+    def places_of_numbers(self, numbers: Numbers) -> NDArray[np.int64]:
+        """Return the cell of each number, shape [rows]."""
+        return self._places(to_model_precision(numbers, self.dtype))
+
+    def _places(self, numbers: Numbers) -> NDArray[np.int64]:
         edges = np.asarray(self.edges)
         places = np.searchsorted(edges[1:], numbers, side="left") + 1
         places[numbers < edges[0]] = 0
         places[np.isnan(numbers)] = self.missing
-        places[wrong] = self.missing + 1
         return places.astype(np.int64)
 
     def labels(self) -> list[str]:

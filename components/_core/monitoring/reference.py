@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from components._core.errors import DataError
 from components._core.files import write_text
 from components._core.monitoring.feature_bins import Bins, CountVector, load_bins
+from components._core.monitoring.reliability import Reliability
 
 BlockKind = Literal["day", "rows"]
 _FORMAT = 1
@@ -60,6 +61,7 @@ class MonitoringReference:
         outputs: By output, of the test rows.
         importances: Share of the model's importance by feature, each 0 to 1; empty when it is unknown.
         output_days: As `days`, of the blocks of the outputs.
+        reliability: How often the scores were right on the test rows, by output; of a binary task alone.
     """
 
     block: BlockKind
@@ -68,6 +70,7 @@ class MonitoringReference:
     outputs: dict[str, Column] = field(default_factory=dict)
     importances: dict[str, float] = field(default_factory=dict)
     output_days: tuple[int, ...] = ()
+    reliability: dict[str, Reliability] = field(default_factory=dict)
 
     @property
     def cells_digest(self) -> str:
@@ -85,6 +88,7 @@ class MonitoringReference:
             "days": _format_days(self.days),
             "output_days": _format_days(self.output_days),
             "importances": dict(sorted(self.importances.items())),
+            "reliability": {name: each.to_json() for name, each in sorted(self.reliability.items())},
         }
         parts = [f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in head.items()]
         for name, columns in (("features", self.features), ("outputs", self.outputs)):
@@ -110,6 +114,7 @@ class MonitoringReference:
                 {name: _load(column) for name, column in raw["outputs"].items()},
                 {name: float(share) for name, share in raw["importances"].items()},
                 _parse_days(raw.get("output_days", ())),
+                {name: Reliability.from_json(each) for name, each in raw.get("reliability", {}).items()},
             )
         except (DataError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             message = f"the monitoring reference cannot be read: {str(error)[:200]}"
