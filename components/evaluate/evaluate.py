@@ -101,7 +101,7 @@ def evaluate_model(
     if sample:
         sample.save(evaluation / SAMPLE)
     if not evidence.unusable:
-        reference = make_monitoring_reference(examples, loaded.signature, evidence.scores)
+        reference = make_monitoring_reference(examples, loaded.signature, evidence.scores, evidence.labels)
         reference.save(evaluation / MONITORING_REFERENCE)
     threshold = evidence.threshold.value if evidence.threshold else None
     _write_serving_reference(examples, loaded.signature.inputs, sample, threshold, evaluation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,10 +30,18 @@ from components._feedback.span_store import SpanStore, feedback_home
 from components.monitor.count_files import HourCounts, count_hour
 from components.monitor.count_rows import count_objects
 from components.monitor.distribution_checks import Judge, Policy
+from components.monitor.estimate import Estimate, add_estimates, describe_estimate, estimate_window
+from components.monitor.labelled_values import count_labelled
 from components.monitor.labels import no_labels, read_labelled, read_maturity, read_yardsticks
 from components.monitor.monitor_check import MonitorCheck
 from components.monitor.moved_requests import name_requests
-from components.monitor.served_metric import MOST_EARLIER, Performance, describe_window, measure_performance
+from components.monitor.served_metric import (
+    MOST_EARLIER,
+    Performance,
+    Yardstick,
+    describe_window,
+    measure_performance,
+)
 from components.monitor.service_checks import (
     answered,
     check_age,
@@ -89,6 +97,7 @@ class VersionResult:
         history: Earlier windows, the oldest first, and this one last.
         reference: The version's reference; None: it has none.
         performance: The served metric on labelled answers.
+        estimate: The metric of the window's answers by their scores alone; None: it cannot be estimated.
     """
 
     version: str
@@ -98,11 +107,13 @@ class VersionResult:
     history: list[Point] = field(default_factory=list)
     reference: MonitoringReference | None = None
     performance: Performance = field(default_factory=Performance)
+    estimate: Estimate | None = None
 
     def describe_performance(self, metric: Metric) -> list[str]:
-        """Describe the served metric in lines: the newest final window, and the newest partial one."""
+        """Describe the served metric in lines: the newest final window, the newest partial one, and the estimate for the window."""
         newest = {served.is_final: served for served in self.performance.windows}
-        return [describe_window(newest[is_final], metric) for is_final in (True, False) if is_final in newest]
+        found = [describe_window(newest[is_final], metric) for is_final in (True, False) if is_final in newest]
+        return [*found, describe_estimate(self.estimate)] if self.estimate else found
 
     def to_json(self) -> dict[str, Any]:
         """Return it as docs/monitoring.md has it."""
@@ -117,6 +128,7 @@ class VersionResult:
             },
             "checks": [check.to_json() for check in self.checks],
             "performance": [served.to_json() for served in self.performance.windows],
+            "estimated": self.estimate.to_json() if self.estimate else None,
         }
 
 
@@ -177,7 +189,9 @@ def monitor_requests(
         versions.setdefault(champion.version, VersionHours({}))
     damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
     foreign = sum(each.foreign for each in hours if wanted.has(each.hour))
-    performances = _measure(project, settings.store, versions, wanted, wanted_labels)
+    can_estimate = any(references[version].reliability for version in versions if version in references)
+    yardsticks = read_yardsticks(project, settings.store, versions) if project.feedback or can_estimate else {}
+    performances = _measure(project, settings.store, versions, wanted, wanted_labels, yardsticks)
     main = _main(versions, wanted, champion.version if champion else "")
     volume = _judge_volume(versions, wanted, main, champion)
     results = [
@@ -194,6 +208,8 @@ def monitor_requests(
             deployed=champion.at if champion and champion.version == version else "",
             log=log,
             performance=performances.get(version, Performance()),
+            yardstick=yardsticks.get(version),
+            find_learnable=lambda checks, reference: _find_learnable(project, settings.store, checks, reference),
             volume=volume if version == main else None,
         )
         for version, counted in versions.items()
@@ -223,14 +239,18 @@ def _since_labels(project: Project, earliest: datetime, window: TimeWindow) -> t
 
 
 def _measure(
-    project: Project, store: str, versions: Mapping[str, VersionHours], window: TimeWindow, since: datetime
+    project: Project,
+    store: str,
+    versions: Mapping[str, VersionHours],
+    window: TimeWindow,
+    since: datetime,
+    yardsticks: dict[str, Yardstick],
 ) -> dict[str, Performance]:
     """Measure the served metric of each version."""
     spans = SpanStore(feedback_home(store, project.name), "")
     maturity = read_maturity(project, spans)
     if maturity is None or project.monitor.severity.get("performance") == "ignore":
         return {}
-    yardsticks = read_yardsticks(project, store, versions)
     labelled = read_labelled(spans, since, yardsticks, versions)
     return {
         version: measure_performance(
@@ -249,10 +269,36 @@ def _measure(
 
 def _describe_performance(project: Project, judged: VersionResult | None) -> tuple[str, ...]:
     if project.feedback is None:
-        return (NO_FEEDBACK,)
+        estimated = (describe_estimate(judged.estimate),) if judged and judged.estimate else ()
+        return (NO_FEEDBACK, *estimated)
     if judged is None or project.monitor.severity.get("performance") == "ignore":
         return ()
     return tuple(judged.describe_performance(project.primary_metric())) or (NO_YARDSTICK,)
+
+
+FindLearnable = Callable[[list[MonitorCheck], MonitoringReference], list[MonitorCheck]]
+
+
+def _find_learnable(
+    project: Project, store: str, checks: list[MonitorCheck], reference: MonitoringReference
+) -> list[MonitorCheck]:
+    """Say of alarms on values never seen whether enough labelled rows have them, and validate lets them pass.
+
+    The rows of a span have the types of the training table and a label of the task: the join sets others aside. What validate can still hold
+    against a new text is `unexpected_value`, which warns unless the project has it fail.
+    """
+    if project.feedback is None:
+        return checks
+    home = feedback_home(store, project.name)
+    spans = SpanStore(home, project.feedback.spans or f"{home}/spans/{{span}}/rows.parquet")
+    counted = count_labelled(checks, reference, spans)
+    passes = project.gates.data.anomalies.get("unexpected_value") != "fail"
+    return [
+        check
+        if check.labelled is None
+        else replace(check, learnable=passes and check.labelled >= project.monitor.min_rows)
+        for check in counted
+    ]
 
 
 def _window(settings: Monitor, now: datetime, window: str, since: str) -> TimeWindow:
@@ -318,6 +364,8 @@ def _judge_version(
     deployed: str,
     log: str,
     performance: Performance,
+    yardstick: Yardstick | None,
+    find_learnable: FindLearnable,
     volume: MonitorCheck | None,
 ) -> VersionResult:
     counts, before = counted.total(window), counted.total(window.before())
@@ -333,11 +381,16 @@ def _judge_version(
         history = _judge_windows(settings, reference, counted, window)
         checks += history[-1].checks.values()
         checks = name_requests(checks, _objects(log, window, counted), version, reference, model)
+        checks = find_learnable(checks, reference)
     if performance.check is not None:
         checks.append(performance.check)
     checks = [_limit(check, settings) for check in checks if settings.severity.get(check.kind) != "ignore"]
     found = [_since(each, history) for each in checks]
-    return VersionResult(version, window, counts, found, history, reference, performance)
+    estimate = None
+    if reference is not None and yardstick is not None:
+        performance = add_estimates(performance, reference, yardstick, counted, settings.min_rows)
+        estimate = estimate_window(reference, yardstick, counts, settings.min_rows)
+    return VersionResult(version, window, counts, found, history, reference, performance, estimate)
 
 
 def _judge_windows(

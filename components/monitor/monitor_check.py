@@ -9,6 +9,8 @@ from components._core.checks import Check, round_off
 from components._core.project.monitor_config import MonitorKind
 
 Kind = MonitorKind
+MINOR_IMPORTANCE = 0.01
+"""A feature with a smaller share of the importance is at most a warning."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class MonitorCheck:
         requests: Ids of requests that have it.
         since: Begin of the first window of the unbroken run of alarms, ISO time; None when it does not alarm.
         window: Begin and end of the window that it judges, where that is not the run's: labels come later than answers.
+        labelled: Of an alarm on values never seen in training the labelled rows that have such; None: they were not looked for.
+        learnable: Whether they are enough to train on, and pass validate; None as above.
     """
 
     check: Check
@@ -55,6 +59,8 @@ class MonitorCheck:
     requests: list[str] = field(default_factory=list)
     since: str | None = None
     window: dict[str, str] | None = None
+    labelled: int | None = None
+    learnable: bool | None = None
 
     @property
     def alarms(self) -> bool:
@@ -76,4 +82,6 @@ class MonitorCheck:
             "requests": self.requests,
             "since": self.since,
             "window": self.window,
+            "labelled": self.labelled,
+            "learnable": self.learnable,
         }

@@ -11,10 +11,15 @@ from components._core.report.small_multiples import paired_bars, trend
 from components.monitor.monitor_check import MonitorCheck
 
 if TYPE_CHECKING:
+    from components.monitor.estimate import Estimate
     from components.monitor.monitor import MonitorResult, Point, VersionResult
 
 _SHOWN_REQUESTS = 5
 _MOST_TRENDS = 60
+_COLUMNS = (
+    "Before: in training, of a prediction in the test rows, of a drift in the window before. Since: the begin of the first window of the "
+    "unbroken run of alarms. Importance: the feature's share, from explain. Weight: importance times the Jensen-Shannon distance."
+)
 
 
 def make_page(result: MonitorResult) -> Page:
@@ -54,7 +59,7 @@ def _add_version(page: Page, judged: VersionResult, notes: Sequence[str]) -> Non
     window = judged.window
     page.text(f"Requests from {window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC.")
     if alarms:
-        _add_alarms(page, alarms)
+        _add_alarms(page, alarms, judged.estimate)
         _add_comparisons(page, judged, alarms)
     _add_performance(page, judged, notes)
     _add_trends(page, judged.history)
@@ -69,55 +74,66 @@ def _add_performance(page: Page, judged: VersionResult, notes: Sequence[str]) ->
         return
     rows: list[list[Cell]] = []
     for served in reversed(windows):
-        low, high = served.interval or (None, None)
-        state = "final" if served.is_final else "partial"
-        times = f"{served.window.since:%Y-%m-%d %H:%M} to {served.window.until:%Y-%m-%d %H:%M}"
-        numbers: list[Cell] = [
-            served.answered,
-            served.check.n,
-            f"{served.coverage:.0%}",
-            served.check.measured,
-            low,
-            high,
-        ]
-        rows.append([times, state, *numbers, served.check.baseline, served.calibration, served.check.status])
-    columns = [
-        "answered (UTC)",
-        "state",
-        "answers",
-        "labelled",
-        "coverage",
-        windows[-1].check.name.rpartition(": ")[2],
-        "low",
-        "high",
-        "offline",
-        "ECE",
-        "status",
-    ]
+        interval = f"{served.interval[0]:.4g} to {served.interval[1]:.4g}" if served.interval else None
+        times = f"{served.window.since:%m-%d %H:%M} to {served.window.until:%m-%d %H:%M}"
+        state = f"{served.coverage:.0%}, {'final' if served.is_final else 'partial'}"
+        labelled = f"{served.check.n or 0:,} of {served.answered:,}"
+        numbers: list[Cell] = [served.check.measured, interval, served.check.baseline]
+        rows.append([times, labelled, state, *numbers, served.estimated, served.calibration, served.check.status])
+    metric = windows[-1].check.name.rpartition(": ")[2]
+    columns = ["answered (UTC)", "labelled", "coverage", metric, "95 %", "offline", "estimated", "ECE", "status"]
     page.table("Windows by the time of the answer, the newest first", columns, rows)
     final = [served for served in windows if served.is_final]
     if len(final) > 1:
         first, last = (f"{served.window.until:%m-%d}" for served in (final[0], final[-1]))
         values, alarms = [served.check.measured for served in final], [served.alarms for served in final]
         page.figure(final[-1].check.name, trend(values, (first, last), final[-1].check.threshold, alarms))
+    newest = next((served for served in reversed(windows) if served.reliability), None)
+    if newest:
+        names = [f"score {score:.2f}, {rows:,} rows" for score, _, rows in newest.reliability]
+        scores, shares = ([row[place] for row in newest.reliability] for place in (0, 1))
+        times = f"{newest.window.since:%m-%d} to {newest.window.until:%m-%d}"
+        title = f"Calibration on labels of {times}: mean score (pale) and share of the positive class"
+        page.figure(title, paired_bars(names, scores, shares))
 
 
-def _add_alarms(page: Page, alarms: Sequence[MonitorCheck]) -> None:
-    columns = ["what", "since (UTC)", "value or range", "before", "now", "importance", "requests"]
+def _add_alarms(page: Page, alarms: Sequence[MonitorCheck], estimate: Estimate | None) -> None:
+    columns = ["what", "since (UTC)", "value or range", "before", "now", "importance", "weight"]
     rows: list[list[Cell]] = [
         [
             check.check.name,
-            check.since[:16].replace("T", " ") if check.since else None,
+            check.since[5:16].replace("T", " ") if check.since else None,
             check.cell.name if check.cell else None,
             f"{check.cell.expected:.1%}" if check.cell else None,
             f"{check.cell.observed:.1%}" if check.cell else None,
             None if check.importance is None else f"{check.importance:.0%}",
-            ", ".join(check.requests[:_SHOWN_REQUESTS]) or None,
+            _weight(check),
         ]
         for check in alarms
     ]
-    note = "Before: in training, of a prediction in the test rows, of a drift in the window before. Since: the begin of the first window of the unbroken run of alarms. Importance: the feature's share, from explain."
-    page.table("What moved", columns, rows, note)
+    page.table("What moved", columns, rows, f"{_COLUMNS} {_describe_cost(estimate)}")
+    named: list[list[Cell]] = [
+        [check.check.name, ", ".join(check.requests[:_SHOWN_REQUESTS])] for check in alarms if check.requests
+    ]
+    if named:
+        page.table("Requests that have what moved", ["what", "ids, the newest first"], named)
+
+
+def _weight(check: MonitorCheck) -> float | None:
+    """Return the importance times the distance: what a move may matter to the model, between features."""
+    if check.importance is None or check.check.measured is None or check.kind not in ("skew", "drift"):
+        return None
+    return round(check.importance * check.check.measured, 4)
+
+
+def _describe_cost(estimate: Estimate | None) -> str:
+    """Describe what the moves cost in the metric, all together."""
+    if estimate is None:
+        return "What the moves cost in the metric is not known before labels."
+    return (
+        f"In metric, all moves together by the scores alone: {estimate.metric} from {estimate.baseline:.4g} offline to "
+        f"about {estimate.measured:.4g}, if a score means what it meant; that is not divided among features."
+    )
 
 
 def _add_comparisons(page: Page, judged: VersionResult, alarms: Sequence[MonitorCheck]) -> None:

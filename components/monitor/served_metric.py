@@ -25,6 +25,7 @@ MOST_EARLIER = 13
 """Earlier final windows that are measured, each a step before the next."""
 _DAY = 86_400_000_000
 _SEED = 1
+_RANGES = 10
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class ServedWindow:
         interval: 95 % interval of the metric; None: it could not be measured.
         days: Days with labelled rows.
         calibration: Expected calibration error; None where the task has none.
+        reliability: Labelled rows by range of the score: mean score, share of the positive class, rows; empty where there is no such class.
+        estimated: The metric as it is estimated from the scores of all answers; None: it cannot be estimated.
     """
 
     window: TimeWindow
@@ -102,6 +105,8 @@ class ServedWindow:
     interval: Interval | None = None
     days: int = 0
     calibration: float | None = None
+    reliability: tuple[tuple[float, float, int], ...] = ()
+    estimated: float | None = None
 
     @property
     def coverage(self) -> float:
@@ -127,7 +132,9 @@ class ServedWindow:
             "measured": check.measured,
             "interval": None if self.interval is None else [round_off(bound) for bound in self.interval],
             "baseline": check.baseline,
+            "estimated": None if self.estimated is None else round_off(self.estimated),
             "calibration": None if self.calibration is None else round_off(self.calibration),
+            "reliability": [[round_off(score), round_off(share), rows] for score, share, rows in self.reliability],
             "status": check.status,
         }
 
@@ -231,13 +238,22 @@ def _measure(
     status, threshold = _judge(value, interval, yardstick, settings, is_final=is_final, by_day=by_day)
     check = Check(name, status, value, threshold, baseline, count)
     error = values.get(CALIBRATION_ERROR.name)
-    served = ServedWindow(window, is_final, answered, check, interval, apart, error)
+    curve = _reliability(labels, scores) if error is not None and scores.ndim == 1 else ()
+    served = ServedWindow(window, is_final, answered, check, interval, apart, error, curve)
     text = describe_window(served, metric)
     if status in ("warn", "fail"):
         text += f": worse by more than monitor.max_drop ({settings.max_drop:g})"
     if not by_day and is_final:
         text += f"; labels of {apart} days ({FEWEST_DAYS} are needed to fail)"
     return replace(served, check=replace(check, reason=text))
+
+
+def _reliability(labels: Array, scores: Array) -> tuple[tuple[float, float, int], ...]:
+    """Return mean score, share of the positive class and rows, by range of the score of a tenth each; without empty ranges."""
+    places = np.clip((scores * _RANGES).astype(np.int64), 0, _RANGES - 1)
+    rows, hits = np.bincount(places, minlength=_RANGES), np.bincount(places, labels == 1, minlength=_RANGES)
+    sums = np.bincount(places, scores, minlength=_RANGES)
+    return tuple((float(sums[at] / rows[at]), float(hits[at] / rows[at]), int(rows[at])) for at in np.flatnonzero(rows))
 
 
 def _judge(

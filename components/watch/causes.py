@@ -108,7 +108,7 @@ def find_broken(state: State) -> list[Cause]:
     """Find the invariants that are broken in the newest window, a cause of a notice for each episode."""
     windows = _windows(state)
     causes = []
-    newest = windows[-1].broken if windows else []
+    newest = windows[-1].violations if windows else []
     for name in sorted({check.name for check in newest if check.status == "fail"}):
         sightings = [Sighting(window, bool(_failing(window, name))) for window in windows]
         episode = find_episode(sightings, 1, 1)
@@ -271,7 +271,7 @@ def _order(state: State, windows: Sequence[Window]) -> list[Window]:
 
 
 def _failing(window: Window, name: str) -> list[MonitorCheck]:
-    return [check for check in window.broken if check.name == name and check.status == "fail"]
+    return [check for check in window.violations if check.name == name and check.status == "fail"]
 
 
 def _find_alarms(state: State, trigger: Trigger) -> Iterator[Found]:

@@ -97,6 +97,7 @@ def _parse_check(raw: dict[str, Any]) -> MonitorCheck:
         baseline=_number(raw.get("baseline")),
         threshold=_number(raw.get("threshold")),
         reason=str(raw.get("reason") or "")[:500],
+        learnable=raw.get("learnable") is True,
     )
 
 

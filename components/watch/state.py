@@ -60,6 +60,7 @@ class MonitorCheck:
         baseline: The value that it was compared with.
         threshold: The bound.
         reason: Its reason in a sentence.
+        learnable: Whether it is about values never seen in training, of which there are enough labelled rows that pass validate.
     """
 
     name: str
@@ -71,6 +72,7 @@ class MonitorCheck:
     baseline: float | None = None
     threshold: float | None = None
     reason: str = ""
+    learnable: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,17 +99,22 @@ class Window:
 
     @cached_property
     def shifts(self) -> dict[str, list[MonitorCheck]]:
-        """The checks by feature that compare its distribution with training, or with the window before."""
+        """The checks by feature that compare its distribution with training, or with the window before; and new values that can be learned."""
         found: dict[str, list[MonitorCheck]] = {}
         for check in self.checks:
-            if check.kind in SHIFTS and check.feature:
+            if check.feature and (check.kind in SHIFTS or (check.learnable and check.status in ALARMS)):
                 found.setdefault(check.feature, []).append(check)
         return found
 
     @cached_property
-    def broken(self) -> list[MonitorCheck]:
+    def violations(self) -> list[MonitorCheck]:
         """The invariants that alarm."""
         return [check for check in self.checks if check.kind == INVARIANT and check.status in ALARMS]
+
+    @cached_property
+    def broken(self) -> list[MonitorCheck]:
+        """The invariants that alarm and keep a run from starting: all but values that a new model can learn."""
+        return [check for check in self.violations if not check.learnable]
 
     @cached_property
     def greatest_importance(self) -> float:

@@ -65,14 +65,26 @@ class NumberBins:
         """Cells by the name of the invariant that they break."""
         return {"missing": (self.missing,), "type": (self.missing + 1,), "range": (0, self.missing - 1)}
 
+    def numbers(self, values: pa.Array) -> Numbers:
+        """Return the values as the model sees them, NaN where one is missing or has a wrong type; shape [rows]."""
+        return _to_numbers(values, self.dtype)[0]
+
     def places(self, values: pa.Array) -> NDArray[np.int64]:
         """Return the cell of each value, shape [rows]."""
         numbers, wrong = _to_numbers(values, self.dtype)
+        places = self._places(numbers)
+        places[wrong] = self.missing + 1
+        return places
+
+    def places_of_numbers(self, numbers: Numbers) -> NDArray[np.int64]:
+        """Return the cell of each number, shape [rows]."""
+        return self._places(to_model_precision(numbers, self.dtype))
+
+    def _places(self, numbers: Numbers) -> NDArray[np.int64]:
         edges = np.asarray(self.edges)
         places = np.searchsorted(edges[1:], numbers, side="left") + 1
         places[numbers < edges[0]] = 0
         places[np.isnan(numbers)] = self.missing
-        places[wrong] = self.missing + 1
         return places.astype(np.int64)
 
     def labels(self) -> list[str]:
@@ -195,6 +207,30 @@ def number_bins(values: Numbers, dtype: str, parts: int = DECILES) -> NumberBins
     inner = np.unique(np.quantile(known, np.linspace(0, 1, parts + 1)[1:-1], method="inverted_cdf"))
     inner = inner[(inner >= low) & (inner < high)]
     return NumberBins(dtype, (float(low), *map(float, inner), float(high)))
+
+
+def ranges_of_others(values: Numbers, blocks: NDArray[np.int64], number: int) -> Numbers:
+    """Return for each block the range that the values of all others have, as `number_bins` takes its ends; shape [blocks, 2].
+
+    A block that no other has a value beside gets an empty range, from infinity to minus infinity.
+
+    Args:
+        values: Values or a sample of them, shape [rows]; those that are not finite are left out.
+        blocks: Block of each value, negative: none; shape [rows].
+        number: Number of blocks.
+    """
+    known = np.isfinite(values) & (blocks >= 0)
+    values, blocks = values[known], blocks[known]
+    own = np.bincount(blocks, minlength=number)
+    ranks = np.ceil(_TAIL * (len(values) - own)).astype(np.int64)  # from 1, of the others alone
+    ranges = np.tile([np.inf, -np.inf], (number, 1))
+    most = int((np.maximum(ranks, 1) + own).max(initial=0))
+    order = np.argsort(values, kind="stable")
+    for end, ends in enumerate((order[:most], order[::-1][:most])):
+        for block in np.flatnonzero(own < len(values)):
+            of_others = values[ends[blocks[ends] != block]]
+            ranges[block, end] = of_others[max(int(ranks[block]) - 1, 0)]
+    return ranges
 
 
 def text_bins(counts: Mapping[str, int], is_open: bool = False) -> TextBins:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from components._core.errors import DataError
 from components._core.files import write_text
 from components._core.monitoring.feature_bins import Bins, CountVector, load_bins
+from components._core.monitoring.reliability import Reliability
 
 BlockKind = Literal["day", "rows"]
 _FORMAT = 1
@@ -34,7 +35,8 @@ class Column:
     Attributes:
         bins: Its cells.
         blocks: Counts by block and cell, int64 [blocks, cells].
-        novel: Rows of each block whose text no other block has: how often new values are usual; int64 [blocks], empty for numbers.
+        novel: Rows of each block whose text no other block has, or whose number is out of the range of the others: how often such
+            values are usual; int64 [blocks]. Empty where it is not known.
     """
 
     bins: Bins
@@ -56,8 +58,10 @@ class MonitoringReference:
         block: What a block of the features is.
         days: Day of each block of the features, as an ordinal (`date.toordinal`); empty when a block is not a day.
         features: By feature.
-        outputs: By output; their blocks are parts of the test rows.
+        outputs: By output, of the test rows.
         importances: Share of the model's importance by feature, each 0 to 1; empty when it is unknown.
+        output_days: As `days`, of the blocks of the outputs.
+        reliability: How often the scores were right on the test rows, by output; of a binary task alone.
     """
 
     block: BlockKind
@@ -65,6 +69,8 @@ class MonitoringReference:
     features: dict[str, Column]
     outputs: dict[str, Column] = field(default_factory=dict)
     importances: dict[str, float] = field(default_factory=dict)
+    output_days: tuple[int, ...] = ()
+    reliability: dict[str, Reliability] = field(default_factory=dict)
 
     @property
     def cells_digest(self) -> str:
@@ -79,8 +85,10 @@ class MonitoringReference:
         head = {
             "format": _FORMAT,
             "block": self.block,
-            "days": [date.fromordinal(day).isoformat() for day in self.days],
+            "days": _format_days(self.days),
+            "output_days": _format_days(self.output_days),
             "importances": dict(sorted(self.importances.items())),
+            "reliability": {name: each.to_json() for name, each in sorted(self.reliability.items())},
         }
         parts = [f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in head.items()]
         for name, columns in (("features", self.features), ("outputs", self.outputs)):
@@ -101,10 +109,12 @@ class MonitoringReference:
                 raise DataError(f"has the format {raw['format']}; allowed: {_FORMAT}", where="a monitoring reference")
             return cls(
                 raw["block"],
-                tuple(date.fromisoformat(day).toordinal() for day in raw["days"]),
+                _parse_days(raw["days"]),
                 {name: _load(column) for name, column in raw["features"].items()},
                 {name: _load(column) for name, column in raw["outputs"].items()},
                 {name: float(share) for name, share in raw["importances"].items()},
+                _parse_days(raw.get("output_days", ())),
+                {name: Reliability.from_json(each) for name, each in raw.get("reliability", {}).items()},
             )
         except (DataError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             message = f"the monitoring reference cannot be read: {str(error)[:200]}"
@@ -117,6 +127,14 @@ def normalise_importances(values: Mapping[str, float], features: Sequence[str]) 
     positive = {name: value if 0 < value < math.inf else 0.0 for name, value in known.items()}
     summed = sum(positive.values())
     return {name: value / summed for name, value in positive.items()} if summed > 0 else {}
+
+
+def _format_days(days: Sequence[int]) -> list[str]:
+    return [date.fromordinal(day).isoformat() for day in days]
+
+
+def _parse_days(days: Sequence[str]) -> tuple[int, ...]:
+    return tuple(date.fromisoformat(day).toordinal() for day in days)
 
 
 def _dump(column: Column) -> str:

@@ -21,6 +21,7 @@ from components._core.monitoring.feature_bins import (
     NumberBins,
     TextBins,
     number_bins,
+    ranges_of_others,
     text_bins,
     to_model_precision,
 )
@@ -67,15 +68,23 @@ def build_features(
         features: The model's inputs; the rows have a column for each, by name.
         read_days: Returns the rows' days; None: blocks are parts of the rows in their order.
     """
-    bins, days = _survey(read, rows, features, read_days)
-    blocks = sorted(days)[-MOST_BLOCKS:] if len(days) > 1 else []
+    sample = _read_sample(read, rows, features, read_days)
+    blocks = sorted(sample.days)[-MOST_BLOCKS:] if len(sample.days) > 1 else []
     size = max(_SMALLEST_BLOCK, -(-rows // _ROW_BLOCKS))
     count = len(blocks) or max(rows // size, 1)
-    counters = {name: _ColumnCounter(cells, count) for name, cells in bins.items()}
+    drawn = places_of_days(sample.days_of_rows, blocks) if blocks else np.minimum(sample.rows // size, count - 1)
+    counters = {}
+    for feature in features:
+        if feature.type.is_text:
+            counters[feature.name] = _ColumnCounter(sample.texts[feature.name].bins(), count)
+        else:
+            values = np.concatenate([np.zeros(0), *sample.numbers[feature.name]])
+            cells = number_bins(values, feature.dtype, DECILES)
+            counters[feature.name] = _ColumnCounter(cells, count, ranges_of_others(values, drawn, count))
     first = 0
     for batch in read():
         if blocks and read_days:
-            places = _places_of_days(read_days(batch), blocks)
+            places = places_of_days(read_days(batch), blocks)
         else:  # the rest of the rows joins the last block, so that none is much smaller
             places = np.minimum(np.arange(first, first + batch.num_rows) // size, count - 1)
         first += batch.num_rows
@@ -84,22 +93,42 @@ def build_features(
     return FeatureBlocks(tuple(blocks), {name: counter.column() for name, counter in counters.items()})
 
 
-def _places_of_days(days: NDArray[np.int64], blocks: list[int]) -> NDArray[np.int64]:
+def places_of_days(days: NDArray[np.int64], blocks: Sequence[int]) -> NDArray[np.int64]:
     """Return the block of each row, -1 for rows of other days."""
     known = np.asarray(blocks, dtype=np.int64)
     places = np.minimum(np.searchsorted(known, days), len(known) - 1)
     return np.where(known[places] == days, places, -1)
 
 
-def _survey(
-    read: ReadRows, rows: int, features: Sequence[Feature], read_days: ReadDays | None
-) -> tuple[dict[str, Bins], set[int]]:
-    """Read the rows once: the cells of each feature, and the days that occur."""
+@dataclass
+class _Sample:
+    """What the first pass over the rows keeps.
+
+    Attributes:
+        rows: Places of the sampled rows, shape [sampled].
+        numbers: Values of the sampled rows by numeric feature, NaN where one is missing, in parts.
+        texts: Counts by text feature, of all rows.
+        days: All days that occur.
+        days_of_rows: Day of each sampled row; without days empty.
+    """
+
+    rows: NDArray[np.int64]
+    numbers: dict[str, list[NDArray[np.float64]]]
+    texts: dict[str, _TextCounter]
+    days: set[int] = field(default_factory=set)
+    days_of_rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+
+def _read_sample(read: ReadRows, rows: int, features: Sequence[Feature], read_days: ReadDays | None) -> _Sample:
+    """Read the rows once."""
     wanted = max(min(rows, _SAMPLE_ROWS, _SAMPLE_VALUES // max(len(features), 1)), 1)
     taken = np.sort(np.random.default_rng(_SEED).choice(rows, wanted, replace=False)) if rows else np.zeros(0, np.int64)
-    numbers: dict[str, list[NDArray[np.float64]]] = {item.name: [] for item in features if not item.type.is_text}
-    texts = {item.name: _TextCounter() for item in features if item.type.is_text}
-    days: set[int] = set()
+    sample = _Sample(
+        taken,
+        {item.name: [] for item in features if not item.type.is_text},
+        {item.name: _TextCounter() for item in features if item.type.is_text},
+    )
+    days: list[NDArray[np.int64]] = [sample.days_of_rows]
     first = 0
     for batch in read():
         own = taken[np.searchsorted(taken, first) : np.searchsorted(taken, first + batch.num_rows)] - first
@@ -107,21 +136,17 @@ def _survey(
         sampled = batch.take(pa.array(own))
         for feature in features:
             if feature.type.is_text:
-                texts[feature.name].add(to_feature(batch[feature.name], feature.name, feature.type))
+                sample.texts[feature.name].add(to_feature(batch[feature.name], feature.name, feature.type))
             else:
-                known = to_feature(sampled[feature.name], feature.name, feature.type).drop_null()
-                values = np.asarray(known.cast(pa.float64(), safe=False), dtype=np.float64)
-                numbers[feature.name].append(to_model_precision(values, feature.dtype))
+                values = to_feature(sampled[feature.name], feature.name, feature.type).cast(pa.float64(), safe=False)
+                numbers = np.asarray(values.fill_null(np.nan), dtype=np.float64)
+                sample.numbers[feature.name].append(to_model_precision(numbers, feature.dtype))
         if read_days:
-            days.update(day for day in np.unique(read_days(batch)).tolist() if day >= 0)
-    bins: dict[str, Bins] = {}
-    for feature in features:
-        if feature.type.is_text:
-            bins[feature.name] = texts[feature.name].bins()
-        else:
-            every = np.concatenate(numbers[feature.name]) if numbers[feature.name] else np.zeros(0)
-            bins[feature.name] = number_bins(every, feature.dtype, DECILES)
-    return bins, days
+            own_days = read_days(batch)
+            sample.days.update(day for day in np.unique(own_days).tolist() if day >= 0)
+            days.append(own_days[own])
+    sample.days_of_rows = np.concatenate(days)
+    return sample
 
 
 class _TextCounter:
@@ -146,16 +171,19 @@ class _TextCounter:
 
 @dataclass
 class _ColumnCounter:
-    """Counts one feature by block and cell, and the rows whose text only their block has."""
+    """Counts one feature by block and cell, and the rows of each block that have what no other block has: a text, or a number out of its range."""
 
     bins: Bins
     blocks: int
+    ranges: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     counts: NDArray[np.int64] = field(init=False)
+    novel: NDArray[np.int64] = field(init=False)
     first_block: NDArray[np.int64] = field(init=False)
     rows_there: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         self.counts = np.zeros((self.blocks, self.bins.size), dtype=np.int64)
+        self.novel = np.zeros(self.blocks, dtype=np.int64)
         known = len(self.bins.top) + len(self.bins.others) if isinstance(self.bins, TextBins) else 0
         self.first_block = np.full(known, -1, dtype=np.int64)  # -1: not seen, -2: in several
         self.rows_there = np.zeros(known, dtype=np.int64)
@@ -167,7 +195,11 @@ class _ColumnCounter:
         kept, size = blocks >= 0, self.bins.size
         cells = self.bins.places(values)[kept] + blocks[kept] * size
         self.counts += np.bincount(cells, minlength=self.blocks * size).reshape(self.blocks, size)
-        if isinstance(self.bins, TextBins) and not self.bins.is_open:
+        if isinstance(self.bins, NumberBins):
+            numbers, own = self.bins.numbers(values)[kept], blocks[kept]
+            is_novel = (numbers < self.ranges[own, 0]) | (numbers > self.ranges[own, 1])
+            self.novel += np.bincount(own[is_novel], minlength=self.blocks)
+        elif not self.bins.is_open:
             self._note_blocks(self.bins.codes(values)[kept], blocks[kept])
 
     def _note_blocks(self, codes: NDArray[np.int64], blocks: NDArray[np.int64]) -> None:
@@ -182,8 +214,10 @@ class _ColumnCounter:
                 self.first_block[value] = -2
 
     def column(self) -> Column:
-        if isinstance(self.bins, NumberBins) or self.bins.is_open:
-            return Column(self.bins, self.counts)
-        alone = self.first_block >= 0
-        novel = np.bincount(self.first_block[alone], self.rows_there[alone], minlength=self.blocks)
-        return Column(self.bins, self.counts, novel.astype(np.int64))
+        if isinstance(self.bins, TextBins):
+            if self.bins.is_open:
+                return Column(self.bins, self.counts)
+            alone = self.first_block >= 0
+            novel = np.bincount(self.first_block[alone], self.rows_there[alone], minlength=self.blocks)
+            return Column(self.bins, self.counts, novel.astype(np.int64))
+        return Column(self.bins, self.counts, self.novel)

@@ -1,6 +1,6 @@
-"""Upper tails of the gamma, the lognormal and the binomial distribution, in plain Python: the images of the monitor have no SciPy.
+"""Upper tails of the gamma, Student's and the binomial distribution, in plain Python: the images of the monitor have no SciPy.
 
-The first and the last are incomplete functions computed by their series or continued fraction (W. H. Press et al., "Numerical Recipes", 3rd ed.,
+They are incomplete functions computed by their series or continued fraction (W. H. Press et al., "Numerical Recipes", 3rd ed.,
 2007, sections 6.2 and 6.4), to about 14 digits; a tail smaller than the smallest number is 0.
 """
 
@@ -25,12 +25,30 @@ def gamma_tail(value: float, mean: float, variance: float) -> float:
     return regularised_gamma_tail(mean * mean / variance, max(value, 0.0) * mean / variance)
 
 
-def lognormal_tail(value: float, mean: float, variance: float) -> float:
-    """Return the probability that a lognormal variable with this mean and variance is at least `value`; all above 0, as in `gamma_tail`."""
+def log_student_tail(value: float, mean: float, variance: float, samples: float) -> float:
+    """Return the probability that one more value is at least `value`, where the moments were measured on few; all above 0.
+
+    A lognormal variable with these moments, but by Student's t for a prediction from `samples` values instead of the normal distribution
+    (G. Hahn, Journal of the American Statistical Association 64, 1969).
+
+    Args:
+        value: The value.
+        mean: Mean of the samples.
+        variance: Their variance.
+        samples: How many independent ones there were; need not be whole.
+    """
     if value <= 0:
         return 1.0
     spread = math.log1p(variance / mean**2)
-    return 0.5 * math.erfc((math.log(value / mean) + spread / 2) / math.sqrt(2 * spread))
+    distance = (math.log(value / mean) + spread / 2) / math.sqrt(spread * (1 + 1 / samples))
+    return student_tail(distance, max(samples - 1, 1.0))
+
+
+def student_tail(value: float, degrees: float) -> float:
+    """Return the probability that a variable of Student's t distribution is at least `value`."""
+    share = degrees / (degrees + value * value)
+    half = 0.5 * (_regularised_beta(degrees / 2, 0.5, share) if share < 1 else 1.0)
+    return half if value > 0 else 1 - half
 
 
 def chi_square_tail(value: float, degrees: int) -> float:

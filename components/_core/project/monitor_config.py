@@ -45,8 +45,8 @@ class Monitor(Section):
     season: Annotated[
         Literal["auto", "weekday", "month", "none"],
         Field(
-            description="What the training rows are matched by: a Saturday is compared with Saturdays. `auto`: the weekday where "
-            "the training rows have days, and enough of each weekday."
+            description="What the training rows are matched by: a Saturday is compared with Saturdays, or a January with Januaries. `auto`: for "
+            "each feature what makes the days of training most alike, where it has three of each."
         ),
     ] = "auto"
     alpha: Annotated[

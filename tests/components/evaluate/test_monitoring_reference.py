@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 
 from components._core.examples.artifact import Manifest, split_file
 from components._core.examples.split_definition import TimeSplit
+from components._core.monitoring.feature_bins import count
 from components._core.types.signature import Feature, Signature
 from components.evaluate.monitoring_reference import make_monitoring_reference
 
@@ -32,8 +35,8 @@ def write_examples(folder: Path, rows: int = 3_000, **manifest: object) -> Path:
             "at": [f"2026-01-{day + 1:02d} 10:00:00" for day in days],
         }
     )
-    for span in (20260101, 20260102):
-        path = split_file(folder, "train", span)
+    for split, span in product(("train", "test"), (20260101, 20260102)):
+        path = split_file(folder, split, span)
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, path)
     columns = {"x": "float64", "word": "string", "at": "string"}
@@ -66,6 +69,22 @@ def test_scores_are_counted_in_twenty_ranges_of_equal_share(tmp_path: Path):
     column = found.outputs["probability"]
     assert np.allclose(column.total[1:-3] / 5_000, 0.05, atol=0.005) and len(column.total) == 24
     assert column.blocks.sum() == 5_000 and len(column.blocks) == 50
+
+
+@pytest.mark.parametrize(("manifest", "days"), [({"split": BY_TIME}, 30), ({"span_unit": "day"}, 2), ({}, 0)])
+def test_scores_are_counted_by_the_day_of_their_rows_where_these_have_one(
+    tmp_path: Path, manifest: dict[str, object], days: int
+):
+    scores = np.random.default_rng(1).random(6_000)
+    found = make_monitoring_reference(write_examples(tmp_path, **manifest), BINARY, scores)
+    column = found.outputs["probability"]
+    assert found.output_days == found.days[:days] and len(found.output_days) == days
+    assert len(column.blocks) == (days or 60) and column.blocks.sum() == 6_000
+    if days == 30:
+        test = pq.read_table(split_file(tmp_path, "test", 20260101))
+        first = np.asarray(pa.compute.equal(test["at"], "2026-01-01 10:00:00"))
+        own = scores[np.concatenate([first, first])]
+        assert column.blocks[0].tolist() == count(column.bins, pa.array(own)).tolist()
 
 
 def test_classes_are_counted_where_the_task_answers_with_one(tmp_path: Path):

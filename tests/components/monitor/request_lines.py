@@ -13,6 +13,7 @@ import pyarrow as pa
 from components._core.monitoring.feature_bins import SCORE_BINS, count, number_bins
 from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.monitoring.reference_builder import build_features
+from components._core.monitoring.reliability import measure_reliability
 from components._core.request_log.layout import SUFFIX, hour_folder
 from components._core.types.signature import Feature
 
@@ -45,7 +46,11 @@ def make_reference(days: int = 40) -> MonitoringReference:
     built = build_features(lambda: iter(tables), 400 * days, FEATURES, lambda batch: np.asarray(batch["day"]))
     cells = number_bins(np.concatenate([np.asarray(score) for score in scores]), "float32", SCORE_BINS)
     outputs = {"probability": Column(cells, np.stack([count(cells, score) for score in scores]))}
-    return MonitoringReference("day", built.days, built.features, outputs, {"delay": 0.8, "carrier": 0.2})
+    every = np.concatenate([np.asarray(score) for score in scores])
+    labels = np.random.default_rng(days).random(len(every)) < every
+    reliability = {"probability": measure_reliability(cells, every, labels)}
+    importances = {"delay": 0.8, "carrier": 0.2}
+    return MonitoringReference("day", built.days, built.features, outputs, importances, reliability=reliability)
 
 
 def write_object(

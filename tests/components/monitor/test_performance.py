@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -217,8 +218,8 @@ class Service:
                         lines.append(f"{at:%m%d%H}-pod-1-{place},{int(draw < (score if good(day) else 0.5))}")
         (self.root / "labels" / "a.csv").write_text("\n".join(lines) + "\n")
 
-    def project(self, *, feedback: bool = True) -> Project:
-        raw: dict[str, Any] = {"name": "small", "task": "binary_classification", "label": "late"}
+    def project(self, *, feedback: bool = True, **sections: Any) -> Project:
+        raw: dict[str, Any] = {"name": "small", "task": "binary_classification", "label": "late", **sections}
         raw |= {"data": {"source": "x.csv"}, "serve": {"request_log": {}}}
         if feedback:
             raw["feedback"] = {"labels": {"source": str(self.root / "labels")}, "min_rows": 1, "wait": "14d"}
@@ -233,10 +234,10 @@ class Service:
         log = str(self.store / "small" / "requests")
         return make_span(FeedbackSettings("small", log, home, config, "late", pa.int64(), SIGNATURE_OF_SMALL), NOW)
 
-    def monitor(self, now: datetime = NOW, *, feedback: bool = True) -> MonitorResult:
+    def monitor(self, now: datetime = NOW, *, feedback: bool = True, **sections: Any) -> MonitorResult:
         folder = self.root / "monitoring"
         folder.mkdir(exist_ok=True)
-        project = self.project(feedback=feedback)
+        project = self.project(feedback=feedback, **sections)
         return monitor_requests(project, monitoring=folder, page=folder / "page.html", now=now)
 
     def decide(self, log: Log, now: datetime) -> list[Any]:
@@ -267,13 +268,54 @@ def test_a_worse_served_metric_starts_one_run_with_its_cause(service: Service) -
     assert (check["status"], check["kind"], check["baseline"]) == ("fail", "performance", 0.73)
     assert check["n"] == pytest.approx(0.95 * 7 * len(HOURS) * ROWS, rel=0.03)
     assert result.outcome.verdict == "blocked" and "worse by more than monitor.max_drop" in result.outcome.reason
-    assert "Served metric on labelled answers" in (service.root / "monitoring" / "page.html").read_text()
+    shown = (service.root / "monitoring" / "page.html").read_text()
+    assert "Served metric on labelled answers" in shown and "Calibration on labels of" in shown
     claimed = service.decide(log, NOW)[-1]
     assert claimed.state == "claimed" and claimed.causes[0].kind == "performance"
     evidence = claimed.causes[0].evidence
     assert (evidence["check"], evidence["report"]) == ("performance: auc", result.uri)
     assert evidence["first"].startswith(f"{START + 7 * DAY:%Y-%m-%d}") and evidence["measured"] == check["measured"]
     assert service.decide(log, NOW + HOUR) == [], "the same cause starts no second run"
+
+
+def test_the_estimate_stands_beside_the_realised_metric_and_judges_nothing(service: Service) -> None:
+    service.write_labels(
+        0.95, lambda day: day < 7
+    )  # later the labels have nothing to do with the scores, which did not move
+    service.join()
+    result = service.monitor()
+    raw = json.loads(Path(result.uri).read_text())
+    newest = raw["performance"][-1]
+    assert newest["measured"] < 0.6 and newest["estimated"] == pytest.approx(0.73, abs=0.02)
+    assert raw["estimated"] == {
+        "metric": "auc",
+        "measured": newest["estimated"],
+        "baseline": 0.73,
+        "rows": 7 * 4 * ROWS,
+    }
+    assert not [check for check in raw["checks"] if "estimate" in check["name"] + check["kind"]]
+    curve = newest["reliability"]
+    assert sum(rows for _, _, rows in curve) == newest["labelled"]
+    assert [share for _, share, rows in curve if rows > 50] == pytest.approx([0.5] * 8, abs=0.2)
+
+
+def test_values_never_seen_can_be_learned_once_enough_labelled_rows_have_them(service: Service) -> None:
+    for day, hour in product(range(14, DAYS), HOURS):
+        at = START + day * DAY + hour * HOUR
+        rows = rows_of(at, ROWS)
+        rows["carrier"][::5] = ["ZZ"] * (ROWS // 5)
+        write_object(service.store / "small" / "requests", at, rows)
+    service.write_labels(0.0, lambda _: True)
+    unlabelled = checks_of(service.monitor())["unseen: carrier"]
+    assert (unlabelled["status"], unlabelled["labelled"], unlabelled["learnable"]) == ("fail", 0, False)
+    service.write_labels(1.0, lambda _: True)
+    service.join()
+    labelled = checks_of(service.monitor())["unseen: carrier"]
+    assert (labelled["labelled"], labelled["learnable"]) == (7 * len(HOURS) * ROWS // 5, True)
+    gates = {"data": {"anomalies": {"unexpected_value": "fail"}}}
+    refused = checks_of(service.monitor(gates=gates))
+    assert refused["unseen: carrier"]["learnable"] is False
+    assert {check["learnable"] for name, check in refused.items() if name != "unseen: carrier"} == {None}
 
 
 def test_windows_that_are_only_partial_start_nothing(service: Service) -> None:
@@ -302,5 +344,7 @@ def test_one_final_window_that_is_read_again_and_again_is_one_alarm(service: Ser
 
 def test_without_a_section_feedback_there_is_no_check_and_a_sentence(service: Service) -> None:
     result = service.monitor(feedback=False)
-    assert "performance: auc" not in checks_of(result) and result.performance == (NO_FEEDBACK,)
+    assert "performance: auc" not in checks_of(result)
+    first, estimated = result.performance
+    assert first == NO_FEEDBACK and estimated.startswith("estimated from the scores of 1,120 answers")
     assert "no section feedback" in (service.root / "monitoring/page.html").read_text()

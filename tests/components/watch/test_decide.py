@@ -175,6 +175,27 @@ def test_broken_data_gives_a_notice_and_no_run(broken: str, trigger: dict[str, o
     assert said(log.tick(state, START + hours(1))) == []
 
 
+def test_values_never_seen_are_a_notice_and_a_cause_once_labelled_rows_have_them() -> None:
+    unseen = check("unseen: carrier", "fail", importance=0.5)
+    known = replace(unseen, learnable=True)
+    log = Log()
+    before = [window(day, unseen) for day in range(3)]
+    assert said(log.tick(made_state([MOVED], champion="1", windows=before), START)) == [("notice", "invariant")]
+    after = [*before, window(3, known), window(4, known)]
+    found = log.tick(made_state([MOVED], champion="1", windows=after), START + hours(1))
+    assert said(found) == [("claimed", "")]
+    assert found[0].causes[0].evidence["check"] == "unseen: carrier"
+    assert found[0].causes[0].evidence["first"] == format_time(after[3].since)
+    assert said(log.tick(made_state([MOVED], champion="1", windows=after), START + hours(2))) == []
+
+
+def test_values_that_can_be_learned_excuse_no_other_broken_data() -> None:
+    known = replace(check("unseen: carrier", "fail"), learnable=True)
+    bad = [window(day, known, check("missing: hour", "fail")) for day in range(4)]
+    found = said(Log().tick(made_state([MOVED], champion="1", windows=bad), START))
+    assert found == [("notice", "invariant"), ("notice", "invariant"), ("refused", "invariant")]
+
+
 def test_alarms_in_sound_windows_beside_broken_ones_start_a_run() -> None:
     bad = check("missing: hour", "fail")
     days = [

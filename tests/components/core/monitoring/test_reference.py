@@ -73,6 +73,21 @@ def test_a_value_that_only_one_day_has_counts_as_new_there():
     assert built.features["word"].novel.tolist() == [expected.get(day, 0) for day in built.days]
 
 
+def test_numbers_out_of_the_range_of_all_other_days_count_as_new():
+    table = rows(4_000)
+    values, days = np.array(table["x"].to_numpy()), np.asarray(table["day"])
+    values[10:14], values[3_000] = 1_000.0, -1_000.0
+    built = build(table.set_column(0, "x", pa.array(values, from_pandas=True)))
+    numbers = values.astype(np.float32).astype(np.float64)
+    expected = []
+    for day in built.days:
+        others = numbers[(days != day) & ~np.isnan(numbers)]
+        low, high = np.quantile(others, [0.0005, 0.9995], method="inverted_cdf")
+        own = numbers[days == day]
+        expected.append(int(((own < low) | (own > high)).sum()))
+    assert built.features["x"].novel.tolist() == expected and sum(expected) >= 5
+
+
 def test_only_the_newest_days_stay():
     table = rows(5_000, days=MOST_BLOCKS + 50)
     built = build(table)
@@ -85,13 +100,19 @@ def test_a_reference_survives_its_file_and_equal_ones_are_equal_bytes(tmp_path: 
     built = build(rows(2_000))
     day = date(2026, 1, 5).toordinal()
     reference = MonitoringReference(
-        "day", tuple(range(day, day + 20)), built.features, {"p": built.features["x"]}, {"x": 0.75, "n": 0.25}
+        "day",
+        tuple(range(day, day + 20)),
+        built.features,
+        {"p": built.features["x"]},
+        {"x": 0.75, "n": 0.25},
+        (day, day + 1),
     )
     reference.save(tmp_path / "one.json")
     loaded = MonitoringReference.load(tmp_path / "one.json")
     loaded.save(tmp_path / "two.json")
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     assert loaded.days == reference.days and loaded.importances == reference.importances
+    assert loaded.output_days == reference.output_days
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 1, "block": "day", "days": ["x"]}'])

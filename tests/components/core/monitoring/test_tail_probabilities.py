@@ -12,7 +12,8 @@ from components._core.monitoring.tail_probabilities import (
     binomial_upper_bound,
     chi_square_tail,
     gamma_tail,
-    lognormal_tail,
+    log_student_tail,
+    student_tail,
 )
 
 
@@ -48,11 +49,26 @@ def test_an_even_chi_square_tail_is_a_poisson_sum(degrees: int, value: float):
 
 @pytest.mark.parametrize(("mean", "variance"), [(1.0, 0.2), (13.0, 90.0), (3.0, 40.0)])
 def test_gamma_and_lognormal_tails_have_the_moments_they_are_given(mean: float, variance: float):
-    for tail in (gamma_tail, lognormal_tail):
+    for tail in (gamma_tail, lambda *given: log_student_tail(*given, samples=1e5)):
         points = np.concatenate([np.linspace(1e-6, 1, 20_000), np.geomspace(1.0001, 1e5, 60_000)])
         tails = np.array([tail(point, mean, variance) for point in points])
         assert _area(tails, points) == pytest.approx(mean, rel=2e-3)
         assert 2 * _area(points * tails, points) - mean**2 == pytest.approx(variance, rel=2e-2)
+
+
+@pytest.mark.parametrize("value", [-2.0, 0.0, 0.3, 4.0, 40.0])
+def test_students_tails_are_their_closed_forms(value: float):
+    assert student_tail(value, 1) == pytest.approx(0.5 - math.atan(value) / math.pi, rel=1e-9)
+    assert student_tail(value, 2) == pytest.approx(0.5 - value / (2 * math.sqrt(2 + value**2)), rel=1e-7)
+
+
+def test_a_prediction_from_few_values_is_as_often_wrong_as_it_says():
+    random = np.random.default_rng(4)
+    values = np.exp(random.normal(0, 0.1, (20_000, 6)))
+    known, new = values[:, :5], values[:, 5]
+    tails = [log_student_tail(x, k.mean(), k.var(ddof=1), 5) for x, k in zip(new, known, strict=True)]
+    assert np.mean(np.array(tails) < 0.02) == pytest.approx(0.02, abs=0.004)
+    assert log_student_tail(0.0, 1.0, 1.0, 5) == 1.0
 
 
 def test_a_tail_too_small_for_a_number_is_zero_and_no_error():

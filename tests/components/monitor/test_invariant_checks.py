@@ -1,0 +1,69 @@
+"""When missing, unseen and out-of-range values are more than usual."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components._core.monitoring.counts import Counts
+from components._core.monitoring.feature_bins import number_bins
+from components._core.monitoring.reference import Column, MonitoringReference
+from components.monitor.invariant_checks import judge_invariants, stretch_tail, usual_maximum
+
+BINS = number_bins(np.arange(100.0), "float32")
+ROWS = 500
+
+
+def blocks_with(cell: int, counts: list[int]) -> np.ndarray:
+    blocks = np.zeros((len(counts), BINS.size), dtype=np.int64)
+    blocks[:, cell] = counts
+    blocks[:, 1] = ROWS - np.asarray(counts)
+    return blocks
+
+
+def status(reference: MonitoringReference, cell: int, count: int, name: str, rows: int = ROWS) -> str:
+    cells = np.zeros(BINS.size, dtype=np.int64)
+    cells[cell], cells[1] = count, rows - count
+    found = judge_invariants(reference, [Counts(rows=rows, cells={"x": cells})], 0.01, 50)
+    return next(check.check.status for check in found if check.check.name == name)
+
+
+def test_the_usual_maximum_is_of_stretches_as_long_as_the_window():
+    counts, sizes = np.array([0, 10, 0, 0, 0, 0, 0, 0]), np.full(8, 100)
+    assert usual_maximum(counts, sizes, 100) == pytest.approx(0.1)
+    assert usual_maximum(counts, sizes, 200) == pytest.approx(0.05)
+
+
+def test_days_that_lose_rows_in_bursts_need_a_larger_burst_than_ever():
+    """A tenth of the days lose up to a fifth of the rows; a day that loses a quarter is no wonder, one that loses all is."""
+    random = np.random.default_rng(1)
+    counts = [int(ROWS * random.uniform(0.05, 0.2)) if day % 10 == 0 else 0 for day in range(60)]
+    reference = MonitoringReference("day", (), {"x": Column(BINS, blocks_with(BINS.missing, counts))})
+    assert status(reference, BINS.missing, ROWS // 4, "missing: x") == "pass"
+    assert status(reference, BINS.missing, ROWS, "missing: x") == "fail"
+
+
+def test_a_feature_that_was_never_missing_breaks_with_two_percent():
+    reference = MonitoringReference("day", (), {"x": Column(BINS, blocks_with(BINS.missing, [0] * 60))})
+    assert status(reference, BINS.missing, ROWS // 50, "missing: x") == "fail"
+    assert status(reference, BINS.missing, 1, "missing: x") == "pass"
+
+
+def test_usual_out_of_range_is_what_each_day_has_beyond_all_others():
+    """A record of cold: no row of training lies far beyond its range, which these days are themselves a part of."""
+    novel = np.array([0, 60, 0, 40, 0, 0, 90, 0, 20, 0, 0, 0])
+    blocks = blocks_with(0, [0] * 12)
+    known = MonitoringReference("day", (), {"x": Column(BINS, blocks, novel)})
+    unknown = MonitoringReference("day", (), {"x": Column(BINS, blocks)})
+    assert status(unknown, 0, ROWS // 10, "range: x") == "fail"
+    assert status(known, 0, ROWS // 10, "range: x") == "pass"
+    assert status(known, 0, ROWS, "range: x") == "fail"
+
+
+def test_differences_that_chance_makes_have_no_tail():
+    random = np.random.default_rng(2)
+    sizes = np.full(100, ROWS)
+    assert stretch_tail(np.full(100, 5), sizes, ROWS, 0.02) == 0.0
+    assert stretch_tail(np.zeros(100, dtype=int), sizes, ROWS, 0.02) == 0.0
+    bursts = np.where(random.random(100) < 0.1, 100, 0)
+    assert 0.05 < stretch_tail(bursts, sizes, ROWS, 0.1) < 0.2
