@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictI
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
 from components._core.project.durations import check_text, to_timedelta
+from components._core.project.retrain_config import Retrain
 from components._core.suggestions import suggest
 
 Kind = Literal["demand", "schedule", "new_data", "performance", "distribution"]
@@ -326,6 +327,7 @@ class Triggers(Section):
     ] = []
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    retrain: Retrain = Retrain()
     on: Annotated[list[Trigger], Field(description="Triggers; `naru watch` decides about them.")] = []
 
     @model_validator(mode="after")
@@ -337,3 +339,7 @@ class Triggers(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"duplicate trigger {twice[0]!r}: give each a unique name")
         return self
+
+    def parameters_of(self, rule: Trigger | Schedule) -> dict[str, Hyperparameter]:
+        """Return the pipeline parameters of the runs of a trigger or schedule: its own, else those of `retrain`."""
+        return {**self.retrain.parameters, **rule.parameters}

@@ -228,6 +228,27 @@ def test_causes_that_ask_for_different_runs_get_a_run_each() -> None:
     assert runs == [(["asked"], {}), (["data"], {"spans": "last 1"}), (["moved"], {"epochs": 3})]
 
 
+def test_runs_train_on_the_spans_of_the_section_unless_their_trigger_names_others() -> None:
+    log = Log()
+    on = [{**DATA, "parameters": {"spans": "all"}}, {**MOVED, "parameters": {"epochs": 3}}]
+    section = {"retrain": {"spans": "last 12"}}
+    state = made_state(on, champion="1", windows=alarms("AA"), sources={"data": spans("1")}, section=section)
+    runs = []
+    for _ in range(2):
+        claimed = log.tick(state, START)[-1]
+        runs.append(([cause.name for cause in claimed.causes], claimed.parameters))
+        log.end(claimed, START)
+    assert runs == [(["data"], {"spans": "all"}), (["moved"], {"spans": "last 12", "epochs": 3})]
+    same = made_state(
+        [{**DATA, "parameters": {"spans": "last 12"}}, MOVED],
+        champion="1",
+        windows=alarms("AA"),
+        sources={"data": spans("1")},
+        section=section,
+    )
+    assert [cause.name for cause in decide(same, START)[-1].causes] == ["data", "moved"], "equal spans make one run"
+
+
 def test_data_of_a_void_claim_is_still_new() -> None:
     """Another decider claimed the request alone, before it saw the data."""
     state = made_state([DATA, ASKED], [_requested()])
