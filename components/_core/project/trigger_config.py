@@ -223,6 +223,15 @@ class NewData(Section):
     ] = "15m"
 
 
+Again = Annotated[
+    Duration | None,
+    Field(
+        description="How long after a run that promoted nothing an alarm that is still on may start another one, as in `28d`: there are newer rows to train "
+        "on by then. Absent: never."
+    ),
+]
+
+
 class Performance(Section):
     """The champion became worse on labelled requests, as the monitor measured it."""
 
@@ -235,6 +244,7 @@ class Performance(Section):
         ),
     ] = None
     windows: Windows = "1 of 1"
+    again: Again = None
 
 
 class Distribution(Section):
@@ -250,6 +260,7 @@ class Distribution(Section):
         Literal["fail", "warn"], Field(description="Lowest status of a check that counts as an alarm.")
     ] = "fail"
     windows: Windows = "2 of 3"
+    again: Again = None
 
     @field_validator("features", mode="before")
     @classmethod
