@@ -128,10 +128,13 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: bench bench-serving bench-data bench-feedback bench-monitor bench-predict
+.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
+
+year: setup examples/flights/data/flights-12.csv ## A year of flights through the whole loop in four minutes, beside two other policies: build/year/year.html
+	@$(BIN)/python -m benchmarks.year $(if $(KEEP),--keep)
 
 bench: setup $(TFX)/ready ## This pipeline against TFX, side by side (ROUNDS=3): half an hour
 	@$(BIN)/python -m benchmarks.lifecycle --rounds $(ROUNDS) $(if $(LOCKFILE),--lock $(LOCKFILE))

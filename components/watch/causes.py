@@ -59,7 +59,7 @@ def find_causes(state: State, now: datetime) -> list[Found]:
             elif trigger.new_data is not None:
                 found += _find_new_data(state, trigger, now)
             elif trigger.performance is not None or trigger.distribution is not None:
-                found += _find_alarms(state, trigger)
+                found += _find_alarms(state, trigger, now)
     return found
 
 
@@ -274,7 +274,13 @@ def _failing(window: Window, name: str) -> list[MonitorCheck]:
     return [check for check in window.violations if check.name == name and check.status == "fail"]
 
 
-def _find_alarms(state: State, trigger: Trigger) -> Iterator[Found]:
+def _find_alarms(state: State, trigger: Trigger, now: datetime) -> Iterator[Found]:
+    for found in _find_episodes(state, trigger):
+        key = _key_of_repetition(state, trigger, found.cause.key, now)
+        yield replace(found, cause=replace(found.cause, key=key))
+
+
+def _find_episodes(state: State, trigger: Trigger) -> Iterator[Found]:
     if trigger.performance is not None:
         metric, labelled = state.metric_of(trigger.performance.metric).name, _labelled_windows(state)
         yield from _find_alarm(state, trigger, labelled, metric, _judge_performance(state, trigger, metric))
@@ -282,6 +288,18 @@ def _find_alarms(state: State, trigger: Trigger) -> Iterator[Found]:
     windows = _windows(state)
     for feature in sorted({feature for window in windows for feature in window.shifts}):
         yield from _find_alarm(state, trigger, windows, feature, _judge_distribution(trigger, feature))
+
+
+def _key_of_repetition(state: State, trigger: Trigger, key: str, now: datetime) -> str:
+    """Return the key of an alarm: another one for each run that promoted nothing and ended `again` ago."""
+    settings = trigger.performance or trigger.distribution
+    again = settings.again if settings else None
+    while again and (earlier := state.history.by_key.get(key)):
+        ended = earlier.ended
+        if ended is None or ended.promoted or now - ended.time < to_timedelta(again):
+            break
+        key = make_key(state.project, trigger.name, key, earlier.name)
+    return key
 
 
 Judge = Callable[[Window], tuple[bool | None, MonitorCheck | None]]

@@ -83,12 +83,12 @@ def _say_done(state: State, now: datetime, found: Found, ended: Record | None) -
 
 def _claim(state: State, now: datetime, found: Sequence[Found], leader: Found) -> Record:
     """Claim the causes that request the same run as the leader: a run of mixed parameters would serve none of them."""
-    parameters = leader.trigger.parameters
-    causes = tuple(each.cause for each in found if each.trigger.parameters == parameters)
+    parameters = state.triggers.parameters_of(leader.trigger)
+    causes = tuple(each.cause for each in found if state.triggers.parameters_of(each.trigger) == parameters)
     why = describe_causes(causes)
     run = f"{state.project}-t{causes[0].key[:10]}"
     record = Record("claimed", format_time(now), causes, "", why, state.champion, policy=state.policy)
-    return replace(record, parameters=dict(parameters), run=run)
+    return replace(record, parameters=parameters, run=run)
 
 
 def describe_causes(causes: Sequence[Cause]) -> str:

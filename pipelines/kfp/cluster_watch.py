@@ -20,14 +20,13 @@ from components._core.project.trigger_config import Trigger
 from components._core.store.append_log import AppendLog
 from components._core.store.ledger import read_deployments
 from components.watch.claim import claim_start
-from components.watch.records import Decision, Record, format_time
+from components.watch.records import Decision, Record
 from pipelines.kfp.desired_state import DesiredProject, remote_store
 from pipelines.kfp.failure_reasons import find_reason
 from pipelines.kfp.kfp_client import JsonObject
 from pipelines.kfp.run_watch import final_state
 from pipelines.kfp.server_state import FINAL, Server
 from pipelines.kfp.submit_run import submit
-from pipelines.local import watch
 from pipelines.local.watch import TAKEOVER, Watcher, cluster_place, format_cause
 
 _MOST_STARTS = 3
@@ -68,7 +67,7 @@ class ClusterWatcher(Watcher):
         super()._decide(project.model_copy(update={"triggers": others}), store, log)
 
     def _data_of(self, project: Project, trigger: Trigger) -> Data:
-        return self._desired.data(trigger.parameters)
+        return self._desired.data(project.triggers.parameters_of(trigger))
 
     def _advance(self, project: Project, store: str, log: AppendLog, decision: Decision) -> None:
         run = self._server.find_run(decision.claimed.run)
@@ -78,14 +77,14 @@ class ClusterWatcher(Watcher):
         if self._is_elsewhere(log, decision):
             return
         last = decision.started[-1] if decision.started else decision.claimed
-        is_recent = abs(watch.now() - last.time) < TAKEOVER
+        is_recent = abs(self.now() - last.time) < TAKEOVER
         if is_recent and (decision.started or last.decider != self.decider):
             return  # another watcher is about to start it
         lost = self._find_loss(project, store, decision)
         if lost is not None:
             self._end(log, decision, lost)
             return
-        started = self._sign(Record("started", _at(), run=decision.claimed.run))
+        started = self._sign(Record("started", self._at(), run=decision.claimed.run))
         if (ours := claim_start(log, decision, started)) is not None:
             given, cause = decision.claimed.parameters, format_cause(decision)
             submitted = submit(self._server, self._desired, given, cause=cause, cache=True, name=decision.claimed.run)
@@ -102,14 +101,14 @@ class ClusterWatcher(Watcher):
             why += " any more: it was deleted before its end was seen"
         else:
             why += f", after {len(decision.started)} starts"
-        lost = Record("ended", _at(), run=decision.claimed.run, verdict="lost", why=why)
+        lost = Record("ended", self._at(), run=decision.claimed.run, verdict="lost", why=why)
         ended = self._find_promotion(project, store, decision, lost)
         is_over = _is_taken(decision) or len(decision.started) >= _MOST_STARTS
         return ended if is_over or ended is not lost else None
 
     def _say_taken(self, log: AppendLog, decision: Decision, why: str) -> bool:
         """Record that the server has the run; returns whether this watcher did."""
-        taken = Record("started", _at(), run=decision.claimed.run, reason=_TAKEN, why=why)
+        taken = Record("started", self._at(), run=decision.claimed.run, reason=_TAKEN, why=why)
         return claim_start(log, decision, self._sign(taken)) is not None
 
     def _follow(self, project: Project, store: str, log: AppendLog, decision: Decision, found: JsonObject) -> None:
@@ -123,7 +122,7 @@ class ClusterWatcher(Watcher):
         verdict = _VERDICTS.get(state, state.lower())
         why = self._find_reason(run) if verdict == "failed" else ""
         seconds = _seconds_of(run)
-        ended = Record("ended", _at(), run=decision.claimed.run, verdict=verdict, why=why, seconds=seconds)
+        ended = Record("ended", self._at(), run=decision.claimed.run, verdict=verdict, why=why, seconds=seconds)
         self._end(log, decision, self._find_promotion(project, store, decision, ended))
 
     def _find_reason(self, run: JsonObject) -> str:
@@ -151,7 +150,3 @@ def _seconds_of(run: JsonObject) -> float:
 
 def _is_taken(decision: Decision) -> bool:
     return any(record.reason == _TAKEN for record in decision.started)
-
-
-def _at() -> str:
-    return format_time(watch.now())

@@ -88,7 +88,12 @@ class DesiredProject:
 
     def parameters_of(self, schedule: Schedule) -> dict[str, Any]:
         """Parameters of each run of a schedule: none may be older than the run."""
-        return {**FRESH, "cause": f"schedule {schedule.name}", COMMIT: self.commit, **schedule.parameters}
+        return {
+            **FRESH,
+            "cause": f"schedule {schedule.name}",
+            COMMIT: self.commit,
+            **self.project.triggers.parameters_of(schedule),
+        }
 
 
 def find_projects(paths: Sequence[Path]) -> list[Path]:
@@ -156,8 +161,9 @@ def check_schedule(desired: DesiredProject, schedule: Schedule, connection: Conn
             f"CRON_SCHEDULE_TIMEZONE, which is shared by all, and set {TIMEZONE} to it"
         )
         raise ConfigError(message, where=where, remedy=remedy)
-    check_parameters(desired, schedule.parameters, where)
-    check_source(desired, schedule.parameters, where)
+    given = desired.project.triggers.parameters_of(schedule)
+    check_parameters(desired, given, where)
+    check_source(desired, given, where)
 
 
 def check_parameters(desired: DesiredProject, given: Mapping[str, Any], where: str) -> None:

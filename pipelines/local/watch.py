@@ -29,6 +29,8 @@ from components._core.project.trigger_config import Trigger
 from components._core.store.append_log import AppendLog
 from components._core.store.ledger import read_deployments
 from components._core.suggestions import suggest
+from components._data.sources.registry import span_unit
+from components._data.sources.span_expression import parse_spans
 from components.watch.claim import claim_decision, claim_start
 from components.watch.decide import decide, describe_causes
 from components.watch.observe import Observer
@@ -67,13 +69,24 @@ class Watcher:
         path: The project's folder or file.
         say: Prints a line for a person.
         command: Command of a run, to which the request is added (`triggered_run.py`).
+        now: The clock; None: the system's.
+
+    Attributes:
+        now: Returns the present, with a zone.
 
     Raises:
         ConfigError: When an address of notices is malformed.
     """
 
-    def __init__(self, path: Path, say: Callable[[str], None], command: Sequence[str] = RUN) -> None:
+    def __init__(
+        self,
+        path: Path,
+        say: Callable[[str], None],
+        command: Sequence[str] = RUN,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self.path, self.say, self._command = path, say, command
+        self.now = now or utc_now
         self.workspace = find_workspace(path)
         self.place = fingerprint_of([platform.node(), str(self.workspace.home)])[:8]
         self.decider = f"naru watch, process {os.getpid()} on {platform.node()}"
@@ -115,14 +128,14 @@ class Watcher:
         return self.workspace.settings().store
 
     def _decide(self, project: Project, store: str, log: AppendLog) -> None:
-        _check_schedules(project)
+        _check_parameters(project)
         if self._observer is None or self._observer.store != store:
             self._observer = Observer(store, project.name)
         history = read_history(log)
         state = self._observer.observe(project, history, lambda trigger: self._data_of(project, trigger))
         for remark in self._observer.results.remarks:
             self._warn(remark)
-        for record in decide(state, now()):
+        for record in decide(state, self.now()):
             signed = replace(record, decider=self.decider, place=self.place)
             if signed.state != "claimed":
                 line = append_record(log, signed)
@@ -142,11 +155,12 @@ class Watcher:
             return
         if self._outbox is None:
             self._outbox = Outbox(store, state.project, self.channels, self._warn)
-        at, current = now(), replace(state, history=read_history(log))
+        at, current = self.now(), replace(state, history=read_history(log))
         self._outbox.send(find_notices(current, self.workspace.project, at), at)
 
     def _data_of(self, project: Project, trigger: Trigger) -> Data:
-        given = {name: value for name, value in trigger.parameters.items() if name in ("source", "spans")}
+        parameters = project.triggers.parameters_of(trigger)
+        given = {name: value for name, value in parameters.items() if name in ("source", "spans")}
         changed = project.model_copy(update={"data": project.data.model_copy(update=given)})
         return absolute_data(self.workspace, changed)
 
@@ -161,8 +175,8 @@ class Watcher:
         if ended is not None:
             self._end(log, decision, ended)
         elif len(decision.started) >= _MOST_STARTS:  # the watcher was killed with the last of them
-            self._end(log, decision, _give_up(len(decision.started), "its process was killed"))
-        elif not _is_pausing(decision) and claim_start(log, decision, self._sign(Record("started", _at()))) is not None:
+            self._end(log, decision, _give_up(self._at(), len(decision.started), "its process was killed"))
+        elif not _is_pausing(decision, self.now()) and self._claim_start(log, decision):
             code = 0
             try:
                 code = self._run(decision)
@@ -170,21 +184,24 @@ class Watcher:
                 ended = self._find_end(project, store, decision)
                 starts = len(decision.started) + 1
                 if ended is None and code and starts >= _MOST_STARTS:
-                    ended = _give_up(starts, f"its process ended with code {code}")
+                    ended = _give_up(self._at(), starts, f"its process ended with code {code}")
                 if ended is not None:
                     self._end(log, decision, ended)
+
+    def _claim_start(self, log: AppendLog, decision: Decision) -> bool:
+        return claim_start(log, decision, self._sign(Record("started", self._at()))) is not None
 
     def _is_elsewhere(self, log: AppendLog, decision: Decision) -> bool:
         """Return whether another machine has the run; one that is lost is recorded as such."""
         last = decision.started[-1] if decision.started else decision.claimed
         if last.place == self.place:
             return False
-        age = abs(now() - last.time)
+        age = abs(self.now() - last.time)
         if not decision.started and _is_on_cluster(last.place) == _is_on_cluster(self.place):
             return age < TAKEOVER
         if age > LOST:
             self._end(
-                log, decision, Record("ended", _at(), verdict="lost", why=f"no end was recorded by {last.decider}")
+                log, decision, Record("ended", self._at(), verdict="lost", why=f"no end was recorded by {last.decider}")
             )
         return True
 
@@ -206,16 +223,18 @@ class Watcher:
         folders = find_folders(self.workspace, tag)
         for folder in folders:
             if (folder / RECORD).is_file():
-                return _read_end(read_json(folder / RECORD))
+                return _read_end(self._at(), read_json(folder / RECORD))
         if (refused := refusal_file(self.workspace, tag)).is_file():
-            return Record("ended", _at(), verdict="failed", why=str(NaruError.from_dict(read_json(refused)).message))
+            return Record(
+                "ended", self._at(), verdict="failed", why=str(NaruError.from_dict(read_json(refused)).message)
+            )
         names = {folder.name for folder in folders}
         for deployment in read_deployments(store, project.name) if folders else ():
             if deployment.run in names:  # killed between its deployment and its record
-                return Record("ended", _at(), run=deployment.run, verdict="succeeded", promoted=deployment.version)
+                return Record("ended", self._at(), run=deployment.run, verdict="succeeded", promoted=deployment.version)
         if len(folders) >= _MOST_RUNS:
             why = f"its runs were killed: {', '.join(sorted(names))}"
-            return Record("ended", _at(), run=folders[-1].name, verdict="killed", why=why)
+            return Record("ended", self._at(), run=folders[-1].name, verdict="killed", why=why)
         return None
 
     def _end(self, log: AppendLog, decision: Decision, record: Record) -> None:
@@ -225,6 +244,9 @@ class Watcher:
 
     def _sign(self, record: Record) -> Record:
         return replace(record, decider=self.decider, place=self.place)
+
+    def _at(self) -> str:
+        return format_time(self.now())
 
     def _tell(self, record: Record) -> None:
         self.say(describe(record))
@@ -236,8 +258,15 @@ class Watcher:
             self.say(f"naru: warning: {text}")
 
 
-def _check_schedules(project: Project) -> None:
-    """Refuse parameters of `triggers.schedules` that a run here does not take; a KFP server takes a few more."""
+def _check_parameters(project: Project) -> None:
+    """Refuse spans that no run of the source can have, and parameters of `triggers.schedules` that a run here does not take."""
+    if spans := project.triggers.retrain.spans:
+        try:
+            parse_spans(spans, span_unit(project.data))
+        except ConfigError as error:
+            raise ConfigError(
+                error.message, where="project.yaml, triggers.retrain.spans", remedy=error.remedy
+            ) from None
     for schedule in project.triggers.schedules:
         for name in schedule.parameters if schedule.enabled else ():
             if name not in OVERRIDES:
@@ -245,16 +274,14 @@ def _check_schedules(project: Project) -> None:
                 raise ConfigError(message, where="project.yaml, triggers.schedules", remedy="correct its name")
 
 
-def _is_pausing(decision: Decision) -> bool:
+def _is_pausing(decision: Decision, now: datetime) -> bool:
     """Return whether the next start waits: the first two do not, so that a run that was killed goes on at once."""
     starts = len(decision.started)
-    return starts >= _STARTS_AT_ONCE and abs(now() - decision.started[-1].time) < _PAUSE * 2 ** (
-        starts - _STARTS_AT_ONCE
-    )
+    return starts >= _STARTS_AT_ONCE and abs(now - decision.started[-1].time) < _PAUSE * 2 ** (starts - _STARTS_AT_ONCE)
 
 
-def _give_up(starts: int, why: str) -> Record:
-    return Record("ended", _at(), verdict="failed", why=f"{starts} starts left no record of a run; {why}")
+def _give_up(at: str, starts: int, why: str) -> Record:
+    return Record("ended", at, verdict="failed", why=f"{starts} starts left no record of a run; {why}")
 
 
 def cluster_place(address: str) -> str:
@@ -268,7 +295,8 @@ def _is_on_cluster(place: str) -> bool:
 
 def format_cause(decision: Decision) -> str:
     """Format the cause of a decision's run, for the report and the deployment ledger."""
-    return f"trigger {decision.claimed.number}: {describe_causes(decision.claimed.causes)}"
+    spans = decision.claimed.parameters.get("spans")
+    return f"trigger {decision.claimed.number}: {describe_causes(decision.claimed.causes)}{f', on spans {spans}' if spans else ''}"
 
 
 def describe(record: Record) -> str:
@@ -288,11 +316,11 @@ def tag_of(decision: Decision) -> str:
     return f"t{decision.claimed.causes[0].key[:_TAG_DIGITS]}"
 
 
-def _read_end(record: dict[str, Any]) -> Record:
+def _read_end(at: str, record: dict[str, Any]) -> Record:
     promoted = str(record.get("model_version") or "") if record.get("deployed") else ""
     return Record(
         "ended",
-        _at(),
+        at,
         why=str(record.get("reason") or "").partition("\n")[0],
         run=str(record.get("run") or ""),
         verdict=str(record.get("status") or ""),
@@ -301,10 +329,6 @@ def _read_end(record: dict[str, Any]) -> Record:
     )
 
 
-def now() -> datetime:
-    """Return the time."""
+def utc_now() -> datetime:
+    """Return the system's time."""
     return datetime.now(UTC)
-
-
-def _at() -> str:
-    return format_time(now())

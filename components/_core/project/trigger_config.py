@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictI
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
 from components._core.project.durations import check_text, to_timedelta
+from components._core.project.retrain_config import Retrain
 from components._core.suggestions import suggest
 
 Kind = Literal["demand", "schedule", "new_data", "performance", "distribution"]
@@ -222,6 +223,15 @@ class NewData(Section):
     ] = "15m"
 
 
+Again = Annotated[
+    Duration | None,
+    Field(
+        description="How long after a run that promoted nothing an alarm that is still on may start another one, as in `28d`: there are newer rows to train "
+        "on by then. Absent: never."
+    ),
+]
+
+
 class Performance(Section):
     """The champion became worse on labelled requests, as the monitor measured it."""
 
@@ -234,6 +244,7 @@ class Performance(Section):
         ),
     ] = None
     windows: Windows = "1 of 1"
+    again: Again = None
 
 
 class Distribution(Section):
@@ -249,6 +260,7 @@ class Distribution(Section):
         Literal["fail", "warn"], Field(description="Lowest status of a check that counts as an alarm.")
     ] = "fail"
     windows: Windows = "2 of 3"
+    again: Again = None
 
     @field_validator("features", mode="before")
     @classmethod
@@ -326,6 +338,7 @@ class Triggers(Section):
     ] = []
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    retrain: Retrain = Retrain()
     on: Annotated[list[Trigger], Field(description="Triggers; `naru watch` decides about them.")] = []
 
     @model_validator(mode="after")
@@ -337,3 +350,7 @@ class Triggers(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"duplicate trigger {twice[0]!r}: give each a unique name")
         return self
+
+    def parameters_of(self, rule: Trigger | Schedule) -> dict[str, Hyperparameter]:
+        """Return the pipeline parameters of the runs of a trigger or schedule: its own, else those of `retrain`."""
+        return {**self.retrain.parameters, **rule.parameters}

@@ -34,12 +34,12 @@ def rows_of(hour: datetime, rows: int, shift: float = 0.0) -> dict[str, list[Any
     }
 
 
-def make_reference(days: int = 40) -> MonitoringReference:
-    """Make the reference of the rows of some days before `START`."""
+def make_reference(days: int = 40, shift: float = 0.0) -> MonitoringReference:
+    """Make the reference of the rows of some days before `START`; `shift` is that of the delays."""
     tables, scores = [], []
     for place in range(days):
         day = START - timedelta(days=days - place)
-        own = rows_of(day, 400)
+        own = rows_of(day, 400, shift)
         scores.append(pa.array(own["probability"]))
         columns = {"delay": own["delay"], "carrier": own["carrier"], "day": [day.toordinal()] * 400}
         tables.append(pa.table(columns).to_batches()[0])

@@ -136,6 +136,31 @@ def test_a_shift_of_a_feature_moves_the_predictions_too(store: Path, tmp_path: P
     assert found["skew: delay"]["importance"] == 0.8 and found["skew: delay"]["calibrated"] is True
 
 
+def test_the_baseline_moves_with_a_promotion(store: Path, tmp_path: Path):
+    """What alarms against the rows of version 1 is usual for version 2, which was trained on it; and the other way round."""
+
+    def serve_shifted(version: str) -> None:
+        for day in range(28):
+            for hour in (0, 6, 12, 18):
+                at = START + timedelta(days=day, hours=hour)
+                rows = rows_of(at, 100, shift=20.0 if day >= 14 else 0.0)
+                write_object(store / "small" / "requests", at, rows, name=f"pod-{version}", version=version)
+
+    serve_shifted("1")
+    before = read(run(tmp_path))
+    skew = next(check for check in before["checks"] if check["name"] == "skew: delay")
+    assert (before["version"], skew["status"]) == ("1", "fail")
+
+    deploy(store, make_reference(shift=20.0), "2")
+    serve_shifted("2")
+    after = read(run(tmp_path))
+    assert after["version"] == "2" and [other["version"] for other in after["other_versions"]] == ["1"]
+    moved = {check["name"]: check["status"] for check in after["checks"] if check["kind"] in ("skew", "prediction")}
+    assert moved == {"skew: delay": "pass", "skew: carrier": "pass", "prediction: probability": "pass"}
+    old = {check["name"]: check["status"] for check in after["other_versions"][0]["checks"]}
+    assert old["skew: delay"] == "fail", "the version before keeps its own baseline"
+
+
 def test_a_reference_that_is_not_the_registered_one_is_refused(
     store: Path, tmp_path: Path, reference: MonitoringReference
 ):

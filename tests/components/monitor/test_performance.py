@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from components._core.project.monitor_config import Monitor
 from components._core.project.project_file import Project, parse_project
-from components._core.store.ledger import Deployment, append_deployment
+from components._core.store.ledger import Deployment, append_deployment, read_deployments
 from components._core.types.artifact_files import MONITORING_REFERENCE
 from components._core.types.metrics.bootstrap import RESAMPLES, day_interval, student_quantile
 from components._core.types.signature import Signature
@@ -316,6 +316,17 @@ def test_values_never_seen_can_be_learned_once_enough_labelled_rows_have_them(se
     refused = checks_of(service.monitor(gates=gates))
     assert refused["unseen: carrier"]["learnable"] is False
     assert {check["learnable"] for name, check in refused.items() if name != "unseen: carrier"} == {None}
+
+
+def test_the_offline_metric_moves_with_a_promotion(service: Service) -> None:
+    service.write_labels(0.95, lambda day: day < 7)
+    assert service.join().span == 1
+    before = checks_of(service.monitor())["performance: auc"]
+    (first,) = read_deployments(str(service.store), "small")
+    append_deployment(str(service.store), "small", replace(first, metrics={"auc": 0.52}, run="again"))
+    after = checks_of(service.monitor())["performance: auc"]
+    assert (before["baseline"], before["status"]) == (0.73, "fail")
+    assert (after["baseline"], after["status"], after["measured"]) == (0.52, "pass", before["measured"])
 
 
 def test_windows_that_are_only_partial_start_nothing(service: Service) -> None:

@@ -249,6 +249,43 @@ def test_causes_that_ask_for_different_runs_get_a_run_each() -> None:
     assert runs == [(["asked"], {}), (["data"], {"spans": "last 1"}), (["moved"], {"epochs": 3})]
 
 
+def test_an_alarm_that_is_still_on_starts_another_run_after_the_time_of_again_and_only_then() -> None:
+    moved = {**MOVED, "distribution": {**MOVED["distribution"], "again": "28d"}}
+    log, state = Log(), made_state([moved], champion="1", windows=alarms("AAA"))
+    claimed = log.tick(state, START)[-1]
+    log.end(claimed, START)
+    assert said(log.tick(state, START + hours(24 * 28))) == [("refused", "done")]
+    assert log.tick(state, START + hours(24 * 28 + 0.5)) == []
+    again = log.tick(state, START + hours(24 * 28 + 1))[-1]
+    assert again.state == "claimed" and again.causes[0].key != claimed.causes[0].key
+    assert again.causes[0].evidence == claimed.causes[0].evidence
+    log.end(again, START + hours(24 * 29))
+    assert said(log.tick(state, START + hours(24 * 50))) == [("refused", "done")]
+    log.end(log.tick(state, START + hours(24 * 60))[-1], START + hours(24 * 60), promoted="2")
+    assert log.tick(state, START + hours(24 * 100)) == [], "what promoted a version is not repeated"
+
+
+def test_runs_train_on_the_spans_of_the_section_unless_their_trigger_names_others() -> None:
+    log = Log()
+    on = [{**DATA, "parameters": {"spans": "all"}}, {**MOVED, "parameters": {"epochs": 3}}]
+    section = {"retrain": {"spans": "last 12"}}
+    state = made_state(on, champion="1", windows=alarms("AA"), sources={"data": spans("1")}, section=section)
+    runs = []
+    for _ in range(2):
+        claimed = log.tick(state, START)[-1]
+        runs.append(([cause.name for cause in claimed.causes], claimed.parameters))
+        log.end(claimed, START)
+    assert runs == [(["data"], {"spans": "all"}), (["moved"], {"spans": "last 12", "epochs": 3})]
+    same = made_state(
+        [{**DATA, "parameters": {"spans": "last 12"}}, MOVED],
+        champion="1",
+        windows=alarms("AA"),
+        sources={"data": spans("1")},
+        section=section,
+    )
+    assert [cause.name for cause in decide(same, START)[-1].causes] == ["data", "moved"], "equal spans make one run"
+
+
 def test_data_of_a_void_claim_is_still_new() -> None:
     """Another decider claimed the request alone, before it saw the data."""
     state = made_state([DATA, ASKED], [_requested()])

@@ -9,6 +9,8 @@ import pytest
 
 from components._core.errors import ConfigError, ServiceError
 from components._core.project.placeholders import PER_RUN
+from components._core.project.retrain_config import Retrain
+from components._core.project.trigger_config import Triggers
 from pipelines.kfp.apply_changes import apply
 from pipelines.kfp.desired_state import DesiredProject
 from pipelines.kfp.ownership import OwnershipLabel
@@ -82,6 +84,16 @@ def test_a_schedule_says_everything_that_kfp_would_assume_otherwise(
     assert made["pipeline_version_reference"]["pipeline_version_id"]
     given = made["runtime_config"]["parameters"]
     assert given["trials"] == 3 and given["source_fingerprint"] == PER_RUN and given["champion"] == f"auto {PER_RUN}"
+
+
+def test_the_runs_of_a_schedule_train_on_the_spans_of_the_section_unless_it_names_its_own(
+    server: Server, held: KfpServer, desired: DesiredProject
+) -> None:
+    own = nightly(name="own", parameters={"spans": "all"})
+    triggers = Triggers(schedules=[nightly(), own], retrain=Retrain(spans="last 12"))
+    applied(server, replace(desired, project=desired.project.model_copy(update={"triggers": triggers})))
+    spans = {made["display_name"]: made["runtime_config"]["parameters"]["spans"] for made in held.schedules}
+    assert spans == {"flights-nightly": "last 12", "flights-own": "all"}
 
 
 def test_a_schedule_that_changed_is_replaced_and_its_run_in_flight_goes_on(

@@ -75,6 +75,15 @@ def test_new_data_starts_a_run_by_the_name_of_its_key_and_its_end_is_recorded(
     assert len(held.runs) == 1
 
 
+def test_a_run_trains_on_the_spans_of_the_section(watched: ClusterWatcher, held: KfpServer) -> None:
+    file = watched.workspace.project / "project.yaml"
+    file.write_text(file.read_text().replace("triggers:\n", "triggers:\n  retrain: {spans: last 12}\n"))
+    watched.look()
+    (run,) = held.runs
+    given = run["runtime_config"]["parameters"]
+    assert (given["spans"], given["epochs"]) == ("last 12", 2) and given["cause"].endswith(", on spans last 12")
+
+
 def test_schedules_are_left_to_the_server(watched: ClusterWatcher, compiled: DesiredProject) -> None:
     file = watched.workspace.project / "project.yaml"
     file.write_text(file.read_text() + '  schedules: [{name: often, cron: "* * * * * *"}]\n')
@@ -111,8 +120,8 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
     watched.decider = "another process"
     watched.look()
     assert len(held.runs) == (1 if lost == "answer" else 0)  # the watcher that claimed it may be about to start it
-    later = watch.now() + watch.TAKEOVER
-    monkeypatch.setattr(watch, "now", lambda: later)
+    later = watch.utc_now() + watch.TAKEOVER
+    watched.now = lambda: later
     watched.look()
     watched.look()
     started = [record.reason for record in _history().decisions[0].started]
@@ -125,14 +134,14 @@ def test_a_run_of_a_laptop_on_the_same_store_is_left_to_it(
 ) -> None:
     log = open_records("memory://store", "flights")
     cause = Cause("0123456789ab", "demand", "asked", "by me")
-    at, place = format_time(watch.now()), "1a2b3c4d"
+    at, place = format_time(watch.utc_now()), "1a2b3c4d"
     line = append_record(log, Record("claimed", at, (cause,), run="flights-t0123456789", place=place))
     if steps == "started":
         append_record(log, Record("started", at, decision=line, place=place))
     for age in (watch.TAKEOVER * 3, watch.LOST + watch.TAKEOVER):
         assert _history().decisions[0].ended is None
-        later = watch.now() + age
-        monkeypatch.setattr(watch, "now", lambda later=later: later)
+        later = watch.utc_now() + age
+        watched.now = lambda later=later: later
         watched.look()
         assert "flights-t0123456789" not in [run["display_name"] for run in held.runs]
     ended = _history().decisions[0].ended
@@ -157,10 +166,10 @@ def test_a_run_that_the_server_never_has_is_given_up(
         raise UnavailableError("the server does not answer")
 
     monkeypatch.setattr(cluster_watch, "submit", refuse)
-    start = watch.now()
+    start = watch.utc_now()
     for number in range(4):
         at = start + number * watch.TAKEOVER
-        monkeypatch.setattr(watch, "now", lambda at=at: at)
+        watched.now = lambda at=at: at
         with contextlib.suppress(UnavailableError):
             watched.look()
     ended = _history().decisions[0].ended
@@ -177,8 +186,8 @@ def test_a_run_whose_record_is_gone_is_not_started_again(
     if promoted:
         line = Deployment(promoted, "m", "s", "s", {}, "f", name, "t", "me", "w")
         append_deployment("memory://store", "flights", line)
-    later = watch.now() + watch.TAKEOVER
-    monkeypatch.setattr(watch, "now", lambda: later)
+    later = watch.utc_now() + watch.TAKEOVER
+    watched.now = lambda: later
     watched.look()
     decision = _history().decisions[0]
     assert decision.ended is not None and (decision.ended.verdict, decision.ended.promoted) == (verdict, promoted)

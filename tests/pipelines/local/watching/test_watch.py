@@ -106,8 +106,8 @@ def test_a_run_without_a_store_is_tried_again(project: Path, monkeypatch: pytest
     (decision,) = history_of(project).decisions
     assert decision.ended is None and len(decision.started) == 2
     monkeypatch.delenv("FAKE_RUN")
-    later = watch.now() + timedelta(minutes=1)
-    monkeypatch.setattr(watch, "now", lambda: later)
+    later = watch.utc_now() + timedelta(minutes=1)
+    watched.now = lambda: later
     watched.look()
     assert len(promoted(project)) == 1
 
@@ -117,10 +117,10 @@ def test_a_run_that_dies_without_a_record_is_given_up_with_its_exit_code(
 ) -> None:
     said: list[str] = []
     watched = watch.Watcher(project, said.append, [sys.executable, "-c", "raise SystemExit(7)"])
-    start = watch.now()
+    start = watch.utc_now()
     for hour in range(14):  # more than the longest pause each
         at = start + timedelta(hours=3 * hour)
-        monkeypatch.setattr(watch, "now", lambda at=at: at)
+        watched.now = lambda at=at: at
         watched.look()
     (decision,) = history_of(project).decisions
     assert decision.ended is not None and decision.ended.verdict == "failed" and len(decision.started) == 10
@@ -240,8 +240,8 @@ def test_a_decision_of_another_machine_is_left_alone_until_it_is_old(
     other.place = "elsewhere"
     other.look()
     assert history_of(project).decisions[0].started == ()
-    now = watch.now()
-    monkeypatch.setattr(watch, "now", lambda: now + watch.TAKEOVER)
+    now = watch.utc_now()
+    other.now = lambda: now + watch.TAKEOVER
     other.look()
     assert len(promoted(project)) == 1
 
@@ -252,9 +252,10 @@ def test_a_claim_of_a_cluster_is_not_taken_over(project: Path, monkeypatch: pyte
     cluster.place = watch.cluster_place("https://kfp")
     cluster.look()  # killed after its claim
     monkeypatch.undo()
-    now = watch.now()
-    monkeypatch.setattr(watch, "now", lambda: now + 3 * watch.TAKEOVER)
-    watcher(project)[0].look()
+    now = watch.utc_now()
+    later, _ = watcher(project)
+    later.now = lambda: now + 3 * watch.TAKEOVER
+    later.look()
     assert promoted(project) == [] and history_of(project).decisions[0].ended is None
 
 
@@ -273,6 +274,33 @@ def test_a_parameter_of_a_schedule_that_no_run_takes_is_refused(tmp_path: Path) 
     project = make_project(tmp_path / "p", f"triggers: {{schedules: [{one}]}}\n")
     with pytest.raises(ConfigError, match="unknown parameter 'epoch'; did you mean 'epochs'"):
         watcher(project)[0].look()
+
+
+def test_a_run_trains_on_the_spans_of_the_section_and_its_cause_says_so(tmp_path: Path) -> None:
+    on = "on: [{name: data, new_data: {settle: 0s}}]"
+    project = make_project(
+        tmp_path / "p", f"triggers: {{limits: {{cooldown: 0s}}, retrain: {{spans: last 2}}, {on}}}\n"
+    )
+    for number in (2, 3):
+        add_span(project, number)
+    watcher(project)[0].look()
+    (decision,) = history_of(project).decisions
+    assert decision.claimed.parameters == {"spans": "last 2"}
+    (run,) = (project / ".naru" / "runs").iterdir()
+    record = watch.read_json(run / RECORD)
+    assert record["cause"] == f"trigger {decision.claimed.number}: data (new or changed: 2, 3), on spans last 2"
+    assert record["overrides"] == {"data.spans": "last 2"}
+
+
+@pytest.mark.parametrize("spans", ["since 90d", "newest 12", "2024-01"])
+def test_spans_that_the_source_cannot_have_are_refused_before_anything_starts(tmp_path: Path, spans: str) -> None:
+    project = make_project(
+        tmp_path / "p", f"triggers: {{retrain: {{spans: {spans}}}, on: [{{name: asked, demand: {{}}}}]}}\n"
+    )
+    request_run(project, "asked", "")
+    with pytest.raises(ConfigError, match=r"triggers\.retrain\.spans") as caught:
+        watcher(project)[0].look()
+    assert repr(spans) in str(caught.value) and not (project / ".naru" / "runs").exists()
 
 
 def test_a_notice_goes_out_before_the_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,9 +329,9 @@ def test_a_run_of_another_machine_without_an_end_is_lost_after_a_day(
     watcher(project)[0].look()
     other, _ = watcher(project)
     other.place = "elsewhere"
-    now = watch.now()
+    now = watch.utc_now()
     for age, ended in ((watch.LOST - timedelta(minutes=1), False), (watch.LOST + timedelta(minutes=1), True)):
-        monkeypatch.setattr(watch, "now", lambda age=age: now + age)
+        other.now = lambda age=age: now + age
         other.look()
         found = history_of(project).decisions[0].ended
         assert (found is not None) == ended
@@ -386,7 +414,7 @@ def test_the_breaker_opens_and_is_reset(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_damaged_line_stops_the_watcher(project: Path) -> None:
     log = open_records(str(project / ".naru" / "store"), "p")
-    line = append_record(log, Record("reset", format_time(watch.now())))
+    line = append_record(log, Record("reset", format_time(watch.utc_now())))
     file = project / ".naru" / "store" / "p" / "triggers" / f"{line}.json"
     file.write_text("{}")
     with pytest.raises(Exception, match="damaged line of the log of triggers"):
