@@ -257,6 +257,7 @@ class Framework(ABC):
         has_epochs: Whether a fit goes over the rows in epochs. If not, the project's settings for epochs have no meaning and are refused.
         packages: Names by which the packages beyond the default install are imported.
         serving_packages: Those of them that a finished model needs.
+        imports: Modules that fitting and calling its models import: a run on a laptop imports them ahead, and no others.
         extra: The extra of Naru that brings these packages, which an image has where it was built in; empty: there are none.
     """
 
@@ -266,6 +267,7 @@ class Framework(ABC):
     has_epochs: bool = True
     packages: tuple[str, ...] = ()
     serving_packages: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
     extra: str = ""
 
     @abstractmethod

@@ -24,6 +24,12 @@ class KerasFramework(Framework):
     name = "keras"
     preprocessing: Literal["either", "in front"] = "in front"
     model_files = (f"{SAVED_MODEL}/saved_model.pb",)
+    imports = (
+        "tensorflow",
+        "keras.layers",
+        "components._frameworks.keras.trainable_model",
+        "components._frameworks.keras.saved_model",
+    )
 
     def version(self) -> str:
         import keras

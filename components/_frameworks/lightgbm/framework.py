@@ -18,6 +18,7 @@ class LightgbmFramework(SklearnFramework):
 
     name = "lightgbm"
     packages = ("lightgbm", *SklearnFramework.packages)
+    imports = (*SklearnFramework.imports, "components._frameworks.lightgbm.estimators")
     extra = "lightgbm"
 
     def version(self) -> str:

@@ -28,6 +28,7 @@ class SklearnFramework(Framework):
     has_epochs = False
     packages: tuple[str, ...] = ("sklearn", "skl2onnx", "onnx", "onnxruntime")
     serving_packages = ("onnxruntime",)
+    imports: tuple[str, ...] = ("components._frameworks.sklearn.trainable_model",)
     extra = "sklearn"
 
     def version(self) -> str:

@@ -18,6 +18,7 @@ class XgboostFramework(SklearnFramework):
 
     name = "xgboost"
     packages = ("xgboost", *SklearnFramework.packages)
+    imports = (*SklearnFramework.imports, "components._frameworks.xgboost.estimators")
     extra = "xgboost"
 
     def version(self) -> str:
