@@ -210,7 +210,8 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	  images/$(image)/requirements.in -o images/$(image)/requirements.txt;)
 	@$(SELDON_LOCK) images/server-seldon/requirements.in -o images/server-seldon/requirements.txt
 	@$(foreach extra,$(LOCKED_EXTRAS),$(EXTRA_LOCK) $(extra) -o $(extra:.in=.txt);)
-	@$(SELDON_LOCK) -c images/server-seldon/requirements.txt images/server-seldon/extras/sklearn.in -o images/server-seldon/extras/sklearn.txt
+	@$(foreach extra,$(wildcard images/server-seldon/extras/*.in),$(SELDON_LOCK) -c images/server-seldon/requirements.txt \
+	  $(extra) -o $(extra:.in=.txt);)
 	@$(LOCK) --universal --python-version 3.11 tests/containers/requirements.in -o tests/containers/requirements.txt
 	@$(LOCK) --universal --python-version 3.11 tests/e2e/requirements.in -o tests/e2e/requirements.txt
 	@grep -h '^kfp==' requirements/modern.txt | cut -d' ' -f1 | $(LOCK) --no-deps --no-annotate - -o images/kfp.txt

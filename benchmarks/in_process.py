@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Signature
-from components._frameworks.keras.tensor_names import SERVING, tensor_names
+from components._frameworks.saved_models.tensor_names import SERVING, tensor_names
 from components._frameworks.table import load_model
 from components._predictor.feature_values import cast_columns
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components._core.project.stage_config import EVERYTHING
 from components._core.setting_names import NAMESPACE, SERVING, STORE, TRACKING
-from components._core.stage.stage_spec import StageSpec
+from components._core.stage.stage_spec import OF_FRAMEWORK, OF_PREPROCESSING, StageSpec
 
 _STAGES = "naru-stages"
 _LIGHT = "naru-light"
@@ -52,11 +52,7 @@ TRANSFORM = register(
         reads=("transform",),
         code="preprocessing",
         environment=_STORE,
-        imports=(
-            "tensorflow_transform.beam",
-            "components.transform.transform",
-            "components.transform.preprocessing_graph",
-        ),
+        imports=("components.transform.transform", OF_PREPROCESSING),
         imports_during="validate",  # validate starts the sooner
     )
 )
@@ -67,7 +63,7 @@ TUNE = register(
         reads=("train", "tune"),
         code="all",
         environment=_STORE,
-        imports=("tensorflow", "keras.layers", "components.tune.tune"),
+        imports=(OF_FRAMEWORK, "components.tune.tune"),
         imports_during="validate",
     )
 )
@@ -79,7 +75,7 @@ TRAIN = register(
         code="all",
         environment=_STORE,
         trains=True,
-        imports=("components.train.train", "components._frameworks.keras.trainable_model"),
+        imports=("components.train.train", OF_FRAMEWORK),
         imports_during="validate",
     )
 )
@@ -90,7 +86,7 @@ EVALUATE = register(
         reads=("gates.model", "gates.serving.p95_ms", "train.seed", "train.class_weight", "serve.threshold"),
         environment=_STORE,
         looks_outside=True,  # it looks up who the champion is today
-        imports=("components.evaluate.evaluate", "components._frameworks.keras.saved_model"),
+        imports=("components.evaluate.evaluate", OF_FRAMEWORK),
         imports_during="validate",
     )
 )
@@ -149,6 +145,6 @@ PREDICT = register(
         reads=("data", "serve"),
         environment=_STORE,
         side_effects=True,
-        imports=("components.predict.predict_version", "components._frameworks.keras.saved_model"),
+        imports=("components.predict.predict_version", OF_FRAMEWORK),
     )
 )

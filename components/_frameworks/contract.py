@@ -6,14 +6,14 @@ A framework is a package beside this module with a `framework.py`, and one line 
   imports nothing of the library: a stage that only checks a model's files runs in an image without it.
 * `TrainableModel` is a model that the project's code has built: it is fitted once and exported.
 * `Model` is an exported model in memory: raw, named, typed features in, named outputs out. Evaluation, explanation and the
-  server know nothing else of it. Two abilities are optional, gradients and structure: a method returns None where the framework
+  server know nothing else of it. Some abilities are optional, such as gradients and structure: a method returns None where the framework
   does not have them, and explain does without.
 * `Progress` is how far a fit has come, in NumPy arrays, so that `train` can keep it and go on from there.
 
 Whose graph prepares the raw columns differs, and `Framework.preprocessing` says it: `in front` means a TensorFlow Transform graph
 that the stage `transform` makes of `preprocessing_fn`; the model is built on its outputs and export puts it before the model.
-`inside` means that what `build_model` returns takes the raw columns itself: `transform` writes them as the signature has them, and
-makes no graph. In both cases what is exported takes raw columns.
+`either` means that the project chooses: with a `preprocessing_fn` it is as above; without one, what `build_model` returns takes the raw
+columns itself: `transform` writes them as the signature has them, and makes no graph. In both cases what is exported takes raw columns.
 
 Some fit in one call rather than in epochs (`Framework.has_epochs`): their `Progress` has one entry, `after_epoch` is never called, since
 there is nothing to stop or to keep, and a fit that was killed starts again.
@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # a server imports this while a client waits for its first an
     from components._core.types.tasks.contract import Task
     from components._frameworks.transformed_rows import TransformedRows
 
+TRANSFORM_FN = "transform_fn"
+"""Folder of the SavedModel in a transform graph: TensorFlow Transform's own name for it."""
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 
@@ -69,8 +71,8 @@ class TrainingData:
     Attributes:
         train: The rows to fit.
         held_out: The rows that early stopping and tuning judge by.
-        transform_graph: Folder of the transform graph that made both from raw rows; without a graph when the framework prepares the
-            raw columns `inside`.
+        transform_graph: Folder of the transform graph that made both from raw rows; without a graph when the model prepares the raw
+            columns itself.
         class_weights: Weight of a row in every loss, by the index of its class, float32 [classes]; None: each row counts the same.
     """
 
@@ -78,6 +80,16 @@ class TrainingData:
     held_out: TransformedRows
     transform_graph: Path
     class_weights: Array | None = None
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the rows are what a preprocessing_fn made of the raw columns."""
+        return self.transform_fn.is_dir()
+
+    @property
+    def transform_fn(self) -> Path:
+        """The SavedModel of TensorFlow Transform."""
+        return self.transform_graph / TRANSFORM_FN
 
 
 @dataclass
@@ -118,6 +130,21 @@ class Layer:
     kind: str
     output: str
     parameters: int
+
+
+@dataclass(frozen=True)
+class StructureImportance:
+    """How much a model goes by each of its inputs, as its own structure says.
+
+    Attributes:
+        method: What was summed, as in `gain of the trees`.
+        values: The sum by input, none below 0.
+        raw: Whether the inputs are the features of the signature; otherwise they are what a preprocessing_fn makes of them.
+    """
+
+    method: str
+    values: dict[str, float]
+    raw: bool
 
 
 class TrainableModel(ABC):
@@ -205,6 +232,10 @@ class Model(ABC):
         """The function that calculates slopes of the score; None: this framework has no gradients."""
         return None
 
+    def structure_importance(self) -> StructureImportance | None:
+        """What the model's structure goes by; None: it does not say."""
+        return None
+
     def connected_inputs(self) -> frozenset[str] | None:
         """Names of the features from which the model's structure reaches an output, whatever the data; None: it is unknown.
 
@@ -219,22 +250,24 @@ class Framework(ABC):
 
     Attributes:
         name: The name in the table, and in `signature.json` of its models.
-        preprocessing: Whether the raw columns are prepared `inside` what `build_model` returns, or by a transform graph
-            `in front` of it.
+        preprocessing: Whether the raw columns are prepared by a transform graph `in front` of what `build_model` returns, or, as the
+            project likes, by that or inside of what it returns: `either`.
         model_files: Paths, below the model artifact, of the files without which there is no model; `signature.json` comes with each
             framework and is not among them.
         has_epochs: Whether a fit goes over the rows in epochs. If not, the project's settings for epochs have no meaning and are refused.
         packages: Names by which the packages beyond the default install are imported.
         serving_packages: Those of them that a finished model needs.
+        imports: Modules that fitting and calling its models import: a run on a laptop imports them ahead, and no others.
         extra: The extra of Naru that brings these packages, which an image has where it was built in; empty: there are none.
     """
 
     name: str
-    preprocessing: Literal["inside", "in front"]
+    preprocessing: Literal["either", "in front"]
     model_files: tuple[str, ...]
     has_epochs: bool = True
     packages: tuple[str, ...] = ()
     serving_packages: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
     extra: str = ""
 
     @abstractmethod

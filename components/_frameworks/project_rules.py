@@ -29,7 +29,7 @@ def check_framework(project: Project) -> Framework:
         )
     framework = find_framework(name, _KEY)
     _check_preprocessing(project, framework)
-    if framework.preprocessing == "inside":
+    if not _may_be_prepared(project, framework):
         _refuse_transform(project)
     if not framework.has_epochs:
         _refuse_epoch_settings(project)
@@ -60,23 +60,23 @@ def check_served_model(uri: str, extras: Collection[str]) -> None:
         check_servers(framework, extras, uri)
 
 
+def _may_be_prepared(project: Project, framework: Framework) -> bool:
+    """Whether the project may have a preprocessing_fn: its file may still turn out to be empty."""
+    return framework.preprocessing == "in front" or project.code.preprocessing in project.code.files
+
+
 def _check_preprocessing(project: Project, framework: Framework) -> None:
-    named = project.code.preprocessing in project.code.files
-    if framework.preprocessing == "inside" and named:
-        message = f"{project.code.preprocessing!r} would not be read: a model of {framework.name!r} prepares the columns itself"
-        remedy = "remove the key, and prepare the columns in what build_model returns"
-        raise ConfigError(message, where="code.preprocessing", remedy=remedy)
-    if framework.preprocessing == "in front" and not named:
+    if framework.preprocessing == "in front" and project.code.preprocessing not in project.code.files:
         message = f"a project of {framework.name!r} needs a file with preprocessing_fn"
         raise ConfigError(message, where="code.preprocessing", remedy="name the file")
 
 
 def _refuse_transform(project: Project) -> None:
     if "transform" in project.model_fields_set:
-        message = f"needs a transform graph, and a model of {project.code.framework!r} prepares the columns itself"
-        remedy = (
-            "remove it, and use steps in what build_model returns, such as SimpleImputer, VarianceThreshold and PCA"
+        message = (
+            "needs a preprocessing_fn, and the project names no file with one: its model prepares the columns itself"
         )
+        remedy = "remove it and use steps in what build_model returns, such as SimpleImputer, VarianceThreshold and PCA; or name code.preprocessing"
         raise ConfigError(message, where="transform", remedy=remedy)
 
 

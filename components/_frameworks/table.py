@@ -180,3 +180,5 @@ def _check_exists(file: Path) -> None:
 
 register_framework(DEFAULT_FRAMEWORK, "components._frameworks.keras.framework")
 register_framework("sklearn", "components._frameworks.sklearn.framework")
+register_framework("xgboost", "components._frameworks.xgboost.framework")
+register_framework("lightgbm", "components._frameworks.lightgbm.framework")

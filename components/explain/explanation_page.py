@@ -34,6 +34,7 @@ def make_page(found: Findings, outcome: Outcome) -> Page:
     page.checks(outcome.checks)
     _importance(page, found)
     _features(page, found)
+    _structure(page, found)
     _effects(page, found)
     for feature, dependence in found.dependence.items():
         page.figure(
@@ -103,6 +104,20 @@ def _effects(page: Page, found: Findings) -> None:
             "Measure first what the model loses, with `naru ablate`; then take these columns out of the project's code, too.",
             folded=False,
         )
+
+
+def _structure(page: Page, found: Findings) -> None:
+    """What the model's own structure goes by: of its features, or of what a preprocessing_fn makes of them."""
+    if found.structure is None:
+        return
+    values = sorted(found.structure.values.items(), key=lambda item: (-item[1], item[0]))
+    total = sum(found.structure.values.values()) or 1.0
+    rows: list[list[Cell]] = [[name, _digits(value), _digits(value / total)] for name, value in values[:_MOST_FEATURES]]
+    agreement = found.structure_agreement
+    compared = "" if agreement != agreement else f" Rank correlation with permutation importance: {agreement:.2f}."
+    of = "feature" if found.structure.raw else "transformed feature"
+    note = f"The {found.structure.method}, learned from the training rows.{compared}"
+    page.table("What the model's structure goes by", [of, "sum", "share"], rows, note)
 
 
 def _feature_note(found: Findings) -> str:

@@ -59,6 +59,7 @@ def as_json(found: Findings) -> dict[str, Any]:
         "unneeded": unneeded,
         "proposal": exclude_line(found.project.data.exclude, unneeded) if unneeded else "",
         "effect_agreement": None if math.isnan(agreement) else round_off(agreement),
+        **_structure_as_json(found),
         "features": {
             name: {
                 "importance": round_off(item.drop),
@@ -71,6 +72,20 @@ def as_json(found: Findings) -> dict[str, Any]:
             }
             for name, item in found.importances.items()
         },
+    }
+
+
+def _structure_as_json(found: Findings) -> dict[str, Any]:
+    if found.structure is None:
+        return {}
+    agreement, structure = found.structure_agreement, found.structure
+    return {
+        "structure": {
+            "method": structure.method,
+            "of": "features" if structure.raw else "transformed features",
+            "agreement": None if math.isnan(agreement) else round_off(agreement),
+            "values": {name: round_off(value) for name, value in structure.values.items()},
+        }
     }
 
 

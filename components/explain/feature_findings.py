@@ -11,7 +11,7 @@ import numpy as np
 from components._core.project.project_file import Project
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
-from components._frameworks.contract import Model
+from components._frameworks.contract import Model, StructureImportance
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
 from components.explain.effects import FEWEST_ROWS as EFFECT_ROWS
@@ -71,6 +71,7 @@ class Findings:
         dependent_class: For many classes, the class whose probability that is.
         examples: A few rows, explained.
         effects: Whether each feature helps, by two methods; empty: there are too few rows to say.
+        structure: What the model's own structure goes by, such as the gain of its trees; None: it does not say.
     """
 
     project: Project
@@ -90,6 +91,14 @@ class Findings:
     dependent_class: str
     examples: list[ExplainedRow]
     effects: dict[str, Effect] = field(default_factory=dict)
+    structure: StructureImportance | None = None
+
+    @property
+    def structure_agreement(self) -> float:
+        """Rank correlation of permutation importance with the structure; NaN where it does not speak of the features."""
+        if self.structure is None or not self.structure.raw:
+            return float("nan")
+        return _compare(self.importances, self.structure.values)
 
     @property
     def ignored(self) -> list[str]:
@@ -147,6 +156,7 @@ def find(project: Project, model: Model, examples: Path, threshold: float | None
         "" if most_frequent is None else signature.classes[most_frequent],
         _explain_rows(model, sample, baseline, seed),
         find_effects(importances, reductions, sample.rows, repeats),
+        model.structure_importance(),
     )
 
 
@@ -163,15 +173,14 @@ def _spread(rows: int, wanted: int) -> Array:
 
 
 def _agreement(importances: dict[str, Importance], others: dict[str, Attribution]) -> dict[str, float]:
-    drops = {feature: importance.drop for feature, importance in importances.items()}
-    found = {}
-    for method, other in others.items():
-        typical = other.typical()
-        # the order of features that hardly matter is noise on both sides
-        compared = [feature for feature in importances if feature in typical][:_COMPARED]
-        ours, theirs = ([values[name] for name in compared] for values in (drops, typical))
-        found[method] = rank_correlation(np.array(ours), np.array(theirs))
-    return found
+    return {method: _compare(importances, other.typical()) for method, other in others.items()}
+
+
+def _compare(importances: dict[str, Importance], other: dict[str, float]) -> float:
+    # the order of features that hardly matter is noise on both sides
+    compared = [feature for feature in importances if feature in other][:_COMPARED]
+    ours, theirs = [importances[name].drop for name in compared], [other[name] for name in compared]
+    return rank_correlation(np.array(ours), np.array(theirs))
 
 
 def _explain_rows(model: Model, sample: Sample, baseline: Arrays, seed: int) -> list[ExplainedRow]:

@@ -82,7 +82,7 @@ def train_model(
         fitted.export(_signature(project, schema, transform_graph, classes), model)
     outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)
     if unused := fitted.unused_columns():
-        check = _check_unused(unused, data, prepared=framework.preprocessing == "in front")
+        check = _check_unused(unused, data, prepared=data.is_prepared)
         outcome = replace(outcome, verdict="warn", checks=(check,))
     write_json(
         history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}

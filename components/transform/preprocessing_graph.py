@@ -26,8 +26,8 @@ from components._core.suggestions import listed
 from components._core.types.column_choices import ColumnChoices, DroppedColumn
 from components._core.types.signature import Feature, to_arrays
 from components._core.types.tasks import TASKS
-from components._frameworks.keras.canonical import make_canonical
-from components._frameworks.keras.tensorflow_errors import reason_of, report_full_disk
+from components._frameworks.saved_models.canonical import make_canonical
+from components._frameworks.saved_models.tensorflow_errors import reason_of, report_full_disk
 from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
 from components.transform.column_rules import check_rules, with_column_rules
 from components.transform.dropped_columns import find_dropped
@@ -71,6 +71,7 @@ def apply_preprocessing(
     transform_graph: Path,
     transformed: Path,
     choices: ColumnChoices | None = None,
+    takes_missing: bool = False,
 ) -> Prepared:
     """Write the transform graph and the transformed rows.
 
@@ -83,6 +84,7 @@ def apply_preprocessing(
         transform_graph: Folder for TensorFlow Transform's graph.
         transformed: Folder for `train.parquet` and `eval.parquet`.
         choices: What was decided about columns before; None: the training rows decide.
+        takes_missing: Whether the model may take missing numbers: NaN is then allowed in what preprocessing_fn returns.
 
     Raises:
         ConfigError: When a rule of the section `transform` does not fit its columns.
@@ -112,7 +114,7 @@ def apply_preprocessing(
         with own_frames(folder, "preprocessing_fn"), report_full_disk("writing the transform graph"):
             passes = _analyse(analysis, function, kept, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
-            rows = _apply(project, kept, classes, examples, transform_graph, transformed)
+            rows = _apply(project, kept, classes, examples, transform_graph, transformed, takes_missing)
     made = ColumnChoices(dropped, components.count if components else None)
     parts = [
         "analysed " + ("with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"),
@@ -221,6 +223,7 @@ def _apply(
     examples: Path,
     transform_graph: Path,
     transformed: Path,
+    takes_missing: bool,
 ) -> dict[str, float]:
     """Run every batch of train and eval through the graph in one call each; returns the rows written by split."""
     graph = tf.saved_model.load(str(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR))
@@ -231,7 +234,7 @@ def _apply(
             for batch in read_batches(examples, split, columns):
                 outputs = _run(graph, _as_tensors(batch, features), split)
                 writer.write(
-                    _numbers(outputs, batch.num_rows, split),
+                    _numbers(outputs, batch.num_rows, split, takes_missing),
                     TASKS[project.task].training_labels(batch[project.label], classes),
                 )
                 rows[f"{split}_rows"] += batch.num_rows
@@ -249,7 +252,7 @@ def _run(graph: Any, tensors: Tensors, split: str) -> Tensors:
     return outputs
 
 
-def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, NDArray[Any]]:
+def _numbers(outputs: Tensors, rows: int, split: str, takes_missing: bool = False) -> dict[str, NDArray[Any]]:
     """The outputs as arrays in the order of their names.
 
     Raises:
@@ -260,10 +263,17 @@ def _numbers(outputs: Tensors, rows: int, split: str) -> dict[str, NDArray[Any]]
         if len(values) != rows:
             message = f"preprocessing_fn: {name!r} has {len(values)} rows of {rows}"
             raise UserCodeError(message, remedy="return one value, or one vector, per row")
-        broken = int(np.sum(~np.isfinite(values))) if values.dtype.kind == "f" else 0
+        refused = np.isinf if takes_missing else _is_not_finite
+        broken = int(np.sum(refused(values))) if values.dtype.kind == "f" else 0
         if broken:
-            message = f"preprocessing_fn: {name!r} is NaN or infinite {broken} times among {rows} rows of {split}"
+            what = "infinite" if takes_missing else "NaN or infinite"
+            message = f"preprocessing_fn: {name!r} is {what} {broken} times among {rows} rows of {split}"
             raise UserCodeError(
                 message, remedy="fill missing values (NaN) before means are taken and values are scaled"
             )
     return arrays
+
+
+def _is_not_finite(values: NDArray[Any]) -> NDArray[np.bool_]:
+    refused: NDArray[np.bool_] = ~np.isfinite(values)
+    return refused

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import tempfile
 from pathlib import Path
 
 from components._core.checks import Check, Outcome, judge
-from components._core.errors import DataBlockedError, DataError
+from components._core.errors import ConfigError, DataBlockedError, DataError
 from components._core.examples.artifact import row_count
 from components._core.files import write_json
 from components._core.project.project_file import Project
+from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, SCHEMA
 from components._core.types.column_choices import ColumnChoices
 from components._core.types.signature import read_features
+from components._frameworks.contract import Framework
 from components._frameworks.table import find_framework
 from components._frameworks.transformed_rows import SPLITS
 from components.transform.label_encoding import find_classes
@@ -51,7 +55,8 @@ def transform_examples(
     features = read_features(_schema_file(schema), {project.label, *project.data.exclude})
     checks: list[Check] = []
     metrics: dict[str, float] = {}
-    if find_framework(project.code.framework, "code.framework").preprocessing == "inside":
+    framework = find_framework(project.code.framework, "code.framework")
+    if not _is_prepared(project, framework, code):
         from components.transform.raw_columns import write_raw_columns
 
         rows = write_raw_columns(project, features, classes, examples, transformed)
@@ -68,6 +73,7 @@ def transform_examples(
             transform_graph=transform_graph,
             transformed=transformed,
             choices=choices,
+            takes_missing=framework.preprocessing == "either",
         )
         rows, how, checks = made.rows, made.how, made.checks
         if project.transform.drop is not None or project.transform.pca is not None:
@@ -76,6 +82,30 @@ def transform_examples(
             metrics["dropped_columns"] = float(len(made.choices.dropped))
     write_json(transform_graph / CLASSES, classes)
     return judge(checks, _describe(rows, how), {**rows, **metrics})
+
+
+def _is_prepared(project: Project, framework: Framework, code: Path) -> bool:
+    """Whether the project has a preprocessing_fn; one whose model may prepare the columns itself may leave the file away, or empty."""
+    if framework.preprocessing == "in front":
+        return True
+    if project.code.preprocessing not in project.code.files:
+        return False
+    with tempfile.TemporaryDirectory(prefix="naru-transform-") as scratch:
+        unpack_code(code, Path(scratch))
+        prepared = not _is_empty(Path(scratch) / project.code.preprocessing)
+    if not prepared and "transform" in project.model_fields_set:
+        message = f"needs a preprocessing_fn, and {project.code.preprocessing} is empty"
+        raise ConfigError(message, where="transform", remedy="write the function, or remove the section")
+    return prepared
+
+
+def _is_empty(file: Path) -> bool:
+    """Whether a file has no statement, comments and a docstring aside; of one that lacks the function, its reader says so."""
+    try:
+        statements = ast.parse(file.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):  # its import says what is wrong
+        return False
+    return all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in statements)
 
 
 def _refuse_blocked(blocked: str) -> None:

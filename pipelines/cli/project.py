@@ -67,6 +67,10 @@ def new(
     ] = "",
     date_order: Annotated[str, typer.Option(help="How dates such as 01/02/03 are read: dmy, mdy or ymd.")] = "",
     sample: Annotated[int, typer.Option(min=0, help="Rows that are sampled to judge what columns are; 0: 20,000.")] = 0,
+    model: Annotated[
+        str,
+        typer.Option(help="The kind of model: keras, linear or boosted (trees); the last two need the extra sklearn."),
+    ] = "keras",
 ) -> None:
     """Analyze a table and generate a project that runs as it is."""
     from rich.console import Console
@@ -77,7 +81,7 @@ def new(
     from pipelines.scaffold.summary import print_created
     from pipelines.scaffold.table_location import TableLocation
 
-    choices = Choices.parse(task, drop, ids, group, time_, positive, date_order, sample)
+    choices = Choices.parse(task, drop, ids, group, time_, positive, date_order, sample, model)
     options = parse_csv(quote, escape, sep, encoding)
     location = TableLocation.parse(data, table, query)
     print_created(Console(), new_project(folder, data=location, label=label, csv=options, choices=choices))

@@ -25,6 +25,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from components._core.stage.stage_spec import OF_FRAMEWORK, OF_PREPROCESSING
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import process_guard
 
@@ -38,18 +39,44 @@ SHARED = (
 )
 """Modules that every stage needs."""
 
-PRELOADED = (*SHARED, *(name for stage in TRAINING.stages if not stage.imports_during for name in stage.imports))
-"""Modules that are imported before the first child."""
+FRAMEWORK_IMPORTS = "NARU_FRAMEWORK_IMPORTS"
+"""Environment: the modules of the project's framework, with commas between them."""
+PREPROCESSING_IMPORTS = "NARU_PREPROCESSING_IMPORTS"
+"""Environment: the modules that a preprocessing_fn needs; empty: the project has none."""
+PREPROCESSING = ("tensorflow_transform.beam", "components.transform.preprocessing_graph")
+"""What a project with a preprocessing_fn imports for it."""
 
-LATER = {
-    during: tuple(name for stage in TRAINING.stages if stage.imports_during == during for name in stage.imports)
-    for during in TRAINING.stage_names
-}
-"""Modules, by stage, that are imported while it runs, on the second core: only later stages need them."""
+Later = dict[str, tuple[str, ...]]
 
 
-def main(path: str, preloaded: tuple[str, ...] = PRELOADED, later: Mapping[str, tuple[str, ...]] = LATER) -> int:
-    """Import, listen on the socket at `path`, serve until standard input closes; returns the exit code."""
+def plan_imports(environment: Mapping[str, str]) -> tuple[tuple[str, ...], Later]:
+    """Plan the imports of a run: modules before the first child, and by stage those that are imported while it runs.
+
+    The latter are imported on the second core: only later stages need them.
+
+    Args:
+        environment: What says which modules depend on the project.
+    """
+    chosen = {OF_FRAMEWORK: FRAMEWORK_IMPORTS, OF_PREPROCESSING: PREPROCESSING_IMPORTS}
+
+    def modules(during: str) -> tuple[str, ...]:
+        names = [name for stage in TRAINING.stages if stage.imports_during == during for name in stage.imports]
+        found = [environment.get(chosen[name], "").split(",") if name in chosen else [name] for name in names]
+        return tuple(dict.fromkeys(name for each in found for name in each if name))
+
+    return (*SHARED, *modules("")), {stage: modules(stage) for stage in TRAINING.stage_names}
+
+
+def main(path: str, preloaded: tuple[str, ...] | None = None, later: Later | None = None) -> int:
+    """Import, listen on the socket at `path`, serve until standard input closes; returns the exit code.
+
+    Args:
+        path: The socket.
+        preloaded: Modules before the first child; None: as the environment says.
+        later: Modules by stage; None: the same.
+    """
+    planned = plan_imports(os.environ)
+    preloaded, later = planned[0] if preloaded is None else preloaded, planned[1] if later is None else later
     os.environ["_KFP_RUNTIME"] = "true"
     gc.disable()  # imported objects stay alive: collecting garbage among them would take a quarter of the imports' time
     try:

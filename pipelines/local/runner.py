@@ -25,9 +25,10 @@ from components._core.store.ledger import current_champion
 from components._core.system_errors import find_full_disk
 from components._data.joins.source_state import fingerprint_state
 from components._data.sources.registry import absolute_location
+from components._frameworks.table import find_framework
 from pipelines.git import read_commit
 from pipelines.graphs.pipelines import TRAINING
-from pipelines.local import stage_cache
+from pipelines.local import fork_server, stage_cache
 from pipelines.local.python_shim import python_shim
 from pipelines.local.run_state import read_failure
 from pipelines.local.workspace import LOG, PARAMETERS, Workspace
@@ -48,7 +49,7 @@ def run_training(workspace: Workspace, project: Project, run: Path, fresh_from: 
     Raises:
         NaruError: The error of the stage that failed.
     """
-    with _environment(workspace, fresh_from), _log_to(run / LOG):
+    with _environment(workspace, project, fresh_from), _log_to(run / LOG):
         arguments = _arguments(workspace, project, run, cause)
         write_json(run / PARAMETERS, masked(arguments))
         try:
@@ -133,8 +134,17 @@ def _run_graph(arguments: dict[str, Any], run: Path, interpreter: Path) -> None:
         sys.executable = real
 
 
+def _imports(project: Project) -> dict[str, str]:
+    """Return the settings that let the stages' process import what the project uses, and nothing else."""
+    prepared = project.code.preprocessing in project.code.files
+    return {
+        fork_server.FRAMEWORK_IMPORTS: ",".join(find_framework(project.code.framework).imports),
+        fork_server.PREPROCESSING_IMPORTS: ",".join(fork_server.PREPROCESSING if prepared else ()),
+    }
+
+
 @contextlib.contextmanager
-def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
+def _environment(workspace: Workspace, project: Project, fresh_from: str) -> Iterator[None]:
     """Set the environment that every stage's process inherits."""
     before = dict(os.environ)
     reuse = {
@@ -149,7 +159,7 @@ def _environment(workspace: Workspace, fresh_from: str) -> Iterator[None]:
         "GIT_PYTHON_REFRESH": "quiet",
     }
     path = os.pathsep.join(part for part in (str(_REPOSITORY), os.environ.get("PYTHONPATH", "")) if part)
-    os.environ.update({**quiet, **reuse, **workspace.environment(), "PYTHONPATH": path})
+    os.environ.update({**quiet, **reuse, **_imports(project), **workspace.environment(), "PYTHONPATH": path})
     try:
         yield
     finally:

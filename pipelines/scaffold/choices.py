@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from components._core.errors import ConfigError
 from components._core.suggestions import listed, suggest
 from components._core.types.tasks import TASKS
 from components._data.columns.dates import Order
 
+Kind = Literal["keras", "linear", "boosted"]
+"""A neural network of Keras, a linear model or boosted trees of scikit-learn."""
+
+KINDS: tuple[Kind, ...] = ("keras", "linear", "boosted")
 _ORDERS: tuple[Order, ...] = ("dmy", "mdy", "ymd")
 
 
@@ -26,6 +31,7 @@ class Choices:
         positive: The label's positive value.
         date_order: Order of day, month and year where a date does not say.
         sample: Rows that are sampled to judge what columns are; 0: the default number.
+        model: The kind of model.
     """
 
     task: str = ""
@@ -36,6 +42,7 @@ class Choices:
     positive: str = ""
     date_order: Order | None = None
     sample: int = 0
+    model: Kind = "keras"
 
     @classmethod
     def parse(
@@ -48,11 +55,12 @@ class Choices:
         positive: str = "",
         date_order: str = "",
         sample: int = 0,
+        model: str = "keras",
     ) -> Choices:
         """Parse the options of the command line; `--drop` and `--id` take a name, or several with commas between them.
 
         Raises:
-            ConfigError: When a task or an order does not exist, or two options contradict each other.
+            ConfigError: When a task, an order or a kind of model does not exist, or two options contradict each other.
         """
         names = {name: name for name in TASKS} | {name.removesuffix("_classification"): name for name in TASKS}
         if task and task not in names:
@@ -67,7 +75,11 @@ class Choices:
         if group and time:
             remedy = "name one of them; rows are kept together, or split by time"
             raise ConfigError("--group and --time contradict each other", where="naru new", remedy=remedy)
-        return cls(names.get(task, ""), _names(drop), _names(ids), group, time, positive, order, sample)
+        kind = next((known for known in KINDS if known == model), None)
+        if kind is None:
+            message = f"--model: unknown kind {model!r}; {suggest(model, KINDS)}"
+            raise ConfigError(message, where="naru new", remedy=f"allowed: {', '.join(KINDS)}")
+        return cls(names.get(task, ""), _names(drop), _names(ids), group, time, positive, order, sample, kind)
 
     def check_columns(self, known: Sequence[str], label: str) -> None:
         """Refuse an option that names a column which does not exist, or the label.

@@ -16,6 +16,7 @@ from components._core.project.project_file import load_project
 from components._core.project.table_config import Csv
 from components._core.suggestions import listed
 from components._data.formats.registry import open_format
+from components._frameworks.table import check_installed, find_framework
 from pipelines.scaffold.choices import Choices
 from pipelines.scaffold.column_meanings import Meaning, find_meanings
 from pipelines.scaffold.decisions import (
@@ -29,6 +30,7 @@ from pipelines.scaffold.decisions import (
 from pipelines.scaffold.group_column import Group, find_group, first_of_each, name_group
 from pipelines.scaffold.label_choice import Target, decide_target
 from pipelines.scaffold.leak_suspects import find_derived, score_columns
+from pipelines.scaffold.model_kind import ModelPlan
 from pipelines.scaffold.project_name import name_note, project_name
 from pipelines.scaffold.project_writer import write_project
 from pipelines.scaffold.table_location import TableLocation
@@ -107,6 +109,10 @@ def new_project(
     scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
     decisions = decide_columns(profile, label, scores, group, meanings, derived, choices)
     _check_features(decisions, table.source)
+    plan = ModelPlan.make(choices.model, decisions)
+    if plan.framework != "keras":
+        check_installed(find_framework(plan.framework), f"--model {plan.kind}")
+    decisions = plan.adapt(decisions)
     name = project_name(folder)
     fitting = decide_fitting(profile.rows)
     notes = collect_notes(profile, target, decisions, group, choices.time)
@@ -114,6 +120,8 @@ def new_project(
     facts = _template_values(folder, table, profile, target, label) | {
         "name": name,
         "fitting": fitting,
+        "plan": plan,
+        "hyperparameters": plan.hyperparameters(profile.rows, target.task.has_classes),
         "notes": notes,
         "group": group,
         "by_time": choices.time,

@@ -31,7 +31,9 @@ class GeneratedRows:
     features: dict[str, tuple[int, ...]]
 
 
-def describe_rows(decisions: list[Decision], target: Target, outputs: dict[str, str], often: int) -> GeneratedRows:
+def describe_rows(
+    decisions: list[Decision], target: Target, outputs: dict[str, str], often: int, *, read: bool = False
+) -> GeneratedRows:
     """Describe the rows of a table.
 
     Args:
@@ -39,6 +41,7 @@ def describe_rows(decisions: list[Decision], target: Target, outputs: dict[str, 
         target: The task.
         outputs: Feature of each category and each text column.
         often: Number of columns with a feature for whether they are missing.
+        read: Whether numbers that are categories are read as texts.
     """
     columns: dict[str, dict[str, Any]] = {"whole": {}, "numbers": {}, "texts": {}}
     label: list[str] | tuple[float, float] = list(target.classes)[:_MOST_CLASSES]
@@ -48,7 +51,7 @@ def describe_rows(decisions: list[Decision], target: Target, outputs: dict[str, 
             label = label or _range(column)
         elif decision.role == "left out":
             continue
-        elif column.type.is_text:
+        elif column.type.is_text or (read and decision.role in ("category", "hashed")):
             columns["texts"][column.name] = _texts(decision)
         elif column.type.is_whole and not column.missing:
             low, high = _range(column)

@@ -18,10 +18,12 @@ import yaml
 from components._core.files import write_text
 from components._core.project.column_config import ColumnReading
 from components._core.project.yaml_text import parse_yaml
+from components._core.types.artifact_files import MODEL, PREPROCESSING
 from pipelines.scaffold.date_columns import DateFormat
 from pipelines.scaffold.decisions import OFTEN_MISSING, Decision, is_long_tailed
 from pipelines.scaffold.generated_rows import describe_rows
 from pipelines.scaffold.label_choice import Target
+from pipelines.scaffold.model_kind import ModelPlan
 
 FILES = {
     "project.yaml": "project.yaml.j2",
@@ -31,6 +33,7 @@ FILES = {
     "README.md": "README.md.j2",
     ".gitignore": "gitignore.j2",
 }
+_MODELS = {"linear": "model_linear.py.j2", "boosted": "model_boosted.py.j2"}
 _TEMPLATES = Path(__file__).parent / "templates"
 _TAKEN = {"numbers", "missing", "hashed"}
 _LINE = 110
@@ -45,9 +48,13 @@ def write_project(folder: Path, facts: dict[str, Any], decisions: list[Decision]
         decisions: The decision on each column.
     """
     environment = _environment()
-    known = {**facts, "decisions": decisions, **_features(decisions, facts["target"])}
+    plan: ModelPlan = facts["plan"]
+    known = {**facts, "decisions": decisions, **_features(decisions, facts["target"], plan)}
     written = []
     for name, template in FILES.items():
+        if name == PREPROCESSING and not plan.prepared:
+            continue
+        template = _MODELS.get(plan.kind, template) if name == MODEL else template
         write_text(folder / name, environment.get_template(template).render(known))
         written.append(folder / name)
     return written
@@ -75,7 +82,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _features(decisions: list[Decision], target: Target) -> dict[str, Any]:
+def _features(decisions: list[Decision], target: Target, plan: ModelPlan) -> dict[str, Any]:
     """Make the template values for the Python files, by role."""
     by_role: dict[str, list[Decision]] = {}
     for decision in decisions:
@@ -87,12 +94,15 @@ def _features(decisions: list[Decision], target: Target) -> dict[str, Any]:
     categories = {decision.column.name: outputs[decision.column.name] for decision in by_role.get("category", [])}
     texts = {decision.column.name: outputs[decision.column.name] for decision in by_role.get("text", [])}
     often = [decision.column.name for decision in numbers if decision.column.missing_share >= OFTEN_MISSING]
+    often = [] if plan.takes_missing else often
     dense = (["numbers"] if numbers or dates else []) + (["missing"] if often else []) + list(texts.values())
     return {
         "excluded": by_role.get("left out", []),
         "readings": [(decision, _entry(decision.reading)) for decision in decisions if decision.reading],
         "numbers": [decision.column.name for decision in numbers],
-        "long_tailed": [decision.column.name for decision in numbers if is_long_tailed(decision.column)],
+        "long_tailed": [
+            decision.column.name for decision in numbers if is_long_tailed(decision.column) and not plan.takes_missing
+        ],
         "often_missing": often,
         "dates": dates,
         "has_clock": any(decision.format and decision.format.has_clock for decision in dates),
@@ -104,7 +114,7 @@ def _features(decisions: list[Decision], target: Target) -> dict[str, Any]:
         ),
         "texts": texts,
         "dense": dense,
-        "generated": describe_rows(decisions, target, outputs, len(often)),
+        "generated": describe_rows(decisions, target, outputs, len(often), read=not plan.prepared),
         "widths": {
             categories[decision.column.name]: _width(decision.column.distinct)
             for decision in by_role.get("category", [])

@@ -203,7 +203,7 @@ NOT_OURS = {
     "components/_data/formats/avro/arrow_types.py": {"ValueError"},  # reported by the reader, with the rows
     "components/_data/formats/avro/zstandard_blocks.py": {"EOFError"},  # reported by the reader, with the block
     "components/_data/formats/jsonl/lines.py": {"LineError"},  # the row is set aside with it
-    "components/_frameworks/keras/saved_graph.py": {
+    "components/_frameworks/saved_models/saved_graph.py": {
         "ValueError"
     },  # of a damaged graph; reported with its file where it is read
     "components/_frameworks/protobuf_fields.py": {"ValueError"},  # the same

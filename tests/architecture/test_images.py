@@ -29,7 +29,8 @@ def test_every_extra_of_a_source_format_or_framework_can_be_built_into_the_stage
     wanted = {name: raw[name] for name in raw if name not in ("local", "examples", "dev", "seldon")}
     assert {file.stem for file in (IMAGES / "stages" / "extras").glob("*.in")} == wanted.keys()
     for extra, packages in wanted.items():
-        assert set(_names("stages", f"extras/{extra}.in")) == {re.split(r"[=<>;]", package)[0] for package in packages}
+        on_linux = [package for package in packages if "== 'darwin'" not in package]
+        assert set(_names("stages", f"extras/{extra}.in")) == {re.split(r"[=<>;]", package)[0] for package in on_linux}
 
 
 @pytest.mark.parametrize("file", EXTRAS, ids=str)

@@ -42,7 +42,7 @@ NAMES = {
         "skl2onnx._supported_operators:sklearn_operator_name_map": "onnx_conversion.py: which steps have a converter",
     },
     "tensorflow": {
-        "tensorflow.python.client.session:BaseSession._make_callable_from_options": "saved_model.py: one call, no feeds to parse",
+        "tensorflow.python.client.session:BaseSession._make_callable_from_options": "session.py: one call, no feeds to parse",
     },
     "tensorflow-transform": {
         **{

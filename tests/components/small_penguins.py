@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,16 +64,19 @@ class Penguins:
     def path(self, name: str) -> Path:
         return self.root / name
 
-    def write_code(self, model: str) -> None:
+    def write_code(self, model: str, preprocessing: str | None = None) -> None:
         """Replace the project's code."""
         source = Path(tempfile.mkdtemp(dir=self.root))
+        if preprocessing is not None:
+            (source / "preprocessing.py").write_text(preprocessing, encoding="utf-8")
         (source / "model.py").write_text(model, encoding="utf-8")
         pack_code(source, self.project, self.path("code"))
 
     def transform(self) -> None:
         outputs = {name: self.path(name) for name in ("transform_graph", "transformed")}
         for folder in outputs.values():
-            folder.mkdir(exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
         inputs = {name: self.path(name) for name in ("code", "examples", "schema")}
         transform_examples(self.project, **inputs, blocked="", **outputs)
 
@@ -91,10 +95,28 @@ class Penguins:
         return model
 
 
-def make_penguins(root: Path, task: str = "multiclass_classification", **sections: Any) -> Penguins:
-    """Examples, schema and code of a project, and what transform makes of them."""
+def make_penguins(
+    root: Path,
+    task: str = "multiclass_classification",
+    *,
+    model: str = "",
+    preprocessing: str | None = None,
+    framework: str = "sklearn",
+    **sections: Any,
+) -> Penguins:
+    """Examples, schema and code of a project, and what transform makes of them.
+
+    Args:
+        root: Where the artifacts go.
+        task: One of those of `LABELS`.
+        model: `model.py`; empty: the pipeline above.
+        preprocessing: `preprocessing.py`, if the project names one.
+        framework: The framework.
+        sections: Further sections of the project.
+    """
     raw = {"name": "penguins", "task": task, "label": LABELS[task], "data": {"source": "penguins.csv"}}
-    project = Project.model_validate({**raw, "code": {"framework": "sklearn"}, **sections})
+    code = {"framework": framework, **({} if preprocessing is None else {"preprocessing": "preprocessing.py"})}
+    project = Project.model_validate({**raw, "code": code, **sections})
     made = Penguins(root, project)
     table = read_penguins(task)
     counts = {}
@@ -105,7 +127,7 @@ def make_penguins(root: Path, task: str = "multiclass_classification", **section
     columns = {field.name: str(field.type).replace("float", "float32") for field in table.schema}
     Manifest("f" * 32, columns, counts, [1], []).save(made.path("examples"))
     _write_schema(made.path("schema"), table)
-    made.write_code(MODEL.replace("LAST", LAST[task]))
+    made.write_code(model or MODEL.replace("LAST", LAST[task]), preprocessing)
     made.transform()
     return made
 

@@ -16,19 +16,19 @@ class Code(Section):
     framework: Annotated[
         str,
         Field(
-            description="Framework of the model: `keras`, or `sklearn` for a scikit-learn pipeline, which prepares the columns itself."
+            description="Framework of the model: `keras`, `sklearn`, `xgboost` or `lightgbm`; all but the first may prepare the columns themselves."
         ),
     ] = DEFAULT_FRAMEWORK
     preprocessing: Annotated[
         str,
         Field(
-            description="File with `preprocessing_fn(inputs)`; a framework that prepares the columns itself has none."
+            description="File with `preprocessing_fn(inputs)`; where the framework may prepare the columns itself, it is read only when it is named, and may be empty."
         ),
     ] = "preprocessing.py"
     model: Annotated[
         str,
         Field(
-            description="File with `build_model(inputs, transform, hyperparameters)`; for sklearn `build_model(hyperparameters)`."
+            description="File with `build_model(inputs, transform, hyperparameters)`; of other frameworks than keras `build_model(hyperparameters)`."
         ),
     ] = "model.py"
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+OF_FRAMEWORK = "(framework)"
+"""Stands among the imports of a stage for the modules of the project's framework."""
+OF_PREPROCESSING = "(preprocessing)"
+"""Stands there for what a stage imports only where the project has a preprocessing_fn."""
 _PYTHON = "python3.12"
 """Image tag in a component; a pipeline compiled for a cluster has a registry and a version instead."""
 
@@ -30,7 +34,8 @@ class StageSpec(NamedTuple):
         looks_outside: Whether it reads something that no parameter names. KFP caches by parameters, so it always runs
             there.
         cluster_access: Whether it changes the cluster itself, with its own service account.
-        imports: Modules that the laptop's fork server imports before it forks the stage, in this order.
+        imports: Modules that the laptop's fork server imports before it forks the stage, in this order; `OF_FRAMEWORK` and
+            `OF_PREPROCESSING` stand for those that depend on the project.
         imports_during: Stage during which the modules are imported, on the second core; empty: before the first stage.
         trains: Whether it trains the model: on a cluster it gets the name of its image, to record it (`environment.py`).
         own_process: Whether it starts as a separate process: it needs few imports, and runs while the fork server is

@@ -21,6 +21,8 @@ TRIALS = "trials.json"
 # model
 SAVED_MODEL = "saved_model"
 ONNX_MODEL = "model.onnx"
+# how much the model goes by each of its inputs, where its structure says so
+STRUCTURE = "structure.json"
 SIGNATURE = "signature.json"
 # of a registered model: a real row and the training ranges, for its server
 REFERENCE = "reference.json"

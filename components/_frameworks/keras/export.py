@@ -16,10 +16,10 @@ from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Output
 from components._frameworks.keras.build_model import as_model_inputs, fed_columns
-from components._frameworks.keras.canonical import make_canonical
-from components._frameworks.keras.saved_graph import find_misuses
-from components._frameworks.keras.tensor_names import SERVING, tensor_names
-from components._frameworks.keras.tensorflow_errors import reason_of, report_full_disk
+from components._frameworks.saved_models.canonical import make_canonical
+from components._frameworks.saved_models.saved_graph import find_misuses
+from components._frameworks.saved_models.tensor_names import SERVING, tensor_names
+from components._frameworks.saved_models.tensorflow_errors import reason_of, report_full_disk
 from components._frameworks.transformed_rows import Column
 
 

@@ -18,7 +18,7 @@ from components._core.project.train_config import Train
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Progress
 from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape
-from components._frameworks.keras.tensorflow_errors import reason_of
+from components._frameworks.saved_models.tensorflow_errors import reason_of
 from components._frameworks.transformed_rows import Batch, Column, TransformedRows
 
 EVAL_ROWS = 16_384

@@ -22,8 +22,14 @@ class KerasFramework(Framework):
     """Keras 3 on TensorFlow."""
 
     name = "keras"
-    preprocessing: Literal["inside", "in front"] = "in front"
+    preprocessing: Literal["either", "in front"] = "in front"
     model_files = (f"{SAVED_MODEL}/saved_model.pb",)
+    imports = (
+        "tensorflow",
+        "keras.layers",
+        "components._frameworks.keras.trainable_model",
+        "components._frameworks.keras.saved_model",
+    )
 
     def version(self) -> str:
         import keras
@@ -65,7 +71,7 @@ class KerasFramework(Framework):
         return KerasModel(model, data.train.columns, data.transform_graph, task)
 
     def check_files(self, model: Path) -> None:
-        from components._frameworks.keras.saved_graph import check_saved_model
+        from components._frameworks.saved_models.saved_graph import check_saved_model
 
         check_saved_model(model / SAVED_MODEL)
 

@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components._core.errors import ModelError
 from components._core.types.signature import Signature
-from components._frameworks.keras.tensor_names import SERVING, tensor_names
+from components._frameworks.saved_models.tensor_names import SERVING, tensor_names
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 

@@ -1,4 +1,4 @@
-"""The project's build_model: it is given the hyperparameters, and returns a pipeline that takes the raw columns."""
+"""The project's build_model: it is given the hyperparameters, and returns a pipeline or an estimator that takes the columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 
 from components._core.errors import UserCodeError
@@ -15,9 +15,12 @@ from components._core.project.config_types import Hyperparameter
 from components._core.stage.user_code import own_frames
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import ModelCode
+from components._frameworks.sklearn.boosted_trees import is_boosted
+from components._frameworks.sklearn.native_columns import NativeColumns
 from components._frameworks.sklearn.onnx_conversion import refuse_unconvertible
 
 RANDOM_STATE = "random_state"
+Complete = Callable[[Any], Any]
 
 
 def build(
@@ -27,8 +30,12 @@ def build(
     *,
     task: Task,
     seed: int,
+    prepared: bool = False,
+    complete: Complete | None = None,
 ) -> Pipeline:
     """Call build_model, check what it returns, and seed it.
+
+    An estimator becomes the last step of a pipeline. Boosted trees that take the columns themselves get texts as categories.
 
     Args:
         function: The project's build_model.
@@ -36,6 +43,8 @@ def build(
         hyperparameters: The values for this model.
         task: The project's task.
         seed: Value of each `random_state` that build_model leaves at None, and seed of NumPy's and Python's global generators.
+        prepared: Whether a preprocessing_fn prepares the columns.
+        complete: Makes an estimator of what build_model returned, where a framework allows more than those.
 
     Raises:
         UserCodeError: When build_model raises, returns something other than a pipeline for the task, or a step has no converter to ONNX.
@@ -44,7 +53,9 @@ def build(
     np.random.seed(seed)
     with own_frames(code.folder, "build_model"):
         model = function(dict(hyperparameters))
+        model = complete(model) if complete else model
     _check_kind(model, code.file)
+    model = as_pipeline(model, prepared=prepared)
     _check_task(model, task, code.file)
     refuse_unconvertible(model, code.file)
     unset = [name for name, value in model.get_params().items() if value is None and _is_random_state(name)]
@@ -57,11 +68,26 @@ def _is_random_state(parameter: str) -> bool:
 
 
 def _check_kind(model: Any, file: str) -> None:
-    if isinstance(model, Pipeline):
+    if isinstance(model, BaseEstimator):
         return
     found = "nothing" if model is None else f"a {type(model).__name__}"
-    remedy = "return a sklearn.pipeline.Pipeline: the preparation of the columns, and last a classifier or a regressor"
+    remedy = (
+        "return a classifier or a regressor, or a sklearn.pipeline.Pipeline that prepares the columns and ends in one"
+    )
     raise UserCodeError(f"build_model returned {found}", where=file, remedy=remedy)
+
+
+def as_pipeline(model: BaseEstimator, *, prepared: bool = False) -> Pipeline:
+    """Return an estimator as a pipeline; boosted trees alone get the columns in front that they take as they are.
+
+    Args:
+        model: An estimator or a pipeline.
+        prepared: Whether a preprocessing_fn prepares the columns, so that whole numbers are indices of categories.
+    """
+    steps = model.steps if isinstance(model, Pipeline) else [("model", model)]
+    if len(steps) == 1 and is_boosted(steps[0][1]):
+        return Pipeline([("columns", NativeColumns(whole=prepared)), *steps])
+    return model if isinstance(model, Pipeline) else Pipeline(steps)
 
 
 def _check_task(model: Pipeline, task: Task, file: str) -> None:

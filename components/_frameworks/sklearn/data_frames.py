@@ -1,11 +1,12 @@
-"""The rows as a pipeline takes them: a pandas DataFrame of raw columns.
+"""The rows as a pipeline takes them: a pandas DataFrame of raw columns, or of what a preprocessing_fn makes of them.
 
-A column is `float32` with NaN for a missing value, `int64`, or `object` with the empty string for a missing text, as `signature.to_arrays`
-makes it for every model.
+A raw column is `float32` with NaN for a missing value, `int64`, or `object` with the empty string for a missing text, as
+`signature.to_arrays` makes it for every model. A transformed feature is `float32` or `int64`; one of k numbers is k columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,35 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components._frameworks.contract import Arrays
-from components._frameworks.transformed_rows import GROUP_ROWS, TransformedRows
+from components._frameworks.transformed_rows import GROUP_ROWS, Column, TransformedRows
 
 
-def to_frame(arrays: Arrays) -> pd.DataFrame:
-    """Make a table of arrays [rows]. Texts stay `object`, whatever the version of pandas would make of them."""
-    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in arrays.items()})
+def name_columns(columns: Iterable[Column]) -> dict[str, list[str]]:
+    """Return the names that the columns of a table have for each feature: its own, and numbered ones for k numbers."""
+    columns = tuple(columns)
+    taken = {column.name for column in columns if not column.shape}
+    named: dict[str, list[str]] = {}
+    for column in columns:
+        names = [f"{column.name}_{place}" for place in range(column.shape[0])] if column.shape else [column.name]
+        while column.shape and not taken.isdisjoint(names):
+            names = [f"{name}_" for name in names]
+        taken.update(names)
+        named[column.name] = names
+    return named
+
+
+def to_frame(arrays: Arrays, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """Make a table of arrays [rows] and [rows, k]. Texts stay `object`, whatever the version of pandas would make of them."""
+    made: dict[str, pd.Series] = {}
+    for feature, names in name_columns(columns).items():
+        values = arrays[feature]
+        parts = values.T if values.ndim > 1 else [values]
+        made |= {name: pd.Series(part, dtype=values.dtype) for name, part in zip(names, parts, strict=True)}
+    return pd.DataFrame(made)
 
 
 def read_rows(rows: TransformedRows) -> tuple[pd.DataFrame, NDArray[Any]]:
     """Read all rows into memory: the table, and the labels."""
     batches = list(rows.batches(GROUP_ROWS))
     arrays = {name: np.concatenate([features[name] for features, _ in batches]) for name in batches[0][0]}
-    return to_frame(arrays), np.concatenate([labels for _, labels in batches])
+    return to_frame(arrays, rows.columns), np.concatenate([labels for _, labels in batches])

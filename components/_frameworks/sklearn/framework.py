@@ -1,4 +1,4 @@
-"""scikit-learn pipelines, served as ONNX.
+"""scikit-learn estimators and pipelines, served as ONNX.
 
 Importing this module imports neither scikit-learn nor ONNX, and each method imports what it needs: `register` checks files in an image
 without them.
@@ -6,11 +6,11 @@ without them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from components._core.types.artifact_files import ONNX_MODEL
+from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL
 from components._core.types.signature import Signature
 from components._frameworks.contract import Framework, Model, ModelCode, TrainableModel, TrainingData
 
@@ -23,11 +23,12 @@ class SklearnFramework(Framework):
     """scikit-learn, with skl2onnx to convert its pipelines and onnxruntime to call them."""
 
     name = "sklearn"
-    preprocessing: Literal["inside", "in front"] = "inside"
+    preprocessing: Literal["either", "in front"] = "either"
     model_files = (ONNX_MODEL,)
     has_epochs = False
-    packages = ("sklearn", "skl2onnx", "onnx", "onnxruntime")
+    packages: tuple[str, ...] = ("sklearn", "skl2onnx", "onnx", "onnxruntime")
     serving_packages = ("onnxruntime",)
+    imports: tuple[str, ...] = ("components._frameworks.sklearn.trainable_model",)
     extra = "sklearn"
 
     def version(self) -> str:
@@ -53,12 +54,29 @@ class SklearnFramework(Framework):
         from components._frameworks.sklearn.trainable_model import SklearnModel
 
         function = load_function(code.folder, code.file, "build_model")
-        return SklearnModel(build(function, code, hyperparameters, task=task, seed=seed), task, classes)
+        pipeline = build(
+            function,
+            code,
+            hyperparameters,
+            task=task,
+            seed=seed,
+            prepared=data.is_prepared,
+            complete=self.completion(task),
+        )
+        return SklearnModel(pipeline, task, classes)
+
+    def completion(self, task: Task) -> Callable[[Any], Any] | None:
+        """Return what makes an estimator of the other things that build_model may return; None: nothing else is allowed."""
+        return None
 
     def check_files(self, model: Path) -> None:
         from components._frameworks.sklearn.onnx_file import check_onnx_file
 
         check_onnx_file(model / ONNX_MODEL)
+        if (model / SAVED_MODEL).is_dir():
+            from components._frameworks.saved_models.saved_graph import check_saved_model
+
+            check_saved_model(model / SAVED_MODEL)
 
     def open(self, signature: Signature, model: Path) -> Model:
         from components._frameworks.sklearn.onnx_model import open_model

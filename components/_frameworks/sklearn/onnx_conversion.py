@@ -23,12 +23,16 @@ from sklearn.preprocessing import FunctionTransformer
 
 from components._core.errors import UserCodeError
 from components._core.types.feature_types import FEATURE_TYPES, first_inexact
-from components._core.types.signature import Feature, Signature
+from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Output
+from components._frameworks.sklearn import boosted_conversion  # noqa: F401  (registers its converters)
+from components._frameworks.sklearn.data_frames import name_columns
+from components._frameworks.sklearn.native_columns import NativeColumns
 from components._frameworks.sklearn.onnx_names import Names, rename
 from components._frameworks.sklearn.pipeline_steps import Step, walk
 from components._frameworks.sklearn.scores import selection_matrix
+from components._frameworks.transformed_rows import Column
 
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 """Versions of the operators to convert to: with the same ones, every release of skl2onnx in use writes what every onnxruntime reads."""
@@ -54,19 +58,27 @@ def refuse_unconvertible(pipeline: Pipeline, file: str) -> None:
             )
 
 
-def convert(pipeline: Pipeline, signature: Signature, rows: pd.DataFrame) -> onnx.ModelProto:
+def convert(
+    pipeline: Pipeline, signature: Signature, rows: pd.DataFrame, columns: tuple[Column, ...] = ()
+) -> onnx.ModelProto:
     """Convert a fitted pipeline; equal pipelines give equal models.
 
     Args:
         pipeline: The pipeline.
         signature: What the model takes and gives.
         rows: The training rows, which say how large whole numbers are.
+        columns: What it takes instead of the signature's inputs: the features that a preprocessing_fn makes.
 
     Raises:
         UserCodeError: When a step cannot be converted.
     """
-    exact = _exact_as_float(signature.inputs, rows)
-    types = [(f.name, _INPUT_TYPES["float32" if f.name in exact else f.dtype]([None, 1])) for f in signature.inputs]
+    taken = columns or tuple(Column(feature.name, feature.dtype, ()) for feature in signature.inputs)
+    exact = _exact_as_float(taken, rows)
+    types = [
+        (name, _INPUT_TYPES["float32" if column.name in exact else column.dtype]([None, 1]))
+        for column, names in zip(taken, name_columns(taken).values(), strict=True)
+        for name in names
+    ]
     whole = _with_columns_first(pipeline, rows)
     try:
         # zipmap would make a dictionary per row of the probabilities
@@ -74,19 +86,23 @@ def convert(pipeline: Pipeline, signature: Signature, rows: pd.DataFrame) -> onn
         converted = convert_sklearn(whole, name="pipeline", initial_types=types, options=options, target_opset=_OPSETS)
     except Exception as error:
         raise _translate(error, pipeline) from error
-    return _assemble(converted, pipeline, signature, exact)
+    return _assemble(converted, pipeline, signature, taken, exact)
 
 
-def _exact_as_float(features: tuple[Feature, ...], rows: pd.DataFrame) -> set[str]:
+def _exact_as_float(columns: tuple[Column, ...], rows: pd.DataFrame) -> set[str]:
     """Names of the whole numbers that float32 holds exactly."""
     limit = first_inexact(np.dtype(np.float32))
-    return {f.name for f in features if f.type.is_whole and bool((rows[f.name].abs() < limit).all())}
+    return {
+        column.name
+        for column, names in zip(columns, name_columns(columns).values(), strict=True)
+        if FEATURE_TYPES[column.dtype].is_whole and all(bool((rows[name].abs() < limit).all()) for name in names)
+    }
 
 
 def _with_columns_first(pipeline: Pipeline, rows: pd.DataFrame) -> Pipeline:
     """The pipeline with a step in front that joins the columns into one matrix, which most converters need."""
     first = pipeline.steps[0][1]
-    if isinstance(first, ColumnTransformer) or any(dtype.kind == "O" for dtype in rows.dtypes):
+    if isinstance(first, ColumnTransformer | NativeColumns) or any(dtype.kind == "O" for dtype in rows.dtypes):
         return pipeline
     columns = ColumnTransformer([("all", "passthrough", list(rows.columns))]).fit(rows.head(1))
     return Pipeline([("naru columns", columns), *pipeline.steps])
@@ -106,23 +122,40 @@ def _subject(steps: list[Step]) -> str:
 
 
 def _assemble(
-    converted: onnx.ModelProto, pipeline: Pipeline, signature: Signature, exact: Collection[str]
+    converted: onnx.ModelProto,
+    pipeline: Pipeline,
+    signature: Signature,
+    columns: tuple[Column, ...],
+    exact: Collection[str],
 ) -> onnx.ModelProto:
     """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs."""
-    taken = [feature.name for feature in signature.inputs]
-    names = Names(taken)
-    inputs, nodes, renamed = [], [], {}
-    for feature, given in zip(signature.inputs, converted.graph.input, strict=True):
-        inputs.append(helper.make_tensor_value_info(feature.name, _TENSOR_TYPES[feature.dtype], [None, 1]))
-        renamed[given.name] = feature.name
-        if feature.name in exact:
-            renamed[given.name] = names.next()
-            nodes.append(helper.make_node("Cast", [feature.name], [renamed[given.name]], to=TensorProto.FLOAT))
+    names = Names(column.name for column in columns)
+    inputs, nodes, constants, renamed = [], [], [], {}
+    left = iter(converted.graph.input)
+    for column in columns:
+        width = column.shape[0] if column.shape else 1
+        inputs.append(helper.make_tensor_value_info(column.name, _TENSOR_TYPES[column.dtype], [None, width]))
+        value = column.name
+        if column.name in exact:
+            value = names.next()
+            nodes.append(helper.make_node("Cast", [column.name], [value], to=TensorProto.FLOAT))
+        parts = [value]
+        if column.shape:
+            parts = [names.next() for _ in range(width)]
+            sizes = numpy_helper.from_array(np.ones(width, np.int64), names.next())
+            constants.append(sizes)
+            nodes.append(helper.make_node("Split", [value, sizes.name], parts, axis=1))
+        for part in parts:
+            renamed[next(left).name] = part
     graph = rename(converted.graph, renamed, names)
     nodes += graph.node
     made = _outputs(pipeline, signature, graph.output[-1].name, names)
     complete = helper.make_graph(
-        [*nodes, *made.nodes], "pipeline", inputs, made.values, initializer=[*graph.initializer, *made.constants]
+        [*nodes, *made.nodes],
+        "pipeline",
+        inputs,
+        made.values,
+        initializer=[*constants, *graph.initializer, *made.constants],
     )
     for number, node in enumerate(complete.node):
         node.name = f"n{number}"

@@ -1,19 +1,27 @@
-"""Call an ONNX model as a server would: raw, named features in, named outputs out. Needs onnxruntime, not scikit-learn."""
+"""Call an ONNX model as a server would: raw, named features in, named outputs out. Needs onnxruntime, not scikit-learn.
+
+With a preprocessing_fn the artifact has its graph beside the ONNX file, which takes what that makes; one call goes through both.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from components._core.errors import ModelError
-from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE
+from components._core.extras import check_extra
+from components._core.files import read_json
+from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, SIGNATURE, STRUCTURE
 from components._core.types.signature import Signature
-from components._frameworks.contract import Model
+from components._frameworks.contract import Model, StructureImportance
 from components._frameworks.feature_arrays import take_feature
+
+if TYPE_CHECKING:  # it imports TensorFlow, which most models do without
+    from components._frameworks.saved_models.transform_front import TransformFront
 
 THREADS = 1
 """Threads of one call. Servers answer several requests at a time; what was measured with two decides nothing (decision 0009)."""
@@ -32,13 +40,16 @@ class OnnxModel(Model):
     Args:
         signature: What it takes and gives.
         content: The model as bytes.
+        structure: What its structure goes by, if that is known.
 
     Attributes:
         signature: What it takes and gives.
     """
 
-    def __init__(self, signature: Signature, content: bytes) -> None:
+    def __init__(self, signature: Signature, content: bytes, structure: StructureImportance | None = None) -> None:
         self.signature = signature
+        self._structure = structure
+        self._front: TransformFront | None = None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = THREADS
         options.log_severity_level = _QUIET
@@ -48,12 +59,16 @@ class OnnxModel(Model):
         self._outputs = sorted(signature.outputs)
         self._names = [taken.name for taken in self._session.get_inputs()]
 
-    def misfit(self) -> str:
-        """Describe in which way the model does not fit the signature; empty when it does."""
-        for what, found, wanted in (
-            ("takes", self._session.get_inputs(), [feature.dtype for feature in self.signature.inputs]),
-            ("gives", self._session.get_outputs(), [self.signature.outputs[name] for name in self._outputs]),
-        ):
+    def misfit(self, *, prepared: bool = False) -> str:
+        """Describe in which way the model does not fit the signature; empty when it does.
+
+        Args:
+            prepared: Whether it takes what a preprocessing_fn makes, of which the signature says nothing.
+        """
+        sides = [("gives", self._session.get_outputs(), [self.signature.outputs[name] for name in self._outputs])]
+        if not prepared:
+            sides.insert(0, ("takes", self._session.get_inputs(), [each.dtype for each in self.signature.inputs]))
+        for what, found, wanted in sides:
             types = [value.type for value in found]
             expected = [_ONNX_TYPES[dtype] for dtype in wanted]
             if types != expected:
@@ -62,12 +77,36 @@ class OnnxModel(Model):
 
     def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         columns = [take_feature(name, kind, arrays) for name, kind in self._types]
-        fed = {name: values.reshape(-1, 1) for name, values in zip(self._names, columns, strict=True)}
+        return self.run(columns if self._front is None else self._front.transform(columns))
+
+    def run(self, columns: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the outputs of the ONNX graph for arrays [rows] or [rows, k] in the order of its own inputs.
+
+        Raises:
+            ModelError: When it fails on them.
+        """
+        shaped = [values if values.ndim == 2 else values[:, None] for values in columns]
+        fed = dict(zip(self._names, shaped, strict=True))
         try:
             outputs = self._session.run(None, fed)
         except Exception as error:  # the errors of onnxruntime have no public class in common
             raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
         return dict(zip(self._outputs, map(np.asarray, outputs), strict=True))
+
+    def structure_importance(self) -> StructureImportance | None:
+        return self._structure
+
+    def open_front(self, saved_model: Path) -> None:
+        """Put a preprocessing_fn's graph in front, which makes what the ONNX graph takes.
+
+        Raises:
+            ModelError: When it does not load.
+            ConfigError: When TensorFlow is not installed.
+        """
+        check_extra("local", ("tensorflow",), "a preprocessing_fn in front of the model", str(saved_model))
+        from components._frameworks.saved_models.transform_front import TransformFront
+
+        self._front = TransformFront(self.signature.inputs, len(self._names), saved_model)
 
 
 def open_model(signature: Signature, model: Path) -> OnnxModel:
@@ -78,12 +117,19 @@ def open_model(signature: Signature, model: Path) -> OnnxModel:
     """
     file = model / ONNX_MODEL
     try:
-        opened = OnnxModel(signature, file.read_bytes())
+        opened = OnnxModel(signature, file.read_bytes(), _load_structure(model / STRUCTURE))
     except Exception as error:  # as above
         raise ModelError(f"does not load: {reason_of(error)}", where=str(file), remedy=_REMEDY) from error
-    if misfit := opened.misfit():
+    has_front = (model / SAVED_MODEL).is_dir()
+    if misfit := opened.misfit(prepared=has_front):
         raise ModelError(f"does not load: {misfit}", where=str(file), remedy=_REMEDY)
+    if has_front:
+        opened.open_front(model / SAVED_MODEL)
     return opened
+
+
+def _load_structure(file: Path) -> StructureImportance | None:
+    return StructureImportance(**read_json(file)) if file.is_file() else None
 
 
 def reason_of(error: Exception) -> str:

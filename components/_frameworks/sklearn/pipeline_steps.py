@@ -11,6 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from components._frameworks.sklearn.boosted_trees import is_boosted, read_trees
+
 
 @dataclass(frozen=True)
 class Step:
@@ -31,6 +33,8 @@ class Step:
 
     def count_numbers(self) -> int:
         """Count the numbers that it holds: of its fitted arrays, and of nodes of trees."""
+        if is_boosted(self.estimator):
+            return sum(len(tree.nodes) for tree in read_trees(self.estimator).trees)
         return _count(self.estimator) if isinstance(self.estimator, BaseEstimator) else 0
 
 

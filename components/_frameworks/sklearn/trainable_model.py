@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from components._core.errors import ModelError, UserCodeError
-from components._core.files import write_bytes
+from components._core.files import write_bytes, write_json
 from components._core.project.train_config import Train
 from components._core.store.file_digests import write_digests
-from components._core.types.artifact_files import ONNX_MODEL
+from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, STRUCTURE
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData
 from components._frameworks.sklearn import parity, scores
-from components._frameworks.sklearn.data_frames import read_rows
+from components._frameworks.sklearn.data_frames import name_columns, read_rows
 from components._frameworks.sklearn.onnx_conversion import convert
 from components._frameworks.sklearn.onnx_file import check_onnx_file
 from components._frameworks.sklearn.onnx_model import OnnxModel, reason_of
 from components._frameworks.sklearn.pipeline_steps import walk
 from components._frameworks.sklearn.row_weights import row_weights
+from components._frameworks.sklearn.structure import measure_structure
 from components._frameworks.sklearn.used_columns import find_used
+from components._frameworks.transformed_rows import Column
 
 
 class SklearnModel(TrainableModel):
-    """A pipeline on raw columns.
+    """A pipeline on raw columns, or on what a preprocessing_fn makes of them.
 
     Args:
         pipeline: The pipeline.
@@ -43,6 +45,8 @@ class SklearnModel(TrainableModel):
         self._task = task
         self._classes = len(classes)
         self._train = self._held_out = pd.DataFrame()
+        self._columns: tuple[Column, ...] = ()
+        self._transform_fn: Path | None = None
 
     def fit(
         self,
@@ -53,6 +57,8 @@ class SklearnModel(TrainableModel):
         after_epoch: AfterEpoch | None = None,
     ) -> Progress:
         """Fit the pipeline in one call; see the contract."""
+        self._columns = data.train.columns
+        self._transform_fn = data.transform_fn if data.is_prepared else None
         self._train, labels = read_rows(data.train)
         self._held_out, held_out_labels = read_rows(data.held_out)
         try:
@@ -77,10 +83,17 @@ class SklearnModel(TrainableModel):
         return Progress([measured], steps=0, best_epoch=0)
 
     def export(self, signature: Signature, folder: Path) -> None:
-        content = convert(self._pipeline, signature, self._train).SerializeToString(deterministic=True)
+        content = convert(self._pipeline, signature, self._train, self._columns).SerializeToString(deterministic=True)
         self._compare(signature, content)
         write_bytes(folder / ONNX_MODEL, content)
         check_onnx_file(folder / ONNX_MODEL)
+        if self._transform_fn is not None:
+            from components._frameworks.saved_models.transform_front import export_front
+
+            names = [column.name for column in self._columns]
+            export_front(self._transform_fn, signature.inputs, names, folder / SAVED_MODEL)
+        if structure := measure_structure(self._pipeline, self._train, raw=self._transform_fn is None):
+            write_json(folder / STRUCTURE, asdict(structure))
         signature.save(folder)
         write_digests(folder)
 
@@ -114,14 +127,19 @@ class SklearnModel(TrainableModel):
     def _compare(self, signature: Signature, content: bytes) -> None:
         """Compare the answers of what is exported with the pipeline's, on eval rows."""
         rows = self._held_out.head(parity.ROWS)
-        arrays = {name: np.asarray(rows[name]) for name in rows}
+        named = name_columns(self._columns)
+        given = [
+            rows[names].to_numpy() if column.shape else rows[column.name].to_numpy()
+            for column, names in zip(self._columns, named.values(), strict=True)
+        ]
         try:
             opened = OnnxModel(signature, content)
         except Exception as error:  # onnxruntime refuses what this machine lacks, such as a locale
             remedy = "replace the step that needs this"
             message = f"onnxruntime cannot open the converted pipeline: {reason_of(error)}"
             raise UserCodeError(message, where="the model of build_model", remedy=remedy) from error
-        parity.check_parity(self._task, self._score(rows), opened.predict(arrays)[self._task.score])
+        estimator = type(self._pipeline.steps[-1][1]).__name__
+        parity.check_parity(self._task, self._score, rows, opened.run(given)[self._task.score], estimator)
 
 
 def _kind(estimator: Any) -> str:

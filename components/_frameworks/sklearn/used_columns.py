@@ -23,7 +23,7 @@ def find_used(estimator: Any, names: list[str]) -> set[str]:
         return {name for _, part in estimator.transformer_list for name in find_used(part, names)}
     if isinstance(estimator, ColumnTransformer):
         taken = [columns for _, part, columns in estimator.transformers_ if not _is_drop(part)]
-        return {name for columns in taken for name in _select(columns, names)}
+        return {name for columns in taken for name in select_columns(columns, names)}
     return set() if _is_drop(estimator) else set(names)
 
 
@@ -31,14 +31,14 @@ def _is_drop(estimator: Any) -> bool:
     return isinstance(estimator, str) and estimator == "drop"
 
 
-def _select(columns: Any, names: list[str]) -> set[str]:
-    """Return the names of the columns that a column transformer selects by name, number, mask or slice."""
+def select_columns(columns: Any, names: list[str]) -> list[str]:
+    """Return the names of the columns that a column transformer selects by name, number, mask or slice, in its order."""
     frame = pd.DataFrame(columns=names)
     if isinstance(columns, str):
-        return {columns}
+        return [columns]
     if isinstance(columns, slice):
         by_name = isinstance(columns.start, str) or isinstance(columns.stop, str)
     else:
         columns = [columns] if isinstance(columns, int | np.integer) else list(columns)
         by_name = any(isinstance(column, str) for column in columns)
-    return set((frame.loc if by_name else frame.iloc)[:, columns].columns)
+    return list((frame.loc if by_name else frame.iloc)[:, columns].columns)

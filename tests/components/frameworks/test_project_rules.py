@@ -48,16 +48,11 @@ def test_a_project_of_scikit_learn_is_the_same_after_its_json() -> None:
             r"unknown framework 'sklaern'; did you mean 'sklearn'\?",
         ),
         (
-            {"code": {"framework": "sklearn", "preprocessing": "preprocessing.py"}},
-            "code.preprocessing",
-            "'preprocessing.py' would not be read: a model of 'sklearn' prepares the columns itself",
-        ),
-        (
             {"transform": {"columns": {"x": {"impute": 0}}}},
             "transform",
-            "needs a transform graph, and a model of 'sklearn' prepares the columns itself",
+            "needs a preprocessing_fn, and the project names no file with one",
         ),
-        ({"transform": {"drop": {"missing": 0.9}}}, "transform", "needs a transform graph"),
+        ({"transform": {"drop": {"missing": 0.9}}}, "transform", "needs a preprocessing_fn"),
         ({"train": {"epochs": 3}}, "train.epochs", "has no meaning for 'sklearn', which fits in one call"),
         ({"train": {"batch_size": 32}}, "train.batch_size", "has no meaning"),
         ({"train": {"steps": 5}}, "train.steps", "has no meaning"),
@@ -74,6 +69,13 @@ def test_a_mistake_is_refused(sections: dict[str, Any], where: str, message: str
 def test_settings_that_have_a_meaning_pass() -> None:
     check_framework(sklearn(train={"seed": 3, "hyperparameters": {"C": 1.0}}, tune={"trials": 0}))
     check_framework(project(train={"epochs": 3}))
+
+
+def test_a_project_of_scikit_learn_may_have_a_preprocessing_fn() -> None:
+    prepared = {"framework": "sklearn", "preprocessing": "preprocessing.py"}
+    named = project(code=prepared, transform={"drop": {"missing": 0.9}})
+    assert check_framework(named).name == "sklearn"
+    assert Project.model_validate_json(named.to_json()).code.files == ("preprocessing.py", "model.py")
 
 
 def test_what_a_servers_image_was_not_built_with_is_not_served() -> None:

@@ -101,7 +101,10 @@ def test_a_model_that_names_no_framework_is_one_of_keras_and_keras_models_name_n
 
 def test_a_model_of_an_unknown_framework_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
     Signature(TASK, FEATURES, TASKS[TASK].output_types, CLASSES[TASK], "abacus").save(tmp_path)
-    with pytest.raises(ModelError, match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, toy"):
+    with pytest.raises(
+        ModelError,
+        match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, xgboost, lightgbm, toy",
+    ):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="unknown framework 'abacus'"):
         missing_model_files(str(tmp_path))
@@ -151,9 +154,9 @@ def test_looking_up_keras_and_checking_its_files_imports_no_tensorflow(tmp_path:
     assert done.stdout.strip() == "set()"
 
 
-def test_keras_has_a_transform_graph_in_front_and_scikit_learn_none() -> None:
+def test_keras_has_a_transform_graph_in_front_and_scikit_learn_may_do_without() -> None:
     assert find_framework("keras").preprocessing == "in front"
-    assert find_framework("sklearn").preprocessing == "inside"
+    assert find_framework("sklearn").preprocessing == "either"
 
 
 def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_own() -> None:
@@ -166,7 +169,6 @@ def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_ow
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     expected = {name for name in found if not name.endswith(("__init__", "._frameworks", ".transform"))} - {
-        "components._frameworks.keras",
-        "components._frameworks.sklearn",
+        f"components._frameworks.{name}" for name in ("keras", "lightgbm", "saved_models", "sklearn", "xgboost")
     }
     assert set(contract["source_modules"]) == expected | {"pipelines"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from components.stages import STAGES
-from pipelines.local import launcher
+from pipelines.local import fork_server, launcher
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -186,3 +186,44 @@ def runs(process: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_run_imports_ahead_what_its_project_uses_and_nothing_else() -> None:
+    nothing = fork_server.plan_imports({})
+    assert not any("keras" in name or "sklearn" in name for name in (*nothing[0], *sum(nothing[1].values(), ())))
+    prepared = {
+        fork_server.FRAMEWORK_IMPORTS: "a.fit,a.call",
+        fork_server.PREPROCESSING_IMPORTS: ",".join(fork_server.PREPROCESSING),
+    }
+    later = fork_server.plan_imports(prepared)[1]["validate"]
+    assert later.count("a.fit") == 1 and later.index("a.call") < later.index("components.train.train")
+    assert set(fork_server.PREPROCESSING) <= set(later)
+
+
+OWN = (
+    "components._frameworks.keras.trainable_model",
+    "tensorflow_transform",
+    "skl2onnx",
+    "onnxruntime",
+    "xgboost",
+    "lightgbm",
+)
+"""What only a framework, or a preprocessing_fn, imports; keras and sklearn themselves come with libraries that every run needs."""
+USED = {"keras": set(OWN[:2]), "sklearn": set(OWN[2:4])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", USED)
+def test_the_libraries_of_other_frameworks_are_never_imported(framework: str) -> None:
+    code = f"""
+import importlib, sys
+from components._frameworks.table import find_framework
+from pipelines.local.fork_server import FRAMEWORK_IMPORTS, plan_imports
+first, later = plan_imports({{FRAMEWORK_IMPORTS: ",".join(find_framework({framework!r}).imports)}})
+for name in (*first, *sum(later.values(), ())):
+    importlib.import_module(name)
+print("imported", *(name for name in {OWN} if name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = set(done.stdout.strip().splitlines()[-1].split()[1:])
+    assert found == USED[framework]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from components._core.errors import ModelError
 from components._core.examples.artifact import read_head
 from components._core.types.signature import Feature, Signature, to_arrays
-from components._frameworks.keras.tensor_names import tensor_names
+from components._frameworks.saved_models.tensor_names import tensor_names
 from components._frameworks.table import load_model
 from tests.components.small_flights import Small
 

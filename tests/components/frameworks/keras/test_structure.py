@@ -8,7 +8,7 @@ from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
 from components._frameworks.keras.structure import inputs_that_reach
-from components._frameworks.keras.tensor_names import tensor_names
+from components._frameworks.saved_models.tensor_names import tensor_names
 from components._frameworks.table import load_model
 from tests.components.tiny_models import write_model
 

@@ -13,7 +13,7 @@ from components._frameworks.sklearn.build_model import build
 
 HEAD = """
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -26,7 +26,8 @@ def build_model(hyperparameters):
 """
 MISTAKES = {
     "pass": "build_model returned nothing",
-    "return LogisticRegression()": "build_model returned a LogisticRegression",
+    "return 'LogisticRegression'": "build_model returned a str",
+    "return Ridge()": "ends in Ridge, which is not a classifier",
     "return Pipeline([('last', Ridge())])": "ends in Ridge, which is not a classifier",
     "return Pipeline([('last', LinearSVC())])": "LinearSVC, the last step .* has no predict_proba",
     "return Pipeline([('log', FunctionTransformer(log)), ('last', LogisticRegression())])": "step 'log' .*FunctionTransformer.* Python function",
@@ -62,6 +63,14 @@ def test_a_mistake_is_explained(body: str, tmp_path: Path) -> None:
 def test_a_classifier_is_refused_for_a_regression(tmp_path: Path) -> None:
     with pytest.raises(UserCodeError, match="LogisticRegression, which is not a regressor"):
         made_of(tmp_path, "return Pipeline([('last', LogisticRegression())])", "regression")
+
+
+def test_an_estimator_is_the_last_step_and_boosted_trees_take_the_columns_as_they_are(tmp_path: Path) -> None:
+    alone = made_of(tmp_path, "return LogisticRegression()")
+    assert [name for name, _ in alone.steps] == ["model"]
+    boosted = made_of(tmp_path, "return HistGradientBoostingClassifier()")
+    assert [type(step).__name__ for _, step in boosted.steps] == ["NativeColumns", "HistGradientBoostingClassifier"]
+    assert boosted.get_params()["model__random_state"] == 11
 
 
 def test_an_own_step_without_a_converter_is_named_by_its_path(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from components._core import extras
 from components._core.errors import ConfigError
 from components._core.files import read_json
-from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE
+from components._core.types.artifact_files import ONNX_MODEL, SIGNATURE, STRUCTURE
 from components._frameworks.project_rules import check_served_model
 from components._frameworks.sklearn.framework import FRAMEWORK
 from components._frameworks.table import check_installed, check_model_files, load_model
@@ -51,7 +51,7 @@ def test_transform_train_and_the_stages_that_judge_import_no_tensorflow(tmp_path
 
 def test_a_model_says_its_framework_and_holds_nothing_that_runs_when_it_is_opened(model: Path) -> None:
     assert read_json(model / SIGNATURE)["framework"] == "sklearn"
-    assert {path.name for path in model.iterdir()} == {ONNX_MODEL, SIGNATURE, "sha256.json"}
+    assert {path.name for path in model.iterdir()} == {ONNX_MODEL, SIGNATURE, STRUCTURE, "sha256.json"}
 
 
 def test_missing_packages_are_named_with_the_extra_that_brings_them(

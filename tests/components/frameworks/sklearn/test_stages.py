@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components._core.checks import Outcome
-from components._core.errors import ModelError
+from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json
 from components._core.types.artifact_files import HYPERPARAMETERS, IMPORTANCES, ONNX_MODEL, OUTCOME, TRIALS
 from components._frameworks.sklearn import parity
@@ -69,7 +69,9 @@ def test_a_model_is_evaluated_and_explained_by_what_it_answers(penguins: Penguin
         page=tmp_path / "x.html",
     )
     assert Outcome.load(explanation / OUTCOME).metrics.keys().isdisjoint({"agreement_integrated_gradients"})
-    features = read_json(explanation / IMPORTANCES)["features"]
+    features, structure = (read_json(explanation / IMPORTANCES)[key] for key in ("features", "structure"))
+    assert structure["of"] == "features" and structure["method"].startswith("coefficients")
+    assert structure["values"].keys() == features.keys() and structure["agreement"] > 0
     assert max(features, key=lambda name: features[name]["importance"]) in (
         "bill_length_mm",
         "island",
@@ -106,6 +108,67 @@ def test_a_pipeline_that_cannot_be_fitted_says_why(penguins: Penguins, tmp_path:
 
 def test_a_model_is_not_exported_when_it_answers_otherwise(penguins: Penguins, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parity, "MEDIAN", -1.0)
-    with pytest.raises(ModelError, match="the ONNX model does not give the pipeline's scores"):
+    with pytest.raises(ModelError, match="the ONNX model does not give the scores of LogisticRegression"):
         penguins.train("other")
     assert not any(penguins.path("other").iterdir())
+
+
+PREPROCESSING = """
+import tensorflow as tf
+import tensorflow_transform as tft
+
+
+def preprocessing_fn(inputs):
+    island = tf.where(inputs["island"] == "", "?", inputs["island"])
+    sizes = tf.stack([inputs["bill_length_mm"], inputs["bill_depth_mm"]], axis=1)
+    return {
+        "sizes": sizes,
+        "island": tft.compute_and_apply_vocabulary(island, num_oov_buckets=1),
+        "year": tf.cast(inputs["year"], tf.float32),
+        "a/b": inputs["flipper_length_mm"] / 200,
+    }
+"""
+BOOSTED = """
+from sklearn.ensemble import HistGradientBoosting{0} as Boosted
+
+
+def build_model(hyperparameters):
+    return Boosted(max_iter=20)
+"""
+KINDS = {"multiclass_classification": "Classifier", "binary_classification": "Classifier", "regression": "Regressor"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", KINDS)
+def test_a_preprocessing_fn_in_front_of_an_estimator_is_one_model(task: str, tmp_path: Path) -> None:
+    """The features have missing values, a vector and a name that no graph allows; the estimator takes them as they are."""
+    code = {"model": BOOSTED.format(KINDS[task]), "preprocessing": PREPROCESSING}
+    penguins = make_penguins(tmp_path, task, **code)
+    model = penguins.train()
+    again = penguins.train("again")
+    files = sorted(path.relative_to(model) for path in model.rglob("*") if path.is_file())
+    assert Path("saved_model/saved_model.pb") in files and Path(ONNX_MODEL) in files
+    assert all((again / name).read_bytes() == (model / name).read_bytes() for name in files), "equal fits, equal bytes"
+    loaded = load_model(model)
+    rows = {
+        item.name: np.array(["", "Biscoe", "nowhere"] if item.type.is_text else [1, 2, 3]).astype(item.type.numpy)
+        for item in loaded.signature.inputs
+    }
+    one_by_one = [loaded.predict({name: values[[row]] for name, values in rows.items()}) for row in range(3)]
+    for name, values in loaded.predict(rows).items():
+        assert np.array_equal(np.concatenate([answer[name] for answer in one_by_one]), values)
+    structure = loaded.structure_importance()
+    assert structure is not None and not structure.raw
+    assert list(structure.values) == ["a/b", "island", "sizes_0", "sizes_1", "year"]
+
+
+def test_an_empty_preprocessing_file_is_none(penguins: Penguins, tmp_path: Path) -> None:
+    code = {"model": BOOSTED.format("Classifier"), "preprocessing": '"""Nothing to prepare."""\n# yet\n'}
+    model = load_model(make_penguins(tmp_path, **code).train())
+    assert not (tmp_path / "model" / "saved_model").exists()
+    assert model.structure_importance().raw
+
+
+def test_a_rule_for_columns_needs_a_preprocessing_fn(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"transform: needs a preprocessing_fn, and preprocessing\.py is empty"):
+        make_penguins(tmp_path, preprocessing="", transform={"drop": {"missing": 0.9}})

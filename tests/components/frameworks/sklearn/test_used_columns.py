@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from components._frameworks.sklearn.used_columns import _select, find_used
+from components._frameworks.sklearn.used_columns import find_used, select_columns
 
 NAMES = ["a", "b", "c"]
 ROWS = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), columns=NAMES)
@@ -63,4 +63,4 @@ def test_the_columns_that_no_step_drops_are_used(first: Any, used: str) -> None:
 
 
 def test_a_column_may_be_a_number_of_numpy() -> None:
-    assert _select(np.int64(1), NAMES) == {"b"}
+    assert select_columns(np.int64(1), NAMES) == ["b"]

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from tests.containers.engine import ROOT, find_uv, lacking
 
-REQUIREMENTS = ROOT / "images" / "server-seldon" / "requirements.txt"
+_IMAGE = ROOT / "images" / "server-seldon"
+REQUIREMENTS = (_IMAGE / "requirements.txt", _IMAGE / "extras" / "sklearn.txt")
+"""What the image has, with the runtime of ONNX models built in."""
 FOLDER = ROOT / ".venv-seldon"
 
 
 def seldon_python() -> Path:
     """Its interpreter; the first call installs, and others, of other processes too, wait for it."""
     python, stamp = FOLDER / "bin" / "python", FOLDER / "naru-requirements"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(b"".join(file.read_bytes() for file in REQUIREMENTS)).hexdigest()
     with (ROOT / "images" / "server-seldon" / "requirements.in").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not python.exists() or not stamp.exists() or stamp.read_text() != wanted:
@@ -30,5 +32,5 @@ def _install(python: Path) -> None:
     made = subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", FOLDER], check=False)
     if made.returncode:
         lacking("no Python 3.11 for the seldon-core server")
-    command = [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", REQUIREMENTS]
+    command = [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", *REQUIREMENTS]
     subprocess.run(command, check=True, timeout=1_200)

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from components._core.errors import ModelError
 from components._core.types.artifact_files import SAVED_MODEL
-from components._frameworks.keras.saved_graph import check_saved_model, find_misuses
 from components._frameworks.protobuf_fields import Message
+from components._frameworks.saved_models.saved_graph import check_saved_model, find_misuses
 from components._frameworks.table import load_model
 from tests.components.tiny_models import write_model
 

@@ -1,0 +1,32 @@
+"""What the project's build_model may return for XGBoost, made ready to be fitted; importing this registers the reader of its trees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from xgboost import XGBClassifier, XGBModel, XGBRegressor, XGBRFClassifier, XGBRFRegressor
+
+from components._core.types.tasks.contract import Task
+from components._frameworks.sklearn.boosted_conversion import register_boosted
+from components._frameworks.xgboost.xgboost_trees import read_xgboost
+
+for _kind in (XGBClassifier, XGBRFClassifier):
+    register_boosted(_kind, read_xgboost, classifier=True)
+for _kind in (XGBRegressor, XGBRFRegressor):
+    register_boosted(_kind, read_xgboost, classifier=False)
+
+
+def complete(returned: Any, task: Task) -> Any:
+    """Make an estimator of parameters, and let one take categories.
+
+    Args:
+        returned: Parameters by name, an estimator, a pipeline, or something else, which is returned as it is.
+        task: The project's task.
+    """
+    if isinstance(returned, dict):
+        returned = (XGBClassifier if task.has_classes else XGBRegressor)(**returned)
+    last = returned.steps[-1][1] if isinstance(returned, Pipeline) else returned
+    if isinstance(last, XGBModel):
+        last.set_params(enable_categorical=True)
+    return returned

@@ -1,0 +1,76 @@
+"""Which kind of model a new project gets, and what follows from it: who prepares the columns, and the hyperparameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from components._core.project.column_config import ColumnReading
+from pipelines.scaffold.choices import Kind
+from pipelines.scaffold.decisions import Decision
+
+_NEEDS_FUNCTION = ("date", "text")
+"""Roles of columns that no step of a served pipeline can prepare: TensorFlow Transform does."""
+_USES = {
+    "linear": {": embedding": ": a coefficient for each", ": hashed": ": a coefficient for each"},
+    "boosted": {
+        ": embedding": ": a category in the trees",
+        ": hashed": ": the most frequent are categories in the trees",
+    },
+}
+_FEW_ROWS, _MANY_ROWS = 2_000, 10_000
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """The kind of model, and how it gets its columns.
+
+    Attributes:
+        kind: The kind.
+        prepared: Whether a preprocessing_fn prepares the columns; otherwise the model takes them as they are.
+    """
+
+    kind: Kind
+    prepared: bool
+
+    @classmethod
+    def make(cls, kind: Kind, decisions: Iterable[Decision]) -> ModelPlan:
+        """Plan a kind of model for a table: Keras needs a preprocessing_fn, others only for dates and texts."""
+        return cls(kind, kind == "keras" or any(decision.role in _NEEDS_FUNCTION for decision in decisions))
+
+    @property
+    def framework(self) -> str:
+        """The framework, as project.yaml names it."""
+        return "keras" if self.kind == "keras" else "sklearn"
+
+    @property
+    def takes_missing(self) -> bool:
+        """Whether numbers are not scaled and missing ones stay missing."""
+        return self.kind == "boosted"
+
+    def adapt(self, decisions: list[Decision]) -> list[Decision]:
+        """Return the decisions on the columns as this kind of model uses them."""
+        return [self._adapt(decision) for decision in decisions]
+
+    def _adapt(self, decision: Decision) -> Decision:
+        if decision.role not in ("category", "hashed") or self.kind == "keras":
+            return decision
+        reason = decision.reason
+        for before, after in _USES[self.kind].items():
+            reason = reason.replace(before, after)
+        is_number = not decision.column.type.is_text and decision.reading is None
+        reading = ColumnReading(type="category") if is_number and not self.prepared else decision.reading
+        return replace(decision, reason=reason, reading=reading)
+
+    def hyperparameters(self, rows: int, has_classes: bool) -> dict[str, Any]:
+        """Return the values of a new project of `linear` or `boosted`.
+
+        Args:
+            rows: Rows of the table.
+            has_classes: Whether the label is a class.
+        """
+        if self.kind == "linear":
+            return {"C": 1.0} if has_classes else {"alpha": 1.0}
+        leaves, iterations = (15 if rows < _FEW_ROWS else 31), (100 if rows < _MANY_ROWS else 300)
+        return {"learning_rate": 0.1, "max_iter": iterations, "max_leaf_nodes": leaves}

@@ -1,0 +1,231 @@
+"""What every framework of the table promises of a trained model, whoever made it, in this process and in both real servers.
+
+scikit-learn is looked at in each run of the tests, the others every night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components._core import extras
+from components._core.checks import Outcome
+from components._core.errors import ModelError
+from components._core.examples.artifact import read_head
+from components._core.files import read_json
+from components._core.setting_names import STORE
+from components._core.types.artifact_files import IMPORTANCES, OUTCOME
+from components._core.types.signature import to_arrays
+from components._frameworks.contract import Model
+from components._frameworks.table import find_framework, known_frameworks, load_model
+from components._predictor.predictor import Predictor
+from components.deploy.targets.local.server_process import free_port
+from components.evaluate.evaluate import evaluate_model
+from components.explain.explain import explain_model
+from tests.components.serve.conformance.conftest import KINDS, ready_line
+from tests.components.serve.conformance.wires import Rows, SeldonRest, V2Rest
+from tests.components.small_penguins import Penguins, make_penguins
+
+KERAS_PREPROCESSING = """
+import tensorflow as tf
+import tensorflow_transform as tft
+
+NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+
+
+def preprocessing_fn(inputs):
+    numbers = tf.stack([inputs[name] for name in NUMBERS], axis=1)
+    numbers = tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
+    island = tf.where(inputs["island"] == "", "?", inputs["island"])
+    return {
+        "numbers": tft.scale_to_z_score(numbers, elementwise=True),
+        "island": tft.compute_and_apply_vocabulary(island, num_oov_buckets=1),
+    }
+"""
+BOOSTED_PREPROCESSING = """
+import tensorflow as tf
+import tensorflow_transform as tft
+
+
+def preprocessing_fn(inputs):
+    texts = {
+        name: tft.compute_and_apply_vocabulary(tf.where(inputs[name] == "", "?", inputs[name]), num_oov_buckets=1)
+        for name in ("island", "sex")
+    }
+    numbers = {name: tf.cast(values, tf.float32) for name, values in inputs.items() if name not in texts}
+    return numbers | texts
+"""
+KERAS_MODEL = """
+import keras
+
+
+def build_model(inputs, transform, hyperparameters):
+    island = keras.layers.Flatten()(keras.layers.Embedding(6, 3)(inputs["island"]))
+    hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Concatenate()([inputs["numbers"], island]))
+    return keras.Model(inputs, keras.layers.Dense(hyperparameters["classes"], activation="softmax")(hidden))
+"""
+SKLEARN_MODEL = """
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+
+def build_model(hyperparameters):
+    return HistGradientBoostingClassifier(max_iter=30)
+"""
+PARAMETERS = "def build_model(hyperparameters):\n    return {'n_estimators': 30, 'learning_rate': 0.2}\n"
+CODE: dict[str, dict[str, Any]] = {
+    "keras": {
+        "model": KERAS_MODEL,
+        "preprocessing": KERAS_PREPROCESSING,
+        "train": {"epochs": 60, "batch_size": 16, "patience": 0},
+    },
+    "sklearn": {"model": SKLEARN_MODEL},
+    "xgboost": {"model": PARAMETERS},
+    "lightgbm": {"model": PARAMETERS},
+    "sklearn behind preprocessing_fn": {"model": SKLEARN_MODEL, "preprocessing": BOOSTED_PREPROCESSING},
+}
+REPRESENTATIVE = "sklearn"
+SEEN = {"island": ["Biscoe", "Nowhere", "?"], "sex": ["female", "", "?"]}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A framework's model of the penguins."""
+
+    framework: str
+    penguins: Penguins
+    folder: Path
+
+    @cached_property
+    def model(self) -> Model:
+        return load_model(self.folder)
+
+    @property
+    def rows(self) -> dict[str, Any]:
+        """Test rows, with missing values."""
+        inputs = self.model.signature.inputs
+        head = read_head(self.penguins.path("examples"), "test", 30, [feature.name for feature in inputs])
+        return to_arrays(head, inputs)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[name if name == REPRESENTATIVE else pytest.param(name, marks=pytest.mark.nightly) for name in CODE],
+)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    case = str(request.param)
+    name = case.split()[0]
+    lacking = [package for package in find_framework(name).packages if not extras._is_installed(package)]
+    if lacking:
+        pytest.skip(f"not installed here: {', '.join(lacking)}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STORE, str(tmp_path_factory.mktemp("store")))
+        penguins = make_penguins(tmp_path_factory.mktemp(name), framework=name, **CODE[case])
+        yield Trained(name, penguins, penguins.train())
+
+
+def test_every_framework_of_the_table_is_looked_at() -> None:
+    assert {case.split()[0] for case in CODE} == set(known_frameworks())
+
+
+def test_a_model_names_its_framework_and_answers_with_probabilities(trained: Trained) -> None:
+    signature, answer = trained.model.signature, trained.model.predict(trained.rows)
+    assert signature.framework == trained.framework and signature.classes == ("Adelie", "Chinstrap", "Gentoo")
+    probabilities = answer["probabilities"]
+    assert probabilities.dtype == np.float32 and probabilities.shape == (30, 3)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(30), abs=1e-5)
+    assert answer["class"].tolist() == [signature.classes[best] for best in probabilities.argmax(axis=1)]
+
+
+def test_rows_are_answered_alike_alone_and_together_and_none_gives_none(trained: Trained) -> None:
+    together = trained.model.predict(trained.rows)["probabilities"]
+    for row in range(0, 30, 7):
+        alone = trained.model.predict({name: values[[row]] for name, values in trained.rows.items()})
+        assert alone["probabilities"][0] == pytest.approx(together[row], abs=1e-6)
+    nothing = trained.model.predict({name: values[:0] for name, values in trained.rows.items()})
+    assert nothing["probabilities"].shape == (0, 3) and nothing["class"].shape == (0,)
+
+
+def test_missing_values_and_texts_never_seen_are_answered(trained: Trained) -> None:
+    columns: dict[str, Any] = {
+        feature.name: SEEN.get(feature.name, [1, 2, 3] if feature.type.is_whole else [None, 1e6, 40.0])
+        for feature in trained.model.signature.inputs
+    }
+    assert np.isfinite(Predictor(trained.model).predict(columns)["probabilities"]).all()
+
+
+def test_arrays_that_do_not_fit_are_refused(trained: Trained) -> None:
+    with pytest.raises(ModelError, match="feature island: is missing"):
+        trained.model.predict({name: values for name, values in trained.rows.items() if name != "island"})
+    with pytest.raises(ModelError, match="feature sex: is not string"):
+        trained.model.predict(trained.rows | {"sex": np.zeros(30, np.float32)})
+
+
+def test_training_again_gives_the_same_bytes(trained: Trained) -> None:
+    again = trained.penguins.train("again")
+    files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(trained.folder) for path in trained.folder.rglob("*") if path.is_file())
+    assert [name for name in files if (again / name).read_bytes() != (trained.folder / name).read_bytes()] == []
+
+
+def test_a_model_is_evaluated_and_explained(trained: Trained, tmp_path: Path) -> None:
+    evaluation, explanation = tmp_path / "evaluation", tmp_path / "explanation"
+    for folder in (evaluation, explanation):
+        folder.mkdir()
+    examples, project = trained.penguins.path("examples"), trained.penguins.project
+    given = {"examples": examples, "model": trained.folder, "evaluation": evaluation}
+    judged = evaluate_model(project, champion="none", page=tmp_path / "e.html", **given)
+    assert judged.scalars["accuracy"] > 0.9
+    explain_model(project, explanation=explanation, page=tmp_path / "x.html", **given)
+    assert Outcome.load(explanation / OUTCOME).verdict in ("ok", "warn")
+    found = read_json(explanation / IMPORTANCES)
+    assert found["features"]["bill_length_mm"]["importance"] > 0
+    if find_framework(trained.framework).preprocessing == "either":
+        assert found["structure"]["method"] == "gain of the trees"
+        assert found["structure"]["values"]["year"] < found["structure"]["values"]["bill_length_mm"]
+
+
+class _V2(V2Rest):
+    """Types by the values: texts, whole numbers, real ones."""
+
+    def body(self, rows: Rows, id: str = "") -> Any:
+        return {
+            "inputs": [
+                {"name": name, "datatype": _datatype(data[0]), "shape": [len(data)], "data": data}
+                for name, data in rows.items()
+            ]
+        }
+
+
+def _datatype(value: Any) -> str:
+    return {str: "BYTES", int: "INT64"}.get(type(value), "FP32")
+
+
+CLIENTS = {"v2": _V2, "seldon": SeldonRest}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["v2", pytest.param("seldon", marks=pytest.mark.nightly)])
+def test_a_server_gives_the_answers_of_the_model(trained: Trained, protocol: str) -> None:
+    port = free_port()
+    process = KINDS[protocol].start(
+        trained.folder, "--grpc-port", str(free_port()), "--metrics-port", str(free_port()), port=port
+    )
+    try:
+        ready_line(process)
+        known = np.flatnonzero(~np.isnan(trained.rows["bill_length_mm"]))[:10]
+        rows = {name: values[known] for name, values in trained.rows.items()}
+        answer = CLIENTS[protocol](f"http://127.0.0.1:{port}").ask(
+            {name: values.tolist() for name, values in rows.items()}
+        )
+        expected = trained.model.predict(rows)
+        assert np.array(answer.outputs["probabilities"]) == pytest.approx(expected["probabilities"], abs=1e-6)
+        assert answer.outputs["class"] == expected["class"].tolist()
+    finally:
+        process.terminate()
+        process.communicate(timeout=120)

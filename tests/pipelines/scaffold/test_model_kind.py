@@ -1,0 +1,88 @@
+"""`naru new --model`: a linear model and boosted trees, on the columns as they are or behind a preprocessing_fn where they need one."""
+
+from __future__ import annotations
+
+import datetime
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import load_project
+from components._frameworks.project_rules import check_framework
+from pipelines.scaffold import new_project
+from pipelines.scaffold.choices import Choices
+from tests.pipelines.scaffold.conftest import Table
+
+KINDS = ["linear", "boosted"]
+ROWS = 300
+
+
+def run_written_test(folder: Path) -> list[str]:
+    """Run the functions of the project's own test; returns their names."""
+    written = runpy.run_path(str(folder / "tests" / "test_project.py"))
+    result = written["run_code"](folder, written["COLUMNS"])
+    tests = [name for name in written if name.startswith("test_")]
+    for name in tests:
+        written[name](result)
+    return tests
+
+
+@pytest.mark.parametrize("label", ["species", "body_mass_g"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_of_numbers_and_categories_need_no_preprocessing(
+    kind: str, label: str, penguins: Path, tmp_path: Path
+) -> None:
+    created = new_project(tmp_path / "p", data=penguins, label=label, choices=Choices.parse(model=kind))
+    files = {path.relative_to(created.folder).as_posix() for path in created.files}
+    assert "preprocessing.py" not in files and "model.py" in files
+    assert "preprocessing" not in (created.folder / "README.md").read_text()
+    project = load_project(created.folder)
+    assert check_framework(project).name == "sklearn" and project.code.files == ("model.py",)
+    assert len(run_written_test(created.folder)) == 1
+
+
+def test_numbers_that_are_categories_are_read_as_texts(table: Table, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    zones = random.integers(1, 9, ROWS)
+    data = table(
+        {
+            "zone_code": zones,
+            "size": random.normal(10, 3, ROWS).round(2),
+            "y": (zones % 3 == 0) ^ (random.random(ROWS) < 0.3),
+        }
+    )
+    for kind in KINDS:
+        folder = new_project(tmp_path / kind, data=data, label="y", choices=Choices.parse(model=kind)).folder
+        assert load_project(folder).data.columns["zone_code"].type == "category"
+        assert run_written_test(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_dates_and_texts_are_prepared_in_front(kind: str, table: Table, tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=int(day)) for day in random.integers(0, 700, ROWS)]
+    columns = {
+        "in come": [
+            None if row % 9 == 0 else round(float(value), 2)
+            for row, value in enumerate(np.exp(random.normal(8, 2, ROWS)))
+        ],
+        "plan/type": random.choice(["gold", "silver", ""], ROWS),
+        "shop_id": [None if row % 50 == 0 else value for row, value in enumerate(random.integers(1, 9, ROWS))],
+        "review": [" ".join(random.choice("cheap fast great slow broken love".split(), 6)) for _ in range(ROWS)],
+        "visited": [day.isoformat() for day in days],
+        "left": random.choice(["no", "yes"], ROWS),
+    }
+    folder = new_project(tmp_path / "p", data=table(columns), label="left", choices=Choices.parse(model=kind)).folder
+    code = (folder / "preprocessing.py").read_text()
+    assert ("standardise" in code) == (kind == "linear")
+    assert load_project(folder).code.files == ("preprocessing.py", "model.py")
+    assert len(run_written_test(folder)) == 3
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--model: unknown kind 'bosted'; did you mean 'boosted'\?"):
+        Choices.parse(model="bosted")
