@@ -15,6 +15,7 @@ from components._core.errors import ConfigError
 from components._core.files import dump_json, write_text
 from components._core.monitoring.counts import Counts
 from components._core.monitoring.reference import MonitoringReference
+from components._core.monitoring.result_files import monitoring_folder, result_uri
 from components._core.project.durations import to_timedelta
 from components._core.project.monitor_config import Monitor, parse_hours
 from components._core.project.project_file import Project
@@ -166,7 +167,7 @@ def monitor_requests(
     now = now or datetime.now(UTC)
     settings = Settings.from_environment()
     wanted = _window(project.monitor, now, window, since)
-    base = f"{settings.store.rstrip('/')}/{project.name}/monitoring"
+    base = monitoring_folder(settings.store, project.name)
     champion, references = find_champion(settings.store, project.name)
     log = log_uri(project.serve.request_log, settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
@@ -203,7 +204,7 @@ def monitor_requests(
     others = [result for result in results if result is not judged]
     outcome = _outcome(judged, wanted)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    uri = f"{base}/runs/{run}/{MONITORING}"
+    uri = result_uri(base, run)
     result = MonitorResult(outcome, run, uri, judged, others, _describe_performance(project, judged))
     content = dump_json(_as_json(result, project.name, now))
     write_text(monitoring / MONITORING, content)
