@@ -120,7 +120,7 @@ DEPLOY = register(
     StageSpec(
         "deploy",
         _LIGHT,
-        reads=EVERYTHING,
+        reads=(*EVERYTHING, "feedback"),
         environment=(*_STORE, TRACKING, SERVING, NAMESPACE),
         side_effects=True,
         cluster_access=True,

@@ -15,6 +15,7 @@ from components._core.errors import ConfigError, ServiceError
 from components._core.examples.registered_manifest import fetch_manifest
 from components._core.project.project_file import Project, load_project
 from components._core.request_log.location import log_uri
+from components._core.request_log.posted_labels import posted_labels_uri
 from components._core.store.ledger import Deployment, current_champion
 from components._core.store.object_store import absolute_uri, read_bytes
 from components._core.types.artifact_files import SIGNATURE
@@ -61,7 +62,9 @@ def feedback_settings(project: Project, workspace: Workspace) -> FeedbackSetting
         UnavailableError: When the store does not answer.
     """
     if project.feedback is None:
-        remedy = "add feedback.labels with their source and the column of the ids (docs/feedback.md)"
+        remedy = (
+            "add feedback.labels with their source and the column of the ids, or feedback.endpoint (docs/feedback.md)"
+        )
         raise ConfigError("has no section feedback", where=project.name, remedy=remedy)
     store = workspace.settings().store
     champion = current_champion(store, project.name)
@@ -73,18 +76,22 @@ def feedback_settings(project: Project, workspace: Workspace) -> FeedbackSetting
     columns = {} if manifest is None else manifest.columns
     types = {name: COLUMN_TYPES[kind].arrow for name, kind in columns.items() if kind in COLUMN_TYPES}
     config = project.feedback
-    labels = config.labels.model_copy(update={"source": absolute_location(config.labels.source, workspace.project)})
+    labels = config.labels and config.labels.model_copy(
+        update={"source": absolute_location(config.labels.source, workspace.project)}
+    )
     spans = config.spans and absolute_location(config.spans, workspace.project)
     _check_added_columns(config.columns, signature)
+    log = log_uri(project.serve.request_log, store, project.name)
     return FeedbackSettings(
         project=project.name,
-        log=log_uri(project.serve.request_log, store, project.name),
+        log=log,
         home=feedback_home(store, project.name),
         config=config.model_copy(update={"labels": labels, "spans": spans}),
         label=project.label,
         label_type=types.get(project.label) or _label_type(signature),
         signature=signature,
         types=types,
+        posted=posted_labels_uri(log) if config.endpoint else "",
     )
 
 

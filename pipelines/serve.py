@@ -21,19 +21,20 @@ from components._core.types.artifact_files import REQUEST, SAMPLE
 from components._core.types.oip_paths import model_path
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
-from components.deploy.server_command import log_arguments, process_command, server_arguments
+from components.deploy.server_command import log_arguments, monitoring_arguments, process_command, server_arguments
 from components.deploy.targets.local.server_process import HOST, free_port
 from pipelines.local.workspace import find_workspace
 
 _STOP_SECONDS = 15.0
 
 
-def serve_champion(folder: Path, port: int) -> int:
+def serve_champion(folder: Path, port: int, metrics_port: int = 0) -> int:
     """Serve the champion until Ctrl-C or SIGTERM; returns the exit code.
 
     Args:
         folder: The project's folder.
         port: Loopback port; 0: any free one.
+        metrics_port: Loopback port of /metrics; 0: none.
 
     Raises:
         ConfigError: When there is no champion yet.
@@ -42,7 +43,8 @@ def serve_champion(folder: Path, port: int) -> int:
     project = load_project(folder)
     settings = find_workspace(folder).settings()
     with fetched_champion(folder, warn=False) as (champion, parts):
-        return _serve(settings.python, settings.store, parts, project, champion, port or free_port())
+        ports = (port or free_port(), metrics_port)
+        return _serve(settings.python, settings.store, parts, project, champion, ports)
 
 
 @contextmanager
@@ -68,18 +70,20 @@ def fetched_champion(folder: Path, *, warn: bool = True) -> Iterator[tuple[Deplo
         yield champion, fetch_version(champion.model, champion.registration_sha256, Path(temporary), parts, warn=warn)
 
 
-def _serve(python: str, store: str, parts: Path, project: Project, champion: Deployment, port: int) -> int:
-    name = project.name
+def _serve(python: str, store: str, parts: Path, project: Project, champion: Deployment, ports: tuple[int, int]) -> int:
+    name, (port, metrics_port) = project.name, ports
     model = parts / "model"
     arguments = server_arguments(model, name, champion.version, project.serve, digest_of_model(model))
     arguments += log_arguments(project, store)
+    if metrics_port:
+        arguments += ["--metrics-port", str(metrics_port), *monitoring_arguments(project, store)]
     command = [*process_command(python, arguments, HOST), "--port", str(port)]
     before = signal.signal(signal.SIGTERM, _interrupt)
     # the server ends when its standard input closes, also when this process is killed
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         try:
             if server.stdout is not None and server.stdout.readline().startswith("ready:"):
-                _print_usage(parts, name, champion, port)
+                _print_usage(parts, name, champion, port, metrics_port)
             return server.wait()
         except KeyboardInterrupt:
             return _stop_server(server)
@@ -101,11 +105,12 @@ def _stop_server(server: subprocess.Popen[str]) -> int:
         return server.wait()
 
 
-def _print_usage(parts: Path, name: str, champion: Deployment, port: int) -> None:
+def _print_usage(parts: Path, name: str, champion: Deployment, port: int, metrics_port: int) -> None:
     url = f"http://{HOST}:{port}{model_path(name)}"
     lines = [
         f"Serving version {champion.version} of {name} at {url}",
         *_request_lines(parts, url),
+        *([f"Metrics for Prometheus are at http://{HOST}:{metrics_port}/metrics"] if metrics_port else []),
         "Press Ctrl-C to stop.",
     ]
     print("\n".join(lines), flush=True)

@@ -1,11 +1,11 @@
-"""Read the new files of the labels' source."""
+"""Read the new files with labels: those of the labels' source, and those that servers wrote of labels that were posted to them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,26 @@ from components._core.errors import ConfigError, DataError
 from components._core.examples.time_split import read_times
 from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Data
+from components._core.project.feedback_config import Labels
+from components._core.request_log.hours import list_closed_hours, list_objects
+from components._core.request_log.layout import hour_of
+from components._core.store.filesystems import open_filesystem
 from components._core.suggestions import listed, suggest
 from components._core.types.column_types import to_text
+from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source
 from components._feedback.columns import NO_TIME, Mask, labels_schema
-from components._feedback.settings import FeedbackSettings
+from components._feedback.settings import POSTED, FeedbackSettings
 
 _WHERE = "feedback.labels"
+_POSTED = "posted/"
+"""Prefix of the names of files with posted labels, which the labels' source may have too."""
+_HOUR, _LISTED_AGAIN = timedelta(hours=1), timedelta(days=7)
+"""Hours before the newest that was read are listed again for this time: a server tries until its store answers."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +45,12 @@ class LabelFile:
     Attributes:
         file: The file.
         state: State of its content: a changed file is read again.
+        labels: How its columns are named.
     """
 
     file: SpanFile
     state: str
+    labels: Labels
 
 
 @dataclass
@@ -62,26 +73,47 @@ class LabelCounts:
         self.examples.setdefault(reason, example)
 
 
-def list_new_files(settings: FeedbackSettings, known: Mapping[str, str]) -> list[LabelFile]:
+def list_new_files(settings: FeedbackSettings, known: Mapping[str, str], now: datetime) -> list[LabelFile]:
     """List the files that are new or changed, by name.
 
     Args:
         settings: Where they are.
         known: State by name of the files that were read.
+        now: The present.
 
     Raises:
         ConfigError: When the source is invalid, or without permission to read it.
-        DataError: When there is no file.
+        DataError: When the source has no file. No label that was posted is no error.
+        UnavailableError: When the store of the posted labels does not answer.
     """
-    source = open_source(settings.config.labels.source)
+    labels = settings.config.labels
+    found = [
+        *(_list_source(labels) if labels else ()),
+        *(_list_posted(settings, known, now) if settings.posted else ()),
+    ]
+    new = [each for each in found if known.get(each.file.name) != (each.state or None)]
+    return sorted(new, key=lambda each: each.file.name)
+
+
+def _list_source(labels: Labels) -> list[LabelFile]:
+    source = open_source(labels.source)
     try:
         files = source.list_files("all")
     except DataError as error:
         remedy = "correct feedback.labels.source, or write the first labels there"
         raise DataError(error.message, where=error.where or _WHERE, remedy=remedy) from None
-    found = [LabelFile(file, source.state(file)) for file in files]
-    new = [each for each in found if known.get(each.file.name) != (each.state or None)]
-    return sorted(new, key=lambda each: each.file.name)
+    return [LabelFile(file, source.state(file), labels) for file in files]
+
+
+def _list_posted(settings: FeedbackSettings, known: Mapping[str, str], now: datetime) -> Iterator[LabelFile]:
+    """Yield the files of posted labels, from a week before the newest that was read, or of the time in which answers are kept."""
+    newest = max((name for name in known if name.startswith(_POSTED)), default="").removeprefix(_POSTED)
+    since = (hour_of(newest) if newest else now - settings.keep) - _LISTED_AGAIN
+    # an object is written whole, so that the hours need not be closed; clocks of servers may be ahead
+    for hour in list_closed_hours(settings.posted, now + 2 * _HOUR, settle_seconds=0.0, since=since):
+        for found in list_objects(settings.posted, hour):
+            filesystem, path = open_filesystem(found.uri)
+            yield LabelFile(SpanFile(1, path, filesystem, _POSTED + found.name), found.identity, POSTED)
 
 
 def read_labels(
@@ -104,25 +136,41 @@ def read_labels(
         ConfigError: When a column does not exist, or the time is not a date or time.
         DataError: When a file cannot be read.
     """
-    if not files:
-        return
-    found = [each.file for each in files]
-    table = open_format(_section(settings), found[0])
-    _check_columns(settings, table.column_names(found[0]), found[0].name)
+    for written in dict.fromkeys(each.labels.source for each in files):
+        yield from _read_files(settings, [each for each in files if each.labels.source == written], order, now, counts)
+
+
+def _read_files(
+    settings: FeedbackSettings,
+    files: Sequence[LabelFile],
+    order: Mapping[str, int],
+    now: datetime,
+    counts: LabelCounts,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the labels of files that are written alike."""
+    found, labels = [each.file for each in files], files[0].labels
+    table = open_format(_section(settings, labels), found[0])
+    _check_columns(settings, labels, table.column_names(found[0]), found[0].name)
     schema = table.infer_schema(found, "")
     for file in found:
-        yield from _read_file(settings, table, schema, file, order[file.name], now, counts)
+        yield from _read_file(settings, labels, table, schema, file, order[file.name], now, counts)
 
 
-def _section(settings: FeedbackSettings) -> Data:
-    labels = settings.config.labels
+def _section(settings: FeedbackSettings, labels: Labels) -> Data:
     text = ColumnReading(type="identifier")  # an id that looks like a number is a text as any other
-    return Data(source=labels.source, format=labels.format, columns={labels.id: text})
+    columns = {labels.id: text}
+    if labels is POSTED and TASKS[settings.signature.task].has_classes:
+        columns[labels.label] = text  # the text of a class, whatever it looks like
+    return Data(source=labels.source, format=labels.format, columns=columns)
 
 
-def _check_columns(settings: FeedbackSettings, names: Sequence[str], file: str) -> None:
-    labels = settings.config.labels
-    for key, name in (("id", labels.id), ("row", labels.row), ("label", settings.label_column), ("time", labels.time)):
+def _label_column(settings: FeedbackSettings, labels: Labels) -> str:
+    return labels.label or settings.label
+
+
+def _check_columns(settings: FeedbackSettings, labels: Labels, names: Sequence[str], file: str) -> None:
+    label = _label_column(settings, labels)
+    for key, name in (("id", labels.id), ("row", labels.row), ("label", label), ("time", labels.time)):
         if name and name not in names:
             message = f"there is no column {name!r} in {file}; {suggest(name, list(names))}"
             raise ConfigError(message, where=f"{_WHERE}.{key}", remedy=f"its columns: {listed(list(names))}")
@@ -130,6 +178,7 @@ def _check_columns(settings: FeedbackSettings, names: Sequence[str], file: str) 
 
 def _read_file(
     settings: FeedbackSettings,
+    labels: Labels,
     table: Format,
     schema: TableSchema,
     file: SpanFile,
@@ -144,7 +193,7 @@ def _read_file(
         counts.add_bad("unreadable", f"{row.place}: {row.reason}")
 
     for rows in table.read_rows(file, schema, "", reject):
-        batch = _to_labels(settings, rows.examples, file.name, counts)
+        batch = _to_labels(settings, labels, rows.examples, file.name, counts)
         seen = pc.if_else(pc.equal(batch["time"], NO_TIME), changed, batch["time"])
         size = batch.num_rows
         found = {
@@ -159,11 +208,13 @@ def _read_file(
         yield pa.RecordBatch.from_arrays([*found.values()], schema=labels_schema(settings.label_type))
 
 
-def _to_labels(settings: FeedbackSettings, batch: pa.RecordBatch, file: str, counts: LabelCounts) -> pa.RecordBatch:
-    labels, size = settings.config.labels, batch.num_rows
+def _to_labels(
+    settings: FeedbackSettings, labels: Labels, batch: pa.RecordBatch, file: str, counts: LabelCounts
+) -> pa.RecordBatch:
+    size = batch.num_rows
     ids = to_text(batch[labels.id])
     rows = cast_or_null(batch[labels.row], pa.int64()) if labels.row else pa.array(np.zeros(size, np.int64))
-    values = _nan_to_null(batch[settings.label_column])
+    values = _nan_to_null(batch[_label_column(settings, labels)])
     label = _nan_to_null(cast_or_null(values, settings.label_type))
     is_bad = _is_bad(label, values)
     times = _times(batch[labels.time], labels.time) if labels.time else pa.nulls(size, pa.int64())

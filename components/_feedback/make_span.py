@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
-from components._core.request_log.layout import HOUR_SECONDS, hour_folder
+from components._core.request_log.layout import HOUR_SECONDS, hour_folder, hour_of
 from components._feedback.answers import AnswerCounts, check_masks, features_of, read_answers
 from components._feedback.bucket_join import BucketResult, Moments, join_bucket
 from components._feedback.buckets import Buckets, count_buckets
@@ -35,7 +35,7 @@ from components._feedback.coverage import Coverage, why_not_final
 from components._feedback.join_output import QUARANTINE, JoinOutput
 from components._feedback.labels import LabelCounts, LabelFile, cast_or_null, list_new_files, read_labels, size_of
 from components._feedback.scored_rows import SCORED
-from components._feedback.settings import FeedbackSettings
+from components._feedback.settings import POSTED, FeedbackSettings
 from components._feedback.span_store import SpanStore
 
 _FEWEST = 20
@@ -132,7 +132,7 @@ class _Join:
         # before the closed hours are listed: what is logged meanwhile is not in it
         self._read_until = self._find_read_until()
         objects = self._list_objects(known["log"])
-        files = list_new_files(self._settings, known["label"])
+        files = list_new_files(self._settings, known["label"], self._now)
         self._report.objects, self._report.files = len(objects), len(files)
         names = sorted({*known["label"], *(each.file.name for each in files)})
         tables, count = self._partition(objects, files, names, sorted(known["label"]))
@@ -285,7 +285,7 @@ class _Join:
         counts, labels = self._report.counts, self._report.labels
         found = counts["joined"] + counts["closed"] + counts["corrected"]
         judged = max(labels.rows - counts["waiting"] - counts["unsampled"] - counts["older"], counts["unknown"])
-        limit = self._settings.config.labels.unknown_limit
+        limit = self._settings.unknown_limit
         too_many = judged >= _FEWEST and counts["unknown"] > limit * judged
         # before the first span: afterwards the column is right, and labels may well come before their hour is closed
         none_found = (
@@ -297,17 +297,17 @@ class _Join:
         )
         if not too_many and not none_found:
             return
-        column = self._settings.config.labels.id
+        source = self._settings.config.labels or POSTED
         lost, of = (counts["unknown"], judged) if too_many else (counts["waiting"], labels.rows)
         message = (
             f"{lost:,} of {of:,} labels have an id that no logged answer has ({lost / of:.1%}; allowed "
-            f"{limit:.0%})\n  ids in the column {column!r}: {_listed(out.lost_ids)}\n  ids in the log: {_listed(out.log_ids)}"
+            f"{limit:.0%})\n  ids in the column {source.id!r}: {_listed(out.lost_ids)}\n  ids in the log: {_listed(out.log_ids)}"
         )
         remedy = (
             "name the column with the answers' ids in feedback.labels.id (and the row's place in feedback.labels.row); "
             "feedback.labels.unknown_limit allows more, and labels of answers older than feedback.keep need a longer one"
         )
-        raise DataError(message, where=self._settings.config.labels.source, remedy=remedy)
+        raise DataError(message, where=source.source, remedy=remedy)
 
     def _write(
         self, out: JoinOutput, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
@@ -367,7 +367,11 @@ class _Join:
                 "objects": len(objects),
                 "share": self._share,
             },
-            "labels": {"source": config.labels.source, "files": report.files, "bad": dict(report.labels.bad)},
+            "labels": {
+                "source": (config.labels or POSTED).source,
+                "files": report.files,
+                "bad": dict(report.labels.bad),
+            },
             "counts": {name: count for name, count in sorted(report.counts.items()) if count},
             "dropped": dict(answers.log.dropped),
             "refused": {f"{version} {code}": count for (version, code), count in sorted(answers.log.refused.items())},
@@ -390,9 +394,9 @@ def _listed_from(until: datetime, names: Iterable[str]) -> datetime:
         until: Time until which the log was read, by a clock that may have been ahead.
         names: Names of the objects that were read: no hour after the newest was.
     """
-    newest = max(names, default="").rpartition("/")[0]
+    newest = max(names, default="")
     if newest:
-        until = min(until, datetime.strptime(newest, "dt=%Y-%m-%d/hour=%H").replace(tzinfo=UTC) + timedelta(hours=1))
+        until = min(until, hour_of(newest) + timedelta(hours=1))
     return until - _LISTED_AGAIN
 
 

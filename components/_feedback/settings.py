@@ -9,9 +9,13 @@ from datetime import timedelta
 import pyarrow as pa
 
 from components._core.project.durations import to_timedelta
-from components._core.project.feedback_config import Feedback
+from components._core.project.feedback_config import Feedback, Labels
+from components._core.request_log.posted_labels import ID, LABEL, ROW, TIME
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
+
+POSTED = Labels(source="posted", format="jsonl", id=ID, row=ROW, label=LABEL, time=TIME)
+"""How labels are written that were posted to a server."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class FeedbackSettings:
         label_type: Its Arrow type.
         signature: Signature of the champion: it has the features of a span's rows.
         types: Arrow type of a feature's column in the spans, where it differs from that in the log.
+        posted: Folder of the labels that were posted to the servers; empty: they take none.
     """
 
     project: str
@@ -37,11 +42,12 @@ class FeedbackSettings:
     label_type: pa.DataType
     signature: Signature
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    posted: str = ""
 
     @property
-    def label_column(self) -> str:
-        """Name of the column with the labels in their source."""
-        return self.config.labels.label or self.label
+    def unknown_limit(self) -> float:
+        """Share of the labels whose id may be missing in the log."""
+        return (self.config.labels or POSTED).unknown_limit
 
     @property
     def by_class(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from components._core.monitoring.result_files import monitoring_folder
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve, limit_options
 from components._core.request_log.location import log_uri
+from components._core.request_log.posted_labels import posted_labels_uri
 
 PROGRAM = "components.serve"
 VERSION = "--version"
@@ -50,17 +52,20 @@ def program_command(python: str, arguments: Sequence[str]) -> list[str]:
 
 
 def log_arguments(project: Project, store: str) -> list[str]:
-    """Make all options of the project's request log, defaults included, so that the command shows every setting."""
+    """Make all options of the project's request log and posted labels, defaults included, so that the command shows every setting."""
     log = project.serve.request_log
     if log is None:
         return []
     mask = [LOG_MASK, ",".join(log.mask)] if log.mask else []
     flush = ["--log-flush-rows", str(log.flush_rows), "--log-flush-seconds", f"{log.flush_seconds:g}"]
-    return [
-        LOG,
-        log_uri(project.serve.request_log, store, project.name),
-        "--log-sample",
-        f"{log.sample:g}",
-        *mask,
-        *flush,
-    ]
+    uri = log_uri(log, store, project.name)
+    is_open = project.feedback is not None and project.feedback.endpoint
+    feedback = ["--feedback", posted_labels_uri(uri)] if is_open else []
+    return [LOG, uri, "--log-sample", f"{log.sample:g}", *mask, *flush, *feedback]
+
+
+def monitoring_arguments(project: Project, store: str) -> list[str]:
+    """Make the option for the monitor's results, which the server exports as gauges; none without a request log, which is monitored."""
+    if project.serve.request_log is None or not store:
+        return []
+    return ["--monitoring", monitoring_folder(store, project.name)]

@@ -26,9 +26,12 @@ from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject, list_objects
 from components._core.request_log.layout import hour_folder
 from components._core.store.object_store import list_names, put, read_bytes
+from components.monitor.answered_by import version_of
 
-_FORMAT = 2
-"""Files of format 1 have no references: they are counted again."""
+_FORMAT = 3
+"""Files of format 1 have no references, and those of format 2 count batch predictions as requests of a server: they are counted again."""
+_MIXED = 2
+_BATCH_OBJECT = "/batch-"
 _SUFFIX = ".json"
 _DIGITS = 32
 CountObjects = Callable[[Sequence[LogObject]], tuple[dict[str, Counts], LogCounts]]
@@ -40,7 +43,7 @@ class CountFile:
 
     Attributes:
         objects: Names of the objects.
-        versions: Counts by version.
+        versions: Counts by who answered, see `answered_by.py`.
         damaged: Lines that could not be read.
         digests: Digest of the cells by version, of the versions that had a reference.
         format: Of the file.
@@ -62,18 +65,22 @@ class CountFile:
 
     def fits(self, digests: Mapping[str, str]) -> bool:
         """Return whether the rows of each version were counted by the cells of its reference of now."""
-        return self.format == _FORMAT and all(self._has_cells(version, digests) for version in self.versions)
+        is_apart = self.format == _MIXED and not any(_BATCH_OBJECT in name for name in self.objects)
+        if self.format != _FORMAT and not is_apart:
+            return False
+        return all(self._has_cells(name, digests) for name in self.versions)
 
-    def _has_cells(self, version: str, digests: Mapping[str, str]) -> bool:
-        return not self.versions[version].rows or digests.get(version) in (None, self.digests.get(version))
+    def _has_cells(self, name: str, digests: Mapping[str, str]) -> bool:
+        version = version_of(name)
+        return not self.versions[name].rows or digests.get(version) in (None, self.digests.get(version))
 
     def counts_for(self, digests: Mapping[str, str]) -> dict[str, Counts]:
-        """Return the counts by version, without cells where those are not of its reference of now."""
+        """Return the counts by who answered, without cells where those are not of the version's reference of now."""
         return {
-            version: counts
-            if version in digests and self._has_cells(version, digests)
+            name: counts
+            if version_of(name) in digests and self._has_cells(name, digests)
             else replace(counts, cells={}, outputs={})
-            for version, counts in self.versions.items()
+            for name, counts in self.versions.items()
         }
 
     def to_bytes(self) -> bytes:
@@ -112,7 +119,7 @@ class HourCounts:
 
     Attributes:
         hour: Its beginning, in UTC.
-        versions: Counts by version.
+        versions: Counts by who answered, see `answered_by.py`.
         damaged: Lines that could not be read.
         written: Count files that this run wrote.
         foreign: Rows of other projects, which have the same log.

@@ -13,11 +13,13 @@ from components._core.monitoring.counts import Counts, count_latency
 from components._core.monitoring.feature_bins import Bins, NumberBins, count
 from components._core.monitoring.reference import MonitoringReference
 from components._core.monitoring.score_column import largest_scores
+from components._core.request_log.answered_lines import BATCH
 from components._core.request_log.columns import INPUTS, OUTPUTS
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject
 from components._core.request_log.reader import read_object
 from components._core.types.signature import Feature, Signature
+from components.monitor.answered_by import batch_of, version_of
 
 References = Mapping[str, MonitoringReference]
 """By version."""
@@ -26,7 +28,7 @@ References = Mapping[str, MonitoringReference]
 def count_objects(
     objects: Sequence[LogObject], references: References, model: str = ""
 ) -> tuple[dict[str, Counts], LogCounts]:
-    """Count objects of the log.
+    """Count objects of the log, by who answered: see `answered_by.py`.
 
     Args:
         objects: The objects.
@@ -34,7 +36,7 @@ def count_objects(
         model: Name of the model; rows of others, which share the log, are counted as foreign. Empty: all are counted.
 
     Returns:
-        Counts by version, and what was found in the objects besides rows.
+        Counts by who answered, and what was found in the objects besides rows.
 
     Raises:
         ConfigError: Without permission or credentials to read the log.
@@ -43,8 +45,8 @@ def count_objects(
     found: dict[str, Counts] = {}
     log = LogCounts(model)
     for each in objects:
-        for version, rows in read_versions(each, references, log):
-            found.setdefault(version, Counts()).add(count_batch(rows, references.get(version)))
+        for name, rows in read_versions(each, references, log):
+            found.setdefault(name, Counts()).add(count_batch(rows, references.get(version_of(name))))
     for version, dropped in log.dropped.items():
         found.setdefault(version, Counts()).dropped += dropped
     for (version, code), refused in log.refused.items():
@@ -54,16 +56,19 @@ def count_objects(
 
 
 def read_versions(found: LogObject, references: References, log: LogCounts) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """Yield the rows of an object as batches of one version each, with that version, of `log.model` alone; errors as in `count_objects`."""
+    """Yield the rows of an object as batches, each with who answered them, of `log.model` alone; errors as in `count_objects`."""
     for batch in read_object(found, log, _signature_of(references)):
         if log.model:
             own = batch.filter(pc.equal(batch["model"], log.model))
             log.foreign += batch.num_rows - own.num_rows
             batch = own if own.num_rows < batch.num_rows else batch
-        versions = batch["version"]
-        for version in pc.unique(versions).to_pylist():
-            is_own = pc.equal(versions, version)
-            yield version, batch if pc.all(is_own).as_py() else batch.filter(is_own)
+        names = batch["version"]
+        if batch["source"].null_count < batch.num_rows:
+            is_batch = pc.fill_null(pc.equal(batch["source"], BATCH), False)
+            names = pc.if_else(is_batch, pc.binary_join_element_wise(names, batch_of(""), ""), names)
+        for name in pc.unique(names).to_pylist():
+            is_own = pc.equal(names, name)
+            yield name, batch if pc.all(is_own).as_py() else batch.filter(is_own)
 
 
 def count_batch(rows: pa.RecordBatch, reference: MonitoringReference | None) -> Counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +15,12 @@ from components._core.errors import ConfigError
 from components._core.files import dump_json, write_text
 from components._core.monitoring.counts import Counts
 from components._core.monitoring.reference import MonitoringReference
+from components._core.monitoring.result_files import monitoring_folder, result_uri
 from components._core.project.durations import to_timedelta
 from components._core.project.monitor_config import Monitor, parse_hours
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
+from components._core.request_log.answered_lines import BATCH
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
 from components._core.request_log.location import log_uri
 from components._core.settings import Settings
@@ -27,6 +29,7 @@ from components._core.store.object_store import put
 from components._core.types.artifact_files import MONITORING
 from components._core.types.tasks.metric import Metric
 from components._feedback.span_store import SpanStore, feedback_home
+from components.monitor.answered_by import SERVER, batch_of, is_batch, source_of, version_of
 from components.monitor.count_files import HourCounts, count_hour
 from components.monitor.count_rows import count_objects
 from components.monitor.distribution_checks import Judge, Policy
@@ -45,6 +48,7 @@ from components.monitor.served_metric import (
 from components.monitor.service_checks import (
     answered,
     check_age,
+    check_batch_volume,
     check_coverage,
     check_errors,
     check_latency,
@@ -87,7 +91,7 @@ class Point:
 
 @dataclass(frozen=True)
 class VersionResult:
-    """What one version's window gave.
+    """What one version's window gave, of its servers or of its batch predictions.
 
     Attributes:
         version: The version.
@@ -98,6 +102,7 @@ class VersionResult:
         reference: The version's reference; None: it has none.
         performance: The served metric on labelled answers.
         estimate: The metric of the window's answers by their scores alone; None: it cannot be estimated.
+        source: `server` or `batch`.
     """
 
     version: str
@@ -108,6 +113,12 @@ class VersionResult:
     reference: MonitoringReference | None = None
     performance: Performance = field(default_factory=Performance)
     estimate: Estimate | None = None
+    source: str = SERVER
+
+    @property
+    def name(self) -> str:
+        """Who answered, see `answered_by.py`."""
+        return batch_of(self.version) if self.source == BATCH else self.version
 
     def describe_performance(self, metric: Metric) -> list[str]:
         """Describe the served metric in lines: the newest final window, the newest partial one, and the estimate for the window."""
@@ -119,6 +130,7 @@ class VersionResult:
         """Return it as docs/monitoring.md has it."""
         return {
             "version": self.version,
+            "source": self.source,
             "window": {
                 "since": self.window.since.isoformat(),
                 "until": self.window.until.isoformat(),
@@ -140,8 +152,10 @@ class MonitorResult:
         outcome: The verdict on the judged version.
         run: Name of the run.
         uri: Where `monitoring.json` is in the store.
-        judged: The champion, else the version with the most rows; None: no version answered.
+        judged: The champion, else the version with the most rows; None: no version answered. Where no server ever
+            answered, its batch predictions.
         others: Other versions that answered.
+        batches: Batch predictions, by version.
         performance: What is known of the served metric, or why nothing is; a sentence each.
     """
 
@@ -150,6 +164,7 @@ class MonitorResult:
     uri: str
     judged: VersionResult | None
     others: list[VersionResult]
+    batches: list[VersionResult]
     performance: tuple[str, ...] = ()
 
 
@@ -178,49 +193,55 @@ def monitor_requests(
     now = now or datetime.now(UTC)
     settings = Settings.from_environment()
     wanted = _window(project.monitor, now, window, since)
-    base = f"{settings.store.rstrip('/')}/{project.name}/monitoring"
+    base = monitoring_folder(settings.store, project.name)
     champion, references = find_champion(settings.store, project.name)
     log = log_uri(project.serve.request_log, settings.store, project.name)
     earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
     earliest, wanted_labels = _since_labels(project, earliest, wanted)
     hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references, project.name))
-    versions = by_version(hours)
-    if champion:  # one that got no requests is judged too
-        versions.setdefault(champion.version, VersionHours({}))
-    damaged = sum(each.damaged for each in hours if wanted.has(each.hour))
-    foreign = sum(each.foreign for each in hours if wanted.has(each.hour))
-    can_estimate = any(references[version].reliability for version in versions if version in references)
-    yardsticks = read_yardsticks(project, settings.store, versions) if project.feedback or can_estimate else {}
-    performances = _measure(project, settings.store, versions, wanted, wanted_labels, yardsticks)
-    main = _main(versions, wanted, champion.version if champion else "")
-    volume = _judge_volume(versions, wanted, main, champion)
-    results = [
-        _judge_version(
-            project.monitor,
-            version,
-            counted,
-            _without(references.get(version), project.monitor.ignore),
-            wanted,
-            damaged,
-            foreign=foreign,
-            model=project.name,
-            now=now,
-            deployed=champion.at if champion and champion.version == version else "",
-            log=log,
-            performance=performances.get(version, Performance()),
-            yardstick=yardsticks.get(version),
-            find_learnable=lambda checks, reference: _find_learnable(project, settings.store, checks, reference),
-            volume=volume if version == main else None,
-        )
-        for version, counted in versions.items()
-        if version == main or any(_activity(counted.total(wanted)))
-    ]
-    judged = next((result for result in results if result.version == main), None)
+    everyone = by_version(hours)
+    versions = {name: counted for name, counted in everyone.items() if not is_batch(name)}
+    batches = {name: counted for name, counted in everyone.items() if is_batch(name)}
+    is_batch_only = bool(batches) and not versions
+    if is_batch_only:
+        versions, batches = batches, {}
+    served = champion.version if champion and not is_batch_only else ""
+    if served:  # one that got no requests is judged too
+        versions.setdefault(served, VersionHours({}))
+    main = _main(versions, wanted, served)
+    alone = _by_version_alone({**everyone, **versions})
+    can_estimate = any(references[version].reliability for version in alone if version in references)
+    yardsticks = read_yardsticks(project, settings.store, alone) if project.feedback or can_estimate else {}
+    judging = _Judging(
+        project,
+        wanted,
+        references,
+        champion,
+        now,
+        log,
+        damaged=sum(each.damaged for each in hours if wanted.has(each.hour)),
+        foreign=sum(each.foreign for each in hours if wanted.has(each.hour)),
+        performances=_measure(project, settings.store, alone, wanted, wanted_labels, yardsticks),
+        yardsticks=yardsticks,
+        store=settings.store,
+    )
+    if is_batch_only:
+        results = _judge_batches(judging, versions, main)
+    else:
+        volume = _judge_volume(versions, wanted, main, champion)
+        results = [
+            _judge_version(judging, name, counted, volume if name == main else None)
+            for name, counted in versions.items()
+            if name == main or any(_activity(counted.total(wanted)))
+        ]
+    judged = next((result for result in results if result.name == main), None)
     others = [result for result in results if result is not judged]
-    outcome = _outcome(judged, wanted)
+    unsaid = {version: found for version, found in judging.performances.items() if version not in versions}
+    beside = _judge_batches(replace(judging, performances=unsaid), batches, _main(batches, wanted, ""))
+    outcome = _outcome(judged, beside, wanted)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    uri = f"{base}/runs/{run}/{MONITORING}"
-    result = MonitorResult(outcome, run, uri, judged, others, _describe_performance(project, judged))
+    uri = result_uri(base, run)
+    result = MonitorResult(outcome, run, uri, judged, others, beside, _describe_performance(project, judged))
     content = dump_json(_as_json(result, project.name, now))
     write_text(monitoring / MONITORING, content)
     shown = make_page(result)
@@ -228,6 +249,53 @@ def monitor_requests(
     write_page(shown, page)
     put(content.encode(), result.uri)
     return result
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """What the judgement of a window needs, whoever answered."""
+
+    project: Project
+    window: TimeWindow
+    references: Mapping[str, MonitoringReference]
+    champion: Deployment | None
+    now: datetime
+    log: str
+    damaged: int
+    foreign: int
+    performances: Mapping[str, Performance]
+    yardsticks: Mapping[str, Yardstick]
+    store: str
+
+
+def _by_version_alone(everyone: Mapping[str, VersionHours]) -> dict[str, VersionHours]:
+    """Return the counts by version, whoever answered: a label does not say it."""
+    versions = dict.fromkeys(map(version_of, everyone))
+    return {
+        version: of_all([counted for name, counted in everyone.items() if version_of(name) == version])
+        for version in versions
+    }
+
+
+def _judge_batches(judging: _Judging, batches: Mapping[str, VersionHours], main: str | None) -> list[VersionResult]:
+    """Judge batch predictions by version; the volume of all of them is that of one, which is there also when none came."""
+    if main is None:
+        return []
+    volume = _judge_batch_volume(batches, judging.window)
+    return [
+        _judge_version(judging, name, counted, volume if name == main else None)
+        for name, counted in batches.items()
+        if any(_activity(counted.total(judging.window))) or (name == main and volume.alarms)
+    ]
+
+
+def _judge_batch_volume(batches: Mapping[str, VersionHours], window: TimeWindow) -> MonitorCheck:
+    everything = of_all(batches.values())
+    first = min(everything.hours)
+    weeks = [window.moved(-number * WEEK) for number in range(1, _WEEKS + 1)]
+    return check_batch_volume(
+        everything.total(window), [everything.total(week) for week in weeks if week.until > first]
+    )
 
 
 def _since_labels(project: Project, earliest: datetime, window: TimeWindow) -> tuple[datetime, datetime]:
@@ -274,9 +342,6 @@ def _describe_performance(project: Project, judged: VersionResult | None) -> tup
     if judged is None or project.monitor.severity.get("performance") == "ignore":
         return ()
     return tuple(judged.describe_performance(project.primary_metric())) or (NO_YARDSTICK,)
-
-
-FindLearnable = Callable[[list[MonitorCheck], MonitoringReference], list[MonitorCheck]]
 
 
 def _find_learnable(
@@ -350,47 +415,38 @@ def _count(
             yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references, model), digests)
 
 
-def _judge_version(
-    settings: Monitor,
-    version: str,
-    counted: VersionHours,
-    reference: MonitoringReference | None,
-    window: TimeWindow,
-    damaged: int,
-    *,
-    foreign: int,
-    model: str,
-    now: datetime,
-    deployed: str,
-    log: str,
-    performance: Performance,
-    yardstick: Yardstick | None,
-    find_learnable: FindLearnable,
-    volume: MonitorCheck | None,
-) -> VersionResult:
+def _judge_version(judging: _Judging, name: str, counted: VersionHours, volume: MonitorCheck | None) -> VersionResult:
+    """Judge who answered (`answered_by.py`) in the window; of batch predictions no errors, latency or age, which they do not have."""
+    project, window, version = judging.project, judging.window, version_of(name)
+    settings, reference = project.monitor, _without(judging.references.get(version), project.monitor.ignore)
     counts, before = counted.total(window), counted.total(window.before())
-    checks = [
-        *([volume] if volume else []),
-        check_errors(counts, settings),
-        check_latency(counts, before),
-        check_age(deployed, now, settings),
-        check_coverage(counts, damaged, reference, foreign),
-    ]
+    checks = [volume] if volume else []
+    if is_batch(name):
+        checks.append(check_coverage(counts, 0, reference))
+    else:
+        deployed = judging.champion.at if judging.champion and judging.champion.version == version else ""
+        checks += [
+            check_errors(counts, settings),
+            check_latency(counts, before),
+            check_age(deployed, judging.now, settings),
+            check_coverage(counts, judging.damaged, reference, judging.foreign),
+        ]
     history: list[Point] = []
     if reference is not None:
         history = _judge_windows(settings, reference, counted, window)
         checks += history[-1].checks.values()
-        checks = name_requests(checks, _objects(log, window, counted), version, reference, model)
-        checks = find_learnable(checks, reference)
+        checks = name_requests(checks, _objects(judging.log, window, counted), name, reference, project.name)
+        checks = _find_learnable(project, judging.store, checks, reference)
+    performance = judging.performances.get(version, Performance())
     if performance.check is not None:
         checks.append(performance.check)
     checks = [_limit(check, settings) for check in checks if settings.severity.get(check.kind) != "ignore"]
     found = [_since(each, history) for each in checks]
-    estimate = None
+    estimate, yardstick = None, judging.yardsticks.get(version)
     if reference is not None and yardstick is not None:
         performance = add_estimates(performance, reference, yardstick, counted, settings.min_rows)
         estimate = estimate_window(reference, yardstick, counts, settings.min_rows)
-    return VersionResult(version, window, counts, found, history, reference, performance, estimate)
+    return VersionResult(version, window, counts, found, history, reference, performance, estimate, source_of(name))
 
 
 def _judge_windows(
@@ -471,12 +527,13 @@ def _deployed_before(champion: Deployment, window: TimeWindow) -> bool:
     return datetime.fromisoformat(champion.at) <= window.since
 
 
-def _outcome(judged: VersionResult | None, wanted: TimeWindow) -> Outcome:
-    if judged is None or not (judged.counts.rows or any(check.alarms for check in judged.checks)):
+def _outcome(judged: VersionResult | None, batches: Sequence[VersionResult], wanted: TimeWindow) -> Outcome:
+    if judged is None or not (judged.counts.rows or batches or any(check.alarms for check in judged.checks)):
         times = " to ".join(f"{at:%Y-%m-%d %H:%M}" for at in (wanted.since, wanted.until))
         settled = f"an hour counts {SETTLE_SECONDS / 60:.0f} minutes after its end"
         return Outcome("skipped", f"no requests from {times} UTC; {settled}")
-    checks = sorted(judged.checks, key=lambda check: _ORDER[check.check.status])
+    of_batches = [_named_batch(check) for batch in batches for check in batch.checks if check.alarms]
+    checks = sorted([*judged.checks, *of_batches], key=lambda check: _ORDER[check.check.status])
     alarms = [check.check for check in checks if check.alarms]
     unjudged = [check for check in checks if check.check.status == "no_baseline"]
     # what needs earlier weeks has no baseline at first, and a run is not yellow for that; what needs training must have one
@@ -492,13 +549,18 @@ def _outcome(judged: VersionResult | None, wanted: TimeWindow) -> Outcome:
     return Outcome(found.verdict, "; ".join(sentences), tuple(check.check.rounded() for check in checks), metrics)
 
 
+def _named_batch(check: MonitorCheck) -> MonitorCheck:
+    """Return a check of batch predictions as it stands among those of a server."""
+    return replace(check, check=replace(check.check, name=f"{BATCH}: {check.check.name}"))
+
+
 _AGAINST_TRAINING = ("skew", "invariant", "prediction")
 _ORDER = {"fail": 0, "warn": 1, "no_baseline": 2, "pass": 3, "skipped": 4}
 
 
 def _as_json(result: MonitorResult, project: str, now: datetime) -> dict[str, Any]:
     judged = result.judged
-    own = judged.to_json() if judged else {"version": None, "window": None, "checks": []}
+    own = judged.to_json() if judged else {"version": None, "source": SERVER, "window": None, "checks": []}
     raw = {
         "format": _FORMAT,
         "project": project,
@@ -508,5 +570,6 @@ def _as_json(result: MonitorResult, project: str, now: datetime) -> dict[str, An
         "reason": result.outcome.reason,
         **own,
         "other_versions": [other.to_json() for other in result.others],
+        "batch": [batch.to_json() for batch in result.batches],
     }
     return json.loads(json.dumps(raw, allow_nan=False))  # type: ignore[no-any-return]

@@ -35,6 +35,10 @@ def make_page(result: MonitorResult) -> Page:
     for other in result.others:
         page.text(_describe(other), title=f"Version {other.version}, which answers beside it")
         page.checks(tuple(check.check.rounded() for check in other.checks), title=f"Checks of version {other.version}")
+    for batch in result.batches:
+        what = f"batch predictions of version {batch.version}"
+        page.text(_describe(batch), title=f"B{what[1:]}")
+        page.checks(tuple(check.check.rounded() for check in batch.checks), title=f"Checks of {what}")
     return page
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from components._core.monitoring.reference import MonitoringReference
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject
+from components.monitor.answered_by import version_of
 from components.monitor.count_rows import input_values, output_values, read_versions
 from components.monitor.monitor_check import MonitorCheck
 
@@ -21,17 +22,17 @@ _MOST_ROWS = 200_000
 def name_requests(
     checks: list[MonitorCheck],
     objects: Iterable[LogObject],
-    version: str,
+    name: str,
     reference: MonitoringReference,
     model: str = "",
 ) -> list[MonitorCheck]:
     """Return the checks, those that alarm with the ids of requests that have what moved.
 
     Args:
-        checks: Checks of the version.
+        checks: The checks.
         objects: Objects of the window, those to look through first in front.
-        version: The version.
-        reference: Its reference.
+        name: Who answered, see `answered_by.py`.
+        reference: The version's reference.
         model: Name of the model; empty: any.
 
     Raises:
@@ -41,7 +42,7 @@ def name_requests(
     wanted = {check.check.name: check for check in checks if check.alarms and check.cell and check.feature}
     found: dict[str, list[str]] = {name: [] for name in wanted}
     if wanted:
-        _look_through(wanted, found, objects, version, reference, model)
+        _look_through(wanted, found, objects, name, reference, model)
     return [
         replace(check, requests=found[check.check.name]) if check.check.name in found else check for check in checks
     ]
@@ -51,14 +52,14 @@ def _look_through(
     wanted: Mapping[str, MonitorCheck],
     found: dict[str, list[str]],
     objects: Iterable[LogObject],
-    version: str,
+    answered_by: str,
     reference: MonitoringReference,
     model: str,
 ) -> None:
     rows = 0
     for each in objects:
-        for its_version, batch in read_versions(each, {version: reference}, LogCounts(model)):
-            if its_version != version:
+        for who, batch in read_versions(each, {version_of(answered_by): reference}, LogCounts(model)):
+            if who != answered_by:
                 continue
             rows += batch.num_rows
             for name, check in wanted.items():

@@ -48,6 +48,36 @@ def check_volume(now: Counts, before: Sequence[Counts], young: Counts | None = N
     return _make("volume", status, requests, bound, usual, now.requests, reason if status != "pass" else "")
 
 
+def check_batch_volume(now: Counts, before: Sequence[Counts]) -> MonitorCheck:
+    """Compare the rows of batch predictions with those of the same hours in the weeks before.
+
+    Batches come when somebody runs them. Only where each of the weeks before had some, their number is usual, and none at all fails.
+
+    Args:
+        now: Counts of the window, of all versions.
+        before: Counts of the same time one week before and so on, back to the week of the first batch; those without a batch too.
+    """
+    weeks, rows = [_batch_rows(counts) for counts in before], _batch_rows(now)
+    if len(weeks) < _FEWEST_WEEKS:
+        reason = f"{len(weeks)} weeks since the first batch are known; {_FEWEST_WEEKS} are needed"
+        return _make("volume", "no_baseline", rows, n=now.rows, reason=reason)
+    if not all(weeks):
+        return _make(
+            "volume", "skipped", rows, n=now.rows, reason="batches do not come each week, so no number is usual"
+        )
+    usual = sum(weeks) / len(weeks)
+    ratio = rows / usual
+    status: Status = "fail" if not rows else "pass" if _LEAST_VOLUME <= ratio <= _MOST_VOLUME else "warn"
+    bound = usual * (_LEAST_VOLUME if ratio < 1 else _MOST_VOLUME)
+    reason = f"{rows:,.0f} rows of batch predictions, {usual:,.0f} in the same hours of the weeks before"
+    return _make("volume", status, rows, bound, usual, now.rows, reason if status != "pass" else "")
+
+
+def _batch_rows(counts: Counts) -> float:
+    """Return the rows that were predicted, by the share that is logged."""
+    return counts.rows * counts.represented / counts.requests if counts.requests else 0.0
+
+
 def answered(counts: Counts) -> float:
     """Return the requests that were answered, by the share that is logged; those that the server could not log were in that share."""
     weight = counts.represented / counts.requests if counts.requests else 1.0

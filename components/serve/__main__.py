@@ -22,11 +22,16 @@ from components._core.types.artifact_files import DIGESTS
 from components._core.types.oip_paths import infer_path
 from components._core.types.signature import Signature
 from components.serve.admission import MAX_CONCURRENCY, AdmissionControl
+from components.serve.label_intake import LabelIntake
+from components.serve.label_log import LabelLog
+from components.serve.label_rules import LabelRules
 from components.serve.limits import add_options, limits_from
+from components.serve.monitoring_gauges import EVERY_SECONDS, MonitoringGauges
 from components.serve.prometheus_metrics import Metrics, serve_metrics
 from components.serve.request_log import LogSettings, RequestLog
 
 _A_DAY = 86_400
+_LEAST_SECONDS = 0.1
 _DIGEST_HELP = f"registered SHA-256 of the folder's {DIGESTS}; a folder with another digest is not served"
 
 
@@ -41,8 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
         _check_port(options.host, options.metrics_port, "--metrics-port")
         with _open_log(options) as log:
             admission = AdmissionControl(options.max_concurrency, Metrics(options.name, options.version), log)
-            with serve_metrics(admission.metrics, options.host, options.metrics_port):
-                _import_server(options.protocol)(options, admission)
+            with (
+                _gauges(options, admission.metrics),
+                _open_intake(options, admission) as intake,
+                serve_metrics(admission.metrics, options.host, options.metrics_port),
+            ):
+                _import_server(options.protocol)(options, admission, intake)
     except NaruError as error:
         sys.stderr.write(f"naru: serve: {error}\n")
         return error.exit_code
@@ -51,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _import_server(protocol: str) -> Callable[[argparse.Namespace, AdmissionControl], None]:
+def _import_server(protocol: str) -> Callable[[argparse.Namespace, AdmissionControl, LabelIntake | None], None]:
     """Import a protocol's server: an image has only one of the two, and each import takes seconds."""
     if protocol == "seldon":
         from components.serve.seldon_process import serve
@@ -82,6 +91,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add_options(parser)
     _add_log(parser)
+    _add_feedback(parser)
+    _add_monitoring(parser)
     options = parser.parse_args(arguments)
     options.limits = limits_from(options)
     return options
@@ -98,6 +109,29 @@ def _add_log(parser: argparse.ArgumentParser) -> None:
         "--log-flush-rows", type=_at_least_one, default=1_000, help="write an object when this many rows wait"
     )
     log.add_argument("--log-flush-seconds", type=_seconds, default=30.0, help="or after this many seconds")
+
+
+def _add_feedback(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("labels of answers")
+    group.add_argument(
+        "--feedback",
+        default="",
+        metavar="URI",
+        help="take labels, and write them to this folder or s3://bucket/prefix when the request log is written; default: refuse them",
+    )
+
+
+def _add_monitoring(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("results of the monitor, as gauges at the metrics port")
+    group.add_argument(
+        "--monitoring", default="", metavar="URI", help="folder or s3://bucket/prefix of the project's monitor"
+    )
+    group.add_argument(
+        "--monitoring-seconds",
+        type=_seconds,
+        default=EVERY_SECONDS,
+        help=f"time between two looks for a newer result; default {EVERY_SECONDS:g}",
+    )
 
 
 def _sha256(text: str) -> str:
@@ -165,6 +199,33 @@ def _open_log(options: argparse.Namespace) -> Iterator[RequestLog | None]:
     settings.check([feature.name for feature in signature.accepted])
     with contextlib.closing(RequestLog(settings, options.name, options.version, signature.fingerprint)) as log:
         yield log
+
+
+@contextlib.contextmanager
+def _open_intake(options: argparse.Namespace, admission: AdmissionControl) -> Iterator[LabelIntake | None]:
+    """Open the log of posted labels for a `with` block around the server."""
+    if not options.feedback:
+        yield None
+        return
+    settings = LogSettings(
+        uri=options.feedback, flush_rows=options.log_flush_rows, flush_seconds=options.log_flush_seconds
+    )
+    settings.check([], "--feedback")
+    rules = LabelRules(_signature(options.model), options.limits)
+    with contextlib.closing(LabelLog(settings)) as log:
+        yield LabelIntake(rules, log, admission)
+
+
+@contextlib.contextmanager
+def _gauges(options: argparse.Namespace, metrics: Metrics) -> Iterator[None]:
+    """Export the monitor's results during a `with` block, where there is a port to read them at."""
+    if not options.monitoring or not options.metrics_port:
+        yield
+        return
+    gauges = MonitoringGauges(options.monitoring, options.version, max(options.monitoring_seconds, _LEAST_SECONDS))
+    metrics.add_collector(gauges)
+    with gauges.kept_up_to_date():
+        yield
 
 
 def _signature(model: Path) -> Signature:

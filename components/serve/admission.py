@@ -73,13 +73,18 @@ class AdmissionControl:
         Raises:
             Refusal: `too_busy`, when none is free.
         """
-        with self.metrics.counted():
-            self._take()
-            try:
-                yield
-            finally:
-                with self._lock:
-                    self._taken -= 1
+        with self.metrics.counted(), self.hold():
+            yield
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold a slot during a `with` block for what is no prediction, and is not counted as one; errors as in `admit`."""
+        self._take()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken -= 1
 
     def check_capacity(self) -> None:
         """Refuse a request that `admit` would refuse now, before any work on it. Takes no slot; for threads.

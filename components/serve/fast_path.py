@@ -7,14 +7,16 @@ checks. Both paths end in `NaruRuntime.answer`, so they share admission control,
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from components._core.types.oip_paths import model_path
+from components._core.types.oip_paths import feedback_path, model_path
 from components._predictor.refusals import STATUS, Refusal
+from components.serve.label_intake import CLOSED, LabelIntake
 from components.serve.limits import KIB, Limits
 from components.serve.oip_bounds import Bounds
 from components.serve.oip_json import Tensor, read_plain, write_answer
@@ -30,6 +32,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _OTHER_BODY_BYTES = 64 * KIB
 """Largest body of a request to any other path: the longest is a few words about a model."""
 _NOT_READY = 400
+_NOT_FOUND = 404
+_SMALL_BYTES = 64 * KIB
+"""Bodies with labels up to this size are read on the event loop; larger ones in a thread."""
 _JSON = [(b"content-type", b"application/json")]
 _EXTRA_HEADERS = {
     STATUS["too_busy"]: [(b"retry-after", b"1")],
@@ -44,10 +49,14 @@ class FastPath:
         name: The model's name.
         version: The model's version; empty: none.
         limits: Limits of one request.
+        intake: Takes posted labels; None: they are refused.
     """
 
-    def __init__(self, name: str, version: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self, name: str, version: str, limits: Limits | None = None, intake: LabelIntake | None = None
+    ) -> None:
         base = model_path(name)
+        self._feedback_path, self._intake = feedback_path(name), intake
         prefixes = (base, f"{base}/versions/{version}")
         self._paths = {f"{prefix}/{verb}" for prefix in prefixes for verb in ("infer", "generate")}
         self._name, self._version = name, version
@@ -73,6 +82,8 @@ class FastPath:
         try:
             if scope["method"] == "POST" and scope["path"] in self._paths:
                 await self._infer(scope, receive, send)
+            elif scope["method"] == "POST" and scope["path"] == self._feedback_path:
+                await self._take_labels(scope, receive, send)
             else:
                 await self._serve_other_path(scope, receive, send)
         except Refusal as refusal:
@@ -104,6 +115,27 @@ class FastPath:
             await _send(send, 200, content)
         else:
             await self._pass_on(scope, body, receive, send)
+
+    async def _take_labels(self, scope: Scope, receive: Receive, send: Send) -> None:
+        intake = self._intake
+        if intake is None:
+            await _send(send, _NOT_FOUND, orjson.dumps({"error": CLOSED}))
+            return
+        with intake.counted():
+            check_type(scope["headers"])
+            codings, most = codings_of(scope["headers"]), intake.rules.body_bytes
+            body = await _read(receive, most)
+            if body is None:
+                return
+            await intake.admission.enter()
+            try:
+                if codings:
+                    body = unpack(body, codings, most)
+                is_small = len(body) <= _SMALL_BYTES
+                taken = intake.take_body(body) if is_small else await asyncio.to_thread(intake.take_body, body)
+            finally:
+                intake.admission.leave()
+        await _send(send, 200, orjson.dumps({"model_name": self._name, "labels": taken}))
 
     async def _answer(self, runtime: NaruRuntime, request_id: str, tensors: list[Tensor]) -> bytes:
         request_id = request_id or str(uuid.uuid4())

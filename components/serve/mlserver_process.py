@@ -19,6 +19,7 @@ from components._core.types.oip_paths import model_path, ready_path
 from components.serve.admission import AdmissionControl
 from components.serve.fast_path import FastPath
 from components.serve.http_connections import ACCEPTED_AT_ONCE, Connections
+from components.serve.label_intake import LabelIntake
 from components.serve.limits import max_connections
 from components.serve.mlserver_grpc import GrpcFastPath
 from components.serve.mlserver_hardening import harden
@@ -43,22 +44,23 @@ _LOGGING: dict[str, Any] = {
 }
 
 
-def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
+def serve(options: argparse.Namespace, admission: AdmissionControl, intake: LabelIntake | None = None) -> None:
     """Serve a model folder until a signal comes.
 
     Args:
         options: Command-line options of `components/serve/__main__.py`.
         admission: Admission control of all requests.
+        intake: Takes posted labels; None: they are refused.
 
     Raises:
         ModelError: When the model does not load.
     """
     # not on uvloop: it defers reading what arrived meanwhile, which is then neither counted nor refused
-    asyncio.run(_serve(options, admission))
+    asyncio.run(_serve(options, admission, intake))
 
 
-async def _serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
-    fast_path = FastPath(options.name, options.version, options.limits)
+async def _serve(options: argparse.Namespace, admission: AdmissionControl, intake: LabelIntake | None) -> None:
+    fast_path = FastPath(options.name, options.version, options.limits, intake)
     grpc_fast_path = GrpcFastPath(options.name, options.version, options.limits)
     connections = Connections(options.limits, max_connections())
     with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:

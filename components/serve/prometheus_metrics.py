@@ -11,6 +11,7 @@ naru_request_log_written_total      requests that are in the log's store
 naru_request_log_dropped_total      requests not logged, as the queue was full or the store unavailable
 naru_request_log_failures_total     failed attempts to write to the store
 naru_model_info{name,version}       1
+naru_monitor_*                      the monitor's newest result, see `monitoring_gauges.py`
 process_*                           memory, processor time and open files, as every Prometheus client names them
 
 A body that is not a request of the protocol is refused by the model server before it gets here, and is not counted.
@@ -104,6 +105,10 @@ class Metrics:
         """Export the request log's counters, too, and count refusals in it."""
         self._log = log
         self.registry.register(_RequestLogCollector(log))
+
+    def add_collector(self, collector: Collector) -> None:
+        """Export more, which `collector` yields at each scrape."""
+        self.registry.register(collector)
 
 
 class _RequestLogCollector(Collector):

@@ -68,15 +68,19 @@ class LogSettings:
     queue_bytes: int = Limits.log_queue_bytes
     flush_bytes: int = Limits.log_flush_bytes
 
-    def check(self, features: list[str]) -> None:
+    def check(self, features: list[str], option: str = "--log") -> None:
         """Refuse settings that can never work. An unavailable store is not refused: predictions go on without it.
+
+        Args:
+            features: Features that may be masked.
+            option: The server's option with the URI, for the message.
 
         Raises:
             ConfigError: When the URI is malformed, the model has no such masked feature, or `flush_seconds` is not positive.
         """
         scheme, _, rest = self.uri.rpartition("://")
         if scheme not in ("", "file", "s3") or not rest.strip("/"):
-            raise ConfigError(f"found {self.uri!r}; {_ALLOWED}", where="--log")
+            raise ConfigError(f"found {self.uri!r}; {_ALLOWED}", where=option)
         open_filesystem(self.uri)
         if self.flush_seconds <= 0:
             raise ConfigError(f"found {self.flush_seconds}; must be above 0", where="--log-flush-seconds")
@@ -293,8 +297,7 @@ class RequestLog:
             if hour in self._counts:
                 self._batch_counts = hour, self._counts.pop(hour)
         self._objects += 1  # named once, so that a retry overwrites an object that arrived without confirmation
-        name = f"{socket.gethostname()}-{self._objects}-{uuid.uuid4().hex}{SUFFIX}"
-        self._target = f"{self._settings.uri.rstrip('/')}/{hour_folder(hour * HOUR_SECONDS)}/{name}"
+        self._target = object_uri(self._settings.uri, hour * HOUR_SECONDS, self._objects)
         return True
 
     def _count_lines(self) -> list[bytes]:
@@ -333,6 +336,18 @@ class RequestLog:
 
     def _write_line(self, answered: AnsweredRequest) -> bytes:
         return self._writer.write(answered.id, answered.time, answered.seconds, answered.inputs, answered.outputs)
+
+
+def object_uri(folder: str, seconds: float, number: int) -> str:
+    """Name a new object of a log: no other server, and no earlier process of this one, has the name.
+
+    Args:
+        folder: URI of the log.
+        seconds: A time in its hour, in seconds since 1970.
+        number: Number of the object in this process.
+    """
+    name = f"{socket.gethostname()}-{number}-{uuid.uuid4().hex}{SUFFIX}"
+    return f"{folder.rstrip('/')}/{hour_folder(seconds)}/{name}"
 
 
 def _bytes_of(answered: AnsweredRequest) -> int:

@@ -33,6 +33,7 @@ from components._predictor.refusals import Refusal
 from components.serve.admission import DRAIN_SECONDS, AdmissionControl
 from components.serve.http_refusals import HttpRefusal
 from components.serve.json_guard import JsonGuard
+from components.serve.label_intake import CLOSED, LabelIntake
 from components.serve.limits import Limits
 from components.serve.request_body import CODINGS, check_type, codings_of, unpack
 from components.serve.seldon_connections import HEALTH, Worker
@@ -42,20 +43,22 @@ from components.serve.served_model import load_served
 _SPARE_THREADS = 8
 """Threads beyond the concurrency limit, which refuse the requests beyond it."""
 PREDICTIONS = frozenset({"/api/v1.0/predictions", "/api/v0.1/predictions", "/predict"})
+FEEDBACK = frozenset({"/api/v1.0/feedback", "/api/v0.1/feedback", "/send-feedback"})
 METADATA = frozenset({"/metadata", "/api/v1.0/metadata"})
 PING = "/health/ping"
-_METHODS = dict.fromkeys(PREDICTIONS, ("POST",)) | dict.fromkeys(METADATA | HEALTH, ("GET", "HEAD"))
+_METHODS = dict.fromkeys(PREDICTIONS | FEEDBACK, ("POST",)) | dict.fromkeys(METADATA | HEALTH, ("GET", "HEAD"))
 _MORE = {429: [("Retry-After", "1")], 415: [("Accept", "application/json"), ("Accept-Encoding", CODINGS)]}
 _OF_THE_BODY = (("CONTENT_TYPE", b"content-type"), ("HTTP_CONTENT_ENCODING", b"content-encoding"))
 _log = logging.getLogger("naru.serve")
 
 
-def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
+def serve(options: argparse.Namespace, admission: AdmissionControl, intake: LabelIntake | None = None) -> None:
     """Serve a model folder until a signal comes.
 
     Args:
         options: Command-line options of `components/serve/__main__.py`.
         admission: Admission control of all requests.
+        intake: Takes posted labels; None: they are refused.
 
     Raises:
         ModelError: When the model does not load.
@@ -65,7 +68,7 @@ def serve(options: argparse.Namespace, admission: AdmissionControl) -> None:
     options.limits = options.limits.for_model(signature.accepted)
     threshold = Reference.load(options.model).threshold
     component = NaruComponent(options.name, options.version, signature, admission, options.limits, threshold)
-    worker = _worker(options, component)
+    worker = _worker(options, component, intake)
     with ThreadPoolExecutor(1) as loader, _grpc_server(options, component) as grpc_server:
         loading = loader.submit(load_served, options.model, options.limits.rows)
         loading.add_done_callback(lambda loaded: _announce(loaded, component, worker, grpc_server, options))
@@ -114,8 +117,8 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _worker(options: argparse.Namespace, component: NaruComponent) -> Worker:
-    application = _Application(SeldonApplication(component, options.limits), options)
+def _worker(options: argparse.Namespace, component: NaruComponent, intake: LabelIntake | None) -> Worker:
+    application = _Application(SeldonApplication(component, options.limits, intake), options)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listening = socket.create_server((options.host, options.port), family=family, backlog=options.limits.backlog)
     # gunicorn sends head and body separately; without this the body waits 40 ms for the client to acknowledge the head
@@ -153,18 +156,19 @@ class _Application(BaseApplication):
 
 
 class SeldonApplication:
-    """The WSGI application: predictions, probes, metadata.
+    """The WSGI application: predictions, labels, probes, metadata.
 
-    seldon-core's own application has more than is needed (feedback, transformers, answers to pages of any origin), exposes the
+    seldon-core's own application has more than is needed (transformers, answers to pages of any origin), exposes the
     text of exceptions, and its routing, contexts and hooks take more processor time than the model.
 
     Args:
         component: The component that answers requests.
         limits: Limits of one request.
+        intake: Takes posted labels; None: they are refused.
     """
 
-    def __init__(self, component: NaruComponent, limits: Limits) -> None:
-        self._component, self._limits = component, limits
+    def __init__(self, component: NaruComponent, limits: Limits, intake: LabelIntake | None = None) -> None:
+        self._component, self._limits, self._intake = component, limits, intake
         self._metadata: dict[str, Any] = init_metadata(component)
         self._guard = JsonGuard(limits, len(component.features))
 
@@ -191,6 +195,8 @@ class SeldonApplication:
             raise HttpRefusal(405, "method_not_allowed", f"this path allows {allowed[0]} only")
         if path in PREDICTIONS:
             return self._predict(environ)
+        if path in FEEDBACK:
+            return self._take_labels(environ)
         if path in METADATA:
             return self._metadata
         return "pong" if path == PING else self._component.health_status_raw()
@@ -198,15 +204,36 @@ class SeldonApplication:
     def _predict(self, environ: dict[str, Any]) -> dict[str, Any]:
         # at the limit nothing is parsed: an expensive refusal would slow the requests that are answered
         self._component.check_capacity()
-        headers = [(name, environ[key].encode("latin-1")) for key, name in _OF_THE_BODY if environ.get(key)]
-        check_type(headers)
-        body = unpack(environ["wsgi.input"].read(), codings_of(headers), self._limits.body_bytes)
+        body = _read_body(environ, self._limits.body_bytes)
         self._guard.check(body)
         try:
             message = json.loads(body)
         except (ValueError, RecursionError):
             raise HttpRefusal(400, "no_request", "the body is not a request of Seldon's protocol in JSON") from None
         return self._component.predict_raw(message)
+
+    def _take_labels(self, environ: dict[str, Any]) -> dict[str, Any]:
+        intake = self._intake
+        if intake is None:
+            raise HttpRefusal(404, "not_found", CLOSED)
+        with intake.counted(), intake.admission.hold():
+            message = intake.rules.parse(_read_body(environ, intake.rules.body_bytes))
+            puid, taken = intake.take_truth(message)
+        return self._component.answer_feedback(puid, taken)
+
+
+def _read_body(environ: dict[str, Any], most: int) -> bytes:
+    """Return the unpacked body.
+
+    Raises:
+        Refusal: When its type or coding is not supported, or it is too large.
+    """
+    headers = [(name, environ[key].encode("latin-1")) for key, name in _OF_THE_BODY if environ.get(key)]
+    check_type(headers)
+    body: bytes = environ["wsgi.input"].read()
+    if len(body) > most:
+        raise Refusal("too_large", f"the body is too long; at most {most} bytes are allowed here")
+    return unpack(body, codings_of(headers), most)
 
 
 def _respond(answer: dict[str, Any] | str, path: str, start_response: Any) -> Iterable[bytes]:

@@ -124,6 +124,10 @@ class NaruComponent(SeldonComponent):
             "meta": {"puid": puid, "tags": self._tags},
         }
 
+    def answer_feedback(self, puid: str, labels: int) -> dict[str, Any]:
+        """Return the answer to labels that were taken."""
+        return {"jsonData": {"labels": labels}, "meta": {"puid": puid, "tags": self._tags}}
+
     def predict_message(self, content: bytes) -> Any:
         """Answer a request over gRPC.
 

@@ -6,19 +6,23 @@ Results are written once and never changed, so a watcher that goes on reads each
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+from components._core.monitoring.result_files import (
+    LARGEST_RESULT,
+    monitoring_folder,
+    parse_result,
+    result_uri,
+    runs_folder,
+)
 from components._core.store.object_store import list_names, read_bytes
 from components.watch.state import MonitorCheck, Window
 
-RESULT = "monitoring.json"
 _MOST_RESULTS = 500
 """Newest results that are read: three weeks of an hourly monitor."""
-_LARGEST = 16 << 20
 _READERS = 8
 
 
@@ -31,7 +35,7 @@ class MonitorResults:
     """
 
     def __init__(self, store: str, project: str) -> None:
-        self._folder = f"{store.rstrip('/')}/{project}/monitoring/runs"
+        self._folder = monitoring_folder(store, project)
         self._known: dict[str, list[Window]] = {}
         self.remarks: list[str] = []
         """What could not be read, a sentence each; of the last `read`."""
@@ -42,7 +46,7 @@ class MonitorResults:
         Raises:
             UnavailableError: When the store does not answer.
         """
-        names = list_names(self._folder)[-_MOST_RESULTS:]
+        names = list_names(runs_folder(self._folder))[-_MOST_RESULTS:]
         self.remarks = []
         missing = [name for name in names if name not in self._known]
         with ThreadPoolExecutor(_READERS) as pool:
@@ -52,16 +56,14 @@ class MonitorResults:
         return [window for windows in self._known.values() for window in windows]
 
     def _fetch(self, name: str) -> bytes | None:
-        return read_bytes(f"{self._folder}/{name}/{RESULT}", _LARGEST + 1)
+        return read_bytes(result_uri(self._folder, name), LARGEST_RESULT + 1)
 
     def _add(self, name: str, content: bytes | None) -> None:
-        uri = f"{self._folder}/{name}/{RESULT}"
+        uri = result_uri(self._folder, name)
         if content is None:  # a run of the monitor that has not ended
             return
         try:
-            if len(content) > _LARGEST:
-                raise ValueError(f"more than the {_LARGEST:,} bytes that are allowed")
-            self._known[name] = list(_parse(json.loads(content), uri, hashlib.sha256(content).hexdigest()))
+            self._known[name] = list(_parse(parse_result(content), uri, hashlib.sha256(content).hexdigest()))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             self.remarks.append(f"{uri} cannot be read and is left out: {type(error).__name__}: {str(error)[:100]}")
 

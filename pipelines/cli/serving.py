@@ -37,15 +37,23 @@ def serve(
             min=0, max=65535, help="Port on the loopback interface; 0 picks a free one.", show_default="the project's"
         ),
     ] = None,
+    metrics_port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Loopback port of /metrics, with the monitor's newest result.",
+            show_default="none",
+        ),
+    ] = 0,
 ) -> None:
     """Serve the champion on loopback until interrupted, and print a request that works."""
     from components._core.project.project_file import load_project
     from pipelines.serve import serve_champion
 
     loaded = load_project(project)
-    raise typer.Exit(
-        serve_champion(project if project.is_dir() else project.parent, loaded.serve.port if port is None else port)
-    )
+    folder = project if project.is_dir() else project.parent
+    raise typer.Exit(serve_champion(folder, loaded.serve.port if port is None else port, metrics_port))
 
 
 def load(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from components._core.errors import ConfigError, DataBlockedError
 from components._core.project.project_file import load_project
+from components._core.request_log.answered_lines import BATCH
 from pipelines.local.workspace import find_workspace
 
 PAGE = "monitoring.html"
@@ -52,11 +53,12 @@ def monitor_project(path: Path, window: str = "", since: str = "", now: datetime
         result = monitor_requests(project, monitoring=folder, page=folder / PAGE, window=window, since=since, now=now)
     judged = result.judged
     lines = []
-    if judged is not None:
-        begin, end = (f"{at:%Y-%m-%d %H:%M}" for at in (judged.window.since, judged.window.until))
-        lines.append(f"version {judged.version}: {judged.counts.rows:,} rows, {begin} to {end} UTC")
+    for found in (*([judged] if judged else ()), *result.batches):
+        begin, end = (f"{at:%Y-%m-%d %H:%M}" for at in (found.window.since, found.window.until))
+        what = f"version {found.version}" + (", batch predictions" if found.source == BATCH else "")
+        lines.append(f"{what}: {found.counts.rows:,} rows, {begin} to {end} UTC")
         ranked = sorted(
-            (check for check in judged.checks if check.alarms), key=lambda check: check.check.status != "fail"
+            (check for check in found.checks if check.alarms), key=lambda check: check.check.status != "fail"
         )
         lines += [f"{check.check.status}: {describe_alarm(check)}" for check in ranked]
     lines += [f"performance: {sentence}" for sentence in result.performance]

@@ -164,6 +164,7 @@ def test_what_a_person_must_correct_in_the_file_system_is_a_config_error(number:
 
 
 NOT_OURS = {
+    "components/_core/monitoring/result_files.py": {"ValueError"},  # of one result; its readers go on and say so
     "components/_core/request_log/json_lines.py": {"LineError"},  # counted as a damaged line
     "components/_core/types/json_lines.py": {"LineError", "NotJsonError"},  # counted, or the row is set aside with it
     "components/_data/formats/csv/blocks.py": {
@@ -235,6 +236,8 @@ NOT_OURS = {
     "components/serve/limits.py": {"ArgumentTypeError"},  # the same
     "components/serve/request_body.py": {"Refusal", "error"},  # answered to a client; zlib's, reported as a Refusal
     "components/serve/oip_bounds.py": {"Refusal"},
+    "components/serve/label_intake.py": {"Refusal"},  # the same
+    "components/serve/label_rules.py": {"Refusal"},  # the same
     "components/serve/http_connections.py": {
         "_RefusedError"
     },  # ends parsing; what is answered stands in the connection
@@ -249,7 +252,7 @@ NOT_OURS = {
     "components/serve/mlserver_hardening.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/_predictor/predictor.py": {"Refusal"},
-    "components/serve/seldon_process.py": {"HttpRefusal"},
+    "components/serve/seldon_process.py": {"HttpRefusal", "Refusal"},
     "components/serve/seldon_runtime.py": {"Refusal", "NotAMessage"},
     "components/serve/seldon_protobuf.py": {"NotAMessage"},  # answered to a client of gRPC
     "components/stages.py": {"ValueError"},  # a second stage of one name: a mistake of a programmer

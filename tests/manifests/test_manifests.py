@@ -378,3 +378,10 @@ def test_a_kustomize_that_is_too_old_is_reported(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", f"{tmp_path}")
     with pytest.raises(ConfigError, match="kustomize has kustomize 4"):
         render("kind", Target())
+
+
+def test_grafana_finds_the_dashboard_that_is_held_against_a_server() -> None:
+    maps = _of(render("production", Target()), "ConfigMap")
+    (dashboard,) = [one for one in maps if one["metadata"]["labels"].get("grafana_dashboard") == "1"]
+    file = ROOT / "manifests" / "components" / "dashboard" / "naru-models.json"
+    assert dashboard["data"] == {file.name: file.read_text()} and dashboard["metadata"]["name"] == "naru-dashboard"

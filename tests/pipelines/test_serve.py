@@ -14,6 +14,7 @@ import pytest
 from components._core.errors import ConfigError, ServiceError
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.store.object_store import absolute_uri
+from components.deploy.targets.local.server_process import free_port
 from pipelines.serve import serve_champion
 
 
@@ -24,7 +25,8 @@ def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path)
     # a shell that starts this suite in the background lets its children ignore SIGINT; a terminal does not
     listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
     serve = "from pathlib import Path; from pipelines.serve import serve_champion"
-    code = f"{listen}; {serve}; sys.exit(serve_champion(Path({str(champion)!r}), 0))"
+    metrics_port = free_port()
+    code = f"{listen}; {serve}; sys.exit(serve_champion(Path({str(champion)!r}), 0, {metrics_port}))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines = []
@@ -41,6 +43,10 @@ def test_the_printed_request_works_and_an_interrupt_ends_it_well(champion: Path)
             answer = json.load(response)
         assert answer["model_version"] == "4" and 0 < answer["outputs"][0]["data"][0] < 1
         assert "It answers the probability of '1'." in lines
+        assert f"Metrics for Prometheus are at http://127.0.0.1:{metrics_port}/metrics" in lines
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=120) as response:
+            page = response.read().decode()
+        assert "naru_requests_total 1.0" in page and "naru_monitor_result_age_seconds +Inf" in page
     finally:
         process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=120)[1]

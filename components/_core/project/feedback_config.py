@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
 from components._core.project.check_config import Share
 from components._core.project.config_types import Section
@@ -65,9 +65,16 @@ class Labels(Section):
 class Feedback(Section):
     """Labels that come later, joined with the request log to spans of examples: `naru feedback` (docs/feedback.md)."""
 
-    later: ClassVar[frozenset[str]] = frozenset()
+    later: ClassVar[frozenset[str]] = frozenset({"endpoint"})
 
-    labels: Labels
+    labels: Annotated[Labels | None, Field(description="Absent: labels are only posted to the server.")] = None
+    endpoint: Annotated[
+        StrictBool,
+        Field(
+            description="Whether the server takes labels: `POST /v2/models/NAME/feedback`, or `/api/v1.0/feedback` with Seldon's protocol. "
+            "Whoever reaches the server can post them."
+        ),
+    ] = False
     wait: Annotated[
         Duration,
         Field(description="Time after an answer in which its label is expected; a label after it is counted as late."),
@@ -112,6 +119,29 @@ class Feedback(Section):
         if to_timedelta(self.keep) < to_timedelta(self.wait):
             raise ValueError(f"keep ({self.keep}) must be at least wait ({self.wait})")
         return self
+
+    @model_validator(mode="after")
+    def _has_labels(self) -> Feedback:
+        if self.labels is None and not self.endpoint:
+            raise ValueError(
+                "has neither labels, which name their source, nor endpoint: true, to which they are posted"
+            )
+        return self
+
+    def check_project(self, label: str, *, has_log: bool) -> None:
+        """Check what depends on other sections of the project.
+
+        Args:
+            label: The project's label.
+            has_log: Whether the servers keep a request log.
+
+        Raises:
+            ValueError: When something does not fit.
+        """
+        if label in self.columns.values():
+            raise ValueError(f"feedback.columns names the label {label!r}")
+        if self.endpoint and not has_log:
+            raise ValueError("feedback.endpoint needs serve.request_log: labels are joined with the answers in it")
 
     @model_validator(mode="after")
     def _columns_are_different(self) -> Feedback:

@@ -199,9 +199,9 @@ class Project(Section):
         return self
 
     @model_validator(mode="after")
-    def _added_columns_are_not_the_label(self) -> Project:
-        if self.feedback and self.label in self.feedback.columns.values():
-            raise ValueError(f"feedback.columns names the label {self.label!r}")
+    def _feedback_fits_the_project(self) -> Project:
+        if self.feedback:
+            self.feedback.check_project(self.label, has_log=self.serve.request_log is not None)
         return self
 
     @property

@@ -30,7 +30,7 @@ def restrict(raw: dict[str, Any], reads: Sequence[str]) -> dict[str, Any]:
     for path in reads:
         _copy(raw, kept, path.split("."))
     for section, name in _ONLY_BY_NAME:
-        if f"{section}.{name}" not in reads and tuple(reads) != EVERYTHING and section in kept:
+        if f"{section}.{name}" not in reads and not {*EVERYTHING} <= {*reads} and section in kept:
             kept[section] = {key: value for key, value in kept[section].items() if key != name}
     exclude = raw.get("data", {}).get("exclude", [])
     kept["data"] = {"source": "examples", "exclude": exclude, **kept.get("data", {})}

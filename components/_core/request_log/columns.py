@@ -26,6 +26,7 @@ SCALARS = {
     "share": pa.float64(),
     "schema": pa.string(),
     "masked": pa.list_(pa.string()),
+    "source": pa.string(),
 }
 """Type of each value that a request has once."""
 _TYPES = {"whole": pa.int64(), "real": pa.float64(), "text": pa.string()}

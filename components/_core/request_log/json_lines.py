@@ -108,6 +108,7 @@ def _request(found: dict[str, Any]) -> Request:
         "share": _share(found),
         "schema": _text(found, "schema", is_required=False),
         "masked": _texts(found, "masked"),
+        "source": _text(found, "source", is_required=False),
     }
     request = Request(scalars, _lists(found, "inputs"), _lists(found, "outputs"))
     try:

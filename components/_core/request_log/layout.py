@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 SUFFIX = ".jsonl"
 FORMAT = 2
@@ -34,6 +35,16 @@ def hour_folder(seconds: float) -> str:
         seconds: The time, in seconds since 1970.
     """
     return time.strftime("dt=%Y-%m-%d/hour=%H", time.gmtime(seconds))
+
+
+def hour_of(name: str) -> datetime:
+    """Return the beginning (UTC) of the hour that an object's name begins with, as in `dt=2026-01-31/hour=09/POD-1-UUID.jsonl`.
+
+    Raises:
+        ValueError: When it does not begin so.
+    """
+    folder = "/".join(name.split("/")[:2])
+    return datetime.strptime(folder, "dt=%Y-%m-%d/hour=%H").replace(tzinfo=UTC)
 
 
 def hour_folders(since: float, until: float) -> Iterator[str]:

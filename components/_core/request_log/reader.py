@@ -2,10 +2,10 @@
 
 They have one row for each row of a request, with the columns
 
-    id, row, time, model, version, latency_ms, share, schema, masked, inputs.<feature>, outputs.<output>
+    id, row, time, model, version, latency_ms, share, schema, masked, source, inputs.<feature>, outputs.<output>
 
 A missing value is null; so is one that the server masked, and then `masked` has the name
-of its feature. `share` and `schema` are null in format 1.
+of its feature. `share` and `schema` are null in format 1; `source` is null but for batch predictions.
 """
 
 from __future__ import annotations

@@ -16,6 +16,11 @@ def infer_path(name: str) -> str:
     return f"{model_path(name)}/infer"
 
 
+def feedback_path(name: str) -> str:
+    """Return the path to which labels of a model's answers are posted; the protocol has none."""
+    return f"{model_path(name)}/feedback"
+
+
 def ready_path(name: str) -> str:
     """Return the path of a model's readiness: 200 when it can predict."""
     return f"{model_path(name)}/ready"

@@ -179,7 +179,7 @@ def test_a_count_file_of_a_later_naru_is_refused(tmp_path: Path):
     run(tmp_path)
     (file,) = (tmp_path / "counts").rglob("*.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 9}))
-    with pytest.raises(ServiceError, match="format 9; allowed: 1 to 2"):
+    with pytest.raises(ServiceError, match="format 9; allowed: 1 to 3"):
         run(tmp_path)
 
 

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from components._core.types.signature import Feature
 from components.deploy.targets.local.server_process import free_port
+from tests.components.monitor.result_files import check, section, served, write_result
 from tests.components.tiny_models import write_model
 
 Make = Callable[..., Path]
@@ -29,6 +31,7 @@ class Running:
     metrics: str
     log: Path
     pid: int
+    labels: Path = Path()
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +75,19 @@ def metrics(server: Any) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
+def monitored(folder: Path) -> Path:
+    """The folder of a monitor that found something about version 3."""
+    now = datetime.now(UTC)
+    until = now.replace(minute=0, second=0, microsecond=0)
+    checks = (
+        check("skew: delay", "skew", "fail", "delay", measured=0.21, threshold=0.1),
+        check("missing: month", "invariant", "fail", "month", measured=0.4, threshold=0.01),
+    )
+    own = section("3", until, *checks, performance=[served("final", 0.87, until), served("partial", 0.88, until)])
+    write_result(folder, now - timedelta(minutes=5), own)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     port, grpc_port, metrics_port = free_port(), free_port(), free_port()
@@ -79,8 +95,11 @@ def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     options += ["--max-rows", "1000", "--max-concurrency", "8"]
     log = tmp_path_factory.mktemp("log")
     options += ["--log", str(log), "--log-mask", "carrier,tail", "--log-flush-seconds", "0.2"]
+    labels = tmp_path_factory.mktemp("labels")
+    options += ["--feedback", str(labels)]
+    options += ["--monitoring", str(monitored(tmp_path_factory.mktemp("monitoring"))), "--monitoring-seconds", "0.2"]
     process = start(model(), *options, port=port)
     metrics = f"http://127.0.0.1:{metrics_port}/metrics"
-    yield Running(ready_url(process), f"127.0.0.1:{grpc_port}", metrics, log, process.pid)
+    yield Running(ready_url(process), f"127.0.0.1:{grpc_port}", metrics, log, process.pid, labels)
     process.terminate()
     process.communicate(timeout=120)

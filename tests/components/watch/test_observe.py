@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from components._core.monitoring.result_files import LARGEST_RESULT
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project, parse_project
+from components._core.types.artifact_files import MONITORING
 from components._data.joins.source_state import fingerprint_state
-from components.watch import monitor_results
 from components.watch.causes import find_new_spans
 from components.watch.decide import decide
-from components.watch.monitor_results import RESULT, MonitorResults
+from components.watch.monitor_results import MonitorResults
 from components.watch.observe import Observer, read_spans
 from components.watch.records import History
 from tests.components.watch.made import START
@@ -101,7 +102,7 @@ def _result(version: str, day: int, *checks: dict[str, Any], **fields: Any) -> d
 def _save(store: Path, run: str, content: Any) -> None:
     folder = store / "p" / "monitoring" / "runs" / run
     folder.mkdir(parents=True)
-    (folder / RESULT).write_text(content if isinstance(content, str) else json.dumps(content))
+    (folder / MONITORING).write_text(content if isinstance(content, str) else json.dumps(content))
 
 
 def test_results_of_the_monitor_are_read_with_those_of_other_versions(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_results_of_the_monitor_are_read_with_those_of_other_versions(tmp_path: 
         _result("7", 1, {"name": "a"}),
         "[" * 100_000,
         _result("7", 1, {"name": "a", "kind": "skew", "status": "pass", "measured": 10**400}),
-        " " * (monitor_results._LARGEST + 1),
+        " " * (LARGEST_RESULT + 1),
     ],
     ids=["cut", "list", "times", "check", "nested", "number", "large"],
 )

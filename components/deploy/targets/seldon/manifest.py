@@ -14,7 +14,7 @@ from typing import Any
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve
 from components._core.types.oip_paths import LIVE, ready_path
-from components.deploy.server_command import log_arguments, server_arguments
+from components.deploy.server_command import log_arguments, monitoring_arguments, server_arguments
 from components.deploy.targets.contract import ModelVersion
 from components.deploy.targets.placement import Placement
 from components.deploy.targets.seldon.objects import KIND, NO_ENGINE, VERSION
@@ -155,6 +155,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
         "args": [
             *server_arguments(_MODEL, project.name, model.version, project.serve, model.sha256),
             *log_arguments(project, placement.store),
+            *_monitoring(project, placement.store),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP, "protocol": "TCP"},
@@ -173,8 +174,13 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
     }
 
 
+def _monitoring(project: Project, store: str) -> list[str]:
+    """Make the option for the monitor's results: a server's keys AWS_* open S3 and no other store."""
+    return monitoring_arguments(project, store) if store.startswith("s3://") else []
+
+
 def _credentials(serve: Serve) -> Object:
-    """Render the Secret's AWS_* keys: the server itself uses the store only for its request log."""
+    """Render the Secret's AWS_* keys: the server itself uses the store only for its request log and the monitor's results."""
     if serve.request_log is None or not serve.secret:
         return {}
     return {"envFrom": [{"secretRef": {"name": serve.secret}}]}

@@ -32,6 +32,16 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert feedback.labels.row == feedback.labels.time == "" and feedback.first_span == 1
 
 
+def test_an_endpoint_does_without_a_source_and_needs_the_log_whose_answers_get_the_labels() -> None:
+    serve = {"request_log": {}}
+    alone = parse_project({**PROJECT, "serve": serve, "feedback": {"endpoint": True}})
+    assert feedback_of(alone).labels is None and not feedback_of(parsed()).endpoint
+    with pytest.raises(ConfigError, match=r"feedback\.endpoint needs serve\.request_log"):
+        parsed(endpoint=True)
+    with pytest.raises(ConfigError, match="neither labels, which name their source, nor endpoint"):
+        parse_project({**PROJECT, "serve": serve, "feedback": {"wait": "7d"}})
+
+
 def test_no_stage_sees_the_section_unless_its_spec_names_it() -> None:
     raw = parsed().model_dump(by_alias=True, exclude_none=True)
     assert "feedback" not in restrict(raw, EVERYTHING) and "feedback" in restrict(raw, ["feedback"])

@@ -78,7 +78,7 @@ def test_a_stage_reads_only_the_sections_in_its_row(stage: str) -> None:
     assert not beyond, f"{stage} reads what components/stages.py does not give it: {sorted(beyond)}"
 
 
-@pytest.mark.parametrize("stage", [name for name, stage in STAGES.items() if stage.reads != EVERYTHING])
+@pytest.mark.parametrize("stage", [name for name, stage in STAGES.items() if not {*EVERYTHING} <= {*stage.reads}])
 def test_a_stage_is_given_only_what_it_reads(stage: str) -> None:
     taken = {place for place, _ in reads(COMPONENTS / stage)}
     assert [row for row in STAGES[stage].reads if not any(f"{place}.".startswith(f"{row}.") for place in taken)] == []
@@ -98,7 +98,7 @@ def test_shared_code_reads_no_section_of_a_project() -> None:
         for file in COMPONENTS.rglob("*.py")
         if "make_run_record" in file.read_text() and file.name != "run_record.py"
     }
-    assert makers == {"deploy"} and STAGES["deploy"].reads == EVERYTHING
+    assert makers == {"deploy"} and {*EVERYTHING} <= {*STAGES["deploy"].reads}
 
 
 def test_a_key_that_is_not_set_leaves_a_stage_the_configuration_that_it_had() -> None:

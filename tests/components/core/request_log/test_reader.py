@@ -63,7 +63,9 @@ def read(
 def expected(each: dict[str, Any]) -> list[dict[str, Any]]:
     """One row per row of a request: the oracle, by loops."""
     rows = len(each["outputs"]["class"])
-    once = {name: each.get(name) for name in ("id", "model", "version", "latency_ms", "share", "schema", "masked")}
+    once = {
+        name: each.get(name) for name in ("id", "model", "version", "latency_ms", "share", "schema", "masked", "source")
+    }
     made = []
     for row in range(rows):
         inputs = {f"inputs.{f.name}": each["inputs"].get(f.name) for f in SIGNATURE.inputs}
@@ -89,7 +91,9 @@ def test_every_row_of_every_request_is_read_as_it_was_logged(tmp_path: Path, sig
         if draw.random() < 0.1:
             del inputs["carrier"]
         outputs = {"probabilities": [[draw.random()] * 2 for _ in range(rows)], "class": ["late"] * rows}
-        lines.append(line(number, inputs=inputs, outputs=outputs, masked=["delay"] if inputs["delay"] is None else []))
+        others = {"source": "batch"} if number % 10 == 0 else {}
+        masked = ["delay"] if inputs["delay"] is None else []
+        lines.append(line(number, inputs=inputs, outputs=outputs, masked=masked, **others))
     rows, counts = read(written(tmp_path, *lines), signature, batch_rows=700)
     assert rows == [row for each in lines for row in expected(each)]
     assert counts.requests == 3_000 and counts.rows == len(rows) and counts.damaged == 0

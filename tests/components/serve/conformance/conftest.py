@@ -59,6 +59,7 @@ class Served:
     metrics: str
     log: Path
     pid: int
+    labels: Path
 
     def counters(self) -> dict[str, float]:
         return metrics(self)
@@ -91,7 +92,7 @@ def stopped(pid: int) -> Iterator[None]:
 def served_v2(server: Running) -> Served:
     """The server that the tests of MLServer's adapter share."""
     rest = V2Rest(server.url.partition("/v2/")[0])
-    return Served(rest, V2Grpc(server.grpc), server.metrics, server.log, server.pid)
+    return Served(rest, V2Grpc(server.grpc), server.metrics, server.log, server.pid, server.labels)
 
 
 @pytest.fixture(scope="session")
@@ -99,10 +100,12 @@ def served_seldon(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iter
     port, grpc_port, metrics_port = free_port(), free_port(), free_port()
     log = tmp_path_factory.mktemp("log")
     ports = ("--grpc-port", str(grpc_port), "--metrics-port", str(metrics_port))
-    process = KINDS["seldon"].start(model(), *ports, *OPTIONS, "--log", str(log), port=port)
+    labels = tmp_path_factory.mktemp("labels")
+    kept = ("--log", str(log), "--feedback", str(labels))
+    process = KINDS["seldon"].start(model(), *ports, *OPTIONS, *kept, port=port)
     ready_line(process)
     rest, metrics = SeldonRest(f"http://127.0.0.1:{port}"), f"http://127.0.0.1:{metrics_port}/metrics"
-    yield Served(rest, SeldonGrpc(f"127.0.0.1:{grpc_port}"), metrics, log, process.pid)
+    yield Served(rest, SeldonGrpc(f"127.0.0.1:{grpc_port}"), metrics, log, process.pid, labels)
     process.terminate()
     process.communicate(timeout=120)
 

@@ -75,13 +75,21 @@ def request(url: str, content: Any = None) -> Reply:
 class Rest(ABC):
     """What both have over HTTP: where to ask, and the bodies of a question and of its answer."""
 
-    path = ready = ""
+    path = ready = feedback = ""
 
     def __init__(self, address: str) -> None:
         self.address = address
 
     @abstractmethod
     def body(self, rows: Rows, id: str = "") -> Any: ...
+
+    @abstractmethod
+    def labels_of(self, id: str, labels: list[Any]) -> Any:
+        """The body that posts a label for each row."""
+
+    @abstractmethod
+    def read_taken(self, content: Any) -> int:
+        """The number of labels that were taken."""
 
     @abstractmethod
     def read(self, content: Any) -> Answer: ...
@@ -91,6 +99,12 @@ class Rest(ABC):
 
     def ask(self, rows: Rows, id: str = "") -> Answer:
         return self.take(self.send(self.body(rows, id)))
+
+    def post_labels(self, content: Any) -> int:
+        reply = request(self.address + self.feedback, content)
+        if reply.status != 200:
+            raise Refused(reply.status, self.read_error(reply.content))
+        return self.read_taken(reply.content)
 
     def send(self, content: Any) -> Reply:
         return request(self.address + self.path, content)
@@ -114,7 +128,14 @@ class Rest(ABC):
 
 
 class V2Rest(Rest):
-    path, ready = "/v2/models/tiny/infer", "/v2/models/tiny/ready"
+    path, ready, feedback = "/v2/models/tiny/infer", "/v2/models/tiny/ready", "/v2/models/tiny/feedback"
+
+    def labels_of(self, id: str, labels: list[Any]) -> Any:
+        return {"labels": [{"id": id, "row": row, "label": label} for row, label in enumerate(labels)]}
+
+    def read_taken(self, content: Any) -> int:
+        assert content["model_name"] == "tiny"
+        return int(content["labels"])
 
     def body(self, rows: Rows, id: str = "") -> Any:
         datatype = {"month": "INT64", "carrier": "BYTES"}
@@ -133,7 +154,18 @@ class V2Rest(Rest):
 
 
 class SeldonRest(Rest):
-    path, ready = "/api/v1.0/predictions", "/health/status"
+    path, ready, feedback = "/api/v1.0/predictions", "/health/status", "/api/v1.0/feedback"
+
+    def labels_of(self, id: str, labels: list[Any]) -> Any:
+        return {
+            "response": {"meta": {"puid": id}},
+            "reward": 1.0,
+            "truth": {"data": {"ndarray": [[each] for each in labels]}},
+        }
+
+    def read_taken(self, content: Any) -> int:
+        assert content["meta"]["tags"]["model_name"] == "tiny"
+        return int(content["jsonData"]["labels"])
 
     def body(self, rows: Rows, id: str = "") -> Any:
         return {"jsonData": rows, **({"meta": {"puid": id}} if id else {})}

@@ -1,0 +1,184 @@
+"""What a posted label may be: id and row within the limits, and a label of the task."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components._core.request_log.posted_labels import PostedLabel
+from components._core.types.signature import Feature, Signature
+from components._predictor.refusals import Refusal
+from components.serve.label_rules import LabelRules
+from components.serve.limits import Limits
+
+TASKS = {
+    "binary_classification": ("0", "1"),
+    "multiclass_classification": ("early", "late", "on time"),
+    "regression": (),
+}
+
+
+def rules(task: str = "multiclass_classification", classes: tuple[str, ...] | None = None, **limits: int) -> LabelRules:
+    signature = Signature(task, (Feature("x", "float32", True),), {}, TASKS[task] if classes is None else classes)
+    return LabelRules(signature, Limits(**{"rows": 5, **limits}))
+
+
+def read(given: LabelRules, *labels: dict[str, Any]) -> list[PostedLabel]:
+    return given.read(json.dumps({"labels": labels}).encode())
+
+
+def refused(given: LabelRules, body: object, *, truth: bool = False) -> str:
+    content: Any = body if truth or isinstance(body, bytes) else json.dumps(body).encode()
+    read_body = given.read_truth if truth else given.read
+    with pytest.raises(Refusal) as caught:
+        read_body(content)
+    return str(caught.value)
+
+
+def test_one_label_or_several_with_the_row_zero_where_none_is_named() -> None:
+    one = {"id": "a", "label": "late"}
+    assert rules().read(json.dumps(one).encode()) == [PostedLabel("a", 0, "late")]
+    assert read(rules(), one, {"id": "a", "row": 4, "label": None}) == [("a", 0, "late"), ("a", 4, None)]
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "given", "kept"),
+    [
+        ("binary_classification", None, 1, "1"),
+        ("binary_classification", None, 1.0, "1"),
+        ("binary_classification", None, "1", "1"),
+        ("binary_classification", None, True, "1"),
+        ("binary_classification", ("false", "true"), True, "true"),
+        ("multiclass_classification", None, "late", "late"),
+        ("multiclass_classification", None, "diverted", "diverted"),  # a class that the model has never seen is a label
+        ("multiclass_classification", ("1", "2", "3"), 4, "4"),
+        ("regression", None, 2, 2),
+        ("regression", None, -0.5, -0.5),
+    ],
+)
+def test_a_label_of_the_task_is_kept(task: str, classes: tuple[str, ...] | None, given: object, kept: object) -> None:
+    (found,) = read(rules(task, classes), {"id": "a", "label": given})
+    assert found.label == kept and type(found.label) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "code"),
+    [
+        ("binary_classification", 2, "wrong_type: the label 2 is no class of this model; allowed: '0', '1', or null"),
+        ("binary_classification", "yes", "wrong_type: the label 'yes' is no class"),
+        ("binary_classification", 0.5, "wrong_type: the label 0.5 is no class"),
+        ("binary_classification", [1], "wrong_type: the label must be a class, found [1]"),
+        ("multiclass_classification", "", "wrong_type: the label must be a class"),
+        ("multiclass_classification", "x" * 300, "over_limit: the label 'xxxx"),
+        ("multiclass_classification", "\ud800", "wrong_type: the label must be a class"),
+        ("regression", "3.5", "wrong_type: the label must be a number or null, found '3.5'"),
+        ("regression", True, "wrong_type: the label must be a number"),
+        ("regression", float("nan"), "not_finite: "),
+        ("regression", float("inf"), "not_finite: "),
+        ("regression", 10**400, "not_finite: "),
+    ],
+)
+def test_another_label_is_refused_with_what_is_allowed(task: str, label: object, code: str) -> None:
+    assert refused(rules(task), {"id": "a", "label": label}).startswith(code)
+
+
+def test_a_class_of_whole_numbers_is_one() -> None:
+    assert "no class of this model" in refused(rules(classes=("1", "2", "3")), {"id": "a", "label": "late"})
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "wrong_shape: the body is not JSON"),
+        (b"\xff", "wrong_shape: the body is not JSON"),
+        (b"[" * 900, "wrong_shape: the body is not JSON"),
+        ([], "wrong_shape: the body is no object"),
+        ("late", "wrong_shape: the body is no object"),
+        ({"labels": []}, "wrong_shape: labels must be a list with at least one"),
+        ({"labels": {}}, "wrong_shape: labels must be a list"),
+        ({"labels": [7]}, "wrong_shape: not an object"),
+        ({"id": "a"}, "wrong_shape: label is missing; a label of null says"),
+        ({"label": "late"}, "wrong_shape: id is missing"),
+        ({"id": "a", "label": "late", "reward": 1}, "wrong_shape: unknown key 'reward'; allowed: id, row, label"),
+        ({"id": 7, "label": "late"}, "wrong_type: the id must be the text that came with the answer, found 7"),
+        ({"id": "", "label": "late"}, "wrong_type: the id must be"),
+        ({"id": "\ud800", "label": "late"}, "wrong_type: the id must be"),
+        ({"id": "é" * 65, "label": "late"}, "over_limit: the id"),
+        ({"id": "a", "row": -1, "label": "late"}, "wrong_type: the row must be a whole number from 0 to 4, found -1"),
+        ({"id": "a", "row": 5, "label": "late"}, "wrong_type: the row must be a whole number from 0 to 4, found 5"),
+        ({"id": "a", "row": 1.0, "label": "late"}, "wrong_type: the row"),
+        ({"id": "a", "row": True, "label": "late"}, "wrong_type: the row"),
+        (
+            {"labels": [{"id": "a", "label": "late"}] * 6},
+            "too_many_rows: 6 labels in one request; at most 5 are allowed",
+        ),
+        (b'{"labels": [' + b"[]," * 2_000 + b"[]]}", "too_many_rows: more than 5 labels"),
+    ],
+)
+def test_a_body_that_is_none_is_refused_with_what_is_wrong(body: object, message: str) -> None:
+    assert refused(rules(), body).startswith(message)
+
+
+def test_of_many_labels_the_wrong_one_is_named_and_none_is_taken() -> None:
+    good, bad = {"id": "a", "label": "late"}, {"id": "", "label": "late"}
+    assert refused(rules(), {"labels": [good, bad]}).startswith("wrong_type: label 1: the id")
+
+
+# Seldon's protocol
+
+
+def message(truth: object, puid: str | None = "a", request: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"truth": truth, "reward": 0.0}
+    if puid is not None:
+        found["response"] = {"meta": {"puid": puid}, "jsonData": {}}
+    if request is not None:
+        found["request"] = {"meta": {"puid": request}}
+    return found
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        {"data": {"ndarray": ["late", None]}},
+        {"data": {"names": ["y"], "ndarray": [["late"], [None]]}},
+        {"jsonData": ["late", None]},
+    ],
+)
+def test_truth_has_a_label_for_each_row(truth: dict[str, Any]) -> None:
+    assert rules().read_truth(message(truth)) == [("a", 0, "late"), ("a", 1, None)]
+
+
+def test_truth_of_numbers_of_one_text_and_of_a_later_row() -> None:
+    tensor = {"data": {"tensor": {"shape": [2, 1], "values": [1.0, 0.0]}}}
+    assert rules("binary_classification").read_truth(message(tensor)) == [("a", 0, "1"), ("a", 1, "0")]
+    assert rules().read_truth(message({"strData": "late"}, None, "b")) == [("b", 0, "late")]
+    later = {"jsonData": "late", "meta": {"tags": {"row": 3.0}}}  # over gRPC every number is a float
+    assert rules().read_truth(message(later)) == [("a", 3, "late")]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ([], "wrong_shape: the body is no object"),
+        ({"reward": 1.0, "response": {"meta": {"puid": "a"}}}, "wrong_shape: truth is missing"),
+        (message({}), "wrong_shape: truth has neither"),
+        (message({"binData": "AA=="}), "wrong_shape: truth has neither"),
+        (message({"jsonData": []}), "wrong_shape: truth must be a list with one label for each row"),
+        (message({"jsonData": {"y": 1}}), "wrong_shape: truth must be a list"),
+        (message({"data": {"ndarray": [["late", "early"]]}}), "wrong_shape: truth must be a list"),
+        (message({"data": {"tensor": {"values": None}}, "meta": 7}, None), "wrong_type: response.meta.puid: the id"),
+        (
+            message({"jsonData": ["late"]}, "a", "b"),
+            "wrong_shape: response.meta.puid and request.meta.puid are different",
+        ),
+        (message({"jsonData": ["late"] * 6}), "too_many_rows: 6 labels"),
+        (message({"jsonData": ["late"] * 2, "meta": {"tags": {"row": 4}}}), "wrong_type: truth: the row"),
+        (message({"jsonData": "late", "meta": {"tags": {"row": "x"}}}), "wrong_type: truth.meta.tags.row: the row"),
+        (message({"jsonData": ["late", 0.5]}), "wrong_type: truth, row 1: the label"),
+    ],
+)
+def test_a_message_without_a_label_for_each_row_is_refused(body: Any, text: str) -> None:
+    given = rules("binary_classification", ("late", "early")) if "row 1" in text else rules()
+    assert refused(given, body, truth=True).startswith(text)
