@@ -83,12 +83,14 @@ def _say_done(state: State, now: datetime, found: Found, ended: Record | None) -
 
 def _claim(state: State, now: datetime, found: Sequence[Found], leader: Found) -> Record:
     """Claim the causes that ask for the leader's run: one of mixed parameters would answer none of them."""
-    parameters = leader.trigger.parameters
-    causes = tuple(each.cause for each in found if each.trigger.parameters == parameters)
+    parameters, approve = leader.trigger.parameters, leader.trigger.approve
+    alike = [each for each in found if (each.trigger.parameters, each.trigger.approve) == (parameters, approve)]
+    causes = tuple(each.cause for each in alike)
     why = describe_causes(causes)
     run = f"{state.project}-t{causes[0].key[:10]}"
     record = Record("claimed", format_time(now), causes, "", why, state.champion, policy=state.policy)
-    return replace(record, parameters=dict(parameters), run=run)
+    asked = approve.model_dump() if approve else {}
+    return replace(record, parameters=dict(parameters), approve=asked, run=run)
 
 
 def describe_causes(causes: Sequence[Cause]) -> str:

@@ -16,7 +16,7 @@ from components._core.store.object_store import list_names, read_bytes
 from components.watch.state import MonitorCheck, Window
 
 RESULT = "monitoring.json"
-_MOST_RESULTS = 500
+MOST_RESULTS = 500
 """Newest results that are read: three weeks of an hourly monitor."""
 _LARGEST = 16 << 20
 _READERS = 8
@@ -42,7 +42,7 @@ class MonitorResults:
         Raises:
             UnavailableError: When the store does not answer.
         """
-        names = list_names(self._folder)[-_MOST_RESULTS:]
+        names = list_names(self._folder)[-MOST_RESULTS:]
         self.remarks = []
         missing = [name for name in names if name not in self._known]
         with ThreadPoolExecutor(_READERS) as pool:

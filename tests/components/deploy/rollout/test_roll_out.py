@@ -129,9 +129,9 @@ def test_a_champion_that_changes_at_the_very_end_of_a_rollout_is_brought_back(
         append_deployment(str(tmp_path / "store"), "tiny", OVERTAKER)
         raise ChampionChangedError("", current_champion(str(tmp_path / "store"), "tiny"), "evaluate", "run again")
 
-    monkeypatch.setattr("components.deploy.deploy.promote", overtaken)
+    monkeypatch.setattr("components.deploy.into_service.promote", overtaken)
     monkeypatch.setattr(
-        "components.deploy.deploy.put_back",
+        "components.deploy.into_service.put_back",
         lambda _project, _settings, now, *, target: back.append(now.version),
     )
     outcome = on_cluster()
