@@ -25,7 +25,7 @@ from components._core.credentials import mask_credentials
 from components._core.errors import ConfigError, NaruError, ServiceError
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
-from components._core.store.append_log import AppendLog
+from components._core.store.append_log import AppendLog, make_nonce
 from components._core.store.approvals import (
     DEPLOYED,
     ApprovalRecord,
@@ -123,7 +123,7 @@ class _Approving:
         self._log: AppendLog = open_approvals(self._settings.store, self._project.name)
         self._identity = find_identity(folder)
         self._reason = " ".join(mask_credentials(decision.reason).split())
-        self._place = f"{platform.node()} {os.getpid()}"
+        self._place = f"{platform.node()} {os.getpid()} {make_nonce()}"
 
     def run(self) -> None:
         request = self._find()
@@ -212,25 +212,24 @@ class _Approving:
     def _turn(self, request: Request) -> Iterator[bool]:
         """Wait for the turn to decide about a request; yields False when another process rolls it out."""
         folder = f"{self._settings.store.rstrip('/')}/{self._project.name}/approvals-claims"
-        holder = f"{self._place} {now()}"
         local = is_local(open_filesystem(folder)[0])
 
         def is_decided() -> bool:
             # in a folder of this machine the lock is held during a rollout: one that is open was killed
             return not local and self._is_at_work(self._find())
 
-        with Claims(folder, holder, {"version": request.asked.version, "by": self._place}).turn(
+        with Claims(folder, self._place, {"version": request.asked.version, "by": self._place}).turn(
             request.name, is_decided
         ) as is_ours:
             yield is_ours
 
     def _is_at_work(self, request: Request) -> bool:
         begun = request.in_progress
-        if begun is None:
+        if begun is None or begun.place == self._place:
             return False
-        host, _, process = begun.place.rpartition(" ")
+        host, process, _ = [*begun.place.split(" "), "", ""][:3]
         if host == platform.node() and process.isdecimal():
-            return int(process) != os.getpid() and _is_alive(int(process))
+            return _is_alive(int(process))
         return abs(datetime.now(UTC) - begun.time) < _ABANDONED
 
     def _refuse(self, request: Request) -> None:
@@ -334,7 +333,10 @@ def _state_of(request: Request, at: datetime, *, is_newest: bool) -> str:
 
 def _describe_rollout(request: Request) -> str:
     begun = request.in_progress
-    return f"by {begun.person} since {begun.at} (process {begun.place})" if begun else "by another naru approve"
+    if begun is None:
+        return "by another naru approve"
+    host, process, *_ = [*begun.place.split(" "), ""]
+    return f"by {begun.person} since {begun.at} (process {process} on {host})"
 
 
 def _again(what: str) -> str:

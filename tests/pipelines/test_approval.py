@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import platform
 import shutil
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,14 +19,17 @@ from typer.testing import CliRunner
 
 from components._core.checks import Check
 from components._core.errors import ConfigError, ModelError, NaruError, ServiceError
+from components._core.store import claims
 from components._core.store.append_log import AppendLog
-from components._core.store.ledger import Deployment, append_deployment, read_deployments
+from components._core.store.approvals import ApprovalRecord
+from components._core.store.ledger import Deployment, append_deployment, now, read_deployments
 from components.deploy.promotion import ChampionChangedError
 from pipelines import approval
 from pipelines.__main__ import app
 from pipelines.approval import Decision, decide, list_requests
 from pipelines.approver import find_identity
 from pipelines.compile_target import Target
+from tests.components.core.store.s3_stub import serving
 from tests.pipelines.approving import InstantTarget, ask, requests_of, settings_of, write_project
 
 LOOKS_RIGHT = Decision("2", "looks right")
@@ -248,6 +254,52 @@ def test_an_approval_that_was_killed_at_a_write_ends_the_same_when_it_is_run_aga
     assert request.is_deployed and request.in_progress is None and states(project).count("approved") == 1
     assert "version 2 is the champion" in try_to(project)[-1], "and a third time changes nothing"
     assert champions(project) == ["1", "2"]
+
+
+@pytest.fixture
+def on_s3(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same store at an S3 address, whose claims have no lock."""
+    with serving("atomic") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        home = project / ".naru" / "store"
+        for path in home.rglob("*"):
+            if path.is_file():
+                server.objects[f"/bucket/{path.relative_to(home).as_posix()}"] = (path.read_bytes(), time.time())
+        monkeypatch.setenv("NARU_STORE", "s3://bucket")
+        monkeypatch.setattr(claims, "SETTLE", 1.1)
+        monkeypatch.setattr(claims, "_PAUSE", 0.05)
+        yield project
+
+
+@pytest.mark.slow
+def test_of_three_approvals_at_once_on_s3_one_rolls_out(on_s3: Path, target: InstantTarget) -> None:
+    start = Barrier(3)
+
+    def one(number: int) -> list[str]:
+        start.wait()
+        return try_to(on_s3, Decision("2", f"reason {number}"))
+
+    with ThreadPoolExecutor(3) as pool:
+        said = list(pool.map(one, range(3)))
+    lines = [line.version for line in read_deployments("s3://bucket", "tiny")]
+    assert lines == ["1", "2"] and target.compared == ["2"] and any(said)
+    (request,) = approval.read_requests(approval.open_approvals("s3://bucket", "tiny"))
+    assert request.is_deployed and request.in_progress is None
+
+
+@pytest.mark.slow
+def test_a_rollout_of_a_dead_process_is_taken_over_and_one_of_another_machine_is_left_alone(
+    on_s3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = approval.open_approvals("s3://bucket", "tiny")
+    (request,) = approval.read_requests(log)
+    common = {"version": "2", "request": request.name, "digest": request.asked.digest, "by": {"user": "ada"}}
+    approval.append_approval(log, ApprovalRecord("approved", now(), reason="fine", **common))
+    approval.append_approval(log, ApprovalRecord("began", now(), place="elsewhere 1 n", **common))
+    assert try_to(on_s3)[0].startswith("version 2 is being rolled out: by ada since ")
+    approval.append_approval(log, ApprovalRecord("began", now(), place=f"{platform.node()} {2**22 + 1} n", **common))
+    assert try_to(on_s3)[-1] == "version 2 is the champion of tiny"
 
 
 def test_the_commands_show_what_waits_and_end_with_the_codes_of_the_tree(project: Path) -> None:

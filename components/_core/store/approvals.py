@@ -48,7 +48,7 @@ class ApprovalRecord:
         by: Who, for a person: `user`, `email`, `subject`, as far as they are known.
         reason: Why, in the words of the person; for `ended` what came of it.
         verdict: For `ended`: `deployed` or `blocked`.
-        place: For `began`: machine and process that roll the version out.
+        place: For `began`: machine, process and a nonce of the command that rolls the version out.
         evidence: For `requested`: what the version was judged by.
         deployment: For `requested`: the line that the deployment ledger will get.
         who: For `requested`: who may approve; empty: everyone.
