@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from components._core.project.keep_config import KeepRule
 from components._core.store.approvals import Request
 from components._core.store.ledger import Deployment
+from components._feedback.make_span import TEMPORARY
 from components.watch.records import History
 from pipelines.clean.plan import Item, KindPlan, make_plan
 from pipelines.local.triggered_run import find_folders
@@ -60,6 +63,7 @@ def plan_runs(
         _plan_moved(workspace),
         _plan_code(workspace, remaining, now),
         _plan_cache(workspace, {path.name for path in remaining}, now),
+        _plan_temporary(now),
     ]
 
 
@@ -112,7 +116,7 @@ def _moved(workspace: Workspace) -> Path:
 def _plan_moved(workspace: Workspace) -> KindPlan:
     """Plan what a killed clean-up left."""
     items = [
-        _item(path, path.name, lambda path=path: shutil.rmtree(path, ignore_errors=True))  # type: ignore[misc]
+        _item(path, path.name, partial(shutil.rmtree, path, ignore_errors=True))
         for path in sorted(_moved(workspace).glob("*"))
     ]
     return KindPlan("half-removed runs", tuple(items))
@@ -135,6 +139,23 @@ def _plan_cache(workspace: Workspace, runs: set[str], now: datetime) -> KindPlan
         if entry.get("run") not in runs and now - item.changed > _NEW:
             dead.append(item)
     return KindPlan("cache entries", tuple(dead), len(items) - len(dead), "keeps those of kept runs")
+
+
+def _plan_temporary(now: datetime) -> KindPlan:
+    """Plan the temporary folders of killed joins of labels, which may hold gigabytes; one at work writes all the time.
+
+    Those of other commands may belong to a server that reads and never writes: they are left to the system.
+    """
+    folders = [
+        path for path in sorted(Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*")) if path.lstat().st_uid == os.getuid()
+    ]
+    items = [
+        _item(path, path.name, partial(shutil.rmtree, path, ignore_errors=True))
+        for path in folders
+        if path.is_dir() and not path.is_symlink()
+    ]
+    removed = tuple(item for item in items if now - item.changed > _AT_WORK and item.files)
+    return KindPlan("temporary folders of naru feedback", removed, len(items) - len(removed), "keeps those of two days")
 
 
 def _file_item(path: Path, name: str = "") -> Item:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from components._core.project.durations import to_timedelta
-from components._core.project.keep_config import KeepRule
+from components._core.project.keep_config import KeepRule, parse_keep
 from components._core.project.monitor_config import parse_hours
 from components._core.project.project_file import Project
 from components._core.request_log.layout import HOUR_SECONDS
@@ -71,8 +71,8 @@ def plan_store(state: StoreState, rules: Callable[[str], KeepRule]) -> Iterator[
         UnavailableError: When the store does not answer.
     """
     yield _plan_results(state, rules("results"))
+    yield _plan_requests(state, rules("requests"))  # before the counts, which say what was read of it
     yield _plan_counts(state, rules("counts"))
-    yield _plan_requests(state, rules("requests"))
     yield _plan_predictions(state, rules("predictions"))
     yield _plan_feedback(state)
     yield _plan_notices(state, rules("notices"))
@@ -92,12 +92,16 @@ def _plan_results(state: StoreState, rule: KeepRule) -> KindPlan:
 def _plan_counts(state: StoreState, rule: KeepRule) -> KindPlan:
     """Plan the count files of hours that no window is compared with any more."""
     items = _hours(list_objects_below(f"{state.root}/monitoring/counts"))
-    least = _MONITOR_HISTORY + _WINDOWS * parse_hours(state.project.monitor.window)
-    if state.project.feedback:
-        least += to_timedelta(state.project.feedback.wait)
+    least = _compared_for(state.project)
     protected = {item.name for item in items if state.now - item.changed <= least}
     reason = f"younger than {least.days} days, which the monitor compares with"
     return make_plan("hours of count files", items, rule, state.now, protected=protected, reason=reason)
+
+
+def _compared_for(project: Project) -> timedelta:
+    """Return how old an hour may be that the monitor compares a window with."""
+    wait = to_timedelta(project.feedback.wait) if project.feedback else timedelta()
+    return _MONITOR_HISTORY + _WINDOWS * parse_hours(project.monitor.window) + wait
 
 
 def _plan_requests(state: StoreState, rule: KeepRule) -> KindPlan:
@@ -113,7 +117,10 @@ def _plan_requests(state: StoreState, rule: KeepRule) -> KindPlan:
     if rule == KeepRule():
         return KindPlan(kind, kept=len(items), why="keeps all (keep.requests)")
     counted = _counted_objects(state, items, rule)
-    uncounted = {_hour_of(each.name) for each in objects if counted is not None and each.name not in counted}
+    counts = parse_keep(state.project.keep.counts)  # of an older hour no count file says any more that it was counted
+    forgotten = max(counts.age, _compared_for(state.project)) if counts.age else None
+    young = {item.name for item in items if forgotten is None or state.now - item.changed <= forgotten}
+    uncounted = {_hour_of(each.name) for each in objects if counted is not None and each.name not in counted} & young
     protected = {item.name for item in items if state.now - item.changed <= _LISTED_AGAIN} | uncounted
     read_until = _feedback_read_until(state)
     if read_until is not None:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +19,12 @@ from components._core.errors import ConfigError, ServiceError
 from components._core.files import write_json, write_text
 from components._core.project.keep_config import KeepRule, parse_keep
 from components._core.store.ledger import Deployment, append_deployment
+from components._core.store.object_store import remove
 from components.watch.records import Cause, Record, append_record, format_time, open_records
 from pipelines.__main__ import app
 from pipelines.clean.clean import carry_out, parse_rule, plan_clean
 from pipelines.clean.plan import KindPlan
+from tests.components.core.store.s3_stub import serving
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROJECT = "name: p\ntask: regression\nlabel: y\ndata: {source: t.csv}\nserve: {request_log: {}}\n"
@@ -201,6 +204,46 @@ def test_the_log_is_kept_unless_it_is_asked_for_and_then_only_what_was_counted_g
     assert len(left) == 2, "what was not counted, and what is younger than a week"
 
 
+def test_a_clean_up_that_is_killed_between_two_removals_ends_the_same(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After every single removal: what is left and what is removed by the next one is as if nothing had happened."""
+
+    class KilledError(BaseException):
+        pass
+
+    def make() -> None:
+        shutil.rmtree(store_of(project), ignore_errors=True)
+        write_log(project, [500, 100, 50])
+        write_hours(project, "monitoring/counts", count_file, [500, 450, 100, 50])
+        write_text(store_of(project) / "predictions" / "o" / "b" / "begun.json", "{}")
+        age(store_of(project) / "predictions", days(90))
+
+    def left() -> set[str]:
+        return {path.relative_to(project).as_posix() for path in store_of(project).rglob("*") if path.is_file()}
+
+    make()
+    steps = sum(len(plan.removed) for plan in clean(project, "30d"))
+    expected = left()
+    assert steps == 7
+    for killed_at in range(steps):
+        make()
+        calls = [0]
+
+        def killed(uri: str, calls: list[int] = calls, killed_at: int = killed_at) -> None:
+            calls[0] += 1
+            if calls[0] > killed_at:
+                raise KilledError
+            remove(uri)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("pipelines.clean.store_objects.remove", killed)
+            with pytest.raises(KilledError):
+                clean(project, "30d")
+        clean(project, "30d")
+        assert left() == expected
+
+
 def test_the_log_is_kept_until_the_feedback_has_read_it(project: Path) -> None:
     write_text(project / "project.yaml", PROJECT + FEEDBACK)
     hours = write_log(project, [300, 200, 30, 8])
@@ -258,6 +301,54 @@ def test_abandoned_work_goes_and_what_a_manifest_names_or_is_new_stays(project: 
     assert removed(plans, "work files of labels") == ["rows-a.parquet"]
     assert removed(plans, "marks of notices") == ["old-ended.json"]
     assert (home / "feedback" / "spans" / "000001" / "rows.parquet").is_file()
+
+
+def test_the_temporary_folder_of_a_killed_join_goes_when_nobody_writes_there(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    for name, old in (("naru-feedback-old", 3), ("naru-feedback-new", 1), ("naru-champion-old", 30)):
+        write_text(tmp_path / "tmp" / name / "bucket", "x")
+        age(tmp_path / "tmp" / name, days(old))
+    clean(project)
+    assert {path.name for path in (tmp_path / "tmp").iterdir()} == {"naru-feedback-new", "naru-champion-old"}
+
+
+def test_a_store_at_s3_is_cleaned_as_a_folder_is_and_its_claims_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = "/bucket/p"
+    with serving("atomic") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("NARU_STORE", "s3://bucket")
+
+        def add(name: str, old: float, content: str = "{}") -> None:
+            server.objects[f"{home}/{name}"] = (content.encode(), (NOW - days(old)).timestamp())
+
+        deploy_to = Deployment("1", "models/1", "", "", {}, "f", "r", "2026-01-01T00:00:00+00:00", "me", "a test")
+        append_deployment("s3://bucket", "p", deploy_to)
+        old, new = (f"{NOW - days(number):dt=%Y-%m-%d/hour=%H}" for number in (500, 10))
+        for hour in (old, new):
+            add(f"monitoring/counts/{hour}/a.json", 1, count_file(hour))
+            add(f"requests/{hour}/a.jsonl", 1)
+        add("predictions/o/b/begun.json", 31)
+        add("predictions/o/c/begun.json", 1)
+        add("claims/000001/n.json", 3)
+        add("triggers-claims/k/n.json", 0.5)
+        add("feedback/objects/rows-a.parquet", 3)
+        add("models/1/artifacts/model/x", 900)
+        before = set(server.objects)
+        list(carry_out(plan_clean(project, parse_rule("30d"), NOW)))
+        gone = {name.removeprefix(f"{home}/") for name in before - set(server.objects)}
+        assert gone == {
+            f"monitoring/counts/{old}/a.json",
+            f"requests/{old}/a.jsonl",
+            "predictions/o/b/begun.json",
+            "claims/000001/n.json",
+            "feedback/objects/rows-a.parquet",
+        }
+        assert not any(plan.removed for plan in plan_clean(project, parse_rule("30d"), NOW))
 
 
 def test_a_damaged_ledger_stops_the_clean_up_before_anything_is_removed(project: Path) -> None:
