@@ -192,3 +192,22 @@ def test_what_ended_while_nobody_looked_is_sent_and_what_ended_before_notices_we
         outbox, _ = _outbox(tmp_path, [inbox.channel])
         outbox.send(find_ends("p", History(log.records), tmp_path, later, outbox.find_begin(later)), later)
     assert [notice["facts"]["run"] for notice in inbox.got] == [log.records[-1].run]
+
+
+def test_a_version_that_waits_for_an_approval_is_told_with_the_next_command(tmp_path: Path, inbox: Inbox) -> None:
+    record = LocalRunRecord(
+        "r", "p", "succeeded", "waits for approval: version 3", False, "3", {}, "", Data("t.csv"), Code(), None, {}, None,
+        [], 0, 1.0, 0.0, approve="naru approve 3 p --reason '...'",
+    )  # fmt: skip
+    send_end(record, str(tmp_path), [inbox.channel], print)
+    log = Log()
+    claimed = log.tick(made_state([DATA], sources={"data": spans("1")}), START)[-1]
+    waits = Record("ended", format_time(START), decision=claimed.line, verdict="succeeded", run="r", why=record.reason)
+    log.append([waits])
+    outbox, _ = _outbox(tmp_path, [inbox.channel])
+    outbox.send(find_ends("p", History(log.records), tmp_path, START, START), START)
+    assert [(notice["state"], notice["command"]) for notice in inbox.got] == [
+        ("approval", record.approve),
+        ("approval", f"naru approvals {tmp_path}"),
+    ]
+    assert "version 3 waits for approval" in inbox.got[0]["title"] and "waits for approval" in inbox.got[1]["title"]
