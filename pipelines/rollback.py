@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from components._core.errors import ConfigError, ServiceError
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
+from components._core.store.approvals import Request, open_approvals, read_requests
 from components._core.store.file_digests import fetch_version
 from components._core.store.ledger import Deployment, read_deployments, who
 from components._core.store.rollout_history import Change, read_changes
@@ -78,7 +79,7 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
 
 
 def tell_ledgers(folder: Path) -> list[list[str]]:
-    """Both ledgers of a project by time: when, who, what, the shares or the champion, and why.
+    """Both ledgers of a project, and its approvals, by time: when, who, what, the shares or the champion, and why.
 
     Raises:
         ServiceError: When they cannot be read.
@@ -86,6 +87,7 @@ def tell_ledgers(folder: Path) -> list[list[str]]:
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = [_of_deployment(line) for line in read_deployments(settings.store, project.name)]
     lines += [_of_change(change) for change in read_changes(settings.store, project.name)]
+    lines += _of_requests(read_requests(open_approvals(settings.store, project.name)))
     return sorted(lines, key=lambda line: line[0])
 
 
@@ -162,6 +164,19 @@ def _why(chosen: Deployment) -> str:
 
 def _of_deployment(line: Deployment) -> list[str]:
     return [line.at, line.by, "champion", f"version {line.version}", line.why]
+
+
+def _of_requests(requests: Sequence[Request]) -> list[list[str]]:
+    """The requests for approvals, and who decided."""
+    decided = [step for request in requests for step in (request.approved, request.refused) if step is not None]
+    lines = [
+        [each.asked.at, each.asked.by.get("user", ""), f"asks for approval of version {each.asked.version}", "", ""]
+        for each in requests
+    ]
+    return [
+        *lines,
+        *([step.at, step.person, f"{step.state} version {step.version}", "", step.reason] for step in decided),
+    ]
 
 
 def _of_change(change: Change) -> list[str]:

@@ -38,6 +38,8 @@ from components._feedback.scored_rows import SCORED
 from components._feedback.settings import POSTED, FeedbackSettings
 from components._feedback.span_store import SpanStore
 
+TEMPORARY = "naru-feedback-"
+"""Prefix of the name of a join's temporary folder."""
 _FEWEST = 20
 """Labels from which on too many without an answer say that `id` names a wrong column; fewer may be chance."""
 _STATE = ("open", "done", "pending", "watermark")
@@ -102,7 +104,7 @@ def make_span(
         ServiceError: When the store's files are damaged.
         UnavailableError: When the store does not answer.
     """
-    work = Path(tempfile.mkdtemp(prefix="naru-feedback-", dir=folder))
+    work = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
     try:
         return _Join(settings, now, work).run(write=write)
     finally:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from components._core.checks import Check, Outcome, judge
-from components._core.errors import DataError, ServiceError
+from components._core.errors import DataError
 from components._core.examples.samples import Sample
 from components._core.files import read_json, write_json
 from components._core.project.project_file import Project
 from components._core.setting_names import SERVING
 from components._core.settings import Settings
 from components._core.stage.run_record import MADE_BY, Code, make_run_record, to_stage_record
-from components._core.store.conditional_writes import check_conditional_writes
 from components._core.store.file_digests import Digests
 from components._core.store.ledger import current_champion, identity_of
 from components._core.types.artifact_files import COMPARED, REGISTRATION, ROLLOUT, RUN_RECORD, SAMPLE
+from components.deploy.approval import ask_for_approval
 from components.deploy.comparison import Comparison
 from components.deploy.deploy_page import bind, rollout_page
-from components.deploy.promotion import ChampionChangedError, Compared, promote
-from components.deploy.rollout.roll_out import put_back, roll_out
-from components.deploy.targets.contract import ComparisonTarget, ModelVersion, RolloutTarget
+from components.deploy.into_service import Change, bring_into_service, champion_changed
+from components.deploy.promotion import ChampionChangedError, Compared
 from components.deploy.targets.placement import load_placement
 from components.deploy.targets.table import NONE, find_target
 
@@ -84,82 +83,21 @@ def _deploy(
     champion = current_champion(settings.store, project.name)
     try:
         compared = _load_compared(evaluation)
-        if champion is None or champion.identity != identity_of(registered["version"], registered["model"]):
+        is_champion = champion is not None and champion.identity == identity_of(
+            registered["version"], registered["model"]
+        )
+        if not is_champion:
             compared.check(champion)
         target = open_target(project, settings, partial(load_placement, project, settings.namespace))
-        if isinstance(target, RolloutTarget):
-            return _roll_out(project, settings, registered, why, compared, target)
-        return _compare(project, settings, registered, why, compared, target, _load_sample(evaluation, registered))
+        change = Change(project, settings, registered, why, compared)
+        load_sample = partial(_load_sample, evaluation, registered)
+        if project.serve.approve is not None and not is_champion:
+            return ask_for_approval(change, project.serve.approve, target, load_sample)
+        return bring_into_service(change, target, load_sample)
     except ChampionChangedError as error:
-        return judge([_changed(error)]), None, {}
+        return judge([champion_changed(error)]), None, {}
     except DataError as error:
         return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
-
-
-def _compare(
-    project: Project,
-    settings: Settings,
-    registered: dict[str, Any],
-    why: str,
-    compared: Compared,
-    target: ComparisonTarget,
-    sample: Sample,
-) -> tuple[Outcome, Comparison | None, dict[str, Any]]:
-    champion = current_champion(settings.store, project.name)
-    try:
-        comparison = target.compare(registered, sample, champion)
-    except ServiceError as error:
-        return judge([Check("answers", "fail", reason=str(error))]), None, {"error": str(error)}
-    checks = [*comparison.checks, *_check_store(settings)]
-    outcome = judge(checks, f"version {registered['version']} is the champion")
-    details = _details(comparison)
-    if outcome.verdict == "blocked":
-        return outcome, comparison, details
-    try:
-        promoted = promote(settings, project.name, registered, why, compared)
-    except ChampionChangedError as error:
-        return judge([*checks, _changed(error)]), comparison, details
-    return outcome, comparison, {**details, "deployment": asdict(promoted)}
-
-
-def _roll_out(
-    project: Project,
-    settings: Settings,
-    registered: dict[str, Any],
-    why: str,
-    compared: Compared,
-    target: RolloutTarget,
-) -> tuple[Outcome, Comparison | None, dict[str, Any]]:
-    result = roll_out(
-        project,
-        settings,
-        ModelVersion(registered["version"], registered["model"]),
-        target=target,
-        why=why,
-        shares=project.serve.canary.shares,
-        check=compared.check,
-        registration=registered.get("registration_sha256", ""),
-    )
-    checks = [*result.checks, *_check_store(settings)]
-    outcome = judge(checks, result.reason)
-    details: dict[str, Any] = {"changes": [asdict(change) for change in result.changes]}
-    if outcome.verdict == "blocked":
-        return replace(outcome, reason=result.reason.partition("\n")[0]), None, details
-    try:
-        promoted = promote(settings, project.name, registered, why, compared)
-    except ChampionChangedError as error:
-        put_back(project, settings, error.now, target=target)
-        return judge([*checks, _changed(error)]), None, details
-    return outcome, None, {**details, "deployment": asdict(promoted)}
-
-
-def _check_store(settings: Settings) -> list[Check]:
-    check = check_conditional_writes(settings.store)
-    return [check] if check else []
-
-
-def _changed(error: ChampionChangedError) -> Check:
-    return Check("champion", "fail", reason=f"{error.message}; {error.remedy}")
 
 
 def _load_compared(evaluation: Path) -> Compared:
@@ -199,25 +137,3 @@ def _load_sample(evaluation: Path, registered: dict[str, Any]) -> Sample:
     if SAMPLE in hashes:
         Digests(hashes, REGISTRATION).check_file(path, SAMPLE)
     return Sample.load(path)
-
-
-def _details(comparison: Comparison) -> dict[str, Any]:
-    smoke_test = comparison.smoke_test
-    theirs = {"name": comparison.champion, **comparison.theirs.numbers()} if comparison.theirs else None
-    return {
-        "rows_compared": smoke_test.rows,
-        "rows_with_missing_values": smoke_test.with_gaps,
-        "latency_ms": {
-            **smoke_test.percentiles(),
-            "batch": smoke_test.batch_milliseconds,
-            "batch_rows": smoke_test.batch_rows,
-        },
-        "processing": {
-            "clients": comparison.ours.load.clients,
-            "version": comparison.ours.numbers(),
-            "champion": theirs,
-            "not_compared": comparison.not_compared,
-        },
-        "server_ready_seconds": round(comparison.ours.cold_start_seconds, 3),
-        "checks": [asdict(check) for check in comparison.checks],
-    }

@@ -92,7 +92,7 @@ def promote(settings: Settings, project: str, registered: dict[str, Any], why: s
             return before
         compared.check(before)
         with claims.turn(last.removesuffix(".json") or "first", partial(_has_other_line, log, last)) as is_ours:
-            if is_ours and _write_line(settings, project, line := _deployment(registered, why), last):
+            if is_ours and _write_line(settings, project, line := to_deployment(registered, why), last):
                 return line
 
 
@@ -130,7 +130,8 @@ def _follow_ledger(settings: Settings, project: str, set_to: str = "") -> None:
         _set_alias(settings, project, set_to)
 
 
-def _deployment(registered: dict[str, Any], why: str) -> Deployment:
+def to_deployment(registered: dict[str, Any], why: str) -> Deployment:
+    """Return the line of the ledger for a registered version: deployed now, by the user of this process."""
     return Deployment(
         version=registered["version"],
         model=registered["model"],

@@ -83,12 +83,18 @@ def _say_done(state: State, now: datetime, found: Found, ended: Record | None) -
 
 def _claim(state: State, now: datetime, found: Sequence[Found], leader: Found) -> Record:
     """Claim the causes that request the same run as the leader: a run of mixed parameters would serve none of them."""
-    parameters = state.triggers.parameters_of(leader.trigger)
-    causes = tuple(each.cause for each in found if state.triggers.parameters_of(each.trigger) == parameters)
+    parameters, approve = state.triggers.parameters_of(leader.trigger), leader.trigger.approve
+    alike = [
+        each
+        for each in found
+        if (state.triggers.parameters_of(each.trigger), each.trigger.approve) == (parameters, approve)
+    ]
+    causes = tuple(each.cause for each in alike)
     why = describe_causes(causes)
     run = f"{state.project}-t{causes[0].key[:10]}"
     record = Record("claimed", format_time(now), causes, "", why, state.champion, policy=state.policy)
-    return replace(record, parameters=parameters, run=run)
+    required = approve.model_dump() if approve else {}
+    return replace(record, parameters=dict(parameters), approve=required, run=run)
 
 
 def describe_causes(causes: Sequence[Cause]) -> str:

@@ -78,7 +78,7 @@ def _row_without_promotion(state: State) -> list[Decision]:
     for decision in state.history.decisions:
         if _order(decision.name) <= _order(since):
             continue
-        if decision.ended is not None and decision.ended.promoted:
+        if decision.ended is not None and (decision.ended.promoted or decision.ended.run in state.promoting_runs):
             row = []
         elif decision.ended is not None and decision.claimed.is_automatic:
             row.append(decision)

@@ -21,7 +21,7 @@ from components._core.monitoring.result_files import (
 from components._core.store.object_store import list_names, read_bytes
 from components.watch.state import MonitorCheck, Window
 
-_MOST_RESULTS = 500
+MOST_RESULTS = 500
 """Newest results that are read: three weeks of an hourly monitor."""
 _READERS = 8
 
@@ -46,7 +46,7 @@ class MonitorResults:
         Raises:
             UnavailableError: When the store does not answer.
         """
-        names = list_names(runs_folder(self._folder))[-_MOST_RESULTS:]
+        names = list_names(runs_folder(self._folder))[-MOST_RESULTS:]
         self.remarks = []
         missing = [name for name in names if name not in self._known]
         with ThreadPoolExecutor(_READERS) as pool:

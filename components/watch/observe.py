@@ -11,7 +11,7 @@ from components._core.files import fingerprint_of
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.project.trigger_config import Trigger
-from components._core.store.ledger import Deployment, current_champion
+from components._core.store.ledger import Deployment, current_champion, read_deployments
 from components._core.types.span_units import NUMBER
 from components._data.joins.source_state import fingerprint_state
 from components._data.sources.registry import open_source, span_unit
@@ -63,6 +63,7 @@ class Observer:
             windows=self.results.read() if champion else (),
             zones={name: ZoneInfo(name) for name in zone_names(project.triggers)},
             policy=fingerprint_of([project.triggers.model_dump_json()]),
+            promoting_runs=self._read_promoting_runs(project),
         )
         counted = [trigger for trigger in triggers if trigger.new_data and trigger.new_data.rows]
         rows = {}
@@ -74,6 +75,12 @@ class Observer:
             except (NaruError, OSError) as error:  # of this trigger alone: the others, and the notices, go on
                 sources[trigger.name] = SpanSet(error=first_line(error))
         return replace(state, rows=rows)
+
+    def _read_promoting_runs(self, project: Project) -> frozenset[str]:
+        """Read which runs' versions were deployed, where that may come after the run has ended."""
+        if project.serve.approve is None and not any(trigger.approve for trigger in project.triggers.on):
+            return frozenset()
+        return frozenset(line.run for line in read_deployments(self.store, project.name))
 
     def _read_spans(self, trigger: Trigger, data_of: Callable[[Trigger], Data]) -> SpanSet:
         try:

@@ -61,6 +61,7 @@ class Record:
         why: Why, in a sentence.
         champion: Version of the champion at that time; empty: none.
         parameters: Pipeline parameters of the run.
+        approve: Who must approve what the run makes, as `serve.approve` of the project; empty: as the project says.
         decision: For `started` and `ended`: name of the line `claimed`, without `.json`.
         run: Name of the run; for `claimed` the name that it will have.
         verdict: For `ended`: status of the run.
@@ -79,6 +80,7 @@ class Record:
     why: str = ""
     champion: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
+    approve: dict[str, Any] = field(default_factory=dict)
     decision: str = ""
     run: str = ""
     verdict: str = ""

@@ -139,6 +139,7 @@ class State:
         windows: The monitor's results, in any order.
         zones: Time zones by name: those of `zone_names`.
         policy: Fingerprint of the section.
+        promoting_runs: Names of the runs whose version the deployment ledger has: one that waited for an approval too.
     """
 
     project: str
@@ -153,6 +154,7 @@ class State:
     windows: Sequence[Window] = ()
     zones: Mapping[str, tzinfo] = field(default_factory=dict)
     policy: str = ""
+    promoting_runs: frozenset[str] = frozenset()
 
     @cached_property
     def rules(self) -> list[tuple[Trigger, str]]:
@@ -160,7 +162,7 @@ class State:
         timed = [
             (
                 Trigger.model_construct(
-                    name=one.name, schedule=one.cron, enabled=one.enabled, parameters=one.parameters
+                    name=one.name, schedule=one.cron, enabled=one.enabled, parameters=one.parameters, approve=None
                 ),
                 one.timezone,
             )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from components._core.credentials import mask_credentials
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, NaruError, first_line
 from components._core.suggestions import suggest
 from pipelines.cli.arguments import STARTED, ProjectPath, Settings, parse_settings
 from pipelines.graphs.pipelines import TRAINING
+
+if TYPE_CHECKING:  # imported at run time only by the command that needs it
+    from pipelines.local.workspace import Workspace
 
 _PANEL = "On this machine"
 
@@ -96,6 +100,7 @@ def runs(
     past = read_runs(workspace)
     if not compare:
         print_runs(Console(highlight=False), past)
+        _print_waiting(project, workspace)
         return
     if len(compare) != 2:
         raise ConfigError(f"found {len(compare)} run names; name none, or two to compare", where="naru runs")
@@ -171,6 +176,20 @@ def backtest(
     from pipelines.local.backtest_session import run_backtest
 
     run_backtest(project, models=models, window=window, margin=margin, as_json=as_json)
+
+
+def _print_waiting(project: Path, workspace: Workspace) -> None:
+    """Print what waits for an approval; a store that cannot be reached is no reason not to list runs."""
+    from components._core.project.project_file import load_project
+    from pipelines.approval import describe_waiting, find_waiting
+
+    try:
+        waiting = find_waiting(workspace.settings().store, load_project(project).name)
+    except NaruError as error:
+        typer.echo(f"naru: warning: what waits for an approval cannot be read: {first_line(error)}", err=True)
+        return
+    for request in waiting:
+        typer.echo(describe_waiting(request, shlex.quote(str(project))))
 
 
 def _check_stage(name: str) -> str:

@@ -18,9 +18,11 @@ from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.project.trigger_config import Trigger
 from components._core.store.append_log import AppendLog
+from components._core.store.approvals import WAITS
 from components._core.store.ledger import read_deployments
 from components.watch.claim import claim_start
 from components.watch.records import Decision, Record
+from pipelines.approval import find_waiting
 from pipelines.kfp.desired_state import DesiredProject, remote_store
 from pipelines.kfp.failure_reasons import find_reason
 from pipelines.kfp.kfp_client import JsonObject
@@ -86,8 +88,16 @@ class ClusterWatcher(Watcher):
             return
         started = self._sign(Record("started", self._at(), run=decision.claimed.run))
         if (ours := claim_start(log, decision, started)) is not None:
-            given, cause = decision.claimed.parameters, format_cause(decision)
-            submitted = submit(self._server, self._desired, given, cause=cause, cache=True, name=decision.claimed.run)
+            claimed, cause = decision.claimed, format_cause(decision)
+            submitted = submit(
+                self._server,
+                self._desired,
+                claimed.parameters,
+                cause=cause,
+                cache=True,
+                name=claimed.run,
+                approve=claimed.approve,
+            )
             self._say_taken(log, ours, f"run {submitted.id}")
             self.say(f"trigger {decision.claimed.number}  started run {submitted.name} ({submitted.id})")
 
@@ -120,7 +130,9 @@ class ClusterWatcher(Watcher):
         run = self._server.kfp.get(f"/runs/{found['run_id']}")
         state = final_state(run)
         verdict = _VERDICTS.get(state, state.lower())
-        why = self._find_reason(run) if verdict == "failed" else ""
+        why = (
+            self._find_reason(run) if verdict == "failed" else self._find_request(project, store, decision.claimed.run)
+        )
         seconds = _seconds_of(run)
         ended = Record("ended", self._at(), run=decision.claimed.run, verdict=verdict, why=why, seconds=seconds)
         self._end(log, decision, self._find_promotion(project, store, decision, ended))
@@ -137,6 +149,11 @@ class ClusterWatcher(Watcher):
         if not lines:
             return ended
         return replace(ended, verdict="succeeded", promoted=lines[-1].version)
+
+    def _find_request(self, project: Project, store: str, run: str) -> str:
+        """Say which version of a run waits for an approval; empty: none does."""
+        requests = [request for request in find_waiting(store, project.name) if request.asked.run == run]
+        return f"{WAITS}: version {requests[-1].asked.version}" if requests else ""
 
 
 def _seconds_of(run: JsonObject) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,12 @@ class Server:
         states = {"operation": "IN", "key": "state", "string_values": {"values": list(IN_FLIGHT)}}
         return self.kfp.list_all("/runs", "runs", states, namespace=self._namespace)
 
+    def runs_of(self, pipelines: Collection[str]) -> Iterator[JsonObject]:
+        """List all runs of pipelines, given by their ids; the API filters by none of a run's pipeline."""
+        for run in self.kfp.list_all("/runs", "runs", namespace=self._namespace):
+            if str(run.get("pipeline_version_reference", {}).get("pipeline_id", "")) in pipelines:
+                yield run
+
     def find_run(self, name: str) -> JsonObject | None:
         """Find the oldest run with a display name; None when there is none."""
         named = {"operation": "EQUALS", "key": "display_name", "string_value": name}
@@ -131,6 +137,10 @@ class Server:
     def enable(self, schedule: LiveSchedule) -> None:
         """Switch a recurring run on; it fires at once if it has missed a time."""
         self.kfp.post(f"/recurringruns/{schedule.id}:enable")
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove an ended run; its artifacts stay in the bucket."""
+        self.kfp.delete(f"/runs/{run_id}")
 
     def delete_version(self, pipeline_id: str, version_id: str) -> None:
         """Remove a version; its runs stay."""

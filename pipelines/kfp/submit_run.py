@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components._core.errors import ConfigError, NaruError
+from components._core.project.approval_config import Approval
 from components._core.project.data_config import Data
+from components._core.project.project_file import Project
 from components._core.store.ledger import current_champion
 from components._data.joins.source_state import fingerprint_state
 from pipelines.kfp.apply_changes import Change, apply_version, find_pipeline
@@ -44,7 +46,14 @@ class Submitted:
 
 
 def submit(
-    server: Server, desired: DesiredProject, given: Mapping[str, Any], *, cause: str, cache: bool, name: str = ""
+    server: Server,
+    desired: DesiredProject,
+    given: Mapping[str, Any],
+    *,
+    cause: str,
+    cache: bool,
+    name: str = "",
+    approve: Mapping[str, Any] | None = None,
 ) -> Submitted:
     """Start a run of the version that the project's files compile to; it is uploaded first if it does not exist.
 
@@ -55,6 +64,7 @@ def submit(
         cause: Reason for the run, in a few words.
         cache: Whether unchanged stages may be taken from earlier runs.
         name: Display name of the run; empty: of the time and random digits.
+        approve: Who must approve its version, as in `serve.approve`; None or empty: as the project says.
 
     Raises:
         ConfigError: When a parameter is not valid, or the source is a path of this machine.
@@ -63,6 +73,8 @@ def submit(
     check_parameters(desired, given, _WHERE)
     check_source(desired, given, _WHERE)
     parameters, notes = run_parameters(desired, given, cause, cache)
+    if approve:
+        parameters["project"] = _with_approval(desired, approve)
     ids, changes = _ensure_version(server, desired)
     name = (
         name or f"{desired.project.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
@@ -78,6 +90,12 @@ def submit(
     }
     run = server.kfp.post("/runs", body)
     return Submitted(str(run["run_id"]), name, (*map(str, changes), *notes))
+
+
+def _with_approval(desired: DesiredProject, approve: Mapping[str, Any]) -> str:
+    project = Project.model_validate_json(desired.defaults["project"])
+    serve = project.serve.model_copy(update={"approve": Approval.model_validate(approve)})
+    return project.model_copy(update={"serve": serve}).to_json()
 
 
 def run_parameters(

@@ -119,6 +119,8 @@ def print_record(console: Console, record: LocalRunRecord) -> None:
             console.print(Text(f"{name:<7}") + Text(_relative_path(value), style="cyan"), soft_wrap=True)
     if record.ablate:
         console.print(Text(f"{'ablate':<7}") + Text(record.ablate, style="cyan"), soft_wrap=True)
+    if record.approve:
+        console.print(Text(f"{'approve':<8}") + Text(record.approve, style="cyan"), soft_wrap=True)
     if record.deployed:
         console.print(Text(f"{'serve':<7}") + Text(record.serve, style="cyan"), soft_wrap=True)
 

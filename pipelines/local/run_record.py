@@ -14,6 +14,7 @@ from components._core.files import read_json, write_bytes, write_json
 from components._core.project.project_file import Project
 from components._core.stage.environment import describe_environment
 from components._core.stage.run_record import RunRecord, make_run_record, parse_commit
+from components._core.store.approvals import WAITS
 from components._core.types.artifact_files import IMPORTANCES, OUTCOME
 from components._core.types.column_choices import ColumnChoices
 from components._core.types.leak_rules import LEAK_REASONS
@@ -44,6 +45,7 @@ class LocalRunRecord(RunRecord):
         paths: The run's folder, report and log.
         artifacts: Path by name of the stages' artifacts.
         serve: The command that serves the champion.
+        approve: The command that approves the version; empty when none waits.
         warnings: Warnings that are repeated in the last lines, a sentence each.
         unneeded: Features that explain proposes to leave out, the least important first.
         proposal: The line of project.yaml, below `data`, that leaves them out; empty when there are none.
@@ -58,6 +60,7 @@ class LocalRunRecord(RunRecord):
     paths: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
     serve: str = ""
+    approve: str = ""
     warnings: list[str] = field(default_factory=list)
     unneeded: list[str] = field(default_factory=list)
     proposal: str = ""
@@ -100,6 +103,7 @@ def make_record(
         artifacts=outputs,
         warnings=[*_warnings(states, outputs), *_suspects(project)],
         serve=f"naru serve {shlex.quote(str(folder))}",
+        approve=_approve_command(common, folder),
         **proposed,
         ablate=f"naru ablate {shlex.quote(str(folder))}" if proposed else "",
     )
@@ -118,6 +122,11 @@ def _make_common_record(run: Path, project: Project, states: list[StageState], o
         artifacts={name: Path(path) for name, path in outputs.items()},
     )
     return record if record.environment else replace(record, environment=describe_environment())
+
+
+def _approve_command(record: RunRecord, folder: Path) -> str:
+    waits = record.reason.startswith(WAITS)
+    return f"naru approve {record.model_version} {shlex.quote(str(folder))} --reason '...'" if waits else ""
 
 
 def save_record(run: Path, record: LocalRunRecord) -> None:

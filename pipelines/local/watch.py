@@ -42,7 +42,7 @@ from pipelines.local.triggered_run import OVERRIDES, Request, find_folders, lock
 from pipelines.local.workspace import RECORD, find_workspace
 from pipelines.notices.channels import read_channels
 from pipelines.notices.outbox import Outbox
-from pipelines.notices.trigger_notices import find_notices
+from pipelines.notices.trigger_notices import find_ends, find_lasting
 
 TAKEOVER = timedelta(minutes=5)
 """Age from which a decision of another machine that has not started is taken over."""
@@ -122,6 +122,7 @@ class Watcher:
             log = open_records(store, project.name)
             for decision in read_history(log).in_flight:
                 self._advance(project, store, log, decision)
+            self._send_ends(project, store, log)  # before the decision, which may fail
             self._decide(project, store, log)
 
     def _find_store(self) -> str:
@@ -153,10 +154,23 @@ class Watcher:
     def _notify(self, state: State, store: str, log: AppendLog) -> None:
         if not self.channels:
             return
+        at, current, outbox = self.now(), replace(state, history=read_history(log)), self._open_outbox(store, state.project)
+        ends = find_ends(state.project, current.history, self.workspace.project, at, outbox.find_begin(at))
+        outbox.send([*find_lasting(current, self.workspace.project), *ends], at)
+
+    def _send_ends(self, project: Project, store: str, log: AppendLog) -> None:
+        """Send how runs ended, also those that did while no watcher was there."""
+        if not self.channels:
+            return
+        at, outbox = self.now(), self._open_outbox(store, project.name)
+        ends = find_ends(project.name, read_history(log), self.workspace.project, at, outbox.find_begin(at))
+        if ends:
+            outbox.send(ends, at)
+
+    def _open_outbox(self, store: str, project: str) -> Outbox:
         if self._outbox is None:
-            self._outbox = Outbox(store, state.project, self.channels, self._warn)
-        at, current = self.now(), replace(state, history=read_history(log))
-        self._outbox.send(find_notices(current, self.workspace.project, at), at)
+            self._outbox = Outbox(store, project, self.channels, self._warn)
+        return self._outbox
 
     def _data_of(self, project: Project, trigger: Trigger) -> Data:
         parameters = project.triggers.parameters_of(trigger)
@@ -209,6 +223,8 @@ class Watcher:
         """Run it to its end, in a process that outlives this one if it must; returns its exit code."""
         parameters = decision.claimed.parameters
         overrides = {OVERRIDES[name]: value for name, value in parameters.items() if name in OVERRIDES}
+        if decision.claimed.approve:
+            overrides["serve.approve"] = decision.claimed.approve
         request = Request(str(self.path), tag_of(decision), format_cause(decision), overrides)
         with subprocess.Popen([*self._command, request.to_json()]) as process:
             try:

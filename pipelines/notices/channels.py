@@ -1,4 +1,4 @@
-"""The channels of notices, by the standard library: a JSON webhook, and mail by SMTP.
+"""The channels of notices: a JSON webhook and mail by the standard library, and the services of apprise where it is installed.
 
 Their addresses hold secrets. They come from the environment alone (`NARU_NOTIFY_URLS`, separated by blanks), and no message, log or
 record has one: a channel is named by its place in that list and its kind.
@@ -8,11 +8,13 @@ record has one: a channel is named by its place in that list and its kind.
 | `https://host/path` | the notice as JSON by POST; chats show its field `text` |
 | `smtp://USER:PASSWORD@host:587?from=a@b.c&to=d@e.f,g@h.i` | a mail; encrypted where the server offers STARTTLS, and never a password without it |
 | `smtps://...` | a mail over TLS from the start, port 465 |
+| any other | a notice through apprise, the extra `notify`: its page lists the services and their addresses |
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import smtplib
 import ssl
@@ -27,6 +29,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from components._core.errors import ConfigError
+from components._core.extras import check_extra
 
 ADDRESSES = "NARU_NOTIFY_URLS"
 _SECONDS = 10.0
@@ -34,7 +37,7 @@ _SECONDS = 10.0
 _SECONDS_IN_ALL = 20.0
 """Bound of the whole: a server that answers a byte at a time holds nobody up."""
 _LONGEST_SUBJECT = 150
-_ALLOWED = "allowed: https://, http://, smtp://, smtps://; a mail needs ?from=...&to=..."
+_ALLOWED = "allowed: https://, http://, smtp://, smtps://, and those of apprise; a mail needs ?from=...&to=..."
 
 
 class _RefusedError(Exception):
@@ -87,8 +90,10 @@ def _open(address: str, number: int) -> Channel:
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
-    if not host:
+    if not parts.scheme:
         raise _malformed(number, "is not an address")
+    if not host and parts.scheme in ("http", "https", "smtp", "smtps"):
+        raise _malformed(number, "has no host")
     name = f"address {number} ({parts.scheme})"
     if parts.scheme in ("http", "https"):
         return Channel(name, lambda _, notice: _post(address, notice))
@@ -98,7 +103,32 @@ def _open(address: str, number: int) -> Channel:
         if not all("@" in mailbox for mailbox in (sender, *receivers)):
             raise _malformed(number, "names no sender or receiver")
         return Channel(name, lambda title, notice: _mail(parts, sender, receivers, title, notice))
-    raise _malformed(number, "has an unknown scheme")
+    return _open_service(address, number, name)
+
+
+def _open_service(address: str, number: int, name: str) -> Channel:
+    """Open a service of apprise, which reads its address at once and sends nothing."""
+    where = f"environment variable {ADDRESSES}"
+    what = f"address {number} has an unknown scheme (allowed: https://, http://, smtp://, smtps://), or one of a service, which"
+    check_extra("notify", ["apprise"], what, where)
+    import apprise
+
+    logger = logging.getLogger("apprise")  # it writes addresses and what servers say
+    logger.setLevel(logging.CRITICAL + 1)
+    logger.propagate = False
+    service = apprise.Apprise()
+    try:
+        is_known = service.add(address)
+    except Exception:  # noqa: BLE001 - of a plugin: what it says may hold the address
+        is_known = False
+    if not is_known:
+        raise _malformed(number, "has an unknown scheme, or is not as apprise expects it")
+
+    def send(title: str, notice: dict[str, Any]) -> None:
+        if not service.notify(body=notice["text"], title=title, body_format=apprise.NotifyFormat.TEXT):
+            raise _RefusedError("the service did not take it")
+
+    return Channel(name, send)
 
 
 def _malformed(number: int, what: str) -> ConfigError:

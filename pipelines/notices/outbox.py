@@ -17,6 +17,10 @@ from components._core.store.object_store import put, read_bytes
 from pipelines.notices.channels import Channel
 
 REPEAT = timedelta(hours=24)
+BEGIN = "begin.json"
+"""Name of the object that says from when on ends of runs are sent."""
+APPROVAL = "approval"
+"""State of the notice of a run whose version waits for an approval."""
 _SECONDS_IN_ALL = 60.0
 """Time from which a look sends no further notices: they go out with the next one."""
 RETRY = timedelta(minutes=10)
@@ -29,7 +33,7 @@ class Notice:
 
     Attributes:
         key: What it is about: the key of a cause, or a run.
-        state: `ended`, `failed`, `promoted`, `invariant`, `breaker`.
+        state: `ended`, `failed`, `promoted`, `approval`, `invariant`, `breaker`.
         project: The project's name.
         title: What happened, in a line.
         text: The same with the numbers, as lines.
@@ -80,6 +84,25 @@ class Outbox:
         self._folder = f"{store.rstrip('/')}/{project}/notices"
         self._channels, self._warn = channels, warn
         self._tried: dict[str, datetime] = {}
+        self._done: set[str] = set()
+        """Names of notices that were sent and do not repeat: their marks are not read again."""
+
+    def find_begin(self, now: datetime) -> datetime:
+        """Return from when on ends of runs are sent: a day before the first look with a channel, which is kept in the store.
+
+        What ended since is sent however long nobody looked; what was over before notices were switched on is not.
+        """
+        uri = f"{self._folder}/{BEGIN}"
+        try:
+            found = read_bytes(uri)
+            if found is not None:
+                return datetime.fromisoformat(json.loads(found)["at"])
+            put(json.dumps({"at": (now - REPEAT).isoformat()}).encode(), uri)
+        except NaruError as error:
+            self._say_away(error)
+        except (ValueError, TypeError, KeyError):
+            self._warn(f"{uri} is damaged: ends of runs older than a day are not sent; remove it to repair that")
+        return now - REPEAT
 
     def send(self, notices: Sequence[Notice], now: datetime) -> int:
         """Send what is due; returns how many were taken by at least one channel. Never raises a NaruError."""
@@ -109,16 +132,18 @@ class Outbox:
         self._warn(f"a notice waits, because the store cannot be reached: {error.message}")
 
     def _is_due(self, name: str, notice: Notice, now: datetime) -> bool:
-        if name in self._tried and abs(now - self._tried[name]) < RETRY:
+        if name in self._done or (name in self._tried and abs(now - self._tried[name]) < RETRY):
             return False
         content = read_bytes(f"{self._folder}/{name}.json")
         if content is None:
             return True
         try:
             sent = datetime.fromisoformat(json.loads(content)["at"])
-            return notice.repeats and abs(now - sent) >= REPEAT
         except (ValueError, TypeError, KeyError):
             return True  # damaged: rather twice than never
+        if not notice.repeats:
+            self._done.add(name)
+        return notice.repeats and abs(now - sent) >= REPEAT
 
     def _send(self, due: Sequence[Notice], now: datetime) -> bool:
         names = {_name_of(notice): notice for notice in due}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pipelines.local.run_record import LocalRunRecord
 from pipelines.notices.channels import Channel
-from pipelines.notices.outbox import Notice, Outbox
+from pipelines.notices.outbox import APPROVAL, Notice, Outbox
 
 
 def send_end(record: LocalRunRecord, store: str, channels: Sequence[Channel], warn: Callable[[str], None]) -> None:
@@ -25,17 +25,29 @@ def send_end(record: LocalRunRecord, store: str, channels: Sequence[Channel], wa
 
 def describe_run(record: LocalRunRecord) -> Notice:
     """Describe how a run ended."""
-    came = f"version {record.model_version} promoted" if record.deployed else "nothing promoted"
+    came = _describe_version(record)
     failed = next((stage.stage for stage in record.stages if stage.state == "failed"), "")
     lines = [f"stage: {failed}" if failed else "", f"cause: {record.cause}" if record.cause else "", record.reason]
     remedy = str((record.error or {}).get("remedy") or "")
     return Notice(
         record.run,
-        "failed" if record.status == "failed" else "promoted" if record.deployed else "ended",
+        "failed"
+        if record.status == "failed"
+        else "promoted"
+        if record.deployed
+        else APPROVAL
+        if record.approve
+        else "ended",
         record.project,
         f"{record.project}: run {record.run} {record.status}, {came}",
         "\n".join(filter(None, [*lines, remedy])),
-        record.serve if record.deployed else "",
+        record.serve if record.deployed else record.approve,
         record.paths.get("report", ""),
         {"run": record.run, "metrics": record.metrics, "seconds": record.seconds, "exit_code": record.exit_code},
     )
+
+
+def _describe_version(record: LocalRunRecord) -> str:
+    if record.approve:
+        return f"version {record.model_version} waits for approval"
+    return f"version {record.model_version} promoted" if record.deployed else "nothing promoted"

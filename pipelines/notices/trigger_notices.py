@@ -7,25 +7,40 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from components._core.store.approvals import WAITS
 from components.watch.causes import find_broken
 from components.watch.limits import BREAKER, find_breaker
-from components.watch.records import Decision
+from components.watch.records import Decision, History
 from components.watch.state import INVARIANT, State
-from pipelines.notices.outbox import Notice
+from pipelines.notices.outbox import APPROVAL, Notice
 
-_RECENT = timedelta(hours=24)
-"""Age up to which the end of a run is sent: nobody wants the older ones when notices are switched on."""
+LATEST = timedelta(days=30)
+"""Age up to which the end of a run is sent by a watcher that was away."""
 
 
-def find_notices(state: State, folder: Path, now: datetime) -> list[Notice]:
-    """Find the notices that are due if they were not sent: the caller knows (`Outbox`).
+def find_lasting(state: State, folder: Path) -> list[Notice]:
+    """Find the notices of what goes on: broken data, an open breaker. Whether they were sent the caller knows (`Outbox`).
 
     Args:
         state: What the watcher saw.
         folder: The project's folder, for the commands.
-        now: The time.
     """
-    return [*_find_lasting(state, folder), *_find_ends(state, folder, now)]
+    return [*_find_lasting(state, folder)]
+
+
+def find_ends(project: str, history: History, folder: Path, now: datetime, begin: datetime) -> list[Notice]:
+    """Find the notices of runs that ended, also of those that did while nobody looked; likewise.
+
+    Args:
+        project: The project's name.
+        history: The records of triggers.
+        folder: The project's folder, for the commands.
+        now: The time.
+        begin: From when on ends are sent (`Outbox.find_begin`).
+    """
+    ended = [each for each in history.decisions if each.ended is not None]
+    due = [each for each in ended if each.ended and each.ended.time >= begin and abs(now - each.ended.time) < LATEST]
+    return [_describe_end(project, folder, decision) for decision in due]
 
 
 def _find_lasting(state: State, folder: Path) -> Iterator[Notice]:
@@ -56,25 +71,21 @@ def _find_lasting(state: State, folder: Path) -> Iterator[Notice]:
         )
 
 
-def _find_ends(state: State, folder: Path, now: datetime) -> Iterator[Notice]:
-    for decision in state.history.decisions:
-        if decision.ended is not None and abs(now - decision.ended.time) < _RECENT:
-            yield _describe_end(state.project, folder, decision)
-
-
 def _describe_end(project: str, folder: Path, decision: Decision) -> Notice:
     claimed, ended = decision.claimed, decision.ended or decision.claimed
-    came = f"version {ended.promoted} promoted" if ended.promoted else "nothing promoted"
+    waits = ended.why.startswith(WAITS)
+    came = f"version {ended.promoted} promoted" if ended.promoted else WAITS if waits else "nothing promoted"
     state = "promoted" if ended.promoted else "ended" if ended.verdict == "succeeded" else "failed"
+    command = "ledger" if ended.promoted else "approvals" if waits else "triggers ls"
     report = folder / ".naru" / "runs" / ended.run / "report.html"
     lines = [f"cause: {claimed.why}", f"run: {ended.run or 'did not begin'}", ended.why]
     return Notice(
         claimed.causes[0].key,
-        state,
+        APPROVAL if waits else state,
         project,
         f"{project}: trigger {claimed.number}: run {ended.verdict}, {came}",
         "\n".join(filter(None, lines)),
-        f"naru {'ledger' if ended.promoted else 'triggers ls'} {shlex.quote(str(folder))}",
+        f"naru {command} {shlex.quote(str(folder))}",
         report.absolute().as_uri() if ended.run and report.is_file() else "",
         {"run": ended.run, "verdict": ended.verdict, "promoted": ended.promoted, "seconds": ended.seconds},
     )

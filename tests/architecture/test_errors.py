@@ -175,12 +175,16 @@ NOT_OURS = {
         "TypeError",
         "ValueError",
     },  # of one line; reported with its file where it is read
+    "components/_core/project/approval_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/column_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/data_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/durations.py": {"ValueError"},  # what pydantic wants; reported with the path
     "components/_core/project/feedback_config.py": {"ValueError"},  # the same
     "components/_core/project/gate_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/project/keep_config.py": {
+        "ValueError"
+    },  # what pydantic wants; --keep reports it as a ConfigError
     "components/_core/project/monitor_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/table_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/split_config.py": {"ValueError"},
@@ -191,6 +195,7 @@ NOT_OURS = {
     "components/_core/project/transform_config.py": {"ValueError"},  # the same
     "components/_core/project/trigger_config.py": {"ValueError"},  # the same
     "components/_core/project/tune_config.py": {"ValueError"},  # the same
+    "components/_core/store/approvals.py": {"ValueError"},  # reported as a damaged line
     "components/watch/monitor_results.py": {"ValueError"},  # a result that is left out, with a warning
     "components/watch/records.py": {"ValueError"},  # reported as a damaged line
     "components/_core/store/object_file_system.py": {"NotImplementedError"},  # what fsspec expects of a file system

@@ -20,6 +20,7 @@ from components._core.project.config_types import Section
 from components._core.project.data_config import Data
 from components._core.project.feedback_config import Feedback
 from components._core.project.gate_config import Gates
+from components._core.project.keep_config import Keep
 from components._core.project.monitor_config import Monitor
 from components._core.project.serving_config import Serve
 from components._core.project.train_config import Train
@@ -90,6 +91,7 @@ class Project(Section):
     ] = None
     monitor: Monitor = Monitor()
     triggers: Triggers = Triggers()
+    keep: Keep = Keep()
 
     @field_validator("positive", mode="before")
     @classmethod
@@ -214,8 +216,8 @@ class Project(Section):
         return TASKS[self.task].metric(self.gates.model.metric)
 
     def to_json(self) -> str:
-        """Return the project as one compact JSON line, as pipelines pass it on: without triggers, which no stage reads."""
-        return self.model_dump_json(by_alias=True, exclude_none=True, exclude={"triggers"})
+        """Return the project as one compact JSON line, as pipelines pass it on: without sections that no stage reads."""
+        return self.model_dump_json(by_alias=True, exclude_none=True, exclude={"triggers", "keep"})
 
 
 def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project:

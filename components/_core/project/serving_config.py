@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, field_validator, model_validator
 
+from components._core.project.approval_config import OptionalApproval
 from components._core.project.config_types import Real, Section
 from components._core.project.quantities import Amounts, count_of
 
@@ -120,9 +121,9 @@ _THRESHOLD = "must be a number between 0 and 1, or the metric by which it is cho
 
 
 class Serve(Section):
-    """The model server: `port`, `threshold` and `request_log` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
+    """The model server: `port`, `threshold`, `request_log` and `approve` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"threshold"})
+    later: ClassVar[frozenset[str]] = frozenset({"approve", "threshold"})
 
     threshold: Annotated[
         float | str | None,
@@ -170,6 +171,7 @@ class Serve(Section):
         Field(description="Absent: no log. Written with the keys AWS_* of the same Secret."),
     ] = None
     canary: CanarySteps = CanarySteps()
+    approve: OptionalApproval = None
     mesh: Annotated[
         Literal["none", "istio"],
         Field(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, field_validator, model_validator
 
+from components._core.project.approval_config import OptionalApproval
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.project.cron import check_cron, check_timezone
 from components._core.project.durations import check_text, to_timedelta
@@ -274,6 +275,8 @@ class Distribution(Section):
 class Trigger(Section):
     """One trigger: a name, one kind, and what its runs do differently."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"approve"})
+
     name: Annotated[str, Field(pattern=_NAME, description=_NAME_RULE)]
     demand: Annotated[Demand | None, Field(description="A person or a program asks for a run.")] = None
     schedule: Annotated[
@@ -296,6 +299,7 @@ class Trigger(Section):
         dict[str, Hyperparameter],
         Field(description="Pipeline parameters of its runs: spans, source, trials, epochs; others keep their default."),
     ] = {}
+    approve: OptionalApproval = None
 
     @field_validator("schedule")
     @classmethod

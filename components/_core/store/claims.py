@@ -20,13 +20,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 from components._core.errors import UnavailableError
 from components._core.store.append_log import make_nonce
 from components._core.store.filesystems import is_local, open_filesystem
+from components._core.store.object_store import date_of
 from components._core.system_errors import from_system
 
 SETTLE = 2.0
@@ -124,7 +124,7 @@ def _open_lock(folder: Path) -> IO[str] | None:
 def _ages(filesystem: Any, folder: str, own: str, made: float) -> dict[str, float]:
     """Return the age of each claim in seconds, by name: dates are the store's, the time since the own claim this machine's."""
     filesystem.invalidate_cache()
-    dates = {str(entry["name"]): _date_of(entry) for entry in filesystem.ls(folder, detail=True)}
+    dates = {str(entry["name"]): date_of(entry) for entry in filesystem.ls(folder, detail=True)}
     if own not in dates:
         message = "a claim that was just written is not listed"
         raise UnavailableError(
@@ -132,11 +132,3 @@ def _ages(filesystem: Any, folder: str, own: str, made: float) -> dict[str, floa
         )
     present = dates[own] + time.monotonic() - made
     return {name: present - date for name, date in dates.items()}
-
-
-def _date_of(entry: dict[str, Any]) -> float:
-    """Return the store's date of an object, which fsspec's file systems name and format differently."""
-    value = next((entry[name] for name in ("mtime", "LastModified", "updated", "created") if entry.get(name)), 0.0)
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    return value.timestamp() if isinstance(value, datetime) else float(value)

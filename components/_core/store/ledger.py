@@ -123,8 +123,23 @@ def append_deployment(store: str, project: str, deployment: Deployment) -> str:
     Raises:
         UnavailableError: When the ledger cannot be reached or written.
     """
-    line = {**asdict(deployment), **{name: shorten(getattr(deployment, name), store) for name in _ADDRESSES}}
+    line = encode_deployment(deployment, store)
     return open_log(store, project).append(line, beside=[open_rollouts(store, project)])
+
+
+def encode_deployment(deployment: Deployment, store: str) -> dict[str, Any]:
+    """Return a deployment as a line has it: addresses within the store are relative to it."""
+    return {**asdict(deployment), **{name: shorten(getattr(deployment, name), store) for name in _ADDRESSES}}
+
+
+def decode_deployment(line: dict[str, Any], store: str, project: str) -> Deployment:
+    """Restore a deployment from `encode_deployment`, with the addresses of the store of now.
+
+    Raises:
+        ValueError: When fields are missing.
+        TypeError: When a field has another type.
+    """
+    return _resolve(_parse(json.dumps(line)), store, project)
 
 
 def open_log(store: str, project: str) -> AppendLog:

@@ -7,6 +7,8 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,23 @@ from components._core.system_errors import from_system, needs_user_action, remed
 
 _ASIDE = re.compile(r"\..+\.(?:[0-9a-f]{16}|[a-z0-9_]{8})")
 """Names of unfinished files, as `open_aside` makes them; with eight characters: an earlier Naru's."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object.
+
+    Attributes:
+        uri: Its address.
+        name: Its path below the folder that was listed.
+        size: Its size in bytes.
+        changed: When it was written, by the store's clock, in seconds since 1970.
+    """
+
+    uri: str
+    name: str
+    size: int
+    changed: float
 
 
 def upload(source: Path, uri: str) -> dict[str, str]:
@@ -183,6 +202,34 @@ def list_names(uri: str) -> list[str]:
             )
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+
+def list_objects_below(uri: str) -> list[StoredObject]:
+    """List all objects below a folder of the store, by name; none where there is no such folder.
+
+    Raises:
+        ConfigError: Without permission or credentials to read the store.
+        UnavailableError: When the store does not answer.
+    """
+    with _translated(uri) as (filesystem, base):
+        try:
+            found = filesystem.find(base, detail=True)
+        except FileNotFoundError:
+            return []
+    root, prefix = uri.rstrip("/"), f"{base.rstrip('/')}/"
+    listed = {str(path).removeprefix(prefix): entry for path, entry in found.items() if str(path).startswith(prefix)}
+    return [
+        StoredObject(f"{root}/{name}", name, int(entry["size"] or 0), date_of(entry))
+        for name, entry in sorted(listed.items())
+    ]
+
+
+def date_of(entry: dict[str, Any]) -> float:
+    """Return the store's date of an object, which fsspec's file systems name and format differently."""
+    value = next((entry[name] for name in ("mtime", "LastModified", "updated", "created") if entry.get(name)), 0.0)
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
 def remove(uri: str) -> None:

@@ -8,19 +8,24 @@ from urllib.parse import urlparse
 
 import pytest
 
-from components._core.checks import Outcome
+from components._core.checks import Check, Outcome
 from components._core.errors import ConfigError
 from components._core.examples.samples import Sample
 from components._core.files import read_json, write_json
+from components._core.project.approval_config import Approval
 from components._core.report.page import Page
 from components._core.settings import Settings
 from components._core.stage.environment import describe_environment
 from components._core.stage.run_record import RunRecord
+from components._core.store.approvals import open_approvals, read_requests
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.types.artifact_files import COMPARED, MANIFEST, SAMPLE
 from components._registry.mlflow_client import open_registry
 from components.deploy.comparison import Comparison
+from components.deploy.load_generator import Load
+from components.deploy.performance import Performance
 from components.deploy.promotion import Compared, promote
+from components.deploy.smoke_test import SmokeTestResult
 from components.deploy.targets.local.side_by_side import LocalTarget
 from tests.components.deploy.conftest import Deploy
 from tests.components.tiny_models import tiny_project
@@ -261,3 +266,25 @@ def test_deploying_the_champion_again_adds_no_line(registry: Any, registration: 
     first = promote(settings, "tiny", registered, "a test", FIRST)
     assert promote(settings, "tiny", registered, "a test", FIRST) == first
     assert len(list((tmp_path / "store" / "tiny" / "deployments").glob("*.json"))) == 1
+
+
+def _compared(*_: Any) -> Comparison:
+    ours = Performance(Load(1, 1.0, 1, {200: 1}, [1.0]), 1.0, None, 1.0)
+    return Comparison(SmokeTestResult(milliseconds=[1.0], rows=2), [Check("parity", "pass")], ours, None, "", "")
+
+
+def test_a_version_that_must_be_approved_waits_and_the_champion_stays_where_it_is(
+    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalTarget, "compare", _compared)
+    project = tiny_project()
+    serve = project.serve.model_copy(update={"approve": Approval(who=["ada"])})
+    outcome = deploy(project=project.model_copy(update={"serve": serve}))
+    assert outcome.verdict == "skipped" and outcome.reason.startswith("waits for approval of ada: version 1, until ")
+    assert "naru approve 1 --reason" in outcome.reason
+    assert current_champion(str(tmp_path / "store"), "tiny") is None
+    (request,) = read_requests(open_approvals(str(tmp_path / "store"), "tiny"))
+    assert request.asked.run == "run-1" and request.champion is None and request.asked.who == ["ada"]
+    assert rollout(tmp_path)["approval"] == {"request": request.name, "evidence": request.asked.digest}
+    assert (run_record(tmp_path)["deployed"], run_record(tmp_path)["reason"]) == (False, outcome.reason)
+    assert "waits for approval" in (tmp_path / "report.html").read_text()

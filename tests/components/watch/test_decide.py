@@ -9,6 +9,7 @@ import pytest
 
 from components.watch.causes import find_broken, find_causes
 from components.watch.decide import decide
+from components.watch.limits import find_breaker
 from components.watch.records import Cause, History, Record, format_time, make_key
 from tests.components.watch.made import FREE, START, Log, alarms, check, hours, made_state, said, spans, window
 
@@ -284,6 +285,29 @@ def test_runs_train_on_the_spans_of_the_section_unless_their_trigger_names_other
         section=section,
     )
     assert [cause.name for cause in decide(same, START)[-1].causes] == ["data", "moved"], "equal spans make one run"
+
+
+def test_causes_whose_runs_need_another_approval_get_a_run_each() -> None:
+    log = Log()
+    on = [{**DATA, "approve": ["ada"]}, MOVED]
+    state = made_state(on, champion="1", windows=alarms("AA"), sources={"data": spans("1")})
+    runs = []
+    for _ in range(2):
+        claimed = log.tick(state, START)[-1]
+        runs.append(([cause.name for cause in claimed.causes], claimed.approve))
+        log.end(claimed, START)
+    assert runs == [(["data"], {"who": ["ada"], "expires": "7d"}), (["moved"], {})]
+
+
+def test_runs_whose_versions_were_approved_later_do_not_open_the_breaker() -> None:
+    log = Log()
+    section = {"breaker": {"runs": 1}}
+    state = made_state([DATA], section=section, sources={"data": spans("1")})
+    claimed = log.tick(state, START)[-1]
+    log.append([Record("ended", format_time(START), decision=claimed.line, run="r", verdict="succeeded")])
+    tripped = replace(state, history=History(log.records))
+    assert find_breaker(tripped) is not None
+    assert find_breaker(replace(tripped, promoting_runs=frozenset({"r"}))) is None
 
 
 def test_data_of_a_void_claim_is_still_new() -> None:

@@ -352,6 +352,15 @@ def _run(kfp: KfpServer, parts: list[str], _: dict[str, str], __: _Sent) -> Thin
 
 
 _ID = r"[^/:]+"
+
+
+def _delete_run(kfp: KfpServer, parts: list[str], _: dict[str, str], __: _Sent) -> Thing:
+    if parts[1] not in {one["run_id"] for one in kfp.runs}:
+        raise Refusal(404, 5, f"Failed to delete run {parts[1]}. Run not found")
+    kfp.runs[:] = [one for one in kfp.runs if one["run_id"] != parts[1]]
+    return {}
+
+
 _ROUTES: list[tuple[str, Any]] = [
     (r"GET healthz", _health),
     (r"GET pipelines", _pipelines),
@@ -369,6 +378,7 @@ _ROUTES: list[tuple[str, Any]] = [
     (r"GET runs", _runs),
     (r"POST runs", _create_run),
     (rf"GET runs/{_ID}", _run),
+    (rf"DELETE runs/{_ID}", _delete_run),
 ]
 
 

@@ -4,13 +4,17 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components._core.errors import UnavailableError
+from components._core.project.approval_config import Approval
+from components._core.project.project_file import Project
 from components._core.store import claims
+from components._core.store.approvals import ApprovalRecord, append_approval, digest_evidence, open_approvals
 from components._core.store.ledger import Deployment, append_deployment
 from components.watch.records import Cause, History, Record, append_record, format_time, open_records, read_history
 from pipelines.kfp import cluster_watch
@@ -82,6 +86,32 @@ def test_a_run_trains_on_the_spans_of_the_section(watched: ClusterWatcher, held:
     (run,) = held.runs
     given = run["runtime_config"]["parameters"]
     assert (given["spans"], given["epochs"]) == ("last 12", 2) and given["cause"].endswith(", on spans last 12")
+
+
+def test_a_run_whose_trigger_needs_an_approval_asks_for_it_and_its_end_says_that_it_waits(
+    watched: ClusterWatcher, held: KfpServer
+) -> None:
+    file = watched.workspace.project / "project.yaml"
+    file.write_text(file.read_text().replace("parameters: {epochs: 2}", "approve: [ada]"))
+    for _ in range(2):
+        watched.look()
+    (run,) = held.runs
+    given = Project.model_validate_json(run["runtime_config"]["parameters"]["project"])
+    assert given.serve.approve == Approval(who=["ada"])
+    asked = ApprovalRecord(
+        "requested",
+        datetime.now(UTC).isoformat(),
+        "5",
+        digest=digest_evidence({}),
+        deployment={"model": "m"},
+        expires=(datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        run=run["display_name"],
+    )
+    append_approval(open_approvals("memory://store", "flights"), asked)
+    run["state"] = "SUCCEEDED"
+    watched.look()
+    ended = _history().decisions[0].ended
+    assert ended is not None and (ended.promoted, ended.why) == ("", "waits for approval: version 5")
 
 
 def test_schedules_are_left_to_the_server(watched: ClusterWatcher, compiled: DesiredProject) -> None:

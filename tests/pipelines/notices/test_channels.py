@@ -115,3 +115,35 @@ def test_without_addresses_there_are_no_channels(monkeypatch: pytest.MonkeyPatch
 
 def test_a_channel_never_shows_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SECRET not in repr(_channels(monkeypatch, f"https://h/{SECRET}"))
+
+
+def test_a_service_of_apprise_gets_the_notice_and_its_failure_names_no_address(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("apprise")
+    with webhook() as (host, got):
+        (channel,) = _channels(monkeypatch, f"json://user:{SECRET}@{host}/hook")
+        assert channel.name == "address 1 (json)" and _try(channel) == ""
+        (sent,) = got
+        assert sent["title"] == "[naru] flights: run failed" and sent["message"].endswith("next: naru report flights")
+    with webhook(500) as (host, _):
+        (channel,) = _channels(monkeypatch, f"json://user:{SECRET}@{host}/hook")
+        assert _try(channel) == "address 1 (json): the service did not take it"
+    assert SECRET not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("address", [f"slack://{SECRET}", f"nosuch://{SECRET}@h", "discord://"])
+def test_a_malformed_address_of_a_service_is_refused_when_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    pytest.importorskip("apprise")
+    with pytest.raises(ConfigError, match="address 1 has an unknown scheme, or is not as apprise expects it") as error:
+        _channels(monkeypatch, address)
+    assert SECRET not in str(error.value) and error.value.__cause__ is None
+
+
+def test_without_the_extra_a_service_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components._core.extras._is_installed", lambda _: False)
+    with pytest.raises(ConfigError, match="packages that are not installed: apprise") as error:
+        _channels(monkeypatch, f"slack://{SECRET}")
+    assert "naru[notify]" in error.value.remedy and SECRET not in str(error.value)

@@ -16,7 +16,7 @@ from pipelines.notices import outbox as outbox_module
 from pipelines.notices.channels import Channel
 from pipelines.notices.outbox import Notice, Outbox
 from pipelines.notices.run_notices import send_end
-from pipelines.notices.trigger_notices import find_notices
+from pipelines.notices.trigger_notices import find_ends, find_lasting
 from tests.components.watch.made import START, Log, check, hours, made_state, spans, window
 
 NOTICE = Notice("k", "invariant", "p", "broken data", repeats=True)
@@ -133,7 +133,7 @@ def test_broken_data_and_an_open_breaker_are_told_with_what_to_do(tmp_path: Path
     log.end(claimed, START - hours(30))
     broken = window(1, check("missing: hour", "fail", reason="9 % are missing"))
     state = replace(state, history=History(log.records), windows=[broken])
-    found = {notice.state: notice for notice in find_notices(state, tmp_path, START)}
+    found = {notice.state: notice for notice in find_lasting(state, tmp_path)}
     assert set(found) == {"invariant", "breaker"}
     assert "missing: hour: 9 % are missing" in found["invariant"].title and found["invariant"].link == "s/1.json"
     assert found["breaker"].command == f"naru triggers reset {tmp_path}"
@@ -160,7 +160,7 @@ def test_the_end_of_a_run_is_told_with_its_cause(tmp_path: Path, verdict: str, p
             )
         ]
     )
-    (notice,) = find_notices(replace(made, history=History(log.records)), tmp_path, START)
+    (notice,) = find_ends("p", History(log.records), tmp_path, START, START - hours(1))
     assert notice.state == state and verdict in notice.title
     assert "cause: data (new or changed: 1)" in notice.text and "auc 0.9" in notice.text
 
@@ -176,3 +176,38 @@ def test_the_end_of_a_run_that_a_person_started_is_told_but_not_an_interruption(
     (notice,) = inbox.got
     assert notice["state"] == "failed" and notice["title"] == "p: run r failed, nothing promoted"
     assert notice["text"].splitlines()[1:] == ["stage: ingest", "cause: by hand", "the table has no rows", "add rows"]
+
+
+def test_what_ended_while_nobody_looked_is_sent_and_what_ended_before_notices_were_on_is_not(
+    tmp_path: Path, inbox: Inbox
+) -> None:
+    log = Log()
+    for number, at in enumerate((START - hours(30), START + hours(2))):
+        claimed = log.tick(made_state([DATA], sources={"data": spans(str(number))}), at)[-1]
+        log.end(claimed, at)
+    first, _ = _outbox(tmp_path, [inbox.channel])
+    assert first.find_begin(START) == START - hours(24)
+    later = START + hours(24 * 5)  # the watcher was killed before it sent, and nobody started it for five days
+    for _ in range(2):
+        outbox, _ = _outbox(tmp_path, [inbox.channel])
+        outbox.send(find_ends("p", History(log.records), tmp_path, later, outbox.find_begin(later)), later)
+    assert [notice["facts"]["run"] for notice in inbox.got] == [log.records[-1].run]
+
+
+def test_a_version_that_waits_for_an_approval_is_told_with_the_next_command(tmp_path: Path, inbox: Inbox) -> None:
+    record = LocalRunRecord(
+        "r", "p", "succeeded", "waits for approval: version 3", False, "3", {}, "", Data("t.csv"), Code(), None, {}, None,
+        [], 0, 1.0, 0.0, approve="naru approve 3 p --reason '...'",
+    )  # fmt: skip
+    send_end(record, str(tmp_path), [inbox.channel], print)
+    log = Log()
+    claimed = log.tick(made_state([DATA], sources={"data": spans("1")}), START)[-1]
+    waits = Record("ended", format_time(START), decision=claimed.line, verdict="succeeded", run="r", why=record.reason)
+    log.append([waits])
+    outbox, _ = _outbox(tmp_path, [inbox.channel])
+    outbox.send(find_ends("p", History(log.records), tmp_path, START, START), START)
+    assert [(notice["state"], notice["command"]) for notice in inbox.got] == [
+        ("approval", record.approve),
+        ("approval", f"naru approvals {tmp_path}"),
+    ]
+    assert "version 3 waits for approval" in inbox.got[0]["title"] and "waits for approval" in inbox.got[1]["title"]

@@ -11,20 +11,25 @@ from components._cluster.kubernetes_client import Cluster
 from components._core.errors import ConfigError, ServiceError
 from components._core.examples.samples import Sample
 from components._core.files import read_json, write_json
+from components._core.project.approval_config import Approval
 from components._core.report.page import Page
 from components._core.settings import Settings
+from components._core.store.approvals import open_approvals, read_requests
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
 from components._core.store.object_store import upload
 from components._core.types.artifact_files import SAMPLE
 from components._registry.mlflow_client import open_registry
+from components.deploy.approval import roll_out_approved
 from components.deploy.promotion import ChampionChangedError
 from components.deploy.rollout.roll_out import fetch_sample, put_back
 from components.deploy.rollout.state_machine import Result, State
 from components.deploy.targets.contract import ModelVersion, RolloutTarget, Timing
 from components.deploy.targets.placement import PLACEMENTS, Placement, dump_placements, load_placement
 from components.deploy.targets.seldon.store_secret import read_secret_keys
+from components.deploy.targets.table import find_target
 from tests.components.deploy.conftest import Deploy
 from tests.components.deploy.targets.seldon.made import GPU, project
+from tests.components.tiny_models import tiny_project
 from tests.kubernetes.api_server import ApiServer, serving
 from tests.kubernetes.clock import Clock
 from tests.kubernetes.starts import CrashLoops
@@ -129,9 +134,9 @@ def test_a_champion_that_changes_at_the_very_end_of_a_rollout_is_brought_back(
         append_deployment(str(tmp_path / "store"), "tiny", OVERTAKER)
         raise ChampionChangedError("", current_champion(str(tmp_path / "store"), "tiny"), "evaluate", "run again")
 
-    monkeypatch.setattr("components.deploy.deploy.promote", overtaken)
+    monkeypatch.setattr("components.deploy.into_service.promote", overtaken)
     monkeypatch.setattr(
-        "components.deploy.deploy.put_back",
+        "components.deploy.into_service.put_back",
         lambda _project, _settings, now, *, target: back.append(now.version),
     )
     outcome = on_cluster()
@@ -183,3 +188,24 @@ def test_a_secret_is_known_by_its_keys(server: ApiServer) -> None:
     assert read_secret_keys(Cluster(), project(secret=""), "naru-models") is None
     with pytest.raises(ConfigError, match="there is no such Secret"):
         read_secret_keys(Cluster(), project(secret="other"), "naru-models")
+
+
+def test_on_a_cluster_nothing_is_started_before_the_approval_and_the_rollout_goes_on_afterwards(
+    on_cluster: Deploy, server: ApiServer, tmp_path: Path
+) -> None:
+    tiny = tiny_project()
+    approving = tiny.model_copy(update={"serve": tiny.serve.model_copy(update={"approve": Approval()})})
+    before = len(server.writes)
+    outcome = on_cluster(project=approving)
+    assert outcome.verdict == "skipped" and outcome.reason.startswith("waits for approval: version 1, until ")
+    assert len(server.writes) == before and server.objects.get(SERVED) is None
+    (request,) = read_requests(open_approvals(str(tmp_path / "store"), "tiny"))
+    settings = Settings.from_environment()
+    open_target = find_target(settings.serving)
+    assert open_target is not None
+    done = roll_out_approved(
+        approving, settings, request, open_target, lambda: load_placement(approving, settings.namespace)
+    )
+    assert done.verdict == "ok" and server.objects.get(SERVED) is not None
+    champion = current_champion(str(tmp_path / "store"), "tiny")
+    assert champion is not None and (champion.version, champion.run) == ("1", "run-1")

@@ -70,6 +70,14 @@ def test_new_data_starts_a_run_with_its_cause_once(project: Path) -> None:
     assert len(history_of(project).decisions) == 2
 
 
+def test_a_run_whose_trigger_needs_an_approval_asks_for_it(tmp_path: Path) -> None:
+    triggers = "triggers: {on: [{name: data, new_data: {settle: 0s}, approve: {who: [ada], expires: 1d}}]}\n"
+    project = make_project(tmp_path / "q", triggers)
+    watcher(project)[0].look()
+    (run,) = (project / ".naru" / "runs").iterdir()
+    assert watch.read_json(run / RECORD)["overrides"] == {"serve.approve": {"who": ["ada"], "expires": "1d"}}
+
+
 def test_what_is_recorded_says_who_decided_and_by_which_rules(project: Path) -> None:
     watcher(project)[0].look()
     claimed, started, ended = history_of(project).records[-3:]

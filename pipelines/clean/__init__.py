@@ -1,0 +1,1 @@
+"""`naru clean`: remove what grows, and never what a champion, a rollback or a record needs."""
