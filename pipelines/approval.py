@@ -119,9 +119,10 @@ class _Approving:
     def __init__(self, folder: Path, decision: Decision, target: Target, say: Callable[[str], None]) -> None:
         self._decision, self._target, self._say = decision, target, say
         self._project: Project = load_project(folder)
-        self._settings: Settings = find_workspace(folder).settings()
+        workspace = find_workspace(folder)
+        self._settings: Settings = workspace.settings()
         self._log: AppendLog = open_approvals(self._settings.store, self._project.name)
-        self._identity = find_identity(folder)
+        self._identity = find_identity(workspace.project)
         self._reason = " ".join(mask_credentials(decision.reason).split())
         self._place = f"{platform.node()} {os.getpid()} {make_nonce()}"
 

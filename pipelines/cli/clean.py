@@ -74,5 +74,5 @@ def _show_and_remove(plans: list[KindPlan], *, yes: bool) -> None:
         typer.echo(f"would remove {due:,} with {size}; nothing was removed: run it again with --yes")
     else:
         for plan in carry_out(plans):
-            typer.echo(f"removed {len(plan.removed):,} {plan.kind}")
+            typer.echo(f"{plan.kind}: {len(plan.removed):,} removed")
         typer.echo(f"removed {due:,} with {size}")

@@ -380,5 +380,5 @@ def test_the_command_shows_the_plan_first_and_removes_with_yes(project: Path) ->
         return CliRunner().invoke(app, ["clean", str(project), *arguments], env={"COLUMNS": "160"}).output
 
     assert "nothing was removed: run it again with --yes" in run("--keep", "1") and len(runs_of(project)) == 4
-    assert "removed 3 runs" in run("--keep", "1", "--yes") and len(runs_of(project)) == 1
+    assert "runs: 3 removed" in run("--keep", "1", "--yes") and len(runs_of(project)) == 1
     assert run("--keep", "1", "--yes").rstrip().endswith("nothing to remove")
