@@ -35,7 +35,7 @@ from benchmarks.monitor_tables import (
 )
 
 DEVELOPMENT = ((20_261_128, (1, 10)),)
-HELD_OUT = ((201, (1, 10)), (202, (10, 13)), (203, (4, 13)), (204, (1, 13)))
+HELD_OUT = ((301, (1, 10)), (302, (10, 13)), (303, (4, 13)), (304, (1, 13)))
 """Seed of the halves and of the draws; months (first, one past the last)."""
 _ROWS_OF_A_DAY = 900
 Tally = dict[str, dict[str, Any]]
