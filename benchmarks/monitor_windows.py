@@ -23,6 +23,7 @@ from benchmarks.monitor_peers import MONITORS, Monitor
 from benchmarks.monitor_tables import (
     DAY,
     DETAIL_SHIFTS,
+    DEVELOPMENT_DETAIL_SHIFTS,
     DEVELOPMENT_SHIFTS,
     HELD_OUT_SHIFTS,
     Change,
@@ -112,7 +113,10 @@ def power(cache: Path, draws: int, is_development: bool) -> Tally:
 
 def details_power(cache: Path, draws: int, is_development: bool) -> Tally:
     """As `power`, of the flights' other columns."""
-    return _power(flight_details(cache), draws, DEVELOPMENT if is_development else HELD_OUT[:2], DETAIL_SHIFTS)
+    settings = DEVELOPMENT if is_development else HELD_OUT[:2]
+    return _power(
+        flight_details(cache), draws, settings, DEVELOPMENT_DETAIL_SHIFTS if is_development else DETAIL_SHIFTS
+    )
 
 
 def _power(
