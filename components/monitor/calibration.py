@@ -206,7 +206,8 @@ class _Differences:
         """Return the spread between blocks; with `starts` a stack of them, each without the run of blocks that starts there."""
 
         def left(values: Floats) -> Floats:
-            return values.sum(axis=0) - (0.0 if starts is None else _run_sums(values, starts, length))
+            every: Floats = values.sum(axis=0) - (0.0 if starts is None else _run_sums(values, starts, length))
+            return every
 
         rows = np.maximum(left(self._sizes), 1.0)
         noise, factor = left(self._noises) / rows, np.maximum(left(self._factors) / rows, 1.0)

@@ -56,7 +56,7 @@ def test_each_bound_that_is_broken_is_named():
         "seconds_per_million": 1.0,
         "other_columns": 0.0,
         "weather_false_alarms_week": 0.03,
-        "details_power": 0.4,
+        "details_power": 0.2,
     }
     assert broken_bounds(others) == [
         "weather_false_alarms_week is 0.03, at most 0.02",
