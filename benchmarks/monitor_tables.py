@@ -136,6 +136,18 @@ HELD_OUT_SHIFTS: dict[str, tuple[str, Change]] = {
     "dest: 2 % never seen": ("dest", _replace("dest", "QQQ", 0.02)),
     "dest: ATL falls by 80 %": ("dest", _turn("dest", "ATL", "ORD", 0.8)),
 }
+DEVELOPMENT_DETAIL_SHIFTS: dict[str, tuple[str, Change]] = {
+    "arr_delay -5 min": ("arr_delay", _add("arr_delay", -5)),
+    "arr_delay: 30 % more": ("arr_delay", _scale("arr_delay", 1.3)),
+    "air_time -6 %": ("air_time", _scale("air_time", 0.94)),
+    "dep_time: 2 % are 0": ("dep_time", _replace("dep_time", 0.0, 0.02)),
+    "arr_time: 30 min later": ("arr_time", _add("arr_time", 30)),
+    "minute +4": ("minute", _add("minute", 4)),
+    "flight: 10 % have half as much more": ("flight", _scale("flight", 1.5, 0.1)),
+    "tailnum: 2 % never seen": ("tailnum", _replace("tailnum", "XXX", 0.02)),
+    "manufacturer: EMBRAER falls by a quarter": ("manufacturer", _turn("manufacturer", "EMBRAER", "AIRBUS", 0.25)),
+    "engines: 10 % of 2 become 1": ("engines", _turn("engines", "2", "1", 0.1)),
+}
 DETAIL_SHIFTS: dict[str, tuple[str, Change]] = {
     "arr_delay +6 min": ("arr_delay", _add("arr_delay", 6)),
     "air_time: 15 % in hours": ("air_time", _scale("air_time", 1 / 60, 0.15)),

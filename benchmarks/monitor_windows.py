@@ -23,6 +23,7 @@ from benchmarks.monitor_peers import MONITORS, Monitor
 from benchmarks.monitor_tables import (
     DAY,
     DETAIL_SHIFTS,
+    DEVELOPMENT_DETAIL_SHIFTS,
     DEVELOPMENT_SHIFTS,
     HELD_OUT_SHIFTS,
     Change,
@@ -35,7 +36,7 @@ from benchmarks.monitor_tables import (
 )
 
 DEVELOPMENT = ((20_261_128, (1, 10)),)
-HELD_OUT = ((201, (1, 10)), (202, (10, 13)), (203, (4, 13)), (204, (1, 13)))
+HELD_OUT = ((301, (1, 10)), (302, (10, 13)), (303, (4, 13)), (304, (1, 13)))
 """Seed of the halves and of the draws; months (first, one past the last)."""
 _ROWS_OF_A_DAY = 900
 Tally = dict[str, dict[str, Any]]
@@ -112,7 +113,10 @@ def power(cache: Path, draws: int, is_development: bool) -> Tally:
 
 def details_power(cache: Path, draws: int, is_development: bool) -> Tally:
     """As `power`, of the flights' other columns."""
-    return _power(flight_details(cache), draws, DEVELOPMENT if is_development else HELD_OUT[:2], DETAIL_SHIFTS)
+    settings = DEVELOPMENT if is_development else HELD_OUT[:2]
+    return _power(
+        flight_details(cache), draws, settings, DEVELOPMENT_DETAIL_SHIFTS if is_development else DETAIL_SHIFTS
+    )
 
 
 def _power(

@@ -152,14 +152,14 @@ class Calibration:
             return 1.0
         if not self._are_days and not self.is_possible:
             plain, degrees = wald_statistic(before, now)
-            return chi_square_tail(float(plain), degrees) if degrees else 1.0
+            return chi_square_tail(float(plain), int(degrees)) if degrees else 1.0
         moments = self._windows_of(blocks_now)
         statistic, degrees = wald_statistic(
             before, now, self._differences.spread(), max(blocks_before, 1.0), max(blocks_now, 1.0)
         )
         if not degrees or moments is None:
             return 1.0
-        return moments.tail(float(statistic), degrees, blocks_now)
+        return moments.tail(float(statistic), int(degrees), blocks_now)
 
     def _windows_of(self, blocks: float) -> Moments | None:
         """Return the moments of windows of so many blocks; None when the reference has nothing to compare."""
@@ -184,9 +184,9 @@ class Calibration:
         before, blocks_before = _mix(np.stack(mine, axis=-2), np.stack(their, axis=-1), np.stack(own, axis=-1))
         spread = self._differences.spread(starts, length)
         statistics, degrees = wald_statistic(before, now, spread, blocks_before, rows**2 / squares)
-        if not degrees or len(starts) < _FEWEST_SPREAD:
+        ratios = (statistics / np.maximum(degrees, 1))[degrees > 0]
+        if len(ratios) < _FEWEST_SPREAD:
             return None
-        ratios = statistics / degrees
         return Moments(max(float(np.mean(ratios)), 1.0), float(np.var(ratios, ddof=1)), number / length)
 
 
@@ -206,7 +206,8 @@ class _Differences:
         """Return the spread between blocks; with `starts` a stack of them, each without the run of blocks that starts there."""
 
         def left(values: Floats) -> Floats:
-            return values.sum(axis=0) - (0.0 if starts is None else _run_sums(values, starts, length))
+            every: Floats = values.sum(axis=0) - (0.0 if starts is None else _run_sums(values, starts, length))
+            return every
 
         rows = np.maximum(left(self._sizes), 1.0)
         noise, factor = left(self._noises) / rows, np.maximum(left(self._factors) / rows, 1.0)

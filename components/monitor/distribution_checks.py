@@ -119,9 +119,9 @@ class Judge:
             if min(now.sum(), known.sum()) < self._policy.min_rows or not side.calibrations[name].can_tell:
                 continue
             if p <= self._policy.alpha:  # as it is with the day left out without which least is left of it
-                fewer = [(rest, before) for rest in _without_each(window)]
-                fewer += [(window, rest) for rest in _without_each(before or ())]
-                p = max([p, *(self._measure(side, name, counts, *pair)[2] for pair in fewer)])
+                fewer = [self._measure(side, name, counts, rest, before)[2] for rest in _without_each(window)]
+                fewer += [self._measure(side, name, counts, window, rest)[2] for rest in _without_each(before or ())]
+                p = max([p, *fewer])
             measured[name] = known, now, p
         passing = holm({name: p for name, (_, _, p) in measured.items()}, self._policy.alpha)
         return [

@@ -45,7 +45,8 @@ def judge_invariants(
 ) -> list[MonitorCheck]:
     """Judge the invariants of all features.
 
-    What training has in bursts, too, must in a window of three days or more be unusual without any one of them.
+    In a window of three days or more what training has in bursts, too, must be unusual without any one of them; and so must numbers out of
+    range: a record is set on one day, and a broken sensor stays broken.
 
     Args:
         reference: The version's.
@@ -88,7 +89,7 @@ def _judge_one(
         usual = column.novel
     rows, share, most, p, in_bursts = _measure(now, cells, usual, sizes)
     alarms = share > most + _FLOOR and p < level
-    if alarms and in_bursts and len(days) >= FEWEST_DAYS_WITHOUT_ONE:
+    if alarms and (in_bursts or broken == "range") and len(days) >= FEWEST_DAYS_WITHOUT_ONE:
         worst = max(days, key=lambda day: int(day[list(cells)].sum()))
         _, rest, most_of_rest, p_of_rest, _ = _measure(now - worst, cells, usual, sizes)
         alarms = rest > most_of_rest + _FLOOR and p_of_rest < level

@@ -43,10 +43,10 @@ def wald_statistic(
     spread: Spread | None = None,
     blocks_before: Floats | float = 1.0,
     blocks_now: Floats | float = 1.0,
-) -> tuple[Floats, int]:
-    """Return the statistic of each comparison, shape [...], and its degrees of freedom; 0 degrees when there is nothing to compare.
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the statistic of each comparison of a stack, and its degrees of freedom, 0 when there is nothing to compare; shape [...] each.
 
-    Cells in which fewer than five rows of `now` are expected, in the mean of the stack, are pooled into one.
+    Cells in which fewer than five rows of `now` are expected are pooled into one.
 
     Args:
         before: Counts by cell, shape [..., cells]; expected ones need not be whole.
@@ -55,29 +55,52 @@ def wald_statistic(
         blocks_before: Blocks that `before` is made of, shape [...].
         blocks_now: Blocks that `now` is made of, shape [...].
     """
-    nothing = np.zeros(before.shape[:-1]), 0
-    if not before.sum() or not now.sum():
-        return nothing
-    cells = before.shape[-1]
-    pooling = _pool((before + now).reshape(-1, cells).mean(axis=0), now.sum() / (before.sum() + now.sum()))
-    if len(pooling) < 2:
-        return nothing
+    shape, cells = before.shape[:-1], before.shape[-1]
+    before, now = before.reshape(-1, cells), now.reshape(-1, cells)
+    days = np.broadcast_to(1 / np.asarray(blocks_before) + 1 / np.asarray(blocks_now), shape).reshape(-1)
+    if spread is not None:
+        parts = (spread.moments.reshape(-1, cells, cells), *map(np.ravel, (spread.noise, spread.factor, spread.blocks)))
+    statistics, degrees = np.zeros(len(now)), np.zeros(len(now), dtype=np.int64)
+    are_rare = _find_rare(before, now)
+    has_rest = np.where(are_rare, before + now, 0.0).sum(axis=1) > 0
+    patterns, which = np.unique(np.column_stack([are_rare, has_rest]), axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        own, is_rare = np.flatnonzero(which.ravel() == number), pattern[:-1]
+        pooling = np.vstack([np.eye(cells)[~is_rare], *([is_rare.astype(np.float64)] if pattern[-1] else [])])
+        if len(pooling) < 2:
+            continue
+        between = None if spread is None else Spread(*(part[own] for part in parts))
+        degrees[own] = len(pooling) - 1
+        statistics[own] = _pooled_statistic(before[own], now[own], pooling, between, days[own])
+    return statistics.reshape(shape), degrees.reshape(shape)
+
+
+def _pooled_statistic(before: Floats, now: Floats, pooling: Floats, spread: Spread | None, days: Floats) -> Floats:
+    """Return the statistic of comparisons that pool the same cells, shape [comparisons].
+
+    Args:
+        before: Counts, shape [comparisons, cells].
+        now: Counts, shape [comparisons, cells].
+        pooling: Which cells each pooled one is made of, 1 or 0; shape [pooled, cells].
+        spread: Between blocks, of each comparison.
+        days: How much of the spread a comparison has, shape [comparisons].
+    """
     before, now = before @ pooling.T, now @ pooling.T
-    rows_before, rows_now = (np.maximum(counts.sum(axis=-1), 1e-9) for counts in (before, now))
-    # a cell may be empty in one comparison of a stack
-    scale = np.sqrt(np.maximum(before + now, 1e-9) / (rows_before + rows_now)[..., None])
-    difference = (now / rows_now[..., None] - before / rows_before[..., None]) / scale
+    rows_before, rows_now = before.sum(axis=1), now.sum(axis=1)
+    scale = np.sqrt((before + now) / (rows_before + rows_now)[:, None])
+    difference = (now / rows_now[:, None] - before / rows_before[:, None]) / scale
     chance, degrees = 1 / rows_before + 1 / rows_now, len(pooling) - 1
     if spread is None:
-        return (difference**2).sum(axis=-1) / chance, degrees
-    moments = pooling @ spread.moments @ pooling.T / (scale[..., :, None] * scale[..., None, :])
+        found: Floats = (difference**2).sum(axis=1) / chance
+        return found
+    moments = pooling @ spread.moments @ pooling.T / (scale[:, :, None] * scale[:, None, :])
     values, directions = np.linalg.eigh(moments)
-    between = np.maximum(values - spread.noise[..., None], 0.0) / spread.factor[..., None]
-    shrinkage = (degrees / (degrees + spread.blocks))[..., None]
-    between = (1 - shrinkage) * between + shrinkage * between.sum(axis=-1, keepdims=True) / degrees
-    days = np.asarray(1 / np.asarray(blocks_before) + 1 / np.asarray(blocks_now))
-    variance = chance[..., None] + days[..., None] * between
-    return ((difference[..., None, :] @ directions)[..., 0, :] ** 2 / variance).sum(axis=-1), degrees
+    between = np.maximum(values - spread.noise[:, None], 0.0) / spread.factor[:, None]
+    shrinkage = (degrees / (degrees + spread.blocks))[:, None]
+    between = (1 - shrinkage) * between + shrinkage * between.sum(axis=1, keepdims=True) / degrees
+    variance = chance[:, None] + days[:, None] * between
+    statistics: Floats = ((difference[:, None, :] @ directions)[:, 0, :] ** 2 / variance).sum(axis=1)
+    return statistics
 
 
 def jensen_shannon_distance(before: Floats, now: Floats) -> float:
@@ -93,14 +116,17 @@ def jensen_shannon_distance(before: Floats, now: Floats) -> float:
     return float(np.sqrt(min(max(divergence, 0.0), 1.0)))
 
 
-def _pool(both: Floats, share_now: float) -> Floats:
-    """Return the matrix that pools rare cells, shape [pooled cells, cells]."""
-    expected = both * share_now
-    is_rare = expected < _LEAST_EXPECTED
-    if is_rare.any() and not is_rare.all() and 0 < expected[is_rare].sum() < _LEAST_EXPECTED:
-        is_rare[np.argmin(np.where(is_rare, np.inf, expected))] = True
-    pooling = np.eye(len(both))[~is_rare]
-    return np.vstack([pooling, is_rare.astype(np.float64)]) if both[is_rare].sum() else pooling
+def _find_rare(before: Floats, now: Floats) -> NDArray[np.bool_]:
+    """Return which cells are pooled in each comparison, shape [comparisons, cells]; all where one side has no rows."""
+    both, rows = before + now, now.sum(axis=1)
+    expected = both * (rows / np.maximum(both.sum(axis=1), 1e-9))[:, None]
+    are_rare: NDArray[np.bool_] = expected < _LEAST_EXPECTED
+    rest = np.where(are_rare, expected, 0.0).sum(axis=1)
+    joins_one = are_rare.any(axis=1) & ~are_rare.all(axis=1) & (rest > 0) & (rest < _LEAST_EXPECTED)
+    smallest = np.argmin(np.where(are_rare, np.inf, expected), axis=1)
+    are_rare[joins_one, smallest[joins_one]] = True
+    are_rare[(rows <= 0) | (before.sum(axis=1) <= 0)] = True
+    return are_rare
 
 
 def _information(shares: Floats, middle: Floats) -> float:

@@ -51,6 +51,18 @@ def test_each_bound_that_is_broken_is_named():
     worse = {**found, "seconds_per_million": 1.0, "other_columns": 0.0, "power": 0.7, "power_nannyml": 0.75}
     assert broken_bounds(worse) == ["power is 0.7, nannyml has 0.75"]
     assert "flights, a day" in make_table(found)
+    others = {
+        **found,
+        "seconds_per_million": 1.0,
+        "other_columns": 0.0,
+        "weather_false_alarms_week": 0.03,
+        "details_power": 0.2,
+    }
+    assert broken_bounds(others) == [
+        "weather_false_alarms_week is 0.03, at most 0.02",
+        "details_power is 0.2, evidently has 0.25",
+        "details_power is 0.2, nannyml has 0.25",
+    ]
 
 
 def test_what_is_not_measured_is_no_bound_that_holds():

@@ -41,7 +41,7 @@ def test_with_a_spread_it_is_the_quadratic_form_of_the_covariance():
     covariance = (1 / before.sum() + 1 / now.sum()) * of_one_row + (1 / blocks_before + 1 / blocks_now) * shrunk
     difference = now / now.sum() - before / before.sum()
     expected = difference @ np.linalg.pinv(covariance) @ difference
-    spread = Spread(noise * of_one_row + factor * between, noise, factor, blocks)
+    spread = Spread(noise * of_one_row + factor * between, *map(np.asarray, (noise, factor, float(blocks))))
     statistic, degrees = wald_statistic(before, now, spread, blocks_before, blocks_now)
     assert degrees == 3 and statistic == pytest.approx(expected, rel=1e-6)
 
@@ -50,7 +50,7 @@ def test_small_equal_samples_are_rejected_as_often_as_it_says():
     random, shares = np.random.default_rng(5), np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.05])
     pairs = [(random.multinomial(2_000, shares), random.multinomial(100, shares)) for _ in range(4_000)]
     found = [wald_statistic(before.astype(float), now.astype(float)) for before, now in pairs]
-    share = float(np.mean([chi_square_tail(*pair) < 0.01 for pair in found]))
+    share = float(np.mean([chi_square_tail(float(value), int(degrees)) < 0.01 for value, degrees in found]))
     assert 0.006 <= share <= 0.014
 
 
@@ -58,7 +58,23 @@ def test_rare_cells_are_pooled_also_with_a_frequent_one():
     before, now = np.array([1_000.0, 3.0, 2.0, 1_000.0]), np.array([100.0, 1.0, 0.0, 100.0])
     assert wald_statistic(before, now)[1] == 1
     assert wald_statistic(np.array([1_000.0, 30.0, 30.0, 1_000.0]), np.array([100.0, 3.0, 3.0, 100.0]))[1] == 2
-    assert wald_statistic(np.array([1_000.0, 3.0]), np.array([100.0, 0.0])) == (0.0, 0)
+    assert wald_statistic(np.array([1_000.0, 3.0]), np.array([100.0, 0.0]))[1] == 0
+    assert wald_statistic(np.zeros(3), np.array([100.0, 0.0, 50.0])) == (0.0, 0)
+
+
+def test_a_stack_has_the_statistics_of_its_comparisons_each_with_cells_of_its_own():
+    random = np.random.default_rng(8)
+    before = random.integers(0, 2, (30, 6)) * random.integers(0, 400, (30, 6)) * 1.0
+    now = random.integers(0, 2, (30, 6)) * random.integers(0, 60, (30, 6)) * 1.0
+    root = random.normal(size=(30, 6, 6)) * 0.01
+    moments = root @ root.transpose(0, 2, 1)
+    spread = Spread(moments, np.full(30, 0.001), np.full(30, 1.1), np.full(30, 20.0))
+    statistics, degrees = wald_statistic(before, now, spread, np.full(30, 9.0), np.full(30, 2.0))
+    for at in range(30):
+        own = Spread(moments[at], spread.noise[at], spread.factor[at], spread.blocks[at])
+        statistic, degree = wald_statistic(before[at], now[at], own, 9.0, 2.0)
+        assert (statistics[at], degrees[at]) == (pytest.approx(float(statistic)), degree)
+    assert len(set(degrees.tolist())) > 2
 
 
 def test_the_distance_is_zero_for_equal_and_one_for_disjoint_counts():

@@ -60,6 +60,23 @@ def test_usual_out_of_range_is_what_each_day_has_beyond_all_others():
     assert status(known, 0, ROWS, "range: x") == "fail"
 
 
+@pytest.mark.parametrize(("cell", "name"), [(0, "range: x"), (BINS.missing, "missing: x")])
+def test_one_day_in_a_week_is_enough_for_what_training_never_has_but_for_a_record(cell: int, name: str):
+    reference = MonitoringReference("day", (), {"x": Column(BINS, blocks_with(cell, [0] * 60), np.zeros(60, np.int64))})
+
+    def judge(bad_days: int) -> str:
+        days = []
+        for day in range(7):
+            cells = np.zeros(BINS.size, dtype=np.int64)
+            cells[cell], cells[1] = (100, ROWS - 100) if day < bad_days else (0, ROWS)
+            days.append(Counts(rows=ROWS, cells={"x": cells}))
+        found = judge_invariants(reference, days, 0.01, 50)
+        return next(check.check.status for check in found if check.check.name == name)
+
+    assert judge(2) == "fail"
+    assert judge(1) == ("pass" if name == "range: x" else "fail")
+
+
 def test_differences_that_chance_makes_have_no_tail():
     random = np.random.default_rng(2)
     sizes = np.full(100, ROWS)
