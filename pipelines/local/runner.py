@@ -155,6 +155,7 @@ def _environment(workspace: Workspace, project: Project, fresh_from: str) -> Ite
     quiet = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "TF_ENABLE_ONEDNN_OPTS": "0",
+        "OMP_WAIT_POLICY": "passive",  # threads of boosted trees that wait for one another leave the core to other work
         "PYTHONHASHSEED": "0",
         "GIT_PYTHON_REFRESH": "quiet",
     }

@@ -12,13 +12,27 @@ from pipelines.scaffold.decisions import Decision
 
 _NEEDS_FUNCTION = ("date", "text")
 """Roles of columns that no step of a served pipeline can prepare: TensorFlow Transform does."""
+_LOGARITHM = "logarithm (a few are very large), "
+_FLAG = ", and whether it is"
 _USES = {
-    "linear": {": embedding": ": a coefficient for each", ": hashed": ": a coefficient for each"},
+    "linear": {
+        ": embedding": ": a coefficient for each",
+        ": hashed": ": a coefficient for each",
+        _LOGARITHM: "",
+        "the mean where missing": "the median where missing",
+        _FLAG: "",
+    },
     "boosted": {
         ": embedding": ": a category in the trees",
         ": hashed": ": the most frequent are categories in the trees",
+        "missing is one of them": "missing has a way of its own",
+        _LOGARITHM: "",
+        "z-score": "as it is",
+        "the mean where missing": "missing has a way of its own",
+        _FLAG: "",
     },
 }
+"""What a kind of model does with a column, for what Keras would do; a linear model behind a preprocessing_fn scales as Keras does."""
 _FEW_ROWS, _MANY_ROWS = 2_000, 10_000
 
 
@@ -54,12 +68,14 @@ class ModelPlan:
         return [self._adapt(decision) for decision in decisions]
 
     def _adapt(self, decision: Decision) -> Decision:
-        if decision.role not in ("category", "hashed") or self.kind == "keras":
+        is_category = decision.role in ("category", "hashed")
+        as_keras = self.kind == "keras" or (self.kind == "linear" and self.prepared and not is_category)
+        if as_keras or not (is_category or decision.role == "number"):
             return decision
         reason = decision.reason
         for before, after in _USES[self.kind].items():
             reason = reason.replace(before, after)
-        is_number = not decision.column.type.is_text and decision.reading is None
+        is_number = is_category and not decision.column.type.is_text and decision.reading is None
         reading = ColumnReading(type="category") if is_number and not self.prepared else decision.reading
         return replace(decision, reason=reason, reading=reading)
 

@@ -1,6 +1,6 @@
 """Convert boosted trees, and the columns in front of them, to ONNX: registered with skl2onnx as its own converters are.
 
-A split by categories is a chain of comparisons with the same next node, which onnxruntime makes one test of. Thresholds are rounded down
+A split by categories is a chain of comparisons with the same next node, which onnxruntime makes few tests of. Thresholds are rounded down
 to float32: a float32 value is at most the rounded one exactly if it is at most the other.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -17,13 +17,61 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64T
 from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from components._frameworks.sklearn.boosted_trees import Node, Reader, Tree, read_trees, register_reader
+from components._frameworks.sklearn.boosted_trees import (
+    BoostedTrees,
+    Node,
+    Reader,
+    Tree,
+    read_trees,
+    register_reader,
+)
 from components._frameworks.sklearn.hist_gradient_boosting import read_hist_gradient_boosting
 from components._frameworks.sklearn.native_columns import NativeColumns
 
 _ML, _ML_VERSION = "ai.onnx.ml", 3
 _ENCODER_VERSION = 2
+_AT_MOST = "BRANCH_LEQ"
+_BLOCK = 32
+_LARGEST_CATEGORY = 100_000
 _CLASSIFIER_OPTIONS = {"zipmap": [True, False, "columns"], "raw_scores": [False]}
+
+
+class _Written(NamedTuple):
+    """A node of the operator; one of a split by categories has the split's node, too."""
+
+    number: int
+    node: Node
+    column: int
+    mode: str
+    value: float
+    left: int
+    right: int
+
+
+class _Blocks:
+    """Copies of columns from which a multiple of 32 was taken.
+
+    onnxruntime makes one test of a chain of comparisons of a column with numbers from 1 to 32. So categories are compared in a
+    copy of their column in which they are such numbers.
+
+    Args:
+        width: Number of the columns themselves.
+
+    Attributes:
+        columns: Index of each copy in the matrix, by its column and the block of numbers that it is for.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self.columns: dict[tuple[int, int], int] = {}
+
+    def place(self, column: int, category: float) -> tuple[int, float]:
+        """Return the column in which a category is compared, and with what."""
+        if category != int(category) or abs(category) > _LARGEST_CATEGORY:
+            return column, category
+        block = int(category) // _BLOCK
+        copy = self.columns.setdefault((column, block), self._width + len(self.columns))
+        return copy, category - _BLOCK * block + 1
 
 
 def register_boosted(estimator: type, reader: Reader, *, classifier: bool) -> None:
@@ -96,7 +144,10 @@ def _convert_trees(scope: Any, operator: Any, container: Any) -> None:
     if not isinstance(given.type, FloatTensorType | DoubleTensorType):
         value = _add(scope, container, "Cast", [value], to=TensorProto.FLOAT)
     trees = read_trees(estimator)
-    attributes = _attributes(trees.trees, trees.base, double=double)
+    blocks = _Blocks(trees.columns)
+    attributes = _attributes(trees, blocks, double=double)
+    if blocks.columns:
+        value = _add_blocks(scope, container, value, blocks, double=double)
     raw = _add(
         scope,
         container,
@@ -117,6 +168,17 @@ def _convert_trees(scope: Any, operator: Any, container: Any) -> None:
     container.add_node("Identity", answers, probabilities, name=scope.get_unique_operator_name("Identity"))
 
 
+def _add_blocks(scope: Any, container: Any, matrix: str, blocks: _Blocks, *, double: bool) -> str:
+    """Add the columns of the blocks behind those of a matrix."""
+    kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
+    of, offsets = (scope.get_unique_variable_name(name) for name in ("columns", "offsets"))
+    places = list(blocks.columns)
+    container.add_initializer(of, TensorProto.INT64, [len(places)], [column for column, _ in places])
+    container.add_initializer(offsets, kind, [len(places)], [float(_BLOCK * block - 1) for _, block in places])
+    taken = _add(scope, container, "Gather", [matrix, of], axis=1)
+    return _add(scope, container, "Concat", [matrix, _add(scope, container, "Sub", [taken, offsets])], axis=1)
+
+
 def _add_link(scope: Any, container: Any, raw: str, link: str) -> str:
     if link == "identity":
         return raw
@@ -135,8 +197,8 @@ def _add(scope: Any, container: Any, operator: str, inputs: list[str], **attribu
     return output
 
 
-def _attributes(trees: tuple[Tree, ...], base: Any, *, double: bool) -> dict[str, Any]:
-    """Return the attributes of TreeEnsembleRegressor."""
+def _attributes(trees: BoostedTrees, blocks: _Blocks, *, double: bool) -> dict[str, Any]:
+    """Return the attributes of TreeEnsembleRegressor; `blocks` gets the columns that they need besides."""
     nodes: dict[str, list[Any]] = {
         name: []
         for name in (
@@ -144,17 +206,32 @@ def _attributes(trees: tuple[Tree, ...], base: Any, *, double: bool) -> dict[str
         )
     }
     leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
-    for tree_id, tree in enumerate(trees):
-        for written in _written(tree):
-            node_id, node, mode, value, left, right = written
-            tracks = int(node.missing_left and mode == "BRANCH_LEQ" and node.categories is None)
-            row = (tree_id, node_id, node.column, mode, value, left, right, tracks)
+    for tree_id, tree in enumerate(trees.trees):
+        for written in _written(tree, blocks):
+            node = written.node
+            tracks = int(node.missing_left and node.categories is None)
+            row = (
+                tree_id,
+                written.number,
+                written.column,
+                written.mode,
+                written.value,
+                written.left,
+                written.right,
+                tracks,
+            )
             for column, cell in zip(nodes.values(), row, strict=True):
                 column.append(cell)
             if node.is_leaf:
-                for column, cell in zip(leaves.values(), (tree_id, node_id, tree.target, node.value), strict=True):
+                for column, cell in zip(
+                    leaves.values(), (tree_id, written.number, tree.target, node.value), strict=True
+                ):
                     column.append(cell)
-    reals = {"nodes_values": nodes.pop("values"), "target_weights": leaves.pop("weights"), "base_values": list(base)}
+    reals = {
+        "nodes_values": nodes.pop("values"),
+        "target_weights": leaves.pop("weights"),
+        "base_values": list(trees.base),
+    }
     if double:
         made = {f"{name}_as_tensor": _tensor(name, values) for name, values in reals.items()}
     else:
@@ -166,7 +243,7 @@ def _attributes(trees: tuple[Tree, ...], base: Any, *, double: bool) -> dict[str
         **{f"nodes_{name}": values for name, values in nodes.items()},
         **{f"target_{name}": values for name, values in leaves.items()},
         **made,
-        "n_targets": len(base),
+        "n_targets": len(trees.base),
         "aggregate_function": "SUM",
         "post_transform": "NONE",
     }
@@ -176,24 +253,25 @@ def _tensor(name: str, values: list[float]) -> Any:
     return helper.make_tensor(name, TensorProto.DOUBLE, [len(values)], values)
 
 
-def _written(tree: Tree) -> Iterator[tuple[int, Node, str, float, int, int]]:
-    """Yield number, node, mode, value, and the numbers of the next nodes of what is written; a set of categories takes several."""
+def _written(tree: Tree, blocks: _Blocks) -> Iterator[_Written]:
+    """Yield what is written of a tree; a split by categories takes several nodes."""
     following = len(tree.nodes)
     for number, node in enumerate(tree.nodes):
         if node.is_leaf:
-            yield number, node, "LEAF", 0.0, 0, 0
+            yield _Written(number, node, node.column, "LEAF", 0.0, 0, 0)
         elif node.categories is None:
-            yield number, node, "BRANCH_LEQ", node.threshold, node.left, node.right
-        elif not node.categories:
-            yield number, node, "BRANCH_LEQ", math.inf, node.right, node.left if node.missing_left else node.right
+            yield _Written(number, node, node.column, _AT_MOST, node.threshold, node.left, node.right)
         else:
-            if node.missing_left:  # any number is at most infinity, and what is missing is not
-                yield number, node, "BRANCH_LEQ", math.inf, following, node.left
+            compared = [blocks.place(node.column, category) for category in sorted(node.categories)]
+            missing = node.left if node.missing_left else node.right
+            if node.missing_left or not compared:  # any number is at most infinity, and what is missing is not
+                start = following if compared else node.right
+                yield _Written(number, node, node.column, _AT_MOST, math.inf, start, missing)
                 number, following = following, following + 1
-            for place, category in enumerate(node.categories):
-                is_last = place == len(node.categories) - 1
-                yield number, node, "BRANCH_EQ", category, node.left, node.right if is_last else following
-                number, following = following, following + (not is_last)
+            for place, (column, category) in enumerate(compared, 1):
+                other = node.right if place == len(compared) else following
+                yield _Written(number, node, column, "BRANCH_EQ", category, node.left, other)
+                number, following = following, following + (place < len(compared))
 
 
 def _at_most(value: float) -> np.float32:

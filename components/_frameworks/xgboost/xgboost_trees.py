@@ -39,6 +39,10 @@ def read_xgboost(estimator: Any) -> BoostedTrees:
     booster = booster if best is None else booster[: best + 1]
     learner = json.loads(booster.save_raw("json"))["learner"]
     kind, objective = learner["gradient_booster"]["name"], learner["objective"]["name"]
+    if "weight_drop" in learner["gradient_booster"].get(
+        "model", {}
+    ):  # since 3.4 dart is a gbtree with weights of trees
+        kind = "dart"
     if kind != "gbtree" or objective not in _LINKS:
         found = f"booster {kind!r}" if kind != "gbtree" else f"objective {objective!r}"
         remedy = f"use booster='gbtree' and one of the objectives {', '.join(_LINKS)}"

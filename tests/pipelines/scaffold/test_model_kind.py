@@ -44,6 +44,22 @@ def test_columns_of_numbers_and_categories_need_no_preprocessing(
     assert len(run_written_test(created.folder)) == 1
 
 
+def test_what_is_done_with_a_column_is_what_the_kind_does(penguins: Path, tmp_path: Path) -> None:
+    said = {
+        kind: {
+            decision.column.name: decision.reason
+            for decision in new_project(
+                tmp_path / kind, data=penguins, label="species", choices=Choices.parse(model=kind)
+            ).decisions
+        }
+        for kind in KINDS
+    }
+    assert said["linear"]["bill_length_mm"] == "z-score, the median where missing"
+    assert said["boosted"]["bill_length_mm"] == "as it is, missing has a way of its own"
+    assert said["linear"]["sex"] == "2 different values: a coefficient for each, missing is one of them"
+    assert said["boosted"]["sex"] == "2 different values: a category in the trees, missing has a way of its own"
+
+
 def test_numbers_that_are_categories_are_read_as_texts(table: Table, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     zones = random.integers(1, 9, ROWS)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 
 from components._core.types.tasks import TASKS
+from components._frameworks.sklearn.boosted_conversion import register_boosted
+from components._frameworks.sklearn.boosted_trees import BoostedTrees, Node, Tree
 from components._frameworks.sklearn.build_model import as_pipeline
 from components._frameworks.sklearn.native_columns import MOST_CATEGORIES, NativeColumns
 from components._frameworks.sklearn.scores import score
@@ -71,6 +77,40 @@ def test_counts_are_predicted_through_the_logarithm() -> None:
     pipeline = boosted("regression", loss="poisson").fit(known, np.arange(800) % 5)
     model, _ = exported(pipeline, known, "regression")
     assert model.predict(arrays(known))["prediction"] == pytest.approx(pipeline.predict(known), rel=1e-5)
+
+
+def test_a_split_sends_its_categories_left_and_all_else_right_whatever_they_are() -> None:
+    """Held to a look-up by hand: numbers in several blocks of 32, below zero, not whole, very large, missing, with either way of missing values."""
+    random = np.random.default_rng(5)
+    values = np.array([*range(-3, 110), 0.5, 31.5, 1e9, np.nan], np.float32)
+    for missing_left in (False, True):
+        for _ in range(40):
+            chosen = tuple(float(value) for value in random.choice(values[:-1], random.integers(0, 40), replace=False))
+            tree = Tree(0, (Node(0.0, 1, 2, 0, 0.0, missing_left, chosen), Node(1.0), Node(2.0)))
+            expected = np.where(np.isin(values, chosen) | (np.isnan(values) & missing_left), 1.0, 2.0)
+            assert (
+                scores_of_trees(BoostedTrees((tree,), np.zeros(1), "identity", 1), values[:, None]).tolist()
+                == expected.tolist()
+            )
+
+
+class _Read(BaseEstimator, RegressorMixin):
+    """An estimator whose trees are given."""
+
+    def __init__(self, trees: Any = None) -> None:
+        self.trees = trees
+
+    def fit(self, X: Any, y: Any = None) -> _Read:
+        self.n_features_in_ = X.shape[1]
+        return self
+
+
+def scores_of_trees(trees: BoostedTrees, matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    register_boosted(_Read, lambda estimator: estimator.trees, classifier=False)
+    taken = [("x", FloatTensorType([None, matrix.shape[1]]))]
+    content = convert_sklearn(_Read(trees).fit(matrix), initial_types=taken, target_opset={"": 18, "ai.onnx.ml": 3})
+    session = onnxruntime.InferenceSession(content.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"x": matrix})[0])[:, 0]
 
 
 def test_rare_categories_of_many_are_missing_values() -> None:

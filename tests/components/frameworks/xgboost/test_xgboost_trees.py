@@ -57,8 +57,10 @@ def test_trees_after_the_best_iteration_are_left_out() -> None:
     assert len(read_trees(estimator).trees) == estimator.best_iteration + 1 < 300
 
 
-@pytest.mark.parametrize("parameters", [{"booster": "gblinear"}, {"objective": "rank:pairwise"}, {"booster": "dart"}])
-def test_what_has_no_conversion_is_refused(parameters: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "parameters", [{"booster": "gblinear"}, {"objective": "rank:pairwise"}, {"booster": "dart", "rate_drop": 0.5}]
+)
+def test_what_has_no_conversion_is_refused(parameters: dict[str, object]) -> None:
     known = pd.DataFrame({"x": range(50)}, dtype="float32")
     estimator = complete({"n_estimators": 3, **parameters}, TASKS["regression"])
     if "objective" in parameters:
