@@ -368,7 +368,8 @@ def _find_alarm(state: State, trigger: Trigger, windows: Sequence[Window], alarm
     check = next(check for window, _, check in judged if window == raw.last)
     cause = _alarm_cause(state, trigger, alarm, raw, check, f"{needed} of {of}")
     if raw.alarms >= needed:
-        broken = sorted({name for sighting in every for name in _broken_names(sighting.window, alarm)})
+        own = [sighting.window for sighting in every if sighting.window.until > raw.first.since]
+        broken = sorted({name for window in own for name in _broken_names(window, alarm)})
         why = f"broken data must not be trained on: {', '.join(broken[:_SHOWN])}; correct the data"
         yield Found(trigger, cause, INVARIANT, why, is_final=True)
     elif raw.alarms:

@@ -196,6 +196,15 @@ def test_values_never_seen_of_another_feature_are_a_notice_and_hold_nothing_back
     assert said(decide(state, START)) == [("notice", "invariant"), ("claimed", "")]
 
 
+def test_a_refusal_names_what_is_broken_now_and_not_what_was_broken_before() -> None:
+    days = [window(1, check("skew: hour", "fail"), check("missing: day", "fail"))]
+    days += [window(day, check("skew: hour", "pass")) for day in (2, 3, 4)]
+    days += [window(day, check("skew: hour", "fail"), check("range: hour", "fail")) for day in (5, 6)]
+    refused = decide(made_state([MOVED], champion="1", windows=days), START)[-1]
+    assert (refused.state, refused.reason) == ("refused", "invariant")
+    assert "range: hour" in refused.why and "missing: day" not in refused.why
+
+
 def test_alarms_in_sound_windows_beside_broken_ones_start_a_run() -> None:
     bad = check("missing: hour", "fail")
     days = [
