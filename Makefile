@@ -133,7 +133,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
 
-year: setup examples/flights/data/flights-12.csv ## A year of flights through the whole loop in four minutes, beside two other policies: build/year/year.html
+year: setup examples/flights/data/flights-12.csv ## A year of flights through the whole loop, beside two other policies (KEEP=1 renews the picture and tables)
 	@$(BIN)/python -m benchmarks.year $(if $(KEEP),--keep)
 
 bench: setup $(TFX)/ready ## This pipeline against TFX, side by side (ROUNDS=3): half an hour

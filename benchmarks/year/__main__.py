@@ -1,7 +1,7 @@
-"""A year in four minutes: `python -m benchmarks.year`.
+"""A year of flights through the loop: `python -m benchmarks.year`.
 
 The flights of January to March train the first champion; the other months come as requests. It writes `build/year/year.html` and, with
-`--keep`, `docs/year.svg` and `benchmarks/results/year.json`.
+`--keep`, `docs/year.svg`, `benchmarks/results/year.json` and the tables of the two READMEs.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from pipelines.local.workspace import find_workspace
 _ROOT = Path(__file__).resolve().parents[2]
 PICTURE = _ROOT / "docs" / "year.svg"
 RESULTS = _ROOT / "benchmarks" / "results" / "year.json"
+_MARK, _END_MARK = "<!-- year -->", "<!-- /year -->"
 _STORY = (
     "One flight in ten that left New York in 2013. January to March trained the first champion; then each week's flights were answered, and "
     "their labels came a week later. In June LaGuardia's feed lost the departure delay of one flight in three: broken data, which is a notice "
@@ -95,7 +96,7 @@ def write_year(year: Year, folder: Path) -> Path:
 
 
 def keep_results(year: Year) -> None:
-    """Renew the picture in the documentation, and the figures among the benchmarks' results."""
+    """Renew the picture, the figures among the benchmarks' results, and the tables of the two READMEs that show them."""
     write_text(PICTURE, as_file(_draw(year)))
     policies = {
         policy.name: {"runs": policy.runs, year.metric: round(policy.mean, 4), "by_month": _rounded(policy)}
@@ -105,9 +106,38 @@ def keep_results(year: Year) -> None:
         part: {"wall": round(year.costs.wall[part], 1), "processor": round(year.costs.processor[part], 1)}
         for part in year.costs.wall
     }
-    write_json(
-        RESULTS, {"machine": describe_machine(None), "policies": policies, "events": _events(year), "seconds": seconds}
+    results = {"machine": describe_machine(None), "policies": policies, "events": _events(year), "seconds": seconds}
+    write_json(RESULTS, results)
+    picture = (
+        "![The metric of three policies, and below it versions, runs, alarms and traffic, week by week](docs/year.svg)"
     )
+    _renew_block(_ROOT / "README.md", [picture, "", *_table(year, [])])
+    months = sorted(year.policies[0].by_month)
+    used = sum(year.costs.processor.values())
+    took = f"It took {used:.0f} processor seconds and {sum(year.costs.wall.values()):.0f} s by the clock."
+    _renew_block(_ROOT / "benchmarks" / "README.md", [*_table(year, months), "", took])
+
+
+def _table(year: Year, months: list[int]) -> list[str]:
+    """Return the policies as the lines of a table in Markdown."""
+    head = [
+        "retrained",
+        "runs",
+        f"{year.metric}, mean of the months",
+        *(f"{first_of_month(month):%b}" for month in months),
+    ]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for each in year.policies:
+        values = [f"{each.by_month[month]:.3f}" for month in months]
+        lines.append([each.name, str(each.runs), f"{each.mean:.4f}", *values])
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _renew_block(file: Path, lines: list[str]) -> None:
+    """Replace what stands between the marks of the year."""
+    before, _, rest = file.read_text(encoding="utf-8").partition(f"{_MARK}\n")
+    _, end, after = rest.partition(_END_MARK)
+    write_text(file, "\n".join([before + _MARK, *lines, end + after]))
 
 
 def _rounded(policy: Policy) -> dict[str, float]:

@@ -23,7 +23,7 @@ from components._core.project.durations import to_timedelta
 from components._core.project.trigger_config import Trigger, parse_windows
 from components.watch.episodes import Episode, Sighting, find_episode
 from components.watch.records import Cause, Record, format_time, make_key
-from components.watch.state import ALARMS, INVARIANT, MonitorCheck, Span, State, Window
+from components.watch.state import ALARMS, INVARIANT, UNSEEN, MonitorCheck, Span, State, Window
 
 _IMPORTANT = 0.1
 """Share of the greatest importance from which a feature counts as important."""
@@ -368,7 +368,8 @@ def _find_alarm(state: State, trigger: Trigger, windows: Sequence[Window], alarm
     check = next(check for window, _, check in judged if window == raw.last)
     cause = _alarm_cause(state, trigger, alarm, raw, check, f"{needed} of {of}")
     if raw.alarms >= needed:
-        broken = sorted({name for sighting in every for name in _broken_names(sighting.window, alarm)})
+        own = [sighting.window for sighting in every if sighting.window.until > raw.first.since]
+        broken = sorted({name for window in own for name in _broken_names(window, alarm)})
         why = f"broken data must not be trained on: {', '.join(broken[:_SHOWN])}; correct the data"
         yield Found(trigger, cause, INVARIANT, why, is_final=True)
     elif raw.alarms:
@@ -377,8 +378,16 @@ def _find_alarm(state: State, trigger: Trigger, windows: Sequence[Window], alarm
 
 
 def _broken_names(window: Window, feature: str) -> list[str]:
-    """Return the invariants that keep a window from starting a run: failing ones, and any alarm about the same feature."""
-    return [check.name for check in window.broken if check.status == "fail" or check.feature == feature]
+    """Return the invariants that keep a window from starting a run: failing ones, and any alarm about the same feature.
+
+    Values never seen in training, such as those of a new airport, are news rather than damage: of other features they keep nothing back, for
+    they go on until a run has learned them.
+    """
+    return [
+        check.name
+        for check in window.broken
+        if check.feature == feature or (check.status == "fail" and not check.name.startswith(UNSEEN))
+    ]
 
 
 def _alarm_cause(

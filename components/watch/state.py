@@ -14,6 +14,8 @@ from components.watch.records import History
 
 INVARIANT = "invariant"
 """Kind of the checks that say that the data broke: missing share, type, range, unseen values."""
+UNSEEN = "unseen: "
+"""Begin of the names of those about values never seen in training."""
 SHIFTS = ("skew", "drift")
 ALARMS = ("warn", "fail")
 

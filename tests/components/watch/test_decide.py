@@ -161,9 +161,18 @@ def test_estimated_performance_is_never_a_cause() -> None:
     assert decide(made_state([WORSE], champion="1", windows=[window(1, estimate)]), START) == []
 
 
-@pytest.mark.parametrize("broken", ["missing: hour", "unseen: carrier", "range: dep_delay", "type: dep_delay"])
-@pytest.mark.parametrize("trigger", [MOVED, WORSE])
-def test_broken_data_gives_a_notice_and_no_run(broken: str, trigger: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("trigger", "broken"),
+    [
+        *(
+            (trigger, name)
+            for trigger in (MOVED, WORSE)
+            for name in ("missing: hour", "range: dep_delay", "type: dep_delay")
+        ),
+        (MOVED, "unseen: hour"),
+    ],
+)
+def test_broken_data_gives_a_notice_and_no_run(trigger: dict[str, object], broken: str) -> None:
     bad = [
         check("skew: hour", "fail"),
         check("performance: auc", "fail", measured=0.5, baseline=0.9),
@@ -195,6 +204,27 @@ def test_values_that_can_be_learned_excuse_no_other_broken_data() -> None:
     bad = [window(day, known, check("missing: hour", "fail")) for day in range(4)]
     found = said(Log().tick(made_state([MOVED], champion="1", windows=bad), START))
     assert found == [("notice", "invariant"), ("notice", "invariant"), ("refused", "invariant")]
+
+
+@pytest.mark.parametrize("trigger", [MOVED, WORSE])
+def test_values_never_seen_of_another_feature_are_a_notice_and_hold_nothing_back(trigger: dict[str, object]) -> None:
+    """A new airport stays new until a run has learned it: it must not keep that run from starting."""
+    found = [
+        check("skew: hour", "fail"),
+        check("performance: auc", "fail", measured=0.5, baseline=0.9),
+        check("unseen: carrier", "fail"),
+    ]
+    state = made_state([trigger], champion="1", windows=[window(day, *found) for day in range(5)])
+    assert said(decide(state, START)) == [("notice", "invariant"), ("claimed", "")]
+
+
+def test_a_refusal_names_what_is_broken_now_and_not_what_was_broken_before() -> None:
+    days = [window(1, check("skew: hour", "fail"), check("missing: day", "fail"))]
+    days += [window(day, check("skew: hour", "pass")) for day in (2, 3, 4)]
+    days += [window(day, check("skew: hour", "fail"), check("range: hour", "fail")) for day in (5, 6)]
+    refused = decide(made_state([MOVED], champion="1", windows=days), START)[-1]
+    assert (refused.state, refused.reason) == ("refused", "invariant")
+    assert "range: hour" in refused.why and "missing: day" not in refused.why
 
 
 def test_alarms_in_sound_windows_beside_broken_ones_start_a_run() -> None:

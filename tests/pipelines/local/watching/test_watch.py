@@ -109,13 +109,14 @@ def test_a_run_that_cannot_begin_is_an_end(project: Path, monkeypatch: pytest.Mo
 def test_a_run_without_a_store_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_RUN", "store away")
     watched, _ = watcher(project)
+    start = watch.utc_now()
+    watched.now = lambda: start
     for _ in range(3):  # the third is too early for another start
         watched.look()
     (decision,) = history_of(project).decisions
     assert decision.ended is None and len(decision.started) == 2
     monkeypatch.delenv("FAKE_RUN")
-    later = watch.utc_now() + timedelta(minutes=1)
-    watched.now = lambda: later
+    watched.now = lambda: start + timedelta(minutes=1)
     watched.look()
     assert len(promoted(project)) == 1
 
