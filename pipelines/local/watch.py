@@ -154,7 +154,11 @@ class Watcher:
     def _notify(self, state: State, store: str, log: AppendLog) -> None:
         if not self.channels:
             return
-        at, current, outbox = self.now(), replace(state, history=read_history(log)), self._open_outbox(store, state.project)
+        at, current, outbox = (
+            self.now(),
+            replace(state, history=read_history(log)),
+            self._open_outbox(store, state.project),
+        )
         ends = find_ends(state.project, current.history, self.workspace.project, at, outbox.find_begin(at))
         outbox.send([*find_lasting(current, self.workspace.project), *ends], at)
 
