@@ -34,7 +34,7 @@ _SETTINGS: dict[str, Any] = {
         "limits": {"cooldown": "27d"},
         "retrain": {"spans": f"last {SPANS}"},
         "on": [
-            {"name": "worse", "performance": {"windows": "2 of 3", "again": "27d"}},
+            {"name": "worse", "performance": {"drop": 0.03, "windows": "3 of 4", "again": "27d"}},
             {
                 "name": "moved",
                 "distribution": {"features": "important", "severity": "fail", "windows": "3 of 4", "again": "27d"},

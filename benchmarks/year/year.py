@@ -115,7 +115,7 @@ def keep_results(year: Year) -> None:
     months = sorted(year.policies[0].by_month)
     used = sum(year.costs.processor.values())
     took = f"It took {used:.0f} processor seconds and {sum(year.costs.wall.values()):.0f} s by the clock."
-    _renew_block(_ROOT / "benchmarks" / "README.md", [*_table(year, months), "", took])
+    _renew_block(_ROOT / "benchmarks" / "README.md", [*_table(year, months), *(["", took] if used else [])])
 
 
 def _table(year: Year, months: list[int]) -> list[str]:
