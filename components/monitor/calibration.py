@@ -26,6 +26,8 @@ Season = Literal["weekday", "month", "none"]
 FEWEST_BLOCKS = 10
 """With fewer blocks a check only warns."""
 _FEWEST_SPREAD = 3
+_FEWEST_WINDOWS = 10
+"""Windows without a block in common that the moments are measured on, at least: those of a short reference are shorter than the one judged."""
 _MOST_RUNS = 150
 _FEWEST_BLOCKS_OF_A_KEY = 3
 _ONE_SEASON = 0
@@ -163,7 +165,7 @@ class Calibration:
 
     def _windows_of(self, blocks: float) -> Moments | None:
         """Return the moments of windows of so many blocks; None when the reference has nothing to compare."""
-        length = max(min(round(blocks), len(self._blocks) // 4), 1)
+        length = max(min(round(blocks), len(self._blocks) // _FEWEST_WINDOWS), 1)
         if length not in self._moments:
             self._moments[length] = self._measure(length)
         return self._moments[length]
