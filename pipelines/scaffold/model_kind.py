@@ -33,7 +33,7 @@ _USES = {
     },
 }
 """What a kind of model does with a column, for what Keras would do; a linear model behind a preprocessing_fn scales as Keras does."""
-_FEW_ROWS, _MANY_ROWS = 2_000, 10_000
+_FEW_ROWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,4 @@ class ModelPlan:
         """
         if self.kind == "linear":
             return {"C": 1.0} if has_classes else {"alpha": 1.0}
-        leaves, iterations = (15 if rows < _FEW_ROWS else 31), (100 if rows < _MANY_ROWS else 300)
-        return {"learning_rate": 0.1, "max_iter": iterations, "max_leaf_nodes": leaves}
+        return {"learning_rate": 0.1, "max_iter": 100, "max_leaf_nodes": 15 if rows < _FEW_ROWS else 31}
