@@ -417,9 +417,10 @@ class Project(Section):
         """The metric by which two models of the project are compared."""
         return TASKS[self.task].metric(self.gates.model.metric)
 
-    def to_json(self) -> str:
-        """Return the project as one compact JSON line, as pipelines pass it on: without triggers, which no stage reads."""
-        return self.model_dump_json(by_alias=True, exclude_none=True, exclude={"triggers"})
+    def to_json(self, *, whole: bool = False) -> str:
+        """Return the project as one compact JSON line, as pipelines pass it on: without what only servers and watchers read, unless `whole`."""
+        left_out: Any = {} if whole else {"triggers": True, "monitor": {"schedule"}}
+        return self.model_dump_json(by_alias=True, exclude_none=True, exclude=left_out)
 
 
 def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project:

@@ -12,13 +12,14 @@ import pytest
 from components._core.errors import UnavailableError
 from components._core.store import claims
 from components._core.store.ledger import Deployment, append_deployment
+from components._kfp.server_state import Server
+from components.watch import cluster_watcher
+from components.watch import watcher as watch
 from components.watch.records import Cause, History, Record, append_record, format_time, open_records, read_history
 from pipelines.kfp import cluster_watch
-from pipelines.kfp.cluster_watch import ClusterWatcher
-from pipelines.kfp.desired_state import DesiredProject
-from pipelines.kfp.server_state import Server
-from pipelines.local import watch
-from tests.pipelines.kfp.kfp_server import KfpServer
+from pipelines.kfp.cluster_watch import ProjectWatcher
+from pipelines.kfp.desired_state import DesiredPipeline
+from tests.components.kfp.kfp_server import KfpServer
 
 TRIGGERS = """
 triggers:
@@ -35,17 +36,17 @@ def _quick_claims(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def watched(server: Server, compiled: DesiredProject, tmp_path: Path) -> ClusterWatcher:
+def watched(server: Server, compiled: DesiredPipeline, tmp_path: Path) -> ProjectWatcher:
     folder = tmp_path / "flights"
     folder.mkdir()
     text = (compiled.folder / "project.yaml").read_text()
     (folder / "project.yaml").write_text(text + TRIGGERS)
 
     @contextmanager
-    def open_server() -> Iterator[tuple[Server, list[DesiredProject]]]:
+    def open_server() -> Iterator[tuple[Server, list[DesiredPipeline]]]:
         yield server, [compiled]
 
-    return ClusterWatcher(folder, print, open_server)
+    return ProjectWatcher(folder, print, open_server)
 
 
 def _history() -> History:
@@ -53,7 +54,7 @@ def _history() -> History:
 
 
 def test_new_data_starts_a_run_by_the_name_of_its_key_and_its_end_is_recorded(
-    watched: ClusterWatcher, held: KfpServer
+    watched: ProjectWatcher, held: KfpServer
 ) -> None:
     for _ in range(3):
         watched.look()
@@ -75,7 +76,7 @@ def test_new_data_starts_a_run_by_the_name_of_its_key_and_its_end_is_recorded(
     assert len(held.runs) == 1
 
 
-def test_schedules_are_left_to_the_server(watched: ClusterWatcher, compiled: DesiredProject) -> None:
+def test_schedules_are_left_to_the_server(watched: ProjectWatcher, compiled: DesiredPipeline) -> None:
     file = watched.workspace.project / "project.yaml"
     file.write_text(file.read_text() + '  schedules: [{name: often, cron: "* * * * * *"}]\n')
     watched.look()
@@ -84,7 +85,7 @@ def test_schedules_are_left_to_the_server(watched: ClusterWatcher, compiled: Des
 
 @pytest.mark.parametrize("lost", ["claim", "request", "answer"])
 def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, lost: str
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     real = cluster_watch.submit
 
@@ -101,7 +102,7 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
 
     monkeypatch.setattr(cluster_watch, "submit", killed)
     if lost == "claim":
-        monkeypatch.setattr(cluster_watch, "claim_start", not_started)
+        monkeypatch.setattr(cluster_watcher, "claim_start", not_started)
     with pytest.raises(Killed):
         watched.look()
     monkeypatch.undo()
@@ -121,7 +122,7 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
 
 @pytest.mark.parametrize("steps", ["claimed", "started"])
 def test_a_run_of_a_laptop_on_the_same_store_is_left_to_it(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, steps: str
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, steps: str
 ) -> None:
     log = open_records("memory://store", "flights")
     cause = Cause("0123456789ab", "demand", "asked", "by me")
@@ -141,7 +142,7 @@ def test_a_run_of_a_laptop_on_the_same_store_is_left_to_it(
 
 @pytest.mark.parametrize(("state", "verdict"), [("FAILED", "failed"), ("SKIPPED", "skipped")])
 def test_a_run_that_promotes_nothing_ends_the_decision(
-    watched: ClusterWatcher, held: KfpServer, state: str, verdict: str
+    watched: ProjectWatcher, held: KfpServer, state: str, verdict: str
 ) -> None:
     watched.look()
     held.runs[0]["state"] = state
@@ -151,7 +152,7 @@ def test_a_run_that_promotes_nothing_ends_the_decision(
 
 
 def test_a_run_that_the_server_never_has_is_given_up(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise UnavailableError("the server does not answer")
@@ -169,7 +170,7 @@ def test_a_run_that_the_server_never_has_is_given_up(
 
 @pytest.mark.parametrize(("promoted", "verdict"), [("5", "succeeded"), ("", "lost")])
 def test_a_run_whose_record_is_gone_is_not_started_again(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, promoted: str, verdict: str
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, promoted: str, verdict: str
 ) -> None:
     watched.look()
     name = held.runs[0]["display_name"]
@@ -185,7 +186,7 @@ def test_a_run_whose_record_is_gone_is_not_started_again(
     assert name not in [run["display_name"] for run in held.runs]
 
 
-def test_a_server_that_refuses_is_an_error_of_one_look(watched: ClusterWatcher, held: KfpServer) -> None:
+def test_a_server_that_refuses_is_an_error_of_one_look(watched: ProjectWatcher, held: KfpServer) -> None:
     held.refuse("POST", "/runs", 503, 14, "try again")
     with pytest.raises(UnavailableError):
         watched.look()

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from components._notices.outbox import Notice
 from components.watch.causes import find_broken
 from components.watch.limits import BREAKER, find_breaker
 from components.watch.records import Decision
 from components.watch.state import INVARIANT, State
-from pipelines.notices.outbox import Notice
 
 _RECENT = timedelta(hours=24)
 """Age up to which the end of a run is sent: nobody wants the older ones when notices are switched on."""
