@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from components._core.errors import ConfigError
 from components._core.project.monitor_config import HOURLY, Monitor
+from components._core.project.project_file import parse_project
 from components._kfp.ownership import OwnershipLabel
 from components._kfp.server_state import Server
 from pipelines.__main__ import app
@@ -104,6 +105,26 @@ def test_a_name_of_another_owner_is_reported_before_anything_is_made(
     with pytest.raises(ConfigError, match=r"flights-monitoring.*belongs to github\.com/other/models"):
         _applied(server, pipelines)
     assert [one["name"] for one in held.pipelines] == ["flights-monitoring"]
+
+
+@pytest.mark.parametrize(
+    ("section", "place"),
+    [
+        ({"monitor": {"schedule": "15 * * * *"}}, "monitor.schedule"),
+        ({"triggers": {"watch": "*/5 * * * *"}}, "triggers.watch"),
+    ],
+)
+def test_five_fields_are_refused_where_the_loop_is_scheduled_too(section: dict[str, Any], place: str) -> None:
+    project = {"name": "x", "task": "regression", "label": "y", "data": {"source": "s3://b/x.csv"}}
+    with pytest.raises(ConfigError, match=rf"(?s){place}.*five fields; KFP reads the first as seconds"):
+        parse_project({**project, **section})
+
+
+def test_when_the_loop_is_scheduled_changes_nothing_in_what_the_stages_get() -> None:
+    project = {"name": "x", "task": "regression", "label": "y", "data": {"source": "s3://b/x.csv"}}
+    bare = parse_project({**project, "monitor": {"window": "24h"}})
+    timed = parse_project({**project, "monitor": {"window": "24h", "schedule": ""}, "triggers": {"watch": ""}})
+    assert timed.to_json() == bare.to_json() and timed.to_json(whole=True) != bare.to_json(whole=True)
 
 
 def test_recurring_runs_of_the_monitor_have_no_parameters_that_pin_anything(pipelines: list[DesiredPipeline]) -> None:
