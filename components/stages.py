@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components._core.project.stage_config import EVERYTHING
-from components._core.setting_names import NAMESPACE, SERVING, STORE, TRACKING
+from components._core.setting_names import KFP_ENDPOINT, NAMESPACE, SERVING, STORE, TRACKING
 from components._core.stage.stage_spec import OF_FRAMEWORK, OF_PREPROCESSING, StageSpec
 
 _STAGES = "naru-stages"
@@ -132,10 +132,20 @@ MONITOR = register(
     StageSpec(
         "monitor",
         _LIGHT,
-        reads=("monitor", "serve.request_log", "feedback", "gates.model.metric"),
+        reads=("monitor", "serve.request_log", "feedback", "gates.model.metric", "gates.data.anomalies"),
         environment=(*_STORE, TRACKING),
         side_effects=True,
         imports=("components.monitor.monitor",),
+    )
+)
+WATCH = register(
+    StageSpec(
+        "watch",
+        _LIGHT,
+        reads=EVERYTHING,
+        environment=(*_STORE, KFP_ENDPOINT),
+        side_effects=True,
+        imports=("components.watch.watch",),
     )
 )
 PREDICT = register(

@@ -101,18 +101,6 @@ def list_requests(folder: Path) -> list[list[str]]:
     ]
 
 
-def find_waiting(store: str, project: str) -> list[Request]:
-    """Return the requests that wait for a decision or for their rollout, oldest first: of each version the newest.
-
-    Raises:
-        ServiceError: When the log of approvals is damaged.
-        UnavailableError: When the store does not answer.
-    """
-    at, requests = datetime.now(UTC), read_requests(open_approvals(store, project))
-    newest = {request.asked.version: request for request in requests}
-    return [request for request in newest.values() if request.waits(at)]
-
-
 class _Approving:
     """One `naru approve`; `run` is called once."""
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from components._core.store.ledger import who
+from components._kfp.connection import TOKEN, TOKEN_PATH
 from pipelines.git import run_git
-from pipelines.kfp.connection import TOKEN, TOKEN_PATH
 
 _LONGEST = 200
 

@@ -18,14 +18,14 @@ from components._data.sources.registry import location_in_store
 from components._frameworks.project_rules import check_framework
 from components._frameworks.table import known_frameworks
 from pipelines.compile_target import Target
-from pipelines.graphs.pipelines import MONITORING, PREDICTION, TRAINING, Pipeline
+from pipelines.graphs.pipelines import MONITORING, PREDICTION, TRAINING, WATCHING, Pipeline
 from pipelines.image_extras import check_image_extras
 from pipelines.spec_lint import lint_spec
-from pipelines.spec_text import tidy_spec
+from pipelines.spec_text import tidy_spec, version_of
 
 
 def compile_project(path: Path, output: Path, overrides: dict[str, Any], target: Target | None = None) -> list[Path]:
-    """Write the pipelines and the project's code archive; the monitoring pipeline of a project that logs its requests.
+    """Write the pipelines that a project needs, and its code archive.
 
     Args:
         path: The project's folder or file.
@@ -42,10 +42,23 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
     project = load_project(path, overrides)
     target = target or Target.from_environment()
     spec, archive = compile_with_code(project, path, output, target)
-    prediction = compile_prediction(project, output / PREDICTION.file_name, target)
-    if project.serve.request_log is None:
-        return [spec, prediction, archive]
-    return [spec, prediction, compile_monitoring(project, output / MONITORING.file_name, target), archive]
+    others = [compile_pipeline(project, kind, output, target) for kind in needed_pipelines(project)[1:]]
+    return [spec, *others, archive]
+
+
+def needed_pipelines(project: Project) -> tuple[Pipeline, ...]:
+    """Return the pipelines that a project needs, training first.
+
+    It is monitored where its requests are logged or it has the section `monitor`, and watched where it has triggers.
+    """
+    monitored = project.serve.request_log is not None or "monitor" in project.model_fields_set
+    return (TRAINING, PREDICTION, *([MONITORING] if monitored else []), *([WATCHING] if project.triggers.on else []))
+
+
+def compile_pipeline(project: Project, kind: Pipeline, output: Path, target: Target) -> Path:
+    """Write a pipeline other than training into a folder, which has the compiled training pipeline already; returns its file."""
+    output.mkdir(parents=True, exist_ok=True)
+    return _COMPILERS[kind](project, output / kind.file_name, target)
 
 
 def compile_with_code(project: Project, path: Path, output: Path, target: Target) -> tuple[Path, Path]:
@@ -124,15 +137,42 @@ def compile_prediction(project: Project, file: Path, target: Target) -> Path:
     from pipelines.stage_secrets import Places
 
     store = Settings.from_environment().store
-    locate = _locate_on_cluster(project, store)
-    source, data = locate(project.data.source), project.data.with_join_sources(locate)
+    located, sources = _located(project, store)
     defaults = {
-        "project": project.model_copy(update={"data": data.model_copy(update={"source": source})}).to_json(),
+        "project": located.to_json(),
         "output": f"{store.rstrip('/')}/{project.name}/answers/{PER_RUN}",
     }
-    places = Places(store, tuple(filter(None, [source, *(join.source for join in data.join)])))
+    places = Places(store, tuple(filter(None, sources)))
     graph = dsl.pipeline(name=PREDICTION.name)(place_stages(PREDICTION, prediction.pipeline_func, target, places))
     return _write(graph, PREDICTION, project, defaults, file)
+
+
+def compile_watching(project: Project, file: Path, target: Target) -> Path:
+    """Write the watching pipeline, placed for its cluster; it names the version of the training pipeline beside it, which its runs start."""
+    from kfp import dsl
+
+    from pipelines.graphs.watch import watching
+    from pipelines.placement import place_stages
+    from pipelines.stage_secrets import Places
+
+    store = Settings.from_environment().store
+    located, sources = _located(project, store)
+    named = [str(project.triggers.parameters_of(trigger).get("source", "")) for trigger in project.triggers.on]
+    places = Places(store, tuple(filter(None, [*sources, *named])))
+    version = version_of(file.with_name(TRAINING.file_name).read_text(encoding="utf-8"))
+    defaults = {
+        "project": located.to_json(whole=True),
+        "training": f"{TRAINING.name_of(project.name)}/{version}",
+    }
+    graph = dsl.pipeline(name=WATCHING.name)(place_stages(WATCHING, watching.pipeline_func, target, places))
+    return _write(graph, WATCHING, project, defaults, file)
+
+
+_COMPILERS: dict[Pipeline, Callable[[Project, Path, Target], Path]] = {
+    MONITORING: compile_monitoring,
+    PREDICTION: compile_prediction,
+    WATCHING: compile_watching,
+}
 
 
 def _write(graph: Any, pipeline: Pipeline, project: Project, defaults: dict[str, Any], file: Path) -> Path:
@@ -147,6 +187,14 @@ def _write(graph: Any, pipeline: Pipeline, project: Project, defaults: dict[str,
         lint_spec(written, str(file))
         write_text(file, written.read_text(encoding="utf-8"))
     return file
+
+
+def _located(project: Project, store: str) -> tuple[Project, list[str]]:
+    """Return a project with its locations as a cluster reads them, and these locations."""
+    locate = _locate_on_cluster(project, store)
+    source, data = locate(project.data.source), project.data.with_join_sources(locate)
+    located = project.model_copy(update={"data": data.model_copy(update={"source": source})})
+    return located, [source, *(join.source for join in data.join)]
 
 
 def _locate_on_cluster(project: Project, store: str) -> Callable[[str], str]:

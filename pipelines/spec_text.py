@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +13,8 @@ import yaml
 from components._core.errors import ConfigError
 
 Spec = dict[str, Any]
+
+_HASH = 12
 
 
 def read_spec(file: Path) -> tuple[Spec, Spec]:
@@ -33,6 +37,12 @@ def read_spec(file: Path) -> tuple[Spec, Spec]:
     platform = documents[1] if len(documents) > 1 else {}
     executors = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
     return spec, cast(Spec, executors)
+
+
+def version_of(spec: str) -> str:
+    """Return the name of a compiled pipeline's version: a hash, the same from both families of kfp, as they differ only in comments and their own version."""
+    lines = [line for line in spec.splitlines() if not re.match(r"#|sdkVersion: ", line)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_HASH]
 
 
 def tidy_spec(file: Path) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components._core.stage.stage_end import StageEnd, error_of, find_end, parse_end
-from pipelines.graphs.pipelines import TRAINING
+from components.stages import STAGES
 from pipelines.placement import STAGE_LABEL
 
 StageReport = dict[str, Any]
@@ -80,7 +80,7 @@ def stage_times(
     nodes = {str(task.get("display_name") or ""): task for task in listed}
     before = _time(nodes.get(f"root{_DRIVER}", {}).get("end_time"))
     times = []
-    for stage in TRAINING.stage_names:
+    for stage in STAGES:
         driver, task = nodes.get(stage + _DRIVER, {}), nodes.get(stage, {})
         if not any(has_begun(node) for node in (driver, task)):
             times += [StageTime(stage, "not begun")] if driver or task else []

@@ -2,9 +2,10 @@
 
 | Secret | keys | given to |
 | --- | --- | --- |
-| `naru-store` | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | each stage that uses a store in S3; ingest and predict for a source there |
-| `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest and predict for a source of Google's |
-| `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest, predict |
+| `naru-store` | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | each stage that uses a store in S3; ingest, predict and watch for a source there |
+| `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest, predict and watch for a source of Google's |
+| `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest, predict, watch |
+| `naru-notices` | `urls`, the addresses of notices (`NARU_NOTIFY_URLS`); optional | watch |
 
 Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last is read.
 """
@@ -15,22 +16,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components._core.setting_names import STORE
+from components._core.setting_names import NOTICE_FILE, STORE
 from components._core.stage.stage_spec import StageSpec
 from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components._data.sources import delta
 from components._data.sources.databases import bigquery
 from components._data.sources.registry import connection_variables
-from components.stages import INGEST, PREDICT
+from components.stages import INGEST, PREDICT, WATCH
 from pipelines.compile_target import SECRET as KEYS
 
 SECRET = "naru-store"  # noqa: S105 - its name
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+NOTICES_SECRET = "naru-notices"  # noqa: S105 - its name
 GOOGLE_SECRET = "naru-google"  # noqa: S105 - its name
 GOOGLE_KEY = "key.json"
 SOURCES_SECRET = "naru-sources"  # noqa: S105 - its name
 
+READERS = (INGEST, PREDICT, WATCH)
+"""The stages that look at a source themselves."""
+
 _GOOGLE_FOLDER = "/var/run/secrets/naru-google"
+_NOTICES_FOLDER = "/var/run/secrets/naru-notices"
 _GOOGLE = ("gs://", bigquery.SCHEME)
 
 
@@ -65,9 +71,12 @@ def set_secrets(task: Any, stage: StageSpec, credentials: str, places: Places) -
 
     if STORE not in stage.environment:
         return
-    reads = places.sources if stage in (INGEST, PREDICT) else ()
+    reads = places.sources if stage in READERS else ()
     if credentials == KEYS:
         _set_keys(task, places.store, reads)
+    if stage == WATCH:
+        kubernetes.use_secret_as_volume(task, NOTICES_SECRET, _NOTICES_FOLDER, optional=True)
+        task.set_env_variable(NOTICE_FILE, f"{_NOTICES_FOLDER}/urls")
     for name in sorted({name for location in reads for name in connection_variables(location)}):
         kubernetes.use_secret_as_env(task, SOURCES_SECRET, {name: name})
 

@@ -28,7 +28,7 @@ from components.watch.records import Record, open_records, read_history
 from components.watch.state import Window
 from pipelines.feedback import run_feedback
 from pipelines.local.monitor_run import monitor_project
-from pipelines.local.watch import Watcher
+from pipelines.local.watch import LocalWatcher
 from pipelines.local.workspace import find_workspace
 
 Say = Callable[[str], None]
@@ -105,7 +105,7 @@ class Loop:
         self._folder, self._changes, self._say, self._costs = folder, changes, say, costs
         self._project, self._store = load_project(folder), find_workspace(folder).settings().store
         self._server = Server(self._project, self._store)
-        self._watcher = Watcher(folder, self._say_with_date, now=lambda: self._now)
+        self._watcher = LocalWatcher(folder, self._say_with_date, now=lambda: self._now)
         self._results = MonitorResults(self._store, self._project.name)
         self._now = datetime.min.replace(tzinfo=UTC)
         self._late: pa.Table | None = None

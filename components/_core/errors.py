@@ -6,8 +6,9 @@
     ├── DataError                 exit 4   the data cannot be read as the project says
     │   └── DataBlockedError      exit 5   the data was read, and validation blocked it
     ├── ModelError                exit 6   training or the model went wrong: NaN, wrong shape, not loadable
-    └── ServiceError              exit 7   an external service failed: object store, registry, server
-        └── UnavailableError      exit 8   ... and may recover: retried a bounded number of times, then reported
+    ├── ServiceError              exit 7   an external service failed: object store, registry, server
+    │   └── UnavailableError      exit 8   ... and may recover: retried a bounded number of times, then reported
+    └── RepeatedRunError          exit 9   another run has the cause of this one, which ends without doing anything
 
 A message says what was wrong, where, what is allowed and what to do. Errors of other libraries are translated where
 they enter; callers of Naru see only this tree. No message contains a credential: each part is masked. An interrupted run
@@ -109,6 +110,13 @@ class UnavailableError(ServiceError):
     kind = "unavailable"
 
 
+class RepeatedRunError(NaruError):
+    """Another run has the cause of this one, which ends without doing anything."""
+
+    exit_code = 9
+    kind = "repeated"
+
+
 _BY_KIND: dict[str, type[NaruError]] = {
     error.kind: error
     for error in (
@@ -120,6 +128,7 @@ _BY_KIND: dict[str, type[NaruError]] = {
         ModelError,
         ServiceError,
         UnavailableError,
+        RepeatedRunError,
     )
 }
 

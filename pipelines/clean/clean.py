@@ -13,16 +13,16 @@ from components._core.project.project_file import load_project
 from components._core.store.approvals import open_approvals, read_requests
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.ledger import read_deployments
+from components._kfp.server_state import Server
 from components.watch.records import open_records, read_history
 from pipelines.clean.kfp_runs import plan_kfp_runs
 from pipelines.clean.plan import KindPlan
 from pipelines.clean.run_folders import plan_runs
 from pipelines.clean.store_objects import StoreState, plan_store
-from pipelines.kfp.desired_state import DesiredProject, remote_store
-from pipelines.kfp.server_state import Server
+from pipelines.kfp.desired_state import DesiredPipeline, remote_store
 from pipelines.local.workspace import find_workspace
 
-OpenServer = Callable[[], AbstractContextManager[tuple[Server, list[DesiredProject]]]]
+OpenServer = Callable[[], AbstractContextManager[tuple[Server, list[DesiredPipeline]]]]
 
 
 def parse_rule(text: str) -> KeepRule | None:
@@ -65,7 +65,7 @@ def plan_clean(path: Path, keep: KeepRule | None, now: datetime | None = None) -
 
 
 def plan_clean_cluster(
-    path: Path, keep: KeepRule | None, server: Server, desired: DesiredProject, now: datetime | None = None
+    path: Path, keep: KeepRule | None, server: Server, desired: DesiredPipeline, now: datetime | None = None
 ) -> list[KindPlan]:
     """Plan what is removed on a KFP server and in the store of the cluster; errors as in `plan_clean`."""
     project, at, store = load_project(path), now or datetime.now(UTC), remote_store()

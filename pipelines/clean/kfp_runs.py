@@ -8,11 +8,11 @@ from functools import partial
 from components._core.project.keep_config import KeepRule
 from components._core.store.approvals import Request
 from components._core.store.ledger import Deployment
+from components._kfp.kfp_client import JsonObject
+from components._kfp.ownership import OwnershipLabel, read_label
+from components._kfp.server_state import FINAL, Server
 from components.watch.records import History
 from pipelines.clean.plan import Item, KindPlan, make_plan
-from pipelines.kfp.kfp_client import JsonObject
-from pipelines.kfp.ownership import OwnershipLabel, read_label
-from pipelines.kfp.server_state import FINAL, Server
 
 
 def plan_kfp_runs(

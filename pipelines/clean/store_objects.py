@@ -19,11 +19,11 @@ from components._core.project.project_file import Project
 from components._core.request_log.layout import HOUR_SECONDS
 from components._core.store.object_store import StoredObject, list_objects_below, read_bytes, remove
 from components._feedback.span_store import SpanStore, feedback_home
+from components._notices.outbox import BEGIN
 from components.watch.monitor_results import MOST_RESULTS
 from components.watch.records import History
+from components.watch.trigger_notices import LATEST
 from pipelines.clean.plan import Item, KindPlan, make_plan
-from pipelines.notices.outbox import BEGIN
-from pipelines.notices.trigger_notices import LATEST
 
 _LISTED_AGAIN = timedelta(days=7)
 """Time for which late objects of an hour of the log are looked for."""

@@ -49,7 +49,7 @@ def clean(
     if not cluster:
         _show_and_remove(plan_clean(project, rule), yes=yes)
         return
-    with open_server([project]) as (server, desired):
+    with open_server([project], "training") as (server, desired):
         _show_and_remove(plan_clean_cluster(project, rule, server, desired[0]), yes=yes)
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
+from components._core.errors import INTERRUPTED_EXIT_CODE, ConfigError, NaruError
+from components._core.suggestions import suggest
 
 if TYPE_CHECKING:  # imported at run time only by the command that needs it
+    from components._kfp.server_state import Server
     from pipelines.kfp.apply_changes import Change
-    from pipelines.kfp.desired_state import DesiredProject
-    from pipelines.kfp.server_state import Server
+    from pipelines.kfp.desired_state import DesiredPipeline
 
 _PANEL = "A KFP server (KF_PIPELINES_ENDPOINT)"
 
@@ -70,6 +71,9 @@ def prune(projects: Projects = None) -> None:
 
 def submit(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
+    pipeline: Annotated[
+        str, typer.Option(help="Which of the project's pipelines: training, prediction, monitoring or watch.")
+    ] = "training",
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter, by its name in the KFP UI.")
     ] = None,
@@ -86,7 +90,7 @@ def submit(
     """Start a run on the server."""
     from pipelines.kfp.submit_run import read_parameters, run_url, submit
 
-    with open_server([project]) as (server, desired):
+    with open_server([project], pipeline) as (server, desired):
         given = read_parameters(desired[0], param or [])
         started = submit(server, desired[0], given, cause=cause, cache=cache)
     for note in started.notes:
@@ -98,9 +102,10 @@ def submit(
 
 def _follow_run(server: Server, run_id: str) -> int:
     """Wait for a run and print how it ended; returns its exit code."""
+    from components._kfp.server_state import final_state
     from pipelines.kfp.failure_reasons import find_reason
     from pipelines.kfp.run_durations import duration_lines
-    from pipelines.kfp.run_watch import final_state, wait_for_run
+    from pipelines.kfp.run_watch import wait_for_run
 
     try:
         run = wait_for_run(server, run_id, typer.echo)
@@ -120,16 +125,23 @@ def _follow_run(server: Server, run_id: str) -> int:
 
 
 @contextmanager
-def open_server(projects: list[Path]) -> Iterator[tuple[Server, list[DesiredProject]]]:
-    """Connect to the server that the environment names, and compile the projects."""
-    from pipelines.kfp.connection import Connection
-    from pipelines.kfp.desired_state import find_projects, read_desired_projects
-    from pipelines.kfp.kfp_client import KfpClient
-    from pipelines.kfp.server_state import Server
+def open_server(projects: list[Path], kind: str = "") -> Iterator[tuple[Server, list[DesiredPipeline]]]:
+    """Connect to the server that the environment names, and compile the projects: all of their pipelines, or those of one kind."""
+    from components._kfp.connection import Connection
+    from components._kfp.kfp_client import KfpClient
+    from components._kfp.server_state import Server
+    from pipelines.graphs.pipelines import PIPELINES
+    from pipelines.kfp.desired_state import find_projects, read_desired_pipelines
 
+    if kind and kind not in PIPELINES:
+        raise ConfigError(f"there is no pipeline {kind!r}; {suggest(kind, tuple(PIPELINES))}", where="--pipeline")
+    kinds = (PIPELINES[kind],) if kind else tuple(PIPELINES.values())
     connection = Connection.from_environment()
     server = Server(KfpClient(connection))
-    with read_desired_projects(find_projects(projects), connection) as desired:
+    with read_desired_pipelines(find_projects(projects), connection, kinds) as desired:
+        if kind and not desired:
+            remedy = "a project has monitoring with serve.request_log or monitor, and watch with triggers.on"
+            raise ConfigError(f"the project has no pipeline {kind!r}", where=str(projects[0]), remedy=remedy)
         for remark in dict.fromkeys(remark for one in desired for remark in one.remarks):
             typer.echo(f"naru: {remark}", err=True)
         yield server, desired

@@ -180,11 +180,14 @@ def backtest(
 
 def _print_waiting(project: Path, workspace: Workspace) -> None:
     """Print what waits for an approval; a store that cannot be reached is no reason not to list runs."""
+    from datetime import UTC, datetime
+
     from components._core.project.project_file import load_project
-    from pipelines.approval import describe_waiting, find_waiting
+    from components._core.store.approvals import find_waiting
+    from pipelines.approval import describe_waiting
 
     try:
-        waiting = find_waiting(workspace.settings().store, load_project(project).name)
+        waiting = find_waiting(workspace.settings().store, load_project(project).name, datetime.now(UTC))
     except NaruError as error:
         typer.echo(f"naru: warning: what waits for an approval cannot be read: {first_line(error)}", err=True)
         return

@@ -11,7 +11,8 @@ from components._core.errors import ConfigError
 from pipelines.cli.arguments import LOOP_PANEL, ProjectPath
 
 if TYPE_CHECKING:  # imported at run time only by the command that needs it
-    from pipelines.local.watch import Watcher
+    from pipelines.kfp.cluster_watch import ProjectWatcher
+    from pipelines.local.watch import LocalWatcher
 
 _group = typer.Typer(name="triggers", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -38,13 +39,13 @@ def watch(
 ) -> None:
     """Watch the source, the clock and the monitor's results, and start runs by the triggers of project.yaml."""
     from components._core.project.project_file import load_project
-    from pipelines.local.watch import Watcher
+    from pipelines.local.watch import LocalWatcher
 
     triggers = load_project(project).triggers
     if not triggers.on and not triggers.schedules:
         remedy = "add some below triggers.on, as in {name: data, new_data: {}}; `naru schema` describes them"
         raise ConfigError("the project has no triggers", where=str(project), remedy=remedy)
-    watcher = _open_cluster_watcher(project) if cluster else Watcher(project, typer.echo)
+    watcher = _open_cluster_watcher(project) if cluster else LocalWatcher(project, typer.echo)
     holder = _look(watcher, every=None if once else every)
     if holder is not None:
         message = f"another naru watch (process {holder}) watches this project"
@@ -93,12 +94,12 @@ def fire(
 ) -> None:
     """Request a run, as a webhook does: recorded first, then started here unless a `naru watch` is running."""
     from pipelines.local.trigger_requests import request_run
-    from pipelines.local.watch import Watcher
+    from pipelines.local.watch import LocalWatcher
 
     typer.echo(request_run(project, name, evidence))
     if record_only:
         return
-    holder = _look(Watcher(project, typer.echo), every=None)
+    holder = _look(LocalWatcher(project, typer.echo), every=None)
     if holder is not None:
         typer.echo(f"naru watch (process {holder}) is at work and looks at it next")
 
@@ -111,14 +112,14 @@ def reset(project: ProjectPath = Path()) -> None:
     typer.echo(reset_breaker(project))
 
 
-def _open_cluster_watcher(project: Path) -> Watcher:
+def _open_cluster_watcher(project: Path) -> ProjectWatcher:
     from pipelines.cli.kfp import open_server
-    from pipelines.kfp.cluster_watch import ClusterWatcher
+    from pipelines.kfp.cluster_watch import ProjectWatcher
 
-    return ClusterWatcher(project, typer.echo, lambda: open_server([project]))
+    return ProjectWatcher(project, typer.echo, lambda: open_server([project], "training"))
 
 
-def _look(watcher: Watcher, every: float | None) -> str | None:
+def _look(watcher: LocalWatcher | ProjectWatcher, every: float | None) -> str | None:
     """Look, once or for ever; returns the process that watches the project already, and looks not at all then."""
     from pipelines.local.file_lock import read_holder, try_lock
 

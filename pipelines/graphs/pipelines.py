@@ -20,6 +20,7 @@ from components.stages import (
     TRANSFORM,
     TUNE,
     VALIDATE,
+    WATCH,
 )
 
 
@@ -29,10 +30,12 @@ class Pipeline(NamedTuple):
     Attributes:
         name: Its name: the module of its graph, the file that it compiles to, the ending of its name on a KFP server.
         stages: Its stages, in the order in which they run.
+        purpose: What it does, as the beginning of a sentence about a project.
     """
 
     name: str
     stages: tuple[StageSpec, ...]
+    purpose: str = ""
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -57,10 +60,16 @@ class Pipeline(NamedTuple):
         return self.stage_names[self.stage_names.index(name) :]
 
 
-TRAINING = Pipeline("training", (INGEST, VALIDATE, TRANSFORM, TUNE, TRAIN, EVALUATE, EXPLAIN, REGISTER, DEPLOY))
-MONITORING = Pipeline("monitoring", (MONITOR,))
+TRAINING = Pipeline(
+    "training",
+    (INGEST, VALIDATE, TRANSFORM, TUNE, TRAIN, EVALUATE, EXPLAIN, REGISTER, DEPLOY),
+    "Trains the model of the project",
+)
+MONITORING = Pipeline("monitoring", (MONITOR,), "Monitors the answered requests of the project")
 """The monitoring pipeline: one stage that looks at the requests that were answered; a run for each hour."""
-PREDICTION = Pipeline("prediction", (PREDICT,))
+PREDICTION = Pipeline("prediction", (PREDICT,), "Answers the rows of a table with a model of the project")
+WATCHING = Pipeline("watch", (WATCH,), "Looks at the triggers of the project")
+"""The watching pipeline: one stage that decides whether a training run starts."""
 
-PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, MONITORING, PREDICTION)}
+PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, MONITORING, PREDICTION, WATCHING)}
 """Every pipeline by its name."""

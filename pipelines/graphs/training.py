@@ -28,6 +28,7 @@ def training(
     run: str = "",
     cause: str = "",
     code_commit: str = "",
+    claim: str = "",
 ) -> None:
     """Train a model on a team's data, and deploy it if it passes every gate.
 
@@ -60,8 +61,9 @@ def training(
         run: Name of this run in the registry and the report.
         cause: Reason for the run, in a few words; shown in the report and the deployment ledger.
         code_commit: Git commit of the code, for the run's record; `+dirty` after it with changes on top.
+        claim: Set by a watcher: the decision that started this run.
     """
-    ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint)
+    ingested = ingest(project=project, source=source, spans=spans, source_fingerprint=source_fingerprint, claim=claim)
     code = {"code_fingerprint": code_fingerprint, "code_uri": code_uri}
     examples = ingested.outputs["examples"]
     validated = validate(project=project, champion=champion, examples=examples, **code)

@@ -1,4 +1,4 @@
-"""Apply the projects in git to a server: create what is missing, replace what changed; nothing is removed, no run is stopped.
+"""Apply the pipelines of the projects in git to a server: create what is missing, replace what changed; nothing is removed, no run is stopped.
 
 A recurring run cannot be edited. So a schedule that changed gets a new one, and the old one is switched off, not removed:
 removing it would end its runs. `prune_objects.py` removes it once none is in flight.
@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from components._core.errors import ConfigError, NaruError, UnavailableError
+from components._core.project.placeholders import COMMIT
 from components._core.project.trigger_config import Schedule
 from components._core.stage.run_record import parse_commit
 from components._core.store.object_store import upload
-from pipelines.kfp.desired_state import COMMIT, SERVICE_ACCOUNT, DesiredProject
-from pipelines.kfp.kfp_client import ConflictError, JsonObject
-from pipelines.kfp.ownership import OwnershipLabel, read_label
-from pipelines.kfp.server_state import LiveSchedule, Server, age_of
+from components._kfp.kfp_client import ConflictError, JsonObject
+from components._kfp.ownership import OwnershipLabel, read_label
+from components._kfp.server_state import SERVICE_ACCOUNT, LiveSchedule, Server, age_of, name_of
+from pipelines.graphs.pipelines import TRAINING
+from pipelines.kfp.desired_state import DesiredPipeline
 
 _CONCURRENT_APPLY = "another apply ran at the same time"
 
@@ -45,8 +47,8 @@ class Change:
         return f"{self.action:<8}{self.name}" + (f": {self.detail}" if self.detail else "")
 
 
-def apply(server: Server, desired: Sequence[DesiredProject], *, dry: bool) -> Iterator[Change]:
-    """Apply each project to the server; yields the changes made, or with `dry` the changes due.
+def apply(server: Server, desired: Sequence[DesiredPipeline], *, dry: bool) -> Iterator[Change]:
+    """Apply each pipeline to the server; yields the changes made, or with `dry` the changes due.
 
     Raises:
         ConfigError: When a pipeline's name belongs to another owner.
@@ -56,7 +58,7 @@ def apply(server: Server, desired: Sequence[DesiredProject], *, dry: bool) -> It
     done = 0
     for one, live in found:
         try:
-            for change in _apply_project(server, one, live, dry):
+            for change in _apply_pipeline(server, one, live, dry):
                 done += change.action != "keep"
                 yield change
         except NaruError as error:
@@ -64,20 +66,20 @@ def apply(server: Server, desired: Sequence[DesiredProject], *, dry: bool) -> It
             raise type(error)(message, where=error.where, remedy=error.remedy) from None
 
 
-def find_pipeline(server: Server, desired: DesiredProject) -> JsonObject | None:
-    """Find the project's pipeline; None when it does not exist yet.
+def find_pipeline(server: Server, desired: DesiredPipeline) -> JsonObject | None:
+    """Find the pipeline; None when it does not exist yet.
 
     Raises:
         ConfigError: When the name belongs to another owner's pipeline.
     """
-    named = [one for one in server.pipelines() if _name_of(one) == desired.pipeline]
+    named = [one for one in server.pipelines() if name_of(one) == desired.pipeline]
     live = min(named, key=age_of, default=None)
     _check_owner(desired, live)
     return live
 
 
 def apply_version(
-    server: Server, desired: DesiredProject, live: JsonObject | None, dry: bool
+    server: Server, desired: DesiredPipeline, live: JsonObject | None, dry: bool
 ) -> Iterator[Change | tuple[str, str]]:
     """Create the pipeline and its version if they do not exist; finally yields both ids, empty when they do not exist yet."""
     pipeline_id = str(live["pipeline_id"]) if live else ""
@@ -86,21 +88,22 @@ def apply_version(
     yield Change("keep" if live else "create", f"pipeline {desired.pipeline}")
     there = version_id = find_version(server, pipeline_id, desired)
     if not dry:
-        upload(*desired.archive)  # also for an existing version: the store may be newer than the server
+        if desired.archive:
+            upload(*desired.archive)  # also for an existing version: the store may be newer than the server
         if not there:
             version_id = _create_version(server, pipeline_id, desired)
     yield Change("keep" if there else "upload", f"version {desired.pipeline} {desired.version}")
     yield pipeline_id, version_id
 
 
-def find_version(server: Server, pipeline_id: str, desired: DesiredProject) -> str:
+def find_version(server: Server, pipeline_id: str, desired: DesiredPipeline) -> str:
     """Find the id of the version that the project's files compile to; empty when it does not exist."""
     named = _versions_named(server, pipeline_id, desired)
     return str(named[0]["pipeline_version_id"]) if named else ""
 
 
 def find_current(
-    live: Sequence[LiveSchedule], desired: DesiredProject, schedule: Schedule, version_id: str
+    live: Sequence[LiveSchedule], desired: DesiredPipeline, schedule: Schedule, version_id: str
 ) -> LiveSchedule | None:
     """Find the recurring run that matches the schedule, among those of its name; None when it must be created.
 
@@ -113,7 +116,7 @@ def find_current(
     return None
 
 
-def differences(live: LiveSchedule, desired: DesiredProject, schedule: Schedule, version_id: str) -> list[str]:
+def differences(live: LiveSchedule, desired: DesiredPipeline, schedule: Schedule, version_id: str) -> list[str]:
     """List the fields in which a recurring run differs from the schedule, except whether it is switched on."""
     raw = live.raw
     pairs: dict[str, tuple[Any, Any]] = {
@@ -135,12 +138,12 @@ def _without_commit(parameters: JsonObject) -> JsonObject:
     return {name: value for name, value in parameters.items() if name != COMMIT}
 
 
-def schedule_name(desired: DesiredProject, schedule: str) -> str:
-    """Name of a schedule in messages."""
-    return f"schedule {desired.project.name} {schedule}"
+def schedule_name(label: OwnershipLabel) -> str:
+    """Name of a schedule in messages, by the label of its recurring run."""
+    return f"schedule {label.project} {label.schedule}"
 
 
-def _apply_project(server: Server, desired: DesiredProject, live: JsonObject | None, dry: bool) -> Iterator[Change]:
+def _apply_pipeline(server: Server, desired: DesiredPipeline, live: JsonObject | None, dry: bool) -> Iterator[Change]:
     pipeline_id = version_id = ""
     for detail in apply_version(server, desired, live, dry):
         if isinstance(detail, Change):
@@ -148,20 +151,20 @@ def _apply_project(server: Server, desired: DesiredProject, live: JsonObject | N
         else:
             pipeline_id, version_id = detail
     ours = [one for one in server.our_schedules(desired.label.owner) if one.label.project == desired.project.name]
-    for schedule in desired.project.triggers.schedules:
-        named = [one for one in ours if one.label.schedule == schedule.name]
+    for schedule in desired.schedules:
+        named = [one for one in ours if one.label == desired.schedule_label(schedule)]
         yield from _apply_schedule(server, desired, schedule, named, (pipeline_id, version_id), dry)
 
 
 def _apply_schedule(
     server: Server,
-    desired: DesiredProject,
+    desired: DesiredPipeline,
     schedule: Schedule,
     live: list[LiveSchedule],
     ids: tuple[str, str],
     dry: bool,
 ) -> Iterator[Change]:
-    name = schedule_name(desired, schedule.name)
+    name = schedule_name(desired.schedule_label(schedule))
     current = find_current(live, desired, schedule, ids[1])
     old = [one for one in live if one.enabled and one is not current]
     if current:
@@ -178,9 +181,9 @@ def _apply_schedule(
         yield Change("replace" if newest else "create", name, message)
 
 
-def _create_pipeline(server: Server, desired: DesiredProject) -> str:
+def _create_pipeline(server: Server, desired: DesiredPipeline) -> str:
     """Create the pipeline; returns its id, or that of an older one that was made in the meantime."""
-    message = f"Trains the model of the project {desired.project.name}. Made by Naru from git."
+    message = f"{desired.kind.purpose} {desired.project.name}. Made by Naru from git."
     made, refused = "", None
     try:
         made = server.create_pipeline(desired.pipeline, desired.label.describe(message))
@@ -195,7 +198,7 @@ def _create_pipeline(server: Server, desired: DesiredProject) -> str:
     return kept
 
 
-def _create_version(server: Server, pipeline_id: str, desired: DesiredProject) -> str:
+def _create_version(server: Server, pipeline_id: str, desired: DesiredPipeline) -> str:
     """Create the version; returns its id. Its name is a hash of its content, so an older one of that name is equal."""
     message = f"Of {desired.label.owner} at {_describe_commit(desired)}."
     made = ""
@@ -210,19 +213,20 @@ def _create_version(server: Server, pipeline_id: str, desired: DesiredProject) -
     return kept
 
 
-def _versions_named(server: Server, pipeline_id: str, desired: DesiredProject) -> list[JsonObject]:
+def _versions_named(server: Server, pipeline_id: str, desired: DesiredPipeline) -> list[JsonObject]:
     versions = server.versions(pipeline_id) if pipeline_id else []
-    return sorted((one for one in versions if _name_of(one) == desired.version), key=age_of)
+    return sorted((one for one in versions if name_of(one) == desired.version), key=age_of)
 
 
-def _remove_duplicates(server: Server, desired: DesiredProject, schedule: Schedule, version_id: str) -> None:
+def _remove_duplicates(server: Server, desired: DesiredPipeline, schedule: Schedule, version_id: str) -> None:
     """Keep the oldest of several schedules of one name that would fire.
 
     Raises:
         UnavailableError: When that one differs from this project: another apply of something else ran at the same time.
     """
-    ours = [one for one in server.our_schedules(desired.label.owner) if one.label.project == desired.project.name]
-    alike = [one for one in ours if one.label.schedule == schedule.name and one.enabled == schedule.enabled]
+    label = desired.schedule_label(schedule)
+    ours = server.our_schedules(desired.label.owner)
+    alike = [one for one in ours if one.label == label and one.enabled == schedule.enabled]
     if not schedule.enabled:  # one that is off may be old
         alike = [one for one in alike if not differences(one, desired, schedule, version_id)]
     alike.sort(key=lambda one: one.age)
@@ -230,7 +234,7 @@ def _remove_duplicates(server: Server, desired: DesiredProject, schedule: Schedu
         server.delete_schedule(one)  # no error if the other apply removed it already
     if alike and (apart := differences(alike[0], desired, schedule, version_id)):
         message = f"{_CONCURRENT_APPLY}, and its schedule was kept; it differs in {', '.join(apart)}"
-        raise UnavailableError(message, where=schedule_name(desired, schedule.name), remedy="run again")
+        raise UnavailableError(message, where=schedule_name(label), remedy="run again")
 
 
 def _replace_schedules(server: Server, old: list[LiveSchedule], body: dict[str, Any]) -> None:
@@ -245,11 +249,13 @@ def _replace_schedules(server: Server, old: list[LiveSchedule], body: dict[str, 
         raise
 
 
-def _schedule_body(server: Server, desired: DesiredProject, schedule: Schedule, ids: tuple[str, str]) -> dict[str, Any]:
-    label = OwnershipLabel(desired.label.owner, desired.label.project, schedule.name)
+def _schedule_body(
+    server: Server, desired: DesiredPipeline, schedule: Schedule, ids: tuple[str, str]
+) -> dict[str, Any]:
+    label = desired.schedule_label(schedule)
     message = f"{schedule.cron} ({schedule.timezone}). Made by Naru from project.yaml; `naru apply` replaces it when that changes."
     return {
-        "display_name": f"{desired.project.name}-{schedule.name}",
+        "display_name": f"{desired.project.name}-{schedule.name}" if desired.kind == TRAINING else desired.pipeline,
         "description": label.describe(message),
         "pipeline_version_reference": {"pipeline_id": ids[0], "pipeline_version_id": ids[1]},
         "runtime_config": {"parameters": desired.parameters_of(schedule)},
@@ -258,11 +264,11 @@ def _schedule_body(server: Server, desired: DesiredProject, schedule: Schedule, 
         "trigger": {"cron_schedule": {"cron": schedule.cron}},
         "mode": "ENABLE" if schedule.enabled else "DISABLE",
         "no_catchup": True,
-        "experiment_id": server.experiment(desired.project.name),
+        "experiment_id": server.experiment(desired.experiment),
     }
 
 
-def _check_owner(desired: DesiredProject, live: JsonObject | None) -> None:
+def _check_owner(desired: DesiredPipeline, live: JsonObject | None) -> None:
     label = read_label(live) if live else desired.label
     if label == desired.label:
         return
@@ -273,10 +279,5 @@ def _check_owner(desired: DesiredProject, live: JsonObject | None) -> None:
     raise ConfigError(message, where=desired.pipeline, remedy=remedy)
 
 
-def _name_of(thing: JsonObject) -> str:
-    """Return the name; servers before 2.14 only have the display name."""
-    return str(thing.get("name") or thing.get("display_name") or "")
-
-
-def _describe_commit(desired: DesiredProject) -> str:
+def _describe_commit(desired: DesiredPipeline) -> str:
     return str(parse_commit(desired.commit)) or "no commit"

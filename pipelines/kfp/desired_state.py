@@ -1,11 +1,9 @@
-"""The desired state of a server, from git: for each project its pipeline, the version that its files compile to, its schedules."""
+"""The desired state of a server, from git: for each project its pipelines, the versions that its files compile to, their schedules."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
-from components._core.project.placeholders import PER_RUN
+from components._core.project.placeholders import CLAIM, COMMIT, FRESH, PER_RUN
 from components._core.project.project_file import PROJECT_FILE, Project, load_project
 from components._core.project.trigger_config import Schedule
 from components._core.project.value_rules import CREDENTIALS_REMEDY, check_placeholders
@@ -24,31 +22,26 @@ from components._core.suggestions import suggest
 from components._data.joins.joined_columns import join_path
 from components._data.sources.registry import is_relative, span_unit
 from components._data.sources.span_expression import parse_spans
+from components._kfp.connection import TIMEZONE, Connection
+from components._kfp.ownership import OwnershipLabel
 from pipelines.compile_target import Target
-from pipelines.compiler import compile_with_code
+from pipelines.compiler import compile_pipeline, compile_with_code, needed_pipelines
 from pipelines.git import read_commit, run_git
-from pipelines.graphs.pipelines import TRAINING
-from pipelines.kfp.connection import TIMEZONE, Connection
-from pipelines.kfp.ownership import OwnershipLabel, find_owner
-from pipelines.spec_text import read_spec
+from pipelines.graphs.pipelines import MONITORING, PIPELINES, TRAINING, WATCHING, Pipeline
+from pipelines.kfp.repository import find_owner
+from pipelines.spec_text import read_spec, version_of
 
-SERVICE_ACCOUNT = "naru-runner"
-FRESH = {"source_fingerprint": PER_RUN, "champion": f"auto {PER_RUN}", "run": PER_RUN}
-"""Parameters of a run for which nothing is pinned: its stages look it up themselves (docs/decisions/0005)."""
-
-COMMIT = "code_commit"
-"""Parameter of a run: the git commit of the project, for the run's record. A compiled pipeline has none, so that it is the same at each commit."""
-
-_SET_BY_NARU = ("project", "code_uri", "code_fingerprint", COMMIT)
-_HASH = 12
+_SET_BY_NARU = ("project", "code_uri", "code_fingerprint", "training", CLAIM, COMMIT)
+_RECURRING = "recurring"
+"""Name of the one schedule of a pipeline other than training."""
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "STRING": (str,), "NUMBER_INTEGER": (int,), "NUMBER_DOUBLE": (int, float), "BOOLEAN": (bool,)
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class DesiredProject:
-    """The desired state of one project on the server.
+class DesiredPipeline:
+    """The desired state of one pipeline of a project on the server.
 
     Attributes:
         project: The project.
@@ -56,11 +49,12 @@ class DesiredProject:
         label: Ownership label of the project's objects.
         spec: The compiled pipeline, as text.
         version: The version's name: a hash of the spec.
-        archive: The project's code archive, and the URI where runs read it.
+        archive: The project's code archive, and the URI where runs read it; None: the pipeline has none.
         parameters: Type by name of the pipeline's parameters.
         defaults: Default by name of the parameters that have one.
         commit: Git commit of the folder, as the parameter `code_commit`; empty when it is not known.
         remarks: Images that could not be pinned, and the consequence.
+        kind: Which of the project's pipelines it is.
     """
 
     project: Project
@@ -68,19 +62,43 @@ class DesiredProject:
     label: OwnershipLabel
     spec: str
     version: str
-    archive: tuple[Path, str]
+    archive: tuple[Path, str] | None
     parameters: dict[str, str]
     defaults: dict[str, Any]
     commit: str = ""
     remarks: tuple[str, ...] = ()
+    kind: Pipeline = TRAINING
 
     @property
     def pipeline(self) -> str:
         """The pipeline's name on the server."""
-        return TRAINING.name_of(self.project.name)
+        return self.kind.name_of(self.project.name)
+
+    @property
+    def experiment(self) -> str:
+        """The experiment of its runs: those of training are not lost among the hourly ones of others."""
+        return self.project.name if self.kind == TRAINING else self.pipeline
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """Its schedules: of training those that the project names, of the others the recurring run that makes them useful."""
+        if self.kind == TRAINING:
+            return self.project.triggers.schedules
+        crons = {MONITORING: self.project.monitor.schedule, WATCHING: self.project.triggers.watch}
+        cron = crons.get(self.kind, "")
+        return [Schedule(name=_RECURRING, cron=cron)] if cron else []
+
+    def given_parameters(self, schedule: Schedule) -> dict[str, Any]:
+        """Parameters that the project gives the runs of a schedule: those of training also have what `triggers.retrain` says."""
+        return self.project.triggers.parameters_of(schedule) if self.kind == TRAINING else schedule.parameters
+
+    def schedule_label(self, schedule: Schedule) -> OwnershipLabel:
+        """Return the ownership label of a schedule's recurring run; those of training have the bare name, as they always had."""
+        name = schedule.name if self.kind == TRAINING else f"{self.kind.name}/{schedule.name}"
+        return OwnershipLabel(self.label.owner, self.label.project, name)
 
     def data(self, given: Mapping[str, Any]) -> Data:
-        """Return the section `data` of a run: locations as the cluster reads them, and the source and spans that are given."""
+        """Return the section `data` of a training run: locations as the cluster reads them, and the source and spans that are given."""
         compiled = Project.model_validate_json(self.defaults["project"]).data
         return compiled.model_copy(
             update={name: str(given.get(name) or self.defaults[name]) for name in ("source", "spans")}
@@ -88,12 +106,12 @@ class DesiredProject:
 
     def parameters_of(self, schedule: Schedule) -> dict[str, Any]:
         """Parameters of each run of a schedule: none may be older than the run."""
-        return {
-            **FRESH,
-            "cause": f"schedule {schedule.name}",
-            COMMIT: self.commit,
-            **self.project.triggers.parameters_of(schedule),
-        }
+        return {**self.fresh_parameters(f"schedule {schedule.name}"), **self.given_parameters(schedule)}
+
+    def fresh_parameters(self, cause: str) -> dict[str, Any]:
+        """Parameters of a run for which nothing is pinned, of those that the pipeline has."""
+        given = {**FRESH, "cause": cause, COMMIT: self.commit}
+        return {name: value for name, value in given.items() if name in self.parameters}
 
 
 def find_projects(paths: Sequence[Path]) -> list[Path]:
@@ -113,21 +131,34 @@ def find_projects(paths: Sequence[Path]) -> list[Path]:
 
 
 @contextmanager
-def read_desired_projects(folders: Sequence[Path], connection: Connection) -> Iterator[list[DesiredProject]]:
+def read_desired_pipelines(
+    folders: Sequence[Path], connection: Connection, kinds: Collection[Pipeline] = tuple(PIPELINES.values())
+) -> Iterator[list[DesiredPipeline]]:
     """Compile projects to their desired state; the compiled files exist until the block ends.
+
+    Args:
+        folders: The projects' folders.
+        connection: The server.
+        kinds: The pipelines that are wanted, where a project has them.
+
+    Yields:
+        The pipelines of each project, training first.
 
     Raises:
         ConfigError: When a project cannot be applied as it is; then nothing has been changed.
     """
-    store = remote_store()
+    remote_store()
     target = Target.from_environment().with_digest_lookup()
     with tempfile.TemporaryDirectory() as build:
+        projects = [(folder, load_project(folder)) for folder in folders]
+        _check_unique_names(projects)
         read = [
-            _read_project(folder, Path(build) / str(number), store, target) for number, folder in enumerate(folders)
+            desired
+            for number, (folder, project) in enumerate(projects)
+            for desired in _read_pipelines(folder, project, Path(build) / str(number), target, kinds)
         ]
-        _check_unique_names(read)
         for desired in read:
-            for schedule in desired.project.triggers.schedules:
+            for schedule in desired.schedules if desired.kind == TRAINING else ():
                 check_schedule(desired, schedule, connection)
         yield read
 
@@ -147,7 +178,7 @@ def remote_store() -> str:
     return store.rstrip("/")
 
 
-def check_schedule(desired: DesiredProject, schedule: Schedule, connection: Connection) -> None:
+def check_schedule(desired: DesiredPipeline, schedule: Schedule, connection: Connection) -> None:
     """Refuse a schedule that would not run as written.
 
     Raises:
@@ -161,25 +192,26 @@ def check_schedule(desired: DesiredProject, schedule: Schedule, connection: Conn
             f"CRON_SCHEDULE_TIMEZONE, which is shared by all, and set {TIMEZONE} to it"
         )
         raise ConfigError(message, where=where, remedy=remedy)
-    given = desired.project.triggers.parameters_of(schedule)
+    given = desired.given_parameters(schedule)
     check_parameters(desired, given, where)
     check_source(desired, given, where)
 
 
-def check_parameters(desired: DesiredProject, given: Mapping[str, Any], where: str) -> None:
+def check_parameters(desired: DesiredPipeline, given: Mapping[str, Any], where: str) -> None:
     """Refuse parameters that the pipeline does not have, or of another type.
 
     Raises:
         ConfigError: When one is refused; the message names the first.
     """
     free = sorted(set(desired.parameters) - set(_SET_BY_NARU))
+    known = f"the pipeline {desired.kind.name}" if desired.kind != TRAINING else "the pipeline"
     for name, value in given.items():
         if name in _SET_BY_NARU:
             raise ConfigError(
                 f"{name} comes from git and cannot be set for a run", where=where, remedy="change the project instead"
             )
         if name not in free:
-            raise ConfigError(f"the pipeline has no parameter {name!r}; {suggest(name, free)}", where=where)
+            raise ConfigError(f"{known} has no parameter {name!r}; {suggest(name, free)}", where=where)
         _check_value(name, value, where)
         kind = desired.parameters[name]
         fits = isinstance(value, _PYTHON_TYPES.get(kind, (object,))) and (
@@ -197,8 +229,8 @@ def _check_value(name: str, value: Any, where: str) -> None:
     check_placeholders(str(value), f"{where}: {name}", allowed=PER_RUN)
 
 
-def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) -> None:
-    """Refuse a source that only this machine has, and spans that it cannot have.
+def check_source(desired: DesiredPipeline, given: Mapping[str, Any], where: str) -> None:
+    """Refuse a location that only this machine has, and spans that a source cannot have.
 
     Args:
         desired: The project.
@@ -208,6 +240,12 @@ def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) 
     Raises:
         ConfigError: When the source is a relative path, its pattern is invalid, or the spans are; the message says what is allowed.
     """
+    for name in ("source", "output") if desired.kind != TRAINING else ():
+        if given.get(name) and is_relative(str(given[name])):
+            message = f"the {name} {given[name]!r} is a path on this machine, which runs on a cluster cannot reach"
+            raise ConfigError(message, where=where, remedy="name it by a URL, as in s3://bucket/flights.parquet")
+    if desired.kind != TRAINING:
+        return
     data = desired.data(given)
     if is_relative(data.source):
         message = f"the source {data.source!r} is a path on this machine, which runs on a cluster cannot read"
@@ -223,39 +261,49 @@ def check_source(desired: DesiredProject, given: Mapping[str, Any], where: str) 
         raise ConfigError(f"{error.where}: {error.message}", where=where, remedy=error.remedy) from None
 
 
-def _read_project(folder: Path, build: Path, store: str, target: Target) -> DesiredProject:
-    project = load_project(folder)
-    file, archive = compile_with_code(project, folder, build, target)
+def _read_pipelines(
+    folder: Path, project: Project, build: Path, target: Target, kinds: Collection[Pipeline]
+) -> Iterator[DesiredPipeline]:
+    """Compile the pipelines of a project that are wanted, training first: a watcher names the version that it starts."""
+    file = archive = None
+    if TRAINING in kinds or WATCHING in kinds:
+        file, archive = compile_with_code(project, folder, build, target)
+    for kind in needed_pipelines(project):
+        if kind == TRAINING and kind in kinds and file and archive:
+            yield _read_compiled(kind, folder, project, file, archive, target)
+        elif kind != TRAINING and kind in kinds:
+            compiled = compile_pipeline(project, kind, build, target)
+            yield _read_compiled(kind, folder, project, compiled, None, target)
+
+
+def _read_compiled(
+    kind: Pipeline, folder: Path, project: Project, file: Path, archive: Path | None, target: Target
+) -> DesiredPipeline:
     spec, _ = read_spec(file)
     inputs = spec["root"]["inputDefinitions"]["parameters"]
     text = file.read_text(encoding="utf-8")
-    return DesiredProject(
+    return DesiredPipeline(
         project=project,
         folder=folder,
         label=OwnershipLabel(find_owner(folder), project.name),
         spec=text,
-        version=_hash_spec(text),
-        archive=(archive, str(inputs["code_uri"]["defaultValue"])),
+        version=version_of(text),
+        archive=(archive, str(inputs["code_uri"]["defaultValue"])) if archive else None,
         parameters={name: str(definition["parameterType"]) for name, definition in inputs.items()},
         defaults={
             name: definition["defaultValue"] for name, definition in inputs.items() if "defaultValue" in definition
         },
         commit=read_commit(folder),
         remarks=tuple(target.remarks()),
+        kind=kind,
     )
 
 
-def _hash_spec(spec: str) -> str:
-    """Hash a spec, the same from both families of kfp: they differ only in comments and their own version."""
-    lines = [line for line in spec.splitlines() if not re.match(r"#|sdkVersion: ", line)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_HASH]
-
-
-def _check_unique_names(read: list[DesiredProject]) -> None:
+def _check_unique_names(projects: Sequence[tuple[Path, Project]]) -> None:
     folders: dict[str, Path] = {}
-    for desired in read:
-        name = desired.project.name
+    for folder, project in projects:
+        name = project.name
         if name in folders:
-            message = f"two projects are named {name!r}: {folders[name]} and {desired.folder}"
+            message = f"two projects are named {name!r}: {folders[name]} and {folder}"
             raise ConfigError(message, remedy="give each a name of its own")
-        folders[name] = desired.folder
+        folders[name] = folder

@@ -12,8 +12,8 @@ from typing import Any
 
 from components._core.errors import NaruError, ServiceError
 from components._core.stage.stage_end import error_of, find_end
+from components._kfp.server_state import Server
 from pipelines.kfp.run_watch import RUN_LABEL, StageStatus, stages_of
-from pipelines.kfp.server_state import Server
 from pipelines.placement import STAGE_LABEL
 
 _LONGEST = 20

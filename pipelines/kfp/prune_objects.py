@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
+from components._kfp.kfp_client import JsonObject
+from components._kfp.ownership import read_label
+from components._kfp.server_state import LiveSchedule, Server, name_of
 from pipelines.kfp.apply_changes import Change, find_current, find_version
-from pipelines.kfp.desired_state import DesiredProject
-from pipelines.kfp.kfp_client import JsonObject
-from pipelines.kfp.ownership import read_label
+from pipelines.kfp.desired_state import DesiredPipeline
 from pipelines.kfp.run_watch import is_over
-from pipelines.kfp.server_state import LiveSchedule, Server
 
 SETTLE = 20.0
 """Seconds until the API knows a run that a schedule has just started: KFP's agent takes up to ten to report it."""
 
 
 def prune(
-    server: Server, desired: Sequence[DesiredProject], *, everything: bool, dry: bool, settle: float = SETTLE
+    server: Server, desired: Sequence[DesiredPipeline], *, everything: bool, dry: bool, settle: float = SETTLE
 ) -> Iterator[Change]:
     """Remove what is no longer in git; yields the changes made, or with `dry` the changes due.
 
@@ -30,41 +30,48 @@ def prune(
     """
     owner = desired[0].label.owner
     pipelines = [one for one in server.pipelines() if (label := read_label(one)) and label.owner == owner]
-    named = {one.project.name: one for one in desired}
-    stale = _stale_schedules(server, named, pipelines, owner, everything)
+    named = {one.pipeline: one for one in desired}
+    projects = {one.project.name for one in desired}
+    stale = _stale_schedules(server, desired, pipelines, owner, everything)
     yield from _prune_schedules(server, stale, dry, settle)
     used = _used_versions(server, [] if not dry else [one.id for one in stale])
     for pipeline in pipelines:
-        project = str(getattr(read_label(pipeline), "project", ""))
-        if project in named:
-            yield from _prune_versions(server, pipeline, named[project], used, dry)
-        elif everything:
+        name = name_of(pipeline)
+        if name in named:
+            yield from _prune_versions(server, pipeline, named[name], used, dry)
+        elif everything or getattr(read_label(pipeline), "project", "") in projects:
             yield from _prune_pipeline(server, pipeline, used, dry)
 
 
 def _stale_schedules(
-    server: Server, named: dict[str, DesiredProject], pipelines: list[JsonObject], owner: str, everything: bool
+    server: Server, desired: Sequence[DesiredPipeline], pipelines: list[JsonObject], owner: str, everything: bool
 ) -> list[LiveSchedule]:
     """Find the schedules that are not in git or were replaced; never one that is on and not replaced yet."""
-    ids = {str(getattr(read_label(one), "project", "")): str(one["pipeline_id"]) for one in pipelines}
+    ids = {name_of(one): str(one["pipeline_id"]) for one in pipelines}
     stale: list[LiveSchedule] = []
     ours = server.our_schedules(owner)
     for project in sorted({one.label.project for one in ours}):
         live = [one for one in ours if one.label.project == project]
-        if project in named:
-            stale += _replaced(named[project], live, find_version(server, ids.get(project, ""), named[project]))
+        named = [one for one in desired if one.project.name == project]
+        if named:
+            stale += _replaced(server, named, live, ids)
         elif everything:
             stale += live
     return stale
 
 
-def _replaced(desired: DesiredProject, live: list[LiveSchedule], version_id: str) -> list[LiveSchedule]:
-    schedules = {one.name: one for one in desired.project.triggers.schedules}
-    current = [
-        find_current([one for one in live if one.label.schedule == name], desired, schedule, version_id)
-        for name, schedule in schedules.items()
-    ]
-    return [one for one in live if one not in current and (one.label.schedule not in schedules or not one.enabled)]
+def _replaced(
+    server: Server, desired: Sequence[DesiredPipeline], live: list[LiveSchedule], ids: dict[str, str]
+) -> list[LiveSchedule]:
+    """Find those of a project's schedules that none of its pipelines has, or has another one for."""
+    labels, current = [], []
+    for one in desired:
+        version_id = find_version(server, ids.get(one.pipeline, ""), one)
+        for schedule in one.schedules:
+            label = one.schedule_label(schedule)
+            labels.append(label)
+            current.append(find_current([each for each in live if each.label == label], one, schedule, version_id))
+    return [one for one in live if one not in current and (one.label not in labels or not one.enabled)]
 
 
 def _prune_schedules(server: Server, stale: list[LiveSchedule], dry: bool, settle: float) -> Iterator[Change]:
@@ -110,7 +117,7 @@ def _used_versions(server: Server, going: list[str]) -> set[str]:
 
 
 def _prune_versions(
-    server: Server, pipeline: JsonObject, desired: DesiredProject, used: set[str], dry: bool
+    server: Server, pipeline: JsonObject, desired: DesiredPipeline, used: set[str], dry: bool
 ) -> Iterator[Change]:
     versions = [one for one in server.versions(pipeline["pipeline_id"]) if read_label(one)]
     names = {str(one["pipeline_version_id"]): str(one.get("name") or one.get("display_name")) for one in versions}

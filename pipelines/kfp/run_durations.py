@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from components._core.errors import NaruError
+from components._kfp.server_state import Server
 from pipelines.kfp.run_watch import POLL, RUN_LABEL, stages_of
-from pipelines.kfp.server_state import Server
 from pipelines.stage_durations import StageReport, reports_from_pods, stage_times, time_lines
 
 _ATTEMPTS = 6

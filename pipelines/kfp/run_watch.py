@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components._core.errors import NaruError, UnavailableError
-from pipelines.graphs.pipelines import TRAINING
-from pipelines.kfp.kfp_client import JsonObject
-from pipelines.kfp.server_state import FINAL, Server
+from components._kfp.kfp_client import JsonObject
+from components._kfp.server_state import FINAL, Server
+from components.stages import STAGES
 from pipelines.stage_durations import NOT_BEGUN, is_cached
 
 POLL = 5.0
@@ -122,19 +122,11 @@ def _why_lost(run: Mapping[str, Any]) -> str:
     )
 
 
-def final_state(run: Mapping[str, Any]) -> str:
-    """Return how a run ended. KFP 2.17 reports a cancelled one as FAILED; only its history has CANCELING."""
-    history = [str(one.get("state", "")) for one in run.get("state_history") or []]
-    while history and history[-1] in FINAL:
-        history.pop()
-    return "CANCELED" if run["state"] == "FAILED" and history[-1:] == ["CANCELING"] else str(run["state"])
-
-
 def stages_of(run: Mapping[str, Any]) -> list[StageStatus]:
     """List the stages that have begun, in order; empty while KFP has no details, as before its agent's first report."""
     details = (run.get("run_details") or {}).get("task_details") or []
     found: list[StageStatus] = []
-    for name in TRAINING.stage_names:
+    for name in STAGES:
         named = [task for task in details if task.get("display_name") == name]
         if named:
             found.append(_stage(name, named, details))

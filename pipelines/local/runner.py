@@ -85,12 +85,13 @@ def _arguments(workspace: Workspace, project: Project, run: Path, cause: str) ->
         "run": run.name,
         "cause": cause,
         "code_commit": read_commit(workspace.project),
+        "claim": "",
     }
 
 
 def _will_run_ingest(arguments: dict[str, Any]) -> bool:
     """Whether the first stage will run, and so the others: the fork server then starts before it."""
-    parameters = {name: arguments[name] for name in ("project", "source", "spans", "source_fingerprint")}
+    parameters = {name: arguments[name] for name in ("project", "source", "spans", "source_fingerprint", "claim")}
     return stage_cache.find_entry("ingest", stage_cache.key_of("ingest", parameters, {})) is None
 
 

@@ -16,6 +16,7 @@ from components._core.project.project_file import load_project
 from components._core.settings import LOCAL
 from components._core.system_errors import from_system
 from components._frameworks.project_rules import check_framework, check_servers
+from components._notices.channels import read_channels
 from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.project_places import check_folders
@@ -23,7 +24,6 @@ from pipelines.local.run_record import LocalRunRecord, make_record, save_record
 from pipelines.local.runner import absolute_data, run_training
 from pipelines.local.source_preview import check_source_preview
 from pipelines.local.workspace import find_workspace
-from pipelines.notices.channels import read_channels
 from pipelines.notices.run_notices import send_end
 
 

@@ -1,1 +1,1 @@
-"""Notices: tell people by a webhook or by mail what a watcher saw and what became of runs."""
+"""The notices of runs that a person started."""

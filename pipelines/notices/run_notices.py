@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from components._notices.channels import Channel
+from components._notices.outbox import APPROVAL, Notice, Outbox
 from pipelines.local.run_record import LocalRunRecord
-from pipelines.notices.channels import Channel
-from pipelines.notices.outbox import APPROVAL, Notice, Outbox
 
 
 def send_end(record: LocalRunRecord, store: str, channels: Sequence[Channel], warn: Callable[[str], None]) -> None:

@@ -15,12 +15,12 @@ import pytest
 from components._core.settings import MODELS_NAMESPACE
 from components._core.store.filesystems import open_filesystem
 from components._core.types.artifact_files import OUTCOME
+from components._kfp.connection import Connection
+from components._kfp.kfp_client import KfpClient
+from components._kfp.server_state import Server
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.kfp.apply_changes import apply
-from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import read_desired_projects
-from pipelines.kfp.kfp_client import KfpClient
-from pipelines.kfp.server_state import Server
+from pipelines.kfp.desired_state import read_desired_pipelines
 from pipelines.stage_durations import StageTime
 from tests.e2e.browsing import make_python, start_run_in_page
 from tests.e2e.conftest import Deployed, status
@@ -146,7 +146,11 @@ def test_two_who_apply_at_once_leave_one_schedule(world: World, source: str, tmp
         folder = write_project(
             tmp_path / f"at-once-{number}", f"{source}/flights-{{span}}.csv", cron=f"0 {number} 3 1 * *"
         )
-        with world.here(), read_desired_projects([folder], connection) as wanted, pytest.MonkeyPatch.context() as patch:
+        with (
+            world.here(),
+            read_desired_pipelines([folder], connection) as wanted,
+            pytest.MonkeyPatch.context() as patch,
+        ):
             barrier, create = threading.Barrier(2), Server.create_schedule
 
             def meet(server: Server, body: dict[str, Any], barrier: Any = barrier, create: Any = create) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from components._cluster.kubernetes_client import KINDS
-from pipelines.kfp.server_state import Server
+from components._kfp.ownership import read_label
+from components._kfp.server_state import Server
 from tests.e2e.environment import Environment
-from tests.e2e.flights import DAYS, NAME, TABLE
+from tests.e2e.flights import DAYS, LOOP, NAME, TABLE
 from tests.e2e.world import World, until
 
 pytestmark = pytest.mark.e2e
@@ -30,9 +31,7 @@ def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environ
 def _remove_pipelines(world: World) -> None:
     """What `prune` does for a repository that no longer has the projects."""
     for pipeline in Server(world.kfp).pipelines():
-        if str(pipeline.get("name") or pipeline.get("display_name")) in {
-            f"{name}-training" for name in (NAME, DAYS, TABLE)
-        }:
+        if getattr(read_label(pipeline), "project", "") in (NAME, DAYS, TABLE, LOOP):
             world.kfp.delete(f"/pipelines/{pipeline['pipeline_id']}", cascade="true")
 
 

@@ -21,11 +21,11 @@ from minio import Minio
 
 from components._cluster.kubernetes_client import Cluster
 from components._core.store.filesystems import open_filesystem
+from components._kfp.connection import Connection
+from components._kfp.kfp_client import KfpClient
+from components._kfp.server_state import FINAL
 from pipelines.graphs.pipelines import TRAINING
-from pipelines.kfp.connection import Connection
 from pipelines.kfp.failure_reasons import RUN_LABEL
-from pipelines.kfp.kfp_client import KfpClient
-from pipelines.kfp.server_state import FINAL
 from pipelines.spec_text import read_spec
 from pipelines.stage_durations import StageTime, reports_from_pods, stage_times
 from tests.containers.engine import ROOT

@@ -19,7 +19,7 @@ from components._cluster.kubernetes_client import KINDS, path_of
 from components._core.errors import ConfigError
 from components._core.settings import MODELS_NAMESPACE
 from components.deploy.targets.seldon.manifest import METRICS
-from components.stages import INGEST, STAGES
+from components.stages import STAGES
 from pipelines.cluster.api_server_addresses import PLACEHOLDER, with_api_server
 from pipelines.cluster.cloud_identity import has_identity
 from pipelines.cluster.overlay import OVERLAYS, find_kustomize, pods_of, render, secrets_of
@@ -27,7 +27,7 @@ from pipelines.cluster.store_keys import MADE, READER, STORE, settings_of
 from pipelines.compile_target import Target
 from pipelines.placement import DEPLOYER, STAGE_LABEL
 from pipelines.pools import load_pools
-from pipelines.stage_secrets import CREDENTIALS, SECRET
+from pipelines.stage_secrets import CREDENTIALS, READERS, SECRET
 from tests.components.deploy.targets.seldon.made import component, rendered
 
 ROOT = OVERLAYS.parents[1]
@@ -332,14 +332,17 @@ def test_the_metadata_server_of_gke_is_reached_by_what_has_an_identity_and_nothi
         assert reached == {("169.254.169.252/32", 988), ("169.254.169.254/32", 80)}
 
 
-def test_a_setting_of_the_overlay_opens_the_network_to_a_database_for_ingest_alone(tmp_path: Path) -> None:
+def test_a_setting_of_the_overlay_opens_the_network_to_a_database_for_those_who_read_it_alone(tmp_path: Path) -> None:
     folder = tmp_path / "manifests" / "overlays" / "ours"
     shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
     shutil.copytree(OVERLAYS / "kind", folder)
     settings = folder / "settings.yaml"
     settings.write_text(f"{settings.read_text()}  NARU_SOURCE_HOSTS: 10.0.7.4:5432 postgres.data.svc:5432\n")
     (policy,) = [one for one in render(str(folder), Target()) if one["metadata"]["name"] == "naru-sources"]
-    assert policy["spec"]["podSelector"] == {"matchLabels": {STAGE_LABEL: INGEST.name}}
+    readers = sorted(stage.name for stage in READERS)
+    assert policy["spec"]["podSelector"] == {
+        "matchExpressions": [{"key": STAGE_LABEL, "operator": "In", "values": readers}]
+    }
     assert policy["metadata"]["namespace"] == "kubeflow"
     assert [rule["ports"] for rule in policy["spec"]["egress"]] == [[{"port": 5432, "protocol": "TCP"}]] * 2
     kubernetes_validate.validate(policy, KUBERNETES, strict=True)

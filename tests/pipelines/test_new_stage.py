@@ -23,7 +23,7 @@ from pipelines.pools import DEFAULT_POOLS, load_pools
 from pipelines.spec_text import read_spec
 from pipelines.stage_secrets import CREDENTIALS, Places
 
-WATCH = StageSpec("watch", "naru-light", reads=("data",), environment=(STORE,), side_effects=True)
+AUDIT = StageSpec("audit", "naru-light", reads=("data",), environment=(STORE,), side_effects=True)
 
 
 @dataclass
@@ -34,21 +34,21 @@ class Artifact:
 
 @pytest.fixture
 def registered() -> Iterator[StageSpec]:
-    yield register(WATCH)
-    del STAGES[WATCH.name]
+    yield register(AUDIT)
+    del STAGES[AUDIT.name]
 
 
 @pytest.fixture
 def pools(tmp_path: Path) -> Path:
     """The pools file of a cluster, with a row for the new stage."""
     raw = yaml.safe_load(DEFAULT_POOLS.read_text())
-    raw["stages"]["watch"] = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+    raw["stages"]["audit"] = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
     (tmp_path / "pools.yaml").write_text(yaml.safe_dump(raw))
     return tmp_path / "pools.yaml"
 
 
-@dsl.component(base_image=WATCH.base_image, install_kfp_package=False)
-def watch(project: str) -> None:
+@dsl.component(base_image=AUDIT.base_image, install_kfp_package=False)
+def audit(project: str) -> None:
     """Stand for the stage's component."""
 
 
@@ -60,7 +60,7 @@ def test_it_sees_its_part_of_the_project_and_ends_as_every_stage(registered: Sta
         running.folder(output)
         running.done(Outcome(reason="watched"))
     assert (project.data.source, project.train.epochs == 9) == ("t.csv", False)
-    assert (output.metadata["stage"], output.metadata["reason"]) == ("watch", "watched")
+    assert (output.metadata["stage"], output.metadata["reason"]) == ("audit", "watched")
 
 
 @pytest.mark.usefixtures("registered")
@@ -68,35 +68,35 @@ def test_a_pipeline_that_lists_it_is_placed_by_its_row_and_the_rows_of_the_pools
     pools: Path, tmp_path: Path
 ) -> None:
     def graph(project: str) -> None:
-        watch(project=project)
+        audit(project=project)
 
-    watching = Pipeline("watching", (WATCH,))
+    auditing = Pipeline("auditing", (AUDIT,))
     target = Target(registry="registry.example/team", tag="1.2.3", pools=pools, final_tags=True)
-    file = tmp_path / watching.file_name
+    file = tmp_path / auditing.file_name
     compiler.Compiler().compile(
-        dsl.pipeline(name=watching.name)(place_stages(watching, graph, target, Places("s3://naru", ()))), str(file)
+        dsl.pipeline(name=auditing.name)(place_stages(auditing, graph, target, Places("s3://naru", ()))), str(file)
     )
     spec, platform = read_spec(file)
-    executor = spec["deploymentSpec"]["executors"]["exec-watch"]["container"]
+    executor = spec["deploymentSpec"]["executors"]["exec-audit"]["container"]
     assert executor["image"] == "registry.example/team/naru-light:1.2.3"
-    assert not spec["root"]["dag"]["tasks"]["watch"]["cachingOptions"].get("enableCache")
-    assert [each["envVar"] for each in platform["exec-watch"]["configMapAsEnv"][0]["keyToEnv"]] == [STORE]
-    assert {each["envVar"] for each in platform["exec-watch"]["secretAsEnv"][0]["keyToEnv"]} == set(CREDENTIALS)
-    assert watching.name_of("flights") == "flights-watching"
+    assert not spec["root"]["dag"]["tasks"]["audit"]["cachingOptions"].get("enableCache")
+    assert [each["envVar"] for each in platform["exec-audit"]["configMapAsEnv"][0]["keyToEnv"]] == [STORE]
+    assert {each["envVar"] for each in platform["exec-audit"]["secretAsEnv"][0]["keyToEnv"]} == set(CREDENTIALS)
+    assert auditing.name_of("flights") == "flights-auditing"
 
 
 @pytest.mark.usefixtures("registered")
 def test_the_pools_file_must_have_it_and_the_cache_knows_its_side_effects(
     pools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigError, match="watch missing"):
+    with pytest.raises(ConfigError, match="audit missing"):
         load_pools()
-    assert load_pools(pools).stages["watch"].limits.memory == "1Gi"
+    assert load_pools(pools).stages["audit"].limits.memory == "1Gi"
     monkeypatch.setenv(stage_cache.HOME, str(tmp_path))
     monkeypatch.delenv(stage_cache.FRESH, raising=False)
-    assert not stage_cache.may_reuse("watch") and stage_cache.may_reuse(EVALUATE.name)
+    assert not stage_cache.may_reuse("audit") and stage_cache.may_reuse(EVALUATE.name)
 
 
 def test_a_name_is_given_once(registered: StageSpec) -> None:
-    with pytest.raises(ValueError, match="duplicate stage 'watch'"):
+    with pytest.raises(ValueError, match="duplicate stage 'audit'"):
         register(registered)

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from components._core.project.config_types import Real, Section
+from components._core.project.cron import check_cron
 from components._core.project.durations import Duration, to_timedelta
 
 MonitorKind = Literal[
     "volume", "errors", "latency", "staleness", "invariant", "skew", "drift", "prediction", "coverage", "performance"
 ]
 Severity = Literal["fail", "warn", "ignore"]
+HOURLY = "0 15 * * * *"
 
 
 def parse_hours(text: str) -> timedelta:
@@ -31,6 +33,10 @@ def parse_hours(text: str) -> timedelta:
 def _check_hours(text: str) -> str:
     parse_hours(text)
     return text
+
+
+def _check_schedule(text: str) -> str:
+    return check_cron(text) if text else text
 
 
 WholeHours = Annotated[Duration, AfterValidator(_check_hours)]
@@ -71,6 +77,14 @@ class Monitor(Section):
             "the whole 95 % interval is.",
         ),
     ] = 0.02
+    schedule: Annotated[
+        str,
+        AfterValidator(_check_schedule),
+        Field(
+            description="When a cluster monitors: six fields, seconds first, in the time zone of the KFP server; empty: only by hand. An "
+            "hour of the log is closed ten minutes after its end."
+        ),
+    ] = HOURLY
     max_age: Annotated[
         WholeHours | None, Field(description="Largest age of the champion, as in `90d`; absent: any.")
     ] = None

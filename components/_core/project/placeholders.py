@@ -14,6 +14,13 @@ from components._core.errors import ConfigError
 PER_RUN = "{{workflow.uid}}"
 """Placeholder that KFP's server (`ReplaceUID` in `backend/src/common/util/workflow.go`), or else Argo, replaces by the run's id."""
 
+FRESH = {"source_fingerprint": PER_RUN, "champion": f"auto {PER_RUN}", "run": PER_RUN}
+"""Parameters of a training run for which nothing is pinned: its stages look it up themselves (docs/decisions/0005)."""
+COMMIT = "code_commit"
+"""Parameter of a run: the git commit of the project, for the run's record. A compiled pipeline has none, so that it is the same at each commit."""
+CLAIM = "claim"
+"""Parameter of a run that a watcher started: the decision and the run, as `components/_core/store/run_claims.py` reads them."""
+
 
 def check_replaced(parameter: str, value: str) -> None:
     """Refuse a value that would be the same in every run although the data behind it may have changed.

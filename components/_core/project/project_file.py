@@ -215,9 +215,10 @@ class Project(Section):
         """The metric by which two models of the project are compared."""
         return TASKS[self.task].metric(self.gates.model.metric)
 
-    def to_json(self) -> str:
-        """Return the project as one compact JSON line, as pipelines pass it on: without sections that no stage reads."""
-        return self.model_dump_json(by_alias=True, exclude_none=True, exclude={"triggers", "keep"})
+    def to_json(self, *, whole: bool = False) -> str:
+        """Return the project as one compact JSON line, as pipelines pass it on: without what no stage of theirs reads, unless `whole`."""
+        left_out: Any = {} if whole else {"triggers": True, "keep": True, "monitor": {"schedule"}}
+        return self.model_dump_json(by_alias=True, exclude_none=True, exclude=left_out)
 
 
 def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project:

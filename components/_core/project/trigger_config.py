@@ -343,7 +343,19 @@ class Triggers(Section):
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
     retrain: Retrain = Retrain()
+    watch: Annotated[
+        str,
+        Field(
+            description="When a cluster looks at the triggers in `on`: six fields, seconds first, in the time zone of the KFP server; empty: "
+            "only `naru watch` looks."
+        ),
+    ] = "0 30 * * * *"
     on: Annotated[list[Trigger], Field(description="Triggers; `naru watch` decides about them.")] = []
+
+    @field_validator("watch")
+    @classmethod
+    def _check_watch(cls, value: str) -> str:
+        return check_cron(value) if value else value
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Triggers:

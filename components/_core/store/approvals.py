@@ -223,3 +223,14 @@ def _check_request(record: ApprovalRecord) -> None:
 def _damaged(name: str, error: Exception) -> ServiceError:
     remedy = "restore the file, or move it away and run again: that asks for a new approval"
     return ServiceError(f"damaged line of the log of approvals: {error}", where=name, remedy=remedy)
+
+
+def find_waiting(store: str, project: str, now: datetime) -> list[Request]:
+    """Return the requests that wait for a decision or for their rollout, oldest first: of each version the newest.
+
+    Raises:
+        ServiceError: When the log of approvals is damaged.
+        UnavailableError: When the store does not answer.
+    """
+    newest = {request.asked.version: request for request in read_requests(open_approvals(store, project))}
+    return [request for request in newest.values() if request.waits(now)]

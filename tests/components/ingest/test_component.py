@@ -16,7 +16,7 @@ def test_a_source_whose_state_is_not_said_is_refused_since_a_later_run_would_be_
 ) -> None:
     outputs = {name: SimpleNamespace(path=str(tmp_path / name), metadata={}) for name in ("examples", "quarantine")}
     with pytest.raises(SystemExit) as end:
-        ingest.python_func(project="{}", source="", spans="", source_fingerprint=value, **outputs)
+        ingest.python_func(project="{}", source="", spans="", source_fingerprint=value, claim="", **outputs)
     assert end.value.code == 2
     error = json.loads((tmp_path / "error.json").read_text())["error"]
     assert message in error["message"] and "source_fingerprint" in error["where"]

@@ -2,33 +2,35 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 
-from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import DesiredProject, read_desired_projects
-from pipelines.kfp.kfp_client import KfpClient
-from pipelines.kfp.server_state import Server
-from tests.pipelines.kfp.kfp_server import KfpServer, serving
+from components._kfp.connection import Connection
+from components._kfp.kfp_client import KfpClient
+from components._kfp.server_state import Server
+from pipelines.graphs.pipelines import PIPELINES, TRAINING, Pipeline
+from pipelines.kfp.desired_state import DesiredPipeline, read_desired_pipelines
+from tests.components.kfp.kfp_server import KfpServer, named_by_environment
 from tests.pipelines.kfp.made import nightly, scheduled
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = "memory://data/flights-{span}.csv"
-_VARIABLES = ("KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KF_PIPELINES_SA_TOKEN_PATH", "SSL_CERT_FILE",
-              "NARU_KFP_TOKEN", "NARU_KFP_CA", "NARU_KFP_NAMESPACE", "NARU_KFP_TIMEZONE")  # fmt: skip
+LOOP = """
+monitor: {window: 24h}
+triggers:
+  schedules: [{name: nightly, cron: "0 30 3 * * *"}]
+  on: [{name: data, new_data: {settle: 0s}}]
+"""
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[KfpServer]:
     """What the server holds; the environment names it."""
-    for name in _VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    with serving() as held:
-        monkeypatch.setenv("KF_PIPELINES_ENDPOINT", held.endpoint)
+    with named_by_environment(monkeypatch) as held:
         yield held
 
 
@@ -44,24 +46,37 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DesiredProject]:
-    """The example as a cluster would have it: its data lies where a cluster can read it."""
-    folder = tmp_path_factory.mktemp("flights")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DesiredPipeline]:
+    """The training pipeline of the example as a cluster would have it: its data lies where a cluster can read it."""
+    with _compiling(tmp_path_factory.mktemp("flights"), "", (TRAINING,)) as pipelines:
+        yield pipelines[0]
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[DesiredPipeline]]:
+    """All pipelines of the example with a log of requests and a trigger."""
+    with _compiling(tmp_path_factory.mktemp("loop"), LOOP, tuple(PIPELINES.values())) as pipelines:
+        yield pipelines
+
+
+@contextmanager
+def _compiling(folder: Path, more: str, kinds: tuple[Pipeline, ...]) -> Iterator[list[DesiredPipeline]]:
     for name in ("project.yaml", "preprocessing.py", "model.py"):
         shutil.copy(ROOT / "examples" / "flights" / name, folder)
     file = folder / "project.yaml"
-    file.write_text(file.read_text().replace("data/flights-{span}.csv", SOURCE).replace("1-11", "all"))
+    text = file.read_text().replace("data/flights-{span}.csv", SOURCE).replace("1-11", "all")
+    file.write_text(text + more)
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:  # of this alone: other tests of this process have no store
             patch.setenv("NARU_STORE", "memory://store")
             patch.setenv("NARU_OWNER", "github.com/team/models")
             patch.setenv("NARU_FINAL_TAGS", "1")  # no registry can be reached for digests
-            project = stack.enter_context(read_desired_projects([folder], Connection("http://nowhere")))[0]
-        yield project
+            pipelines = stack.enter_context(read_desired_pipelines([folder], Connection("http://nowhere"), kinds))
+        yield pipelines
 
 
 @pytest.fixture
-def desired(compiled: DesiredProject) -> DesiredProject:
+def desired(compiled: DesiredPipeline) -> DesiredPipeline:
     return scheduled(compiled, nightly())
 
 

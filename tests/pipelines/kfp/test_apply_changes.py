@@ -11,33 +11,33 @@ from components._core.errors import ConfigError, ServiceError
 from components._core.project.placeholders import PER_RUN
 from components._core.project.retrain_config import Retrain
 from components._core.project.trigger_config import Triggers
+from components._kfp.ownership import OwnershipLabel
+from components._kfp.server_state import Server
 from pipelines.kfp.apply_changes import apply
-from pipelines.kfp.desired_state import DesiredProject
-from pipelines.kfp.ownership import OwnershipLabel
+from pipelines.kfp.desired_state import DesiredPipeline
 from pipelines.kfp.prune_objects import prune
-from pipelines.kfp.server_state import Server
-from tests.pipelines.kfp.kfp_server import KfpServer
+from tests.components.kfp.kfp_server import KfpServer
 from tests.pipelines.kfp.made import nightly, scheduled
 
 
-def applied(server: Server, *desired: DesiredProject, dry: bool = False) -> list[str]:
+def applied(server: Server, *desired: DesiredPipeline, dry: bool = False) -> list[str]:
     return [str(change) for change in apply(server, desired, dry=dry) if change.action != "keep"]
 
 
 def pruned(
-    server: Server, desired: Sequence[DesiredProject], *, everything: bool = False, dry: bool = False
+    server: Server, desired: Sequence[DesiredPipeline], *, everything: bool = False, dry: bool = False
 ) -> list[str]:
     found = prune(server, desired, everything=everything, dry=dry, settle=0)
     return [str(change).partition(" (")[0] for change in found]
 
 
-def changed(desired: DesiredProject) -> DesiredProject:
+def changed(desired: DesiredPipeline) -> DesiredPipeline:
     """The project with other code."""
     return replace(desired, version="0ther0ther00", spec=desired.spec + "# other\n")
 
 
 def test_everything_is_made_and_a_second_time_nothing_changes(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     expected = [
         "create  pipeline flights-training",
@@ -53,7 +53,7 @@ def test_everything_is_made_and_a_second_time_nothing_changes(
 
 
 def test_the_version_that_is_uploaded_is_the_spec_and_the_code_lies_where_it_says(
-    server: Server, held: KfpServer, desired: DesiredProject, store: Any
+    server: Server, held: KfpServer, desired: DesiredPipeline, store: Any
 ) -> None:
     applied(server, desired)
     [version] = held.versions[held.pipelines[0]["pipeline_id"]]
@@ -63,7 +63,7 @@ def test_the_version_that_is_uploaded_is_the_spec_and_the_code_lies_where_it_say
 
 
 def test_code_that_the_store_lost_is_sent_again_though_the_version_is_there(
-    server: Server, desired: DesiredProject, store: Any
+    server: Server, desired: DesiredPipeline, store: Any
 ) -> None:
     applied(server, desired)
     store.rm(desired.archive[1])
@@ -73,7 +73,7 @@ def test_code_that_the_store_lost_is_sent_again_though_the_version_is_there(
 
 
 def test_a_schedule_says_everything_that_kfp_would_assume_otherwise(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, scheduled(desired, nightly(max_concurrency=2, parameters={"trials": 3})))
     [made] = held.schedules
@@ -87,7 +87,7 @@ def test_a_schedule_says_everything_that_kfp_would_assume_otherwise(
 
 
 def test_the_runs_of_a_schedule_train_on_the_spans_of_the_section_unless_it_names_its_own(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     own = nightly(name="own", parameters={"spans": "all"})
     triggers = Triggers(schedules=[nightly(), own], retrain=Retrain(spans="last 12"))
@@ -97,7 +97,7 @@ def test_the_runs_of_a_schedule_train_on_the_spans_of_the_section_unless_it_name
 
 
 def test_a_schedule_that_changed_is_replaced_and_its_run_in_flight_goes_on(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     run = held.start_run(held.schedules[0])
@@ -115,7 +115,7 @@ def test_a_schedule_that_changed_is_replaced_and_its_run_in_flight_goes_on(
 
 
 def test_a_commit_that_changes_nothing_else_replaces_no_schedule(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, replace(desired, commit="a1b2c3"))
     assert applied(server, replace(desired, commit="d4e5f6")) == []
@@ -123,7 +123,7 @@ def test_a_commit_that_changes_nothing_else_replaces_no_schedule(
 
 
 def test_another_version_replaces_the_schedules_that_name_the_old_one(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     assert applied(server, changed(desired)) == [
@@ -132,7 +132,7 @@ def test_another_version_replaces_the_schedules_that_name_the_old_one(
     ]
 
 
-def test_only_the_schedule_that_changed_is_replaced(server: Server, held: KfpServer, desired: DesiredProject) -> None:
+def test_only_the_schedule_that_changed_is_replaced(server: Server, held: KfpServer, desired: DesiredPipeline) -> None:
     weekly = nightly(name="weekly", cron="0 0 5 * * mon")
     applied(server, scheduled(desired, nightly(), weekly))
     assert applied(server, scheduled(desired, nightly(max_concurrency=3), weekly)) == [
@@ -141,7 +141,7 @@ def test_only_the_schedule_that_changed_is_replaced(server: Server, held: KfpSer
 
 
 def test_a_schedule_that_git_switches_off_is_switched_off_and_one_that_it_switches_on_is_made_anew(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     off = scheduled(desired, nightly(enabled=False))
@@ -154,7 +154,7 @@ def test_a_schedule_that_git_switches_off_is_switched_off_and_one_that_it_switch
 
 
 def test_when_the_new_schedule_is_refused_the_old_one_fires_again_and_it_is_reported(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     held.refuse("POST", "/recurringruns", 400, 3, "Schedule cron is not a supported format")
@@ -164,7 +164,7 @@ def test_when_the_new_schedule_is_refused_the_old_one_fires_again_and_it_is_repo
 
 
 def test_what_git_no_longer_says_is_pruned_and_what_others_made_is_not(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     theirs = {**held.schedules[0], "recurring_run_id": "theirs", "description": "by hand"}
@@ -179,7 +179,7 @@ def test_what_git_no_longer_says_is_pruned_and_what_others_made_is_not(
 
 
 def test_pruning_before_applying_leaves_what_is_in_use(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     assert pruned(server, [changed(desired)]) == []
@@ -187,7 +187,7 @@ def test_pruning_before_applying_leaves_what_is_in_use(
 
 
 def test_the_pipeline_of_a_project_that_is_gone_goes_only_when_all_projects_are_meant(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     gone = replace(
         desired,
@@ -205,7 +205,7 @@ def test_the_pipeline_of_a_project_that_is_gone_goes_only_when_all_projects_are_
 
 
 def test_another_repositorys_pipelines_are_never_pruned(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     ours = replace(
@@ -224,7 +224,7 @@ def test_another_repositorys_pipelines_are_never_pruned(
     ],
 )
 def test_a_name_that_is_taken_is_reported_before_anything_is_changed(
-    server: Server, held: KfpServer, desired: DesiredProject, description: str, message: str
+    server: Server, held: KfpServer, desired: DesiredPipeline, description: str, message: str
 ) -> None:
     held.pipelines.append({"pipeline_id": "1", "name": "flights-training", "description": description})
     first = replace(desired, project=desired.project.model_copy(update={"name": "first"}))
@@ -234,7 +234,7 @@ def test_a_name_that_is_taken_is_reported_before_anything_is_changed(
 
 
 def test_a_name_that_somebody_takes_meanwhile_is_reported_with_what_was_done_before(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     held.refuse("POST", "/pipelines/upload_version", 409, 6, "The name already exist. Specify a new name")
     with pytest.raises(
@@ -244,7 +244,7 @@ def test_a_name_that_somebody_takes_meanwhile_is_reported_with_what_was_done_bef
         applied(server, desired)
 
 
-def test_more_than_a_page_is_read_to_its_end(server: Server, held: KfpServer, desired: DesiredProject) -> None:
+def test_more_than_a_page_is_read_to_its_end(server: Server, held: KfpServer, desired: DesiredPipeline) -> None:
     held.pipelines += [{"pipeline_id": str(number), "name": f"other-{number}"} for number in range(450)]
     held.schedules += [{"recurring_run_id": str(number)} for number in range(450)]
     applied(server, desired)
@@ -254,7 +254,7 @@ def test_more_than_a_page_is_read_to_its_end(server: Server, held: KfpServer, de
 
 
 def test_a_run_that_is_cancelling_for_ever_holds_no_schedule_back_and_that_is_said(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     applied(server, desired)
     run = held.start_run(held.schedules[0], state="CANCELING")

@@ -10,12 +10,12 @@ import pytest
 
 from components._core.errors import UnavailableError
 from components._core.store.object_store import upload
+from components._kfp.connection import Connection
+from components._kfp.kfp_client import ConflictError, KfpClient
+from components._kfp.server_state import Server
 from pipelines.kfp.apply_changes import apply
-from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import DesiredProject
-from pipelines.kfp.kfp_client import ConflictError, KfpClient
-from pipelines.kfp.server_state import Server
-from tests.pipelines.kfp.kfp_server import KfpServer
+from pipelines.kfp.desired_state import DesiredPipeline
+from tests.components.kfp.kfp_server import KfpServer
 from tests.pipelines.kfp.made import nightly, scheduled
 
 
@@ -42,17 +42,17 @@ def one_upload_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.kfp.apply_changes.upload", locked)
 
 
-def both(*desired: DesiredProject) -> list[BaseException | None]:
+def both(*desired: DesiredPipeline) -> list[BaseException | None]:
     """Apply each from a client of its own; what each raised."""
 
-    def one(what: DesiredProject) -> None:
+    def one(what: DesiredPipeline) -> None:
         list(apply(Server(KfpClient(Connection.from_environment())), [what], dry=False))
 
     with ThreadPoolExecutor(len(desired)) as pool:
         return [done.exception() for done in [pool.submit(one, what) for what in desired]]
 
 
-def _same(desired: DesiredProject) -> DesiredProject:
+def _same(desired: DesiredPipeline) -> DesiredPipeline:
     return desired
 
 
@@ -60,10 +60,10 @@ def _same(desired: DesiredProject) -> DesiredProject:
 @pytest.mark.parametrize("change", [_same, lambda one: scheduled(one, nightly(enabled=False))], ids=["on", "off"])
 def test_of_two_schedules_of_one_name_one_stays(
     held: KfpServer,
-    desired: DesiredProject,
+    desired: DesiredPipeline,
     monkeypatch: pytest.MonkeyPatch,
     pace: int,
-    change: Callable[[DesiredProject], DesiredProject],
+    change: Callable[[DesiredPipeline], DesiredPipeline],
 ) -> None:
     held.pace = pace
     at_a_barrier(monkeypatch, "create_schedule")
@@ -73,7 +73,7 @@ def test_of_two_schedules_of_one_name_one_stays(
 
 
 def test_a_schedule_that_is_replaced_by_two_at_once_is_replaced_once(
-    server: Server, held: KfpServer, desired: DesiredProject, monkeypatch: pytest.MonkeyPatch
+    server: Server, held: KfpServer, desired: DesiredPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(apply(server, [desired], dry=False))
     at_a_barrier(monkeypatch, "create_schedule", 3)
@@ -83,7 +83,7 @@ def test_a_schedule_that_is_replaced_by_two_at_once_is_replaced_once(
 
 
 def test_of_two_who_apply_different_things_the_younger_is_reported_to_run_again(
-    held: KfpServer, desired: DesiredProject, monkeypatch: pytest.MonkeyPatch
+    held: KfpServer, desired: DesiredPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_a_barrier(monkeypatch, "create_schedule")
     failed = [error for error in both(desired, scheduled(desired, nightly(cron="0 0 4 * * *"))) if error]
@@ -95,7 +95,7 @@ def test_of_two_who_apply_different_things_the_younger_is_reported_to_run_again(
 
 @pytest.mark.parametrize("name", ["create_pipeline", "upload_version"])
 def test_what_somebody_made_since_we_looked_is_taken(
-    held: KfpServer, desired: DesiredProject, monkeypatch: pytest.MonkeyPatch, name: str
+    held: KfpServer, desired: DesiredPipeline, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     at_a_barrier(monkeypatch, name)
     assert both(desired, desired) == [None, None]
@@ -104,7 +104,7 @@ def test_what_somebody_made_since_we_looked_is_taken(
 
 
 def test_a_server_that_took_two_of_a_name_keeps_the_older_ones(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     """No server of today does so; then nothing may point to the one that is removed."""
     list(apply(server, [desired], dry=False))
@@ -116,7 +116,7 @@ def test_a_server_that_took_two_of_a_name_keeps_the_older_ones(
     assert {one["name"] for one in held.versions[first["pipeline_id"]]} == {desired.version, "0ther0ther00"}
 
 
-def test_a_conflict_that_stays_is_said(server: Server, held: KfpServer, desired: DesiredProject) -> None:
+def test_a_conflict_that_stays_is_said(server: Server, held: KfpServer, desired: DesiredPipeline) -> None:
     held.refuse("POST", "/pipelines", 409, 6, "The name flights-training already exist")
     with pytest.raises(ConflictError, match="another apply ran at the same time: run again"):
         list(apply(server, [desired], dry=False))

@@ -5,18 +5,18 @@ from typing import Any
 
 from components._core.project.keep_config import KeepRule
 from components._core.store.ledger import Deployment, append_deployment, read_deployments
+from components._kfp.server_state import Server
 from components.watch.records import Cause, History, Record, format_time
 from pipelines.clean.clean import carry_out, plan_clean_cluster
 from pipelines.clean.kfp_runs import plan_kfp_runs
-from pipelines.kfp.desired_state import DesiredProject
-from pipelines.kfp.server_state import Server
+from pipelines.kfp.desired_state import DesiredPipeline
 from pipelines.kfp.submit_run import submit
-from tests.pipelines.kfp.kfp_server import KfpServer
+from tests.components.kfp.kfp_server import KfpServer
 
 NOW = datetime(2026, 12, 31, tzinfo=UTC)
 
 
-def _submit(server: Server, held: KfpServer, desired: DesiredProject, days: list[int]) -> list[dict[str, Any]]:
+def _submit(server: Server, held: KfpServer, desired: DesiredPipeline, days: list[int]) -> list[dict[str, Any]]:
     for number, day in enumerate(days):
         submit(server, desired, {}, cause="a test", cache=False, name=f"flights-{number}")
         held.runs[-1] |= {"state": "SUCCEEDED", "created_at": (NOW - timedelta(days=day)).isoformat()}
@@ -28,7 +28,7 @@ def _left(held: KfpServer) -> list[str]:
 
 
 def test_old_runs_go_and_those_that_a_ledger_or_a_decision_names_stay(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     runs = _submit(server, held, desired, [90, 80, 70, 60, 2])
     runs[3]["state"] = "RUNNING"
@@ -46,7 +46,7 @@ def test_old_runs_go_and_those_that_a_ledger_or_a_decision_names_stay(
 
 
 def test_the_newest_of_each_pipeline_and_runs_in_flight_stay(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     _submit(server, held, desired, [5, 4, 3, 2])
     claimed = Record(

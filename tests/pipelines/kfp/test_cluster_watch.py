@@ -16,13 +16,14 @@ from components._core.project.project_file import Project
 from components._core.store import claims
 from components._core.store.approvals import ApprovalRecord, append_approval, digest_evidence, open_approvals
 from components._core.store.ledger import Deployment, append_deployment
+from components._kfp.server_state import Server
+from components.watch import cluster_watcher
+from components.watch import watcher as watch
 from components.watch.records import Cause, History, Record, append_record, format_time, open_records, read_history
 from pipelines.kfp import cluster_watch
-from pipelines.kfp.cluster_watch import ClusterWatcher
-from pipelines.kfp.desired_state import DesiredProject
-from pipelines.kfp.server_state import Server
-from pipelines.local import watch
-from tests.pipelines.kfp.kfp_server import KfpServer
+from pipelines.kfp.cluster_watch import ProjectWatcher
+from pipelines.kfp.desired_state import DesiredPipeline
+from tests.components.kfp.kfp_server import KfpServer
 
 TRIGGERS = """
 triggers:
@@ -39,17 +40,17 @@ def _quick_claims(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def watched(server: Server, compiled: DesiredProject, tmp_path: Path) -> ClusterWatcher:
+def watched(server: Server, compiled: DesiredPipeline, tmp_path: Path) -> ProjectWatcher:
     folder = tmp_path / "flights"
     folder.mkdir()
     text = (compiled.folder / "project.yaml").read_text()
     (folder / "project.yaml").write_text(text + TRIGGERS)
 
     @contextmanager
-    def open_server() -> Iterator[tuple[Server, list[DesiredProject]]]:
+    def open_server() -> Iterator[tuple[Server, list[DesiredPipeline]]]:
         yield server, [compiled]
 
-    return ClusterWatcher(folder, print, open_server)
+    return ProjectWatcher(folder, print, open_server)
 
 
 def _history() -> History:
@@ -57,7 +58,7 @@ def _history() -> History:
 
 
 def test_new_data_starts_a_run_by_the_name_of_its_key_and_its_end_is_recorded(
-    watched: ClusterWatcher, held: KfpServer
+    watched: ProjectWatcher, held: KfpServer
 ) -> None:
     for _ in range(3):
         watched.look()
@@ -79,7 +80,7 @@ def test_new_data_starts_a_run_by_the_name_of_its_key_and_its_end_is_recorded(
     assert len(held.runs) == 1
 
 
-def test_a_run_trains_on_the_spans_of_the_section(watched: ClusterWatcher, held: KfpServer) -> None:
+def test_a_run_trains_on_the_spans_of_the_section(watched: ProjectWatcher, held: KfpServer) -> None:
     file = watched.workspace.project / "project.yaml"
     file.write_text(file.read_text().replace("triggers:\n", "triggers:\n  retrain: {spans: last 12}\n"))
     watched.look()
@@ -89,7 +90,7 @@ def test_a_run_trains_on_the_spans_of_the_section(watched: ClusterWatcher, held:
 
 
 def test_a_run_whose_trigger_needs_an_approval_asks_for_it_and_its_end_says_that_it_waits(
-    watched: ClusterWatcher, held: KfpServer
+    watched: ProjectWatcher, held: KfpServer
 ) -> None:
     file = watched.workspace.project / "project.yaml"
     file.write_text(file.read_text().replace("parameters: {epochs: 2}", "approve: [ada]"))
@@ -114,7 +115,7 @@ def test_a_run_whose_trigger_needs_an_approval_asks_for_it_and_its_end_says_that
     assert ended is not None and (ended.promoted, ended.why) == ("", "waits for approval: version 5")
 
 
-def test_schedules_are_left_to_the_server(watched: ClusterWatcher, compiled: DesiredProject) -> None:
+def test_schedules_are_left_to_the_server(watched: ProjectWatcher, compiled: DesiredPipeline) -> None:
     file = watched.workspace.project / "project.yaml"
     file.write_text(file.read_text() + '  schedules: [{name: often, cron: "* * * * * *"}]\n')
     watched.look()
@@ -123,7 +124,7 @@ def test_schedules_are_left_to_the_server(watched: ClusterWatcher, compiled: Des
 
 @pytest.mark.parametrize("lost", ["claim", "request", "answer"])
 def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, lost: str
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     real = cluster_watch.submit
 
@@ -140,7 +141,7 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
 
     monkeypatch.setattr(cluster_watch, "submit", killed)
     if lost == "claim":
-        monkeypatch.setattr(cluster_watch, "claim_start", not_started)
+        monkeypatch.setattr(cluster_watcher, "claim_start", not_started)
     with pytest.raises(Killed):
         watched.look()
     monkeypatch.undo()
@@ -160,7 +161,7 @@ def test_killed_between_its_claim_and_the_answer_it_starts_one_run(
 
 @pytest.mark.parametrize("steps", ["claimed", "started"])
 def test_a_run_of_a_laptop_on_the_same_store_is_left_to_it(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, steps: str
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, steps: str
 ) -> None:
     log = open_records("memory://store", "flights")
     cause = Cause("0123456789ab", "demand", "asked", "by me")
@@ -180,7 +181,7 @@ def test_a_run_of_a_laptop_on_the_same_store_is_left_to_it(
 
 @pytest.mark.parametrize(("state", "verdict"), [("FAILED", "failed"), ("SKIPPED", "skipped")])
 def test_a_run_that_promotes_nothing_ends_the_decision(
-    watched: ClusterWatcher, held: KfpServer, state: str, verdict: str
+    watched: ProjectWatcher, held: KfpServer, state: str, verdict: str
 ) -> None:
     watched.look()
     held.runs[0]["state"] = state
@@ -190,7 +191,7 @@ def test_a_run_that_promotes_nothing_ends_the_decision(
 
 
 def test_a_run_that_the_server_never_has_is_given_up(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise UnavailableError("the server does not answer")
@@ -208,7 +209,7 @@ def test_a_run_that_the_server_never_has_is_given_up(
 
 @pytest.mark.parametrize(("promoted", "verdict"), [("5", "succeeded"), ("", "lost")])
 def test_a_run_whose_record_is_gone_is_not_started_again(
-    watched: ClusterWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, promoted: str, verdict: str
+    watched: ProjectWatcher, held: KfpServer, monkeypatch: pytest.MonkeyPatch, promoted: str, verdict: str
 ) -> None:
     watched.look()
     name = held.runs[0]["display_name"]
@@ -224,7 +225,7 @@ def test_a_run_whose_record_is_gone_is_not_started_again(
     assert name not in [run["display_name"] for run in held.runs]
 
 
-def test_a_server_that_refuses_is_an_error_of_one_look(watched: ClusterWatcher, held: KfpServer) -> None:
+def test_a_server_that_refuses_is_an_error_of_one_look(watched: ProjectWatcher, held: KfpServer) -> None:
     held.refuse("POST", "/runs", 503, 14, "try again")
     with pytest.raises(UnavailableError):
         watched.look()

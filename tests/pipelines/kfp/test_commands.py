@@ -11,18 +11,18 @@ from typer.testing import CliRunner, Result
 from components._core.errors import DataError, ServiceError
 from components._core.stage.stage_end import failed
 from pipelines.__main__ import app
-from pipelines.kfp.desired_state import DesiredProject
-from tests.pipelines.kfp.kfp_server import KfpServer, task
+from pipelines.kfp.desired_state import DesiredPipeline
+from tests.components.kfp.kfp_server import KfpServer, task
 
 
 @pytest.fixture
-def project(compiled: DesiredProject, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(compiled: DesiredPipeline, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's folder, whose compilation is known."""
 
-    def known(*_: Any) -> DesiredProject:
-        return compiled
+    def known(*_: Any) -> list[DesiredPipeline]:
+        return [compiled]
 
-    monkeypatch.setattr("pipelines.kfp.desired_state._read_project", known)
+    monkeypatch.setattr("pipelines.kfp.desired_state._read_pipelines", known)
     return compiled.folder
 
 
@@ -42,10 +42,12 @@ def test_plan_ends_with_1_until_it_was_applied(held: KfpServer, project: Path) -
 
 @pytest.mark.parametrize("command", ["plan", "apply", "submit"])
 def test_what_is_not_cached_for_want_of_a_digest_is_said(
-    held: KfpServer, project: Path, compiled: DesiredProject, monkeypatch: pytest.MonkeyPatch, command: str
+    held: KfpServer, project: Path, compiled: DesiredPipeline, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     remark = "the stages of naru-stages:1 are not cached: no registry is set"
-    monkeypatch.setattr("pipelines.kfp.desired_state._read_project", lambda *_: replace(compiled, remarks=(remark,)))
+    monkeypatch.setattr(
+        "pipelines.kfp.desired_state._read_pipelines", lambda *_: [replace(compiled, remarks=(remark,))]
+    )
     assert f"naru: {remark}" in _naru(command, project).output
 
 

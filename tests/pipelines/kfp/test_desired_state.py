@@ -6,9 +6,11 @@ import pytest
 
 from components._core.errors import ConfigError
 from components._core.project.project_file import parse_project
-from pipelines.kfp.connection import Connection
-from pipelines.kfp.desired_state import DesiredProject, check_schedule, find_projects, read_desired_projects
-from pipelines.kfp.ownership import OwnershipLabel, find_owner, read_label
+from components._kfp.connection import Connection
+from components._kfp.ownership import OwnershipLabel, read_label
+from pipelines.kfp.desired_state import DesiredPipeline, check_schedule, find_projects, read_desired_pipelines
+from pipelines.kfp.repository import find_owner
+from pipelines.spec_text import version_of
 from tests.pipelines.kfp.made import nightly
 
 HERE = Connection("http://nowhere")
@@ -67,7 +69,7 @@ def test_a_schedule_changes_nothing_in_what_the_stages_get() -> None:
     assert timed.to_json() == bare.to_json()
 
 
-def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: DesiredProject) -> None:
+def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: DesiredPipeline) -> None:
     berlin = nightly(timezone="Europe/Berlin")
     with pytest.raises(
         ConfigError, match=r"(?s)is in Europe/Berlin.*every cron expression in UTC.*CRON_SCHEDULE_TIMEZONE"
@@ -92,7 +94,7 @@ def test_a_time_zone_that_the_server_does_not_go_by_is_refused(compiled: Desired
     ],
 )
 def test_parameters_that_the_pipeline_has_not_are_reported(
-    compiled: DesiredProject, parameters: dict[str, object], message: str
+    compiled: DesiredPipeline, parameters: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         check_schedule(compiled, nightly(parameters=parameters), HERE)
@@ -102,7 +104,7 @@ def test_a_store_on_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("NARU_STORE", str(tmp_path))
     with (
         pytest.raises(ConfigError, match=r"(?s)which a cluster cannot read.*NARU_STORE=s3://"),
-        read_desired_projects([], HERE),
+        read_desired_pipelines([], HERE),
     ):
         pass
 
@@ -118,12 +120,10 @@ def test_without_arguments_all_projects_that_git_knows_are_meant(
         find_projects([])
 
 
-def test_the_version_is_the_same_from_both_families(compiled: DesiredProject) -> None:
-    from pipelines.kfp.desired_state import _hash_spec
-
+def test_the_version_is_the_same_from_both_families(compiled: DesiredPipeline) -> None:
     other = compiled.spec.replace("sdkVersion: kfp-2.", "sdkVersion: kfp-3.").replace("# PIPELINE", "# Pipeline")
-    assert other != compiled.spec and _hash_spec(other) == compiled.version
-    assert _hash_spec(compiled.spec.replace("epochs", "epoch")) != compiled.version
+    assert other != compiled.spec and version_of(other) == compiled.version
+    assert version_of(compiled.spec.replace("epochs", "epoch")) != compiled.version
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 from components._core.errors import ConfigError, NaruError, ServiceError
 from components._core.project.placeholders import PER_RUN
 from components._core.store.ledger import Deployment, append_deployment
-from pipelines.kfp.desired_state import DesiredProject
+from components._kfp.server_state import Server, final_state
+from pipelines.kfp.desired_state import DesiredPipeline
 from pipelines.kfp.failure_reasons import find_reason, read_log
 from pipelines.kfp.run_durations import duration_lines
-from pipelines.kfp.run_watch import final_state, stages_of, wait_for_run
-from pipelines.kfp.server_state import Server
+from pipelines.kfp.run_watch import stages_of, wait_for_run
 from pipelines.kfp.submit_run import read_parameters, submit
+from tests.components.kfp.kfp_server import KfpServer, task
 from tests.kubernetes.api_server import serving
-from tests.pipelines.kfp.kfp_server import KfpServer, task
 
 LOG = """\
 I1121 05:00:01 launcher_v2.go:200] starting
@@ -30,7 +30,7 @@ I1121 05:00:02 launcher_v2.go:300] exit status 5
 
 
 def _submit(
-    server: Server, desired: DesiredProject, cache: bool = True, **given: Any
+    server: Server, desired: DesiredPipeline, cache: bool = True, **given: Any
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     started = submit(server, desired, given, cause="drift in dep_delay", cache=cache)
     run = server.kfp.get(f"/runs/{started.id}")
@@ -38,7 +38,7 @@ def _submit(
 
 
 def test_a_run_is_started_as_our_service_account_with_its_cause(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     run, notes = _submit(server, desired, spans="1")
     assert run["service_account"] == "naru-runner"
@@ -49,7 +49,7 @@ def test_a_run_is_started_as_our_service_account_with_its_cause(
 
 
 def test_a_second_run_goes_by_what_is_there_and_the_same_source_has_the_same_fingerprint(
-    server: Server, held: KfpServer, desired: DesiredProject, store: Any
+    server: Server, held: KfpServer, desired: DesiredPipeline, store: Any
 ) -> None:
     first, _ = _submit(server, desired)
     second, notes = _submit(server, desired)
@@ -60,7 +60,7 @@ def test_a_second_run_goes_by_what_is_there_and_the_same_source_has_the_same_fin
     assert third["parameters"]["source_fingerprint"] != first["parameters"]["source_fingerprint"]
 
 
-def _joined(desired: DesiredProject, source: str) -> DesiredProject:
+def _joined(desired: DesiredPipeline, source: str) -> DesiredPipeline:
     """The project with a join, as it would be compiled."""
     raw = json.loads(desired.defaults["project"])
     raw["data"]["join"] = [{"source": source, "on": "origin"}]
@@ -68,7 +68,7 @@ def _joined(desired: DesiredProject, source: str) -> DesiredProject:
 
 
 def test_a_table_that_is_joined_has_a_part_in_the_fingerprint(
-    server: Server, held: KfpServer, desired: DesiredProject, store: Any
+    server: Server, held: KfpServer, desired: DesiredPipeline, store: Any
 ) -> None:
     store.pipe_file("/data/airports.csv", b"origin,size\nEWR,1\n")
     alone, _ = _submit(server, desired)
@@ -80,30 +80,30 @@ def test_a_table_that_is_joined_has_a_part_in_the_fingerprint(
     assert first == second and len({first, *others}) == 3
 
 
-def test_a_table_of_this_machine_is_joined_to_nothing_on_a_cluster(server: Server, desired: DesiredProject) -> None:
+def test_a_table_of_this_machine_is_joined_to_nothing_on_a_cluster(server: Server, desired: DesiredPipeline) -> None:
     with pytest.raises(ConfigError, match=r"data\.join\.0: the source 'airports\.csv' is a path on this machine"):
         _submit(server, _joined(desired, "airports.csv"))
 
 
-def test_a_run_is_given_the_commit_of_its_project(server: Server, desired: DesiredProject) -> None:
+def test_a_run_is_given_the_commit_of_its_project(server: Server, desired: DesiredPipeline) -> None:
     run, _ = _submit(server, replace(desired, commit="a1b2c3+dirty"))
     assert run["parameters"]["code_commit"] == "a1b2c3+dirty"
 
 
-def test_without_the_cache_every_run_is_another(server: Server, desired: DesiredProject) -> None:
+def test_without_the_cache_every_run_is_another(server: Server, desired: DesiredPipeline) -> None:
     run, _ = _submit(server, desired, cache=False)
     assert run["parameters"]["source_fingerprint"] == PER_RUN
 
 
 def test_a_source_that_cannot_be_seen_from_here_is_reported_and_nothing_is_taken_from_the_cache(
-    server: Server, desired: DesiredProject
+    server: Server, desired: DesiredPipeline
 ) -> None:
     run, notes = _submit(server, desired, source="memory://elsewhere/{span}.csv")
     assert run["parameters"]["source_fingerprint"] == PER_RUN
     assert "no stage is taken from the cache" in notes[-1]
 
 
-def test_the_champion_is_the_ledgers_of_now(server: Server, desired: DesiredProject) -> None:
+def test_the_champion_is_the_ledgers_of_now(server: Server, desired: DesiredPipeline) -> None:
     assert _submit(server, desired)[0]["parameters"]["champion"] == "none"
     deployed = Deployment("7", "m", "s", "c", {"auc": 0.9}, "f", "r", "2026-11-21T00:00:00Z", "me", "better")
     append_deployment("memory://store", "flights", deployed)
@@ -111,7 +111,7 @@ def test_the_champion_is_the_ledgers_of_now(server: Server, desired: DesiredProj
 
 
 def test_a_damaged_ledger_is_left_to_the_stages_and_reported(
-    server: Server, desired: DesiredProject, store: Any
+    server: Server, desired: DesiredPipeline, store: Any
 ) -> None:
     store.pipe_file("/store/flights/deployments/000001.json", b"{")
     run, notes = _submit(server, desired)
@@ -119,7 +119,7 @@ def test_a_damaged_ledger_is_left_to_the_stages_and_reported(
     assert "stages will look up the champion" in notes[-1]
 
 
-def test_parameters_are_read_by_the_pipelines_types(desired: DesiredProject) -> None:
+def test_parameters_are_read_by_the_pipelines_types(desired: DesiredPipeline) -> None:
     assert read_parameters(desired, ["spans=7", "trials=7", "source=s3://a/b=c.csv"]) == {
         "spans": "7", "trials": 7, "source": "s3://a/b=c.csv"
     }  # fmt: skip
@@ -127,7 +127,9 @@ def test_parameters_are_read_by_the_pipelines_types(desired: DesiredProject) -> 
         read_parameters(desired, ["spans"])
 
 
-def test_a_parameter_that_does_not_fit_starts_nothing(server: Server, held: KfpServer, desired: DesiredProject) -> None:
+def test_a_parameter_that_does_not_fit_starts_nothing(
+    server: Server, held: KfpServer, desired: DesiredPipeline
+) -> None:
     with pytest.raises(ConfigError, match="must be a whole number"):
         submit(server, desired, read_parameters(desired, ["trials=many"]), cause="x", cache=True)
     assert held.writes() == []
@@ -200,7 +202,7 @@ def test_a_run_that_stands_still_is_looked_for_on_the_cluster(
 
 
 def test_the_report_names_the_run_as_kubeflows_page_does(
-    server: Server, held: KfpServer, desired: DesiredProject
+    server: Server, held: KfpServer, desired: DesiredPipeline
 ) -> None:
     run, _ = _submit(server, desired)
     assert run["parameters"]["run"] == held.runs[0]["display_name"]
@@ -306,7 +308,7 @@ def test_the_last_try_of_a_stage_is_what_counts() -> None:
     assert stage.state == "RUNNING" and stage.pods == ("a", "b")
 
 
-def test_errors_of_ours_are_all_that_comes_out(server: Server, held: KfpServer, desired: DesiredProject) -> None:
+def test_errors_of_ours_are_all_that_comes_out(server: Server, held: KfpServer, desired: DesiredPipeline) -> None:
     held.refuse("POST", "/runs", 500, 13, "Failed to create a workflow")
     with pytest.raises(NaruError, match="Failed to create a workflow"):
         _submit(server, desired)

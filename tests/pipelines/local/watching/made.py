@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components._core.store.ledger import read_deployments
 from components.watch.records import History, open_records, read_history
-from pipelines.local.watch import Watcher
+from pipelines.local.watch import LocalWatcher
 
 FAKE_RUN = (sys.executable, str(Path(__file__).with_name("fake_run.py")))
 PROJECT = """name: p
@@ -32,10 +32,10 @@ def add_span(project: Path, number: int) -> None:
     (project / "data" / f"t-{number}.csv").write_text("x,y\n1,2\n")
 
 
-def watcher(project: Path) -> tuple[Watcher, list[str]]:
+def watcher(project: Path) -> tuple[LocalWatcher, list[str]]:
     """A watcher with what it said."""
     said: list[str] = []
-    return Watcher(project, said.append, FAKE_RUN), said
+    return LocalWatcher(project, said.append, FAKE_RUN), said
 
 
 def history_of(project: Path, store: str = "") -> History:

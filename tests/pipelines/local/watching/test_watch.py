@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import ConfigError, UnavailableError
+from components.watch import watcher as watcher_module
 from components.watch.records import Record, append_record, format_time, open_records
 from pipelines.local import watch
 from pipelines.local.file_lock import is_locked, try_lock
 from pipelines.local.trigger_requests import list_triggers, request_run, reset_breaker
 from pipelines.local.triggered_run import OVERRIDES
 from pipelines.local.workspace import RECORD
+from tests.components.notices.servers import webhook
 from tests.pipelines.local.watching.made import add_span, history_of, make_project, promoted, watcher
-from tests.pipelines.notices.servers import webhook
 
 HERE = Path(__file__).parent
 
@@ -109,7 +110,7 @@ def test_a_run_that_cannot_begin_is_an_end(project: Path, monkeypatch: pytest.Mo
 def test_a_run_without_a_store_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_RUN", "store away")
     watched, _ = watcher(project)
-    start = watch.utc_now()
+    start = watcher_module.utc_now()
     watched.now = lambda: start
     for _ in range(3):  # the third is too early for another start
         watched.look()
@@ -125,8 +126,8 @@ def test_a_run_that_dies_without_a_record_is_given_up_with_its_exit_code(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    watched = watch.Watcher(project, said.append, [sys.executable, "-c", "raise SystemExit(7)"])
-    start = watch.utc_now()
+    watched = watch.LocalWatcher(project, said.append, [sys.executable, "-c", "raise SystemExit(7)"])
+    start = watcher_module.utc_now()
     for hour in range(14):  # more than the longest pause each
         at = start + timedelta(hours=3 * hour)
         watched.now = lambda at=at: at
@@ -242,28 +243,28 @@ def test_of_two_watchers_at_once_one_starts_the_run(tmp_path: Path, places: int)
 def test_a_decision_of_another_machine_is_left_alone_until_it_is_old(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch.Watcher, "_advance", lambda *_: None)
+    monkeypatch.setattr(watch.LocalWatcher, "advance", lambda *_: None)
     watcher(project)[0].look()  # killed after its claim
     monkeypatch.undo()
     other, _ = watcher(project)
     other.place = "elsewhere"
     other.look()
     assert history_of(project).decisions[0].started == ()
-    now = watch.utc_now()
-    other.now = lambda: now + watch.TAKEOVER
+    now = watcher_module.utc_now()
+    other.now = lambda: now + watcher_module.TAKEOVER
     other.look()
     assert len(promoted(project)) == 1
 
 
 def test_a_claim_of_a_cluster_is_not_taken_over(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch.Watcher, "_advance", lambda *_: None)
+    monkeypatch.setattr(watch.LocalWatcher, "advance", lambda *_: None)
     cluster, _ = watcher(project)
-    cluster.place = watch.cluster_place("https://kfp")
+    cluster.place = watcher_module.cluster_place("https://kfp")
     cluster.look()  # killed after its claim
     monkeypatch.undo()
-    now = watch.utc_now()
+    now = watcher_module.utc_now()
     later, _ = watcher(project)
-    later.now = lambda: now + 3 * watch.TAKEOVER
+    later.now = lambda: now + 3 * watcher_module.TAKEOVER
     later.look()
     assert promoted(project) == [] and history_of(project).decisions[0].ended is None
 
@@ -314,8 +315,8 @@ def test_spans_that_the_source_cannot_have_are_refused_before_anything_starts(tm
 
 def test_a_notice_goes_out_before_the_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
-    monkeypatch.setattr(watch.Outbox, "send", lambda *_: steps.append("notices"))
-    monkeypatch.setattr(watch.Watcher, "_run", lambda *_: steps.append("run"))
+    monkeypatch.setattr(watcher_module.Outbox, "send", lambda *_: steps.append("notices"))
+    monkeypatch.setattr(watch.LocalWatcher, "_run", lambda *_: steps.append("run"))
     monkeypatch.setenv("NARU_NOTIFY_URLS", "http://127.0.0.1:9/x")
     watcher(project)[0].look()
     assert steps == ["notices", "run", "notices"]
@@ -334,12 +335,15 @@ def test_a_request_may_only_be_recorded(project: Path) -> None:
 def test_a_run_of_another_machine_without_an_end_is_lost_after_a_day(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch.Watcher, "_run", lambda *_: None)
+    monkeypatch.setattr(watch.LocalWatcher, "_run", lambda *_: None)
     watcher(project)[0].look()
     other, _ = watcher(project)
     other.place = "elsewhere"
-    now = watch.utc_now()
-    for age, ended in ((watch.LOST - timedelta(minutes=1), False), (watch.LOST + timedelta(minutes=1), True)):
+    now = watcher_module.utc_now()
+    for age, ended in (
+        (watcher_module.LOST - timedelta(minutes=1), False),
+        (watcher_module.LOST + timedelta(minutes=1), True),
+    ):
         other.now = lambda age=age: now + age
         other.look()
         found = history_of(project).decisions[0].ended
@@ -423,7 +427,7 @@ def test_the_breaker_opens_and_is_reset(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_damaged_line_stops_the_watcher(project: Path) -> None:
     log = open_records(str(project / ".naru" / "store"), "p")
-    line = append_record(log, Record("reset", format_time(watch.utc_now())))
+    line = append_record(log, Record("reset", format_time(watcher_module.utc_now())))
     file = project / ".naru" / "store" / "p" / "triggers" / f"{line}.json"
     file.write_text("{}")
     with pytest.raises(Exception, match="damaged line of the log of triggers"):

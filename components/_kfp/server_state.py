@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.kfp.kfp_client import ConflictError, JsonObject, KfpClient
-from pipelines.kfp.ownership import OwnershipLabel, read_label
+from components._kfp.kfp_client import ConflictError, JsonObject, KfpClient
+from components._kfp.ownership import OwnershipLabel, read_label
 
+SERVICE_ACCOUNT = "naru-runner"
+"""Account that the pods of every run act as (manifests/base/rbac)."""
 IN_FLIGHT = ("PENDING", "RUNNING", "CANCELING", "PAUSED")
 FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
@@ -46,10 +48,23 @@ class LiveSchedule:
         return str(self.raw.get("pipeline_version_reference", {}).get("pipeline_version_id", ""))
 
 
+def name_of(thing: JsonObject) -> str:
+    """Return the name; servers before 2.14 only have the display name."""
+    return str(thing.get("name") or thing.get("display_name") or "")
+
+
 def age_of(thing: JsonObject) -> tuple[str, str]:
     """Make a sort key by age, oldest first: by the time of creation, and by the id within the same second."""
     ids = ("recurring_run_id", "pipeline_version_id", "pipeline_id")
     return str(thing.get("created_at", "")), next((str(thing[name]) for name in ids if name in thing), "")
+
+
+def final_state(run: Mapping[str, Any]) -> str:
+    """Return how a run ended. KFP 2.17 reports a cancelled one as FAILED; only its history has CANCELING."""
+    history = [str(one.get("state", "")) for one in run.get("state_history") or []]
+    while history and history[-1] in FINAL:
+        history.pop()
+    return "CANCELED" if run["state"] == "FAILED" and history[-1:] == ["CANCELING"] else str(run["state"])
 
 
 class Server:
@@ -93,11 +108,42 @@ class Server:
             if str(run.get("pipeline_version_reference", {}).get("pipeline_id", "")) in pipelines:
                 yield run
 
-    def find_run(self, name: str) -> JsonObject | None:
-        """Find the oldest run with a display name; None when there is none."""
+    def find_runs(self, name: str) -> list[JsonObject]:
+        """Find the runs with a display name, oldest first: the server has no unique names."""
         named = {"operation": "EQUALS", "key": "display_name", "string_value": name}
         query = {"namespace": self._namespace, "sort_by": "created_at asc"}
-        return next(iter(self.kfp.list_all("/runs", "runs", named, **query)), None)
+        return list(self.kfp.list_all("/runs", "runs", named, **query))
+
+    def find_version(self, pipeline: str, version: str) -> tuple[str, str]:
+        """Find the ids of a pipeline and of its version by their names; empty where there is none."""
+        named = min((one for one in self.pipelines() if name_of(one) == pipeline), key=age_of, default=None)
+        if named is None:
+            return "", ""
+        pipeline_id = str(named["pipeline_id"])
+        versions = [one for one in self.versions(pipeline_id) if name_of(one) == version]
+        return pipeline_id, str(min(versions, key=age_of)["pipeline_version_id"]) if versions else ""
+
+    def start_run(
+        self, name: str, description: str, experiment: str, ids: tuple[str, str], parameters: Mapping[str, Any]
+    ) -> str:
+        """Start a run of a pipeline's version; returns its id.
+
+        Args:
+            name: Its display name.
+            description: Its description.
+            experiment: Name of its experiment; made if it does not exist.
+            ids: The ids of the pipeline and of its version.
+            parameters: Its parameters.
+        """
+        body = {
+            "display_name": name,
+            "description": description,
+            "experiment_id": self.experiment(experiment),
+            "pipeline_version_reference": {"pipeline_id": ids[0], "pipeline_version_id": ids[1]},
+            "runtime_config": {"parameters": dict(parameters)},
+            "service_account": SERVICE_ACCOUNT,
+        }
+        return str(self.kfp.post("/runs", body)["run_id"])
 
     def create_pipeline(self, name: str, description: str) -> str:
         """Create a pipeline without versions; returns its id."""

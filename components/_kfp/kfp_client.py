@@ -14,7 +14,7 @@ import certifi
 import urllib3
 
 from components._core.errors import ConfigError, NaruError, ServiceError, UnavailableError
-from pipelines.kfp.connection import CA, NAMESPACE, TOKEN, TOKEN_PATH, Connection
+from components._kfp.connection import CA, NAMESPACE, TOKEN, TOKEN_PATH, Connection
 
 JsonObject = dict[str, Any]
 

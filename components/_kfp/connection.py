@@ -10,8 +10,8 @@ from pathlib import Path
 from components._core.credentials import find_credentials
 from components._core.errors import ConfigError
 from components._core.project.cron import check_timezone
+from components._core.setting_names import KFP_ENDPOINT as ENDPOINT
 
-ENDPOINT = "KF_PIPELINES_ENDPOINT"
 UI = "KF_PIPELINES_UI_ENDPOINT"
 TOKEN_PATH = "KF_PIPELINES_SA_TOKEN_PATH"  # noqa: S105 - the name of a variable
 TOKEN = "NARU_KFP_TOKEN"  # noqa: S105 - the name of a variable

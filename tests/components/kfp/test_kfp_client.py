@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import ConfigError, ServiceError, UnavailableError
-from pipelines.kfp.connection import Connection
-from pipelines.kfp.kfp_client import KfpClient
-from tests.pipelines.kfp.kfp_server import KfpServer
+from components._kfp.connection import Connection
+from components._kfp.kfp_client import KfpClient
+from tests.components.kfp.kfp_server import KfpServer
 
 SECRET = "eyJhbGciOi.very.secret"
 
@@ -37,7 +37,7 @@ def test_nothing_answers(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> No
     with socket.socket() as taken:  # bound and not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        monkeypatch.setattr("pipelines.kfp.kfp_client._RETRIES", False)
+        monkeypatch.setattr("components._kfp.kfp_client._RETRIES", False)
         with pytest.raises(UnavailableError, match=r"(?s)no KFP server answers: .*refused.*port-forward") as raised:
             _open()
     assert "object at 0x" not in str(raised.value)
@@ -57,7 +57,7 @@ def test_the_address_has_a_path_too_many(held: KfpServer, monkeypatch: pytest.Mo
 
 def test_http_spoken_where_tls_is_expected(held: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", held.endpoint.replace("http", "https"))
-    monkeypatch.setattr("pipelines.kfp.kfp_client._RETRIES", False)
+    monkeypatch.setattr("components._kfp.kfp_client._RETRIES", False)
     with pytest.raises(ConfigError, match=r"(?s)not trusted here.*NARU_KFP_CA"):
         _open()
 
@@ -80,7 +80,7 @@ def test_a_refusal_says_what_to_do_and_not_the_token(
     held: KfpServer, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setenv("NARU_KFP_TOKEN", SECRET)
-    monkeypatch.setattr("pipelines.kfp.kfp_client._RETRIES", False)
+    monkeypatch.setattr("components._kfp.kfp_client._RETRIES", False)
     kfp = _open()
     held.refuse("GET", "/pipelines", status, 1, "no, because")
     with pytest.raises(ServiceError, match=rf"(?s)refused \({status}\): no, because\n  -> ") as refused:

@@ -1,6 +1,7 @@
 """The channels of notices: a JSON webhook and mail by the standard library, and the services of apprise where it is installed.
 
-Their addresses hold secrets. They come from the environment alone (`NARU_NOTIFY_URLS`, separated by blanks), and no message, log or
+Their addresses hold secrets. They come from the environment alone (`NARU_NOTIFY_URLS`, separated by blanks; in a pod from the file of a
+Secret), and no message, log or
 record has one: a channel is named by its place in that list and its kind.
 
 | address | sends |
@@ -25,11 +26,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from components._core.errors import ConfigError
 from components._core.extras import check_extra
+from components._core.setting_names import NOTICE_FILE
 
 ADDRESSES = "NARU_NOTIFY_URLS"
 _SECONDS = 10.0
@@ -80,8 +83,18 @@ def read_channels() -> list[Channel]:
     Raises:
         ConfigError: When an address is malformed; it is named by its place, since it may hold a secret.
     """
-    addresses = os.environ.get(ADDRESSES, "").split()
-    return [_open(address, number) for number, address in enumerate(addresses, 1)]
+    addresses = os.environ.get(ADDRESSES, "") or _read_file(os.environ.get(NOTICE_FILE, ""))
+    return [_open(address, number) for number, address in enumerate(addresses.split(), 1)]
+
+
+def _read_file(name: str) -> str:
+    """Read the addresses from a file of a Secret; empty where there is none: the Secret is optional."""
+    try:
+        return Path(name).read_text(encoding="utf-8") if name else ""
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError("cannot be read as text", where=f"{NOTICE_FILE}={name}") from None
 
 
 def _open(address: str, number: int) -> Channel:

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from components._core.store.approvals import WAITS
+from components._notices.outbox import APPROVAL, Notice
 from components.watch.causes import find_broken
 from components.watch.limits import BREAKER, find_breaker
 from components.watch.records import Decision, History
 from components.watch.state import INVARIANT, State
-from pipelines.notices.outbox import APPROVAL, Notice
 
 LATEST = timedelta(days=30)
 """Age up to which the end of a run is sent by a watcher that was away."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from components._core.errors import NaruError
 from components._core.store.object_store import put, read_bytes
-from pipelines.notices.channels import Channel
+from components._notices.channels import Channel
 
 REPEAT = timedelta(hours=24)
 BEGIN = "begin.json"

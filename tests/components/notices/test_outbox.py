@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from components._core.stage.run_record import Code, Data
+from components._notices import outbox as outbox_module
+from components._notices.channels import Channel
+from components._notices.outbox import Notice, Outbox
 from components.watch.records import History, Record, format_time
+from components.watch.trigger_notices import find_ends, find_lasting
 from pipelines.local.run_record import LocalRunRecord
 from pipelines.local.run_state import StageState
-from pipelines.notices import outbox as outbox_module
-from pipelines.notices.channels import Channel
-from pipelines.notices.outbox import Notice, Outbox
 from pipelines.notices.run_notices import send_end
-from pipelines.notices.trigger_notices import find_ends, find_lasting
 from tests.components.watch.made import START, Log, check, hours, made_state, spans, window
 
 NOTICE = Notice("k", "invariant", "p", "broken data", repeats=True)

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from components._core.errors import ConfigError
-from pipelines.notices import channels
-from pipelines.notices.channels import Channel, read_channels
-from pipelines.notices.outbox import Notice
-from tests.pipelines.notices.servers import mail_server, webhook
+from components._notices import channels
+from components._notices.channels import Channel, read_channels
+from components._notices.outbox import Notice
+from tests.components.notices.servers import mail_server, webhook
 
 NOTICE = Notice(
     "k", "failed", "flights", "flights: run failed", "line one\nline two", "naru report flights", "s3://b/r", {"n": 1}

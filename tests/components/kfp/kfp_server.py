@@ -30,6 +30,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from tests.http_servers import running
 
 Thing = dict[str, Any]
@@ -390,4 +392,20 @@ def serving() -> Iterator[KfpServer]:
     server.daemon_threads = True
     held.port = server.server_port
     with running(server):
+        yield held
+
+
+_VARIABLES = (
+    "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KF_PIPELINES_SA_TOKEN_PATH", "SSL_CERT_FILE", "NARU_KFP_TOKEN",
+    "NARU_KFP_CA", "NARU_KFP_NAMESPACE", "NARU_KFP_TIMEZONE",
+)  # fmt: skip
+
+
+@contextmanager
+def named_by_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[KfpServer]:
+    """What a server holds that the environment names."""
+    for name in _VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with serving() as held:
+        monkeypatch.setenv("KF_PIPELINES_ENDPOINT", held.endpoint)
         yield held
