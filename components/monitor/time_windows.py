@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from components._core.monitoring.counts import Counts, total
@@ -83,11 +83,11 @@ class VersionHours:
 
 
 def of_all(versions: Iterable[VersionHours]) -> VersionHours:
-    """Return the counts of some versions together."""
+    """Return the counts of some versions together, without those by cell: each version has the cells of its own reference."""
     summed: dict[datetime, Counts] = {}
     for version in versions:
         for hour, counts in version.hours.items():
-            summed.setdefault(hour, Counts()).add(counts)
+            summed.setdefault(hour, Counts()).add(replace(counts, cells={}, outputs={}))
     return VersionHours(summed)
 
 

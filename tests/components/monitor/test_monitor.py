@@ -23,7 +23,7 @@ from components._core.store.rollout_history import Change, append_change
 from components._core.types.artifact_files import MONITORING_REFERENCE
 from components.monitor import count_files
 from components.monitor.monitor import MonitorResult, monitor_requests
-from components.monitor.time_windows import TimeWindow, VersionHours
+from components.monitor.time_windows import TimeWindow, VersionHours, of_all
 from components.monitor.versions import find_champion
 from components.register.version_files import store_parts
 from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
@@ -263,6 +263,17 @@ def test_the_volume_is_that_of_all_versions(store: Path, tmp_path: Path, referen
     write_object(store / "small" / "requests", at, rows_of(at, 400), version="2")
     check = checks_of(run(tmp_path, window="24h"))["volume"]
     assert (check["status"], check["measured"], check["baseline"]) == ("pass", 400, 400)
+
+
+def test_the_volume_counts_versions_together_whose_references_have_other_cells():
+    one = Counts(
+        rows=3, requests=3, cells={"delay": np.ones(6, np.int64)}, outputs={"probability": np.ones(4, np.int64)}
+    )
+    other = Counts(
+        rows=2, requests=1, cells={"delay": np.ones(5, np.int64)}, outputs={"probability": np.ones(3, np.int64)}
+    )
+    together = of_all([VersionHours({START: one}), VersionHours({START: other})]).hours[START]
+    assert (together.rows, together.requests, one.cells["delay"].sum()) == (5, 4, 6)
 
 
 def test_a_champion_that_answers_nothing_beside_a_canary_is_an_alarm(store: Path, tmp_path: Path):
