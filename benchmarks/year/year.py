@@ -15,8 +15,8 @@ from benchmarks.year.timeline import as_file, draw_year
 from components._core.files import write_json, write_text
 from components._core.report.html import write_page
 from components._core.report.page import Page
-from pipelines.local.trained_run import find_trained
 from components.watch.watcher import describe
+from pipelines.local.trained_run import find_trained
 from pipelines.local.workspace import find_workspace
 
 _ROOT = Path(__file__).resolve().parents[2]
