@@ -361,6 +361,18 @@ def test_a_damaged_ledger_stops_the_clean_up_before_anything_is_removed(project:
     assert runs_of(project) == names
 
 
+@pytest.mark.parametrize("content", ["", "{", '{"format": 2}'])
+def test_a_damaged_manifest_stops_the_clean_up_before_what_it_names_is_removed(project: Path, content: str) -> None:
+    home = store_of(project) / "feedback"
+    write_text(home / "objects" / "open-b.parquet", "x")
+    age(home / "objects", days(5))
+    write_json(home / "spans" / "000002" / "manifest.json", {"format": 1, "number": 2, "state": {}, "rows": {}})
+    write_text(home / "spans" / "000001" / "manifest.json", content)
+    with pytest.raises(ServiceError, match=r"is damaged|this version of Naru reads 1"):
+        clean(project, "2d")
+    assert (home / "objects" / "open-b.parquet").is_file()
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "5 years", "1000001", "0d"])
 def test_a_rule_that_is_none_is_refused_with_what_is_allowed(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--keep: found .*allowed"):
