@@ -39,7 +39,7 @@ from components._core.store.approvals import (
 from components._core.store.claims import Claims
 from components._core.store.file_digests import fetch_version
 from components._core.store.filesystems import is_local, open_filesystem
-from components._core.store.ledger import current_champion, now
+from components._core.store.ledger import Deployment, current_champion, now, read_deployments
 from components._core.suggestions import suggest
 from components.deploy.targets.table import NONE, find_target
 from pipelines.approver import find_identity, is_allowed
@@ -119,6 +119,8 @@ class _Approving:
         if self._say_deployed(request):
             return
         self._check(request)
+        self._verify(request)  # before the turn: a large model takes longer to read than a claim is valid
+        verified = request.name
         with self._turn(request) as is_ours:
             request = self._find()  # another may have decided meanwhile
             if self._say_deployed(request):
@@ -127,6 +129,8 @@ class _Approving:
                 self._say(f"version {request.asked.version} is being rolled out: {_describe_rollout(request)}")
                 return
             self._check(request)
+            if request.name != verified:
+                self._verify(request)
             if self._decision.refuse:
                 self._refuse(request)
             else:
@@ -146,13 +150,25 @@ class _Approving:
 
     def _say_deployed(self, request: Request) -> bool:
         """Complete a rollout that made the version the champion and was killed before it said so; return whether it is deployed."""
-        champion = current_champion(self._settings.store, self._project.name)
+        lines = read_deployments(self._settings.store, self._project.name)
+        champion = lines[-1] if lines else None
         if champion is None or champion.identity != request.identity:
+            self._check_rolled_back(request, lines)
             return False
         if request.in_progress is not None:
             self._end(request, DEPLOYED, f"version {champion.version} is the champion")
         self._say(f"version {champion.version} is the champion of {self._project.name}: {champion.why}")
         return True
+
+    def _check_rolled_back(self, request: Request, lines: list[Deployment]) -> None:
+        """Complete a rollout whose version is no longer the champion, and was killed before it said that it was: it is not repeated."""
+        approved = request.approved
+        if approved is None or request.is_deployed:
+            return
+        own = [line for line in lines if line.identity == request.identity]
+        if any(datetime.fromisoformat(line.at) >= approved.time for line in own):
+            self._end(request, DEPLOYED, "it was the champion")
+            raise _was_deployed(request.asked.version)
 
     def _check(self, request: Request) -> None:
         """Refuse what cannot be decided, before anything is written."""
@@ -161,8 +177,7 @@ class _Approving:
             said = f"version {version} was refused by {request.refused.person} at {request.refused.at}: {request.refused.reason}"
             raise ConfigError(said, where="naru approve", remedy=_again("asks again for a new version"))
         if request.is_deployed:
-            message = f"version {version} was deployed by its approval, and is no longer the champion"
-            raise ConfigError(message, where="naru approve", remedy=f"bring it back: naru rollback --to {version}")
+            raise _was_deployed(version)
         if request.has_expired(datetime.now(UTC)):
             message = f"the request of version {version} has expired at {asked.expires}"
             raise ConfigError(message, where="naru approve", remedy=_again("asks again"))
@@ -186,13 +201,14 @@ class _Approving:
                 message, where="--evidence", remedy="look at it again: naru approvals, and the report of its run"
             )
         if not self._decision.refuse:
-            self._check_evidence(request)
+            from components.deploy.approval import judged_against  # brings NumPy and PyArrow
 
-    def _check_evidence(self, request: Request) -> None:
-        """See that the champion is the one that the version was judged against, and every file of it as it was registered."""
-        from components.deploy.approval import judged_against  # brings NumPy and PyArrow
+            judged_against(request).check(current_champion(self._settings.store, self._project.name))
 
-        judged_against(request).check(current_champion(self._settings.store, self._project.name))
+    def _verify(self, request: Request) -> None:
+        """See that every file of a version that is approved is as it was registered."""
+        if self._decision.refuse:
+            return
         deployment = request.deployment(self._settings.store, self._project.name)
         with tempfile.TemporaryDirectory(prefix="naru-approve-") as folder:
             fetch_version(deployment.model, deployment.registration_sha256, Path(folder))
@@ -326,6 +342,11 @@ def _describe_rollout(request: Request) -> str:
         return "by another naru approve"
     host, process, *_ = [*begun.place.split(" "), ""]
     return f"by {begun.person} since {begun.at} (process {process} on {host})"
+
+
+def _was_deployed(version: str) -> ConfigError:
+    message = f"version {version} was deployed by its approval, and is no longer the champion"
+    return ConfigError(message, where="naru approve", remedy=f"bring it back: naru rollback --to {version}")
 
 
 def _again(what: str) -> str:

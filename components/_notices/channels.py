@@ -39,6 +39,7 @@ _SECONDS = 10.0
 """Bound of each step of a connection."""
 _SECONDS_IN_ALL = 20.0
 """Bound of the whole: a server that answers a byte at a time holds nobody up."""
+_OWN = ("http", "https", "smtp", "smtps")
 _LONGEST_SUBJECT = 150
 _ALLOWED = "allowed: https://, http://, smtp://, smtps://, and those of apprise; a mail needs ?from=...&to=..."
 
@@ -100,12 +101,14 @@ def _read_file(name: str) -> str:
 def _open(address: str, number: int) -> Channel:
     try:
         parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
+        is_own = parts.scheme in _OWN
+        # of a service a token may stand where others have the port, as in tgram://NUMBER:TOKEN/CHAT
+        host, _ = (parts.hostname, parts.port) if is_own else (None, None)
     except ValueError:
-        parts, host = urlsplit(""), None
+        parts, host, is_own = urlsplit(""), None, False
     if not parts.scheme:
         raise _malformed(number, "is not an address")
-    if not host and parts.scheme in ("http", "https", "smtp", "smtps"):
+    if not host and is_own:
         raise _malformed(number, "has no host")
     name = f"address {number} ({parts.scheme})"
     if parts.scheme in ("http", "https"):

@@ -133,7 +133,8 @@ def stretch_tail(counts: NDArray[np.int64], sizes: NDArray[np.int64], rows: int,
     """Return the probability of a share, or a larger one, in a stretch of the reference, where these differ more than chance makes them.
 
     By a gamma distribution with the mean of the stretches' shares and the upper bound (95 %) of their variance: rows are lost in bursts, and
-    among many features one has its largest burst outside of the reference. 0 where chance explains the differences.
+    among many features one has its largest burst outside of the reference. Of two or three stretches that bound is so large that nearly
+    all of the distribution would lie at 0, so it is the larger tail of the two variances. 0 where chance explains the differences.
 
     Args:
         counts: Rows with the property by block, shape [blocks].
@@ -148,7 +149,8 @@ def stretch_tail(counts: NDArray[np.int64], sizes: NDArray[np.int64], rows: int,
     variance = float(np.var(shares, ddof=1) - np.mean(mean * (1 - mean) / totals))
     if variance <= 0 or mean <= 0:
         return 0.0
-    return gamma_tail(share, mean, variance * _variance_bound(float(sizes.sum() / totals.mean())))
+    largest = variance * _variance_bound(float(sizes.sum() / totals.mean()))
+    return max(gamma_tail(share, mean, each) for each in (variance, largest))
 
 
 def _variance_bound(samples: float) -> float:

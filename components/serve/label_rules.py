@@ -206,8 +206,8 @@ def _truth(truth: Mapping[str, Any]) -> list[Any]:
         values = truth["strData"]
     elif isinstance(data, dict) and "ndarray" in data:
         values = data["ndarray"]
-    elif isinstance(data, dict) and isinstance(data.get("tensor"), dict):
-        values = data["tensor"].get("values")
+    elif isinstance(data, dict) and isinstance(data.get("tensor"), dict) and "values" in data["tensor"]:
+        values = data["tensor"]["values"]
     else:
         raise Refusal("wrong_shape", "truth has neither jsonData, strData nor data with ndarray or tensor")
     labels = values if isinstance(values, list) else [values]

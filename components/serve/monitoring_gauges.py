@@ -202,13 +202,18 @@ def _urgency(found: tuple[str, Mapping[str, Any]]) -> tuple[Any, ...]:
 
 
 def _add_check(source: str, check: Mapping[str, Any], values: dict[str, dict[Labels, float]]) -> None:
-    labels = tuple(str(text or "")[:_SHOWN] for text in (check["name"], check["kind"], check.get("feature"), source))
+    labels = tuple(_label(text) for text in (check["name"], check["kind"], check.get("feature"), source))
     if labels in values["status"]:  # two long names that begin alike; the first is the more urgent one
         return
     values["status"][labels] = _STATUS.get(check["status"], _NOT_JUDGED)
     for name in ("measured", "threshold"):
         if check.get(name) is not None:
             values[name][labels] = float(check[name])
+
+
+def _label(value: Any) -> str:
+    """Return the text of a label; half of a surrogate pair, which JSON can have, would fail the whole scrape."""
+    return str(value or "")[:_SHOWN].encode("utf-8", "replace").decode()
 
 
 def _add_performance(windows: Iterable[Mapping[str, Any]], values: dict[str, dict[Labels, float]]) -> None:

@@ -131,12 +131,15 @@ def _plan_code(workspace: Workspace, runs: list[Path], now: datetime) -> KindPla
 
 
 def _plan_cache(workspace: Workspace, runs: set[str], now: datetime) -> KindPlan:
-    """Plan the entries of the cache whose run is gone: they are never found again."""
+    """Plan the entries of the cache whose outputs are in a run that is gone: they are never found again.
+
+    A run that reuses an entry links its outputs and names its own folder in it; `run` still says where they came from first.
+    """
     items = [_file_item(path, f"{path.parent.name}/{path.name}") for path in sorted(workspace.cache.glob("*/*.json"))]
     dead = []
     for item in items:
-        entry = _read(workspace.cache / item.name)
-        if entry.get("run") not in runs and now - item.changed > _NEW:
+        task = Path(str(_read(workspace.cache / item.name).get("task") or ""))
+        if task.parent.parent.name not in runs and now - item.changed > _NEW:
             dead.append(item)
     return KindPlan("cache entries", tuple(dead), len(items) - len(dead), "keeps those of kept runs")
 

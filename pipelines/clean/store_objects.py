@@ -17,7 +17,7 @@ from components._core.project.keep_config import KeepRule, parse_keep
 from components._core.project.monitor_config import parse_hours
 from components._core.project.project_file import Project
 from components._core.request_log.layout import HOUR_SECONDS
-from components._core.store.object_store import StoredObject, list_objects_below, read_bytes, remove
+from components._core.store.object_store import StoredObject, list_objects_below, remove
 from components._feedback.span_store import SpanStore, feedback_home
 from components._notices.outbox import BEGIN
 from components.watch.monitor_results import MOST_RESULTS
@@ -37,6 +37,7 @@ _CLAIM = timedelta(days=1)
 _LEAST_NOTICES = LATEST + timedelta(days=7)
 """A mark that is gone while its notice may still be sent would send it twice."""
 _HOUR = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/hour=(\d{2})")
+_MANIFEST = re.compile(r"spans/([0-9]{6,})/manifest\.json")
 _CLAIM_FOLDERS = ("claims", "triggers-claims", "approvals-claims", "feedback/claims")
 
 
@@ -161,11 +162,11 @@ def _plan_predictions(state: StoreState, rule: KeepRule) -> KindPlan:
 
 
 def _plan_feedback(state: StoreState) -> KindPlan:
-    """Plan the files of joins that were killed before their manifest: no manifest names them."""
-    home = f"{state.root}/feedback"
-    found = list_objects_below(home)
-    manifests = [each for each in found if each.name.startswith("spans/") and each.name.endswith("/manifest.json")]
-    named = "\n".join((read_bytes(each.uri) or b"").decode("utf-8", "replace") for each in manifests)
+    """Plan the files of joins that were killed before their manifest: no manifest names them. A damaged manifest is an error."""
+    home = feedback_home(state.root.rpartition("/")[0], state.project.name)
+    found, spans = list_objects_below(home), SpanStore(home, "")
+    numbers = [int(match[1]) for each in found if (match := _MANIFEST.fullmatch(each.name))]
+    named = "\n".join(json.dumps(spans.manifest(number), ensure_ascii=False) for number in numbers)
     objects = [each for each in found if each.name.startswith("objects/")]
     items = [_item(each.name.removeprefix("objects/"), [each]) for each in objects]
     removed = tuple(item for item in items if item.name not in named and state.now - item.changed > _WORK)

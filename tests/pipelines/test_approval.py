@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -256,6 +257,30 @@ def test_an_approval_that_was_killed_at_a_write_ends_the_same_when_it_is_run_aga
     assert champions(project) == ["1", "2"]
 
 
+def test_a_rollout_that_was_killed_after_the_ledger_and_was_rolled_back_is_not_repeated(
+    project: Path, target: InstantTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = AppendLog.append
+
+    def killed(self: AppendLog, content: dict[str, Any], *given: Any, **named: Any) -> str:
+        if content.get("state") == "ended":
+            raise _KilledError
+        return append(self, content, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AppendLog, "append", killed)
+        with pytest.raises(_KilledError):
+            try_to(project)
+    first = read_deployments(settings_of(project).store, "tiny")[0]
+    append_deployment(settings_of(project).store, "tiny", replace(first, at=now(), why="rolled back to version 1"))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="was deployed by its approval, and is no longer the champion") as error:
+            try_to(project)
+        assert "naru rollback --to 2" in error.value.remedy
+    assert champions(project) == ["1", "2", "1"] and target.compared == ["2"]
+    assert states(project) == ["requested", "approved", "began", "ended"], "and nobody is asked for it any more"
+
+
 @pytest.fixture
 def on_s3(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The same store at an S3 address, whose claims have no lock."""
@@ -286,6 +311,31 @@ def test_of_three_approvals_at_once_on_s3_one_rolls_out(on_s3: Path, target: Ins
     assert lines == ["1", "2"] and target.compared == ["2"] and any(said)
     (request,) = approval.read_requests(approval.open_approvals("s3://bucket", "tiny"))
     assert request.is_deployed and request.in_progress is None
+
+
+@pytest.mark.slow
+def test_a_model_that_is_read_for_longer_than_a_claim_is_valid_is_rolled_out_once(
+    on_s3: Path, target: InstantTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, verify = Barrier(2), approval.fetch_version
+
+    def slow(*given: Any) -> Any:
+        time.sleep(4)
+        return verify(*given)
+
+    monkeypatch.setattr(approval, "fetch_version", slow)
+    monkeypatch.setattr(claims, "HURRY", 2.0)
+    monkeypatch.setattr(claims, "EXPIRY", 3.0)
+
+    def one(number: int) -> list[str]:
+        start.wait()
+        return try_to(on_s3, Decision("2", f"reason {number}"))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(one, range(2)))
+    log = approval.open_approvals("s3://bucket", "tiny")
+    steps = [json.loads(content)["state"] for _, content in log.read()]
+    assert target.compared == ["2"] and steps == ["requested", "approved", "began", "ended"]
 
 
 @pytest.mark.slow

@@ -43,6 +43,16 @@ def test_days_that_lose_rows_in_bursts_need_a_larger_burst_than_ever():
     assert status(reference, BINS.missing, ROWS, "missing: x") == "fail"
 
 
+def test_bursts_of_two_days_are_no_reason_to_alarm_sooner_than_those_of_three() -> None:
+    """Of two days the bound of the variance is so large that its gamma distribution has no tail."""
+    two, three = np.array([0, 100]), np.array([0, 100, 20])
+    tails = [stretch_tail(counts, np.full(len(counts), 5_000), 5_000, 0.04) for counts in (two, three)]
+    assert min(tails) > 0.01
+    reference = MonitoringReference("day", (), {"x": Column(BINS, blocks_with(BINS.missing, [0, 10]))})
+    assert status(reference, BINS.missing, 20, "missing: x") == "pass"
+    assert status(reference, BINS.missing, ROWS, "missing: x") == "fail"
+
+
 def test_a_feature_that_was_never_missing_breaks_with_two_percent():
     reference = MonitoringReference("day", (), {"x": Column(BINS, blocks_with(BINS.missing, [0] * 60))})
     assert status(reference, BINS.missing, ROWS // 50, "missing: x") == "fail"

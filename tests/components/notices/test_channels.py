@@ -117,6 +117,18 @@ def test_a_channel_never_shows_its_address(monkeypatch: pytest.MonkeyPatch) -> N
     assert SECRET not in repr(_channels(monkeypatch, f"https://h/{SECRET}"))
 
 
+def test_a_token_of_a_service_may_stand_where_others_have_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("apprise")
+    token = "A" * 35
+    monkeypatch.setenv("NARU_NOTIFY_URLS", f"tgram://123456789:{token}/12345")
+    (channel,) = read_channels()
+    assert channel.name == "address 1 (tgram)"
+    monkeypatch.setenv("NARU_NOTIFY_URLS", f"https://host:{token}/x")
+    with pytest.raises(ConfigError, match="address 1 is not an address") as error:
+        read_channels()
+    assert token not in str(error.value)
+
+
 def test_a_service_of_apprise_gets_the_notice_and_its_failure_names_no_address(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,6 +165,8 @@ def test_truth_of_numbers_of_one_text_and_of_a_later_row() -> None:
         ({"reward": 1.0, "response": {"meta": {"puid": "a"}}}, "wrong_shape: truth is missing"),
         (message({}), "wrong_shape: truth has neither"),
         (message({"binData": "AA=="}), "wrong_shape: truth has neither"),
+        # a tensor without values is no label of null, which would say that there will never be one
+        (message({"data": {"tensor": {"shape": [1]}}}), "wrong_shape: truth has neither"),
         (message({"jsonData": []}), "wrong_shape: truth must be a list with one label for each row"),
         (message({"jsonData": {"y": 1}}), "wrong_shape: truth must be a list"),
         (message({"data": {"ndarray": [["late", "early"]]}}), "wrong_shape: truth must be a list"),

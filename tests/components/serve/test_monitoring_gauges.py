@@ -168,6 +168,14 @@ def test_ten_thousand_checks_of_long_names_are_some_hundred_series_with_the_alar
     assert max(len(text) for found_labels in found["naru_monitor_status"] for _, text in found_labels) <= 120
 
 
+@pytest.mark.parametrize(("name", "shown"), [('a"b\\\nc', 'a"b\\\nc'), ("half \ud83d", "half ?")])
+def test_a_scrape_survives_any_name_of_a_column(tmp_path: Path, name: str, shown: str) -> None:
+    write_result(tmp_path, NOW, section("3", UNTIL, check(name, "skew", "fail", name)))
+    gauges = MonitoringGauges(str(tmp_path), "3")
+    gauges.update()
+    assert exported(gauges)["naru_monitor_status"] == {labels(shown, "skew", shown): 2}
+
+
 def test_a_scrape_never_waits_for_a_read_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, release = threading.Event(), threading.Event()
 

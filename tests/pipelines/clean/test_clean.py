@@ -62,7 +62,8 @@ def add_run(project: Path, number: int, status: str = "succeeded", old: float = 
     if status:
         write_json(folder / "run.json", {"run": name, "status": status, "artifacts": {}})
     write_text(project / ".naru" / "code" / f"{name}.zip", "code")
-    write_json(project / ".naru" / "cache" / "train" / f"{name}.json", {"run": name, "task": "t", "outputs": {}})
+    entry = {"run": name, "task": str(folder / "training-1" / "train"), "outputs": {}}
+    write_json(project / ".naru" / "cache" / "train" / f"{name}.json", entry)
     for path in (
         folder,
         project / ".naru" / "code" / f"{name}.zip",
@@ -133,6 +134,18 @@ def test_what_stays_of_the_runs_is_what_a_list_of_them_says(project: Path, seed:
     assert expected <= codes and all(ages[names.index(name)] <= 1 for name in codes - expected)
     entries = {path.stem for path in (project / ".naru" / "cache" / "train").iterdir()}
     assert expected <= entries and all(ages[names.index(name)] <= 1 for name in entries - expected)
+
+
+def test_what_a_kept_run_reused_of_one_that_goes_is_still_found(project: Path) -> None:
+    first, second = add_run(project, 1, old=30), add_run(project, 2)
+    cache = project / ".naru" / "cache" / "train"
+    task = project / ".naru" / "runs" / second / "training-1" / "train"
+    write_json(
+        cache / f"{first}.json", {"run": first, "task": str(task), "outputs": {}}
+    )  # as stage_cache.reuse writes it
+    age(cache / f"{first}.json", days(10))
+    clean(project, "1")
+    assert runs_of(project) == {second} and (cache / f"{first}.json").is_file()
 
 
 def test_a_killed_clean_up_is_completed_by_the_next(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +372,18 @@ def test_a_damaged_ledger_stops_the_clean_up_before_anything_is_removed(project:
     with pytest.raises(ServiceError, match="damaged line of the deployment ledger"):
         clean(project, "1")
     assert runs_of(project) == names
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": 2}'])
+def test_a_damaged_manifest_stops_the_clean_up_before_what_it_names_is_removed(project: Path, content: str) -> None:
+    home = store_of(project) / "feedback"
+    write_text(home / "objects" / "open-b.parquet", "x")
+    age(home / "objects", days(5))
+    write_json(home / "spans" / "000002" / "manifest.json", {"format": 1, "number": 2, "state": {}, "rows": {}})
+    write_text(home / "spans" / "000001" / "manifest.json", content)
+    with pytest.raises(ServiceError, match=r"is damaged|this version of Naru reads 1"):
+        clean(project, "2d")
+    assert (home / "objects" / "open-b.parquet").is_file()
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "5 years", "1000001", "0d"])
