@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
+from components._core.project.column_config import ColumnReading
 from components._core.project.durations import to_timedelta
 from components._core.project.feedback_config import Feedback
 from components._core.types.signature import Signature
@@ -27,6 +28,8 @@ class FeedbackSettings:
         label_type: Its Arrow type.
         signature: Signature of the champion: it has the features of a span's rows.
         types: Arrow type of a feature's column in the spans, where it differs from that in the log.
+        masked: Features that the log masks now; of rows that were logged before, others may be masked.
+        readings: How the cells of the project's columns are read, for features that come with the labels.
     """
 
     project: str
@@ -37,11 +40,18 @@ class FeedbackSettings:
     label_type: pa.DataType
     signature: Signature
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    masked: frozenset[str] = frozenset()
+    readings: Mapping[str, ColumnReading] = field(default_factory=dict)
 
     @property
     def label_column(self) -> str:
         """Name of the column with the labels in their source."""
         return self.config.labels.label or self.label
+
+    @property
+    def has_source(self) -> bool:
+        """Whether masked features come from the labels' source."""
+        return self.config.features == "from source"
 
     @property
     def by_class(self) -> bool:

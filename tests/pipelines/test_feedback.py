@@ -72,7 +72,7 @@ def test_the_counts_are_shown_and_the_last_line_says_what_was_written(project: P
     assert "joined      120 rows, 0 corrections of earlier spans, 0 closed without a label" in lines
     assert "open        80 rows wait for a label" in lines
     text = "\n".join(lines)
-    for part in ("selective labels:", "own influence:", "version 3 200", "200 rows with a share of 1", "wrong_type 2"):
+    for part in ("selective labels:", "own influence:", "version 3 120", "120 rows with a share of 1", "wrong_type 2"):
         assert part in text
     assert lines[-1].startswith("span 1: 120 rows, not final: no answer is older than feedback.wait; file://")
     assert lines[-1].endswith("/feedback/spans/000001/rows.parquet")
