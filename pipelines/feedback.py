@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,8 +103,17 @@ def describe(report: FeedbackReport, settings: FeedbackSettings, *, write: bool)
         *_describe_labels(report, settings),
         *_describe_coverage(report),
         *_describe_biases(report),
+        *([_line("written", absolute_uri(report.uri))] if report.span and not report.is_overtaken else []),
         _describe_outcome(report, settings, write=write),
     ]
+
+
+def wrap_lines(lines: Sequence[str], columns: int) -> list[str]:
+    """Break lines that a terminal is too narrow for, below the text; an address stays in one piece."""
+    wrapper = textwrap.TextWrapper(
+        max(columns, 2 * _WIDTH), subsequent_indent=" " * _WIDTH, break_long_words=False, break_on_hyphens=False
+    )
+    return [part for line in lines for part in (wrapper.wrap(line) if len(line) > columns else [line])]
 
 
 def _read_signature(champion: Deployment) -> Signature:
@@ -228,7 +238,7 @@ def _describe_coverage(report: FeedbackReport) -> list[str]:
     deciles = " ".join("-" if part is None else f"{part:.0%}" for part in by_decile(report.coverage))
     return [
         _line("coverage", f"{share:.1%} of the answers older than feedback.wait have a label"),
-        _line("", f"by decile of the score, low to high: {deciles}"),
+        _line("", f"by decile: {deciles}"),
     ]
 
 
@@ -238,11 +248,7 @@ def _describe_biases(report: FeedbackReport) -> list[str]:
     parts = [part for part in by_decile(report.coverage) if part is not None]
     selective = f"coverage {min(parts):.0%} to {max(parts):.0%} by decile of the score" if parts else "no coverage yet"
     after = report.after_answer
-    own = (
-        "no label has a time"
-        if after is None
-        else f"{after:.0%} of the labels came after the answer, which may have shaped them"
-    )
+    own = "no label has a time" if after is None else f"{after:.0%} of the labels came after the answer"
     shares = [f"{rows:,} rows with a share of {share:g}" for share, rows in sorted(report.shares.items())]
     versions = [f"version {name} {rows:,}" for name, rows in sorted(report.versions.items())]
     refused = [f"{code} {count:,}" for code, count in _by_code(report)]
@@ -280,4 +286,4 @@ def _describe_outcome(report: FeedbackReport, settings: FeedbackSettings, *, wri
     if report.is_overtaken:
         return f"span {report.span}: another run wrote it meanwhile"
     final = f"not final: {report.not_final}" if report.not_final else "final"
-    return f"span {report.span}: {report.rows:,} rows, {final}; {absolute_uri(report.uri)}"
+    return f"span {report.span}: {report.rows:,} rows, {final}"
