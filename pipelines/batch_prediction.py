@@ -8,10 +8,11 @@ from pathlib import Path
 
 from components._core.project.project_file import load_project
 from components._core.project.table_config import Sql
+from components._data.key_names import errors_name
 from components._data.sources.registry import absolute_location
 from components.predict.destinations.contract import Output
 from components.predict.predict import Prediction, Progress, predict_table
-from components.predict.scoring_table import data_for
+from components.predict.scoring_table import data_for, option_names
 from components.predict.versions import CHAMPION, fetched_version
 from pipelines.local.quiet import QUIET, without_warnings
 from pipelines.local.runner import absolute_data
@@ -52,5 +53,5 @@ def predict_here(
     where = replace(output, location=absolute_location(output.location, Path.cwd()))
     with workspace.settings_applied(), without_warnings():
         store = workspace.settings().store
-        with fetched_version(store, project.name, version) as model:
+        with fetched_version(store, project.name, version) as model, errors_name(option_names(source, sql)):
             return predict_table(project.model_copy(update={"data": data}), model, where, store, progress)

@@ -80,6 +80,9 @@ def _needs(
     for extra in location_extras(store):
         reach = [images[stage.name] for stage in pipeline.stages if STORE in stage.environment]
         yield Need(f"the store ({STORE}={store})", extra, _unique(reach))
+    for extra in location_extras(project.serve.request_log.uri if project.serve.request_log else ""):
+        reach = [images[stage.name] for stage in pipeline.stages if STORE in stage.environment]
+        yield Need("serve.request_log.uri", extra, _unique(reach))
     if framework.extra:
         learn = [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
         served = IMAGES[project.serve.protocol].partition(":")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,10 @@ from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject
 from components._core.request_log.reader import read_object
 from components._core.types.tasks import TASKS
+from components._feedback.answer_keys import name_answers
 from components._feedback.columns import answers_schema
 from components._feedback.settings import FeedbackSettings
+from components._feedback.typed_values import fits
 
 _SAMPLE = 100_000
 """Scores that the borders of the deciles are taken from."""
@@ -33,7 +35,8 @@ class AnswerCounts:
         log: Counts of the log's reader.
         foreign: Rows of other models, which a log of several projects has; they are left out.
         masked: Rows in which a feature was masked, by its name.
-        versions: Rows by version.
+        rows: Rows of this model.
+        requests: Their requests.
         shares: Rows by the share with which they were sampled; format 1 does not say it and counts as 1.
         weighted_rows: Estimated number of rows that were answered: each logged one counts 1 / share.
         unfit: Features with a value that the type of their training column does not hold, such as 0.5 in whole numbers.
@@ -43,7 +46,8 @@ class AnswerCounts:
     log: LogCounts = field(default_factory=LogCounts)
     foreign: int = 0
     masked: Counter[str] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    requests: int = 0
     shares: Counter[float] = field(default_factory=Counter)
     weighted_rows: float = 0.0
     unfit: set[str] = field(default_factory=set)
@@ -73,19 +77,28 @@ def read_answers(
             place += batch.num_rows
 
 
-def check_masks(settings: FeedbackSettings, counts: AnswerCounts) -> None:
+def check_masks(settings: FeedbackSettings, counts: AnswerCounts, carried: Collection[str]) -> None:
     """Refuse rows without the values of a feature that the model uses: a model trained on them would lose it silently.
 
+    Args:
+        settings: The settings.
+        counts: What was found in the log.
+        carried: Features that the labels carry.
+
     Raises:
-        ConfigError: When a feature that the model uses was masked in a row.
+        ConfigError: When a feature that the model uses, or that names the answers, was masked in a row.
     """
     used = {feature.name for feature in settings.signature.inputs}
     for name, rows in counts.masked.items():
-        if name in used:
+        if name in settings.labels.key:
+            message = f"the feature {name!r} of feedback.labels.key is masked in {rows:,} rows of the request log"
+            remedy = "take it out of serve.request_log.mask, set serve.request_log.uri to a new folder, and deploy; or join by id"
+            raise ConfigError(message, where=settings.log, remedy=remedy)
+        if name in used and name not in carried:
             message = f"the feature {name!r} is masked in {rows:,} rows of the request log, so a span would lack it"
             remedy = (
-                "take it out of serve.request_log.mask, set serve.request_log.uri to a new folder, and deploy; or exclude it from the "
-                "model (data.exclude), and train and deploy"
+                "set feedback.features to 'from source', where the labels' source has it; or take it out of serve.request_log.mask, set "
+                "serve.request_log.uri to a new folder, and deploy; or exclude it from the model (data.exclude), and train and deploy"
             )
             raise ConfigError(message, where=settings.log, remedy=remedy)
 
@@ -96,8 +109,7 @@ def _to_answers(
     names = [feature.name for feature in settings.signature.accepted]
     inputs = pa.RecordBatch.from_arrays([batch[INPUTS + name] for name in names], names=names)
     fixed = {
-        "id": batch["id"],
-        "row": batch["row"],
+        **_keys(settings, batch, inputs),
         "time": batch["time"].cast(pa.int64()),
         "version": batch["version"],
         "share": pc.fill_null(batch["share"], 1.0),
@@ -105,6 +117,7 @@ def _to_answers(
         "hash": pa.array(hash_rows(inputs, names), pa.uint64()),
         "rank": pa.array(np.full(batch.num_rows, rank, np.int32)),
         "place": pa.array(np.arange(place, place + batch.num_rows)),
+        "masked": batch["masked"],
     }
     if settings.by_class:
         fixed["scores"] = _scores(settings, batch)
@@ -112,9 +125,18 @@ def _to_answers(
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def _keys(settings: FeedbackSettings, batch: pa.RecordBatch, inputs: pa.RecordBatch) -> dict[str, pa.Array]:
+    """Return what names each answer: its id and the row's place, or the values of the key."""
+    if not settings.labels.key:
+        return {"id": batch["id"], "row": batch["row"]}
+    columns = [inputs[name] for name in settings.labels.key]
+    names = name_answers(columns, batch["id"], batch["row"])
+    return {"id": names, "row": pa.array(np.zeros(batch.num_rows, np.int64))}
+
+
 def _count(settings: FeedbackSettings, batch: pa.RecordBatch, counts: AnswerCounts, *, is_sampled: bool) -> None:
-    for name, rows in _value_counts(batch["version"]):
-        counts.versions[str(name)] += rows
+    counts.rows += batch.num_rows
+    counts.requests += pc.sum(pc.equal(batch["row"], 0)).as_py() or 0
     for share, rows in _value_counts(pc.fill_null(batch["share"], 1.0)):
         counts.shares[float(share)] += rows
         counts.weighted_rows += rows / share if share else 0.0
@@ -123,20 +145,10 @@ def _count(settings: FeedbackSettings, batch: pa.RecordBatch, counts: AnswerCoun
             counts.masked[str(name)] += rows
     for name, wanted in settings.types.items():
         column = batch[INPUTS + name] if INPUTS + name in batch.schema.names else None
-        if column is not None and name not in counts.unfit and not _fits(column, wanted):
+        if column is not None and name not in counts.unfit and not fits(column, wanted):
             counts.unfit.add(name)
     if is_sampled and sum(map(len, counts.scores)) < _SAMPLE:
         counts.scores.append(np.asarray(_score(batch).drop_null()))
-
-
-def _fits(column: pa.Array, wanted: pa.DataType) -> bool:
-    """Return whether a narrower type of training rows holds all values."""
-    values = np.asarray(column.drop_null()) if pa.types.is_integer(wanted) or pa.types.is_boolean(wanted) else None
-    if values is None or values.dtype == object:
-        return True
-    if pa.types.is_boolean(wanted):
-        return bool(np.all((values == 0) | (values == 1)))
-    return bool(np.all((np.floor(values) == values) & (np.abs(values) < 2.0**63)))
 
 
 def _value_counts(column: pa.Array) -> list[tuple[Any, int]]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from components._core.request_log.sampling import is_sampled
 from components._feedback.columns import CLOSED, CONFLICTING, EXPIRED, IN_SPAN, NO_TIME, Ints, Mask, numbers
+from components._feedback.label_features import fill_masked
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Moments:
         read_until: All answers before this time are in the log that was read, if they were logged.
         expired: Answers before this time are no longer kept.
         share: Smallest share of requests that the log was sampled with.
+        by_key: Whether values of features name an answer, so that a label does not tell whether its request was sampled.
         judged_from: Labels known before this time may be for answers older than what was ever read, so none counts as unknown.
         listed_from: Objects of the log that come late are still found for answers after this time.
     """
@@ -36,6 +38,7 @@ class Moments:
     read_until: int
     expired: int
     share: float
+    by_key: bool = False
     judged_from: int = NO_TIME
     listed_from: int = NO_TIME
 
@@ -57,6 +60,7 @@ class BucketResult:
         unknown: Labels set aside, which no answer has.
         closed: Labels set aside that came for a closed, expired or conflicting key, with `status`.
         counts: Numbers of rows by what became of them.
+        waits: Latest time at which a waiting label was there, in microseconds since 1970; `NO_TIME`: none waits.
     """
 
     labelled: pa.Table
@@ -71,6 +75,7 @@ class BucketResult:
     unknown: pa.Table
     closed: pa.Table
     counts: Counter[str] = field(default_factory=Counter)
+    waits: int = NO_TIME
 
 
 def join_bucket(answers: pa.Table, labels: pa.Table, done: pa.Table, moments: Moments) -> BucketResult:
@@ -109,7 +114,7 @@ def join_bucket(answers: pa.Table, labels: pa.Table, done: pa.Table, moments: Mo
     is_new_conflict[keys[newly_conflicting]] = True
     lost = winners[(done_at[label_keys[winners]] < 0) & ~is_current[label_keys[winners]]]
     of_conflict = lost[is_new_conflict[label_keys[lost]]]
-    unknown, pending = _sort_unknown(labels, lost[~is_new_conflict[label_keys[lost]]], moments, counts)
+    unknown, pending, waits = _sort_unknown(labels, lost[~is_new_conflict[label_keys[lost]]], moments, counts)
     counts["labels_refused"] += len(refused) + len(of_conflict)
 
     newly_closed, expired = (answers.take(pa.array(first[mask])) for mask in (is_closed, is_expired))
@@ -133,6 +138,7 @@ def join_bucket(answers: pa.Table, labels: pa.Table, done: pa.Table, moments: Mo
         unknown=unknown,
         closed=labels.take(pa.array(np.concatenate([refused, of_conflict]))),
         counts=counts,
+        waits=waits,
     )
 
 
@@ -183,7 +189,23 @@ def _latest_labels(labels: pa.Table, keys: Ints, counts: Counter[str]) -> Ints:
     is_last = np.ones(len(order), np.bool_)
     is_last[:-1] = ordered[1:] != ordered[:-1]
     counts["superseded"] += len(order) - int(is_last.sum())
+    counts["contradicted"] += _count_contradicted(labels, order, is_last)
     return np.asarray(order[is_last], np.int64)
+
+
+def _count_contradicted(labels: pa.Table, order: Ints, is_last: Mask) -> int:
+    """Count the labels that are as old as the one that counts for their key, in the same file, and say otherwise."""
+    if is_last.all():
+        return 0
+    group = np.concatenate([[0], np.cumsum(is_last)[:-1]])
+    winners = order[is_last][group]
+    mine, theirs = (labels["label"].take(pa.array(places)) for places in (order, winners))
+    empty = [np.asarray(column.is_null(), np.bool_) for column in (mine, theirs)]
+    differs = ~np.asarray(pc.fill_null(pc.equal(mine, theirs), False), np.bool_) & ~(empty[0] & empty[1])
+    for name in ("time", "object"):
+        values = numbers(labels, name)
+        differs &= values[order] == values[winners]
+    return int(differs.sum())
 
 
 def _compare_with_done(
@@ -218,12 +240,14 @@ def _compare_with_done(
     return rows, places[corrects], chosen[is_refused]
 
 
-def _sort_unknown(labels: pa.Table, chosen: Ints, moments: Moments, counts: Counter[str]) -> tuple[pa.Table, pa.Table]:
-    """Return the labels that count as unknown for the first time, and those to keep: their answer may still be logged."""
+def _sort_unknown(
+    labels: pa.Table, chosen: Ints, moments: Moments, counts: Counter[str]
+) -> tuple[pa.Table, pa.Table, int]:
+    """Return the labels that count as unknown for the first time, those to keep, as their answer may still be logged, and `waits`."""
     rows = labels.take(pa.array(chosen))
     seen, was_judged = numbers(rows, "seen"), np.asarray(rows["is_judged"], np.bool_)
     is_sampled_id = np.ones(len(chosen), np.bool_)
-    if moments.share < 1.0 and len(chosen):
+    if moments.share < 1.0 and len(chosen) and not moments.by_key:
         is_sampled_id = np.array([is_sampled(text, moments.share) for text in rows["id"].to_pylist()], np.bool_)
     is_new = (seen <= moments.read_until) & ~was_judged
     is_older = is_new & (seen < moments.judged_from)
@@ -241,7 +265,8 @@ def _sort_unknown(labels: pa.Table, chosen: Ints, moments: Moments, counts: Coun
     stays = (seen >= moments.expired) & (is_sampled_id | (seen >= min(moments.listed_from, moments.read_until)))
     pending, judged = rows.filter(pa.array(stays)), pa.array((is_new | was_judged)[stays])
     index = pending.schema.get_field_index("is_judged")
-    return rows.filter(pa.array(is_unknown)), pending.set_column(index, pending.schema.field(index), judged)
+    pending = pending.set_column(index, pending.schema.field(index), judged)
+    return rows.filter(pa.array(is_unknown)), pending, int(seen[is_waiting].max(initial=NO_TIME))
 
 
 def _to_done(answers: pa.Table, status: int, schema: pa.Schema) -> pa.Table:
@@ -261,6 +286,7 @@ def _to_done(answers: pa.Table, status: int, schema: pa.Schema) -> pa.Table:
 
 
 def _with_labels(answers: pa.Table, labels: pa.Table) -> pa.Table:
+    answers = fill_masked(answers, labels)
     for name, source in (("label", "label"), ("known_at", "time"), ("object", "object")):
         answers = answers.append_column(name, labels[source])
     return answers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ def answers_schema(features: dict[str, pa.DataType], *, by_class: bool = False) 
 
     `rank` is the place of its object among the new ones by name, -1 for one of an earlier join; `place` its row in the object.
     `hash` is of its inputs: equal for inputs that a model cannot tell apart. `score` is the probability or value that was answered;
-    `scores` those of each class, where the task has them (`by_class`).
+    `scores` those of each class, where the task has them (`by_class`). `masked` names the features that the log masks.
     """
     fixed = [
         ("id", pa.string()),
@@ -35,13 +37,14 @@ def answers_schema(features: dict[str, pa.DataType], *, by_class: bool = False) 
         ("hash", pa.uint64()),
         ("rank", pa.int32()),
         ("place", pa.int64()),
+        ("masked", pa.list_(pa.string())),
         *([("scores", pa.list_(pa.float64()))] if by_class else []),
     ]
     return pa.schema([*fixed, *((FEATURE + name, kind) for name, kind in features.items())])
 
 
-def labels_schema(label: pa.DataType) -> pa.Schema:
-    """One row for each label.
+def labels_schema(label: pa.DataType, carried: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
+    """One row for each label, with the features that it carries, which the log masks.
 
     `object` is the place of its file among all by name, `place` its row in the file, `seen` when it was there at the latest.
     `is_judged`: it counted as unknown before.
@@ -56,6 +59,7 @@ def labels_schema(label: pa.DataType) -> pa.Schema:
             ("place", pa.int64()),
             ("seen", pa.int64()),
             ("is_judged", pa.bool_()),
+            *((FEATURE + name, kind) for name, kind in (carried or {}).items()),
         ]
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class JoinOutput:
         folder: The files' folder, which is made.
         number: Number of the span.
         unfit: Features whose values do not fit the types of the training table.
+        carried: Features that the labels carry, with their types in the log.
 
     Attributes:
         paths: The file of each name.
@@ -39,7 +41,9 @@ class JoinOutput:
         span: The rows of the span.
     """
 
-    def __init__(self, settings: FeedbackSettings, folder: Path, number: int, unfit: set[str]) -> None:
+    def __init__(
+        self, settings: FeedbackSettings, folder: Path, number: int, unfit: set[str], carried: Mapping[str, pa.DataType]
+    ) -> None:
         folder.mkdir(parents=True)
         self.paths = {
             name: folder / f"{name}.parquet" for name in ("rows", SCORED, "open", "done", "pending", *QUARANTINE)
@@ -48,7 +52,7 @@ class JoinOutput:
         self.lost_ids: list[str] = []
         self.log_ids: list[str] = []
         answers = answers_schema(features_of(settings), by_class=settings.by_class)
-        labels, done = labels_schema(settings.label_type), done_schema(settings.label_type)
+        labels, done = labels_schema(settings.label_type, carried), done_schema(settings.label_type)
         schemas = {
             "open": answers,
             "done": done,
@@ -115,6 +119,7 @@ class JoinOutput:
         values = {name: chosen[name] for name in ("id", "row", "label", "time", "object")}
         values |= {"place": pa.array(np.zeros(size, np.int64)), "seen": chosen["time"]}
         values["is_judged"] = pa.array(np.ones(size, np.bool_))
+        values |= {field.name: pa.nulls(size, field.type) for field in self._labels_schema if field.name not in values}
         self._write(
             "closed_id", pa.table([values[name] for name in self._labels_schema.names], schema=self._labels_schema)
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,12 +27,17 @@ from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
+from components._data.joins.table_joins import TableJoins
+from components._data.key_names import errors_name
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source
-from components._feedback.columns import NO_TIME, Mask, labels_schema
+from components._feedback.columns import FEATURE, NO_TIME, Mask, labels_schema
+from components._feedback.label_features import find_unmatched, label_keys, read_features, readings_of
 from components._feedback.settings import POSTED, FeedbackSettings
+from components._feedback.typed_values import cast_or_null, fits
 
 _WHERE = "feedback.labels"
+_OWN_KEYS = {f"data.{key}": f"{_WHERE}.{key}" for key in ("source", "format", "sql", "join")}
 _POSTED = "posted/"
 """Prefix of the names of files with posted labels, which the labels' source may have too."""
 _HOUR, _LISTED_AGAIN = timedelta(hours=1), timedelta(days=7)
@@ -45,7 +51,7 @@ class LabelFile:
     Attributes:
         file: The file.
         state: State of its content: a changed file is read again.
-        labels: How its columns are named.
+        labels: How its labels are written.
     """
 
     file: SpanFile
@@ -61,20 +67,34 @@ class LabelCounts:
         rows: Labels that were read.
         bad: Labels that cannot be used, by reason.
         examples: The first of each reason.
+        unfinished: Files with labels whose features are not there yet; they are read again.
+        unfit: Carried features with a value that the type of their training column does not hold.
     """
 
     rows: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    unfinished: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
 
-    def add_bad(self, reason: str, example: str) -> None:
-        """Count a label that cannot be used."""
-        self.bad[reason] += 1
+    def add_bad(self, reason: str, example: str, count: int = 1) -> None:
+        """Count labels that cannot be used."""
+        self.bad[reason] += count
         self.examples.setdefault(reason, example)
 
 
-def list_new_files(settings: FeedbackSettings, known: Mapping[str, str], now: datetime) -> list[LabelFile]:
-    """List the files that are new or changed, by name.
+def only_new(files: Sequence[LabelFile], known: Mapping[str, str]) -> list[LabelFile]:
+    """Return the files that are new or changed; one whose state is not known may be.
+
+    Args:
+        files: All files.
+        known: State by name of the files that were read.
+    """
+    return [each for each in files if not each.state or known.get(each.file.name) != each.state]
+
+
+def list_files(settings: FeedbackSettings, known: Mapping[str, str], now: datetime) -> list[LabelFile]:
+    """List the files by name: all of the source, and those of posted labels that may be new.
 
     Args:
         settings: Where they are.
@@ -91,17 +111,17 @@ def list_new_files(settings: FeedbackSettings, known: Mapping[str, str], now: da
         *(_list_source(labels) if labels else ()),
         *(_list_posted(settings, known, now) if settings.posted else ()),
     ]
-    new = [each for each in found if known.get(each.file.name) != (each.state or None)]
-    return sorted(new, key=lambda each: each.file.name)
+    return sorted(found, key=lambda each: each.file.name)
 
 
 def _list_source(labels: Labels) -> list[LabelFile]:
-    source = open_source(labels.source)
-    try:
-        files = source.list_files("all")
-    except DataError as error:
-        remedy = "correct feedback.labels.source, or write the first labels there"
-        raise DataError(error.message, where=error.where or _WHERE, remedy=remedy) from None
+    with errors_name(_OWN_KEYS):
+        source = open_source(labels.source, "fail", labels.sql)
+        try:
+            files = source.list_files("all")
+        except DataError as error:
+            remedy = "correct feedback.labels.source, or write the first labels there"
+            raise DataError(error.message, where=error.where or _WHERE, remedy=remedy) from None
     return [LabelFile(file, source.state(file), labels) for file in files]
 
 
@@ -122,121 +142,184 @@ def read_labels(
     order: Mapping[str, int],
     now: datetime,
     counts: LabelCounts,
+    carried: Mapping[str, pa.DataType],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the labels of new files, see `columns.labels_schema`.
 
     Args:
-        settings: How they are written.
+        settings: What the join needs to know.
         files: The files.
         order: Place of each file's name among all by name.
         now: The present: a label without a time, in a file without one, was known by then.
         counts: Counts, to which what is found is added.
+        carried: Features that the labels carry, with their types in the log.
 
     Raises:
         ConfigError: When a column does not exist, or the time is not a date or time.
-        DataError: When a file cannot be read.
+        DataError: When a file, or a table that is joined to it, cannot be read.
     """
     for written in dict.fromkeys(each.labels.source for each in files):
-        yield from _read_files(settings, [each for each in files if each.labels.source == written], order, now, counts)
+        alike = [each for each in files if each.labels.source == written]
+        found, labels = [each.file for each in alike], alike[0].labels
+        with errors_name(_OWN_KEYS), _gone_is_said(labels.source):
+            table = _LabelTable.open(settings, labels, found, counts, carried)
+            for file in found:
+                yield from table.read(file, order[file.name], now)
 
 
-def _read_files(
-    settings: FeedbackSettings,
-    files: Sequence[LabelFile],
-    order: Mapping[str, int],
-    now: datetime,
-    counts: LabelCounts,
-) -> Iterator[pa.RecordBatch]:
-    """Yield the labels of files that are written alike."""
-    found, labels = [each.file for each in files], files[0].labels
-    table = open_format(_section(settings, labels), found[0])
-    _check_columns(settings, labels, table.column_names(found[0]), found[0].name)
-    schema = table.infer_schema(found, "")
-    for file in found:
-        yield from _read_file(settings, labels, table, schema, file, order[file.name], now, counts)
+@contextmanager
+def _gone_is_said(source: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        name = str(error.filename or source)
+        remedy = "run again: the files are listed anew, and nothing was written"
+        raise DataError("a file of the labels was removed while they were read", where=name, remedy=remedy) from error
 
 
-def _section(settings: FeedbackSettings, labels: Labels) -> Data:
+@dataclass(frozen=True)
+class _LabelTable:
+    """The open labels of files that are written alike.
+
+    Attributes:
+        settings: What the join needs to know.
+        labels: How they are written.
+        counts: Counts, to which what is found is added.
+        carried: Features that they carry, with their types in the log.
+        format: Format of the files.
+        schema: Their columns.
+        joins: Tables that are joined to them.
+        result: Schema of what is read.
+    """
+
+    settings: FeedbackSettings
+    labels: Labels
+    counts: LabelCounts
+    carried: Mapping[str, pa.DataType]
+    format: Format
+    schema: TableSchema
+    joins: TableJoins
+    result: pa.Schema
+
+    @classmethod
+    def open(
+        cls,
+        settings: FeedbackSettings,
+        labels: Labels,
+        files: list[SpanFile],
+        counts: LabelCounts,
+        carried: Mapping[str, pa.DataType],
+    ) -> _LabelTable:
+        data = _section(settings, labels, carried)
+        named = _named_columns(settings, labels, carried)
+        table = open_format(data, files[0])
+        own = table.column_names(files[0])
+        schema = _strict(table.infer_schema(files, ""), {*named, *_join_keys(data)})
+        joins = TableJoins(data, schema.types, lambda row: counts.add_bad("unreadable", f"{row.place}: {row.reason}"))
+        _check_columns(named, list(dict.fromkeys([*own, *joins.types])), files[0].name)
+        result = labels_schema(settings.label_type, carried)
+        return cls(settings, labels, counts, carried, table, schema, joins, result)
+
+    def read(self, file: SpanFile, place: int, now: datetime) -> Iterator[pa.RecordBatch]:
+        latest, first = _microseconds(now), 0  # it is read now, so it was known by now, whatever clocks say
+        changed = min(_microseconds(_changed(file) or now), latest)
+
+        def reject(row: BadRow) -> None:
+            self.counts.add_bad("unreadable", f"{row.place}: {row.reason}")
+
+        for rows in self.format.read_rows(file, self.schema, "", reject):
+            batch = self._to_labels(self.joins.apply(rows, self.joins.start_counts()).examples, file.name)
+            seen = pc.if_else(pc.equal(batch["time"], NO_TIME), changed, batch["time"])
+            size = batch.num_rows
+            added = {
+                "object": pa.array(np.full(size, place, np.int32)),
+                "place": pa.array(np.arange(first, first + size)),
+                "seen": pc.min_element_wise(seen, pa.scalar(latest)),
+                "is_judged": pa.array(np.zeros(size, np.bool_)),
+            }
+            first += size
+            self.counts.rows += size
+            columns = [added[name] if name in added else batch[name] for name in self.result.names]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.result)
+
+    def _to_labels(self, batch: pa.RecordBatch, file: str) -> pa.RecordBatch:
+        settings, labels, size = self.settings, self.labels, batch.num_rows
+        ids = label_keys(settings, batch) if labels.key else to_text(batch[labels.id])
+        ids = pc.if_else(pc.equal(ids, ""), pa.scalar(None, pa.string()), ids)
+        rows = cast_or_null(batch[labels.row], pa.int64()) if labels.row else pa.array(np.zeros(size, np.int64))
+        values = _nan_to_null(batch[labels.label or settings.label])
+        label = _nan_to_null(cast_or_null(values, settings.label_type))
+        times = _times(batch[labels.time], labels.time) if labels.time else pa.nulls(size, pa.int64())
+        found = {"id": ids, "row": rows, "label": label, "time": pc.fill_null(times, NO_TIME)}
+        place = batch[labels.row] if labels.row else batch[labels.id] if not labels.key else values
+        wrong = [
+            ("missing_id", np.asarray(ids.is_null(), np.bool_), place),
+            ("bad_row", np.asarray(rows.is_null(), np.bool_), place),
+            ("bad_label", _is_bad(label, values), values),
+        ]
+        if labels.time:
+            bad = _is_written(batch[labels.time]) & np.asarray(times.is_null(), np.bool_)
+            wrong.append(("bad_time", bad, batch[labels.time]))
+        if self.carried:
+            unmatched = find_unmatched(self.joins, batch)
+            if unmatched.any():
+                self.counts.unfinished.add(file)
+            wrong.append(("no_features", unmatched, ids))
+        for name, features, is_bad, is_needed in read_features(settings, batch, self.carried):
+            found[FEATURE + name] = features
+            wrong += [("bad_feature", is_bad, batch[name]), ("missing_feature", is_needed, ids)]
+            if not fits(features, settings.types.get(name)):
+                self.counts.unfit.add(name)
+        keep = self._count_wrong(wrong, size, file)
+        result = pa.RecordBatch.from_arrays([*found.values()], names=[*found])
+        return result if keep.all() else result.filter(pa.array(keep))
+
+    def _count_wrong(self, wrong: Sequence[tuple[str, Mask, pa.Array]], size: int, file: str) -> Mask:
+        """Count the labels that cannot be used, each with its first reason; returns which can."""
+        keep = np.ones(size, np.bool_)
+        for reason, mask, shown in wrong:
+            places = np.flatnonzero(mask & keep)
+            if len(places):
+                self.counts.add_bad(reason, f"{file}: {shown[int(places[0])].as_py()!r}"[:200], len(places))
+            keep &= ~mask
+        return keep
+
+
+def _section(settings: FeedbackSettings, labels: Labels, carried: Mapping[str, pa.DataType]) -> Data:
     text = ColumnReading(type="identifier")  # an id that looks like a number is a text as any other
-    columns = {labels.id: text}
+    columns = {**readings_of(settings, [*carried, *labels.key]), **({} if labels.key else {labels.id: text})}
     if labels is POSTED and TASKS[settings.signature.task].has_classes:
         columns[labels.label] = text  # the text of a class, whatever it looks like
-    return Data(source=labels.source, format=labels.format, columns=columns)
+    return Data(source=labels.source, format=labels.format, sql=labels.sql, join=labels.join, columns=columns)
 
 
-def _label_column(settings: FeedbackSettings, labels: Labels) -> str:
-    return labels.label or settings.label
+def _named_columns(settings: FeedbackSettings, labels: Labels, carried: Mapping[str, pa.DataType]) -> dict[str, str]:
+    """Return the columns that the labels must have, each with the key of project.yaml that names it."""
+    by_id = {} if labels.key else {labels.id: "labels.id", labels.row: "labels.row"}
+    named = {**by_id, labels.label or settings.label: "labels.label", labels.time: "labels.time"}
+    named |= dict.fromkeys(labels.key, "labels.key") | dict.fromkeys(carried, "features")
+    return {name: key for name, key in named.items() if name}
 
 
-def _check_columns(settings: FeedbackSettings, labels: Labels, names: Sequence[str], file: str) -> None:
-    label = _label_column(settings, labels)
-    for key, name in (("id", labels.id), ("row", labels.row), ("label", label), ("time", labels.time)):
-        if name and name not in names:
+def _join_keys(data: Data) -> set[str]:
+    return {name for join in data.join for name in (*join.on, join.row_time) if name}
+
+
+def _check_columns(named: Mapping[str, str], names: Sequence[str], file: str) -> None:
+    for name, key in named.items():
+        if name not in names:
             message = f"there is no column {name!r} in {file}; {suggest(name, list(names))}"
-            raise ConfigError(message, where=f"{_WHERE}.{key}", remedy=f"its columns: {listed(list(names))}")
+            raise ConfigError(message, where=f"feedback.{key}", remedy=f"its columns: {listed(list(names))}")
 
 
-def _read_file(
-    settings: FeedbackSettings,
-    labels: Labels,
-    table: Format,
-    schema: TableSchema,
-    file: SpanFile,
-    place: int,
-    now: datetime,
-    counts: LabelCounts,
-) -> Iterator[pa.RecordBatch]:
-    latest, first = _microseconds(now), 0  # it is read now, so it was known by now, whatever clocks say
-    changed = min(_microseconds(_changed(file) or now), latest)
-
-    def reject(row: BadRow) -> None:
-        counts.add_bad("unreadable", f"{row.place}: {row.reason}")
-
-    for rows in table.read_rows(file, schema, "", reject):
-        batch = _to_labels(settings, labels, rows.examples, file.name, counts)
-        seen = pc.if_else(pc.equal(batch["time"], NO_TIME), changed, batch["time"])
-        size = batch.num_rows
-        found = {
-            **{name: batch[name] for name in ("id", "row", "label", "time")},
-            "object": pa.array(np.full(size, place, np.int32)),
-            "place": pa.array(np.arange(first, first + size)),
-            "seen": pc.min_element_wise(seen, pa.scalar(latest)),
-            "is_judged": pa.array(np.zeros(size, np.bool_)),
-        }
-        first += size
-        counts.rows += size
-        yield pa.RecordBatch.from_arrays([*found.values()], schema=labels_schema(settings.label_type))
-
-
-def _to_labels(
-    settings: FeedbackSettings, labels: Labels, batch: pa.RecordBatch, file: str, counts: LabelCounts
-) -> pa.RecordBatch:
-    size = batch.num_rows
-    ids = to_text(batch[labels.id])
-    rows = cast_or_null(batch[labels.row], pa.int64()) if labels.row else pa.array(np.zeros(size, np.int64))
-    values = _nan_to_null(batch[_label_column(settings, labels)])
-    label = _nan_to_null(cast_or_null(values, settings.label_type))
-    is_bad = _is_bad(label, values)
-    times = _times(batch[labels.time], labels.time) if labels.time else pa.nulls(size, pa.int64())
-    is_wrong = {
-        "missing_id": np.asarray(ids.is_null()),
-        "bad_row": np.asarray(rows.is_null()),
-        "bad_label": is_bad,
-        "bad_time": _is_written(batch[labels.time]) & np.asarray(times.is_null())
-        if labels.time
-        else np.zeros(size, np.bool_),
+def _strict(schema: TableSchema, used: Collection[str]) -> TableSchema:
+    """Return the schema with which a cell that does not fit its column is reported: as a missing label, it would close its row."""
+    readings = {
+        name: replace(reading, odd_cells="quarantine" if name in used else "missing")
+        for name, reading in schema.readings.items()
     }
-    shown = {"bad_label": values, "bad_time": batch[labels.time or labels.id]}
-    keep = np.ones(size, np.bool_)
-    for reason, mask in is_wrong.items():
-        for index in np.flatnonzero(mask & keep).tolist():
-            what = shown.get(reason, batch[labels.row or labels.id])[index].as_py()
-            counts.add_bad(reason, f"{file}: {what!r}"[:200])
-        keep &= ~mask
-    found = pa.RecordBatch.from_arrays(
-        [ids, rows, label, pc.fill_null(times, NO_TIME)], names=["id", "row", "label", "time"]
-    )
-    return found if keep.all() else found.filter(pa.array(keep))
+    unfit = frozenset((file, name) for file, name in schema.unfit if name in used)
+    return replace(schema, readings=readings, unfit=unfit)
 
 
 def _nan_to_null(column: pa.Array) -> pa.Array:
@@ -261,45 +344,6 @@ def _is_written(column: pa.Array) -> Mask:
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         return np.asarray(column.is_valid(), np.bool_)
     return np.asarray(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), ""), False))
-
-
-def cast_or_null(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast a column value by value; what has no such value becomes null.
-
-    Args:
-        column: Numbers, truth values or texts.
-        kind: The type.
-    """
-    if column.type == kind:
-        return column
-    if pa.types.is_boolean(kind) and not pa.types.is_boolean(column.type):
-        column = _cast_each(
-            column, lambda value: {"true": True, "1": True, "false": False, "0": False}.get(_word(value))
-        )
-        return column.cast(kind)
-    try:
-        return to_text(column) if pa.types.is_string(kind) else column.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # a value that does not fit, or types that have no cast
-        return _cast_each(column, lambda value: _parse(value, kind)).cast(kind)
-
-
-def _cast_each(column: pa.Array, parse: Callable[[object], object]) -> pa.Array:
-    encoded = column.dictionary_encode()
-    return pa.array([parse(value) for value in encoded.dictionary.to_pylist()]).take(encoded.indices)
-
-
-def _word(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip().lower()
-
-
-def _parse(value: object, kind: pa.DataType) -> int | float | None:
-    try:
-        number = float(str(value).strip()) if not isinstance(value, int) else value
-    except ValueError:
-        return None
-    if pa.types.is_floating(kind):
-        return float(number)
-    return int(number) if float(number).is_integer() and abs(number) < 2**63 else None
 
 
 def _times(column: pa.Array, name: str) -> pa.Array:

@@ -10,12 +10,8 @@ Nothing is kept of a join whose rows are too few for a span: the next one reads 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +19,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
+from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
 from components._core.request_log.layout import HOUR_SECONDS, hour_folder, hour_of
+from components._core.temporary_folders import temporary_folder
 from components._feedback.answers import AnswerCounts, check_masks, features_of, read_answers
 from components._feedback.bucket_join import BucketResult, Moments, join_bucket
 from components._feedback.buckets import Buckets, count_buckets
-from components._feedback.columns import answers_schema, done_schema, labels_schema, numbers
+from components._feedback.columns import NO_TIME, answers_schema, done_schema, labels_schema, numbers
 from components._feedback.coverage import Coverage, why_not_final
+from components._feedback.feedback_report import FeedbackReport
 from components._feedback.join_output import QUARANTINE, JoinOutput
-from components._feedback.labels import LabelCounts, LabelFile, cast_or_null, list_new_files, read_labels, size_of
+from components._feedback.label_features import carried_features, check_carried
+from components._feedback.label_limits import check_bad_labels, check_unknown_ids, find_in, has_found_none, has_too_many
+from components._feedback.labels import LabelFile, list_files, only_new, read_labels, size_of
 from components._feedback.scored_rows import SCORED
-from components._feedback.settings import POSTED, FeedbackSettings
+from components._feedback.settings import FeedbackSettings
 from components._feedback.span_store import SpanStore
+from components._feedback.typed_values import cast_or_null
 
 TEMPORARY = "naru-feedback-"
 """Prefix of the name of a join's temporary folder."""
-_FEWEST = 20
-"""Labels from which on too many without an answer say that `id` names a wrong column; fewer may be chance."""
 _STATE = ("open", "done", "pending", "watermark")
 _WATERMARK = pa.schema([("kind", pa.string()), ("name", pa.string()), ("state", pa.string())])
 _LISTED_AGAIN = timedelta(days=7)
@@ -50,41 +49,6 @@ _JSON_BYTES = 0.5
 """Bytes in memory of a byte of the log."""
 _PARQUET_BYTES = 4.0
 """Bytes in memory of a byte of a Parquet file of state or labels."""
-
-
-@dataclass
-class FeedbackReport:
-    """What a join found.
-
-    Attributes:
-        counts: Rows by what became of them: see `bucket_join.py`, and `late`.
-        answers: Counts of the log that was read.
-        labels: Counts of the labels that were read.
-        objects: Objects of the log that were read.
-        files: Files with labels that were read.
-        open: Answers that wait for a label.
-        coverage: Answered, labelled and closed rows by decile of the score, of days older than `feedback.wait` (int64 [3, 10]).
-        after_answer: Share of the labels with a time that became known after the answer, which may have shaped them.
-        not_final: Why the labels are no fair sample of the answers; empty: they are.
-        rows: Labelled rows, corrections included.
-        span: Number of the span that was written; None: none was.
-        uri: Where its rows are.
-        is_overtaken: Whether another writer wrote the span meanwhile.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    answers: AnswerCounts = field(default_factory=AnswerCounts)
-    labels: LabelCounts = field(default_factory=LabelCounts)
-    objects: int = 0
-    files: int = 0
-    open: int = 0
-    coverage: Any = None
-    after_answer: float | None = None
-    not_final: str = ""
-    rows: int = 0
-    span: int | None = None
-    uri: str = ""
-    is_overtaken: bool = False
 
 
 def make_span(
@@ -104,11 +68,25 @@ def make_span(
         ServiceError: When the store's files are damaged.
         UnavailableError: When the store does not answer.
     """
-    work = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
-    try:
+    with temporary_folder(TEMPORARY, folder) as work:
         return _Join(settings, now, work).run(write=write)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+
+
+class _Bounds:
+    """How many buckets there are, and the places of the labels' files by name, now and in the last span.
+
+    Args:
+        buckets: Number of buckets.
+        known: State by name of the files that were read before.
+        files: New files.
+    """
+
+    def __init__(self, buckets: int, known: dict[str, str], files: list[LabelFile]) -> None:
+        names = sorted({*known, *(each.file.name for each in files)})
+        self.buckets = buckets
+        self.order = {name: place for place, name in enumerate(names)}
+        # the last one is for -1
+        self.moved = np.array([self.order[name] for name in sorted(known)] + [-1], np.int32)
 
 
 class _Join:
@@ -117,13 +95,17 @@ class _Join:
     def __init__(self, settings: FeedbackSettings, now: datetime, work: Path) -> None:
         self._settings, self._now, self._work = settings, now, work
         self._store = SpanStore(settings.home, settings.spans)
-        self._report = FeedbackReport()
+        self._report = FeedbackReport(answers=AnswerCounts(LogCounts(settings.project)))
         self._before = self._store.last()
         self._number = max(self._before["number"] + 1 if self._before else 1, settings.config.first_span)
         began = self._before["log"].get("start") if self._before else None  # an earlier Naru did not keep it
         self._start = datetime.fromisoformat(began) if began else now - settings.keep
         self._state: dict[str, Path] = {}
         self._coverage = Coverage.from_json(self._before["coverage"]) if self._before else Coverage()
+        self._carried: dict[str, pa.DataType] = {}
+        self._open_hours: list[LogObject] = []
+        self._open_until = now
+        self._waits = NO_TIME
 
     def run(self, *, write: bool) -> FeedbackReport:
         if self._before:
@@ -134,17 +116,27 @@ class _Join:
         # before the closed hours are listed: what is logged meanwhile is not in it
         self._read_until = self._find_read_until()
         objects = self._list_objects(known["log"])
-        files = list_new_files(self._settings, known["label"], self._now)
+        all_files = list_files(self._settings, known["label"], self._now)
+        files = only_new(all_files, known["label"])
+        bounds = _Bounds(count_buckets(self._estimate_bytes(objects, files)), known["label"], files)
+        answers = self._partition_answers(objects, bounds)
+        self._carried = carried_features(self._settings, {*self._report.answers.masked, *self._carried_before()})
+        check_masks(self._settings, self._report.answers, self._carried)
+        if not self._carried_before() >= self._carried.keys():
+            # labels that were read before lack features that they are to carry now
+            files = all_files
+        labels = self._partition_labels(files, bounds)
+        check_bad_labels(self._settings, self._report)
+        tables = {"answers": answers, "labels": labels, "done": self._partition_done(bounds)}
         self._report.objects, self._report.files = len(objects), len(files)
-        names = sorted({*known["label"], *(each.file.name for each in files)})
-        tables, count = self._partition(objects, files, names, sorted(known["label"]))
-        check_masks(self._settings, self._report.answers)
-        unfit = self._report.answers.unfit | set(self._before["unfit"] if self._before else ())
+        unfit = (
+            self._report.answers.unfit | self._report.labels.unfit | set(self._before["unfit"] if self._before else ())
+        )
         self._unfit = sorted(unfit)
         self._coverage.set_edges(_concatenated(self._report.answers.scores))
-        out = JoinOutput(self._settings, self._work / "out", self._number, unfit)
+        out = JoinOutput(self._settings, self._work / "out", self._number, unfit, self._carried)
         with out:
-            self._join_buckets(tables, count, out)
+            self._join_buckets(tables, bounds.buckets, out)
             self._add_corrections(out)
         self._finish(out)
         if write and self._report.rows >= self._settings.config.min_rows:
@@ -167,33 +159,37 @@ class _Join:
         found = [each for hour in hours for each in list_objects(self._settings.log, hour)]
         return [each for each in found if each.name not in known]
 
-    def _partition(
-        self, objects: list[LogObject], files: list[LabelFile], names: list[str], old_names: list[str]
-    ) -> tuple[dict[str, Buckets], int]:
-        """Partition the three tables of the join by id."""
-        settings, order = self._settings, {name: place for place, name in enumerate(names)}
-        moved = np.array([order[name] for name in old_names] + [-1], np.int32)  # the last one is for -1
-        schemas = {
-            "answers": answers_schema(features_of(settings), by_class=settings.by_class),
-            "labels": labels_schema(settings.label_type),
-            "done": done_schema(settings.label_type),
-        }
-        count = count_buckets(self._estimate_bytes(objects, files))
-        tables = {name: Buckets(self._work / name, schema, count) for name, schema in schemas.items()}
-        with tables["answers"] as answers:
-            for batch in self._read_state("open", schemas["answers"]):
+    def _carried_before(self) -> set[str]:
+        """Return the features that the labels of the last span carried."""
+        return set(self._before.get("carried", ())) if self._before else set()
+
+    def _partition_answers(self, objects: list[LogObject], bounds: _Bounds) -> Buckets:
+        settings = self._settings
+        schema = answers_schema(features_of(settings), by_class=settings.by_class)
+        with Buckets(self._work / "answers", schema, bounds.buckets) as answers:
+            for batch in self._read_state("open", schema):
                 answers.add(batch)
             for batch in read_answers(settings, objects, self._report.answers):
                 answers.add(batch)
-        with tables["labels"] as labels:
-            for batch in self._read_state("pending", schemas["labels"]):
-                labels.add(_renumbered(batch, moved))
-            for batch in read_labels(settings, files, order, self._now, self._report.labels):
+        return answers
+
+    def _partition_labels(self, files: list[LabelFile], bounds: _Bounds) -> Buckets:
+        schema = labels_schema(self._settings.label_type, self._carried)
+        with Buckets(self._work / "labels", schema, bounds.buckets) as labels:
+            for batch in self._read_state("pending", schema):
+                labels.add(_renumbered(batch, bounds.moved))
+            for batch in read_labels(
+                self._settings, files, bounds.order, self._now, self._report.labels, self._carried
+            ):
                 labels.add(batch)
-        with tables["done"] as done:
-            for batch in self._read_state("done", schemas["done"]):
-                done.add(_renumbered(batch, moved))
-        return tables, count
+        return labels
+
+    def _partition_done(self, bounds: _Bounds) -> Buckets:
+        schema = done_schema(self._settings.label_type)
+        with Buckets(self._work / "done", schema, bounds.buckets) as done:
+            for batch in self._read_state("done", schema):
+                done.add(_renumbered(batch, bounds.moved))
+        return done
 
     def _estimate_bytes(self, objects: list[LogObject], files: list[LabelFile]) -> int:
         log = sum(each.size for each in objects)
@@ -233,13 +229,16 @@ class _Join:
             read_until=_microseconds(self._read_until),
             expired=_microseconds(self._now - self._settings.keep),
             share=share,
+            by_key=bool(self._settings.labels.key),
             judged_from=_microseconds(self._start + self._settings.wait),
             listed_from=_microseconds(self._read_until - _LISTED_AGAIN),
         )
         for bucket in range(count):
             answers, labels, done = (tables[name].read(bucket) for name in ("answers", "labels", "done"))
             result = join_bucket(answers, labels, done, moments)
+            check_carried(self._settings, result.labelled["masked"], self._carried)
             self._report.counts.update(result.counts)
+            self._waits = max(self._waits, result.waits)
             self._count_coverage(result)
             out.add(result)
 
@@ -252,7 +251,11 @@ class _Join:
         seconds = settled.timestamp()
         closed = datetime.fromtimestamp(seconds - seconds % HOUR_SECONDS, self._now.tzinfo)
         later = [closed + timedelta(hours=hours) for hours in range(2)]
-        return closed if any(list_objects(self._settings.log, hour) for hour in later) else settled
+        for hour in later:
+            if found := list_objects(self._settings.log, hour):
+                self._open_hours += found
+                self._open_until = hour + timedelta(hours=1)
+        return closed if self._open_hours else settled
 
     def _count_coverage(self, result: BucketResult) -> None:
         names = result.open.schema.names
@@ -280,36 +283,22 @@ class _Join:
         report.after_answer = out.span.after_answer
         report.coverage = self._coverage.mature(self._now, self._settings.wait)
         report.not_final = why_not_final(report.coverage, self._settings.config.min_coverage)
-        self._check_unknown(out)
+        report.versions, report.shares = out.span.versions, out.span.shares
+        if has_too_many(self._settings, report) and self._open_hours:
+            self._count_open(out)
+        examples = (out.lost_ids, out.log_ids)
+        is_first = self._before is None  # afterwards the column is right
+        check_unknown_ids(self._settings, report, examples, is_all_read=is_first and not self._open_hours)
+        if report.counts["waiting"]:
+            report.waits_until = _end_of_hour(self._waits) + timedelta(seconds=SETTLE_SECONDS)
+            report.strangers = examples if is_first and has_found_none(report) else None
 
-    def _check_unknown(self, out: JoinOutput) -> None:
-        """Refuse labels of which too many have an id that the log does not have."""
-        counts, labels = self._report.counts, self._report.labels
-        found = counts["joined"] + counts["closed"] + counts["corrected"]
-        judged = max(labels.rows - counts["waiting"] - counts["unsampled"] - counts["older"], counts["unknown"])
-        limit = self._settings.unknown_limit
-        too_many = judged >= _FEWEST and counts["unknown"] > limit * judged
-        # before the first span: afterwards the column is right, and labels may well come before their hour is closed
-        none_found = (
-            self._before is None
-            and found == 0
-            and counts["waiting"] >= _FEWEST
-            and self._report.answers.log.rows > self._report.answers.foreign
-            and not counts["superseded"]
-        )
-        if not too_many and not none_found:
-            return
-        source = self._settings.config.labels or POSTED
-        lost, of = (counts["unknown"], judged) if too_many else (counts["waiting"], labels.rows)
-        message = (
-            f"{lost:,} of {of:,} labels have an id that no logged answer has ({lost / of:.1%}; allowed "
-            f"{limit:.0%})\n  ids in the column {source.id!r}: {_listed(out.lost_ids)}\n  ids in the log: {_listed(out.log_ids)}"
-        )
-        remedy = (
-            "name the column with the answers' ids in feedback.labels.id (and the row's place in feedback.labels.row); "
-            "feedback.labels.unknown_limit allows more, and labels of answers older than feedback.keep need a longer one"
-        )
-        raise DataError(message, where=source.source, remedy=remedy)
+    def _count_open(self, out: JoinOutput) -> None:
+        """Count labels as waiting whose answer is in an hour that is still open: a time that is only a day is before that hour."""
+        found = find_in(self._open_hours, self._settings, out.paths["unknown_id"])
+        self._report.counts.update(unknown=-found, waiting=found)
+        if found:
+            self._waits = max(self._waits, _microseconds(self._open_until))
 
     def _write(
         self, out: JoinOutput, known: dict[str, dict[str, str]], objects: list[LogObject], files: list[LabelFile]
@@ -333,7 +322,8 @@ class _Join:
         log = known["log"] | {each.name: each.identity for each in objects}
         first = hour_folder((_listed_from(self._read_until, log) - timedelta(hours=2)).timestamp())
         log = {name: state for name, state in log.items() if name >= first}  # older hours are not listed again
-        labels = known["label"] | {each.file.name: each.state for each in files}
+        unfinished = self._report.labels.unfinished
+        labels = known["label"] | {each.file.name: "" if each.file.name in unfinished else each.state for each in files}
         rows = [
             (kind, name, states[name]) for kind, states in (("log", log), ("label", labels)) for name in sorted(states)
         ]
@@ -343,7 +333,7 @@ class _Join:
         return path
 
     def _manifest(self, out: JoinOutput, kept: dict[str, str], objects: list[LogObject]) -> dict[str, Any]:
-        report, config = self._report, self._settings.config
+        report = self._report
         self._coverage.forget(self._now - self._settings.keep)
         sha256 = kept["rows"].rpartition("-")[2].partition(".")[0]
         answers = report.answers
@@ -370,7 +360,7 @@ class _Join:
                 "share": self._share,
             },
             "labels": {
-                "source": (config.labels or POSTED).source,
+                "source": self._settings.labels.source,
                 "files": report.files,
                 "bad": dict(report.labels.bad),
             },
@@ -380,8 +370,9 @@ class _Join:
             "damaged": answers.log.damaged,
             "foreign": answers.foreign,
             "unfit": self._unfit,
+            "carried": sorted(self._carried),
             "versions": dict(out.span.versions),
-            "shares": {f"{share:g}": rows for share, rows in answers.shares.items()},
+            "shares": {f"{share:g}": rows for share, rows in sorted(report.shares.items())},
             "corrects": {str(number): rows for number, rows in sorted(out.span.corrects.items())},
             "coverage": self._coverage.to_json(),
             "final": not report.not_final,
@@ -402,10 +393,6 @@ def _listed_from(until: datetime, names: Iterable[str]) -> datetime:
     return until - _LISTED_AGAIN
 
 
-def _listed(ids: list[str]) -> str:
-    return ", ".join(repr(text[:80]) for text in ids) or "none"
-
-
 def _renumbered(batch: pa.RecordBatch, moved: np.ndarray) -> pa.RecordBatch:  # type: ignore[type-arg]
     """Return labels or done keys with the present places of their files."""
     index = batch.schema.get_field_index("object")
@@ -416,6 +403,11 @@ def _renumbered(batch: pa.RecordBatch, moved: np.ndarray) -> pa.RecordBatch:  # 
 
 def _concatenated(parts: list[Any]) -> Any:
     return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _end_of_hour(microseconds: int) -> datetime:
+    """Return the end of the hour of a time, in microseconds since 1970; the end of an hour is its own."""
+    return datetime.fromtimestamp(-(-microseconds // (HOUR_SECONDS * 1_000_000)) * HOUR_SECONDS, UTC)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
+from components._core.project.column_config import ColumnReading
 from components._core.project.durations import to_timedelta
 from components._core.project.feedback_config import Feedback, Labels
 from components._core.request_log.posted_labels import ID, LABEL, ROW, TIME
@@ -32,6 +33,8 @@ class FeedbackSettings:
         signature: Signature of the champion: it has the features of a span's rows.
         types: Arrow type of a feature's column in the spans, where it differs from that in the log.
         posted: Folder of the labels that were posted to the servers; empty: they take none.
+        masked: Features that the log masks now; of rows that were logged before, others may be masked.
+        readings: How the cells of the project's columns are read, for features that come with the labels.
     """
 
     project: str
@@ -43,11 +46,18 @@ class FeedbackSettings:
     signature: Signature
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
     posted: str = ""
+    masked: frozenset[str] = frozenset()
+    readings: Mapping[str, ColumnReading] = field(default_factory=dict)
 
     @property
-    def unknown_limit(self) -> float:
-        """Share of the labels whose id may be missing in the log."""
-        return (self.config.labels or POSTED).unknown_limit
+    def labels(self) -> Labels:
+        """How the labels of the source are written; without one, those that were posted."""
+        return self.config.labels or POSTED
+
+    @property
+    def has_source(self) -> bool:
+        """Whether masked features come from the labels' source."""
+        return self.config.features == "from source"
 
     @property
     def by_class(self) -> bool:

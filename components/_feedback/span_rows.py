@@ -13,9 +13,9 @@ import pyarrow as pa
 from components._core.examples.safe_parquet import pq
 from components._feedback.answers import features_of
 from components._feedback.columns import FEATURE, IN_SPAN, NO_TIME, Ints, numbers
-from components._feedback.labels import cast_or_null
 from components._feedback.scored_rows import ScoredRows, read_answers_at
 from components._feedback.settings import FeedbackSettings
+from components._feedback.typed_values import cast_or_null
 
 _MOMENT = pa.timestamp("us", "UTC")
 _ADDED = {
@@ -41,7 +41,8 @@ class SpanRows:
     Attributes:
         rows: Rows written.
         late: Rows whose label became known after `feedback.wait`.
-        versions: Rows by the version that answered.
+        versions: Rows by the version that answered, corrections left out.
+        shares: Rows by the share with which their requests were logged, corrections left out.
         corrects: Rows by the span whose label they correct.
     """
 
@@ -50,6 +51,7 @@ class SpanRows:
     ) -> None:
         self.rows = self.late = 0
         self.versions: Counter[str] = Counter()
+        self.shares: Counter[float] = Counter()
         self.corrects: Counter[int] = Counter()
         self._after = self._timed = 0
         self._settings, self._number, self._scored = settings, number, scored
@@ -123,6 +125,7 @@ class SpanRows:
         self._timed += int(timed.sum())
         self._after += int((timed & (known > answered)).sum())
         self.versions.update(labelled["version"].to_pylist())
+        self.shares.update(labelled["share"].to_pylist())
 
 
 def _schema(settings: FeedbackSettings, unfit: set[str]) -> pa.Schema:

@@ -46,7 +46,7 @@ class LabelMetrics:
         if rows is None or self.label not in rows.column_names:
             return 0, b""
         labels = self.task.label_values(_as_label(rows[self.label], self.task), self.signature.classes)
-        known = self.task.is_known(labels)
+        known = self.task.is_known(labels) & (np.isfinite(labels) if labels.dtype.kind == "f" else True)
         sink = io.BytesIO()
         np.savez(sink, labels=labels[known], scores=_as_array(rows[self.column])[known])
         return int(known.sum()), sink.getvalue()

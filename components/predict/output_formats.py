@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from components._core.errors import ConfigError
@@ -16,6 +18,8 @@ from components._core.examples.safe_parquet import pq
 from components._core.suggestions import suggest
 from components._core.types.column_types import to_text
 from components._data.formats.typed_columns import as_json
+
+_INFINITIES = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 class OutputFormat(ABC):
@@ -134,6 +138,8 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
 
 def _json_values(column: pa.ChunkedArray) -> list[Any]:
     values: list[Any] = (column if pa.types.is_list(column.type) else _plain(column)).to_pylist()
+    if pa.types.is_floating(column.type) and pc.any(pc.is_inf(column)).as_py():
+        return [_INFINITIES.get(value, value) for value in values]  # JSON has no number for it
     return values
 
 

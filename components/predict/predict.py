@@ -18,6 +18,8 @@ from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRowCount
 from components._data.sources.databases.sqlite import SCHEME
+from components._data.sources.files import FileSource
+from components._data.sources.registry import is_of_files
 from components._predictor.predictor import load
 from components.predict.batch_log import BatchLog
 from components.predict.destinations.contract import Batch, Manifest, Output
@@ -30,11 +32,13 @@ from components.predict.scoring_table import ScoringTable, fingerprint_table, mi
 from components.predict.versions import ModelVersion
 from components.predict.work_folder import PartRecord, WorkFolder, count_codes
 
-FORMAT = "1"
+FORMAT = "2"
 """Increased when the same rows and model would give another output, so that batches differ."""
 Progress = Callable[[int, int], None]
 """Called after each part with the numbers of answered and rejected rows so far."""
 _DIGITS = 16
+_WRITTEN = ("", ".manifest.json", ".rejected.jsonl", "/part-000000.parquet")
+"""Endings of what is written for an output, a file or a folder."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def predict_table(
         work.remove()  # the run that wrote the output may have been killed before this
         return Prediction(manifest, True, notes)
     began = work.begin(time.time())
+    work.remove_abandoned()
     log = BatchLog.open(project, store, model.version, predictor.signature, rows, began)
     score = f"{output.prefix}{TASKS[predictor.signature.task].score}"
     labels = LabelMetrics(predictor.signature, predictor.threshold, project.label, score)
@@ -209,7 +214,7 @@ def _work_uri(store: str, project: Project, batch: str, output: Output) -> str:
 
 
 def _check_apart(table: ScoringTable, output: str) -> None:
-    """Refuse an output that is a file of the source, or in a SQLite file that is read: writing it would change the source's state."""
+    """Refuse an output that would be a part of the source, or is a SQLite file that is read: writing it would change the source's state."""
     read = [table.data.source, *(join.source for join in table.data.join)]
     if output.startswith(SCHEME) and _sqlite_path(output) in [_sqlite_path(each) for each in read]:
         raise ConfigError("is the database of the source", where="--output", remedy="name another SQLite file")
@@ -219,6 +224,11 @@ def _check_apart(table: ScoringTable, output: str) -> None:
     for file in table.files:
         if type(file.filesystem) is type(filesystem) and file.path == path:
             raise ConfigError("is a file of the source", where="--output", remedy="name another output")
+    for location in filter(is_of_files, read):
+        if any(FileSource(location).would_list(f"{output}{ending}") for ending in _WRITTEN):
+            message = f"is among the files of the source {mask_credentials(location)}: the next run would read the answers as rows"
+            remedy = "name an output elsewhere, or in a folder whose name begins with _"
+            raise ConfigError(message, where="--output", remedy=remedy)
 
 
 def _sqlite_path(location: str) -> Path | None:

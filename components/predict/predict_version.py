@@ -10,9 +10,10 @@ from components._core.project.project_file import Project
 from components._core.project.table_config import Sql
 from components._core.settings import Settings
 from components._core.types.artifact_files import MANIFEST
+from components._data.key_names import errors_name
 from components.predict.destinations.contract import Manifest, Output
 from components.predict.predict import check_answered, predict_table
-from components.predict.scoring_table import data_for
+from components.predict.scoring_table import data_for, option_names
 from components.predict.versions import fetched_version
 
 
@@ -46,7 +47,7 @@ def predict_version(
     elif spans:
         data = data.model_copy(update={"spans": spans})
     store = Settings.from_environment().store
-    with fetched_version(store, project.name, version) as model:
+    with fetched_version(store, project.name, version) as model, errors_name(option_names(source, sql)):
         done = predict_table(project.model_copy(update={"data": data}), model, output, store)
     write_json(predictions / MANIFEST, done.manifest)
     check_answered(done)

@@ -123,6 +123,8 @@ def open_table(project: Project, signature: Signature) -> ScoringTable:
     if project.label in schema.readings:  # a row is answered whatever its label is
         own = replace(schema.readings[project.label], odd_cells="missing")
         schema = replace(schema, readings={**schema.readings, project.label: own})
+    # what the model does not take is no reason to refuse a row
+    schema = replace(schema, unbounded=frozenset(schema.types) - {*features, *joined})
     joins = TableJoins(data, schema.types, lambda row: None)
     _check_features(signature, list(joins.types), files[0].name)
     return ScoringTable(data, table, schema, files, joins, state)
@@ -150,6 +152,22 @@ def data_for(data: Data, source: str, spans: str = "", sql: Sql | None = None) -
         remedy = "name it with --source-table, or give a SELECT with --source-query"
         raise ConfigError("which table of this database?", where=source, remedy=remedy)
     return data.model_copy(update={**new, "sql": sql or data.sql})
+
+
+def option_names(source: str, sql: Sql | None) -> dict[str, str]:
+    """Return the options by the keys of project.yaml that they stand for, for errors of a source; empty without such options.
+
+    Args:
+        source: The table that an option names; empty: the project's.
+        sql: What of a database options name; None: what the project names.
+    """
+    named = {"data.sql.table": "--source-table", "data.sql.query": "--source-query", "data.sql": "--source-table"}
+    of_source = {
+        "data.source": "--source",
+        "data.spans": "--spans",
+        "it is relative to project.yaml": "it is relative to the working directory",
+    }
+    return {**(of_source if source else {}), **(named if source or sql else {})}
 
 
 def parse_sql(table: str, query: str) -> Sql | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from components._core.errors import ConfigError
 from components._core.store.file_digests import digest_of_model, fetch_version
 from components._core.store.ledger import Deployment, read_deployments
 from components._core.suggestions import suggest
+from components._core.temporary_folders import temporary_folder
 
 CHAMPION = "champion"
 
@@ -47,9 +47,9 @@ def fetched_version(store: str, project: str, version: str = CHAMPION) -> Iterat
         UnavailableError: When the store does not answer.
     """
     line = _find_version(store, project, version)
-    with tempfile.TemporaryDirectory(prefix="naru-predict-") as temporary:
+    with temporary_folder("naru-predict-") as temporary:
         name = line.model.rstrip("/").rpartition("/")[2]
-        folder = fetch_version(line.model, line.registration_sha256, Path(temporary), (name,)) / name
+        folder = fetch_version(line.model, line.registration_sha256, temporary, (name,)) / name
         yield ModelVersion(line.version, folder, digest_of_model(folder))
 
 

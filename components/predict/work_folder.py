@@ -9,25 +9,29 @@
         000003.json                      the record of the part; written last, so that a part without one is made again
 
 Every object is written whole. What is written twice has the same name and content. When the output is complete, the folders of all batches of this
-output are removed: an earlier one whose source has changed since is never continued.
+output are removed: an earlier one whose source has changed since is never continued. Those of other outputs that nobody has written to for two
+weeks are removed by the next batch of the project.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components._core.errors import ServiceError
+from components._core.errors import NaruError, ServiceError
 from components._core.files import dump_json, link_file, write_bytes
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.object_store import list_names, put, read_bytes, remove, remove_leftovers
 
 _BEGUN = "begun.json"
+_ABANDONED_SECONDS = 14 * 86_400.0
 _DIGITS = 16
 
 
@@ -87,10 +91,22 @@ class WorkFolder:
         """Return when the batch began, in seconds since 1970: now, unless an earlier run began it."""
         remove_leftovers(self.uri)
         found = read_bytes(f"{self.uri}/{_BEGUN}")
-        if found is None:
-            put(dump_json({"at": now}).encode(), f"{self.uri}/{_BEGUN}")
-            return now
-        return float(json.loads(found)["at"])
+        began = now if found is None else float(json.loads(found)["at"])
+        # again, too: an old batch that goes on is not an abandoned one
+        put(dump_json({"at": began}).encode(), f"{self.uri}/{_BEGUN}")
+        return began
+
+    def remove_abandoned(self) -> None:
+        """Remove the folders of other batches that nobody has written to for long; after `begin`, whose file has the present date."""
+        with suppress(OSError, NaruError):  # they harm nobody
+            filesystem, folder = open_filesystem(self.uri)
+            place = folder.rstrip("/").rpartition("/")[0]
+            present = _newest(filesystem, folder)
+            for output in filesystem.ls(place.rpartition("/")[0], detail=True):
+                for batch in filesystem.ls(output["name"], detail=True):
+                    changed = _newest(filesystem, batch["name"])
+                    if changed is not None and present is not None and present - changed > _ABANDONED_SECONDS:
+                        _remove_folder(filesystem, str(batch["name"]))
 
     def records(self) -> dict[int, PartRecord]:
         """Return the records of the complete parts, by number."""
@@ -160,6 +176,22 @@ class WorkFolder:
 
     def _damaged(self, problem: str) -> ServiceError:
         return ServiceError(problem, where=self.uri, remedy="remove this folder, and run again")
+
+
+def _newest(filesystem: Any, folder: str) -> float | None:
+    """Return when a folder was last written to, by the clock of its store, in seconds since 1970; None: that is not known."""
+    dates = [entry.get("mtime") for entry in filesystem.ls(folder, detail=True) if entry["type"] == "file"]
+    return max(dates) if dates and all(dates) else None
+
+
+def _remove_folder(filesystem: Any, folder: str) -> None:
+    if not is_local(filesystem):
+        for entry in filesystem.ls(folder, detail=True):
+            filesystem.rm_file(entry["name"])
+        return
+    shutil.rmtree(folder)
+    with suppress(OSError):  # another batch is in it
+        Path(folder).parent.rmdir()
 
 
 def files_of(record: PartRecord) -> Iterator[StoredFile]:

@@ -101,7 +101,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _add_log(parser: argparse.ArgumentParser) -> None:
     log = parser.add_argument_group("request log")
     log.add_argument(
-        "--log", default="", metavar="URI", help="folder or s3://bucket/prefix for answered requests; default: off"
+        "--log",
+        default="",
+        metavar="URI",
+        help="folder, s3://bucket/prefix or gs://bucket/prefix for answered requests; default: off",
     )
     log.add_argument("--log-sample", type=_share, default=1.0, help="share of requests to log, 0 to 1")
     log.add_argument("--log-mask", default="", metavar="FEATURE,...", help="features whose values are not logged")
@@ -117,7 +120,8 @@ def _add_feedback(parser: argparse.ArgumentParser) -> None:
         "--feedback",
         default="",
         metavar="URI",
-        help="take labels, and write them to this folder or s3://bucket/prefix when the request log is written; default: refuse them",
+        help="take labels, and write them to this folder, s3://bucket/prefix or gs://bucket/prefix when the request log is written; default: "
+        "refuse them",
     )
 
 

@@ -40,7 +40,7 @@ _TRIES = 5
 _CLOSING_SECONDS = 5.0
 _REST_SECONDS = 0.25
 _OBJECT_ROWS = 20_000
-_ALLOWED = "allowed: a folder, file:///folder or s3://bucket/prefix"
+_ALLOWED = "allowed: a folder, file:///folder, s3://bucket/prefix or gs://bucket/prefix"
 _log = logging.getLogger("naru.serve")
 
 
@@ -49,7 +49,7 @@ class LogSettings:
     """How much is logged, and when it is written.
 
     Attributes:
-        uri: A folder, `file:///folder` or `s3://bucket/prefix`.
+        uri: A folder, `file:///folder`, `s3://bucket/prefix` or `gs://bucket/prefix`.
         sample: Share of requests, 0 to 1. The id decides: the same id is logged by every server or by none.
         masked: Features whose values must not leave the server.
         flush_rows: An object is written when this many rows wait.
@@ -79,7 +79,7 @@ class LogSettings:
             ConfigError: When the URI is malformed, the model has no such masked feature, or `flush_seconds` is not positive.
         """
         scheme, _, rest = self.uri.rpartition("://")
-        if scheme not in ("", "file", "s3") or not rest.strip("/"):
+        if scheme not in ("", "file", "s3", "gs") or not rest.strip("/"):
             raise ConfigError(f"found {self.uri!r}; {_ALLOWED}", where=option)
         open_filesystem(self.uri)
         if self.flush_seconds <= 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -84,9 +86,12 @@ def feedback(
 
     Each row enters one span, also after a kill; too few rows wait for the next run, which is not an error.
     """
-    from pipelines.feedback import run_feedback
+    from pipelines.feedback import run_feedback, wrap_lines
 
-    for line in run_feedback(project, write=not dry_run):
+    lines = run_feedback(project, write=not dry_run)
+    if sys.stdout.isatty():
+        lines = wrap_lines(lines, shutil.get_terminal_size().columns)
+    for line in lines:
         typer.echo(line)
 
 

@@ -101,6 +101,29 @@ def test_a_project_without_a_version_says_what_to_do(tmp_path: Path, monkeypatch
         (["--output", "out", "--source", "sqlite:///t.db"], "which table"),
     ],
 )
+def test_a_source_that_an_option_names_is_corrected_by_the_option(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.db").write_text("no database, and long enough to be taken for one" * 3)
+    for arguments, where, remedy in (
+        (["--source", "nothing.csv"], "nothing.csv", "correct --source; it is relative to the working directory"),
+        (["--source", "nothing-{span}.csv"], "nothing-", "correct --source"),
+        (["--source", "x://y/t.csv"], "--source 'x://y/t.csv'", "URL"),
+        (
+            ["--source", "sqlite:///nothing.db", "--source-table", "t"],
+            "nothing.db",
+            "correct --source; it is relative to the working",
+        ),
+        (["--source", "sqlite:///t.db", "--source-table", "t"], "t.db", "restore the file"),
+    ):
+        with pytest.raises((ConfigError, DataError)) as caught:
+            predict("project", "--output", "out", *arguments)
+        assert where in caught.value.where and remedy in caught.value.remedy
+        assert "data.source" not in str(caught.value)
+    (project / "rows.parquet").unlink()
+    with pytest.raises(DataError) as own:
+        predict("project", "--output", "out")
+    assert "data.source; it is relative to project.yaml" in own.value.remedy
+
+
 def test_a_wrong_argument_is_refused_with_what_is_allowed(project: Path, arguments: list[str], message: str) -> None:
     with pytest.raises((ConfigError, DataError), match=message):
         predict("project", *arguments)

@@ -18,6 +18,7 @@ from components._core.project.project_file import load_project
 from components._core.store.ledger import Deployment, append_deployment
 from components.ingest.ingest import ingest_examples
 from pipelines.__main__ import app
+from pipelines.feedback import wrap_lines
 from tests.components.feedback.made import SIGNATURE, request
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -72,10 +73,21 @@ def test_the_counts_are_shown_and_the_last_line_says_what_was_written(project: P
     assert "joined      120 rows, 0 corrections of earlier spans, 0 closed without a label" in lines
     assert "open        80 rows wait for a label" in lines
     text = "\n".join(lines)
-    for part in ("selective labels:", "own influence:", "version 3 200", "200 rows with a share of 1", "wrong_type 2"):
+    for part in ("selective labels:", "own influence:", "version 3 120", "120 rows with a share of 1", "wrong_type 2"):
         assert part in text
-    assert lines[-1].startswith("span 1: 120 rows, not final: no answer is older than feedback.wait; file://")
-    assert lines[-1].endswith("/feedback/spans/000001/rows.parquet")
+    assert lines[-1] == "span 1: 120 rows, not final: no answer is older than feedback.wait"
+    assert lines[-2].startswith("written     file://") and lines[-2].endswith("/feedback/spans/000001/rows.parquet")
+
+
+def test_lines_fit_a_terminal_and_an_address_stays_whole() -> None:
+    address = "file://" + "/folder" * 20
+    long = "            3 unreadable, the first: a.csv, line 7: column 'late': 'perhaps' is not a number"
+    found = wrap_lines(["open        1 row", long, f"written     {address}"], 80)
+    assert found[0] == "open        1 row" and found[-1] == f"            {address}"
+    assert max(map(len, found[:-1])) <= 80 and all(part.startswith(" " * 12) for part in found[1:3])
+    assert " ".join("".join(f"{part} " for part in found).split()) == " ".join(
+        f"open 1 row {long} written {address}".split()
+    )
 
 
 def test_ingest_reads_spans_of_feedback_as_any_other(project: Path, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_valida
 from components._core.project.check_config import Share
 from components._core.project.config_types import Section
 from components._core.project.durations import Duration, to_timedelta
+from components._core.project.join_config import Join
+from components._core.project.table_config import Sql
 
 LARGEST_SPAN_NUMBER = 10**12
 _SPAN = "{span}"
@@ -35,6 +37,21 @@ class Labels(Section):
         ),
     ]
     format: Annotated[str, Field(description="Format of its files, as `data.format`.")] = ""
+    sql: Annotated[Sql | None, Field(description="What of a database is the table of the labels.")] = None
+    join: Annotated[
+        list[Join],
+        Field(
+            description="Tables whose columns the labels get by a key, as `data.join`: for features that the log masks, or for a column of "
+            "`key`."
+        ),
+    ] = []
+    key: Annotated[
+        list[str],
+        Field(
+            description="Features whose values name an answer, instead of `id` and `row`, as in `[flight, date]`: the labels have columns "
+            "of the same names. They must be new for each decision."
+        ),
+    ] = []
     id: Annotated[str, Field(min_length=1, description="Column with the `id` of the answer.")] = "id"
     row: Annotated[
         str, Field(description="Column with the row's place in its request, from 0; empty: every label is of row 0.")
@@ -61,6 +78,14 @@ class Labels(Section):
         ),
     ] = 0.05
 
+    @model_validator(mode="after")
+    def _either_key_or_id(self) -> Labels:
+        if self.key and (named := sorted({"id", "row"} & self.model_fields_set)):
+            raise ValueError(f"give key or id, not both; remove {' and '.join(named)}, or key")
+        if twice := next((name for name in self.key if self.key.count(name) > 1), ""):
+            raise ValueError(f"key has {twice!r} twice")
+        return self
+
 
 class Feedback(Section):
     """Labels that come later, joined with the request log to spans of examples: `naru feedback` (docs/feedback.md)."""
@@ -75,6 +100,13 @@ class Feedback(Section):
             "Whoever reaches the server can post them."
         ),
     ] = False
+    features: Annotated[
+        Literal["from log", "from source"],
+        Field(
+            description="Where a span has the features from that the log masks: `from log` refuses rows in which the model's features are "
+            "masked; `from source` takes these from the labels' source, which has columns of the same names, or gets them by `labels.join`."
+        ),
+    ] = "from log"
     wait: Annotated[
         Duration,
         Field(description="Time after an answer in which its label is expected; a label after it is counted as late."),
@@ -125,6 +157,14 @@ class Feedback(Section):
         if self.labels is None and not self.endpoint:
             raise ValueError(
                 "has neither labels, which name their source, nor endpoint: true, to which they are posted"
+            )
+        if self.features == "from source" and (self.endpoint or self.labels is None):
+            raise ValueError(
+                "features: from source needs every label from labels.source; one that is posted (endpoint: true) has no features"
+            )
+        if self.endpoint and self.labels is not None and self.labels.key:
+            raise ValueError(
+                "labels.key does not go with endpoint: true: labels that are posted name their answers by id; give labels.id"
             )
         return self
 

@@ -48,8 +48,9 @@ class RequestLogging(Section):
     uri: Annotated[
         str,
         Field(
-            pattern=r"^(s3://[^/]+/.+)?$",
-            description="Folder of the log, as servers reach it; empty: `requests` beside the project's models in the store.",
+            pattern=r"^((s3|gs)://[^/]+/.+)?$",
+            description="Folder of the log, as servers reach it, in S3 or Google Cloud Storage (of Seldon's servers: S3); empty: `requests` beside "
+            "the project's models in the store.",
         ),
     ] = ""
     sample: Annotated[Real, Field(ge=0, le=1, description="Share of the requests that is logged.")] = 1.0

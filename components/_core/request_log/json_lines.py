@@ -121,7 +121,7 @@ def _request(found: dict[str, Any]) -> Request:
 def _add_counts(found: dict[str, Any], counts: LogCounts) -> None:
     version = str(found.get("version", ""))
     dropped, refused = found.get("dropped"), found.get("refused")
-    is_own = not counts.model or found.get("model") == counts.model
+    is_own = not counts.model or found.get("model", counts.model) == counts.model
     if _is_count(dropped):
         if is_own:
             counts.dropped[version] += int(dropped or 0)

@@ -35,6 +35,7 @@ class TableSchema:
         raw_types: Arrow type in which the cells of these columns are read before that.
         unfit: File and column where most cells do not fit the type of earlier files: their rows are set aside.
         notes: What a person should know of a column's cells, such as their unit.
+        unbounded: Columns of real numbers that may be infinite or beyond a float32; in others such a value sets its row aside.
         nested: The columns as the files have them, with objects in objects; None: they have none.
     """
 
@@ -45,6 +46,7 @@ class TableSchema:
     raw_types: dict[str, pa.DataType] = field(default_factory=dict)
     unfit: frozenset[tuple[str, str]] = field(default=frozenset())
     notes: dict[str, str] = field(default_factory=dict)
+    unbounded: frozenset[str] = field(default=frozenset())
 
     @property
     def cell_types(self) -> dict[str, pa.DataType]:

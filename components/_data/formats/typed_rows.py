@@ -80,7 +80,7 @@ class TypedRows:
         bad = np.zeros(rows.examples.num_rows, dtype=bool)
         for name, converted in found.items():
             wrong, reason, values = converted.wrong, converted.reason, raw.get(name)
-            if pa.types.is_floating(converted.values.type):
+            if pa.types.is_floating(converted.values.type) and name not in self.schema.unbounded:
                 large = _too_large(converted.values)
                 if large is not None:
                     limit = f"is infinite or too large (|x| <= {FLOAT32_MAX:.3g} is allowed)"

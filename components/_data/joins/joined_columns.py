@@ -5,17 +5,15 @@ Nothing heavy is imported here: `naru run` checks names before it loads anything
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from components._core.errors import ConfigError, NaruError
+from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.project.join_config import Join
 from components._core.project.named_columns import check_columns_exist
-
-_OWN_KEYS = re.compile(r"\bdata\.(source|format|csv|sql|xlsx|columns)\b")
+from components._data.key_names import errors_name
 
 
 @dataclass(frozen=True)
@@ -116,19 +114,10 @@ def second_section(join: Join) -> Data:
 @contextmanager
 def errors_name_the_join(number: int) -> Iterator[None]:
     """Name the join's keys in errors of a source or format, which are written for those of the table."""
-    try:
+    path = join_path(number)
+    own = {f"data.{key}": f"{path}.{key}" for key in ("source", "format", "csv", "sql", "xlsx")}
+    with errors_name({**own, "data.columns": f"{path}.readings"}):
         yield
-    except NaruError as error:
-        where, remedy = (
-            _OWN_KEYS.sub(lambda key: _own_key(number, key[1]), text) for text in (error.where, error.remedy)
-        )
-        if (where, remedy) == (error.where, error.remedy):
-            raise
-        raise type(error)(error.message, where=where, remedy=remedy) from error
-
-
-def _own_key(number: int, key: str) -> str:
-    return f"{join_path(number)}.{'readings' if key == 'columns' else key}"
 
 
 def _prefix(join: Join) -> str:

@@ -10,11 +10,11 @@ from fsspec.implementations.local import LocalFileSystem
 
 from components._core.errors import ConfigError, DataError
 from components._core.files import fingerprint_of, hash_stream
-from components._core.store.filesystems import open_filesystem
+from components._core.store.filesystems import is_local, open_filesystem
 from components._core.system_errors import from_system, needs_user_action
 from components._core.types.span_units import NUMBER
 from components._data.sources.contract import SpanFile
-from components._data.sources.folders import list_folder
+from components._data.sources.folders import is_in_folder, list_folder
 from components._data.sources.span_expression import MissingSpans, parse_spans
 from components._data.sources.span_files import find_spans, list_span
 from components._data.sources.span_pattern import SpanPattern, parse_pattern
@@ -74,6 +74,19 @@ class FileSource:
         return fingerprint_of(
             part for file in files for part in (str(file.span), file.name, _metadata(file) or _content(file))
         )
+
+    def would_list(self, uri: str) -> bool:
+        """Return whether a file, once it is there, is one of the source's: it is in its folder, or its name matches the pattern."""
+        own, path = _open(self.location)
+        other, target = open_filesystem(uri)
+        if type(own) is not type(other):
+            return False
+        if is_local(own):
+            path, target = os.path.realpath(path), os.path.realpath(target)
+        pattern = parse_pattern(path)
+        if pattern is None:
+            return own.isdir(path) and is_in_folder(path, target)
+        return pattern.matches(target)
 
     def state(self, file: SpanFile) -> str:
         """See `Source`: as in `fingerprint`; empty where a file system has no such metadata."""

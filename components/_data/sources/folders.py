@@ -36,6 +36,12 @@ def list_folder(filesystem: Any, folder: str) -> list[SpanFile]:
     return files
 
 
+def is_in_folder(folder: str, path: str) -> bool:
+    """Return whether a file is one of those that `list_folder` lists, once it is there."""
+    root = folder.rstrip("/") + "/"
+    return path.startswith(root) and not any(part.startswith(_HIDDEN) for part in path[len(root) :].split("/"))
+
+
 def _check_kinds(folder: str, files: list[SpanFile]) -> None:
     """Refuse a folder with other files beside the table's: which of them are meant is not to be guessed."""
     kinds = Counter(_ending(file.name) for file in files)

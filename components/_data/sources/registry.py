@@ -79,6 +79,11 @@ def is_database(location: str) -> bool:
     return _find(location, DATABASES) is not None
 
 
+def is_of_files(location: str) -> bool:
+    """Return whether a location is a file, a folder or a pattern, by path or URL."""
+    return not (_find(location, DATABASES) or _find(location, TABLE_FORMATS))
+
+
 def span_unit(data: Data) -> SpanUnit | None:
     """Return the unit of the spans of a project's source; None when it has none."""
     if _find(data.source, DATABASES):

@@ -74,6 +74,16 @@ class SpanPattern:
             return int(values["span"])
         return self.unit.span(tuple(int(values[name]) for name in [*_DATES][: self.unit.fields]))
 
+    def matches(self, path: str) -> bool:
+        """Return whether a path has the form of the pattern."""
+        parts = path[len(self.root) :].lstrip("/").split("/")
+        if not path.startswith(f"{self.root}/") or len(parts) != len(self.segments):
+            return False
+        values: dict[str, str] | None = {}
+        for segment, part in zip(self.segments, parts, strict=True):
+            values = None if values is None else match_segment(segment, part, values)
+        return values is not None
+
     @property
     def _start(self) -> int:
         match = _PLACEHOLDER.search(self.path)

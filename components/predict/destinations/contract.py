@@ -113,7 +113,8 @@ def refuse_other(where: str, found: Manifest | None) -> ConfigError:
         remedy = "name another output, or move away what is there"
         return ConfigError("something else is there, and not predictions of Naru", where=where, remedy=remedy)
     what = (
-        f"predictions of version {found.get('version')} of {found.get('project')} are there, of other rows or settings"
+        f"predictions of version {found.get('version')} of {found.get('project')} are there, of other rows or settings, or as an earlier "
+        "Naru wrote them"
     )
     return ConfigError(what, where=where, remedy="name another output, or replace them with --replace")
 

@@ -11,9 +11,11 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pyarrow as pa
 
+from components._core.errors import ConfigError
 from components._core.examples.safe_parquet import pq
 from components.predict.destinations.contract import (
     Batch,
@@ -40,7 +42,13 @@ _REJECTED_COLUMNS = pa.schema(
 
 
 class TableWriter(ABC):
-    """A database that predictions are written to."""
+    """A database that predictions are written to.
+
+    Attributes:
+        longest_name: Bytes that the name of a table may have; the database cuts a longer one. 0: any number.
+    """
+
+    longest_name: ClassVar[int] = 0
 
     @abstractmethod
     def find(self, table: str) -> tuple[bool, str | None]:
@@ -75,6 +83,14 @@ class TableDestination(Destination):
     location: str
     replace: bool
     format: OutputFormat = OUTPUT_FORMATS["parquet"]
+
+    def __post_init__(self) -> None:
+        """Refuse a name that leaves no room for those of the tables beside it, which would be cut to the same one."""
+        most = self.writer.longest_name - len(REJECTED + STAGING)
+        size = len(self.table.rpartition(".")[2].encode())
+        if self.writer.longest_name and size > most:
+            message = f"the name has {size} bytes; the database keeps {self.writer.longest_name}, and tables beside it need {len(REJECTED + STAGING)}"
+            raise ConfigError(message, where="--output-table", remedy=f"name a table with at most {most} bytes")
 
     def find_complete(self, batch: str) -> Manifest | None:
         """See `Destination`."""

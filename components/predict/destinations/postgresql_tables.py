@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -21,6 +21,7 @@ class PostgreSqlTables(TableWriter):
     """
 
     database: PostgreSql
+    longest_name: ClassVar[int] = 63
 
     def find(self, table: str) -> tuple[bool, str | None]:
         """See `TableWriter`."""

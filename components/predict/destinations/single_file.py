@@ -11,7 +11,7 @@ in between knows the files again. A file with another digest is a person's, and 
 from __future__ import annotations
 
 import os
-import tempfile
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from typing import BinaryIO
 from components._core.files import hash_file, hash_stream, open_aside
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.object_store import put, remove, upload
+from components._core.temporary_folders import locked, remove_if_abandoned, temporary_folder
 from components.predict.destinations.contract import (
     Batch,
     Destination,
@@ -104,22 +105,33 @@ def _written_aside(uri: str, write: Callable[[BinaryIO], object]) -> Iterator[Pa
     """Write a file where it can be renamed or uploaded; what is left of it is removed."""
     filesystem, path = open_filesystem(uri)
     if not is_local(filesystem):
-        with tempfile.TemporaryDirectory(prefix="naru-predict-") as folder:
-            copy = Path(folder) / path.rpartition("/")[2]
+        with temporary_folder("naru-predict-") as folder:
+            copy = folder / path.rpartition("/")[2]
             with copy.open("wb") as file:
                 write(file)
             yield copy
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(Path(path))
     descriptor, aside = open_aside(Path(path))
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        yield Path(aside)
+        with locked(Path(aside)):
+            with os.fdopen(descriptor, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            yield Path(aside)
     finally:
         Path(aside).unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed runs left beside the file: unfinished ones of it, and of its manifest."""
+    endings = f"({re.escape(MANIFEST)})?"
+    unfinished = re.compile(rf"\.{re.escape(path.name)}{endings}\.[0-9a-f]{{16}}")
+    for left in path.parent.iterdir():
+        if unfinished.fullmatch(left.name):
+            remove_if_abandoned(left)
 
 
 def _give_name(file: Path, uri: str) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from components._core.errors import NaruError, ServiceError, UnavailableError
+from components._core.errors import ServiceError, first_line
+from components._data.sources.databases import sqlite
 from components.predict.destinations.database import RECORDS, STAGING, TableWriter
 
-_SECONDS_TO_WAIT = 30.0
 _TYPES = ((pa.types.is_integer, "INTEGER"), (pa.types.is_boolean, "INTEGER"), (pa.types.is_floating, "REAL"))
 
 
@@ -60,18 +60,18 @@ class SqliteTables(TableWriter):
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(self.path, timeout=_SECONDS_TO_WAIT, isolation_level=None)) as connection:
+            with closing(
+                sqlite3.connect(self.path, timeout=sqlite.SECONDS_TO_WAIT, isolation_level=None)
+            ) as connection:
                 yield connection
         except sqlite3.Error as error:
-            raise self._translated(error) from error
-
-    def _translated(self, error: sqlite3.Error) -> NaruError:
-        message = str(error).partition("\n")[0]
-        if "locked" in message:
-            remedy = "another process holds the database: run again when it has finished"
-            return UnavailableError(message, where=self.path, remedy=remedy)
-        remedy = "correct what the message names, then run again"
-        return ServiceError(f"the table cannot be written: {message}", where=self.path, remedy=remedy)
+            if found := sqlite.translate_error(error, self.path):
+                raise found from error
+            message, remedy = (
+                f"the table cannot be written: {first_line(error)}",
+                "correct what the message names, then run again",
+            )
+            raise ServiceError(message, where=self.path, remedy=remedy) from error
 
 
 def _fill(connection: sqlite3.Connection, name: str, parts: Iterator[pa.Table]) -> None:

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from components._core.project.feedback_config import Feedback
 from components._core.types.signature import Feature, Signature
-from components._feedback.make_span import FeedbackReport, make_span
+from components._feedback.feedback_report import FeedbackReport
+from components._feedback.make_span import make_span
 from components._feedback.settings import FeedbackSettings
 
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 
 from components._core.errors import DataError
 from components._core.request_log.posted_labels import PostedLabel, posted_labels_uri, write_lines
-from components._feedback.make_span import FeedbackReport
+from components._feedback.feedback_report import FeedbackReport
 from tests.components.feedback.made import NEXT_DAY, NOON, Place, expected, request
 
 

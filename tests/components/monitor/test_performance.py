@@ -23,7 +23,8 @@ from components._core.types.metrics.bootstrap import RESAMPLES, day_interval, st
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.metric import ACCURACY, AUC, LOG_LOSS
-from components._feedback.make_span import FeedbackReport, make_span
+from components._feedback.feedback_report import FeedbackReport
+from components._feedback.make_span import make_span
 from components._feedback.settings import FeedbackSettings
 from components._feedback.span_store import feedback_home
 from components.monitor.monitor import NO_FEEDBACK, MonitorResult, monitor_requests

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.errors import ConfigError, ServiceError
+from components._core.errors import ConfigError, DataError, NaruError, ServiceError, UnavailableError
+from components._data.sources.databases.sqlite import translate_error
 from components.predict import predict
 from components.predict.destinations.sqlite_tables import SqliteTables
 from components.predict.versions import ModelVersion
@@ -55,6 +56,66 @@ def test_sqlite_holds_what_a_file_holds(tmp_path: Path, source: Path, versions: 
     assert rows_of(database, "answers_rejected") == rejected(tmp_path / "out")
     assert names_in(database) == {"answers", "answers_rejected", "naru_predictions"}
     assert not first.was_complete and second.was_complete and second.manifest == first.manifest
+
+
+def test_what_is_wrong_with_a_file_is_said_alike_of_a_source_and_an_output(
+    tmp_path: Path, source: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components._data.sources.databases.sqlite.SECONDS_TO_WAIT", 0.05)
+    database = tmp_path / "t.db"
+    location = f"sqlite:///{database}"
+
+    def both() -> list[tuple[type[NaruError], str, str]]:
+        found = []
+        for given in (
+            {"source": location, "output": tmp_path / "out", "data": {"sql": {"table": "t"}}},
+            {"source": source, "output": location, "table": "answers"},
+        ):
+            with pytest.raises(NaruError) as caught:
+                run(given.pop("source"), given.pop("output"), versions(), tmp_path / "store", **given)  # type: ignore[arg-type]
+            found.append((type(caught.value), caught.value.message, caught.value.remedy))
+        return found
+
+    database.write_bytes(b"this is a text that is longer than the header of a database is" * 20)
+    first, second = both()
+    assert first == second and first[0] is DataError and "file is not a database" in first[1]
+    database.unlink()
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS month, 'AA' AS carrier, 0.5 AS noise")
+        connection.execute("BEGIN EXCLUSIVE")
+        first, second = both()
+    assert first == second and first[0] is UnavailableError and "locked" in first[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "remedy"),
+    [
+        (sqlite3.SQLITE_FULL, ServiceError, "make room"),
+        (sqlite3.SQLITE_READONLY | 8 << 8, None, ""),
+        (sqlite3.SQLITE_CANTOPEN, ConfigError, "allow this user"),
+        (sqlite3.SQLITE_IOERR | 10 << 8, ServiceError, "check its disk"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, UnavailableError, "another process"),
+        (sqlite3.SQLITE_CORRUPT_INDEX, DataError, "restore the file"),
+        (sqlite3.SQLITE_ERROR, None, ""),
+    ],
+)
+def test_an_error_of_the_file_has_its_kind_by_sqlites_code(
+    code: int, kind: type[NaruError] | None, remedy: str
+) -> None:
+    error = sqlite3.OperationalError("what SQLite says\nand more")
+    error.sqlite_errorcode = code
+    found = translate_error(error, "t.db")
+    assert (type(found) if found else None) is kind
+    if found:
+        assert (found.message, found.where) == ("what SQLite says", "t.db") or kind is DataError
+        assert remedy in found.remedy
+
+
+def test_a_name_that_postgresql_would_cut_is_refused(tmp_path: Path, source: Path, versions: Versions) -> None:
+    for name in ("answers_" + "x" * 34, "schema." + "ä" * 21):
+        with pytest.raises(ConfigError, match="has 42 bytes; the database keeps 63") as error:
+            run(source, POSTGRESQL, versions(), tmp_path / "store", table=name)
+        assert "at most 41 bytes" in error.value.remedy
 
 
 def test_other_tables_stay_and_predictions_are_replaced_when_told_to(

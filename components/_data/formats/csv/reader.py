@@ -5,6 +5,7 @@ A row that cannot be read is set aside with its line and the reason; the caller 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,8 @@ class _Reader:
         batch, lines = self._parse_block(block, dict.fromkeys(kinds, pa.string()))
         columns, bad = [], np.zeros(batch.num_rows, dtype=bool)
         for text, (name, kind) in zip(batch.columns, kinds.items(), strict=True):
-            values, wrong = _parse_column(text, kind)
+            most = math.inf if name in self.schema.unbounded else FLOAT32_MAX
+            values, wrong = _parse_column(text, kind, most)
             found = np.flatnonzero(wrong & ~bad)
             places = lines() if len(found) else np.empty(0, np.int64)  # called once: it scans the whole batch
             for row in map(int, found):
@@ -135,11 +137,11 @@ def _convert(cells: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
     return known.cast(kind).take(cells.indices)
 
 
-def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, NDArray[Any]]:
-    """Parse a column, and return its values and which rows are wrong (their value is then missing)."""
+def _parse_column(text: pa.Array, kind: pa.DataType, most: float) -> tuple[pa.Array, NDArray[Any]]:
+    """Parse a column, and return its values and which rows are wrong (their value is then missing); beyond `most` a real number is."""
     if pa.types.is_string(kind):
         return text, np.zeros(len(text), dtype=bool)
-    values = [_number(cell, kind) for cell in text.to_pylist()]
+    values = [_number(cell, kind, most) for cell in text.to_pylist()]
     wrong = np.array([value is _WRONG for value in values], dtype=bool)
     return pa.array([None if value is _WRONG else value for value in values], type=kind), wrong
 
@@ -147,7 +149,7 @@ def _parse_column(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, NDArray[
 _WRONG = object()
 
 
-def _number(cell: str | None, kind: pa.DataType) -> Any:
+def _number(cell: str | None, kind: pa.DataType, most: float) -> Any:
     """Parse a cell as a number; None when it is missing, `_WRONG` when it is neither."""
     text = (cell or "").strip()
     if text in _NULLS:
@@ -159,7 +161,7 @@ def _number(cell: str | None, kind: pa.DataType) -> Any:
         real = float(text)
     except ValueError:
         return _WRONG
-    return real if abs(real) <= FLOAT32_MAX else _WRONG
+    return real if abs(real) <= most else _WRONG
 
 
 def _wrong(found: str, kind: pa.DataType) -> tuple[str, str]:

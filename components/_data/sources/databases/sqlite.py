@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from components._core.errors import DataError, NaruError, UnavailableError
+from components._core.errors import ConfigError, DataError, NaruError, ServiceError, UnavailableError, first_line
 from components._core.files import fingerprint_of
 from components._data.sources.batch_files import Batches
 from components._data.sources.databases.contract import BATCH_BYTES, Database, Select
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEME = "sqlite:///"
-_SECONDS_TO_WAIT = 30.0
+SECONDS_TO_WAIT = 30.0
 """How long a writer may keep the database locked."""
 _CELL_BYTES = 16
+_PRIMARY = 0xFF
+"""The part of an error code that is not more exact than the kinds of errors here."""
 _AT_A_TIME = 200
 """Columns whose kinds are counted in one pass: SQLite bounds the columns of a result."""
 _KINDS = ("integer", "real", "text", "blob")
@@ -103,20 +105,37 @@ class Sqlite(Database):
             raise DataError("there is no such file", where=self.path, remedy=remedy)
         try:
             address = f"file:{quote(str(Path(self.path).absolute()))}?mode=ro"
-            with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS_TO_WAIT)) as connection:
+            with closing(sqlite3.connect(address, uri=True, timeout=SECONDS_TO_WAIT)) as connection:
                 yield connection
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            if found := translate_error(error, self.path):
+                raise found from error
+            message = f"the query fails: {first_line(error)}"
+            remedy = "correct data.sql.table, data.sql.query or the column that the message names"
+            raise DataError(message, where=self.path, remedy=remedy) from error
 
-    def _translated(self, error: sqlite3.Error) -> NaruError:
-        message = str(error).partition("\n")[0]
-        if "locked" in message:
-            remedy = "a writer holds the database: run again when it has finished"
-            return UnavailableError(message, where=self.path, remedy=remedy)
-        if "not a database" in message or "malformed" in message:
-            return DataError(f"cannot be read as SQLite: {message}", where=self.path, remedy="restore the file")
-        remedy = "correct data.sql.table, data.sql.query or the column that the message names"
-        return DataError(f"the query fails: {message}", where=self.path, remedy=remedy)
+
+def translate_error(error: sqlite3.Error, path: str) -> NaruError | None:
+    """Return the error for what is wrong with a file, whoever reads or writes it; None: something is wrong with the statement.
+
+    Args:
+        error: SQLite's error.
+        path: The file.
+    """
+    code, message = getattr(error, "sqlite_errorcode", 0) & _PRIMARY, first_line(error)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        remedy = "another process holds the database: run again when it has finished"
+        return UnavailableError(message, where=path, remedy=remedy)
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return DataError(f"cannot be read as SQLite: {message}", where=path, remedy="restore the file")
+    if code == sqlite3.SQLITE_FULL:
+        return ServiceError(message, where=path, remedy="make room on its disk, then run again")
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        remedy = "allow this user to read it, and to write it and its folder where it is an output"
+        return ConfigError(message, where=path, remedy=remedy)
+    if code == sqlite3.SQLITE_IOERR:
+        return ServiceError(message, where=path, remedy="check its disk, then run again")
+    return None
 
 
 def open_database(location: str) -> Sqlite:

@@ -42,6 +42,20 @@ def test_an_endpoint_does_without_a_source_and_needs_the_log_whose_answers_get_t
         parse_project({**PROJECT, "serve": serve, "feedback": {"wait": "7d"}})
 
 
+@pytest.mark.parametrize(
+    ("feedback", "message"),
+    [
+        ({"features": "from source", "labels": None}, "features: from source needs every label from labels.source"),
+        ({"features": "from source"}, "features: from source needs every label from labels.source"),
+        ({"labels": {"source": "labels", "key": ["flight"]}}, "labels that are posted name their answers by id"),
+    ],
+)
+def test_an_endpoint_refuses_what_a_posted_label_does_not_have(feedback: dict[str, Any], message: str) -> None:
+    section = {"labels": LABELS, **feedback, "endpoint": True}
+    with pytest.raises(ConfigError, match=message):
+        parse_project({**PROJECT, "serve": {"request_log": {}}, "feedback": section})
+
+
 def test_no_stage_sees_the_section_unless_its_spec_names_it() -> None:
     raw = parsed().model_dump(by_alias=True, exclude_none=True)
     assert "feedback" not in restrict(raw, EVERYTHING) and "feedback" in restrict(raw, ["feedback"])
@@ -61,6 +75,10 @@ def test_no_stage_sees_the_section_unless_its_spec_names_it() -> None:
         ({"columns": {"id": "late"}}, "feedback.columns names the label 'late'"),
         ({"columns": {"delay": "t"}}, "feedback.columns"),
         ({"min_rows": 0}, "feedback.min_rows"),
+        ({"features": "from labels"}, "feedback.features"),
+        ({"labels": {**LABELS, "key": ["flight"]}}, "give key or id, not both; remove id, or key"),
+        ({"labels": {"source": "labels", "key": ["flight", "flight"]}}, "key has 'flight' twice"),
+        ({"labels": {**LABELS, "join": [{"source": "b.csv"}]}}, "feedback.labels.join.0.on"),
         ({"labels": {"id": "x"}}, "feedback.labels.source"),
     ],
 )
@@ -68,3 +86,12 @@ def test_what_makes_no_sense_is_refused_with_its_path(feedback: dict[str, Any], 
     with pytest.raises(ConfigError) as error:
         parsed(**feedback)
     assert message in str(error.value)
+
+
+def test_a_request_log_may_be_in_s3_or_google_cloud_storage() -> None:
+    for uri in ("s3://bucket/flights/requests", "gs://bucket/flights/requests"):
+        log = parse_project({**PROJECT, "serve": {"request_log": {"uri": uri}}}).serve.request_log
+        assert log is not None and log.uri == uri
+    for uri in ("gs://bucket", "gcs://bucket/x", "requests"):
+        with pytest.raises(ConfigError, match=r"serve\.request_log\.uri"):
+            parse_project({**PROJECT, "serve": {"request_log": {"uri": uri}}})

@@ -169,7 +169,7 @@ def test_a_file_that_is_missing_or_not_a_database_is_named(tmp_path: Path) -> No
 
 
 def test_a_locked_database_is_unavailable(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_SECONDS_TO_WAIT", 0.1)
+    monkeypatch.setattr(sqlite, "SECONDS_TO_WAIT", 0.1)
     with closing(sqlite3.connect(tmp_path / "t.db")) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(UnavailableError, match="locked"):
