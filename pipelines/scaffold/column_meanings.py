@@ -20,6 +20,7 @@ from components._data.columns.cell_counts import list_texts
 from components._data.columns.codes import merges_in_float32
 from components._data.columns.dates import ENOUGH, Order, describe_format, find_order, parse_dates
 from components._data.columns.missing import LABEL_MARKERS, is_missing
+from components._data.columns.numbers import parse_numbers
 from components._data.columns.survey import ColumnSurvey
 from components._data.columns.times_of_day import parse_times
 from pipelines.scaffold.sentinels import Sentinel, find_sentinels
@@ -29,8 +30,11 @@ _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}.*)?$"
 _OFFSET = r"[+\-][0-9]{2}:?[0-9]{2}$"
 _EPOCH_FIRST, _EPOCH_LAST = 946_684_800, 2_208_988_800  # 2000 to 2040
 _TIME_WORDS = frozenset("time timestamp ts epoch date at when created updated unix".split())
+_ZONE_NAME = r"[0-9]\s*(?P<zone>[A-Za-z]{2,5}|\[?[A-Za-z_]+/[A-Za-z_/+\-0-9]+\]?)$"
 _MOST_CODES = 200
+_MOST_UNITS = 5
 _MOST_LISTED = 20
+_KINDS = {"date": "a date", "time": "a time of day"}
 _ORDER_NAMES: dict[Order, str] = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 
 
@@ -63,6 +67,26 @@ def find_meanings(profile: Profile, label: str, date_order: Order | None = None)
         rule = _read_texts if column.type.is_text else _read_numbers
         meaning = _read_label(profile, column) if name == label else rule(profile, column, cells, date_order)
         found[name] = _with_cell_counts(profile, column, meaning)
+    return found
+
+
+def add_cell_counts(meanings: dict[str, Meaning], before: Profile, after: Profile) -> dict[str, Meaning]:
+    """Add the cells of texts that became missing when they were read as numbers, dates or times.
+
+    Args:
+        meanings: What the cells of each column mean.
+        before: The table's profile without entries in `data.columns`, from which the meanings are.
+        after: Its profile with them.
+    """
+    found = dict(meanings)
+    for name, meaning in meanings.items():
+        if (
+            meaning.reading
+            and name in after.columns
+            and before.columns[name].type.is_text
+            and name not in before.readings
+        ):
+            found[name] = _with_cell_counts(after, before.columns[name], meaning)
     return found
 
 
@@ -149,6 +173,7 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
         return Meaning(ColumnReading(type="number", decimal=verdict.decimal), verdict.describe())
     counts = _count_values(cells)
     findings = tuple(_describe_variants(ways) for ways in find_variants(counts)) if len(counts) <= _MOST_CODES else ()
+    findings += tuple(filter(None, [_describe_zones(known), _describe_units(known)]))
     absent = {text: number for text, number in counts.items() if is_missing(pa.array([text.strip()]))[0].as_py()}
     if absent and len(counts) <= _MOST_CODES:
         names = ", ".join(repr(text) for text in sorted({text.strip() for text in absent}))
@@ -156,6 +181,28 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
             f"{list_texts(absent)} is a category; for missing: data.columns, {column.name}: {{type: category, missing: [{names}]}}",
         )
     return Meaning(None, "yes or no" if is_yes_or_no(counts) else "", findings)
+
+
+def _describe_zones(known: pa.Array) -> str:
+    """Describe times that name different zones; empty: they name none, or all the same."""
+    if not pc.all(pc.match_substring_regex(known, _ISO)).as_py():
+        return ""
+    zones = pc.extract_regex(known, _ZONE_NAME).drop_null().field("zone").unique().to_pylist()
+    if len(zones) < 2:
+        return ""
+    shown = ", ".join(map(repr, sorted(zones)[:3])) + ("" if len(zones) <= 3 else ", ...")
+    return f"names different time zones ({shown}), which are not applied: the hours are as written; write offsets such as +09:00"
+
+
+def _describe_units(known: pa.Array) -> str:
+    """Describe numbers in a few different units; empty: they are something else."""
+    numbers = parse_numbers(known, ".")
+    units = numbers.units.filter(pc.not_equal(numbers.units, ""))
+    names = units.unique().to_pylist()
+    if len(units) < ENOUGH * len(known) or not 2 <= len(names) <= _MOST_UNITS or len(units) <= _MOST_LISTED:
+        return ""
+    shown = ", ".join(map(repr, sorted(names)))
+    return f"numbers in different units ({shown}), so each is a text of its own: convert them to one unit"
 
 
 def _read_dates(column: Column, known: pa.Array, date_order: Order | None) -> Meaning | None:
@@ -195,7 +242,8 @@ def _with_cell_counts(profile: Profile, column: Column, meaning: Meaning) -> Mea
     """Add what the cells are that the profile has read as missing."""
     findings = list(meaning.findings)
     if odd := profile.odd.by_column.get(column.name):
-        findings.insert(0, f"not a number, so missing: {list_texts(odd)}")
+        kind = meaning.reading.type if meaning.reading else "number"
+        findings.insert(0, f"not {_KINDS.get(kind, 'a number')}, so missing: {list_texts(odd)}")
     if absent := profile.absent.by_column.get(column.name):
         findings.insert(0, f"taken as missing: {list_texts(absent)}")
     return replace(meaning, findings=tuple(findings))

@@ -18,7 +18,7 @@ from components._core.suggestions import listed
 from components._data.formats.registry import open_format
 from components._frameworks.table import check_installed, find_framework
 from pipelines.scaffold.choices import Choices
-from pipelines.scaffold.column_meanings import Meaning, find_meanings
+from pipelines.scaffold.column_meanings import Meaning, add_cell_counts, find_meanings
 from pipelines.scaffold.decisions import (
     Decision,
     Fitting,
@@ -134,13 +134,13 @@ def new_project(
 def _understand(table: TableLocation, label: str, csv: Csv, choices: Choices) -> tuple[Profile, dict[str, Meaning]]:
     """Profile the table twice: as its cells look, and then as project.yaml will say that they are read."""
     profile = profile_table(table, label, csv, sample_rows=choices.sample)
-    if label not in profile.columns:
-        message = _describe_missing_label(profile, label)
-        raise DataError(message, where=table.source, remedy="name another label, or fill it")
+    if label not in profile.columns or not profile.rows:
+        raise _missing_label(profile, label, table.source)
     meanings = find_meanings(profile, label, choices.date_order)
     columns = {name: meaning.reading for name, meaning in meanings.items() if meaning.reading}
     if columns:
-        profile = profile_table(table, label, csv, columns, choices.sample)
+        plain, profile = profile, profile_table(table, label, csv, columns, choices.sample)
+        meanings = add_cell_counts(meanings, plain, profile)
     return profile, meanings
 
 
@@ -171,10 +171,14 @@ def parse_csv(quote: str | None = None, escape: str | None = None, sep: str = ""
         raise ConfigError(message.replace("Value error, ", ""), where="naru new", remedy=remedy) from None
 
 
-def _describe_missing_label(profile: Profile, label: str) -> str:
+def _missing_label(profile: Profile, label: str, source: str) -> DataError:
     if not profile.unlabelled + profile.unreadable:
-        return "has a header and no rows"
-    return f"no row has a label: {label!r} is empty in every one that can be read"
+        return DataError("has a header and no rows", where=source, remedy="add rows, or name another table")
+    if not profile.unlabelled:
+        message = f"none of {profile.unreadable:,} rows can be read, such as {profile.first_unreadable}"
+        return DataError(message, where=source, remedy="correct the file, or how it was exported")
+    message = f"no row has a label: {label!r} is empty in every one that can be read"
+    return DataError(message, where=source, remedy="name another label, or fill it")
 
 
 def _check_folder(folder: Path) -> None:

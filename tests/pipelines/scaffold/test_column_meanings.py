@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +258,51 @@ def test_a_choice_that_cannot_be_is_refused(
     with pytest.raises(ConfigError, match=message):
         _created(tmp_path, table, choices=Choices.parse(**options), x=NUMBERS)
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "message"),
+    [
+        (["2020-01-02", "0000-00-00"], "date", "not a date, so missing: '0000-00-00' (5)"),
+        (["10.02.21", "?"], "date", "taken as missing: '?' (5)"),
+        (["15:30", "soon"], "number", "not a time of day, so missing: 'soon' (5)"),
+    ],
+)
+def test_odd_dates_and_times_are_named(cells: list[str], kind: str, message: str, tmp_path: Path, table: Table) -> None:
+    good = [cells[0].replace("2020", str(1900 + row)).replace("10.", f"{row % 28 + 1:02d}.") for row in range(ROWS)]
+    good = [text.replace("15:30", f"{row % 24:02d}:{row % 60:02d}") for row, text in enumerate(good)]
+    created = _created(tmp_path, table, x=[cells[1] if row % 40 == 3 else text for row, text in enumerate(good)])
+    assert _kinds(created) == {"x": kind}
+    assert created.findings == [("x", message)]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_odd_cells_of_a_typed_format_are_named(kind: str, tmp_path: Path) -> None:
+    cells = ["unknown" if row == 7 else str(number) for row, number in enumerate(NUMBERS)]
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table({"x": cells, "y": LABELS}), path)
+    else:
+        path.write_text("\n".join(json.dumps({"x": x, "y": y}) for x, y in zip(cells, LABELS, strict=True)))
+    created = new_project(tmp_path / "p", data=path, label="y")
+    assert created.findings == [("x", "not a number, so missing: 'unknown' (1)")]
+
+
+def test_times_in_different_named_zones_are_reported(tmp_path: Path, table: Table) -> None:
+    times = [f"2024-03-{row % 28 + 1:02d} {row % 24:02d}:30:00" for row in range(ROWS)]
+    zones = [f"{time} {('EST', 'KST')[row % 2]}" for row, time in enumerate(times)]
+    places = [f"{time}[{('Asia/Seoul', 'America/New_York')[row % 2]}]" for row, time in enumerate(times)]
+    created = _created(tmp_path, table, zone=zones, place=places, one=[f"{time} EST" for time in times])
+    rest = "which are not applied: the hours are as written; write offsets such as +09:00"
+    assert created.findings == [
+        ("zone", f"names different time zones ('EST', 'KST'), {rest}"),
+        ("place", f"names different time zones ('[America/New_York]', '[Asia/Seoul]'), {rest}"),
+    ]
+
+
+def test_numbers_in_different_units_are_reported_and_house_numbers_are_not(tmp_path: Path, table: Table) -> None:
+    money = [f"{('$', '€')[row % 2]}{row % 90}.50" for row in range(ROWS)]
+    houses = [f"{row % 90 + 1}{('', 'a', 'b')[row % 3]}" for row in range(ROWS)]
+    created = _created(tmp_path, table, money=money, house=houses)
+    message = "numbers in different units ('$', '€'), so each is a text of its own: convert them to one unit"
+    assert created.findings == [("money", message)]

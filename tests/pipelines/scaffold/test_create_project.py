@@ -153,6 +153,10 @@ def test_how_the_table_is_written_is_in_the_project_file_and_an_index_is_left_ou
         (b"x,y\n1,a\n", "nothing to learn"),
         (b"x,y\n1,a\n2,b\n", "2 rows with a label are too few"),
         (b"x,y\n1,\n2,\n", "no row has a label"),
+        (
+            b"x,y\n1,2,a\n2,3,b\n",
+            "none of 2 rows can be read, such as table.csv, line 2: 3 fields where the header has 2",
+        ),
         (b"x;y\n1;a\n1\n1;2;3\n", "separated by ';'"),
         (b"x,x,y\n1,2,a\n", "duplicate column"),
         (b"PAR1\x00\x00", "the Parquet footer is missing"),

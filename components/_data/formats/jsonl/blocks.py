@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -100,6 +101,15 @@ def _check_kind(file: SpanFile, data: bytes) -> None:
     if start.partition(b"\n")[0].strip() == b"{":
         remedy = f"write one object a line, as in: jq -c . {file.name} > rows.jsonl"
         raise DataError("has JSON objects that span several lines", where=file.name, remedy=remedy)
-    if b"\0" in start:
+    if b"\0" in start or not any(map(_is_utf8, start.splitlines())):
         remedy = "save it as UTF-8, or set data.format to the format that it has"
         raise DataError("is not JSON lines in UTF-8", where=file.name, remedy=remedy)
+
+
+def _is_utf8(line: bytes) -> bool:
+    """Return whether a line, or the beginning of one, is UTF-8; in another encoding its keys are not, so no line is."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(line)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -134,6 +134,7 @@ def test_gzip_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
         (b'[\n{"y": 1}]', "is one JSON array, not JSON lines\n  -> write one object a line, as in: jq"),
         (b'{\n"y": 1\n}', "has JSON objects that span several lines"),
         ('{"y": 1}\n'.encode("utf-16"), "is not JSON lines in UTF-8"),
+        ('{"나이": 1, "y": 1}\n{"나이": 2, "y": 1}\n'.encode("cp949"), "is not JSON lines in UTF-8"),
         (b"1\n2\n", "has no JSON object"),
         (gzip.compress(b'{"y": 1}\n' * 99, mtime=0)[:-9], "cannot be decompressed"),
         (b'{"x": 1}\n', "has no label column 'y'"),
