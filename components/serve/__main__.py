@@ -60,12 +60,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+_PACKAGES = {"seldon_core": "seldon-core", "mlserver": "mlserver"}
+
+
 def _import_server(protocol: str) -> Callable[[argparse.Namespace, AdmissionControl, LabelIntake | None], None]:
     """Import a protocol's server: an image has only one of the two, and each import takes seconds."""
-    if protocol == "seldon":
-        from components.serve.seldon_process import serve
-    else:
-        from components.serve.mlserver_process import serve
+    try:
+        if protocol == "seldon":
+            from components.serve.seldon_process import serve
+        else:
+            from components.serve.mlserver_process import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _PACKAGES:
+            raise
+        message = f"{protocol!r} needs the package {_PACKAGES[str(error.name).partition('.')[0]]}, which is not installed here"
+        remedy = "use the server's image for this protocol (images/README.md), or an environment with the package"
+        raise ConfigError(message, where="--protocol", remedy=remedy) from None
     return serve
 
 

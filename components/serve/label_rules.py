@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from components._core.request_log.posted_labels import PostedLabel
 from components._core.suggestions import listed
+from components._core.types.json_values import LineError, NotJsonError, parse_value
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._predictor.refusals import Refusal
@@ -49,9 +49,11 @@ class LabelRules:
         if body.count(b"[") + body.count(b"{") > most + _ROOM or body.count(b",") > 4 * most + _ROOM:
             raise self._too_many(f"more than {most}")
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
+            return parse_value(body)
+        except NotJsonError:
             raise Refusal("wrong_shape", f"the body is not JSON in UTF-8; allowed: {_FORM}") from None
+        except LineError as error:
+            raise Refusal("wrong_shape", f"in the body {error}; allowed: {_FORM}") from None
 
     def read(self, body: bytes) -> list[PostedLabel]:
         """Read the body of `POST /v2/models/NAME/feedback`.

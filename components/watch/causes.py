@@ -296,7 +296,9 @@ def _key_of_repetition(state: State, trigger: Trigger, key: str, now: datetime) 
     again = settings.again if settings else None
     while again and (earlier := state.history.by_key.get(key)):
         ended = earlier.ended
-        if ended is None or ended.promoted or now - ended.time < to_timedelta(again):
+        if ended is None or ended.promoted or ended.run in state.promoting_runs:
+            break
+        if now - ended.time < to_timedelta(again):
             break
         key = make_key(state.project, trigger.name, key, earlier.name)
     return key

@@ -23,7 +23,8 @@ from components._core.request_log.columns import (
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.layout import FORMAT
 from components._core.request_log.sampling import LEAST_SHARE
-from components._core.types.json_lines import EXACT_IN_DOUBLE, LineError, parse_value
+from components._core.types.json_lines import EXACT_IN_DOUBLE
+from components._core.types.json_values import LineError, parse_value
 
 _MOST_INT64 = 1 << 63
 

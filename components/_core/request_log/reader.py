@@ -22,7 +22,7 @@ from components._core.request_log.counts import DamagedLine, LogCounts
 from components._core.request_log.hours import LogObject, unavailable
 from components._core.request_log.json_lines import Request, infer_types, parse_line, to_batch
 from components._core.store.filesystems import open_filesystem
-from components._core.types.json_lines import LineError
+from components._core.types.json_values import LineError
 from components._core.types.signature import Signature
 
 BATCH_ROWS = 65_536

@@ -93,6 +93,7 @@ def test_a_class_of_whole_numbers_is_one() -> None:
     [
         (b"", "wrong_shape: the body is not JSON"),
         (b"\xff", "wrong_shape: the body is not JSON"),
+        (b'{"id": "a", "id": "b", "label": 1}', "wrong_shape: in the body key 'id' occurs twice"),
         (b"[" * 900, "wrong_shape: the body is not JSON"),
         ([], "wrong_shape: the body is no object"),
         ("late", "wrong_shape: the body is no object"),

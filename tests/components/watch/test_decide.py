@@ -296,6 +296,17 @@ def test_an_alarm_that_is_still_on_starts_another_run_after_the_time_of_again_an
     assert log.tick(state, START + hours(24 * 100)) == [], "what promoted a version is not repeated"
 
 
+def test_an_alarm_is_not_repeated_where_the_version_of_its_run_was_approved_later() -> None:
+    moved = {**MOVED, "distribution": {**MOVED["distribution"], "again": "28d"}}
+    log, state = Log(), made_state([moved], champion="1", windows=alarms("AAA"))
+    claimed = log.tick(state, START)[-1]
+    log.append([Record("ended", format_time(START), decision=claimed.line, run="r", verdict="succeeded")])
+    later = START + hours(24 * 29)
+    approved = replace(state, history=History(log.records), promoting_runs=frozenset({"r"}))
+    assert said(decide(approved, later)) == [("refused", "done")]
+    assert decide(replace(approved, promoting_runs=frozenset()), later)[-1].state == "claimed"
+
+
 def test_runs_train_on_the_spans_of_the_section_unless_their_trigger_names_others() -> None:
     log = Log()
     on = [{**DATA, "parameters": {"spans": "all"}}, {**MOVED, "parameters": {"epochs": 3}}]

@@ -9,7 +9,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from components._core.errors import DataError
-from components._core.types.json_lines import LineError
+from components._core.types.json_values import LineError
 from components._data.formats.columns import check_columns
 from components._data.formats.contract import TableSchema
 from components._data.formats.file_notes import FileNotes, dump_fields, load_fields

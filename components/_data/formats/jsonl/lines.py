@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from components._core.types.json_lines import EXACT_IN_DOUBLE, LineError, NotJsonError, parse_value
+from components._core.types.json_lines import EXACT_IN_DOUBLE
+from components._core.types.json_values import LineError, NotJsonError, parse_value
 from components._data.formats.typed_columns import as_json, readable_type
 
 WIDE = pa.decimal128(38, 0)

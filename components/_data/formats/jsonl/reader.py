@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components._core.types.json_lines import LineError
+from components._core.types.json_values import LineError
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.contract import TableSchema
 from components._data.formats.jsonl.blocks import Block, read_blocks
