@@ -5,8 +5,9 @@
 | `naru-store` | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | each stage that uses a store in S3; ingest and predict for a source there |
 | `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest and predict for a source of Google's |
 | `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest, predict |
+| `naru-log` | `NARU_LOG_KEY`, as the servers have it | monitor and predict, where the request log hashes values |
 
-Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last is read.
+Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last two are read.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components._core.setting_names import STORE
+from components._core.setting_names import LOG_KEY, STORE
 from components._core.stage.stage_spec import StageSpec
 from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components._data.sources import delta
 from components._data.sources.databases import bigquery
 from components._data.sources.registry import connection_variables
-from components.stages import INGEST, PREDICT
+from components.stages import INGEST, MONITOR, PREDICT
 from pipelines.compile_target import SECRET as KEYS
 
 SECRET = "naru-store"  # noqa: S105 - its name
@@ -29,6 +30,7 @@ CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 GOOGLE_SECRET = "naru-google"  # noqa: S105 - its name
 GOOGLE_KEY = "key.json"
 SOURCES_SECRET = "naru-sources"  # noqa: S105 - its name
+LOG_SECRET = "naru-log"  # noqa: S105 - its name
 
 _GOOGLE_FOLDER = "/var/run/secrets/naru-google"
 _GOOGLE = ("gs://", bigquery.SCHEME)
@@ -41,10 +43,12 @@ class Places:
     Attributes:
         store: Address of the object store.
         sources: Locations that ingest or predict may be given: the project's, those of its joins and of its schedules.
+        hashes: Whether the request log hashes values, with a key.
     """
 
     store: str
     sources: tuple[str, ...]
+    hashes: bool = False
 
 
 def is_google(location: str) -> bool:
@@ -70,6 +74,8 @@ def set_secrets(task: Any, stage: StageSpec, credentials: str, places: Places) -
         _set_keys(task, places.store, reads)
     for name in sorted({name for location in reads for name in connection_variables(location)}):
         kubernetes.use_secret_as_env(task, SOURCES_SECRET, {name: name})
+    if places.hashes and stage in (MONITOR, PREDICT):
+        kubernetes.use_secret_as_env(task, LOG_SECRET, {LOG_KEY: LOG_KEY})
 
 
 def _set_keys(task: Any, store: str, sources: Sequence[str]) -> None:
