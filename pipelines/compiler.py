@@ -123,7 +123,7 @@ def compile_monitoring(project: Project, file: Path, target: Target) -> Path:
     from pipelines.placement import place_stages
     from pipelines.stage_secrets import Places
 
-    places = Places(Settings.from_environment().store, ())
+    places = Places(Settings.from_environment().store, (), _hashes(project))
     graph = dsl.pipeline(name=MONITORING.name)(place_stages(MONITORING, monitoring.pipeline_func, target, places))
     return _write(graph, MONITORING, project, {"project": project.to_json()}, file)
 
@@ -142,7 +142,7 @@ def compile_prediction(project: Project, file: Path, target: Target) -> Path:
         "project": located.to_json(),
         "output": f"{store.rstrip('/')}/{project.name}/answers/{PER_RUN}",
     }
-    places = Places(store, tuple(filter(None, sources)))
+    places = Places(store, tuple(filter(None, sources)), _hashes(project))
     graph = dsl.pipeline(name=PREDICTION.name)(place_stages(PREDICTION, prediction.pipeline_func, target, places))
     return _write(graph, PREDICTION, project, defaults, file)
 
@@ -173,6 +173,10 @@ _COMPILERS: dict[Pipeline, Callable[[Project, Path, Target], Path]] = {
     PREDICTION: compile_prediction,
     WATCHING: compile_watching,
 }
+
+
+def _hashes(project: Project) -> bool:
+    return bool(project.serve.request_log and project.serve.request_log.hash)
 
 
 def _write(graph: Any, pipeline: Pipeline, project: Project, defaults: dict[str, Any], file: Path) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 from components._core.errors import ConfigError
 from components._core.files import read_json
 from components._core.project.project_file import Project, load_project
+from components._core.request_log.value_hashes import require_hasher
 from components._core.store.file_digests import digest_of_model, fetch_version
 from components._core.store.ledger import Deployment, current_champion
 from components._core.types.artifact_files import REQUEST, SAMPLE
@@ -37,10 +38,11 @@ def serve_champion(folder: Path, port: int, metrics_port: int = 0) -> int:
         metrics_port: Loopback port of /metrics; 0: none.
 
     Raises:
-        ConfigError: When there is no champion yet.
+        ConfigError: When there is no champion yet, or the key of the request log's hashes is missing.
         ServiceError: When the champion's files are gone from the store.
     """
     project = load_project(folder)
+    require_hasher(project.serve.request_log.hash if project.serve.request_log else [])
     settings = find_workspace(folder).settings()
     with fetched_champion(folder, warn=False) as (champion, parts):
         ports = (port or free_port(), metrics_port)

@@ -6,8 +6,9 @@
 | `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest, predict and watch for a source of Google's |
 | `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest, predict, watch |
 | `naru-notices` | `urls`, the addresses of notices (`NARU_NOTIFY_URLS`); optional | watch |
+| `naru-log` | `NARU_LOG_KEY`, as the servers have it | monitor and predict, where the request log hashes values |
 
-Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last is read.
+Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last two are read.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components._core.setting_names import NOTICE_FILE, STORE
+from components._core.setting_names import LOG_KEY, NOTICE_FILE, STORE
 from components._core.stage.stage_spec import StageSpec
 from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components._data.sources import delta
 from components._data.sources.databases import bigquery
 from components._data.sources.registry import connection_variables
-from components.stages import INGEST, PREDICT, WATCH
+from components.stages import INGEST, MONITOR, PREDICT, WATCH
 from pipelines.compile_target import SECRET as KEYS
 
 SECRET = "naru-store"  # noqa: S105 - its name
@@ -31,6 +32,7 @@ NOTICES_SECRET = "naru-notices"  # noqa: S105 - its name
 GOOGLE_SECRET = "naru-google"  # noqa: S105 - its name
 GOOGLE_KEY = "key.json"
 SOURCES_SECRET = "naru-sources"  # noqa: S105 - its name
+LOG_SECRET = "naru-log"  # noqa: S105 - its name
 
 READERS = (INGEST, PREDICT, WATCH)
 """The stages that look at a source themselves."""
@@ -47,10 +49,12 @@ class Places:
     Attributes:
         store: Address of the object store.
         sources: Locations that ingest or predict may be given: the project's, those of its joins and of its schedules.
+        hashes: Whether the request log hashes values, with a key.
     """
 
     store: str
     sources: tuple[str, ...]
+    hashes: bool = False
 
 
 def is_google(location: str) -> bool:
@@ -79,6 +83,8 @@ def set_secrets(task: Any, stage: StageSpec, credentials: str, places: Places) -
         task.set_env_variable(NOTICE_FILE, f"{_NOTICES_FOLDER}/urls")
     for name in sorted({name for location in reads for name in connection_variables(location)}):
         kubernetes.use_secret_as_env(task, SOURCES_SECRET, {name: name})
+    if places.hashes and stage in (MONITOR, PREDICT):
+        kubernetes.use_secret_as_env(task, LOG_SECRET, {LOG_KEY: LOG_KEY})
 
 
 def _set_keys(task: Any, store: str, sources: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ VERSION = "--version"
 DIGEST = "--model-sha256"
 LOG = "--log"
 LOG_MASK = "--log-mask"
+LOG_HASH = "--log-hash"
 
 
 def server_arguments(
@@ -57,11 +58,12 @@ def log_arguments(project: Project, store: str) -> list[str]:
     if log is None:
         return []
     mask = [LOG_MASK, ",".join(log.mask)] if log.mask else []
+    hashed = [LOG_HASH, ",".join(log.hash)] if log.hash else []
     flush = ["--log-flush-rows", str(log.flush_rows), "--log-flush-seconds", f"{log.flush_seconds:g}"]
     uri = log_uri(log, store, project.name)
     is_open = project.feedback is not None and project.feedback.endpoint
     feedback = ["--feedback", posted_labels_uri(uri)] if is_open else []
-    return [LOG, uri, "--log-sample", f"{log.sample:g}", *mask, *flush, *feedback]
+    return [LOG, uri, "--log-sample", f"{log.sample:g}", *mask, *hashed, *flush, *feedback]
 
 
 def monitoring_arguments(project: Project, store: str) -> list[str]:

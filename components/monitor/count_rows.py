@@ -18,15 +18,17 @@ from components._core.request_log.columns import INPUTS, OUTPUTS
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject
 from components._core.request_log.reader import read_object
+from components._core.request_log.value_hashes import ValueHasher
 from components._core.types.signature import Feature, Signature
 from components.monitor.answered_by import batch_of, version_of
+from components.monitor.hashed_values import HashedValues
 
 References = Mapping[str, MonitoringReference]
 """By version."""
 
 
 def count_objects(
-    objects: Sequence[LogObject], references: References, model: str = ""
+    objects: Sequence[LogObject], references: References, model: str = "", hasher: ValueHasher | None = None
 ) -> tuple[dict[str, Counts], LogCounts]:
     """Count objects of the log, by who answered: see `answered_by.py`.
 
@@ -34,6 +36,7 @@ def count_objects(
         objects: The objects.
         references: Of the versions that have one; of others only requests, rows and latency are counted.
         model: Name of the model; rows of others, which share the log, are counted as foreign. Empty: all are counted.
+        hasher: With the key of the log's hashes; None: hashed features are counted as masked.
 
     Returns:
         Counts by who answered, and what was found in the objects besides rows.
@@ -44,8 +47,9 @@ def count_objects(
     """
     found: dict[str, Counts] = {}
     log = LogCounts(model)
+    hashed = HashedValues(hasher, references)
     for each in objects:
-        for name, rows in read_versions(each, references, log):
+        for name, rows in read_versions(each, references, log, hashed):
             found.setdefault(name, Counts()).add(count_batch(rows, references.get(version_of(name))))
     for version, dropped in log.dropped.items():
         found.setdefault(version, Counts()).dropped += dropped
@@ -55,9 +59,12 @@ def count_objects(
     return found, log
 
 
-def read_versions(found: LogObject, references: References, log: LogCounts) -> Iterator[tuple[str, pa.RecordBatch]]:
+def read_versions(
+    found: LogObject, references: References, log: LogCounts, hashed: HashedValues
+) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Yield the rows of an object as batches, each with who answered them, of `log.model` alone; errors as in `count_objects`."""
-    for batch in read_object(found, log, _signature_of(references)):
+    for logged in read_object(found, log, _signature_of(references), hashed=hashed.features):
+        batch = hashed.find(logged)
         if log.model:
             own = batch.filter(pc.equal(batch["model"], log.model))
             log.foreign += batch.num_rows - own.num_rows

@@ -21,8 +21,10 @@ from components._core.project.monitor_config import Monitor, parse_hours
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
 from components._core.request_log.answered_lines import BATCH
+from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import SETTLE_SECONDS, LogObject, list_closed_hours, list_objects
 from components._core.request_log.location import log_uri
+from components._core.request_log.value_hashes import find_hasher
 from components._core.settings import Settings
 from components._core.store.ledger import Deployment
 from components._core.store.object_store import put
@@ -409,10 +411,15 @@ def _count(
 ) -> Iterator[HourCounts]:
     digests = {version: reference.cells_digest for version, reference in references.items()}
     # counts outlive the log's retention
+    hasher = find_hasher()
+
+    def count_cells(objects: Sequence[LogObject]) -> tuple[dict[str, Counts], LogCounts]:
+        return count_objects(objects, references, model, hasher)
+
     known = {*list_closed_hours(log, now, since=earliest), *list_closed_hours(folder, now, since=earliest)}
     for hour in sorted(known):
         if hour < until:
-            yield count_hour(log, folder, hour, lambda objects: count_objects(objects, references, model), digests)
+            yield count_hour(log, folder, hour, count_cells, digests)
 
 
 def _judge_version(judging: _Judging, name: str, counted: VersionHours, volume: MonitorCheck | None) -> VersionResult:
@@ -435,7 +442,9 @@ def _judge_version(judging: _Judging, name: str, counted: VersionHours, volume: 
     if reference is not None:
         history = _judge_windows(settings, reference, counted, window)
         checks += history[-1].checks.values()
-        checks = name_requests(checks, _objects(judging.log, window, counted), name, reference, project.name)
+        checks = name_requests(
+            checks, _objects(judging.log, window, counted), name, reference, project.name, find_hasher()
+        )
         checks = _find_learnable(project, judging.store, checks, reference)
     performance = judging.performances.get(version, Performance())
     if performance.check is not None:

@@ -10,8 +10,10 @@ import numpy as np
 from components._core.monitoring.reference import MonitoringReference
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import LogObject
+from components._core.request_log.value_hashes import ValueHasher
 from components.monitor.answered_by import version_of
 from components.monitor.count_rows import input_values, output_values, read_versions
+from components.monitor.hashed_values import HashedValues
 from components.monitor.monitor_check import MonitorCheck
 
 MOST_REQUESTS = 50
@@ -25,6 +27,7 @@ def name_requests(
     name: str,
     reference: MonitoringReference,
     model: str = "",
+    hasher: ValueHasher | None = None,
 ) -> list[MonitorCheck]:
     """Return the checks, those that alarm with the ids of requests that have what moved.
 
@@ -34,6 +37,7 @@ def name_requests(
         name: Who answered, see `answered_by.py`.
         reference: The version's reference.
         model: Name of the model; empty: any.
+        hasher: With the key of the log's hashes; None: there is none.
 
     Raises:
         ConfigError: Without permission or credentials to read the log.
@@ -42,7 +46,7 @@ def name_requests(
     wanted = {check.check.name: check for check in checks if check.alarms and check.cell and check.feature}
     found: dict[str, list[str]] = {name: [] for name in wanted}
     if wanted:
-        _look_through(wanted, found, objects, name, reference, model)
+        _look_through(wanted, found, objects, name, reference, LogCounts(model), hasher)
     return [
         replace(check, requests=found[check.check.name]) if check.check.name in found else check for check in checks
     ]
@@ -54,11 +58,14 @@ def _look_through(
     objects: Iterable[LogObject],
     answered_by: str,
     reference: MonitoringReference,
-    model: str,
+    log: LogCounts,
+    hasher: ValueHasher | None,
 ) -> None:
     rows = 0
+    references = {version_of(answered_by): reference}
+    hashed = HashedValues(hasher, references)
     for each in objects:
-        for who, batch in read_versions(each, {version_of(answered_by): reference}, LogCounts(model)):
+        for who, batch in read_versions(each, references, log, hashed):
             if who != answered_by:
                 continue
             rows += batch.num_rows

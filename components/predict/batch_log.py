@@ -20,6 +20,7 @@ from components._core.request_log.answered_lines import BATCH, LineWriter
 from components._core.request_log.layout import SUFFIX, hour_folder
 from components._core.request_log.location import log_uri
 from components._core.request_log.sampling import is_sampled
+from components._core.request_log.value_hashes import require_hasher
 from components._core.store.object_store import create, list_names, put, read_bytes
 from components._core.types.signature import Signature
 from components.predict.part_answers import Request
@@ -48,12 +49,17 @@ class BatchLog:
     def open(
         cls, project: Project, store: str, version: str, signature: Signature, rows: str, began: float
     ) -> BatchLog | None:
-        """Open the log of a project; None when it has none."""
+        """Open the log of a project; None when it has none.
+
+        Raises:
+            ConfigError: When it hashes values and has no key.
+        """
         settings = project.serve.request_log
         if settings is None:
             return None
-        masked = frozenset(settings.mask)
-        writer = LineWriter(project.name, version, settings.sample, signature.fingerprint, masked, BATCH)
+        masked, hashed, hasher = frozenset(settings.mask), frozenset(settings.hash), require_hasher(settings.hash)
+        share, schema = settings.sample, signature.fingerprint
+        writer = LineWriter(project.name, version, share, schema, masked, BATCH, hashed, hasher)
         marker = f"{store.rstrip('/')}/{project.name}/predictions_logged/{rows}.json"
         return cls(log_uri(settings, store, project.name), rows, marker, _read_time(marker) or began, writer)
 

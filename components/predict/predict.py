@@ -13,6 +13,7 @@ from components._core.credentials import mask_credentials
 from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
+from components._core.request_log.value_hashes import require_hasher
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
@@ -76,11 +77,12 @@ def predict_table(
         progress: Called after each part.
 
     Raises:
-        ConfigError: When source and output do not fit together, or the output holds something else.
+        ConfigError: When source and output do not fit together, the output holds something else, or the key of the log's hashes is missing.
         DataError: When the table cannot be read or changes meanwhile, has no rows, or lacks a required feature.
         ModelError: When the model does not load, or fails on many rows.
         ServiceError: When a store or a database fails.
     """
+    _require_log_key(project)
     destination = open_destination(output)
     predictor = load(model.folder)
     table = open_table(project, predictor.signature)
@@ -205,10 +207,18 @@ def _identify_rows(project: Project, model: ModelVersion, table: ScoringTable, m
     return fingerprint_of([*settings, fingerprint_table(table)])[:_DIGITS]
 
 
+def _require_log_key(project: Project) -> None:
+    """Refuse a log that hashes values without a key before anything is read or answered."""
+    log = project.serve.request_log
+    require_hasher(log.hash if log else [])
+
+
 def _work_uri(store: str, project: Project, batch: str, output: Output) -> str:
     """Return the URI of the work folder; lines for the log that were written with other settings are in another one."""
     log = project.serve.request_log
     settings = repr((log.uri, log.sample, sorted(log.mask))) if log else ""
+    if hasher := require_hasher(log.hash if log else []):
+        settings += repr((sorted(log.hash if log else []), hasher.prefix))
     place = fingerprint_of([absolute_uri(output.location), output.table])[:_DIGITS]
     return f"{store.rstrip('/')}/{project.name}/predictions/{place}/{fingerprint_of([batch, settings])[:_DIGITS]}"
 

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from components._core.errors import ConfigError, ModelError, NaruError
+from components._core.request_log.value_hashes import require_hasher
+from components._core.setting_names import LOG_KEY
 from components._core.store.file_digests import verify_model
 from components._core.types.artifact_files import DIGESTS
 from components._core.types.oip_paths import infer_path
@@ -119,6 +121,12 @@ def _add_log(parser: argparse.ArgumentParser) -> None:
     log.add_argument("--log-sample", type=_share, default=1.0, help="share of requests to log, 0 to 1")
     log.add_argument("--log-mask", default="", metavar="FEATURE,...", help="features whose values are not logged")
     log.add_argument(
+        "--log-hash",
+        default="",
+        metavar="FEATURE,...",
+        help=f"those of --log-mask of which a hash is logged; its key is in the environment variable {LOG_KEY}",
+    )
+    log.add_argument(
         "--log-flush-rows", type=_at_least_one, default=1_000, help="write an object when this many rows wait"
     )
     log.add_argument("--log-flush-seconds", type=_seconds, default=30.0, help="or after this many seconds")
@@ -202,10 +210,13 @@ def _open_log(options: argparse.Namespace) -> Iterator[RequestLog | None]:
     if not options.log:
         yield None
         return
+    hashed = [*filter(None, options.log_hash.split(","))]
     settings = LogSettings(
         uri=options.log,
         sample=options.log_sample,
         masked=frozenset(filter(None, options.log_mask.split(","))),
+        hashed=frozenset(hashed),
+        hasher=require_hasher(hashed),
         flush_rows=options.log_flush_rows,
         flush_seconds=options.log_flush_seconds,
     )

@@ -3,7 +3,7 @@
 `components/_core/request_log/layout.py` has the format: a line of JSON per answered request, and lines that count, by hour, the
 requests that were refused (by code, whether sampled or not) and those that should have been logged and were not.
 
-A missing value and a masked feature are null. Objects are named `URI/dt=YYYY-MM-DD/hour=HH/POD-NUMBER-UUID.jsonl` by the time
+A missing value and a masked feature are null; of some masked features there are hashes. Objects are named `URI/dt=YYYY-MM-DD/hour=HH/POD-NUMBER-UUID.jsonl` by the time
 of the answers, in UTC, and each is written whole. The log never slows or stops a prediction: the request's thread only queues
 references, the log's thread makes the lines, and requests for which there is no room or no store are dropped and counted.
 """
@@ -27,6 +27,7 @@ from components._core.errors import ConfigError, NaruError
 from components._core.request_log.answered_lines import LineWriter
 from components._core.request_log.layout import FORMAT, HOUR_SECONDS, SUFFIX, hour_folder
 from components._core.request_log.sampling import is_sampled
+from components._core.request_log.value_hashes import ValueHasher
 from components._core.store.filesystems import open_filesystem
 from components._core.store.object_store import put
 from components._predictor.feature_values import Columns
@@ -57,6 +58,8 @@ class LogSettings:
         queue_rows: Rows that may wait; further requests are dropped.
         queue_bytes: Approximate memory that may wait; further requests are dropped.
         flush_bytes: An object is written when this much waits, however few rows it is.
+        hashed: Those of the masked features of which hashes are logged.
+        hasher: Makes the hashes.
     """
 
     uri: str
@@ -67,6 +70,8 @@ class LogSettings:
     queue_rows: int = QUEUE_ROWS
     queue_bytes: int = Limits.log_queue_bytes
     flush_bytes: int = Limits.log_flush_bytes
+    hashed: frozenset[str] = frozenset()
+    hasher: ValueHasher | None = None
 
     def check(self, features: list[str], option: str = "--log") -> None:
         """Refuse settings that can never work. An unavailable store is not refused: predictions go on without it.
@@ -76,7 +81,7 @@ class LogSettings:
             option: The server's option with the URI, for the message.
 
         Raises:
-            ConfigError: When the URI is malformed, the model has no such masked feature, or `flush_seconds` is not positive.
+            ConfigError: When the URI is malformed, the model has no such masked feature, a hashed one is not masked, or `flush_seconds` is not positive.
         """
         scheme, _, rest = self.uri.rpartition("://")
         if scheme not in ("", "file", "s3", "gs") or not rest.strip("/"):
@@ -87,6 +92,9 @@ class LogSettings:
         if unknown := self.masked.difference(features):
             message = f"unknown features {', '.join(sorted(unknown))}; the model takes {', '.join(features)}"
             raise ConfigError(message, where="--log-mask")
+        if unmasked := self.hashed - self.masked:
+            message = f"found {', '.join(sorted(unmasked))}; only features of --log-mask can be hashed"
+            raise ConfigError(message, where="--log-hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,9 @@ class RequestLog:
         self.written = self.dropped = self.failures = 0
         self._settings = settings
         self._header = {"model": model, "version": version}
-        self._writer = LineWriter(model, version, settings.sample, schema, settings.masked)
+        self._writer = LineWriter(
+            model, version, settings.sample, schema, settings.masked, hashed=settings.hashed, hasher=settings.hasher
+        )
         self._lock = threading.Lock()
         self._queue: deque[AnsweredRequest] = deque()
         self._lines: deque[_Line] = deque()

@@ -75,3 +75,14 @@ def test_a_champion_whose_files_are_gone_is_reported(project: Path) -> None:
     append_deployment(str(store), "tiny", line)
     with pytest.raises(ServiceError, match="no such folder"):
         serve_champion(project, 0)
+
+
+def test_a_missing_key_of_the_logs_hashes_ends_it_before_the_model_is_fetched(
+    champion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NARU_LOG_KEY", raising=False)
+    with (champion / "project.yaml").open("a") as file:
+        file.write("serve: {request_log: {mask: [x], hash: [x]}}\n")
+    monkeypatch.setattr("pipelines.serve.fetched_champion", lambda *_, **__: pytest.fail("the model was fetched"))
+    with pytest.raises(ConfigError, match="hashes x with this key"):
+        serve_champion(champion, 0)

@@ -12,11 +12,12 @@ from kfp import kubernetes
 
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project
+from components.stages import MONITOR, PREDICT
 from pipelines.compile_target import IDENTITY, Target
 from pipelines.compiler import compile_training
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.spec_text import read_spec
-from pipelines.stage_secrets import CREDENTIALS, GOOGLE_SECRET, SECRET, SOURCES_SECRET, Places, set_secrets
+from pipelines.stage_secrets import CREDENTIALS, GOOGLE_SECRET, LOG_SECRET, SECRET, SOURCES_SECRET, Places, set_secrets
 
 BASE = {"name": "flights", "task": "regression", "label": "delay"}
 STORED = {"ingest", "validate", "transform", "tune", "train", "evaluate", "register", "deploy"}
@@ -168,3 +169,14 @@ def test_another_word_for_the_credentials_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("NARU_CREDENTIALS", "irsa")
     with pytest.raises(ConfigError, match="found 'irsa'; allowed: secret, identity"):
         Target.from_environment()
+
+
+@pytest.mark.parametrize("hashes", [True, False])
+def test_the_key_of_the_logs_hashes_is_given_to_the_stages_that_read_or_write_them(
+    given: Callable[..., dict[str, Task]], hashes: bool
+) -> None:
+    for stage in (*TRAINING.stages, MONITOR, PREDICT):
+        task = Task()
+        set_secrets(task, stage, "identity", Places("s3://naru", (), hashes))
+        wanted = {"NARU_LOG_KEY"} if hashes and stage in (MONITOR, PREDICT) else None
+        assert task.variables.get(LOG_SECRET) == wanted

@@ -55,10 +55,25 @@ class RequestLogging(Section):
     ] = ""
     sample: Annotated[Real, Field(ge=0, le=1, description="Share of the requests that is logged.")] = 1.0
     mask: Annotated[list[str], Field(description="Features whose values must not leave the server.")] = []
+    hash: Annotated[
+        list[str],
+        Field(
+            description="Those of `mask` of which the log has a keyed hash, so that equal values can be counted and joined. The key is "
+            "in the environment variable NARU_LOG_KEY of the server; on a cluster in the Secret `serve.secret`."
+        ),
+    ] = []
     flush_rows: Annotated[StrictInt, Field(ge=1, description="Rows per write.")] = 1_000
     flush_seconds: Annotated[
         Real, Field(gt=0, le=3600, description="Longest time between writes: a killed server loses no more than that.")
     ] = 30.0
+
+    @model_validator(mode="after")
+    def _hashed_features_are_masked(self) -> RequestLogging:
+        if unmasked := [name for name in self.hash if name not in self.mask]:
+            raise ValueError(
+                f"hash: {', '.join(unmasked)} must be in mask too: a hash is logged in place of a masked value"
+            )
+        return self
 
 
 class CanarySteps(Section):

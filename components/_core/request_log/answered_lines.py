@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from components._core.request_log.layout import FORMAT
+from components._core.request_log.value_hashes import ValueHasher
 
 orjson: Any
 try:
@@ -34,6 +35,8 @@ class LineWriter:
         schema: The fingerprint of the model's signature.
         masked: Features whose values are not written.
         source: What answered, other than a server; empty: a server.
+        hashed: Those of the masked features of which a hash is written.
+        hasher: Makes the hashes; None: there are none.
     """
 
     model: str
@@ -42,6 +45,8 @@ class LineWriter:
     schema: str = ""
     masked: frozenset[str] = frozenset()
     source: str = ""
+    hashed: frozenset[str] = frozenset()
+    hasher: ValueHasher | None = None
 
     def write(
         self,
@@ -78,8 +83,13 @@ class LineWriter:
             "schema": self.schema,
             "log": FORMAT,
             **({"source": self.source} if self.source else {}),
+            **self._hashes(inputs),
         }
         return _to_json(record) + b"\n"
+
+    def _hashes(self, inputs: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]) -> dict[str, Any]:
+        hasher, names = self.hasher, self.hashed & self.masked & inputs.keys()
+        return {"hashes": {name: hasher.hash(inputs[name]) for name in sorted(names)}} if hasher and names else {}
 
 
 def _to_json(record: dict[str, Any]) -> bytes:

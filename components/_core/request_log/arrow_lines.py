@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._core.request_log.blocks import Lines
-from components._core.request_log.columns import INPUTS, OUTPUTS, SCALARS, LogTypes
+from components._core.request_log.columns import HASHES, INPUTS, OUTPUTS, SCALARS, LogTypes
 from components._core.request_log.layout import FORMAT
 from components._core.request_log.sampling import LEAST_SHARE
 from components._core.types.json_lines import is_exact, read_block
@@ -29,7 +29,9 @@ def parse_requests(lines: Lines, types: LogTypes) -> tuple[pa.RecordBatch, dict[
         feature or output, by its name; None when the lines are
         to be parsed one by one: one is damaged, or a number may lose digits.
     """
-    table = _read(lines, [*_SCALARS, ("inputs", _struct(types.inputs)), ("outputs", _struct(types.outputs))])
+    hashed = dict.fromkeys(types.hashed, pa.string())
+    structs = {"inputs": types.inputs, "outputs": types.outputs, **({"hashes": hashed} if hashed else {})}
+    table = _read(lines, [*_SCALARS, *((name, _struct(kinds)) for name, kinds in structs.items())])
     if table is None:
         return None
     found = {name: table[name] for name, _ in _SCALARS}
@@ -40,6 +42,10 @@ def parse_requests(lines: Lines, types: LogTypes) -> tuple[pa.RecordBatch, dict[
     if most is not None and not LEAST_SHARE <= least <= most <= 1:
         return None
     unknown: dict[str, int] = {}
+    for name in types.hashed:
+        found[HASHES + name] = table["hashes"].field(name)
+        if found[HASHES + name].type != pa.list_(pa.string()):
+            return None
     for prefix, kinds in ((INPUTS, types.inputs), (OUTPUTS, types.outputs)):
         struct = table[prefix[:-1]]
         for name, kind in kinds.items():

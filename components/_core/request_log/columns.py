@@ -16,6 +16,7 @@ from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Signature
 
 INPUTS, OUTPUTS = "inputs.", "outputs."
+HASHES = "hashes."
 MOMENT = pa.timestamp("us", "UTC")
 SCALARS = {
     "id": pa.string(),
@@ -43,16 +44,19 @@ class LogTypes:
     Attributes:
         inputs: Arrow type of one value by feature name.
         outputs: Arrow type of one value by output name; a list for a vector.
+        hashed: Features whose hashes are read too.
     """
 
     inputs: dict[str, pa.DataType] = field(default_factory=dict)
     outputs: dict[str, pa.DataType] = field(default_factory=dict)
+    hashed: tuple[str, ...] = ()
 
     @property
     def schema(self) -> pa.Schema:
         """The schema of the batches."""
         scalars = [("id", pa.string()), ("row", pa.int64()), *[(n, t) for n, t in SCALARS.items() if n != "id"]]
-        inputs = [(INPUTS + name, kind) for name, kind in self.inputs.items()]
+        hashes = [(HASHES + name, pa.string()) for name in self.hashed]
+        inputs = [*hashes, *((INPUTS + name, kind) for name, kind in self.inputs.items())]
         return pa.schema([*scalars, *inputs, *[(OUTPUTS + name, kind) for name, kind in self.outputs.items()]])
 
 
@@ -91,7 +95,8 @@ def explode(requests: pa.RecordBatch, types: LogTypes) -> pa.RecordBatch:
     Raises:
         UnequalLengthsError: When the features and outputs of a request have different numbers of values.
     """
-    names = [*(INPUTS + name for name in types.inputs), *(OUTPUTS + name for name in types.outputs)]
+    columns = ((HASHES, types.hashed), (INPUTS, types.inputs), (OUTPUTS, types.outputs))
+    names = [prefix + name for prefix, each in columns for name in each]
     rows = _count_rows([requests[name] for name in names], requests.num_rows)
     parents = np.repeat(np.arange(len(rows)), rows)
     within = np.arange(len(parents)) - np.repeat(np.cumsum(rows) - rows, rows)

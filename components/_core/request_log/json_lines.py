@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from components._core.request_log.columns import (
+    HASHES,
     INPUTS,
     OUTPUTS,
     SCALARS,
@@ -37,11 +38,13 @@ class Request:
         scalars: Values by name, as `SCALARS` has them.
         inputs: Values of its rows by feature; None when masked or missing.
         outputs: Values of its rows by output.
+        hashes: Hashes of its rows by masked feature.
     """
 
     scalars: dict[str, Any]
     inputs: dict[str, list[Any] | None]
     outputs: dict[str, list[Any] | None]
+    hashes: dict[str, list[Any] | None] = field(default_factory=dict)
 
 
 def parse_line(line: bytes, counts: LogCounts | None = None) -> Request | None:
@@ -79,7 +82,12 @@ def to_batch(request: Request, types: LogTypes, counts: LogCounts) -> pa.RecordB
         LineError: When a value is not of its column's type.
     """
     found = {name: pa.array([request.scalars[name]], kind) for name, kind in SCALARS.items()}
-    for prefix, values, kinds in ((INPUTS, request.inputs, types.inputs), (OUTPUTS, request.outputs, types.outputs)):
+    columns = (
+        (HASHES, request.hashes, dict.fromkeys(types.hashed, pa.string())),
+        (INPUTS, request.inputs, types.inputs),
+        (OUTPUTS, request.outputs, types.outputs),
+    )
+    for prefix, values, kinds in columns:
         for name, kind in kinds.items():
             converted = _convert_list(values.get(name), kind, name, counts)
             found[prefix + name] = pa.array([converted], pa.list_(kind))
@@ -94,7 +102,8 @@ def check_lengths(request: Request) -> None:
     Raises:
         UnequalLengthsError: When they differ, or there is none.
     """
-    lengths = {len(values) for values in (*request.inputs.values(), *request.outputs.values()) if values is not None}
+    every = (*request.inputs.values(), *request.outputs.values(), *request.hashes.values())
+    lengths = {len(values) for values in every if values is not None}
     if len(lengths) != 1:
         raise UnequalLengthsError
 
@@ -111,7 +120,8 @@ def _request(found: dict[str, Any]) -> Request:
         "masked": _texts(found, "masked"),
         "source": _text(found, "source", is_required=False),
     }
-    request = Request(scalars, _lists(found, "inputs"), _lists(found, "outputs"))
+    hashes = {} if found.get("hashes") is None else _lists(found, "hashes")
+    request = Request(scalars, _lists(found, "inputs"), _lists(found, "outputs"), hashes)
     try:
         check_lengths(request)
     except UnequalLengthsError:

@@ -10,6 +10,8 @@ Three kinds of lines, in any order:
     {"dropped": n, "model": ..., "version": ..., "log": 2}           answered requests of the hour that were not logged
     {"refused": {CODE: n}, "model": ..., "version": ..., "log": 2}   refused requests of the hour, by code
 
+Where masked features are hashed, `"hashes": {FEATURE: [one hash per row]}` has what `value_hashes.py` describes.
+
 A request that batch prediction answered has `"source": "batch"` and null as its latency.
 
 Counts are additive: each line counts what happened since the server's line before it. Format 1 has no `share`, `schema` and

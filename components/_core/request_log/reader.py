@@ -2,15 +2,16 @@
 
 They have one row for each row of a request, with the columns
 
-    id, row, time, model, version, latency_ms, share, schema, masked, source, inputs.<feature>, outputs.<output>
+    id, row, time, model, version, latency_ms, share, schema, masked, source, hashes.<feature>, inputs.<feature>, outputs.<output>
 
 A missing value is null; so is one that the server masked, and then `masked` has the name
-of its feature. `share` and `schema` are null in format 1; `source` is null but for batch predictions.
+of its feature. Hashes are read of those features that the caller names. `share` and `schema` are null in format 1; `source` is null but for batch predictions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import IO
 
 import pyarrow as pa
@@ -37,6 +38,7 @@ def read_object(
     *,
     batch_rows: int = BATCH_ROWS,
     longest_line: int = LONGEST_LINE,
+    hashed: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of an object; a line that cannot be read is counted, with its number, and left out.
 
@@ -49,6 +51,7 @@ def read_object(
             to infer the types.
         batch_rows: Most rows of a batch.
         longest_line: Bytes that a line may have; a longer one is counted as damaged.
+        hashed: Masked features whose hashes are wanted; null where the log has none.
 
     Raises:
         ConfigError: Without permission or credentials to read the log.
@@ -57,7 +60,7 @@ def read_object(
     try:
         with _open(found) as stream:
             seen = _see_types(stream, longest_line, is_first_enough=signature is not None)
-        types = types_of(signature, seen) if signature else seen
+        types = replace(types_of(signature, seen) if signature else seen, hashed=tuple(hashed))
         with _open(found) as stream:
             for block in read_blocks(stream, longest_line):
                 yield from _read_block(block, found.name, types, counts, batch_rows)

@@ -52,3 +52,10 @@ def test_on_a_laptop_the_results_are_in_its_store() -> None:
         "--monitoring",
         "file:///srv/.naru/store/flights/monitoring",
     ]
+
+
+def test_a_server_is_told_which_masked_features_it_hashes_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NARU_LOG_KEY", "0123456789abcdef0123456789abcdef")
+    found = log_arguments(project({"request_log": {"mask": ["a", "b"], "hash": ["b"]}}), "s3://naru")
+    assert found[found.index("--log-mask") :][:4] == ["--log-mask", "a,b", "--log-hash", "b"]
+    assert "0123456789abcdef0123456789abcdef" not in str(found)

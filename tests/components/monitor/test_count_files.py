@@ -18,10 +18,12 @@ from components._core.monitoring.counts import Counts
 from components._core.monitoring.feature_bins import TextBins, count
 from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.request_log.counts import LogCounts
-from components._core.request_log.hours import LogObject
+from components._core.request_log.hours import LogObject, list_objects
+from components._core.request_log.value_hashes import ValueHasher
 from components.monitor import count_files
 from components.monitor.count_files import CountFile, HourCounts, count_hour, read_files
-from components.monitor.count_rows import count_objects
+from components.monitor.count_rows import count_objects, read_versions
+from components.monitor.hashed_values import HashedValues
 from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
 
 REFERENCE = make_reference(12)
@@ -190,3 +192,48 @@ def test_a_damaged_count_file_is_an_error_with_what_to_do(tmp_path: Path):
     file.write_text('{"objects": 3')
     with pytest.raises(ServiceError, match="damaged count file"):
         run(tmp_path)
+
+
+KEY = ValueHasher(b"0123456789abcdef0123456789abcdef")
+
+
+def hashed_log(folder: Path, carriers: list[Any]) -> list[LogObject]:
+    """Write an hour in which the carriers are hashed, with another masked feature; return its objects."""
+    rows, nothing = rows_of(START, len(carriers)), [None] * len(carriers)
+    path = write_object(folder, START, {**rows, "carrier": nothing}, masked=["tail", "carrier"])
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    hashes = [{"carrier": [each]} for each in KEY.hash(carriers)]
+    path.write_text("".join(f"{json.dumps({**a, 'hashes': b})}\n" for a, b in zip(lines, hashes, strict=True)))
+    return list_objects(str(folder), START)
+
+
+def test_hashed_texts_are_counted_as_if_they_were_not_masked_where_the_key_is(tmp_path: Path):
+    carriers = ["UA", "B6", "B6", "a new one", None, "", "EV"]
+    objects = hashed_log(tmp_path, carriers)
+    found = count_objects(objects, {"1": REFERENCE}, hasher=KEY)[0]["1"]
+    wanted = count(REFERENCE.features["carrier"].bins, pa.array(carriers))
+    assert found.cells["carrier"].tolist() == wanted.tolist() and found.masked == {}
+
+
+@pytest.mark.parametrize("hasher", [None, ValueHasher(b"another key of a project")])
+def test_hashes_without_their_key_stay_masked(tmp_path: Path, hasher: ValueHasher | None):
+    objects = hashed_log(tmp_path, ["UA", "B6", None])
+    found = count_objects(objects, {"1": REFERENCE}, hasher=hasher)[0]["1"]
+    assert found.cells["carrier"].sum() == 0 and found.masked == {"carrier": 3}
+
+
+def test_rows_before_the_hashes_are_counted_beside_them(tmp_path: Path):
+    hashed_log(tmp_path, ["UA", "UA"])
+    before = rows_of(START, 50)
+    write_object(tmp_path, START, before, name="pod-0")
+    objects = list_objects(str(tmp_path), START)
+    found = count_objects(objects, {"1": REFERENCE}, hasher=KEY)[0]["1"]
+    wanted = count(REFERENCE.features["carrier"].bins, pa.array([*before["carrier"], "UA", "UA"]))
+    assert found.cells["carrier"].tolist() == wanted.tolist()
+
+
+def test_the_requests_of_an_unseen_value_are_named_by_its_hash(tmp_path: Path):
+    objects = hashed_log(tmp_path, ["UA", "a new one", "B6"])
+    (_, rows), *_ = read_versions(objects[0], {"1": REFERENCE}, LogCounts(), HashedValues(KEY, {"1": REFERENCE}))
+    assert rows["inputs.carrier"].to_pylist() == ["UA", *KEY.hash(["a new one"]), "B6"]
+    assert rows["masked"].to_pylist() == [["tail"]] * 3

@@ -11,9 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from components._core.errors import ConfigError
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import list_closed_hours, list_objects
 from components._core.request_log.reader import read_object
+from components._core.request_log.value_hashes import find_hasher
 from components.predict import predict
 from components.predict.destinations.contract import Output
 from components.predict.predict import predict_table
@@ -120,3 +122,23 @@ def test_a_project_without_a_log_writes_none(tmp_path: Path, versions: Versions)
     pq.write_table(table(5), tmp_path / "t.parquet")
     predict_table(project(tmp_path / "t.parquet"), versions(), Output(str(tmp_path / "out")), str(tmp_path / "store"))
     assert not (tmp_path / "store" / "tiny" / "requests").exists()
+
+
+def test_hashed_features_are_hashed_with_the_key_of_the_environment(
+    tmp_path: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARU_LOG_KEY", "0123456789abcdef0123456789abcdef")
+    lines = _run(tmp_path, versions, mask=["carrier"], hash=["carrier"])
+    hasher = find_hasher()
+    hashes = [value for line in lines for value in line["hashes"]["carrier"]]
+    assert hasher and hashes == hasher.hash(table(ROWS)["carrier"].to_pylist())
+    assert all(line["inputs"]["carrier"] is None for line in lines)
+
+
+def test_a_missing_key_of_the_hashes_ends_a_batch_before_it_begins(
+    tmp_path: Path, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NARU_LOG_KEY", raising=False)
+    with pytest.raises(ConfigError, match="hashes carrier with this key"):
+        _run(tmp_path, versions, mask=["carrier"], hash=["carrier"])
+    assert not (tmp_path / "store").exists() and not (tmp_path / "out").exists()

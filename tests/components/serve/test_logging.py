@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import ConfigError
+from components._core.request_log.value_hashes import ValueHasher
 from components.deploy.targets.local.server_process import free_port
 from components.serve.__main__ import main
 from tests.components.serve.conftest import Make, Running, metrics, start, wait_for
 from tests.components.serve.test_mlserver_runtime import ROW, infer, tensor
 from tests.components.serve.test_request_log import logged, wait_until
+
+KEY = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.mark.slow
@@ -55,3 +58,32 @@ def test_a_place_and_a_mask_that_make_no_sense_end_the_server_before_it_serves(m
     assert "allowed: a folder" in capfd.readouterr().err
     assert main([*arguments, "--log", "log", "--log-mask", "carier"]) == ConfigError.exit_code
     assert "unknown features carier" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_server_logs_hashes_by_the_key_of_its_environment_and_shows_it_nowhere(
+    model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARU_LOG_KEY", KEY)
+    options = ["--log", str(tmp_path), "--log-mask", "carrier,month", "--log-hash", "carrier,month"]
+    process = start(model(), *options, port=free_port())
+    server = wait_for(process)
+    assert [infer(server, id=each)[0] for each in ("a", "b")] == [200, 200]
+    process.send_signal(signal.SIGTERM)
+    said = "".join(process.communicate(timeout=120))
+    lines, hasher = logged(tmp_path), ValueHasher(KEY.encode())
+    assert [line["id"] for line in lines] == ["a", "b"]
+    sent = {item["name"]: item["data"] for item in ROW}
+    for line in lines:
+        assert line["hashes"] == {name: hasher.hash(sent[name]) for name in ("carrier", "month")}
+        assert line["inputs"]["carrier"] is None and line["inputs"]["month"] is None
+    assert KEY not in said + str(lines)
+
+
+def test_a_missing_key_of_the_hashes_ends_the_server_before_it_serves(
+    model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
+    monkeypatch.delenv("NARU_LOG_KEY", raising=False)
+    arguments = ["--model", str(model()), "--name", "tiny", "--port", str(free_port()), "--log", str(tmp_path)]
+    assert main([*arguments, "--log-mask", "carrier", "--log-hash", "carrier"]) == ConfigError.exit_code
+    assert "NARU_LOG_KEY" in capfd.readouterr().err and not list(tmp_path.iterdir())

@@ -19,6 +19,7 @@ from components._core.request_log import answered_lines
 from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import list_closed_hours, list_objects
 from components._core.request_log.reader import read_object
+from components._core.request_log.value_hashes import ValueHasher
 from components.serve.request_log import AnsweredRequest, LogSettings, RequestLog
 
 NOON = 1_767_268_800.25  # 2026-01-01T12:00:00.25Z
@@ -257,3 +258,21 @@ def test_files_have_the_permissions_that_the_umask_leaves(tmp_path: Path, mask: 
         os.umask(before)
     (path,) = tmp_path.rglob("*.jsonl")
     assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_of_a_hashed_feature_hashes_are_logged_and_no_values(tmp_path: Path) -> None:
+    hasher = ValueHasher(b"0123456789abcdef0123456789abcdef")
+    names = frozenset({"carrier", "month"})
+    log = opened(tmp_path, masked=names | {"delay"}, hashed=names, hasher=hasher)
+    log.add(answered(7, rows=2))
+    log.close()
+    (line,) = logged(tmp_path)
+    assert line["inputs"] == {"delay": None, "month": None, "carrier": None}
+    assert line["masked"] == ["carrier", "delay", "month"]
+    assert line["hashes"] == {"carrier": hasher.hash(["AA"] * 2), "month": hasher.hash(["7"] * 2)}
+
+
+def test_only_a_masked_feature_can_be_hashed(tmp_path: Path) -> None:
+    settings = LogSettings(str(tmp_path), masked=frozenset({"month"}), hashed=frozenset({"carrier"}))
+    with pytest.raises(ConfigError, match="found carrier; only features of --log-mask can be hashed"):
+        settings.check(["month", "carrier"])

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from components._core.errors import ConfigError
 from components._core.project.validation_messages import format_errors
+from components._core.setting_names import LOG_KEY
 from components._core.suggestions import listed
-from components.deploy.server_command import LOG, LOG_MASK
+from components.deploy.server_command import LOG, LOG_HASH, LOG_MASK
 from components.deploy.targets.seldon.objects import NO_ENGINE, Predictor, SeldonDeployment
 
 LONGEST_NAME = 63
@@ -75,6 +76,7 @@ def check_deployment(
     violations = [*find_violations(deployment), *_missing_files(missing)]
     if secret_keys is not None:
         violations += [*_secret(deployment, secret_keys), *_log_secret(deployment, secret_keys)]
+    violations += _hash_key(deployment, secret_keys)
     if features is not None:
         violations += _masks(deployment, features)
     if violations:
@@ -224,6 +226,20 @@ def _masks(deployment: SeldonDeployment, features: Collection[str]) -> Iterator[
             if name not in features:
                 remedy = "correct serve.request_log.mask: the server would not start"
                 yield Violation(f"{path} --log-mask", repr(name), f"features: {listed(sorted(features))}", remedy)
+
+
+def _hash_key(deployment: SeldonDeployment, keys: Collection[str] | None) -> Iterator[Violation]:
+    """Check the key of the log's hashes: a cloud identity is no substitute, and a server without it does not start."""
+    for path, container in _each_container(deployment):
+        if _option(container, LOG_HASH) is None:
+            continue
+        name = next((source["secretRef"]["name"] for source in container.get("envFrom", [])), "")
+        remedy = f"add {LOG_KEY} to the Secret of serve.secret (docs/serving.md), or empty serve.request_log.hash"
+        if not name:
+            yield Violation(f"{path} {LOG_HASH}", "no Secret", f"one with the key {LOG_KEY}", remedy)
+        elif keys is not None and LOG_KEY not in keys:
+            found = f"the keys {listed(sorted(keys))}" if keys else "no keys"
+            yield Violation(f"Secret {name}", found, f"{LOG_KEY} among them", remedy)
 
 
 def _each_container(deployment: SeldonDeployment) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -231,6 +231,7 @@ BINARY = {**SMALLEST, "task": "binary_classification"}
         ({**SMALLEST, "data": {"source": "http://me:PW@host/t.csv"}}, "data.source: holds a user name or password in a URL"),
         ({**SMALLEST, "data": {"source": "s3://b/t.csv?X-Amz-Signature=PW"}}, "data.source: holds a signature"),
         ({**SMALLEST, "serve": {"request_log": {"uri": "s3://k:PW@b/x"}}}, "serve.request_log.uri: holds a user name"),
+        ({**SMALLEST, "serve": {"request_log": {"mask": ["a"], "hash": ["a", "b"]}}}, "serve.request_log: hash: b must be in mask too"),
         ({**SMALLEST, "train": {"hyperparameters": {"a": "https://h/x?sig=PW"}}}, "train.hyperparameters.a: holds a signature"),
         ({**SMALLEST, "train": {"hyperparameters": {"n": 10**30}}}, "train.hyperparameters.n: a whole number of 31 digits"),
         ({**SMALLEST, "train": {"epochs": -(10**4000)}}, "train.epochs: a whole number of 4001 digits"),

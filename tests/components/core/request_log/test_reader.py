@@ -259,3 +259,21 @@ def test_a_share_that_is_none_makes_the_line_damaged(tmp_path: Path, share: floa
     assert counts.examples[0].line == 2 and counts.examples[0].reason.startswith(
         f"'share' is {share:g}; allowed: 1e-06"
     )
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_hashes_are_read_of_the_features_that_are_named(tmp_path: Path, is_fast: bool) -> None:
+    masked: dict[str, Any] = {"inputs": {"delay": [0.1, None], "month": [7, 8], "carrier": None}, "masked": ["carrier"]}
+    outputs = {"outputs": {"probabilities": [[0.25, 0.75]] * 2, "class": ["late"] * 2}}
+    hashed = line(0, **masked, **outputs, hashes={"carrier": ["k:1f", "k:"]})
+    other = line(1) if is_fast else json.dumps(line(1)).replace("0.1", "NaN")
+    rows, counts = read(written(tmp_path, hashed, other), hashed=["carrier"])
+    assert [row["hashes.carrier"] for row in rows] == ["k:1f", "k:", None]
+    assert [row["inputs.carrier"] for row in rows] == [None, None, "AA"] and counts.damaged == 0
+    plain, _ = read(written(tmp_path, hashed, other))
+    assert [row["masked"] for row in plain] == [["carrier"], ["carrier"], []] and "hashes.carrier" not in plain[0]
+
+
+def test_a_line_with_too_few_hashes_is_damaged(tmp_path: Path) -> None:
+    rows, counts = read(written(tmp_path, line(0), line(1, hashes={"carrier": ["k:1f", "k:2e"]})), hashed=["carrier"])
+    assert len(rows) == 1 and counts.damaged == 1

@@ -129,6 +129,16 @@ def test_a_request_log_that_a_pod_cannot_write_is_refused() -> None:
         check_deployment(rendered(request_log={}))
 
 
+def test_the_key_of_the_logs_hashes_must_be_in_the_secret() -> None:
+    log = {"uri": "s3://logs/flights", "mask": ["carrier"], "hash": ["carrier"]}
+    keys = ["RCLONE_CONFIG_S3_TYPE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    check_deployment(rendered(request_log=log), secret_keys=[*keys, "NARU_LOG_KEY"])
+    with pytest.raises(ConfigError, match=r"Secret naru-models: .* allowed: NARU_LOG_KEY among them"):
+        check_deployment(rendered(request_log=log), secret_keys=keys)
+    with pytest.raises(ConfigError, match=r"--log-hash: found no Secret; allowed: one with the key NARU_LOG_KEY"):
+        check_deployment(rendered(request_log=log, secret=""))
+
+
 def test_a_mask_that_names_no_feature_is_refused_where_the_features_are_known() -> None:
     wanted = rendered(request_log={"uri": "s3://logs/flights", "mask": ["month", "carier"]})
     check_deployment(wanted)
