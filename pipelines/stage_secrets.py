@@ -8,7 +8,7 @@
 | `naru-notices` | `urls`, the addresses of notices (`NARU_NOTIFY_URLS`); optional | watch |
 | `naru-log` | `NARU_LOG_KEY`, as the servers have it | monitor and predict, where the request log hashes values |
 
-Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last two are read.
+Where the pods' service accounts have a cloud identity (`NARU_CREDENTIALS=identity`), only the last three are read.
 """
 
 from __future__ import annotations
