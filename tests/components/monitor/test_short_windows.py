@@ -111,6 +111,7 @@ def windows(days: int, step: int, length: timedelta = SIX) -> list[TimeWindow]:
     return [TimeWindow(begin, begin + length) for begin in begins]
 
 
+@pytest.mark.slow
 def test_windows_of_six_hours_over_two_weeks_raise_no_alarm(reference: MonitoringReference):
     counted = serve(reference, 14)
     found = {window: alarms(judge(reference, counted, window)) for window in windows(14, 7)}
