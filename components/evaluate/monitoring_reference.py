@@ -165,8 +165,9 @@ def _count_by_hour(
     kept = days_with_hours([column.bins for column in outputs.values()], number)
     texts, counted = _predicted_texts(signature, scores), {}
     for name, column in outputs.items():
-        is_class = texts is not None and name == "class"
-        values = pa.array(texts.tolist(), pa.string()) if is_class else pa.array(largest_scores(scores))
+        values = pa.array(largest_scores(scores))
+        if texts is not None and name == "class":
+            values = pa.array(texts.tolist(), pa.string())
         places, shape = column.bins.places(values), (kept, HOURS, column.bins.size)
         counted[name] = replace(column, hours=count_by_hour(blocks - (number - kept), hours, places, shape))
     return counted

@@ -230,7 +230,7 @@ class _ColumnCounter:
         self.counts += np.bincount(cells, minlength=self.blocks * size).reshape(self.blocks, size)
         days = blocks - (self.blocks - len(self.hours))
         if len(self.hours):
-            self.hours += count_by_hour(days, hours, places, self.hours.shape)
+            self.hours += count_by_hour(days, hours, places, (len(self.hours), HOURS, size))
         if isinstance(self.bins, NumberBins):
             numbers, own = self.bins.numbers(values)[kept], blocks[kept]
             is_novel = (numbers < self.ranges[own, 0]) | (numbers > self.ranges[own, 1])
