@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,17 @@ from components._core.examples.artifact import Manifest, read_batches, row_count
 from components._core.examples.split_definition import TimeSplit
 from components._core.examples.time_split import read_times
 from components._core.monitoring.feature_bins import SCORE_BINS, Bins, NumberBins, number_bins, text_bins
-from components._core.monitoring.reference import BlockKind, Column, MonitoringReference
+from components._core.monitoring.hours_of_days import count_by_hour, days_with_hours
+from components._core.monitoring.reference import HOURS, BlockKind, Column, MonitoringReference
 from components._core.monitoring.reference_builder import MOST_BLOCKS, build_features, places_of_days
 from components._core.monitoring.reliability import Reliability, measure_reliability
 from components._core.monitoring.score_column import largest_scores
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 
-_DAY = "naru:day"
+_DAY, _HOUR = "naru:day", "naru:hour"
 _EPOCH = date(1970, 1, 1).toordinal()
-_MICROSECONDS = 86_400_000_000
+_MICROSECONDS = 3_600_000_000
 _UNKNOWN = -1
 _SMALLEST_BLOCK = 100
 _MOST_BLOCKS = 100
@@ -52,10 +54,12 @@ def make_monitoring_reference(
         return _with_days(examples, "train", manifest, names, days)
 
     rows = row_count(examples, "train")
-    built = build_features(read, rows, signature.inputs, _read_day if days else None)
-    tested = _days_of_test(examples, manifest, names[:1], days) if days else None
+    built = build_features(read, rows, signature.inputs, *((_read_day, _read_hour) if days else ()))
+    tested, hours = _times_of_test(examples, manifest, names[:1], days) if days else (None, None)
     output_days, blocks = _blocks_of_scores(len(scores), tested)
     outputs = _count_scores(signature, scores, blocks)
+    if hours is not None and output_days and len(np.unique(hours[blocks >= 0])) > 1:
+        outputs = _count_by_hour(outputs, signature, scores, blocks, hours)
     block: BlockKind = "day" if built.days else "rows"
     reliability = _measure_reliability(signature, outputs, scores, labels)
     return MonitoringReference(block, built.days, built.features, outputs, {}, output_days, reliability)
@@ -75,34 +79,44 @@ def _with_days(
     if source == "span":
         for span in manifest.spans:
             position = manifest.unit.position(span)
-            day = position // 24 if manifest.unit.name == "hour" else position
+            day, hour = divmod(position, HOURS) if manifest.unit.name == "hour" else (position, 0)
             for batch in read_batches(examples, split, names, [span]):
-                yield _append(batch, np.full(batch.num_rows, day, dtype=np.int64))
+                times = (np.full(batch.num_rows, part, dtype=np.int64) for part in (day, hour))
+                yield _append(batch, *times)
         return
     column = source.removeprefix("column ")
     wanted = [*names, column] if column and column not in names else names
     for batch in read_batches(examples, split, wanted):
-        yield _append(batch, _days_of(batch[column])) if column else batch
+        yield _append(batch, *_times_of(batch[column])) if column else batch
 
 
-def _days_of(times: pa.Array) -> NDArray[np.int64]:
+def _times_of(times: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the day and the hour of each time."""
     found = read_times(times)
-    days = np.asarray(found.fill_null(0), dtype=np.int64) // _MICROSECONDS + _EPOCH
-    return np.where(np.asarray(found.is_valid()), days, _UNKNOWN)
+    days, hours = np.divmod(np.asarray(found.fill_null(0), dtype=np.int64) // _MICROSECONDS, HOURS)
+    return np.where(np.asarray(found.is_valid()), days + _EPOCH, _UNKNOWN), hours
 
 
-def _append(batch: pa.RecordBatch, days: NDArray[np.int64]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([*batch.columns, pa.array(days)], names=[*batch.schema.names, _DAY])
+def _append(batch: pa.RecordBatch, days: NDArray[np.int64], hours: NDArray[np.int64]) -> pa.RecordBatch:
+    columns = [*batch.columns, pa.array(days), pa.array(hours)]
+    return pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, _DAY, _HOUR])
 
 
 def _read_day(batch: pa.RecordBatch) -> NDArray[np.int64]:
     return np.asarray(batch[batch.schema.get_field_index(_DAY)], dtype=np.int64)
 
 
-def _days_of_test(examples: Path, manifest: Manifest, names: list[str], source: str) -> NDArray[np.int64]:
-    """Return the day of each test row, in the order of the split."""
-    batches = _with_days(examples, "test", manifest, names, source)
-    return np.concatenate([np.zeros(0, dtype=np.int64), *map(_read_day, batches)])
+def _read_hour(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    return np.asarray(batch[batch.schema.get_field_index(_HOUR)], dtype=np.int64)
+
+
+def _times_of_test(
+    examples: Path, manifest: Manifest, names: list[str], source: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the day and the hour of each test row, in the order of the split."""
+    none = np.zeros(0, dtype=np.int64)
+    read = [(_read_day(batch), _read_hour(batch)) for batch in _with_days(examples, "test", manifest, names, source)]
+    return np.concatenate([none, *(days for days, _ in read)]), np.concatenate([none, *(hours for _, hours in read)])
 
 
 def _blocks_of_scores(rows: int, days: NDArray[np.int64] | None) -> tuple[tuple[int, ...], NDArray[np.int64]]:
@@ -125,12 +139,37 @@ def _count_scores(signature: Signature, scores: NDArray[np.float64], blocks: NDA
             cells := number_bins(numbers, "float32", SCORE_BINS), _by_block(cells, pa.array(numbers), blocks)
         )
     }
-    classes = task.predicted_classes(scores) if "class" in signature.outputs else None
-    if classes is not None:
-        texts = np.asarray(signature.classes, dtype=object)[classes]
-        known = dict(zip(*(part.tolist() for part in np.unique(texts.astype(str), return_counts=True)), strict=True))
+    texts = _predicted_texts(signature, scores)
+    if texts is not None:
+        known = dict(zip(*(part.tolist() for part in np.unique(texts, return_counts=True)), strict=True))
         text = text_bins({name: int(known.get(name, 0)) for name in signature.classes})
         counted["class"] = Column(text, _by_block(text, pa.array(texts.tolist(), pa.string()), blocks))
+    return counted
+
+
+def _predicted_texts(signature: Signature, scores: NDArray[np.float64]) -> NDArray[np.str_] | None:
+    """Return the predicted class of each row; None for a task that answers with none."""
+    classes = TASKS[signature.task].predicted_classes(scores) if "class" in signature.outputs else None
+    return None if classes is None else np.asarray(signature.classes, dtype=object)[classes].astype(str)
+
+
+def _count_by_hour(
+    outputs: Mapping[str, Column],
+    signature: Signature,
+    scores: NDArray[np.float64],
+    blocks: NDArray[np.int64],
+    hours: NDArray[np.int64],
+) -> dict[str, Column]:
+    """Return the outputs with their counts by hour."""
+    number = len(next(iter(outputs.values())).blocks)
+    kept = days_with_hours([column.bins for column in outputs.values()], number)
+    texts, counted = _predicted_texts(signature, scores), {}
+    for name, column in outputs.items():
+        values = pa.array(largest_scores(scores))
+        if texts is not None and name == "class":
+            values = pa.array(texts.tolist(), pa.string())
+        places, shape = column.bins.places(values), (kept, HOURS, column.bins.size)
+        counted[name] = replace(column, hours=count_by_hour(blocks - (number - kept), hours, places, shape))
     return counted
 
 

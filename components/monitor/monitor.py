@@ -34,7 +34,7 @@ from components._feedback.span_store import SpanStore, feedback_home
 from components.monitor.answered_by import SERVER, batch_of, is_batch, source_of, version_of
 from components.monitor.count_files import HourCounts, count_hour
 from components.monitor.count_rows import count_objects
-from components.monitor.distribution_checks import Judge, Policy
+from components.monitor.distribution_checks import Policy
 from components.monitor.estimate import Estimate, add_estimates, describe_estimate, estimate_window
 from components.monitor.labelled_values import count_labelled
 from components.monitor.labels import no_labels, read_labelled, read_maturity, read_yardsticks
@@ -56,6 +56,7 @@ from components.monitor.service_checks import (
     check_latency,
     check_volume,
 )
+from components.monitor.short_windows import WindowJudge
 from components.monitor.time_windows import (
     HOUR,
     WEEK,
@@ -462,15 +463,13 @@ def _judge_windows(
     settings: Monitor, reference: MonitoringReference, counted: VersionHours, window: TimeWindow
 ) -> list[Point]:
     policy = Policy(settings.alpha, settings.warn, settings.fail, settings.min_rows, settings.season)
-    judges, points = Judge(reference, policy), []
+    judges, points = WindowJudge(reference, policy, window), []
     first = min(counted.hours, default=window.since)
     for number in range(_HISTORY, -1, -1):
         own = window.moved(-number * _STEP)
         if number and own.until <= first:
             continue
-        found = judges.judge(counted.by_day(own))
-        changes = judges.judge_change(counted.by_day(own), counted.by_day(own.before()))
-        points.append(Point(own, {check.check.name: check for check in (*found, *changes)}))
+        points.append(Point(own, {check.check.name: check for check in judges.judge(counted, own)}))
     return points
 
 

@@ -24,6 +24,7 @@ from components._core.monitoring.feature_bins import Bins, CountVector, load_bin
 from components._core.monitoring.reliability import Reliability
 
 BlockKind = Literal["day", "rows"]
+HOURS = 24
 _FORMAT = 1
 _DIGITS = 32
 
@@ -37,11 +38,15 @@ class Column:
         blocks: Counts by block and cell, int64 [blocks, cells].
         novel: Rows of each block whose text no other block has, or whose number is out of the range of the others: how often such
             values are usual; int64 [blocks]. Empty where it is not known.
+        hours: Counts by day, hour (UTC) and cell of the newest blocks, int64 [days, 24, cells]; empty where the rows have no hours.
+        novel_hours: As `novel`, of a number and by hour, int64 [days, 24].
     """
 
     bins: Bins
     blocks: NDArray[np.int64]
     novel: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    hours: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, HOURS, 0), dtype=np.int64))
+    novel_hours: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, HOURS), dtype=np.int64))
 
     @property
     def total(self) -> CountVector:
@@ -139,10 +144,20 @@ def _parse_days(days: Sequence[str]) -> tuple[int, ...]:
 
 def _dump(column: Column) -> str:
     fields = {**column.bins.to_json(), "blocks": column.blocks.tolist(), "novel": column.novel.tolist()}
+    if len(column.hours):  # an hour without rows is empty: nights and Sundays take no space
+        fields["hours"] = [[hour if any(hour) else [] for hour in day] for day in column.hours.tolist()]
+    if len(column.novel_hours):
+        fields["novel_hours"] = [hours if any(hours) else [] for hours in column.novel_hours.tolist()]
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _load(raw: Mapping[str, Any]) -> Column:
     bins = load_bins(raw)
     blocks = np.asarray(raw["blocks"], dtype=np.int64).reshape(-1, bins.size)
-    return Column(bins, blocks, np.asarray(raw["novel"], dtype=np.int64))
+    none, no_cells = [0] * HOURS, [0] * bins.size
+    days = [[hour or no_cells for hour in day] for day in raw.get("hours", ())]
+    hours = np.asarray(days, dtype=np.int64).reshape(-1, HOURS, bins.size)
+    novel = np.asarray([day or none for day in raw.get("novel_hours", ())], dtype=np.int64).reshape(-1, HOURS)
+    if len(hours) > len(blocks) or len(novel) not in (0, len(hours)):
+        raise DataError("has more days by hour than days", where="a monitoring reference")
+    return Column(bins, blocks, np.asarray(raw["novel"], dtype=np.int64), hours, novel)
