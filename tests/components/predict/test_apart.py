@@ -51,7 +51,7 @@ def test_an_output_that_matches_the_pattern_of_the_source_is_refused(
 
 
 def test_a_joined_folder_is_a_source_too(folder: Path, tmp_path: Path, versions: Versions) -> None:
-    pq.write_table(table(5, seed=1).drop_columns(["carrier"]), tmp_path / "t.parquet")
+    pq.write_table(table(5, seed=1).drop(["carrier"]), tmp_path / "t.parquet")
     pq.write_table(table(5).select(["flight", "carrier"]), folder / "t-1.parquet")
     (folder / "t-2.parquet").unlink()
     data = {"join": [{"source": str(folder), "on": ["flight"]}]}

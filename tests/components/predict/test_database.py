@@ -178,7 +178,7 @@ def test_a_database_needs_a_table_and_nothing_else_takes_one(tmp_path: Path, sou
     with pytest.raises(ConfigError, match="--output-table is for databases"):
         run(source, tmp_path / "out", versions(), tmp_path / "store", table="answers")
     (tmp_path / "text.db").write_text("this is not a database, whatever its name says")
-    with pytest.raises(ServiceError, match="not a database"):
+    with pytest.raises(DataError, match="not a database"):
         run(source, f"sqlite:///{tmp_path / 'text.db'}", versions(), tmp_path / "store", table="answers")
 
 

@@ -30,7 +30,7 @@ from tests.http_servers import running
 
 TABLE = table(60, seed=4)
 HALVES = (TABLE.slice(0, 25), TABLE.slice(25))
-PARTITIONED = TABLE.drop_columns(["carrier"])
+PARTITIONED = TABLE.drop(["carrier"])
 Written = tuple[str, dict[str, Any]]
 """A source, and the keys of `data` that go with it."""
 
@@ -51,7 +51,7 @@ def _gzip(folder: Path) -> Iterator[Written]:
 def _zip(folder: Path) -> Iterator[Written]:
     with zipfile.ZipFile(folder / "t.zip", "w") as archive:
         archive.writestr("t.csv", _bytes(TABLE, "csv"))
-    yield str(folder / "t.zip"), {}
+    yield f"zip://t.csv::file://{folder / 't.zip'}", {}
 
 
 @contextmanager

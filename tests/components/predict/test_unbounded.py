@@ -58,7 +58,7 @@ def test_a_csv_keeps_what_is_written_there(tmp_path: Path, versions: Versions) -
     done = run(tmp_path / "t.csv", tmp_path / "out.jsonl", versions(), tmp_path / "store")
     assert (done.manifest["answered"], done.manifest["rejected"]) == (len(cells), 0)
     found = [json.loads(line)["odd"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [str(value) for value in found[:2]] == ["1.5", "inf"] and found[4] is None
+    assert [str(value) for value in found[:2]] == ["1.5", "Infinity"] and found[4] is None
 
 
 def test_an_infinite_label_is_no_label(tmp_path: Path, versions: Versions) -> None:

@@ -127,7 +127,9 @@ def translate_error(error: sqlite3.Error, path: str) -> NaruError | None:
         remedy = "another process holds the database: run again when it has finished"
         return UnavailableError(message, where=path, remedy=remedy)
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return DataError(f"cannot be read as SQLite: {message}", where=path, remedy="restore the file")
+        return DataError(
+            f"cannot be read as SQLite: {message}", where=path, remedy="name a database of SQLite, or restore the file"
+        )
     if code == sqlite3.SQLITE_FULL:
         return ServiceError(message, where=path, remedy="make room on its disk, then run again")
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
