@@ -142,7 +142,8 @@ class Worker(ThreadWorker):
 
     def hang_up(self) -> None:
         """Accept no new connection, and stop when the pending requests are answered."""
-        self.handle_exit(signal.SIGTERM, None)
+        with suppress(AttributeError):  # gunicorn makes its queue when the loop begins, which then ends at once
+            self.handle_exit(signal.SIGTERM, None)
 
     # the loop -----------------------------------------------------------------------------------------------------------
 

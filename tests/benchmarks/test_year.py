@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_a_broken_sensor_is_a_notice_and_starts_no_run(year: Year) -> None:
     broken = [begin for begin, names in weeks.items() if "missing: dep_delay" in names]
     assert broken == [date(2013, 4, 15), date(2013, 4, 22)]
     notices = [(begin, why) for begin, _, why in _records(year, "notice") if "missing: dep_delay" in why]
-    assert [begin for begin, _ in notices] == [date(2013, 4, 15)], "an episode is told once"
+    assert [begin for begin, _ in notices] == [date(2013, 4, 15)], "one notice for each episode"
     assert not [begin for begin, *_ in _records(year, "claimed") if begin < CHANGES.drifted]
 
 
@@ -63,7 +64,8 @@ def test_the_drift_starts_one_run_with_its_cause_and_what_it_promotes_answers_fr
 ) -> None:
     (claimed,) = [record for week in year.weeks for record in week.records if record.state == "claimed"]
     moved = next(cause for cause in claimed.causes if cause.name == "moved")
-    assert moved.evidence["alarm"] == "dep_delay" and moved.evidence["first"].startswith("2013-05-06")
+    assert moved.evidence["alarm"] == "dep_delay"
+    assert "2013-04-29" <= moved.evidence["first"][:10] <= "2013-05-06", "the week before may differ from winter, too"
     assert claimed.parameters == {"spans": "last 13"}
     (ended,) = [record for week in year.weeks for record in week.records if record.state == "ended"]
     assert ended.verdict == "succeeded" and ended.promoted in ("", "2")
@@ -108,6 +110,6 @@ def test_the_policies_are_compared_on_the_same_months_and_retraining_is_better_t
 
 def test_the_page_has_the_picture_and_what_was_decided(year: Year, folder: Path) -> None:
     text = write_year(year, folder).read_text()
-    picture = text[text.index("<svg") : text.index("</svg>") + 6]
-    assert is_plain(picture) and "traffic" in picture and "a sensor breaks" in picture
+    (picture,) = [each for each in re.findall(r"<svg.*?</svg>", text, re.S) if "traffic" in each]
+    assert is_plain(picture) and "a sensor breaks" in picture
     assert "missing: dep_delay" in text and "by triggers" in text and "every month" in text

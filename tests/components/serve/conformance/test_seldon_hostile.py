@@ -103,7 +103,7 @@ def test_an_upgrade_is_ignored(served: Served, upgrade: str) -> None:
     assert status == 200 and content["jsonData"]["class"] == ["late"]
 
 
-CLOSED = ["/send-feedback", "/api/v1.0/feedback", "/transform-input", "/transform-output", "/route", "/aggregate"]
+CLOSED = ["/transform-input", "/transform-output", "/route", "/aggregate"]
 CLOSED += ["/seldon.json", "/", "/docs", "/openapi.json", "/static/x", "/metrics"]
 
 
@@ -276,7 +276,7 @@ def small(model: Make, tmp_path: Any) -> Iterator[tuple[subprocess.Popen[bytes],
 def test_at_its_limit_of_files_it_goes_on_and_its_log_stays_small(small: Any, served: Served) -> None:
     _, port, log = small
     rest = KINDS["seldon"].rest(f"http://127.0.0.1:{port}")
-    other = Served(rest, served.grpc, "", served.log, 0)
+    other = Served(rest, served.grpc, "", served.log, 0, served.labels)
     before = log.stat().st_size
     with ExitStack() as clients:
         for _ in range(400):
