@@ -75,7 +75,7 @@ def test_the_drift_starts_one_run_with_its_cause_and_what_it_promotes_answers_fr
     ledger = read_deployments(str(folder / "flights" / ".naru" / "store"), "flights")
     assert [line.version for line in ledger] == ["1", *promoted]
     for line in ledger[1:]:
-        assert line.why.startswith(f"trigger {claimed.number}: ") and line.why.endswith("on spans last 13")
+        assert f": trigger {claimed.number}: " in line.why and line.why.endswith("on spans last 13")
     looked = next(number for number, week in enumerate(year.weeks) if claimed in week.records)
     after = len(year.weeks) - looked - 1
     assert [week.version for week in year.weeks] == ["1"] * (looked + 1) + [ledger[-1].version] * after
