@@ -1,4 +1,4 @@
-"""The year as a whole: the first run, the loop, the other policies; and what is told of it."""
+"""The year as a whole: the first run, the loop, the other policies, and the page about it."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def _gone_is_said(source: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         name = str(error.filename or source)
-        remedy = "run again: the files are listed anew, and nothing was written"
+        remedy = "run again: the files are listed again, and nothing was written"
         raise DataError("a file of the labels was removed while they were read", where=name, remedy=remedy) from error
 
 

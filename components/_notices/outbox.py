@@ -90,7 +90,7 @@ class Outbox:
     def find_begin(self, now: datetime) -> datetime:
         """Return from when on ends of runs are sent: a day before the first look with a channel, which is kept in the store.
 
-        What ended since is sent however long nobody looked; what was over before notices were switched on is not.
+        What ended since is sent, however long no watcher looked; what was over before notices were switched on is not.
         """
         uri = f"{self._folder}/{BEGIN}"
         try:

@@ -38,7 +38,7 @@ _DIGITS = 12
 def ask_for_approval(change: Change, approval: Approval, target: Target, load_sample: Callable[[], Sample]) -> Result:
     """Write a request for an approval, unless the version waits already, and end as skipped.
 
-    On a target that compares, the version is tested first: one that fails is blocked, and nobody is asked. On one that keeps
+    On a target that compares, the version is tested first: one that fails is blocked, and no approval is requested. On one that keeps
     versions in service nothing is started before the approval.
 
     Args:

@@ -256,7 +256,7 @@ def monitor_requests(
 
 @dataclass(frozen=True)
 class _Judging:
-    """What the judgement of a window needs, whoever answered."""
+    """What the judgement of a window needs, for servers and batches alike."""
 
     project: Project
     window: TimeWindow
@@ -272,7 +272,7 @@ class _Judging:
 
 
 def _by_version_alone(everyone: Mapping[str, VersionHours]) -> dict[str, VersionHours]:
-    """Return the counts by version, whoever answered: a label does not say it."""
+    """Return the counts by version, of servers and batches together: a label does not say which."""
     versions = dict.fromkeys(map(version_of, everyone))
     return {
         version: of_all([counted for name, counted in everyone.items() if version_of(name) == version])

@@ -21,7 +21,10 @@ class Approval(Section):
         ),
     ] = []
     expires: Annotated[
-        Duration, Field(description="How long a request can be approved, as in `7d`; afterwards a new run asks again.")
+        Duration,
+        Field(
+            description="How long a request can be approved, as in `7d`; afterwards a new run requests approval again."
+        ),
     ] = "7d"
 
     @field_validator("who")
@@ -46,7 +49,7 @@ OptionalApproval = Annotated[
     Approval | None,
     BeforeValidator(_from_list),
     Field(
-        description="Who must approve a version before it is rolled out: `{who: [ada], expires: 7d}`, or the names alone; absent: nobody.",
+        description="Who must approve a version before it is rolled out: `{who: [ada], expires: 7d}`, or the names alone; absent: no approval is needed.",
         json_schema_extra=_allow_list,
     ),
 ]

@@ -1,10 +1,10 @@
-"""Keyed hashes in place of masked values: equal values stay equal, so that they can be counted and joined, and nobody can read them.
+"""Keyed hashes in place of masked values: equal values stay equal, so that they can be counted and joined, but not read.
 
 A hash is `KEY:DIGEST`: 8 digits that tell which key made it, and the first 128 bits of HMAC-SHA256 (RFC 2104) over the value's text,
 in hexadecimal digits. A number's text is its shortest decimal form, of a whole one without a fraction, so that 7, 7.0 and "7" are equal. A
 missing value, and an empty text, which is missing to a model, have no digest: `KEY:`.
 
-Without a key anyone could hash all carriers, or all birthdays, and compare; whoever has the key can, and nobody else.
+Without a key anyone could hash all carriers, or all birthdays, and compare; with the key that is possible, and only with it.
 """
 
 from __future__ import annotations
