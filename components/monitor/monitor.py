@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,22 +28,22 @@ from components._core.settings import Settings
 from components._core.store.ledger import Deployment
 from components._core.store.object_store import put
 from components._core.types.artifact_files import MONITORING
-from components._core.types.tasks.metric import Metric
 from components._feedback.span_store import SpanStore, feedback_home
-from components.monitor.answered_by import SERVER, batch_of, is_batch, source_of, version_of
+from components.monitor.answered_by import is_batch, source_of, version_of
 from components.monitor.count_files import HourCounts, count_hour
 from components.monitor.count_rows import count_objects
 from components.monitor.distribution_checks import Policy
-from components.monitor.estimate import Estimate, add_estimates, describe_estimate, estimate_window
+from components.monitor.estimate import add_estimates, describe_estimate, estimate_window
 from components.monitor.labelled_values import count_labelled
 from components.monitor.labels import no_labels, read_labelled, read_maturity, read_yardsticks
 from components.monitor.monitor_check import MonitorCheck
+from components.monitor.monitor_page import make_page
+from components.monitor.monitor_result import MonitorResult, Point, VersionResult
 from components.monitor.moved_requests import name_requests
 from components.monitor.served_metric import (
     MOST_EARLIER,
     Performance,
     Yardstick,
-    describe_window,
     measure_performance,
 )
 from components.monitor.service_checks import (
@@ -58,7 +57,6 @@ from components.monitor.service_checks import (
 )
 from components.monitor.short_windows import WindowJudge
 from components.monitor.time_windows import (
-    HOUR,
     WEEK,
     TimeWindow,
     VersionHours,
@@ -69,7 +67,6 @@ from components.monitor.time_windows import (
 )
 from components.monitor.versions import find_champion
 
-_FORMAT = 1
 _WEEKS = 4
 _HISTORY = 14
 """Earlier windows that are judged, each a step before the next: how a feature moved, and since when."""
@@ -77,98 +74,6 @@ _STEP = timedelta(days=1)
 _LONGEST = timedelta(days=3653)
 NO_FEEDBACK = "not measured: project.yaml has no section feedback, so no label of an answer is known"
 NO_YARDSTICK = "not measured: the version has no signature in the ledger's store"
-
-
-@dataclass(frozen=True)
-class Point:
-    """What an earlier window gave.
-
-    Attributes:
-        window: The window.
-        checks: Its checks by name.
-    """
-
-    window: TimeWindow
-    checks: dict[str, MonitorCheck]
-
-
-@dataclass(frozen=True)
-class VersionResult:
-    """What one version's window gave, of its servers or of its batch predictions.
-
-    Attributes:
-        version: The version.
-        window: The window.
-        counts: Its counts.
-        checks: Its checks.
-        history: Earlier windows, the oldest first, and this one last.
-        reference: The version's reference; None: it has none.
-        performance: The served metric on labelled answers.
-        estimate: The metric of the window's answers by their scores alone; None: it cannot be estimated.
-        source: `server` or `batch`.
-    """
-
-    version: str
-    window: TimeWindow
-    counts: Counts
-    checks: list[MonitorCheck]
-    history: list[Point] = field(default_factory=list)
-    reference: MonitoringReference | None = None
-    performance: Performance = field(default_factory=Performance)
-    estimate: Estimate | None = None
-    source: str = SERVER
-
-    @property
-    def name(self) -> str:
-        """Who answered, see `answered_by.py`."""
-        return batch_of(self.version) if self.source == BATCH else self.version
-
-    def describe_performance(self, metric: Metric) -> list[str]:
-        """Describe the served metric in lines: the newest final window, the newest partial one, and the estimate for the window."""
-        newest = {served.is_final: served for served in self.performance.windows}
-        found = [describe_window(newest[is_final], metric) for is_final in (True, False) if is_final in newest]
-        return [*found, describe_estimate(self.estimate)] if self.estimate else found
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as docs/monitoring.md has it."""
-        return {
-            "version": self.version,
-            "source": self.source,
-            "window": {
-                "since": self.window.since.isoformat(),
-                "until": self.window.until.isoformat(),
-                "hours": round(self.window.length / HOUR),
-                "rows": self.counts.rows,
-                "requests": self.counts.requests,
-            },
-            "checks": [check.to_json() for check in self.checks],
-            "performance": [served.to_json() for served in self.performance.windows],
-            "estimated": self.estimate.to_json() if self.estimate else None,
-        }
-
-
-@dataclass(frozen=True)
-class MonitorResult:
-    """What a run gave.
-
-    Attributes:
-        outcome: The verdict on the judged version.
-        run: Name of the run.
-        uri: Where `monitoring.json` is in the store.
-        judged: The champion, else the version with the most rows; None: no version answered. Where no server ever
-            answered, its batch predictions.
-        others: Other versions that answered.
-        batches: Batch predictions, by version.
-        performance: What is known of the served metric, or why nothing is; a sentence each.
-    """
-
-    outcome: Outcome
-    run: str
-    uri: str
-    judged: VersionResult | None
-    others: list[VersionResult]
-    batches: list[VersionResult]
-    performance: tuple[str, ...] = ()
 
 
 def monitor_requests(
@@ -191,16 +96,13 @@ def monitor_requests(
         ServiceError: When the ledger, MLflow or a count file is damaged.
         UnavailableError: When the store does not answer.
     """
-    from components.monitor.monitor_page import make_page
-
     now = now or datetime.now(UTC)
     settings = Settings.from_environment()
     wanted = _window(project.monitor, now, window, since)
     base = monitoring_folder(settings.store, project.name)
     champion, references = find_champion(settings.store, project.name)
     log = log_uri(project.serve.request_log, settings.store, project.name)
-    earliest = wanted.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (wanted.since - wanted.before().since))
-    earliest, wanted_labels = _since_labels(project, earliest, wanted)
+    earliest, wanted_labels = first_hours(project, wanted)
     hours = list(_count(log, f"{base}/counts", earliest, wanted.until, now, references, project.name))
     everyone = by_version(hours)
     versions = {name: counted for name, counted in everyone.items() if not is_batch(name)}
@@ -245,7 +147,7 @@ def monitor_requests(
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     uri = result_uri(base, run)
     result = MonitorResult(outcome, run, uri, judged, others, beside, _describe_performance(project, judged))
-    content = dump_json(_as_json(result, project.name, now))
+    content = dump_json(result.to_json(project.name, now))
     write_text(monitoring / MONITORING, content)
     shown = make_page(result)
     shown.save(monitoring)
@@ -301,8 +203,9 @@ def _judge_batch_volume(batches: Mapping[str, VersionHours], window: TimeWindow)
     )
 
 
-def _since_labels(project: Project, earliest: datetime, window: TimeWindow) -> tuple[datetime, datetime]:
-    """Return the first hour that is counted, and from when labelled rows are read: labels come as late as `feedback.wait`."""
+def first_hours(project: Project, window: TimeWindow) -> tuple[datetime, datetime]:
+    """Return the first hour that is counted for a window, and from when labelled rows are read: labels come as late as `feedback.wait`."""
+    earliest = window.since - max(_WEEKS * WEEK, _HISTORY * _STEP + (window.since - window.before().since))
     if project.feedback is None:
         return earliest, window.until
     since = window.since - to_timedelta(project.feedback.wait) - window.length - (MOST_EARLIER + 1) * _STEP
@@ -411,12 +314,12 @@ def _count(
     model: str,
 ) -> Iterator[HourCounts]:
     digests = {version: reference.cells_digest for version, reference in references.items()}
-    # counts outlive the log's retention
     hasher = find_hasher()
 
     def count_cells(objects: Sequence[LogObject]) -> tuple[dict[str, Counts], LogCounts]:
         return count_objects(objects, references, model, hasher)
 
+    # counts outlive the log's retention
     known = {*list_closed_hours(log, now, since=earliest), *list_closed_hours(folder, now, since=earliest)}
     for hour in sorted(known):
         if hour < until:
@@ -564,20 +467,3 @@ def _named_batch(check: MonitorCheck) -> MonitorCheck:
 
 _AGAINST_TRAINING = ("skew", "invariant", "prediction")
 _ORDER = {"fail": 0, "warn": 1, "no_baseline": 2, "pass": 3, "skipped": 4}
-
-
-def _as_json(result: MonitorResult, project: str, now: datetime) -> dict[str, Any]:
-    judged = result.judged
-    own = judged.to_json() if judged else {"version": None, "source": SERVER, "window": None, "checks": []}
-    raw = {
-        "format": _FORMAT,
-        "project": project,
-        "run": result.run,
-        "at": now.isoformat(),
-        "verdict": result.outcome.verdict,
-        "reason": result.outcome.reason,
-        **own,
-        "other_versions": [other.to_json() for other in result.others],
-        "batch": [batch.to_json() for batch in result.batches],
-    }
-    return json.loads(json.dumps(raw, allow_nan=False))  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from components.monitor.monitor_check import MonitorCheck
 
 if TYPE_CHECKING:
     from components.monitor.estimate import Estimate
-    from components.monitor.monitor import MonitorResult, Point, VersionResult
+    from components.monitor.monitor_result import MonitorResult, Point, VersionResult
 
 _SHOWN_REQUESTS = 5
 _MOST_TRENDS = 60

@@ -93,14 +93,14 @@ def _plan_results(state: StoreState, rule: KeepRule) -> KindPlan:
 def _plan_counts(state: StoreState, rule: KeepRule) -> KindPlan:
     """Plan the count files of hours that no window is compared with any more."""
     items = _hours(list_objects_below(f"{state.root}/monitoring/counts"))
-    least = _compared_for(state.project)
+    least = compared_for(state.project)
     protected = {item.name for item in items if state.now - item.changed <= least}
     reason = f"younger than {least.days} days, which the monitor compares with"
     return make_plan("hours of count files", items, rule, state.now, protected=protected, reason=reason)
 
 
-def _compared_for(project: Project) -> timedelta:
-    """Return how old an hour may be that the monitor compares a window with."""
+def compared_for(project: Project) -> timedelta:
+    """Return how old an hour may be that the monitor counts for a window (`first_hours` of components/monitor/monitor.py), and more."""
     wait = to_timedelta(project.feedback.wait) if project.feedback else timedelta()
     return _MONITOR_HISTORY + _WINDOWS * parse_hours(project.monitor.window) + wait
 
@@ -119,7 +119,7 @@ def _plan_requests(state: StoreState, rule: KeepRule) -> KindPlan:
         return KindPlan(kind, kept=len(items), why="keeps all (keep.requests)")
     counted = _counted_objects(state, items, rule)
     counts = parse_keep(state.project.keep.counts)  # of an older hour no count file says any more that it was counted
-    forgotten = max(counts.age, _compared_for(state.project)) if counts.age else None
+    forgotten = max(counts.age, compared_for(state.project)) if counts.age else None
     young = {item.name for item in items if forgotten is None or state.now - item.changed <= forgotten}
     uncounted = {_hour_of(each.name) for each in objects if counted is not None and each.name not in counted} & young
     protected = {item.name for item in items if state.now - item.changed <= _LISTED_AGAIN} | uncounted
