@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from lightgbm import LGBMClassifier, LGBMModel, LGBMRegressor
-from sklearn.pipeline import Pipeline
 
 from components._core.types.tasks.contract import Task
 from components._frameworks.lightgbm.lightgbm_trees import read_lightgbm
 from components._frameworks.sklearn.boosted_conversion import register_boosted
+from components._frameworks.sklearn.build_model import make_estimator
 
 _REPEATABLE = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
 """Equal sums whatever runs beside it, and no advice on each fit. What a person sets stays."""
@@ -25,9 +25,7 @@ def complete(returned: Any, task: Task) -> Any:
         returned: Parameters by name, an estimator, a pipeline, or something else, which is returned as it is.
         task: The project's task.
     """
-    if isinstance(returned, dict):
-        returned = (LGBMClassifier if task.has_classes else LGBMRegressor)(**returned)
-    last = returned.steps[-1][1] if isinstance(returned, Pipeline) else returned
+    returned, last = make_estimator(returned, task, LGBMClassifier, LGBMRegressor)
     if isinstance(last, LGBMModel):
         own = last.get_params()
         last.set_params(**{name: value for name, value in _REPEATABLE.items() if name not in own})

@@ -77,6 +77,20 @@ def _check_kind(model: Any, file: str) -> None:
     raise UserCodeError(f"build_model returned {found}", where=file, remedy=remedy)
 
 
+def make_estimator(returned: Any, task: Task, classifier: type, regressor: type) -> tuple[Any, Any]:
+    """Make an estimator of parameters, for a library whose build_model may return them; returns it and its last step.
+
+    Args:
+        returned: Parameters by name, an estimator, a pipeline, or something else, which is returned as it is.
+        task: The project's task.
+        classifier: The library's class for tasks with classes.
+        regressor: The one for the others.
+    """
+    if isinstance(returned, dict):
+        returned = (classifier if task.has_classes else regressor)(**returned)
+    return returned, returned.steps[-1][1] if isinstance(returned, Pipeline) else returned
+
+
 def as_pipeline(model: BaseEstimator, *, prepared: bool = False) -> Pipeline:
     """Return an estimator as a pipeline; boosted trees alone get the columns in front that they take as they are.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier, XGBModel, XGBRegressor, XGBRFClassifier, XGBRFRegressor
 
 from components._core.types.tasks.contract import Task
 from components._frameworks.sklearn.boosted_conversion import register_boosted
+from components._frameworks.sklearn.build_model import make_estimator
 from components._frameworks.xgboost.xgboost_trees import read_xgboost
 
 for _kind in (XGBClassifier, XGBRFClassifier):
@@ -24,9 +24,7 @@ def complete(returned: Any, task: Task) -> Any:
         returned: Parameters by name, an estimator, a pipeline, or something else, which is returned as it is.
         task: The project's task.
     """
-    if isinstance(returned, dict):
-        returned = (XGBClassifier if task.has_classes else XGBRegressor)(**returned)
-    last = returned.steps[-1][1] if isinstance(returned, Pipeline) else returned
+    returned, last = make_estimator(returned, task, XGBClassifier, XGBRegressor)
     if isinstance(last, XGBModel):
         last.set_params(enable_categorical=True)
     return returned

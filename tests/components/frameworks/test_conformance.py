@@ -1,4 +1,4 @@
-"""What every framework of the table promises of a trained model, whoever made it, in this process and in both real servers.
+"""What every framework of the table promises of a trained model, by whichever framework it was made, in this process and in both real servers.
 
 scikit-learn is looked at in each run of the tests, the others every night.
 """

@@ -7,7 +7,13 @@ import pytest
 
 from components._core.errors import UserCodeError
 from components._core.types.tasks import TASKS
-from tests.components.frameworks.sklearn.test_boosted_conversion import check_scores, labels, table
+from tests.components.frameworks.sklearn.test_boosted_conversion import (
+    TABLES,
+    check_parameters,
+    check_scores,
+    labels,
+    table,
+)
 from tests.components.frameworks.sklearn.test_onnx_conversion import CLASSES
 
 pytest.importorskip("lightgbm")
@@ -17,22 +23,10 @@ from components._frameworks.sklearn.boosted_trees import read_trees
 PARAMETERS = ({}, {"min_data_per_group": 5, "cat_smooth": 1}, {"max_depth": 2, "subsample": 0.5, "subsample_freq": 1})
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        ["width", "place"],
-        *(
-            pytest.param(each, marks=pytest.mark.slow)
-            for each in (["id", "month", "width", "place"], ["place"], ["width"])
-        ),
-    ],
-)
+@pytest.mark.parametrize("columns", TABLES)
 @pytest.mark.parametrize("task", CLASSES)
 def test_every_row_has_the_estimators_score(task: str, columns: list[str]) -> None:
-    known, others = table(1_500, 1), table(700, 2, ("nowhere", "elsewhere"))
-    for parameters in PARAMETERS:
-        estimator = complete({"n_estimators": 15, **parameters}, TASKS[task])
-        check_scores(estimator, task, known[columns], labels(known, task), others[columns])
+    check_parameters(complete, PARAMETERS, task, columns)
 
 
 @pytest.mark.parametrize("objective", ["poisson", "tweedie", "quantile"])

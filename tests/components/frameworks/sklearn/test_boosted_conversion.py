@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import Pipeline
 
 from components._core.types.tasks import TASKS
+from components._core.types.tasks.contract import Task
 from components._frameworks.sklearn.boosted_conversion import register_boosted
 from components._frameworks.sklearn.boosted_trees import BoostedTrees, Node, Tree
 from components._frameworks.sklearn.build_model import as_pipeline
@@ -61,6 +63,23 @@ def check_scores(
     expected = score(pipeline, TASKS[task], len(CLASSES[task]), others)
     assert np.abs(found - expected).max() < allowed * max(1.0, float(np.abs(expected).max()))
     assert len(np.unique(expected)) > 3, "the trees split"
+
+
+TABLES = [
+    ["width", "place"],
+    *(pytest.param(each, marks=pytest.mark.slow) for each in (["id", "month", "width", "place"], ["place"], ["width"])),
+]
+"""Columns of the tables that the trees of other libraries are tried on."""
+
+
+def check_parameters(
+    complete: Callable[[Any, Task], Any], parameters: Iterable[dict[str, Any]], task: str, columns: list[str]
+) -> None:
+    """Hold every row to the own score of the estimator that a library makes of each set of parameters."""
+    known, others = table(1_500, 1), table(700, 2, ("nowhere", "elsewhere"))
+    for each in parameters:
+        estimator = complete({"n_estimators": 15, **each}, TASKS[task])
+        check_scores(estimator, task, known[columns], labels(known, task), others[columns])
 
 
 @pytest.mark.parametrize("task", CLASSES)

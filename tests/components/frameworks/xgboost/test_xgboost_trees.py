@@ -7,7 +7,13 @@ import pytest
 
 from components._core.errors import UserCodeError
 from components._core.types.tasks import TASKS
-from tests.components.frameworks.sklearn.test_boosted_conversion import check_scores, labels, table
+from tests.components.frameworks.sklearn.test_boosted_conversion import (
+    TABLES,
+    check_parameters,
+    check_scores,
+    labels,
+    table,
+)
 from tests.components.frameworks.sklearn.test_onnx_conversion import CLASSES
 
 pytest.importorskip("xgboost")
@@ -23,22 +29,10 @@ PARAMETERS = (
 )
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        ["width", "place"],
-        *(
-            pytest.param(each, marks=pytest.mark.slow)
-            for each in (["id", "month", "width", "place"], ["place"], ["width"])
-        ),
-    ],
-)
+@pytest.mark.parametrize("columns", TABLES)
 @pytest.mark.parametrize("task", CLASSES)
 def test_every_row_has_the_estimators_score(task: str, columns: list[str]) -> None:
-    known, others = table(1_500, 1), table(700, 2, ("nowhere", "elsewhere"))
-    for parameters in PARAMETERS:
-        estimator = complete({"n_estimators": 15, **parameters}, TASKS[task])
-        check_scores(estimator, task, known[columns], labels(known, task), others[columns])
+    check_parameters(complete, PARAMETERS, task, columns)
 
 
 @pytest.mark.parametrize("objective", ["count:poisson", "reg:tweedie", "reg:absoluteerror"])
