@@ -34,7 +34,7 @@ _OTHER_BODY_BYTES = 64 * KIB
 _NOT_READY = 400
 _NOT_FOUND = 404
 _SMALL_BYTES = 64 * KIB
-"""Bodies with labels up to this size are read on the event loop; larger ones in a thread."""
+"""Plain bodies with labels up to this size are read on the event loop; larger ones, and packed ones, in a thread."""
 _JSON = [(b"content-type", b"application/json")]
 _EXTRA_HEADERS = {
     STATUS["too_busy"]: [(b"retry-after", b"1")],
@@ -129,10 +129,10 @@ class FastPath:
                 return
             await intake.admission.enter()
             try:
-                if codings:
-                    body = unpack(body, codings, most)
-                is_small = len(body) <= _SMALL_BYTES
-                taken = intake.take_body(body) if is_small else await asyncio.to_thread(intake.take_body, body)
+                if codings or len(body) > _SMALL_BYTES:
+                    taken = await asyncio.to_thread(lambda: intake.take_body(unpack(body, codings, most)))
+                else:
+                    taken = intake.take_body(body)
             finally:
                 intake.admission.leave()
         await _send(send, 200, orjson.dumps({"model_name": self._name, "labels": taken}))

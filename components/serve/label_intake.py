@@ -11,6 +11,7 @@ They are not among `naru_requests_total`, nor in the request log: a refused labe
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ class LabelIntake(Collector):
     def __init__(self, rules: LabelRules, log: LabelLog, admission: AdmissionControl) -> None:
         self.rules, self.admission = rules, admission
         self._log = log
+        self._lock = threading.Lock()  # of the counters: requests are taken by several threads
         self._taken = 0
         self._refusals: Counter[str] = Counter()
         admission.metrics.add_collector(self)
@@ -55,7 +57,8 @@ class LabelIntake(Collector):
         try:
             yield
         except Refusal as refusal:
-            self._refusals[refusal.code] += 1
+            with self._lock:
+                self._refusals[refusal.code] += 1
             raise
 
     def take(self, labels: Sequence[PostedLabel]) -> int:
@@ -67,7 +70,8 @@ class LabelIntake(Collector):
         seconds = time.time()
         if not self._log.add(len(labels), write_lines(labels, seconds), seconds):
             raise Refusal("too_busy", "too many labels wait for their store; send them again in a while")
-        self._taken += len(labels)
+        with self._lock:
+            self._taken += len(labels)
         return len(labels)
 
     def take_body(self, body: bytes) -> int:

@@ -88,8 +88,10 @@ class LineWriter:
         return _to_json(record) + b"\n"
 
     def _hashes(self, inputs: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]) -> dict[str, Any]:
-        hasher, names = self.hasher, self.hashed & self.masked & inputs.keys()
-        return {"hashes": {name: hasher.hash(inputs[name]) for name in sorted(names)}} if hasher and names else {}
+        if self.hasher is None:  # nearly every log: nothing is looked up for each line
+            return {}
+        names = sorted(self.hashed & self.masked & inputs.keys())
+        return {"hashes": {name: self.hasher.hash(inputs[name]) for name in names}} if names else {}
 
 
 def _to_json(record: dict[str, Any]) -> bytes:
