@@ -15,6 +15,8 @@ from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.monitoring.reference_builder import build_features
 from components._core.monitoring.reliability import measure_reliability
 from components._core.request_log.layout import SUFFIX, hour_folder
+from components._core.store.ledger import Deployment, append_deployment
+from components._core.types.artifact_files import MONITORING_REFERENCE
 from components._core.types.signature import Feature
 
 FEATURES = [Feature("delay", "float32", True), Feature("carrier", "string", True)]
@@ -80,3 +82,14 @@ def write_object(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def deploy(store: Path, reference: MonitoringReference, version: str) -> None:
+    """Write a version with its reference, and its line of the ledger."""
+    model = store / "small" / "models" / version / "artifacts" / "model"
+    model.mkdir(parents=True)
+    reference.save(model.parent / MONITORING_REFERENCE)
+    line = Deployment(
+        version, str(model), "", "", {}, "", "run", (START - timedelta(days=3)).isoformat(), "me", "first"
+    )
+    append_deployment(str(store), "small", line)

@@ -19,23 +19,10 @@ from components._core.request_log.layout import hour_folder
 from components.monitor.count_files import CountFile, count_hour
 from components.monitor.count_rows import count_objects
 from components.monitor.service_checks import check_batch_volume
-from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
-from tests.components.monitor.test_monitor import deploy, read, run, serve
+from tests.components.monitor.request_lines import START, deploy, rows_of, write_object
+from tests.components.monitor.test_monitor import read, run, serve
 
 DAYS = 28
-
-
-@pytest.fixture(scope="module")
-def reference() -> MonitoringReference:
-    return make_reference()
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: MonitoringReference) -> Path:
-    monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    deploy(tmp_path / "store", reference, "1")
-    return tmp_path / "store"
 
 
 def predict(store: Path, days: Mapping[int, int], shift: float = 0.0, version: str = "1") -> None:

@@ -26,36 +26,13 @@ from components.monitor.monitor import MonitorResult, monitor_requests
 from components.monitor.time_windows import TimeWindow, VersionHours, of_all
 from components.monitor.versions import find_champion
 from components.register.version_files import store_parts
-from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
+from tests.components.monitor.request_lines import START, deploy, make_reference, rows_of, write_object
 
 NOW = START + timedelta(days=28, hours=1, minutes=5)
 """The last closed hour is the one that ends 28 days after the start."""
 BROKEN_DAY = 24
 ROWS = 200
 """Rows of an object that `serve` writes."""
-
-
-@pytest.fixture(scope="module")
-def reference() -> MonitoringReference:
-    return make_reference()
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: MonitoringReference) -> Path:
-    monkeypatch.setenv("NARU_STORE", str(tmp_path / "store"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    deploy(tmp_path / "store", reference, "1")
-    return tmp_path / "store"
-
-
-def deploy(store: Path, reference: MonitoringReference, version: str) -> None:
-    model = store / "small" / "models" / version / "artifacts" / "model"
-    model.mkdir(parents=True)
-    reference.save(model.parent / MONITORING_REFERENCE)
-    line = Deployment(
-        version, str(model), "", "", {}, "", "run", (START - timedelta(days=3)).isoformat(), "me", "first"
-    )
-    append_deployment(str(store), "small", line)
 
 
 def project(**monitor: Any) -> Project:

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from components._core.errors import UnavailableError
 from components._core.project.approval_config import Approval
 from components._core.project.project_file import Project
 from components._core.store import claims
-from components._core.store.approvals import ApprovalRecord, append_approval, digest_evidence, open_approvals
 from components._core.store.ledger import Deployment, append_deployment
 from components._kfp.server_state import Server
 from components.watch import cluster_watcher
@@ -24,6 +22,7 @@ from pipelines.kfp import cluster_watch
 from pipelines.kfp.cluster_watch import ProjectWatcher
 from pipelines.kfp.desired_state import DesiredPipeline
 from tests.components.kfp.kfp_server import KfpServer
+from tests.pipelines.kfp.made import request_approval
 
 TRIGGERS = """
 triggers:
@@ -99,16 +98,7 @@ def test_a_run_whose_trigger_needs_an_approval_asks_for_it_and_its_end_says_that
     (run,) = held.runs
     given = Project.model_validate_json(run["runtime_config"]["parameters"]["project"])
     assert given.serve.approve == Approval(who=["ada"])
-    asked = ApprovalRecord(
-        "requested",
-        datetime.now(UTC).isoformat(),
-        "5",
-        digest=digest_evidence({}),
-        deployment={"model": "m"},
-        expires=(datetime.now(UTC) + timedelta(days=1)).isoformat(),
-        run=run["display_name"],
-    )
-    append_approval(open_approvals("memory://store", "flights"), asked)
+    request_approval(run["display_name"])
     run["state"] = "SUCCEEDED"
     watched.look()
     ended = _history().decisions[0].ended

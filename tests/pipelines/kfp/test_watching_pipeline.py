@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import Project, parse_project
 from components._core.setting_names import KFP_ENDPOINT, NOTICE_FILE, STORE
 from components._core.store import claims
-from components._core.store.approvals import ApprovalRecord, append_approval, digest_evidence, open_approvals
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.store.run_claims import check_claim, read_holder, take_decision
 from components._kfp.kfp_client import JsonObject
@@ -34,6 +33,7 @@ from pipelines.kfp.apply_changes import apply
 from pipelines.kfp.desired_state import DesiredPipeline
 from tests.components.kfp.kfp_server import KfpServer
 from tests.components.notices.servers import webhook
+from tests.pipelines.kfp.made import request_approval
 
 ONE, OTHER = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
 
@@ -160,16 +160,7 @@ def test_a_run_trains_on_the_spans_of_the_section_asks_for_the_approval_of_its_t
     given = run["runtime_config"]["parameters"]
     assert given["spans"] == "last 12" and given["cause"].endswith(", on spans last 12")
     assert Project.model_validate_json(given["project"]).serve.approve == Approval(who=["ada"])
-    asked = ApprovalRecord(
-        "requested",
-        datetime.now(UTC).isoformat(),
-        "5",
-        digest=digest_evidence({}),
-        deployment={"model": "m"},
-        expires=(datetime.now(UTC) + timedelta(days=1)).isoformat(),
-        run=given["run"],
-    )
-    append_approval(open_approvals("memory://store", "flights"), asked)
+    request_approval(given["run"])
     run["state"] = "SUCCEEDED"
     assert "waits for approval: version 5" in _look(changed, tmp_path / "second")
 
