@@ -47,7 +47,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def remove_if_abandoned(path: Path) -> None:
-    """Remove a file or folder of this user that no process holds any more; a failure is no reason to fail."""
+    """Remove a file or folder of this user that no process holds any more; a failure ends nothing."""
     with suppress(OSError):
         status = path.lstat()
         if status.st_uid != os.geteuid() or time.time() - status.st_mtime < _SECONDS or path.is_symlink():

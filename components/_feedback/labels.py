@@ -103,7 +103,7 @@ def list_files(settings: FeedbackSettings, known: Mapping[str, str], now: dateti
 
     Raises:
         ConfigError: When the source is invalid, or without permission to read it.
-        DataError: When the source has no file. No label that was posted is no error.
+        DataError: When the source has no file. Without a posted label there is no error.
         UnavailableError: When the store of the posted labels does not answer.
     """
     labels = settings.config.labels

@@ -123,7 +123,7 @@ def open_table(project: Project, signature: Signature) -> ScoringTable:
     if project.label in schema.readings:  # a row is answered whatever its label is
         own = replace(schema.readings[project.label], odd_cells="missing")
         schema = replace(schema, readings={**schema.readings, project.label: own})
-    # what the model does not take is no reason to refuse a row
+    # a row is not refused for what the model does not take
     schema = replace(schema, unbounded=frozenset(schema.types) - {*features, *joined})
     joins = TableJoins(data, schema.types, lambda row: None)
     _check_features(signature, list(joins.types), files[0].name)

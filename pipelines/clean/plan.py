@@ -18,7 +18,7 @@ class Item:
         changed: When it was last written, with a zone.
         files: Number of its files or objects.
         size: Their bytes.
-        remove: Removes it; what is gone already is no error, and after half of it the next clean-up removes the rest.
+        remove: Removes it; what is gone already is skipped, and after half of it the next clean-up removes the rest.
     """
 
     name: str

@@ -179,7 +179,7 @@ def backtest(
 
 
 def _print_waiting(project: Path, workspace: Workspace) -> None:
-    """Print what waits for an approval; a store that cannot be reached is no reason not to list runs."""
+    """Print what waits for an approval; runs are listed also where the store cannot be reached."""
     from datetime import UTC, datetime
 
     from components._core.project.project_file import load_project

@@ -116,7 +116,7 @@ class Sqlite(Database):
 
 
 def translate_error(error: sqlite3.Error, path: str) -> NaruError | None:
-    """Return the error for what is wrong with a file, whoever reads or writes it; None: something is wrong with the statement.
+    """Return the error for what is wrong with a file, which is read or written; None: something is wrong with the statement.
 
     Args:
         error: SQLite's error.
