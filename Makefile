@@ -188,7 +188,7 @@ LEGACY = $(ENVIRONMENT) --python-version 3.11 --python-platform x86_64-manylinux
 MODERN = $(ENVIRONMENT) --python-version 3.12 --python-platform x86_64-manylinux_2_39
 # An image has the versions that the tests run on. Its overrides leave out what only metadata asks for.
 IMAGE_LOCK = $(LOCK) --only-binary apache-beam -c requirements/modern.txt --python-version 3.12 --python-platform x86_64-manylinux_2_39
-LOCKED_IMAGES = stages stages-cuda light server mlflow
+LOCKED_IMAGES = stages stages-cuda light server server-onnx mlflow
 # The extras of an image, a file each, in the versions that the tests run on.
 EXTRA_LOCK = $(LOCK) -c requirements/modern-dev.txt --python-version 3.12 --python-platform x86_64-manylinux_2_39
 LOCKED_EXTRAS = $(filter-out images/server-seldon/%,$(wildcard images/*/extras/*.in))

@@ -11,7 +11,8 @@ from components._core.project.project_file import Project
 from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
-from components.deploy.targets.placement import IMAGES
+from components._frameworks.project_rules import may_be_prepared
+from components.deploy.targets.placement import IMAGES, ONNX_IMAGES
 from components.stages import INGEST, PREDICT
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
@@ -85,10 +86,16 @@ def _needs(
         yield Need("serve.request_log.uri", extra, _unique(reach))
     if framework.extra:
         learn = [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
-        served = IMAGES[project.serve.protocol].partition(":")[0]
-        yield Need(
-            "code.framework", framework.extra, _unique([*learn, *([served] if served in target.digests else [])])
-        )
+        yield Need("code.framework", framework.extra, _unique([*learn, *_pushed_servers(project, framework, target)]))
+
+
+def _pushed_servers(project: Project, framework: Framework, target: Target) -> list[str]:
+    """The image of the project's servers, where it was pushed and has the framework's packages by the extra only."""
+    protocol = project.serve.protocol
+    served, alone = (images.get(protocol, "").partition(":")[0] for images in (IMAGES, ONNX_IMAGES))
+    if alone in target.digests and not may_be_prepared(project, framework):
+        return []
+    return [served] if served in target.digests else []
 
 
 def _images_by_stage(pipeline: Pipeline, target: Target) -> dict[str, str]:

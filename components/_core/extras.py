@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from components._core.errors import ConfigError
 from components._core.setting_names import EXTRAS, IMAGE_EXTRAS
 
+LOCAL_EXTRA = "local"
+"""The extra that brings TensorFlow. An image has TensorFlow or has it not: it is not built into one."""
+
 
 def check_extra(extra: str, packages: Sequence[str], what: str, where: str) -> None:
     """Refuse what needs packages that are not installed here, without importing them.
@@ -38,6 +41,8 @@ def _remedy(extra: str) -> str:
     built_in = os.environ.get(IMAGE_EXTRAS)
     if built_in is None:
         return f"pip install 'naru[{extra}]'; in a clone of the repository: tools/setup --dev"
+    if extra == LOCAL_EXTRA:
+        return "use an image that has it: naru-server or naru-server-seldon to serve, naru-stages for all else"
     return f"build it into this image: {build_command([*built_in.split(), extra])}"
 
 

@@ -29,7 +29,7 @@ def check_framework(project: Project) -> Framework:
         )
     framework = find_framework(name, _KEY)
     _check_preprocessing(project, framework)
-    if not _may_be_prepared(project, framework):
+    if not may_be_prepared(project, framework):
         _refuse_transform(project)
     if not framework.has_epochs:
         _refuse_epoch_settings(project)
@@ -60,8 +60,8 @@ def check_served_model(uri: str, extras: Collection[str]) -> None:
         check_servers(framework, extras, uri)
 
 
-def _may_be_prepared(project: Project, framework: Framework) -> bool:
-    """Whether the project may have a preprocessing_fn: its file may still turn out to be empty."""
+def may_be_prepared(project: Project, framework: Framework) -> bool:
+    """Whether the project may have a preprocessing_fn, with which its servers need TensorFlow: its file may still turn out to be empty."""
     return framework.preprocessing == "in front" or project.code.preprocessing in project.code.files
 
 

@@ -12,11 +12,11 @@ import json
 from pathlib import Path
 
 from components._core.errors import ModelError
-from components._core.extras import check_extra
+from components._core.extras import LOCAL_EXTRA, check_extra
 from components._core.files import read_json
 from components._core.store.file_digests import verify_model
 from components._core.store.object_store import find_missing, read_bytes
-from components._core.types.artifact_files import SIGNATURE
+from components._core.types.artifact_files import SAVED_MODEL, SIGNATURE
 from components._core.types.default_framework import DEFAULT_FRAMEWORK
 from components._core.types.signature import Signature
 from components._frameworks.contract import Framework, Model
@@ -164,8 +164,16 @@ def missing_model_files(uri: str) -> list[str]:
     return find_missing(uri, (SIGNATURE, *framework.model_files)) if framework else []
 
 
+def needs_tensorflow(uri: str) -> bool:
+    """Whether a model in the store is called with TensorFlow: the whole of it, or what prepares its columns, is a SavedModel.
+
+    Arguments and errors as in `framework_at`.
+    """
+    return not find_missing(uri, (f"{SAVED_MODEL}/saved_model.pb",))
+
+
 def _check_packages(framework: Framework, packages: tuple[str, ...], where: str) -> None:
-    check_extra(framework.extra, packages, f"the framework {framework.name!r}", where)
+    check_extra(framework.extra or LOCAL_EXTRA, packages, f"the framework {framework.name!r}", where)
 
 
 def _named_by(signature: object, where: str) -> Framework:

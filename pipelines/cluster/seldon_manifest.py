@@ -17,8 +17,9 @@ from components._core.store.object_store import absolute_uri, fetch_file, parent
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.signature import Signature
 from components._frameworks.project_rules import check_servers
-from components._frameworks.table import framework_at, missing_model_files
+from components._frameworks.table import framework_at, missing_model_files, needs_tensorflow
 from components.deploy.targets.contract import ModelVersion
+from components.deploy.targets.placement import Placement
 from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
 from components.deploy.targets.seldon.store_secret import read_secret_keys
@@ -67,7 +68,7 @@ def render_manifest(folder: Path, choice: Choice, target: Target) -> RenderedDep
         place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
     )
     wanted = render_deployment(project, stable, placement, canary)
-    lacking = _look(remarks, placement.extras, stable, *([canary.model] if canary else []))
+    lacking = _look(remarks, placement, stable, *([canary.model] if canary else []))
     keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
     check_deployment(wanted, keys, lacking, _features(project, stable))
     return RenderedDeployment(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
@@ -96,13 +97,14 @@ def _canary(choice: Choice, remarks: list[str]) -> Canary | None:
 
 
 def _with_digest(model: ModelVersion, registration: str, remarks: list[str]) -> ModelVersion:
-    """The version with the digest that its servers demand, where the store can be reached; else a remark.
+    """The version with what its servers must know of it, where the store can be reached; else a remark.
 
     Raises:
         ModelError: When the version's list of files is not the registered one.
     """
     try:
         listed = read_registered(parent_of(model.uri), registration)
+        model = replace(model, needs_tensorflow=needs_tensorflow(model.uri))
     except (ConfigError, UnavailableError) as error:
         remarks.append(f"servers do not verify the model: {model.uri}: {error.message}")
         return model
@@ -115,7 +117,7 @@ def _version(option: str, uri: str, version: str) -> ModelVersion:
     return ModelVersion(version, uri.rstrip("/"))
 
 
-def _look(remarks: list[str], extras: tuple[str, ...], *models: ModelVersion) -> list[str]:
+def _look(remarks: list[str], placement: Placement, *models: ModelVersion) -> list[str]:
     """Files that are missing; a remark where one cannot be looked at: the store of a cluster is often out of reach from here."""
     lacking: list[str] = []
     for model in models:
@@ -125,8 +127,8 @@ def _look(remarks: list[str], extras: tuple[str, ...], *models: ModelVersion) ->
         except (ConfigError, UnavailableError) as error:
             remarks.append(f"not looked at: {model.uri}: {error.message}")
             continue
-        if framework:
-            check_servers(framework, extras, model.uri)
+        if framework and (model.needs_tensorflow or not placement.onnx_image):
+            check_servers(framework, placement.extras, model.uri)
     return lacking
 
 

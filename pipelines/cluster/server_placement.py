@@ -6,7 +6,7 @@ from components._core.errors import ConfigError
 from components._core.project.project_file import Project
 from components._core.suggestions import suggest
 from components._frameworks.table import framework_extras
-from components.deploy.targets.placement import IMAGES, SERVER_ACCOUNT, Placement
+from components.deploy.targets.placement import IMAGES, ONNX_IMAGES, SERVER_ACCOUNT, Placement
 from pipelines.compile_target import IDENTITY, Target
 from pipelines.pools import Pool, load_pools
 
@@ -36,10 +36,10 @@ def all_placements(target: Target) -> dict[str, dict[str, Placement]]:
 
 
 def _place(pool: Pool, protocol: str, target: Target, namespace: str) -> Placement:
-    name, _, tag = IMAGES[protocol].partition(":")
-    built = pool.images.get(name, name)
+    built, tag = _built_image(pool, IMAGES[protocol])
     return Placement(
         image=target.image(f"{built}:{tag}"),
+        onnx_image=_find_onnx_image(pool, protocol, target),
         namespace=namespace,
         extras=tuple(extra for extra in target.extras_of(built) if extra in framework_extras()),
         account=SERVER_ACCOUNT if target.credentials == IDENTITY else "",
@@ -48,3 +48,17 @@ def _place(pool: Pool, protocol: str, target: Target, namespace: str) -> Placeme
         tolerations=tuple(taint.model_dump(exclude_none=True) for taint in pool.tolerations),
         devices={pool.accelerator.type: pool.accelerator.count} if pool.accelerator else {},
     )
+
+
+def _built_image(pool: Pool, named: str) -> tuple[str, str]:
+    """The name and the tag of an image, in the pool's own build where it has one."""
+    name, _, tag = named.partition(":")
+    return pool.images.get(name, name), tag
+
+
+def _find_onnx_image(pool: Pool, protocol: str, target: Target) -> str:
+    """The image for models that need no TensorFlow; empty where the protocol has none, or it was not among those that were pushed."""
+    if protocol not in ONNX_IMAGES:
+        return ""
+    built, tag = _built_image(pool, ONNX_IMAGES[protocol])
+    return target.image(f"{built}:{tag}") if not target.digests or built in target.digests else ""

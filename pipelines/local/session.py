@@ -15,7 +15,7 @@ from components._core.errors import NaruError
 from components._core.project.project_file import load_project
 from components._core.settings import LOCAL
 from components._core.system_errors import from_system
-from components._frameworks.project_rules import check_framework, check_servers
+from components._frameworks.project_rules import check_framework, check_servers, may_be_prepared
 from components._notices.channels import read_channels
 from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
@@ -58,7 +58,9 @@ def run_session(
         from pipelines.cluster.server_placement import place_servers
         from pipelines.compile_target import Target
 
-        check_servers(framework, place_servers(project, Target.from_environment()).extras)
+        placement = place_servers(project, Target.from_environment())
+        if may_be_prepared(project, framework) or not placement.onnx_image:
+            check_servers(framework, placement.extras)
     check_folders(workspace)
     data = absolute_data(workspace, project)
     check_source_preview(project.model_copy(update={"data": data}), data.source, data.spans)

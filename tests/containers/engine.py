@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGES = ("stages", "light", "server", "server-seldon", "mlflow")
+IMAGES = ("stages", "light", "server", "server-onnx", "server-seldon", "mlflow")
 BASE = "python:3.12-slim-trixie"
 BASES = {"server-seldon": "python:3.11-slim-bookworm"}
 """Of the images whose base is another."""

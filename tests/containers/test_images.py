@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.components.tiny_models import write_model
+from tests.components.tiny_onnx_model import write_onnx_model
 from tests.containers.conftest import started
 from tests.containers.engine import BASE, IMAGES, READ_ONLY, ROOT, base_of, docker, find_uv, inspect, tag
 from tests.containers.layers import Layers, read_layers
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 
-MEGABYTES = {"light": 290, "mlflow": 275}  # without TensorFlow
+MEGABYTES = {"light": 290, "mlflow": 275, "server-onnx": 380}  # without TensorFlow
 OURS = 2  # layers: the requirements, the code
 LABELS = {"title", "description", "licenses", "version", "revision", "base.name"}
 PATIENCE = 600  # seconds; a busy machine takes minutes to start a server
@@ -32,6 +33,14 @@ CREDENTIALS = re.compile(
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that every user may read, as the server's is not known."""
     folder = write_model(tmp_path_factory.mktemp("model"), "binary_classification")
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for the server without TensorFlow."""
+    folder = write_onnx_model(tmp_path_factory.mktemp("onnx"))
     folder.chmod(0o755)
     return folder
 
@@ -77,18 +86,19 @@ def test_it_works_with_nothing_to_write_to_but_tmp(image: str, user: str) -> Non
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_it_becomes_healthy_with_nothing_to_write_to_but_tmp(image: str, model: Path) -> None:
+def test_it_becomes_healthy_with_nothing_to_write_to_but_tmp(image: str, model: Path, onnx_model: Path) -> None:
     """As any user, without a network and without a single capability."""
     patiently = ("--health-interval", "1s", "--health-timeout", "2m", "--health-start-period", f"{PATIENCE}s")
     options = ("--user", SOMEONE, *patiently)
     mounted = ("--volume", f"{model}:/model:ro")
-    serves = {"server": mounted, "server-seldon": mounted, "mlflow": ()}
+    onnx = ("--volume", f"{onnx_model}:/model:ro")
+    serves = {"server": mounted, "server-onnx": onnx, "server-seldon": mounted, "mlflow": ()}
     arguments = () if image in serves else ("600",)
     with started(image, *arguments, options=options + serves.get(image, ASLEEP), network="none") as container:
         assert _health(container) == "healthy", docker("logs", container)
 
 
-@pytest.mark.parametrize("image", ["server", "server-seldon", "mlflow"])
+@pytest.mark.parametrize("image", ["server", "server-onnx", "server-seldon", "mlflow"])
 def test_a_server_that_does_not_answer_is_not_healthy(image: str) -> None:
     at_once = ("--health-interval", "1s", "--health-retries", "1", "--health-start-period", "1ms")
     with started(image, "600", options=(*at_once, *ASLEEP), network="none") as container:

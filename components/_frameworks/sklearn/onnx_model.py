@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from components._core.errors import ModelError
-from components._core.extras import check_extra
+from components._core.extras import LOCAL_EXTRA, check_extra
 from components._core.files import read_json
 from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, SIGNATURE, STRUCTURE
 from components._core.types.signature import Signature
@@ -103,7 +103,7 @@ class OnnxModel(Model):
             ModelError: When it does not load.
             ConfigError: When TensorFlow is not installed.
         """
-        check_extra("local", ("tensorflow",), "a preprocessing_fn in front of the model", str(saved_model))
+        check_extra(LOCAL_EXTRA, ("tensorflow",), "a preprocessing_fn in front of the model", str(saved_model))
         from components._frameworks.saved_models.transform_front import TransformFront
 
         self._front = TransformFront(self.signature.inputs, len(self._names), saved_model)

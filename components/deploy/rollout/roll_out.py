@@ -21,7 +21,7 @@ from components._core.store.object_store import fetch_file, find_missing, parent
 from components._core.types.artifact_files import SAMPLE, SIGNATURE
 from components._core.types.signature import Feature, Signature
 from components._frameworks.project_rules import check_served_model
-from components._frameworks.table import missing_model_files
+from components._frameworks.table import missing_model_files, needs_tensorflow
 from components.deploy.parity import check_parity, check_refusal
 from components.deploy.rollout.canary_step import Predictions
 from components.deploy.rollout.logged_predictions import read_predictions
@@ -57,7 +57,9 @@ def roll_out(
         ModelError: When what lies in the store is not what was registered.
         ServiceError: When target, store or ledger cannot be reached before anything was touched, or others changed it.
     """
-    check_served_model(model.uri, target.extras)
+    model = replace(model, needs_tensorflow=needs_tensorflow(model.uri))
+    if model.needs_tensorflow or not target.has_onnx_image:
+        check_served_model(model.uri, target.extras)
     listed = _read_list(model, registration)
     model = replace(model, sha256=listed.model if listed else "")
     sample, features = fetch_sample(model, listed)

@@ -41,11 +41,13 @@ class ModelVersion:
         version: The version that is returned with each answer.
         uri: The model's folder, as the servers reach it: `s3://bucket/...`.
         sha256: Digest of the list of the model's files, which its servers verify; empty for a version of an earlier Naru.
+        needs_tensorflow: Whether its servers call it with TensorFlow.
     """
 
     version: str
     uri: str
     sha256: str = field(default="", compare=False)
+    needs_tensorflow: bool = field(default=True, compare=False)
 
     @property
     def key(self) -> str:
@@ -201,10 +203,12 @@ class RolloutTarget(ABC):
     Attributes:
         timing: Clock and timeouts of the target and its rollout.
         extras: The extras of frameworks that the image of its servers was built with.
+        has_onnx_image: Whether models that need no TensorFlow are served from an image of their own, which needs no extras.
     """
 
     timing: Timing
     extras: tuple[str, ...] = ()
+    has_onnx_image: bool = False
 
     @abstractmethod
     def begin(self) -> None:

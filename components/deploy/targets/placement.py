@@ -19,6 +19,8 @@ PLACEMENTS = "NARU_SERVING_PLACEMENTS"
 """Environment variable of the deploy stage with the placements by protocol and pool, written when the pipeline is compiled."""
 IMAGES = {"v2": "naru-server:python3.12", "seldon": "naru-server-seldon:python3.11"}
 """The server's image by protocol."""
+ONNX_IMAGES = {"v2": "naru-server-onnx:python3.12"}
+"""The same server without TensorFlow, by protocol, for models that are ONNX as a whole; that of Seldon's protocol has one image for all."""
 
 SERVER_ACCOUNT = "naru-models"
 """Service account of the servers where a cloud identity opens the store (`manifests/components/serving`)."""
@@ -30,6 +32,7 @@ class Placement:
 
     Attributes:
         image: Full name of the server's image.
+        onnx_image: Full name of the image for models that need no TensorFlow; empty: there is none, and `image` serves them too.
         namespace: Namespace of the servers; empty: the namespace that the object is applied to.
         pull_secrets: Names of the Secrets for the image registry.
         selector: Labels of the nodes.
@@ -41,6 +44,7 @@ class Placement:
     """
 
     image: str = IMAGES["v2"]
+    onnx_image: str = ""
     namespace: str = ""
     pull_secrets: tuple[str, ...] = ()
     selector: dict[str, str] = field(default_factory=dict)
@@ -49,6 +53,15 @@ class Placement:
     extras: tuple[str, ...] = ()
     account: str = ""
     store: str = ""
+
+    def image_for(self, *, needs_tensorflow: bool) -> str:
+        """Full name of the image that serves a model."""
+        return self.image if needs_tensorflow or not self.onnx_image else self.onnx_image
+
+
+def name_of_image(image: str) -> str:
+    """The name of an image without registry, tag and digest, as in `naru-server`."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def load_placement(project: Project, namespace: str) -> Placement:

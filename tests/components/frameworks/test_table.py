@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components._core import extras
 from components._core.checks import Outcome
-from components._core.errors import ModelError
+from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json, write_json
 from components._core.project.code_config import Code
 from components._core.setting_names import STORE
 from components._core.store.file_digests import write_digests
-from components._core.types.artifact_files import IMPORTANCES, OUTCOME, SIGNATURE
+from components._core.types.artifact_files import IMPORTANCES, OUTCOME, SAVED_MODEL, SIGNATURE
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._frameworks import table
@@ -26,13 +27,15 @@ from components._frameworks.table import (
     framework_of,
     load_model,
     missing_model_files,
+    needs_tensorflow,
     register_framework,
 )
 from components._predictor.predictor import Predictor
 from components.explain.explain import explain_model
 from tests.components.frameworks.toy_framework import MEAN
 from tests.components.small_flights import trained_flights
-from tests.components.tiny_models import CLASSES, FEATURES, tiny_project, write_examples
+from tests.components.tiny_models import CLASSES, FEATURES, tiny_project, write_examples, write_model
+from tests.components.tiny_onnx_model import write_onnx_model
 
 ROOT = Path(__file__).resolve().parents[3]
 TASK = "binary_classification"
@@ -172,3 +175,26 @@ def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_ow
         f"components._frameworks.{name}" for name in ("keras", "lightgbm", "saved_models", "sklearn", "xgboost")
     }
     assert set(contract["source_modules"]) == expected | {"pipelines"}
+
+
+def test_a_model_needs_tensorflow_when_a_saved_model_is_in_it(tmp_path: Path) -> None:
+    folder = write_onnx_model(tmp_path / "onnx")
+    assert not needs_tensorflow(str(folder))
+    graph = folder / SAVED_MODEL / "saved_model.pb"  # that of a preprocessing_fn
+    graph.parent.mkdir()
+    graph.touch()
+    assert needs_tensorflow(str(folder))
+
+
+def test_a_model_of_keras_is_refused_where_tensorflow_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model = write_model(tmp_path / "model", "regression")
+    monkeypatch.setattr(extras, "_is_installed", lambda name: name != "tensorflow")
+    with pytest.raises(ConfigError, match="not installed: tensorflow") as refused:
+        load_model(model)
+    assert "naru[local]" in refused.value.remedy
+    monkeypatch.setenv("NARU_IMAGE_EXTRAS", "")
+    with pytest.raises(ConfigError) as refused:
+        load_model(model)
+    assert "naru-server" in refused.value.remedy

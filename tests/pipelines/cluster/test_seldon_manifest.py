@@ -139,3 +139,17 @@ def test_a_mask_is_held_against_what_the_model_takes(project: Path) -> None:
 def test_looking_at_the_secret_needs_a_namespace(project: Path) -> None:
     with pytest.raises(ConfigError, match="needs --namespace"):
         render_manifest(project, Choice(MODEL, "3", check_secret=True), Target())
+
+
+def test_a_model_without_tensorflow_has_the_image_without_it() -> None:
+    placement = place_servers(made_project(), Target(registry="r.example", tag="2"))
+    assert placement.image_for(needs_tensorflow=False) == "r.example/naru-server-onnx:2"
+    assert placement.image_for(needs_tensorflow=True) == "r.example/naru-server:2"
+    seldon = place_servers(made_project(protocol="seldon"), Target())
+    assert seldon.image_for(needs_tensorflow=False) == seldon.image == "naru-server-seldon:python3.11"
+
+
+def test_an_image_that_was_not_pushed_serves_nothing() -> None:
+    digest = "sha256:" + "ab" * 32
+    placement = place_servers(made_project(), Target(registry="r.example", digests={"naru-server": digest}))
+    assert placement.image_for(needs_tensorflow=False) == f"r.example/naru-server@{digest}"

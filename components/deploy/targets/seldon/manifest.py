@@ -151,7 +151,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
     """Render the container, named like the graph's node, as the operator requires, and like the model, as its engine requires."""
     return {
         "name": project.name,
-        "image": placement.image,
+        "image": placement.image_for(needs_tensorflow=model.needs_tensorflow),
         "args": [
             *server_arguments(_MODEL, project.name, model.version, project.serve, model.sha256),
             *log_arguments(project, placement.store),

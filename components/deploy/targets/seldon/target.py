@@ -22,7 +22,7 @@ from components.deploy.targets.contract import (
     TakenOverError,
     Timing,
 )
-from components.deploy.targets.placement import Placement
+from components.deploy.targets.placement import Placement, name_of_image
 from components.deploy.targets.seldon.diagnosis import Diagnosis, PredictorFailure, diagnose, find_failures
 from components.deploy.targets.seldon.manifest import APPLIED, compose, render_canary, render_stable
 from components.deploy.targets.seldon.observation import (
@@ -66,6 +66,7 @@ class SeldonTarget(RolloutTarget):
     ) -> None:
         self.timing = timing or Timing()
         self.extras = placement.extras
+        self.has_onnx_image = bool(placement.onnx_image)
         self._cluster = cluster
         self._project = project
         self._placement = placement
@@ -97,9 +98,15 @@ class SeldonTarget(RolloutTarget):
         self._applied = found.served or {}
         self._uid = _uid(self._applied)
         predictors = _applied_before(found) or [
-            render_stable(self._project, version_of(predictor), self._placement) for predictor in found.predictors
+            render_stable(self._project, self._version_in(predictor), self._placement) for predictor in found.predictors
         ]
         return [_to_servers(version_of(predictor), predictor) for predictor in predictors]
+
+    def _version_in(self, predictor: Object) -> ModelVersion:
+        """The version of a predictor, and whether its servers need TensorFlow, by the image that they have now."""
+        image = predictor["componentSpecs"][0]["spec"]["containers"][0].get("image", "")
+        is_onnx = self.has_onnx_image and name_of_image(image) == name_of_image(self._placement.onnx_image)
+        return replace(version_of(predictor), needs_tensorflow=not is_onnx)
 
     def describe(self, model: ModelVersion, replicas: int | None = None) -> Servers:
         """Render the predictor of the version. See `RolloutTarget`."""

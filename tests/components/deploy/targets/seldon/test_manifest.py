@@ -1,6 +1,7 @@
 """What is rendered is a SeldonDeployment by Seldon's own schema and by ours, and its pods are Kubernetes pods."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,13 @@ def seldons_own() -> Any:
 
 def test_it_fits_seldons_own_schema_with_every_object_closed(wanted: dict[str, Any], seldons_own: Any) -> None:
     assert [error.message for error in seldons_own.iter_errors(wanted)] == []
+
+
+def test_a_version_without_tensorflow_has_an_image_of_its_own_and_its_canary_another() -> None:
+    placement = Placement(onnx_image="naru-server-onnx:python3.12")
+    wanted = render_deployment(project(), replace(STABLE, needs_tensorflow=False), placement, Canary(CANARY, 10))
+    images = [component(wanted, place)["spec"]["containers"][0]["image"] for place in range(2)]
+    assert images == ["naru-server-onnx:python3.12", "naru-server:python3.12"]
 
 
 def test_a_field_that_seldon_does_not_have_is_found_by_that_schema(seldons_own: Any) -> None:
