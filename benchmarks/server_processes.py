@@ -30,7 +30,7 @@ class Kind:
 
     Attributes:
         name: For the table and the results.
-        protocol: `v2` or `seldon`.
+        protocol: What requests and answers look like, by `workload.py`: `v2`, `seldon`, or `matrix` for V2 with one tensor of numbers.
         command: What is run; PORT, METRICS_PORT, GRPC_PORT and SCRATCH stand for what is chosen at the start.
         path: Of predictions.
         ready: Answers 200 once it is ready.

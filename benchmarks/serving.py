@@ -15,11 +15,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import data, naru_run
+from benchmarks.framework_servers import measure_frameworks
 from benchmarks.hostile import try_hostile
 from benchmarks.machine import describe_machine
 from benchmarks.malformed import Tried, try_malformed
@@ -41,6 +42,8 @@ WORK = naru_run.ROOT / "build" / "bench" / "serving"
 RESULTS = Path(__file__).resolve().parent / "results" / "serving.json"
 PEER = Path(__file__).resolve().parent / "peer"
 SELDON = naru_run.ROOT / ".venv-seldon" / "bin" / "python"
+RUNTIMES = naru_run.ROOT / "benchmarks" / ".mlserver-runtimes"
+"""MLServer's own runtimes, beside the MLServer of this environment."""
 SELDON_PACKAGES = ["seldon-core", "tensorflow-cpu", "gunicorn", "flask", "numpy"]
 NAME = "model"
 _SELDON = "/api/v1.0/predictions"
@@ -52,6 +55,7 @@ NOTES = {
     "batch": "one client; in process: the SavedModel called with as many rows, arrays ready, on the same core, in turn; own: by Naru's call",
     "overload": "open loop, moments of a Poisson process; latency from the moment a request was due; p99 of those answered with 200",
     "refused_at_80": "share not answered with 200 at 80 %, median of the rounds in which the generator itself sent nothing late",
+    "frameworks": "the same fitted estimator on both sides; in process: one row in a call on the servers' core",
     "hostile": "growth of the server's peak memory by one request, and the longest wait of a liveness probe beside it",
     "malformed": "every tenth request is right and its answer compared; wrong: that, a 5xx other than 503, no answer, or a telling error",
 }
@@ -120,18 +124,20 @@ def _measure_all(workload: Workload, pace: Pace, core: int, seldon: Path) -> dic
     to_bare = ratios(turns, "naru", "bare mlserver")
     seldon_turns = _against_seldon(workload, pace, core, seldon, tried)
     found.update(tried.to_dict())
+    found.update(_against_runtimes(pace, core))
     _print("malformed", f"{found['malformed_wrong']} of {found['malformed_tried']} answered badly")
     to_seldon = ratios(seldon_turns, "naru seldon", "plain seldon") if seldon_turns else {}
     turns += seldon_turns
     wrong = sum(turn.wrong for turn in turns) + found["batch_wrong"] + found["overload"]["wrong"]
+    wrong += sum(one["wrong"] for one in found["frameworks"].values())
     return {
         "ratio_to_bare_mlserver": min(to_bare.values()),
         "ratio_to_plain_seldon": min(to_seldon.values(), default=None),
         "ratios_to_bare_mlserver": to_bare,
         "ratios_to_plain_seldon": to_seldon,
+        **found,
         "wrong_answers": wrong,
         "servers": medians(turns),
-        **found,
         "turns": [asdict(turn) for turn in turns],
     }
 
@@ -145,6 +151,31 @@ def _against_seldon(workload: Workload, pace: Pace, core: int, seldon: Path, tri
         tried.add(try_malformed(servers[0], workload, pace.malformed // _OF_SELDON))
     _print("against a plain seldon-core", _turns_text(turns))
     return turns
+
+
+def _against_runtimes(pace: Pace, core: int) -> dict[str, Any]:
+    """Each framework whose models are ONNX, beside MLServer's own runtime for it."""
+    if not RUNTIMES.exists():
+        _print("mlserver's own runtimes", f"left out: there is no {RUNTIMES}")
+        return {"frameworks": {}, "ratio_to_mlserver_runtimes": None}
+    shutil.rmtree(WORK / "frameworks", ignore_errors=True)
+
+    def take(library: str, model: Path, file: Path, workload: Workload) -> list[Turn]:
+        ours = replace(_ours(workload), name=f"naru {library}")
+        with _running([ours, _runtime(library, file)], core) as servers:
+            turns = take_turns(servers, workload, pace)
+        _print(f"against mlserver-{library}", _turns_text(turns))
+        return turns
+
+    found = measure_frameworks(WORK / "frameworks", pace, core, take)
+    lowest = min(ratio for one in found.values() for ratio in one["ratios"].values())
+    return {"frameworks": found, "ratio_to_mlserver_runtimes": lowest}
+
+
+def _runtime(library: str, file: Path) -> Kind:
+    command = [sys.executable, str(PEER / "mlserver_runtime.py"), library, str(file.absolute()), NAME, "PORT"]
+    environment = {"PYTHONPATH": str(RUNTIMES.absolute())}
+    return Kind(f"mlserver {library}", "matrix", command, infer_path(NAME), ready_path(NAME), environment, PEER)
 
 
 def _ours(workload: Workload) -> Kind:

@@ -41,6 +41,7 @@ def bounds(found: dict[str, Any]) -> list[Bound]:
     return [
         Bound("requests/s, share of a bare MLServer's", found["ratio_to_bare_mlserver"], 0.9),
         Bound("requests/s, share of a plain seldon-core's", found["ratio_to_plain_seldon"], 1.0),
+        Bound("requests/s, share of MLServer's own runtimes'", found["ratio_to_mlserver_runtimes"], 0.9),
         Bound("rows/s in batches, times that of single rows", found["batch_rows_ratio"], 20.0),
         Bound("rows/s in batches, share of the SavedModel's in process", found["batch_of_in_process"], 0.5),
         Bound(
@@ -62,7 +63,16 @@ def table(found: dict[str, Any]) -> str:
         f"{'server':<16} {'clients':>7} {'requests/s':>10} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8} {'failed':>7}"
     ]
     lines += [_line(name, clients, row) for name, rows in found["servers"].items() for clients, row in rows.items()]
-    lines += ["", *_batches(found), *_overload(found["overload"]), *_malformed(found), ""]
+    for one in found["frameworks"].values():
+        lines += [_line(name, clients, row) for name, rows in one["servers"].items() for clients, row in rows.items()]
+    lines += [
+        "",
+        *_batches(found),
+        *_frameworks(found["frameworks"]),
+        *_overload(found["overload"]),
+        *_malformed(found),
+        "",
+    ]
     lines += [str(bound) for bound in bounds(found)]
     if found["others_cpu_share"] > 0.1:
         message = f"{found['others_cpu_share']:.0%} of a core"
@@ -81,6 +91,14 @@ def _batches(found: dict[str, Any]) -> list[str]:
         f"{message}, {found['single_rows_per_second']:,.0f} one by one; "
         f"the SavedModel in process {found['in_process_rows_per_second']:,.0f}, "
         f"called as Naru does {found['own_in_process_rows_per_second']:,.0f} ({found['batch_of_own_in_process']:.2f} of it served)"
+    ]
+
+
+def _frameworks(found: dict[str, Any]) -> list[str]:
+    return [
+        f"{name}: in process {calls['estimator']:,.0f} calls/s of a row by the library, {calls['onnx']:,.0f} as ONNX"
+        for name, one in found.items()
+        for calls in [one["in_process_calls_per_second"]]
     ]
 
 

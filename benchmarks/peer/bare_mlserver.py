@@ -17,7 +17,7 @@ from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.settings import ModelParameters
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput, ResponseOutput
 
-_QUIET = {
+QUIET = {
     "version": 1,
     "disable_existing_loggers": False,
     "loggers": {name: {"level": "CRITICAL"} for name in ("mlserver", "uvicorn", "uvicorn.error", "uvicorn.access")},
@@ -60,7 +60,7 @@ def main() -> None:
         grpc_port=0,
         metrics_endpoint=None,
         load_models_at_startup=False,
-        logging_settings=_QUIET,
+        logging_settings=QUIET,
     )
     model = ModelSettings(name=name, implementation=BareModel, parameters=ModelParameters(uri=saved_model))
     asyncio.run(MLServer(settings).start([model]))

@@ -63,6 +63,20 @@ def test_answers_of_both_protocols_are_held_against_the_models_own() -> None:
     assert WORKLOAD.check("v2")(1, 429, b'{"error": "too_busy"}')
 
 
+def test_a_runtime_of_a_library_gets_one_matrix_and_its_numbers_are_held_against_ours() -> None:
+    rows = [
+        {"inputs": [{"name": name, "datatype": "FP32", "shape": [1], "data": [at]} for name in "ab"]}
+        for at in (5.0, 7.0)
+    ]
+    workload = Workload(Path(), rows, {"prediction": [200.0, 300.0]}, in_process=lambda seconds: {})
+    (sent, _) = (json.loads(body)["inputs"] for body in workload.bodies("matrix", rows=3))
+    assert sent == [
+        {"name": "predict", "datatype": "FP32", "shape": [3, 2], "data": [[5.0, 5.0], [7.0, 7.0], [5.0, 5.0]]}
+    ]
+    answered = [json.dumps({"outputs": [{"data": [value]}]}).encode() for value in (200.01, 200.03)]
+    assert [workload.check("matrix")(0, 200, body) for body in answered] == [True, False]
+
+
 def test_a_batch_holds_rows_in_a_circle() -> None:
     (_, second, _) = (json.loads(body) for body in WORKLOAD.bodies("v2", rows=4))
     assert second["inputs"][0]["data"] == [1.0, 2.0, 0.0, 1.0] and second["inputs"][0]["shape"] == [4]
