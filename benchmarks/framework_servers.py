@@ -6,6 +6,7 @@ their runtimes take one matrix of them.
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 import warnings
@@ -85,10 +86,12 @@ def measure_frameworks(folder: Path, pace: Pace, core: int, take: TakeTurns) -> 
 
 
 def _libraries() -> dict[str, tuple[Any, Callable[[Any, Path], Path]]]:
+    from lightgbm import LGBMRegressor
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from xgboost import XGBRegressor
 
-    from components._frameworks.lightgbm.estimators import LGBMRegressor
-    from components._frameworks.xgboost.estimators import XGBRegressor
+    for name in ("lightgbm", "xgboost"):
+        importlib.import_module(f"components._frameworks.{name}.estimators")  # registers the readers of their trees
 
     return {
         "sklearn": (HistGradientBoostingRegressor(max_iter=TREES, random_state=7), _save_joblib),

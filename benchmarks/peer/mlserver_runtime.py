@@ -9,7 +9,7 @@ import asyncio
 import importlib
 import sys
 
-from bare_mlserver import QUIET  # beside this file, from whose folder it is run
+from bare_mlserver import QUIET  # type: ignore[import-not-found]  # beside this file, from whose folder it is run
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
