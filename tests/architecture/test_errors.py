@@ -213,7 +213,7 @@ NOT_OURS = {
         "ValueError"
     },  # of a damaged graph; reported with its file where it is read
     "components/_frameworks/protobuf_fields.py": {"ValueError"},  # the same
-    "components/_frameworks/sklearn/onnx_file.py": {"ValueError"},  # the same
+    "components/_frameworks/onnx_models/onnx_file.py": {"ValueError"},  # the same
     "components/_data/formats/registry.py": {
         "ValueError"
     },  # two formats of one name: a mistake in the code, seen at import

@@ -1,1 +1,1 @@
-"""scikit-learn: building, fitting, converting to ONNX, checking and calling a pipeline (`framework.py` is the entrance)."""
+"""scikit-learn: building, fitting and converting a pipeline to ONNX (`framework.py` is the entrance)."""

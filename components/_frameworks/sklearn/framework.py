@@ -70,7 +70,7 @@ class SklearnFramework(Framework):
         return None
 
     def check_files(self, model: Path) -> None:
-        from components._frameworks.sklearn.onnx_file import check_onnx_file
+        from components._frameworks.onnx_models.onnx_file import check_onnx_file
 
         check_onnx_file(model / ONNX_MODEL)
         if (model / SAVED_MODEL).is_dir():
@@ -79,7 +79,7 @@ class SklearnFramework(Framework):
             check_saved_model(model / SAVED_MODEL)
 
     def open(self, signature: Signature, model: Path) -> Model:
-        from components._frameworks.sklearn.onnx_model import open_model
+        from components._frameworks.onnx_models.onnx_model import open_model
 
         return open_model(signature, model)
 

@@ -26,10 +26,10 @@ from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Output
+from components._frameworks.onnx_models.onnx_names import Names, rename
 from components._frameworks.sklearn import boosted_conversion  # noqa: F401  (registers its converters)
 from components._frameworks.sklearn.data_frames import name_columns
 from components._frameworks.sklearn.native_columns import NativeColumns
-from components._frameworks.sklearn.onnx_names import Names, rename
 from components._frameworks.sklearn.pipeline_steps import Step, walk
 from components._frameworks.sklearn.scores import selection_matrix
 from components._frameworks.transformed_rows import Column

@@ -19,11 +19,11 @@ from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, STRUC
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData
+from components._frameworks.onnx_models.onnx_file import check_onnx_file
+from components._frameworks.onnx_models.onnx_model import OnnxModel, reason_of
 from components._frameworks.sklearn import parity, scores
 from components._frameworks.sklearn.data_frames import name_columns, read_rows
 from components._frameworks.sklearn.onnx_conversion import convert
-from components._frameworks.sklearn.onnx_file import check_onnx_file
-from components._frameworks.sklearn.onnx_model import OnnxModel, reason_of
 from components._frameworks.sklearn.pipeline_steps import walk
 from components._frameworks.sklearn.row_weights import row_weights
 from components._frameworks.sklearn.structure import measure_structure

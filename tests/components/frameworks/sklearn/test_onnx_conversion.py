@@ -18,8 +18,8 @@ from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScale
 from components._core.errors import ModelError, UserCodeError
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
+from components._frameworks.onnx_models.onnx_model import OnnxModel
 from components._frameworks.sklearn.onnx_conversion import convert
-from components._frameworks.sklearn.onnx_model import OnnxModel
 from components._frameworks.sklearn.parity import check_parity
 from components._frameworks.sklearn.scores import score
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from components._core.errors import ModelError
 from components._core.store.file_digests import write_digests
 from components._core.types.artifact_files import ONNX_MODEL
-from components._frameworks.sklearn.onnx_file import check_onnx_file
+from components._frameworks.onnx_models.onnx_file import check_onnx_file
 from components._frameworks.table import load_model
 
 

@@ -14,7 +14,7 @@ from components._core.errors import ModelError
 from components._core.examples.artifact import read_head
 from components._core.types.signature import Signature, to_arrays
 from components._frameworks.contract import Model
-from components._frameworks.sklearn.onnx_model import open_model
+from components._frameworks.onnx_models.onnx_model import open_model
 from components._frameworks.table import load_model
 from components._predictor.predictor import Predictor
 from tests.components.small_penguins import Penguins

@@ -1,4 +1,4 @@
-"""Names inside of an ONNX graph by their order: skl2onnx makes some of them from random numbers, and equal models must have equal bytes."""
+"""Names inside of an ONNX graph by their order: equal models must have equal bytes, and skl2onnx makes some of them from random numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Call an ONNX model as a server would: raw, named features in, named outputs out. Needs onnxruntime, not scikit-learn.
+"""Call an ONNX model as a server would: raw, named features in, named outputs out. Needs onnxruntime, not the library that trained it.
 
 With a preprocessing_fn the artifact has its graph beside the ONNX file, which takes what that makes; one call goes through both.
 """
