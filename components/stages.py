@@ -83,7 +83,14 @@ EVALUATE = register(
     StageSpec(
         "evaluate",
         _STAGES,
-        reads=("gates.model", "gates.serving.p95_ms", "train.seed", "train.class_weight", "serve.threshold"),
+        reads=(
+            "gates.model",
+            "gates.serving.p95_ms",
+            "train.seed",
+            "train.class_weight",
+            "serve.threshold",
+            "serve.interval",
+        ),
         environment=_STORE,
         looks_outside=True,  # it looks up who the champion is today
         imports=("components.evaluate.evaluate", OF_FRAMEWORK),

@@ -17,6 +17,7 @@ from components._frameworks.contract import Model
 from components._frameworks.table import load_model
 from components._predictor.feature_values import MAX_ROWS, Columns, cast_columns, refuse_rows
 from components._predictor.finite_answers import check_finite, refuse_not_finite
+from components._predictor.interval_model import IntervalModel
 from components._predictor.refusals import Refusal
 from components._predictor.warm_up import warm_up
 
@@ -163,7 +164,10 @@ def load(model: Path, max_rows: int = MAX_ROWS) -> Predictor:
         raise ModelError("there is no such folder", where=str(model), remedy="name the folder of a trained model")
 
     reference = Reference.load(model)
-    predictor = Predictor(load_model(model), max_rows, reference.ranges, reference.threshold)
+    loaded = load_model(model)
+    if reference.interval:
+        loaded = IntervalModel(loaded, reference.interval)
+    predictor = Predictor(loaded, max_rows, reference.ranges, reference.threshold)
     try:
         warm_up(predictor.predict, predictor.signature.inputs, reference.row)
     except Refusal as refusal:

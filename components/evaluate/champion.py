@@ -13,6 +13,7 @@ from components._core.store.file_digests import fetch_verified
 from components._core.store.ledger import Deployment
 from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.metrics.row_sums import Array
+from components._core.types.prediction_interval import PredictionInterval
 from components._core.types.signature import Signature
 from components._frameworks.contract import Model
 from components._frameworks.table import load_model
@@ -50,6 +51,11 @@ class Champion:
     def threshold(self) -> float | None:
         """Its own threshold, by which it decides in service; None: the task's."""
         return Reference.load(self.folder).threshold if self.folder else None
+
+    @property
+    def interval(self) -> PredictionInterval | None:
+        """What it answers beside a prediction in service; None: nothing."""
+        return Reference.load(self.folder).interval if self.folder else None
 
 
 def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path, label: str) -> Champion:

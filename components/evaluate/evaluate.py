@@ -24,7 +24,6 @@ from components._core.types.artifact_files import (
     SAMPLE,
 )
 from components._core.types.metrics import ranking
-from components._core.types.signature import Feature
 from components._frameworks.table import load_model
 from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.evaluation_page import add_latency, make_page
@@ -103,8 +102,7 @@ def evaluate_model(
     if not evidence.unusable:
         reference = make_monitoring_reference(examples, loaded.signature, evidence.scores, evidence.labels)
         reference.save(evaluation / MONITORING_REFERENCE)
-    threshold = evidence.threshold.value if evidence.threshold else None
-    _write_serving_reference(examples, loaded.signature.inputs, sample, threshold, evaluation)
+    _write_serving_reference(examples, evidence, sample, evaluation)
     write_json(evaluation / COMPARED, {"champion": deployment.identity if deployment else None})
     latencies = measure_latency(loaded, examples)
     write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
@@ -114,15 +112,16 @@ def evaluate_model(
     return Judged(outcome, list(loaded.signature.classes), _confusion(evidence), _roc(evidence), timings)
 
 
-def _write_serving_reference(
-    examples: Path, features: tuple[Feature, ...], sample: Sample | None, threshold: float | None, evaluation: Path
-) -> None:
+def _write_serving_reference(examples: Path, evidence: Evidence, sample: Sample | None, evaluation: Path) -> None:
     """Write what register takes from the examples, so that they need not go there: their manifest, and what a server needs of them."""
     Manifest.load(examples).save(evaluation)
+    features = evidence.signature.inputs
     request = sample_request(examples, features)
     write_json(evaluation / REQUEST, request)
     reference = make_reference(examples, features, sample, request)
-    replace(reference, threshold=threshold).save(evaluation / REFERENCE)
+    threshold = evidence.threshold.value if evidence.threshold else None
+    interval = evidence.interval.value if evidence.interval else None
+    replace(reference, threshold=threshold, interval=interval).save(evaluation / REFERENCE)
 
 
 def _is_same(model: Path, champion: Champion | None) -> bool:

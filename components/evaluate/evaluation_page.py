@@ -61,6 +61,8 @@ def _facts(evidence: Evidence) -> dict[str, Cell]:
         facts["accuracy"] = evidence.metrics["accuracy"]
     if evidence.threshold:
         facts["threshold"] = float(f"{evidence.threshold.value:.4g}")
+    if evidence.interval and evidence.interval.value:
+        facts[f"in the interval of {evidence.interval.value.coverage:g}"] = f"{evidence.interval.coverage:.1%}"
     if evidence.champion and evidence.champion_metrics:
         facts[evidence.champion.name] = evidence.champion_metrics[name]
         if evidence.compared < len(evidence.labels):

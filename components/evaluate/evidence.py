@@ -13,6 +13,7 @@ from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
 from components._core.types.metrics.bootstrap import Interval, intervals, paired_interval
 from components._core.types.metrics.row_sums import Array
+from components._core.types.prediction_interval import PredictionInterval
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Task
@@ -22,6 +23,7 @@ from components._frameworks.score_rows import Scored, score_split
 from components.evaluate.baselines import Baseline, fit_baseline
 from components.evaluate.champion import Champion
 from components.evaluate.decision_threshold import DecisionThreshold, find_threshold
+from components.evaluate.interval_fit import FittedInterval, find_interval
 from components.evaluate.slices import Slice, measure_slices
 
 OURS, THEIRS = "model", "champion"
@@ -48,9 +50,10 @@ class Evidence:
         champion_metrics: The champion's metrics on those; None when it cannot be compared.
         gain_interval: 95 % interval of the gain over it in the primary metric.
         slices: The primary metric on parts of the rows.
-        unchanged: Whether the model is the champion's, byte for byte, with its threshold.
-        has_new_threshold: Whether it is, and rows count as positive from another score.
+        unchanged: Whether the model is the champion's, byte for byte, and answers alike.
+        changed_answer: What is served otherwise although it is: `threshold` or `interval`; empty: nothing.
         threshold: The model's threshold where the project has `serve.threshold`; else None.
+        interval: The interval beside its predictions where the project has `serve.interval`; else None.
     """
 
     project: Project
@@ -70,8 +73,9 @@ class Evidence:
     gain_interval: Interval | None = None
     slices: list[Slice] = field(default_factory=list)
     unchanged: bool = False
-    has_new_threshold: bool = False
+    changed_answer: str = ""
     threshold: DecisionThreshold | None = None
+    interval: FittedInterval | None = None
 
     @property
     def task(self) -> Task:
@@ -112,10 +116,11 @@ def gather(
         return Evidence(project, model.signature, labels, scores, scored.left_out, unusable, champion=champion)
     baseline = fit_baseline(model.signature, examples, project.label)
     threshold = find_threshold(project, model, examples)
+    interval = find_interval(project, model, examples, labels, scores)
     default, seed = TASKS[project.task], project.train.seed
     value = threshold.value if threshold else None
     task = default.with_threshold(value)
-    has_new_threshold = unchanged and champion is not None and champion.threshold != value
+    changed = _changed_answer(champion, value, interval.value if interval else None) if unchanged and champion else ""
     evidence = Evidence(
         project,
         model.signature,
@@ -128,11 +133,18 @@ def gather(
         baseline_metrics=default.measure(labels, baseline.scores(len(labels))),
         champion=champion,
         slices=measure_slices(project, labels, scores, scored.columns, task),
-        unchanged=unchanged and not has_new_threshold,
-        has_new_threshold=has_new_threshold,
+        unchanged=unchanged and not changed,
+        changed_answer=changed,
         threshold=threshold,
+        interval=interval,
     )
     return _with_champion(evidence, scored)
+
+
+def _changed_answer(champion: Champion, threshold: float | None, interval: PredictionInterval | None) -> str:
+    if champion.threshold != threshold:
+        return "threshold"
+    return "interval" if champion.interval != interval else ""
 
 
 def _with_champion(evidence: Evidence, scored: Scored) -> Evidence:

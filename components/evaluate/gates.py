@@ -30,6 +30,7 @@ def judge_model(evidence: Evidence) -> Outcome:
         _against_baseline(evidence),
         *check_classes(evidence),
         *([evidence.threshold.check] if evidence.threshold else []),
+        *([evidence.interval.check] if evidence.interval else []),
         against_champion(evidence),
         *_left_out(evidence),
     ]
@@ -37,6 +38,8 @@ def judge_model(evidence: Evidence) -> Outcome:
     metrics = reported_metrics(evidence.metrics)
     if evidence.threshold:  # part of the version's record: the other metrics hold at this threshold
         metrics["threshold"] = round_off(evidence.threshold.value)
+    if evidence.interval and evidence.interval.value:
+        metrics["interval_coverage"] = round_off(evidence.interval.coverage)
     outcome = judge([check.rounded() for check in checks], _summary(evidence), metrics)
     if evidence.unchanged and outcome.verdict != "blocked":
         return replace(outcome, verdict="skipped", reason=_unchanged(evidence))
@@ -171,8 +174,8 @@ def against_champion(evidence: Evidence) -> Check:
         return Check("champion", "no_baseline", ours, n=rows, reason="there is no champion to compare with")
     if evidence.unchanged:
         return Check("champion", "skipped", ours, None, ours, rows, _unchanged(evidence))
-    if evidence.has_new_threshold:  # most metrics do not depend on it: the model cannot be better than itself
-        message = f"the model of {champion.name}, with another threshold"
+    if evidence.changed_answer:  # most metrics do not depend on it: the model cannot be better than itself
+        message = f"the model of {champion.name}, with another {evidence.changed_answer}"
         return Check("champion", "pass", ours, None, ours, rows, message)
     if evidence.champion_metrics is None or evidence.compared_metrics is None or evidence.gain_interval is None:
         return Check(

@@ -179,6 +179,15 @@ class Project(Section):
         return self
 
     @model_validator(mode="after")
+    def _task_has_an_interval(self) -> Project:
+        if self.serve.interval is not None and TASKS[self.task].has_classes:
+            takers = list_alternatives([task.name for task in TASKS.values() if not task.has_classes])
+            raise ValueError(
+                f"serve.interval: a {self.task} project answers with probabilities; remove it, or set task: {takers}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _hyperparameter_names_are_unique(self) -> Project:
         named = {"train.hyperparameters": [*self.train.hyperparameters], "tune.space": [*self.tune.space]}
         for place, names in named.items():

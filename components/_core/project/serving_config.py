@@ -137,9 +137,9 @@ _THRESHOLD = "must be a number between 0 and 1, or the metric by which it is cho
 
 
 class Serve(Section):
-    """The model server: `port`, `threshold`, `request_log` and `approve` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
+    """The model server: `port`, `threshold`, `interval`, `request_log` and `approve` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"approve", "threshold"})
+    later: ClassVar[frozenset[str]] = frozenset({"approve", "interval", "threshold"})
 
     threshold: Annotated[
         float | str | None,
@@ -147,6 +147,15 @@ class Serve(Section):
         Field(
             description="Binary only: probability from which a row counts as positive. A number between 0 and 1, or the metric "
             "by which evaluate chooses it on the eval rows: `f1`, `balanced_accuracy` or `accuracy`; absent: 0.5.",
+        ),
+    ] = None
+    interval: Annotated[
+        Real | None,
+        Field(
+            ge=0.5,
+            le=0.999,
+            description="Regression only: answers have an interval beside the prediction, `prediction_lower` to `prediction_upper`, in which "
+            "this share of the rows lies. Fitted on the eval rows, measured on the test rows; absent: none.",
         ),
     ] = None
     port: Annotated[
