@@ -1,5 +1,6 @@
 """For all tests: what they, and the processes that they start, leave in the temporary folder goes with the session."""
 
+import gc
 import inspect
 import os
 import shutil
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from components._registry import mlflow_client
+
+gc.disable()  # until all tests are imported: what is imported stays, so looking for garbage among it only takes time
 
 TOGETHER = {
     "a server": ("tests/components/serve/",),
@@ -29,6 +32,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next((name for name, places in TOGETHER.items() if nodeid.startswith(places)), nodeid.split("::")[0])
 
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, among what tests make and not among the million objects of what they import."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

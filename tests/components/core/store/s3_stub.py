@@ -64,7 +64,7 @@ def shorten_claims(monkeypatch: pytest.MonkeyPatch) -> float:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer in one piece: in two, the system waits 40 ms between them
+    disable_nagle_algorithm = True  # else the system waits 40 ms between two pieces of an answer
     server: S3Stub
 
     def do_PUT(self) -> None:
