@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from components._core.checks import Outcome, judge
 from components._core.project.project_file import Project
 from components._data.columns.cell_counts import CellCounts
+from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRowCount
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
@@ -19,6 +20,7 @@ from components._data.rules.row_rules import RowFilter, describe_dropped
 from components._data.rules.table_checks import TableChecks
 from components._data.sources.contract import SpanFile
 from components._data.sources.registry import open_source
+from components.ingest.date_checks import check_orders
 from components.ingest.join_checks import check_joins, judge_joins
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_cells
@@ -65,6 +67,7 @@ def check_source(project: Project) -> Outcome:
     types = joins.column_types
     rules, checks = RowFilter(data.rows, types), TableChecks(data.checks, types)
     aside, odd, missing = BadRowCount(), CellCounts(), CellCounts()
+    orders: list[OrderCounts] = []
     for file in files:
         tally = FileTally()
         for read in table.read_rows(file, schema, project.label, aside.add, (), tally):
@@ -72,7 +75,10 @@ def check_source(project: Project) -> Outcome:
             checks.add(rows.examples, _Places(file, table.unit, rows))
         odd.merge(tally.odd)
         missing.merge(tally.missing)
+        orders.append(tally.orders)
     judge_rows(project, files[0].name, checks.rows, rules, aside)
+    for of_file in orders:
+        of_file.check_orders()
     judge_joins(data, joins)
     found = [
         *checks.to_checks(),
@@ -81,6 +87,7 @@ def check_source(project: Project) -> Outcome:
         *check_missing_spans(project, list(dict.fromkeys(file.span for file in files))),
         *check_other_rows(aside),
         *check_cells(odd, missing, checks.rows),
+        *check_orders(data, orders, checks.rows),
         *check_joins(data, joins),
     ]
     summary = f"{checks.rows:,} rows, {len(types)} columns, {len(files)} {'file' if len(files) == 1 else 'files'}"

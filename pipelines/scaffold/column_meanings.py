@@ -35,7 +35,6 @@ _MOST_CODES = 200
 _MOST_UNITS = 5
 _MOST_LISTED = 20
 _KINDS = {"date": "a date", "time": "a time of day"}
-_ORDER_NAMES: dict[Order, str] = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
     known = different.filter(pc.invert(is_missing(different)))
     if not len(known):
         return Meaning()
-    if dated := _read_dates(column, known, date_order):
+    if dated := _read_dates(profile, column, known, date_order):
         return dated
     if parse_times(known).is_valid().to_numpy(zero_copy_only=False).mean() >= ENOUGH:
         return Meaning(ColumnReading(type="time"), "a time of day, as hours")
@@ -173,7 +172,9 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
         return Meaning(ColumnReading(type="number", decimal=verdict.decimal), verdict.describe())
     counts = _count_values(cells)
     findings = tuple(_describe_variants(ways) for ways in find_variants(counts)) if len(counts) <= _MOST_CODES else ()
-    findings += tuple(filter(None, [_describe_zones(known), _describe_units(known)]))
+    findings += tuple(
+        filter(None, [_describe_zones(known), _describe_units(known), _describe_orders(profile, column, None)])
+    )
     absent = {text: number for text, number in counts.items() if is_missing(pa.array([text.strip()]))[0].as_py()}
     if absent and len(counts) <= _MOST_CODES:
         names = ", ".join(repr(text) for text in sorted({text.strip() for text in absent}))
@@ -205,7 +206,14 @@ def _describe_units(known: pa.Array) -> str:
     return f"numbers in different units ({shown}), so each is a text of its own: convert them to one unit"
 
 
-def _read_dates(column: Column, known: pa.Array, date_order: Order | None) -> Meaning | None:
+def _describe_orders(profile: Profile, column: Column, order: Order | None) -> str:
+    """Describe dates that contradict the order in which they are read, or each other; empty: none does."""
+    count = profile.orders.by_column.get(column.name)
+    count = count and replace(count, order=order)
+    return f"{count.describe()}; {count.remedy(column.name)}" if count and count.is_mixed else ""
+
+
+def _read_dates(profile: Profile, column: Column, known: pa.Array, date_order: Order | None) -> Meaning | None:
     order, other = find_order(known)
     if date_order is not None and parse_dates(known, date_order).is_date.mean() >= ENOUGH:
         order, other = date_order, None
@@ -219,6 +227,7 @@ def _read_dates(column: Column, known: pa.Array, date_order: Order | None) -> Me
     if other:
         wanted = describe_format(known, other)
         findings.append(f"read as {shown}; it could as well be {wanted}: --date-order {other} says so")
+    findings += filter(None, [_describe_orders(profile, column, order)])
     is_iso = bool(pc.all(pc.match_substring_regex(known, _ISO)).as_py())
     has_offset = bool(pc.any(pc.match_substring_regex(known, _OFFSET)).as_py()) and bool(dates.has_zone.any())
     if has_offset and not dates.has_zone.all():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from components._core.types.column_types import to_text
 from components._data.columns.cell_counts import CellCounts
+from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRow
 from components._data.sources.contract import SpanFile
 
@@ -47,6 +48,7 @@ class FileTally:
         blank: Number of empty lines after the header, which are not rows.
         odd: Cells that did not fit their column's type and became missing.
         missing: Cells with a text that stands for a missing value, such as `NA`.
+        orders: Dates by the orders of day and month in which they can be read.
     """
 
     def __init__(self) -> None:
@@ -55,6 +57,7 @@ class FileTally:
         self.blank = 0
         self.odd = CellCounts()
         self.missing = CellCounts()
+        self.orders = OrderCounts()
 
     def watch(self, part: bytes) -> None:
         """Count the next bytes of the file."""
