@@ -64,8 +64,6 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
     manifest = _manifest(project, table, joins, splitter, examples, read, aside, rules.dropped)
     pinned = check_pin(project, manifest)
     judge_rows(project, manifest.files[0].path, sum(manifest.rows.values()), rules, aside.count)
-    for orders in aside.orders:
-        orders.check_orders()
     judge_joins(data, joins)
     checks = [
         check_readable(sum(manifest.rows.values()) + rules.total, aside.count),
@@ -76,7 +74,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         *check_cells(aside.odd, aside.missing, sum(manifest.rows.values())),
         *check_orders(data, aside.orders, sum(manifest.rows.values())),
         *check_joins(data, joins),
-        *check_spans(manifest),
+        *check_spans([(file.span, file.path, file.rows) for file in manifest.files], manifest.unit),
         *splitter.checks(manifest),
         *check_splits(project, manifest, examples),
     ]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from components._core.project.column_config import ColumnReading
 from components._core.types.identifier_columns import to_words
-from components._data.columns.categories import find_variants, is_yes_or_no
+from components._data.columns.categories import describe_variants, find_variants, is_yes_or_no
 from components._data.columns.cell_counts import list_texts
 from components._data.columns.codes import merges_in_float32
 from components._data.columns.dates import ENOUGH, Order, describe_format, find_order, parse_dates
@@ -96,7 +96,7 @@ def _read_label(profile: Profile, column: Column) -> Meaning:
     if not column.type.is_text:
         return Meaning()
     variants = find_variants(column.counts)
-    findings = tuple(_describe_variants(ways) for ways in variants)
+    findings = tuple(describe_variants(ways) for ways in variants)
     absent = [text for text in profile.absent.texts(column.name) if text.strip() in LABEL_MARKERS]
     reading = ColumnReading(type="category", missing=sorted({text.strip() for text in absent})) if absent else None
     return Meaning(reading, "", findings)
@@ -171,7 +171,7 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
     if verdict.is_number:  # of a format whose files say that it is text
         return Meaning(ColumnReading(type="number", decimal=verdict.decimal), verdict.describe())
     counts = _count_values(cells)
-    findings = tuple(_describe_variants(ways) for ways in find_variants(counts)) if len(counts) <= _MOST_CODES else ()
+    findings = tuple(describe_variants(ways) for ways in find_variants(counts)) if len(counts) <= _MOST_CODES else ()
     findings += tuple(
         filter(None, [_describe_zones(known), _describe_units(known), _describe_orders(profile, column, None)])
     )
@@ -241,10 +241,6 @@ def _read_dates(profile: Profile, column: Column, known: pa.Array, date_order: O
 def _count_values(cells: pa.ChunkedArray) -> dict[str, int]:
     counted = cells.value_counts()
     return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-
-
-def _describe_variants(ways: list[str]) -> str:
-    return f"{' and '.join(map(repr, ways[:4]))} differ only by case or blanks, and are different values"
 
 
 def _with_cell_counts(profile: Profile, column: Column, meaning: Meaning) -> Meaning:

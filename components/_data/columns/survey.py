@@ -202,6 +202,9 @@ class ColumnSurvey:
         notes = []
         if self._either and not any(self._only):
             notes.append("the comma is read as thousands")
+        without = numbers - style.units.total()
+        if unit and without > _MOST_ODD * numbers:
+            notes.append(f"{without:,} of {numbers:,} numbers have no {unit} and are read as they are")
         return Verdict(
             pa.int64() if style.is_whole else pa.float64(),
             style.decimal,

@@ -94,6 +94,8 @@ def apply_readings(
         if tally is not None:
             tally.missing.add(name, converted.missing)
             tally.odd.add(name, converted.odd if is_fit else {})
+            if reading.kind != "text":
+                tally.fitting[name] += len(converted.values) - converted.values.null_count
         for row in map(int, () if is_fit else np.flatnonzero(converted.is_odd)):
             found = cells_as_text(examples[name].slice(row, 1))[0]
             code, problem = _describe_odd(found, reading)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -48,6 +49,7 @@ class FileTally:
         blank: Number of empty lines after the header, which are not rows.
         odd: Cells that did not fit their column's type and became missing.
         missing: Cells with a text that stands for a missing value, such as `NA`.
+        fitting: Number of cells that fit a column that is read as numbers, dates or times, by column.
         orders: Dates by the orders of day and month in which they can be read.
     """
 
@@ -57,6 +59,7 @@ class FileTally:
         self.blank = 0
         self.odd = CellCounts()
         self.missing = CellCounts()
+        self.fitting: Counter[str] = Counter()
         self.orders = OrderCounts()
 
     def watch(self, part: bytes) -> None:
@@ -88,9 +91,11 @@ def set_unlabelled_aside(
     if not label:
         return rows
     labels = rows.examples.column(rows.examples.schema.get_field_index(label))
-    if not labels.null_count:
-        return rows
     missing = np.asarray(labels.is_null())
+    if pa.types.is_string(labels.type):  # blanks are no class
+        missing = missing | np.asarray(pc.equal(pc.utf8_trim_whitespace(labels), "").fill_null(False))
+    if not missing.any():
+        return rows
     lines = rows.lines()
     for line, text in zip(lines[missing].tolist(), rows_as_text(rows.examples, missing), strict=True):
         reject(BadRow(file.name, line, f"the label {label!r} is missing", text, unit=unit))

@@ -33,6 +33,7 @@ class FileRead:
         missing: Cells with a text that stands for a missing value.
         dropped: Number of rows left out by each rule of `data.rows`.
         joined: Its rows by what each join of `data.join` found for them.
+        fitting: Number of cells that fit a column that is read as numbers, dates or times, by column.
         orders: Its dates by the orders of day and month in which they can be read.
     """
 
@@ -42,6 +43,7 @@ class FileRead:
     missing: CellCounts
     dropped: dict[str, int]
     joined: list[MatchCount] = field(default_factory=list)
+    fitting: dict[str, int] = field(default_factory=dict)
     orders: OrderCounts = field(default_factory=OrderCounts)
 
     def to_json(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class FileRead:
             "dropped": self.dropped,
             **counts,
             **joined,
+            "fitting": self.fitting,
             "orders": self.orders.to_json(),
         }
 
@@ -67,7 +70,7 @@ class FileRead:
         cells = _cells(raw["odd"]), _cells(raw["missing"])
         joined = [MatchCount(**count) for count in raw.get("joined", [])]
         orders = OrderCounts.from_json(raw["orders"])
-        return cls(SourceFile(**raw["file"]), raw["blank"], *cells, raw["dropped"], joined, orders)
+        return cls(SourceFile(**raw["file"]), raw["blank"], *cells, raw["dropped"], joined, raw["fitting"], orders)
 
 
 @dataclass(frozen=True)

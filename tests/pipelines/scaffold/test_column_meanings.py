@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, DataError
 from components._core.project.project_file import load_project
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
@@ -319,3 +319,9 @@ def test_dates_of_two_orders_are_named_with_counts_lines_and_remedy(tmp_path: Pa
     assert findings["half"].startswith("dates in two orders, kept as text: ")
     assert "may be swapped; write one order in the source, best YYYY-MM-DD" in findings["one"]
     assert all("line " in findings[name] and " either way" in findings[name] for name in ("half", "one"))
+
+
+def test_a_label_that_cannot_be_predicted_for_its_unreadable_rows_says_so(tmp_path: Path, table: Table) -> None:
+    numbers = ["1.5"] * 3 + ["1e39"] * (ROWS - 3)
+    with pytest.raises(DataError, match=r"the label 'y' is 'no' in every row.*; 197 more rows cannot be read, such as"):
+        _created(tmp_path, table, ["no"] * 3 + ["yes"] * (ROWS - 3), x=numbers)

@@ -80,7 +80,7 @@ def infer_schema(
     for file in files:
         written = [file.csv.model_dump(), file.has_row_names]
         names = file_notes.recall(file, "header", written, partial(read_header, file), _same, _same)
-        check_separator(file, names)
+        check_separator(file, names, files[0])
         check_columns(file.name, names, list(types), label)
         known = {name: str(kind) for name, kind in types.items()}
         columns = {name: column.model_dump() for name, column in data.columns.items()}
@@ -173,7 +173,7 @@ def _check_kind(file: CsvFile, first: bytes) -> None:
         raise DataError("is not text", where=file.name, remedy=remedy)
 
 
-def check_separator(file: CsvFile, names: list[str]) -> None:
+def check_separator(file: CsvFile, names: list[str], first: CsvFile | None = None) -> None:
     """Refuse a header with a single column whose name contains another separator.
 
     Raises:
@@ -183,6 +183,8 @@ def check_separator(file: CsvFile, names: list[str]) -> None:
     if len(names) == 1 and marks:
         mark, where = marks[0], file.name
         remedy = f"name the separator in data.csv.separator (naru new --sep {mark!r})"
+        if first is not None and first.name != file.name:
+            remedy = f"write it with {file.csv.delimiter!r} between cells, as {first.name}"
         raise DataError(f"columns seem to be separated by {mark!r}, and few rows fit it", where=where, remedy=remedy)
 
 

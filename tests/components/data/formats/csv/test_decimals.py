@@ -58,6 +58,6 @@ def test_a_few_cells_with_the_other_separator_are_odd_and_reported(tmp_path: Pat
     assert rows["x"].null_count == 1 and "x: '7,5' (1)" in outcome.reason
 
 
-def test_an_entry_in_the_project_decides_by_itself(tmp_path: Path) -> None:
-    outcome = ingest(tmp_path, spans(tmp_path, SHORT_POINT, SHORT_COMMA), columns={"x": {"type": "number"}})[0]
-    assert "60 cells do not fit their column" in outcome.reason
+def test_an_entry_in_the_project_decides_and_the_file_that_does_not_fit_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"s-2\.csv: 60 of 60 cells of 'x' do not fit how it is read: '0,5'"):
+        ingest(tmp_path, spans(tmp_path, SHORT_POINT, SHORT_COMMA), columns={"x": {"type": "number"}})
