@@ -6,8 +6,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from components._core.credentials import find_credentials
+from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from components._core.project.table_config import Sql
+from components._core.project.value_rules import CREDENTIALS_REMEDY
 from components._data.key_names import errors_name
 from components._data.sources.registry import absolute_location
 from components.predict.destinations.contract import Output
@@ -42,6 +45,9 @@ def predict_here(
     Raises:
         NaruError: As `predict_table`, and when there is no such version.
     """
+    for option, location in {"--source": source, "--output": output.location}.items():
+        if found := find_credentials(location):
+            raise ConfigError(f"holds {found}", where=option, remedy=CREDENTIALS_REMEDY)
     project, workspace = load_project(folder), find_workspace(folder)
     data = absolute_data(workspace, project)
     if source or sql is not None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from components._core.checks import Outcome, judge
 from components._core.project.project_file import Project
-from components._data.columns.cell_counts import CellCounts
+from components._core.types.span_units import NUMBER
+from components._data.columns.cell_counts import CellCounts, check_fitting
+from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRowCount
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
@@ -18,12 +20,13 @@ from components._data.joins.table_joins import TableJoins
 from components._data.rules.row_rules import RowFilter, describe_dropped
 from components._data.rules.table_checks import TableChecks
 from components._data.sources.contract import SpanFile
-from components._data.sources.registry import open_source
+from components._data.sources.registry import open_source, span_unit
+from components.ingest.date_checks import check_orders
 from components.ingest.join_checks import check_joins, judge_joins
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_cells
 from components.ingest.row_checks import check_dropped, check_other_rows, check_readable, judge_rows
-from components.ingest.span_checks import check_missing_spans
+from components.ingest.span_checks import check_missing_spans, check_spans
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,19 @@ def check_source(project: Project) -> Outcome:
     types = joins.column_types
     rules, checks = RowFilter(data.rows, types), TableChecks(data.checks, types)
     aside, odd, missing = BadRowCount(), CellCounts(), CellCounts()
+    orders: list[OrderCounts] = []
+    of_files: list[tuple[int, str, int]] = []
     for file in files:
-        tally = FileTally()
+        tally, before = FileTally(), checks.rows
         for read in table.read_rows(file, schema, project.label, aside.add, (), tally):
             rows = rules.apply(joins.apply(read, joins.counts))
             checks.add(rows.examples, _Places(file, table.unit, rows))
         odd.merge(tally.odd)
+        tally.orders.check_orders()
+        check_fitting(tally.odd, tally.fitting, file.name)
         missing.merge(tally.missing)
+        orders.append(tally.orders)
+        of_files.append((file.span, file.name, checks.rows - before))
     judge_rows(project, files[0].name, checks.rows, rules, aside)
     judge_joins(data, joins)
     found = [
@@ -79,8 +88,10 @@ def check_source(project: Project) -> Outcome:
         check_readable(checks.rows + rules.total, aside),
         *check_dropped(checks.rows, rules.dropped),
         *check_missing_spans(project, list(dict.fromkeys(file.span for file in files))),
+        *check_spans(of_files, span_unit(data) or NUMBER),
         *check_other_rows(aside),
         *check_cells(odd, missing, checks.rows),
+        *check_orders(data, orders, checks.rows),
         *check_joins(data, joins),
     ]
     summary = f"{checks.rows:,} rows, {len(types)} columns, {len(files)} {'file' if len(files) == 1 else 'files'}"

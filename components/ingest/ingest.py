@@ -18,6 +18,7 @@ from components._data.formats.registry import open_format
 from components._data.joins.table_joins import TableJoins
 from components._data.rules.row_rules import RowFilter, describe_dropped
 from components._data.sources.registry import open_source, span_unit
+from components.ingest.date_checks import check_orders
 from components.ingest.join_checks import check_joins, describe_joins, judge_joins, list_joined
 from components.ingest.kept_spans.reuse import SpanReuse
 from components.ingest.named_columns import check_named_columns
@@ -71,8 +72,9 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         *check_missing_spans(project, manifest.spans),
         *check_other_rows(aside.count),
         *check_cells(aside.odd, aside.missing, sum(manifest.rows.values())),
+        *check_orders(data, aside.orders, sum(manifest.rows.values())),
         *check_joins(data, joins),
-        *check_spans(manifest),
+        *check_spans([(file.span, file.path, file.rows) for file in manifest.files], manifest.unit),
         *splitter.checks(manifest),
         *check_splits(project, manifest, examples),
     ]

@@ -7,17 +7,20 @@ from components._core.errors import DataError
 from components._core.examples.artifact import JoinedTable
 from components._core.project.data_config import Data
 from components._core.project.join_config import Join
+from components._data.columns.date_orders import merge_orders
 from components._data.joins.joined_columns import join_path
 from components._data.joins.table_joins import MatchCount, TableJoin, TableJoins
 
 
 def judge_joins(data: Data, joins: TableJoins) -> None:
-    """Refuse a table of which more rows have no match than a join with `severity: fail` allows.
+    """Refuse a table of which more rows have no match than a join with `severity: fail` allows, or whose dates are swapped.
 
     Raises:
-        DataError: With the number of rows.
+        DataError: With the number of rows or dates.
     """
     for number, (join, made, count) in enumerate(zip(data.join, joins.joins, joins.counts, strict=True)):
+        for orders in made.second.orders:
+            orders.check_orders(f"{join_path(number)}.readings")
         if join.severity == "fail" and _exceeds(join, count):
             remedy = f"complete the second table, or allow a share of the rows with {join_path(number)}.allow"
             raise DataError(_describe(join, made, count), where=join_path(number), remedy=remedy)
@@ -83,6 +86,9 @@ def _check_second_table(name: str, join: Join, made: TableJoin) -> list[Check]:
     counts[f"{second.odd.total:,} of its cells do not fit their column and are missing: {second.odd.describe()}"] = (
         second.odd.total
     )
+    for column, count in merge_orders(second.orders).mixed().items():
+        if column in made.second.rows.schema.names:
+            counts[f"{column}: {count.describe()}"] = count.both + count.contrary
     return [
         Check(f"{name}: second table", "warn", float(found), 0.0, n=total, reason=f"{name}: {reason}")
         for reason, found in counts.items()

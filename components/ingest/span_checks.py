@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from components._core.checks import Check, Status
-from components._core.examples.artifact import Manifest
 from components._core.project.project_file import Project
+from components._core.types.span_units import SpanUnit
 from components._data.sources.registry import span_unit
 from components._data.sources.span_expression import parse_spans
 
@@ -31,25 +33,30 @@ def check_missing_spans(project: Project, read_spans: list[int]) -> list[Check]:
     return [Check("missing spans", status, float(count), 0.0, n=len(read_spans), reason=reason)]
 
 
-def check_spans(manifest: Manifest) -> list[Check]:
-    """Warn of each span without rows: if it is the newest, the export failed."""
-    if len(manifest.spans) <= 1:
-        return []
+def check_spans(read: Sequence[tuple[int, str, int]], unit: SpanUnit) -> list[Check]:
+    """Warn of each span without rows: if it is the newest, the export failed.
+
+    Args:
+        read: Span, name and rows of each file.
+        unit: Unit of the spans.
+    """
     files: dict[int, str] = {}
-    rows = dict.fromkeys(manifest.spans, 0)
-    for file in manifest.files:
-        files.setdefault(file.span, file.path)
-        rows[file.span] += file.rows
-    newest = max(manifest.spans)
+    rows: dict[int, int] = {}
+    for span, name, count in read:
+        files.setdefault(span, name)
+        rows[span] = rows.get(span, 0) + count
+    if len(rows) <= 1:
+        return []
+    newest = max(rows)
     return [
         Check(
-            f"rows of span {manifest.unit.label(span)}",
+            f"rows of span {unit.label(span)}",
             "warn",
             0.0,
             1.0,
             n=0,
             reason=f"{files[span]}{' (the newest span)' if span == newest else ''} has no rows that can be used: check the export",
         )
-        for span in manifest.spans
+        for span in rows
         if not rows[span]
     ]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from components._core.examples.artifact import SourceFile
 from components._core.project.project_file import Project
-from components._data.columns.cell_counts import CellCounts
+from components._data.columns.cell_counts import CellCounts, check_fitting
+from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.rows import FileTally, Rows
@@ -38,6 +39,7 @@ class Aside:
         blank: Number of empty lines.
         odd: Cells that did not fit their column's type and became missing.
         missing: Cells with a text that stands for a missing value.
+        orders: Dates of each file by the orders of day and month in which they can be read.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Aside:
     blank: int = 0
     odd: CellCounts = field(default_factory=CellCounts)
     missing: CellCounts = field(default_factory=CellCounts)
+    orders: list[OrderCounts] = field(default_factory=list)
 
     def __enter__(self) -> Aside:
         self._file = self.path.open("w", encoding="utf-8")
@@ -65,10 +68,17 @@ class Aside:
         self._file.write(json.dumps(row.to_dict(), ensure_ascii=False, sort_keys=True) + "\n")
 
     def take(self, read: FileRead) -> None:
-        """Add what was counted in a file."""
+        """Add what was counted in a file.
+
+        Raises:
+            DataError: When its cells say that a column is not what it is read as.
+        """
         self.blank += read.blank
         self.odd.merge(read.odd)
         self.missing.merge(read.missing)
+        self.orders.append(read.orders)
+        read.orders.check_orders()
+        check_fitting(read.odd, read.fitting, read.file.path)
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,9 @@ class SpanReader:
         dropped = {name: total - dropped_before[name] for name, total in self.rules.dropped.items()}
         set_aside = output.set_aside - aside_before
         whole = SourceFile(file.name, file.span, kept, set_aside, tally.bytes, tally.sha256.hexdigest())
-        return FileRead(whole, tally.blank, tally.odd, tally.missing, dropped, joined)
+        return FileRead(
+            whole, tally.blank, tally.odd, tally.missing, dropped, joined, dict(tally.fitting), tally.orders
+        )
 
 
 @dataclass

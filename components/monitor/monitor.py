@@ -245,7 +245,7 @@ def _describe_performance(project: Project, judged: VersionResult | None) -> tup
     if project.feedback is None:
         estimated = (describe_estimate(judged.estimate),) if judged and judged.estimate else ()
         return (NO_FEEDBACK, *estimated)
-    if judged is None or project.monitor.severity.get("performance") == "ignore":
+    if judged is None or not judged.counts.rows or project.monitor.severity.get("performance") == "ignore":
         return ()
     return tuple(judged.describe_performance(project.primary_metric())) or (NO_YARDSTICK,)
 

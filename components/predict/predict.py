@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from components._core.checks import round_off
@@ -14,7 +15,7 @@ from components._core.errors import ConfigError, DataError, ServiceError
 from components._core.files import fingerprint_of
 from components._core.project.project_file import Project
 from components._core.request_log.value_hashes import require_hasher
-from components._core.store.filesystems import open_filesystem
+from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
 from components._data.formats.bad_rows import BadRowCount
@@ -83,6 +84,7 @@ def predict_table(
         ServiceError: When a store or a database fails.
     """
     _require_log_key(project)
+    output = replace(output, location=_real_location(output.location))
     destination = open_destination(output)
     predictor = load(model.folder)
     table = open_table(project, predictor.signature)
@@ -223,6 +225,14 @@ def _work_uri(store: str, project: Project, batch: str, output: Output) -> str:
     return f"{store.rstrip('/')}/{project.name}/predictions/{place}/{fingerprint_of([batch, settings])[:_DIGITS]}"
 
 
+def _real_location(output: str) -> str:
+    """Return the location of an output without `..` and links: what is checked must be the file that is written."""
+    if not output.strip() or ("://" in output and not output.startswith("file://")):
+        return output
+    real = os.path.realpath(open_filesystem(output)[1])
+    return f"{real}/" if output.endswith("/") else real
+
+
 def _check_apart(table: ScoringTable, output: str) -> None:
     """Refuse an output that would be a part of the source, or is a SQLite file that is read: writing it would change the source's state."""
     read = [table.data.source, *(join.source for join in table.data.join)]
@@ -232,7 +242,8 @@ def _check_apart(table: ScoringTable, output: str) -> None:
         return
     filesystem, path = open_filesystem(output)
     for file in table.files:
-        if type(file.filesystem) is type(filesystem) and file.path == path:
+        is_here = is_local(filesystem) and is_local(file.filesystem)
+        if path == (os.path.realpath(file.path) if is_here else file.path):
             raise ConfigError("is a file of the source", where="--output", remedy="name another output")
     for location in filter(is_of_files, read):
         if any(FileSource(location).would_list(f"{output}{ending}") for ending in _WRITTEN):

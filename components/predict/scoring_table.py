@@ -24,7 +24,7 @@ from components._data.formats.bad_rows import BadRow
 from components._data.formats.column_readings import with_readings
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
-from components._data.formats.rows import Rows
+from components._data.formats.rows import FileTally, Rows
 from components._data.joins.source_state import fingerprint_state
 from components._data.joins.table_joins import TableJoins
 from components._data.sources.contract import SpanFile
@@ -76,12 +76,17 @@ class ScoringTable:
 
         Args:
             reject: Called with every row that cannot be read.
+
+        Raises:
+            DataError: When the dates of a file say that they are read in the wrong order.
         """
         counts = self.joins.start_counts()
         for file in self.files:
-            for rows in self.table.read_rows(file, self.schema, "", reject):
+            tally = FileTally()
+            for rows in self.table.read_rows(file, self.schema, "", reject, tally=tally):
                 if rows.examples.num_rows:
                     yield file, self.joins.apply(rows, counts)
+            tally.orders.check_orders()
 
     def check_unchanged(self) -> None:
         """Refuse a table that was written to while it was read.

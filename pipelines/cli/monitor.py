@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from components._core.errors import ConfigError
 from pipelines.cli.arguments import LOOP_PANEL, ProjectPath
 
 
@@ -30,6 +31,9 @@ def monitor(
     """Report what has changed in the answered requests, since when and in which; ends with exit code 5 when a check fails."""
     from pipelines.local.monitor_run import monitor_project
 
+    if window and since:
+        remedy = "--since says where the window begins, --window how long it is"
+        raise ConfigError("give --window or --since, not both", where="naru monitor", remedy=remedy)
     found = monitor_project(project, window, since)
     for line in found.lines:
         typer.echo(line)

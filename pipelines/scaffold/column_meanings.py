@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from components._core.project.column_config import ColumnReading
 from components._core.types.identifier_columns import to_words
-from components._data.columns.categories import find_variants, is_yes_or_no
+from components._data.columns.categories import describe_variants, find_variants, is_yes_or_no
 from components._data.columns.cell_counts import list_texts
 from components._data.columns.codes import merges_in_float32
 from components._data.columns.dates import ENOUGH, Order, describe_format, find_order, parse_dates
@@ -35,7 +35,6 @@ _MOST_CODES = 200
 _MOST_UNITS = 5
 _MOST_LISTED = 20
 _KINDS = {"date": "a date", "time": "a time of day"}
-_ORDER_NAMES: dict[Order, str] = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _read_label(profile: Profile, column: Column) -> Meaning:
     if not column.type.is_text:
         return Meaning()
     variants = find_variants(column.counts)
-    findings = tuple(_describe_variants(ways) for ways in variants)
+    findings = tuple(describe_variants(ways) for ways in variants)
     absent = [text for text in profile.absent.texts(column.name) if text.strip() in LABEL_MARKERS]
     reading = ColumnReading(type="category", missing=sorted({text.strip() for text in absent})) if absent else None
     return Meaning(reading, "", findings)
@@ -161,7 +160,7 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
     known = different.filter(pc.invert(is_missing(different)))
     if not len(known):
         return Meaning()
-    if dated := _read_dates(column, known, date_order):
+    if dated := _read_dates(profile, column, known, date_order):
         return dated
     if parse_times(known).is_valid().to_numpy(zero_copy_only=False).mean() >= ENOUGH:
         return Meaning(ColumnReading(type="time"), "a time of day, as hours")
@@ -172,8 +171,10 @@ def _read_texts(profile: Profile, column: Column, cells: pa.ChunkedArray, date_o
     if verdict.is_number:  # of a format whose files say that it is text
         return Meaning(ColumnReading(type="number", decimal=verdict.decimal), verdict.describe())
     counts = _count_values(cells)
-    findings = tuple(_describe_variants(ways) for ways in find_variants(counts)) if len(counts) <= _MOST_CODES else ()
-    findings += tuple(filter(None, [_describe_zones(known), _describe_units(known)]))
+    findings = tuple(describe_variants(ways) for ways in find_variants(counts)) if len(counts) <= _MOST_CODES else ()
+    findings += tuple(
+        filter(None, [_describe_zones(known), _describe_units(known), _describe_orders(profile, column, None)])
+    )
     absent = {text: number for text, number in counts.items() if is_missing(pa.array([text.strip()]))[0].as_py()}
     if absent and len(counts) <= _MOST_CODES:
         names = ", ".join(repr(text) for text in sorted({text.strip() for text in absent}))
@@ -205,7 +206,14 @@ def _describe_units(known: pa.Array) -> str:
     return f"numbers in different units ({shown}), so each is a text of its own: convert them to one unit"
 
 
-def _read_dates(column: Column, known: pa.Array, date_order: Order | None) -> Meaning | None:
+def _describe_orders(profile: Profile, column: Column, order: Order | None) -> str:
+    """Describe dates that contradict the order in which they are read, or each other; empty: none does."""
+    count = profile.orders.by_column.get(column.name)
+    count = count and replace(count, order=order)
+    return f"{count.describe()}; {count.remedy(column.name)}" if count and count.is_mixed else ""
+
+
+def _read_dates(profile: Profile, column: Column, known: pa.Array, date_order: Order | None) -> Meaning | None:
     order, other = find_order(known)
     if date_order is not None and parse_dates(known, date_order).is_date.mean() >= ENOUGH:
         order, other = date_order, None
@@ -219,6 +227,7 @@ def _read_dates(column: Column, known: pa.Array, date_order: Order | None) -> Me
     if other:
         wanted = describe_format(known, other)
         findings.append(f"read as {shown}; it could as well be {wanted}: --date-order {other} says so")
+    findings += filter(None, [_describe_orders(profile, column, order)])
     is_iso = bool(pc.all(pc.match_substring_regex(known, _ISO)).as_py())
     has_offset = bool(pc.any(pc.match_substring_regex(known, _OFFSET)).as_py()) and bool(dates.has_zone.any())
     if has_offset and not dates.has_zone.all():
@@ -232,10 +241,6 @@ def _read_dates(column: Column, known: pa.Array, date_order: Order | None) -> Me
 def _count_values(cells: pa.ChunkedArray) -> dict[str, int]:
     counted = cells.value_counts()
     return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-
-
-def _describe_variants(ways: list[str]) -> str:
-    return f"{' and '.join(map(repr, ways[:4]))} differ only by case or blanks, and are different values"
 
 
 def _with_cell_counts(profile: Profile, column: Column, meaning: Meaning) -> Meaning:

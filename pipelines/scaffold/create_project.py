@@ -103,7 +103,7 @@ def new_project(
     table = TableLocation.parse(str(data)) if isinstance(data, Path) else data
     _check_table(table, label, csv, choices)
     profile, meanings = _understand(table, label, csv, choices)
-    target = decide_target(profile.columns[label], choices.task, choices.positive)
+    target = _decide_target(profile, label, choices)
     group = _find_group(profile, label, choices)
     sample = first_of_each(profile.sample, group) if group else profile.sample
     scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
@@ -142,6 +142,19 @@ def _understand(table: TableLocation, label: str, csv: Csv, choices: Choices) ->
         plain, profile = profile, profile_table(table, label, csv, columns, choices.sample)
         meanings = add_cell_counts(meanings, plain, profile)
     return profile, meanings
+
+
+def _decide_target(profile: Profile, label: str, choices: Choices) -> Target:
+    """Decide what is predicted; rows that cannot be read may be why it cannot be."""
+    try:
+        return decide_target(profile.columns[label], choices.task, choices.positive)
+    except (ConfigError, DataError) as error:
+        if not profile.unreadable:
+            raise
+        message = (
+            f"{error.message}; {profile.unreadable:,} more rows cannot be read, such as {profile.first_unreadable}"
+        )
+        raise type(error)(message, where=error.where, remedy=error.remedy) from None
 
 
 def _find_group(profile: Profile, label: str, choices: Choices) -> Group | None:

@@ -23,6 +23,7 @@ from components._core.types.column_types import to_feature, to_plain, type_of_ar
 from components._core.types.feature_types import STRING, FeatureType
 from components._core.types.label_values import as_text
 from components._data.columns.cell_counts import CellCounts
+from components._data.columns.date_orders import OrderCounts
 from components._data.columns.reading import Reading
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.registry import open_format
@@ -106,6 +107,7 @@ class Profile:
         notes: What inference says of a column's cells, such as their unit.
         odd: Cells that do not fit their column and are missing.
         absent: Cells with a text that stands for a missing value, such as `NA`.
+        orders: Dates by the orders of day and month in which they can be read.
         is_partial: Whether there are more rows than were read.
     """
 
@@ -121,6 +123,7 @@ class Profile:
     notes: dict[str, str] = field(default_factory=dict)
     odd: CellCounts = field(default_factory=CellCounts)
     absent: CellCounts = field(default_factory=CellCounts)
+    orders: OrderCounts = field(default_factory=OrderCounts)
     is_partial: bool = False
 
 
@@ -181,6 +184,7 @@ def profile_table(
         schema.notes,
         tally.odd,
         tally.missing,
+        tally.orders,
         is_partial,
     )
 

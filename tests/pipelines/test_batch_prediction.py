@@ -122,6 +122,10 @@ def test_a_source_that_an_option_names_is_corrected_by_the_option(project: Path,
         (["--output", "out", "--source", "rows.csv", "--source-table", "t"], "for databases"),
         (["--output", "out", "--source", "nothing.csv"], "there is no such file"),
         (["--output", "out", "--source", "sqlite:///t.db"], "which table"),
+        (["--output", "out", "--source", "https://u:secret@host/t.csv"], "--source: holds a user name or password"),
+        (["--output", "out", "--source", "https://host/t.csv?sig=secret"], "--source: holds a signature"),
+        (["--output", "s3://key:secret@bucket/out"], "--output: holds a user name or password"),
+        (["--output", "postgresql://u:secret@host/db", "--output-table", "t"], "--output: holds a user name or"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_what_is_allowed(project: Path, arguments: list[str], message: str) -> None:

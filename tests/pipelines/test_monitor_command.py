@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from components._core.errors import ConfigError
 from components._core.request_log.hours import SETTLE_SECONDS
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.types.artifact_files import MONITORING_REFERENCE
+from pipelines.__main__ import app
 from pipelines.local.monitor_run import monitor_project
 from tests.components.monitor.request_lines import START, make_reference, rows_of, write_object
 
@@ -68,3 +70,17 @@ def test_a_project_that_logs_nothing_is_told_so(tmp_path: Path):
     (tmp_path / "project.yaml").write_text(PROJECT.replace("serve: {request_log: {}}", ""))
     with pytest.raises(ConfigError, match="request_log is not set"):
         monitor_project(tmp_path)
+
+
+def test_a_version_without_requests_is_given_no_reason_why_its_metric_is_unknown(tmp_path: Path):
+    make_project(tmp_path, is_broken=False)
+    with (tmp_path / "project.yaml").open("a") as file:
+        file.write("feedback: {labels: {source: labels, id: request_id}}\n")
+    found = monitor_project(tmp_path, since="2030-01-01", now=datetime(2030, 1, 2, tzinfo=UTC))
+    assert found.lines[0].startswith("version 1: 0 rows") and "no requests" in found.lines[-1]
+    assert not [line for line in found.lines if "signature" in line]
+
+
+def test_a_window_by_its_length_and_by_its_beginning_is_refused(tmp_path: Path):
+    found = CliRunner().invoke(app, ["monitor", str(tmp_path), "--window", "7d", "--since", "2026-01-01"])
+    assert isinstance(found.exception, ConfigError) and "--window or --since" in str(found.exception)

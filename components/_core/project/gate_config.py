@@ -41,6 +41,8 @@ class Bound(Section):
     def _has_a_bound(self) -> Bound:
         if self.min is None and self.max is None:
             raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min ({self.min:g}) must not be above max ({self.max:g})")
         return self
 
 

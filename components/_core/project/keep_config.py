@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -20,7 +21,14 @@ class KeepRule(NamedTuple):
     age: timedelta | None = None
 
     def __str__(self) -> str:
-        return f"the newest {self.newest:,}" if self.newest is not None else f"up to {self.age}" if self.age else "all"
+        if self.newest is not None:
+            return f"the newest {self.newest:,}"
+        return f"up to {_describe_age(self.age)}" if self.age else "all"
+
+
+def _describe_age(age: timedelta) -> str:
+    days = age / timedelta(days=1)
+    return f"{days:,g} days" if days >= 2 else f"{age / timedelta(hours=1):,.4g} hours"
 
 
 def parse_keep(value: Any) -> KeepRule:
@@ -36,6 +44,10 @@ def parse_keep(value: Any) -> KeepRule:
         if not 1 <= int(text) <= _LARGEST:
             raise ValueError(f"found {text[:80]}; allowed: 1 to {_LARGEST:,}")
         return KeepRule(newest=int(text))
+    if re.fullmatch(r"[0-9.]+\s*m", text):
+        raise ValueError(
+            f"found {text[:80]!r}, which may be minutes or months; allowed: an age in h, d or w, as in 180d"
+        )
     try:
         age = to_timedelta(text) if isinstance(value, str) else timedelta()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Rules for every value of a project file, whatever its field: no credentials, no placeholders of a cluster, no overlong number.
+"""Rules for every value of a project file, whatever its field: no credentials, no placeholders of a cluster, no overlong number, no NUL.
 
 A project travels as a parameter through Kubeflow Pipelines and Argo, is kept in records and shown in reports. So
 placeholders that those would replace, and secrets, are refused in the file.
@@ -39,6 +39,9 @@ def check_values(raw: dict[str, Any], where: str, given: Collection[str] = ()) -
     for place, found in places_with_credentials(raw):
         raise ConfigError(f"{place}: holds {found}{_source(place, given)}", where=where, remedy=CREDENTIALS_REMEDY)
     for place, value in _scalars(raw):
+        if isinstance(value, str) and "\0" in value:
+            message = f"{place}: holds a NUL character{_source(place, given)}".replace("\0", "\\0")
+            raise ConfigError(message, where=where, remedy="remove it: no path, column or name can have one")
         if isinstance(value, str):
             check_placeholders(value, f"{where}: {place}{_source(place, given)}", allowed=_allowed_placeholder(place))
         elif isinstance(value, int) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:

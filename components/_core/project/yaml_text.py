@@ -138,7 +138,8 @@ def parse_yaml(text: str, where: str) -> Any:
         raise ConfigError(f"is not valid YAML: {message}", where=place, remedy=_remedy(message, line)) from None
     except (ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         # a number of thousands of digits, thousands of brackets, a tag that its value does not fit
-        message = f"is not valid YAML: {str(error).splitlines()[0]}"
+        first = str(error).splitlines()[0]
+        message = "holds a number of thousands of digits" if "digits" in first else f"is not valid YAML: {first}"
         raise ConfigError(message, where=where, remedy="correct the file") from None
 
 

@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from components._core.errors import DataError
+
 _MOST_VALUES = 1_000
+_FEWEST = 20
+"""Odd cells of a column up to which a file is not refused."""
 _SHOWN = 3
 _REST = "…"
 
@@ -54,6 +58,26 @@ class CellCounts:
     def describe(self) -> str:
         """Describe the cells, as in `age: 'unknown' (2), 'x' (1); city: ...`."""
         return "; ".join(f"{column}: {list_texts(counts)}" for column, counts in sorted(self.by_column.items()))
+
+
+def check_fitting(odd: CellCounts, fitting: Mapping[str, int], file: str) -> None:
+    """Refuse a file in which half of a column's cells do not fit how they are read: its entry in the project is wrong.
+
+    Args:
+        odd: Cells that do not fit.
+        fitting: Number of cells that fit by column.
+        file: The file, for messages.
+
+    Raises:
+        DataError: With the column and its most frequent cells.
+    """
+    for column, counts in sorted(odd.by_column.items()):
+        cells = counts.total()
+        known = cells + fitting.get(column, 0)
+        if cells >= _FEWEST and 2 * cells >= known:
+            message = f"{cells:,} of {known:,} cells of {column!r} do not fit how it is read: {list_texts(counts)}"
+            remedy = f"correct the entry of {column!r} in data.columns, or the file"
+            raise DataError(message, where=file, remedy=remedy)
 
 
 def list_texts(counts: Mapping[str, int]) -> str:

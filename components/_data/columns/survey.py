@@ -119,18 +119,22 @@ class ArrowNumbers:
     Attributes:
         cells: Number of cells that are not missing.
         is_whole: Whether they are whole numbers.
+        has_fraction: Whether one of them has decimal places, so that the decimal separator is a point.
         different: Some different numbers as text, as many as a decision needs.
     """
 
     def __init__(self) -> None:
         self.cells = 0
         self.is_whole = True
+        self.has_fraction = False
         self.different: set[str] = set()
 
     def add(self, column: pa.Array) -> None:
         """Add a batch of numbers."""
         self.cells += len(column) - column.null_count
         self.is_whole = bool(pa.types.is_integer(column.type) or pa.types.is_null(column.type))
+        if not self.has_fraction and pa.types.is_floating(column.type):
+            self.has_fraction = bool(pc.any(pc.not_equal(pc.floor(column), column)).as_py())
         if len(self.different) <= _DIFFERENT_NUMBERS:
             known = column.slice(0, _FIRST_LOOK).drop_null().unique()
             self.different.update(map(str, known.slice(0, _DIFFERENT_NUMBERS + 1).to_pylist()))
@@ -198,6 +202,9 @@ class ColumnSurvey:
         notes = []
         if self._either and not any(self._only):
             notes.append("the comma is read as thousands")
+        without = numbers - style.units.total()
+        if unit and without > _MOST_ODD * numbers:
+            notes.append(f"{without:,} of {numbers:,} numbers have no {unit} and are read as they are")
         return Verdict(
             pa.int64() if style.is_whole else pa.float64(),
             style.decimal,
@@ -205,6 +212,13 @@ class ColumnSurvey:
             not self._by_arrow_alone,
             "; ".join(notes),
         )
+
+    @property
+    def decimal(self) -> Decimal | None:
+        """The decimal separator that more than a few cells have; None: they do not show one."""
+        which = int(self._only[1] > self._only[0])
+        few = _MOST_ODD * (self._known + self._by_arrow)
+        return self._styles[which].decimal if self._only[which] > few else None
 
     def is_mostly_odd(self) -> bool:
         """Return whether half of the cells or more are not numbers: where earlier files have numbers, the file is broken."""

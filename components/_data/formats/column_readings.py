@@ -81,6 +81,8 @@ def apply_readings(
         tally: Counts the cells that became missing.
         unit: Unit of the rows' places in the file.
     """
+    if tally is not None:
+        _count_orders(rows, schema, file, tally, unit)
     if not schema.readings:
         return rows
     examples = dict(zip(rows.examples.schema.names, rows.examples.columns, strict=True))
@@ -92,6 +94,8 @@ def apply_readings(
         if tally is not None:
             tally.missing.add(name, converted.missing)
             tally.odd.add(name, converted.odd if is_fit else {})
+            if reading.kind != "text":
+                tally.fitting[name] += len(converted.values) - converted.values.null_count
         for row in map(int, () if is_fit else np.flatnonzero(converted.is_odd)):
             found = cells_as_text(examples[name].slice(row, 1))[0]
             code, problem = _describe_odd(found, reading)
@@ -101,6 +105,17 @@ def apply_readings(
             cells[name] = converted.values  # a row's split depends on the value, as its examples have it
     read = Rows(_batch(examples), _batch(cells), rows.lines)
     return _set_aside(read, rows, bad, file, reject, unit)
+
+
+def _count_orders(
+    rows: Rows, schema: TableSchema, file: SpanFile, tally: FileTally, unit: Literal["line", "row"]
+) -> None:
+    """Count the dates of columns of texts by the orders of day and month in which they can be read."""
+    for name, cells in zip(rows.examples.schema.names, rows.examples.columns, strict=True):
+        reading = schema.readings.get(name)
+        if pa.types.is_string(cells.type) and (reading is None or reading.kind in ("date", "text")):
+            order = reading.order if reading is not None and reading.kind == "date" else None
+            tally.orders.add(name, cells, order, lambda row: f"{file.name}, {unit} {int(rows.lines()[row])}")
 
 
 def _describe_odd(found: str, reading: Reading) -> tuple[str, str]:

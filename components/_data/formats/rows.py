@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from components._core.types.column_types import to_text
 from components._data.columns.cell_counts import CellCounts
+from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRow
 from components._data.sources.contract import SpanFile
 
@@ -47,6 +49,8 @@ class FileTally:
         blank: Number of empty lines after the header, which are not rows.
         odd: Cells that did not fit their column's type and became missing.
         missing: Cells with a text that stands for a missing value, such as `NA`.
+        fitting: Number of cells that fit a column that is read as numbers, dates or times, by column.
+        orders: Dates by the orders of day and month in which they can be read.
     """
 
     def __init__(self) -> None:
@@ -55,6 +59,8 @@ class FileTally:
         self.blank = 0
         self.odd = CellCounts()
         self.missing = CellCounts()
+        self.fitting: Counter[str] = Counter()
+        self.orders = OrderCounts()
 
     def watch(self, part: bytes) -> None:
         """Count the next bytes of the file."""
@@ -85,9 +91,11 @@ def set_unlabelled_aside(
     if not label:
         return rows
     labels = rows.examples.column(rows.examples.schema.get_field_index(label))
-    if not labels.null_count:
-        return rows
     missing = np.asarray(labels.is_null())
+    if pa.types.is_string(labels.type):  # blanks are no class
+        missing = missing | np.asarray(pc.equal(pc.utf8_trim_whitespace(labels), "").fill_null(False))
+    if not missing.any():
+        return rows
     lines = rows.lines()
     for line, text in zip(lines[missing].tolist(), rows_as_text(rows.examples, missing), strict=True):
         reject(BadRow(file.name, line, f"the label {label!r} is missing", text, unit=unit))

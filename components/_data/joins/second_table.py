@@ -13,6 +13,7 @@ from components._core.examples.artifact import SourceFile
 from components._core.project.data_config import Data
 from components._core.project.join_config import Join
 from components._data.columns.cell_counts import CellCounts
+from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
@@ -45,6 +46,7 @@ class SecondTable:
         files: Its files.
         bad: Its rows that cannot be read.
         odd: Cells that did not fit their column's type and became missing.
+        orders: Dates of each file by the orders of day and month in which they can be read.
     """
 
     name: str
@@ -55,6 +57,7 @@ class SecondTable:
     files: list[SourceFile] = field(default_factory=list)
     bad: BadRowCount = field(default_factory=BadRowCount)
     odd: CellCounts = field(default_factory=CellCounts)
+    orders: list[OrderCounts] = field(default_factory=list)
 
 
 def read_second_table(
@@ -120,6 +123,7 @@ class _Reader:
             rows += batch.num_rows
             yield batch
         self.read.odd.merge(tally.odd)
+        self.read.orders.append(tally.orders)
         set_aside = self.read.bad.rows - before
         self.read.files.append(SourceFile(file.name, file.span, rows, set_aside, tally.bytes, tally.sha256.hexdigest()))
 

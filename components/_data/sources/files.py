@@ -8,7 +8,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from components._core.errors import ConfigError, DataError
+from components._core.errors import ConfigError, DataError, UnavailableError
 from components._core.files import fingerprint_of, hash_stream
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.system_errors import from_system, needs_user_action
@@ -109,6 +109,9 @@ def _open(source: str) -> tuple[Any, str]:
         raise DataError(
             f"there is no such file: {error.filename}", where=source, remedy="correct data.source"
         ) from None
+    except OSError as error:
+        remedy = "check the address and the network, then run again"
+        raise UnavailableError(f"cannot be reached: {error.strerror or error}", where=source, remedy=remedy) from None
     return filesystem, path
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from components._core.examples.artifact import SPLITS, SourceFile
 from components._data.columns.cell_counts import CellCounts
+from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRow
 from components._data.joins.table_joins import MatchCount
 
@@ -32,6 +33,8 @@ class FileRead:
         missing: Cells with a text that stands for a missing value.
         dropped: Number of rows left out by each rule of `data.rows`.
         joined: Its rows by what each join of `data.join` found for them.
+        fitting: Number of cells that fit a column that is read as numbers, dates or times, by column.
+        orders: Its dates by the orders of day and month in which they can be read.
     """
 
     file: SourceFile
@@ -40,6 +43,8 @@ class FileRead:
     missing: CellCounts
     dropped: dict[str, int]
     joined: list[MatchCount] = field(default_factory=list)
+    fitting: dict[str, int] = field(default_factory=dict)
+    orders: OrderCounts = field(default_factory=OrderCounts)
 
     def to_json(self) -> dict[str, Any]:
         """Convert to JSON; the order of the cells is kept, since it decides which of many are counted together."""
@@ -49,14 +54,23 @@ class FileRead:
             for name, found in cells.items()
         }
         joined = {"joined": [asdict(count) for count in self.joined]} if self.joined else {}
-        return {"file": asdict(self.file), "blank": self.blank, "dropped": self.dropped, **counts, **joined}
+        return {
+            "file": asdict(self.file),
+            "blank": self.blank,
+            "dropped": self.dropped,
+            **counts,
+            **joined,
+            "fitting": self.fitting,
+            "orders": self.orders.to_json(),
+        }
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> FileRead:
         """Convert from JSON."""
         cells = _cells(raw["odd"]), _cells(raw["missing"])
         joined = [MatchCount(**count) for count in raw.get("joined", [])]
-        return cls(SourceFile(**raw["file"]), raw["blank"], *cells, raw["dropped"], joined)
+        orders = OrderCounts.from_json(raw["orders"])
+        return cls(SourceFile(**raw["file"]), raw["blank"], *cells, raw["dropped"], joined, raw["fitting"], orders)
 
 
 @dataclass(frozen=True)

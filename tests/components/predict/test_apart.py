@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from components._core.errors import ConfigError
 from components._data.sources.files import FileSource
@@ -79,3 +80,31 @@ def test_the_same_in_an_object_store(folder: Path, tmp_path: Path, versions: Ver
                 run("s3://bucket/rows", output, versions(), tmp_path / "store")
         done = run("s3://bucket/rows", "s3://bucket/rows-answers/a.parquet", versions(), tmp_path / "store")
         assert done.manifest["answered"] == 10
+
+
+@pytest.mark.parametrize(
+    "way", ["nowhere/../t.csv", "./t.csv", "../rows/t.csv", "link.csv", "file://", "file://nowhere/../t.csv"]
+)
+def test_a_source_is_never_overwritten_however_the_output_is_written(
+    way: str, folder: Path, tmp_path: Path, versions: Versions
+) -> None:
+    source = folder / "t.csv"
+    csv.write_csv(table(20), source)
+    (folder / "link.csv").symlink_to(source)
+    output = f"{folder}/{way}" if "://" not in way else f"file://{folder}/{way.removeprefix('file://') or 't.csv'}"
+    before = source.read_bytes()
+    with pytest.raises(ConfigError, match="is a file of the source"):
+        run(source, output, versions(), tmp_path / "store")
+    assert source.read_bytes() == before and not (folder / "nowhere").exists()
+
+
+def test_another_file_behind_a_link_or_a_detour_is_never_overwritten(
+    folder: Path, tmp_path: Path, versions: Versions
+) -> None:
+    mine = tmp_path / "mine.csv"
+    mine.write_text("a person's\n")
+    (tmp_path / "link.csv").symlink_to(mine)
+    for way in ("link.csv", "nowhere/../mine.csv", "nowhere/../link.csv"):
+        with pytest.raises(ConfigError, match="something else is there"):
+            run(folder / "t-1.parquet", f"{tmp_path}/{way}", versions(), tmp_path / "store")
+    assert mine.read_text() == "a person's\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, DataError
 from components._core.project.project_file import load_project
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
@@ -306,3 +307,21 @@ def test_numbers_in_different_units_are_reported_and_house_numbers_are_not(tmp_p
     created = _created(tmp_path, table, money=money, house=houses)
     message = "numbers in different units ('$', '€'), so each is a text of its own: convert them to one unit"
     assert created.findings == [("money", message)]
+
+
+def test_dates_of_two_orders_are_named_with_counts_lines_and_remedy(tmp_path: Path, table: Table) -> None:
+    forms = ["%d/%m/%Y", "%m/%d/%Y"]
+    days = [date(2023, 1, 1) + timedelta(days=row) for row in range(ROWS)]
+    half = [day.strftime(forms[row % 2]) for row, day in enumerate(days)]
+    one = [day.strftime(forms[row == 27]) for row, day in enumerate(days)]
+    created = _created(tmp_path, table, half=half, one=one, number=NUMBERS.tolist())
+    findings = dict(created.findings)
+    assert findings["half"].startswith("dates in two orders, kept as text: ")
+    assert "may be swapped; write one order in the source, best YYYY-MM-DD" in findings["one"]
+    assert all("line " in findings[name] and " either way" in findings[name] for name in ("half", "one"))
+
+
+def test_a_label_that_cannot_be_predicted_for_its_unreadable_rows_says_so(tmp_path: Path, table: Table) -> None:
+    numbers = ["1.5"] * 3 + ["1e39"] * (ROWS - 3)
+    with pytest.raises(DataError, match=r"the label 'y' is 'no' in every row.*; 197 more rows cannot be read, such as"):
+        _created(tmp_path, table, ["no"] * 3 + ["yes"] * (ROWS - 3), x=numbers)

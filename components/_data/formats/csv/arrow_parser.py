@@ -78,8 +78,11 @@ def parse_names(header: bytes, file: CsvFile) -> list[str]:
         escape_char=file.csv.escape or False,
         newlines_in_values=True,
     )
+    whole = (
+        header if header.endswith((b"\n", b"\r")) else header + b"\n"
+    )  # Arrow calls a line without an end an empty file
     try:
-        with csv.open_csv(pa.BufferReader(header), parse_options=options) as reader:
+        with csv.open_csv(pa.BufferReader(whole), parse_options=options) as reader:
             return list(reader.schema.names)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise unreadable(file, error) from None

@@ -8,8 +8,8 @@ file do not fit, its rows become unreadable, one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from components._core.errors import DataError
 from components._core.project.data_config import Data
 from components._data.columns.codes import has_leading_zero
-from components._data.columns.numbers import FLOAT32_MAX
+from components._data.columns.numbers import FLOAT32_MAX, Decimal
 from components._data.columns.reading import Reading
 from components._data.columns.survey import ArrowNumbers, ColumnSurvey, Verdict
 from components._data.formats.column_readings import with_readings
@@ -73,13 +73,14 @@ def infer_schema(
     """
     kept, data, file_notes = kept or KeptBlocks(), data or Data(source="table"), file_notes or FileNotes()
     types: dict[str, pa.DataType] = {}
-    readings: dict[str, Reading] = {}
+    decimals: dict[str, tuple[Decimal, str]] = {}
+    read: dict[str, Decimal] = {}
     notes: dict[str, str] = {}
     clean, unfit = set(), set()
     for file in files:
         written = [file.csv.model_dump(), file.has_row_names]
         names = file_notes.recall(file, "header", written, partial(read_header, file), _same, _same)
-        check_separator(file, names)
+        check_separator(file, names, files[0])
         check_columns(file.name, names, list(types), label)
         known = {name: str(kind) for name, kind in types.items()}
         columns = {name: column.model_dump() for name, column in data.columns.items()}
@@ -89,16 +90,39 @@ def infer_schema(
         types = {name: found.types[name] for name in (types or names)}
         for name, verdict in found.verdicts.items():
             if found.types[name] != pa.string() and name not in found.unfit and verdict.needs_reading:
-                readings.setdefault(name, Reading("number", verdict.decimal, odd_cells=data.odd_cells))
+                read.setdefault(name, verdict.decimal)
             notes.setdefault(name, verdict.describe())
+        _add_decimals(decimals, found, file, set(data.columns))
         unfit |= {(file.name, name) for name in found.unfit}
         if found.is_clean:
             clean.add(file.name)
     types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
-    readings = {name: reading for name, reading in readings.items() if types[name] != pa.string()}
+    readings = {
+        name: Reading("number", decimals[name][0] if name in decimals else decimal, odd_cells=data.odd_cells)
+        for name, decimal in read.items()
+        if types[name] != pa.string()
+    }
     raw = dict.fromkeys(readings, pa.string())
     schema = TableSchema(types, frozenset(clean), readings=readings, raw_types=raw, unfit=frozenset(unfit), notes=notes)
     return with_readings(schema, data, label)
+
+
+def _add_decimals(
+    known: dict[str, tuple[Decimal, str]], found: _FileTypes, file: CsvFile, named: Collection[str]
+) -> None:
+    """Add the decimal separators of a file, which must be those of earlier files: `1.234` has another value by each.
+
+    Raises:
+        DataError: When a column's separator is another one.
+    """
+    for name, decimal in found.decimals.items():
+        if name in named or found.types[name] == pa.string() or name in found.unfit:
+            continue
+        first, where = known.setdefault(name, (decimal, file.name))
+        if first != decimal:
+            words = {".": "point", ",": "comma"}
+            message = f"column {name!r} has a decimal {words[decimal]}, and a decimal {words[first]} in {where}"
+            raise DataError(message, where=file.name, remedy="write the numbers of all files with the same one")
 
 
 def _same(names: list[str]) -> list[str]:
@@ -149,7 +173,7 @@ def _check_kind(file: CsvFile, first: bytes) -> None:
         raise DataError("is not text", where=file.name, remedy=remedy)
 
 
-def check_separator(file: CsvFile, names: list[str]) -> None:
+def check_separator(file: CsvFile, names: list[str], first: CsvFile | None = None) -> None:
     """Refuse a header with a single column whose name contains another separator.
 
     Raises:
@@ -159,6 +183,8 @@ def check_separator(file: CsvFile, names: list[str]) -> None:
     if len(names) == 1 and marks:
         mark, where = marks[0], file.name
         remedy = f"name the separator in data.csv.separator (naru new --sep {mark!r})"
+        if first is not None and first.name != file.name:
+            remedy = f"write it with {file.csv.delimiter!r} between cells, as {first.name}"
         raise DataError(f"columns seem to be separated by {mark!r}, and few rows fit it", where=where, remedy=remedy)
 
 
@@ -171,12 +197,14 @@ class _FileTypes:
         verdicts: What the columns are that have cells which Arrow does not read as numbers.
         unfit: Columns most of whose cells do not fit the type of earlier files.
         is_clean: Whether all rows can be read directly.
+        decimals: The decimal separators of columns whose numbers show one.
     """
 
     types: dict[str, pa.DataType]
     verdicts: dict[str, Verdict]
     unfit: set[str]
     is_clean: bool
+    decimals: dict[str, Decimal] = field(default_factory=dict)
 
     def to_json(self) -> list[Any]:
         types = {name: str(kind) for name, kind in self.types.items()}
@@ -184,13 +212,13 @@ class _FileTypes:
             name: [str(found.type), found.decimal, found.unit, found.needs_reading, found.note]
             for name, found in self.verdicts.items()
         }
-        return [types, verdicts, sorted(self.unfit), self.is_clean]
+        return [types, verdicts, sorted(self.unfit), self.is_clean, self.decimals]
 
     @classmethod
     def from_json(cls, raw: list[Any]) -> _FileTypes:
         types = {name: pa.type_for_alias(kind) for name, kind in raw[0].items()}
         verdicts = {name: Verdict(pa.type_for_alias(kind), *rest) for name, (kind, *rest) in raw[1].items()}
-        return cls(types, verdicts, set(raw[2]), raw[3])
+        return cls(types, verdicts, set(raw[2]), raw[3], raw[4])
 
 
 def _infer_file(
@@ -251,7 +279,11 @@ class _Inference:
             if types[name] != pa.string() and self._surveys[name].is_mostly_odd():
                 unfit.add(name)
         too_large = any(pa.types.is_floating(types[name]) for name in self._too_large)
-        return _FileTypes(types, verdicts, unfit, not (self._is_ragged or too_large or unfit))
+        decimals: dict[str, Decimal] = {name: "." for name, numbers in self._numbers.items() if numbers.has_fraction}
+        for name, survey in self._surveys.items():
+            if decimal := survey.decimal:
+                decimals.setdefault(name, decimal)
+        return _FileTypes(types, verdicts, unfit, not (self._is_ragged or too_large or unfit), decimals)
 
     def _decide(self, name: str, verdict: Verdict) -> pa.DataType:
         """Decide the type of a surveyed column: by its cells, unless earlier files or the project say that it is a number."""

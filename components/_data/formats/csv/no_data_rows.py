@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv as python_csv
 import re
 
@@ -15,7 +16,7 @@ _TOTALS = {
 
 
 def find_repeats(buffer: bytes, header: bytes, start: int) -> list[int]:
-    """Return the offsets of lines that are equal to the header.
+    """Return the offsets of lines that are equal to the header, a byte order mark before it left aside.
 
     Args:
         buffer: Bytes that begin with a line.
@@ -26,8 +27,13 @@ def find_repeats(buffer: bytes, header: bytes, start: int) -> list[int]:
     at = buffer.find(header, start) if header else -1
     while at >= 0:
         end = at + len(header)
-        if (at == start or buffer[at - 1 : at] in (b"\n", b"\r")) and buffer[end : end + 1] in (b"", b"\r", b"\n"):
-            found.append(at)
+        begin = at - len(codecs.BOM_UTF8) if buffer.endswith(codecs.BOM_UTF8, start, at) else at
+        if (begin == start or buffer[begin - 1 : begin] in (b"\n", b"\r")) and buffer[end : end + 1] in (
+            b"",
+            b"\r",
+            b"\n",
+        ):
+            found.append(begin)
         at = buffer.find(header, end)
     return found
 

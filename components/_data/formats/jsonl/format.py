@@ -25,7 +25,10 @@ class JsonLinesFormat(Format):
     def recognises(cls, first: bytes) -> bool:
         """See `Format`; a whole array of objects is recognised, too, so that its message says what to do."""
         start = first.removeprefix(_BOM).lstrip()
-        return start[:1] == b"{" or (start[:1] == b"[" and start[1:].lstrip()[:1] == b"{")
+        if start[:1] == b"[":
+            return start[1:].lstrip()[:1] == b"{"
+        # a name of a CSV may begin so: {{x}},y
+        return start[:1] == b"{" and start[1:].lstrip()[:1] in (b"", b'"', b"'", b"}")
 
     @property
     def unit(self) -> Literal["line", "row"]:

@@ -93,3 +93,8 @@ def test_an_anchor_that_is_used_a_few_times_is_read() -> None:
         "b": {"low": 1, "high": 2},
         "c": {"low": 1, "high": 2, "log": True},
     }
+
+
+def test_a_number_of_thousands_of_digits_is_named_in_our_words() -> None:
+    with pytest.raises(ConfigError, match="holds a number of thousands of digits"):
+        parse_yaml(f"field: {'9' * 5000}\n", "f")

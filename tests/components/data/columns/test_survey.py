@@ -71,6 +71,7 @@ def test_digits_that_a_number_would_change_are_codes(cells: list[str], note: str
         (["401,77", "5657,51", "12"], pa.float64(), "decimal comma"),
         (["$1,234", "$2"], pa.int64(), "in $; the comma is read as thousands"),
         (["12.5%", "7%"], pa.float64(), "in %"),
+        (["12.5%", "7%", "0.05", "0.1"], pa.float64(), "in %; 2 of 4 numbers have no % and are read as they are"),
         (["1", "2", "unknown", *MANY], pa.int64(), ""),
     ],
 )

@@ -57,3 +57,16 @@ def test_a_row_that_may_be_data_is_kept(text: str, tmp_path: Path) -> None:
     outcome, read = ingest(tmp_path, text, quarantine_limit=0.9, split={"by": ["y"]})
     aside = int(outcome.metrics["quarantined"])
     assert read.num_rows + aside == 3 and "not data" not in outcome.reason
+
+
+@pytest.mark.parametrize("block", [64, 1 << 20])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_with_byte_order_marks_that_were_joined_are_one_table(
+    block: int, encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    text = "\ufeff".join([table(), table(), table()]).removeprefix("\ufeff")
+    outcome, read = ingest(tmp_path, text.encode(encoding))
+    assert read.num_rows == 600 and read.schema.field("n").type == pa.int64()
+    assert [row["line"] for row in quarantined(tmp_path)] == [202, 403]
+    assert outcome.metrics["quarantined"] == 0
