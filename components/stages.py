@@ -145,6 +145,16 @@ MONITOR = register(
         imports=("components.monitor.monitor",),
     )
 )
+FEEDBACK = register(
+    StageSpec(
+        "feedback",
+        _STAGES,
+        reads=("data", "serve.request_log", "feedback"),
+        environment=_STORE,
+        side_effects=True,
+        imports=("components.feedback.join_labels",),
+    )
+)
 WATCH = register(
     StageSpec(
         "watch",

@@ -8,17 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from components._core.errors import ConfigError
 from components._core.files import write_text
 from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
 from components._data.formats.registry import AUTO, FORMATS
-from components._data.sources.registry import location_in_store
+from components._data.sources.registry import is_relative, location_in_store
 from components._frameworks.project_rules import check_framework
 from components._frameworks.table import known_frameworks
 from pipelines.compile_target import Target
-from pipelines.graphs.pipelines import MONITORING, PREDICTION, TRAINING, WATCHING, Pipeline
+from pipelines.graphs.pipelines import JOINING, MONITORING, PREDICTION, TRAINING, WATCHING, Pipeline
 from pipelines.image_extras import check_image_extras
 from pipelines.spec_lint import lint_spec
 from pipelines.spec_text import tidy_spec, version_of
@@ -49,10 +50,12 @@ def compile_project(path: Path, output: Path, overrides: dict[str, Any], target:
 def needed_pipelines(project: Project) -> tuple[Pipeline, ...]:
     """Return the pipelines that a project needs, training first.
 
-    It is monitored where its requests are logged or it has the section `monitor`, and watched where it has triggers.
+    It is monitored where its requests are logged or it has the section `monitor`, its labels are joined where it has the section
+    `feedback`, and it is watched where it has triggers.
     """
     monitored = project.serve.request_log is not None or "monitor" in project.model_fields_set
-    return (TRAINING, PREDICTION, *([MONITORING] if monitored else []), *([WATCHING] if project.triggers.on else []))
+    wanted = {MONITORING: monitored, JOINING: project.feedback is not None, WATCHING: bool(project.triggers.on)}
+    return (TRAINING, PREDICTION, *(pipeline for pipeline, is_wanted in wanted.items() if is_wanted))
 
 
 def compile_pipeline(project: Project, kind: Pipeline, output: Path, target: Target) -> Path:
@@ -123,9 +126,35 @@ def compile_monitoring(project: Project, file: Path, target: Target) -> Path:
     from pipelines.placement import place_stages
     from pipelines.stage_secrets import Places
 
-    places = Places(Settings.from_environment().store, (), _hashes(project))
+    store = Settings.from_environment().store
+    located, _ = _located_feedback(project, store)  # it looks for labelled rows in the published spans
+    places = Places(store, (), _hashes(project))
     graph = dsl.pipeline(name=MONITORING.name)(place_stages(MONITORING, monitoring.pipeline_func, target, places))
-    return _write(graph, MONITORING, project, {"project": project.to_json()}, file)
+    return _write(graph, MONITORING, project, {"project": located.to_json()}, file)
+
+
+def compile_feedback(project: Project, file: Path, target: Target) -> Path:
+    """Write the feedback pipeline, placed for its cluster, with the project as the default of its parameter.
+
+    Raises:
+        ConfigError: When the labels need an extra which the images are not known to have, or are on this machine.
+    """
+    from kfp import dsl
+
+    from pipelines.graphs.feedback import joining
+    from pipelines.placement import place_stages
+    from pipelines.stage_secrets import Places
+
+    store = Settings.from_environment().store
+    check_image_extras(project, check_framework(project), JOINING, store, target, project.name)
+    located, sources = _located_feedback(project, store)
+    if "://" in store and (local := next(filter(is_relative, sources), "")):
+        message = f"the labels {local!r} are on this machine, which runs on a cluster cannot read"
+        remedy = "name them by a URL, as in s3://bucket/flights/labels/"
+        raise ConfigError(message, where=f"{project.name}: feedback.labels", remedy=remedy)
+    places = Places(store, tuple(filter(None, sources)))
+    graph = dsl.pipeline(name=JOINING.name)(place_stages(JOINING, joining.pipeline_func, target, places))
+    return _write(graph, JOINING, project, {"project": located.to_json()}, file)
 
 
 def compile_prediction(project: Project, file: Path, target: Target) -> Path:
@@ -169,6 +198,7 @@ def compile_watching(project: Project, file: Path, target: Target) -> Path:
 
 
 _COMPILERS: dict[Pipeline, Callable[[Project, Path, Target], Path]] = {
+    JOINING: compile_feedback,
     MONITORING: compile_monitoring,
     PREDICTION: compile_prediction,
     WATCHING: compile_watching,
@@ -199,6 +229,16 @@ def _located(project: Project, store: str) -> tuple[Project, list[str]]:
     source, data = locate(project.data.source), project.data.with_join_sources(locate)
     located = project.model_copy(update={"data": data.model_copy(update={"source": source})})
     return located, [source, *(join.source for join in data.join)]
+
+
+def _located_feedback(project: Project, store: str) -> tuple[Project, list[str]]:
+    """Return a project with the locations of its labels and spans as a cluster reads them, and those that are read."""
+    if project.feedback is None:
+        return project, []
+    located = project.feedback.located(_locate_on_cluster(project, store))
+    labels = located.labels
+    sources = [labels.source, *(join.source for join in labels.join)] if labels else []
+    return project.model_copy(update={"feedback": located}), sources
 
 
 def _locate_on_cluster(project: Project, store: str) -> Callable[[str], str]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from components._core.errors import ConfigError
 from components._core.extras import build_command
+from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
 from components._frameworks.project_rules import may_be_prepared
 from components.deploy.targets.placement import IMAGES, ONNX_IMAGES
-from components.stages import INGEST, PREDICT
+from components.stages import FEEDBACK, INGEST, PREDICT
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
 from pipelines.pools import choose_pools, load_pools
@@ -75,6 +76,11 @@ def _needs(
     readers = _unique(images[stage.name] for stage in pipeline.stages if stage in (INGEST, PREDICT))
     for key, extra in table_extras(project.data):
         yield Need(key, extra, readers)
+    labels = project.feedback.labels if project.feedback else None
+    if labels is not None and FEEDBACK in pipeline.stages:
+        table = Data(source=labels.source, format=labels.format, sql=labels.sql, join=labels.join)
+        for key, extra in table_extras(table):
+            yield Need(key.replace("data.", "feedback.labels.", 1), extra, (images[FEEDBACK.name],))
     for schedule in project.triggers.schedules:
         for extra in location_extras(str(schedule.parameters.get("source", ""))):
             yield Need(f"the source of the schedule {schedule.name}", extra, readers)

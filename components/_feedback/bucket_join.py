@@ -33,6 +33,7 @@ class Moments:
         by_key: Whether values of features name an answer, so that a label does not tell whether its request was sampled.
         judged_from: Labels known before this time may be for answers older than what was ever read, so none counts as unknown.
         listed_from: Objects of the log that come late are still found for answers after this time.
+        posted: By the place of a label's file, whether it holds labels that were posted to a server.
     """
 
     read_until: int
@@ -41,6 +42,7 @@ class Moments:
     by_key: bool = False
     judged_from: int = NO_TIME
     listed_from: int = NO_TIME
+    posted: Mask = field(default_factory=lambda: np.empty(0, np.bool_), compare=False)
 
 
 @dataclass
@@ -58,6 +60,7 @@ class BucketResult:
         pending: Labels whose id may be in hours that are not read yet.
         conflicting: Answers set aside.
         unknown: Labels set aside, which no answer has.
+        posted_unknown: Those of them that were posted to a server, by whoever reaches it.
         closed: Labels set aside that came for a closed, expired or conflicting key, with `status`.
         counts: Numbers of rows by what became of them.
         waits: Latest time at which a waiting label was there, in microseconds since 1970; `NO_TIME`: none waits.
@@ -73,6 +76,7 @@ class BucketResult:
     pending: pa.Table
     conflicting: pa.Table
     unknown: pa.Table
+    posted_unknown: pa.Table
     closed: pa.Table
     counts: Counter[str] = field(default_factory=Counter)
     waits: int = NO_TIME
@@ -114,7 +118,9 @@ def join_bucket(answers: pa.Table, labels: pa.Table, done: pa.Table, moments: Mo
     is_new_conflict[keys[newly_conflicting]] = True
     lost = winners[(done_at[label_keys[winners]] < 0) & ~is_current[label_keys[winners]]]
     of_conflict = lost[is_new_conflict[label_keys[lost]]]
-    unknown, pending, waits = _sort_unknown(labels, lost[~is_new_conflict[label_keys[lost]]], moments, counts)
+    unknown, posted_unknown, pending, waits = _sort_unknown(
+        labels, lost[~is_new_conflict[label_keys[lost]]], moments, counts
+    )
     counts["labels_refused"] += len(refused) + len(of_conflict)
 
     newly_closed, expired = (answers.take(pa.array(first[mask])) for mask in (is_closed, is_expired))
@@ -136,6 +142,7 @@ def join_bucket(answers: pa.Table, labels: pa.Table, done: pa.Table, moments: Mo
         pending=pending,
         conflicting=answers.filter(pa.array(is_conflicting)),
         unknown=unknown,
+        posted_unknown=posted_unknown,
         closed=labels.take(pa.array(np.concatenate([refused, of_conflict]))),
         counts=counts,
         waits=waits,
@@ -242,9 +249,10 @@ def _compare_with_done(
 
 def _sort_unknown(
     labels: pa.Table, chosen: Ints, moments: Moments, counts: Counter[str]
-) -> tuple[pa.Table, pa.Table, int]:
-    """Return the labels that count as unknown for the first time, those to keep, as their answer may still be logged, and `waits`."""
+) -> tuple[pa.Table, pa.Table, pa.Table, int]:
+    """Return the labels that count as unknown for the first time, apart those that were posted; those to keep, as their answer may still be logged; `waits`."""
     rows = labels.take(pa.array(chosen))
+    is_posted = is_posted_label(rows, moments.posted)
     seen, was_judged = numbers(rows, "seen"), np.asarray(rows["is_judged"], np.bool_)
     is_sampled_id = np.ones(len(chosen), np.bool_)
     if moments.share < 1.0 and len(chosen) and not moments.by_key:
@@ -257,16 +265,35 @@ def _sort_unknown(
     for name, mask in (
         ("older", is_older),
         ("unsampled", is_unsampled),
-        ("unknown", is_unknown),
+        ("unknown", is_unknown & ~is_posted),
         ("waiting", is_waiting),
+        ("posted_older", is_older & is_posted),
+        ("posted_unsampled", is_unsampled & is_posted),
+        ("posted_unknown", is_unknown & is_posted),
+        ("posted_waiting", is_waiting & is_posted),
     ):
         counts[name] += int(mask.sum())
     # the share may have been raised since, so an id that the smallest one leaves out may be in an hour that is not read yet
-    stays = (seen >= moments.expired) & (is_sampled_id | (seen >= min(moments.listed_from, moments.read_until)))
+    is_listed = seen >= min(moments.listed_from, moments.read_until)
+    # a posted label came after its answer, whose hour is not listed any more then: made-up ids do not stay for feedback.keep
+    stays = (seen >= moments.expired) & (is_listed | (is_sampled_id & ~is_posted))
     pending, judged = rows.filter(pa.array(stays)), pa.array((is_new | was_judged)[stays])
     index = pending.schema.get_field_index("is_judged")
     pending = pending.set_column(index, pending.schema.field(index), judged)
-    return rows.filter(pa.array(is_unknown)), pending, int(seen[is_waiting].max(initial=NO_TIME))
+    of_files, of_posted = (rows.filter(pa.array(is_unknown & mask)) for mask in (~is_posted, is_posted))
+    return of_files, of_posted, pending, int(seen[is_waiting].max(initial=NO_TIME))
+
+
+def is_posted_label(labels: pa.Table, posted: Mask) -> Mask:
+    """Return which labels were posted to a server.
+
+    Args:
+        labels: The labels, see `columns.labels_schema`.
+        posted: By the place of a label's file, whether it holds posted labels.
+    """
+    return (
+        np.asarray(posted[numbers(labels, "object")], np.bool_) if len(posted) else np.zeros(labels.num_rows, np.bool_)
+    )
 
 
 def _to_done(answers: pa.Table, status: int, schema: pa.Schema) -> pa.Table:

@@ -29,6 +29,7 @@ class FeedbackReport:
         not_final: Why the labels are no fair sample of the answers; empty: they are.
         waits_until: When the hours are closed that labels wait for; None: no label waits.
         strangers: Some ids of waiting labels and some ids of the log, where no label has found an answer yet; else empty.
+        posted_ids: Some ids of posted labels that no answer has.
         rows: Labelled rows, corrections included.
         span: Number of the span that was written; None: none was.
         uri: Where its rows are.
@@ -48,6 +49,7 @@ class FeedbackReport:
     not_final: str = ""
     waits_until: datetime | None = None
     strangers: tuple[list[str], list[str]] | None = None
+    posted_ids: list[str] = field(default_factory=list)
     rows: int = 0
     span: int | None = None
     uri: str = ""

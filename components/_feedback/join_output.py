@@ -36,6 +36,7 @@ class JoinOutput:
         paths: The file of each name.
         rows: Rows written by name.
         lost_ids: Some ids of labels without an answer.
+        posted_ids: Some ids of posted labels without an answer.
         log_ids: Some ids of answers.
         scored: Scores and labels of the joined rows.
         span: The rows of the span.
@@ -50,6 +51,7 @@ class JoinOutput:
         }
         self.rows: Counter[str] = Counter()
         self.lost_ids: list[str] = []
+        self.posted_ids: list[str] = []
         self.log_ids: list[str] = []
         answers = answers_schema(features_of(settings), by_class=settings.by_class)
         labels, done = labels_schema(settings.label_type, carried), done_schema(settings.label_type)
@@ -88,6 +90,7 @@ class JoinOutput:
         self._write("pending", result.pending)
         self._write("conflicting_id", result.conflicting)
         self._write("unknown_id", result.unknown)
+        self._write("unknown_id", result.posted_unknown)
         self._write("closed_id", result.closed)
         for table in (result.kept, result.done, self.span.add(result.labelled, self._done_schema)):
             self._write("done", table)
@@ -95,6 +98,7 @@ class JoinOutput:
         if result.corrected.num_rows:
             self._corrected.append(result.corrected)
         _extend(self.lost_ids, result.unknown if result.unknown.num_rows else result.pending)
+        _extend(self.posted_ids, result.posted_unknown)
         _extend(self.log_ids, result.open if result.open.num_rows else result.labelled)
 
     def corrected_spans(self) -> list[int]:

@@ -1,4 +1,8 @@
-"""Labels of which too many cannot be used, or have an id that the log does not have: most often they are in another column."""
+"""Labels of which too many cannot be used, or have an id that the log does not have: most often they are in another column.
+
+Labels that were posted to a server are not counted here: whoever reaches it can post ids that nobody was answered with, and must not
+stop the join of the others.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
 from components._core.request_log.hours import LogObject
 from components._feedback.answers import AnswerCounts, read_answers
+from components._feedback.bucket_join import is_posted_label
+from components._feedback.columns import Mask
 from components._feedback.feedback_report import FeedbackReport
 from components._feedback.settings import FeedbackSettings
 
@@ -20,7 +27,6 @@ FEWEST = 20
 """Labels from which on too many without an answer say that `id` names a wrong column; fewer may be chance."""
 _REMEDY = {
     "id": "name the column with the answers' ids in feedback.labels.id (and the row's place in feedback.labels.row)",
-    "posted": "post each label with the id of its answer (and the row's place in its request)",
     "key": "name in feedback.labels.key the features whose values the labels have as the requests had them",
 }
 _WRONG = ("unreadable", "missing_id", "bad_row", "bad_label", "bad_time")
@@ -45,7 +51,8 @@ def check_unknown_ids(
     if has_too_many(settings, report):
         raise _too_many(settings, report.counts["unknown"], _count_judged(report), examples)
     if is_all_read and has_found_none(report):
-        raise _too_many(settings, report.counts["waiting"], report.labels.rows, examples)
+        waiting = report.counts["waiting"] - report.counts["posted_waiting"]
+        raise _too_many(settings, waiting, report.labels.rows - report.labels.posted, examples)
 
 
 def has_too_many(settings: FeedbackSettings, report: FeedbackReport) -> bool:
@@ -61,7 +68,7 @@ def check_bad_labels(settings: FeedbackSettings, report: FeedbackReport) -> None
         DataError: With the reasons, and an example of each.
     """
     bad = {reason: count for reason, count in report.labels.bad.items() if reason in _WRONG}
-    lost, rows = sum(bad.values()), report.labels.rows
+    lost, rows = sum(bad.values()) - report.labels.posted_bad, report.labels.rows - report.labels.posted
     if lost < FEWEST or lost <= rows:  # rows are those that can be used
         return
     found = [
@@ -76,15 +83,17 @@ def check_bad_labels(settings: FeedbackSettings, report: FeedbackReport) -> None
     raise DataError(message, where=settings.labels.source, remedy=remedy)
 
 
-def find_in(objects: Sequence[LogObject], settings: FeedbackSettings, unknown: Path) -> int:
-    """Count the labels with an unknown id that objects of the log have after all, as those of hours that are still open.
+def find_in(objects: Sequence[LogObject], settings: FeedbackSettings, unknown: Path, posted: Mask) -> int:
+    """Count the labels of files with an unknown id that objects of the log have after all, as those of hours that are still open.
 
     Args:
         objects: The objects.
         settings: The settings.
         unknown: File with the labels, see `columns.labels_schema`.
+        posted: As in `bucket_join.is_posted_label`.
     """
-    ids = pq.read_table(unknown, columns=["id"])["id"].combine_chunks()
+    labels = pq.read_table(unknown, columns=["id", "object"])
+    ids = labels.filter(pa.array(~is_posted_label(labels, posted)))["id"].combine_chunks()
     is_found = np.zeros(len(ids), np.bool_)
     for batch in read_answers(settings, objects, AnswerCounts()):
         is_found |= np.asarray(pc.is_in(ids, batch["id"]), np.bool_)
@@ -95,7 +104,7 @@ def has_found_none(report: FeedbackReport) -> bool:
     """Return whether many labels wait, and none has found an answer in a log that has some."""
     counts = report.counts
     found = counts["joined"] + counts["closed"] + counts["corrected"] + counts["superseded"]
-    return found == 0 and counts["waiting"] >= FEWEST and report.answers.rows > 0
+    return found == 0 and counts["waiting"] - counts["posted_waiting"] >= FEWEST and report.answers.rows > 0
 
 
 def _most_unknown(settings: FeedbackSettings, report: FeedbackReport, judged: int) -> float:
@@ -113,7 +122,8 @@ def _most_unknown(settings: FeedbackSettings, report: FeedbackReport, judged: in
 
 def _count_judged(report: FeedbackReport) -> int:
     counts = report.counts
-    return max(report.labels.rows - counts["waiting"] - counts["unsampled"] - counts["older"], counts["unknown"])
+    not_judged = sum(counts[name] - counts[f"posted_{name}"] for name in ("waiting", "unsampled", "older"))
+    return max(report.labels.rows - report.labels.posted - not_judged, counts["unknown"])
 
 
 def shown(ids: list[str]) -> str:
@@ -129,7 +139,7 @@ def _too_many(settings: FeedbackSettings, lost: int, of: int, examples: Examples
         f"{limit:.0%})\n  ids in the column {column!r}: {shown(examples[0])}\n  ids in the log: {shown(examples[1])}"
     )
     remedy = (
-        f"{_REMEDY['key' if labels.key else 'id' if settings.config.labels else 'posted']}; "
+        f"{_REMEDY['key' if labels.key else 'id']}; "
         "feedback.labels.unknown_limit allows more, and labels of answers older than feedback.keep need a longer one"
     )
     return DataError(message, where=settings.labels.source, remedy=remedy)

@@ -38,10 +38,14 @@ from components._feedback.typed_values import cast_or_null, fits
 
 _WHERE = "feedback.labels"
 _OWN_KEYS = {f"data.{key}": f"{_WHERE}.{key}" for key in ("source", "format", "sql", "join")}
-_POSTED = "posted/"
+POSTED_NAMES = "posted/"
 """Prefix of the names of files with posted labels, which the labels' source may have too."""
 _HOUR, _LISTED_AGAIN = timedelta(hours=1), timedelta(days=7)
 """Hours before the newest that was read are listed again for this time: a server tries until its store answers."""
+
+
+class NoLabelsError(DataError):
+    """The labels' source has no file, as before the first label."""
 
 
 @dataclass(frozen=True)
@@ -65,21 +69,26 @@ class LabelCounts:
 
     Attributes:
         rows: Labels that were read.
+        posted: Those of them that were posted to a server.
         bad: Labels that cannot be used, by reason.
+        posted_bad: How many of those were posted to a server.
         examples: The first of each reason.
         unfinished: Files with labels whose features are not there yet; they are read again.
         unfit: Carried features with a value that the type of their training column does not hold.
     """
 
     rows: int = 0
+    posted: int = 0
     bad: Counter[str] = field(default_factory=Counter)
+    posted_bad: int = 0
     examples: dict[str, str] = field(default_factory=dict)
     unfinished: set[str] = field(default_factory=set)
     unfit: set[str] = field(default_factory=set)
 
-    def add_bad(self, reason: str, example: str, count: int = 1) -> None:
+    def add_bad(self, reason: str, example: str, count: int = 1, *, posted: bool = False) -> None:
         """Count labels that cannot be used."""
         self.bad[reason] += count
+        self.posted_bad += count if posted else 0
         self.examples.setdefault(reason, example)
 
 
@@ -103,7 +112,7 @@ def list_files(settings: FeedbackSettings, known: Mapping[str, str], now: dateti
 
     Raises:
         ConfigError: When the source is invalid, or without permission to read it.
-        DataError: When the source has no file. Without a posted label there is no error.
+        NoLabelsError: When the source has no file. Without a posted label there is no error.
         UnavailableError: When the store of the posted labels does not answer.
     """
     labels = settings.config.labels
@@ -121,19 +130,19 @@ def _list_source(labels: Labels) -> list[LabelFile]:
             files = source.list_files("all")
         except DataError as error:
             remedy = "correct feedback.labels.source, or write the first labels there"
-            raise DataError(error.message, where=error.where or _WHERE, remedy=remedy) from None
+            raise NoLabelsError(error.message, where=error.where or _WHERE, remedy=remedy) from None
     return [LabelFile(file, source.state(file), labels) for file in files]
 
 
 def _list_posted(settings: FeedbackSettings, known: Mapping[str, str], now: datetime) -> Iterator[LabelFile]:
     """Yield the files of posted labels, from a week before the newest that was read, or of the time in which answers are kept."""
-    newest = max((name for name in known if name.startswith(_POSTED)), default="").removeprefix(_POSTED)
+    newest = max((name for name in known if name.startswith(POSTED_NAMES)), default="").removeprefix(POSTED_NAMES)
     since = (hour_of(newest) if newest else now - settings.keep) - _LISTED_AGAIN
     # an object is written whole, so that the hours need not be closed; clocks of servers may be ahead
     for hour in list_closed_hours(settings.posted, now + 2 * _HOUR, settle_seconds=0.0, since=since):
         for found in list_objects(settings.posted, hour):
             filesystem, path = open_filesystem(found.uri)
-            yield LabelFile(SpanFile(1, path, filesystem, _POSTED + found.name), found.identity, POSTED)
+            yield LabelFile(SpanFile(1, path, filesystem, POSTED_NAMES + found.name), found.identity, POSTED)
 
 
 def read_labels(
@@ -225,7 +234,7 @@ class _LabelTable:
         changed = min(_microseconds(_changed(file) or now), latest)
 
         def reject(row: BadRow) -> None:
-            self.counts.add_bad("unreadable", f"{row.place}: {row.reason}")
+            self.counts.add_bad("unreadable", f"{row.place}: {row.reason}", posted=self.labels is POSTED)
 
         for rows in self.format.read_rows(file, self.schema, "", reject):
             batch = self._to_labels(self.joins.apply(rows, self.joins.start_counts()).examples, file.name)
@@ -239,6 +248,7 @@ class _LabelTable:
             }
             first += size
             self.counts.rows += size
+            self.counts.posted += size if self.labels is POSTED else 0
             columns = [added[name] if name in added else batch[name] for name in self.result.names]
             yield pa.RecordBatch.from_arrays(columns, schema=self.result)
 
@@ -280,7 +290,8 @@ class _LabelTable:
         for reason, mask, shown in wrong:
             places = np.flatnonzero(mask & keep)
             if len(places):
-                self.counts.add_bad(reason, f"{file}: {shown[int(places[0])].as_py()!r}"[:200], len(places))
+                example = f"{file}: {shown[int(places[0])].as_py()!r}"[:200]
+                self.counts.add_bad(reason, example, len(places), posted=self.labels is POSTED)
             keep &= ~mask
         return keep
 

@@ -33,7 +33,7 @@ from components._feedback.feedback_report import FeedbackReport
 from components._feedback.join_output import QUARANTINE, JoinOutput
 from components._feedback.label_features import carried_features, check_carried
 from components._feedback.label_limits import check_bad_labels, check_unknown_ids, find_in, has_found_none, has_too_many
-from components._feedback.labels import LabelFile, list_files, only_new, read_labels, size_of
+from components._feedback.labels import POSTED_NAMES, LabelFile, list_files, only_new, read_labels, size_of
 from components._feedback.scored_rows import SCORED
 from components._feedback.settings import FeedbackSettings
 from components._feedback.span_store import SpanStore
@@ -87,6 +87,7 @@ class _Bounds:
         self.order = {name: place for place, name in enumerate(names)}
         # the last one is for -1
         self.moved = np.array([self.order[name] for name in sorted(known)] + [-1], np.int32)
+        self.posted = np.array([name.startswith(POSTED_NAMES) for name in names], np.bool_)
 
 
 class _Join:
@@ -136,9 +137,9 @@ class _Join:
         self._coverage.set_edges(_concatenated(self._report.answers.scores))
         out = JoinOutput(self._settings, self._work / "out", self._number, unfit, self._carried)
         with out:
-            self._join_buckets(tables, bounds.buckets, out)
+            self._join_buckets(tables, bounds, out)
             self._add_corrections(out)
-        self._finish(out)
+        self._finish(out, bounds)
         if write and self._report.rows >= self._settings.config.min_rows:
             self._write(out, known, objects, files)
         return self._report
@@ -221,7 +222,7 @@ class _Join:
                 found = found.filter(pc.or_(found["label"].is_valid(), batch["label"].is_null()))
             yield found
 
-    def _join_buckets(self, tables: dict[str, Buckets], count: int, out: JoinOutput) -> None:
+    def _join_buckets(self, tables: dict[str, Buckets], bounds: _Bounds, out: JoinOutput) -> None:
         shares = self._report.answers.shares
         share = min([*shares, *([self._before["log"]["share"]] if self._before else [])], default=1.0)
         self._share = share
@@ -232,8 +233,9 @@ class _Join:
             by_key=bool(self._settings.labels.key),
             judged_from=_microseconds(self._start + self._settings.wait),
             listed_from=_microseconds(self._read_until - _LISTED_AGAIN),
+            posted=bounds.posted,
         )
-        for bucket in range(count):
+        for bucket in range(bounds.buckets):
             answers, labels, done = (tables[name].read(bucket) for name in ("answers", "labels", "done"))
             result = join_bucket(answers, labels, done, moments)
             check_carried(self._settings, result.labelled["masked"], self._carried)
@@ -276,7 +278,7 @@ class _Join:
             scored = self._store.fetch(manifest[SCORED]["object"], self._work) if SCORED in manifest else None
             out.add_corrections(number, rows, scored)
 
-    def _finish(self, out: JoinOutput) -> None:
+    def _finish(self, out: JoinOutput, bounds: _Bounds) -> None:
         report = self._report
         report.open, report.rows = out.rows["open"], out.span.rows
         report.counts["late"] = out.span.late
@@ -285,17 +287,18 @@ class _Join:
         report.not_final = why_not_final(report.coverage, self._settings.config.min_coverage)
         report.versions, report.shares = out.span.versions, out.span.shares
         if has_too_many(self._settings, report) and self._open_hours:
-            self._count_open(out)
+            self._count_open(out, bounds)
         examples = (out.lost_ids, out.log_ids)
+        report.posted_ids = out.posted_ids
         is_first = self._before is None  # afterwards the column is right
         check_unknown_ids(self._settings, report, examples, is_all_read=is_first and not self._open_hours)
         if report.counts["waiting"]:
             report.waits_until = _end_of_hour(self._waits) + timedelta(seconds=SETTLE_SECONDS)
             report.strangers = examples if is_first and has_found_none(report) else None
 
-    def _count_open(self, out: JoinOutput) -> None:
+    def _count_open(self, out: JoinOutput, bounds: _Bounds) -> None:
         """Count labels as waiting whose answer is in an hour that is still open: a time that is only a day is before that hour."""
-        found = find_in(self._open_hours, self._settings, out.paths["unknown_id"])
+        found = find_in(self._open_hours, self._settings, out.paths["unknown_id"], bounds.posted)
         self._report.counts.update(unknown=-found, waiting=found)
         if found:
             self._waits = max(self._waits, _microseconds(self._open_until))

@@ -1,20 +1,23 @@
 """The spans in the store, and the state from which the next one is made.
 
-    HOME/objects/NAME-SHA256.parquet        files that a manifest names: rows, scored, state, quarantine; never changed
+    HOME/objects/NAME-SHA256.JOIN.parquet   files that a manifest names: rows, scored, state, quarantine; never changed
     HOME/spans/000013/manifest.json         the commit of span 13: it exists completely or not at all, and is never changed
     HOME/spans/000013/rows.parquet          its rows, published after the commit (or where `feedback.spans` says)
     HOME/claims/                            turns of writers (`store/claims.py`)
 
 Whatever a killed writer leaves, the next one ends the same: objects without a manifest mean nothing, and a committed span is
-published by the next run.
+published by the next run. Each join has names of its own (JOIN), also for equal content, and commits within `LONGEST` or not at all: an
+older object that no manifest names is left over for good, and `naru clean` may remove it whatever joins run meanwhile.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ from components._core.store.claims import Claims
 from components._core.store.object_store import create, fetch_file, find_missing, list_names, read_bytes, remove, upload
 
 FORMAT = 1
+LONGEST = timedelta(days=1)
+"""Time after a join's first upload in which it must commit."""
 _NUMBER = re.compile(r"[0-9]{6,}")
 _DIGITS = 16
 
@@ -41,10 +46,14 @@ class SpanStore:
     Attributes:
         home: Folder of manifests and state.
         spans: Location of the published rows, with `{span}`.
+        join: Identity of the join that writes.
     """
 
     home: str
     spans: str
+    join: str = field(default_factory=make_nonce)
+    _began: list[float] = field(default_factory=list, compare=False)
+    """When this join uploaded first, in seconds since 1970: a machine that slept counts too."""
 
     def last(self) -> dict[str, Any] | None:
         """Read the manifest of the newest span; None before the first.
@@ -75,8 +84,9 @@ class SpanStore:
         return self.spans.replace("{span}", f"{number:06d}")
 
     def keep(self, file: Path) -> str:
-        """Upload a file under a name that has its hash; returns the name."""
-        name = f"{file.stem}-{hash_file(file)}{file.suffix}"
+        """Upload a file under a name that has its hash, and that no other join uses; returns the name."""
+        self._began.append(time.time())
+        name = f"{file.stem}-{hash_file(file)}.{self.join}{file.suffix}"
         upload(file, f"{self.home}/objects/{name}")
         return name
 
@@ -114,6 +124,7 @@ class SpanStore:
 
         Raises:
             ConfigError: Without permission to write to the store.
+            ServiceError: When the first upload was so long ago that the objects may have been removed as left over.
             UnavailableError: When the store does not answer.
         """
         nonce = make_nonce()
@@ -121,6 +132,11 @@ class SpanStore:
         content = dump_json({**manifest, "format": FORMAT, "nonce": nonce}).encode()
         claims = Claims(f"{self.home}/claims", nonce)
         with claims.turn(f"{manifest['number']:06d}", lambda: read_bytes(uri) is not None) as is_ours:
+            if is_ours and self._began and abs(time.time() - self._began[0]) > LONGEST.total_seconds():
+                message = (
+                    f"more than {LONGEST.days * 24} hours passed between the first upload of this join and its end"
+                )
+                raise ServiceError(message, where=self.home, remedy="run again: nothing was committed")
             return is_ours and create(content, uri)
 
     def refuse_taken(self, number: int) -> None:

@@ -10,6 +10,7 @@ from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve, limit_options
 from components._core.request_log.location import log_uri
 from components._core.request_log.posted_labels import posted_labels_uri
+from components._core.store.store_addresses import triggers_folder
 
 PROGRAM = "components.serve"
 VERSION = "--version"
@@ -67,7 +68,7 @@ def log_arguments(project: Project, store: str) -> list[str]:
 
 
 def monitoring_arguments(project: Project, store: str) -> list[str]:
-    """Make the option for the monitor's results, which the server exports as gauges; none without a request log, which is monitored."""
+    """Make the options for the monitor's results and the log of triggers, which the server exports as gauges; none without a request log."""
     if project.serve.request_log is None or not store:
         return []
-    return ["--monitoring", monitoring_folder(store, project.name)]
+    return ["--monitoring", monitoring_folder(store, project.name), "--triggers", triggers_folder(store, project.name)]

@@ -28,9 +28,11 @@ from components.serve.label_intake import LabelIntake
 from components.serve.label_log import LabelLog
 from components.serve.label_rules import LabelRules
 from components.serve.limits import add_options, limits_from
-from components.serve.monitoring_gauges import EVERY_SECONDS, MonitoringGauges
+from components.serve.monitoring_gauges import MonitoringGauges
+from components.serve.polled_collector import EVERY_SECONDS, PolledCollector
 from components.serve.prometheus_metrics import Metrics, serve_metrics
 from components.serve.request_log import LogSettings, RequestLog
+from components.serve.trigger_gauges import TriggerGauges
 
 _A_DAY = 86_400
 _LEAST_SECONDS = 0.1
@@ -144,15 +146,21 @@ def _add_feedback(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_monitoring(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("results of the monitor, as gauges at the metrics port")
+    group = parser.add_argument_group("results of the monitor and decisions of triggers, as gauges at the metrics port")
     group.add_argument(
         "--monitoring", default="", metavar="URI", help="folder or s3://bucket/prefix of the project's monitor"
+    )
+    group.add_argument(
+        "--triggers",
+        default="",
+        metavar="URI",
+        help="folder or s3://bucket/prefix of the log of the project's triggers",
     )
     group.add_argument(
         "--monitoring-seconds",
         type=_seconds,
         default=EVERY_SECONDS,
-        help=f"time between two looks for a newer result; default {EVERY_SECONDS:g}",
+        help=f"time between two looks for something newer; default {EVERY_SECONDS:g}",
     )
 
 
@@ -243,13 +251,17 @@ def _open_intake(options: argparse.Namespace, admission: AdmissionControl) -> It
 
 @contextlib.contextmanager
 def _gauges(options: argparse.Namespace, metrics: Metrics) -> Iterator[None]:
-    """Export the monitor's results during a `with` block, where there is a port to read them at."""
-    if not options.monitoring or not options.metrics_port:
-        yield
-        return
-    gauges = MonitoringGauges(options.monitoring, options.version, max(options.monitoring_seconds, _LEAST_SECONDS))
-    metrics.add_collector(gauges)
-    with gauges.kept_up_to_date():
+    """Export the monitor's results and the log of triggers during a `with` block, where there is a port to read them at."""
+    every = max(options.monitoring_seconds, _LEAST_SECONDS)
+    collectors: list[PolledCollector] = []
+    if options.monitoring and options.metrics_port:
+        collectors.append(MonitoringGauges(options.monitoring, options.version, every))
+    if options.triggers and options.metrics_port:
+        collectors.append(TriggerGauges(options.triggers, every))
+    with contextlib.ExitStack() as stack:
+        for collector in collectors:
+            metrics.add_collector(collector)
+            stack.enter_context(collector.kept_up_to_date())
         yield
 
 

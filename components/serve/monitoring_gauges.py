@@ -1,7 +1,6 @@
 """The newest result of the monitor as gauges: what it found about the version that is served, and how old that is.
 
-A thread looks for a newer result now and then; no request waits for it. While the store does not answer, or when a
-result cannot be read, the last numbers stay and their age grows, and failures are counted.
+`polled_collector.py` says when the store is read. While a newer result cannot be, the age of the numbers grows.
 
 naru_monitor_result_age_seconds                  since the newest run of the monitor began; +Inf: none was read
 naru_monitor_window_age_seconds                  since the end of the window that the numbers are about; +Inf: the version is in no result
@@ -21,30 +20,22 @@ naru_monitor_label_coverage{state}               share of the window's answers t
 
 from __future__ import annotations
 
-import logging
 import math
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from components._core.errors import NaruError
 from components._core.monitoring.result_files import LARGEST_RESULT, parse_result, result_uri, runs_folder
 from components._core.store.object_store import list_names, read_bytes
+from components.serve.polled_collector import EVERY_SECONDS, PolledCollector, label_text
 
 MOST_CHECKS = 300
 """Checks that have gauges of their own: three series each."""
-EVERY_SECONDS = 300.0
-"""Time between two looks at the store; the monitor runs once an hour."""
 
-_SHOWN = 120
-"""Characters of a name in a label."""
 _TRIES = 3
 """Newest runs that are looked at: one that has not ended has no result."""
 _STATUS = {"fail": 2.0, "warn": 1.0, "pass": 0.0}
@@ -65,7 +56,6 @@ _HELP: dict[str, tuple[str, tuple[str, ...]]] = {
     "label_coverage": ("Share of the answers that have a label", ("state",)),
 }
 Labels = tuple[str, ...]
-_log = logging.getLogger("naru.serve")
 
 
 @dataclass(frozen=True)
@@ -85,8 +75,8 @@ class Gauges:
     values: dict[str, dict[Labels, float]] = field(default_factory=dict)
 
 
-class MonitoringGauges(Collector):
-    """Reads results in a thread of its own, and exports the last one that was read.
+class MonitoringGauges(PolledCollector):
+    """Reads results of the monitor, and exports the last one that was read.
 
     Args:
         uri: URI of the folder of the project's monitor, see `result_files.monitoring_folder`.
@@ -95,38 +85,12 @@ class MonitoringGauges(Collector):
     """
 
     def __init__(self, uri: str, version: str, every: float = EVERY_SECONDS) -> None:
-        self._uri, self._version, self._every = uri, version, every
+        super().__init__("the monitor's results", every)
+        self._uri, self._version = uri, version
         self._gauges: Gauges | None = None
-        self._failures = 0
-        self._is_failing = False
-        self._closing = threading.Event()
 
-    @contextmanager
-    def kept_up_to_date(self) -> Iterator[None]:
-        """Read results during a `with` block; a read that hangs does not hold its end up."""
-        threading.Thread(target=self._run, name="naru-monitoring", daemon=True).start()
-        try:
-            yield
-        finally:
-            self._closing.set()
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self.update()
-            self._closing.wait(self._every)
-
-    def update(self) -> None:
-        """Look for a newer result once; what cannot be read is counted, and logged when it begins."""
-        try:
-            self._read_newest()
-            self._is_failing = False
-        except (NaruError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
-            self._failures += 1
-            if not self._is_failing:
-                _log.warning("cannot read the monitor's results: %s: %s", type(error).__name__, str(error)[:500])
-            self._is_failing = True
-
-    def _read_newest(self) -> None:
+    def read_newest(self) -> None:
+        """Read the newest result, unless it is known."""
         known = self._gauges.run if self._gauges else ""
         for run in reversed(list_names(runs_folder(self._uri))[-_TRIES:]):
             if run <= known:
@@ -150,7 +114,7 @@ class MonitoringGauges(Collector):
             "Time since the end of the window that was judged",
             math.inf if until is None else max(now - until, 0.0),
         )
-        yield CounterMetricFamily("naru_monitor_read_failures", "Results that could not be read", self._failures)
+        yield CounterMetricFamily("naru_monitor_read_failures", "Results that could not be read", self.failures)
         for name, values in (gauges.values if gauges else {}).items():
             text, labels = _HELP[name]
             family = GaugeMetricFamily(f"naru_monitor_{name}", text, labels=labels)
@@ -202,18 +166,13 @@ def _urgency(found: tuple[str, Mapping[str, Any]]) -> tuple[Any, ...]:
 
 
 def _add_check(source: str, check: Mapping[str, Any], values: dict[str, dict[Labels, float]]) -> None:
-    labels = tuple(_label(text) for text in (check["name"], check["kind"], check.get("feature"), source))
+    labels = tuple(label_text(text) for text in (check["name"], check["kind"], check.get("feature"), source))
     if labels in values["status"]:  # two long names that begin alike; the first is the more urgent one
         return
     values["status"][labels] = _STATUS.get(check["status"], _NOT_JUDGED)
     for name in ("measured", "threshold"):
         if check.get(name) is not None:
             values[name][labels] = float(check[name])
-
-
-def _label(value: Any) -> str:
-    """Return the text of a label; half of a surrogate pair, which JSON can have, would fail the whole scrape."""
-    return str(value or "")[:_SHOWN].encode("utf-8", "replace").decode()
 
 
 def _add_performance(windows: Iterable[Mapping[str, Any]], values: dict[str, dict[Labels, float]]) -> None:

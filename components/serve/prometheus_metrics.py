@@ -12,6 +12,7 @@ naru_request_log_dropped_total      requests not logged, as the queue was full o
 naru_request_log_failures_total     failed attempts to write to the store
 naru_model_info{name,version}       1
 naru_monitor_*                      the monitor's newest result, see `monitoring_gauges.py`
+naru_trigger_*                      what the triggers decided, see `trigger_gauges.py`
 process_*                           memory, processor time and open files, as every Prometheus client names them
 
 A body that is not a request of the protocol is refused by the model server before it gets here, and is not counted.

@@ -20,6 +20,7 @@ from components._core.credentials import masked
 from components._core.errors import ServiceError
 from components._core.files import fingerprint_of
 from components._core.store.append_log import AppendLog
+from components._core.store.store_addresses import triggers_folder
 
 Step = Literal["requested", "seen", "held", "refused", "notice", "claimed", "started", "ended", "reset"]
 _STEPS = frozenset(get_args(Step))
@@ -176,7 +177,7 @@ class History:
 
 def open_records(store: str, project: str) -> AppendLog:
     """Open the log of a project's triggers."""
-    return AppendLog(f"{store.rstrip('/')}/{project}/triggers", "the log of triggers", store)
+    return AppendLog(triggers_folder(store, project), "the log of triggers", store)
 
 
 def append_record(log: AppendLog, record: Record) -> str:

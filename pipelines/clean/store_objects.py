@@ -18,7 +18,7 @@ from components._core.project.monitor_config import parse_hours
 from components._core.project.project_file import Project
 from components._core.request_log.layout import HOUR_SECONDS
 from components._core.store.object_store import StoredObject, list_objects_below, remove
-from components._feedback.span_store import SpanStore, feedback_home
+from components._feedback.span_store import LONGEST, SpanStore, feedback_home
 from components._notices.outbox import BEGIN
 from components.watch.monitor_results import MOST_RESULTS
 from components.watch.records import History
@@ -30,8 +30,8 @@ _LISTED_AGAIN = timedelta(days=7)
 _MONITOR_HISTORY = timedelta(days=60)
 """How far before its window the monitor compares, at most, but for multiples of the window."""
 _WINDOWS = 4
-_WORK = timedelta(days=2)
-"""Age from which an object of the feedback that no manifest names is left over."""
+_WORK = 2 * LONGEST
+"""Age from which an object of the feedback that no manifest names is left over: the join that wrote it cannot commit any more."""
 _CLAIM = timedelta(days=1)
 """Age from which a claim is void; it counts for two minutes."""
 _LEAST_NOTICES = LATEST + timedelta(days=7)

@@ -12,6 +12,7 @@ from components.stages import (
     DEPLOY,
     EVALUATE,
     EXPLAIN,
+    FEEDBACK,
     INGEST,
     MONITOR,
     PREDICT,
@@ -68,8 +69,10 @@ TRAINING = Pipeline(
 MONITORING = Pipeline("monitoring", (MONITOR,), "Monitors the answered requests of the project")
 """The monitoring pipeline: one stage that looks at the requests that were answered; a run for each hour."""
 PREDICTION = Pipeline("prediction", (PREDICT,), "Answers the rows of a table with a model of the project")
+JOINING = Pipeline("feedback", (FEEDBACK,), "Joins the answers of the project with labels that come later")
+"""The feedback pipeline: one stage that joins the request log with new labels; a run for each day."""
 WATCHING = Pipeline("watch", (WATCH,), "Looks at the triggers of the project")
 """The watching pipeline: one stage that decides whether a training run starts."""
 
-PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, MONITORING, PREDICTION, WATCHING)}
+PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, MONITORING, PREDICTION, JOINING, WATCHING)}
 """Every pipeline by its name."""

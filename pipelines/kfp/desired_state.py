@@ -27,7 +27,7 @@ from components._kfp.ownership import OwnershipLabel
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_pipeline, compile_with_code, needed_pipelines
 from pipelines.git import read_commit, run_git
-from pipelines.graphs.pipelines import MONITORING, PIPELINES, TRAINING, WATCHING, Pipeline
+from pipelines.graphs.pipelines import JOINING, MONITORING, PIPELINES, TRAINING, WATCHING, Pipeline
 from pipelines.kfp.repository import find_owner
 from pipelines.spec_text import read_spec, version_of
 
@@ -84,7 +84,12 @@ class DesiredPipeline:
         """Its schedules: of training those that the project names, of the others the recurring run that makes them useful."""
         if self.kind == TRAINING:
             return self.project.triggers.schedules
-        crons = {MONITORING: self.project.monitor.schedule, WATCHING: self.project.triggers.watch}
+        labels = self.project.feedback
+        crons = {
+            MONITORING: self.project.monitor.schedule,
+            JOINING: labels.schedule if labels else "",
+            WATCHING: self.project.triggers.watch,
+        }
         cron = crons.get(self.kind, "")
         return [Schedule(name=_RECURRING, cron=cron)] if cron else []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from components._core.errors import ConfigError, DataBlockedError
 from components._core.project.project_file import load_project
 from components._core.request_log.answered_lines import BATCH
+from components._data.sources.registry import absolute_location
 from pipelines.local.workspace import find_workspace
 
 PAGE = "monitoring.html"
@@ -48,6 +49,9 @@ def monitor_project(path: Path, window: str = "", since: str = "", now: datetime
     if project.serve.request_log is None:
         remedy = "add `request_log: {}` to the section serve, and start the server again: naru serve"
         raise ConfigError("serve.request_log is not set, so no request is kept", where=str(path), remedy=remedy)
+    if project.feedback is not None:
+        feedback = project.feedback.located(lambda location: absolute_location(location, workspace.project))
+        project = project.model_copy(update={"feedback": feedback})
     folder = workspace.home / "monitoring"
     with workspace.settings_applied():
         result = monitor_requests(project, monitoring=folder, page=folder / PAGE, window=window, since=since, now=now)

@@ -24,6 +24,7 @@ from components._core.store.run_claims import read_holder
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.oip_requests import to_request
 from components._core.types.signature import Signature
+from components._feedback.span_store import SpanStore, feedback_home
 from components._kfp.server_state import FINAL, Server
 from components.watch.records import Decision, History, open_records, read_history
 from pipelines.kfp.failure_reasons import find_reason
@@ -40,12 +41,13 @@ pytestmark = pytest.mark.e2e
 TRAFFIC = "naru-e2e-traffic"
 """Namespace of the pod that asks."""
 WRITTEN_ROWS = 1_200
-PIPELINES = ("training", "prediction", "monitoring", "watch")
+PIPELINES = ("training", "prediction", "monitoring", "feedback", "watch")
 _LOOP = """
 feedback:
   labels: {{source: "{store}/e2e-labels/", id: id, row: row, label: late, time: known_at}}
   wait: 1h
   min_rows: 100
+  schedule: "15 */2 * * * *"
 monitor: {{window: 24h, schedule: "0 * * * * *"}}
 triggers:
   watch: "30 * * * * *"
@@ -107,7 +109,7 @@ def decision(world: World, looped: Path, champion: Deployment) -> Decision:
         kubectl("apply", "-f", "-", given=json.dumps(_asker(rows, signature)))
         labels = _write_answers(world, signature, champion.version, rows, "first", are_wrong=True)
         put(labels.encode(), f"{world.variables['NARU_STORE']}/e2e-labels/first.csv")
-    assert "span 1:" in world.naru("feedback", str(looped)).well()
+    until(lambda: _span(world), "the recurring join writes a span", 600)
     claimed = until(lambda: next(iter(_history(world).decisions), None), "the watcher decides", 600)
     kubectl("delete", "pods", "-n", world.environment.kfp_namespace, "-l", "naru/stage=watch",
             "--field-selector=status.phase=Running", "--grace-period=0", "--force", "--wait=false")  # fmt: skip
@@ -120,7 +122,8 @@ def test_every_pipeline_of_the_project_is_brought_there_with_its_recurring_run(w
         assert f"create  pipeline {LOOP}-{name}" in changes
     assert ": 0 changed" in world.naru("apply", str(looped)).well()
     assert "nothing would change" in world.naru("plan", str(looped)).well()
-    assert {one.raw["display_name"] for one in _schedules(world)} == {f"{LOOP}-monitoring", f"{LOOP}-watch"}
+    names = {one.raw["display_name"] for one in _schedules(world)}
+    assert names == {f"{LOOP}-monitoring", f"{LOOP}-feedback", f"{LOOP}-watch"}
 
 
 def test_the_monitors_recurring_run_measures_what_the_labels_say_and_its_page_is_an_artifact(
@@ -133,6 +136,13 @@ def test_the_monitors_recurring_run_measures_what_the_labels_say_and_its_page_is
     pages = [key for key in world.keys(run) if key.startswith("monitor/") and key.endswith("/page")]
     assert len(pages) == 1
     assert _artifact_types(world, run) >= {"system.HTML"}
+
+
+def test_the_labels_recurring_run_wrote_the_span_and_its_page_is_an_artifact(world: World, decision: Decision) -> None:
+    span = _span(world)
+    assert span is not None and span["rows"]["rows"] == WRITTEN_ROWS and span["number"] == 1
+    run = _last_run(world, "feedback")
+    assert [key for key in world.keys(run) if key.startswith("feedback/") and key.endswith("/page")]
 
 
 def test_the_watcher_says_why_and_names_what_it_saw(world: World, champion: Deployment, decision: Decision) -> None:
@@ -302,6 +312,12 @@ def _results(world: World) -> list[dict[str, Any]]:
     with world.here():
         found = [read_bytes(f"{folder}/{name}/monitoring.json") for name in list_names(folder)]
     return [json.loads(content) for content in found if content]
+
+
+def _span(world: World) -> dict[str, Any] | None:
+    """The manifest of the newest span; None before the first."""
+    with world.here():
+        return SpanStore(feedback_home(world.variables["NARU_STORE"], LOOP), "").last()
 
 
 def _schedules(world: World) -> list[Any]:

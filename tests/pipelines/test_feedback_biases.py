@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.feedback import describe
+from components.feedback.join_lines import describe
 from tests.components.feedback.made import NOON, SIGNATURE, Place, request
 
 REQUESTS = 4_000

@@ -29,6 +29,11 @@ _SEARCHED_DAYS = 9 * 366
 _PART = re.compile(r"(?P<all>[*?])(?:/(?P<every>\d+))?|(?P<first>\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
 
 
+def check_optional_cron(text: str) -> str:
+    """Return the expression as `check_cron` does; an empty one, which names no time, as it is."""
+    return check_cron(text) if text else text
+
+
 def check_cron(text: str) -> str:
     """Return the expression with single spaces.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
 from components._core.project.check_config import Share
 from components._core.project.config_types import Section
+from components._core.project.cron import check_optional_cron
 from components._core.project.durations import Duration, to_timedelta
 from components._core.project.join_config import Join
 from components._core.project.table_config import Sql
 
 LARGEST_SPAN_NUMBER = 10**12
+DAILY = "0 40 2 * * *"
 _SPAN = "{span}"
 Provenance = Literal["id", "row", "time", "version", "share", "known_at"]
 
@@ -122,6 +125,14 @@ class Feedback(Section):
     min_rows: Annotated[
         StrictInt, Field(ge=1, description="Labelled rows that must wait for a span to be written.")
     ] = 1_000
+    schedule: Annotated[
+        str,
+        AfterValidator(check_optional_cron),
+        Field(
+            description="When a cluster joins labels: six fields, seconds first, in the time zone of the KFP server; empty: only by hand. "
+            "A join reads again what is not in a span yet, so it need not be more often than labels come."
+        ),
+    ] = DAILY
     spans: Annotated[
         str,
         BeforeValidator(_check_spans),
@@ -167,6 +178,18 @@ class Feedback(Section):
                 "labels.key does not go with endpoint: true: labels that are posted name their answers by id; give labels.id"
             )
         return self
+
+    def located(self, locate: Callable[[str], str]) -> Feedback:
+        """Return the section with its locations resolved: those of the labels, of tables joined to them, and of the spans.
+
+        Args:
+            locate: Resolves a location.
+        """
+        labels = self.labels
+        if labels is not None:
+            joins = [join.model_copy(update={"source": locate(join.source)}) for join in labels.join]
+            labels = labels.model_copy(update={"source": locate(labels.source), "join": joins})
+        return self.model_copy(update={"labels": labels, "spans": self.spans and locate(self.spans)})
 
     def check_project(self, label: str, *, has_log: bool) -> None:
         """Check what depends on other sections of the project.

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from components._core.project.config_types import Real, Section
-from components._core.project.cron import check_cron
+from components._core.project.cron import check_optional_cron
 from components._core.project.durations import Duration, to_timedelta
 
 MonitorKind = Literal[
@@ -33,10 +33,6 @@ def parse_hours(text: str) -> timedelta:
 def _check_hours(text: str) -> str:
     parse_hours(text)
     return text
-
-
-def _check_schedule(text: str) -> str:
-    return check_cron(text) if text else text
 
 
 WholeHours = Annotated[Duration, AfterValidator(_check_hours)]
@@ -79,7 +75,7 @@ class Monitor(Section):
     ] = 0.02
     schedule: Annotated[
         str,
-        AfterValidator(_check_schedule),
+        AfterValidator(check_optional_cron),
         Field(
             description="When a cluster monitors: six fields, seconds first, in the time zone of the KFP server; empty: only by hand. An "
             "hour of the log is closed ten minutes after its end."

@@ -226,7 +226,9 @@ class Project(Section):
 
     def to_json(self, *, whole: bool = False) -> str:
         """Return the project as one compact JSON line, as pipelines pass it on: without what no stage of theirs reads, unless `whole`."""
-        left_out: Any = {} if whole else {"triggers": True, "keep": True, "monitor": {"schedule"}}
+        left_out: Any = (
+            {} if whole else {"triggers": True, "keep": True, "monitor": {"schedule"}, "feedback": {"schedule"}}
+        )
         return self.model_dump_json(by_alias=True, exclude_none=True, exclude=left_out)
 
 

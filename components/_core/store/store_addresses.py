@@ -34,6 +34,11 @@ def resolve(kept: str, store: str, project: str) -> str:
     return here if _exists(here) else kept
 
 
+def triggers_folder(store: str, project: str) -> str:
+    """Return the folder of the log of a project's triggers."""
+    return f"{store.rstrip('/')}/{project}/triggers"
+
+
 def within_project(uri: str) -> str:
     """Return the part of an address that is stable when the store moves: the path below the project's models."""
     return uri.rpartition(_MODELS)[2]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import DataError
@@ -97,8 +98,67 @@ def test_classes_that_look_like_something_else_stay_texts(tmp_path: Path) -> Non
     assert sorted(row["late"] for row in place.rows(1)) == sorted(texts)
 
 
-def test_posted_labels_of_unknown_ids_end_the_join_with_ids_of_both_sides(place: Posted) -> None:
-    place.without_files().post(*(PostedLabel(f"flight-{number}", 0, "1") for number in range(40)))
-    with pytest.raises(DataError, match="40 of 40 labels have an id that no logged answer has") as caught:
+def made_up(count: int) -> list[PostedLabel]:
+    return [PostedLabel(f"made-up-{number}", 0, "1") for number in range(count)]
+
+
+def unknown_ids(place: Posted, number: int) -> list[str]:
+    """The ids that a span's join set aside."""
+    kept = place.manifest(number)["quarantine"]["unknown_id"]["object"]
+    return pq.read_table(place.home / "objects" / kept)["id"].to_pylist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("with_files", [True, False])
+def test_made_up_ids_that_are_posted_never_stop_the_join_and_are_set_aside_and_shown(
+    place: Posted, with_files: bool
+) -> None:
+    if with_files:
+        place.write_labels([{"request": "r0", "outcome": 0}, {"request": "r2", "outcome": 1}])
+    else:
+        place.without_files()
+    place.post(*made_up(400), *labels(1))
+    report = place.run()
+    assert (report.counts["unknown"], report.counts["posted_unknown"]) == (0, 400)
+    wanted = [expected(1, 1), *([expected(0, 0), expected(2, 1)] if with_files else [])]
+    assert place.rows(1) == sorted(wanted, key=str)
+    assert len(unknown_ids(place, 1)) == 400
+    assert set(report.posted_ids) <= {label.id for label in made_up(400)} and report.posted_ids
+
+
+def test_unknown_ids_of_files_are_held_against_the_labels_of_files_alone(place: Posted) -> None:
+    """However many labels are posted, with known ids or others, a wrong column is refused as without them."""
+    place.write_labels([{"request": f"flight-{number}", "outcome": 0} for number in range(30)])
+    place.post(*labels(*range(6)), *labels(*range(6), row=1), *made_up(5_000))
+    with pytest.raises(DataError, match="30 of 30 labels have an id that no logged answer has") as caught:
         place.run()
-    assert "flight-" in str(caught.value) and "posted" in str(caught.value)
+    assert "flight-" in str(caught.value) and "made-up" not in str(caught.value)
+
+
+def test_made_up_ids_in_an_hour_that_is_open_do_not_pass_for_a_wrong_column(place: Posted) -> None:
+    place.without_files().post(*made_up(40), at=NEXT_DAY - timedelta(minutes=5))
+    report = place.run()
+    assert (report.counts["posted_waiting"], report.counts["waiting"], report.strangers) == (40, 40, None)
+
+
+def test_made_up_ids_do_not_pile_up_in_the_state_for_as_long_as_answers_are_kept(place: Posted) -> None:
+    place.without_files().post(*made_up(400), *labels(0))
+    place.run()
+    assert pending(place, 1) == 400, "an object of their hour may still come"
+    later = NOON + timedelta(days=9)
+    place.post(*labels(1), at=later - timedelta(hours=2))
+    place.run(later)
+    assert pending(place, 2) == 0 and expected(1, 1) in place.rows(2)
+
+
+def test_a_posted_label_finds_an_answer_whose_object_comes_days_later(place: Posted) -> None:
+    place.without_files().post(*labels(0), PostedLabel("r77", 0, "1"))
+    place.run()
+    place.write_log([request(77)], name="pod-2")
+    place.run(NEXT_DAY + timedelta(days=4))
+    assert place.rows(2) == [expected(77, 1)]
+
+
+def pending(place: Posted, number: int) -> int:
+    """How many labels wait after a span."""
+    kept = place.manifest(number)["state"]["pending"]
+    return int(pq.read_metadata(place.home / "objects" / kept).num_rows)

@@ -16,6 +16,7 @@ import pytest
 
 from components._core.types.signature import Feature
 from components.deploy.targets.local.server_process import free_port
+from components.watch.records import Cause, Record, append_record, format_time, open_records
 from tests.components.monitor.result_files import check, section, served, write_result
 from tests.components.tiny_models import write_model
 
@@ -88,6 +89,15 @@ def monitored(folder: Path) -> Path:
     return folder
 
 
+def triggered(store: Path) -> Path:
+    """The folder of a log of triggers, of which one started a run that failed."""
+    at, log = format_time(datetime.now(UTC)), open_records(str(store), "tiny")
+    cause = Cause("key", "new_data", "data", "new or changed: 12")
+    decision = append_record(log, Record("claimed", at, (cause,)))
+    append_record(log, Record("ended", at, decision=decision, verdict="failed"))
+    return store / "tiny" / "triggers"
+
+
 @pytest.fixture(scope="session")
 def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     port, grpc_port, metrics_port = free_port(), free_port(), free_port()
@@ -98,6 +108,7 @@ def server(model: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     labels = tmp_path_factory.mktemp("labels")
     options += ["--feedback", str(labels)]
     options += ["--monitoring", str(monitored(tmp_path_factory.mktemp("monitoring"))), "--monitoring-seconds", "0.2"]
+    options += ["--triggers", str(triggered(tmp_path_factory.mktemp("triggers")))]
     process = start(model(), *options, port=port)
     metrics = f"http://127.0.0.1:{metrics_port}/metrics"
     yield Running(ready_url(process), f"127.0.0.1:{grpc_port}", metrics, log, process.pid, labels)

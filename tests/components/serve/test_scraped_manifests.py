@@ -17,7 +17,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from components._core.project.monitor_config import MonitorKind
+from components._core.project.trigger_config import Kind
 from components._predictor.refusals import STATUS
+from components.watch.records import Step
 from pipelines.cluster.overlay import OVERLAYS
 from tests.components.deploy.targets.seldon.made import rendered
 from tests.components.serve.conftest import Running
@@ -90,7 +92,7 @@ def exposed(server: Running) -> dict[str, set[str]]:
         with urllib.request.urlopen(server.metrics, timeout=120) as response:
             return str(response.read().decode())
 
-    wait_until(lambda: "naru_monitor_metric_offline" in page())
+    wait_until(lambda: "naru_monitor_metric_offline" in page() and "naru_trigger_records{" in page())
     (monitor,) = yaml.safe_load_all((COMPONENTS / "monitoring" / "metrics.yaml").read_text())
     of_pods = monitor["spec"]["podTargetLabels"]
     assert set(of_pods) <= set(rendered()["spec"]["predictors"][0]["labels"])
@@ -125,6 +127,8 @@ def check(expression: str, exposed: dict[str, set[str]]) -> Read:
         for label, value in matchers:
             assert label in exposed[metric], f"{expression}: {metric} has no label {label}"
             allowed = {"kind": {*get_args(MonitorKind)}, "code": {*STATUS, "unexpected"}, "state": {"final", "partial"}}
+            if metric.startswith("naru_trigger_"):
+                allowed = {"kind": {*get_args(Kind)}, "state": {*get_args(Step)}}
             if label in allowed:
                 assert set(value.split("|")) <= allowed[label], f"{expression}: {label} is never {value}"
     assert found.lists <= labels, f"{expression}: no metric has {found.lists - labels}"
@@ -164,9 +168,10 @@ def test_each_panel_of_the_dashboard_shows_metrics_and_labels_that_a_server_expo
         used = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
         known = found.lists or set().union(*(exposed[metric] for metric in found.matchers))
         assert used <= known, f"{panel['title']}: the legend has {used - known}"
-    monitor = {name for name in exposed if name.startswith("naru_monitor_") and not name.endswith("_total")}
+    stages = ("naru_monitor_", "naru_trigger_")
+    monitor = {name for name in exposed if name.startswith(stages) and not name.endswith("_total")}
     assert monitor - seen <= {"naru_monitor_checks_left_out", "naru_monitor_requests"}, (
-        "what the monitor found is shown"
+        "what the monitor found and triggers did is shown"
     )
 
 

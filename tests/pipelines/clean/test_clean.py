@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,12 +20,15 @@ from components._core.errors import ConfigError, ServiceError
 from components._core.files import write_json, write_text
 from components._core.project.keep_config import KeepRule, parse_keep
 from components._core.store.ledger import Deployment, append_deployment
-from components._core.store.object_store import remove
+from components._core.store.object_store import list_names, remove
+from components._feedback import span_store
+from components._feedback.span_store import LONGEST, SpanStore
 from components.watch.records import Cause, Record, append_record, format_time, open_records
 from pipelines.__main__ import app
 from pipelines.clean.clean import carry_out, parse_rule, plan_clean
 from pipelines.clean.plan import KindPlan
 from tests.components.core.store.s3_stub import serving
+from tests.components.feedback.made import Place, request
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROJECT = "name: p\ntask: regression\nlabel: y\ndata: {source: t.csv}\nserve: {request_log: {}}\n"
@@ -314,6 +318,50 @@ def test_abandoned_work_goes_and_what_a_manifest_names_or_is_new_stays(project: 
     assert removed(plans, "work files of labels") == ["rows-a.parquet"]
     assert removed(plans, "marks of notices") == ["old-ended.json"]
     assert (home / "feedback" / "spans" / "000001" / "rows.parquet").is_file()
+
+
+def test_a_clean_up_beside_a_join_that_writes_what_a_killed_one_left_removes_nothing_of_its_span(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A join was killed days ago; an equal one has uploaded, and has not committed yet, while the clean-up lists and removes."""
+    place = Place(project)
+    place.home = store_of(project) / "feedback"
+    place.write_log([request(number) for number in range(8)])
+    place.write_labels([{"request": f"r{number}", "outcome": 1} for number in range(4)])
+    commit, found = SpanStore.commit, []
+    with monkeypatch.context() as patch:
+        patch.setattr(SpanStore, "commit", lambda *_: False)
+        assert place.run().is_overtaken, "stands for a join that is killed before its commit"
+    left = set(list_names(str(place.home / "objects")))
+    for name in left:
+        age(place.home / "objects" / name, days(5))
+
+    def clean_then_commit(store: SpanStore, manifest: dict[str, Any]) -> bool:
+        found.extend(removed(clean(project, "2d"), "work files of labels"))
+        return commit(store, manifest)
+
+    monkeypatch.setattr(SpanStore, "commit", clean_then_commit)
+    assert place.run().span == 1
+    assert set(found) == left
+    manifest = place.manifest(1)
+    named = {*manifest["state"].values(), *(each["object"] for each in manifest["quarantine"].values())}
+    assert named | {manifest["scored"]["object"]} <= set(list_names(str(place.home / "objects")))
+    assert len(place.rows(1)) == 4 and place.run().span is None
+
+
+def test_a_join_that_slept_so_long_that_its_files_may_be_gone_commits_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(project)
+    place.home = store_of(project) / "feedback"
+    place.write_log([request(number) for number in range(8)])
+    place.write_labels([{"request": f"r{number}", "outcome": 1} for number in range(4)])
+    clock = iter([0.0, *[LONGEST.total_seconds() + 1] * 100])
+    with monkeypatch.context() as patch:
+        patch.setattr(span_store, "time", SimpleNamespace(time=lambda: next(clock)))
+        with pytest.raises(ServiceError, match="more than 24 hours passed"):
+            place.run()
+    assert not place.spans and place.run().span == 1
 
 
 def test_the_temporary_folder_of_a_killed_join_goes_when_nobody_writes_there(

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SOURCE = "memory://data/flights-{span}.csv"
 LOOP = """
 monitor: {window: 24h}
+feedback: {labels: {source: labels/, id: request}}
 triggers:
   schedules: [{name: nightly, cron: "0 30 3 * * *"}]
   on: [{name: data, new_data: {settle: 0s}}]
@@ -54,7 +55,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DesiredPipeli
 
 @pytest.fixture(scope="session")
 def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[DesiredPipeline]]:
-    """All pipelines of the example with a log of requests and a trigger."""
+    """All pipelines of the example with a log of requests, labels and a trigger."""
     with _compiling(tmp_path_factory.mktemp("loop"), LOOP, tuple(PIPELINES.values())) as pipelines:
         yield pipelines
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from components._core.errors import ConfigError
+from components._core.project.feedback_config import DAILY
 from components._core.project.monitor_config import HOURLY, Monitor
 from components._core.project.project_file import parse_project
 from components._kfp.ownership import OwnershipLabel
@@ -46,11 +47,12 @@ def test_every_pipeline_of_a_project_gets_its_version_and_its_recurring_run_once
     assert {one["display_name"]: one["trigger"]["cron_schedule"]["cron"] for one in held.schedules} == {
         "flights-nightly": "0 30 3 * * *",
         "flights-monitoring": HOURLY,
+        "flights-feedback": DAILY,
         "flights-watch": "0 30 * * * *",
     }
     experiments = {one["experiment_id"]: one["display_name"] for one in held.experiments}
     assert {experiments[one["experiment_id"]] for one in held.schedules} == {
-        "flights", "flights-monitoring", "flights-watch"
+        "flights", "flights-monitoring", "flights-feedback", "flights-watch"
     }  # fmt: skip
     assert all(one["no_catchup"] and one["max_concurrency"] == "1" for one in held.schedules)
 
@@ -63,7 +65,7 @@ def test_a_schedule_of_the_project_may_have_the_name_of_a_pipeline(
     triggers = training.project.triggers.model_copy(update={"schedules": [nightly]})
     named = [replace(training, project=training.project.model_copy(update={"triggers": triggers})), *pipelines[1:]]
     _applied(server, named)
-    assert len(held.schedules) == 3 and _applied(server, named) == [] and _pruned(server, named) == []
+    assert len(held.schedules) == 4 and _applied(server, named) == [] and _pruned(server, named) == []
 
 
 def test_the_monitors_cron_is_replaced_and_switched_off_as_project_yaml_says(
@@ -111,6 +113,7 @@ def test_a_name_of_another_owner_is_reported_before_anything_is_made(
     ("section", "place"),
     [
         ({"monitor": {"schedule": "15 * * * *"}}, "monitor.schedule"),
+        ({"feedback": {"labels": {"source": "s3://b/l"}, "schedule": "15 2 * * *"}}, "feedback.schedule"),
         ({"triggers": {"watch": "*/5 * * * *"}}, "triggers.watch"),
     ],
 )
@@ -122,8 +125,16 @@ def test_five_fields_are_refused_where_the_loop_is_scheduled_too(section: dict[s
 
 def test_when_the_loop_is_scheduled_changes_nothing_in_what_the_stages_get() -> None:
     project = {"name": "x", "task": "regression", "label": "y", "data": {"source": "s3://b/x.csv"}}
-    bare = parse_project({**project, "monitor": {"window": "24h"}})
-    timed = parse_project({**project, "monitor": {"window": "24h", "schedule": ""}, "triggers": {"watch": ""}})
+    labels = {"labels": {"source": "s3://b/l"}}
+    bare = parse_project({**project, "monitor": {"window": "24h"}, "feedback": labels})
+    timed = parse_project(
+        {
+            **project,
+            "monitor": {"window": "24h", "schedule": ""},
+            "feedback": {**labels, "schedule": ""},
+            "triggers": {"watch": ""},
+        }
+    )
     assert timed.to_json() == bare.to_json() and timed.to_json(whole=True) != bare.to_json(whole=True)
 
 

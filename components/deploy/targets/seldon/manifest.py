@@ -175,7 +175,7 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
 
 
 def _monitoring(project: Project, store: str) -> list[str]:
-    """Make the option for the monitor's results: a server's keys AWS_* open S3 and no other store."""
+    """Make the options for the monitor's results and the log of triggers: a server's keys AWS_* open S3 and no other store."""
     return monitoring_arguments(project, store) if store.startswith("s3://") else []
 
 
