@@ -94,7 +94,13 @@ EXPLAIN = register(
     StageSpec(
         "explain",
         _STAGES,
-        reads=("gates.model.metric", "gates.model.first", "train.seed"),
+        reads=(
+            "gates.model.metric",
+            "gates.model.first",
+            "gates.model.importance_agreement",
+            "gates.model.importance_shift",
+            "train.seed",
+        ),
         imports=("components.explain.explain",),
         imports_during="validate",
     )

@@ -9,8 +9,8 @@ import numpy as np
 
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Array, Arrays
 from components._frameworks.score_rows import scores_of
-from components.explain.sampled_rows import Array, Arrays
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from components._core.errors import DataError
 from components._core.examples.artifact import read_batches, row_count
 from components._core.types.signature import Feature, to_arrays
-from components.explain.sampled_rows import Arrays
+from components._frameworks.sampled_rows import Arrays
 
 _SPLIT = "train"
 

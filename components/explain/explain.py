@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from components._core.checks import Outcome
@@ -41,7 +42,7 @@ def explain_model(
         compared = evaluation / COMPARED
         first = compared.is_file() and read_json(compared)["champion"] is None
         threshold = Reference.load(evaluation).threshold
-        shown = _explained(project, model, examples, explanation, threshold, first=first)
+        shown = _explained(project, model, examples, evaluation, explanation, threshold, first=first)
     shown.save(explanation)
     write_page(shown, page)
     return shown.outcome
@@ -54,13 +55,23 @@ def _skipped(reason: str) -> Page:
 
 
 def _explained(
-    project: Project, model: Path, examples: Path, explanation: Path, threshold: float | None, *, first: bool
+    project: Project,
+    model: Path,
+    examples: Path,
+    evaluation: Path,
+    explanation: Path,
+    threshold: float | None,
+    *,
+    first: bool,
 ) -> Page:
     # imported here: a run whose model was blocked does without them
     from components.explain.explanation_page import make_page
     from components.explain.feature_checks import as_json, judge_findings
     from components.explain.feature_findings import find
+    from components.explain.importance_shift import find_shift
 
     found = find(project, load_model(model), examples, threshold)
+    shift = find_shift(found.importances, evaluation, found.rows, project.gates.model.importance_shift)
+    found = replace(found, shift=shift)
     write_json(explanation / IMPORTANCES, as_json(found))
     return make_page(found, judge_findings(found, blocks=first and project.gates.model.first == "block"))

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from components._frameworks.contract import Gradients, Model
+from components._frameworks.sampled_rows import Array, Arrays
+from components._frameworks.variations import score_variations
 from components.explain.attribution import Attribution, explained_score
-from components.explain.sampled_rows import Array, Arrays
-from components.explain.variations import score_variations
 
 STEPS = 32
 

@@ -17,7 +17,7 @@ from components._core.checks import Check
 from components._core.types.leak_rules import FEWEST_OF_A_CLASS, FEWEST_ROWS, SUSPECT
 from components._core.types.metrics.ranking import auc
 from components._core.types.tasks.contract import Task
-from components.explain.sampled_rows import Array, Sample
+from components._frameworks.sampled_rows import Array, Sample
 
 SHARE = 0.95
 """Share of all permutation importance from which a feature is a suspect; only judged with three features or more."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Array, Sample, take
 from components.explain.attribution import scores_along
-from components.explain.sampled_rows import Array, Sample, take
 
 _ROWS = 800
 _CELLS = 4_000_000

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components._frameworks.sampled_rows import Array
 from components.explain.leaks import rank_correlation
-from components.explain.sampled_rows import Array
 
 COMPARED = 20
 """Most features compared: the order of those that hardly matter is noise on both sides."""
+COMPARABLE = 4
+"""Fewest features whose order is judged."""
+UNLIKE = 0.5
+"""Rank correlation below which two methods count as disagreeing."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Arrays
 from components._frameworks.score_rows import scores_of
 from components.explain.gradients import integrated_gradients
 from components.explain.rank_agreement import RankAgreement, compare_parts
 from components.explain.row_shapley import RowShapley, attribute_row, worth_without
-from components.explain.sampled_rows import Arrays
 
 Unit = Literal["score", "raw score"]
 

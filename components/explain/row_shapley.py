@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Array, Arrays, take
 from components.explain.attribution import explained_score, scores_along
-from components.explain.sampled_rows import Array, Arrays, take
 
 BACKGROUND_ROWS = 100
 EXACT_FEATURES = 10

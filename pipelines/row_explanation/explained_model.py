@@ -21,10 +21,10 @@ from components._core.temporary_folders import temporary_folder
 from components._core.types.artifact_files import SAMPLE
 from components._core.types.signature import to_arrays
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Arrays
 from components._frameworks.table import load_model
 from components.explain.background_rows import draw_background
 from components.explain.row_shapley import BACKGROUND_ROWS
-from components.explain.sampled_rows import Arrays
 from pipelines.local.run_history import PastRun, find_run, read_runs
 from pipelines.local.workspace import find_workspace
 

@@ -9,14 +9,12 @@ from textwrap import wrap
 from typing import Any
 
 from components._core.report.number_format import MISSING, show
-from components.explain.rank_agreement import RankAgreement
+from components.explain.rank_agreement import COMPARABLE, UNLIKE, RankAgreement
 from pipelines.row_explanation.explained_row import ExplainedRow
 
 WIDTH = 80
 _NAME, _VALUE, _NUMBER, _ERROR = 24, 14, 10, 9
 _MOST_PARTS, _MOST_VALUES = 20, 6
-_FEWEST_COMPARED = 4
-_UNLIKE = 0.5
 
 
 def explanation_lines(found: ExplainedRow) -> list[str]:
@@ -99,7 +97,7 @@ def _how(found: ExplainedRow) -> str:
 def _agreement(agreement: RankAgreement, second: str) -> str:
     if agreement.features < 2 or math.isnan(agreement.spearman):
         return f"Shapley values and {second}: too few features to compare their order."
-    unlike = agreement.features >= _FEWEST_COMPARED and agreement.spearman < _UNLIKE
+    unlike = agreement.features >= COMPARABLE and agreement.spearman < UNLIKE
     verdict = "order the features differently, read both with care" if unlike else "agree"
     return (
         f"Both methods {verdict}: Spearman {agreement.spearman:.2f}, Kendall {agreement.kendall:.2f}, "

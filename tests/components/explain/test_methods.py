@@ -11,12 +11,12 @@ from scipy.stats import spearmanr
 
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Model
+from components._frameworks.permutation import Importance, permutation_importance, shares
+from components._frameworks.sampled_rows import Sample, draw_sample, take, typical_row
 from components.explain.attribution import chosen_classes
 from components.explain.dependence import partial_dependence
 from components.explain.gradients import integrated_gradients
 from components.explain.leaks import find_telling, leak_check, powers, rank_correlation
-from components.explain.permutation import Importance, permutation_importance, shares
-from components.explain.sampled_rows import Sample, draw_sample, take, typical_row
 from components.explain.shapley import shapley_values
 from tests.components.tiny_models import PUSH
 
