@@ -97,6 +97,7 @@ EXPLAIN = register(
         reads=(
             "gates.model.metric",
             "gates.model.first",
+            "gates.model.leaks",
             "gates.model.importance_agreement",
             "gates.model.importance_shift",
             "train.seed",

@@ -20,8 +20,8 @@ def explain_model(
 ) -> Outcome:
     """Explain a model, unless its evaluation blocked it.
 
-    `explanation` gets the outcome, the page as data and `importances.json`. A leak is a question to a person; only a first
-    model, which no champion vouches for, is blocked by a feature that alone predicts the label (`gates.model.first`).
+    `explanation` gets the outcome, the page as data and `importances.json`. A leak is a question to a person; by
+    default only a first model, which no champion vouches for, is blocked by a feature that alone predicts the label (`gates.model.leaks`).
 
     Args:
         project: The project.
@@ -74,4 +74,11 @@ def _explained(
     shift = find_shift(found.importances, evaluation, found.rows, project.gates.model.importance_shift)
     found = replace(found, shift=shift)
     write_json(explanation / IMPORTANCES, as_json(found))
-    return make_page(found, judge_findings(found, blocks=first and project.gates.model.first == "block"))
+    return make_page(found, judge_findings(found, blocks=_leaks_block(project, first=first)))
+
+
+def _leaks_block(project: Project, *, first: bool) -> bool:
+    """Whether a feature that alone predicts the label keeps this model from being registered."""
+    if project.gates.model.leaks != "first":
+        return project.gates.model.leaks == "block"
+    return first and project.gates.model.first == "block"

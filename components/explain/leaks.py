@@ -86,7 +86,7 @@ def leak_check(
     """
     if blocking:
         message = "; ".join(f"{name} alone predicts the label ({value:.3f} of 1)" for name, value in blocking.items())
-        advice = "is it known at prediction time? If not, list it under data.exclude; if so, gates.model.first: deploy"
+        advice = "is it known at prediction time? If not, list it under data.exclude; if so, gates.model.leaks: warn"
         return Check("leaks", "fail", max(blocking.values()), SUSPECT, n=rows, reason=f"{message}: {advice}")
     if not (alone or share) or not rows:
         return Check("leaks", "skipped", None, SUSPECT, n=rows, reason="nothing to check")

@@ -62,6 +62,13 @@ class ModelGates(Section):
             "class, or has a feature that alone predicts the label: `block` keeps it from being deployed, `deploy` only warns."
         ),
     ] = "block"
+    leaks: Annotated[
+        Literal["first", "block", "warn"],
+        Field(
+            description="A feature that alone predicts the whole label: `block` keeps every model with one from being registered, `warn` "
+            "none; `first` does with a first model as the setting `first` says, and warns of later ones."
+        ),
+    ] = "first"
     min_gain: Annotated[
         Real, Field(description="Smallest gain over the champion on the same rows; 0: any gain counts.")
     ] = 0.0

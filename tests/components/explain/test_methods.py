@@ -195,4 +195,4 @@ def test_only_a_feature_that_blocks_fails_the_check_and_a_high_share_warns() -> 
     assert leak_check({"x": 1.0}, shares_of, 100).status == "warn"
     failed = leak_check({"x": 1.0}, shares_of, 100, {"x": 1.0})
     assert failed.status == "fail"
-    assert "x alone predicts the label (1.000 of 1)" in failed.reason and "gates.model.first: deploy" in failed.reason
+    assert "x alone predicts the label (1.000 of 1)" in failed.reason and "gates.model.leaks: warn" in failed.reason
