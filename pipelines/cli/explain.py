@@ -32,6 +32,14 @@ JsonRow = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="The row as the body of a request for it.", show_default=False, readable=False),
 ]
+Request = Annotated[
+    str,
+    typer.Option(
+        metavar="ID",
+        help="The row as the server answered it, by the id of the answer in the request log; ID:ROW for a later row of the request.",
+        show_default=False,
+    ),
+]
 Version = Annotated[
     str, typer.Option(help="A deployed version.", show_default="the champion, or the newest run's model")
 ]
@@ -53,6 +61,7 @@ def explain(
     project: ProjectPath = Path(),
     row: Row = None,
     json_row: JsonRow = None,
+    request: Request = "",
     version: Version = "",
     run: Run = "",
     as_json: Json = False,
@@ -60,13 +69,16 @@ def explain(
     """Explain one row's score: Shapley values of its features against training rows, beside a second method."""
     from pipelines.row_explanation.row_lines import explanation_lines
 
-    _show(_explain(project, row, json_row, version, run, transformed=False), explanation_lines, as_json=as_json)
+    _show(
+        _explain(project, row, json_row, request, version, run, transformed=False), explanation_lines, as_json=as_json
+    )
 
 
 def trace(
     project: ProjectPath = Path(),
     row: Row = None,
     json_row: JsonRow = None,
+    request: Request = "",
     version: Version = "",
     run: Run = "",
     as_json: Json = False,
@@ -74,11 +86,18 @@ def trace(
     """Follow one row step by step: raw values, what preprocessing makes of them, score, answer, parts of the features."""
     from pipelines.row_explanation.row_lines import trace_lines
 
-    _show(_explain(project, row, json_row, version, run, transformed=True), trace_lines, as_json=as_json)
+    _show(_explain(project, row, json_row, request, version, run, transformed=True), trace_lines, as_json=as_json)
 
 
 def _explain(
-    project: Path, row: list[str] | None, json_row: Path | None, version: str, run: str, *, transformed: bool
+    project: Path,
+    row: list[str] | None,
+    json_row: Path | None,
+    request: str,
+    version: str,
+    run: str,
+    *,
+    transformed: bool,
 ) -> ExplainedRow:
     from pipelines.local.quiet import QUIET, without_warnings
 
@@ -86,7 +105,9 @@ def _explain(
     with redirect_stdout(sys.stderr), without_warnings():
         from pipelines.row_explanation.explained_row import explain_row
 
-        return explain_row(project, row or [], json_row, version=version, run=run, transformed=transformed)
+        return explain_row(
+            project, row or [], json_row, request=request, version=version, run=run, transformed=transformed
+        )
 
 
 def _show(found: ExplainedRow, lines: Callable[[ExplainedRow], list[str]], *, as_json: bool) -> None:

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from components._core.checks import finite_or_none
-from components._core.errors import DataError, ModelError
+from components._core.errors import ConfigError, DataError, ModelError
+from components._core.project.project_file import load_project
+from components._core.request_log.location import log_uri
 from components._core.types.tasks import TASKS
 from components._predictor.feature_values import cast_columns
 from components._predictor.predictor import Predictor
 from components._predictor.refusals import Refusal
 from components.explain.row_explanation import RowExplanation, explain_one
+from pipelines.local.workspace import find_workspace
+from pipelines.row_explanation.answered_row import find_answered
 from pipelines.row_explanation.explained_model import ExplainedModel, open_model
 from pipelines.row_explanation.row_choice import ChosenRow, choose_row
 
@@ -70,6 +74,7 @@ class ExplainedRow:
             "transformed": self.transformed,
             "outputs": self.outputs,
             "answer": self.answer or None,
+            "answered": self.row.answered,
             "threshold": self.threshold,
             "explained": self.explained,
             "score": self.score,
@@ -88,7 +93,14 @@ class ExplainedRow:
 
 
 def explain_row(
-    path: Path, given: Sequence[str], body: Path | None, *, version: str = "", run: str = "", transformed: bool = False
+    path: Path,
+    given: Sequence[str],
+    body: Path | None,
+    *,
+    request: str = "",
+    version: str = "",
+    run: str = "",
+    transformed: bool = False,
 ) -> ExplainedRow:
     """Explain one row of a project.
 
@@ -96,6 +108,7 @@ def explain_row(
         path: The project's folder or file.
         given: Values of `--row`; see `choose_row`.
         body: File with a request's body; None: `given` names the row.
+        request: Id of an answer in the request log, explained with the version that gave it.
         version: A deployed version; empty: the champion, or the newest run's model when nothing is deployed.
         run: A run here, instead of a version.
         transformed: Whether to look at what the preprocessing_fn makes of the row.
@@ -103,8 +116,24 @@ def explain_row(
     Raises:
         NaruError: When there is no such model or row, or the model does not take or answer it.
     """
+    if request:
+        if given or body is not None:
+            raise ConfigError("name one row, with --request, --row or --json-row", where=str(path))
+        row, answered_by = _answered(path, request)
+        with open_model(path, "" if run else version or answered_by, run) as model:
+            return _explain(model, row, transformed=transformed)
     with open_model(path, version, run) as model:
         return _explain(model, choose_row(model, given, body), transformed=transformed)
+
+
+def _answered(path: Path, request: str) -> tuple[ChosenRow, str]:
+    """Return the row of an answered request, and the version that answered."""
+    workspace = find_workspace(path)
+    workspace.check_project()
+    project = load_project(path)
+    uri = log_uri(project.serve.request_log, workspace.settings().store, project.name)
+    found = find_answered(uri, request, project.name)
+    return ChosenRow(found.title, found.values, None, found.outputs), found.version
 
 
 def _explain(model: ExplainedModel, row: ChosenRow, *, transformed: bool) -> ExplainedRow:

@@ -35,11 +35,13 @@ class ChosenRow:
         title: Which row it is, as in `row 17 of the test split`.
         values: Value by feature; None where it is missing.
         label: Its label as text; None: it is unknown.
+        answered: What the server answered when the row was a request; None: it was none.
     """
 
     title: str
     values: dict[str, Any]
     label: str | None
+    answered: dict[str, Any] | None = None
 
 
 def choose_row(model: ExplainedModel, given: Sequence[str], body: Path | None) -> ChosenRow:

@@ -28,6 +28,9 @@ def trace_lines(found: ExplainedRow) -> list[str]:
     lines += [f"   {_cell(name, _NAME)} {_value(value)}" for name, value in found.values.items()]
     lines += ["", *_transformed_lines(found.transformed), "", "3  what the model answers"]
     lines += [f"   {_cell(name, _NAME)} {_value(value)}" for name, value in found.outputs.items()]
+    if found.row.answered is not None:
+        then = ", ".join(f"{name} {_value(value)}" for name, value in found.row.answered.items())
+        lines += _wrap(f"   then it was answered {then}", "   ", "   ")
     lines += ["", *_wrap(f"4  {_answer(found)}", "   "), "", "5  what made the score", *_score_lines(found, "   ")]
     return [*lines, "", *_part_lines(found)]
 

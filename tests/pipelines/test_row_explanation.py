@@ -191,6 +191,62 @@ def test_a_bad_request_is_refused(body: Any, message: str, flown: Path, explain:
     assert message in str(caught.value) and isinstance(caught.value, ConfigError | DataError)
 
 
+def log_answer(project: Path, answer: str, hour: int = 9, **changes: Any) -> None:
+    """A line of the request log: two rows, the second of another carrier."""
+    rows = {name: [value, "AA" if name == "carrier" else value] for name, value in ROW.items()}
+    line = {
+        "id": answer,
+        "time": f"2026-01-31T{hour:02}:05:00+00:00",
+        "model": "tiny",
+        "version": "4",
+        "latency_ms": 1.5,
+    }
+    line |= {"masked": [], "inputs": rows, "outputs": {"probability": [0.99, 0.9]}, **changes}
+    folder = project / ".naru" / "store" / "tiny" / "requests" / "dt=2026-01-31" / f"hour={hour:02}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "pod-1-a.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def test_an_answered_request_is_explained_by_its_id_with_the_version_that_answered(
+    flown: Path, explain: Explain
+) -> None:
+    log_answer(flown, "order 7:2")
+    log_answer(flown, "other")
+    found = explain(flown, request="order 7:2")
+    assert found.values == ROW and found.version == "4" and found.row.answered == {"probability": 0.99}
+    assert found.row.title == "row 0 of request order 7:2, answered 2026-01-31 09:05:00 UTC"
+    assert explain(flown, request="order 7:2:1").values["carrier"] == "AA"
+    assert "then it was answered probability 0.99" in "\n".join(trace_lines(found))
+
+
+def test_an_answer_that_is_not_in_the_log_not_whole_or_not_alone_is_refused(flown: Path, explain: Explain) -> None:
+    log_answer(flown, "twice")
+    log_answer(flown, "twice")
+    log_answer(
+        flown,
+        "masked",
+        masked=["carrier"],
+        inputs={**{name: [value] for name, value in ROW.items()}, "carrier": None},
+        outputs={"probability": [0.9]},
+    )
+    log_answer(flown, "theirs", model="another")
+    log_answer(flown, "gone", version="2")
+    for request, message in (
+        ("unknown", "the request log has no answer with the id 'unknown'"),
+        ("theirs", "the request log has no answer with the id 'theirs'"),
+        ("twice", "2 answers of one hour have the id 'twice'"),
+        ("masked", "the log masks carrier of it"),
+        ("gone:2", "there is no row 2 in the request; it has rows 0 to 1"),
+        ("gone", "there is no deployed version '2'"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            explain(flown, request=request)
+        assert message in str(caught.value)
+    with pytest.raises(ConfigError, match="name one row"):
+        explain(flown, "3", request="twice")
+
+
 def test_a_project_without_a_model_says_how_to_get_one(project: Path, explain: Explain) -> None:
     with pytest.raises(ConfigError, match="has no model to explain yet") as caught:
         explain(project, "1")
@@ -246,6 +302,8 @@ def test_lines_are_at_most_80_columns_wide_and_json_has_every_part(flown: Path, 
 
 @pytest.mark.slow
 def test_trace_says_what_the_server_answers(flown: Path, tmp_path: Path) -> None:
+    with (flown / "project.yaml").open("a") as file:
+        file.write("serve: {request_log: {}}\n")
     body = tmp_path / "body.json"
     body.write_text(json.dumps(body_of(ROW)))
     command = [sys.executable, "-m", "pipelines", "trace", str(flown), "--json-row", str(body), "--json"]
@@ -261,6 +319,9 @@ def test_trace_says_what_the_server_answers(flown: Path, tmp_path: Path) -> None
             answer = json.load(response)
         served.terminate()
     assert json.loads(done.stdout)["outputs"]["probability"] == pytest.approx(answer["outputs"][0]["data"][0], abs=1e-7)
+    logged = explain_row(flown, [], None, request=answer["id"])
+    assert logged.values == ROW and logged.row.answered == {"probability": answer["outputs"][0]["data"][0]}
+    assert logged.score == pytest.approx(logged.row.answered["probability"], abs=1e-7)
 
 
 @pytest.mark.slow
