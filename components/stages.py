@@ -101,7 +101,14 @@ EXPLAIN = register(
     StageSpec(
         "explain",
         _STAGES,
-        reads=("gates.model.metric", "gates.model.first", "train.seed"),
+        reads=(
+            "gates.model.metric",
+            "gates.model.first",
+            "gates.model.leaks",
+            "gates.model.importance_agreement",
+            "gates.model.importance_shift",
+            "train.seed",
+        ),
         imports=("components.explain.explain",),
         imports_during="validate",
     )

@@ -15,7 +15,20 @@ import typer
 
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
 from components._core.system_errors import from_system
-from pipelines.cli import approval, clean, cluster, data, kfp, monitor, predict, project, run, serving, triggers
+from pipelines.cli import (
+    approval,
+    clean,
+    cluster,
+    data,
+    explain,
+    kfp,
+    monitor,
+    predict,
+    project,
+    run,
+    serving,
+    triggers,
+)
 
 _EPILOG = "Exit codes: 0 success (also when a gate rejected the model), 2 config, 3 code, 4 data, 5 data blocked, 6 model, 7 service, 8 unavailable, 130 interrupted."
 
@@ -30,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (run, project, data, serving, approval, predict, monitor, triggers, clean, kfp, cluster):
+for group in (run, explain, project, data, serving, approval, predict, monitor, triggers, clean, kfp, cluster):
     group.register(app)
 
 

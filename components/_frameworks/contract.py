@@ -147,6 +147,23 @@ class StructureImportance:
     raw: bool
 
 
+@dataclass(frozen=True)
+class StructureAttribution:
+    """How a model's own structure divides the raw score of one row among its features.
+
+    Attributes:
+        method: What was summed, as in `paths of the trees`.
+        values: Part by feature, in the unit of the raw score; they add up to `score - base`.
+        score: The row's raw score: before the function that makes a probability of it.
+        base: The mean raw score of the background rows.
+    """
+
+    method: str
+    values: dict[str, float]
+    score: float
+    base: float
+
+
 class TrainableModel(ABC):
     """A model that the project's code has built."""
 
@@ -234,6 +251,26 @@ class Model(ABC):
 
     def structure_importance(self) -> StructureImportance | None:
         """What the model's structure goes by; None: it does not say."""
+        return None
+
+    def attribute_by_structure(
+        self, row: Arrays, background: Arrays, class_index: int | None
+    ) -> StructureAttribution | None:
+        """Divide the raw score of a row among its features by what the model is made of; None: its structure does not say.
+
+        Args:
+            row: One row, as `predict` takes it.
+            background: The rows that it is compared with.
+            class_index: For a score by class, the class whose score is divided; None otherwise.
+        """
+        return None
+
+    def transform(self, arrays: Arrays) -> Arrays | None:
+        """Return what the `preprocessing_fn` in front makes of some rows, [rows] or [rows, k] each; None: there is none in front.
+
+        Args:
+            arrays: As in `predict`, like the errors.
+        """
         return None
 
     def connected_inputs(self) -> frozenset[str] | None:

@@ -16,6 +16,7 @@ from components._core.report.html import write_page
 from components._core.store.file_digests import list_digests
 from components._core.store.ledger import resolve_champion
 from components._core.types.artifact_files import (
+    CHAMPION_IMPORTANCES,
     COMPARED,
     LATENCY,
     MONITORING_REFERENCE,
@@ -26,6 +27,7 @@ from components._core.types.artifact_files import (
 from components._core.types.metrics import ranking
 from components._frameworks.table import load_model
 from components.evaluate.champion import Champion, fetch_champion
+from components.evaluate.champion_importances import measure_champion
 from components.evaluate.evaluation_page import add_latency, make_page
 from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
@@ -67,7 +69,7 @@ def evaluate_model(
 ) -> Judged:
     """Judge a model on the test rows.
 
-    `evaluation` gets the outcome, the page as data, the champion's identity and a sample of rows with the model's answers, equal for equal inputs,
+    `evaluation` gets the outcome, the page as data, the champion's identity and importances and a sample of rows with the model's answers, equal for equal inputs,
     the examples' manifest, what the model's server needs (`serving_reference.py`), and `latency.json`, which holds times. The
     rendered page shows the times too. A model that cannot be judged by numbers has no sample.
 
@@ -93,6 +95,8 @@ def evaluate_model(
         if deployment:
             rival = fetch_champion(deployment, loaded.signature, examples, Path(folder), project.label)
         evidence = gather(project, loaded, rival, examples, unchanged=_is_same(model, rival))
+        is_compared = not (evidence.unusable or evidence.unchanged)
+        importances = measure_champion(project, evidence.champion, examples) if is_compared else None
     outcome = judge_model(evidence)
     shown = make_page(evidence, outcome)
     shown.save(evaluation)
@@ -104,6 +108,8 @@ def evaluate_model(
         reference.save(evaluation / MONITORING_REFERENCE)
     _write_serving_reference(examples, evidence, sample, evaluation)
     write_json(evaluation / COMPARED, {"champion": deployment.identity if deployment else None})
+    if importances:
+        write_json(evaluation / CHAMPION_IMPORTANCES, importances)
     latencies = measure_latency(loaded, examples)
     write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
     add_latency(shown, latencies, project.gates.serving.p95_ms)

@@ -9,8 +9,8 @@ import numpy as np
 
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Array, Arrays
 from components._frameworks.score_rows import scores_of
-from components.explain.sampled_rows import Array, Arrays
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,21 @@ def explained_score(model: Model, arrays: Arrays, classes: Array | None) -> Arra
 def repeated(arrays: dict[str, Any], times: int) -> Arrays:
     """Every row so many times, one after the other."""
     return {name: np.repeat(values, times, axis=0) for name, values in arrays.items()}
+
+
+def scores_along(model: Model, own: Arrays, others: Arrays, order: Array) -> Array:
+    """Score each row on its way from another row to itself, one feature after the other, [rows * (features + 1)] scores.
+
+    Args:
+        model: The model.
+        own: The rows.
+        others: As many other rows, at which the ways begin.
+        order: Index of a feature in `own` by row and step, shape [rows, features].
+    """
+    width = order.shape[1]
+    turn = np.argsort(order, axis=1)
+    taken = turn[:, None, :] < np.arange(width + 1)[None, :, None]
+    mixed, before = repeated(own, width + 1), repeated(others, width + 1)
+    for place, name in enumerate(own):
+        mixed[name] = np.where(taken[:, :, place].ravel(), mixed[name], before[name])
+    return scores_of(model, mixed)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Array, Arrays, take
 from components._frameworks.score_rows import scores_of
-from components.explain.sampled_rows import Array, Arrays, take
 
 ROWS = 500
 _GRID = 20

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components._frameworks.permutation import Importance
+from components._frameworks.sampled_rows import Array
 from components.explain.leaks import rank_correlation
-from components.explain.permutation import Importance
-from components.explain.sampled_rows import Array
+from components.explain.rank_agreement import COMPARED
 
 FEWEST_ROWS = 200
 """Fewest rows of the sample for a judgement: with fewer, most features cannot be distinguished from noise."""
@@ -33,7 +34,6 @@ _FEWEST_ATTRIBUTED = 30
 _ONE_SIDED = 1.645
 _STUDENT = {2: 6.314, 3: 2.920, 4: 2.353, 5: 2.132}
 """Upper 95 % limit of Student's t by number of repeats."""
-_COMPARED = 20
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def find_unneeded(effects: Mapping[str, Effect]) -> list[str]:
 
 def rank_agreement(importances: Mapping[str, Importance], effects: Mapping[str, Effect]) -> float:
     """Rank correlation of the two methods over the 20 most important features; NaN where it is not defined."""
-    compared = [*effects][:_COMPARED]
+    compared = [*effects][:COMPARED]
     drops = [importances[name].drop for name in compared]
     return rank_correlation(np.array(drops), np.array([effects[name].reduction for name in compared]))
 

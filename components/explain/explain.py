@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from components._core.checks import Outcome
@@ -19,8 +20,8 @@ def explain_model(
 ) -> Outcome:
     """Explain a model, unless its evaluation blocked it.
 
-    `explanation` gets the outcome, the page as data and `importances.json`. A leak is a question to a person; only a first
-    model, which no champion vouches for, is blocked by a feature that alone predicts the label (`gates.model.first`).
+    `explanation` gets the outcome, the page as data and `importances.json`. A leak is a question to a person; by
+    default only a first model, which no champion vouches for, is blocked by a feature that alone predicts the label (`gates.model.leaks`).
 
     Args:
         project: The project.
@@ -41,7 +42,7 @@ def explain_model(
         compared = evaluation / COMPARED
         first = compared.is_file() and read_json(compared)["champion"] is None
         threshold = Reference.load(evaluation).threshold
-        shown = _explained(project, model, examples, explanation, threshold, first=first)
+        shown = _explained(project, model, examples, evaluation, explanation, threshold, first=first)
     shown.save(explanation)
     write_page(shown, page)
     return shown.outcome
@@ -54,13 +55,30 @@ def _skipped(reason: str) -> Page:
 
 
 def _explained(
-    project: Project, model: Path, examples: Path, explanation: Path, threshold: float | None, *, first: bool
+    project: Project,
+    model: Path,
+    examples: Path,
+    evaluation: Path,
+    explanation: Path,
+    threshold: float | None,
+    *,
+    first: bool,
 ) -> Page:
     # imported here: a run whose model was blocked does without them
     from components.explain.explanation_page import make_page
     from components.explain.feature_checks import as_json, judge_findings
     from components.explain.feature_findings import find
+    from components.explain.importance_shift import find_shift
 
     found = find(project, load_model(model), examples, threshold)
+    shift = find_shift(found.importances, evaluation, found.rows, project.gates.model.importance_shift)
+    found = replace(found, shift=shift)
     write_json(explanation / IMPORTANCES, as_json(found))
-    return make_page(found, judge_findings(found, blocks=first and project.gates.model.first == "block"))
+    return make_page(found, judge_findings(found, blocks=_leaks_block(project, first=first)))
+
+
+def _leaks_block(project: Project, *, first: bool) -> bool:
+    """Whether a feature that alone predicts the label keeps this model from being registered."""
+    if project.gates.model.leaks != "first":
+        return project.gates.model.leaks == "block"
+    return first and project.gates.model.first == "block"

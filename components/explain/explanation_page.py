@@ -35,6 +35,7 @@ def make_page(found: Findings, outcome: Outcome) -> Page:
     _importance(page, found)
     _features(page, found)
     _structure(page, found)
+    _shift(page, found)
     _effects(page, found)
     for feature, dependence in found.dependence.items():
         page.figure(
@@ -118,6 +119,31 @@ def _structure(page: Page, found: Findings) -> None:
     of = "feature" if found.structure.raw else "transformed feature"
     note = f"The {found.structure.method}, learned from the training rows.{compared}"
     page.table("What the model's structure goes by", [of, "sum", "share"], rows, note)
+
+
+def _shift(page: Page, found: Findings) -> None:
+    """The shares of importance beside the champion's."""
+    shift = found.shift
+    if shift is None or shift.moves is None:
+        return
+    rows: list[list[Cell]] = [
+        [
+            name,
+            None if move.before is None else _digits(move.before),
+            None if move.after is None else _digits(move.after),
+            _digits(move.change),
+            "yes" if move.is_moved else "no",
+        ]
+        for name, move in list(shift.moves.items())[:_MOST_FEATURES]
+    ]
+    correlation = "" if shift.correlation != shift.correlation else f" Rank correlation: {shift.correlation:.2f}."
+    page.table(
+        f"Importance beside {shift.champion}",
+        ["feature", "share before", "share now", "change", "moved"],
+        rows,
+        f"Shares of all permutation importance, both models on the same test rows.{correlation} Moved: by more than "
+        f"{found.project.gates.model.importance_shift:g}, and by more than the shuffles differ.",
+    )
 
 
 def _feature_note(found: Findings) -> str:

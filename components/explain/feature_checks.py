@@ -8,11 +8,10 @@ from typing import Any
 from components._core.checks import Check, Outcome, judge, round_off
 from components.explain.effects import FEWEST_ROWS, exclude_line, find_unneeded, rank_agreement
 from components.explain.feature_findings import Findings
+from components.explain.importance_shift import shift_as_json, shift_check
 from components.explain.leaks import leak_check
+from components.explain.rank_agreement import COMPARABLE, UNLIKE
 
-AGREEMENT = 0.5
-"""Rank correlation below which two methods count as disagreeing; with fewer than `_COMPARABLE` features it is not judged."""
-_COMPARABLE = 4
 COMPLETENESS = 0.1
 """Share of the way by which integrated gradients may miss it."""
 
@@ -29,6 +28,7 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
         _unused(found),
         _effective(found),
         *_agree(found),
+        shift_check(found.shift, found.project.gates.model.importance_agreement),
         *_complete(found),
     ]
     top = next(iter(found.importances), "")
@@ -60,6 +60,7 @@ def as_json(found: Findings) -> dict[str, Any]:
         "proposal": exclude_line(found.project.data.exclude, unneeded) if unneeded else "",
         "effect_agreement": None if math.isnan(agreement) else round_off(agreement),
         **_structure_as_json(found),
+        **shift_as_json(found.shift),
         "features": {
             name: {
                 "importance": round_off(item.drop),
@@ -137,15 +138,15 @@ def _agree(found: Findings) -> list[Check]:
     checks = []
     for name, value in found.agreement.items():
         attribution = found.attributions[name]
-        if len(attribution.values) < _COMPARABLE or math.isnan(value):
+        if len(attribution.values) < COMPARABLE or math.isnan(value):
             continue
         typical = attribution.typical()
         first = next(feature for feature in found.importances if feature in typical)
-        agrees = value >= AGREEMENT or typical[first] == max(typical.values())
+        agrees = value >= UNLIKE or typical[first] == max(typical.values())
         comparison = f"permutation importance and {name} {'agree' if agrees else 'order the features differently'}"
         reason = f"{comparison} (rank correlation {value:.2f})"
         checks.append(
-            Check(f"agreement: {name}", "pass" if agrees else "warn", value, AGREEMENT, n=found.rows, reason=reason)
+            Check(f"agreement: {name}", "pass" if agrees else "warn", value, UNLIKE, n=found.rows, reason=reason)
         )
     return checks
 

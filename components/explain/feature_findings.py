@@ -12,22 +12,23 @@ from components._core.project.project_file import Project
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Model, StructureImportance
+from components._frameworks.permutation import Importance, permutation_importance, repeats_for, shares
+from components._frameworks.sampled_rows import Array, Arrays, Sample, draw_sample, take, typical_row
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
 from components.explain.effects import FEWEST_ROWS as EFFECT_ROWS
 from components.explain.effects import Effect, find_effects
 from components.explain.gradients import integrated_gradients
+from components.explain.importance_shift import ImportanceShift
 from components.explain.leaks import ENOUGH_ROWS, find_telling, powers, rank_correlation
 from components.explain.loss_shapley import loss_reductions
-from components.explain.permutation import Importance, permutation_importance, repeats_for, shares
-from components.explain.sampled_rows import Array, Arrays, Sample, draw_sample, take, typical_row
+from components.explain.rank_agreement import COMPARED
 from components.explain.shapley import shapley_values
 
 _ATTRIBUTED_ROWS = 200
 _CELLS = 4_000_000
 """Values that an attribution may hand to the model for each step; a very wide table gets fewer rows."""
 _SHOWN = 3
-_COMPARED = 20
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Findings:
         examples: A few rows, explained.
         effects: Whether each feature helps, by two methods; empty: there are too few rows to say.
         structure: What the model's own structure goes by, such as the gain of its trees; None: it does not say.
+        shift: The importances beside the champion's; None: there is no champion.
     """
 
     project: Project
@@ -92,6 +94,7 @@ class Findings:
     examples: list[ExplainedRow]
     effects: dict[str, Effect] = field(default_factory=dict)
     structure: StructureImportance | None = None
+    shift: ImportanceShift | None = None
 
     @property
     def structure_agreement(self) -> float:
@@ -177,8 +180,7 @@ def _agreement(importances: dict[str, Importance], others: dict[str, Attribution
 
 
 def _compare(importances: dict[str, Importance], other: dict[str, float]) -> float:
-    # the order of features that hardly matter is noise on both sides
-    compared = [feature for feature in importances if feature in other][:_COMPARED]
+    compared = [feature for feature in importances if feature in other][:COMPARED]
     ours, theirs = [importances[name].drop for name in compared], [other[name] for name in compared]
     return rank_correlation(np.array(ours), np.array(theirs))
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from components._frameworks.contract import Gradients, Model
+from components._frameworks.sampled_rows import Array, Arrays
+from components._frameworks.variations import score_variations
 from components.explain.attribution import Attribution, explained_score
-from components.explain.sampled_rows import Array, Arrays
-from components.explain.variations import score_variations
 
 STEPS = 32
 
@@ -31,7 +31,7 @@ def integrated_gradients(
     Args:
         model: The model.
         arrays: The rows to explain.
-        baseline: The typical row, [1] each.
+        baseline: Where the ways begin: the typical row, [1] each, or a row for each, [rows].
         classes: For many classes, the class explained in each row.
         steps: Places on the way, at the middle of equal parts.
     """
@@ -104,10 +104,11 @@ def _whole_parts(model: Model, way: _Way, names: list[str]) -> dict[str, Array]:
 
 
 def _start(values: Array, typical: Array) -> Array:
-    """The typical value for every row; a missing number has no way to go and stays."""
+    """The typical value for every row; where a number is missing at either end there is no way to go, and the row's stays."""
+    start = np.broadcast_to(typical, values.shape)
     if values.dtype.kind != "f":
-        return np.repeat(typical, len(values))
-    return np.where(np.isnan(values), values, typical[0]).astype(values.dtype)
+        return start.copy()
+    return np.where(np.isnan(values) | np.isnan(start), values, start).astype(values.dtype)
 
 
 def _between(start: Array, end: Array, place: Array) -> Array:

@@ -17,7 +17,7 @@ from components._core.checks import Check
 from components._core.types.leak_rules import FEWEST_OF_A_CLASS, FEWEST_ROWS, SUSPECT
 from components._core.types.metrics.ranking import auc
 from components._core.types.tasks.contract import Task
-from components.explain.sampled_rows import Array, Sample
+from components._frameworks.sampled_rows import Array, Sample
 
 SHARE = 0.95
 """Share of all permutation importance from which a feature is a suspect; only judged with three features or more."""
@@ -86,7 +86,7 @@ def leak_check(
     """
     if blocking:
         message = "; ".join(f"{name} alone predicts the label ({value:.3f} of 1)" for name, value in blocking.items())
-        advice = "is it known at prediction time? If not, list it under data.exclude; if so, gates.model.first: deploy"
+        advice = "is it known at prediction time? If not, list it under data.exclude; if so, gates.model.leaks: warn"
         return Check("leaks", "fail", max(blocking.values()), SUSPECT, n=rows, reason=f"{message}: {advice}")
     if not (alone or share) or not rows:
         return Check("leaks", "skipped", None, SUSPECT, n=rows, reason="nothing to check")

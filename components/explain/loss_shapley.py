@@ -14,9 +14,8 @@ import numpy as np
 
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import Model
-from components._frameworks.score_rows import scores_of
-from components.explain.attribution import repeated
-from components.explain.sampled_rows import Array, Arrays, Sample, take
+from components._frameworks.sampled_rows import Array, Sample, take
+from components.explain.attribution import scores_along
 
 _ROWS = 800
 _CELLS = 4_000_000
@@ -40,18 +39,7 @@ def loss_reductions(task: Task, model: Model, sample: Sample, seed: int) -> dict
     order = random.permuted(np.tile(np.arange(width), (rows, 1)), axis=1)
     reductions, labels = np.zeros((rows, width)), sample.labels[chosen]
     for each in (order, order[:, ::-1]):
-        scores = _scores_along(model, own, others, each)
+        scores = scores_along(model, own, others, each)
         losses = task.row_losses(np.repeat(labels, width + 1), scores).reshape(rows, width + 1)
         np.add.at(reductions, (np.arange(rows)[:, None], each), -np.diff(losses, axis=1) / 2)
     return {name: reductions[:, place] for place, name in enumerate(names)}
-
-
-def _scores_along(model: Model, own: Arrays, others: Arrays, order: Array) -> Array:
-    """Scores from the other row to the row's own, one feature after the other, of [rows * (features + 1)] rows."""
-    width = order.shape[1]
-    turn = np.argsort(order, axis=1)
-    taken = turn[:, None, :] < np.arange(width + 1)[None, :, None]
-    mixed, before = repeated(own, width + 1), repeated(others, width + 1)
-    for place, name in enumerate(own):
-        mixed[name] = np.where(taken[:, :, place].ravel(), mixed[name], before[name])
-    return scores_of(model, mixed)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Array, Arrays
 from components.explain.attribution import Attribution, explained_score, repeated
-from components.explain.sampled_rows import Array, Arrays
 
 ORDERS = 8
 _CELLS = 20_000_000

@@ -25,7 +25,7 @@ _REPEATED_WARNINGS = {
     "validation": ("data check",),
     "history": ("unused features",),
     "evaluation": ("baseline", "classes", "threshold", "labels"),
-    "explanation": ("leaks",),
+    "explanation": ("leaks", "importance beside the champion"),
 }
 """Checks by artifact, up to a colon in their name, whose warnings are repeated in the last lines."""
 _MOST_SUSPECTS, _LONGEST_NAME = 3, 40

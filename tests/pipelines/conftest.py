@@ -24,13 +24,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, written once."""
+    return write_model(tmp_path_factory.mktemp("model"), "binary_classification")
+
+
 @pytest.fixture
-def champion(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = write_model(tmp_path_factory.mktemp("model"), "binary_classification")
+def champion(project: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = probe_rows(write_examples(tmp_path_factory.mktemp("examples"), "binary_classification", rows=20), FEATURES)
     store = project / ".naru" / "store"
     base = f"{absolute_uri(str(store))}/tiny/models/1/artifacts"
-    upload(model, f"{base}/model")
+    upload(tiny_model, f"{base}/model")
     write_json(store / "tiny" / "models" / "1" / "artifacts" / "request.json", to_request(rows.slice(0, 1), FEATURES))
     line = Deployment("4", f"{base}/model", "", "", {}, "f", "run", "2013-01-01T00:00:00+00:00", "me", "a test")
     append_deployment(str(store), "tiny", line)

@@ -64,9 +64,32 @@ class ModelGates(Section):
             "class, or has a feature that alone predicts the label: `block` keeps it from being deployed, `deploy` only warns."
         ),
     ] = "block"
+    leaks: Annotated[
+        Literal["first", "block", "warn"],
+        Field(
+            description="A feature that alone predicts the whole label: `block` keeps every model with one from being registered, `warn` "
+            "none; `first` does with a first model as the setting `first` says, and warns of later ones."
+        ),
+    ] = "first"
     min_gain: Annotated[
         Real, Field(description="Smallest gain over the champion on the same rows; 0: any gain counts.")
     ] = 0.0
+    importance_agreement: Annotated[
+        Real,
+        Field(
+            ge=-1,
+            le=1,
+            description="Rank correlation of the features' importance with the champion's, on the same rows, below which explain warns.",
+        ),
+    ] = 0.5
+    importance_shift: Annotated[
+        Real,
+        Field(
+            gt=0,
+            le=1,
+            description="Change of a feature's share of all importance since the champion, above which explain warns.",
+        ),
+    ] = 0.2
     slices: Annotated[list[str], Field(description="Columns whose values are evaluated as slices.")] = []
     slice_min_rows: Annotated[
         StrictInt, Field(ge=1, description="Fewest rows for which a slice is judged; smaller ones are only shown.")

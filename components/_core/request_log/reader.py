@@ -58,17 +58,18 @@ def read_object(
         UnavailableError: When the store does not answer, or the object is gone.
     """
     try:
-        with _open(found) as stream:
+        with open_object(found) as stream:
             seen = _see_types(stream, longest_line, is_first_enough=signature is not None)
         types = replace(types_of(signature, seen) if signature else seen, hashed=tuple(hashed))
-        with _open(found) as stream:
+        with open_object(found) as stream:
             for block in read_blocks(stream, longest_line):
                 yield from _read_block(block, found.name, types, counts, batch_rows)
     except (OSError, ImportError) as error:
         raise unavailable(found.uri, error) from error
 
 
-def _open(found: LogObject) -> IO[bytes]:
+def open_object(found: LogObject) -> IO[bytes]:
+    """Open an object of the log; what the store's library raises is not translated yet."""
     filesystem, path = open_filesystem(found.uri)
     stream: IO[bytes] = filesystem.open(path, "rb")
     return stream

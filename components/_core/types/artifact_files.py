@@ -38,6 +38,8 @@ LATENCY = "latency.json"
 SAMPLE = "sample.parquet"
 # and the champion that the model was compared with
 COMPARED = "champion.json"
+# and what each feature is worth to that champion, on the rows on which explain measures it for the challenger
+CHAMPION_IMPORTANCES = "champion_importances.json"
 # and what a monitor compares served requests with; a registered version keeps it, with the importances, beside its model
 MONITORING_REFERENCE = "monitoring_reference.json"
 # monitoring: what a run of the monitor gave (docs/monitoring.md)

@@ -20,7 +20,9 @@ def gradients_of(signature: Signature, serve: Serve) -> Gradients:
     """The contract's gradients, by automatic differentiation of the serving function."""
 
     def gradients(arrays: Arrays, features: Sequence[str], classes: Array | None) -> Arrays:
-        tensors = {feature.name: tf.convert_to_tensor(_plain(arrays[feature.name])) for feature in signature.inputs}
+        tensors = {
+            feature.name: tf.convert_to_tensor(plain_values(arrays[feature.name])) for feature in signature.inputs
+        }
         watched = [tensors[name] for name in features]
         with tf.GradientTape() as tape:
             tape.watch(watched)
@@ -35,5 +37,6 @@ def gradients_of(signature: Signature, serve: Serve) -> Gradients:
     return gradients
 
 
-def _plain(values: Array) -> Array | list[Any]:
+def plain_values(values: Array) -> Array | list[Any]:
+    """Return values that TensorFlow makes a tensor of: texts as a list."""
     return values.tolist() if values.dtype == object else values

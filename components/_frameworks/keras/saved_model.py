@@ -17,7 +17,7 @@ from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Signature
 from components._frameworks.contract import Gradients, Model
 from components._frameworks.feature_arrays import take_feature
-from components._frameworks.keras.gradients import gradients_of
+from components._frameworks.keras.gradients import gradients_of, plain_values
 from components._frameworks.keras.structure import inputs_that_reach
 from components._frameworks.saved_models.session import CALL_ERRORS, LOAD_ERRORS, REMEDY, as_array, open_callable
 from components._frameworks.saved_models.tensor_names import SERVING, tensor_names
@@ -64,9 +64,24 @@ class LoadedModel(Model):
     def connected_inputs(self) -> frozenset[str]:
         return inputs_that_reach(self._saved_model, self.signature)
 
+    def transform(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]] | None:
+        front = getattr(getattr(self._restored, "transform", None), "transform_fn", None)
+        if front is None:  # a model that was not made by train
+            return None
+        given = {
+            name: tf.convert_to_tensor(plain_values(take_feature(name, kind, arrays))) for name, kind in self._types
+        }
+        try:
+            return {name: as_array(values.numpy()) for name, values in sorted(front(given).items())}
+        except CALL_ERRORS as error:
+            raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
+
+    @cached_property
+    def _restored(self) -> Any:
+        return tf.saved_model.load(str(self._saved_model))  # keeps the variables and vocabulary tables alive
+
     @cached_property
     def _function(self) -> Any:
-        self._restored = tf.saved_model.load(str(self._saved_model))  # keeps the variables and vocabulary tables alive
         return self._restored.signatures[SERVING]
 
 

@@ -5,6 +5,7 @@ With a preprocessing_fn the artifact has its graph beside the ONNX file, which t
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from components._core.extras import LOCAL_EXTRA, check_extra
 from components._core.files import read_json
 from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, SIGNATURE, STRUCTURE
 from components._core.types.signature import Signature
-from components._frameworks.contract import Model, StructureImportance
+from components._frameworks.contract import Arrays, Model, StructureAttribution, StructureImportance
 from components._frameworks.feature_arrays import take_feature
 
 if TYPE_CHECKING:  # it imports TensorFlow, which most models do without
@@ -41,14 +42,22 @@ class OnnxModel(Model):
         signature: What it takes and gives.
         content: The model as bytes.
         structure: What its structure goes by, if that is known.
+        file: Where the bytes are from; None: the structure cannot be read again.
 
     Attributes:
         signature: What it takes and gives.
     """
 
-    def __init__(self, signature: Signature, content: bytes, structure: StructureImportance | None = None) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        content: bytes,
+        structure: StructureImportance | None = None,
+        file: Path | None = None,
+    ) -> None:
         self.signature = signature
         self._structure = structure
+        self._file = file
         self._front: TransformFront | None = None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = THREADS
@@ -76,8 +85,32 @@ class OnnxModel(Model):
         return ""
 
     def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return self.run(self._prepare(arrays))
+
+    def _prepare(self, arrays: Arrays) -> list[NDArray[Any]]:
+        """Return what the ONNX graph takes, in the order of its own inputs."""
         columns = [take_feature(name, kind, arrays) for name, kind in self._types]
-        return self.run(columns if self._front is None else self._front.transform(columns))
+        return columns if self._front is None else self._front.transform(columns)
+
+    def _feed(self, columns: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        shaped = [values if values.ndim == 2 else values[:, None] for values in columns]
+        return dict(zip(self._names, shaped, strict=True))
+
+    def transform(self, arrays: Arrays) -> Arrays | None:
+        return None if self._front is None else dict(zip(self._names, self._prepare(arrays), strict=True))
+
+    def attribute_by_structure(
+        self, row: Arrays, background: Arrays, class_index: int | None
+    ) -> StructureAttribution | None:
+        if self._file is None or find_spec("onnx") is None:  # a server's image has onnxruntime alone
+            return None
+        from components._frameworks.sklearn.onnx_attribution import attribute
+
+        classes = len(self.signature.classes)
+        content = self._file.read_bytes()
+        return attribute(
+            content, lambda arrays: self._feed(self._prepare(arrays)), row, background, class_index, classes
+        )
 
     def run(self, columns: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the outputs of the ONNX graph for arrays [rows] or [rows, k] in the order of its own inputs.
@@ -85,10 +118,8 @@ class OnnxModel(Model):
         Raises:
             ModelError: When it fails on them.
         """
-        shaped = [values if values.ndim == 2 else values[:, None] for values in columns]
-        fed = dict(zip(self._names, shaped, strict=True))
         try:
-            outputs = self._session.run(None, fed)
+            outputs = self._session.run(None, self._feed(columns))
         except Exception as error:  # the errors of onnxruntime have no public class in common
             raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
         return dict(zip(self._outputs, map(np.asarray, outputs), strict=True))
@@ -117,7 +148,7 @@ def open_model(signature: Signature, model: Path) -> OnnxModel:
     """
     file = model / ONNX_MODEL
     try:
-        opened = OnnxModel(signature, file.read_bytes(), _load_structure(model / STRUCTURE))
+        opened = OnnxModel(signature, file.read_bytes(), _load_structure(model / STRUCTURE), file)
     except Exception as error:  # as above
         raise ModelError(f"does not load: {reason_of(error)}", where=str(file), remedy=_REMEDY) from error
     has_front = (model / SAVED_MODEL).is_dir()

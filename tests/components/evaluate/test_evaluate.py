@@ -22,6 +22,7 @@ from components._core.report.page import Page
 from components._core.store.file_digests import write_digests
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.types.artifact_files import (
+    CHAMPION_IMPORTANCES,
     COMPARED,
     LATENCY,
     MANIFEST,
@@ -33,6 +34,10 @@ from components._core.types.artifact_files import (
     SAMPLE,
 )
 from components._core.types.signature import Feature, Signature
+from components._core.types.tasks import TASKS
+from components._frameworks.permutation import permutation_importance
+from components._frameworks.sampled_rows import draw_sample
+from components._frameworks.table import load_model
 from components.evaluate.champion import fetch_champion
 from components.evaluate.evaluate import Judged
 from tests.components.tiny_models import tiny_project, write_examples
@@ -141,6 +146,28 @@ def test_a_clearly_better_model_passes(judged: Judge, model: Make) -> None:
     found = judged(champion=_json(model(delay_weight=0.02)))
     assert _check(found, "champion").status == "pass"
     assert found.outcome.verdict == "ok"
+
+
+def test_the_champions_importances_are_measured_as_explain_measures_those_of_the_model(
+    judged: Judge, model: Make, examples: Make, tmp_path: Path
+) -> None:
+    other = (Feature("gate", "float32", True),)
+    judged(champion=_json(model(delay_weight=0.02)))
+    found = read_json(tmp_path / "evaluation" / CHAMPION_IMPORTANCES)
+    project, champion = tiny_project(), load_model(model(delay_weight=0.02))
+    sample = draw_sample(champion.signature, examples(), "y", project.train.seed, 5)
+    task = TASKS[project.task]
+    expected = permutation_importance(task, task.metric(), champion, sample, project.train.seed, 5)
+    assert found["champion"] == "champion v3" and found["rows"] == sample.rows
+    for name, item in found["features"].items():
+        assert item["importance"] == pytest.approx(expected[name].drop, rel=1e-5)
+    judged(champion=_json(model(more=other)), to="needing a dropped column")
+    reason = read_json(tmp_path / "needing a dropped column" / CHAMPION_IMPORTANCES)["reason"]
+    assert reason == "it needs columns that the data no longer has: gate"
+    judged(champion=_json(model(broken=True)), to="nan")
+    assert "not numbers" in read_json(tmp_path / "nan" / CHAMPION_IMPORTANCES)["reason"]
+    judged(to="first")
+    assert not (tmp_path / "first" / CHAMPION_IMPORTANCES).exists()
 
 
 def test_a_gain_that_may_be_chance_is_a_warning(judged: Judge, model: Make) -> None:

@@ -14,10 +14,10 @@ from components._core.report.page import Page
 from components._core.types.artifact_files import IMPORTANCES
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Model
+from components._frameworks.permutation import Importance
+from components._frameworks.sampled_rows import Sample, draw_sample
 from components.explain.effects import Effect, exclude_line, find_effects, find_unneeded
 from components.explain.loss_shapley import loss_reductions
-from components.explain.permutation import Importance
-from components.explain.sampled_rows import Sample, draw_sample
 from tests.components.tiny_models import tiny_project
 
 Make = Callable[..., Path]

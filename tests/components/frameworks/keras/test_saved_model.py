@@ -13,6 +13,7 @@ from components._core.examples.artifact import read_head
 from components._core.types.signature import Feature, Signature, to_arrays
 from components._frameworks.saved_models.tensor_names import tensor_names
 from components._frameworks.table import load_model
+from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from tests.components.small_flights import Small
 
 
@@ -82,6 +83,16 @@ def test_it_answers_as_the_function_that_was_saved(small: Small):
     assert answered.keys() == function.keys()
     for name, values in answered.items():
         np.testing.assert_allclose(values, function[name].numpy(), atol=1e-6)
+
+
+def test_what_preprocessing_fn_makes_is_what_the_model_was_trained_on(small: Small):
+    loaded = load_model(small.path("model"))
+    rows = read_head(small.path("examples"), "eval", 50)
+    made = loaded.transform(to_arrays(rows, loaded.signature.inputs))
+    expected, _ = TransformedRows(transformed_file(small.path("transformed"), "eval")).head(50)
+    assert made is not None and sorted(made) == sorted(expected)
+    for name, values in expected.items():
+        assert np.allclose(made[name], values, atol=1e-6), name
 
 
 def test_a_missing_feature_is_named(small: Small):

@@ -160,6 +160,14 @@ def test_a_preprocessing_fn_in_front_of_an_estimator_is_one_model(task: str, tmp
     structure = loaded.structure_importance()
     assert structure is not None and not structure.raw
     assert list(structure.values) == ["a/b", "island", "sizes_0", "sizes_1", "year"]
+    made = loaded.transform(rows)
+    assert made is not None and sorted(made) == ["a/b", "island", "sizes", "year"]
+    assert made["sizes"].tolist() == [[row, row] for row in (1, 2, 3)]
+    first = {name: values[:1] for name, values in rows.items()}
+    index = 0 if task == "multiclass_classification" else None
+    found = loaded.attribute_by_structure(first, rows, index)
+    assert found is not None and list(found.values) == list(rows), "a part by raw feature"
+    assert sum(found.values.values()) == pytest.approx(found.score - found.base, abs=1e-5)
 
 
 def test_an_empty_preprocessing_file_is_none(penguins: Penguins, tmp_path: Path) -> None:

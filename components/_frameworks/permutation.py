@@ -15,9 +15,9 @@ import numpy as np
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import Metric
 from components._frameworks.contract import Model
+from components._frameworks.sampled_rows import Array, Sample
 from components._frameworks.score_rows import scores_of
-from components.explain.sampled_rows import Array, Sample
-from components.explain.variations import score_variations
+from components._frameworks.variations import score_variations
 
 _REPEATS, _WIDE_REPEATS = 5, 2
 _WIDE = 200

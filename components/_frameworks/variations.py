@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from components.explain.sampled_rows import Array, Arrays
+from components._frameworks.sampled_rows import Array, Arrays
 
 _CELLS = 5_000_000
 """Maximum number of values passed to the model in one call, about 20 MB."""
