@@ -60,7 +60,7 @@ TUNE = register(
     StageSpec(
         "tune",
         _STAGES,
-        reads=("train", "tune"),
+        reads=("train", "tune", "gates.model.metric"),
         code="all",
         environment=_STORE,
         imports=(OF_FRAMEWORK, "components.tune.tune"),

@@ -12,7 +12,9 @@ from components._core.project.project_file import Project
 from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
+from components._frameworks.model_kinds import PROJECT_KIND, find_kind
 from components._frameworks.project_rules import may_be_prepared
+from components._frameworks.table import find_framework
 from components.deploy.targets.placement import IMAGES, ONNX_IMAGES
 from components.stages import FEEDBACK, INGEST, PREDICT
 from pipelines.compile_target import Target
@@ -90,8 +92,12 @@ def _needs(
     for extra in location_extras(project.serve.request_log.uri if project.serve.request_log else ""):
         reach = [images[stage.name] for stage in pipeline.stages if STORE in stage.environment]
         yield Need("serve.request_log.uri", extra, _unique(reach))
+    learn = [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
+    named = project.tune.models if isinstance(project.tune.models, list) else []
+    for kind in (find_kind(name) for name in named if name != PROJECT_KIND):
+        if extra := find_framework(kind.framework).extra:
+            yield Need(f"the kind {kind.name} of tune.models", extra, _unique(learn))
     if framework.extra:
-        learn = [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
         yield Need("code.framework", framework.extra, _unique([*learn, *_pushed_servers(project, framework, target)]))
 
 

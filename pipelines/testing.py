@@ -24,12 +24,14 @@ from components._core.stage.user_code import pack_code
 from components._core.suggestions import listed
 from components._core.types.artifact_files import CLASSES, SCHEMA
 from components._core.types.column_choices import ColumnChoices
+from components._core.types.default_framework import AUTO_FRAMEWORK
 from components._core.types.feature_types import FLOAT32, INT64, STRING, FeatureType
 from components._core.types.signature import Signature, read_features, to_arrays
 from components._core.types.tasks import TASKS
 from components._data.columns.numbers import FLOAT32_MAX
 from components._frameworks.contract import ModelCode, TrainingData
-from components._frameworks.table import check_installed, find_framework
+from components._frameworks.model_kinds import KindInput, find_kind
+from components._frameworks.table import check_installed, find_project_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.transform.transform import transform_examples
 
@@ -156,7 +158,7 @@ def _check_columns(project: Project, columns: Columns) -> None:
 
 
 def _run(project: Project, folder: Path, place: Path, rows: pa.Table) -> CodeResult:
-    framework = find_framework(project.code.framework, "code.framework")
+    framework = find_project_framework(project.code.framework)
     check_installed(framework, "code.framework")
     framework.make_repeatable()
     pack_code(folder, project, place / "code.zip")
@@ -175,6 +177,9 @@ def _run(project: Project, folder: Path, place: Path, rows: pa.Table) -> CodeRes
     classes = read_json(place / "graph" / CLASSES)
     task, values = TASKS[project.task], project.train.hyperparameters
     code = ModelCode(folder, project.code.model)
+    if project.code.framework == AUTO_FRAMEWORK:  # whichever kind a search would choose, the columns are the same
+        code = find_kind("linear").code(KindInput(task, data.is_prepared, train.rows))
+        values = {}
     model = framework.build(code, data, values, task=task, classes=classes, seed=project.train.seed)
     if not framework.has_epochs:  # a model with epochs has weights from the beginning, and fitting takes the longest
         model.fit(data, project.train)

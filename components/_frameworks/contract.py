@@ -53,15 +53,29 @@ row (None otherwise). It returns for each of these features the change of the ro
 
 @dataclass(frozen=True)
 class ModelCode:
-    """The project's `build_model`.
+    """The project's `build_model`, or the one of a model kind that Naru ships.
 
     Attributes:
         folder: Folder of the project's code.
-        file: Path below it of the file that defines `build_model`.
+        file: Path below it of the file that defines `build_model`; of a kind its name, for messages.
+        function: The function of a kind; None: the one in the file.
     """
 
     folder: Path
     file: str
+    function: Callable[..., Any] | None = None
+
+    def load(self) -> Callable[..., Any]:
+        """Return the function `build_model`.
+
+        Raises:
+            UserCodeError: When the file does not import, or has no such function.
+        """
+        if self.function is not None:
+            return self.function
+        from components._core.stage.user_code import load_function
+
+        return load_function(self.folder, self.file, "build_model")
 
 
 @dataclass(frozen=True)
@@ -192,6 +206,21 @@ class TrainableModel(ABC):
             ModelError: When the loss is NaN or infinite, the first scores cannot be scores of the task, or the model fails on
                 the rows.
         """
+
+    @abstractmethod
+    def score(self, rows: TransformedRows) -> Array:
+        """Return the scores of rows after the fit, as the task has them: [rows], or [rows, classes] where they are by class.
+
+        Args:
+            rows: Rows with the columns that the model was built for.
+        """
+
+    def found_hyperparameters(self) -> dict[str, Hyperparameter]:
+        """Return the hyperparameters that the fit itself found, such as the rounds after which early stopping ended it.
+
+        A fit that is given these values without early stopping makes the same model.
+        """
+        return {}
 
     @abstractmethod
     def export(self, signature: Signature, folder: Path) -> None:

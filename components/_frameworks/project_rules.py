@@ -8,8 +8,10 @@ from components._core.errors import ConfigError
 from components._core.extras import build_command
 from components._core.project.project_file import Project
 from components._core.suggestions import suggest
+from components._core.types.default_framework import AUTO_FRAMEWORK
 from components._frameworks.contract import Framework
-from components._frameworks.table import check_installed, find_framework, framework_at, known_frameworks
+from components._frameworks.model_rules import check_models
+from components._frameworks.table import check_installed, find_project_framework, framework_at, known_frameworks
 
 _KEY = "code.framework"
 _EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
@@ -21,19 +23,19 @@ def check_framework(project: Project) -> Framework:
     Raises:
         ConfigError: When there is no such framework, its packages are not installed, or a setting has no meaning for it.
     """
-    name = project.code.framework
-    if name not in known_frameworks():
-        allowed = ", ".join(known_frameworks())
+    name, names = project.code.framework, [*known_frameworks(), AUTO_FRAMEWORK]
+    if name not in names:
         raise ConfigError(
-            f"unknown framework {name!r}; {suggest(name, known_frameworks())}", where=_KEY, remedy=f"allowed: {allowed}"
+            f"unknown framework {name!r}; {suggest(name, names)}", where=_KEY, remedy=f"allowed: {', '.join(names)}"
         )
-    framework = find_framework(name, _KEY)
+    framework = find_project_framework(name)
     _check_preprocessing(project, framework)
     if not may_be_prepared(project, framework):
         _refuse_transform(project)
     if not framework.has_epochs:
         _refuse_epoch_settings(project)
     check_installed(framework, f"{_KEY}: {name}")
+    check_models(project)
     return framework
 
 

@@ -17,11 +17,14 @@ from components._core.files import read_json
 from components._core.store.file_digests import verify_model
 from components._core.store.object_store import find_missing, read_bytes
 from components._core.types.artifact_files import SAVED_MODEL, SIGNATURE
-from components._core.types.default_framework import DEFAULT_FRAMEWORK
+from components._core.types.default_framework import AUTO_FRAMEWORK, DEFAULT_FRAMEWORK
 from components._core.types.signature import Signature
 from components._frameworks.contract import Framework, Model
 
 _REMEDY = "train the model again, without the cache"
+
+_OF_KINDS = "sklearn"
+"""The framework that every kind of model goes through; those of other libraries add to it."""
 
 _MODULES: dict[str, str] = {}
 
@@ -62,6 +65,16 @@ def find_framework(name: str, where: str = "") -> Framework:
         raise ModelError(problem, where=where, remedy="use the release of Naru that trained the model, or a later one")
     framework: Framework = importlib.import_module(_MODULES[name]).FRAMEWORK
     return framework
+
+
+def find_project_framework(name: str, where: str = "code.framework") -> Framework:
+    """The framework by whose rules a project's columns are prepared and its settings checked; errors as in `find_framework`.
+
+    Args:
+        name: What the project says; of a project whose kind of model is searched for it is that of all kinds that Naru ships.
+        where: The place that names it, for the message.
+    """
+    return find_framework(_OF_KINDS if name == AUTO_FRAMEWORK else name, where)
 
 
 def framework_extras() -> set[str]:

@@ -54,22 +54,32 @@ def transformed_file(transformed: Path, split: str) -> Path:
 class TransformedRows:
     """The rows of one file.
 
+    Args:
+        path: The file.
+        every: Distance between the rows that are taken, from the first one on; 1: all rows.
+
     Attributes:
         columns: The features, in the order of the file.
         label_dtype: `int64` (class indices) or `float32`.
         rows: How many there are.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, every: int = 1) -> None:
+        self._path, self._every = path, every
         with pq.ParquetFile(path) as file:
             *features, label = file.schema_arrow
             self.columns = tuple(map(_column, features))
             self._label = label.name
             self.label_dtype = _dtype(label.type)
-            self.rows: int = file.metadata.num_rows
-            self._groups: int = file.num_row_groups
+            sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        self.rows: int = sum(-(-size // every) for size in sizes)
+        self._groups: int = len(sizes)
         self._whole: tuple[Batch, ...] = ()
+
+    def thin(self, most: int) -> TransformedRows:
+        """Return the same rows, or of more than `most` about that many, drawn evenly."""
+        step = self._every * -(-self.rows // most)
+        return self if step == self._every else TransformedRows(self._path, step)
 
     def batches(self, size: int, order: np.random.Generator | None = None) -> Iterator[Batch]:
         """Yield features by name and labels, `size` rows at a time.
@@ -92,7 +102,7 @@ class TransformedRows:
         counts = np.zeros(classes, np.int64)
         with pq.ParquetFile(self._path) as file:
             for group in range(file.num_row_groups):
-                labels = file.read_row_group(group, columns=[self._label])[self._label].to_numpy()
+                labels = file.read_row_group(group, columns=[self._label])[self._label].to_numpy()[:: self._every]
                 counts += np.bincount(labels.astype(np.int64), minlength=classes)
         return counts
 
@@ -111,7 +121,11 @@ class TransformedRows:
 
     def _read(self, groups: list[int]) -> Batch:
         with pq.ParquetFile(self._path) as file:
-            table = file.read_row_groups(groups) if groups else file.read()
+            if self._every > 1 and groups:  # within each group, so that rows do not depend on what is read together
+                parts = [file.read_row_group(group) for group in groups]
+                table = pa.concat_tables([part.take(np.arange(0, part.num_rows, self._every)) for part in parts])
+            else:
+                table = file.read_row_groups(groups) if groups else file.read()
         return {column.name: _values(table[column.name], column) for column in self.columns}, table[
             self._label
         ].to_numpy()

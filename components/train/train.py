@@ -16,10 +16,12 @@ from components._core.stage.user_code import unpack_code
 from components._core.suggestions import listed
 from components._core.types.artifact_files import CLASSES, ENVIRONMENT, HISTORY, HYPERPARAMETERS, SCHEMA
 from components._core.types.column_choices import ColumnChoices
+from components._core.types.hyperparameter_names import MODEL_KIND
 from components._core.types.signature import Signature, read_features
 from components._core.types.tasks import TASKS
 from components._frameworks.class_weights import weigh_classes
 from components._frameworks.contract import Framework, ModelCode, Progress, TrainableModel, TrainingData
+from components._frameworks.model_kinds import PROJECT_KIND, KindInput, find_kind
 from components._frameworks.table import check_installed, find_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.checkpoints import Checkpoint
@@ -37,7 +39,7 @@ def train_model(
     model: Path,
     history: Path,
 ) -> Outcome:
-    """Fit, keep the best epoch, save.
+    """Fit, keep the best epoch, save: the project's model, or one of the kind that tune has chosen.
 
     A fit that was killed goes on from its last epoch when it is run again on the same inputs, and ends in the same model.
 
@@ -55,10 +57,10 @@ def train_model(
         UserCodeError: When build_model raises or returns no model.
         ModelError: When the loss is not a number, or the output has the wrong shape.
     """
-    framework = find_framework(project.code.framework, "code.framework")
-    check_installed(framework, "code.framework")
-    framework.make_repeatable()
     values: dict[str, Hyperparameter] = read_json(hyperparameters / HYPERPARAMETERS)
+    kind = str(values.get(MODEL_KIND, PROJECT_KIND))
+    framework = _find_framework(project, kind)
+    framework.make_repeatable()
     classes: list[str] = read_json(transform_graph / CLASSES)
     checkpoint = Checkpoint.of(
         Settings.from_environment().store,
@@ -71,15 +73,15 @@ def train_model(
     with tempfile.TemporaryDirectory(prefix="naru-train-") as scratch:
         unpack_code(code, Path(scratch))
         fitted = framework.build(
-            ModelCode(Path(scratch), project.code.model),
+            _code_of(project, kind, Path(scratch), data),
             data,
-            values,
+            {name: value for name, value in values.items() if name != MODEL_KIND},
             task=TASKS[project.task],
             classes=classes,
             seed=project.train.seed,
         )
         progress = _fit(fitted, data, project, checkpoint)
-        fitted.export(_signature(project, schema, transform_graph, classes), model)
+        fitted.export(_signature(project, framework, schema, transform_graph, classes), model)
     outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)
     if unused := fitted.unused_columns():
         check = _check_unused(unused, data, prepared=data.is_prepared)
@@ -105,7 +107,25 @@ def _fit(model: TrainableModel, data: TrainingData, project: Project, checkpoint
     return model.fit(data, project.train, progress=checkpoint.load(), after_epoch=keep)
 
 
-def _signature(project: Project, schema: Path, transform_graph: Path, classes: list[str]) -> Signature:
+def _find_framework(project: Project, kind: str) -> Framework:
+    """Return the framework of the kind that tune has chosen, or of the project's own build_model."""
+    name, where = (project.code.framework, "code.framework")
+    if kind != PROJECT_KIND:
+        name, where = find_kind(kind, "the hyperparameters").framework, f"the kind {kind}"
+    framework = find_framework(name, where)
+    check_installed(framework, where)
+    return framework
+
+
+def _code_of(project: Project, kind: str, folder: Path, data: TrainingData) -> ModelCode:
+    if kind == PROJECT_KIND:
+        return ModelCode(folder, project.code.model)
+    return find_kind(kind).code(KindInput(TASKS[project.task], data.is_prepared, data.train.rows))
+
+
+def _signature(
+    project: Project, framework: Framework, schema: Path, transform_graph: Path, classes: list[str]
+) -> Signature:
     features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
     dropped = ColumnChoices.load(transform_graph).dropped_names
     return Signature(
@@ -113,7 +133,7 @@ def _signature(project: Project, schema: Path, transform_graph: Path, classes: l
         tuple(feature for feature in features if feature.name not in dropped),
         TASKS[project.task].output_types,
         tuple(classes),
-        project.code.framework,
+        framework.name,
         tuple(feature for feature in features if feature.name in dropped),
     )
 

@@ -16,7 +16,7 @@ from components._core.types.artifact_files import CLASSES, SCHEMA
 from components._core.types.column_choices import ColumnChoices
 from components._core.types.signature import read_features
 from components._frameworks.contract import Framework
-from components._frameworks.table import find_framework
+from components._frameworks.table import find_project_framework
 from components._frameworks.transformed_rows import SPLITS
 from components.transform.label_encoding import find_classes
 
@@ -55,7 +55,7 @@ def transform_examples(
     features = read_features(_schema_file(schema), {project.label, *project.data.exclude})
     checks: list[Check] = []
     metrics: dict[str, float] = {}
-    framework = find_framework(project.code.framework, "code.framework")
+    framework = find_project_framework(project.code.framework)
     if not _is_prepared(project, framework, code):
         from components.transform.raw_columns import write_raw_columns
 

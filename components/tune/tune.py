@@ -1,4 +1,4 @@
-"""Search for the hyperparameters with the lowest eval loss; with no trials, use the project's defaults."""
+"""Search for a model, or for the hyperparameters of the project's own; without a search, use the project's defaults."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from components._core.types.artifact_files import HYPERPARAMETERS
 def tune_hyperparameters(
     project: Project, *, code: Path, transform_graph: Path, transformed: Path, hyperparameters: Path
 ) -> Outcome:
-    """Try models and write the best values.
+    """Try models and write the best values, of a search over kinds of model with the kind.
 
     Args:
-        project: The project; `tune` says how many trials over which space, `train.hyperparameters` are the defaults.
+        project: The project; `tune` says how many trials over which space or kinds, `train.hyperparameters` are the defaults.
         code: Archive of the project's code.
         transform_graph: Output of transform.
         transformed: Output of transform.
@@ -28,6 +28,10 @@ def tune_hyperparameters(
         UserCodeError: When build_model raises or does not return a model.
         ModelError: When the model with the default values cannot be fitted.
     """
+    if project.tune.models is not None:
+        from components.tune.search_kinds import search_kinds
+
+        return search_kinds(project, code, transform_graph, transformed, hyperparameters)
     if project.tune.trials:
         # imported late: without trials this stage needs no TensorFlow and takes almost no time
         from components.tune.optuna_search import search

@@ -12,10 +12,11 @@ from components._core.checks import Outcome
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
 from components._core.files import read_json, write_bytes, write_json
 from components._core.project.project_file import Project
+from components._core.report.number_format import four_digits, show
 from components._core.stage.environment import describe_environment
 from components._core.stage.run_record import RunRecord, make_run_record, parse_commit
 from components._core.store.approvals import WAITS
-from components._core.types.artifact_files import IMPORTANCES, OUTCOME
+from components._core.types.artifact_files import IMPORTANCES, LEADERBOARD, OUTCOME
 from components._core.types.column_choices import ColumnChoices
 from components._core.types.leak_rules import LEAK_REASONS
 from pipelines.local.run_state import StageState, read_states, task_root
@@ -50,6 +51,7 @@ class LocalRunRecord(RunRecord):
         unneeded: Features that explain proposes to leave out, the least important first.
         proposal: The line of project.yaml, below `data`, that leaves them out; empty when there are none.
         ablate: The command that measures what the model loses without them.
+        leaderboard: The kinds of model that were compared, a line each; empty without a search over kinds.
     """
 
     stages: list[StageState]
@@ -65,6 +67,7 @@ class LocalRunRecord(RunRecord):
     unneeded: list[str] = field(default_factory=list)
     proposal: str = ""
     ablate: str = ""
+    leaderboard: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to a dictionary for JSON."""
@@ -106,6 +109,7 @@ def make_record(
         approve=_approve_command(common, folder),
         **proposed,
         ablate=f"naru ablate {shlex.quote(str(folder))}" if proposed else "",
+        leaderboard=_read_leaderboard(outputs),
     )
 
 
@@ -168,6 +172,27 @@ def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
                 check.reason for check in checks if check.name.partition(":")[0] in names and check.status == "warn"
             ]
     return found
+
+
+def _read_leaderboard(outputs: dict[str, str]) -> list[str]:
+    """Describe the kinds of model that tune compared, a line each, the best first; empty without such a search."""
+    file = Path(outputs.get("hyperparameters", "")) / LEADERBOARD
+    if not file.is_file():
+        return []
+    board = read_json(file)
+    width = max(len(entry["kind"]) for entry in board["entries"])
+    lines = [f"kinds of model by {board['metric']} on {board['rows']:,} eval rows"]
+    for entry in board["entries"]:
+        behind = ""
+        if entry["kind"] != board["chosen"] and entry["gain"] is not None:
+            word, sign = ("worse", 1) if entry["gain"] >= 0 else ("better", -1)
+            ends = sorted(sign * (entry[end] or 0.0) for end in ("low", "high"))
+            gain, low, high = (show(float(f"{value:.3g}")) for value in (sign * entry["gain"], *ends))
+            behind = f"  {word} by {gain} ({low} to {high})"
+        value = None if entry["value"] is None else four_digits(entry["value"])
+        mark = "*" if entry["kind"] == board["chosen"] else " "
+        lines.append(f"{mark} {entry['kind']:<{width}}  {show(value)}{behind}")
+    return [*lines, board["why"]] if board["why"] else lines
 
 
 def _read_proposal(outputs: dict[str, str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from components._core.store.ledger import current_champion
 from components._core.system_errors import find_full_disk
 from components._data.joins.source_state import fingerprint_state
 from components._data.sources.registry import absolute_location
-from components._frameworks.table import find_framework
+from components._frameworks.table import find_project_framework
 from pipelines.git import read_commit
 from pipelines.graphs.pipelines import TRAINING
 from pipelines.local import fork_server, stage_cache
@@ -139,7 +139,7 @@ def _imports(project: Project) -> dict[str, str]:
     """Return the settings that let the stages' process import what the project uses, and nothing else."""
     prepared = project.code.preprocessing in project.code.files
     return {
-        fork_server.FRAMEWORK_IMPORTS: ",".join(find_framework(project.code.framework).imports),
+        fork_server.FRAMEWORK_IMPORTS: ",".join(find_project_framework(project.code.framework).imports),
         fork_server.PREPROCESSING_IMPORTS: ",".join(fork_server.PREPROCESSING if prepared else ()),
     }
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from components._core.project.config_types import Section
-from components._core.types.default_framework import DEFAULT_FRAMEWORK
+from components._core.types.default_framework import AUTO_FRAMEWORK, DEFAULT_FRAMEWORK
 
 
 class Code(Section):
@@ -16,7 +16,8 @@ class Code(Section):
     framework: Annotated[
         str,
         Field(
-            description="Framework of the model: `keras`, `sklearn`, `xgboost` or `lightgbm`; all but the first may prepare the columns themselves."
+            description="Framework of the model: `keras`, `sklearn`, `xgboost` or `lightgbm`; all but the first may prepare the columns themselves. "
+            "`auto`: there is no model.py, the best kind of `tune.models` is found."
         ),
     ] = DEFAULT_FRAMEWORK
     preprocessing: Annotated[
@@ -35,7 +36,8 @@ class Code(Section):
     @property
     def files(self) -> tuple[str, ...]:
         """The files that must exist. `preprocessing.py` is a default of Keras alone: other frameworks have it when the project names it."""
-        return (self.preprocessing, self.model) if self._has_preprocessing else (self.model,)
+        model = () if self.framework == AUTO_FRAMEWORK else (self.model,)
+        return (self.preprocessing, *model) if self._has_preprocessing else model
 
     @property
     def _has_preprocessing(self) -> bool:

@@ -26,7 +26,7 @@ from components._core.project.serving_config import Serve
 from components._core.project.train_config import Train
 from components._core.project.transform_config import Transform
 from components._core.project.trigger_config import Triggers
-from components._core.project.tune_config import Tune
+from components._core.project.tune_config import Tune, search_all_kinds
 from components._core.project.validation_messages import format_errors
 from components._core.project.value_rules import check_values
 from components._core.project.yaml_text import parse_yaml
@@ -92,6 +92,11 @@ class Project(Section):
     monitor: Monitor = Monitor()
     triggers: Triggers = Triggers()
     keep: Keep = Keep()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_searches_all_kinds(cls, raw: Any) -> Any:
+        return search_all_kinds(raw)
 
     @field_validator("positive", mode="before")
     @classmethod

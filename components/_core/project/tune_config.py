@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
 from components._core.project.config_types import Hyperparameter, Real, Section
+from components._core.types.default_framework import AUTO_FRAMEWORK
+
+AUTO = "auto"
+"""The word in `tune.models` for every kind that is installed."""
+
+
+def search_all_kinds(raw: Any) -> Any:
+    """Return a project, as read from YAML or JSON, with `tune.models: auto` where it has no model of its own and names no kinds."""
+    if (
+        not isinstance(raw, dict)
+        or not isinstance(raw.get("code"), dict)
+        or raw["code"].get("framework") != AUTO_FRAMEWORK
+    ):
+        return raw
+    tune = raw.get("tune") or {}
+    if not isinstance(tune, dict) or tune.get("models") is not None:
+        return raw
+    return {**raw, "tune": {**tune, "models": AUTO}}
 
 
 class Space(Section):
@@ -30,15 +48,72 @@ class Space(Section):
         return self
 
 
-class Tune(Section):
-    """The search for hyperparameters."""
+def _check_models(value: Any) -> Any:
+    """Refuse what is neither `auto` nor a list of different names, in one sentence for both forms."""
+    if value is None or value == AUTO:
+        return value
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"found {repr(value)[:80]}; must be auto, or kinds of model as in [linear, boosted]")
+    if repeated := [name for name in value if value.count(name) > 1]:
+        raise ValueError(f"{repeated[0]!r} is named twice")
+    return value
 
-    trials: Annotated[StrictInt, Field(ge=0, description="Number of models to try; 0 uses the defaults.")] = 0
-    epochs: Annotated[StrictInt, Field(ge=1, description="Epochs of each trial.")] = 2
+
+class Tune(Section):
+    """The search for a model: its hyperparameters, and with `models` its kind."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"models", "minutes", "prefer", "spaces"})
+
+    trials: Annotated[
+        StrictInt,
+        Field(
+            ge=0,
+            description="Number of models to try; 0 uses the defaults. With `models`, how many are tried beyond the known good values of each kind.",
+        ),
+    ] = 0
+    epochs: Annotated[
+        StrictInt, Field(ge=1, description="Epochs of each trial; with `models` it is `train.epochs` instead.")
+    ] = 2
     space: dict[str, Space] = {}
+    models: Annotated[
+        Literal["auto"] | list[str] | None,
+        BeforeValidator(_check_models),
+        Field(
+            description="Kinds of model to search over: linear, boosted, lightgbm, xgboost, extra_trees, or project for the project's own "
+            "build_model; `auto`: all that are installed. Linear and boosted are always tried. Absent: the project's own only."
+        ),
+    ] = None
+    minutes: Annotated[
+        Real | None,
+        Field(
+            gt=0,
+            description="With `models`: minutes after which no other trial begins. Without `trials` as many are made as fit.",
+        ),
+    ] = None
+    prefer: Annotated[
+        Literal["simple", "best"],
+        Field(
+            description="With `models`: `simple` takes a simpler kind of model where the best one's gain over it may be chance, `best` the best one."
+        ),
+    ] = "simple"
+    spaces: Annotated[
+        dict[str, dict[str, Space]],
+        Field(description="With `models`: other ranges than Naru's for hyperparameters of a kind, by kind and name."),
+    ] = {}
 
     @model_validator(mode="after")
     def _trials_need_a_space(self) -> Tune:
-        if self.trials and not self.space:
-            raise ValueError("trials need a space: name at least one hyperparameter under tune.space")
+        if self.trials and not self.space and self.models is None:
+            raise ValueError(
+                "trials need a space: name at least one hyperparameter under tune.space, or kinds in tune.models"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _settings_of_models_need_models(self) -> Tune:
+        if self.models is None:
+            given = next((name for name in ("minutes", "spaces") if getattr(self, name)), "")
+            given = given or ("prefer" if self.prefer != "simple" else "")
+            if given:
+                raise ValueError(f"{given} has no meaning without models: name kinds in tune.models, or remove it")
         return self

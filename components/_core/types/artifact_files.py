@@ -18,6 +18,8 @@ COLUMN_CHOICES = "column_choices.json"
 # hyperparameters
 HYPERPARAMETERS = "hyperparameters.json"
 TRIALS = "trials.json"
+# and, of a search over kinds of model, the best of each kind
+LEADERBOARD = "leaderboard.json"
 # model
 SAVED_MODEL = "saved_model"
 ONNX_MODEL = "model.onnx"

@@ -10,6 +10,8 @@ _PREFIX = "hyperparameters."
 _LONGEST = 250 - len(_PREFIX)
 """Maximum number of characters in a name; MLflow's longest key is 250."""
 _SHOWN = 40
+MODEL_KIND = "model.kind"
+"""The name, beside the hyperparameters that a search over kinds of model has found, of the kind that they belong to."""
 
 
 def stored_name(name: str) -> str:
@@ -27,6 +29,8 @@ def find_unusable(names: Iterable[str]) -> str:
     seen: dict[str, str] = {}
     for name in names:
         stored = stored_hyperparameter(name)
+        if name == MODEL_KIND:
+            return f"the name {name!r} is reserved for the kind of model"
         if not name.strip():
             return f"the name {name!r} is empty"
         if len(name) > _LONGEST:

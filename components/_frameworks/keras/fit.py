@@ -78,6 +78,22 @@ def fit(
     return progress
 
 
+def score(model: keras.Model, rows: TransformedRows) -> NDArray[Any]:
+    """Score rows with a fitted model: [rows], or [rows, units] of a model with several.
+
+    Args:
+        model: The model.
+        rows: The rows.
+    """
+    fed = fed_columns(model, rows.columns)
+    parts = [
+        np.asarray(model(as_model_inputs(features, fed), training=False)) for features, _ in rows.batches(EVAL_ROWS)
+    ]
+    scores: NDArray[Any] = np.concatenate(parts)
+    is_vector = scores.ndim == 2 and scores.shape[1] == 1
+    return scores.reshape(-1) if is_vector else scores
+
+
 def _finished(progress: Progress, settings: Train) -> bool:
     done = len(progress.epochs)
     out_of_patience = bool(settings.patience) and done - 1 - progress.best_epoch >= settings.patience and done > 0

@@ -54,12 +54,11 @@ class KerasFramework(Framework):
     ) -> TrainableModel:
         from tensorflow_transform import TFTransformOutput
 
-        from components._core.stage.user_code import load_function
         from components._frameworks.keras.build_model import build
         from components._frameworks.keras.trainable_model import KerasModel
 
         model = build(
-            load_function(code.folder, code.file, "build_model"),
+            code.load(),
             code.folder,
             code.file,
             data.train.columns,

@@ -10,11 +10,11 @@ from tensorflow_transform import TFTransformOutput
 from components._core.project.train_config import Train
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
-from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData
+from components._frameworks.contract import AfterEpoch, Array, Layer, Progress, TrainableModel, TrainingData
 from components._frameworks.keras.export import export
-from components._frameworks.keras.fit import fit
+from components._frameworks.keras.fit import fit, score
 from components._frameworks.keras.unused_columns import find_unused
-from components._frameworks.transformed_rows import Column
+from components._frameworks.transformed_rows import Column, TransformedRows
 
 
 class KerasModel(TrainableModel):
@@ -51,6 +51,9 @@ class KerasModel(TrainableModel):
             progress=progress,
             after_epoch=after_epoch,
         )
+
+    def score(self, rows: TransformedRows) -> Array:
+        return score(self._model, rows)
 
     def export(self, signature: Signature, folder: Path) -> None:
         transform_fn = self._transform_graph / TFTransformOutput.TRANSFORM_FN_DIR

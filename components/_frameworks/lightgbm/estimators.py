@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from lightgbm import LGBMClassifier, LGBMModel, LGBMRegressor
@@ -10,10 +11,39 @@ from components._core.types.tasks.contract import Task
 from components._frameworks.lightgbm.lightgbm_trees import read_lightgbm
 from components._frameworks.sklearn.boosted_conversion import register_boosted
 from components._frameworks.sklearn.build_model import make_estimator
+from components._frameworks.sklearn.early_stopping import EarlyStopping, Rows, register_stopping
 
 _REPEATABLE = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
 """Equal sums whatever runs beside it, and no advice on each fit. What a person sets stays."""
 
+_STOPPING_NAMES = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
+
+
+def _wants_stopping(estimator: Any) -> bool:
+    own = estimator.get_params()
+    return any((own.get(name) or 0) > 0 for name in _STOPPING_NAMES)
+
+
+def _fit(estimator: Any, train: Rows, judged: Rows) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The argument 'eval_set' is deprecated")  # 4.6 knows no other
+        estimator.fit(
+            train.columns,
+            train.labels,
+            sample_weight=train.weights,
+            eval_set=[(judged.columns, judged.labels)],
+            eval_sample_weight=None if judged.weights is None else [judged.weights],
+        )
+
+
+_STOPPING = EarlyStopping(
+    "n_estimators",
+    _wants_stopping,
+    _fit,
+    lambda estimator: int(estimator.best_iteration_ or estimator.n_estimators),
+)
+for _kind in (LGBMClassifier, LGBMRegressor):
+    register_stopping(_kind, _STOPPING)
 register_boosted(LGBMClassifier, read_lightgbm, classifier=True)
 register_boosted(LGBMRegressor, read_lightgbm, classifier=False)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import TensorProto, helper
 from skl2onnx import update_registered_converter
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType
 from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -25,11 +25,12 @@ from components._frameworks.sklearn.boosted_trees import (
     read_trees,
     register_reader,
 )
-from components._frameworks.sklearn.hist_gradient_boosting import read_hist_gradient_boosting
+from components._frameworks.sklearn.conversion_nodes import ML, add_node, add_text_encoder
+from components._frameworks.sklearn.early_stopping import register_stopping
+from components._frameworks.sklearn.hist_gradient_boosting import STOPPING, read_hist_gradient_boosting
 from components._frameworks.sklearn.native_columns import NativeColumns
 
-_ML, _ML_VERSION = "ai.onnx.ml", 3
-_ENCODER_VERSION = 2
+_ML_VERSION = 3
 _AT_MOST = "BRANCH_LEQ"
 _BLOCK = 32
 _LARGEST_CATEGORY = 100_000
@@ -118,23 +119,13 @@ def _convert_columns(scope: Any, operator: Any, container: Any) -> None:
     for name, given in zip(columns.names_, operator.inputs, strict=True):
         value = given.full_name
         if name in columns.categories_:
-            value = _encode(scope, container, value, given.type, columns.categories_[name])
+            value = add_text_encoder(scope, container, value, given.type, columns.categories_[name])
         if double:
-            value = _add(scope, container, "Cast", [value], to=TensorProto.DOUBLE)
+            value = add_node(scope, container, "Cast", [value], to=TensorProto.DOUBLE)
         made.append(value)
     container.add_node(
         "Concat", made, operator.outputs[0].full_name, name=scope.get_unique_operator_name("Concat"), axis=1
     )
-
-
-def _encode(scope: Any, container: Any, value: str, kind: Any, categories: list[Any]) -> str:
-    keys: dict[str, list[Any]] = {"keys_strings": [str(each) for each in categories] or [""]}
-    if not isinstance(kind, StringTensorType):
-        value = _add(scope, container, "Cast", [value], to=TensorProto.INT64)
-        keys = {"keys_int64s": [int(each) for each in categories] or [0]}
-    ranks = [float(rank) for rank in range(len(categories))] or [float("nan")]
-    attributes = {**keys, "values_floats": ranks, "default_float": float("nan")}
-    return _add(scope, container, "LabelEncoder", [value], op_domain=_ML, op_version=_ENCODER_VERSION, **attributes)
 
 
 def _convert_trees(scope: Any, operator: Any, container: Any) -> None:
@@ -142,18 +133,18 @@ def _convert_trees(scope: Any, operator: Any, container: Any) -> None:
     (given,) = operator.inputs
     value, double = given.full_name, isinstance(given.type, DoubleTensorType)
     if not isinstance(given.type, FloatTensorType | DoubleTensorType):
-        value = _add(scope, container, "Cast", [value], to=TensorProto.FLOAT)
+        value = add_node(scope, container, "Cast", [value], to=TensorProto.FLOAT)
     trees = read_trees(estimator)
     blocks = _Blocks(trees.columns)
     attributes = _attributes(trees, blocks, double=double)
     if blocks.columns:
         value = _add_blocks(scope, container, value, blocks, double=double)
-    raw = _add(
+    raw = add_node(
         scope,
         container,
         "TreeEnsembleRegressor",
         [value],
-        op_domain=_ML,
+        op_domain=ML,
         op_version=_ML_VERSION,
         **attributes,
     )
@@ -175,26 +166,20 @@ def _add_blocks(scope: Any, container: Any, matrix: str, blocks: _Blocks, *, dou
     places = list(blocks.columns)
     container.add_initializer(of, TensorProto.INT64, [len(places)], [column for column, _ in places])
     container.add_initializer(offsets, kind, [len(places)], [float(_BLOCK * block - 1) for _, block in places])
-    taken = _add(scope, container, "Gather", [matrix, of], axis=1)
-    return _add(scope, container, "Concat", [matrix, _add(scope, container, "Sub", [taken, offsets])], axis=1)
+    taken = add_node(scope, container, "Gather", [matrix, of], axis=1)
+    return add_node(scope, container, "Concat", [matrix, add_node(scope, container, "Sub", [taken, offsets])], axis=1)
 
 
 def _add_link(scope: Any, container: Any, raw: str, link: str) -> str:
     if link == "identity":
         return raw
     if link == "exp":
-        return _add(scope, container, "Exp", [raw])
+        return add_node(scope, container, "Exp", [raw])
     if link == "softmax":
-        return _add(scope, container, "Softmax", [raw], axis=1)
-    positive = _add(scope, container, "Sigmoid", [raw])
-    negative = _add(scope, container, "Sigmoid", [_add(scope, container, "Neg", [raw])])
-    return _add(scope, container, "Concat", [negative, positive], axis=1)
-
-
-def _add(scope: Any, container: Any, operator: str, inputs: list[str], **attributes: Any) -> str:
-    output: str = scope.get_unique_variable_name(operator.lower())
-    container.add_node(operator, inputs, output, name=scope.get_unique_operator_name(operator), **attributes)
-    return output
+        return add_node(scope, container, "Softmax", [raw], axis=1)
+    positive = add_node(scope, container, "Sigmoid", [raw])
+    negative = add_node(scope, container, "Sigmoid", [add_node(scope, container, "Neg", [raw])])
+    return add_node(scope, container, "Concat", [negative, positive], axis=1)
 
 
 def _attributes(trees: BoostedTrees, blocks: _Blocks, *, double: bool) -> dict[str, Any]:
@@ -281,6 +266,8 @@ def _at_most(value: float) -> np.float32:
     return rounded if float(rounded) <= value else np.nextafter(rounded, np.float32(-np.inf))
 
 
+for _kind in (HistGradientBoostingClassifier, HistGradientBoostingRegressor):
+    register_stopping(_kind, STOPPING)
 register_boosted(HistGradientBoostingClassifier, read_hist_gradient_boosting, classifier=True)
 register_boosted(HistGradientBoostingRegressor, read_hist_gradient_boosting, classifier=False)
 update_registered_converter(NativeColumns, "NaruNativeColumns", _shapes_of_columns, _convert_columns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -41,8 +42,18 @@ def to_frame(arrays: Arrays, columns: tuple[Column, ...]) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
+_TABLES: WeakKeyDictionary[TransformedRows, tuple[pd.DataFrame, NDArray[Any]]] = WeakKeyDictionary()
+"""Tables that were read, for as long as their rows are in use: a search fits many models on the same ones."""
+
+
 def read_rows(rows: TransformedRows) -> tuple[pd.DataFrame, NDArray[Any]]:
-    """Read all rows into memory: the table, and the labels."""
+    """Read all rows into memory: the table, and the labels; both are read once, and must not be changed."""
+    if rows not in _TABLES:
+        _TABLES[rows] = _read(rows)
+    return _TABLES[rows]
+
+
+def _read(rows: TransformedRows) -> tuple[pd.DataFrame, NDArray[Any]]:
     batches = list(rows.batches(GROUP_ROWS))
     arrays = {name: np.concatenate([features[name] for features, _ in batches]) for name in batches[0][0]}
     return to_frame(arrays, rows.columns), np.concatenate([labels for _, labels in batches])

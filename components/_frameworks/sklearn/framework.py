@@ -49,13 +49,11 @@ class SklearnFramework(Framework):
         classes: list[str],
         seed: int,
     ) -> TrainableModel:
-        from components._core.stage.user_code import load_function
         from components._frameworks.sklearn.build_model import build
         from components._frameworks.sklearn.trainable_model import SklearnModel
 
-        function = load_function(code.folder, code.file, "build_model")
         pipeline = build(
-            function,
+            code.load(),
             code,
             hyperparameters,
             task=task,

@@ -1,4 +1,4 @@
-"""Read the trees of scikit-learn's own HistGradientBoosting.
+"""Read the trees of scikit-learn's own HistGradientBoosting, and stop its fit early on the eval rows.
 
 They have no public form. The names with an underscore are the same in 1.7 to 1.9, and the comparison after each fit finds it when one
 gets another meaning.
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components._frameworks.sklearn.boosted_trees import BoostedTrees, Link, Node, Tree
+from components._frameworks.sklearn.early_stopping import EarlyStopping, Rows
 
 _WORD = 32  # bits of a number of a bit set
 _LOG_LINKS = ("gamma", "poisson")
@@ -33,6 +34,26 @@ def _link(estimator: Any) -> Link:
     if hasattr(estimator, "classes_"):
         return "sigmoid" if estimator.n_trees_per_iteration_ == 1 else "softmax"
     return "exp" if estimator.loss in _LOG_LINKS else "identity"
+
+
+def _fit(estimator: Any, train: Rows, judged: Rows) -> None:
+    estimator.fit(
+        train.columns,
+        train.labels,
+        sample_weight=train.weights,
+        X_val=judged.columns,
+        y_val=judged.labels,
+        sample_weight_val=judged.weights,
+    )
+    # unlike the other libraries it keeps the rounds after the best one
+    best = int(np.argmax(estimator.validation_score_))
+    del estimator._predictors[max(best, 1) :]
+
+
+STOPPING = EarlyStopping(
+    "max_iter", lambda estimator: estimator.early_stopping is True, _fit, lambda estimator: len(estimator._predictors)
+)
+"""Where a project says `early_stopping=True`; with `auto` scikit-learn sets some of the training rows aside, as ever."""
 
 
 class _Columns:

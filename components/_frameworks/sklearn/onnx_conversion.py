@@ -27,8 +27,9 @@ from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Output
 from components._frameworks.onnx_models.onnx_names import Names, rename
-from components._frameworks.sklearn import boosted_conversion  # noqa: F401  (registers its converters)
+from components._frameworks.sklearn import boosted_conversion, design_conversion  # noqa: F401  (register converters)
 from components._frameworks.sklearn.data_frames import name_columns
+from components._frameworks.sklearn.design_matrix import DesignMatrix
 from components._frameworks.sklearn.native_columns import NativeColumns
 from components._frameworks.sklearn.pipeline_steps import Step, walk
 from components._frameworks.sklearn.scores import selection_matrix
@@ -102,7 +103,9 @@ def _exact_as_float(columns: tuple[Column, ...], rows: pd.DataFrame) -> set[str]
 def _with_columns_first(pipeline: Pipeline, rows: pd.DataFrame) -> Pipeline:
     """The pipeline with a step in front that joins the columns into one matrix, which most converters need."""
     first = pipeline.steps[0][1]
-    if isinstance(first, ColumnTransformer | NativeColumns) or any(dtype.kind == "O" for dtype in rows.dtypes):
+    if isinstance(first, ColumnTransformer | NativeColumns | DesignMatrix) or any(
+        dtype.kind == "O" for dtype in rows.dtypes
+    ):
         return pipeline
     columns = ColumnTransformer([("all", "passthrough", list(rows.columns))]).fit(rows.head(1))
     return Pipeline([("naru columns", columns), *pipeline.steps])

@@ -16,6 +16,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from components._frameworks.contract import StructureImportance
 from components._frameworks.sklearn.boosted_trees import is_boosted, read_trees
+from components._frameworks.sklearn.design_matrix import DesignMatrix
 from components._frameworks.sklearn.native_columns import NativeColumns
 from components._frameworks.sklearn.used_columns import select_columns
 
@@ -77,6 +78,9 @@ def _find_owners(step: Any, names: Owners) -> Owners | None:
         return _join(_find_owners(part, names) for _, part in step.transformer_list)
     if isinstance(step, ColumnTransformer):
         return _join(_find_owners(part, _select(columns, names)) for _, part, columns in step.transformers_)
+    if isinstance(step, DesignMatrix):
+        owner = dict(zip(step.names_, names, strict=True))
+        return [owner[name] for name in step.owners_]
     if isinstance(step, OneHotEncoder):
         return _of_one_hot(step, names)
     if isinstance(step, SimpleImputer):

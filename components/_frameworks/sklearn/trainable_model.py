@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from components._core.errors import ModelError, UserCodeError
 from components._core.files import write_bytes, write_json
+from components._core.project.config_types import Hyperparameter
 from components._core.project.train_config import Train
 from components._core.store.file_digests import write_digests
 from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, STRUCTURE
@@ -23,13 +27,16 @@ from components._frameworks.onnx_models.onnx_file import check_onnx_file
 from components._frameworks.onnx_models.onnx_model import OnnxModel, reason_of
 from components._frameworks.sklearn import parity, scores
 from components._frameworks.sklearn.data_frames import name_columns, read_rows
+from components._frameworks.sklearn.early_stopping import Rows, find_stopping
 from components._frameworks.sklearn.onnx_conversion import convert
 from components._frameworks.sklearn.pipeline_steps import walk
 from components._frameworks.sklearn.row_weights import row_weights
 from components._frameworks.sklearn.structure import measure_structure
 from components._frameworks.sklearn.used_columns import find_used
-from components._frameworks.transformed_rows import Column
+from components._frameworks.transformed_rows import Column, TransformedRows
 
+_FEW_ROWS = 10_000
+"""Training rows below which one thread is faster: threads would wait for one another after steps of microseconds."""
 MEASURED = 50_000
 """Training rows, at most, whose loss and metrics are shown beside those of eval: drawn evenly, since scoring all costs a third of a fit."""
 
@@ -47,7 +54,8 @@ class SklearnModel(TrainableModel):
         self._pipeline = pipeline
         self._task = task
         self._classes = len(classes)
-        self._train = self._held_out = pd.DataFrame()
+        self._train, self._held_out = pd.DataFrame(), pd.DataFrame()
+        self._judged: NDArray[Any] = np.empty(0)
         self._columns: tuple[Column, ...] = ()
         self._transform_fn: Path | None = None
 
@@ -65,7 +73,8 @@ class SklearnModel(TrainableModel):
         self._train, labels = read_rows(data.train)
         self._held_out, held_out_labels = read_rows(data.held_out)
         try:
-            self._pipeline.fit(self._train, labels, **row_weights(self._pipeline, labels, data.class_weights))
+            with _limit_threads(len(labels)):
+                self._fit(labels, held_out_labels, data.class_weights)
             some = slice(None, None, -(-len(labels) // MEASURED) or 1)
             measured = self._measure(self._train.iloc[some], labels[some], data.class_weights)
             judged = self._measure(self._held_out, held_out_labels, data.class_weights)
@@ -85,6 +94,14 @@ class SklearnModel(TrainableModel):
                 message, remedy="look at build_model: columns, missing values (NaN and ''), texts"
             ) from error
         return Progress([measured], steps=0, best_epoch=0)
+
+    def score(self, rows: TransformedRows) -> NDArray[Any]:
+        given, _ = read_rows(rows)
+        return self._judged if given is self._held_out else self._score(given)
+
+    def found_hyperparameters(self) -> dict[str, Hyperparameter]:
+        stopping = find_stopping(self._pipeline.steps[-1][1])
+        return {} if stopping is None else {stopping.parameter: stopping.rounds(self._pipeline.steps[-1][1])}
 
     def export(self, signature: Signature, folder: Path) -> None:
         content = convert(self._pipeline, signature, self._train, self._columns).SerializeToString(deterministic=True)
@@ -112,11 +129,32 @@ class SklearnModel(TrainableModel):
         used = find_used(self._pipeline, names)
         return [name for name in names if name not in used]
 
+    def _fit(self, labels: NDArray[Any], held_out_labels: NDArray[Any], class_weights: NDArray[Any] | None) -> None:
+        weights = row_weights(self._pipeline, labels, class_weights)
+        stopping = find_stopping(self._pipeline.steps[-1][1])
+        if stopping is None:
+            self._pipeline.fit(self._train, labels, **weights)
+            return
+        before, last = self._pipeline[:-1], self._pipeline.steps[-1][1]
+        known = np.isin(held_out_labels, labels) if self._classes else np.ones(len(held_out_labels), dtype=bool)
+        judged, judged_labels = self._held_out[known], held_out_labels[known]
+        if len(before.steps):
+            rows, judged = before.fit_transform(self._train, labels), before.transform(judged)
+        else:
+            rows = self._train
+        stopping.fit(
+            last,
+            Rows(rows, labels, next(iter(weights.values()), None)),
+            Rows(judged, judged_labels, None if class_weights is None else class_weights[judged_labels]),
+        )
+
     def _measure(
         self, rows: pd.DataFrame, labels: NDArray[Any], class_weights: NDArray[Any] | None
     ) -> dict[str, float]:
         """The loss, weighted as in the fit, and those metrics of the task that training shows, of rows."""
         found = self._score(rows)
+        if rows is self._held_out:
+            self._judged = found
         loss = scores.loss(self._task, labels, found, None if class_weights is None else class_weights[labels])
         if not math.isfinite(loss):
             raise ModelError(f"the loss is {loss}", remedy="look at build_model for what gives NaN or infinity")
@@ -144,6 +182,11 @@ class SklearnModel(TrainableModel):
             raise UserCodeError(message, where="the model of build_model", remedy=remedy) from error
         estimator = type(self._pipeline.steps[-1][1]).__name__
         parity.check_parity(self._task, self._score, rows, opened.run(given)[self._task.score], estimator)
+
+
+def _limit_threads(rows: int) -> AbstractContextManager[Any]:
+    """Limit the threads of what runs inside to one where there are few rows."""
+    return threadpool_limits(1) if rows < _FEW_ROWS else nullcontext()
 
 
 def _kind(estimator: Any) -> str:

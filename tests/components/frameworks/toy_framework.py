@@ -14,6 +14,7 @@ from components._core.store.file_digests import write_digests
 from components._core.types.signature import Signature
 from components._frameworks.contract import (
     AfterEpoch,
+    Array,
     Arrays,
     Framework,
     Layer,
@@ -23,6 +24,7 @@ from components._frameworks.contract import (
     TrainableModel,
     TrainingData,
 )
+from components._frameworks.transformed_rows import TransformedRows
 
 MEAN = "mean.json"
 
@@ -53,6 +55,9 @@ class ToyTrainableModel(TrainableModel):
         if after_epoch:
             after_epoch(progress)
         return progress
+
+    def score(self, rows: TransformedRows) -> Array:
+        return np.full(rows.rows, self.mean, np.float32)
 
     def export(self, signature: Signature, folder: Path) -> None:
         write_json(folder / MEAN, self.mean)

@@ -1,0 +1,92 @@
+"""What a project may say of the kinds of model that it searches over, and which those are here."""
+
+from __future__ import annotations
+
+from components._core.errors import ConfigError
+from components._core.project.project_file import Project
+from components._core.project.tune_config import AUTO, Space
+from components._core.suggestions import suggest
+from components._core.types.default_framework import AUTO_FRAMEWORK
+from components._core.types.tasks import TASKS
+from components._frameworks.model_kinds import (
+    PROJECT_KIND,
+    KindInput,
+    ModelKind,
+    find_kind,
+    is_installed,
+    known_kinds,
+)
+from components._frameworks.table import check_installed, find_framework
+
+_KEY = "tune.models"
+
+
+def check_models(project: Project) -> None:
+    """Check `tune.models` and `tune.spaces`; nothing where the project names no kinds.
+
+    Raises:
+        ConfigError: When a kind is unknown or its packages are not installed, when `project` is named and there is no model of the
+            project's own, or when a space is for a kind or a name that is not searched.
+    """
+    if project.tune.models is None:
+        return
+    for name in [] if project.tune.models == AUTO else project.tune.models:
+        if name != PROJECT_KIND:
+            kind = find_kind(name)
+            check_installed(find_framework(kind.framework), f"{_KEY}: {name}")
+    if searches_own(project) and project.code.framework == AUTO_FRAMEWORK:
+        message = "names 'project', the project's own build_model, and code.framework: auto says that there is none"
+        raise ConfigError(
+            message, where=_KEY, remedy="name the framework of model.py in code.framework, or remove 'project'"
+        )
+    if not searches_own(project) and project.tune.space:
+        remedy = f"move it to tune.spaces, below the name of the kind; or name {PROJECT_KIND!r} in tune.models"
+        raise ConfigError(
+            "is the space of the project's own build_model, which is not searched", where="tune.space", remedy=remedy
+        )
+    for kind in shipped_kinds(project):
+        check_installed(find_framework(kind.framework), f"{_KEY}: {kind.name}")
+    _check_spaces(project)
+
+
+def shipped_kinds(project: Project) -> list[ModelKind]:
+    """Return the kinds to search over but the project's own, in the order in which they are tried: the baselines first."""
+    named = project.tune.models
+    kinds = [find_kind(name) for name in known_kinds()]
+    chosen = [kind for kind in kinds if (is_installed(kind) if named == AUTO else kind.name in (named or ()))]
+    baselines = [kind for kind in kinds if kind.is_baseline]
+    return [*baselines, *(kind for kind in chosen if not kind.is_baseline)]
+
+
+def searches_own(project: Project) -> bool:
+    """Whether the project's own build_model is one of the kinds."""
+    named = project.tune.models
+    if named == AUTO:
+        return project.code.framework != AUTO_FRAMEWORK
+    return PROJECT_KIND in (named or ())
+
+
+def space_of(project: Project, kind: ModelKind, given: KindInput) -> dict[str, Space]:
+    """Return the space of a kind, with the project's ranges in place of Naru's."""
+    return {**kind.space(given), **project.tune.spaces.get(kind.name, {})}
+
+
+def _check_spaces(project: Project) -> None:
+    kinds = {kind.name: kind for kind in shipped_kinds(project)}
+    given = KindInput(TASKS[project.task], prepared=False, rows=0)
+    for name, space in project.tune.spaces.items():
+        where = f"tune.spaces.{name}"
+        if name not in kinds:
+            if name == PROJECT_KIND:
+                raise ConfigError(
+                    "the space of the project's own build_model is tune.space", where=where, remedy="move it there"
+                )
+            message = f"the kind {name!r} is not searched; {suggest(name, list(kinds))}"
+            raise ConfigError(message, where=where, remedy=f"name it in tune.models; searched are: {', '.join(kinds)}")
+        allowed = kinds[name].space(given)
+        for parameter in space:
+            if parameter not in allowed:
+                message = (
+                    f"{parameter!r} is not a hyperparameter of the kind {name!r}; {suggest(parameter, list(allowed))}"
+                )
+                raise ConfigError(message, where=where, remedy=f"allowed: {', '.join(allowed)}")

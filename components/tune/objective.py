@@ -1,0 +1,75 @@
+"""What the models of a search are judged by: a metric on the eval rows, and gains over one another with their intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.project.project_file import Project
+from components._core.types.metrics.bootstrap import Interval, paired_interval
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.contract import Task
+from components._core.types.tasks.metric import LOG_LOSS, Metric
+from components._frameworks.transformed_rows import GROUP_ROWS, TransformedRows
+
+FEW_POSITIVES = 50
+"""Eval rows of the rarer class below which a rank metric such as AUC is mostly chance."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The metric of a search, and the labels of the eval rows.
+
+    Attributes:
+        task: The project's task.
+        metric: What decides.
+        reason: Why it is not the project's primary metric; empty: it is.
+        labels: Class index or number of each eval row.
+        seed: Seed of the intervals.
+    """
+
+    task: Task
+    metric: Metric
+    reason: str
+    labels: NDArray[Any]
+    seed: int
+
+    @classmethod
+    def of(cls, project: Project, held_out: TransformedRows) -> Objective:
+        """Choose the metric: the project's primary one; log loss where it names none and positives are rare."""
+        task, labels = TASKS[project.task], read_labels(held_out)
+        metric, reason = project.primary_metric(), ""
+        if task.takes_positive and not project.gates.model.metric:
+            rarer = int(np.bincount(labels.astype(np.int64), minlength=2).min())
+            if rarer < FEW_POSITIVES:
+                reason = f"{rarer} eval rows of the rarer class are too few for {metric.name}"
+                metric = LOG_LOSS
+        return cls(task, metric, reason, labels, project.train.seed)
+
+    def measure(self, scores: NDArray[Any]) -> float:
+        """Return the metric of scores; infinitely bad where it is not defined."""
+        value = self.task.measure(self.labels, scores)[self.metric.name]
+        return value if math.isfinite(value) else self.worst
+
+    @property
+    def worst(self) -> float:
+        """The value that every other is better than."""
+        return math.inf if self.metric.lower_is_better else -math.inf
+
+    def key(self, value: float, loss: float) -> tuple[float, float]:
+        """Return what sorts models, the best first: their metric, and of equal ones the eval loss."""
+        return (value if self.metric.lower_is_better else -value, loss)
+
+    def gain(self, ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[float, Interval]:
+        """Return the gain of one model over another on the eval rows, and its 95 % interval: a paired bootstrap."""
+        gain = float(self.metric.gain(self.measure(ours), self.measure(theirs)))
+        return gain, paired_interval(self.task, self.metric, self.labels, ours, theirs, self.seed)
+
+
+def read_labels(rows: TransformedRows) -> NDArray[Any]:
+    """Read the labels of rows, [rows]."""
+    return np.concatenate([labels for _, labels in rows.batches(GROUP_ROWS)])
