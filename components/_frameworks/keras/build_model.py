@@ -17,15 +17,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.errors import ConfigError, ModelError, UserCodeError
+from components._core.errors import ModelError, UserCodeError
 from components._core.project.config_types import Hyperparameter
 from components._core.stage.user_code import own_frames
 from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.tasks.contract import Task
+from components._frameworks.epochs import read_learning_rate
 from components._frameworks.transformed_rows import Column
-
-LEARNING_RATE = "learning_rate"
-_DEFAULT_LEARNING_RATE = 0.001
 
 
 def input_shape(column: Column) -> tuple[int, ...]:
@@ -114,7 +112,7 @@ def build(
     _check_inputs(model, inputs, file)
     _check_output(model, task, classes, file)
     if not model.compiled:
-        _compile(model, task, _learning_rate(hyperparameters))
+        _compile(model, task, read_learning_rate(hyperparameters))
     return model
 
 
@@ -170,14 +168,6 @@ def _check_output(model: keras.Model, task: Task, classes: list[str], file: str)
 
 def _shape(shape: tuple[int | None, ...]) -> str:
     return f"[{', '.join('rows' if size is None and place == 0 else str(size) for place, size in enumerate(shape))}]"
-
-
-def _learning_rate(hyperparameters: Mapping[str, Hyperparameter]) -> float:
-    value = hyperparameters.get(LEARNING_RATE, _DEFAULT_LEARNING_RATE)
-    if isinstance(value, bool | str) or value < 0:
-        place = f"train.hyperparameters.{LEARNING_RATE}, or its tune.space"
-        raise ConfigError(f"found {value!r}; must be a number, not below 0", where=place, remedy="correct project.yaml")
-    return float(value)
 
 
 def _compile(model: keras.Model, task: Task, learning_rate: float) -> None:

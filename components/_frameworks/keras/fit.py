@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +16,10 @@ from components._core.errors import ModelError
 from components._core.project.train_config import Train
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Progress
+from components._frameworks.epochs import EVAL_ROWS, epoch_order, is_finished, record_epoch
 from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape
 from components._frameworks.saved_models.tensorflow_errors import reason_of
 from components._frameworks.transformed_rows import Batch, Column, TransformedRows
-
-EVAL_ROWS = 16_384
-"""Rows per call when the eval rows are judged."""
 
 
 def be_repeatable() -> None:
@@ -63,13 +60,12 @@ def fit(
         _restore(model, progress.variables)
 
     def shuffled() -> Iterator[Batch]:  # called in each epoch, which decides the order
-        order = np.random.Generator(np.random.PCG64([settings.seed, len(progress.epochs)]))
-        return train.batches(settings.batch_size, order)
+        return train.batches(settings.batch_size, epoch_order(settings.seed, len(progress.epochs)))
 
     rows = _dataset(shuffled, fed, train, class_weights)
     # weighted as well: the epoch is kept that is best by what was minimised
     judged = _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out, class_weights)
-    while not _finished(progress, settings):
+    while not is_finished(progress, settings):
         limit = settings.steps - progress.steps if settings.steps else -1
         _fit_epoch(model, rows.take(limit), judged, progress)
         if after_epoch and after_epoch(progress):
@@ -94,13 +90,6 @@ def score(model: keras.Model, rows: TransformedRows) -> NDArray[Any]:
     return scores.reshape(-1) if is_vector else scores
 
 
-def _finished(progress: Progress, settings: Train) -> bool:
-    done = len(progress.epochs)
-    out_of_patience = bool(settings.patience) and done - 1 - progress.best_epoch >= settings.patience and done > 0
-    out_of_steps = bool(settings.steps) and progress.steps >= settings.steps
-    return done >= settings.epochs or out_of_patience or out_of_steps
-
-
 def _fit_epoch(model: keras.Model, rows: tf.data.Dataset, judged: tf.data.Dataset, progress: Progress) -> None:
     counted = _Count()
     with _report_failures(len(progress.epochs)), warnings.catch_warnings():
@@ -110,21 +99,7 @@ def _fit_epoch(model: keras.Model, rows: tf.data.Dataset, judged: tf.data.Datase
         answers = model.evaluate(judged, verbose=0, return_dict=True)
     found |= {f"eval_{name}": float(value) for name, value in answers.items()}
     progress.steps += counted.steps
-    _note(model, progress, found)
-
-
-def _note(model: keras.Model, progress: Progress, found: dict[str, float]) -> None:
-    number = len(progress.epochs)
-    for name in ("loss", "eval_loss"):
-        if not math.isfinite(found[name]):
-            raise ModelError(
-                f"the {name.replace('_', ' ')} of epoch {number + 1} is {found[name]}",
-                remedy="lower learning_rate, or look for unbounded numbers in build_model",
-            )
-    progress.epochs.append(found)
-    if progress.best_epoch < 0 or found["eval_loss"] < progress.epochs[progress.best_epoch]["eval_loss"]:
-        progress.best_epoch = number
-        progress.best = model.get_weights()
+    record_epoch(progress, found, model.get_weights)
     progress.variables = [np.asarray(variable) for variable in _variables(model)]
 
 

@@ -104,7 +104,7 @@ class OnnxModel(Model):
     ) -> StructureAttribution | None:
         if self._file is None or find_spec("onnx") is None:  # a server's image has onnxruntime alone
             return None
-        from components._frameworks.sklearn.onnx_attribution import attribute
+        from components._frameworks.onnx_models.onnx_attribution import attribute
 
         classes = len(self.signature.classes)
         content = self._file.read_bytes()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL
+from components._core.types.artifact_files import ONNX_MODEL
 from components._core.types.signature import Signature
 from components._frameworks.contract import Framework, Model, ModelCode, TrainableModel, TrainingData
 
@@ -68,13 +68,9 @@ class SklearnFramework(Framework):
         return None
 
     def check_files(self, model: Path) -> None:
-        from components._frameworks.onnx_models.onnx_file import check_onnx_file
+        from components._frameworks.onnx_models.artifact import check_artifact
 
-        check_onnx_file(model / ONNX_MODEL)
-        if (model / SAVED_MODEL).is_dir():
-            from components._frameworks.saved_models.saved_graph import check_saved_model
-
-            check_saved_model(model / SAVED_MODEL)
+        check_artifact(model)
 
     def open(self, signature: Signature, model: Path) -> Model:
         from components._frameworks.onnx_models.onnx_model import open_model

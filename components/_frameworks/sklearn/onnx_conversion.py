@@ -7,12 +7,11 @@ because its converters refuse some mixtures of types, and the outputs are those 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import onnx
 import pandas as pd
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from skl2onnx import convert_sklearn
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
@@ -25,8 +24,8 @@ from components._core.errors import UserCodeError
 from components._core.types.feature_types import FEATURE_TYPES, first_inexact
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
-from components._core.types.tasks.contract import Output
 from components._frameworks.onnx_models.onnx_names import Names, rename
+from components._frameworks.onnx_models.task_outputs import AddedNodes, make_inputs, make_model
 from components._frameworks.sklearn import boosted_conversion, design_conversion  # noqa: F401  (register converters)
 from components._frameworks.sklearn.data_frames import name_columns
 from components._frameworks.sklearn.design_matrix import DesignMatrix
@@ -38,7 +37,6 @@ from components._frameworks.transformed_rows import Column
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 """Versions of the operators to convert to: with the same ones, every release of skl2onnx in use writes what every onnxruntime reads."""
 _INPUT_TYPES = {"float32": FloatTensorType, "int64": Int64TensorType, "string": StringTensorType}
-_TENSOR_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "string": TensorProto.STRING}
 _REMEDY = "use steps that skl2onnx converts (https://onnx.ai/sklearn-onnx/supported.html)"
 
 
@@ -133,87 +131,31 @@ def _assemble(
 ) -> onnx.ModelProto:
     """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs."""
     names = Names(column.name for column in columns)
-    inputs, nodes, constants, renamed = [], [], [], {}
+    front, renamed = AddedNodes(names), {}
     left = iter(converted.graph.input)
     for column in columns:
         width = column.shape[0] if column.shape else 1
-        inputs.append(helper.make_tensor_value_info(column.name, _TENSOR_TYPES[column.dtype], [None, width]))
         value = column.name
         if column.name in exact:
-            value = names.next()
-            nodes.append(helper.make_node("Cast", [column.name], [value], to=TensorProto.FLOAT))
-        parts = [value]
-        if column.shape:
-            parts = [names.next() for _ in range(width)]
-            sizes = numpy_helper.from_array(np.ones(width, np.int64), names.next())
-            constants.append(sizes)
-            nodes.append(helper.make_node("Split", [value, sizes.name], parts, axis=1))
-        for part in parts:
+            value = front.node("Cast", column.name, to=TensorProto.FLOAT)
+        for part in front.split(value, width) if column.shape else [value]:
             renamed[next(left).name] = part
     graph = rename(converted.graph, renamed, names)
-    nodes += graph.node
-    made = _outputs(pipeline, signature, graph.output[-1].name, names)
+    behind = AddedNodes(names)
+    behind.add_task_outputs(_scores(behind, pipeline, signature, graph.output[-1].name), signature)
     complete = helper.make_graph(
-        [*nodes, *made.nodes],
+        [*front.nodes, *graph.node, *behind.nodes],
         "pipeline",
-        inputs,
-        made.values,
-        initializer=[*constants, *graph.initializer, *made.constants],
+        make_inputs(columns),
+        behind.outputs,
+        initializer=[*front.constants, *graph.initializer, *behind.constants],
     )
-    for number, node in enumerate(complete.node):
-        node.name = f"n{number}"
-    versions = {"": _OPSETS[""]} | {opset.domain: opset.version for opset in converted.opset_import}
-    opsets = [helper.make_opsetid(domain, version) for domain, version in sorted(versions.items())]
-    model = helper.make_model(complete, opset_imports=opsets, producer_name="naru", ir_version=converted.ir_version)
-    onnx.checker.check_model(model)
-    return model
+    opsets = {"": _OPSETS[""]} | {opset.domain: opset.version for opset in converted.opset_import}
+    return make_model(complete, opsets, converted.ir_version)
 
 
-class _Made:
-    """Nodes, constants and outputs that are added behind the pipeline."""
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self.values: list[onnx.ValueInfoProto] = []
-
-    def constant(self, value: Any) -> str:
-        """Add a constant; returns its name."""
-        name = self._names.next()
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def node(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node with one output; returns the output's name."""
-        output = output or self._names.next()
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
-        return output
-
-
-def _outputs(pipeline: Pipeline, signature: Signature, result: str, names: Names) -> _Made:
-    """Make the task's outputs, in the order of their names, of what the pipeline gives: probabilities [rows, classes], predictions [rows, 1]."""
-    made, task = _Made(names), TASKS[signature.task]
-    scores = made.node("Cast", result, to=TensorProto.FLOAT)
-    selection = selection_matrix(pipeline, len(signature.classes)) if task.has_classes else None
-    if selection is not None:
-        scores = made.node("MatMul", scores, made.constant(selection))
-    for output in sorted(task.outputs, key=lambda output: output.name):
-        name = names.take(output.name)
-        _add_output(made, output, scores, signature, name)
-        shape = [None, len(signature.classes)] if output.by_class else [None]
-        made.values.append(helper.make_tensor_value_info(name, _TENSOR_TYPES[output.dtype], shape))
-    return made
-
-
-def _add_output(made: _Made, output: Output, scores: str, signature: Signature, name: str) -> None:
-    """An output from the scores: themselves, the text of the class with the greatest one, or one number per row."""
-    if output.by_class:
-        made.node("Identity", scores, output=name)
-    elif FEATURE_TYPES[output.dtype].is_text:
-        best = made.node("ArgMax", scores, axis=1, keepdims=0)
-        made.node("Gather", made.constant(np.array(signature.classes, dtype=object)), best, output=name, axis=0)
-    else:
-        positive = [len(signature.classes) - 1] if signature.classes else [0]
-        column = made.node("Gather", scores, made.constant(np.array(positive, np.int64)), axis=1)
-        made.node("Reshape", column, made.constant(np.array([-1], np.int64)), output=name)
+def _scores(behind: AddedNodes, pipeline: Pipeline, signature: Signature, result: str) -> str:
+    """Add what makes float32 scores of what the pipeline gives: probabilities [rows, classes], predictions [rows, 1]."""
+    scores = behind.node("Cast", result, to=TensorProto.FLOAT)
+    selection = selection_matrix(pipeline, len(signature.classes)) if signature.classes else None
+    return scores if selection is None else behind.node("MatMul", scores, behind.constant(selection))

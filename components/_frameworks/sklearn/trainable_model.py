@@ -15,16 +15,16 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from components._core.errors import ModelError, UserCodeError
-from components._core.files import write_bytes, write_json
+from components._core.files import write_json
 from components._core.project.config_types import Hyperparameter
 from components._core.project.train_config import Train
-from components._core.store.file_digests import write_digests
-from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, STRUCTURE
+from components._core.types.artifact_files import STRUCTURE
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData
-from components._frameworks.onnx_models.onnx_file import check_onnx_file
+from components._frameworks.onnx_models.artifact import write_artifact
 from components._frameworks.onnx_models.onnx_model import OnnxModel, reason_of
+from components._frameworks.onnx_models.parity import ROWS
 from components._frameworks.sklearn import parity, scores
 from components._frameworks.sklearn.data_frames import name_columns, read_rows
 from components._frameworks.sklearn.early_stopping import Rows, find_stopping
@@ -106,17 +106,10 @@ class SklearnModel(TrainableModel):
     def export(self, signature: Signature, folder: Path) -> None:
         content = convert(self._pipeline, signature, self._train, self._columns).SerializeToString(deterministic=True)
         self._compare(signature, content)
-        write_bytes(folder / ONNX_MODEL, content)
-        check_onnx_file(folder / ONNX_MODEL)
-        if self._transform_fn is not None:
-            from components._frameworks.saved_models.transform_front import export_front
-
-            names = [column.name for column in self._columns]
-            export_front(self._transform_fn, signature.inputs, names, folder / SAVED_MODEL)
         if structure := measure_structure(self._pipeline, self._train, raw=self._transform_fn is None):
             write_json(folder / STRUCTURE, asdict(structure))
-        signature.save(folder)
-        write_digests(folder)
+        names = [column.name for column in self._columns]
+        write_artifact(folder, content, signature, names, self._transform_fn)
 
     def count_parameters(self) -> int:
         return sum(step.count_numbers() for step in walk(self._pipeline))
@@ -168,7 +161,7 @@ class SklearnModel(TrainableModel):
 
     def _compare(self, signature: Signature, content: bytes) -> None:
         """Compare the answers of what is exported with the pipeline's, on eval rows."""
-        rows = self._held_out.head(parity.ROWS)
+        rows = self._held_out.head(ROWS)
         named = name_columns(self._columns)
         given = [
             rows[names].to_numpy() if column.shape else rows[column.name].to_numpy()

@@ -11,7 +11,7 @@ from components._core.checks import Outcome
 from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json
 from components._core.types.artifact_files import HYPERPARAMETERS, IMPORTANCES, ONNX_MODEL, OUTCOME, TRIALS
-from components._frameworks.sklearn import parity
+from components._frameworks.onnx_models import parity
 from components._frameworks.table import load_model, missing_model_files
 from components.evaluate.evaluate import evaluate_model
 from components.explain.explain import explain_model
