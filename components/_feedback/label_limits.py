@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
 from components._core.request_log.hours import LogObject
+from components._core.suggestions import listed
 from components._feedback.answers import AnswerCounts, read_answers
 from components._feedback.feedback_report import FeedbackReport
 from components._feedback.settings import FeedbackSettings
@@ -23,7 +24,7 @@ _REMEDY = {
     "posted": "post each label with the id of its answer (and the row's place in its request)",
     "key": "name in feedback.labels.key the features whose values the labels have as the requests had them",
 }
-_WRONG = ("unreadable", "missing_id", "bad_row", "bad_label", "bad_time")
+_WRONG = ("unreadable", "missing_id", "bad_row", "bad_label", "bad_time", "unknown_class")
 Examples = tuple[list[str], list[str]]
 """Some ids of labels without an answer, and some ids of the log."""
 
@@ -62,6 +63,12 @@ def check_bad_labels(settings: FeedbackSettings, report: FeedbackReport) -> None
     """
     bad = {reason: count for reason, count in report.labels.bad.items() if reason in _WRONG}
     lost, rows = sum(bad.values()), report.labels.rows
+    new = report.labels.new_classes
+    if new.total() >= FEWEST and 2 * new.total() > rows:
+        shown = ", ".join(f"{value[:80]!r} ({count:,})" for value, count in new.most_common(3))
+        message = f"{new.total():,} of {rows:,} labels are of a class that the champion does not have: {shown}; it has {listed(settings.signature.classes)}"
+        remedy = "name the column with the classes in feedback.labels.label, or write them as in training"
+        raise DataError(message, where=settings.labels.source, remedy=remedy)
     if lost < FEWEST or lost <= rows:  # rows are those that can be used
         return
     found = [
@@ -70,10 +77,15 @@ def check_bad_labels(settings: FeedbackSettings, report: FeedbackReport) -> None
     ]
     message = f"{lost:,} of {lost + rows:,} labels cannot be used\n  " + "\n  ".join(found)
     remedy = (
-        f"the label {settings.label!r} is of type {settings.label_type}: name its column, and those of the id and the time, in "
+        f"the label {settings.label!r} is of type {settings.label_type}{_describe_classes(settings)}: name its column, and those of the id and the time, in "
         "feedback.labels, or correct the files"
     )
     raise DataError(message, where=settings.labels.source, remedy=remedy)
+
+
+def _describe_classes(settings: FeedbackSettings) -> str:
+    classes = settings.signature.classes
+    return f" with the classes {listed(classes)}" if classes else ""
 
 
 def find_in(objects: Sequence[LogObject], settings: FeedbackSettings, unknown: Path) -> int:
