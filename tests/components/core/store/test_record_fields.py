@@ -11,7 +11,6 @@ from components._core.store.approvals import open_approvals, read_requests
 from components._core.store.rollout_history import read_changes
 from components.watch.records import open_records, read_history
 
-
 READ = {
     "triggers": lambda store: read_history(open_records(store, "p")),
     "approvals": lambda store: read_requests(open_approvals(store, "p")),
