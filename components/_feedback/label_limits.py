@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from components._core.errors import DataError
 from components._core.examples.safe_parquet import pq
 from components._core.request_log.hours import LogObject
+from components._core.suggestions import listed
 from components._feedback.answers import AnswerCounts, read_answers
 from components._feedback.bucket_join import is_posted_label
 from components._feedback.columns import Mask
@@ -29,7 +30,7 @@ _REMEDY = {
     "id": "name the column with the answers' ids in feedback.labels.id (and the row's place in feedback.labels.row)",
     "key": "name in feedback.labels.key the features whose values the labels have as the requests had them",
 }
-_WRONG = ("unreadable", "missing_id", "bad_row", "bad_label", "bad_time")
+_WRONG = ("unreadable", "missing_id", "bad_row", "bad_label", "bad_time", "unknown_class")
 Examples = tuple[list[str], list[str]]
 """Some ids of labels without an answer, and some ids of the log."""
 
@@ -69,6 +70,12 @@ def check_bad_labels(settings: FeedbackSettings, report: FeedbackReport) -> None
     """
     bad = {reason: count for reason, count in report.labels.bad.items() if reason in _WRONG}
     lost, rows = sum(bad.values()) - report.labels.posted_bad, report.labels.rows - report.labels.posted
+    new = report.labels.new_classes
+    if new.total() >= FEWEST and 2 * new.total() > rows:
+        shown = ", ".join(f"{value[:80]!r} ({count:,})" for value, count in new.most_common(3))
+        message = f"{new.total():,} of {rows:,} labels are of a class that the champion does not have: {shown}; it has {listed(settings.signature.classes)}"
+        remedy = "name the column with the classes in feedback.labels.label, or write them as in training"
+        raise DataError(message, where=settings.labels.source, remedy=remedy)
     if lost < FEWEST or lost <= rows:  # rows are those that can be used
         return
     found = [
@@ -77,10 +84,15 @@ def check_bad_labels(settings: FeedbackSettings, report: FeedbackReport) -> None
     ]
     message = f"{lost:,} of {lost + rows:,} labels cannot be used\n  " + "\n  ".join(found)
     remedy = (
-        f"the label {settings.label!r} is of type {settings.label_type}: name its column, and those of the id and the time, in "
+        f"the label {settings.label!r} is of type {settings.label_type}{_describe_classes(settings)}: name its column, and those of the id and the time, in "
         "feedback.labels, or correct the files"
     )
     raise DataError(message, where=settings.labels.source, remedy=remedy)
+
+
+def _describe_classes(settings: FeedbackSettings) -> str:
+    classes = settings.signature.classes
+    return f" with the classes {listed(classes)}" if classes else ""
 
 
 def find_in(objects: Sequence[LogObject], settings: FeedbackSettings, unknown: Path, posted: Mask) -> int:

@@ -23,8 +23,10 @@ from components._core.request_log.layout import hour_of
 from components._core.store.filesystems import open_filesystem
 from components._core.suggestions import listed, suggest
 from components._core.types.column_types import to_text
+from components._core.types.label_values import UNKNOWN, as_text, class_indices
 from components._core.types.tasks import TASKS
-from components._data.formats.bad_rows import BadRow
+from components._data.columns.missing import LABEL_MARKERS, is_any_of
+from components._data.formats.bad_rows import BadRow, BadRowCount
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.joins.table_joins import TableJoins
@@ -73,6 +75,7 @@ class LabelCounts:
         bad: Labels that cannot be used, by reason.
         posted_bad: How many of those were posted to a server.
         examples: The first of each reason.
+        new_classes: Labels in files of a class that a model of several classes does not have; they are used.
         unfinished: Files with labels whose features are not there yet; they are read again.
         unfit: Carried features with a value that the type of their training column does not hold.
     """
@@ -82,6 +85,7 @@ class LabelCounts:
     bad: Counter[str] = field(default_factory=Counter)
     posted_bad: int = 0
     examples: dict[str, str] = field(default_factory=dict)
+    new_classes: Counter[str] = field(default_factory=Counter)
     unfinished: set[str] = field(default_factory=set)
     unfit: set[str] = field(default_factory=set)
 
@@ -233,7 +237,10 @@ class _LabelTable:
         latest, first = _microseconds(now), 0  # it is read now, so it was known by now, whatever clocks say
         changed = min(_microseconds(_changed(file) or now), latest)
 
+        aside = BadRowCount()
+
         def reject(row: BadRow) -> None:
+            aside.add(row)
             self.counts.add_bad("unreadable", f"{row.place}: {row.reason}", posted=self.labels is POSTED)
 
         for rows in self.format.read_rows(file, self.schema, "", reject):
@@ -251,13 +258,14 @@ class _LabelTable:
             self.counts.posted += size if self.labels is POSTED else 0
             columns = [added[name] if name in added else batch[name] for name in self.result.names]
             yield pa.RecordBatch.from_arrays(columns, schema=self.result)
+        aside.check_quotes(first)
 
     def _to_labels(self, batch: pa.RecordBatch, file: str) -> pa.RecordBatch:
         settings, labels, size = self.settings, self.labels, batch.num_rows
         ids = label_keys(settings, batch) if labels.key else to_text(batch[labels.id])
         ids = pc.if_else(pc.equal(ids, ""), pa.scalar(None, pa.string()), ids)
         rows = cast_or_null(batch[labels.row], pa.int64()) if labels.row else pa.array(np.zeros(size, np.int64))
-        values = _nan_to_null(batch[labels.label or settings.label])
+        values = _without_markers(_nan_to_null(batch[labels.label or settings.label]), settings)
         label = _nan_to_null(cast_or_null(values, settings.label_type))
         times = _times(batch[labels.time], labels.time) if labels.time else pa.nulls(size, pa.int64())
         found = {"id": ids, "row": rows, "label": label, "time": pc.fill_null(times, NO_TIME)}
@@ -266,6 +274,7 @@ class _LabelTable:
             ("missing_id", np.asarray(ids.is_null(), np.bool_), place),
             ("bad_row", np.asarray(rows.is_null(), np.bool_), place),
             ("bad_label", _is_bad(label, values), values),
+            ("unknown_class", self._find_unknown_classes(label), values),
         ]
         if labels.time:
             bad = _is_written(batch[labels.time]) & np.asarray(times.is_null(), np.bool_)
@@ -283,6 +292,22 @@ class _LabelTable:
         keep = self._count_wrong(wrong, size, file)
         result = pa.RecordBatch.from_arrays([*found.values()], names=[*found])
         return result if keep.all() else result.filter(pa.array(keep))
+
+    def _find_unknown_classes(self, label: pa.Array) -> Mask:
+        """Find the labels that a model of two classes does not have; of more classes, a new one may be right, and is counted."""
+        signature = self.settings.signature
+        if not signature.classes:
+            return np.zeros(len(label), np.bool_)
+        is_unknown = np.asarray(label.is_valid(), np.bool_) & (class_indices(label, signature.classes) == UNKNOWN)
+        if pa.types.is_boolean(label.type):  # a class of training rows that had 0 and 1
+            is_unknown &= class_indices(label.cast(pa.int8()), signature.classes) == UNKNOWN
+        if TASKS[signature.task].takes_positive:
+            return is_unknown
+        if self.labels is POSTED:  # what strangers post must not stop the join
+            return np.zeros(len(label), np.bool_)
+        for value in as_text(label).filter(pa.array(is_unknown)).to_pylist():
+            self.counts.new_classes[value] += 1
+        return np.zeros(len(label), np.bool_)
 
     def _count_wrong(self, wrong: Sequence[tuple[str, Mask, pa.Array]], size: int, file: str) -> Mask:
         """Count the labels that cannot be used, each with its first reason; returns which can."""
@@ -331,6 +356,14 @@ def _strict(schema: TableSchema, used: Collection[str]) -> TableSchema:
     }
     unfit = frozenset((file, name) for file, name in schema.unfit if name in used)
     return replace(schema, readings=readings, unfit=unfit)
+
+
+def _without_markers(column: pa.Array, settings: FeedbackSettings) -> pa.Array:
+    """Return texts of which blanks and, as in training, `NA` and the like are missing, unless they are a class."""
+    if not pa.types.is_string(column.type):
+        return column
+    markers = {"", *LABEL_MARKERS} - {*settings.signature.classes}
+    return pc.if_else(is_any_of(pc.utf8_trim_whitespace(column), markers), pa.scalar(None, pa.string()), column)
 
 
 def _nan_to_null(column: pa.Array) -> pa.Array:

@@ -69,6 +69,10 @@ def _describe_labels(report: FeedbackReport, settings: FeedbackSettings) -> list
     lines = [_line("labels", f"{labels.rows:,} in {_counted(report.files, 'file')}")]
     for reason, count in labels.bad.items():
         lines.append(_line("", f"{count:,} {reason.replace('_', ' ')}, the first: {labels.examples[reason]}"))
+    if labels.new_classes:
+        value, count = labels.new_classes.most_common(1)[0]
+        others = f"{labels.new_classes.total():,} of classes that the champion does not have, such as {value[:80]!r} ({count:,})"
+        lines.append(_line("", others))
     lines.append(
         _line(
             "joined",

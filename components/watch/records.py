@@ -20,6 +20,7 @@ from components._core.credentials import masked
 from components._core.errors import ServiceError
 from components._core.files import fingerprint_of
 from components._core.store.append_log import AppendLog
+from components._core.store.record_fields import check_fields
 from components._core.store.store_addresses import triggers_folder
 
 Step = Literal["requested", "seen", "held", "refused", "notice", "claimed", "started", "ended", "reset"]
@@ -210,6 +211,7 @@ def _parse(name: str, content: bytes) -> Record:
     """Parse a line; keys of a later Naru are ignored."""
     try:
         raw = json.loads(content)
+        check_fields(raw, Record)
         causes = tuple(
             Cause(**{each.name: cause[each.name] for each in fields(Cause) if each.name in cause})
             for cause in raw.get("causes", ())

@@ -20,6 +20,7 @@ from components._core.errors import ServiceError
 from components._core.files import dump_json
 from components._core.store.append_log import AppendLog
 from components._core.store.ledger import Deployment, decode_deployment, identity_of
+from components._core.store.record_fields import check_fields
 
 WAITS = "waits for approval"
 """Begin of the reason of a deploy stage that asked for an approval."""
@@ -200,6 +201,7 @@ def _parse(name: str, content: bytes) -> ApprovalRecord:
     """Parse a line; keys of a later Naru are ignored."""
     try:
         raw = json.loads(content)
+        check_fields(raw, ApprovalRecord)
         record = ApprovalRecord(
             **{each.name: raw[each.name] for each in fields(ApprovalRecord) if each.name in raw and each.name != "line"}
         )

@@ -14,6 +14,7 @@ from typing import Literal
 
 from components._core.errors import ServiceError
 from components._core.store.ledger import open_log, open_rollouts
+from components._core.store.record_fields import check_fields
 
 Action = Literal["start", "prove", "share", "promote", "roll back", "refuse", "stop", "outage"]
 
@@ -83,7 +84,9 @@ def find_takeover(store: str, project: str, rollout: str) -> Change | None:
 def _read(name: str, content: bytes) -> Change:
     try:
         raw = json.loads(content)
+        check_fields(raw, Change)
         return Change(**{field.name: raw[field.name] for field in fields(Change)})
     except (ValueError, TypeError, KeyError) as error:
-        message = f"damaged line of the rollout history: {type(error).__name__}: {error}"
+        what = f"lacks {error}" if isinstance(error, KeyError) else error
+        message = f"damaged line of the rollout history: {what}"
         raise ServiceError(message, where=name, remedy="restore the file, or move it away") from None

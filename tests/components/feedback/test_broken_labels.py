@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components._core.errors import ConfigError, DataError, NaruError
-from tests.components.feedback.made import NEXT_DAY, NOON, Place, request
+from tests.components.feedback.made import NEXT_DAY, NOON, SIGNATURE, Place, request
 
 HEADER = "request,outcome\n"
 
@@ -172,3 +173,69 @@ def test_a_line_of_the_log_that_is_damaged_is_counted_and_the_others_are_read(tm
     place.write_labels([{"request": "r100", "outcome": 1}])
     report = place.run()
     assert report.rows == 1 and report.answers.log.damaged == 2
+
+
+BINARY = {"label_type": pa.string(), "signature": replace(SIGNATURE, classes=("no", "yes"))}
+CLASSES = ("blue", "green", "red")
+SEVERAL = {
+    "label_type": pa.string(),
+    "signature": replace(SIGNATURE, task="multiclass_classification", classes=CLASSES),
+}
+
+
+@pytest.mark.parametrize("other", ["YES", "yes ", "maybe", "1", "true"])
+def test_labels_of_no_class_of_the_model_are_counted_and_not_used(tmp_path: Path, other: str) -> None:
+    place = logged(tmp_path)
+    lines = [f'r{number},"{other if number < 10 else "yes"}"' for number in range(60)]
+    (place.labels / "a.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    report = place.run(**BINARY)
+    assert report.labels.bad == {"unknown_class": 10} and report.open == 10
+    assert {row["late"] for row in place.rows(1)} == {"yes"} and report.rows == 50
+
+
+@pytest.mark.parametrize(("no", "yes"), [("NO", "YES"), ("0", "1"), ("False", "True"), ("n", "y")])
+def test_labels_that_are_written_otherwise_than_in_training_are_refused(tmp_path: Path, no: str, yes: str) -> None:
+    place = logged(tmp_path)
+    lines = [f"r{number},{yes if number % 2 else no}" for number in range(60)]
+    (place.labels / "a.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="60 unknown class, the first") as error:
+        place.run(**BINARY)
+    assert "with the classes 'no', 'yes'" in error.value.remedy and not place.home.exists()
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\t", "NA", "N/A", "null", "?"])
+def test_a_label_that_is_missing_in_training_is_missing_here(tmp_path: Path, empty: str) -> None:
+    place = logged(tmp_path)
+    lines = [f'r{number},"{empty if number < 10 else "yes"}"' for number in range(60)]
+    (place.labels / "a.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    report = place.run(**BINARY)
+    assert report.counts["closed"] == 10 and report.rows == 50 and not report.labels.bad
+
+
+def test_na_is_a_label_where_the_model_has_it_as_a_class(tmp_path: Path) -> None:
+    place = logged(tmp_path)
+    (place.labels / "a.csv").write_text(HEADER + "".join(f"r{number},NA\n" for number in range(30)))
+    report = place.run(**{**BINARY, "signature": replace(SIGNATURE, classes=("NA", "yes"))})
+    assert report.rows == 30 and {row["late"] for row in place.rows(1)} == {"NA"}
+
+
+def test_a_new_class_of_several_is_used_and_counted_unless_most_are_new(tmp_path: Path) -> None:
+    place = logged(tmp_path)
+    lines = [f"r{number},{'pink' if number < 10 else CLASSES[number % 3]}" for number in range(60)]
+    (place.labels / "a.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    report = place.run(**SEVERAL)
+    assert report.rows == 60 and report.labels.new_classes == {"pink": 10}
+    other = logged(tmp_path / "other")
+    (other.labels / "a.csv").write_text(HEADER + "\n".join(lines).upper().replace("R", "r") + "\n")
+    with pytest.raises(DataError, match="60 of 60 labels are of a class that the champion does not have"):
+        other.run(**SEVERAL)
+
+
+def test_labels_that_a_quote_swallows_are_refused(tmp_path: Path) -> None:
+    place = logged(tmp_path)
+    lines = [f"r{number},{number % 2}" for number in range(60)]
+    lines[1] = 'r1,"1'
+    (place.labels / "a.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"a\.csv, line 3: quote errors in 59 of 60 rows"):
+        place.run()
+    assert not place.home.exists()

@@ -442,7 +442,8 @@ def test_a_label_that_changed_its_type_closes_no_row(tmp_path: Path) -> None:
     known = {"known": (later + timedelta(minutes=1)).isoformat()}
     place.write_log([request(number) for number in range(4)])
     place.write_labels([{"request": f"r{number}", "outcome": "yes", **known} for number in (0, 1, 100)])
-    assert place.run(later + timedelta(minutes=5), label_type=pa.string()).rows == 2
+    before = {"label_type": pa.string(), "signature": replace(SIGNATURE, classes=("no", "yes"))}
+    assert place.run(later + timedelta(minutes=5), **before).rows == 2
     place.write_log([request(100, later)], hour=later)
     place.write_labels([{"request": "r2", "outcome": 1, **known}], "b")
     report = place.run(NEXT_DAY)
@@ -459,7 +460,7 @@ def test_a_time_that_cannot_be_read_and_an_infinite_label_are_counted_with_their
         for number, (outcome, time) in enumerate(zip(outcomes, times, strict=True))
     ]
     place.write_labels(rows)
-    report = place.run(label_type=pa.float64())
+    report = place.run(label_type=pa.float64(), signature=replace(SIGNATURE, task="regression", classes=()))
     assert report.labels.bad == {"bad_label": 3, "bad_time": 1}
     assert "10/01/2026 5pm" in report.labels.examples["bad_time"]
     assert [row["late"] for row in place.rows(1)] == [1.5, 3.5] and report.counts["closed"] == 2

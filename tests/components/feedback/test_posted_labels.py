@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from components._core.errors import DataError
 from components._core.request_log.posted_labels import PostedLabel, posted_labels_uri, write_lines
 from components._feedback.feedback_report import FeedbackReport
-from tests.components.feedback.made import NEXT_DAY, NOON, Place, expected, request
+from tests.components.feedback.made import NEXT_DAY, NOON, SIGNATURE, Place, expected, request
 
 
 class Posted(Place):
@@ -94,7 +95,8 @@ def test_classes_that_look_like_something_else_stay_texts(tmp_path: Path) -> Non
     place.write_log([request(number) for number in range(4)])
     texts = ["1.0", "NA", "2026-01-31", "true"]
     place.post(*(PostedLabel(f"r{number}", 0, text) for number, text in enumerate(texts)))
-    place.run(label_type=pa.string())
+    signature = replace(SIGNATURE, task="multiclass_classification", classes=tuple(sorted(texts)))
+    place.run(label_type=pa.string(), signature=signature)
     assert sorted(row["late"] for row in place.rows(1)) == sorted(texts)
 
 
