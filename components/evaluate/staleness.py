@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -87,10 +88,16 @@ def interval_of_mean(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> In
     count = len(values)
     if count < FEW:
         return None
-    drawn = np.abs(np.random.default_rng(count).standard_t(count - 1, _DRAWS))
-    half = float(np.quantile(drawn, LEVEL) * values.std(ddof=1) / math.sqrt(count))
+    half = float(_quantile_of_t(count - 1) * values.std(ddof=1) / math.sqrt(count))
     mean = float(values.mean())
     return mean - half, mean + half
+
+
+@cache
+def _quantile_of_t(degrees: int) -> float:
+    """Return the half width of Student's t that holds `LEVEL` of its draws."""
+    drawn = np.abs(np.random.default_rng(degrees + 1).standard_t(degrees, _DRAWS))
+    return float(np.quantile(drawn, LEVEL))
 
 
 @dataclass(frozen=True)
