@@ -28,6 +28,7 @@ def judge_findings(found: Findings, *, blocks: bool = False) -> Outcome:
         _unused(found),
         _effective(found),
         *_agree(found),
+        *_structure(found),
         shift_check(found.shift, found.project.gates.model.importance_agreement),
         *_complete(found),
     ]
@@ -149,6 +150,16 @@ def _agree(found: Findings) -> list[Check]:
             Check(f"agreement: {name}", "pass" if agrees else "warn", value, UNLIKE, n=found.rows, reason=reason)
         )
     return checks
+
+
+def _structure(found: Findings) -> list[Check]:
+    """How far the model's own structure agrees; it never warns, since gain also counts splits that only fit the training rows."""
+    value = found.structure_agreement
+    if found.structure is None or len(found.structure.values) < COMPARABLE or math.isnan(value):
+        return []
+    verdict = "agree" if value >= UNLIKE else "order the features differently"
+    reason = f"permutation importance and the {found.structure.method} {verdict} (rank correlation {value:.2f})"
+    return [Check("agreement: structure", "pass", value, n=found.rows, reason=reason)]
 
 
 def _complete(found: Findings) -> list[Check]:

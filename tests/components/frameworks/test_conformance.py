@@ -28,6 +28,7 @@ from components._predictor.predictor import Predictor
 from components.deploy.targets.local.server_process import free_port
 from components.evaluate.evaluate import evaluate_model
 from components.explain.explain import explain_model
+from components.explain.row_explanation import explain_one
 from tests.components.serve.conformance.conftest import KINDS, ready_line
 from tests.components.serve.conformance.wires import Rows, SeldonRest, V2Rest
 from tests.components.small_penguins import Penguins, make_penguins
@@ -188,6 +189,19 @@ def test_a_model_is_evaluated_and_explained(trained: Trained, tmp_path: Path) ->
     if find_framework(trained.framework).preprocessing == "either":
         assert found["structure"]["method"] == "gain of the trees"
         assert found["structure"]["values"]["year"] < found["structure"]["values"]["bill_length_mm"]
+
+
+def test_a_row_is_explained_by_two_methods_that_add_up(trained: Trained) -> None:
+    rows = trained.rows
+    row, background = ({name: values[part] for name, values in rows.items()} for part in (slice(0, 1), slice(1, 30)))
+    found = explain_one(trained.model, row, background, seed=7)
+    assert found.shapley.is_exact
+    assert sum(found.shapley.values.values()) == pytest.approx(found.shapley.score - found.shapley.base, abs=1e-6)
+    assert found.shapley.score == pytest.approx(float(trained.model.predict(row)["probabilities"].max()), abs=1e-5)
+    is_keras = trained.framework == "keras"
+    assert found.second.name == ("integrated gradients" if is_keras else "paths of the trees")
+    allowed = 0.05 if is_keras else 1e-4
+    assert sum(found.second.values.values()) == pytest.approx(found.second.difference, abs=allowed)
 
 
 class _V2(V2Rest):

@@ -72,6 +72,8 @@ def test_a_model_is_evaluated_and_explained_by_what_it_answers(penguins: Penguin
     features, structure = (read_json(explanation / IMPORTANCES)[key] for key in ("features", "structure"))
     assert structure["of"] == "features" and structure["method"].startswith("coefficients")
     assert structure["values"].keys() == features.keys() and structure["agreement"] > 0
+    (check,) = [check for check in Outcome.load(explanation / OUTCOME).checks if check.name == "agreement: structure"]
+    assert check.status == "pass" and check.measured == structure["agreement"]
     assert max(features, key=lambda name: features[name]["importance"]) in (
         "bill_length_mm",
         "island",
