@@ -13,6 +13,7 @@ import pytest
 
 from components._registry import mlflow_client
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in a run: threads of boosted trees that wait leave the core
 gc.disable()  # until all tests are imported: what is imported stays, so looking for garbage among it only takes time
 
 TOGETHER = {
