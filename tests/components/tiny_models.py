@@ -6,9 +6,6 @@ little, `noise` (float32) nothing: the models take it and do not use it.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +70,7 @@ def write_model(
     """Save a model that knows how the rows were made, as far as its weight of `delay` is right; `broken` answers NaN.
 
     It takes `more` features, too, and does not use them; requests may also have columns that it does not take, `unused`.
-    Each is saved once in a process, which takes a third of a second, and copied.
     """
-    shutil.copytree(_saved_model(task, delay_weight, broken, more, unused), folder, dirs_exist_ok=True)
-    return folder
-
-
-@cache
-def _saved_model(
-    task: str, delay_weight: float, broken: bool, more: tuple[Feature, ...], unused: tuple[Feature, ...]
-) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="naru-tiny-model-")) / "model"
     features = (*FEATURES, *more)
     module = _Tiny(task, delay_weight, broken)
     inputs = {item.name: tf.TensorSpec([None], item.type.tensorflow, name=item.name) for item in features}
