@@ -5,7 +5,7 @@ import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 
 from components._registry import mlflow_client
 
-gc.disable()  # until all tests are imported: what is imported stays, so looking for garbage among it only takes time
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in a run: threads of boosted trees that wait leave the core
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two beside other tests wait longer than one works
 
 TOGETHER = {
     "a server": ("tests/components/serve/",),
@@ -34,10 +35,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-def pytest_collection_finish() -> None:
-    """Collect garbage from here on, among what tests make and not among the million objects of what they import."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage among what tests make, not among the million objects of what they import: those stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers a number by what the test says."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the system waits 40 ms between two pieces of an answer
     answers: Answers
 
     def do_POST(self) -> None:
@@ -80,7 +81,8 @@ def is_double(index: int, status: int, body: bytes) -> bool:
 
 
 def load(port: int, **changed: object) -> Load:
-    given: dict = {"clients": 4, "seconds": 0.5, **changed}
+    seconds = 60.0 if "most" in changed else 0.5  # a bound on the number is reached however busy the machine is
+    given: dict = {"clients": 4, "seconds": seconds, **changed}
     return drive(HOST, port, "/", BODIES, **given)
 
 

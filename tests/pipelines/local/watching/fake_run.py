@@ -1,5 +1,9 @@
-"""`triggered_run.py` with a training that takes no time; `FAKE_RUN` says how it ends, `KILL_RUN_AT` before which write it is killed."""
+"""`triggered_run.py` with a training that takes no time; `FAKE_RUN` says how it ends, `KILL_RUN_AT` before which write it is killed.
 
+Without an argument it makes such runs, one after the other, of the lines that it reads.
+"""
+
+import json
 import os
 import sys
 import time
@@ -36,6 +40,23 @@ def fake_run(path: Path, request: Any) -> int:
     return 0
 
 
-triggered_run._run = fake_run
-kill_before_write("KILL_RUN_AT")
-sys.exit(triggered_run.main(sys.argv[1]))
+def main(text: str) -> None:
+    triggered_run._run = fake_run
+    kill_before_write("KILL_RUN_AT")
+    sys.exit(triggered_run.main(text))
+
+
+def make_forks() -> None:
+    """Run each request in a fork, and print its exit code."""
+    for line in sys.stdin:
+        given = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os.dup2(2, 1)
+            os.environ.clear()
+            os.environ.update(given["environment"])
+            main(given["request"])
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+main(sys.argv[1]) if len(sys.argv) > 1 else make_forks()

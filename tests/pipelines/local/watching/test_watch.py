@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components._core.errors import ConfigError, UnavailableError
+from components._core.store import s3
 from components.watch import watcher as watcher_module
 from components.watch.records import Record, append_record, format_time, open_records
 from pipelines.local import watch
@@ -20,15 +22,22 @@ from pipelines.local.trigger_requests import list_triggers, request_run, reset_b
 from pipelines.local.triggered_run import OVERRIDES
 from pipelines.local.workspace import RECORD
 from tests.components.notices.servers import webhook
-from tests.pipelines.local.watching.made import add_span, history_of, make_project, promoted, watcher
+from tests.pipelines.local.watching.made import add_span, forking, history_of, make_project, promoted, watcher
 
 HERE = Path(__file__).parent
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Any]:
+    with forking() as start:
+        yield start
+
+
 @pytest.fixture(autouse=True)
-def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_store(monkeypatch: pytest.MonkeyPatch, forks: Any) -> None:
     for name in ("NARU_STORE", "MLFLOW_TRACKING_URI", "FAKE_RUN", "FAKE_SECONDS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(watch.subprocess, "Popen", forks)
 
 
 @pytest.fixture
@@ -452,6 +461,7 @@ def test_a_store_that_is_away_is_an_error_of_one_look(project: Path, monkeypatch
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setattr(s3, "_RETRIES", s3._RETRIES.new(backoff_factor=0))
     with pytest.raises(UnavailableError):
         watcher(project)[0].look()
 
