@@ -44,7 +44,7 @@ def _transformed_lines(transformed: Mapping[str, Any] | None) -> list[str]:
 
 def _score_lines(found: ExplainedRow, indent: str = "") -> list[str]:
     shapley = found.explanation.shapley
-    answer = "" if not found.answer else f"; {_answer(found)}"
+    answer = f"; {_answer(found)}" if found.answer else _label(found)
     return [
         *_wrap(f"score  {found.score:.4f}  {found.explained}{answer}", f"{indent}       ", indent),
         *_wrap(f"base   {shapley.base:.4f}  mean of {shapley.rows} {found.background}", f"{indent}       ", indent),
@@ -52,11 +52,15 @@ def _score_lines(found: ExplainedRow, indent: str = "") -> list[str]:
 
 
 def _answer(found: ExplainedRow) -> str:
-    label = "" if found.row.label is None else f", the label is {found.row.label}"
+    label = _label(found)
     if not found.answer:
         return f"the prediction is {found.score:.6g}{label}"
     by = f" (positive from {show(found.threshold)})" if found.threshold is not None else ""
     return f"answer {found.answer}{by}{label}"
+
+
+def _label(found: ExplainedRow) -> str:
+    return "" if found.row.label is None else f", the label is {found.row.label}"
 
 
 def _part_lines(found: ExplainedRow) -> Iterator[str]:
