@@ -7,12 +7,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.cells import cell_len
 from sklearn.linear_model import LogisticRegression
 
 from components._core.errors import ConfigError, DataError, NaruError
@@ -315,8 +317,10 @@ def test_a_real_number_is_found_however_it_is_written(flown: Path, examples: Pat
 
 def test_lines_are_at_most_80_columns_wide_and_json_has_every_part(flown: Path, explain: Explain) -> None:
     found = explain(flown, "17", transformed=True)
-    for lines in (explanation_lines(found), trace_lines(found)):
-        assert max(map(len, lines)) <= WIDTH
+    long = replace(found, values={**found.values, "carrier": "대한항공 " * 40}, outputs={"probability": [0.25] * 40})
+    for one in (found, long):
+        for lines in (explanation_lines(one), trace_lines(one)):
+            assert max(map(cell_len, lines)) <= WIDTH
     printed = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert printed["shapley"]["values"].keys() == printed["raw"].keys() == ROW.keys()
     assert printed["second"]["name"] == "integrated gradients" and printed["agreement"]["features"] == 3
